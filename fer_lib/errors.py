@@ -1,0 +1,32 @@
+"""The one family of exceptions: each names what is wrong, where, and what to do about it."""
+
+
+class FerError(Exception):
+    """Anything this library refuses or fails at. The command line prints it in one line.
+
+    ``exit_code`` is what ``ferbook`` returns: 2 where the user can mend it, 1 where we must.
+    """
+
+    exit_code = 1
+
+
+class ParameterError(FerError):
+    """A chapter parameter is unknown, of the wrong type, or out of range."""
+
+    exit_code = 2
+
+
+class DataError(FerError):
+    """A data set is absent, incomplete, or holds something it must not hold."""
+
+    exit_code = 2
+
+
+class RunStoreError(FerError):
+    """A run's name cannot be used, or what its folder holds cannot be trusted."""
+
+    exit_code = 2
+
+
+class ChapterError(FerError):
+    """A chapter failed while it was executed, built or checked."""

@@ -1,0 +1,1 @@
+"""Faces generated from FACS codes."""

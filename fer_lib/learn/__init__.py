@@ -1,0 +1,1 @@
+"""fastai learners for the networks."""

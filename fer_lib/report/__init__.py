@@ -1,0 +1,1 @@
+"""Numbers, figures and tables for the page."""

@@ -1,0 +1,1 @@
+"""Running, building and checking the chapters."""
