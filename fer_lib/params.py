@@ -4,9 +4,14 @@ A model's defaults are the ``laptop`` profile; ``PROFILES`` holds what the other
 the real data sets, change. A chapter notebook's ``parameters`` cell repeats the defaults.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from fer_lib.errors import ParameterError
 
 FaceSource = Literal["synthetic", "fer2013"]
 Profile = Literal["smoke", "laptop", "paper"]
@@ -74,3 +79,126 @@ class TrainingParameters(ChapterParameters):
     bootstrap: Annotated[
         int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
     ] = 2000
+
+
+PROFILES: dict[str, dict[str, dict[str, object]]] = {
+    "smoke": {
+        "*": {"subjects": 24, "repeats": 1},
+        "faces": {"samples": 3},
+        "training": {"epochs": 2, "bootstrap": 200},
+    },
+    "laptop": {},
+    "paper": {
+        "*": {"subjects": 600, "repeats": 5, "size": 96},
+        "training": {"epochs": 100, "bootstrap": 10_000},
+    },
+}
+"""What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
+
+PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
+    "fer2013": {
+        "smoke": {"*": {"size": 48}, "training": {"epochs": 1}},
+        "laptop": {"*": {"size": 48}, "training": {"epochs": 12}},
+        "paper": {"*": {"size": 48}, "training": {"epochs": 70}},
+    },
+}
+"""What a profile changes further on one face set: faces -> profile -> chapter -> field -> value."""
+
+
+def profile_values(chapter: str, profile: Profile, faces: FaceSource) -> dict[str, object]:
+    """The fields that ``profile`` sets for ``chapter`` on the face set ``faces``."""
+    layers = (PROFILES[profile], PROFILES_ON_FACES.get(faces, {}).get(profile, {}))
+    return {
+        field: value
+        for layer in layers
+        for scope in ("*", chapter)
+        for field, value in layer.get(scope, {}).items()
+    }
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """A field's range in words, as error messages and ``ferbook params`` show it."""
+    if get_origin(field.annotation) is Literal:
+        return " | ".join(str(value) for value in get_args(field.annotation))
+    if field.annotation is bool:
+        return "true | false"
+    low, high, step = "", "", ""
+    for limit in field.metadata:
+        if getattr(limit, "ge", None) is not None:
+            low = f"≥ {limit.ge:g}"
+        elif getattr(limit, "gt", None) is not None:
+            low = f"> {limit.gt:g}"
+        elif getattr(limit, "le", None) is not None:
+            high = f"≤ {limit.le:g}"
+        elif getattr(limit, "lt", None) is not None:
+            high = f"< {limit.lt:.0f}" if field.annotation is int else f"< {limit.lt:g}"
+        elif getattr(limit, "multiple_of", None) is not None:
+            step = f"a multiple of {limit.multiple_of}"
+    return ", ".join(part for part in (low, high, step) if part)
+
+
+def type_name(field: FieldInfo) -> str:
+    """A field's type in one word: ``int``, ``float``, ``bool`` or ``choice``."""
+    return "choice" if get_origin(field.annotation) is Literal else field.annotation.__name__
+
+
+def nearest_name(given: str, known: Iterable[str]) -> str:
+    """A hint such as " (did you mean 'epochs'?)", empty where nothing is near."""
+    matches = get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def parse_value(chapter: str, model: type[ChapterParameters], name: str, value: object) -> object:
+    """``value`` as the type of field ``name``. Text is parsed; any other value must have the type already.
+
+    Raises ParameterError naming the field, what was given and what is allowed.
+    """
+    if name not in model.model_fields:
+        raise ParameterError(
+            f"{chapter} has no parameter {name!r}{nearest_name(name, model.model_fields)}; "
+            f"`ferbook params {chapter}` lists them"
+        )
+    field = model.model_fields[name]
+    adapter = TypeAdapter(
+        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    )
+    try:
+        return adapter.validate_python(value, strict=not isinstance(value, str))
+    except ValidationError as fault:
+        raise ParameterError(
+            f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, {allowed_values(field)}"
+        ) from fault
+
+
+def resolve(
+    chapter: str,
+    model: type[ChapterParameters],
+    profile: Profile = "laptop",
+    overrides: Mapping[str, object] | None = None,
+) -> ChapterParameters:
+    """All parameters of a chapter: the model's defaults, then the profile, then ``overrides``.
+
+    Raises ParameterError for an unknown profile or name, a wrong type or an impossible value.
+    """
+    if profile not in PROFILES:
+        raise ParameterError(
+            f"no profile {profile!r}{nearest_name(profile, PROFILES)}; the profiles are {', '.join(PROFILES)}"
+        )
+    given = {name: parse_value(chapter, model, name, value) for name, value in (overrides or {}).items()}
+    faces = given.get("faces", model.model_fields["faces"].default)
+    return model(**profile_values(chapter, profile, faces) | given)
+
+
+def parameter_rows(chapter: str, model: type[ChapterParameters]) -> list[dict[str, str]]:
+    """One row per field: name, type, the default in each profile, range and meaning."""
+    defaults = {profile: resolve(chapter, model, profile) for profile in PROFILES}
+    return [
+        {
+            "parameter": name,
+            "type": type_name(field),
+            **{profile: str(getattr(values, name)) for profile, values in defaults.items()},
+            "range": allowed_values(field),
+            "meaning": field.description or "",
+        }
+        for name, field in model.model_fields.items()
+    ]

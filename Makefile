@@ -1,0 +1,45 @@
+# The commands of the suite. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The environment is made again only when a pinned version changes.
+PINS := $(shell grep -h '==' pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+READY := $(VENV)/.ready-$(PINS)
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test lint bench clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+env: $(READY) ## make the Python environment in .venv (about 6.5 GB, two minutes)
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)."; \
+	  echo "Install one and name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment in $(VENV) (once; about two minutes) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+book: $(READY) ## run every chapter on the embedded faces, build the book, check what is quick to check
+	$(BIN)/ferbook run --profile laptop --update
+	$(BIN)/ferbook build --run laptop
+	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
+
+lint: $(READY) ## formatter and linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+test: lint ## formatter, linter, and every test
+	$(BIN)/python -m pytest
+
+bench: $(READY) ## the benchmarks; each ends with its ratios
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove the built book and the caches; runs and the environment stay
+	rm -rf _build .cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

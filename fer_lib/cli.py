@@ -1,0 +1,329 @@
+"""``ferbook``: the command line. Thin: every command is one call into ``suite`` or ``faces``.
+
+Heavy modules are imported inside the commands, so that listing and help answer at once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fer_lib.errors import FerError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Run, build and check the chapters of the paper suite on facial expression recognition.",
+)
+data_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
+)
+app.add_typer(data_app, name="data")
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Chapters = Annotated[
+    list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
+]
+RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p", "--param", metavar="NAME=VALUE", help="A parameter; CHAPTER.NAME=VALUE for one chapter only."
+    ),
+]
+ParametersFile = Annotated[
+    Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
+]
+ProfileName = Annotated[str, typer.Option("--profile", metavar="smoke|laptop|paper", help="Set of defaults.")]
+FacesName = Annotated[
+    str | None, typer.Option("--faces", metavar="NAME", help="Face set; `ferbook data list` shows them.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _print_json(content: object) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+def _request(
+    profile: str, assignments: list[str] | None, file: Path | None, faces: str | None, publish: bool = False
+):
+    from fer_lib.suite.run import Request, parse_assignments, read_overrides
+
+    overrides = (read_overrides(file) if file else {}) | parse_assignments(assignments or [])
+    if faces:
+        overrides["faces"] = faces
+    if publish:
+        overrides["publish_faces"] = True
+    return Request(profile, overrides)
+
+
+def _use_data_dir(folder: Path | None) -> None:
+    import os
+
+    if folder is not None:
+        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
+
+
+@app.command()
+def params(
+    chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print each parameter: type, default per profile, range and meaning."""
+    from fer_lib.params import parameter_rows
+    from fer_lib.suite.chapters import CHAPTERS, find_chapter
+
+    chosen = [find_chapter(chapter)] if chapter else list(CHAPTERS.values())
+    rows = {c.name: parameter_rows(c.name, c.parameters) for c in chosen}
+    if as_json:
+        _print_json(rows)
+        return
+    for name, fields in rows.items():
+        _print_table(
+            f"{name}: parameters (default per profile)",
+            list(fields[0]),
+            [list(field.values()) for field in fields],
+        )
+        console.print()
+
+
+@app.command()
+def run(
+    chapters: Chapters = None,
+    profile: ProfileName = "laptop",
+    run_name: RunName = None,
+    param: Assignments = None,
+    file: ParametersFile = None,
+    faces: FacesName = None,
+    data_dir: DataDir = None,
+    publish_faces: Annotated[
+        bool, typer.Option("--publish-faces", help="Let pictures of licensed subjects onto the pages.")
+    ] = False,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Empty an existing run first.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another process has the run.")] = False,
+) -> None:
+    """Execute chapters, and what they depend on, where they are out of date."""
+    from fer_lib.suite.progress import watch
+    from fer_lib.suite.run import run_chapters
+
+    _use_data_dir(data_dir)
+    done, found = run_chapters(
+        _request(profile, param, file, faces, publish_faces),
+        chapters or [],
+        run_name,
+        cores=cores,
+        update=update,
+        replace=replace,
+        wait=wait,
+        watch=watch,
+    )
+    fresh = [state.chapter for state in found if state.up_to_date]
+    if fresh:
+        console.print(f"up to date: {', '.join(fresh)}")
+    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}")
+
+
+@app.command()
+def status(
+    run_name: RunName = None,
+    profile: ProfileName = "laptop",
+    param: Assignments = None,
+    file: ParametersFile = None,
+    faces: FacesName = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say for each chapter of a run whether it is up to date, or why not."""
+    from fer_lib.suite.run import run_states
+    from fer_lib.suite.store import open_run
+
+    _use_data_dir(data_dir)
+    request = _request(profile, param, file, faces)
+    asked = bool(param or file or faces or not run_name)
+    chosen = open_run(run_name or request.default_run_name)
+    found = run_states(chosen, request if asked else None)
+    if as_json:
+        _print_json(
+            {
+                "run": chosen.name,
+                "chapters": [
+                    {
+                        "chapter": s.chapter,
+                        "up_to_date": s.up_to_date,
+                        "reasons": s.reasons,
+                        "seconds": s.seconds,
+                    }
+                    for s in found
+                ],
+            }
+        )
+        return
+    _print_table(
+        f"run {chosen.name!r}",
+        ["chapter", "state", "seconds"],
+        [
+            [
+                s.chapter,
+                "up to date" if s.up_to_date else "; ".join(s.reasons),
+                "" if s.seconds is None else s.seconds,
+            ]
+            for s in found
+        ],
+    )
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """List the runs with their key metrics."""
+    from fer_lib.suite.compare import run_rows
+
+    rows = run_rows()
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        console.print("no runs yet; `ferbook run` makes one")
+        return
+    _print_table(
+        "runs",
+        ["run", "profile", "faces", "changed", "key metrics"],
+        [[r["run"], r["profile"], r["faces"], r["changed"], "; ".join(r["shown"])] for r in rows],
+    )
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show how two runs differ in parameters and metrics, with intervals."""
+    from fer_lib.suite.compare import compare_runs
+
+    found = compare_runs(first, second)
+    if as_json:
+        _print_json(found)
+        return
+    if found["parameters"]:
+        _print_table(
+            "parameters that differ",
+            ["parameter", first, second],
+            [[p["parameter"], p["first"], p["second"]] for p in found["parameters"]],
+        )
+    else:
+        console.print("the parameters are equal")
+    console.print()
+    _print_table(
+        "metrics",
+        ["metric", first, second, "difference", "intervals"],
+        [
+            [m["metric"], m["first_shown"], m["second_shown"], m["difference_shown"], m["intervals"]]
+            for m in found["metrics"]
+        ],
+    )
+
+
+@app.command()
+def build(
+    run_name: RunName = None,
+    force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
+) -> None:
+    """Build the book from a run's executed chapters into _build/html."""
+    from fer_lib.suite.build import build_book
+
+    index, built = build_book(run_name or "laptop", force=force)
+    console.print(f"{'book built' if built else 'book is up to date'}: open {index}")
+
+
+@app.command()
+def check(
+    chapters: Chapters = None,
+    run_name: RunName = None,
+    within: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Execute again only chapters that took at most this long."),
+    ] = None,
+    skip_checked: Annotated[
+        bool,
+        typer.Option("--skip-checked", help="Do not execute again what passed before and has not changed."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
+    from fer_lib.suite.check import check_run
+
+    found = check_run(run_name or "laptop", chapters or [], within=within, skip_checked=skip_checked)
+    if as_json:
+        _print_json(found)
+    else:
+        for row in found:
+            console.print(f"{row['chapter']}: {row['state']}")
+            for fault in row["faults"]:
+                console.print(f"  {fault}")
+    if any(row["faults"] for row in found):
+        raise typer.Exit(1)
+
+
+@data_app.command("list")
+def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List every face set: found or not, what is missing, its licence, how to get it."""
+    from fer_lib.faces.registry import list_sources
+
+    _use_data_dir(data_dir)
+    rows = list_sources()
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table("face sets", list(rows[0]), [list(row.values()) for row in rows])
+
+
+@app.command("_execute", hidden=True)
+def execute(chapter: str, folder: Path) -> None:
+    """Execute one chapter of the run in FOLDER. Called by the Snakefile's rules."""
+    from fer_lib.suite.chapters import find_chapter
+    from fer_lib.suite.execute import execute_chapter
+    from fer_lib.suite.store import Run
+
+    place = folder.resolve()
+    execute_chapter(find_chapter(chapter), Run(place.name, place))
+
+
+def main() -> None:
+    """Run the command line: one line for an error, exit code 2 for the user's mistakes, 1 for ours."""
+    try:
+        app()
+    except FerError as fault:
+        errors.print(f"ferbook: {fault}", markup=False, soft_wrap=True)
+        sys.exit(fault.exit_code)
+    except KeyboardInterrupt:
+        errors.print("ferbook: stopped; the same command goes on where it was")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The book from a run: executed chapters staged at their source paths, numbers beside them, Jupyter Book on top."""
+
+import copy
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from fer_lib import paths
+from fer_lib.errors import ChapterError, RunStoreError
+from fer_lib.params import profile_values
+from fer_lib.report.tables import number_text
+from fer_lib.suite.chapters import CHAPTERS, Chapter
+from fer_lib.suite.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
+from fer_lib.suite.offline import external_requests
+from fer_lib.suite.store import ChapterResult, Run, open_run, write_json
+
+STAMP = ".build.json"
+
+
+def pages_of_toc() -> list[str]:
+    """Every page that ``_toc.yml`` names, as paths without ending, in order."""
+
+    def walk(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [node[key] for key in ("root", "file") if key in node]
+            return own + [page for value in node.values() for page in walk(value)]
+        return [page for entry in node for page in walk(entry)] if isinstance(node, list) else []
+
+    return walk(yaml.safe_load(paths.TOC.read_text(encoding="utf-8")))
+
+
+def check_toc() -> None:
+    """Raise ChapterError where ``_toc.yml`` lacks a declared chapter, or names a page that is not there."""
+    pages = pages_of_toc()
+    for chapter in CHAPTERS.values():
+        page = chapter.notebook.relative_to(paths.ROOT).with_suffix("").as_posix()
+        if page not in pages:
+            raise ChapterError(f"_toc.yml does not name {page}, which chapters.py declares")
+    for page in pages:
+        if not any((paths.ROOT / f"{page}{ending}").is_file() for ending in (".md", ".ipynb")):
+            raise ChapterError(f"_toc.yml names {page}, but there is neither {page}.md nor {page}.ipynb")
+        if (paths.ROOT / f"{page}.ipynb").is_file() and Path(page).name not in CHAPTERS:
+            raise ChapterError(f"_toc.yml names the notebook {page}, which chapters.py does not declare")
+
+
+def reproduce_command(run: Run, chapter: str | None = None) -> str:
+    """The ``ferbook run`` line that makes a chapter's page (or the whole run) again."""
+    record = run.record()
+    profile = record["request"]["profile"]
+    words = ["ferbook", "run", *([chapter] if chapter else []), "--profile", profile]
+    seen: set[str] = set()
+    for name, values in record["request"]["parameters"].items():
+        if chapter and name != chapter:
+            continue
+        expected = CHAPTERS[name].parameters().model_dump() | profile_values(name, profile, values["faces"])
+        for field, value in values.items():
+            if value == expected[field] or (field in seen and not chapter):
+                continue
+            seen.add(field)
+            words += ["--faces", str(value)] if field == "faces" else ["-p", f"{field}={value}"]
+    return shlex.join(words)
+
+
+def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
+    made = run.record()["chapters"][chapter]
+    data = made["data"]
+    parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+    device = made["device"] + (f", {made['precision']}" if "precision" in made else "")
+    return [
+        ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
+        ("Parameters", parameters),
+        ("Data", f"`{data['name']}`, {data['pictures']:,} pictures, SHA-256 `{data['checksum'][:16]}…`"),
+        ("Device", device),
+        ("Software", versions),
+        ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),
+        ("This page again", f"`{reproduce_command(run, chapter)}`"),
+    ]
+
+
+def provenance(run: Run, chapter: str | None = None) -> str:
+    """The MyST table that ends a page: run, parameters, data, device, time, command.
+
+    For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
+    """
+    record = run.record()
+    rows = (
+        _provenance_rows(run, chapter)
+        if chapter
+        else [
+            ("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{record['commit']}`"),
+            ("Changed", record["changed"]),
+            ("This book again", f"`{reproduce_command(run)}`, then `ferbook build --run {run.name}`"),
+        ]
+    )
+    lines = ["## Provenance", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in rows]
+    return "\n".join(lines) + "\n"
+
+
+def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
+    """The executed chapter with the source's present prose: outputs come from the run, text from ``book/``.
+
+    Raises ChapterError where the code of the two differs: then the chapter has to run again.
+    """
+    source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
+    if code_sources(source) != code_sources(executed):
+        raise ChapterError(
+            f"the code of {chapter.notebook.name} changed since the run {result.folder.parent.name!r}; "
+            f"`ferbook run {chapter.name} --run {result.folder.parent.name}` executes it again"
+        )
+    staged = copy.deepcopy(source)
+    outputs = iter(code_cells(executed))
+    cells: list[NotebookNode] = []
+    injected = [cell for cell in executed.cells if INJECTED_TAG in tags(cell)]
+    for cell in staged.cells:
+        if cell.cell_type == "code":
+            cell = copy.deepcopy(next(outputs))
+            if PARAMETERS_TAG in tags(cell):
+                cells += [_hidden(cell), *(_hidden(copy.deepcopy(other)) for other in injected)]
+                continue
+        cells.append(cell)
+    staged.cells = cells
+    staged.metadata = executed.metadata
+    return staged
+
+
+def _hidden(cell: NotebookNode) -> NotebookNode:
+    """The cell with its input folded away: Jupyter Book does not know papermill's own hiding."""
+    cell.metadata["tags"] = [*tags(cell), "hide-input"]
+    return cell
+
+
+def stage(run: Run, folder: Path) -> None:
+    """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics."""
+    shutil.copy(paths.CONFIG, folder)
+    shutil.copy(paths.TOC, folder)
+    shutil.copytree(paths.BOOK, folder / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+    (folder / "metrics").mkdir()
+    for chapter in CHAPTERS.values():
+        result = run.result(chapter.name)
+        notebook = staged_notebook(chapter, result)
+        notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
+        nbformat.write(notebook, folder / "book" / chapter.notebook.name)
+        write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
+    for page in pages_of_toc():
+        file = folder / f"{page}.md"
+        if file.is_file():
+            file.write_text(
+                f"{file.read_text(encoding='utf-8').rstrip()}\n\n{provenance(run)}", encoding="utf-8"
+            )
+
+
+def _require_finished(run: Run) -> None:
+    run.record()
+    missing = [name for name in CHAPTERS if run.result(name).done() is None]
+    if missing:
+        raise RunStoreError(
+            f"run {run.name!r} has not finished {', '.join(missing)}; `ferbook run --run {run.name}` does"
+        )
+    faults = [fault for result in run.results() for fault in result.faults()]
+    if faults:
+        raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults)}; run the chapter again")
+
+
+def _content_key(folder: Path) -> str:
+    """SHA-256 over everything staged and over the extensions that render it."""
+    digest = hashlib.sha256()
+    files = [*folder.rglob("*"), *(paths.LIBRARY / "suite").glob("sphinx_*.py")]
+    for file in sorted(f for f in files if f.is_file()):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def build_book(run_name: str, force: bool = False) -> tuple[Path, bool]:
+    """Build ``_build/html`` from a run; every Sphinx warning, and any request to another host, is an error.
+
+    Returns the first page, and whether anything was built: an unchanged book is left alone. The old book
+    stays until the new one is whole. Raises RunStoreError where a chapter is not finished or damaged,
+    ChapterError where the build fails.
+    """
+    check_toc()
+    run = open_run(run_name)
+    _require_finished(run)
+    html = paths.BUILD / "html"
+    index = html / "index.html"
+    staging, output = paths.BUILD / "stage", paths.BUILD / "new"
+    for folder in (staging, output):
+        shutil.rmtree(folder, ignore_errors=True)
+    staging.mkdir(parents=True)
+    stage(run, staging)
+    key = _content_key(staging)
+    stamp = html / STAMP
+    if not force and index.is_file() and stamp.is_file() and json.loads(stamp.read_text())["key"] == key:
+        return index, False
+    log = paths.BUILD / "build.log"
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore"}
+    command = [
+        *(sys.executable, "-m", "jupyter_book", "build", str(staging)),
+        *("--path-output", str(output), "-W", "--keep-going"),
+    ]
+    with log.open("wb") as sink:
+        answer = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
+        )
+    if answer.returncode:
+        text = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = [line for line in text if "WARNING" in line or "ERROR" in line or "Error" in line] or text[
+            -15:
+        ]
+        raise ChapterError("the book could not be built:\n  " + "\n  ".join(told[:20]) + f"\n  log: {log}")
+    new = output / "_build" / "html"
+    requests = external_requests(new)
+    if requests:
+        raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
+    write_json(new / STAMP, {"key": key, "run": run.name})
+    shutil.rmtree(html, ignore_errors=True)
+    new.rename(html)
+    shutil.rmtree(output)
+    return index, True

@@ -1,0 +1,67 @@
+"""The chapters, declared once. The Snakefile, the command line, the table of contents and the tests read this."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_lib import paths
+from fer_lib.errors import ParameterError
+from fer_lib.params import ChapterParameters, FacesParameters, TrainingParameters, nearest_name
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One page of the book that is computed: ``book/<name>.ipynb``."""
+
+    name: str
+    title: str
+    parameters: type[ChapterParameters]
+    upstream: tuple[str, ...] = ()
+    threads: int = 2
+    key_metrics: tuple[str, ...] = ()
+
+    @property
+    def notebook(self) -> Path:
+        """The chapter's source: a notebook without outputs."""
+        return paths.BOOK / f"{self.name}.ipynb"
+
+
+CHAPTERS: dict[str, Chapter] = {
+    chapter.name: chapter
+    for chapter in (
+        Chapter(
+            "faces",
+            "The faces",
+            FacesParameters,
+            key_metrics=("pictures", "copies_test_in_train"),
+        ),
+        Chapter(
+            "training",
+            "Training the zero-bias CNN",
+            TrainingParameters,
+            upstream=("faces",),
+            key_metrics=("test_accuracy", "macro_f1"),
+        ),
+    )
+}
+"""Name -> chapter, every chapter after those it depends on."""
+
+
+def find_chapter(name: str) -> Chapter:
+    """The chapter called ``name``. Raises ParameterError with the nearest known name."""
+    if name not in CHAPTERS:
+        raise ParameterError(
+            f"no chapter {name!r}{nearest_name(name, CHAPTERS)}; the chapters are {', '.join(CHAPTERS)}"
+        )
+    return CHAPTERS[name]
+
+
+def with_upstream(names: Iterable[str]) -> list[Chapter]:
+    """The named chapters (all of them where none is named) and what they depend on, in running order."""
+    wanted: set[str] = set()
+    pending = list(names) or list(CHAPTERS)
+    while pending:
+        chapter = find_chapter(pending.pop())
+        wanted.add(chapter.name)
+        pending += [name for name in chapter.upstream if name not in wanted]
+    return [chapter for name, chapter in CHAPTERS.items() if name in wanted]

@@ -1,0 +1,153 @@
+"""One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import nbformat
+import papermill
+import psutil
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from fer_lib import paths
+from fer_lib.errors import ChapterError
+from fer_lib.suite.chapters import Chapter
+from fer_lib.suite.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
+from fer_lib.suite.store import Run, now, read_json, write_atomically, write_json
+
+OWNER_VARIABLE = "FER_OWNER"
+OUTPUT_VARIABLE = "FER_OUTPUT"
+RUN_VARIABLE = "FER_RUN"
+KERNEL_STARTS = 3
+"""How often a kernel is started before giving up: parallel kernels can race for ports."""
+
+
+def owner() -> str:
+    """This process as ``pid:start time``, which no later process can be mistaken for."""
+    me = psutil.Process()
+    return f"{me.pid}:{me.create_time()}"
+
+
+def _alive(who: str) -> bool:
+    pid, started = who.split(":")
+    try:
+        return psutil.Process(int(pid)).create_time() == float(started)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _die_with(who: str) -> None:
+    """End this process and its kernel once the process ``who`` is gone, however it went."""
+
+    def watch() -> None:
+        while _alive(who):
+            time.sleep(0.5)
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _error_of_cell(notebook: nbformat.NotebookNode) -> tuple[int, str] | None:
+    """Number (from 1) of the code cell that failed, and the error's last lines; None where none did."""
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return number, f"{output.ename}: {output.evalue}".strip()
+    return None
+
+
+def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
+    """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
+    started = now()
+    total = len(code_cells(read_notebook(source))) + 1
+    seen = {"cells": 0}
+
+    def note(cell: nbformat.NotebookNode, **_: object) -> None:
+        if cell.cell_type == "code":
+            seen["cells"] += 1
+            write_json(progress, {"cell": seen["cells"], "cells": total, "started": started})
+
+    for attempt in range(1, KERNEL_STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                source,
+                target,
+                parameters=parameters,
+                cwd=paths.ROOT,
+                progress_bar=False,
+                request_save_on_cell_execute=True,
+                on_cell_start=note,
+            )
+            return
+        except (RuntimeError, DeadKernelError):
+            if seen["cells"] or attempt == KERNEL_STARTS:
+                raise
+
+
+def execute_chapter(chapter: Chapter, run: Run) -> None:
+    """Execute ``chapter`` with the inputs that ``run`` holds for it and commit the result.
+
+    Raises ChapterError where a cell fails or the executed notebook is not whole; the partial notebook
+    and the error are then kept in ``<chapter>.failed/`` beside, and nothing is marked done.
+    """
+    if OWNER_VARIABLE in os.environ:
+        _die_with(os.environ[OWNER_VARIABLE])
+    result = run.result(chapter.name)
+    staging = run.work / "staging" / chapter.name
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    with (run.work / f"{chapter.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        inputs = read_json(run.inputs_file(chapter.name))
+        inputs["upstream"] = {name: run.result(name).checksum() for name in chapter.upstream}
+        os.environ[OUTPUT_VARIABLE] = str(staging)
+        os.environ[RUN_VARIABLE] = str(run.folder)
+        target = staging / f"{chapter.name}.ipynb"
+        began = time.monotonic()
+        try:
+            _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
+            executed = read_notebook(target)
+            faults = faults_of_execution(executed)
+            if faults:
+                raise ChapterError("; ".join(faults))
+            nbformat.write(without_papermill_metadata(executed), target)
+            record = read_json(staging / "record.json")
+            record["seconds"] = round(time.monotonic() - began, 2)
+            write_json(staging / "record.json", record)
+            result.commit(staging, inputs)
+        except Exception as fault:
+            raise _failed(chapter, run, staging, fault) from fault
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    marker = run.marker(chapter.name)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> ChapterError:
+    """Keep what there is of a failed attempt; the error to raise."""
+    kept = run.result(chapter.name).failed_folder
+    shutil.rmtree(kept, ignore_errors=True)
+    if isinstance(fault, PapermillExecutionError):
+        failed = _error_of_cell(read_notebook(staging / f"{chapter.name}.ipynb"))
+        cell, message = failed or (fault.exec_count, f"{fault.ename}: {fault.evalue}")
+        where = f"code cell {cell}"
+    else:
+        cell, where = None, "no cell"
+        message = str(fault) if isinstance(fault, ChapterError) else f"{type(fault).__name__}: {fault}"
+        if isinstance(fault, RuntimeError | DeadKernelError):
+            where, message = "the kernel", f"the kernel died ({fault})"
+    staging.rename(kept)
+    write_atomically(kept / "error.txt", "".join(traceback.format_exception(fault)))
+    write_json(kept / "failure.json", {"cell": cell, "where": where, "error": message, "when": now()})
+    return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")

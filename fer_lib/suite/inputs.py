@@ -1,0 +1,111 @@
+"""What a chapter's result depends on, by content, and why a stored result is out of date."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from fer_lib import paths
+from fer_lib.faces.registry import fingerprint
+from fer_lib.params import ChapterParameters
+from fer_lib.suite.chapters import Chapter
+from fer_lib.suite.notebook import code_sources, read_notebook
+
+PACKAGES = ("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch")
+"""Packages whose version a number may depend on."""
+
+_NOT_INPUTS = (paths.LIBRARY / "suite", paths.LIBRARY / "params.py", paths.LIBRARY / "paths.py")
+"""Code that runs chapters rather than computing for them; parameters are compared by value."""
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest of ``content``."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _module_file(name: str) -> Path | None:
+    stem = paths.ROOT / Path(*name.split("."))
+    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(source: str) -> set[str]:
+    """Names of the ``fer_lib`` modules that ``source`` imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "fer_lib"}
+
+
+@cache
+def _file_imports(file: Path) -> frozenset[str]:
+    return frozenset(_imports(file.read_text()))
+
+
+def library_files(sources: list[str]) -> dict[str, str]:
+    """Relative path -> SHA-256 of every library file that the code cells ``sources`` reach by imports."""
+    pending = {name for source in sources for name in _imports(source)}
+    pending.add("fer_lib.suite.session")
+    seen: set[Path] = set()
+    while pending:
+        file = _module_file(pending.pop())
+        if file is not None and file not in seen:
+            seen.add(file)
+            pending |= _file_imports(file)
+    return {
+        file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes())
+        for file in sorted(seen)
+        if not any(file.is_relative_to(excluded) for excluded in _NOT_INPUTS)
+    }
+
+
+def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str, object]:
+    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
+    sources = code_sources(read_notebook(chapter.notebook))
+    return {
+        "notebook": sha256(json.dumps(sources).encode()),
+        "parameters": parameters.model_dump(),
+        "library": library_files(sources),
+        "packages": {name: version(name) for name in PACKAGES},
+        "faces": fingerprint(
+            parameters.faces,
+            subjects=parameters.subjects,
+            repeats=parameters.repeats,
+            size=parameters.size,
+            face_seed=parameters.face_seed,
+        ),
+    }
+
+
+def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
+    """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it is."""
+    reasons = []
+    if recorded["notebook"] != current["notebook"]:
+        reasons.append("notebook changed")
+    for kind in ("parameters", "packages"):
+        before, now = recorded[kind], current[kind]
+        word = "parameter" if kind == "parameters" else "package"
+        reasons += [
+            f"{word} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
+    before, now = recorded.get("upstream", {}), current.get("upstream", {})
+    reasons += [f"upstream {name} ran" for name in now if before.get(name) != now[name]]
+    before, now = recorded["library"], current["library"]
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        reasons.append(f"library changed ({shown})")
+    same_source = recorded["parameters"]["faces"] == current["parameters"]["faces"]
+    if recorded["faces"] != current["faces"] and same_source and not reasons:
+        reasons.append("face data changed")
+    return reasons

@@ -1,0 +1,181 @@
+"""What a chapter notebook holds: its parameters, its faces, and where its numbers and figures go."""
+
+import base64
+import html
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import torch
+from IPython.display import HTML
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from fer_lib import paths
+from fer_lib.errors import ChapterError, ParameterError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import REGISTRY, open_faces
+from fer_lib.learn.device import device_name, pick_device
+from fer_lib.learn.learner import seed_everything
+from fer_lib.learn.weights import save_weights
+from fer_lib.params import nearest_name, parse_value
+from fer_lib.report.metrics import Metric
+from fer_lib.suite.chapters import Chapter, find_chapter
+from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from fer_lib.suite.store import ChapterResult, write_json
+
+FIGURE_TOLERANCE = 1e-6
+"""By how much, relative, a number in a figure's CSV may differ when the chapter is executed again."""
+
+_SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
+
+
+class Session:
+    """An open chapter. Made by ``open_chapter``; writes into one folder, and notes there what it used."""
+
+    def __init__(self, chapter: Chapter, parameters: Mapping[str, object], output: Path, run: Path) -> None:
+        self.chapter = chapter
+        self.params = chapter.parameters(**parameters)
+        self.output = output
+        self._run = run
+        self.device: torch.device = pick_device(self.params.device)
+        threads = int(os.environ.get("FER_THREADS", "0"))
+        if threads:
+            torch.set_num_threads(threads)
+        seed_everything(self.params.seed)
+        self._record: dict[str, object] = {"device": device_name(self.device), "figures": {}}
+        self._metrics: dict[str, object] = {}
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self.output / "record.json", self._record)
+        write_json(self.output / "metrics.json", self._metrics)
+
+    def faces(self) -> FaceSet:
+        """The face set that the parameters name; its checksum goes into the run's record."""
+        p = self.params
+        faces = open_faces(
+            p.faces,
+            subjects=p.subjects,
+            repeats=p.repeats,
+            size=p.size,
+            face_seed=p.face_seed,
+            progress=False,
+        )
+        self.note(data={"name": faces.name, "pictures": len(faces), "checksum": faces.checksum})
+        return faces
+
+    @cached_property
+    def may_show_faces(self) -> bool:
+        """Whether single pictures may appear on the page: the set is free, or the user said so."""
+        return REGISTRY[self.params.faces].shareable or self.params.publish_faces
+
+    def upstream(self, name: str) -> ChapterResult:
+        """The finished result of a chapter that this one depends on.
+
+        Raises ChapterError where the chapter is not declared upstream or not finished.
+        """
+        if name not in self.chapter.upstream:
+            raise ChapterError(
+                f"chapter {self.chapter.name!r} does not declare {name!r} as upstream in chapters.py"
+            )
+        result = ChapterResult(name, self._run / name)
+        if result.done() is None:
+            raise ChapterError(f"chapter {name!r} is not finished in this run; `ferbook run {name}` makes it")
+        return result
+
+    def note(self, **facts: object) -> None:
+        """Add facts (plain JSON values) to the chapter's record."""
+        self._record.update(facts)
+        self._write()
+
+    def save_metrics(self, metrics: Mapping[str, Metric]) -> None:
+        """Store metrics by name; prose and other chapters quote them from ``metrics.json``."""
+        self._metrics |= {name: metric.to_json() for name, metric in metrics.items()}
+        self._write()
+
+    def save_figure(
+        self,
+        name: str,
+        drawn: tuple[Figure, pd.DataFrame, str],
+        caption: str = "",
+        tolerance: float = FIGURE_TOLERANCE,
+    ) -> HTML:
+        """Store ``figures/<name>.svg`` and the numbers it shows as ``.csv``; returns it for display.
+
+        ``drawn`` is what a function of ``report.figures`` returns: figure, data, alt text.
+        ``tolerance`` is relative and absolute at once: how far the numbers may move on re-execution.
+        """
+        figure, data, alt = drawn
+        if not alt.strip():
+            raise ChapterError(f"figure {name!r} has no alt text")
+        if data.empty:
+            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
+        folder = self.output / "figures"
+        folder.mkdir(exist_ok=True)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+        (folder / f"{name}.svg").write_bytes(picture.getvalue())
+        table = data.to_csv(index=False, float_format="%.9g")
+        (folder / f"{name}.csv").write_text(table, encoding="utf-8")
+        self._record["figures"][name] = {"alt": alt, "tolerance": tolerance}
+        self._write()
+        return HTML(_figure_html(name, picture.getvalue(), table, alt, caption))
+
+    def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
+        """Store the network as ``weights.safetensors`` and ``weights.json``; returns the former's path."""
+        return save_weights(model, self.output / "weights.safetensors", about)
+
+
+def _figure_html(name: str, picture: bytes, table: str, alt: str, caption: str) -> str:
+    """The figure with its numbers behind a link, complete in itself: no other file is needed to read it."""
+    data = base64.b64encode(table.encode()).decode()
+    image = base64.b64encode(picture).decode()
+    words = f"{html.escape(caption)} " if caption else ""
+    return (
+        f'<figure class="fer-figure"><img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{image}"/>'
+        f'<figcaption>{words}<a download="{name}.csv" href="data:text/csv;base64,{data}">'
+        f"Numbers (CSV)</a></figcaption></figure>"
+    )
+
+
+def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:
+    fields = chapter.parameters.model_fields
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if isinstance(value, bool | int | float | str)
+        and not name.startswith("_")
+        and name not in _SHELL_NAMES
+    }
+    for name in given:
+        if name not in fields:
+            raise ParameterError(
+                f"{chapter.name} has no parameter {name!r}{nearest_name(name, fields)}; "
+                f"its parameters are {', '.join(fields)}"
+            )
+    for name in fields:
+        if name not in given:
+            raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
+    return {name: parse_value(chapter.name, chapter.parameters, name, value) for name, value in given.items()}
+
+
+def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
+    """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``) assigns.
+
+    Validates every parameter, picks the device and seeds all generators. Under ``ferbook run`` the output
+    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``. Raises ParameterError.
+    """
+    chapter = find_chapter(name)
+    parameters = _parameters_from(chapter, namespace)
+    run = Path(os.environ.get(RUN_VARIABLE) or paths.runs_dir() / "interactive")
+    output = Path(os.environ.get(OUTPUT_VARIABLE) or run / name)
+    if OUTPUT_VARIABLE not in os.environ:
+        shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True, exist_ok=True)
+    return Session(chapter, parameters, output, run)
