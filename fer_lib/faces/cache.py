@@ -1,0 +1,64 @@
+"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from fer_lib import paths
+from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.faceset import FaceSet
+
+_log = logging.getLogger(__name__)
+
+
+def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
+    """The face set ``kind`` with ``key``: loaded if it was kept, else made by ``make`` and kept.
+
+    ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A damaged
+    entry is reported in one line and made anew. Processes that make the same entry at the same time all succeed.
+    Raises ParameterError for a key that is not JSON, DataError where the entry cannot be written.
+    """
+    folder = entry(kind, key)
+    if folder.exists():
+        try:
+            return FaceSet.load(folder)
+        except (DataError, EOFError) as fault:
+            _log.warning("cached face set is damaged and made anew: %s", fault)
+            _discard(folder)
+    faces = make()
+    try:
+        faces.save(folder)
+    except OSError as fault:
+        # Another process kept the same entry first: same key, same content.
+        if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise DataError(
+                f"{folder}: the {kind} faces cannot be kept ({fault}); free some space or set FER_CACHE "
+                "to another folder"
+            ) from fault
+    return faces
+
+
+def entry(kind: str, key: dict) -> Path:
+    """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
+    try:
+        canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as fault:
+        raise ParameterError(
+            f"cache key of the {kind} faces: {fault}; only JSON values can be keys"
+        ) from fault
+    return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def _discard(folder: Path) -> None:
+    # Moved away first: another process sees the whole entry or none of it.
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    # Another process may be quicker to discard it.
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
