@@ -1,0 +1,97 @@
+"""The paper's data augmentation, for a whole batch at once on the batch's device."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from fer_lib.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, section 3).
+
+    ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``: side
+    of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks. ``shift``:
+    how far the window may move, as a share of the room there is: 1 lets a small window reach the
+    picture's edge and a large one keep the whole picture inside. ``gamma``, ``gain``, ``offset``: grey
+    jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are the authors'.
+    """
+
+    flip: float = 0.5
+    rotation: float = 5.0
+    window: tuple[float, float] = (0.7, 1.4)
+    shift: float = 1.0
+    gamma: tuple[float, float] = (0.25, 4.0)
+    gain: tuple[float, float] = (0.7, 1.4)
+    offset: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("window", "gamma", "gain"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ParameterError(f"augmentation {name} {(low, high)}: give 0 < lowest <= highest")
+        if not 0 <= self.flip <= 1:
+            raise ParameterError(f"augmentation flip {self.flip}: give a probability")
+
+
+UNCHANGED = Augmentation(
+    flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0
+)
+"""Draws only the identity."""
+
+
+def window_matrices(
+    mirrored: torch.Tensor, degrees: torch.Tensor, window: torch.Tensor, shift: torch.Tensor, aspect: float
+) -> torch.Tensor:
+    """Affine matrices (B, 2, 3) from an output pixel to the input pixel it shows, in ``affine_grid``'s coordinates.
+
+    ``mirrored`` (B,) bool; ``degrees`` (B,), counter-clockwise turns of the picture as it is seen; ``window`` (B,)
+    as in ``Augmentation``; ``shift`` (B, 2) of the window's centre, (x, y) in half picture sides; ``aspect`` is height/width.
+    """
+    angle = torch.deg2rad(degrees)
+    # Coordinates run from -1 to 1 along either side, so a rotation of an oblong picture must be
+    # done in equal units and scaled back.
+    cos, sin = torch.cos(angle) * window, torch.sin(angle) * window
+    mirror = 1 - 2 * mirrored.to(window.dtype)
+    row_x = torch.stack((mirror * cos, mirror * -sin * aspect, mirror * shift[:, 0]), dim=1)
+    row_y = torch.stack((sin / aspect, cos, shift[:, 1]), dim=1)
+    return torch.stack((row_x, row_y), dim=1)
+
+
+def augment(
+    pictures: torch.Tensor, augmentation: Augmentation, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit at random; same shape, type and device.
+
+    Beyond a picture's edge is black, as in the authors' code. The random numbers are drawn on the CPU
+    from ``generator`` (or the global one), so the same seed gives the same batch on every device.
+    """
+    batch, _, height, width = pictures.shape
+    draws = torch.rand((batch, 8), generator=generator).to(pictures.device, pictures.dtype)
+    flip, rotation, window, x, y, gamma, gain, offset = draws.unbind(1)
+
+    def between(draw: torch.Tensor, low: float, high: float) -> torch.Tensor:
+        return low + draw * (high - low)
+
+    side = between(window, *augmentation.window)
+    room = augmentation.shift * (1 - side).abs().unsqueeze(1)
+    matrices = window_matrices(
+        flip < augmentation.flip,
+        between(rotation, -augmentation.rotation, augmentation.rotation),
+        side,
+        room * (2 * torch.stack((x, y), dim=1) - 1),
+        height / width,
+    )
+    grid = F.affine_grid(matrices, list(pictures.shape), align_corners=False)
+    moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def per_picture(values: torch.Tensor) -> torch.Tensor:
+        return values.view(batch, 1, 1, 1)
+
+    # Interpolation may leave a value a rounding error below zero, where a power is not a number.
+    grey = moved.clamp(0, 1).pow(per_picture(between(gamma, *augmentation.gamma)))
+    grey = grey * per_picture(between(gain, *augmentation.gain))
+    grey = grey + per_picture(between(offset, -augmentation.offset, augmentation.offset))
+    return grey.clamp(0, 1)
