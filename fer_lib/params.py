@@ -189,14 +189,14 @@ def resolve(
     return model(**profile_values(chapter, profile, faces) | given)
 
 
-def parameter_rows(chapter: str, model: type[ChapterParameters]) -> list[dict[str, str]]:
+def parameter_rows(chapter: str, model: type[ChapterParameters]) -> list[dict[str, object]]:
     """One row per field: name, type, the default in each profile, range and meaning."""
     defaults = {profile: resolve(chapter, model, profile) for profile in PROFILES}
     return [
         {
             "parameter": name,
             "type": type_name(field),
-            **{profile: str(getattr(values, name)) for profile, values in defaults.items()},
+            **{profile: getattr(values, name) for profile, values in defaults.items()},
             "range": allowed_values(field),
             "meaning": field.description or "",
         }

@@ -17,8 +17,14 @@ from fer_lib.suite.notebook import code_sources, read_notebook
 PACKAGES = ("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 """Packages whose version a number may depend on."""
 
-_NOT_INPUTS = (paths.LIBRARY / "suite", paths.LIBRARY / "params.py", paths.LIBRARY / "paths.py")
-"""Code that runs chapters rather than computing for them; parameters are compared by value."""
+_NOT_INPUTS = (
+    *(paths.LIBRARY / "suite", paths.LIBRARY / "params.py", paths.LIBRARY / "paths.py"),
+    *(paths.LIBRARY / "faces" / "synthetic", paths.LIBRARY / "faces" / "readers"),
+)
+"""Code that runs chapters rather than computing for them; parameters are compared by value. What makes the
+pictures is part of the face set's own fingerprint: a changed renderer does not concern a real set."""
+
+_FACE_PARAMETERS = ("faces", "subjects", "repeats", "size", "face_seed")
 
 
 def sha256(content: bytes) -> str:
@@ -105,7 +111,9 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
     if changed:
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         reasons.append(f"library changed ({shown})")
-    same_source = recorded["parameters"]["faces"] == current["parameters"]["faces"]
-    if recorded["faces"] != current["faces"] and same_source and not reasons:
+    asked = [
+        {name: inputs["parameters"].get(name) for name in _FACE_PARAMETERS} for inputs in (recorded, current)
+    ]
+    if recorded["faces"] != current["faces"] and asked[0] == asked[1]:
         reasons.append("face data changed")
     return reasons

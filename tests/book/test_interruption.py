@@ -1,0 +1,150 @@
+"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same command goes on."""
+
+import json
+import os
+import signal
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.whole_suite
+
+
+def done(clone, chapter):
+    return (clone.result("a", chapter) / "DONE.json").is_file()
+
+
+def finished(clone, chapter):
+    return json.loads((clone.result("a", chapter) / "DONE.json").read_text())["finished"]
+
+
+def gone(pid):
+    """Wait until the process has ended."""
+    try:
+        psutil.Process(pid).wait(timeout=60)
+    except psutil.NoSuchProcess:
+        return True
+    return True
+
+
+def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
+    assert "never ran" in toy_clone.ferbook("run", "--run", "a")
+    first = finished(toy_clone, "training")
+    assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a")
+    assert finished(toy_clone, "training") == first
+
+    told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", expect=2)
+    assert "exists with other parameters (training.epochs 30 → 6)" in told
+    assert "--update" in told and "--replace" in told
+
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
+    assert [state["reasons"] for state in states] == [[], ["parameter epochs 30 → 6"]]
+
+    told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", "--update")
+    assert "training: parameter epochs 30 → 6" in told and "up to date: faces" in told
+    request = toy_clone.ferbook_json("compare", "a", "a")
+    assert request["parameters"] == []
+
+    toy_clone.write_chapter("faces", "x = 2")
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
+    assert states[0]["reasons"] == ["notebook changed"]
+    assert states[1]["reasons"] == ["upstream faces is out of date"]
+    assert "exists" not in toy_clone.ferbook("run", "--run", "a", "--replace")
+
+
+def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
+    toy_clone.write_chapter("training", "x = 1", "raise ValueError('planted fault')")
+    told = toy_clone.ferbook("run", "--run", "a", expect=1)
+    assert "chapter 'training' failed in code cell 5: ValueError: planted fault" in told
+    assert "Traceback" not in told
+    kept = toy_clone.result("a", "training.failed")
+    assert f"partial notebook: {kept / 'training.ipynb'}" in told
+    assert "planted fault" in (kept / "training.ipynb").read_text()
+    log = toy_clone.root / "runs" / "a" / ".work" / "logs" / "training.log"
+    assert f"log: {log}" in told and "planted fault" in log.read_text()
+    assert done(toy_clone, "faces") and not done(toy_clone, "training")
+    states = toy_clone.ferbook_json("status", "--run", "a")["chapters"]
+    assert states[1]["reasons"] == ["not finished", "last attempt failed in code cell 5"]
+    first = finished(toy_clone, "faces")
+
+    toy_clone.write_chapter("training", "x = 1")
+    toy_clone.ferbook("run", "--run", "a")
+    assert done(toy_clone, "training") and finished(toy_clone, "faces") == first
+    assert not kept.exists()
+
+
+def test_a_failure_keeps_the_earlier_result(toy_clone):
+    toy_clone.ferbook("run", "--run", "a")
+    first = finished(toy_clone, "training")
+    toy_clone.write_chapter("training", "raise ValueError('planted fault')")
+    toy_clone.ferbook("run", "--run", "a", expect=1)
+    assert finished(toy_clone, "training") == first
+    reasons = toy_clone.ferbook_json("status", "--run", "a")["chapters"][1]["reasons"]
+    assert reasons == ["notebook changed", "last attempt failed in code cell 4"]
+
+
+def test_a_kernel_that_dies_is_a_failure(toy_clone):
+    toy_clone.write_chapter("training", "import os; os._exit(3)")
+    told = toy_clone.ferbook("run", "--run", "a", expect=1)
+    assert "the kernel died" in told
+    assert not done(toy_clone, "training")
+
+
+@pytest.mark.parametrize("how", ["interrupt the group", "kill -9"])
+def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how):
+    toy_clone.write_chapter("training", gate.cell)
+    process = toy_clone.start("run", "--run", "a")
+    kernel = gate.reached(process)
+    told = toy_clone.ferbook("run", "--run", "a", expect=2)
+    assert f"in use by process {process.pid}" in told
+    if how == "kill -9":
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.communicate()[0]
+        assert process.returncode == 130, told
+        assert "the same command goes on where it was" in told
+    assert gone(kernel)
+    assert done(toy_clone, "faces") and not done(toy_clone, "training")
+    first = finished(toy_clone, "faces")
+
+    toy_clone.write_chapter("training", "x = 1")
+    told = toy_clone.ferbook("run", "--run", "a")
+    assert done(toy_clone, "training") and finished(toy_clone, "faces") == first
+    assert "up to date: faces" in told
+    assert not (toy_clone.root / "runs" / "a" / ".work" / "staging" / "training").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "-p", "epohcs=5"], "no chapter has a parameter 'epohcs' (did you mean 'epochs'?)"),
+        (
+            ["run", "-p", "epochs=many"],
+            "training.epochs = 'many' is not allowed: it must be int, ≥ 1, ≤ 2000",
+        ),
+        (["run", "-p", "epochs"], "expected NAME=VALUE"),
+        (["run", "-p", "trainig.epochs=5"], "no chapter 'trainig' (did you mean 'training'?)"),
+        (["run", "-p", "faces.epochs=5"], "faces has no parameter 'epochs'"),
+        (["run", "tranning"], "did you mean 'training'"),
+        (["run", "--profile", "labtop"], "did you mean 'laptop'"),
+        (["run", "--run", "../elsewhere"], "run name '../elsewhere' cannot be used"),
+        (["run", "-f", "absent.yaml"], "absent.yaml: cannot be read"),
+        (["run", "--faces", "fer2013"], "fer2013"),
+        (["status", "--run", "absent"], "there is no run 'absent'"),
+        (["build", "--run", "absent"], "there is no run 'absent'"),
+        (["check", "--run", "absent"], "there is no run 'absent'"),
+        (["compare", "absent", "other"], "there is no run 'absent'"),
+        (["params", "facs"], "did you mean 'faces'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_clear_line_and_executes_nothing(toy_clone, words, told):
+    output = toy_clone.ferbook(*words, expect=2)
+    assert told in output
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1
+    assert not (toy_clone.root / "runs").exists() or not list((toy_clone.root / "runs").glob("*/faces"))
+    assert not (toy_clone.root.parent / "elsewhere").exists()

@@ -1,0 +1,192 @@
+"""The real chapters at ``smoke``: run, build, check, and what the reader sees, in a temporary clone."""
+
+import json
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+
+from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution
+from fer_lib.suite.offline import external_requests
+
+pytestmark = pytest.mark.whole_suite
+
+chapters = pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=list(CHAPTERS))
+
+
+@pytest.fixture(scope="module")
+def built(smoke_clone):
+    smoke_clone.ferbook("build", "--run", "smoke")
+    return smoke_clone.root / "_build" / "html"
+
+
+@chapters
+def test_a_chapter_leaves_everything_the_store_promises(smoke_clone, chapter):
+    folder = smoke_clone.result("smoke", chapter.name)
+    notebook = nbformat.read(folder / f"{chapter.name}.ipynb", as_version=4)
+    assert faults_of_execution(notebook) == []
+    assert str(smoke_clone.root) not in (folder / f"{chapter.name}.ipynb").read_text(), (
+        "a machine's path is stored"
+    )
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert set(chapter.key_metrics) <= set(metrics)
+    for name, metric in metrics.items():
+        if metric.get("low") is not None:
+            assert metric["low"] <= metric["value"] <= metric["high"], name
+            assert metric["n"] > 0 and metric["interval"], name
+    figures = json.loads((folder / "record.json").read_text())["figures"]
+    assert figures
+    for name, about in figures.items():
+        assert (folder / "figures" / f"{name}.svg").stat().st_size > 0
+        assert len(pd.read_csv(folder / "figures" / f"{name}.csv")) > 0
+        assert len(about["alt"]) > 20
+
+
+def test_the_run_record_tells_what_was_used(smoke_clone):
+    record = yaml.safe_load((smoke_clone.root / "runs" / "smoke" / "run.yaml").read_text())
+    assert record["request"]["profile"] == "smoke"
+    for name, chapter in CHAPTERS.items():
+        made = record["chapters"][name]
+        assert set(made["parameters"]) == set(chapter.parameters.model_fields)
+        assert made["seconds"] > 0 and made["device"] and len(made["data"]["checksum"]) == 64
+        assert made["packages"]["torch"] == record["versions"]["torch"]
+    assert record["chapters"]["training"]["precision"]
+
+
+@chapters
+def test_a_page_shows_numbers_figures_and_provenance(smoke_clone, built, chapter):
+    page = (built / "book" / f"{chapter.name}.html").read_text()
+    assert "Provenance" in page
+    assert f"ferbook run {chapter.name} --profile smoke" in page
+    assert page.count("<figure") >= len(
+        json.loads((smoke_clone.result("smoke", chapter.name) / "record.json").read_text())["figures"]
+    )
+    assert "np.float64" not in page
+
+
+def test_the_book_reads_offline(built):
+    assert external_requests(built) == []
+
+
+def test_a_second_build_changes_nothing(smoke_clone, built):
+    assert "book is up to date" in smoke_clone.ferbook("build", "--run", "smoke")
+
+
+def test_the_check_executes_again_and_agrees(smoke_clone):
+    rows = smoke_clone.ferbook_json("check", "--run", "smoke")
+    assert [row["faults"] for row in rows] == [[] for _ in CHAPTERS]
+    assert all(row["executed"] for row in rows)
+    assert "unchanged since it passed" in smoke_clone.ferbook("check", "--run", "smoke", "--skip-checked")
+    assert "not executed again" in smoke_clone.ferbook("check", "--run", "smoke", "--within", "0")
+
+
+def spoiled(clone, tmp_path, spoil):
+    """A copy of the smoke run in which the chapter ``faces`` was tampered with and signed anew."""
+    from fer_lib.suite.store import ChapterResult
+
+    runs = tmp_path / "runs"
+    shutil.copytree(clone.root / "runs" / "smoke", runs / "spoiled")
+    result = ChapterResult("faces", runs / "spoiled" / "faces")
+    inputs = result.done()["inputs"]
+    staged = tmp_path / "staged"
+    shutil.copytree(result.folder, staged, ignore=shutil.ignore_patterns("DONE.json"))
+    spoil(staged)
+    result.commit(staged, inputs)
+    clone.environment["FER_RUNS"] = str(runs)
+    try:
+        return clone.ferbook("check", "faces", "--run", "spoiled", expect=1)
+    finally:
+        del clone.environment["FER_RUNS"]
+
+
+def strip_outputs(folder):
+    file = folder / "faces.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, file)
+
+
+def change_compared_cell(folder):
+    file = folder / "faces.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    cell = next(c for c in notebook.cells if COMPARED_TAG in c.metadata.get("tags", []))
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="something else\n")]
+    nbformat.write(notebook, file)
+
+
+def change_metric(folder):
+    file = folder / "metrics.json"
+    metrics = json.loads(file.read_text())
+    metrics["pictures"]["value"] += 1
+    file.write_text(json.dumps(metrics))
+
+
+def change_figure(folder):
+    file = sorted((folder / "figures").glob("*.csv"))[0]
+    table = pd.read_csv(file)
+    column = table.select_dtypes("number").columns[-1]
+    table[column] = table[column] + 1
+    table.to_csv(file, index=False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (strip_outputs, "execution count None"),
+        (change_compared_cell, "FAILED"),
+        (change_metric, "metric pictures, value"),
+        (change_figure, "numbers differ"),
+    ],
+)
+def test_the_check_finds_a_result_that_is_not_true(smoke_clone, tmp_path, spoil, told):
+    assert told in spoiled(smoke_clone, tmp_path, spoil)
+
+
+def test_a_tampered_file_is_not_believed(smoke_clone, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(smoke_clone.root / "runs" / "smoke", runs / "smoke")
+    change_metric(runs / "smoke" / "faces")
+    smoke_clone.environment["FER_RUNS"] = str(runs)
+    try:
+        assert "differs from its checksum" in smoke_clone.ferbook("check", "--run", "smoke", expect=1)
+        assert "differs from its checksum" in smoke_clone.ferbook("build", "--run", "smoke", expect=2)
+        state = smoke_clone.ferbook_json("status", "--run", "smoke", "--profile", "smoke")["chapters"][0]
+        assert "damaged" in state["reasons"][0]
+    finally:
+        del smoke_clone.environment["FER_RUNS"]
+
+
+def test_a_copied_run_is_still_up_to_date(smoke_clone, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(smoke_clone.root / "runs" / "smoke", runs / "smoke", copy_function=shutil.copyfile)
+    smoke_clone.environment["FER_RUNS"] = str(runs)
+    try:
+        told = smoke_clone.ferbook("run", "--run", "smoke", "--profile", "smoke")
+    finally:
+        del smoke_clone.environment["FER_RUNS"]
+    assert "up to date: faces, training" in told
+
+
+def test_a_warning_of_the_book_is_an_error(smoke_clone, built):
+    page = smoke_clone.root / "book" / "rerun.md"
+    before = page.read_text()
+    try:
+        page.write_text(before + "\n\n{metric}`training.test_acuracy`\n")
+        told = smoke_clone.ferbook("build", "--run", "smoke", expect=1)
+    finally:
+        page.write_text(before)
+    assert "test_acuracy" in told and "test_accuracy" in told
+    assert (built / "index.html").is_file(), "the earlier book is gone"
+
+
+def test_listings_come_as_json(smoke_clone):
+    assert {row["run"] for row in smoke_clone.ferbook_json("runs")} == {"smoke"}
+    assert set(smoke_clone.ferbook_json("params")) == set(CHAPTERS)
+    assert {row["name"] for row in smoke_clone.ferbook_json("data", "list")} >= {"synthetic", "fer2013"}
+    found = smoke_clone.ferbook_json("compare", "smoke", "smoke")
+    assert found["parameters"] == [] and all(row["difference"] == 0 for row in found["metrics"])

@@ -1,0 +1,79 @@
+"""Staleness by content: what a chapter depends on, and the reasons why a result is out of date."""
+
+import copy
+
+import pytest
+
+from fer_lib.params import TrainingParameters
+from fer_lib.suite import inputs
+from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.inputs import chapter_inputs, library_files, reasons_out_of_date
+
+
+def test_library_files_follow_imports_and_leave_the_runner_out():
+    files = library_files(["from fer_lib.faces.leakage import leakage_table"])
+    assert "fer_lib/faces/leakage.py" in files and "fer_lib/faces/faceset.py" in files
+    assert not any(file.startswith("fer_lib/suite/") or file == "fer_lib/params.py" for file in files)
+    assert "fer_lib/models/zero_bias.py" in library_files(
+        ["from fer_lib.models.zero_bias import ZeroBiasCNN"]
+    )
+
+
+def test_a_chapter_depends_on_what_it_imports_and_what_opens_it():
+    files = chapter_inputs(CHAPTERS["training"], TrainingParameters())["library"]
+    assert "fer_lib/learn/learner.py" in files
+    assert "fer_lib/faces/registry.py" in files
+    assert not any(file.startswith("fer_lib/faces/synthetic/") for file in files), "the fingerprint has them"
+
+
+RECORDED = {
+    "notebook": "n",
+    "parameters": {"epochs": 5, "faces": "synthetic"},
+    "packages": {"torch": "1"},
+    "library": {"fer_lib/a.py": "1", "fer_lib/b.py": "1"},
+    "faces": "f",
+    "upstream": {"faces": "u"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("notebook",), "m", "notebook changed"),
+        (("parameters", "epochs"), 6, "parameter epochs 5 → 6"),
+        (("parameters", "lr"), 0.1, "parameter lr absent → 0.1"),
+        (("packages", "torch"), "2", "package torch 1 → 2"),
+        (("library", "fer_lib/a.py"), "2", "library changed (fer_lib/a.py)"),
+        (("library", "fer_lib/c.py"), "1", "library changed (fer_lib/c.py)"),
+        (("upstream", "faces"), "v", "upstream faces ran"),
+        (("faces",), "g", "face data changed"),
+    ],
+)
+def test_each_change_is_named(path, value, reason):
+    current = copy.deepcopy(RECORDED)
+    place = current
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert reasons_out_of_date(RECORDED, current) == [reason]
+
+
+def test_nothing_changed_means_no_reason():
+    assert reasons_out_of_date(RECORDED, copy.deepcopy(RECORDED)) == []
+
+
+def test_another_face_set_is_told_once_as_the_parameter():
+    current = copy.deepcopy(RECORDED) | {"faces": "g"}
+    current["parameters"]["faces"] = "fer2013"
+    assert reasons_out_of_date(RECORDED, current) == ["parameter faces synthetic → fer2013"]
+
+
+def test_prose_does_not_count_but_code_does(tmp_path, monkeypatch):
+    chapter = CHAPTERS["faces"]
+    before = chapter_inputs(chapter, chapter.parameters())
+    notebook = inputs.read_notebook(chapter.notebook)
+    next(cell for cell in notebook.cells if cell.cell_type == "markdown").source += "\nOne more sentence."
+    monkeypatch.setattr(inputs, "read_notebook", lambda _: notebook)
+    assert chapter_inputs(chapter, chapter.parameters()) == before
+    next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\nx = 1"
+    assert chapter_inputs(chapter, chapter.parameters())["notebook"] != before["notebook"]

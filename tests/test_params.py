@@ -1,0 +1,109 @@
+"""Typed parameters: values are parsed by type, everything else stops with a clear error."""
+
+import pytest
+
+from fer_lib.errors import ParameterError
+from fer_lib.params import (
+    PROFILES,
+    PROFILES_ON_FACES,
+    FacesParameters,
+    TrainingParameters,
+    parameter_rows,
+    resolve,
+)
+from fer_lib.suite.chapters import CHAPTERS
+
+
+def training(**overrides):
+    return resolve("training", TrainingParameters, "laptop", overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("5", "epochs", 5),
+        ("1e-2", "lr", 0.01),
+        ("no", "augment", False),
+        ("constant", "schedule", "constant"),
+    ],
+)
+def test_text_is_parsed_by_the_field_type(text, field, value):
+    parsed = getattr(training(**{field: text}), field)
+    assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("epochs", "0", "≥ 1"),
+        ("epochs", "2.5", "int"),
+        ("epochs", "many", "int"),
+        ("epochs", True, "int"),
+        ("epochs", 3.0, "int"),
+        ("lr", "nan", "float"),
+        ("lr", "-1", "> 0"),
+        ("lr", None, "float"),
+        ("augment", "perhaps", "true | false"),
+        ("augment", 1, "true | false"),
+        ("schedule", "cosine", "constant | onecycle"),
+        ("size", "50", "a multiple of 8"),
+        ("faces", "ckplus", "synthetic | fer2013"),
+    ],
+)
+def test_an_impossible_value_names_field_value_and_range(field, value, told):
+    with pytest.raises(ParameterError) as caught:
+        training(**{field: value})
+    assert f"training.{field}" in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match=r"no parameter 'epohcs' \(did you mean 'epochs'\?\)"):
+        training(epohcs="5")
+
+
+def test_an_unknown_profile_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match="did you mean 'laptop'"):
+        resolve("training", TrainingParameters, "labtop")
+
+
+def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():
+    default = TrainingParameters()
+    smoke = resolve("training", TrainingParameters, "smoke")
+    assert smoke.epochs != default.epochs
+    assert resolve("training", TrainingParameters, "smoke", {"epochs": "9"}).epochs == 9
+
+
+def test_a_profile_can_differ_on_a_real_face_set():
+    assert training(faces="fer2013").epochs == PROFILES_ON_FACES["fer2013"]["laptop"]["training"]["epochs"]
+    assert training(faces="fer2013", epochs="3").epochs == 3
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=list(CHAPTERS))
+@pytest.mark.parametrize("faces", ["synthetic", "fer2013"])
+def test_every_profile_resolves_for_every_chapter_and_face_set(chapter, profile, faces):
+    assert resolve(chapter.name, chapter.parameters, profile, {"faces": faces}).faces == faces
+
+
+def test_profiles_name_only_chapters_and_fields_that_exist():
+    layers = [
+        *PROFILES.values(),
+        *(layer for by_profile in PROFILES_ON_FACES.values() for layer in by_profile.values()),
+    ]
+    for layer in layers:
+        for scope, values in layer.items():
+            models = (
+                [c.parameters for c in CHAPTERS.values()] if scope == "*" else [CHAPTERS[scope].parameters]
+            )
+            for model in models:
+                assert set(values) <= set(model.model_fields)
+
+
+def test_parameter_rows_tell_every_field_with_its_default_per_profile():
+    rows = {row["parameter"]: row for row in parameter_rows("faces", FacesParameters)}
+    assert list(rows) == list(FacesParameters.model_fields)
+    assert rows["samples"]["laptop"] == 6 and rows["samples"]["smoke"] == 3
+    assert rows["samples"]["range"] == "≥ 1, ≤ 12"
+    assert all(row["meaning"] and row["range"] for row in rows.values())
