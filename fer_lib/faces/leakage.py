@@ -1,0 +1,68 @@
+"""Leakage: the same subject or the very same picture on both sides of a split."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import SPLITS, FaceSet
+
+
+def copy_groups(faces: FaceSet) -> np.ndarray:
+    """int64 (N,): equal pictures share a number; numbers follow first appearance, from 0.
+
+    Pictures are compared by their bytes, every pixel of them: the dictionary finds candidates by
+    hash and settles each by comparison.
+    """
+    seen: dict[bytes, int] = {}
+    return np.fromiter(
+        (seen.setdefault(picture.tobytes(), len(seen)) for picture in faces.pixels), np.int64, len(faces)
+    )
+
+
+def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
+    """bool (N,): True for pictures outside the split ``inside`` that equal, pixel for pixel, one inside it.
+
+    Raises DataError where ``inside`` is not one of ``SPLITS``.
+    """
+    if inside not in SPLITS:
+        raise DataError(f"no split {inside!r}; the splits are {', '.join(SPLITS)}")
+    group = copy_groups(faces)
+    within = (faces.table["split"] == inside).to_numpy()
+    return ~within & np.isin(group, group[within])
+
+
+def leakage_table(faces: FaceSet) -> pd.DataFrame:
+    """One row per pair of splits (``first``, ``second``): what the two share.
+
+    ``subjects_in_common``: subjects with pictures in both; missing (``<NA>``) where a split that is
+    not empty names none of its subjects, since nobody can tell then. ``exact_copies``: pictures of
+    ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
+    differs from that of at least one such picture of ``first``.
+    """
+    group = copy_groups(faces)
+    emotion = faces.labels(faces.classes)
+    split = faces.table["split"].to_numpy()
+    subject = faces.table["subject"].to_numpy()
+    rows = []
+    for first, second in combinations(SPLITS, 2):
+        a, b = split == first, split == second
+        known = [set(subject[side]) - {""} for side in (a, b)]
+        unknown = any(side.any() and not names for side, names in zip((a, b), known, strict=True))
+        copies = b & np.isin(group, group[a])
+        # A copy agrees with all its originals only if they carry one emotion, and it is the copy's own.
+        originals = pd.Series(emotion[a]).groupby(group[a]).agg(["min", "max"])
+        range_of = originals.reindex(group[copies])
+        own = emotion[copies]
+        conflicts = (range_of["min"].to_numpy() != own) | (range_of["max"].to_numpy() != own)
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "subjects_in_common": pd.NA if unknown else len(known[0] & known[1]),
+                "exact_copies": int(copies.sum()),
+                "conflicting_labels": int(conflicts.sum()),
+            }
+        )
+    return pd.DataFrame(rows).astype({"subjects_in_common": "Int64"})
