@@ -1,0 +1,360 @@
+"""FER2013 (Goodfellow et al., 2013) and its FER+ votes (Barsoum et al., 2016).
+
+Two layouts are read. ``fer2013.csv`` is the official one: header ``emotion,pixels,Usage``, one row
+per picture, 48 × 48 grey values separated by spaces. ``fer2013new.csv`` beside it holds the FER+
+votes; its row i belongs to row i of ``fer2013.csv``. The image-folder form that circulates instead,
+``train/<emotion>/*`` and ``test/<emotion>/*`` with png or jpg pictures, has lost the public/private
+split: it is regained where every test picture is named ``PublicTest_*`` or ``PrivateTest_*``, and
+otherwise ``test`` stays whole and a validation split is taken from ``train``. The table's column
+``split_rule`` says which of these was done.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.leakage import copy_groups
+
+SIDE = 48
+PIXELS = SIDE * SIDE
+CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+"""FER2013's label codes 0 to 6 under the names of ``EMOTIONS``; contempt does not occur."""
+
+HEADER = "emotion,pixels,Usage"
+USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+VOTE_COLUMNS = (
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "NF"),
+)
+FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
+VALID_FRACTION = 1 / 8
+"""Share of ``train`` taken for validation in the image-folder form: 3,589 of 28,709 in the official split."""
+
+_FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict=True)} | {
+    **{emotion: emotion for emotion in CODES},
+    **{"angry": "anger", "happy": "happiness", "sad": "sadness"},
+}
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+_LITTER = ("thumbs.db", "desktop.ini")
+_USAGE_CODE = {usage.encode(): code for code, usage in enumerate(USAGE)}
+_CHUNK = 1 << 20
+_LONGEST_LINE = 4 * _CHUNK
+
+
+def read_fer2013(folder: Path) -> FaceSet:
+    """FER2013 from ``folder``: pixels (N, 48, 48), emotions, official splits, FER+ votes if they are there.
+
+    ``Training`` becomes ``train``, ``PublicTest`` ``valid``, ``PrivateTest`` ``test``; ``subject`` is
+    empty, since FER2013 does not say who is shown; ``sequence`` is the 0-based row number (csv) or
+    the picture's path. With ``fer2013new.csv``, ``vote_<emotion>``, ``vote_unknown`` and ``vote_nf``
+    hold the counts of the ten voters. Exact copies are kept: see ``fer_lib.faces.leakage``.
+
+    Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
+    loaded in part.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. FER2013 is looked for in the folder fer2013 below FER_DATA "
+            "(or --data-dir): put fer2013.csv there, from Kaggle's 'Challenges in Representation Learning: "
+            "Facial Expression Recognition Challenge' (ferbook data list says more)"
+        )
+    csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
+    if csv.exists() or csv.is_symlink():
+        faces = _read_csv(_inside(csv, folder))
+        if votes.exists() or votes.is_symlink():
+            faces = _join_votes(faces, _inside(votes, folder))
+        return faces
+    if not (folder / "train").is_dir() and not (folder / "test").is_dir():
+        raise DataError(
+            f"{csv}: not found, and no image folders train/ and test/ either. Put the official "
+            "fer2013.csv there, or set FER_DATA (--data-dir) to the folder that holds fer2013/"
+        )
+    if votes.exists():
+        raise DataError(
+            f"{votes}: the FER+ votes follow the rows of fer2013.csv and cannot be joined to an image "
+            "folder. Add fer2013.csv, or move this file away"
+        )
+    return _read_folders(folder)
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    # A link out of the folder would put files into the set that its owner never placed there.
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
+    return path
+
+
+def _read_csv(csv: Path) -> FaceSet:
+    pixels, labels, usages = [], [], []
+    try:
+        with csv.open("rb") as file:
+            header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+            if not header:
+                raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")
+            _require_columns(csv, header, HEADER)
+            for first, block in _lines(csv, file):
+                parsed = _parse_block(block)
+                if parsed is None:
+                    _raise_first_fault(csv, first, block)
+                for part, whole in zip(parsed, (pixels, labels, usages), strict=True):
+                    whole.append(part)
+    except OSError as fault:
+        raise DataError(f"{csv}: cannot be read ({fault.strerror})") from fault
+    if not pixels:
+        raise DataError(f"{csv}, line 2: no pictures after the header; expected 35,887 rows")
+    usage = np.concatenate(usages)
+    for code, name in enumerate(USAGE):
+        if not (usage == code).any():
+            raise DataError(f"{csv}: no row with Usage {name}; the file is not the whole of FER2013")
+    return _faceset(
+        np.concatenate(pixels),
+        np.array(CODES, dtype=object)[np.concatenate(labels)],
+        np.array(list(USAGE.values()), dtype=object)[usage],
+        sequence=[f"{row:05d}" for row in range(len(usage))],
+        split_rule="official Usage",
+    )
+
+
+def _require_columns(csv: Path, header: str, expected: str) -> None:
+    if header == expected:
+        return
+    given = header.split(",")
+    missing = [column for column in expected.split(",") if column not in given]
+    what = f"column {missing[0]!r} is missing" if missing else "columns in another order or too many"
+    raise DataError(f"{csv}, line 1: {what}; expected the header {expected}, found {header[:120]}")
+
+
+def _lines(csv: Path, file) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines after the header, each with the number of its first line in the file."""
+    number, rest = 2, b""
+    while data := file.read(_CHUNK):
+        data = rest + data
+        end = data.rfind(b"\n") + 1
+        block, rest = data[:end], data[end:]
+        if block:
+            yield number, block
+            number += block.count(b"\n")
+        elif len(rest) > _LONGEST_LINE:
+            raise DataError(f"{csv}, line {number}: longer than {_LONGEST_LINE} bytes; not a FER2013 csv")
+    if rest:
+        yield number, rest + b"\n"
+
+
+def _parse_block(block: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Pixels (R, 48, 48), label codes (R,), usage codes (R,) of R whole lines; None if any line is at fault.
+
+    One pass of array operations over the bytes: a number ends where a separator stands, and its
+    digits are the one to three bytes before it.
+    """
+    text = np.frombuffer(block, np.uint8)
+    digit = text - np.uint8(ord("0"))  # wraps: everything that is not a digit becomes > 9
+    newline = np.flatnonzero(text == ord("\n"))
+    rows = len(newline)
+    start = np.concatenate(([0], newline[:-1] + 1))
+    comma = np.flatnonzero(text == ord(","))
+    if len(comma) != 2 * rows:
+        return None
+    first, second = comma.reshape(rows, 2).T
+    if (first != start + 1).any() or (second <= first).any() or (second >= newline).any():
+        return None
+    labels = digit[start]
+    tails = [block[a + 1 : b] for a, b in zip(second.tolist(), newline.tolist(), strict=True)]
+    usages = [_USAGE_CODE.get(tail.removesuffix(b"\r"), -1) for tail in tails]
+    if labels.max() >= len(CODES) or min(usages) < 0:
+        return None
+    separator = text == ord(" ")
+    separator[second] = True
+    ends = np.flatnonzero(separator)
+    if len(ends) != rows * PIXELS:
+        return None
+    ends = ends.reshape(rows, PIXELS)
+    if (ends[:, -1] != second).any() or (ends[:, 0] <= first).any():
+        return None
+    # Usage names hold no digit, so every byte that is not a digit is accounted for, or it stands among the pixels.
+    if np.count_nonzero(digit > 9) != ends.size + 2 * rows + sum(map(len, tails)):
+        return None
+    digits = np.diff(ends, axis=1, prepend=first[:, None]) - 1
+    if digits.min() < 1 or digits.max() > 3:
+        return None
+    values = digit[ends - 1].astype(np.uint16)
+    # Of a shorter number, the byte read here is a separator or worse: its weight is 0.
+    values += digit[ends - 2] * (digits > 1).astype(np.uint16) * np.uint16(10)
+    values += digit[ends - 3] * (digits > 2).astype(np.uint16) * np.uint16(100)
+    if values.max() > 255:
+        return None
+    return values.astype(np.uint8).reshape(rows, SIDE, SIDE), labels, np.array(usages, np.uint8)
+
+
+def _raise_first_fault(csv: Path, first: int, block: bytes) -> None:
+    for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), start=first):
+        fault = _fault_of(line.removesuffix(b"\r").decode("utf-8", errors="replace"))
+        if fault:
+            raise DataError(f"{csv}, line {number}: {fault}")
+
+
+def _fault_of(line: str) -> str | None:
+    """What is wrong with one csv line, and what was expected; None if nothing is."""
+    fields = line.split(",")
+    if len(fields) != 3:
+        return f"{len(fields)} field(s) instead of 3 ({HEADER}); the line is cut short or damaged"
+    label, pixels, usage = fields
+    if label not in tuple("0123456"):
+        return f"emotion {label[:20]!r}; expected 0 to 6 ({', '.join(CODES)})"
+    values = pixels.split(" ")
+    for position, value in enumerate(values, start=1):
+        if not (value.isascii() and value.isdigit()) or len(value) > 3 or int(value) > 255:
+            return (
+                f"pixel {position} is {value[:20]!r}; expected a whole number from 0 to 255, one space apart"
+            )
+    if len(values) != PIXELS:
+        return f"{len(values)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})"
+    if usage not in USAGE:
+        return f"Usage {usage[:20]!r}; expected {', '.join(USAGE)}"
+    return None
+
+
+def _join_votes(faces: FaceSet, votes: Path) -> FaceSet:
+    try:
+        lines = votes.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(f"{votes}: cannot be read ({fault})") from fault
+    if not lines:
+        raise DataError(f"{votes}, line 1: empty; expected the header {FERPLUS_HEADER}")
+    _require_columns(votes, lines[0], FERPLUS_HEADER)
+    if len(lines) - 1 != len(faces):
+        raise DataError(
+            f"{votes}: {len(lines) - 1} rows of votes for the {len(faces)} rows of fer2013.csv; row i must belong to row i"
+        )
+    usage = faces.table["split"].map({split: name for name, split in USAGE.items()}).tolist()
+    counts = np.empty((len(faces), len(VOTE_COLUMNS)), np.int64)
+    for row, line in enumerate(lines[1:]):
+        place = f"{votes}, line {row + 2}"
+        fields = line.split(",")
+        if len(fields) != 2 + len(VOTE_COLUMNS):
+            raise DataError(
+                f"{place}: {len(fields)} fields; expected {2 + len(VOTE_COLUMNS)} ({FERPLUS_HEADER})"
+            )
+        if fields[0] != usage[row]:
+            raise DataError(
+                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two files do not belong together"
+            )
+        for column, value in zip(VOTE_COLUMNS, fields[2:], strict=True):
+            if not (value.isascii() and value.isdigit()) or len(value) > 3:
+                raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
+        counts[row] = fields[2:]
+    named = {("vote_nf" if c == "NF" else f"vote_{c}"): counts[:, i] for i, c in enumerate(VOTE_COLUMNS)}
+    order = [f"vote_{emotion}" for emotion in EMOTIONS] + ["vote_unknown", "vote_nf"]
+    return FaceSet(
+        faces.name, faces.pixels, faces.table.assign(**{column: named[column] for column in order})
+    )
+
+
+def _read_folders(folder: Path) -> FaceSet:
+    listed = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
+    pixels = np.empty((len(listed), SIDE, SIDE), np.uint8)
+    for row, (_, _, path) in enumerate(listed):
+        pixels[row] = _read_picture(path)
+    split = np.array([part for part, _, _ in listed], dtype=object)
+    emotion = np.array([emotion for _, emotion, _ in listed], dtype=object)
+    prefixes = [path.name.partition("_")[0] for part, _, path in listed if part == "test"]
+    if {"PublicTest", "PrivateTest"} == set(prefixes):
+        split[split == "test"] = [USAGE[prefix] for prefix in prefixes]
+        rule = "file name prefix"
+    else:
+        rule = f"valid taken from train (1 in {round(1 / VALID_FRACTION)}), test whole"
+    sequence = [path.relative_to(folder).as_posix() for _, _, path in listed]
+    faces = _faceset(pixels, emotion, split, sequence, rule)
+    if rule == "file name prefix":
+        return faces
+    split[_validation_rows(faces)] = "valid"
+    return FaceSet(faces.name, pixels, faces.table.assign(split=split))
+
+
+def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
+    """(emotion, path) of every picture of ``train`` or ``test``, sorted by path."""
+    top = folder / part
+    if (top / part).is_dir():  # unpacking often doubles the folder: train/train/angry
+        top = top / part
+    if not top.is_dir():
+        raise DataError(f"{top}: no such folder; the image-folder form of FER2013 has train/ and test/")
+    found: dict[str, list[Path]] = {}
+    for entry in sorted(_inside(top, folder).iterdir()):
+        if _is_litter(entry):
+            continue
+        emotion = _FOLDER_NAMES.get(entry.name.lower())
+        if emotion is None or not entry.is_dir():
+            raise DataError(
+                f"{entry}: not an emotion folder; expected angry, disgust, fear, happy, sad, surprise, neutral (or 0 to 6)"
+            )
+        if emotion in found:
+            raise DataError(f"{entry}: a second folder for {emotion}; keep one")
+        found[emotion] = [p for p in sorted(_inside(entry, folder).iterdir()) if not _is_litter(p)]
+        for picture in found[emotion]:
+            _inside(picture, folder)
+            if picture.suffix.lower() not in _SUFFIXES:
+                raise DataError(f"{picture}: not a picture; expected {', '.join(_SUFFIXES)} files only")
+    for emotion in CODES:
+        if not found.get(emotion):
+            raise DataError(f"{top}: no pictures of {emotion}; all seven emotion folders must be there")
+    return sorted(((e, p) for e, paths in found.items() for p in paths), key=lambda item: item[1])
+
+
+def _is_litter(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.lower() in _LITTER
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.size != (SIDE, SIDE):
+                raise DataError(
+                    f"{path}: {picture.width} × {picture.height} pixels; expected {SIDE} × {SIDE}, as released"
+                )
+            if picture.mode not in ("L", "P", "RGB", "RGBA"):
+                raise DataError(f"{path}: picture mode {picture.mode}; expected 8-bit grey")
+            return np.asarray(picture.convert("L"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        # Pillow raises SyntaxError and ValueError for damaged png and jpg headers.
+        raise DataError(f"{path}: not a readable picture ({fault})") from fault
+
+
+def _validation_rows(faces: FaceSet) -> np.ndarray:
+    """Row numbers of ``train`` that become ``valid``: the same for the same pictures, whatever their names.
+
+    In each emotion the groups of equal pictures are ordered by the SHA-256 of their pixels and
+    taken from the top until the share is reached, so copies never fall on both sides.
+    """
+    group = copy_groups(faces)
+    in_train = (faces.table["split"] == "train").to_numpy()
+    rows = pd.DataFrame({"row": np.flatnonzero(in_train), "group": group[in_train]})
+    rows["emotion"] = faces.table["emotion"].to_numpy()[rows["row"]]
+    groups = rows.groupby("group").agg(row=("row", "first"), emotion=("emotion", "min"), size=("row", "size"))
+    groups["digest"] = [hashlib.sha256(faces.pixels[row]).hexdigest() for row in groups["row"]]
+    groups = groups.sort_values(["emotion", "digest"])
+    before = groups.groupby("emotion")["size"].cumsum() - groups["size"]
+    share = groups.groupby("emotion")["size"].transform("sum") * VALID_FRACTION
+    chosen = groups.index[before < share]
+    return rows["row"].to_numpy()[rows["group"].isin(chosen)]
+
+
+def _faceset(
+    pixels: np.ndarray, emotion: np.ndarray, split: np.ndarray, sequence: list[str], split_rule: str
+) -> FaceSet:
+    table = pd.DataFrame(
+        {
+            "dataset": "fer2013",
+            "subject": "",
+            "sequence": sequence,
+            "frame": np.zeros(len(pixels), np.int64),
+            "emotion": emotion,
+            "split": split,
+            "split_rule": split_rule,
+        }
+    )
+    return FaceSet("fer2013", pixels, table)
