@@ -1,0 +1,282 @@
+"""The registry: names, licences, where copies are looked for, and keys that notice every change."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces import registry
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import REGISTRY, Source, fingerprint, list_sources, open_faces, source_status
+from fer_lib.params import FaceSource
+
+ARGUMENTS = {"subjects": 9, "repeats": 1, "size": 48, "face_seed": 0}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch) -> Path:
+    """An empty FER_DATA and an empty FER_CACHE."""
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def write_fer2013(data: Path, first_pixel: int = 0) -> Path:
+    """The smallest FER2013: one black picture in each split, but for one pixel."""
+    rest = " ".join(["0"] * 2303)
+    usages = ("Training", "PublicTest", "PrivateTest")
+    lines = ["emotion,pixels,Usage", *(f"3,{first_pixel} {rest},{usage}" for usage in usages)]
+    (data / "fer2013").mkdir(exist_ok=True)
+    csv = data / "fer2013" / "fer2013.csv"
+    csv.write_text("\n".join(lines) + "\n")
+    return csv
+
+
+def age(path: Path, seconds: int = 3600) -> None:
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - seconds * 10**9))
+
+
+def test_the_registry_holds_exactly_what_the_parameter_faces_takes():
+    assert tuple(REGISTRY) == get_args(FaceSource)
+    assert all(name == source.name for name, source in REGISTRY.items())
+
+
+def test_every_source_says_whose_it_is_and_how_to_get_it():
+    for row in list_sources():
+        assert all(
+            row[field] for field in ("title", "licence", "citation", "how_to_get", "expected", "place")
+        )
+    assert [row["name"] for row in list_sources()] == list(REGISTRY)
+    assert len({source.citation_key for source in REGISTRY.values()}) == len(REGISTRY)
+    assert REGISTRY["synthetic"].shareable and not REGISTRY["fer2013"].shareable
+
+
+def test_the_code_that_a_source_depends_on_exists():
+    for source in REGISTRY.values():
+        assert source.code
+        assert all((registry.LIBRARY / "faces" / entry).exists() for entry in source.code)
+
+
+def test_asking_what_is_there_loads_no_heavy_library():
+    code = (
+        "import json, sys; from fer_lib.faces import registry as r;"
+        f"[r.fingerprint(name, **{ARGUMENTS}) for name in r.REGISTRY]; r.list_sources();"
+        "heavy = 'numpy pandas pyarrow torch warp anny PIL pydantic fastai matplotlib'.split();"
+        "print(json.dumps([m for m in heavy if m in sys.modules]))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert json.loads(out) == []
+
+
+@pytest.mark.parametrize(
+    "ask", [source_status, lambda n: open_faces(n, **ARGUMENTS), lambda n: fingerprint(n, **ARGUMENTS)]
+)
+def test_an_unknown_name_is_refused_with_the_known_ones(ask):
+    with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are synthetic, fer2013"):
+        ask("fer2012")
+
+
+def test_fer2013_takes_one_size_only(data):
+    with pytest.raises(ParameterError, match=r"size is 64, but .* pass size=48"):
+        open_faces("fer2013", **{**ARGUMENTS, "size": 64})
+
+
+def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
+    assert source_status("fer2013") == {
+        "found": False,
+        "place": str(data / "fer2013"),
+        "missing": f"folder {data / 'fer2013'}",
+    }
+    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    with pytest.raises(
+        DataError, match=r"FER_DATA \(or --data-dir\).*fer2013\.csv, or train and test.*Kaggle"
+    ) as no:
+        open_faces("fer2013", **ARGUMENTS)
+    assert str(data / "fer2013") in str(no.value)
+
+
+def test_the_first_missing_thing_belongs_to_the_layout_that_is_begun(data):
+    folder = data / "fer2013"
+    folder.mkdir()
+    assert source_status("fer2013")["missing"] == str(folder / "fer2013.csv")
+    (folder / "train").mkdir()
+    assert source_status("fer2013")["missing"] == str(folder / "test")
+    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    (folder / "test").mkdir()
+    assert source_status("fer2013") == {"found": True, "place": str(folder), "missing": None}
+
+
+def test_fer2013_is_opened_once_and_then_taken_from_the_cache(data, monkeypatch):
+    write_fer2013(data, first_pixel=9)
+    faces = open_faces("fer2013", **ARGUMENTS)
+    assert (len(faces), faces.pixels[0, 0, 0], faces.classes) == (3, 9, ("happiness",))
+    monkeypatch.setattr(
+        "fer_lib.faces.readers.fer2013.read_fer2013", lambda folder: pytest.fail("read again")
+    )
+    assert open_faces("fer2013", **ARGUMENTS).checksum == faces.checksum
+
+
+def test_a_damaged_set_is_refused_and_nothing_is_cached(data):
+    csv = write_fer2013(data)
+    good = csv.read_text()
+    csv.write_text(good.replace("PrivateTest", "Private"))
+    with pytest.raises(DataError, match=r"fer2013\.csv, line 4: Usage 'Private'"):
+        open_faces("fer2013", **ARGUMENTS)
+    csv.write_text(good)
+    assert len(open_faces("fer2013", **ARGUMENTS)) == 3
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_content_replaced_behind_the_same_size_and_time_is_noticed(data, monkeypatch, settled):
+    """The digest is remembered only for a settled file, and under its change time, which no call sets."""
+    monkeypatch.setattr(registry, "_SETTLED_NS", -1 if settled else 10**18)
+    csv = write_fer2013(data, first_pixel=1)
+    age(csv)
+    stamp = csv.stat()
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 1
+    assert (data.parent / "cache" / "digests" / "fer2013.json").exists() == settled
+    csv.write_text(csv.read_text().replace(",1 ", ",2 "))
+    os.utime(csv, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert (csv.stat().st_size, csv.stat().st_mtime_ns) == (stamp.st_size, stamp.st_mtime_ns)
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 2
+
+
+def test_a_file_just_written_is_hashed_again(data):
+    write_fer2013(data)
+    open_faces("fer2013", **ARGUMENTS)
+    assert not (data.parent / "cache" / "digests").exists()
+
+
+def test_the_remembered_digest_saves_reading_the_file(data, monkeypatch):
+    monkeypatch.setattr(registry, "_SETTLED_NS", -1)
+    csv = write_fer2013(data)
+    first = open_faces("fer2013", **ARGUMENTS)
+    monkeypatch.setattr(registry.hashlib, "file_digest", lambda *_: pytest.fail("hashed again"))
+    assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+    monkeypatch.undo()
+    monkeypatch.setenv("FER_DATA", str(data))
+    monkeypatch.setenv("FER_CACHE", str(data.parent / "cache"))
+    for damage in ("", "[]", "{}", '{"states": 3}', "\x00"):
+        (data.parent / "cache" / "digests" / "fer2013.json").write_text(damage)
+        assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+    assert csv.exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, monkeypatch):
+    from fer_lib.faces.readers import fer2013
+
+    csv = write_fer2013(data)
+    read = fer2013.read_fer2013
+
+    def change_meanwhile(folder):
+        faces = read(folder)
+        write_fer2013(data, first_pixel=7)
+        return faces
+
+    monkeypatch.setattr(fer2013, "read_fer2013", change_meanwhile)
+    with pytest.raises(DataError, match="changed while they were read"):
+        open_faces("fer2013", **ARGUMENTS)
+    monkeypatch.setattr(fer2013, "read_fer2013", read)
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 7
+    assert csv.exists()
+
+
+def test_fingerprint_follows_files_and_not_the_arguments_of_synthetic_faces(data):
+    csv = write_fer2013(data)
+    first = fingerprint("fer2013", **ARGUMENTS)
+    assert fingerprint("fer2013", **{**ARGUMENTS, "subjects": 50, "face_seed": 3}) == first
+    age(csv)
+    touched = fingerprint("fer2013", **ARGUMENTS)
+    csv.write_text(csv.read_text().replace(",0 ", ",10 "))
+    longer = fingerprint("fer2013", **ARGUMENTS)
+    (data / "fer2013" / "fer2013new.csv").write_text("")
+    with_votes = fingerprint("fer2013", **ARGUMENTS)
+    assert len({first, touched, longer, with_votes}) == 4
+
+
+def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
+    for part in ("train", "test"):
+        for emotion in ("fear", "sad"):
+            (data / "fer2013" / part / emotion).mkdir(parents=True)
+    picture = data / "fer2013" / "train" / "fear" / "a.png"
+    picture.write_bytes(b"x")
+    first = fingerprint("fer2013", **ARGUMENTS)
+    picture.rename(data / "fer2013" / "train" / "sad" / "a.png")
+    moved = fingerprint("fer2013", **ARGUMENTS)
+    (data / "fer2013" / "train" / "sad" / "dangling.png").symlink_to(data / "nowhere")
+    assert moved != first
+    assert fingerprint("fer2013", **ARGUMENTS) == moved
+
+
+def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):
+    keys = {fingerprint("synthetic", **ARGUMENTS)}
+    for field in ARGUMENTS:
+        keys.add(fingerprint("synthetic", **{**ARGUMENTS, field: 77}))
+    assert len(keys) == 5
+    assert fingerprint("synthetic", **ARGUMENTS) in keys
+
+    (tmp_path / "faces" / "synthetic").mkdir(parents=True)
+    monkeypatch.setattr(registry, "LIBRARY", tmp_path)
+    code = tmp_path / "faces" / "synthetic" / "render.py"
+    for text in ("x = 1", "x = 2"):
+        code.write_text(text)
+        keys.add(fingerprint("synthetic", **ARGUMENTS))
+    monkeypatch.setattr(registry.importlib.metadata, "version", lambda package: "0.0")
+    keys.add(fingerprint("synthetic", **ARGUMENTS))
+    assert len(keys) == 8
+
+
+def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
+    def gone(package):
+        raise registry.importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(registry.importlib.metadata, "version", gone)
+    assert source_status("synthetic")["missing"] == "the Python package anny (pip install anny)"
+    assert fingerprint("synthetic", **ARGUMENTS) == "absent"
+
+
+def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
+    from fer_lib.faces.synthetic import generate
+
+    asked = []
+    monkeypatch.setattr(generate, "synthetic_faces", lambda *args: asked.append(args))
+    open_faces("synthetic", subjects=11, repeats=2, size=64, face_seed=5, progress=False)
+    assert asked == [(11, 2, 64, 5, False)]
+
+
+def read_toy(folder: Path) -> FaceSet:
+    value = int((folder / "a" / "value.txt").read_text())
+    table = pd.DataFrame(
+        {"dataset": ["toy"], "subject": "", "sequence": "", "frame": 0, "emotion": "fear", "split": "train"}
+    )
+    return FaceSet("toy", np.full((1, 2, 2), value, np.uint8), table)
+
+
+def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
+    toy = Source(
+        name="toy",
+        title="Toy",
+        licence="free",
+        citation_key="toy",
+        citation="Toy.",
+        shareable=True,
+        how_to_get="write it",
+        code=("faceset.py",),
+        layouts=(("a", "b"),),
+        reader=f"{__name__}:read_toy",
+    )
+    monkeypatch.setitem(REGISTRY, "toy", toy)
+    (data / "toy" / "a").mkdir(parents=True)
+    (data / "toy" / "a" / "value.txt").write_text("5")
+    assert source_status("toy")["missing"] == str(data / "toy" / "b")
+    (data / "toy" / "b").write_text("")
+    assert open_faces("toy", **{**ARGUMENTS, "size": 24}).pixels.max() == 5
+    assert list_sources()[-1]["found"]
