@@ -1,10 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fer_lib.faces.faceset import FaceSet
 
 CLASSES = ("neutral", "happiness")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Pictures of 16 pixels are too small to share: threads would mostly wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
