@@ -1,0 +1,276 @@
+import io
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.report import figures
+from fer_lib.report.figures import FigureError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:
+    """Three emotions; the grey value of a picture tells its emotion and subject."""
+    rows, pixels = [], []
+    for k, emotion in enumerate(("neutral", "anger", "happiness")):
+        for s in range(subjects):
+            rows.append(
+                {
+                    "dataset": "toy",
+                    "subject": f"s{s}",
+                    "sequence": "",
+                    "frame": 0,
+                    "emotion": emotion,
+                    "split": ("train", "train", "train", "valid", "test", "test")[s % 6],
+                    **(
+                        {"AU4": float(emotion == "anger"), "AU12": 0.5 * (emotion == "happiness")}
+                        if aus
+                        else {}
+                    ),
+                }
+            )
+            pixels.append(np.full((size, size), 80 * k + s, dtype=np.uint8))
+    return FaceSet("toy", np.stack(pixels), pd.DataFrame(rows))
+
+
+def toy_curve(epochs: int = 4) -> pd.DataFrame:
+    e = np.arange(1, epochs + 1)
+    return pd.DataFrame(
+        {"epoch": e, "train_loss": 2.0 / e, "valid_loss": 2.2 / e, "valid_accuracy": 1 - 0.5 / e}
+    )
+
+
+def toy_matrix() -> pd.DataFrame:
+    names = ["neutral", "anger", "fear"]
+    return pd.DataFrame([[8, 2, 0], [1, 3, 0], [0, 0, 0]], index=names, columns=names)
+
+
+def toy_recalls() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "emotion": ["neutral", "anger", "fear"],
+            "n": [10, 4, 0],
+            "recall": [0.8, 0.3, np.nan],
+            "recall_low": [0.6, 0.1, np.nan],
+            "recall_high": [0.9, 0.5, np.nan],
+        }
+    )
+
+
+def toy_weights() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.1, (64, 1, 5, 5))
+
+
+DRAWINGS = {
+    "class_counts": lambda: figures.class_counts(toy_faces()),
+    "mean_faces": lambda: figures.mean_faces(toy_faces(), ("neutral", "anger", "happiness")),
+    "sample_grid": lambda: figures.sample_grid(toy_faces(), ("neutral", "anger", "happiness"), 4, 0),
+    "learning_curve": lambda: figures.learning_curve(toy_curve(), 4),
+    "confusion_matrix": lambda: figures.confusion_matrix(toy_matrix()),
+    "per_class_bars": lambda: figures.per_class_bars(toy_recalls(), 1 / 3),
+    "first_layer_filters": lambda: figures.first_layer_filters(toy_weights()),
+    "au_by_emotion": lambda: figures.au_by_emotion(toy_faces(aus=True)),
+}
+
+
+def svg(drawn: figures.Drawn) -> bytes:
+    sink = io.BytesIO()
+    drawn[0].savefig(sink, format="svg", metadata={"Date": None})
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_every_figure_comes_with_numbers_and_alt_text(name):
+    figure, data, alt = DRAWINGS[name]()
+    assert figure.axes
+    assert len(data) and all(isinstance(column, str) for column in data.columns)
+    assert re.search(r"\d", alt) and alt.endswith(".") and "nan" not in alt.lower()
+    assert pd.read_csv(io.StringIO(data.to_csv(index=False))).shape == data.shape
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_same_figure_is_the_same_bytes_small_and_without_a_date(name):
+    first, second = svg(DRAWINGS[name]()), svg(DRAWINGS[name]())
+    assert first == second
+    assert b"<dc:date>" not in first
+    assert len(first) < 200_000
+    ElementTree.fromstring(first)
+
+
+def test_another_process_draws_the_same_bytes():
+    script = (
+        "import hashlib, io, pandas as pd\n"
+        "from fer_lib.report.figures import learning_curve\n"
+        "curve = pd.DataFrame({'epoch': [1, 2], 'train_loss': [2., 1.], 'valid_loss': [2., 1.5], 'valid_accuracy': [.5, .6]})\n"
+        "sink = io.BytesIO()\n"
+        "learning_curve(curve, 2)[0].savefig(sink, format='svg', metadata={'Date': None})\n"
+        "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
+    )
+    answers = {
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(answers) == 1
+
+
+def test_class_counts_by_hand():
+    _, data, alt = figures.class_counts(toy_faces())
+    counts = data.set_index(["emotion", "split"])["pictures"]
+    assert counts.loc["anger"].to_dict() == {"train": 3, "valid": 1, "test": 2}
+    assert counts.sum() == 18
+    assert "All 3 emotions have the same number of pictures, 6." in alt
+    fewer = toy_faces().select(np.arange(16))
+    assert "the rarest happiness (4)" in figures.class_counts(fewer)[2]
+
+
+def test_class_counts_bars_end_at_the_totals():
+    figure, _, _ = figures.class_counts(toy_faces().select(np.arange(16)))
+    ends = {}
+    for bar in figure.axes[0].patches:
+        ends[round(bar.get_y(), 3)] = max(ends.get(round(bar.get_y(), 3), 0), bar.get_x() + bar.get_width())
+    assert sorted(ends.values()) == [4, 6, 6]
+
+
+def test_mean_faces_are_means():
+    _, data, alt = figures.mean_faces(toy_faces(), ("neutral", "happiness"))
+    assert set(data.query("emotion == 'neutral'")["0"]) == {2.5}
+    assert set(data.query("emotion == 'happiness'")["47"]) == {162.5}
+    assert len(data) == 2 * 48
+    assert "neutral (of 6) and happiness (of 6)" in alt
+
+
+def test_mean_faces_share_one_scale():
+    figure, _, _ = figures.mean_faces(toy_faces(), ("neutral", "happiness"))
+    assert {image.get_clim() for axes in figure.axes for image in axes.images} == {(2.5, 162.5)}
+
+
+def test_sample_grid_shows_its_classes_and_distinct_subjects():
+    faces = toy_faces()
+    figure, data, _ = figures.sample_grid(faces, ("happiness", "neutral"), 4, 3)
+    assert data.groupby("emotion", sort=False).size().to_dict() == {"happiness": 4, "neutral": 4}
+    assert data.groupby("emotion")["subject"].nunique().eq(4).all()
+    assert (faces.table["emotion"].iloc[data["picture"]].to_numpy() == data["emotion"].to_numpy()).all()
+    # The pixels drawn are those of the pictures named, within the grey levels that are kept.
+    mosaic = figure.axes[0].images[0].get_array()
+    for row in data.itertuples():
+        line = ("happiness", "neutral").index(row.emotion)
+        assert abs(int(mosaic[line * 50 + 5, row.place * 50 + 5]) - row.mean_grey) <= 255 / 63
+
+
+def test_sample_grid_is_random_by_seed_only():
+    chosen = [
+        tuple(figures.sample_grid(toy_faces(), ("anger",), 4, seed)[1]["picture"]) for seed in (0, 0, 1, 2)
+    ]
+    assert chosen[0] == chosen[1]
+    assert len(set(chosen)) > 1
+
+
+def test_sample_grid_data_hold_no_pixels_and_large_pictures_shrink():
+    figure, data, _ = figures.sample_grid(toy_faces(size=256), ("anger",), 6, 0)
+    assert set(data.columns) == {"emotion", "place", "picture", "subject", "split", "mean_grey"}
+    assert figure.axes[0].images[0].get_array().shape[1] < 800
+
+
+def test_sample_grid_with_fewer_pictures_than_asked():
+    assert len(figures.sample_grid(toy_faces(), ("anger",), 12, 0)[1]) == 6
+
+
+def test_learning_curve_marks_the_chosen_epoch():
+    _, data, alt = figures.learning_curve(toy_curve(), 3)
+    assert data.loc[data["best"], "epoch"].tolist() == [3]
+    assert "marks epoch 3, the one chosen, with 83.3 %" in alt
+    assert "from 2.00 to 0.50" in alt
+
+
+def test_learning_curve_of_one_epoch():
+    assert "over 1 epoch" in figures.learning_curve(toy_curve(1), 1)[2]
+
+
+def test_confusion_shares_and_words_by_hand():
+    _, data, alt = figures.confusion_matrix(toy_matrix())
+    share = data.set_index(["true", "predicted"])["share"]
+    assert share["neutral", "anger"] == 0.2
+    assert share["anger", "anger"] == 0.75
+    assert share["fear"].isna().all()
+    assert "highest for neutral (80.0 %) and lowest for anger (75.0 %)" in alt
+    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in alt
+
+
+def test_confusion_cells_are_drawn_where_they_belong():
+    figure, _, _ = figures.confusion_matrix(toy_matrix())
+    drawn = np.asarray(figure.axes[0].collections[0].get_array().filled(-1)).reshape(3, 3)
+    np.testing.assert_allclose(drawn, [[80, 20, 0], [25, 75, 0], [-1, -1, -1]])
+
+
+def test_per_class_bars_say_which_interval_includes_the_null():
+    _, data, alt = figures.per_class_bars(toy_recalls(), 1 / 3)
+    assert data["null"].tolist() == [1 / 3] * 3
+    assert alt.endswith("the interval of anger includes it.")
+    assert "fear without pictures" in alt
+    assert figures.per_class_bars(toy_recalls(), 0.05)[2].endswith("no interval includes it.")
+
+
+def test_filters_are_tidy_and_on_a_symmetric_scale():
+    weights = np.zeros((5, 1, 5, 5))
+    weights[3, 0, 1, 2] = -2.0
+    figure, data, alt = figures.first_layer_filters(weights)
+    assert len(data) == 125
+    assert data.query("weight != 0").to_dict("records") == [
+        {"filter": 3, "row": 1, "column": 2, "weight": -2.0}
+    ]
+    assert figure.axes[0].images[0].get_clim() == (-2.0, 2.0)
+    # Filter 3 of 5 is the first of the second row of the 3-wide grid.
+    assert figure.axes[0].images[0].get_array()[6 + 1, 0 + 2] == -2.0
+    assert "The strongest is filter 3 (norm 2.00)" in alt
+    assert "4 of 5 are weaker" in alt
+
+
+def test_au_heat_map_by_hand():
+    _, data, alt = figures.au_by_emotion(toy_faces(aus=True))
+    assert data.set_index(["emotion", "au"])["intensity"].to_dict() == {
+        ("neutral", "AU4"): 0.0,
+        ("neutral", "AU12"): 0.0,
+        ("anger", "AU4"): 1.0,
+        ("anger", "AU12"): 0.0,
+        ("happiness", "AU4"): 0.0,
+        ("happiness", "AU12"): 0.5,
+    }
+    assert "anger AU4 (1.00)" in alt and "happiness AU12 (0.50)" in alt
+    assert "neutral none" in alt
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda: figures.class_counts(toy_faces().select(np.array([], dtype=int))), "no pictures"),
+        (lambda: figures.mean_faces(toy_faces(), ("fear",)), "no picture of 'fear'"),
+        (lambda: figures.sample_grid(toy_faces(), ("fear",), 3, 0), "no picture of 'fear'"),
+        (lambda: figures.learning_curve(toy_curve().drop(columns="valid_loss"), 1), "lacks valid_loss"),
+        (lambda: figures.learning_curve(toy_curve().iloc[:0], 1), "no rows"),
+        (lambda: figures.learning_curve(toy_curve(), 9), "best epoch 9"),
+        (lambda: figures.confusion_matrix(toy_matrix().iloc[:2]), "same classes"),
+        (lambda: figures.per_class_bars(toy_recalls().drop(columns="n"), 0.1), "lacks n"),
+        (lambda: figures.first_layer_filters(np.zeros((64, 3, 5, 5))), r"\(64, 3, 5, 5\)"),
+        (lambda: figures.au_by_emotion(toy_faces()), "no action units"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(draw, said):
+    with pytest.raises(FigureError, match=said):
+        draw()
+
+
+def test_a_perfect_confusion_matrix_says_so():
+    matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
+    _, data, alt = figures.confusion_matrix(matrix)
+    assert len(data) == 64 and "No picture is confused." in alt
