@@ -1,0 +1,120 @@
+"""The book must read without a network: find what a built page would ask another host for."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+# Attributes whose address a browser fetches by itself when it shows the element.
+_LOADED = {
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "iframe": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "source": ("src", "srcset"),
+    "track": ("src",),
+    "input": ("src",),
+    "image": ("href", "xlink:href"),
+    "use": ("href", "xlink:href"),
+    "feimage": ("href", "xlink:href"),
+    "base": ("href",),
+    "body": ("background",),
+}
+# A <link> of these kinds only states a relation; every other kind is fetched or connected to.
+_STATED_RELATIONS = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"}
+
+_HOST = r"(?:(?:https?|wss?):)?//[\w\[]"
+_EXTERNAL = re.compile(rf"\s*{_HOST}", re.IGNORECASE)
+_SRCSET_EXTERNAL = re.compile(rf"(?:^|,)\s*({_HOST}\S*)", re.IGNORECASE)
+_CSS = re.compile(
+    rf"""url\(\s*["']?({_HOST}[^"')]*)|@import\s+["']({_HOST}[^"']*)""",
+    re.IGNORECASE,
+)
+# A script's text: an address given straight to what loads. An address that is only a string (an XML
+# namespace, a licence in a comment, a link for the reader) is none.
+_SCRIPT = re.compile(
+    rf"""(?:\bimport\s*\(?|\bfrom|\bfetch\s*\(|\bimportScripts\s*\(|\.open\s*\(\s*["']\w+["']\s*,"""
+    rf"""|\bnew\s+(?:Worker|SharedWorker|WebSocket|EventSource|Request|URL)\s*\(|\.src\s*=|\bsrc\s*:)"""
+    rf"""\s*["'`]({_HOST}[^"'`]*)""",
+)
+_REFRESH = re.compile(rf"url\s*=\s*[\"']?({_HOST}[^\"']*)", re.IGNORECASE)
+
+
+class _Page(HTMLParser):
+    """Collects ``(line, element, address)`` of everything that a page loads from another host."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[int, str, str]] = []
+        self._text_of: str | None = None
+
+    def _note(self, element: str, address: str) -> None:
+        self.found.append((self.getpos()[0], element, address.strip()))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._text_of = tag if tag in ("script", "style") else None
+        values = {name: value or "" for name, value in attrs}
+        for attribute in _LOADED.get(tag, ()):
+            value = values.get(attribute, "")
+            if attribute == "srcset":
+                for match in _SRCSET_EXTERNAL.finditer(value):
+                    self._note(f"{tag} srcset", match[1])
+            elif _EXTERNAL.match(value):
+                self._note(f"{tag} {attribute}", value)
+        if (
+            tag == "link"
+            and _EXTERNAL.match(values.get("href", ""))
+            and not set(values.get("rel", "").lower().split()) & _STATED_RELATIONS
+        ):
+            self._note("link href", values["href"])
+        if tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
+            for match in _REFRESH.finditer(values.get("content", "")):
+                self._note("meta refresh", match[1])
+        for address in _in_css(values.get("style", "")):
+            self._note(f"{tag} style", address)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._text_of = None
+
+    def handle_data(self, data: str) -> None:
+        if self._text_of == "style":
+            for address in _in_css(data):
+                self._note("style", address)
+        elif self._text_of == "script":
+            for match in _SCRIPT.finditer(data):
+                self._note("script", match[1])
+
+
+def _in_css(text: str) -> list[str]:
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    return [first or second for first, second in _CSS.findall(text)]
+
+
+def external_requests(html_dir: Path) -> list[str]:
+    """Everything in the built book ``html_dir`` that would make a browser ask another host.
+
+    One line per finding, ``page:line: element address``, sorted; empty if the book reads offline. Looks at
+    the elements, styles and scripts of ``.html`` pages, at ``.css`` and ``.svg`` files, and at addresses
+    that ``.js`` files load directly. Links that a reader may follow are not requests. Scripts that put
+    an address together out of parts are beyond it: for those a page is opened without a network.
+    """
+    findings = []
+    for file in sorted(html_dir.rglob("*")):
+        if not file.is_file():
+            continue
+        name = file.relative_to(html_dir).as_posix()
+        kind = file.suffix.lower()
+        if kind in (".html", ".htm", ".svg"):
+            page = _Page()
+            page.feed(file.read_text(encoding="utf-8", errors="replace"))
+            page.close()
+            findings += [f"{name}:{line}: {element} {address}" for line, element, address in page.found]
+        elif kind == ".css":
+            text = file.read_text(encoding="utf-8", errors="replace")
+            findings += [f"{name}: css {address}" for address in _in_css(text)]
+        elif kind in (".js", ".mjs"):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            findings += [f"{name}: script {match[1]}" for match in _SCRIPT.finditer(text)]
+    return findings
