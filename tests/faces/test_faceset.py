@@ -188,6 +188,15 @@ def test_checksum_sees_every_pixel_and_cell_and_not_the_dtype():
     assert len({base.checksum, *(faces.checksum for faces in other)}) == len(other) + 1
 
 
+def test_checksum_is_one_for_values_that_are_equal_in_other_bits():
+    pixels = np.zeros((2, 2, 2), np.uint8)
+    other_nan = np.array([0x7FF8_0000_0000_0001], np.uint64).view(np.float64)[0]
+    one, other = ([0.0, np.nan], [-0.0, other_nan])
+    assert np.array(one).tobytes() != np.array(other).tobytes()
+    sums = {FaceSet("toy", pixels, a_table(2, AU1=np.array(values))).checksum for values in (one, other)}
+    assert len(sums) == 1
+
+
 def test_checksum_of_a_known_set_stays_what_it_is():
     """Runs record checksums: a change of the recipe makes all of them look like other data."""
     faces = FaceSet("toy", np.arange(8, dtype=np.uint8).reshape(2, 2, 2), a_table(2, AU1=[0.5, np.nan]))
@@ -312,6 +321,16 @@ def test_a_json_that_does_not_describe_the_set_is_a_data_error(tmp_path, about):
     a_set().save(tmp_path / "set")
     (tmp_path / "set" / "faceset.json").write_text(about)
     with pytest.raises(DataError, match="set: "):
+        FaceSet.load(tmp_path / "set")
+
+
+def test_a_header_that_claims_more_than_the_file_holds_asks_for_no_memory(tmp_path):
+    a_set().save(tmp_path / "set")
+    file = tmp_path / "set" / "pixels.npy"
+    header = {"descr": "|u1", "fortran_order": False, "shape": (10**12, 48, 48)}
+    with file.open("wb") as npy:
+        np.lib.format.write_array_header_1_0(npy, header)
+    with pytest.raises(DataError, match="not a readable face set"):
         FaceSet.load(tmp_path / "set")
 
 

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces import registry
@@ -214,6 +215,25 @@ def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
     (data / "fer2013" / "train" / "sad" / "dangling.png").symlink_to(data / "nowhere")
     assert moved != first
     assert fingerprint("fer2013", **ARGUMENTS) == moved
+
+
+def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
+    """Same name, size, time and content: only its folder says what it shows."""
+    for part in ("train", "test"):
+        for value, emotion in enumerate("0123456"):
+            (data / "fer2013" / part / emotion).mkdir(parents=True)
+            picture = Image.fromarray(np.full((48, 48), value, np.uint8))
+            picture.save(data / "fer2013" / part / emotion / "a.png")
+    moved = data / "fer2013" / "test" / "0" / "b.png"
+    Image.fromarray(np.full((48, 48), 99, np.uint8)).save(moved)
+
+    def emotion_of_the_moved_picture() -> str:
+        faces = open_faces("fer2013", **ARGUMENTS)
+        return faces.table["emotion"][int(np.flatnonzero(faces.pixels[:, 0, 0] == 99)[0])]
+
+    assert emotion_of_the_moved_picture() == "anger"
+    moved.rename(data / "fer2013" / "test" / "1" / "b.png")
+    assert emotion_of_the_moved_picture() == "disgust"
 
 
 def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def test_the_official_csv(folder, end):
     assert faces.table["split"].tolist() == (["train", "valid", "test"] * 5)[:14]
     assert set(faces.table["subject"]) == {""} and set(faces.table["dataset"]) == {"fer2013"}
     assert faces.table["sequence"].tolist() == [f"{i:05d}" for i in range(14)]
-    assert set(faces.table["split_rule"]) == {"official Usage"}
+    assert set(faces.table["split_rule"]) == {"official Usage; 14 pictures where the release has 35,887"}
     assert not [column for column in faces.table if column.startswith("vote_")]
 
 
@@ -338,7 +338,7 @@ def test_the_official_split_is_regained_from_file_names(folder):
     for path, split in zip(table["sequence"], table["split"], strict=True):
         prefix = path.split("/")[-1].split("_")[0]
         assert split == {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}[prefix]
-    assert set(table["split_rule"]) == {"file name prefix"}
+    assert set(table["split_rule"]) == {"file name prefix; 42 pictures where the release has 35,887"}
 
 
 def test_one_foreign_name_among_the_test_pictures_and_the_split_is_not_guessed(folder):
@@ -355,7 +355,8 @@ def test_validation_is_an_eighth_of_each_emotion_of_train_whatever_the_names(fol
     valid = table[table["split"] == "valid"]
     assert all(path.startswith("train/") for path in valid["sequence"])
     assert valid["emotion"].value_counts().to_dict() == dict.fromkeys(NAMES, 2)
-    assert set(table["split_rule"]) == {"valid taken from train (1 in 8), test whole"}
+    (rule,) = set(table["split_rule"])
+    assert rule.startswith("valid taken from train (1 in 8), test whole; 224 pictures")
     renamed = tmp_path / "renamed"
     for i, path in enumerate(sorted(written, reverse=True)):
         part, emotion, _ = path.split("/")
@@ -475,6 +476,7 @@ def test_the_real_fer2013_has_its_published_counts():
     assert counts.loc["valid"].tolist() == [467, 56, 496, 895, 653, 415, 607]
     assert counts.loc["test"].tolist() == [491, 55, 528, 879, 594, 416, 626]
     assert faces.pixels[0, 0, :5].tolist() == [70, 80, 82, 72, 58]
+    assert set(faces.table["split_rule"]) == {"official Usage"}
     if (folder / "fer2013new.csv").is_file():
         votes = faces.table.filter(like="vote_")
         assert votes.iloc[0].to_dict() == {
