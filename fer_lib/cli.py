@@ -100,11 +100,14 @@ def params(
         _print_json(rows)
         return
     for name, fields in rows.items():
-        _print_table(
-            f"{name}: parameters (default per profile)",
-            list(fields[0]),
-            [list(field.values()) for field in fields],
-        )
+        columns = [key for key in fields[0] if key != "meaning"]
+        widths = [max(len(str(value)) for value in (key, *(f[key] for f in fields))) for key in columns]
+        console.print(f"chapter {name}: parameters, and their defaults per profile", style="bold")
+        for row in ({key: key for key in columns}, *fields):
+            cells = (str(row[key]).ljust(width) for key, width in zip(columns, widths, strict=True))
+            console.print("  " + "  ".join(cells).rstrip(), soft_wrap=True, markup=False)
+            if "meaning" in row:
+                console.print(f"      {row['meaning']}", soft_wrap=True, markup=False, style="dim")
         console.print()
 
 
@@ -151,22 +154,28 @@ def run(
 @app.command()
 def status(
     run_name: RunName = None,
-    profile: ProfileName = "laptop",
+    profile: Annotated[str | None, typer.Option("--profile", metavar="smoke|laptop|paper")] = None,
     param: Assignments = None,
     file: ParametersFile = None,
     faces: FacesName = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say for each chapter of a run whether it is up to date, or why not."""
+    """Say for each chapter of a run whether it is up to date, or why not.
+
+    Against the parameters given, or else against those that the run was made with. Without --run and
+    without parameters: the run that changed last.
+    """
     from fer_lib.suite.run import run_states
-    from fer_lib.suite.store import open_run
+    from fer_lib.suite.store import latest_run, open_run
 
     _use_data_dir(data_dir)
-    request = _request(profile, param, file, faces)
-    asked = bool(param or file or faces or not run_name)
-    chosen = open_run(run_name or request.default_run_name)
-    found = run_states(chosen, request if asked else None)
+    request = _request(profile or "laptop", param, file, faces) if profile or param or file or faces else None
+    if run_name:
+        chosen = open_run(run_name)
+    else:
+        chosen = open_run(request.default_run_name) if request else latest_run()
+    found = run_states(chosen, request)
     if as_json:
         _print_json(
             {
@@ -255,8 +264,9 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from fer_lib.suite.build import build_book
+    from fer_lib.suite.store import latest_run, open_run
 
-    index, built = build_book(run_name or "laptop", force=force)
+    index, built = build_book(open_run(run_name) if run_name else latest_run(), force=force)
     console.print(f"{'book built' if built else 'book is up to date'}: open {index}")
 
 
@@ -276,8 +286,10 @@ def check(
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from fer_lib.suite.check import check_run
+    from fer_lib.suite.store import latest_run, open_run
 
-    found = check_run(run_name or "laptop", chapters or [], within=within, skip_checked=skip_checked)
+    chosen = open_run(run_name) if run_name else latest_run()
+    found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
         _print_json(found)
     else:
@@ -299,7 +311,13 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    _print_table("face sets", list(rows[0]), [list(row.values()) for row in rows])
+    for row in rows:
+        state = (
+            f"found ({row['place']})" if row["found"] else f"not found: {row['missing']}"
+        )
+        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True, markup=False)
+        for key in ("title", "expected", "how_to_get", "licence", "citation"):
+            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True, markup=False)
 
 
 @app.command("_execute", hidden=True)

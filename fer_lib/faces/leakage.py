@@ -33,6 +33,17 @@ def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
     return ~within & np.isin(group, group[within])
 
 
+def independent_groups(faces: FaceSet) -> np.ndarray:
+    """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample groups.
+
+    A group is a subject; where a picture does not say who is on it, the group of its exact copies.
+    """
+    subject = faces.table["subject"].to_numpy()
+    copies = copy_groups(faces)
+    names = [(who, 0) if who else ("", int(group)) for who, group in zip(subject, copies, strict=True)]
+    return pd.factorize(pd.Series(names))[0].astype(np.int64)
+
+
 def leakage_table(faces: FaceSet) -> pd.DataFrame:
     """One row per pair of splits (``first``, ``second``): what the two share.
 

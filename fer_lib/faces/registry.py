@@ -131,13 +131,8 @@ def open_faces(
 
     from fer_lib.faces.cache import cached
 
+    require_source(name)
     folder = _folder(source)
-    status = source_status(name)
-    if not status["found"]:
-        raise DataError(
-            f"{name}: {status['missing']} not found. It was looked for in {folder}, below "
-            f"FER_DATA (or --data-dir); expected there: {source.expected}. How to get it: {source.how_to_get}"
-        )
     files = _files(source, folder)
     states = _states(files)
     key = {"code": _code_hash(source), "files": len(files), "content": _content_hash(source, files, states)}
@@ -180,6 +175,19 @@ def source_status(name: str) -> dict:
         folder = _folder(source)
         place, missing = str(folder), _first_missing(source, folder)
     return {"found": missing is None, "place": place, "missing": missing}
+
+
+def require_source(name: str) -> None:
+    """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened here."""
+    source, status = _source(name), source_status(name)
+    if status["found"]:
+        return
+    if not source.reader:
+        raise DataError(f"{name}: it cannot be generated without {status['missing']}")
+    raise DataError(
+        f"{name}: {status['missing']} not found. It was looked for below FER_DATA (or --data-dir); "
+        f"expected there: {source.expected}. How to get it: {source.how_to_get}"
+    )
 
 
 def list_sources() -> list[dict]:

@@ -74,9 +74,13 @@ def interval_text(metric: Mapping) -> str:
     """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval.
 
     ``metric`` is an entry of ``metrics.json`` with ``value``, ``low``, ``high`` and ``interval``,
-    whose text begins with the level (``95 % subject-cluster bootstrap …``). Raises MetricError
-    where one of them is absent or the value lies outside its own interval's order (low > high).
+    whose text begins with the level (``95 % subject-cluster bootstrap …``). Where no interval could be
+    computed the text says why (``none: …``), and so does the result. Raises MetricError where one of
+    them is absent without a reason, or low > high.
     """
+    why_none = str(metric.get("interval", "")).partition("none: ")[2]
+    if why_none:
+        return f"{number_text(metric['value'], metric.get('unit', ''))} (no interval: {why_none})"
     absent = [name for name in ("value", "low", "high", "interval") if metric.get(name) is None]
     if absent:
         raise MetricError(f"it has no interval: {', '.join(absent)} absent")

@@ -22,7 +22,7 @@ from fer_lib.report.tables import number_text
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from fer_lib.suite.offline import external_requests
-from fer_lib.suite.store import ChapterResult, Run, open_run, write_json
+from fer_lib.suite.store import ChapterResult, Run, write_json
 
 STAMP = ".build.json"
 
@@ -76,7 +76,11 @@ def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
     data = made["data"]
     parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
-    device = made["device"] + (f", {made['precision']}" if "precision" in made else "")
+    device = made["device"]
+    if "precision" in made:
+        device += (
+            f", {made['precision']['name']}{' channels-last' if made['precision']['channels_last'] else ''}"
+        )
     return [
         ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
         ("Parameters", parameters),
@@ -127,7 +131,10 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
         if cell.cell_type == "code":
             cell = copy.deepcopy(next(outputs))
             if PARAMETERS_TAG in tags(cell):
-                cells += [_hidden(cell), *(_hidden(copy.deepcopy(other)) for other in injected)]
+                cells += [
+                    _tagged(cell, "remove-input"),
+                    *(_tagged(other, "hide-input") for other in injected),
+                ]
                 continue
         cells.append(cell)
     staged.cells = cells
@@ -135,9 +142,10 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     return staged
 
 
-def _hidden(cell: NotebookNode) -> NotebookNode:
-    """The cell with its input folded away: Jupyter Book does not know papermill's own hiding."""
-    cell.metadata["tags"] = [*tags(cell), "hide-input"]
+def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
+    """The cell with one more tag. The page folds away the values that were used, and leaves out the defaults
+    that they replaced; Jupyter Book does not know papermill's own hiding."""
+    cell.metadata["tags"] = [*tags(cell), tag]
     return cell
 
 
@@ -183,7 +191,7 @@ def _content_key(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def build_book(run_name: str, force: bool = False) -> tuple[Path, bool]:
+def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """Build ``_build/html`` from a run; every Sphinx warning, and any request to another host, is an error.
 
     Returns the first page, and whether anything was built: an unchanged book is left alone. The old book
@@ -191,7 +199,6 @@ def build_book(run_name: str, force: bool = False) -> tuple[Path, bool]:
     ChapterError where the build fails.
     """
     check_toc()
-    run = open_run(run_name)
     _require_finished(run)
     html = paths.BUILD / "html"
     index = html / "index.html"
@@ -207,7 +214,7 @@ def build_book(run_name: str, force: bool = False) -> tuple[Path, bool]:
     log = paths.BUILD / "build.log"
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore"}
     command = [
-        *(sys.executable, "-m", "jupyter_book", "build", str(staging)),
+        *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
     with log.open("wb") as sink:
@@ -226,6 +233,9 @@ def build_book(run_name: str, force: bool = False) -> tuple[Path, bool]:
         ]
         raise ChapterError("the book could not be built:\n  " + "\n  ".join(told[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"
+    absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]
+    if absent:
+        raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")
     requests = external_requests(new)
     if requests:
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))

@@ -14,7 +14,7 @@ from fer_lib import paths
 from fer_lib.suite.chapters import Chapter, with_upstream
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
-from fer_lib.suite.store import ChapterResult, Run, now, open_run, read_json, write_json
+from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
 
 
 def faults_of_notebook(path: Path) -> list[str]:
@@ -147,7 +147,7 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
 
 
 def check_run(
-    run_name: str, names: list[str], *, within: float | None = None, skip_checked: bool = False
+    run: Run, names: list[str], *, within: float | None = None, skip_checked: bool = False
 ) -> list[dict[str, object]]:
     """Check the named chapters of a run (all where none is named): one row each, with ``state`` and ``faults``.
 
@@ -155,7 +155,6 @@ def check_run(
     verified. ``skip_checked``: trust an earlier pass of an unchanged result. Raises RunStoreError where
     there is no such run.
     """
-    run = open_run(run_name)
     run.record()
     chapters = with_upstream(names)
     if names:

@@ -33,7 +33,7 @@ def run_rows() -> list[dict[str, object]]:
 
 
 def _shown(metric: Mapping[str, object]) -> str:
-    return metric_text(metric, "value" if metric.get("low") is None else "interval")
+    return metric_text(metric, "interval" if metric.get("interval") else "value")
 
 
 def _intervals(first: Mapping[str, object], second: Mapping[str, object]) -> str:

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +25,9 @@ from fer_lib.suite.chapters import CHAPTERS, Chapter, find_chapter, with_upstrea
 from fer_lib.suite.execute import OWNER_VARIABLE, owner
 from fer_lib.suite.inputs import PACKAGES, chapter_inputs, reasons_out_of_date
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
+
+LONGEST_NAME = 50
+"""Characters of a run's derived name before the rest of it becomes a digest."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,18 @@ class Request:
 
     @property
     def default_run_name(self) -> str:
-        """The run's name where the user gives none: the profile, with the face set where it is not the default."""
-        faces = self.overrides.get("faces", "synthetic")
-        return self.profile if faces == "synthetic" else f"{faces}-{self.profile}"
+        """The run's name where the user gives none: face set, profile and overrides, ``laptop-epochs-5``.
+
+        Other parameters make another run, so trying a value never touches the runs one has.
+        """
+        words = [str(self.overrides["faces"])] if "faces" in self.overrides else []
+        words.append(self.profile)
+        words += [f"{name}-{value}" for name, value in sorted(self.overrides.items()) if name != "faces"]
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-")
+        if len(name) > LONGEST_NAME:
+            digest = hashlib.sha256(repr(sorted(self.overrides.items())).encode()).hexdigest()
+            name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
+        return name
 
 
 def read_overrides(file: Path) -> dict[str, object]:

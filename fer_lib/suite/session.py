@@ -5,7 +5,7 @@ import html
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from fer_lib.learn.learner import seed_everything
 from fer_lib.learn.weights import save_weights
 from fer_lib.params import nearest_name, parse_value
 from fer_lib.report.metrics import Metric
+from fer_lib.report.tables import as_html
 from fer_lib.suite.chapters import Chapter, find_chapter
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from fer_lib.suite.store import ChapterResult, write_json
 
 FIGURE_TOLERANCE = 1e-6
-"""By how much, relative, a number in a figure's CSV may differ when the chapter is executed again."""
+"""By how much a number in a figure's CSV may differ when the chapter is executed again."""
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
@@ -98,17 +99,36 @@ class Session:
         self._metrics |= {name: metric.to_json() for name, metric in metrics.items()}
         self._write()
 
+    @property
+    def metrics(self) -> dict[str, dict]:
+        """What ``save_metrics`` has stored so far, as in ``metrics.json``."""
+        return dict(self._metrics)
+
+    def show_table(
+        self,
+        table: pd.DataFrame,
+        caption: str,
+        formats: Mapping[str, str | Callable[[object], str]] | None = None,
+    ) -> HTML:
+        """The table for display, with a caption; ``formats`` as in ``report.tables.as_html``."""
+        return HTML(as_html(table, caption, formats))
+
+    def say(self, text: str) -> HTML:
+        """A sentence in place of a figure that this face set or these parameters do not allow."""
+        return HTML(f'<p class="not-shown">{html.escape(text)}</p>')
+
     def save_figure(
         self,
         name: str,
         drawn: tuple[Figure, pd.DataFrame, str],
         caption: str = "",
-        tolerance: float = FIGURE_TOLERANCE,
+        tolerance: float | Mapping[str, float] = FIGURE_TOLERANCE,
     ) -> HTML:
         """Store ``figures/<name>.svg`` and the numbers it shows as ``.csv``; returns it for display.
 
         ``drawn`` is what a function of ``report.figures`` returns: figure, data, alt text.
-        ``tolerance`` is relative and absolute at once: how far the numbers may move on re-execution.
+        ``tolerance``: the largest absolute difference on re-execution, for all numeric columns or by column; a
+        column that is not named may not move at all.
         """
         figure, data, alt = drawn
         if not alt.strip():
@@ -123,7 +143,8 @@ class Session:
         (folder / f"{name}.svg").write_bytes(picture.getvalue())
         table = data.to_csv(index=False, float_format="%.9g")
         (folder / f"{name}.csv").write_text(table, encoding="utf-8")
-        self._record["figures"][name] = {"alt": alt, "tolerance": tolerance}
+        allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
+        self._record["figures"][name] = {"alt": alt, "tolerance": allowed}
         self._write()
         return HTML(_figure_html(name, picture.getvalue(), table, alt, caption))
 

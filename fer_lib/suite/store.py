@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,15 +31,15 @@ def now() -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` so that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 
@@ -258,3 +257,11 @@ def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)
         lock.flush()
         yield
+
+
+def latest_run() -> Run:
+    """The run that changed last. Raises RunStoreError where there is none."""
+    found = all_runs()
+    if not found:
+        raise RunStoreError("there is no run yet; `ferbook run` makes one")
+    return max(found, key=lambda run: run.record().get("changed", ""))

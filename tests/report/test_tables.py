@@ -86,7 +86,7 @@ def test_an_interval_names_its_level_and_bounds():
     [
         ({"low": None}, "no interval: low absent"),
         ({"interval": ""}, "does not begin with a level"),
-        ({"interval": "none: 1 cluster"}, "does not begin with a level"),
+        ({"interval": "bootstrap"}, "does not begin with a level"),
         ({"low": 0.96}, "upside down"),
     ],
 )
@@ -189,3 +189,8 @@ def test_as_html_escapes_and_takes_functions():
     markup = as_html(table, "t", {"x": lambda x: f"<{x}>"})
     assert "<script>" not in markup
     assert "&lt;2&gt;" in markup
+
+
+def test_an_interval_that_could_not_be_computed_says_why():
+    metric = {"value": 0.125, "low": None, "high": None, "interval": "none: 1 cluster", "unit": "share"}
+    assert interval_text(metric) == "12.5\u00a0% (no interval: 1 cluster)"
