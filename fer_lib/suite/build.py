@@ -153,7 +153,7 @@ def stage(run: Run, folder: Path) -> None:
     """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics."""
     shutil.copy(paths.CONFIG, folder)
     shutil.copy(paths.TOC, folder)
-    shutil.copytree(paths.BOOK, folder / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+    shutil.copytree(paths.BOOK, folder / "book", ignore=shutil.ignore_patterns("*.ipynb", "*.toml", ".*"))
     (folder / "metrics").mkdir()
     for chapter in CHAPTERS.values():
         result = run.result(chapter.name)

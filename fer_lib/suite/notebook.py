@@ -20,8 +20,10 @@ def read_notebook(path: Path) -> NotebookNode:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as fault:
         raise ChapterError(f"{path}: there is no such notebook") from fault
-    except (ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError) as fault:
-        raise ChapterError(f"{path}: not a readable notebook ({str(fault).splitlines()[0]})") from fault
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as fault:
+        # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
+        told = (str(fault).splitlines() or [type(fault).__name__])[0]
+        raise ChapterError(f"{path}: not a readable notebook ({told})") from fault
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -59,7 +61,12 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
             raise ChapterError(
                 f"line {node.lineno} of the parameters cell is not a plain assignment: {ast.unparse(node)}"
             )
-        values[node.targets[0].id] = ast.literal_eval(node.value)
+        try:
+            values[node.targets[0].id] = ast.literal_eval(node.value)
+        except ValueError as fault:
+            raise ChapterError(
+                f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: {ast.unparse(node)}"
+            ) from fault
     return values
 
 
