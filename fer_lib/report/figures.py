@@ -58,8 +58,8 @@ STYLE = {
 }
 matplotlib.rcParams.update(STYLE)
 
-WIDTH = 6.4
-"""Width of a figure in inches: the text column of the page."""
+WIDTH = 5.8
+"""Width of a figure in inches: fills the page's column, and can still be read on a telephone."""
 
 _MOST_COLUMNS = 720
 """Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
@@ -407,7 +407,7 @@ def first_layer_filters(weights: np.ndarray) -> Drawn:
     for k in range(count):
         top, left = (k // per_row) * (height + 1), (k % per_row) * (width + 1)
         mosaic[top : top + height, left : left + width] = weights[k, 0]
-    figure, axes = plt.subplots(figsize=(5.2, 0.2 + 4.4 * mosaic.shape[0] / mosaic.shape[1]))
+    figure, axes = plt.subplots(figsize=(5.2, 0.4 + 3.7 * mosaic.shape[0] / mosaic.shape[1]))
     image = axes.imshow(mosaic, vmin=-limit, vmax=limit)
     axes.set_yticks(
         [r * (height + 1) + (height - 1) / 2 for r in range(rows)], [r * per_row for r in range(rows)]
@@ -451,7 +451,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         vmax=1,
         annot=means.map(lambda m: "" if m < 0.05 else f"{100 * m:.0f}"),
         fmt="",
-        annot_kws={"size": 8},
+        annot_kws={"size": 7},
         linewidths=0.8,
         linecolor="white",
         cbar_kws={"label": "mean intensity"},
