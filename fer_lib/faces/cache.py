@@ -1,12 +1,11 @@
 """Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on."""
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,19 +27,16 @@ def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
     if folder.exists():
         try:
             return FaceSet.load(folder)
-        except (DataError, EOFError) as fault:
+        except DataError as fault:
             _log.warning("cached face set is damaged and made anew: %s", fault)
             _discard(folder)
     faces = make()
     try:
         faces.save(folder)
-    except OSError as fault:
-        # Another process kept the same entry first: same key, same content.
-        if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-            raise DataError(
-                f"{folder}: the {kind} faces cannot be kept ({fault}); free some space or set FER_CACHE "
-                "to another folder"
-            ) from fault
+    except DataError:
+        # Another process may have kept the entry first: same key, same content.
+        if not folder.exists():
+            raise
     return faces
 
 
@@ -57,8 +53,8 @@ def entry(kind: str, key: dict) -> Path:
 
 def _discard(folder: Path) -> None:
     # Moved away first: another process sees the whole entry or none of it.
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    aside = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
     # Another process may be quicker to discard it.
     with contextlib.suppress(FileNotFoundError):
-        folder.rename(aside / folder.name)
+        folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

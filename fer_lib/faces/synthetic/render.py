@@ -1,9 +1,4 @@
-"""From a head to a grey picture: ray casting in Warp, with everything painted in template coordinates.
-
-The mesh has no brows, wrinkles, irises or scalp hair. They are painted as functions of the point of
-the *template* head under a pixel, so they stick to the skin for every person and every expression
-without texture images. One thread casts the rays of one sub-pixel.
-"""
+"""From a person, an expression and a shot to a grey picture, by ray casting in Warp."""
 
 import math
 from dataclasses import dataclass
@@ -14,17 +9,12 @@ import warp as wp
 from fer_lib import paths
 from fer_lib.errors import ParameterError
 from fer_lib.faces.synthetic import facs
-from fer_lib.faces.synthetic.assets import EYE, LASH, REGIONS, SKIN, TEETH, Assets, vertex_normals
+from fer_lib.faces.synthetic.assets import EYE, REGIONS, Assets, vertex_normals
+from fer_lib.faces.synthetic.paint import CAMERA_DISTANCE, Scene, cast
 from fer_lib.faces.synthetic.people import Person
 
-wp.config.log_level = wp.LOG_WARNING
-wp.config.kernel_cache_dir = str(paths.cache_dir() / "warp")
-
-# Where things are in the template, in metres.
-EYE_X, EYE_Y, EYE_Z = 0.0308, -0.1245, 0.7284
-LIPS_Z = 0.662
-EYES_TO_LIPS = EYE_Z - LIPS_Z
-CAMERA_DISTANCE = 1.3
+# Height of the eyes above the lips in the template, in metres.
+EYES_TO_LIPS = 0.0664
 # The neck turns about here: behind the eyes and below them.
 PIVOT = np.array([0.0, 0.09, -0.06])
 
@@ -111,313 +101,6 @@ def draw_shot(rng: np.random.Generator, studio: Studio) -> Shot:
     )
 
 
-@wp.struct
-class Scene:
-    """What one launch needs beside the mesh; pairs are (subject's left, subject's right)."""
-
-    eye: wp.vec3
-    right: wp.vec3
-    up: wp.vec3
-    forward: wp.vec3
-    window: wp.float32
-    size: wp.int32
-    light: wp.vec3
-    fill_light: wp.vec3
-    key: wp.float32
-    fill: wp.float32
-    ambient: wp.float32
-    gloss: wp.float32
-    background: wp.vec3
-    seed: wp.int32
-    # The person's paint.
-    skin: wp.float32
-    lips: wp.float32
-    stubble: wp.float32
-    freckles: wp.float32
-    hair: wp.float32
-    hair_density: wp.float32
-    brow: wp.float32
-    brow_height: wp.float32
-    brow_arch: wp.float32
-    brow_thickness: wp.float32
-    iris: wp.float32
-    lash: wp.float32
-    texture: wp.int32
-    # How deep the wrinkles are that actions leave, in [0, 1].
-    forehead: wp.vec2
-    glabella: wp.vec2
-    nose_bridge: wp.vec2
-    nasolabial: wp.vec2
-    crows_feet: wp.vec2
-    lower_lid: wp.vec2
-    dimple: wp.vec2
-    marionette: wp.vec2
-    chin: wp.float32
-
-
-@wp.func
-def step_between(low: float, high: float, x: float):
-    t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-@wp.func
-def bump(x: float, width: float):
-    """1 at 0, falling off over ``width``: the profile of a crease."""
-    return wp.exp(-(x * x) / (width * width))
-
-
-@wp.func
-def ridge(x: float, low: float, high: float, soft: float):
-    """1 between ``low`` and ``high``, with soft ends."""
-    return step_between(low - soft, low + soft, x) * (1.0 - step_between(high - soft, high + soft, x))
-
-
-@wp.func
-def of_side(pair: wp.vec2, x: float):
-    """The left or the right value, blended over the 8 mm around the midline."""
-    t = step_between(-0.004, 0.004, x)
-    return pair[0] * t + pair[1] * (1.0 - t)
-
-
-@wp.func
-def brow_cover(p: wp.vec3, s: Scene):
-    """Share in [0, 1] of the skin that is covered by the eyebrow at template point ``p``."""
-    t = (wp.abs(p[0]) - 0.011) / 0.042
-    if t < -0.1 or t > 1.1 or p[1] > -0.08:
-        return 0.0
-    arc = wp.sin(3.1416 * (0.12 + 0.8 * t)) - 0.35
-    z = 0.7475 + s.brow_height + s.brow_arch * arc - 0.016 * wp.max(t - 0.75, 0.0)
-    half = s.brow_thickness * (1.0 - 0.55 * step_between(0.35, 1.0, t)) * step_between(-0.08, 0.1, t)
-    state = wp.rand_init(s.texture, 7)
-    hairs = wp.noise(state, wp.vec3(p[0] * 900.0, p[1] * 300.0, p[2] * 350.0))
-    edge = wp.abs(p[2] - z) / wp.max(half, 1.0e-4) + 0.25 * hairs
-    return (1.0 - step_between(0.6, 1.25, edge)) * (1.0 - step_between(0.95, 1.08, t))
-
-
-@wp.func
-def crease_depth(p: wp.vec3, s: Scene):
-    """How much darker wrinkles make the skin at template point ``p``: 0 not at all … 1 black."""
-    if p[1] > -0.06:
-        return 0.0
-    x = wp.abs(p[0])
-    z = p[2]
-    depth = wp.float32(0.0)
-    # Forehead: three lines, higher over the brows' arches (AU1, AU2).
-    raised = of_side(s.forehead, p[0])
-    if raised > 0.0:
-        wave = 0.003 * wp.cos(x * 70.0)
-        lines = (
-            bump(z - 0.763 + wave, 0.0013)
-            + bump(z - 0.770 + wave, 0.0013)
-            + 0.8 * bump(z - 0.777 + wave, 0.0012)
-        )
-        depth += 0.36 * raised * lines * (1.0 - step_between(0.030, 0.048, x))
-    # Glabella: the frown's two upright lines and the fold above the nose root (AU4).
-    frown = of_side(s.glabella, p[0])
-    if frown > 0.0:
-        upright = bump(x - 0.0065 - 0.10 * (z - 0.75), 0.0016) * ridge(z, 0.741, 0.765, 0.004)
-        fold = bump(z - 0.7395, 0.0025) * (1.0 - step_between(0.006, 0.011, x))
-        depth += frown * (0.5 * upright + 0.25 * fold)
-    # Nose bridge (AU9).
-    sneer = of_side(s.nose_bridge, p[0])
-    if sneer > 0.0:
-        drop = 25.0 * x * x
-        lines = (
-            bump(z - 0.7345 + drop, 0.0014)
-            + bump(z - 0.7285 + drop, 0.0014)
-            + bump(z - 0.7225 + drop, 0.0014)
-        )
-        depth += 0.4 * sneer * lines * (1.0 - step_between(0.008, 0.013, x))
-    # Nasolabial fold, from the wing of the nose past the corner of the mouth (AU6, AU9, AU10, AU12).
-    fold = of_side(s.nasolabial, p[0])
-    if fold > 0.0:
-        t = (0.698 - z) / 0.042
-        curve = 0.0185 + 0.0185 * wp.pow(wp.clamp(t, 0.0, 1.0), 0.75)
-        depth += 0.42 * fold * bump(x - curve, 0.0022) * ridge(t, 0.08, 0.92, 0.12)
-    # Crow's feet, a fan from the outer corner of the eye (AU6).
-    smile = of_side(s.crows_feet, p[0])
-    if smile > 0.0:
-        dx = x - 0.047
-        dz = z - 0.727
-        far = wp.sqrt(dx * dx + dz * dz)
-        angle = wp.atan2(dz, dx)
-        fan = bump(angle - 0.5, 0.12) + bump(angle, 0.12) + bump(angle + 0.5, 0.12)
-        depth += 0.4 * smile * fan * ridge(far, 0.006, 0.019, 0.003)
-    # Fold below the lower lid (AU6, AU7).
-    lid = of_side(s.lower_lid, p[0])
-    if lid > 0.0:
-        dx = x - EYE_X
-        curve = 0.7155 + 8.0 * dx * dx
-        depth += 0.34 * lid * bump(z - curve, 0.0018) * (1.0 - step_between(0.012, 0.018, wp.abs(dx)))
-    # Dimple beside the corner of the mouth (AU14).
-    dimple = of_side(s.dimple, p[0])
-    if dimple > 0.0:
-        bow = 12.0 * (z - 0.663) * (z - 0.663)
-        depth += 0.5 * dimple * bump(x - 0.0345 + bow, 0.0024) * ridge(z, 0.654, 0.674, 0.004)
-    # Line below the corner of the mouth (AU15).
-    down = of_side(s.marionette, p[0])
-    if down > 0.0:
-        depth += 0.35 * down * bump(x - 0.027 - 0.25 * (0.660 - z), 0.0022) * ridge(z, 0.640, 0.656, 0.004)
-    # Fold between lower lip and chin (AU17).
-    if s.chin > 0.0:
-        depth += (
-            0.34 * s.chin * bump(z - 0.6435 + 4.0 * x * x, 0.0026) * (1.0 - step_between(0.012, 0.022, x))
-        )
-    return wp.min(depth, 0.75)
-
-
-@wp.func
-def skin_albedo(p: wp.vec3, region: wp.vec4, hair_field: float, s: Scene):
-    """Reflectance of skin with all that grows on it; ``region`` in the order of ``assets.REGIONS``."""
-    state = wp.rand_init(s.texture, 1)
-    blotch = wp.noise(state, p * 90.0) + 0.6 * wp.noise(state, p * 260.0)
-    albedo = s.skin * (1.0 + 0.06 * blotch)
-    side = wp.abs(p[0]) - 0.038
-    cheek = bump(side, 0.016) * bump(p[2] - 0.697, 0.016)
-    albedo *= 1.0 - 0.07 * cheek
-    if s.freckles > 0.0:
-        spots = wp.noise(wp.rand_init(s.texture, 2), p * 420.0)
-        zone = bump(p[2] - 0.706, 0.02) * (1.0 - step_between(0.045, 0.06, wp.abs(p[0])))
-        albedo *= 1.0 - 0.5 * s.freckles * zone * step_between(0.25, 0.5, spots)
-    if s.stubble > 0.0:
-        jaw = 1.0 - step_between(0.668, 0.684, p[2] - 0.25 * wp.max(wp.abs(p[0]) - 0.03, 0.0))
-        jaw *= step_between(0.604, 0.624, p[2]) * (1.0 - step_between(-0.075, -0.05, p[1]))
-        grain = 0.75 + 0.5 * wp.noise(wp.rand_init(s.texture, 3), p * 700.0)
-        albedo *= 1.0 - 0.7 * s.stubble * jaw * grain * (1.0 - region[0])
-    # Lids are thinner and darker, and lashes throw a line along their rim.
-    albedo *= 1.0 - 0.14 * region[3]
-    albedo *= 1.0 - crease_depth(p, s)
-    lips = step_between(0.25, 0.75, region[0])
-    albedo = albedo * (1.0 - lips) + s.skin * s.lips * lips
-    brow = 0.92 * brow_cover(p, s)
-    albedo = albedo * (1.0 - brow) + s.brow * brow
-    rough = wp.noise(wp.rand_init(s.texture, 4), p * 160.0)
-    grown = step_between(-0.002, 0.004, hair_field + 0.004 * rough) * (1.0 - region[2])
-    if grown > 0.0:
-        strands = wp.noise(wp.rand_init(s.texture, 5), wp.vec3(p[0] * 500.0, p[1] * 90.0, p[2] * 90.0))
-        hair = s.hair * (1.0 + 0.35 * strands)
-        cover = grown * wp.clamp(s.hair_density, 0.0, 1.0)
-        albedo = albedo * (1.0 - cover) + hair * cover
-    return albedo * (1.0 - region[1]) + 0.04 * region[1]
-
-
-@wp.func
-def eye_albedo(p: wp.vec3, s: Scene):
-    centre = wp.vec3(wp.sign(p[0]) * EYE_X, EYE_Y, EYE_Z)
-    d = wp.normalize(p - centre)
-    angle = wp.acos(wp.clamp(-d[1], -1.0, 1.0))
-    white = 0.8 * (1.0 - 0.45 * step_between(0.55, 1.1, angle))
-    limbus = s.iris * (1.0 - 0.6 * step_between(0.34, 0.43, angle))
-    albedo = limbus * (1.0 - step_between(0.42, 0.48, angle)) + white * step_between(0.42, 0.48, angle)
-    return 0.02 + (albedo - 0.02) * step_between(0.16, 0.20, angle)
-
-
-@wp.func
-def behind_lips(p: wp.vec3):
-    """Share of light that reaches a point inside the mouth."""
-    return 1.0 - 0.93 * step_between(-0.148, -0.108, p[1])
-
-
-@wp.func
-def backdrop(u: float, v: float, s: Scene):
-    state = wp.rand_init(s.seed, 11)
-    cloud = wp.noise(state, wp.vec2(u * 2.0, v * 2.0)) + 0.5 * wp.noise(
-        state, wp.vec2(u * 5.0 + 9.0, v * 5.0)
-    )
-    return wp.max(s.background[0] + s.background[1] * (u + v) + s.background[2] * cloud, 0.0)
-
-
-@wp.func
-def lit(mesh: wp.uint64, groups: wp.array(dtype=wp.uint8), p: wp.vec3, n: wp.vec3, s: Scene):
-    """1 where the key light reaches the point, 0.25 in a shadow; lashes throw none, they are too thin."""
-    origin = p + n * 0.0006 + s.light * 0.0008
-    reach = wp.float32(1.0)
-    for _ in range(4):
-        hit = wp.mesh_query_ray(mesh, origin, s.light, 0.4)
-        if not hit.result:
-            break
-        if groups[hit.face] != wp.uint8(LASH):
-            reach = 0.25
-            break
-        origin = origin + s.light * (hit.t + 1.0e-4)
-    return reach
-
-
-@wp.kernel(enable_backward=False)
-def cast(
-    mesh: wp.uint64,
-    rest: wp.array(dtype=wp.vec3),
-    normals: wp.array(dtype=wp.vec3),
-    regions: wp.array(dtype=wp.vec4),
-    hair: wp.array(dtype=float),
-    corners: wp.array(dtype=wp.int32),
-    groups: wp.array(dtype=wp.uint8),
-    s: Scene,
-    radiance: wp.array2d(dtype=float),
-):
-    row, column = wp.tid()
-    u = (2.0 * (float(column) + 0.5) / float(s.size) - 1.0) * s.window
-    v = (1.0 - 2.0 * (float(row) + 0.5) / float(s.size)) * s.window
-    direction = wp.normalize(s.forward * CAMERA_DISTANCE + s.right * u + s.up * v)
-    origin = s.eye
-    dice = wp.rand_init(s.seed, row * s.size + column)
-    colour = backdrop(u / s.window, v / s.window, s)
-    for _ in range(8):
-        hit = wp.mesh_query_ray(mesh, origin, direction, 3.0)
-        if not hit.result:
-            break
-        group = groups[hit.face]
-        point = origin + direction * hit.t
-        if group == wp.uint8(LASH) and wp.randf(dice) > s.lash:
-            origin = point + direction * 1.0e-4
-            continue
-        a = corners[3 * hit.face]
-        b = corners[3 * hit.face + 1]
-        c = corners[3 * hit.face + 2]
-        w = 1.0 - hit.u - hit.v
-        p = rest[a] * hit.u + rest[b] * hit.v + rest[c] * w
-        n = wp.normalize(normals[a] * hit.u + normals[b] * hit.v + normals[c] * w)
-        if wp.dot(n, direction) > 0.0:
-            n = -n
-        region = regions[a] * hit.u + regions[b] * hit.v + regions[c] * w
-        field = hair[a] * hit.u + hair[b] * hit.v + hair[c] * w
-
-        albedo = wp.float32(0.03)
-        shine = s.gloss
-        exponent = wp.float32(12.0)
-        inside = region[1]
-        if group == wp.uint8(SKIN):
-            albedo = skin_albedo(p, region, field, s)
-            shine = s.gloss * (1.0 - region[1]) * (1.0 + 0.8 * region[0])
-        elif group == wp.uint8(EYE):
-            albedo = eye_albedo(p, s)
-            shine = 0.9
-            exponent = 120.0
-            inside = 0.0
-        elif group == wp.uint8(TEETH):
-            albedo = 0.78
-            inside = 1.0
-        elif group == wp.uint8(LASH):
-            shine = 0.0
-        else:
-            albedo = 0.2
-            inside = 1.0
-
-        facing = wp.dot(n, s.light)
-        soft = wp.max((facing + 0.35) / 1.35, 0.0)
-        reach = lit(mesh, groups, point, n, s)
-        key = s.key * reach * (0.6 * wp.max(facing, 0.0) + 0.4 * soft * soft)
-        fill = s.fill * wp.max(wp.dot(n, s.fill_light), 0.0)
-        ambient = s.ambient * (0.7 + 0.3 * wp.dot(n, s.up))
-        half_way = wp.normalize(s.light - direction)
-        mirror = shine * reach * wp.pow(wp.max(wp.dot(n, half_way), 0.0), exponent)
-        colour = albedo * (ambient + key + fill) + 0.35 * s.key * mirror
-        colour *= 1.0 - inside * (1.0 - behind_lips(p))
-        break
-    radiance[row, column] = colour
-
-
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
@@ -426,6 +109,9 @@ class Renderer:
     """
 
     def __init__(self, assets: Assets, size: int, antialias: int = 2) -> None:
+        # Read when Warp starts; it keeps the folder that it started with.
+        wp.config.log_level = wp.LOG_WARNING
+        wp.config.kernel_cache_dir = str(paths.cache_dir() / "warp")
         wp.init()
         self.assets = assets
         self.size = size
@@ -570,7 +256,8 @@ def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict
         return wp.vec2(*(max(float(d), share * person.creases) for d in depth))
 
     return {
-        "forehead": with_rest(pair(("browInnerUp", 0.6), ("browOuterUp{side}", 0.6)), 0.8),
+        "forehead": with_rest(pair(("browOuterUp{side}", 0.9)), 0.8),
+        "forehead_middle": max(strength * action["browInnerUp"], 0.8 * person.creases),
         "glabella": with_rest(pair(("browDown{side}", 1.0)), 0.5),
         "nose_bridge": pair(("noseSneer{side}", 1.0)),
         "nasolabial": with_rest(
@@ -580,13 +267,13 @@ def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict
         "lower_lid": with_rest(pair(("eyeSquint{side}", 0.9), ("cheekSquint{side}", 0.5)), 0.8),
         "dimple": pair(("mouthDimple{side}", 1.0)),
         "marionette": with_rest(pair(("mouthFrown{side}", 1.0)), 0.6),
-        "chin": strength * min(action["mouthShrugLower"], 1),
+        "chin": strength * action["mouthShrugLower"],
     }
 
 
 def _develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
     """uint8 picture of linear ``radiance``: exposure, gamma, blur, then sensor noise."""
-    picture = (1 - np.exp(-1.45 * radiance.astype(np.float64))) ** (1 / 1.9)
+    picture = (1 - np.exp(-1.45 * radiance.astype(np.float64))) ** (1 / 1.75)
     if shot.blur > 0.05:
         picture = _blurred(picture, shot.blur)
     noise = np.random.default_rng(shot.seed).standard_normal(picture.shape)

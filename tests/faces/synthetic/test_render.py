@@ -1,0 +1,231 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fer_lib.errors import ParameterError
+from fer_lib.faces.synthetic import facs, render
+from fer_lib.faces.synthetic.assets import LASH, SKIN
+from fer_lib.faces.synthetic.facs import AUS
+from fer_lib.faces.synthetic.people import draw_person
+from fer_lib.faces.synthetic.render import Renderer, Shot, Studio, draw_shot
+
+SIZE = 64
+PLAIN = Shot(
+    yaw=0.0,
+    pitch=0.0,
+    roll=0.0,
+    shift=(0.0, 0.0),
+    zoom=1.0,
+    gaze=(0.0, 0.0),
+    lids=0.0,
+    key_azimuth=0.2,
+    key_elevation=0.5,
+    key=0.95,
+    fill=0.28,
+    ambient=0.28,
+    gloss=0.15,
+    background=(0.3, 0.0, 0.0),
+    blur=0.0,
+    noise=0.0,
+    seed=5,
+)
+NEUTRAL = np.zeros((len(AUS), 2))
+
+
+@pytest.fixture(scope="module")
+def renderer(head):
+    return Renderer(head, SIZE)
+
+
+@pytest.fixture(scope="module")
+def person(head):
+    return draw_person(head, seed=0, subject=3)
+
+
+@pytest.fixture(scope="module")
+def neutral(renderer, person):
+    return renderer.picture(person, NEUTRAL, PLAIN).astype(float)
+
+
+def shown(au, value=1.0):
+    intensities = NEUTRAL.copy()
+    intensities[AUS.index(au)] = value
+    return intensities
+
+
+def on_picture(points, person, head):
+    """(..., 2) column and row of points before a camera that looks straight at the resting face."""
+    eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14742))]
+    lips = person.vertices[head.regions[:, 0] > 0.5].mean(axis=0)
+    centre = eyes.mean(axis=0)
+    template = head.template[np.isin(head.vertex_ids, range(14598, 14742))]
+    scale = 0.5 * (centre[2] - lips[2]) / 0.0664 + 0.5 * eyes[:, 0].std() / template[:, 0].std()
+    depth = 1.3 + points[..., 1] - centre[1]
+    across = (points[..., 0] - 0.5 * (centre[0] + lips[0])) * 1.3 / depth
+    up = (points[..., 2] - 0.55 * centre[2] - 0.45 * lips[2]) * 1.3 / depth
+    window = 0.084 * scale
+    return np.stack([(across / window + 1) * SIZE / 2, (1 - up / window) * SIZE / 2], axis=-1)
+
+
+@pytest.mark.parametrize("au", ["AU1", "AU2", "AU4", "AU5", "AU9", "AU10", "AU12", "AU14", "AU15", "AU26"])
+def test_a_unit_changes_the_picture_where_its_mesh_moves(au, renderer, person, neutral, head):
+    names = head.action_names.tolist()
+    moved = head.express(person.vertices, facs.action_weights(shown(au), names))
+    length = np.linalg.norm(moved - person.vertices, axis=1)
+    seen = np.zeros(len(length), bool)
+    # The visible skin: the front of the head, without what lies behind lips and lids.
+    seen[head.triangles[head.groups == SKIN]] = True
+    seen &= (head.regions[:, 1] < 0.5) & (head.template[:, 1] < -0.03)
+    places = seen & (length > 0.1 * length[seen].max())
+    points = np.concatenate([on_picture(v[places], person, head) for v in (person.vertices, moved)])
+    rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
+    distance = np.hypot(columns[..., None] - points[:, 0], rows[..., None] - points[:, 1]).min(axis=-1)
+    near = distance < 2.5
+    assert near.mean() < 0.5
+
+    change = np.abs(renderer.picture(person, shown(au), PLAIN) - neutral)
+    assert change.max() > 25
+    assert change[near].sum() > 0.8 * change.sum()
+
+
+def test_a_unit_of_one_side_leaves_the_other_alone(renderer, person, neutral):
+    intensities = NEUTRAL.copy()
+    intensities[AUS.index("AU12")] = (1, 0)
+    change = np.abs(renderer.picture(person, intensities, PLAIN) - neutral)
+    # The subject's left is on the right of the picture.
+    assert change[:, SIZE // 2 :].sum() > 4 * change[:, : SIZE // 2].sum()
+
+
+def test_a_stronger_unit_changes_more(renderer, person, neutral):
+    change = [
+        np.abs(renderer.picture(person, shown("AU12", v), PLAIN) - neutral).sum() for v in (0, 0.25, 0.5, 1)
+    ]
+    assert change[0] == 0
+    assert change[1] < change[2] < change[3]
+
+
+def test_wrinkles_are_what_the_studio_says(renderer, person):
+    smooth, deep = (renderer.picture(person, shown("AU4"), PLAIN, Studio(wrinkles=w)) for w in (0.0, 1.0))
+    assert (deep.astype(int) - smooth).min() < -20
+    assert (deep.astype(int) - smooth).mean() < 0
+
+
+def test_the_same_shot_gives_the_same_bits_in_another_renderer(renderer, person, head):
+    shot = draw_shot(np.random.default_rng(0), Studio())
+    first = renderer.picture(person, shown("AU6"), shot)
+    renderer.picture(person, shown("AU27"), PLAIN)
+    np.testing.assert_array_equal(renderer.picture(person, shown("AU6"), shot), first)
+    np.testing.assert_array_equal(Renderer(head, SIZE).picture(person, shown("AU6"), shot), first)
+
+
+def test_gaze_moves_the_dark_of_the_eyes(renderer, person, head, neutral):
+    eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14670))]
+    column, row = on_picture(eyes, person, head).mean(axis=0).astype(int)
+    window = np.s_[row - 2 : row + 3, column - 5 : column + 6]
+    places = np.arange(-5, 6)
+
+    def dark_at(gaze):
+        dark = 255.0 - renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, gaze=gaze))[window]
+        dark -= dark.min()
+        return (dark * places).sum() / dark.sum()
+
+    assert dark_at((-0.7, 0.0)) + 0.2 < dark_at((0.0, 0.0)) < dark_at((0.7, 0.0)) - 0.2
+
+
+def test_the_lit_half_is_the_brighter_one(renderer, person):
+    left, right = (
+        renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, key_azimuth=a)) for a in (1.0, -1.0)
+    )
+    face = np.s_[20:50, 14:50]
+    halves = [p[face].astype(float).reshape(30, 2, 18).mean(axis=(0, 2)) for p in (left, right)]
+    assert halves[0][1] > halves[0][0] + 15
+    assert halves[1][0] > halves[1][1] + 15
+
+
+def test_head_pose_turns_the_nose():
+    nose = np.array([0.0, -1.0, 0.0])
+    assert (render._rotation(0.3, 0, 0) @ nose)[0] == pytest.approx(np.sin(0.3))
+    assert (render._rotation(0, 0.3, 0) @ nose)[2] == pytest.approx(np.sin(0.3))
+    np.testing.assert_allclose(render._rotation(0, 0, 0.3) @ nose, nose, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "pose", [{"yaw": 0.4}, {"pitch": 0.3}, {"roll": 0.4}, {"yaw": 0.3, "pitch": -0.2, "roll": 0.3}]
+)
+def test_the_head_covers_the_picture_where_it_was_turned_to(pose, renderer, person, head):
+    turned = renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, **pose))
+    backdrop = renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, shift=(0.5, 0.0)))
+    covered = turned != np.bincount(backdrop.ravel()).argmax()
+    eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14742))].mean(axis=0)
+    pivot = eyes + np.array((0, 0.09, -0.06))
+
+    def share(sign):
+        rotation = render._rotation(*(sign * pose.get(name, 0.0) for name in ("yaw", "pitch", "roll")))
+        points = on_picture((person.vertices - pivot) @ rotation.T + pivot, person, head)
+        inside = ((points >= 0) & (points < SIZE)).all(axis=1)
+        columns, rows = points[inside].astype(int).T
+        return covered[rows, columns].mean()
+
+    assert share(1) > 0.98
+    if set(pose) != {"pitch"}:
+        assert share(1) > share(-1) + 0.005
+
+
+def test_hair_brows_and_eyes_are_painted(renderer, person, head, neutral):
+    def grey(point):
+        column, row = np.floor(on_picture(np.asarray(point), person, head)).astype(int)
+        return neutral[row, column]
+
+    def vertex_near(x, z):
+        front = np.where(head.template[:, 1] < -0.08, 0, 1)
+        return person.vertices[np.argmin(np.hypot(head.template[:, 0] - x, head.template[:, 2] - z) + front)]
+
+    forehead = grey(vertex_near(0.0, 0.765))
+    assert grey(vertex_near(0.028, 0.750)) < 0.8 * forehead
+    assert grey(vertex_near(0.031, 0.7285)) < 0.6 * forehead
+
+
+def test_lashes_are_seen_but_throw_no_shadow(head, person):
+    bare, full = (
+        Renderer(head, SIZE).picture(dataclasses.replace(person, lash=share), NEUTRAL, PLAIN).astype(float)
+        for share in (0.0, 1.0)
+    )
+    lashes = np.unique(head.triangles[head.groups == LASH])
+    points = on_picture(person.vertices[lashes], person, head)
+    rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
+    near = np.hypot(columns[..., None] - points[:, 0], rows[..., None] - points[:, 1]).min(axis=-1) < 2
+    assert (bare - full)[near].max() > 20
+    assert (bare == full)[~near].all()
+
+
+def test_noise_and_blur_are_what_the_shot_says(renderer, person, neutral):
+    noisy = renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, noise=0.02))
+    assert (noisy - neutral).std() == pytest.approx(0.02 * 255, rel=0.05)
+    soft = renderer.picture(person, NEUTRAL, dataclasses.replace(PLAIN, blur=1.0)).astype(float)
+    assert np.abs(np.diff(soft)).mean() < 0.7 * np.abs(np.diff(neutral)).mean()
+    assert soft.mean() == pytest.approx(neutral.mean(), abs=1)
+
+
+def test_blur_of_a_point_is_the_gaussian():
+    point = np.zeros((15, 15))
+    point[7, 7] = 1
+    blurred = render._blurred(point, 1.0)
+    assert blurred.sum() == pytest.approx(1)
+    assert blurred[7, 8] / blurred[7, 7] == pytest.approx(np.exp(-0.5))
+    np.testing.assert_allclose(render._blurred(np.ones((4, 6)), 0.8), 1)
+
+
+def test_antialiasing_averages_rays(head, person):
+    fine = Renderer(head, 64, antialias=1).picture(person, NEUTRAL, PLAIN).astype(float)
+    coarse = Renderer(head, 32, antialias=2).picture(person, NEUTRAL, PLAIN).astype(float)
+    assert np.abs(coarse - fine.reshape(32, 2, 32, 2).mean(axis=(1, 3))).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("pose", -1), ("light", 2), ("wrinkles", 1.1), ("window", 0.5), ("blur", (1, 0)), ("noise", (-1, 0))],
+)
+def test_a_studio_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(ParameterError, match=field):
+        Studio(**{field: value})
