@@ -11,7 +11,6 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +133,12 @@ def open_faces(
     require_source(name)
     folder = _folder(source)
     files = _files(source, folder)
-    states = _states(files)
-    key = {"code": _code_hash(source), "files": len(files), "content": _content_hash(source, files, states)}
+    key = {"code": _code_hash(source), "files": len(files), "content": _content_hash(source, folder, files)}
 
     def read() -> "FaceSet":
         module, function = source.reader.split(":")
         faces = getattr(importlib.import_module(module), function)(folder)
-        _require_unchanged(source, files, states)
+        _require_unchanged(source, folder, files)
         return faces
 
     return cached(name, key, read)
@@ -158,8 +156,7 @@ def fingerprint(name: str, *, subjects: int, repeats: int, size: int, face_seed:
         return "absent"
     key: dict = {"code": _code_hash(source)}
     if source.reader:
-        folder = _folder(source)
-        key["files"] = _stamps(_files(source, folder), folder)
+        key["files"] = [file[:3] for file in _files(source, _folder(source))]
     else:
         key["arguments"] = [subjects, repeats, size, face_seed]
         key["packages"] = [importlib.metadata.version(package) for package in source.packages]
@@ -236,22 +233,32 @@ def _first_missing(source: Source, folder: Path) -> str | None:
     return f"{folder / (begun or missing)[0][0]}"
 
 
-def _files(source: Source, folder: Path) -> list[Path]:
-    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones."""
+FileState = tuple[str, int, int, int, int]
+"""Path below the set's folder, size in bytes, modification and change time in ns, inode."""
+
+
+def _files(source: Source, folder: Path) -> list[FileState]:
+    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones.
+
+    Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
+    """
     layout = next(entries for entries in source.layouts if all((folder / e).exists() for e in entries))
-    found: list[Path] = []
+    root = os.path.join(folder, "")
+    found: list[FileState] = []
     for entry in (*layout, *source.optional):
-        path = folder / entry
-        if path.is_dir():
-            found += [Path(top, file) for top, _, files in os.walk(path) for file in files]
-        else:
-            found.append(path)
-    return sorted(file for file in found if file.is_file())
-
-
-def _stamps(files: Iterable[Path], folder: Path) -> list[tuple[str, int, int]]:
-    states = ((path, path.stat()) for path in files)
-    return [(path.relative_to(folder).as_posix(), s.st_size, s.st_mtime_ns) for path, s in states]
+        top = root + entry
+        names = (
+            (os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files)
+            if os.path.isdir(top)
+            else (top,)
+        )
+        for name in names:
+            with suppress(
+                OSError
+            ):  # an optional file that is not there; a broken link, which the reader names
+                s = os.stat(name)
+                found.append((name.removeprefix(root), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino))
+    return sorted(found)
 
 
 def _code_hash(source: Source) -> str:
@@ -268,14 +275,15 @@ _SETTLED_NS = 2_000_000_000
 """A file changed within the last two seconds may change again within one tick of its clock."""
 
 
-def _content_hash(source: Source, files: list[Path], states: str) -> str:
+def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
     """SHA-256 over each file's path, size, modification time and content.
 
     Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is
-    remembered in the cache under the files' ``states``: path, size, modification and change time, inode.
+    remembered in the cache under the files' state: path, size, modification and change time, inode.
     No system call sets the change time, so a file whose content was replaced and its modification
     time restored is still noticed. As in git, a state younger than two seconds is not trusted.
     """
+    states = hashlib.sha256(json.dumps([str(folder), files]).encode()).hexdigest()
     memo = cache_dir() / "digests" / f"{source.name}.json"
     with suppress(OSError, ValueError):
         remembered = json.loads(memo.read_text())
@@ -284,15 +292,14 @@ def _content_hash(source: Source, files: list[Path], states: str) -> str:
     started = time.time_ns()
     digest = hashlib.sha256()
     try:
-        for path, stamp in zip(files, _stamps(files, _folder(source)), strict=True):
-            with path.open("rb") as file:
+        for name, size, modified, _, _ in files:
+            with open(os.path.join(folder, name), "rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(json.dumps([*stamp, content]).encode())
-        youngest = max(path.stat().st_ctime_ns for path in files)
+            digest.update(json.dumps([name, size, modified, content]).encode())
     except OSError as fault:
         raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
-    _require_unchanged(source, files, states)
-    if started - youngest > _SETTLED_NS:
+    _require_unchanged(source, folder, files)
+    if files and started - max(changed for _, _, _, changed, _ in files) > _SETTLED_NS:
         with suppress(OSError):  # a cache that cannot be written costs time only
             memo.parent.mkdir(parents=True, exist_ok=True)
             partial = memo.with_name(f".{memo.name}.{uuid.uuid4().hex}")
@@ -301,19 +308,6 @@ def _content_hash(source: Source, files: list[Path], states: str) -> str:
     return digest.hexdigest()
 
 
-def _require_unchanged(source: Source, files: list[Path], states: str) -> None:
-    if _states(files) != states:
-        raise DataError(
-            f"{source.name}: files below {_folder(source)} changed while they were read; try again"
-        )
-
-
-def _states(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    try:
-        for path in files:
-            s = path.stat()
-            digest.update(f"{path}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}\0{s.st_ino}\0".encode())
-    except OSError as fault:
-        raise DataError(f"{fault.filename} vanished while it was read; try again") from fault
-    return digest.hexdigest()
+def _require_unchanged(source: Source, folder: Path, files: list[FileState]) -> None:
+    if not source_status(source.name)["found"] or _files(source, folder) != files:
+        raise DataError(f"{source.name}: files below {folder} changed while they were read; try again")

@@ -190,6 +190,30 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, mo
     assert csv.exists()
 
 
+def test_a_file_that_cannot_be_read_is_named(data):
+    (data / "fer2013" / "fer2013.csv").mkdir(parents=True)
+    (data / "fer2013" / "fer2013.csv" / "inner").symlink_to(data / "fer2013" / "fer2013.csv")
+    with pytest.raises(DataError, match=r"fer2013\.csv"):
+        open_faces("fer2013", **ARGUMENTS)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_vanishes_while_it_is_hashed_is_refused(data, monkeypatch, gone):
+    csv = write_fer2013(data)
+    digest = registry.hashlib.file_digest
+
+    def meanwhile(file, name):
+        if gone:
+            csv.unlink()
+        else:
+            age(csv)
+        return digest(file, name)
+
+    monkeypatch.setattr(registry.hashlib, "file_digest", meanwhile)
+    with pytest.raises(DataError, match=r"fer2013: files below .* changed while they were read; try again"):
+        open_faces("fer2013", **ARGUMENTS)
+
+
 def test_fingerprint_follows_files_and_not_the_arguments_of_synthetic_faces(data):
     csv = write_fer2013(data)
     first = fingerprint("fer2013", **ARGUMENTS)
@@ -218,13 +242,13 @@ def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
 
 
 def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
-    """Same name, size, time and content: only its folder says what it shows."""
+    """Same size, time, content and place among the files: only its folder says what it shows."""
     for part in ("train", "test"):
         for value, emotion in enumerate("0123456"):
             (data / "fer2013" / part / emotion).mkdir(parents=True)
             picture = Image.fromarray(np.full((48, 48), value, np.uint8))
             picture.save(data / "fer2013" / part / emotion / "a.png")
-    moved = data / "fer2013" / "test" / "0" / "b.png"
+    moved = data / "fer2013" / "test" / "0" / "z.png"
     Image.fromarray(np.full((48, 48), 99, np.uint8)).save(moved)
 
     def emotion_of_the_moved_picture() -> str:
@@ -232,7 +256,7 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
         return faces.table["emotion"][int(np.flatnonzero(faces.pixels[:, 0, 0] == 99)[0])]
 
     assert emotion_of_the_moved_picture() == "anger"
-    moved.rename(data / "fer2013" / "test" / "1" / "b.png")
+    moved.rename(data / "fer2013" / "test" / "1" / "0.png")  # still second in the order of files
     assert emotion_of_the_moved_picture() == "disgust"
 
 
