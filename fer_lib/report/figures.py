@@ -207,8 +207,8 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
                 }
             )
     data = pd.DataFrame(rows)
-    scale = (WIDTH - 1.1) / mosaic.shape[1]
-    figure, axes = plt.subplots(figsize=(WIDTH, scale * mosaic.shape[0] + 0.1))
+    across = min(WIDTH - 1.1, 0.9 * samples)
+    figure, axes = plt.subplots(figsize=(across + 1.1, across * mosaic.shape[0] / mosaic.shape[1] + 0.1))
     axes.imshow(mosaic, vmin=0, vmax=255)
     axes.set_yticks([line * (height + gap) + height / 2 for line in range(len(classes))], classes)
     axes.set_xticks([])
@@ -250,7 +250,7 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int) -> Drawn:
         ("valid_loss", "validation", {"color": VERMILION}),
     ):
         loss.plot(data["epoch"], data[name], marker=marker, markersize=4, label=label, **style)
-    loss.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
+    loss.legend(loc="best", frameon=True, framealpha=1, edgecolor="none")
     loss.set(title="Loss", ylabel="cross-entropy (nats per picture)", ylim=(0, None))
     accuracy.plot(data["epoch"], data["valid_accuracy"], color=VERMILION, marker=marker, markersize=4)
     accuracy.set(title="Validation accuracy", ylim=(0, 1))
@@ -385,6 +385,8 @@ def _recall_alt(data: pd.DataFrame, null: float, null_name: str) -> str:
         ]
     )
     alt += f". A dashed line marks {null_name} at {_percent(null)}"
+    if data["recall_low"].isna().all():
+        return f"{alt}; no interval could be computed."
     unclear = data.loc[data["recall_low"].le(null) & data["recall_high"].ge(null), "emotion"]
     if len(unclear):
         return f"{alt}; the interval of {_listing(list(unclear))} includes it."

@@ -219,6 +219,8 @@ def test_per_class_bars_say_which_interval_includes_the_null():
     assert alt.endswith("the interval of anger includes it.")
     assert "fear without pictures" in alt
     assert figures.per_class_bars(toy_recalls(), 0.05)[2].endswith("no interval includes it.")
+    without = toy_recalls().assign(recall_low=np.nan, recall_high=np.nan)
+    assert figures.per_class_bars(without, 0.05)[2].endswith("no interval could be computed.")
 
 
 def test_filters_are_tidy_and_on_a_symmetric_scale():
