@@ -71,8 +71,8 @@ def draw_person(assets: Assets, seed: int, subject: int) -> Person:
     old = (age - 2 / 3) * 3
     skin = float(np.clip(ancestry @ (0.3, 0.54, 0.6) + 0.07 * rng.standard_normal(), 0.22, 0.72))
     hair = float(np.clip(ancestry @ (0.05, 0.05, 0.2) + rng.exponential(0.04), 0.03, 0.5))
-    if rng.random() < old:
-        hair += (0.6 - hair) * rng.uniform(0.2, 1)
+    if rng.random() < 0.6 * old**2:
+        hair += (0.55 - hair) * rng.uniform(0.2, 1)
     male = gender < 0.5
     bald = male and rng.random() < 0.05 + 0.2 * old
     field = hair_field(assets.template, float(rng.normal(0.003 if male else -0.002, 0.005)))
