@@ -90,8 +90,7 @@ def augment(
     def per_picture(values: torch.Tensor) -> torch.Tensor:
         return values.view(batch, 1, 1, 1)
 
-    # Interpolation may leave a value a rounding error below zero, where a power is not a number.
-    grey = moved.clamp(0, 1).pow(per_picture(between(gamma, *augmentation.gamma)))
+    grey = moved.pow(per_picture(between(gamma, *augmentation.gamma)))
     grey = grey * per_picture(between(gain, *augmentation.gain))
     grey = grey + per_picture(between(offset, -augmentation.offset, augmentation.offset))
     return grey.clamp(0, 1)
