@@ -135,16 +135,20 @@ def run(
     from fer_lib.suite.run import run_chapters
 
     _use_data_dir(data_dir)
-    done, found = run_chapters(
-        _request(profile, param, file, faces, publish_faces),
-        chapters or [],
-        run_name,
-        cores=cores,
-        update=update,
-        replace=replace,
-        wait=wait,
-        watch=watch,
-    )
+    try:
+        done, found = run_chapters(
+            _request(profile, param, file, faces, publish_faces),
+            chapters or [],
+            run_name,
+            cores=cores,
+            update=update,
+            replace=replace,
+            wait=wait,
+            watch=watch,
+        )
+    except KeyboardInterrupt:
+        errors.print("ferbook: stopped; the same command goes on where it was")
+        raise typer.Exit(130) from None
     fresh = [state.chapter for state in found if state.up_to_date]
     if fresh:
         console.print(f"up to date: {', '.join(fresh)}")
@@ -312,9 +316,7 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         _print_json(rows)
         return
     for row in rows:
-        state = (
-            f"found ({row['place']})" if row["found"] else f"not found: {row['missing']}"
-        )
+        state = f"found ({row['place']})" if row["found"] else f"not found: {row['missing']}"
         console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True, markup=False)
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
             console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True, markup=False)
@@ -338,9 +340,6 @@ def main() -> None:
     except FerError as fault:
         errors.print(f"ferbook: {fault}", markup=False, soft_wrap=True)
         sys.exit(fault.exit_code)
-    except KeyboardInterrupt:
-        errors.print("ferbook: stopped; the same command goes on where it was")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import copy_groups, exact_copies, leakage_table
+from fer_lib.faces.leakage import copy_groups, exact_copies, independent_groups, leakage_table
 from fer_lib.faces.readers.fer2013 import read_fer2013
 from fer_lib.paths import data_dir
 
@@ -133,3 +133,20 @@ def test_fer2013_has_its_known_copies():
     assert (len(groups), len(copied), copied["size"].sum()) == (34_034, 1_516, 3_369)
     assert (groups["nunique"] > 1).sum() == 57
     assert (faces.pixels.max(axis=(1, 2)) == 0).sum() == 12
+
+
+def test_independent_groups_are_people_or_else_copies():
+    table = pd.DataFrame(
+        {
+            "dataset": "hand",
+            "subject": ["A", "", "A", "", "", "B"],
+            "sequence": "",
+            "frame": 0,
+            "emotion": "fear",
+            "split": "test",
+        }
+    )
+    pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 1, 2, 3, 1, 1)])
+    groups = independent_groups(FaceSet("hand", pixels, table))
+    assert groups.dtype == np.int64
+    assert groups.tolist() == [0, 1, 0, 2, 1, 3], "a copy of a known person's picture is not that person's"

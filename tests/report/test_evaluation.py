@@ -1,0 +1,93 @@
+"""Scores of a test split, against values worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.learn.learner import Training
+from fer_lib.report.evaluation import evaluate, training_metrics
+
+CLASSES = ("anger", "fear")
+
+
+def face_set(rows):
+    """``rows``: subject, emotion, split, grey value."""
+    table = pd.DataFrame(
+        {
+            "dataset": "hand",
+            "subject": [row[0] for row in rows],
+            "sequence": "",
+            "frame": 0,
+            "emotion": [row[1] for row in rows],
+            "split": [row[2] for row in rows],
+        }
+    )
+    return FaceSet("hand", np.stack([np.full((4, 4), row[3], np.uint8) for row in rows]), table)
+
+
+FACES = face_set(
+    [
+        ("A", "fear", "train", 1),
+        ("A", "fear", "train", 2),
+        ("B", "anger", "train", 3),
+        ("C", "anger", "test", 10),
+        ("C", "fear", "test", 11),
+        ("D", "anger", "test", 12),
+        ("D", "anger", "test", 3),  # stands in the training split
+    ]
+)
+ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+"""Named anger, anger, anger, fear; right are the first and the third."""
+
+
+def test_scores_worked_out_by_hand():
+    result = evaluate(ANSWERS, FACES, CLASSES, draws=200)
+    values = {name: metric.value for name, metric in result.metrics.items()}
+    assert values["test_accuracy"] == pytest.approx(2 / 4)
+    assert values["test_accuracy_without_copies"] == pytest.approx(2 / 3)
+    assert values["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)
+    assert values["macro_f1"] == pytest.approx((2 * 2 / (3 + 3) + 0) / 2)
+    assert values["majority_accuracy"] == pytest.approx(1 / 4), "fear is the commonest of the training split"
+    assert result.confusion.to_numpy().tolist() == [[2, 1], [1, 0]]
+    assert result.per_class["recall"].tolist() == pytest.approx([2 / 3, 0])
+
+
+def test_the_interval_resamples_people():
+    metric = evaluate(ANSWERS, FACES, CLASSES, draws=200).metrics["test_accuracy"]
+    assert metric.n == 4 and "2 clusters" in metric.interval
+    people_equal = evaluate(ANSWERS, FACES, CLASSES, draws=200).metrics["test_accuracy"]
+    # C and D are both right in one of two: whoever is drawn, the accuracy is 1/2.
+    assert people_equal.low is None and "same value" in people_equal.interval
+
+
+def test_copies_are_one_group_where_nobody_is_known():
+    faces = face_set(
+        [("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)],
+    )
+    metric = evaluate(ANSWERS[:3], faces, CLASSES, draws=200).metrics["test_accuracy"]
+    assert "2 clusters" in metric.interval
+
+
+def test_answers_of_another_shape_are_refused():
+    with pytest.raises(DataError, match="has 4 pictures"):
+        evaluate(ANSWERS[:3], FACES, CLASSES)
+
+
+def test_a_test_split_of_copies_only_is_refused():
+    faces = face_set([("A", "fear", "train", 1), ("B", "fear", "test", 1)])
+    with pytest.raises(DataError, match="also stands in the training split"):
+        evaluate(ANSWERS[:1], faces, CLASSES)
+
+
+def test_metrics_of_a_training():
+    curve = pd.DataFrame({"epoch": [1, 2, 3], "valid_accuracy": [0.2, 0.6, 0.4]})
+    found = training_metrics(torch.nn.Linear(3, 2), Training(curve, 2))
+    assert {name: metric.value for name, metric in found.items()} == {
+        "parameters": 8,
+        "epochs": 3,
+        "best_epoch": 2,
+        "valid_accuracy": 0.6,
+    }

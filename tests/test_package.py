@@ -1,0 +1,90 @@
+"""The package's own files: pins, environment, and what the Makefile promises."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+
+import pytest
+import yaml
+
+from fer_lib import paths
+
+PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+DIRECT = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
+CONSTRAINTS = [
+    line
+    for line in (paths.ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("line", DIRECT + CONSTRAINTS)
+def test_every_requirement_is_an_exact_pin_without_a_host(line):
+    assert PIN.fullmatch(line), line
+
+
+def test_what_is_installed_is_what_is_pinned():
+    pinned = dict(PIN.fullmatch(line).groups() for line in DIRECT)
+    installed = {name: version(name).partition("+")[0] for name in pinned}
+    assert installed == pinned
+
+
+def test_no_package_is_pinned_twice():
+    names = [normal(PIN.fullmatch(line)[1]) for line in DIRECT + CONSTRAINTS]
+    assert len(names) == len(set(names))
+
+
+def test_every_package_that_is_imported_is_pinned_directly():
+    own = {"fer_lib", *sys.stdlib_module_names}
+    providers = packages_distributions()
+    direct = {normal(PIN.fullmatch(line)[1]) for line in DIRECT}
+    files = [*paths.LIBRARY.rglob("*.py"), *(paths.ROOT / "benchmarks").glob("*.py")]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for top in {name.split(".")[0] for name in names} - own:
+                found = {normal(name) for name in providers.get(top, [])}
+                assert found & direct, f"{file.name} imports {top}, which pyproject.toml does not pin"
+
+
+def test_conda_gives_the_same_set():
+    environment = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-c constraints.txt", "-e .[dev]"]
+
+
+def test_make_help_lists_the_commands():
+    listed = subprocess.run(
+        ["make", "help"], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[0] for line in listed.splitlines()} >= {
+        "env",
+        "book",
+        "test",
+        "bench",
+        "clean",
+        "help",
+    }
+
+
+def test_an_old_python_is_refused_with_a_clear_message(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.1 ;; *) exit 1 ;; esac\n")
+    old.chmod(0o755)
+    command = ["make", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "env"]
+    answer = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode != 0
+    assert "Python 3.11 or newer is needed" in answer.stdout and "Python 3.9.1" in answer.stdout
+    assert not (tmp_path / "venv").exists()
