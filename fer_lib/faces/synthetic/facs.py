@@ -89,9 +89,9 @@ VARIANTS = {
         Variant(0.15, {"AU4": 1.0, "AU5": 0.6, "AU7": 0.7, "AU10": 0.4, "AU22": 0.25, "AU25": 0.6}),
     ),
     "contempt": (
-        Variant(0.5, {"AU12": 0.6, "AU14": 0.9}, one_sided=True),
-        Variant(0.3, {"AU14": 1.0}, one_sided=True),
-        Variant(0.2, {"AU10": 0.5, "AU12": 0.4, "AU14": 0.7}, one_sided=True),
+        Variant(0.5, {"AU12": 0.7, "AU14": 1.0}, one_sided=True),
+        Variant(0.3, {"AU12": 0.35, "AU14": 1.0}, one_sided=True),
+        Variant(0.2, {"AU10": 0.5, "AU12": 0.5, "AU14": 0.9}, one_sided=True),
     ),
     "disgust": (
         Variant(0.5, {"AU9": 1.0, "AU10": 0.6, "AU15": 0.5, "AU16": 0.25, "AU4": 0.3}),
@@ -143,10 +143,10 @@ class Spread:
     (a neutral face too); ``asymmetry``: largest share by which one side of a sided AU is weaker.
     """
 
-    intensity: tuple[float, float] = (0.7, 1.0)
+    intensity: tuple[float, float] = (0.75, 1.0)
     jitter: float = 0.1
-    drop: float = 0.03
-    extra: float = 0.08
+    drop: float = 0.02
+    extra: float = 0.05
     asymmetry: float = 0.15
 
     def __post_init__(self) -> None:

@@ -156,7 +156,7 @@ def crease_depth(p: wp.vec3, s: Scene):
     dimple = of_side(s.dimple, p[0])
     if dimple > 0.0:
         bow = 12.0 * (z - 0.663) * (z - 0.663)
-        depth += 0.5 * dimple * bump(x - 0.0345 + bow, 0.0024) * ridge(z, 0.654, 0.674, 0.004)
+        depth += 0.6 * dimple * bump(x - 0.0345 + bow, 0.003) * ridge(z, 0.654, 0.674, 0.004)
     # Line below the corner of the mouth (AU15).
     down = of_side(s.marionette, p[0])
     if down > 0.0:

@@ -79,7 +79,7 @@ def test_units_do_not_follow_from_the_emotion():
     # Every emotion is shown in several ways, and a neutral face shows a weak unit now and then.
     for emotion in EMOTIONS:
         assert len({row.tobytes() for row in present[emotion]}) > 5
-    assert 0.1 < (present["neutral"].any(axis=1)).mean() < 0.3
+    assert 0.04 < (present["neutral"].any(axis=1)).mean() < 0.2
     assert 0.7 < rate["happiness"]["AU6"] < 0.95
     assert rate["happiness"]["AU12"] > 0.9 > 0.4 > rate["contempt"]["AU10"] > 0.05
     # And most units occur with several emotions.

@@ -160,8 +160,9 @@ def test_an_interrupt_leaves_neither_processes_nor_an_entry(cache, monkeypatch):
 
     @contextlib.contextmanager
     def interrupted_after_one(wanted, total):
-        # Runs in a thread, after the first person; Python delivers the signal to the main thread.
-        yield lambda: os.kill(os.getpid(), signal.SIGINT)
+        # Called in the threads; Python delivers the signal to the main thread.
+        first = iter([True])
+        yield lambda: next(first, False) and os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(generate, "_start_worker", recorded)
     monkeypatch.setattr(generate, "_bar", interrupted_after_one)

@@ -186,17 +186,19 @@ def test_hair_brows_and_eyes_are_painted(renderer, person, head, neutral):
     assert grey(vertex_near(0.031, 0.7285)) < 0.6 * forehead
 
 
-def test_lashes_are_seen_but_throw_no_shadow(head, person):
-    bare, full = (
-        Renderer(head, SIZE).picture(dataclasses.replace(person, lash=share), NEUTRAL, PLAIN).astype(float)
-        for share in (0.0, 1.0)
-    )
-    lashes = np.unique(head.triangles[head.groups == LASH])
-    points = on_picture(person.vertices[lashes], person, head)
-    rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
-    near = np.hypot(columns[..., None] - points[:, 0], rows[..., None] - points[:, 1]).min(axis=-1) < 2
-    assert (bare - full)[near].max() > 20
-    assert (bare == full)[~near].all()
+def test_lashes_are_seen_as_often_as_the_person_says_but_throw_no_shadow(head, person):
+    high = dataclasses.replace(PLAIN, key_elevation=0.9)
+
+    def picture(assets, share):
+        looks = dataclasses.replace(person, lash=share)
+        return Renderer(assets, SIZE).picture(looks, NEUTRAL, high).astype(float)
+
+    kept = head.groups != LASH
+    without = dataclasses.replace(head, triangles=head.triangles[kept], groups=head.groups[kept])
+    bare, half, full = (picture(head, share) for share in (0.0, 0.5, 1.0))
+    # A ray that passed a lash goes on from another point, hence a few grey levels of tolerance.
+    assert np.abs(bare - picture(without, 1.0)).max() <= 10
+    assert (bare - full).sum() > 1.5 * (bare - half).sum() > 0
 
 
 def test_noise_and_blur_are_what_the_shot_says(renderer, person, neutral):
