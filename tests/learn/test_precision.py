@@ -48,12 +48,12 @@ def test_timing_disturbs_nothing(batch):
     assert not torch.is_autocast_enabled("cpu")
 
 
-def test_rate_is_pictures_over_the_median_step(batch):
-    # Each step reads the clock twice; the three formats take 1, 2 and 4 s, one step of the first hangs.
+def test_rate_is_pictures_over_the_fastest_step(batch):
+    # Each timed step reads the clock twice; the three formats take 1, 2 and 4 s, and most steps are held up.
     ticks, now = [], 0.0
     for step in range(precision.WARM_UP_STEPS + precision.TIMED_STEPS):
         for seconds in (1.0, 2.0, 4.0):
-            took = 50.0 if step == 2 and seconds == 1.0 else seconds
+            took = seconds if step == 2 else seconds + 50.0
             ticks += [now, now + took] if step >= precision.WARM_UP_STEPS else [now]
             now += took
     rates = time_formats(network_with_state(), batch, FORMATS, clock=iter(ticks).__next__)
@@ -65,12 +65,14 @@ def test_rate_is_pictures_over_the_median_step(batch):
     [
         ((200, 230, 540), "bf16", True),
         ((200, 240, 100), "fp32", True),
-        ((200, 210, 100), "fp32", False),  # 5 % faster is within the noise
+        ((200, 225, 100), "fp32", False),  # 12 % faster is within the noise
         ((200, 210, 220), "fp32", False),
-        ((200, 210, 240), "bf16", True),
+        ((200, 240, 250), "bf16", True),
     ],
 )
-def test_takes_the_plainest_format_that_none_beats_clearly(monkeypatch, batch, rates, name, channels_last):
+def test_takes_the_fastest_format_if_it_is_clearly_faster_than_the_plainest(
+    monkeypatch, batch, rates, name, channels_last
+):
     timings = dict(zip(FORMATS, rates, strict=True))
     monkeypatch.setattr(precision, "time_formats", lambda *_: timings)
     assert choose_precision(network_with_state(), batch) == Precision(name, channels_last, timings)
