@@ -68,7 +68,7 @@ def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> No
 def _request(
     profile: str, assignments: list[str] | None, file: Path | None, faces: str | None, publish: bool = False
 ):
-    from fer_lib.suite.run import Request, parse_assignments, read_overrides
+    from fer_lib.suite.request import Request, parse_assignments, read_overrides
 
     overrides = (read_overrides(file) if file else {}) | parse_assignments(assignments or [])
     if faces:
@@ -170,7 +170,7 @@ def status(
     Against the parameters given, or else against those that the run was made with. Without --run and
     without parameters: the run that changed last.
     """
-    from fer_lib.suite.run import run_states
+    from fer_lib.suite.state import run_states
     from fer_lib.suite.store import latest_run, open_run
 
     _use_data_dir(data_dir)

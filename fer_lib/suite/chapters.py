@@ -17,7 +17,8 @@ class Chapter:
     title: str
     parameters: type[ChapterParameters]
     upstream: tuple[str, ...] = ()
-    threads: int = 2
+    threads: int = 16
+    """Cores that the chapter can use; Snakemake gives it as many of them as there are."""
     key_metrics: tuple[str, ...] = ()
 
     @property
@@ -33,6 +34,7 @@ CHAPTERS: dict[str, Chapter] = {
             "faces",
             "The faces",
             FacesParameters,
+            threads=2,
             key_metrics=("pictures", "copies_test_in_train"),
         ),
         Chapter(

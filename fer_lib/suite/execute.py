@@ -1,59 +1,29 @@
 """One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
 
-import contextlib
 import fcntl
 import os
 import shutil
-import threading
 import time
 import traceback
 from pathlib import Path
 
 import nbformat
 import papermill
-import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError
 from fer_lib.suite.chapters import Chapter
+from fer_lib.suite.commit import git_commit
 from fer_lib.suite.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
+from fer_lib.suite.owner import die_with_owner
 from fer_lib.suite.store import Run, now, read_json, write_atomically, write_json
 
-OWNER_VARIABLE = "FER_OWNER"
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
 KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""
-
-
-def owner() -> str:
-    """This process as ``pid:start time``, which no later process can be mistaken for."""
-    me = psutil.Process()
-    return f"{me.pid}:{me.create_time()}"
-
-
-def _alive(who: str) -> bool:
-    pid, started = who.split(":")
-    try:
-        return psutil.Process(int(pid)).create_time() == float(started)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _die_with(who: str) -> None:
-    """End this process and its kernel once the process ``who`` is gone, however it went."""
-
-    def watch() -> None:
-        while _alive(who):
-            time.sleep(0.5)
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _error_of_cell(notebook: nbformat.NotebookNode) -> tuple[int, str] | None:
@@ -99,8 +69,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     Raises ChapterError where a cell fails or the executed notebook is not whole; the partial notebook
     and the error are then kept in ``<chapter>.failed/`` beside, and nothing is marked done.
     """
-    if OWNER_VARIABLE in os.environ:
-        _die_with(os.environ[OWNER_VARIABLE])
+    die_with_owner()
     result = run.result(chapter.name)
     staging = run.work / "staging" / chapter.name
     staging.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +82,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         target = staging / f"{chapter.name}.ipynb"
-        began = time.monotonic()
+        began, commit = time.monotonic(), git_commit()
         try:
             _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
             executed = read_notebook(target)
@@ -122,7 +91,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
                 raise ChapterError("; ".join(faults))
             nbformat.write(without_papermill_metadata(executed), target)
             record = read_json(staging / "record.json")
-            record["seconds"] = round(time.monotonic() - began, 2)
+            record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)
             result.commit(staging, inputs)
         except Exception as fault:

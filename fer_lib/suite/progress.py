@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fer_lib.suite.run import ChapterState
+from fer_lib.suite.state import ChapterState
 from fer_lib.suite.store import Run, read_json
 
 INTERVAL = 0.5

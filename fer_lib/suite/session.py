@@ -48,7 +48,11 @@ class Session:
         if threads:
             torch.set_num_threads(threads)
         seed_everything(self.params.seed)
-        self._record: dict[str, object] = {"device": device_name(self.device), "figures": {}}
+        self._record: dict[str, object] = {
+            "device": device_name(self.device),
+            "threads": torch.get_num_threads(),
+            "figures": {},
+        }
         self._metrics: dict[str, object] = {}
         self._write()
 

@@ -1,0 +1,67 @@
+"""Where a page comes from: the table that ends it, and the command that makes it again."""
+
+import shlex
+
+from fer_lib.params import profile_values
+from fer_lib.report.tables import number_text
+from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.store import Run
+
+
+def reproduce_command(run: Run, chapter: str | None = None) -> str:
+    """The ``ferbook run`` line that makes a chapter's page (or the whole run) again."""
+    record = run.record()
+    profile = record["request"]["profile"]
+    words = ["ferbook", "run", *([chapter] if chapter else []), "--profile", profile]
+    seen: set[str] = set()
+    for name, values in record["request"]["parameters"].items():
+        if chapter and name != chapter:
+            continue
+        expected = CHAPTERS[name].parameters().model_dump() | profile_values(name, profile, values["faces"])
+        for field, value in values.items():
+            if value == expected[field] or (field in seen and not chapter):
+                continue
+            seen.add(field)
+            words += ["--faces", str(value)] if field == "faces" else ["-p", f"{field}={value}"]
+    return shlex.join(words)
+
+
+def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
+    made = run.record()["chapters"][chapter]
+    data = made["data"]
+    parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+    device = made["device"]
+    if "precision" in made:
+        device += (
+            f", {made['precision']['name']}{' channels-last' if made['precision']['channels_last'] else ''}"
+        )
+    return [
+        ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
+        ("Parameters", parameters),
+        ("Data", f"`{data['name']}`, {data['pictures']:,} pictures, SHA-256 `{data['checksum'][:16]}…`"),
+        ("Device", device),
+        ("Software", versions),
+        ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),
+        ("This page again", f"`{reproduce_command(run, chapter)}`"),
+    ]
+
+
+def provenance(run: Run, chapter: str | None = None) -> str:
+    """The MyST table that ends a page: run, parameters, data, device, time, command.
+
+    For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
+    """
+    record = run.record()
+    rows = (
+        _provenance_rows(run, chapter)
+        if chapter
+        else [
+            ("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{record['commit']}`"),
+            ("Changed", record["changed"]),
+            ("This book again", f"`{reproduce_command(run)}`, then `ferbook build --run {run.name}`"),
+        ]
+    )
+    lines = ["## Provenance", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in rows]
+    return "\n".join(lines) + "\n"
