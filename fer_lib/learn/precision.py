@@ -139,7 +139,7 @@ def choose_precision(
     On a CPU ``auto`` times a few steps (two seconds at 48 pixels) and takes the fastest format, if it is clearly
     faster than plain float32: bfloat16 is more than twice as fast where the processor has
     instructions for it and slower where it has none. On CUDA ``auto`` is bfloat16, or float16 on GPUs without it;
-    on other devices float32. Any format but plain float32 is channels-last on a CPU and on CUDA.
+    on other devices float32. What is requested by name is channels-last on a CPU and on CUDA.
 
     Raises ParameterError for an unknown request and for bfloat16 where the device has none.
     """
