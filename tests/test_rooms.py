@@ -8,6 +8,7 @@ from fer_lib import paths
 
 ORDER = (
     "errors",
+    "files",
     "paths",
     "params",
     "faces",

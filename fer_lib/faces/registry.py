@@ -10,13 +10,13 @@ import importlib.metadata
 import json
 import os
 import time
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.files import write_atomically
 from fer_lib.paths import LIBRARY, cache_dir, data_dir
 
 if TYPE_CHECKING:
@@ -301,10 +301,7 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
     _require_unchanged(source, folder, files)
     if files and started - max(changed for _, _, _, changed, _ in files) > _SETTLED_NS:
         with suppress(OSError):  # a cache that cannot be written costs time only
-            memo.parent.mkdir(parents=True, exist_ok=True)
-            partial = memo.with_name(f".{memo.name}.{uuid.uuid4().hex}")
-            partial.write_text(json.dumps({"states": states, "content": digest.hexdigest()}))
-            os.replace(partial, memo)
+            write_atomically(memo, json.dumps({"states": states, "content": digest.hexdigest()}))
     return digest.hexdigest()
 
 

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -13,6 +11,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import nn
 
 from fer_lib.errors import DataError, FerError
+from fer_lib.files import write_atomically
 from fer_lib.models.zero_bias import ZeroBiasCNN
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {"ZeroBiasCNN": ZeroBiasCNN}
@@ -68,22 +67,9 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
     except (TypeError, ValueError) as fault:
         raise DataError(f"{path}: the weights' record holds a value that is not JSON ({fault})") from fault
     weights_file, record_file = _file_pair(path)
-    weights_file.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(weights_file, content)
-    _write_whole(record_file, text.encode())
+    write_atomically(weights_file, content)
+    write_atomically(record_file, text)
     return weights_file
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def read_record(path: Path) -> dict:

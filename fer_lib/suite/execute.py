@@ -14,11 +14,12 @@ from papermill.exceptions import PapermillExecutionError
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError
+from fer_lib.files import write_atomically
 from fer_lib.suite.chapters import Chapter
 from fer_lib.suite.commit import git_commit
 from fer_lib.suite.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
 from fer_lib.suite.owner import die_with_owner
-from fer_lib.suite.store import Run, now, read_json, write_atomically, write_json
+from fer_lib.suite.store import Run, now, read_json, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"

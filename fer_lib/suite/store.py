@@ -17,6 +17,7 @@ import yaml
 
 from fer_lib import paths
 from fer_lib.errors import RunStoreError
+from fer_lib.files import write_atomically
 from fer_lib.suite.chapters import CHAPTERS
 
 DONE = "DONE.json"
@@ -26,21 +27,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 def now() -> str:
     """The present moment in UTC, to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, content: object) -> None:

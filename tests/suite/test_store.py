@@ -1,13 +1,11 @@
 """The run store: names, atomic commits, locks."""
 
-import json
 import multiprocessing
 import os
 
 import pytest
 
 from fer_lib.errors import RunStoreError
-from fer_lib.suite import store
 from fer_lib.suite.store import ChapterResult, all_runs, exclusive, open_run
 
 
@@ -93,20 +91,6 @@ def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path, monkeypatch)
     assert result.done() is None
     result.recover()
     assert result.checksum() == first and result.faults() == []
-
-
-def test_an_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
-    file = tmp_path / "x.json"
-    store.write_json(file, {"a": 1})
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        store.write_json(file, {"a": 2})
-    assert json.loads(file.read_text()) == {"a": 1}
-    assert [f.name for f in tmp_path.iterdir()] == ["x.json"]
 
 
 def _hold(runs, ready, release):
