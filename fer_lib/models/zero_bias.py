@@ -39,8 +39,9 @@ class ZeroBiasCNN(nn.Module):
 
     ``dropout`` acts on the dense layer's input: 0.5 is the paper's variant D, 0 the one without.
     ``bias=True`` adds biases, starting at zero, to the convolutions (an ablation; not the paper's network).
-    Weights are drawn from a normal distribution of standard deviation k/sqrt(fan-in) with one k ~ U(0.2, 1.2)
-    for the whole network, as the authors' code does; the dense layer's bias starts at one, the output's at zero.
+    Weights are drawn from a normal distribution of standard deviation k/sqrt(fan-in) with one k for the whole
+    network: ``gain``, or drawn from U(0.2, 1.2) as the authors' code does. Signals shrink with the fifth power of k, so a
+    network with a small one may stay at chance for a long time. The dense layer's bias starts at one, the output's at zero.
     They come from ``generator``, or from torch's global one (``torch.manual_seed``).
 
     Raises ParameterError where ``size`` is not a positive multiple of 8, ``n_classes`` is below 2 or ``dropout``
@@ -54,6 +55,7 @@ class ZeroBiasCNN(nn.Module):
         *,
         dropout: float = 0.5,
         bias: bool = False,
+        gain: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -65,7 +67,15 @@ class ZeroBiasCNN(nn.Module):
             raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
         if not 0 <= dropout < 1:
             raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
-        self.arguments = {"n_classes": n_classes, "size": size, "dropout": dropout, "bias": bias}
+        if gain is not None and gain <= 0:
+            raise ParameterError(f"gain {gain}: give a positive number")
+        self.arguments = {
+            "n_classes": n_classes,
+            "size": size,
+            "dropout": dropout,
+            "bias": bias,
+            "gain": gain,
+        }
         first, second, third = FILTERS
         self.standardise = LocalMeanRemoval()
         self.conv1 = nn.Conv2d(1, first, 5, padding=2, bias=bias)
@@ -82,11 +92,11 @@ class ZeroBiasCNN(nn.Module):
         self.dense = nn.Linear(third * 2 * 2, DENSE_UNITS)
         self.relu4 = nn.ReLU()
         self.output = nn.Linear(DENSE_UNITS, n_classes)
-        self._initialise(generator)
+        self._initialise(gain, generator)
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator | None) -> None:
-        k = 0.2 + torch.rand((), generator=generator).item()
+    def _initialise(self, gain: float | None, generator: torch.Generator | None) -> None:
+        k = 0.2 + torch.rand((), generator=generator).item() if gain is None else gain
         for layer in (self.conv1, self.conv2, self.conv3, self.dense, self.output):
             fan_in = math.prod(layer.weight.shape[1:])
             layer.weight.normal_(0, k / math.sqrt(fan_in), generator=generator)

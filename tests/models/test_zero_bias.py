@@ -77,6 +77,11 @@ def test_spread_is_drawn_anew_for_every_network_within_its_range():
     assert 0.19 < min(spreads) < 0.5 and 0.9 < max(spreads) < 1.21
 
 
+def test_a_given_gain_is_the_spread():
+    weight = ZeroBiasCNN(2, 8, gain=1.5, generator=torch.Generator().manual_seed(0)).conv3.weight
+    assert weight.std().item() * 3200**0.5 == pytest.approx(1.5, rel=0.01)
+
+
 def test_same_seed_same_network():
     torch.manual_seed(4)
     first = ZeroBiasCNN(3, 8).state_dict()
@@ -119,6 +124,7 @@ def test_dropout_is_on_the_dense_layers_input_and_only_in_training():
         ({"n_classes": 7, "size": 0}, "multiple of 8"),
         ({"n_classes": 1}, "at least 2"),
         ({"n_classes": 7, "dropout": 1.0}, "dropout"),
+        ({"n_classes": 7, "gain": 0.0}, "gain"),
     ],
 )
 def test_refuses_impossible_networks(arguments, says):
