@@ -41,6 +41,12 @@ UNCHANGED = Augmentation(
 )
 """Draws only the identity."""
 
+LIGHT = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
+"""Mirror images and small changes: for trainings too short to make use of the authors' strong ones."""
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "light": LIGHT, "published": Augmentation()}
+"""By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""
+
 
 def window_matrices(
     mirrored: torch.Tensor, degrees: torch.Tensor, window: torch.Tensor, shift: torch.Tensor, aspect: float
