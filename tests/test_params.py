@@ -23,7 +23,7 @@ def training(**overrides):
     [
         ("5", "epochs", 5),
         ("1e-2", "lr", 0.01),
-        ("no", "augment", False),
+        ("yes", "bias", True),
         ("constant", "schedule", "constant"),
     ],
 )
@@ -43,9 +43,10 @@ def test_text_is_parsed_by_the_field_type(text, field, value):
         ("lr", "nan", "float"),
         ("lr", "-1", "> 0"),
         ("lr", None, "float"),
-        ("augment", "perhaps", "true | false"),
-        ("augment", 1, "true | false"),
+        ("bias", "perhaps", "true | false"),
+        ("bias", 1, "true | false"),
         ("schedule", "cosine", "constant | onecycle"),
+        ("augment", True, "none | light | published"),
         ("size", "50", "a multiple of 8"),
         ("faces", "ckplus", "synthetic | fer2013"),
     ],

@@ -34,14 +34,14 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert finished(toy_clone, "training") == first
 
     told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", expect=2)
-    assert "exists with other parameters (training.epochs 30 → 6)" in told
+    assert "exists with other parameters (training.epochs 20 → 6)" in told
     assert "--update" in told and "--replace" in told
 
     states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
-    assert [state["reasons"] for state in states] == [[], ["parameter epochs 30 → 6"]]
+    assert [state["reasons"] for state in states] == [[], ["parameter epochs 20 → 6"]]
 
     told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", "--update")
-    assert "training: parameter epochs 30 → 6" in told and "up to date: faces" in told
+    assert "training: parameter epochs 20 → 6" in told and "up to date: faces" in told
     request = toy_clone.ferbook_json("compare", "a", "a")
     assert request["parameters"] == []
 
