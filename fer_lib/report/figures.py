@@ -461,6 +461,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     axes.set_xticks(np.arange(len(faces.aus)) + 0.5, [au.removeprefix("AU") for au in faces.aus], rotation=0)
     axes.set(xlabel="action unit (numbers in the cells: per cent of full intensity)", ylabel="")
     axes.tick_params(length=0)
+    axes.tick_params(axis="x", labelsize=8)
     plt.setp(axes.get_yticklabels(), rotation=0)
     data = means.stack().rename("intensity").reset_index()
     parts = []

@@ -148,7 +148,7 @@ def as_html(
     caption: str,
     formats: Mapping[str, str | Callable[[object], str]] | None = None,
 ) -> str:
-    """``table`` as an accessible HTML table: a caption, and header cells with their scope.
+    """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
 
     The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column a
     unit of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text
@@ -157,7 +157,9 @@ def as_html(
     formats = formats or {}
     plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
     frame = table if plain_index else table.reset_index()
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in frame.columns)
+    head = "".join(
+        f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in frame.columns
+    )
     body = []
     for record in frame.itertuples(index=False, name=None):
         cells = []

@@ -17,6 +17,10 @@ from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_noteb
 from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
 
 
+ROUNDING = 1e-9
+"""Relative difference that only says how a number was written down."""
+
+
 def faults_of_notebook(path: Path) -> list[str]:
     """Why nbval's verdict on the notebook at ``path`` would be worth nothing; empty if it would not.
 
@@ -40,7 +44,9 @@ def compare_metrics(stored: dict[str, dict], again: dict[str, dict]) -> list[str
         for part in ("value", "low", "high", "n"):
             before, after = stored[name].get(part), again[name].get(part)
             allowed = 0 if part == "n" else tolerance
-            if (before is None) != (after is None) or (before is not None and abs(before - after) > allowed):
+            if (before is None) != (after is None) or (
+                before is not None and abs(before - after) > allowed + ROUNDING * abs(before)
+            ):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
     return sorted(faults)
 
@@ -59,20 +65,25 @@ def compare_figures(stored: ChapterResult, again: Path) -> list[str]:
             faults.append(f"figure {name}: another table ({first.shape} → {second.shape})")
             continue
         for column in first.columns:
-            before, now_ = first[column], second[column]
-            if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(now_):
-                close = np.isclose(
-                    before, now_, rtol=about["tolerance"], atol=about["tolerance"], equal_nan=True
-                )
-            else:
-                close = (before.astype(str) == now_.astype(str)).to_numpy()
-            if not close.all():
-                row = int(np.flatnonzero(~close)[0])
-                faults.append(
-                    f"figure {name}, column {column}: {int((~close).sum())} of {len(close)} numbers differ, "
-                    f"first in row {row}: {before.iloc[row]} → {now_.iloc[row]} (tolerance {about['tolerance']:g})"
-                )
+            allowed = about["tolerance"]
+            allowed = allowed.get(column, 0.0) if isinstance(allowed, dict) else allowed
+            faults += _differing(f"figure {name}, column {column}", first[column], second[column], allowed)
     return faults
+
+
+def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -> list[str]:
+    if all(pd.api.types.is_numeric_dtype(column) for column in (before, after)):
+        pair = before.astype(float), after.astype(float)
+        close = np.isclose(*pair, rtol=ROUNDING, atol=allowed, equal_nan=True)
+    else:
+        close = (before.astype(str) == after.astype(str)).to_numpy()
+    if close.all():
+        return []
+    row = int(np.flatnonzero(~close)[0])
+    return [
+        f"{what}: {int((~close).sum())} of {len(close)} numbers differ, "
+        f"first in row {row}: {before.iloc[row]} → {after.iloc[row]} (tolerance {allowed:g})"
+    ]
 
 
 def _execute_again(result: ChapterResult, run: Run) -> list[str]:

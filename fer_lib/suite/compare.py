@@ -72,7 +72,7 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
         difference = b["value"] - a["value"] if a and b else None
         shown = ""
         if difference is not None:
-            plain = metric_text({"value": abs(difference), "unit": a["unit"]})
+            plain = metric_text({"value": abs(difference), "unit": a.get("unit", "")})
             shown = f"{'−' if difference < 0 else '+'}{plain}" if difference else "0"
         metrics.append(
             {

@@ -4,25 +4,28 @@ import shlex
 
 from fer_lib.params import profile_values
 from fer_lib.report.tables import number_text
-from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.chapters import CHAPTERS, with_upstream
 from fer_lib.suite.store import Run
 
 
 def reproduce_command(run: Run, chapter: str | None = None) -> str:
-    """The ``ferbook run`` line that makes a chapter's page (or the whole run) again."""
-    record = run.record()
-    profile = record["request"]["profile"]
+    """The ``ferbook run`` line that makes a chapter, with all it depends on, again; or the whole run."""
+    request = run.record()["request"]
+    profile, asked = request["profile"], request["parameters"]
+    names = [c.name for c in with_upstream([chapter] if chapter else []) if c.name in asked]
     words = ["ferbook", "run", *([chapter] if chapter else []), "--profile", profile]
-    seen: set[str] = set()
-    for name, values in record["request"]["parameters"].items():
-        if chapter and name != chapter:
-            continue
+    said: set[str] = set()
+    for name in names:
+        values = asked[name]
         expected = CHAPTERS[name].parameters().model_dump() | profile_values(name, profile, values["faces"])
         for field, value in values.items():
-            if value == expected[field] or (field in seen and not chapter):
+            if value == expected[field]:
                 continue
-            seen.add(field)
-            words += ["--faces", str(value)] if field == "faces" else ["-p", f"{field}={value}"]
+            everywhere = {asked[other][field] for other in names if field in asked[other]} == {value}
+            key = field if everywhere else f"{name}.{field}"
+            if key not in said:
+                said.add(key)
+                words += ["--faces", str(value)] if key == "faces" else ["-p", f"{key}={value}"]
     return shlex.join(words)
 
 

@@ -1,0 +1,119 @@
+"""Building: the table of contents, the merge of prose and results, the command that makes a page again."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from fer_lib import paths
+from fer_lib.errors import ChapterError, RunStoreError
+from fer_lib.suite import build
+from fer_lib.suite.build import build_book, check_toc, pages_of_toc, staged_notebook
+from fer_lib.suite.chapters import CHAPTERS, Chapter
+from fer_lib.suite.provenance import reproduce_command
+from fer_lib.suite.request import Request
+from fer_lib.suite.store import ChapterResult, open_run
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+
+
+def test_the_table_of_contents_names_every_chapter_and_only_pages_that_are_there():
+    check_toc()
+    assert pages_of_toc()[0] == "book/index"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda text: text.replace("- file: book/training", "- file: book/rerun"),
+            "does not name book/training",
+        ),
+        (lambda text: text.replace("book/references", "book/absent"), "neither book/absent.md"),
+    ],
+)
+def test_a_table_of_contents_that_is_wrong_is_refused(tmp_path, monkeypatch, change, told):
+    changed = tmp_path / "_toc.yml"
+    changed.write_text(change(paths.TOC.read_text()))
+    monkeypatch.setattr(paths, "TOC", changed)
+    with pytest.raises(ChapterError, match=told):
+        check_toc()
+
+
+def test_a_notebook_that_no_chapter_declares_is_refused(monkeypatch):
+    only_faces = {"faces": CHAPTERS["faces"]}
+    monkeypatch.setattr(build, "CHAPTERS", only_faces)
+    with pytest.raises(ChapterError, match=r"book/training, which chapters\.py does not declare"):
+        check_toc()
+
+
+def notebook(prose, code, executed):
+    output = [new_output("stream", name="stdout", text="42\n")] if executed else []
+    cells = [
+        new_markdown_cell(prose),
+        new_code_cell(
+            "epochs = 1", metadata={"tags": ["parameters"]}, execution_count=1 if executed else None
+        ),
+        new_code_cell(code, outputs=output, execution_count=3 if executed else None),
+    ]
+    if executed:
+        injected = new_code_cell("epochs = 5", metadata={"tags": ["injected-parameters"]}, execution_count=2)
+        cells.insert(2, injected)
+    return new_notebook(cells=cells)
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """A chapter whose prose was changed after it was executed, and its result."""
+    monkeypatch.setattr(paths, "BOOK", tmp_path)
+    made = Chapter("toy", "Toy", CHAPTERS["faces"].parameters)
+    nbformat.write(notebook("new prose", "print(42)", False), made.notebook)
+    result = ChapterResult("toy", tmp_path / "run" / "toy")
+    result.folder.mkdir(parents=True)
+    nbformat.write(notebook("old prose", "print(42)", True), result.notebook)
+    return made, result
+
+
+def test_prose_comes_from_the_source_and_outputs_from_the_run(chapter):
+    staged = staged_notebook(*chapter)
+    assert [cell.source for cell in staged.cells] == ["new prose", "epochs = 1", "epochs = 5", "print(42)"]
+    assert staged.cells[-1].outputs[0].text == "42\n"
+    assert staged.cells[1].metadata.tags == ["parameters", "remove-input"]
+    assert staged.cells[2].metadata.tags == ["injected-parameters", "hide-input"]
+
+
+def test_changed_code_must_run_again(chapter):
+    nbformat.write(notebook("prose", "print(43)", False), chapter[0].notebook)
+    with pytest.raises(ChapterError, match=r"the code of toy\.ipynb changed .* `ferbook run toy --run run`"):
+        staged_notebook(*chapter)
+
+
+def test_a_run_that_is_not_finished_is_not_built():
+    run = open_run("a")
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}})
+    with pytest.raises(RunStoreError, match="has not finished faces, training; `ferbook run --run a` does"):
+        build_book(run)
+
+
+@pytest.mark.parametrize(
+    ("request_made", "chapter", "command"),
+    [
+        (Request("smoke"), None, "ferbook run --profile smoke"),
+        (Request("laptop", {"epochs": "5"}), "training", "ferbook run training --profile laptop -p epochs=5"),
+        (Request("laptop", {"epochs": "5"}), "faces", "ferbook run faces --profile laptop"),
+        (Request("laptop", {"faces": "fer2013"}), None, "ferbook run --profile laptop --faces fer2013"),
+        (
+            Request("smoke", {"size": "32", "lr": "0.5"}),
+            None,
+            "ferbook run --profile smoke -p size=32 -p lr=0.5",
+        ),
+        (Request("laptop", {"faces.seed": "4"}), None, "ferbook run --profile laptop -p faces.seed=4"),
+    ],
+)
+def test_the_command_names_what_differs_from_the_profile(request_made, chapter, command):
+    run = open_run("a")
+    parameters = {name: request_made.of_chapter(c).model_dump() for name, c in CHAPTERS.items()}
+    run.write_record({"request": {"profile": request_made.profile, "parameters": parameters}})
+    assert reproduce_command(run, chapter) == command

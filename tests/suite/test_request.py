@@ -1,0 +1,67 @@
+"""Requests: where a value applies, what a run is called, and files of parameters."""
+
+import pytest
+
+from fer_lib.errors import ParameterError
+from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.request import Request, parse_assignments, read_overrides
+
+FACES, TRAINING = CHAPTERS["faces"], CHAPTERS["training"]
+
+
+def test_a_plain_name_reaches_every_chapter_that_has_it_and_a_dotted_one_only_its_own():
+    request = Request("laptop", {"size": "96", "training.seed": "3", "epochs": "7"})
+    faces, training = request.of_chapter(FACES), request.of_chapter(TRAINING)
+    assert (faces.size, training.size) == (96, 96)
+    assert (faces.seed, training.seed) == (0, 3)
+    assert training.epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("profile", "overrides", "name"),
+    [
+        ("laptop", {}, "laptop"),
+        ("smoke", {"faces": "fer2013"}, "fer2013-smoke"),
+        ("laptop", {"epochs": "5"}, "laptop-epochs-5"),
+        ("laptop", {"training.lr": "1e-2", "seed": 1}, "laptop-seed-1-training.lr-1e-2"),
+    ],
+)
+def test_a_run_is_named_after_what_was_asked(profile, overrides, name):
+    assert Request(profile, overrides).default_run_name == name
+
+
+def test_a_long_name_ends_in_a_digest_that_tells_requests_apart():
+    many = {f"training.{name}": 1 for name in ("epochs", "batch_size", "bootstrap", "lr", "gain")}
+    first, second = (Request("laptop", many | {"seed": seed}).default_run_name for seed in (1, 2))
+    assert len(first) < 70 and first != second
+
+
+def test_a_yaml_file_sets_all_chapters_or_one(tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text("seed: 3\nfaces: synthetic\ntraining:\n  lr: 1e-2\n  bias: true\n")
+    assert read_overrides(file) == {
+        "seed": 3,
+        "faces": "synthetic",
+        "training.lr": "1e-2",
+        "training.bias": True,
+    }
+    training = Request("laptop", read_overrides(file)).of_chapter(TRAINING)
+    assert training.lr == 0.01 and training.bias is True
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("- 1\n", "expected a mapping"), ("a: [\n", "not YAML"), ("", "expected a mapping")]
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, told):
+    file = tmp_path / "my.yaml"
+    file.write_text(content)
+    with pytest.raises(ParameterError, match=told):
+        read_overrides(file)
+
+
+def test_values_may_contain_an_equals_sign_but_names_come_once():
+    assert parse_assignments(["a=b=c", "x = 1"]) == {"a": "b=c", "x": "1"}
+    with pytest.raises(ParameterError, match="given twice"):
+        parse_assignments(["a=1", "a=2"])
+    with pytest.raises(ParameterError, match="expected NAME=VALUE"):
+        parse_assignments(["epochs"])
