@@ -16,7 +16,6 @@ from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
 from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
 
-
 ROUNDING = 1e-9
 """Relative difference that only says how a number was written down."""
 
