@@ -94,10 +94,10 @@ def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str,
 def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
     """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it is."""
     reasons = []
-    if recorded["notebook"] != current["notebook"]:
+    if recorded.get("notebook") != current["notebook"]:
         reasons.append("notebook changed")
     for kind in ("parameters", "packages"):
-        before, now = recorded[kind], current[kind]
+        before, now = recorded.get(kind, {}), current[kind]
         word = "parameter" if kind == "parameters" else "package"
         reasons += [
             f"{word} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
@@ -106,14 +106,15 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
         ]
     before, now = recorded.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in now if before.get(name) != now[name]]
-    before, now = recorded["library"], current["library"]
+    before, now = recorded.get("library", {}), current["library"]
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         reasons.append(f"library changed ({shown})")
     asked = [
-        {name: inputs["parameters"].get(name) for name in _FACE_PARAMETERS} for inputs in (recorded, current)
+        {name: inputs.get("parameters", {}).get(name) for name in _FACE_PARAMETERS}
+        for inputs in (recorded, current)
     ]
-    if recorded["faces"] != current["faces"] and asked[0] == asked[1]:
+    if recorded.get("faces") != current["faces"] and asked[0] == asked[1]:
         reasons.append("face data changed")
     return reasons

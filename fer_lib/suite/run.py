@@ -31,13 +31,9 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
     requested = earlier.get("request", {}).get("parameters", {})
     chapters = {}
     for result in run.results():
-        done, notes = result.done(), result.record()
-        chapters[result.chapter] = {
-            "finished": done["finished"],
-            **{name: value for name, value in notes.items() if name != "figures"},
-            "parameters": done["inputs"]["parameters"],
-            "packages": done["inputs"]["packages"],
-        }
+        # A damaged chapter is about to run again, which a record that cannot be written would prevent.
+        with contextlib.suppress(RunStoreError):
+            chapters[result.chapter] = result.summary()
     run.write_record(
         {
             "run": run.name,

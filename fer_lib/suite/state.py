@@ -1,8 +1,11 @@
 """Whether a stored result is what its present inputs would give, judged by content and never by time stamps."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from fer_lib.errors import RunStoreError
 from fer_lib.params import ChapterParameters, resolve
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.inputs import chapter_inputs, reasons_out_of_date
@@ -37,17 +40,25 @@ def states(
             reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
         failure = result.failed_folder / "failure.json"
         if failure.exists():
-            reasons.append(f"last attempt failed in {read_json(failure)['where']}")
+            reasons.append(_failure_reason(failure))
         seconds = None if reasons else result.record()["seconds"]
         found.append(ChapterState(chapter.name, tuple(reasons), seconds))
     return found
+
+
+def _failure_reason(failure: Path) -> str:
+    # What a failed attempt left behind is only told; damaged, it must not keep the chapter from running.
+    with suppress(RunStoreError):
+        return f"last attempt failed in {read_json(failure).get('where', 'an unknown place')}"
+    return "last attempt failed"
 
 
 def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: ChapterParameters) -> list[str]:
     """What speaks against the stored result by itself."""
     done = result.done()
     if done is None:
-        return ["not finished" if result.failed_folder.exists() else "never ran"]
+        begun = result.failed_folder.exists() or result.folder.exists()
+        return ["not finished" if begun else "never ran"]
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
     current = chapter_inputs(chapter, parameters)
@@ -69,14 +80,18 @@ def differences(
     ]
 
 
+def _as_stored(chapter: Chapter, profile: str, stored: Mapping[str, object]) -> ChapterParameters:
+    """The parameters a run was asked for, also where an older library asked for others than the model has now."""
+    known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
+    return resolve(chapter.name, chapter.parameters, profile, known)
+
+
 def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
     """The state of every chapter in ``run`` against ``request``, or against what the run was asked for."""
     stored = run.record()["request"]
     if request is None:
         parameters = {
-            chapter.name: chapter.parameters(**stored["parameters"][chapter.name])
-            if chapter.name in stored["parameters"]
-            else resolve(chapter.name, chapter.parameters, stored["profile"])
+            chapter.name: _as_stored(chapter, stored["profile"], stored["parameters"].get(chapter.name, {}))
             for chapter in CHAPTERS.values()
         }
     else:

@@ -18,6 +18,7 @@ import yaml
 from fer_lib import paths
 from fer_lib.errors import RunStoreError
 from fer_lib.files import write_atomically
+from fer_lib.params import PROFILES
 from fer_lib.suite.chapters import CHAPTERS
 
 DONE = "DONE.json"
@@ -35,11 +36,14 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """The JSON object at ``path``. Raises RunStoreError where it cannot be read."""
+    """The JSON object at ``path``. Raises RunStoreError where it cannot be read or is no object."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
-        raise RunStoreError(f"{path}: not readable as JSON ({fault})") from fault
+        raise RunStoreError(f"{path}: not readable as JSON ({fault}); run the chapter again") from fault
+    if not isinstance(content, dict):
+        raise RunStoreError(f"{path}: expected a JSON object; the file is damaged, run the chapter again")
+    return content
 
 
 def _file_checksums(folder: Path) -> dict[str, str]:
@@ -65,17 +69,21 @@ class ChapterResult:
         return self.folder.with_name(f"{self.chapter}.failed")
 
     def done(self) -> dict | None:
-        """Content of ``DONE.json``, or None where the chapter is not finished."""
+        """Content of ``DONE.json``, or None where the chapter is not finished or the file is damaged."""
         try:
-            return json.loads((self.folder / DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            done = read_json(self.folder / DONE)
+        except RunStoreError:
             return None
+        whole = isinstance(done.get("finished"), str) and all(
+            isinstance(done.get(part), dict) for part in ("inputs", "files")
+        )
+        return done if whole else None
 
     def faults(self) -> list[str]:
         """Which files differ from what ``DONE.json`` vouches for; empty if none does."""
         done = self.done()
         if done is None:
-            return [f"{self.chapter}: not finished (no {DONE})"]
+            return [f"{self.chapter}: not finished (no readable {DONE})"]
         present = _file_checksums(self.folder)
         faults = [f"{self.chapter}/{f}: missing" for f in done["files"] if f not in present]
         faults += [
@@ -91,12 +99,36 @@ class ChapterResult:
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
     def metrics(self) -> dict[str, dict]:
-        """Content of ``metrics.json``: metric name -> value, interval, unit, tolerance."""
-        return read_json(self.folder / "metrics.json")
+        """Content of ``metrics.json``: metric name -> value, interval, unit, tolerance.
+
+        Raises RunStoreError where the file is damaged.
+        """
+        metrics = read_json(self.folder / "metrics.json")
+        for name, metric in metrics.items():
+            if not isinstance(metric, dict) or not isinstance(metric.get("value"), int | float):
+                raise RunStoreError(
+                    f"{self.folder / 'metrics.json'}: metric {name!r} has no value; run the chapter again"
+                )
+        return metrics
 
     def record(self) -> dict:
         """Content of ``record.json``: what the chapter noted of its data, device, time and figures."""
         return read_json(self.folder / "record.json")
+
+    def summary(self) -> dict:
+        """How the finished chapter was made: parameters, packages, data, device, time, commit.
+
+        Raises RunStoreError where the chapter is not finished or damaged.
+        """
+        done = self.done()
+        if done is None:
+            raise RunStoreError(f"{self.folder}: not finished; run the chapter")
+        return {
+            "finished": done["finished"],
+            **{name: value for name, value in self.record().items() if name != "figures"},
+            "parameters": done["inputs"].get("parameters", {}),
+            "packages": done["inputs"].get("packages", {}),
+        }
 
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
@@ -149,18 +181,32 @@ class Run:
         return self.record_file.is_file()
 
     def record(self) -> dict:
-        """Content of ``run.yaml``. Raises RunStoreError where the run or the file cannot be read."""
+        """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
         try:
             content = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
         except FileNotFoundError as fault:
             raise RunStoreError(
                 f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` makes it"
             ) from fault
-        except (OSError, yaml.YAMLError) as fault:
-            raise RunStoreError(f"{self.record_file}: not readable ({fault})") from fault
-        if not isinstance(content, dict) or "request" not in content:
-            raise RunStoreError(f"{self.record_file}: not the record of a run")
+        except (OSError, ValueError, yaml.YAMLError) as fault:
+            # ValueError: not UTF-8, or a date or a number that Python cannot hold.
+            raise RunStoreError(
+                f"{self.record_file}: not readable ({' '.join(str(fault).split())}); {self._mend}"
+            ) from fault
+        request = content.get("request") if isinstance(content, dict) else None
+        if (
+            not isinstance(request, dict)
+            or request.get("profile") not in PROFILES
+            or not isinstance(request.get("parameters"), dict)
+            or not all(isinstance(values, dict) for values in request["parameters"].values())
+            or not isinstance(content.get("changed"), str)
+        ):
+            raise RunStoreError(f"{self.record_file}: not the record of a run; {self._mend}")
         return content
+
+    @property
+    def _mend(self) -> str:
+        return f"`ferbook run --run {self.name} --replace` starts the run anew, or remove the folder {self.folder}"
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""

@@ -50,6 +50,9 @@ def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
         (lambda f: (f / "extra.txt").write_text(""), "not in DONE.json"),
         (lambda f: (f / "DONE.json").unlink(), "not finished"),
         (lambda f: (f / "DONE.json").write_text('{"files": '), "not finished"),
+        (lambda f: (f / "DONE.json").write_text("[]"), "not finished"),
+        (lambda f: (f / "DONE.json").write_text("null"), "not finished"),
+        (lambda f: (f / "DONE.json").write_text('{"files": 3}'), "not finished"),
     ],
 )
 def test_a_changed_result_is_not_believed(runs, tmp_path, spoil, told):
@@ -122,14 +125,41 @@ def test_a_living_holder_is_named_and_a_dead_one_does_not_matter(runs):
 def test_only_folders_with_a_record_are_runs(runs):
     (runs / "not-a-run").mkdir(parents=True)
     run = open_run("b")
-    run.write_record({"request": {}})
+    run.write_record({"request": {}})  # whether it is a good one is asked when it is read
     assert [run.name for run in all_runs()] == ["b"]
 
 
 def test_a_record_that_is_no_record_is_told(runs):
     run = open_run("b")
     run.folder.mkdir(parents=True)
-    for content in ("request: [", "- 1", "other: 1"):
+    for content in (
+        *(
+            "request: [",
+            "- 1",
+            "other: 1",
+            "",
+            "request: 3",
+            "changed: 2026-13-45",
+            "request: {profile: laptop}",
+        ),
+        "request: {profile: laptop, parameters: {training: 3}}\nchanged: 'x'\n",
+        "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
+    ):
         run.record_file.write_text(content)
-        with pytest.raises(RunStoreError, match=r"run\.yaml"):
+        with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace") as told:
             run.record()
+        assert "\n" not in str(told.value)
+    run.record_file.write_bytes(b"\xff")
+    with pytest.raises(RunStoreError, match=r"run\.yaml"):
+        run.record()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", "3", '{"accuracy": 3}', '{"accuracy": {"value": "x"}}']
+)
+def test_metrics_that_are_none_are_told(runs, tmp_path, content):
+    result = open_run("a").result("faces")
+    result.folder.mkdir(parents=True)
+    (result.folder / "metrics.json").write_text(content)
+    with pytest.raises(RunStoreError, match=r"metrics\.json: .*run the chapter again"):
+        result.metrics()
