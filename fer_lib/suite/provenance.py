@@ -19,7 +19,8 @@ def reproduce_command(run: Run, chapter: str | None = None) -> str:
         values = asked[name]
         expected = CHAPTERS[name].parameters().model_dump() | profile_values(name, profile, values["faces"])
         for field, value in values.items():
-            if value == expected[field]:
+            # A field that the model no longer has cannot be asked for.
+            if field not in expected or value == expected[field]:
                 continue
             everywhere = {asked[other][field] for other in names if field in asked[other]} == {value}
             key = field if everywhere else f"{name}.{field}"
@@ -30,10 +31,14 @@ def reproduce_command(run: Run, chapter: str | None = None) -> str:
 
 
 def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
-    made = run.record()["chapters"][chapter]
-    data = made["data"]
+    # Not from run.yaml: a run that was killed has finished chapters of which its record does not know.
+    made = run.result(chapter).summary()
     parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+    data = [  # a chapter need not open any faces
+        ("Data", f"`{d['name']}`, {d['pictures']:,} pictures, SHA-256 `{d['checksum'][:16]}…`")
+        for d in ([made["data"]] if "data" in made else [])
+    ]
     device = made["device"]
     if "precision" in made:
         device += (
@@ -42,7 +47,7 @@ def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
     return [
         ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
         ("Parameters", parameters),
-        ("Data", f"`{data['name']}`, {data['pictures']:,} pictures, SHA-256 `{data['checksum'][:16]}…`"),
+        *data,
         ("Device", device),
         ("Software", versions),
         ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),

@@ -9,9 +9,9 @@ from fer_lib.errors import ChapterError, RunStoreError
 from fer_lib.suite import build
 from fer_lib.suite.build import build_book, check_toc, pages_of_toc, staged_notebook
 from fer_lib.suite.chapters import CHAPTERS, Chapter
-from fer_lib.suite.provenance import reproduce_command
+from fer_lib.suite.provenance import provenance, reproduce_command
 from fer_lib.suite.request import Request
-from fer_lib.suite.store import ChapterResult, open_run
+from fer_lib.suite.store import ChapterResult, open_run, write_json
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_changed_code_must_run_again(chapter):
 
 def test_a_run_that_is_not_finished_is_not_built():
     run = open_run("a")
-    run.write_record({"request": {"profile": "laptop", "parameters": {}}})
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     with pytest.raises(RunStoreError, match="has not finished faces, training; `ferbook run --run a` does"):
         build_book(run)
 
@@ -115,5 +115,18 @@ def test_a_run_that_is_not_finished_is_not_built():
 def test_the_command_names_what_differs_from_the_profile(request_made, chapter, command):
     run = open_run("a")
     parameters = {name: request_made.of_chapter(c).model_dump() for name, c in CHAPTERS.items()}
-    run.write_record({"request": {"profile": request_made.profile, "parameters": parameters}})
+    run.write_record(
+        {"request": {"profile": request_made.profile, "parameters": parameters}, "changed": "now"}
+    )
     assert reproduce_command(run, chapter) == command
+
+
+def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_record_was_written(tmp_path):
+    run = open_run("a")
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now", "chapters": {}})
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"device": "toaster", "seconds": 3.0, "commit": "abc", "figures": {}})
+    run.result("faces").commit(staged, {"parameters": {"seed": 4}, "packages": {}})
+    told = provenance(run, "faces")
+    assert "toaster" in told and "`seed=4`" in told
+    assert "| Data |" not in told, "a chapter that opened no faces has no data to name"
