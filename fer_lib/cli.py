@@ -68,14 +68,14 @@ def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> No
 def _request(
     profile: str, assignments: list[str] | None, file: Path | None, faces: str | None, publish: bool = False
 ):
-    from fer_lib.suite.request import Request, parse_assignments, read_overrides
+    from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides
 
-    overrides = (read_overrides(file) if file else {}) | parse_assignments(assignments or [])
+    given = parse_assignments(assignments or [])
     if faces:
-        overrides["faces"] = faces
+        given["faces"] = faces
     if publish:
-        overrides["publish_faces"] = True
-    return Request(profile, overrides)
+        given["publish_faces"] = True
+    return Request(profile, merge_overrides(read_overrides(file) if file else {}, given))
 
 
 def _use_data_dir(folder: Path | None) -> None:

@@ -22,7 +22,8 @@ class Request:
 
     profile: str = "laptop"
     overrides: Mapping[str, object] = field(default_factory=dict)
-    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file)."""
+    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where two
+    of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
 
     def of_chapter(self, chapter: Chapter) -> ChapterParameters:
         """The chapter's parameters, all resolved. Raises ParameterError."""
@@ -62,22 +63,49 @@ class Request:
         return name
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error, as YAML says; PyYAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
+    """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over ``name``."""
+    merged: dict[str, object] = {}
+    for source in sources:
+        for name in sorted(source, key=lambda name: "." in name):
+            merged.pop(name, None)  # what is applied last wins, so an overridden name moves to the end
+            merged[name] = source[name]
+    return merged
+
+
 def read_overrides(file: Path) -> dict[str, object]:
     """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises ParameterError."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as fault:
         raise ParameterError(f"{file}: cannot be read ({fault.strerror})") from fault
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        # ValueError: not UTF-8, or a date or a number that Python cannot hold.
         raise ParameterError(f"{file}: not YAML ({' '.join(str(fault).split())})") from fault
     if not isinstance(content, dict):
         raise ParameterError(f"{file}: expected a mapping of parameter names to values")
     overrides: dict[str, object] = {}
     for name, value in content.items():
-        if isinstance(value, dict):
-            overrides |= {f"{name}.{inner}": inner_value for inner, inner_value in value.items()}
-        else:
-            overrides[str(name)] = value
+        inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else None
+        for key, item in (inner if inner is not None else {str(name): value}).items():
+            if key in overrides:
+                raise ParameterError(f"{file}: {key} is given twice")
+            overrides[key] = item
     return overrides
 
 
@@ -86,9 +114,10 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
     overrides: dict[str, object] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
+        name = name.strip()
         if not equals or not name:
             raise ParameterError(f"-p {text}: expected NAME=VALUE, for example -p epochs=5")
         if name in overrides:
             raise ParameterError(f"-p {name} is given twice")
-        overrides[name.strip()] = value.strip()
+        overrides[name] = value.strip()
     return overrides

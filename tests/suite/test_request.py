@@ -4,7 +4,7 @@ import pytest
 
 from fer_lib.errors import ParameterError
 from fer_lib.suite.chapters import CHAPTERS
-from fer_lib.suite.request import Request, parse_assignments, read_overrides
+from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides
 
 FACES, TRAINING = CHAPTERS["faces"], CHAPTERS["training"]
 
@@ -50,9 +50,23 @@ def test_a_yaml_file_sets_all_chapters_or_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("- 1\n", "expected a mapping"), ("a: [\n", "not YAML"), ("", "expected a mapping")]
+    ("content", "told"),
+    [
+        ("- 1\n", "expected a mapping"),
+        ("a: [\n", "not YAML"),
+        ("", "expected a mapping"),
+        ("seed: 2026-13-45\n", "not YAML .*month"),
+        ("seed: " + "9" * 5000, "not YAML .*digits"),
+        ("[" * 5000, "not YAML"),
+        ("lr: 1\nlr: 2\n", "'lr' is given twice"),
+        ("training: {lr: 1, lr: 2}\n", "'lr' is given twice"),
+        ("training: {lr: 1}\ntraining: {seed: 2}\n", "'training' is given twice"),
+        ("training.lr: 1\ntraining: {lr: 2}\n", "training.lr is given twice"),
+        ("faces: synthetic\nfaces: {samples: 3}\n", "'faces' is given twice"),
+    ],
+    ids=lambda value: value[:25],
 )
-def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, told):
+def test_a_file_that_is_no_mapping_or_says_two_things_is_refused(tmp_path, content, told):
     file = tmp_path / "my.yaml"
     file.write_text(content)
     with pytest.raises(ParameterError, match=told):
@@ -62,6 +76,21 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, told):
 def test_values_may_contain_an_equals_sign_but_names_come_once():
     assert parse_assignments(["a=b=c", "x = 1"]) == {"a": "b=c", "x": "1"}
     with pytest.raises(ParameterError, match="given twice"):
-        parse_assignments(["a=1", "a=2"])
+        parse_assignments(["a=1", "a =2"])
     with pytest.raises(ParameterError, match="expected NAME=VALUE"):
         parse_assignments(["epochs"])
+
+
+@pytest.mark.parametrize(
+    ("in_file", "on_line", "epochs"),
+    [
+        ({"epochs": 2, "training.epochs": 3}, {}, 3),
+        ({"training.epochs": 3, "epochs": 2}, {}, 3),
+        ({"training.epochs": 3}, {"epochs": "4"}, 4),
+        ({"epochs": 2, "training.epochs": 3}, {"epochs": "4"}, 4),
+        ({"epochs": 2}, {"training.epochs": "5", "epochs": "4"}, 5),
+    ],
+)
+def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, on_line, epochs):
+    request = Request("laptop", merge_overrides(in_file, on_line))
+    assert request.of_chapter(TRAINING).epochs == epochs
