@@ -54,7 +54,6 @@ def evaluate(
     fresh = ~exact_copies(faces)[faces.table["split"].eq(split).to_numpy()]
     if not fresh.any():
         raise DataError(f"every picture of the split {split!r} also stands in the training split")
-    commonest = np.bincount(faces.split("train").labels(classes)).argmax()
     settings = {"draws": draws, "seed": seed, "tolerance": RERUN_TOLERANCE}
     answers = (labels, predicted, clusters)
     metrics = {
@@ -62,13 +61,37 @@ def evaluate(
         f"{split}_accuracy_without_copies": accuracy(*(part[fresh] for part in answers), **settings),
         "balanced_accuracy": balanced_accuracy(*answers, **settings),
         "macro_f1": macro_f1(*answers, **settings),
-        "majority_accuracy": Metric(float((labels == commonest).mean()), n=len(labels), unit="share"),
+        "majority_accuracy": Metric(majority_share(faces, classes, split), n=len(labels), unit="share"),
     }
     return Evaluation(
         metrics,
         per_class_table(labels, predicted, classes, clusters, draws=draws, seed=seed),
         confusion(labels, predicted, classes),
     )
+
+
+def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
+    """Share of the pictures of ``split`` that show the commonest emotion of the training split.
+
+    It is what a network reaches that ignores its input: the null of every accuracy on that split.
+    Raises DataError where ``split`` or the training split is empty, or holds an emotion outside ``classes``.
+    """
+    labels, training = faces.split(split).labels(classes), faces.split("train").labels(classes)
+    if not len(labels) or not len(training):
+        raise DataError(
+            f"face set {faces.name!r} has no picture in its split {split if len(training) else 'train'!r}"
+        )
+    return float((labels == np.bincount(training).argmax()).mean())
+
+
+def start_correlation(start: np.ndarray, weights: np.ndarray) -> Metric:
+    """Pearson correlation (-1 to 1) between a layer's weights before and after training, of the same shape.
+
+    Near 1, what the layer shows is its random start. Raises DataError where the shapes differ.
+    """
+    if start.shape != weights.shape:
+        raise DataError(f"weights {weights.shape} did not start from weights {start.shape}")
+    return Metric(np.corrcoef(start.ravel(), weights.ravel())[0, 1], n=weights.size, tolerance=0.1)
 
 
 def training_metrics(model: nn.Module, trained: Training) -> dict[str, Metric]:

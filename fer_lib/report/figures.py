@@ -230,17 +230,18 @@ def _thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
     return (np.round(blocks.mean(axis=(1, 3)) / 255 * 63) / 63 * 255).astype(np.uint8)
 
 
-def learning_curve(curve: pd.DataFrame, best_epoch: int) -> Drawn:
+def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     """Loss on training and validation split, and validation accuracy, by epoch; the chosen epoch is marked.
 
     ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy`` (share).
-    Data: these columns and ``best``. Raises FigureError where a column or the best epoch is absent.
+    ``null``: the validation accuracy (share) of always naming the commonest class, drawn as a line.
+    Data: these columns, ``null`` and ``best``. Raises FigureError where a column or the best epoch is absent.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
     _require_columns(curve, columns)
     if best_epoch not in set(curve["epoch"]):
         raise FigureError(f"best epoch {best_epoch} is not in the curve, whose epochs end at {len(curve)}")
-    data = curve[columns].assign(best=curve["epoch"].eq(best_epoch))
+    data = curve[columns].assign(null=null, best=curve["epoch"].eq(best_epoch))
     best, first, last = (data[data["epoch"].eq(e)].iloc[0] for e in (best_epoch, 1, data["epoch"].max()))
     # Single epochs are points: a line through one of them would not show.
     marker = "o" if len(data) < 12 else None
@@ -256,17 +257,22 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int) -> Drawn:
     accuracy.set(title="Validation accuracy", ylim=(0, 1))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     accuracy.plot(best_epoch, best["valid_accuracy"], "o", color=VERMILION, markersize=7)
-    left_half = best_epoch <= data["epoch"].median()
+    accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
+    # Below the line: that is where no network that has learned anything draws its curve.
     accuracy.annotate(
-        f"epoch {best_epoch}: {_percent(best['valid_accuracy'])}",
-        (best_epoch, 0),
-        xytext=(6 if left_half else -6, 6),
+        "always the commonest class",
+        (0.93, null),
+        xycoords=accuracy.get_yaxis_transform(),
+        xytext=(0, -3),
         textcoords="offset points",
-        ha="left" if left_half else "right",
+        ha="right",
+        va="top",
+        fontsize=8,
     )
+    loss.set_xlabel("epoch")
+    accuracy.set_xlabel(f"epoch (chosen: {best_epoch}, {_percent(best['valid_accuracy'])})")
     for axes in (loss, accuracy):
         axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle=":")
-        axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.grid(axis="y")
         if len(data) == 1:
@@ -274,7 +280,8 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int) -> Drawn:
     alt = (
         f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on the training split it goes from {first['train_loss']:.2f} to "
         f"{last['train_loss']:.2f}, on the validation split from {first['valid_loss']:.2f} to {last['valid_loss']:.2f}. Right, the accuracy "
-        f"on the validation split: from {_percent(first['valid_accuracy'])} to {_percent(last['valid_accuracy'])}. "
+        f"on the validation split: from {_percent(first['valid_accuracy'])} to {_percent(last['valid_accuracy'])}; "
+        f"a dashed line marks always naming the commonest class, at {_percent(null)}. "
         f"A dotted line marks epoch {best_epoch}, the one chosen, with {_percent(best['valid_accuracy'])}."
     )
     return figure, data, alt
@@ -393,84 +400,121 @@ def _recall_alt(data: pd.DataFrame, null: float, null_name: str) -> str:
     return f"{alt}; no interval includes it."
 
 
-def first_layer_filters(weights: np.ndarray) -> Drawn:
-    """First-layer filters as small grey pictures on one scale: mid-grey is 0, white positive, black negative.
+def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
+    """First-layer filters before and after training, on one scale: mid-grey is 0, white positive, black negative.
 
-    ``weights``: (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``weight``. Raises FigureError for another shape.
+    The random start is the null: structure that it shows as well was not learned. ``weights``, ``start``:
+    (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``start``, ``weight``. Raises FigureError for other shapes.
     """
-    weights = np.asarray(weights, dtype=np.float64)
+    weights, start = (np.asarray(w, dtype=np.float64) for w in (weights, start))
     if weights.ndim != 4 or weights.shape[1] != 1 or not weights.size:
         raise FigureError(f"first-layer filters have the shape (K, 1, h, w), not {weights.shape}")
+    if start.shape != weights.shape:
+        raise FigureError(f"filters {weights.shape} did not start from filters {start.shape}")
     count, _, height, width = weights.shape
+    limit = float(np.abs([start, weights]).max()) or 1.0
     per_row = int(np.ceil(np.sqrt(count)))
     rows = -(-count // per_row)
-    limit = float(np.abs(weights).max()) or 1.0
-    mosaic = np.full((rows * (height + 1) - 1, per_row * (width + 1) - 1), np.nan)
-    for k in range(count):
-        top, left = (k // per_row) * (height + 1), (k % per_row) * (width + 1)
-        mosaic[top : top + height, left : left + width] = weights[k, 0]
-    figure, axes = plt.subplots(figsize=(5.2, 0.4 + 3.7 * mosaic.shape[0] / mosaic.shape[1]))
-    image = axes.imshow(mosaic, vmin=-limit, vmax=limit)
-    axes.set_yticks(
-        [r * (height + 1) + (height - 1) / 2 for r in range(rows)], [r * per_row for r in range(rows)]
-    )
-    axes.set_xticks(
-        [c * (width + 1) + (width - 1) / 2 for c in range(per_row)], [f"+{c}" for c in range(per_row)]
-    )
-    axes.xaxis.tick_top()
-    axes.set_ylabel("filter")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 1.35 + 2.6 * rows * height / (per_row * width)))
+    for axes, title, filters in zip(
+        panels, ("random start", "after training"), (start, weights), strict=True
+    ):
+        image = axes.imshow(_filter_mosaic(filters, per_row), vmin=-limit, vmax=limit)
+        axes.set_title(title)
+        axes.set_xticks(
+            [c * (width + 1) + (width - 1) / 2 for c in range(per_row)], [f"+{c}" for c in range(per_row)]
+        )
+        axes.set_yticks(
+            [r * (height + 1) + (height - 1) / 2 for r in range(rows)], [r * per_row for r in range(rows)]
+        )
+        axes.tick_params(length=0, labelsize=8)
+        axes.spines[:].set_visible(False)
+    panels[0].set_ylabel("filter")
+    figure.colorbar(image, ax=panels, label="weight", orientation="horizontal", shrink=0.6, aspect=40)
     index = np.indices((count, height, width)).reshape(3, -1)
-    data = pd.DataFrame({"filter": index[0], "row": index[1], "column": index[2], "weight": weights.ravel()})
+    data = pd.DataFrame(
+        {
+            "filter": index[0],
+            "row": index[1],
+            "column": index[2],
+            "start": start.ravel(),
+            "weight": weights.ravel(),
+        }
+    )
     norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
+    moved = np.sqrt(((weights - start) ** 2).sum(axis=(1, 2, 3)))
     alt = (
-        f"A grid of {count} filters of {height} by {width} weights in grey; mid-grey is zero, white is {limit:.2f}, black is "
-        f"−{limit:.2f}. The strongest is filter {int(norms.argmax())} (norm {norms.max():.2f}), the weakest filter "
-        f"{int(norms.argmin())} (norm {norms.min():.2f}); {int((norms < norms.max() / 10).sum())} of {count} are weaker than "
-        f"a tenth of the strongest."
+        f"Two grids of {count} filters of {height} by {width} weights in grey, left at the random start, right after "
+        f"training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After training the strongest is filter "
+        f"{int(norms.argmax())} (norm {norms.max():.2f}), the weakest filter {int(norms.argmin())} (norm {norms.min():.2f}). "
+        f"Filter {int(moved.argmax())} has changed most (by a norm of {moved.max():.2f}), "
+        f"filter {int(moved.argmin())} least (by {moved.min():.2f})."
     )
     return figure, data, alt
 
 
-def au_by_emotion(faces: FaceSet) -> Drawn:
-    """Mean AU intensity by emotion as a heat map. Data: ``emotion``, ``au``, ``intensity`` (0 to 1).
+def _filter_mosaic(filters: np.ndarray, per_row: int) -> np.ndarray:
+    """Filters (K, 1, h, w) side by side, ``per_row`` in a row, NaN between them."""
+    count, _, height, width = filters.shape
+    rows = -(-count // per_row)
+    mosaic = np.full((rows * (height + 1) - 1, per_row * (width + 1) - 1), np.nan)
+    for k in range(count):
+        top, left = (k // per_row) * (height + 1), (k % per_row) * (width + 1)
+        mosaic[top : top + height, left : left + width] = filters[k, 0]
+    return mosaic
 
+
+def au_by_emotion(faces: FaceSet) -> Drawn:
+    """In which share of an emotion's pictures each AU acts, as a heat map: neither 0 nor 100 % is left to chance.
+
+    Data: ``emotion``, ``au``, ``present`` (share of the pictures where the AU was coded that show it at any
+    intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
     Raises FigureError where the face set has no AU columns.
     """
     _require_pictures(faces)
     if not faces.aus:
         raise FigureError(f"face set {faces.name!r} has no action units: its table lacks columns AU1, AU2 …")
-    means = faces.table.groupby("emotion")[list(faces.aus)].mean().loc[list(faces.classes)]
-    means.columns.name = "au"
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.36 * len(means)))
+    units = faces.table[list(faces.aus)]
+    emotion = faces.table["emotion"]
+    present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
+    means = units.groupby(emotion).mean().loc[list(faces.classes)]
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.7 + 0.36 * len(present)))
     sns.heatmap(
-        means,
+        100 * present,
         ax=axes,
         cmap="Blues",
         vmin=0,
-        vmax=1,
-        annot=means.map(lambda m: "" if m < 0.05 else f"{100 * m:.0f}"),
+        vmax=100,
+        annot=present.map(lambda share: "" if pd.isna(share) or share < 0.015 else f"{100 * share:.0f}"),
         fmt="",
-        annot_kws={"size": 7},
+        annot_kws={"size": 6.5},
         linewidths=0.8,
         linecolor="white",
-        cbar_kws={"label": "mean intensity"},
+        cbar_kws={
+            "label": "share of the emotion's pictures (%)",
+            "orientation": "horizontal",
+            "shrink": 0.6,
+            "aspect": 40,
+        },
     )
     axes.set_xticks(np.arange(len(faces.aus)) + 0.5, [au.removeprefix("AU") for au in faces.aus], rotation=0)
-    axes.set(xlabel="action unit (numbers in the cells: per cent of full intensity)", ylabel="")
+    axes.set(xlabel="action unit", ylabel="")
     axes.tick_params(length=0)
     axes.tick_params(axis="x", labelsize=8)
     plt.setp(axes.get_yticklabels(), rotation=0)
-    data = means.stack().rename("intensity").reset_index()
-    parts = []
-    for emotion, row in means.iterrows():
-        strongest = f"{row.idxmax()} ({row.max():.2f})" if row.max() > 0 else "none"
-        parts.append(f"{emotion} {strongest}")
+    data = pd.DataFrame(
+        {
+            "present": present.rename_axis(columns="au").stack(),
+            "intensity": means.rename_axis(columns="au").stack(),
+        }
+    ).reset_index()
+    often = [
+        f"{emotion} {_listing([f'{au} ({_percent(share)})' for au, share in row[row.ge(0.5)].items()] or ['none'])}"
+        for emotion, row in present.iterrows()
+    ]
     alt = (
-        f"Heat map of the mean intensity of {len(faces.aus)} action units in {len(means)} emotions. "
-        f"The strongest unit of each: {_listing(parts)}."
+        f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in {len(present)} emotions. "
+        f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
     )
     return figure, data, alt
 

@@ -8,7 +8,7 @@ import torch
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn.learner import Training
-from fer_lib.report.evaluation import evaluate, training_metrics
+from fer_lib.report.evaluation import evaluate, majority_share, start_correlation, training_metrics
 
 CLASSES = ("anger", "fear")
 
@@ -91,3 +91,20 @@ def test_metrics_of_a_training():
         "best_epoch": 2,
         "valid_accuracy": 0.6,
     }
+
+
+def test_the_majority_is_that_of_the_training_split():
+    # Fear is the commonest to train on, anger to test on.
+    assert majority_share(FACES, CLASSES, "test") == pytest.approx(1 / 4)
+    assert majority_share(FACES, CLASSES, "train") == pytest.approx(2 / 3)
+    with pytest.raises(DataError, match="no picture in its split 'valid'"):
+        majority_share(FACES, CLASSES, "valid")
+
+
+def test_weights_that_only_grew_are_their_random_start():
+    start = np.random.default_rng(0).normal(size=(64, 1, 5, 5))
+    assert start_correlation(start, 3 * start + 1).value == pytest.approx(1)
+    assert start_correlation(start, -start).value == pytest.approx(-1)
+    assert abs(start_correlation(start, start[::-1]).value) < 0.1
+    with pytest.raises(DataError, match="did not start from"):
+        start_correlation(start, start[:9])

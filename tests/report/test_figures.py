@@ -76,10 +76,10 @@ DRAWINGS = {
     "class_counts": lambda: figures.class_counts(toy_faces()),
     "mean_faces": lambda: figures.mean_faces(toy_faces(), ("neutral", "anger", "happiness")),
     "sample_grid": lambda: figures.sample_grid(toy_faces(), ("neutral", "anger", "happiness"), 4, 0),
-    "learning_curve": lambda: figures.learning_curve(toy_curve(), 4),
+    "learning_curve": lambda: figures.learning_curve(toy_curve(), 4, 0.25),
     "confusion_matrix": lambda: figures.confusion_matrix(toy_matrix()),
     "per_class_bars": lambda: figures.per_class_bars(toy_recalls(), 1 / 3),
-    "first_layer_filters": lambda: figures.first_layer_filters(toy_weights()),
+    "first_layer_filters": lambda: figures.first_layer_filters(toy_weights(), toy_weights() / 2),
     "au_by_emotion": lambda: figures.au_by_emotion(toy_faces(aus=True)),
 }
 
@@ -114,7 +114,7 @@ def test_another_process_draws_the_same_bytes():
         "from fer_lib.report.figures import learning_curve\n"
         "curve = pd.DataFrame({'epoch': [1, 2], 'train_loss': [2., 1.], 'valid_loss': [2., 1.5], 'valid_accuracy': [.5, .6]})\n"
         "sink = io.BytesIO()\n"
-        "learning_curve(curve, 2)[0].savefig(sink, format='svg', metadata={'Date': None})\n"
+        "learning_curve(curve, 2, 0.25)[0].savefig(sink, format='svg', metadata={'Date': None})\n"
         "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
     )
     answers = {
@@ -187,14 +187,16 @@ def test_sample_grid_with_fewer_pictures_than_asked():
 
 
 def test_learning_curve_marks_the_chosen_epoch():
-    _, data, alt = figures.learning_curve(toy_curve(), 3)
+    figure, data, alt = figures.learning_curve(toy_curve(), 3, 0.25)
     assert data.loc[data["best"], "epoch"].tolist() == [3]
     assert "marks epoch 3, the one chosen, with 83.3 %" in alt
     assert "from 2.00 to 0.50" in alt
+    assert data["null"].tolist() == [0.25] * 4 and "commonest class, at 25.0 %" in alt
+    assert any(set(line.get_ydata()) == {0.25} for line in figure.axes[1].lines), "the null is drawn"
 
 
 def test_learning_curve_of_one_epoch():
-    assert "over 1 epoch" in figures.learning_curve(toy_curve(1), 1)[2]
+    assert "over 1 epoch" in figures.learning_curve(toy_curve(1), 1, 0.25)[2]
 
 
 def test_confusion_shares_and_words_by_hand():
@@ -226,30 +228,47 @@ def test_per_class_bars_say_which_interval_includes_the_null():
 def test_filters_are_tidy_and_on_a_symmetric_scale():
     weights = np.zeros((5, 1, 5, 5))
     weights[3, 0, 1, 2] = -2.0
-    figure, data, alt = figures.first_layer_filters(weights)
+    start = np.zeros_like(weights)
+    start[3, 0, 1, 2], start[4, 0, 0, 0] = -0.5, 1.0
+    figure, data, alt = figures.first_layer_filters(weights, start)
     assert len(data) == 125
     assert data.query("weight != 0").to_dict("records") == [
-        {"filter": 3, "row": 1, "column": 2, "weight": -2.0}
+        {"filter": 3, "row": 1, "column": 2, "start": -0.5, "weight": -2.0}
     ]
-    assert figure.axes[0].images[0].get_clim() == (-2.0, 2.0)
     # Filter 3 of 5 is the first of the second row of the 3-wide grid.
-    assert figure.axes[0].images[0].get_array()[6 + 1, 0 + 2] == -2.0
-    assert "The strongest is filter 3 (norm 2.00)" in alt
-    assert "4 of 5 are weaker" in alt
+    for axes, shown in zip(figure.axes[:2], (-0.5, -2.0), strict=True):
+        assert axes.images[0].get_clim() == (-2.0, 2.0), "one scale for before and after"
+        assert axes.images[0].get_array()[6 + 1, 0 + 2] == shown
+    assert "the strongest is filter 3 (norm 2.00)" in alt
+    assert "Filter 3 has changed most (by a norm of 1.50), filter 0 least (by 0.00)" in alt
 
 
 def test_au_heat_map_by_hand():
-    _, data, alt = figures.au_by_emotion(toy_faces(aus=True))
-    assert data.set_index(["emotion", "au"])["intensity"].to_dict() == {
+    faces = toy_faces(aus=True)
+    table = faces.table.copy()
+    # Of the six pictures of happiness two lose AU12, and of another it was not coded.
+    table.loc[[12, 13], "AU12"] = 0.0
+    table.loc[14, "AU12"] = np.nan
+    _, data, alt = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
+    found = data.set_index(["emotion", "au"])
+    assert found["present"].to_dict() == {
         ("neutral", "AU4"): 0.0,
         ("neutral", "AU12"): 0.0,
         ("anger", "AU4"): 1.0,
         ("anger", "AU12"): 0.0,
         ("happiness", "AU4"): 0.0,
-        ("happiness", "AU12"): 0.5,
+        ("happiness", "AU12"): 0.6,
     }
-    assert "anger AU4 (1.00)" in alt and "happiness AU12 (0.50)" in alt
-    assert "neutral none" in alt
+    assert found["intensity"]["happiness", "AU12"] == pytest.approx(0.3)
+    assert found["intensity"]["anger", "AU4"] == 1.0
+    assert "neutral none; anger AU4 (100.0 %); happiness AU12 (60.0 %)" in alt
+
+
+def test_a_unit_that_was_never_coded_in_an_emotion_is_missing_not_absent():
+    faces = toy_faces(aus=True)
+    table = faces.table.assign(AU4=faces.table["AU4"].where(faces.table["emotion"].ne("anger")))
+    _, data, _ = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
+    assert data.set_index(["emotion", "au"])["present"].isna().to_dict()["anger", "AU4"]
 
 
 @pytest.mark.parametrize(
@@ -258,12 +277,16 @@ def test_au_heat_map_by_hand():
         (lambda: figures.class_counts(toy_faces().select(np.array([], dtype=int))), "no pictures"),
         (lambda: figures.mean_faces(toy_faces(), ("fear",)), "no picture of 'fear'"),
         (lambda: figures.sample_grid(toy_faces(), ("fear",), 3, 0), "no picture of 'fear'"),
-        (lambda: figures.learning_curve(toy_curve().drop(columns="valid_loss"), 1), "lacks valid_loss"),
-        (lambda: figures.learning_curve(toy_curve().iloc[:0], 1), "no rows"),
-        (lambda: figures.learning_curve(toy_curve(), 9), "best epoch 9"),
+        (lambda: figures.learning_curve(toy_curve().drop(columns="valid_loss"), 1, 0.25), "lacks valid_loss"),
+        (lambda: figures.learning_curve(toy_curve().iloc[:0], 1, 0.25), "no rows"),
+        (lambda: figures.learning_curve(toy_curve(), 9, 0.25), "best epoch 9"),
         (lambda: figures.confusion_matrix(toy_matrix().iloc[:2]), "same classes"),
         (lambda: figures.per_class_bars(toy_recalls().drop(columns="n"), 0.1), "lacks n"),
-        (lambda: figures.first_layer_filters(np.zeros((64, 3, 5, 5))), r"\(64, 3, 5, 5\)"),
+        (lambda: figures.first_layer_filters(*np.zeros((2, 64, 3, 5, 5))), r"\(64, 3, 5, 5\)"),
+        (
+            lambda: figures.first_layer_filters(toy_weights(), toy_weights()[:9]),
+            r"from filters \(9, 1, 5, 5\)",
+        ),
         (lambda: figures.au_by_emotion(toy_faces()), "no action units"),
     ],
 )
