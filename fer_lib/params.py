@@ -91,7 +91,7 @@ class TrainingParameters(ChapterParameters):
 
 
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
-"""Khorrami et al. 2015, section 3: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
+"""Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {

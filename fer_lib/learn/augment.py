@@ -10,13 +10,14 @@ from fer_lib.errors import ParameterError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, section 3).
+    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, variant A).
 
     ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``: side
     of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks. ``shift``:
     how far the window may move, as a share of the room there is: 1 lets a small window reach the
     picture's edge and a large one keep the whole picture inside. ``gamma``, ``gain``, ``offset``: grey
-    jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are the authors'.
+    jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are the ranges of the authors' code. That code
+    does not clip: it stretches each jittered picture to fill [0, 1], which undoes gain and offset.
     """
 
     flip: float = 0.5
@@ -35,11 +36,6 @@ class Augmentation:
         if not 0 <= self.flip <= 1:
             raise ParameterError(f"augmentation flip {self.flip}: give a probability")
 
-
-UNCHANGED = Augmentation(
-    flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0
-)
-"""Draws only the identity."""
 
 LIGHT = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
 """Mirror images and small changes: for trainings too short to make use of the authors' strong ones."""

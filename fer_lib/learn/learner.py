@@ -28,7 +28,7 @@ from fer_lib.learn.loaders import batches, face_loaders
 from fer_lib.learn.precision import Precision, Request, choose_precision, leave_autocast
 
 MOMENTUM = 0.9
-"""Khorrami et al. 2015, section 3.2."""
+"""As in Khorrami et al. 2015."""
 
 
 @dataclass(frozen=True)

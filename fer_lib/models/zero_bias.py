@@ -1,4 +1,8 @@
-"""The zero-bias CNN of Khorrami, Paine and Huang (2015, arXiv 1510.02969, section 3)."""
+"""The zero-bias CNN of Khorrami, Paine and Huang (2015, arXiv 1510.02969).
+
+"The authors' code" here and in ``fer_lib.learn`` is their repository ifp-uiuc/do-neural-networks-learn-faus-iccvw-2015
+with the library ifp-uiuc/anna below it.
+"""
 
 import math
 
@@ -41,7 +45,9 @@ class ZeroBiasCNN(nn.Module):
     ``bias=True`` adds biases, starting at zero, to the convolutions (an ablation; not the paper's network).
     Weights are drawn from a normal distribution of standard deviation k/sqrt(fan-in) with one k for the whole
     network: ``gain``, or drawn from U(0.2, 1.2) as the authors' code does. Signals shrink with the fifth power of k, so a
-    network with a small one may stay at chance for a long time. The dense layer's bias starts at one, the output's at zero.
+    network with a small one may stay at chance for a long time. For the dense layer the authors' code counts the 64
+    pictures of a batch into the fan-in, which makes its first weights 8 times smaller than here. The dense layer's
+    bias starts at one, the output's at zero.
     They come from ``generator``, or from torch's global one (``torch.manual_seed``).
 
     Raises ParameterError where ``size`` is not a positive multiple of 8, ``n_classes`` is below 2 or ``dropout``

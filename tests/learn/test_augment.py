@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from fer_lib.errors import ParameterError
-from fer_lib.learn.augment import UNCHANGED, Augmentation, augment, window_matrices
+from fer_lib.learn.augment import Augmentation, augment, window_matrices
+
+UNCHANGED = Augmentation(
+    flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0
+)
+"""Draws only the identity."""
 
 
 @pytest.fixture
