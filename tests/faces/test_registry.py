@@ -17,6 +17,7 @@ from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, Source, fingerprint, list_sources, open_faces, source_status
 from fer_lib.params import FaceSource
+from fer_lib.paths import BOOK
 
 ARGUMENTS = {"subjects": 9, "repeats": 1, "size": 48, "face_seed": 0}
 
@@ -56,7 +57,12 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
             row[field] for field in ("title", "licence", "citation", "how_to_get", "expected", "place")
         )
     assert [row["name"] for row in list_sources()] == list(REGISTRY)
-    assert len({source.citation_key for source in REGISTRY.values()}) == len(REGISTRY)
+    keys = [source.citation_key for source in REGISTRY.values()]
+    assert len(set(keys)) == len(keys)
+    references = (BOOK / "references.bib").read_text(encoding="utf-8")
+    assert [key for key in keys if f"{{{key}," not in references] == [], (
+        "cited, but not in the book's references"
+    )
     assert REGISTRY["synthetic"].shareable and not REGISTRY["fer2013"].shareable
 
 
