@@ -1,7 +1,8 @@
 """Action units, the facial actions that show them, and the expressions they make up.
 
 AU numbers and names follow the Facial Action Coding System (Ekman, Friesen & Hager 2002). The
-combinations per emotion are the prototypes and major variants of its Investigator's Guide.
+combinations per emotion start from the prototypes usual in the field; their variants, shares and
+intensities are choices of this generator, made so that the emotion does not determine the AUs.
 """
 
 from dataclasses import dataclass
