@@ -26,8 +26,9 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -58,8 +59,9 @@ def _print_json(content: object) -> None:
 
 def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first column names what other commands take, so it must not be broken.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
@@ -71,7 +73,7 @@ def _request(
     from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides
 
     given = parse_assignments(assignments or [])
-    if faces:
+    if faces is not None:
         given["faces"] = faces
     if publish:
         given["publish_faces"] = True
@@ -105,9 +107,9 @@ def params(
         console.print(f"chapter {name}: parameters, and their defaults per profile", style="bold")
         for row in ({key: key for key in columns}, *fields):
             cells = (str(row[key]).ljust(width) for key, width in zip(columns, widths, strict=True))
-            console.print("  " + "  ".join(cells).rstrip(), soft_wrap=True, markup=False)
+            console.print("  " + "  ".join(cells).rstrip(), soft_wrap=True)
             if "meaning" in row:
-                console.print(f"      {row['meaning']}", soft_wrap=True, markup=False, style="dim")
+                console.print(f"      {row['meaning']}", soft_wrap=True, style="dim")
         console.print()
 
 
@@ -151,8 +153,8 @@ def run(
         raise typer.Exit(130) from None
     fresh = [state.chapter for state in found if state.up_to_date]
     if fresh:
-        console.print(f"up to date: {', '.join(fresh)}")
-    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}")
+        console.print(f"up to date: {', '.join(fresh)}", soft_wrap=True)
+    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}", soft_wrap=True)
 
 
 @app.command()
@@ -174,8 +176,14 @@ def status(
     from fer_lib.suite.store import latest_run, open_run
 
     _use_data_dir(data_dir)
-    request = _request(profile or "laptop", param, file, faces) if profile or param or file or faces else None
-    if run_name:
+    request = (
+        _request("laptop" if profile is None else profile, param, file, faces)
+        if any(given is not None for given in (profile, file, faces)) or param
+        else None
+    )
+    if request:
+        request.check()
+    if run_name is not None:
         chosen = open_run(run_name)
     else:
         chosen = open_run(request.default_run_name) if request else latest_run()
@@ -270,8 +278,8 @@ def build(
     from fer_lib.suite.build import build_book
     from fer_lib.suite.store import latest_run, open_run
 
-    index, built = build_book(open_run(run_name) if run_name else latest_run(), force=force)
-    console.print(f"{'book built' if built else 'book is up to date'}: open {index}")
+    index, built = build_book(latest_run() if run_name is None else open_run(run_name), force=force)
+    console.print(f"{'book built' if built else 'book is up to date'}: open {index}", soft_wrap=True)
 
 
 @app.command()
@@ -280,7 +288,9 @@ def check(
     run_name: RunName = None,
     within: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Execute again only chapters that took at most this long."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Execute again only chapters that took at most this long."
+        ),
     ] = None,
     skip_checked: Annotated[
         bool,
@@ -292,15 +302,15 @@ def check(
     from fer_lib.suite.check import check_run
     from fer_lib.suite.store import latest_run, open_run
 
-    chosen = open_run(run_name) if run_name else latest_run()
+    chosen = latest_run() if run_name is None else open_run(run_name)
     found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
         _print_json(found)
     else:
         for row in found:
-            console.print(f"{row['chapter']}: {row['state']}")
+            console.print(f"{row['chapter']}: {row['state']}", soft_wrap=True)
             for fault in row["faults"]:
-                console.print(f"  {fault}")
+                console.print(f"  {fault}", soft_wrap=True)
     if any(row["faults"] for row in found):
         raise typer.Exit(1)
 
@@ -317,9 +327,9 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         return
     for row in rows:
         state = f"found ({row['place']})" if row["found"] else f"not found: {row['missing']}"
-        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True, markup=False)
+        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True)
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
-            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True, markup=False)
+            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True)
 
 
 @app.command("_execute", hidden=True)
@@ -338,8 +348,13 @@ def main() -> None:
     try:
         app()
     except FerError as fault:
-        errors.print(f"ferbook: {fault}", markup=False, soft_wrap=True)
+        errors.print(f"ferbook: {fault}", soft_wrap=True)
         sys.exit(fault.exit_code)
+    except OSError as fault:
+        # A full disk, a folder that may not be written: the user's to mend, where no room of ours knew better.
+        place = f"{fault.filename}: " if fault.filename else ""
+        errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ def _finished(run: Run, chapter: str) -> bool:
 
 def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> None:
     """Show each out-of-date chapter, why it runs, and how far it is, until ``process`` has ended."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     stale = [state for state in states if not state.up_to_date]
     for state in stale:
-        console.print(f"{state.chapter}: {'; '.join(state.reasons)}")
+        console.print(f"{state.chapter}: {'; '.join(state.reasons)}", soft_wrap=True)
     if console.is_terminal:
         _watch_terminal(console, run, stale, process)
     else:

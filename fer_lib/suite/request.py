@@ -36,7 +36,8 @@ class Request:
         return resolve(chapter.name, chapter.parameters, self.profile, own)
 
     def check(self) -> None:
-        """Raise ParameterError for an override that names no chapter or no parameter of any chapter."""
+        """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
+        of any chapter, and for a value that is not allowed, whichever chapters are to run."""
         known = {name for chapter in CHAPTERS.values() for name in chapter.parameters.model_fields}
         for name in self.overrides:
             scope, dot, short = name.rpartition(".")
@@ -46,6 +47,8 @@ class Request:
                 raise ParameterError(
                     f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` lists them"
                 )
+        for chapter in CHAPTERS.values():
+            self.of_chapter(chapter)
 
     @property
     def default_run_name(self) -> str:

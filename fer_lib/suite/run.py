@@ -142,7 +142,7 @@ def run_chapters(
     request.check()
     chapters = with_upstream(names)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
-    run = open_run(run_name or request.default_run_name)
+    run = open_run(request.default_run_name if run_name is None else run_name)
     if run.exists() and not (update or replace):
         changed = differences(run.record()["request"]["parameters"], parameters)
         if changed and run.results():
