@@ -144,7 +144,7 @@ def stock(faces: FaceSet, folder: Path, workers: int, device: torch.device) -> C
             p_affine=1,
             p_lighting=1,
         ),
-        **{"img_cls": PILImageBW},
+        img_cls=PILImageBW,
     )
     learner = Learner(
         loaders,
