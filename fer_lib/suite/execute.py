@@ -36,6 +36,11 @@ def _error_of_cell(notebook: nbformat.NotebookNode) -> tuple[int, str] | None:
     return None
 
 
+def _literal(path: Path) -> str:
+    """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
     """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
     started = now()
@@ -50,8 +55,8 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
     for attempt in range(1, KERNEL_STARTS + 1):
         try:
             papermill.execute_notebook(
-                source,
-                target,
+                _literal(source),
+                _literal(target),
                 parameters=parameters,
                 cwd=paths.ROOT,
                 progress_bar=False,
