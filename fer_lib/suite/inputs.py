@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fer_lib import paths
+from fer_lib.errors import ChapterError
 from fer_lib.faces.registry import fingerprint
 from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import Chapter
@@ -40,10 +41,15 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-def _imports(source: str) -> set[str]:
-    """Names of the ``fer_lib`` modules that ``source`` imports, anywhere in it."""
+def _imports(source: str, place: str) -> set[str]:
+    """Names of the ``fer_lib`` modules that ``source`` imports, anywhere in it. Raises ChapterError, naming ``place``."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
+        line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
+        raise ChapterError(f"{place}{line}: not plain Python ({getattr(fault, 'msg', fault)})") from fault
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,12 +59,19 @@ def _imports(source: str) -> set[str]:
 
 @cache
 def _file_imports(file: Path) -> frozenset[str]:
-    return frozenset(_imports(file.read_text()))
+    return frozenset(_imports(file.read_text(encoding="utf-8"), file.relative_to(paths.ROOT).as_posix()))
 
 
-def library_files(sources: list[str]) -> dict[str, str]:
-    """Relative path -> SHA-256 of every library file that the code cells ``sources`` reach by imports."""
-    pending = {name for source in sources for name in _imports(source)}
+def library_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]:
+    """Relative path -> SHA-256 of every library file that the code cells ``sources`` reach by imports.
+
+    Raises ChapterError, naming the cell of ``notebook``, for one that is not plain Python.
+    """
+    pending = {
+        name
+        for number, source in enumerate(sources, start=1)
+        for name in _imports(source, f"{notebook}, code cell {number}")
+    }
     pending.add("fer_lib.suite.session")
     seen: set[Path] = set()
     while pending:
@@ -79,7 +92,7 @@ def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str,
     return {
         "notebook": sha256(json.dumps(sources).encode()),
         "parameters": parameters.model_dump(),
-        "library": library_files(sources),
+        "library": library_files(sources, chapter.notebook.name),
         "packages": {name: version(name) for name in PACKAGES},
         "faces": fingerprint(
             parameters.faces,

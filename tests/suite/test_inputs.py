@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from fer_lib.errors import ChapterError
 from fer_lib.params import TrainingParameters
 from fer_lib.suite import inputs
 from fer_lib.suite.chapters import CHAPTERS
@@ -77,3 +78,9 @@ def test_prose_does_not_count_but_code_does(tmp_path, monkeypatch):
     assert chapter_inputs(chapter, chapter.parameters()) == before
     next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\nx = 1"
     assert chapter_inputs(chapter, chapter.parameters())["notebook"] != before["notebook"]
+
+
+@pytest.mark.parametrize("source", ["%matplotlib inline", "x = = 1", "x = '\0'"])
+def test_a_cell_that_is_not_python_is_named(source):
+    with pytest.raises(ChapterError, match=r"training\.ipynb, code cell 2.*: not plain Python"):
+        library_files(["import fer_lib.paths", source], "training.ipynb")
