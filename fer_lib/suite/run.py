@@ -107,19 +107,30 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
             moment += 2
         else:
             marker.unlink(missing_ok=True)
+            run.log_file(state.chapter).unlink(missing_ok=True)
 
 
 def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
     for chapter in chapters:
         failure = run.result(chapter.name).failed_folder / "failure.json"
-        if failure.exists() and read_json(failure)["when"] >= since:
-            told = read_json(failure)
+        told = read_json(failure) if failure.exists() else {}
+        if told.get("when", "") >= since:
             return ChapterError(
                 f"chapter {chapter.name!r} failed in {told['where']}: {told['error']}\n"
                 f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
                 f"  log: {run.log_file(chapter.name)}"
             )
-    return ChapterError(f"Snakemake ended with an error; its log: {run.work / 'snakemake.log'}")
+    snakemake = f"Snakemake's log: {run.work / 'snakemake.log'}"
+    for chapter in chapters:
+        log = run.log_file(chapter.name)
+        if log.exists() and not run.marker(chapter.name).exists():
+            words = log.read_text(encoding="utf-8", errors="replace").split("\n")
+            told = next((line for line in reversed(words) if line.strip()), "")
+            return ChapterError(
+                f"chapter {chapter.name!r} ended without a result: "
+                f"{told or 'killed from outside, or the memory ran out'}\n  log: {log}\n  {snakemake}"
+            )
+    return ChapterError(f"Snakemake ended with an error; {snakemake}")
 
 
 def run_chapters(
@@ -143,16 +154,7 @@ def run_chapters(
     chapters = with_upstream(names)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
     run = open_run(request.default_run_name if run_name is None else run_name)
-    if run.exists() and not (update or replace):
-        changed = differences(run.record()["request"]["parameters"], parameters)
-        if changed and run.results():
-            raise RunStoreError(
-                f"run {run.name!r} exists with other parameters ({'; '.join(changed)}); "
-                "--update runs again what these change, --replace starts the run anew, --run NAME makes another"
-            )
-    elif (
-        run.folder.exists() and not run.exists() and any(f for f in run.folder.iterdir() if f.name != ".work")
-    ):
+    if run.folder.exists() and not run.exists() and any(f.name != ".work" for f in run.folder.iterdir()):
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
@@ -161,6 +163,14 @@ def run_chapters(
     with exclusive(run, wait):
         if replace:
             _empty(run)
+        elif run.exists() and not update:
+            # Not before the run is ours: while we waited, its holder may have given it other parameters.
+            changed = differences(run.record()["request"]["parameters"], parameters)
+            if changed and run.results():
+                raise RunStoreError(
+                    f"run {run.name!r} exists with other parameters ({'; '.join(changed)}); "
+                    "--update runs again what these change, --replace starts the run anew, --run NAME makes another"
+                )
         for chapter in chapters:
             run.result(chapter.name).recover()
         _write_record(run, request, parameters)
@@ -185,10 +195,12 @@ def run_chapters(
 
 
 def _empty(run: Run) -> None:
-    """Remove what the run holds, but not the lock that guards it."""
+    """Remove what the run holds, but not the lock that guards it; ``run.yaml`` last, as without it no command
+    would know the rest for a run."""
     for entry in run.folder.iterdir():
-        if entry != run.work:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if entry not in (run.work, run.record_file):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    run.record_file.unlink(missing_ok=True)
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -1,0 +1,72 @@
+"""Driving a run: who may change it, what emptying leaves, and what a chapter that ended silently is told of."""
+
+import contextlib
+import shutil
+
+import pytest
+
+from fer_lib.errors import RunStoreError
+from fer_lib.suite import run as driver
+from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.request import Request
+from fer_lib.suite.store import open_run, write_json
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    return open_run("a")
+
+
+def finish(run, tmp_path, seed):
+    """Give the run a finished chapter made with ``seed``."""
+    request = Request("laptop", {"seed": seed})
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"figures": {}})
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.result("faces").commit(staged, {})
+    driver._write_record(run, request, {name: request.of_chapter(c) for name, c in CHAPTERS.items()})
+
+
+def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def after_another(run, wait):
+        finish(run, tmp_path, seed=7)
+        yield
+
+    monkeypatch.setattr(driver, "exclusive", after_another)
+    with pytest.raises(RunStoreError, match=r"exists with other parameters \(faces.seed 7 → 0"):
+        driver.run_chapters(Request(), [], "a", wait=True, watch=None)
+    assert run.result("faces").done() is not None
+
+
+def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypatch):
+    finish(run, tmp_path, seed=0)
+    (run.folder / "linked").symlink_to(tmp_path)
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        driver._empty(run)
+    assert run.exists()
+    monkeypatch.undo()
+    driver._empty(run)
+    assert list(run.folder.iterdir()) == [] and tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "chapter 'faces' ended without a result: killed from outside, or the memory ran out"),
+        ("a\nOSError: disk full\n\n", "chapter 'faces' ended without a result: OSError: disk full"),
+        (None, "Snakemake ended with an error"),
+    ],
+)
+def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
+    if log is not None:
+        run.log_file("faces").parent.mkdir(parents=True)
+        run.log_file("faces").write_text(log)
+    fault = str(driver._failure(run, list(CHAPTERS.values()), "2026-01-01"))
+    assert fault.startswith(told) and "snakemake.log" in fault
