@@ -1,0 +1,23 @@
+"""The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
+
+from fer_lib.report.figures.faces import au_by_emotion, class_counts, mean_faces, sample_grid
+from fer_lib.report.figures.style import Drawn, FigureError
+from fer_lib.report.figures.training import (
+    confusion_matrix,
+    first_layer_filters,
+    learning_curve,
+    per_class_bars,
+)
+
+__all__ = [
+    "Drawn",
+    "FigureError",
+    "au_by_emotion",
+    "class_counts",
+    "confusion_matrix",
+    "first_layer_filters",
+    "learning_curve",
+    "mean_faces",
+    "per_class_bars",
+    "sample_grid",
+]

@@ -1,0 +1,234 @@
+"""Figures of a face set: what the pictures are, before any network has seen them."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from fer_lib.faces.faceset import SPLITS, FaceSet
+from fer_lib.report.figures.style import BLUE, INK, ORANGE, SKY, WIDTH, Drawn, FigureError, listing, percent
+
+_MOST_COLUMNS = 720
+"""Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
+
+_SPLIT_STYLE = {
+    "train": {"color": BLUE},
+    "valid": {"color": SKY, "hatch": "////"},
+    "test": {"color": ORANGE},
+}
+_SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def class_counts(faces: FaceSet) -> Drawn:
+    """Pictures per emotion, stacked by split. Data: ``emotion``, ``split``, ``pictures``."""
+    _require_pictures(faces)
+    classes, splits = faces.classes, [s for s in SPLITS if faces.table["split"].eq(s).any()]
+    counts = pd.crosstab(faces.table["emotion"], faces.table["split"]).loc[list(classes), splits]
+    totals = counts.sum(axis=1)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.36 * len(classes)))
+    left = np.zeros(len(classes))
+    for split in splits:
+        axes.barh(
+            classes,
+            counts[split],
+            left=left,
+            height=0.7,
+            edgecolor="white",
+            linewidth=0.8,
+            label=_SPLIT_NAMES[split],
+            **_SPLIT_STYLE[split],
+        )
+        left += counts[split].to_numpy()
+    for place, total in enumerate(totals):
+        axes.text(total + 0.01 * totals.max(), place, f"{total:,}", va="center", color=INK)
+    axes.invert_yaxis()
+    axes.set(xlabel="pictures", xlim=(0, 1.12 * totals.max()))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper left", ncols=len(splits))
+    data = counts.stack().rename("pictures").reset_index()
+    alt = (
+        f"Horizontal bars, one per emotion, stacked by split. Of {totals.sum():,} pictures "
+        f"{listing([f'{counts[s].sum():,} are {_SPLIT_NAMES[s]}' for s in splits])}. "
+    )
+    if totals.nunique() == 1:
+        alt += f"All {len(classes)} emotions have the same number of pictures, {totals.iloc[0]:,}."
+    else:
+        alt += (
+            f"The commonest emotion is {totals.idxmax()} ({totals.max():,}), "
+            f"the rarest {totals.idxmin()} ({totals.min():,})."
+        )
+    return figure, data, alt
+
+
+def mean_faces(faces: FaceSet, classes: tuple[str, ...]) -> Drawn:
+    """The mean picture of each class, side by side, on one grey scale from the darkest to the lightest mean.
+
+    Nobody can be recognised in a mean of many.
+
+    Data: one row per class and picture row: ``emotion``, ``pictures``, ``row``, then one grey value
+    (0–255) per picture column. Raises FigureError for a class without pictures.
+    """
+    means, counts = [], []
+    for emotion in classes:
+        chosen = faces.table["emotion"].eq(emotion).to_numpy()
+        if not chosen.any():
+            raise FigureError(f"face set {faces.name!r} has no picture of {emotion!r} to average")
+        means.append(faces.pixels[chosen].mean(axis=0))
+        counts.append(int(chosen.sum()))
+    per_row = min(4, len(classes))
+    rows = -(-len(classes) // per_row)
+    height, width = faces.size
+    cell = WIDTH / per_row
+    figure, grid = plt.subplots(
+        rows, per_row, figsize=(WIDTH, rows * (cell * height / width + 0.3)), squeeze=False
+    )
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, emotion, mean, count in zip(grid.flat, classes, means, counts, strict=False):
+        axes.imshow(mean, vmin=np.min(means), vmax=np.max(means))
+        axes.set_title(f"{emotion} ({count:,})", fontsize=10, loc="center")
+    data = pd.concat(
+        [
+            pd.DataFrame(mean.round(1)).assign(emotion=emotion, pictures=count, row=range(height))
+            for emotion, mean, count in zip(classes, means, counts, strict=True)
+        ],
+        ignore_index=True,
+    )
+    data = data[["emotion", "pictures", "row", *range(width)]].rename(columns=str)
+    overall = np.mean(means, axis=0)
+    distance = [float(np.abs(mean - overall).mean()) for mean in means]
+    alt = (
+        f"{len(classes)} blurred faces, the mean picture of each emotion: "
+        f"{listing([f'{e} (of {n:,})' for e, n in zip(classes, counts, strict=True)])}."
+    )
+    if len(classes) > 1:
+        alt += (
+            f" {classes[int(np.argmax(distance))].capitalize()} differs most from the mean of all classes, by "
+            f"{max(distance):.1f} of 255 grey levels per pixel, {classes[int(np.argmin(distance))]} least, "
+            f"by {min(distance):.1f}."
+        )
+    return figure, data, alt
+
+
+def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: int) -> Drawn:
+    """``samples`` pictures per class, one row of pictures per class, drawn at random.
+
+    Each row shows as many different subjects as it can. Shows faces: only for sets that may
+    be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``, ``split``,
+    ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
+    """
+    generator = np.random.default_rng(seed)
+    step = -(-samples * faces.size[1] // _MOST_COLUMNS)
+    height, width = (side // step for side in faces.size)
+    gap = max(1, width // 24)
+    mosaic = np.full(
+        (len(classes) * (height + gap) - gap, samples * (width + gap) - gap), 255, dtype=np.uint8
+    )
+    rows = []
+    for line, emotion in enumerate(classes):
+        found = np.flatnonzero(faces.table["emotion"].eq(emotion).to_numpy())
+        if not len(found):
+            raise FigureError(f"face set {faces.name!r} has no picture of {emotion!r} to show")
+        found = generator.permutation(found)
+        subjects = faces.table["subject"].iloc[found]
+        again = subjects.duplicated() & subjects.ne("")
+        chosen = found[np.argsort(again.to_numpy(), kind="stable")][:samples]
+        for place, picture in enumerate(chosen):
+            top, left = line * (height + gap), place * (width + gap)
+            mosaic[top : top + height, left : left + width] = _thumbnail(faces.pixels[picture], step)
+            record = faces.table.iloc[picture]
+            rows.append(
+                {
+                    "emotion": emotion,
+                    "place": place,
+                    "picture": int(picture),
+                    "subject": record["subject"],
+                    "split": record["split"],
+                    "mean_grey": round(float(faces.pixels[picture].mean()), 1),
+                }
+            )
+    data = pd.DataFrame(rows)
+    across = min(WIDTH - 1.1, 0.9 * samples)
+    figure, axes = plt.subplots(figsize=(across + 1.1, across * mosaic.shape[0] / mosaic.shape[1] + 0.1))
+    axes.imshow(mosaic, vmin=0, vmax=255)
+    axes.set_yticks([line * (height + gap) + height / 2 for line in range(len(classes))], classes)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    known = data.loc[data["subject"].ne(""), "subject"].nunique()
+    alt = (
+        f"A grid of {len(data)} grey pictures of faces; one row per emotion, "
+        f"from top to bottom {listing(list(classes))}, with up to {samples} pictures each"
+        + (f", of {known} people in all." if known else ".")
+    )
+    return figure, data, alt
+
+
+def _thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
+    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size unseen."""
+    height, width = (side // step for side in picture.shape)
+    blocks = picture[: height * step, : width * step].reshape(height, step, width, step)
+    return (np.round(blocks.mean(axis=(1, 3)) / 255 * 63) / 63 * 255).astype(np.uint8)
+
+
+def au_by_emotion(faces: FaceSet) -> Drawn:
+    """In which share of an emotion's pictures each AU acts, as a heat map: neither 0 nor 100 % is left to chance.
+
+    Data: ``emotion``, ``au``, ``present`` (share of the pictures where the AU was coded that show it at any
+    intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
+    Raises FigureError where the face set has no AU columns.
+    """
+    _require_pictures(faces)
+    if not faces.aus:
+        raise FigureError(f"face set {faces.name!r} has no action units: its table lacks columns AU1, AU2 …")
+    units = faces.table[list(faces.aus)]
+    emotion = faces.table["emotion"]
+    present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
+    means = units.groupby(emotion).mean().loc[list(faces.classes)]
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.7 + 0.36 * len(present)))
+    sns.heatmap(
+        100 * present,
+        ax=axes,
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        annot=present.map(lambda share: "" if pd.isna(share) or share < 0.015 else f"{100 * share:.0f}"),
+        fmt="",
+        annot_kws={"size": 6.5},
+        linewidths=0.8,
+        linecolor="white",
+        cbar_kws={
+            "label": "share of the emotion's pictures (%)",
+            "orientation": "horizontal",
+            "shrink": 0.6,
+            "aspect": 40,
+        },
+    )
+    axes.set_xticks(np.arange(len(faces.aus)) + 0.5, [au.removeprefix("AU") for au in faces.aus], rotation=0)
+    axes.set(xlabel="action unit", ylabel="")
+    axes.tick_params(length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    plt.setp(axes.get_yticklabels(), rotation=0)
+    data = pd.DataFrame(
+        {
+            "present": present.rename_axis(columns="au").stack(),
+            "intensity": means.rename_axis(columns="au").stack(),
+        }
+    ).reset_index()
+    often = [
+        f"{emotion} {listing([f'{au} ({percent(share)})' for au, share in row[row.ge(0.5)].items()] or ['none'])}"
+        for emotion, row in present.iterrows()
+    ]
+    alt = (
+        f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in {len(present)} emotions. "
+        f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
+    )
+    return figure, data, alt
+
+
+def _require_pictures(faces: FaceSet) -> None:
+    if not len(faces):
+        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
