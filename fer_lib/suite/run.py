@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,10 @@ from fer_lib.suite.owner import OWNER_VARIABLE, owner
 from fer_lib.suite.request import Request
 from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
+
+
+_ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
+"""A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
 
 def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterParameters]) -> None:
@@ -124,11 +129,10 @@ def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
     for chapter in chapters:
         log = run.log_file(chapter.name)
         if log.exists() and not run.marker(chapter.name).exists():
-            words = log.read_text(encoding="utf-8", errors="replace").split("\n")
-            told = next((line for line in reversed(words) if line.strip()), "")
+            told = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
+            why = told[-1] if told else "killed from outside, or the memory ran out"
             return ChapterError(
-                f"chapter {chapter.name!r} ended without a result: "
-                f"{told or 'killed from outside, or the memory ran out'}\n  log: {log}\n  {snakemake}"
+                f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}\n  {snakemake}"
             )
     return ChapterError(f"Snakemake ended with an error; {snakemake}")
 

@@ -60,7 +60,11 @@ def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypa
     ("log", "told"),
     [
         ("", "chapter 'faces' ended without a result: killed from outside, or the memory ran out"),
-        ("a\nOSError: disk full\n\n", "chapter 'faces' ended without a result: OSError: disk full"),
+        ("[IPKernelApp] WARNING | Parent\n", "chapter 'faces' ended without a result: killed from outside"),
+        (
+            "OSError: disk full\n[IPKernelApp] WARNING | x\n",
+            "chapter 'faces' ended without a result: OSError: disk full",
+        ),
         (None, "Snakemake ended with an error"),
     ],
 )
