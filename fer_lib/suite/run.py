@@ -25,7 +25,6 @@ from fer_lib.suite.request import Request
 from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
 
-
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
