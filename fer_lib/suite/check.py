@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib import paths
+from fer_lib.errors import RunStoreError
 from fer_lib.suite.chapters import Chapter, with_upstream
-from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from fer_lib.suite.environment import child_environment
+from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
 from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
 from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
 
@@ -43,8 +45,9 @@ def compare_metrics(stored: dict[str, dict], again: dict[str, dict]) -> list[str
         for part in ("value", "low", "high", "n"):
             before, after = stored[name].get(part), again[name].get(part)
             allowed = 0 if part == "n" else tolerance
+            # "not <=", so that what is not a number is no agreement.
             if (before is None) != (after is None) or (
-                before is not None and abs(before - after) > allowed + ROUNDING * abs(before)
+                before is not None and not abs(before - after) <= allowed + ROUNDING * abs(before)
             ):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
     return sorted(faults)
@@ -92,11 +95,11 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
         again.mkdir()
         copy = Path(place) / result.notebook.name
         shutil.copy(result.notebook, copy)
-        environment = os.environ | {
-            OUTPUT_VARIABLE: str(again),
-            RUN_VARIABLE: str(run.folder),
-            "PYTHONPATH": os.pathsep.join(p for p in (str(paths.ROOT), os.environ.get("PYTHONPATH")) if p),
-        }
+        environment = child_environment(**{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder)})
+        environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
+        if threads := result.record().get("threads"):
+            # Sums in another order differ in their last digits, which training makes larger.
+            environment[THREADS_VARIABLE] = str(threads)
         command = [
             *(
                 sys.executable,
@@ -138,8 +141,11 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
         return row | {"state": "failed: the stored result cannot be trusted"}
     passed = run.work / "checked" / f"{chapter.name}.json"
     key = {"result": result.checksum(), "finished": result.done()["finished"]}
-    if skip_checked and passed.is_file() and read_json(passed)["key"] == key:
-        return row | {"state": f"unchanged since it passed at {read_json(passed)['when']}"}
+    earlier: dict = {}
+    with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
+        earlier = read_json(passed)
+    if skip_checked and earlier.get("key") == key:
+        return row | {"state": f"unchanged since it passed at {earlier.get('when')}"}
     seconds = result.record()["seconds"]
     if within is not None and seconds > within:
         return row | {

@@ -19,6 +19,7 @@ from fer_lib.faces.registry import require_source
 from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
+from fer_lib.suite.environment import child_environment
 from fer_lib.suite.inputs import PACKAGES, chapter_inputs
 from fer_lib.suite.owner import OWNER_VARIABLE, owner
 from fer_lib.suite.request import Request
@@ -69,20 +70,13 @@ def _snakemake(run: Run, chapters: list[Chapter], cores: int, *extra: str) -> su
         *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}"),
         *extra,
     ]
-    environment = os.environ | {
-        OWNER_VARIABLE: owner(),
-        "PYTHONPATH": os.pathsep.join(p for p in (str(paths.ROOT), os.environ.get("PYTHONPATH")) if p),
-        "FER_RUNS": str(paths.runs_dir()),
-        "FER_CACHE": str(paths.cache_dir()),
-        "FER_DATA": str(paths.data_dir()),
-    }
     with (run.work / "snakemake.log").open("ab") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=child_environment(**{OWNER_VARIABLE: owner()}),
             preexec_fn=_end_with_parent,
         )
 

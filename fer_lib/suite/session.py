@@ -26,7 +26,7 @@ from fer_lib.params import nearest_name, parse_value
 from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import as_html
 from fer_lib.suite.chapters import Chapter, find_chapter
-from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
 from fer_lib.suite.store import ChapterResult, write_json
 
 FIGURE_TOLERANCE = 1e-6
@@ -44,7 +44,7 @@ class Session:
         self.output = output
         self._run = run
         self.device: torch.device = pick_device(self.params.device)
-        threads = int(os.environ.get("FER_THREADS", "0"))
+        threads = int(os.environ.get(THREADS_VARIABLE, "0"))
         if threads:
             torch.set_num_threads(threads)
         seed_everything(self.params.seed)

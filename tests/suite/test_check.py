@@ -1,12 +1,18 @@
 """Checking: what counts as a difference."""
 
 import json
+import subprocess
+from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from fer_lib.suite.check import compare_figures, compare_metrics
-from fer_lib.suite.store import ChapterResult
+from fer_lib.suite import check
+from fer_lib.suite.check import check_run, compare_figures, compare_metrics
+from fer_lib.suite.notebook import COMPARED_TAG
+from fer_lib.suite.store import ChapterResult, open_run, write_json
 
 METRIC = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 100, "tolerance": 0.02}
 
@@ -19,6 +25,7 @@ METRIC = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 100, "tolerance": 0.02}
         ({"low": 0.7}, "metric a, low: 0.8 → 0.7 (tolerance 0.02)"),
         ({"low": None}, "metric a, low: 0.8 → None (tolerance 0.02)"),
         ({"n": 101}, "metric a, n: 100 → 101 (tolerance 0)"),
+        ({"value": float("nan")}, "metric a, value: 0.9 → nan (tolerance 0.02)"),
     ],
 )
 def test_a_metric_may_move_by_its_tolerance(change, told):
@@ -75,3 +82,50 @@ def test_a_figure_may_move_by_its_tolerance(figure, after, tolerance, told):
     assert len(faults) == len(told)
     for fault, part in zip(faults, told, strict=True):
         assert part in fault
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A run with a finished chapter that counted on three threads; FER_RUNS and its like are relative."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FER_RUNS", "my-runs")
+    monkeypatch.setenv("FER_DATA", "my-data")
+    monkeypatch.setenv("FER_CACHE", "my-cache")
+    run = open_run("a")
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": 1.0})
+    write_json(staged / "metrics.json", {})
+    cells = [new_code_cell("1", execution_count=1, metadata={"tags": [COMPARED_TAG]})]
+    cells[0].outputs = [new_output("stream", name="stdout", text="1")]
+    nbformat.write(new_notebook(cells=cells), staged / "faces.ipynb")
+    run.folder.mkdir(parents=True)
+    run.result("faces").commit(staged, {})
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    return run
+
+
+def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path, monkeypatch):
+    given = {}
+
+    def pytest_of_nbval(command, *, env, **_):
+        given.update(env)
+        write_json(Path(env["FER_OUTPUT"]) / "metrics.json", {})
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    monkeypatch.setattr(check.subprocess, "run", pytest_of_nbval)
+    (row,) = check_run(finished, ["faces"])
+    assert row["executed"] and row["faults"] == []
+    places = {name: given[f"FER_{name}"] for name in ("RUNS", "DATA", "CACHE")}
+    assert places == {name: str(tmp_path / f"my-{name.lower()}") for name in ("RUNS", "DATA", "CACHE")}
+    assert given["FER_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, content):
+    note = finished.work / "checked" / "faces.json"
+    note.parent.mkdir(parents=True)
+    note.write_text(content)
+    monkeypatch.setattr(check, "_execute_again", lambda result, run: ["it differs"])
+    (row,) = check_run(finished, ["faces"], skip_checked=True)
+    assert row["faults"] == ["it differs"]
