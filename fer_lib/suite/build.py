@@ -1,12 +1,14 @@
 """The book from a run: executed chapters staged at their source paths, numbers beside them, Jupyter Book on top."""
 
 import copy
+import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -19,8 +21,8 @@ from fer_lib.errors import ChapterError, RunStoreError
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from fer_lib.suite.offline import external_requests
-from fer_lib.suite.provenance import provenance
-from fer_lib.suite.store import ChapterResult, Run, write_json
+from fer_lib.suite.provenance import provenance, reproduce_command
+from fer_lib.suite.store import ChapterResult, Run, read_json, write_json
 
 STAMP = ".build.json"
 
@@ -68,7 +70,8 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     injected = [cell for cell in executed.cells if INJECTED_TAG in tags(cell)]
     for cell in staged.cells:
         if cell.cell_type == "code":
-            cell = copy.deepcopy(next(outputs))
+            ran = next(outputs)
+            cell.outputs, cell.execution_count = copy.deepcopy(ran.outputs), ran.execution_count
             if PARAMETERS_TAG in tags(cell):
                 cells += [
                     _tagged(cell, "remove-input"),
@@ -118,6 +121,13 @@ def _require_finished(run: Run) -> None:
     faults = [fault for result in run.results() for fault in result.faults()]
     if faults:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults)}; run the chapter again")
+    for result in run.results():
+        for name, used in result.done()["inputs"].get("upstream", {}).items():
+            if run.result(name).checksum() != used:
+                raise RunStoreError(
+                    f"run {run.name!r}: {result.chapter} was made from another result of {name} than the run now "
+                    f"holds; `{reproduce_command(run, result.chapter)} --run {run.name}` makes it again"
+                )
 
 
 def _content_key(folder: Path) -> str:
@@ -139,19 +149,40 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """
     check_toc()
     _require_finished(run)
+    with _alone():
+        return _build(run, force)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold ``_build`` for this process: two builds would empty each other's folders. The second one waits."""
+    paths.BUILD.mkdir(parents=True, exist_ok=True)
+    with (paths.BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_built_from(html: Path, key: str) -> bool:
+    with suppress(RunStoreError):  # no stamp, or a damaged one: not known, so build
+        return (html / "index.html").is_file() and read_json(html / STAMP).get("key") == key
+    return False
+
+
+def _build(run: Run, force: bool) -> tuple[Path, bool]:
     html = paths.BUILD / "html"
     index = html / "index.html"
-    staging, output = paths.BUILD / "stage", paths.BUILD / "new"
-    for folder in (staging, output):
+    staging, output, old = paths.BUILD / "stage", paths.BUILD / "new", paths.BUILD / "old"
+    if old.exists() and not html.exists():
+        old.rename(html)  # a kill struck between the two moves below
+    for folder in (staging, output, old):
         shutil.rmtree(folder, ignore_errors=True)
     staging.mkdir(parents=True)
     stage(run, staging)
     key = _content_key(staging)
-    stamp = html / STAMP
-    if not force and index.is_file() and stamp.is_file() and json.loads(stamp.read_text())["key"] == key:
+    if not force and _is_built_from(html, key):
         return index, False
     log = paths.BUILD / "build.log"
-    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
@@ -179,7 +210,9 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     if requests:
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
     write_json(new / STAMP, {"key": key, "run": run.name})
-    shutil.rmtree(html, ignore_errors=True)
+    if html.exists():
+        html.rename(old)
     new.rename(html)
-    shutil.rmtree(output)
+    for folder in (old, output):
+        shutil.rmtree(folder, ignore_errors=True)
     return index, True

@@ -1,5 +1,10 @@
 """Building: the table of contents, the merge of prose and results, the command that makes a page again."""
 
+import fcntl
+import json
+import subprocess
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -61,6 +66,8 @@ def notebook(prose, code, executed):
     if executed:
         injected = new_code_cell("epochs = 5", metadata={"tags": ["injected-parameters"]}, execution_count=2)
         cells.insert(2, injected)
+    else:
+        cells[-1].metadata["tags"] = ["hide-input"]
     return new_notebook(cells=cells)
 
 
@@ -82,6 +89,7 @@ def test_prose_comes_from_the_source_and_outputs_from_the_run(chapter):
     assert staged.cells[-1].outputs[0].text == "42\n"
     assert staged.cells[1].metadata.tags == ["parameters", "remove-input"]
     assert staged.cells[2].metadata.tags == ["injected-parameters", "hide-input"]
+    assert staged.cells[-1].metadata.tags == ["hide-input"], "how a cell is shown is the source's to say"
 
 
 def test_changed_code_must_run_again(chapter):
@@ -130,3 +138,74 @@ def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_rec
     told = provenance(run, "faces")
     assert "toaster" in told and "`seed=4`" in told
     assert "| Data |" not in told, "a chapter that opened no faces has no data to name"
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run whose chapters are finished, ``training`` from the result of ``faces`` that is there."""
+    run = open_run("a")
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    for name, chapter in CHAPTERS.items():
+        staged = tmp_path / f"staged-{name}"
+        write_json(staged / "metrics.json", {})
+        upstream = {other: run.result(other).checksum() for other in chapter.upstream}
+        run.result(name).commit(staged, {"upstream": upstream})
+    return run
+
+
+@pytest.fixture
+def toy_book(tmp_path, monkeypatch):
+    """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of its own."""
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
+    monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
+    monkeypatch.setattr(build, "check_toc", lambda: None)
+    builds = []
+
+    def jupyter_book(command, **_):
+        builds.append(command)
+        page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(f"build {len(builds)}")
+        with (paths.BUILD / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(build.subprocess, "run", jupyter_book)
+    return tmp_path / "_build" / "html"
+
+
+def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, tmp_path):
+    write_json(tmp_path / "other" / "metrics.json", {"pictures": {"value": 1}})
+    finished.result("faces").commit(tmp_path / "other", {})
+    with pytest.raises(
+        RunStoreError,
+        match=r"training was made from another result of faces .*`ferbook run training .* --run a` makes it again",
+    ):
+        build_book(finished)
+
+
+def test_a_book_is_built_once_alone_and_again_where_its_stamp_is_damaged(finished, toy_book):
+    assert build_book(finished) == (toy_book / "index.html", True)
+    assert build_book(finished)[1] is False
+    for content in ("", "[]", "{}"):
+        (toy_book / build.STAMP).write_text(content)
+        assert build_book(finished)[1] is True
+    assert json.loads((toy_book / build.STAMP).read_text())["run"] == "a"
+
+
+def test_a_kill_while_the_new_book_moves_in_leaves_the_old_one(finished, toy_book, monkeypatch):
+    build_book(finished)
+    rename = Path.rename
+
+    def killed(self, target):
+        if self.parent.name == "_build" and self.parent.parent.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        build_book(finished, force=True)
+    monkeypatch.setattr(Path, "rename", rename)
+    assert build_book(finished)[1] is False
+    assert (toy_book / "index.html").read_text() == "build 1"
