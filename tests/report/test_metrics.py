@@ -116,7 +116,9 @@ def test_intervals_cover_where_naming_pictures_independent_does_not():
         for name, clusters in (("subjects", subjects), ("pictures", np.arange(len(subjects)))):
             # Rows of (right, all) per cluster: what the accuracy needs of each cluster's confusion matrix.
             sums = np.stack((np.bincount(clusters, right), np.bincount(clusters)), axis=-1)
-            found = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=300, seed=study)
+            found = bootstrap_interval(
+                lambda totals: totals[:, 0] / totals[:, 1], sums, draws=300, seed=study
+            )
             covered[name] += found.low <= truth <= found.high
     # Binomial standard error of a share of 0.95 in 400 studies: 0.011.
     assert 0.91 <= covered["subjects"] / studies <= 0.98
