@@ -123,7 +123,7 @@ def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
         log = run.log_file(chapter.name)
         if log.exists() and not run.marker(chapter.name).exists():
             told = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
-            why = told[-1] if told else "killed from outside, or the memory ran out"
+            why = told[-1].removeprefix("ferbook: ") if told else "killed from outside, or the memory ran out"
             return ChapterError(
                 f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}\n  {snakemake}"
             )

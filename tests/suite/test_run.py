@@ -65,6 +65,7 @@ def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypa
             "OSError: disk full\n[IPKernelApp] WARNING | x\n",
             "chapter 'faces' ended without a result: OSError: disk full",
         ),
+        ("ferbook: /a: No space left\n", "chapter 'faces' ended without a result: /a: No space left"),
         (None, "Snakemake ended with an error"),
     ],
 )
