@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -105,9 +106,16 @@ class ChapterResult:
         """
         metrics = read_json(self.folder / "metrics.json")
         for name, metric in metrics.items():
-            if not isinstance(metric, dict) or not isinstance(metric.get("value"), int | float):
+            parts = (
+                [metric.get(part) for part in ("value", "low", "high")] if isinstance(metric, dict) else []
+            )
+            # Python reads NaN and Infinity as JSON, and would print them where others must read them.
+            finite = [
+                isinstance(part, int | float) and math.isfinite(part) for part in parts if part is not None
+            ]
+            if not all(finite) or not parts or parts[0] is None:
                 raise RunStoreError(
-                    f"{self.folder / 'metrics.json'}: metric {name!r} has no value; run the chapter again"
+                    f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the chapter again"
                 )
         return metrics
 

@@ -155,7 +155,19 @@ def test_a_record_that_is_no_record_is_told(runs):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "null", "3", '{"accuracy": 3}', '{"accuracy": {"value": "x"}}']
+    "content",
+    [
+        *(
+            "",
+            "[]",
+            "null",
+            "3",
+            '{"accuracy": 3}',
+            '{"accuracy": {"low": 1}}',
+            '{"accuracy": {"value": "x"}}',
+        ),
+        *('{"accuracy": {"value": NaN}}', '{"accuracy": {"value": 1, "low": -Infinity}}'),
+    ],
 )
 def test_metrics_that_are_none_are_told(runs, tmp_path, content):
     result = open_run("a").result("faces")
