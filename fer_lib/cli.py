@@ -3,6 +3,7 @@
 Heavy modules are imported inside the commands, so that listing and help answer at once.
 """
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -345,6 +346,9 @@ def execute(chapter: str, folder: Path) -> None:
 
 def main() -> None:
     """Run the command line: one line for an error, exit code 2 for the user's mistakes, 1 for ours."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # In a locale without "→" or "≥" a listing shows their numbers, as errors do, instead of failing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except FerError as fault:

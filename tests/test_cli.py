@@ -1,5 +1,6 @@
 """The command line's own part: what it prints can be copied, and every failure is one line with its exit code."""
 
+import io
 import json
 import sys
 
@@ -96,3 +97,14 @@ def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys)
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
         code, out, err = ferbook(monkeypatch, capsys, *words)
         assert (code, out) == (2, "") and err.startswith("ferbook: there is no run")
+
+
+def test_a_terminal_of_few_characters_is_no_failure(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["ferbook", "params", "faces"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    sys.stdout.flush()
+    assert not end.value.code
+    assert rb"\u2265 9" in written.getvalue()
