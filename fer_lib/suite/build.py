@@ -21,6 +21,7 @@ from fer_lib.errors import ChapterError, RunStoreError
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from fer_lib.suite.offline import external_requests
+from fer_lib.suite.owner import end_with_parent
 from fer_lib.suite.provenance import provenance, reproduce_command
 from fer_lib.suite.store import ChapterResult, Run, read_json, write_json
 
@@ -195,6 +196,7 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
             stderr=subprocess.STDOUT,
             env=environment,
             check=False,
+            preexec_fn=end_with_parent,
         )
     if answer.returncode:
         text = log.read_text(encoding="utf-8", errors="replace").splitlines()

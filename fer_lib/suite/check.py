@@ -16,6 +16,7 @@ from fer_lib.suite.chapters import Chapter, with_upstream
 from fer_lib.suite.environment import child_environment
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
 from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
+from fer_lib.suite.owner import end_with_parent
 from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
 
 ROUNDING = 1e-9
@@ -101,17 +102,9 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
             # Sums in another order differ in their last digits, which training makes larger.
             environment[THREADS_VARIABLE] = str(threads)
         command = [
-            *(
-                sys.executable,
-                "-m",
-                "pytest",
-                "--nbval-lax",
-                "--nbval-cell-timeout",
-                "7200",
-                "-q",
-                "--no-header",
-            ),
-            *("-p", "no:cacheprovider", "--tb=short", "--rootdir", place, "-c", os.devnull, str(copy)),
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", place, "-c", os.devnull),
+            *("-q", "--no-header", "--tb=short", "--color=no"),
+            *("--nbval-lax", "--nbval-cell-timeout", "7200", str(copy)),
         ]
         answer = subprocess.run(
             command,
@@ -121,6 +114,7 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
+            preexec_fn=end_with_parent,
         )
         if answer.returncode:
             log = run.work / "logs" / f"{result.chapter}.check.log"

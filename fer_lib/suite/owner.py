@@ -1,7 +1,10 @@
 """Jobs that do not outlive the command that started them, even where that was killed with -9."""
 
 import contextlib
+import ctypes
 import os
+import signal
+import sys
 import threading
 import time
 
@@ -22,6 +25,12 @@ def _alive(who: str) -> bool:
         return psutil.Process(int(pid)).create_time() == float(started)
     except psutil.NoSuchProcess:
         return False
+
+
+def end_with_parent() -> None:
+    """In a child, before it starts: on Linux, be killed when the parent dies, even by kill -9."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def die_with_owner() -> None:

@@ -1,11 +1,9 @@
 """Running chapters: say what is out of date and why, and let Snakemake schedule the rest."""
 
 import contextlib
-import ctypes
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -21,7 +19,7 @@ from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
 from fer_lib.suite.environment import child_environment
 from fer_lib.suite.inputs import PACKAGES, chapter_inputs
-from fer_lib.suite.owner import OWNER_VARIABLE, owner
+from fer_lib.suite.owner import OWNER_VARIABLE, end_with_parent, owner
 from fer_lib.suite.request import Request
 from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
@@ -55,12 +53,6 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
     )
 
 
-def _end_with_parent() -> None:
-    """In the child, before it starts: on Linux, be killed when the parent dies, even by kill -9."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 def _snakemake(run: Run, chapters: list[Chapter], cores: int, *extra: str) -> subprocess.Popen:
     """Snakemake on the run's folder, by its documented command line."""
     command = [
@@ -77,7 +69,7 @@ def _snakemake(run: Run, chapters: list[Chapter], cores: int, *extra: str) -> su
             stdout=log,
             stderr=log,
             env=child_environment(**{OWNER_VARIABLE: owner()}),
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
 

@@ -144,7 +144,9 @@ def change_figure(folder):
     ],
 )
 def test_the_check_finds_a_result_that_is_not_true(smoke_clone, tmp_path, spoil, told):
-    assert told in spoiled(smoke_clone, tmp_path, spoil)
+    output = spoiled(smoke_clone, tmp_path, spoil)
+    assert told in output
+    assert "\x1b" not in output, "nbval's colours stand in the text"
 
 
 def test_a_tampered_file_is_not_believed(smoke_clone, tmp_path):
