@@ -142,6 +142,7 @@ def test_a_record_that_is_no_record_is_told(runs):
             "changed: 2026-13-45",
             "request: {profile: laptop}",
         ),
+        "request: {profile: laptop, parameters: {training: {epochs: 3}}}\nchanged: 'x'\n",
         "request: {profile: laptop, parameters: {training: 3}}\nchanged: 'x'\n",
         "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
     ):
