@@ -297,12 +297,14 @@ def check(
         bool,
         typer.Option("--skip-checked", help="Do not execute again what passed before and has not changed."),
     ] = False,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from fer_lib.suite.check import check_run
     from fer_lib.suite.store import latest_run, open_run
 
+    _use_data_dir(data_dir)
     chosen = latest_run() if run_name is None else open_run(run_name)
     found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:

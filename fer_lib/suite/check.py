@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import RunStoreError
+from fer_lib.errors import FerError, RunStoreError
+from fer_lib.faces.registry import require_source
 from fer_lib.suite.chapters import Chapter, with_upstream
 from fer_lib.suite.environment import child_environment
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
@@ -146,6 +147,12 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
             "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than {within:g} s): "
             f"`ferbook check {chapter.name} --run {run.name}` does"
         }
+    faces = result.done()["inputs"].get("parameters", {}).get("faces")
+    try:
+        if faces is not None:
+            require_source(faces)
+    except FerError as fault:
+        return row | {"faults": [str(fault)], "state": "failed: it cannot be executed again here"}
     row |= {"executed": True, "faults": _execute_again(result, run)}
     if row["faults"]:
         return row | {"state": "failed: executed again, it differs"}

@@ -129,3 +129,12 @@ def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, con
     monkeypatch.setattr(check, "_execute_again", lambda result, run: ["it differs"])
     (row,) = check_run(finished, ["faces"], skip_checked=True)
     assert row["faults"] == ["it differs"]
+
+
+def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):
+    write_json(tmp_path / "again" / "record.json", {"figures": {}, "seconds": 1.0})
+    (tmp_path / "again" / "faces.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
+    finished.result("faces").commit(tmp_path / "again", {"parameters": {"faces": "fer2013"}})
+    monkeypatch.setattr(check, "_execute_again", lambda result, run: pytest.fail("it was executed"))
+    (row,) = check_run(finished, ["faces"])
+    assert not row["executed"] and "my-data/fer2013 not found" in row["faults"][0]
