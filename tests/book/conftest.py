@@ -56,6 +56,8 @@ class Clone:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A job started in a script's background inherits an ignored SIGINT, and would never end by it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def result(self, run, chapter):
@@ -112,7 +114,7 @@ def smoke_clone(tmp_path_factory):
 @pytest.fixture
 def toy_clone(tmp_path):
     """A clone whose chapters are tiny: for what happens around their execution."""
-    clone = make_clone(tmp_path / "clone")
+    clone = make_clone(tmp_path / "a {clone} of [it]")
     for name in CHAPTERS:
         clone.write_chapter(name)
     return clone
