@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The environment is made again only when a pinned version changes.
-PINS := $(shell grep -h '==' pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+# The environment is made again only when a pinned version changes, or the checkout has moved.
+PINS := $(shell (echo "$(CURDIR)"; grep -h '==' pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(PINS)
 
 .DEFAULT_GOAL := help
@@ -20,6 +20,8 @@ $(READY):
 	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)."; \
 	  echo "Install one and name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making the environment in $(VENV) (once; about two minutes) ..."
+	@# Scripts of an environment name its folder: one that was moved is of no use.
+	@[ ! -f $(VENV)/pyvenv.cfg ] || grep -qsF "$(abspath $(BIN))/" $(BIN)/pip || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@rm -f $(VENV)/.ready-*

@@ -44,7 +44,12 @@ Assignments = Annotated[
 ParametersFile = Annotated[
     Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
 ]
-ProfileName = Annotated[str, typer.Option("--profile", metavar="smoke|laptop|paper", help="Set of defaults.")]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="smoke|laptop|paper", help="Set of defaults; laptop where none is named."
+    ),
+]
 FacesName = Annotated[
     str | None, typer.Option("--faces", metavar="NAME", help="Face set; `ferbook data list` shows them.")
 ]
@@ -69,16 +74,24 @@ def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> No
 
 
 def _request(
-    profile: str, assignments: list[str] | None, file: Path | None, faces: str | None, publish: bool = False
+    profile: str | None,
+    assignments: list[str] | None,
+    file: Path | None,
+    faces: str | None,
+    publish: bool = False,
 ):
+    """What the options ask for; None where none of them is given: then a run's own request holds."""
     from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides
 
+    if profile is None and not assignments and file is None and faces is None and not publish:
+        return None
     given = parse_assignments(assignments or [])
     if faces is not None:
         given["faces"] = faces
     if publish:
         given["publish_faces"] = True
-    return Request(profile, merge_overrides(read_overrides(file) if file else {}, given))
+    overrides = merge_overrides(read_overrides(file) if file else {}, given)
+    return Request("laptop" if profile is None else profile, overrides)
 
 
 def _use_data_dir(folder: Path | None) -> None:
@@ -117,7 +130,7 @@ def params(
 @app.command()
 def run(
     chapters: Chapters = None,
-    profile: ProfileName = "laptop",
+    profile: ProfileName = None,
     run_name: RunName = None,
     param: Assignments = None,
     file: ParametersFile = None,
@@ -133,7 +146,10 @@ def run(
     replace: Annotated[bool, typer.Option("--replace", help="Empty an existing run first.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process has the run.")] = False,
 ) -> None:
-    """Execute chapters, and what they depend on, where they are out of date."""
+    """Execute chapters, and what they depend on, where they are out of date.
+
+    An existing run, named without any parameters, is brought up to date as it was asked for.
+    """
     from fer_lib.suite.progress import watch
     from fer_lib.suite.run import run_chapters
 
@@ -161,7 +177,7 @@ def run(
 @app.command()
 def status(
     run_name: RunName = None,
-    profile: Annotated[str | None, typer.Option("--profile", metavar="smoke|laptop|paper")] = None,
+    profile: ProfileName = None,
     param: Assignments = None,
     file: ParametersFile = None,
     faces: FacesName = None,
@@ -177,11 +193,7 @@ def status(
     from fer_lib.suite.store import latest_run, open_run
 
     _use_data_dir(data_dir)
-    request = (
-        _request("laptop" if profile is None else profile, param, file, faces)
-        if any(given is not None for given in (profile, file, faces)) or param
-        else None
-    )
+    request = _request(profile, param, file, faces)
     if request:
         request.check()
     if run_name is not None:
@@ -231,11 +243,11 @@ def runs(as_json: AsJson = False) -> None:
     if not rows:
         console.print("no runs yet; `ferbook run` makes one")
         return
-    _print_table(
-        "runs",
-        ["run", "profile", "faces", "changed", "key metrics"],
-        [[r["run"], r["profile"], r["faces"], r["changed"], "; ".join(r["shown"])] for r in rows],
-    )
+    for row in rows:
+        console.print(row["run"], style="bold", markup=False, soft_wrap=True)
+        console.print(f"  {row['profile']}, {row['faces']}, {row['changed']}", markup=False, soft_wrap=True)
+        for metric in row["shown"]:
+            console.print(f"  {metric}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -277,9 +289,19 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from fer_lib.suite.build import build_book
+    from fer_lib.suite.state import run_states
     from fer_lib.suite.store import latest_run, open_run
 
-    index, built = build_book(latest_run() if run_name is None else open_run(run_name), force=force)
+    chosen = latest_run() if run_name is None else open_run(run_name)
+    index, built = build_book(chosen, force=force)
+    for state in run_states(chosen):
+        if not state.up_to_date:
+            console.print(
+                f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the stored "
+                f"result, `ferbook run --run {chosen.name}` makes it anew",
+                markup=False,
+                soft_wrap=True,
+            )
     console.print(f"{'book built' if built else 'book is up to date'}: open {index}", soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from fer_lib import cli
+from fer_lib.suite.state import ChapterState
 from fer_lib.errors import ChapterError, DataError
 from fer_lib.params import PROFILES
 
@@ -48,8 +49,18 @@ def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_pa
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
     monkeypatch.setattr("fer_lib.suite.build.build_book", lambda run, force: (index, True))
     monkeypatch.setattr("fer_lib.suite.store.latest_run", lambda: None)
+    monkeypatch.setattr("fer_lib.suite.state.run_states", lambda run: [])
     _, out, _ = ferbook(monkeypatch, capsys, "build")
     assert out == f"book built: open {index}\n"
+
+
+def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("fer_lib.suite.build.build_book", lambda run, force: (tmp_path, True))
+    states = [ChapterState("faces", ("library changed",)), ChapterState("training", ())]
+    monkeypatch.setattr("fer_lib.suite.state.run_states", lambda run: states)
+    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
+    assert out.startswith("note: faces is out of date (library changed); the book shows the stored result")
+    assert "`ferbook run --run a`" in out and "training" not in out
 
 
 def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):

@@ -104,6 +104,6 @@ def training_metrics(model: nn.Module, trained: Training) -> dict[str, Metric]:
     return {
         "parameters": Metric(parameter_count(model), unit="count"),
         "epochs": Metric(epochs, unit="count"),
-        "best_epoch": Metric(trained.best_epoch, unit="count", tolerance=epochs),
+        "best_epoch": Metric(trained.best_epoch, unit="count", tolerance=max(2, epochs // 3)),
         "valid_accuracy": Metric(best, unit="share", tolerance=RERUN_TOLERANCE),
     }

@@ -15,7 +15,7 @@ from fer_lib.errors import FerError, RunStoreError
 from fer_lib.faces.registry import require_source
 from fer_lib.suite.chapters import Chapter, with_upstream
 from fer_lib.suite.environment import child_environment
-from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
+from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
 from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
 from fer_lib.suite.owner import end_with_parent
 from fer_lib.suite.store import ChapterResult, Run, now, read_json, write_json
@@ -97,7 +97,13 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
         again.mkdir()
         copy = Path(place) / result.notebook.name
         shutil.copy(result.notebook, copy)
-        environment = child_environment(**{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder)})
+        environment = child_environment(
+            **{
+                OUTPUT_VARIABLE: str(again),
+                RUN_VARIABLE: str(run.folder),
+                STORED_VARIABLE: str(result.folder / "record.json"),
+            }
+        )
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
         if threads := result.record().get("threads"):
             # Sums in another order differ in their last digits, which training makes larger.

@@ -26,14 +26,17 @@ def run_rows() -> list[dict[str, object]]:
                 "faces": ", ".join(sorted(faces)),
                 "changed": record["changed"],
                 "metrics": metrics,
-                "shown": [f"{name} {metric_text(metric)}" for name, metric in metrics.items()],
+                "shown": [f"{name} {_shown(metric)}" for name, metric in metrics.items()],
             }
         )
     return rows
 
 
 def _shown(metric: Mapping[str, object]) -> str:
-    return metric_text(metric, "interval" if metric.get("interval") else "value")
+    """The value, with the bounds of its interval behind it where it has one."""
+    if metric.get("low") is None:
+        return metric_text(metric)
+    return f"{metric_text(metric)} ({metric_text(metric, 'low')} – {metric_text(metric, 'high')})"
 
 
 def _intervals(first: Mapping[str, object], second: Mapping[str, object]) -> str:

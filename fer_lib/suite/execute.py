@@ -23,6 +23,7 @@ from fer_lib.suite.store import Run, now, read_json, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
+STORED_VARIABLE = "FER_STORED"
 THREADS_VARIABLE = "FER_THREADS"
 KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""

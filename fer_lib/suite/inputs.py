@@ -22,8 +22,9 @@ _NOT_INPUTS = (
     *(paths.LIBRARY / "suite", paths.LIBRARY / "params.py", paths.LIBRARY / "paths.py"),
     *(paths.LIBRARY / "faces" / "synthetic", paths.LIBRARY / "faces" / "readers"),
 )
-"""Code that runs chapters rather than computing for them; parameters are compared by value. What makes the
-pictures is part of the face set's own fingerprint: a changed renderer does not concern a real set."""
+"""Code that runs chapters rather than computing for them, neither counted nor followed; parameters are compared by
+value. What makes the pictures is part of the face set's own fingerprint: a changed renderer does not
+concern a real set."""
 
 _FACE_PARAMETERS = ("faces", "subjects", "repeats", "size", "face_seed")
 
@@ -72,18 +73,18 @@ def library_files(sources: list[str], notebook: str = "notebook") -> dict[str, s
         for number, source in enumerate(sources, start=1)
         for name in _imports(source, f"{notebook}, code cell {number}")
     }
-    pending.add("fer_lib.suite.session")
     seen: set[Path] = set()
     while pending:
-        file = _module_file(pending.pop())
-        if file is not None and file not in seen:
-            seen.add(file)
-            pending |= _file_imports(file)
-    return {
-        file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes())
-        for file in sorted(seen)
-        if not any(file.is_relative_to(excluded) for excluded in _NOT_INPUTS)
-    }
+        name = pending.pop()
+        package = name.rpartition(".")[0]
+        if package:
+            pending.add(package)  # importing a module runs the __init__ of each package above it
+        file = _module_file(name)
+        if file in seen or file is None or any(file.is_relative_to(other) for other in _NOT_INPUTS):
+            continue
+        seen.add(file)
+        pending |= _file_imports(file)
+    return {file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes()) for file in sorted(seen)}
 
 
 def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str, object]:

@@ -124,3 +124,21 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
             raise ParameterError(f"-p {name} is given twice")
         overrides[name] = value.strip()
     return overrides
+
+
+def stored_request(record: Mapping[str, object]) -> Request:
+    """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
+
+    Fields that every chapter has, such as the face set, hold for chapters that the run does not have yet. Fields
+    that models have lost since are left out.
+    """
+    profile, asked = record["request"]["profile"], record["request"]["parameters"]
+    overrides: dict[str, object] = {}
+    for name in ChapterParameters.model_fields:
+        values = [parameters[name] for parameters in asked.values() if name in parameters]
+        if values and all(value == values[0] for value in values):
+            overrides[name] = values[0]
+    for chapter, parameters in asked.items():
+        fields = CHAPTERS[chapter].parameters.model_fields if chapter in CHAPTERS else {}
+        overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
+    return Request(profile, overrides)

@@ -20,7 +20,7 @@ from fer_lib.suite.commit import git_commit
 from fer_lib.suite.environment import child_environment
 from fer_lib.suite.inputs import PACKAGES, chapter_inputs
 from fer_lib.suite.owner import OWNER_VARIABLE, end_with_parent, owner
-from fer_lib.suite.request import Request
+from fer_lib.suite.request import Request, stored_request
 from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
 
@@ -123,7 +123,7 @@ def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
 
 
 def run_chapters(
-    request: Request,
+    request: Request | None,
     names: list[str],
     run_name: str | None = None,
     *,
@@ -135,14 +135,16 @@ def run_chapters(
 ) -> tuple[Run, list[ChapterState]]:
     """Bring the named chapters, and what they depend on, up to date in a run.
 
-    ``watch`` is called once Snakemake works, shows progress, and returns when it has ended. Returns the run
+    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is called once Snakemake works, shows progress, and returns when it has ended. Returns the run
     and the states found before. Raises ParameterError, DataError, RunStoreError before anything executes,
     ChapterError where a chapter fails.
     """
+    run = open_run((request or Request()).default_run_name if run_name is None else run_name)
+    if request is None:
+        request = stored_request(run.record()) if run.exists() else Request()
     request.check()
     chapters = with_upstream(names)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
-    run = open_run(request.default_run_name if run_name is None else run_name)
     if run.folder.exists() and not run.exists() and any(f.name != ".work" for f in run.folder.iterdir()):
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"

@@ -21,13 +21,14 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces
 from fer_lib.learn.device import device_name, pick_device
 from fer_lib.learn.learner import seed_everything
+from fer_lib.learn.precision import Precision
 from fer_lib.learn.weights import save_weights
 from fer_lib.params import nearest_name, parse_value
 from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import as_html
 from fer_lib.suite.chapters import Chapter, find_chapter
-from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, THREADS_VARIABLE
-from fer_lib.suite.store import ChapterResult, write_json
+from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
+from fer_lib.suite.store import ChapterResult, read_json, write_json
 
 FIGURE_TOLERANCE = 1e-6
 """By how much a number in a figure's CSV may differ when the chapter is executed again."""
@@ -73,6 +74,14 @@ class Session:
         )
         self.note(data={"name": faces.name, "pictures": len(faces), "checksum": faces.checksum})
         return faces
+
+    @property
+    def precision(self) -> str | Precision:
+        """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the stored run
+        chose, since ``auto`` may choose otherwise on a busier machine."""
+        stored = os.environ.get(STORED_VARIABLE)
+        chosen = read_json(Path(stored)).get("precision") if stored else None
+        return Precision(**chosen) if chosen else self.params.precision
 
     @cached_property
     def may_show_faces(self) -> bool:

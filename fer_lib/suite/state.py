@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib.errors import RunStoreError
-from fer_lib.params import ChapterParameters, resolve
+from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.inputs import chapter_inputs, reasons_out_of_date
-from fer_lib.suite.request import Request
+from fer_lib.suite.request import Request, stored_request
 from fer_lib.suite.store import ChapterResult, Run, read_json
 
 
@@ -80,21 +80,10 @@ def differences(
     ]
 
 
-def _as_stored(chapter: Chapter, profile: str, stored: Mapping[str, object]) -> ChapterParameters:
-    """The parameters a run was asked for, also where an older library asked for others than the model has now."""
-    known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
-    return resolve(chapter.name, chapter.parameters, profile, known)
-
-
 def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
     """The state of every chapter in ``run`` against ``request``, or against what the run was asked for."""
-    stored = run.record()["request"]
-    if request is None:
-        parameters = {
-            chapter.name: _as_stored(chapter, stored["profile"], stored["parameters"].get(chapter.name, {}))
-            for chapter in CHAPTERS.values()
-        }
-    else:
-        request.check()
-        parameters = {chapter.name: request.of_chapter(chapter) for chapter in CHAPTERS.values()}
+    record = run.record()
+    request = request or stored_request(record)
+    request.check()
+    parameters = {chapter.name: request.of_chapter(chapter) for chapter in CHAPTERS.values()}
     return states(run, list(CHAPTERS.values()), parameters)

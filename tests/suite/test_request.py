@@ -4,7 +4,7 @@ import pytest
 
 from fer_lib.errors import ParameterError
 from fer_lib.suite.chapters import CHAPTERS
-from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides
+from fer_lib.suite.request import Request, merge_overrides, parse_assignments, read_overrides, stored_request
 
 FACES, TRAINING = CHAPTERS["faces"], CHAPTERS["training"]
 
@@ -94,3 +94,25 @@ def test_values_may_contain_an_equals_sign_but_names_come_once():
 def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, on_line, epochs):
     request = Request("laptop", merge_overrides(in_file, on_line))
     assert request.of_chapter(TRAINING).epochs == epochs
+
+
+def test_a_stored_request_gives_the_same_parameters_again():
+    asked = Request("smoke", {"faces": "fer2013", "lr": "0.5", "faces.seed": "4"})
+    parameters = {name: asked.of_chapter(chapter).model_dump() for name, chapter in CHAPTERS.items()}
+    again = stored_request({"request": {"profile": "smoke", "parameters": parameters}})
+    again.check()
+    assert {name: again.of_chapter(chapter).model_dump() for name, chapter in CHAPTERS.items()} == parameters
+
+
+def test_a_chapter_that_the_run_lacks_takes_the_faces_of_the_others_and_its_own_profile():
+    faces = Request("smoke", {"faces": "fer2013", "seed": "7"}).of_chapter(FACES).model_dump()
+    again = stored_request({"request": {"profile": "smoke", "parameters": {"faces": faces}}})
+    training = again.of_chapter(TRAINING)
+    assert (training.faces, training.seed) == ("fer2013", 7)
+    assert training.epochs == Request("smoke", {"faces": "fer2013"}).of_chapter(TRAINING).epochs
+
+
+def test_a_field_or_chapter_that_is_no_more_is_left_out():
+    faces = FACES.parameters().model_dump() | {"forgotten": 1}
+    record = {"request": {"profile": "laptop", "parameters": {"faces": faces, "gone": {"x": 1}}}}
+    stored_request(record).check()
