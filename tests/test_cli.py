@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from fer_lib import cli
-from fer_lib.suite.state import ChapterState
 from fer_lib.errors import ChapterError, DataError
 from fer_lib.params import PROFILES
+from fer_lib.suite.state import ChapterState
 
 
 @pytest.fixture(autouse=True)
