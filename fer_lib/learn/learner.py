@@ -25,6 +25,7 @@ from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn.augment import Augmentation
 from fer_lib.learn.loaders import batches, face_loaders
+from fer_lib.learn.memory import keep_freed_memory
 from fer_lib.learn.precision import Precision, Request, choose_precision, leave_autocast
 
 MOMENTUM = 0.9
@@ -129,6 +130,8 @@ def face_learner(
     Raises DataError where a split is empty or holds an emotion outside ``classes``.
     """
     device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     loaders = face_loaders(faces, classes, batch_size, device=device, augmentation=augmentation, seed=seed)
     model.to(device)
     if not isinstance(precision, Precision):
