@@ -31,6 +31,7 @@ book: $(READY) ## run every chapter on the embedded faces, build the book, check
 	$(BIN)/ferbook run --profile laptop --update
 	$(BIN)/ferbook build --run laptop
 	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
+	@echo "Open the book: file://$(CURDIR)/_build/html/index.html"
 
 lint: $(READY) ## formatter and linter
 	$(BIN)/ruff format --check .

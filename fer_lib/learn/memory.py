@@ -16,12 +16,15 @@ def keep_freed_memory(keep: bool = True) -> bool:
 
     glibc gives every block of 32 MiB and more back when it is freed. A training step on a CPU frees and asks for
     dozens of them, and each time the kernel clears them page by page: an eighth of the step of the zero-bias CNN
-    at 48 pixels and 64 pictures. ``keep=False`` gives memory back as glibc does by itself. Returns whether the C
+    at 48 pixels and 64 pictures. ``keep=False`` gives back what was kept, and from then on as glibc does by itself. Returns whether the C
     library understood: false on systems without glibc, where nothing changes.
     """
     if sys.platform != "linux":
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
         return False
-    return all([mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()])
+    understood = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
+    if not keep:
+        library.malloc_trim(0)
+    return all(understood)
