@@ -17,6 +17,10 @@ FaceSource = Literal["synthetic", "fer2013"]
 Profile = Literal["smoke", "laptop", "paper"]
 
 
+FACE_FIELDS = ("subjects", "repeats", "size", "face_seed")
+"""The fields that, with ``faces``, say which pictures a chapter works on."""
+
+
 class ChapterParameters(BaseModel):
     """What every chapter takes: which faces, which seed, which device."""
 
@@ -45,6 +49,11 @@ class ChapterParameters(BaseModel):
     publish_faces: Annotated[bool, Field(description="show pictures of licensed subjects on the page")] = (
         False
     )
+
+    @property
+    def face_source(self) -> tuple[tuple[str, object], ...]:
+        """The arguments of ``faces.registry.open_faces`` as (name, value) pairs: equal pairs, equal face sets."""
+        return (("name", self.faces), *((field, getattr(self, field)) for field in FACE_FIELDS))
 
 
 class FacesParameters(ChapterParameters):

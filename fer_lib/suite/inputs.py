@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_lib import paths
 from fer_lib.errors import ChapterError
 from fer_lib.faces.registry import fingerprint
-from fer_lib.params import ChapterParameters
+from fer_lib.params import FACE_FIELDS, ChapterParameters
 from fer_lib.suite.chapters import Chapter
 from fer_lib.suite.notebook import code_sources, read_notebook
 
@@ -25,8 +25,6 @@ _NOT_INPUTS = (
 """Code that runs chapters rather than computing for them, neither counted nor followed; parameters are compared by
 value. What makes the pictures is part of the face set's own fingerprint: a changed renderer does not
 concern a real set."""
-
-_FACE_PARAMETERS = ("faces", "subjects", "repeats", "size", "face_seed")
 
 
 def sha256(content: bytes) -> str:
@@ -95,13 +93,7 @@ def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str,
         "parameters": parameters.model_dump(),
         "library": library_files(sources, chapter.notebook.name),
         "packages": {name: version(name) for name in PACKAGES},
-        "faces": fingerprint(
-            parameters.faces,
-            subjects=parameters.subjects,
-            repeats=parameters.repeats,
-            size=parameters.size,
-            face_seed=parameters.face_seed,
-        ),
+        "faces": fingerprint(**dict(parameters.face_source)),
     }
 
 
@@ -126,7 +118,7 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         reasons.append(f"library changed ({shown})")
     asked = [
-        {name: inputs.get("parameters", {}).get(name) for name in _FACE_PARAMETERS}
+        {name: inputs.get("parameters", {}).get(name) for name in ("faces", *FACE_FIELDS)}
         for inputs in (recorded, current)
     ]
     if recorded.get("faces") != current["faces"] and asked[0] == asked[1]:

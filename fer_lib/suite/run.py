@@ -6,14 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 import psutil
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
-from fer_lib.faces.registry import require_source
+from fer_lib.faces.registry import open_faces, require_source
 from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
@@ -100,6 +100,13 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
             run.log_file(state.chapter).unlink(missing_ok=True)
 
 
+def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
+    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
+    before anything executes, and chapters that run side by side do not all make the same set."""
+    for source in {model.face_source for model in wanted}:
+        open_faces(**dict(source), progress=True)
+
+
 def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
     for chapter in chapters:
         failure = run.result(chapter.name).failed_folder / "failure.json"
@@ -168,6 +175,7 @@ def run_chapters(
         found = states(run, chapters, parameters)
         if all(state.up_to_date for state in found):
             return run, found
+        _prepare_faces(parameters[state.chapter] for state in found if not state.up_to_date)
         _mark(run, found, parameters)
         _clear_lock_of_the_dead(run, chapters)
         since = now()

@@ -63,15 +63,7 @@ class Session:
 
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
-        p = self.params
-        faces = open_faces(
-            p.faces,
-            subjects=p.subjects,
-            repeats=p.repeats,
-            size=p.size,
-            face_seed=p.face_seed,
-            progress=False,
-        )
+        faces = open_faces(**dict(self.params.face_source), progress=False)
         self.note(data={"name": faces.name, "pictures": len(faces), "checksum": faces.checksum})
         return faces
 

@@ -147,3 +147,13 @@ def test_a_mistake_is_one_clear_line_and_executes_nothing(toy_clone, words, told
     assert len(output.strip().splitlines()) == 1
     assert not (toy_clone.root / "runs").exists() or not list((toy_clone.root / "runs").glob("*/faces"))
     assert not (toy_clone.root.parent / "elsewhere").exists()
+
+
+def test_bad_data_stop_the_run_before_anything_executes(toy_clone):
+    folder = toy_clone.root / "no-data" / "fer2013"
+    folder.mkdir(parents=True)
+    (folder / "fer2013.csv").write_text("emotion,pixels,Usage\n9,1 2 3,Training\n")
+    output = toy_clone.ferbook("run", "--faces", "fer2013", "--run", "a", expect=2)
+    assert f"{folder / 'fer2013.csv'}" in output and "line 2" in output
+    assert len(output.strip().splitlines()) == 1
+    assert not toy_clone.result("a", "faces").exists()
