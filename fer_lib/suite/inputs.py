@@ -122,5 +122,6 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
         for inputs in (recorded, current)
     ]
     if recorded.get("faces") != current["faces"] and asked[0] == asked[1]:
-        reasons.append("face data changed")
+        absent = current["faces"] == "absent"
+        reasons.append("face data not found (FER_DATA or --data-dir)" if absent else "face data changed")
     return reasons

@@ -51,6 +51,7 @@ RECORDED = {
         (("library", "fer_lib/c.py"), "1", "library changed (fer_lib/c.py)"),
         (("upstream", "faces"), "v", "upstream faces ran"),
         (("faces",), "g", "face data changed"),
+        (("faces",), "absent", "face data not found (FER_DATA or --data-dir)"),
     ],
 )
 def test_each_change_is_named(path, value, reason):
