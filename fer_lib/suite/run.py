@@ -37,18 +37,23 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
         # A damaged chapter is about to run again, which a record that cannot be written would prevent.
         with contextlib.suppress(RunStoreError):
             chapters[result.chapter] = result.summary()
+    content = {
+        "run": run.name,
+        "request": {
+            "profile": request.profile,
+            "parameters": requested | {name: model.model_dump() for name, model in parameters.items()},
+        },
+        "chapters": chapters,
+    }
+    if all(earlier.get(name) == value for name, value in content.items()):
+        return  # a command that found nothing to do changes nothing, the time of the last change included
     run.write_record(
         {
-            "run": run.name,
-            "request": {
-                "profile": request.profile,
-                "parameters": requested | {name: model.model_dump() for name, model in parameters.items()},
-            },
+            **content,
             "created": earlier.get("created", now()),
             "changed": now(),
             "commit": git_commit(),
             "versions": {name: version(name) for name in PACKAGES} | {"python": sys.version.split()[0]},
-            "chapters": chapters,
         }
     )
 

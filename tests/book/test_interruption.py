@@ -30,8 +30,11 @@ def gone(pid):
 def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert "never ran" in toy_clone.ferbook("run", "--run", "a")
     first = finished(toy_clone, "training")
+    record = toy_clone.root / "runs" / "a" / "run.yaml"
+    before = record.read_text()
     assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a")
     assert finished(toy_clone, "training") == first
+    assert record.read_text() == before
 
     told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", expect=2)
     assert "exists with other parameters (training.epochs 20 → 6)" in told
