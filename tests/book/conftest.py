@@ -24,23 +24,12 @@ class Clone:
     root: Path
     environment: dict[str, str]
 
-    def command(self, *words):
-        return [sys.executable, "-m", "fer_lib.cli", *words]
-
     def ferbook(self, *words, expect=0):
         """Run ``ferbook``; returns its output and errors as one text."""
-        answer = subprocess.run(
-            self.command(*words),
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == expect, answer.stdout
-        return answer.stdout
+        process = self.start(*words)
+        output, _ = process.communicate()
+        assert process.returncode == expect, output
+        return output
 
     def ferbook_json(self, *words):
         return json.loads(self.ferbook(*words, "--json"))
@@ -48,7 +37,7 @@ class Clone:
     def start(self, *words):
         """Start ``ferbook`` in a process group of its own, as a shell would."""
         return subprocess.Popen(
-            self.command(*words),
+            [sys.executable, "-m", "fer_lib.cli", *words],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
