@@ -28,7 +28,7 @@ from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import as_html
 from fer_lib.suite.chapters import Chapter, find_chapter
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
-from fer_lib.suite.store import ChapterResult, read_json, write_json
+from fer_lib.suite.store import ChapterResult, all_runs, latest_run, read_json, write_json
 
 FIGURE_TOLERANCE = 1e-6
 """By how much a number in a figure's CSV may differ when the chapter is executed again."""
@@ -195,12 +195,17 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
     """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``) assigns.
 
     Validates every parameter, picks the device and seeds all generators. Under ``ferbook run`` the output
-    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``. Raises ParameterError.
+    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``, and chapters upstream are
+    looked up in the run that changed last. Raises ParameterError.
     """
     chapter = find_chapter(name)
     parameters = _parameters_from(chapter, namespace)
-    run = Path(os.environ.get(RUN_VARIABLE) or paths.runs_dir() / "interactive")
-    output = Path(os.environ.get(OUTPUT_VARIABLE) or run / name)
+    interactive = paths.runs_dir() / "interactive"
+    if RUN_VARIABLE in os.environ:
+        run = Path(os.environ[RUN_VARIABLE])
+    else:
+        run = latest_run().folder if all_runs() else interactive
+    output = Path(os.environ.get(OUTPUT_VARIABLE) or interactive / name)
     if OUTPUT_VARIABLE not in os.environ:
         shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)

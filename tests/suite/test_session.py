@@ -12,6 +12,7 @@ from fer_lib.params import FacesParameters, TrainingParameters
 from fer_lib.report.metrics import Metric
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from fer_lib.suite.session import open_chapter
+from fer_lib.suite.store import open_run
 
 DEFAULTS = FacesParameters(device="cpu").model_dump()
 
@@ -106,3 +107,19 @@ def test_a_check_trains_in_the_stored_format(output, tmp_path, monkeypatch):
 
 def test_words_in_place_of_a_figure_are_text(output):
     assert open_chapter("faces", DEFAULTS).say("a < b").data == '<p class="not-shown">a &lt; b</p>'
+
+
+def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_latest_run(tmp_path, monkeypatch):
+    for variable in (OUTPUT_VARIABLE, RUN_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("FER_RUNS", str(tmp_path))
+    run = open_run("a")
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    (staged / "metrics.json").write_text('{"pictures": {"value": 3}}')
+    (staged / "record.json").write_text("{}")
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
+    run.result("faces").commit(staged, {})
+    opened = open_chapter("training", TrainingParameters(device="cpu").model_dump())
+    assert opened.output == tmp_path / "interactive" / "training"
+    assert opened.upstream("faces").metrics() == {"pictures": {"value": 3}}
