@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tokenize
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fer_lib.errors import DataError
+from fer_lib.faces.rows import Rows
 
 EMOTIONS = (
     "neutral",
@@ -27,54 +29,108 @@ EMOTIONS = (
 )
 """The one table of emotion names; every reader maps its own labels onto it."""
 
+FURTHER_LABELS = ("repression", "other")
+"""What the micro-expression sets name beside emotions."""
+
+LABELS = EMOTIONS + FURTHER_LABELS
+UNLABELLED = ""
+"""``emotion`` of a picture that comes with action units but without an emotion."""
+
 SPLITS = ("train", "valid", "test")
+LANDMARKS = 68
+"""Points of a face in the order of the iBUG annotation, the subject's right jaw first."""
+
+MAPPED_ABOVE = 1 << 30
+"""Arrays of more bytes are not read into memory but mapped from their file."""
 
 TEXT_COLUMNS = ("dataset", "subject", "sequence", "emotion", "split")
 REQUIRED_COLUMNS = ("dataset", "subject", "sequence", "frame", "emotion", "split")
+_AU = re.compile(r"AU(\d+)")
+_AU_HALF = re.compile(r"AU\d+_(left|right)")
 
 
-@dataclass(frozen=True)
 class FaceSet:
     """``pixels`` uint8 (N, H, W) and ``table``, a data frame of N rows in the same order.
 
     Columns of ``table``: ``dataset``; ``subject`` (with the data set's prefix, empty where the
     set does not say who it is); ``sequence``; ``frame`` (int, 0 for single pictures);
-    ``emotion`` (one of ``EMOTIONS``); ``split`` (one of ``SPLITS``). Optional: ``AU1`` …
-    intensities in [0, 1] (NaN where the AU was not coded), and ``vote_<emotion>`` counts of crowd
+    ``emotion`` (one of ``LABELS``, or empty where a picture is not labelled); ``split`` (one of
+    ``SPLITS``). Optional: ``AU1`` … intensities in [0, 1] of the stronger half of the face (NaN where
+    the AU was not coded), ``AU1_left`` and ``AU1_right`` …, and ``vote_<emotion>`` counts of crowd
     votes. Further columns hold numbers or text. On construction the table's index becomes 0 … N-1,
-    its text columns dtype ``str`` and ``frame`` int64. Raises DataError for anything else.
+    its text columns dtype ``str`` and ``frame`` int64.
+
+    Optional arrays: ``masks`` uint32 (N, H, W), where bit i of a pixel says that it lies in the region
+    that ``mask_aus[i]`` moves; ``landmarks`` float32 (N, 68, 2), x and y in pixels from the upper left
+    corner of the picture, NaN where unknown. ``left_out`` says what a reader left out: reason -> count.
+
+    Selections and ``concat`` copy no pixels: they are gathered when ``pixels`` is first asked for. A set is
+    not changed after it was made. Raises DataError for whatever does not fit.
     """
 
-    name: str
-    pixels: np.ndarray
-    table: pd.DataFrame
-
-    def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3:
-            raise self._fault(f"pixels must be uint8 (N, H, W), not {self.pixels.dtype} {self.pixels.shape}")
-        if len(self.pixels) != len(self.table):
-            raise self._fault(f"{len(self.pixels)} pictures but {len(self.table)} table rows")
-        columns = list(self.table.columns)
+    def __init__(
+        self,
+        name: str,
+        pixels: np.ndarray | Rows,
+        table: pd.DataFrame,
+        masks: np.ndarray | Rows | None = None,
+        mask_aus: Sequence[str] = (),
+        landmarks: np.ndarray | Rows | None = None,
+        left_out: Mapping[str, int] | None = None,
+    ) -> None:
+        self.name = name
+        self.mask_aus = tuple(mask_aus)
+        self.left_out = dict(left_out or {})
+        given = {"pixels": pixels, "masks": masks, "landmarks": landmarks}
+        self._rows = {
+            kind: rows if isinstance(rows, Rows) else Rows((rows,))
+            for kind, rows in given.items()
+            if rows is not None
+        }
+        self._check_arrays(table)
+        columns = list(table.columns)
         for column in columns:
             if not isinstance(column, str) or columns.count(column) > 1:
                 raise self._fault(f"table column {column!r}; column names must be text, each once")
         missing = [c for c in REQUIRED_COLUMNS if c not in columns]
         if missing:
             raise self._fault(f"the table lacks the column(s) {', '.join(missing)}")
-        object.__setattr__(self, "table", self._normalised())
-        for column, allowed in (("emotion", EMOTIONS), ("split", SPLITS)):
-            self._require(column, self.table[column].isin(allowed), f"one of {', '.join(allowed)}")
+        self.table = table
+        self.table = self._normalised()
+        emotions = self.table["emotion"]
+        self._require("emotion", emotions.isin((*LABELS, UNLABELLED)), f"one of {', '.join(LABELS)}")
+        self._require("split", self.table["split"].isin(SPLITS), f"one of {', '.join(SPLITS)}")
         for column in columns:
-            if column in self.aus or column.startswith("vote_"):
+            intensity = bool(_AU.fullmatch(column) or _AU_HALF.fullmatch(column))
+            if intensity or column.startswith("vote_"):
                 values = self.table[column]
                 if not _holds_numbers(values):
                     raise self._fault(f"{column} has dtype {values.dtype}; expected numbers")
-                if column in self.aus:
-                    self._require(
-                        column, values.isna() | values.between(0, 1), "an intensity in [0, 1] or NaN"
-                    )
+                if intensity:
+                    good, expected = values.isna() | values.between(0, 1), "an intensity in [0, 1] or NaN"
                 else:
-                    self._require(column, values.between(0, np.inf, inclusive="left"), "a count of votes")
+                    good, expected = values.between(0, np.inf, inclusive="left"), "a count of votes"
+                self._require(column, good, expected)
+
+    def _check_arrays(self, table: pd.DataFrame) -> None:
+        pixels = self._rows["pixels"]
+        if pixels.dtype != np.uint8 or len(pixels.shape) != 3:
+            raise self._fault(f"pixels must be uint8 (N, H, W), not {pixels.dtype} {pixels.shape}")
+        if len(pixels) != len(table):
+            raise self._fault(f"{len(pixels)} pictures but {len(table)} table rows")
+        allowed = {
+            "masks": (np.uint32, pixels.shape),
+            "landmarks": (np.float32, (len(pixels), LANDMARKS, 2)),
+        }
+        for kind, (dtype, shape) in allowed.items():
+            rows = self._rows.get(kind)
+            if rows is not None and (rows.dtype != dtype or rows.shape != shape):
+                raise self._fault(f"{kind} must be {np.dtype(dtype)} {shape}, not {rows.dtype} {rows.shape}")
+        names = self.mask_aus
+        if ("masks" in self._rows) != bool(names) or len(names) > 32 or len(set(names)) < len(names):
+            raise self._fault(
+                f"mask_aus must name the AU of each bit of masks, at most 32, each once; not {names}"
+            )
 
     def _normalised(self) -> pd.DataFrame:
         """The table in its one form; ``assign`` and ``set_axis`` leave the caller's frame as it was."""
@@ -112,23 +168,49 @@ class FaceSet:
             )
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.table)
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (N, H, W): all pictures. Of a selection they are copied here, once; see also ``gather``."""
+        return self._rows["pixels"].whole()
+
+    @cached_property
+    def masks(self) -> np.ndarray | None:
+        """uint32 (N, H, W), bit i for ``mask_aus[i]``; None where the set has no masks."""
+        return self._rows["masks"].whole() if "masks" in self._rows else None
+
+    @cached_property
+    def landmarks(self) -> np.ndarray | None:
+        """float32 (N, 68, 2): x and y in pixels; None where the set has no landmarks."""
+        return self._rows["landmarks"].whole() if "landmarks" in self._rows else None
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """uint8 (len(rows), H, W): the pictures at the indices ``rows`` (0 … N-1), and no other in memory."""
+        return self._rows["pixels"].gather(self._indices(rows))
+
+    def mask(self, au: str) -> np.ndarray:
+        """bool (N, H, W): the region of each picture that ``au`` moves. Raises DataError where there is none."""
+        if au not in self.mask_aus:
+            known = ", ".join(self.mask_aus) or "none"
+            raise self._fault(f"no mask of {au!r}; the masks are {known}")
+        return (self.masks >> np.uint32(self.mask_aus.index(au)) & 1).astype(bool)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every picture, in pixels."""
-        return self.pixels.shape[1:]
+        return self._rows["pixels"].shape[1:]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The emotions that occur, in the order of ``EMOTIONS``."""
+        """The emotions that occur, in the order of ``LABELS``."""
         present = set(self.table["emotion"])
-        return tuple(e for e in EMOTIONS if e in present)
+        return tuple(e for e in LABELS if e in present)
 
     @property
     def aus(self) -> tuple[str, ...]:
         """Names of the action-unit columns, in numeric order (``AU1``, ``AU2`` …)."""
-        names = [c for c in self.table.columns if c.startswith("AU") and c[2:].isdigit()]
+        names = [c for c in self.table.columns if _AU.fullmatch(c)]
         return tuple(sorted(names, key=lambda c: int(c[2:])))
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
@@ -141,9 +223,10 @@ class FaceSet:
         codes = pd.Index(classes, dtype="str").get_indexer(self.table["emotion"]).astype(np.int64)
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
+            named = self.table["emotion"].iloc[row]
+            what = f"emotion {named!r}" if named else "it has no emotion (see labelled()), and nothing"
             raise DataError(
-                f"face set {self.name!r}, row {row}: emotion {self.table['emotion'].iloc[row]!r} "
-                f"is not among the classes {', '.join(classes)}"
+                f"face set {self.name!r}, row {row}: {what} is not among the classes {', '.join(classes)}"
             )
         return codes
 
@@ -153,6 +236,15 @@ class FaceSet:
         Raises DataError for a mask of another length, for an index out of range (negative ones
         included: -1 is what searches return for "not found"), and for any other kind of array.
         """
+        keep = self._indices(keep)
+        parts = {kind: rows.select(keep) for kind, rows in self._rows.items()}
+        return FaceSet(self.name, table=self.table.iloc[keep], **parts, **self._about)
+
+    @property
+    def _about(self) -> dict:
+        return {"mask_aus": self.mask_aus, "left_out": self.left_out}
+
+    def _indices(self, keep: np.ndarray) -> np.ndarray:
         keep = np.asarray(keep)
         if keep.size == 0 and keep.dtype != bool:
             keep = keep.astype(np.int64)  # np.asarray([]) is float64
@@ -169,7 +261,11 @@ class FaceSet:
             raise self._fault(
                 f"index {keep[wrong[0]]} is out of range for {len(self)} pictures (0 to {len(self) - 1})"
             )
-        return FaceSet(self.name, self.pixels[keep], self.table.iloc[keep])
+        return keep
+
+    def labelled(self) -> "FaceSet":
+        """The pictures that carry an emotion."""
+        return self.select((self.table["emotion"] != UNLABELLED).to_numpy())
 
     def split(self, name: str) -> "FaceSet":
         """The pictures of one split: ``train``, ``valid`` or ``test``."""
@@ -177,22 +273,48 @@ class FaceSet:
             raise DataError(f"no split {name!r}; the splits are {', '.join(SPLITS)}")
         return self.select((self.table["split"] == name).to_numpy())
 
+    @staticmethod
+    def concat(name: str, sets: "Sequence[FaceSet]") -> "FaceSet":
+        """The pictures of all ``sets`` one after the other, as the set ``name``.
+
+        A column that a set lacks is missing (NaN) in its rows. Landmarks and masks are kept where all
+        sets have them, masks of the same AUs. Raises DataError for no set or for different sizes.
+        """
+        if not sets or len({faces.size for faces in sets}) > 1:
+            sizes = ", ".join(f"{f.name} {f.size[0]} × {f.size[1]}" for f in sets) or "none"
+            raise DataError(f"face sets to join must have pictures of one size; given: {sizes}")
+        kinds = [k for k in sets[0]._rows if all(k in faces._rows for faces in sets)]
+        if "masks" in kinds and len({faces.mask_aus for faces in sets}) > 1:
+            kinds.remove("masks")
+        left_out: dict[str, int] = {}
+        for faces in sets:
+            for reason, count in faces.left_out.items():
+                left_out[reason] = left_out.get(reason, 0) + count
+        return FaceSet(
+            name,
+            table=pd.concat([faces.table for faces in sets], ignore_index=True),
+            mask_aus=sets[0].mask_aus if "masks" in kinds else (),
+            left_out=left_out,
+            **{kind: Rows.joined([faces._rows[kind] for faces in sets]) for kind in kinds},
+        )
+
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 (hex) of the pixels and the table: equal sets have equal checksums.
+        """SHA-256 (hex) of arrays and table: equal sets have equal checksums.
 
         Computed from shapes, column names and values in a fixed byte order, so it is the same on
         every platform and whichever pandas dtype holds the same values.
         """
-        digest = hashlib.sha256(f"{self.pixels.shape}".encode())
-        digest.update(np.ascontiguousarray(self.pixels))
+        digest = hashlib.sha256(json.dumps([self.mask_aus, self.left_out]).encode())
+        for kind, rows in self._rows.items():
+            digest.update(kind.encode() + rows.digest())
         for column in self.table.columns:
             for part in (json.dumps(column).encode(), *_canonical(self.table[column])):
                 digest.update(len(part).to_bytes(8, "little") + part)
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write ``pixels.npy``, ``table.parquet`` and ``faceset.json`` to ``folder``, which must not exist.
+        """Write the arrays (``pixels.npy`` …), ``table.parquet`` and ``faceset.json`` to ``folder``, a new one.
 
         The files are written beside it and moved in one step: a half-written folder never appears.
         Raises DataError where ``folder`` exists or cannot be written (a full disk, say).
@@ -203,9 +325,11 @@ class FaceSet:
         partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
         try:
             partial.mkdir(parents=True)
-            np.save(partial / "pixels.npy", self.pixels)
+            for kind, rows in self._rows.items():
+                _write_array(partial / f"{kind}.npy", rows)
             self.table.to_parquet(partial / "table.parquet", index=False)
-            about = {"name": self.name, "pictures": len(self), "checksum": self.checksum}
+            about = {"name": self.name, "pictures": len(self), "arrays": list(self._rows)}
+            about |= {**self._about, "checksum": self.checksum}
             (partial / "faceset.json").write_text(json.dumps(about, indent=2) + "\n")
             partial.rename(folder)
         except OSError as fault:
@@ -217,13 +341,20 @@ class FaceSet:
 
     @classmethod
     def load(cls, folder: Path) -> "FaceSet":
-        """Read what ``save`` wrote. Raises DataError where a file is absent, damaged or changed."""
+        """Read what ``save`` wrote; an array above 1 GiB stays on the disk and is mapped.
+
+        Raises DataError where a file is absent, damaged or changed.
+        """
         try:
             about = json.loads((folder / "faceset.json").read_text())
-            name, checksum = about["name"], about["checksum"]
-            # Mapped first: a damaged header that claims a huge shape is refused before memory is asked for.
-            pixels = np.array(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
-            faces = cls(name, pixels, pd.read_parquet(folder / "table.parquet"))
+            checksum = about["checksum"]
+            faces = cls(
+                about["name"],
+                table=pd.read_parquet(folder / "table.parquet"),
+                mask_aus=about["mask_aus"],
+                left_out=about["left_out"],
+                **{kind: _read_array(folder / f"{kind}.npy") for kind in about["arrays"]},
+            )
         except _DAMAGE as fault:
             raise DataError(f"{folder}: not a readable face set ({fault}); delete the folder") from fault
         if faces.checksum != checksum:
@@ -233,8 +364,23 @@ class FaceSet:
         return faces
 
 
+def _write_array(file: Path, rows: Rows) -> None:
+    """As ``numpy.save`` would, but without all of the rows in memory."""
+    with file.open("wb") as stream:
+        header = {"descr": rows.dtype.newbyteorder("<").str, "fortran_order": False, "shape": rows.shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for chunk in rows.chunks():
+            stream.write(np.ascontiguousarray(chunk, rows.dtype.newbyteorder("<")).data)
+
+
+def _read_array(file: Path) -> np.ndarray:
+    # Mapped first: a damaged header that claims a huge shape is refused before memory is asked for.
+    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    return mapped if mapped.nbytes > MAPPED_ABOVE else np.array(mapped)
+
+
 _DAMAGE = (
-    *(OSError, EOFError, ValueError, OverflowError, TypeError, KeyError, DataError),
+    *(OSError, EOFError, ValueError, OverflowError, TypeError, KeyError, AttributeError, DataError),
     *(SyntaxError, tokenize.TokenError),  # numpy tokenizes the header of a npy file
     pa.ArrowException,
 )

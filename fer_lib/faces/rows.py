@@ -1,0 +1,89 @@
+"""Rows: some rows of one or more arrays, without a copy until they are asked for."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+CHUNK = 1 << 26
+"""Bytes that are gathered at a time where all rows are gone through."""
+
+
+class Rows:
+    """The rows ``index`` (M,) of ``blocks``, arrays that are thought of as stacked: an array (M, …) in all but memory.
+
+    Selecting and joining rows moves indices only. ``whole`` and ``gather`` give arrays; rows that lie
+    side by side in one block are given as a view of it.
+    """
+
+    def __init__(self, blocks: tuple[np.ndarray, ...], index: np.ndarray | None = None) -> None:
+        self.blocks = blocks
+        self.ends = np.cumsum([len(block) for block in blocks])
+        self.index = np.arange(self.ends[-1]) if index is None else index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.blocks[0].dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self.blocks[0].shape[1:])
+
+    def select(self, rows: np.ndarray) -> "Rows":
+        """The rows ``rows`` (0 … M-1) of these rows."""
+        return Rows(self.blocks, self.index[rows])
+
+    @staticmethod
+    def joined(parts: "list[Rows]") -> "Rows":
+        """The rows of all ``parts`` one after the other; a block that several of them share is kept once."""
+        blocks: dict[int, np.ndarray] = {id(block): block for part in parts for block in part.blocks}
+        lengths = [len(block) for block in blocks.values()]
+        first = dict(zip(blocks, np.cumsum([0, *lengths[:-1]]), strict=True))
+        index = []
+        for part in parts:
+            within = np.searchsorted(part.ends, part.index, side="right")
+            starts = part.ends - [len(block) for block in part.blocks]
+            moved = np.array([first[id(block)] for block in part.blocks]) - starts
+            index.append(part.index + moved[within])
+        return Rows(tuple(blocks.values()), np.concatenate(index))
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """An array of the rows ``rows`` (0 … M-1) of these rows."""
+        return _taken(self.blocks, self.ends, self.index[rows])
+
+    def whole(self) -> np.ndarray:
+        """All rows as one array (M, …)."""
+        return _taken(self.blocks, self.ends, self.index)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """All rows in order, some tens of megabytes at a time."""
+        step = max(1, CHUNK // max(1, self.dtype.itemsize * int(np.prod(self.shape[1:]))))
+        for start in range(0, len(self), step):
+            yield _taken(self.blocks, self.ends, self.index[start : start + step])
+
+    def digest(self) -> bytes:
+        """SHA-256 of shape and values, the latter in little-endian order."""
+        content = hashlib.sha256(f"{self.shape}".encode())
+        for chunk in self.chunks():
+            content.update(np.ascontiguousarray(chunk, self.dtype.newbyteorder("<")))
+        return content.digest()
+
+
+def _taken(blocks: tuple[np.ndarray, ...], ends: np.ndarray, index: np.ndarray) -> np.ndarray:
+    if not len(index):
+        return blocks[0][:0]
+    which = np.searchsorted(ends, index, side="right")
+    if (which == which[0]).all():
+        block = blocks[which[0]]
+        local = index - (ends[which[0]] - len(block))
+        if (np.diff(local) == 1).all():
+            return block[local[0] : local[-1] + 1]
+        return block[local]
+    taken = np.empty((len(index), *blocks[0].shape[1:]), blocks[0].dtype)
+    for number in np.unique(which):
+        here = which == number
+        taken[here] = blocks[number][index[here] - (ends[number] - len(blocks[number]))]
+    return taken
