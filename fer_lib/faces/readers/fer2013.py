@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.leakage import copy_groups
+from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 
 SIDE = 48
 PIXELS = SIDE * SIDE
@@ -44,18 +44,17 @@ _FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict
     **{"angry": "anger", "happy": "happiness", "sad": "sadness"},
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_LITTER = ("thumbs.db", "desktop.ini")
 _USAGE_CODE = {usage.encode(): code for code, usage in enumerate(USAGE)}
 _CHUNK = 1 << 20
 _LONGEST_LINE = 4 * _CHUNK
 
 
-def read_fer2013(folder: Path) -> FaceSet:
-    """FER2013 from ``folder``: pixels (N, 48, 48), emotions, official splits, FER+ votes if they are there.
+def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
+    """FER2013 from ``folder``: pixels (N, ``size``, ``size``), emotions, official splits, FER+ votes if they are there.
 
     ``Training`` becomes ``train``, ``PublicTest`` ``valid``, ``PrivateTest`` ``test``; ``subject`` is
     empty, since FER2013 does not say who is shown; ``sequence`` is the 0-based row number (csv) or
-    the picture's path. With ``fer2013new.csv``, ``vote_<emotion>``, ``vote_unknown`` and ``vote_nf``
+    the picture's path. Pictures of 48 × 48 are resampled to another ``size``. With ``fer2013new.csv``, ``vote_<emotion>``, ``vote_unknown`` and ``vote_nf``
     hold the counts of the ten voters. Exact copies are kept: see ``fer_lib.faces.leakage``.
 
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
@@ -69,10 +68,10 @@ def read_fer2013(folder: Path) -> FaceSet:
         )
     csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
-        faces = _read_csv(_inside(csv, folder))
+        faces = _read_csv(require_inside(csv, folder))
         if votes.exists() or votes.is_symlink():
-            faces = _join_votes(faces, _inside(votes, folder))
-        return faces
+            faces = _join_votes(faces, require_inside(votes, folder))
+        return _resized(faces, size)
     if not (folder / "train").is_dir() and not (folder / "test").is_dir():
         raise DataError(
             f"{csv}: not found, and no image folders train/ and test/ either. Put the official "
@@ -83,14 +82,14 @@ def read_fer2013(folder: Path) -> FaceSet:
             f"{votes}: the FER+ votes follow the rows of fer2013.csv and cannot be joined to an image "
             "folder. Add fer2013.csv, or move this file away"
         )
-    return _read_folders(folder)
+    return _resized(_read_folders(folder), size)
 
 
-def _inside(path: Path, folder: Path) -> Path:
-    # A link out of the folder would put files into the set that its owner never placed there.
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
-    return path
+def _resized(faces: FaceSet, size: int) -> FaceSet:
+    if size == SIDE:
+        return faces
+    pixels, _ = gather_pictures(len(faces), size, lambda row: whole(faces.pixels[row], size))
+    return FaceSet(faces.name, pixels, faces.table)
 
 
 def _read_csv(csv: Path) -> FaceSet:
@@ -260,9 +259,7 @@ def _join_votes(faces: FaceSet, votes: Path) -> FaceSet:
 
 def _read_folders(folder: Path) -> FaceSet:
     listed = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
-    pixels = np.empty((len(listed), SIDE, SIDE), np.uint8)
-    for row, (_, _, path) in enumerate(listed):
-        pixels[row] = _read_picture(path)
+    pixels, _ = gather_pictures(len(listed), SIDE, lambda row: _read_picture(listed[row][2]))
     split = np.array([part for part, _, _ in listed], dtype=object)
     emotion = np.array([emotion for _, emotion, _ in listed], dtype=object)
     prefixes = [path.name.partition("_")[0] for part, _, path in listed if part == "test"]
@@ -287,9 +284,7 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
     if not top.is_dir():
         raise DataError(f"{top}: no such folder; the image-folder form of FER2013 has train/ and test/")
     found: dict[str, list[Path]] = {}
-    for entry in sorted(_inside(top, folder).iterdir()):
-        if _is_litter(entry):
-            continue
+    for entry in list_inside(top, folder):
         emotion = _FOLDER_NAMES.get(entry.name.lower())
         if emotion is None or not entry.is_dir():
             raise DataError(
@@ -297,9 +292,8 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
             )
         if emotion in found:
             raise DataError(f"{entry}: a second folder for {emotion}; keep one")
-        found[emotion] = [p for p in sorted(_inside(entry, folder).iterdir()) if not _is_litter(p)]
+        found[emotion] = list_inside(entry, folder)
         for picture in found[emotion]:
-            _inside(picture, folder)
             if picture.suffix.lower() not in _SUFFIXES:
                 raise DataError(f"{picture}: not a picture; expected {', '.join(_SUFFIXES)} files only")
     for emotion in CODES:
@@ -308,23 +302,12 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
     return sorted(((e, p) for e, paths in found.items() for p in paths), key=lambda item: item[1])
 
 
-def _is_litter(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.lower() in _LITTER
-
-
 def _read_picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.size != (SIDE, SIDE):
-                raise DataError(
-                    f"{path}: {picture.width} × {picture.height} pixels; expected {SIDE} × {SIDE}, as released"
-                )
-            if picture.mode not in ("L", "P", "RGB", "RGBA"):
-                raise DataError(f"{path}: picture mode {picture.mode}; expected 8-bit grey")
-            return np.asarray(picture.convert("L"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        # Pillow raises SyntaxError and ValueError for damaged png and jpg headers.
-        raise DataError(f"{path}: not a readable picture ({fault})") from fault
+    picture = read_grey(path)
+    if picture.shape != (SIDE, SIDE):
+        height, width = picture.shape
+        raise DataError(f"{path}: {width} × {height} pixels; expected {SIDE} × {SIDE}, as released")
+    return picture
 
 
 def _validation_rows(faces: FaceSet) -> np.ndarray:

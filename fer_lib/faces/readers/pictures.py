@@ -1,0 +1,299 @@
+"""Picture files of a data set: listed, opened as grey, and cut to one framing.
+
+Every reader brings its pictures to ``size`` × ``size`` pixels, framed as the synthetic faces are, so
+that what was learned on one set can be tried on another. The readers of clips find the window once
+per clip and cut every frame with it: a window found anew in each frame would tremble, and pass for motion.
+"""
+
+import struct
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from fer_lib.errors import DataError
+from fer_lib.paths import cache_dir
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+"""Endings, in lower case, of the picture files that the official layouts hold."""
+
+IN_MEMORY = 1 << 30
+"""Bytes of pixels up to which ``gather_pictures`` returns an array in memory; above, one mapped to a file."""
+
+RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
+"""Points of the 68 of iBUG: the contour of the subject's right and left eye, and the outer contour of the lips."""
+
+EYES_TO_LIPS, EYE_TO_EYE, HALF_SIDE = 0.0664, 0.062, 0.084
+"""Metres in the average synthetic face: eye line to lips, eye to eye, and half the side of its picture."""
+
+_LITTER = ("thumbs.db", "desktop.ini", "__macosx")
+_EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow raises for damaged files; SyntaxError and the later ones come from damaged headers."""
+
+Crop = Callable[[np.ndarray, int], np.ndarray | None]
+"""From a grey picture (H, W) and ``size`` to a picture (size, size), or None where no face is found."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square of a picture, in its pixels: x = 0 is the left edge, y = 0 the upper one. It may reach beyond."""
+
+    left: float
+    top: float
+    side: float
+
+    def scale(self, landmarks: np.ndarray, size: int) -> np.ndarray:
+        """``landmarks`` (..., 2), x then y in the whole picture, as they lie in the window cut to ``size``."""
+        return (np.asarray(landmarks, np.float64) - (self.left, self.top)) * (size / self.side)
+
+
+def is_litter(path: Path) -> bool:
+    """Whether ``path`` is what file managers leave behind (``.DS_Store``, ``Thumbs.db``, ``__MACOSX`` …)."""
+    return path.name.startswith(".") or path.name.lower() in _LITTER
+
+
+def require_inside(path: Path, folder: Path) -> Path:
+    """``path``, unless it is a link that leaves ``folder``: then DataError.
+
+    Such a link would put files into the set that its owner never placed there. ``folder`` itself may be a link.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
+    return path
+
+
+def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
+    """What lies directly in ``place``, sorted by name, without litter; ``folder`` is the data set's own.
+
+    With ``suffixes`` (lower case) only files with one of these endings. Raises DataError where
+    ``place`` cannot be listed or where it or an entry is a link that leaves ``folder``.
+    """
+    try:
+        entries = sorted(require_inside(place, folder).iterdir())
+    except OSError as fault:
+        raise DataError(f"{place}: cannot be listed ({fault.strerror}); expected a folder") from fault
+    entries = [entry for entry in entries if not is_litter(entry)]
+    if suffixes:
+        entries = [entry for entry in entries if entry.suffix.lower() in suffixes]
+    return [require_inside(entry, folder) for entry in entries]
+
+
+def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
+    """uint8 (H, W): the picture at ``path``, or in the open ``file`` (of an archive, say; ``path`` then names it).
+
+    8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by
+    257 and rounded, so that 65535 becomes 255. Alpha is dropped. An EXIF orientation is ignored:
+    landmarks refer to the pixels as stored. Of several pictures in one file the first is taken.
+
+    Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
+    """
+    try:
+        with Image.open(file or path) as picture:
+            if picture.mode.startswith("I;16"):
+                return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
+            if picture.mode not in _EIGHT_BIT:
+                raise DataError(
+                    f"{path}: pixel format {picture.mode}; expected 8-bit grey or colour, or 16-bit grey"
+                )
+            if picture.mode in ("L", "1"):
+                return np.asarray(picture.convert("L"))
+            return np.asarray(picture.convert("RGB").convert("L"))
+    except _DAMAGE as fault:
+        raise DataError(f"{path}: not a readable picture ({fault})") from fault
+
+
+def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) -> Window:
+    """The window that frames a face as the synthetic ones are framed, from 68 ``landmarks`` (68, 2) in iBUG order.
+
+    With the eye line E (mean of the two eyes' centres), the lips L (mean of their outer contour), the
+    eyes d apart and E and L h apart (both in pixels), the window's centre is ``x = (E.x + L.x) / 2,
+    y = 0.55 E.y + 0.45 L.y``, and half its side is ``0.084 (0.5 h / 0.0664 + 0.5 d / 0.062)``: the
+    numbers are metres in the average synthetic face, and the formula is that of
+    ``Renderer`` in ``fer_lib.faces.synthetic.render``, which, like this one, does not undo head pose.
+
+    ``resting`` (68, 2): landmarks of the same face at rest, the first frame of its sequence. Then h, d
+    and where the lips lie below the eyes come from there, and only E from ``landmarks``: an open mouth
+    neither lowers nor shrinks the face. Raises DataError for points that are not finite or fall together.
+    """
+    eyes = _eye_line(landmarks)
+    rest = landmarks if resting is None else resting
+    rest_eyes, rest_lips = _eye_line(rest), np.mean(rest[LIPS], axis=0, dtype=np.float64)
+    down = rest_lips - rest_eyes
+    height = float(np.hypot(*down))
+    apart = float(np.hypot(*(_centre(rest, RIGHT_EYE) - _centre(rest, LEFT_EYE))))
+    half = HALF_SIDE * (0.5 * height / EYES_TO_LIPS + 0.5 * apart / EYE_TO_EYE)
+    if not (np.isfinite(eyes).all() and np.isfinite(half) and height > 0 and apart > 0):
+        raise DataError(
+            "landmarks that are not numbers, or eyes and lips in one place; expected 68 points x y"
+        )
+    x, y = eyes + (0.5, 0.45) * down
+    return Window(float(x - half), float(y - half), 2 * half)
+
+
+def _centre(landmarks: np.ndarray, part: slice) -> np.ndarray:
+    return np.mean(landmarks[part], axis=0, dtype=np.float64)
+
+
+def _eye_line(landmarks: np.ndarray) -> np.ndarray:
+    return 0.5 * (_centre(landmarks, RIGHT_EYE) + _centre(landmarks, LEFT_EYE))
+
+
+BOX_TO_SIDE, BOX_DOWN = 1.0, 0.085
+"""From the box of OpenCV's detector to the synthetic faces' window: its side, and how much lower its
+centre lies, in box sides. Measured on 60 synthetic people (frontal, at rest, 256 px, window 0.13 m): side
+1.000 (sd 0.034), down 0.085 (sd 0.013), across 0.004 (sd 0.006); a face was found in each picture."""
+
+SMALLEST_FACE = 0.25
+"""The least share of a picture's shorter side that a detected face takes; smaller finds are mostly false."""
+
+_detectors = threading.local()
+
+
+def find_face(picture: np.ndarray) -> Window | None:
+    """The window of the largest frontal face in a grey ``picture`` (H, W), or None where none is found.
+
+    OpenCV's Haar cascade ``haarcascade_frontalface_default``, scale factor 1.1, five neighbours; the box
+    is moved to the framing of the synthetic faces by ``BOX_TO_SIDE`` and ``BOX_DOWN``.
+    """
+    if not hasattr(_detectors, "frontal"):  # a classifier keeps state while it searches: one per thread
+        cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+        _detectors.frontal = cv2.CascadeClassifier(str(cascade))
+    least = max(20, round(SMALLEST_FACE * min(picture.shape)))
+    boxes = _detectors.frontal.detectMultiScale(picture, 1.1, 5, minSize=(least, least))
+    if not len(boxes):
+        return None
+    x, y, width, _ = max((tuple(map(int, box)) for box in boxes), key=lambda box: (box[2], box))
+    side = BOX_TO_SIDE * width
+    return Window(x + 0.5 * width - 0.5 * side, y + (0.5 + BOX_DOWN) * width - 0.5 * side, side)
+
+
+def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
+    """uint8 (size, size): ``window`` of a grey ``picture``, brought to ``size`` by an antialiasing filter.
+
+    What lies beyond the picture repeats its edge. Raises DataError where the window does not
+    touch the picture, or is more than four times as wide: damaged landmarks.
+    """
+    height, width = picture.shape
+    right, bottom = window.left + window.side, window.top + window.side
+    apart = right <= 0 or bottom <= 0 or window.left >= width or window.top >= height
+    if apart or window.side > 4 * max(width, height):
+        raise DataError(
+            f"a window at ({window.left:.0f}, {window.top:.0f}), {window.side:.0f} wide, "
+            f"does not fit a picture of {width} × {height}"
+        )
+    beyond = (-window.top, bottom - height, -window.left, right - width)
+    if max(beyond) > 0:
+        margins = [max(0, int(np.ceil(reach))) for reach in beyond]
+        picture = np.pad(picture, (tuple(margins[:2]), tuple(margins[2:])), mode="edge")
+        window = Window(window.left + margins[2], window.top + margins[0], window.side)
+    box = (window.left, window.top, window.left + window.side, window.top + window.side)
+    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box)
+    return np.asarray(image)
+
+
+def face_crop(
+    picture: np.ndarray, size: int, landmarks: np.ndarray | None = None, resting: np.ndarray | None = None
+) -> np.ndarray | None:
+    """uint8 (size, size): the face in a grey ``picture`` (H, W), framed as the synthetic faces are.
+
+    A picture that is ``size`` × ``size`` already is returned as it is. Otherwise ``landmarks`` give the
+    window (``landmark_window`` says by which formula), or, without them, ``find_face``; None where no face is found.
+    """
+    if picture.shape == (size, size):
+        return picture
+    window = find_face(picture) if landmarks is None else landmark_window(landmarks, resting)
+    return None if window is None else cut_out(picture, window, size)
+
+
+def whole(picture: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (size, size): the whole of a grey ``picture`` (H, W), for sets whose pictures are face crops already.
+
+    A picture that is not square is squeezed, as is customary with these crops.
+    """
+    if picture.shape == (size, size):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def read_pictures(
+    paths: Iterable[Path], size: int, crop: Crop | Sequence[Crop] = face_crop
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures at ``paths``, each read by ``read_grey`` and cut by ``crop``, or by its own if there is one each.
+
+    Returns ``pixels`` uint8 (M, size, size) of the M pictures with a face, in their order, and ``found``
+    bool (N,): for which of the N paths ``crop`` did not give None. See ``gather_pictures`` for memory.
+    Raises DataError, naming the first such path, for a picture that cannot be read or cut.
+    """
+    paths = list(paths)
+    crops = [crop] * len(paths) if callable(crop) else list(crop)
+
+    def load(row: int) -> np.ndarray | None:
+        picture = read_grey(paths[row])
+        try:
+            return crops[row](picture, size)
+        except DataError as fault:
+            raise DataError(f"{paths[row]}: {fault}") from fault
+
+    return gather_pictures(len(paths), size, load)
+
+
+def gather_pictures(
+    count: int, size: int, load: Callable[[int], np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a picture to leave out.
+
+    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``found`` bool (count,). Above
+    ``IN_MEMORY`` bytes the pixels are mapped to a nameless file beside the cache, gone when they are.
+    Raises what ``load`` raises for the lowest number, and DataError where there is no room for the file.
+    """
+    pixels = _room((count, size, size))
+    found = np.zeros(count, bool)
+
+    def fill(row: int) -> None:
+        picture = load(row)
+        if picture is not None:
+            pixels[row] = picture
+            found[row] = True
+
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(fill, range(count)):  # at the first error it cancels what has not begun
+            pass
+    if found.all():
+        return pixels, found
+    for place, row in enumerate(
+        np.flatnonzero(found)
+    ):  # a copy by mask would bring a mapped array into memory
+        pixels[place] = pixels[row]
+    return pixels[: found.sum()], found
+
+
+def _room(shape: tuple[int, int, int]) -> np.ndarray:
+    size = int(np.prod(shape, dtype=np.int64))
+    if size <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    folder = cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Written out: on a full disk this fails here, where a hole in the file would kill the process later.
+            for block in map(partial(min, 1 << 24), range(size, 0, -(1 << 24))):
+                file.write(bytes(block))
+            file.flush()
+            return np.memmap(file, np.uint8, "r+", shape=shape)
+    except OSError as fault:
+        raise DataError(
+            f"{folder}: no room for {size:,} bytes of pixels ({fault}); make room, or set FER_CACHE"
+        ) from fault
