@@ -242,7 +242,8 @@ def work() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Imported here: the caller's process needs no Warp.
-    from fer_lib.faces.synthetic.render import Renderer, Studio, draw_shot
+    from fer_lib.faces.synthetic.render import Renderer
+    from fer_lib.faces.synthetic.studio import Studio, draw_shot
 
     recipe = Recipe(**json.loads(sys.argv[1]))
     studio = Studio()

@@ -32,6 +32,8 @@ class Scene:
     gloss: wp.float32
     background: wp.vec3
     seed: wp.int32
+    # Share of a unit's largest movement from which on skin is in its mask.
+    region: wp.float32
     # The person's paint.
     skin: wp.float32
     lips: wp.float32
@@ -246,6 +248,51 @@ def lit(mesh: wp.uint64, groups: wp.array(dtype=wp.uint8), p: wp.vec3, n: wp.vec
     return reach
 
 
+@wp.func
+def towards(row: int, column: int, s: Scene):
+    """Unit vector from the camera through a pixel's centre, and that point in half windows: right, up."""
+    u = 2.0 * (float(column) + 0.5) / float(s.size) - 1.0
+    v = 1.0 - 2.0 * (float(row) + 0.5) / float(s.size)
+    across, height = u * s.window, v * s.window
+    direction = wp.normalize(s.forward * CAMERA_DISTANCE + s.right * across + s.up * height)
+    return direction, u, v
+
+
+@wp.kernel(enable_backward=False)
+def survey(
+    mesh: wp.uint64,
+    movement: wp.array2d(dtype=float),
+    corners: wp.array(dtype=wp.int32),
+    groups: wp.array(dtype=wp.uint8),
+    s: Scene,
+    inside: wp.array2d(dtype=wp.uint32),
+):
+    """Bit i of a pixel: the skin seen there moves by more than ``s.region`` of the largest movement of unit i."""
+    row, column = wp.tid()
+    direction, _u, _v = towards(row, column, s)
+    origin = s.eye
+    bits = wp.uint32(0)
+    for _ in range(8):
+        hit = wp.mesh_query_ray(mesh, origin, direction, 3.0)
+        if not hit.result:
+            break
+        group = groups[hit.face]
+        if group == wp.uint8(LASH):
+            origin = origin + direction * (hit.t + 1.0e-4)
+            continue
+        if group == wp.uint8(SKIN):
+            a = corners[3 * hit.face]
+            b = corners[3 * hit.face + 1]
+            c = corners[3 * hit.face + 2]
+            w = 1.0 - hit.u - hit.v
+            for i in range(movement.shape[1]):
+                moved = movement[a, i] * hit.u + movement[b, i] * hit.v + movement[c, i] * w
+                if moved > s.region:
+                    bits |= wp.uint32(1) << wp.uint32(i)
+        break
+    inside[row, column] = bits
+
+
 @wp.kernel(enable_backward=False)
 def cast(
     mesh: wp.uint64,
@@ -259,12 +306,10 @@ def cast(
     radiance: wp.array2d(dtype=float),
 ):
     row, column = wp.tid()
-    u = (2.0 * (float(column) + 0.5) / float(s.size) - 1.0) * s.window
-    v = (1.0 - 2.0 * (float(row) + 0.5) / float(s.size)) * s.window
-    direction = wp.normalize(s.forward * CAMERA_DISTANCE + s.right * u + s.up * v)
+    direction, u, v = towards(row, column, s)
     origin = s.eye
     dice = wp.rand_init(s.seed, row * s.size + column)
-    colour = backdrop(u / s.window, v / s.window, s)
+    colour = backdrop(u, v, s)
     for _ in range(8):
         hit = wp.mesh_query_ray(mesh, origin, direction, 3.0)
         if not hit.result:

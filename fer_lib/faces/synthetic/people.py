@@ -1,20 +1,59 @@
 """Who is in the pictures: the head and the looks of one synthetic person."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from fer_lib.errors import ParameterError
 from fer_lib.faces.synthetic.assets import REGIONS, Assets, vertex_normals
 
 # First word of every seed: streams of people, pictures and splits never meet.
 PERSON_STREAM = 1
 
-# Standard deviation of the 129 changes of face parts; 0.22 is already hard for a small network.
-LOCAL_SPREAD = 0.2
 # Changes that make a resting face look angry, sad or smiling, and what is left of them.
 _EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
 _EXPRESSIVE_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How far the people of a set differ.
+
+    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``features``: standard
+    deviation of the 129 changes of face parts (0.22 is already hard for a small network); ``texture`` scales the
+    pattern of the skin and ``lines`` what age leaves in it (1: natural).
+
+    Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a sixth of
+    it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of which
+    ``dark_glasses`` have dark lenses.
+
+    Raises ParameterError for a value out of range.
+    """
+
+    age: tuple[float, float] = (0.67, 0.95)
+    features: float = 0.2
+    texture: float = 1.0
+    lines: float = 1.0
+    beard: float = 0.12
+    moustache: float = 0.08
+    stubble: float = 0.5
+    long_hair: float = 0.5
+    bangs: float = 0.15
+    makeup: float = 0.3
+    glasses: float = 0.0
+    dark_glasses: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.age
+        if not 2 / 3 <= low <= high <= 1:
+            raise ParameterError(f"age is {self.age}; it must be a pair 2/3 <= low <= high <= 1")
+        for field in fields(self)[1:]:
+            most = {"features": 0.5, "texture": 3, "lines": 3}.get(field.name, 1)
+            if not 0 <= getattr(self, field.name) <= most:
+                raise ParameterError(
+                    f"{field.name} is {getattr(self, field.name)}; it must lie between 0 and {most}"
+                )
 
 
 @dataclass(frozen=True)
@@ -52,12 +91,16 @@ class Person:
     texture: int
 
 
-def draw_person(assets: Assets, seed: int, subject: int) -> Person:
-    """The person number ``subject`` of ``seed``: the same whatever else is generated."""
+def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
+    """The person number ``subject`` of ``seed``, of a set whose people look like ``looks``.
+
+    The same whatever else is generated.
+    """
+    looks = looks or Looks()
     rng = np.random.default_rng((PERSON_STREAM, seed, subject))
     # Rather male or rather female, seldom half way.
     gender = float(rng.beta(0.5, 0.5))
-    age = float(rng.uniform(0.67, 0.95))
+    age = float(rng.uniform(*looks.age))
     ancestry = rng.dirichlet((0.6, 0.6, 0.6))
     vertices = assets.identity(
         gender=gender,
@@ -65,7 +108,7 @@ def draw_person(assets: Assets, seed: int, subject: int) -> Person:
         height=float(rng.uniform(0.3, 0.7)),
         proportions=float(rng.uniform(0.3, 1)),
         ancestry=tuple(ancestry.tolist()),
-        local=_draw_local(assets.local_names.tolist(), rng),
+        local=_draw_local(assets.local_names.tolist(), looks.features, rng),
     )
 
     old = (age - 2 / 3) * 3
@@ -115,13 +158,13 @@ def hair_field(template: np.ndarray, hairline: float) -> np.ndarray:
     return np.maximum.reduce([z - line, sides, nape]).astype(np.float32)
 
 
-def _draw_local(names: list[str], rng: np.random.Generator) -> np.ndarray:
+def _draw_local(names: list[str], features: float, rng: np.random.Generator) -> np.ndarray:
     """Values in [-1, 1] of the changes of face parts; the two halves of a face differ a little."""
     shared: dict[str, float] = {}
     values = np.zeros(len(names))
     for i, name in enumerate(names):
         part = name[2:] if name[:2] in ("l-", "r-") else name
-        spread = LOCAL_SPREAD * (_EXPRESSIVE_SHARE if part.startswith(_EXPRESSIVE) else 1)
+        spread = features * (_EXPRESSIVE_SHARE if part.startswith(_EXPRESSIVE) else 1)
         if part not in shared:
             shared[part] = spread * rng.standard_normal()
         own = 0.25 * spread * rng.standard_normal() if part != name else 0.0

@@ -7,11 +7,12 @@ import numpy as np
 import warp as wp
 
 from fer_lib import paths
-from fer_lib.errors import ParameterError
 from fer_lib.faces.synthetic import facs
-from fer_lib.faces.synthetic.assets import EYE, REGIONS, Assets, vertex_normals
-from fer_lib.faces.synthetic.paint import CAMERA_DISTANCE, Scene, cast
+from fer_lib.faces.synthetic.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
+from fer_lib.faces.synthetic.landmarks import landmark_vertices
+from fer_lib.faces.synthetic.paint import CAMERA_DISTANCE, Scene, cast, survey
 from fer_lib.faces.synthetic.people import Person
+from fer_lib.faces.synthetic.studio import Shot, Studio
 
 # Height of the eyes above the lips in the template, in metres.
 EYES_TO_LIPS = 0.0664
@@ -19,86 +20,23 @@ EYES_TO_LIPS = 0.0664
 PIVOT = np.array([0.0, 0.09, -0.06])
 
 
-@dataclass(frozen=True)
-class Studio:
-    """How far the pictures of a set differ in everything but the face.
+# Share of an AU's largest movement above which skin counts as its region.
+MASK_THRESHOLD = 0.2
 
-    ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``blur`` (pixels)
-    and ``noise`` (standard deviation, of a full scale of 1) are (low, high) pairs; ``wrinkles`` in [0, 1] scales
-    what actions leave in the skin; ``window`` is half the width of the crop of an average face, in metres.
+
+@dataclass(frozen=True)
+class Rendered:
+    """One picture of S x S pixels and what is where in it.
+
+    ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be moved by
+    ``AUS[i]`` at full intensity, on both sides, by more than a fifth of the largest movement of that AU; what
+    stands in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the points of
+    ``landmarks.LANDMARKS``, seen or not; 0 is the picture's left or upper edge, a pixel's centre lies at + 0.5.
     """
 
-    pose: float = 0.8
-    light: float = 0.8
-    blur: tuple[float, float] = (0.0, 0.3)
-    noise: tuple[float, float] = (0.01, 0.02)
-    wrinkles: float = 1.0
-    window: float = 0.084
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("pose", 0, 3), ("light", 0, 1), ("wrinkles", 0, 1), ("window", 0.05, 0.15)):
-            if not low <= getattr(self, name) <= high:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
-        for name in ("blur", "noise"):
-            low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must be a pair 0 <= low <= high")
-
-
-@dataclass(frozen=True)
-class Shot:
-    """What is special about one picture beside the face: angles in radians, lengths in metres."""
-
-    yaw: float
-    pitch: float
-    roll: float
-    shift: tuple[float, float]
-    zoom: float
-    gaze: tuple[float, float]
-    lids: float
-    key_azimuth: float
-    key_elevation: float
-    key: float
-    fill: float
-    ambient: float
-    gloss: float
-    background: tuple[float, float, float]
-    blur: float
-    noise: float
-    seed: int
-
-
-def draw_shot(rng: np.random.Generator, studio: Studio) -> Shot:
-    """Head pose, gaze, light, background, blur and noise of one picture."""
-    pose, light = studio.pose, studio.light
-    yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
-    return Shot(
-        yaw=float(yaw),
-        pitch=float(pitch),
-        roll=float(roll),
-        shift=tuple((0.003 * pose * rng.standard_normal(2)).tolist()),
-        zoom=float(1 + 0.06 * pose * rng.uniform(-1, 1)),
-        # People look into the camera, more or less, whatever the head does.
-        gaze=(
-            float(np.clip(-yaw / 0.6 + 0.08 * rng.standard_normal(), -1, 1)),
-            float(np.clip(-pitch / 0.6 + 0.06 * rng.standard_normal(), -1, 1)),
-        ),
-        lids=float(rng.uniform(0, 0.06)),
-        key_azimuth=float(light * rng.uniform(-1.1, 1.1)),
-        key_elevation=float(0.55 + light * rng.uniform(-0.35, 0.35)),
-        key=float(0.95 * (1 + 0.25 * light * rng.uniform(-1, 1))),
-        fill=float(0.28 * (1 + 0.5 * light * rng.uniform(-1, 1))),
-        ambient=float(0.24 * (1 + 0.4 * light * rng.uniform(-1, 1))),
-        gloss=float(rng.uniform(0.08, 0.3)),
-        background=(
-            float(rng.uniform(0.03, 0.6)),
-            float(rng.uniform(-0.12, 0.12)),
-            float(rng.uniform(0, 0.12)),
-        ),
-        blur=float(rng.uniform(*studio.blur)),
-        noise=float(rng.uniform(*studio.noise)),
-        seed=int(rng.integers(2**31)),
-    )
+    pixels: np.ndarray
+    masks: np.ndarray
+    landmarks: np.ndarray
 
 
 class Renderer:
@@ -130,11 +68,14 @@ class Renderer:
         self._eyes = np.unique(triangles[assets.groups == EYE])
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.regions[:, REGIONS.index("lips")] > 0.5
+        self._landmarks = landmark_vertices(assets)
+        self._movement = wp.array(unit_movements(assets), dtype=float, device=self.device)
+        self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
 
-    def picture(
+    def render(
         self, person: Person, intensities: np.ndarray, shot: Shot, studio: Studio | None = None
-    ) -> np.ndarray:
-        """uint8 (size, size): ``person`` with AU ``intensities`` (len(AUS), 2), taken as ``shot``.
+    ) -> Rendered:
+        """``person`` with AU ``intensities`` (len(AUS), 2) in [0, 1], taken as ``shot``.
 
         The same arguments give the same bits on the same kind of processor. Raises ParameterError for
         intensities out of range.
@@ -162,7 +103,21 @@ class Renderer:
         wp.launch(cast, self._radiance.shape, inputs, [self._radiance], device=self.device)
         step = self.antialias
         radiance = self._radiance.numpy().reshape(self.size, step, self.size, step).mean(axis=(1, 3))
-        return _develop(radiance, shot)
+
+        scene.size = self.size
+        inputs = [self._mesh.id, self._movement, self._corners, self._groups, scene]
+        wp.launch(survey, self._inside.shape, inputs, [self._inside], device=self.device)
+        return Rendered(
+            pixels=_develop(radiance, shot),
+            masks=self._inside.numpy().copy(),
+            landmarks=_project(vertices[self._landmarks], scene),
+        )
+
+    def picture(
+        self, person: Person, intensities: np.ndarray, shot: Shot, studio: Studio | None = None
+    ) -> np.ndarray:
+        """uint8 (size, size): the pixels of ``render``."""
+        return self.render(person, intensities, shot, studio).pixels
 
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
@@ -200,6 +155,7 @@ class Renderer:
         scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, *turn.T))
         scene.window = studio.window * scale * shot.zoom
         scene.size = self.size * self.antialias
+        scene.region = MASK_THRESHOLD
         scene.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
         scene.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
         for name in ("key", "fill", "ambient", "gloss", "seed"):
@@ -225,6 +181,34 @@ _PAINT = (
     "lash",
     "texture",
 )
+
+
+def unit_movements(assets: Assets) -> np.ndarray:
+    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex, as a share of its largest movement.
+
+    Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
+    """
+    names = assets.action_names.tolist()
+    hidden = np.ones(len(assets.template), bool)
+    hidden[assets.triangles[assets.groups == SKIN]] = False
+    hidden |= assets.regions[:, REGIONS.index("inside-mouth")] > 0.5
+    movements = []
+    for row in range(len(facs.AUS)):
+        intensities = np.zeros((len(facs.AUS), 2))
+        intensities[row] = 1
+        moved = assets.express(assets.template, facs.action_weights(intensities, names)) - assets.template
+        length = np.where(hidden, 0, np.sqrt((moved.astype(np.float64) ** 2).sum(axis=1)))
+        movements.append(length / length.max())
+    return np.stack(movements, axis=1).astype(np.float32)
+
+
+def _project(points: np.ndarray, scene: Scene) -> np.ndarray:
+    """float32 (..., 2): column and row of ``points`` (..., 3) in the picture of ``scene``."""
+    eye, right, up, forward = (np.array([*v]) for v in (scene.eye, scene.right, scene.up, scene.forward))
+    away = points.astype(np.float64) - eye
+    scale = CAMERA_DISTANCE / (away @ forward) / scene.window
+    across, height = (away @ right) * scale, (away @ up) * scale
+    return (0.5 * scene.size * np.stack([1 + across, 1 - height], axis=-1)).astype(np.float32)
 
 
 def _towards(azimuth: float, elevation: float) -> np.ndarray:

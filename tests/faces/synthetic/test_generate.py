@@ -53,7 +53,8 @@ def test_another_seed_gives_other_people_and_other_pictures(small):
 
 
 def test_a_picture_is_what_the_renderer_makes_of_its_row(small, head):
-    from fer_lib.faces.synthetic.render import Renderer, Studio, draw_shot
+    from fer_lib.faces.synthetic.render import Renderer
+    from fer_lib.faces.synthetic.studio import Studio, draw_shot
 
     row = 8 * 4 + EMOTIONS.index("fear")
     stream = generate.picture_stream(Recipe(9, 1, 24, 0), subject=4, expression=4, repeat=0)

@@ -8,7 +8,8 @@ from fer_lib.faces.synthetic import facs, render
 from fer_lib.faces.synthetic.assets import LASH, SKIN
 from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.people import draw_person
-from fer_lib.faces.synthetic.render import Renderer, Shot, Studio, draw_shot
+from fer_lib.faces.synthetic.render import Renderer
+from fer_lib.faces.synthetic.studio import Shot, Studio, draw_shot
 
 SIZE = 64
 PLAIN = Shot(
@@ -226,7 +227,16 @@ def test_antialiasing_averages_rays(head, person):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("pose", -1), ("light", 2), ("wrinkles", 1.1), ("window", 0.5), ("blur", (1, 0)), ("noise", (-1, 0))],
+    [
+        ("pose", -1),
+        ("light", 2),
+        ("wrinkles", 1.1),
+        ("window", 0.5),
+        ("blur", (1, 0)),
+        ("noise", (-1, 0)),
+        ("quality", (0, 90)),
+        ("enlargement", (0.5, 1)),
+    ],
 )
 def test_a_studio_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(ParameterError, match=field):
