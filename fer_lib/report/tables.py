@@ -118,6 +118,48 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype="Int64").rename_axis("")
 
 
+def au_table(faces: FaceSet) -> pd.DataFrame:
+    """How often each action unit was coded and seen; one row per AU of ``faces.aus``.
+
+    Columns: ``coded`` and ``present`` (pictures), ``people`` who show it (missing where a set does not know its
+    people), ``intensity`` (mean over the pictures that show it, 0 to 1; NaN where none does).
+    """
+    rows = {}
+    for au in faces.aus:
+        values = faces.table[au]
+        shown = values.gt(0)
+        people = faces.table.loc[shown, "subject"]
+        rows[au] = {
+            "coded": int(values.notna().sum()),
+            "present": int(shown.sum()),
+            "people": people.nunique() if people.ne("").all() else pd.NA,
+            "intensity": values[shown].mean(),
+        }
+    columns = ["coded", "present", "people", "intensity"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
+
+
+def people_table(faces: FaceSet) -> pd.DataFrame:
+    """How many pictures and sequences people have: least, median and most, in each split."""
+    known = faces.table[faces.table["subject"].ne("")]
+    per_person = known.groupby(["split", "subject"]).agg(
+        pictures=("frame", "size"), sequences=("sequence", "nunique")
+    )
+    found = {
+        split: {
+            "people": len(part),
+            **{
+                f"{what}, {name}": float(getattr(part[what], function)())
+                for what in ("pictures", "sequences")
+                for name, function in (("least", "min"), ("median", "median"), ("most", "max"))
+            },
+        }
+        for split, part in ((s, per_person[per_person.index.get_level_values(0) == s]) for s in SPLITS)
+        if len(part)
+    }
+    return pd.DataFrame(found).rename_axis("")
+
+
 def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> pd.DataFrame:
     """Metrics as a table for the page: one row per entry of ``names`` (metric name → what it is).
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_lib import paths
 from fer_lib.errors import ChapterError
 from fer_lib.faces.registry import fingerprint
-from fer_lib.params import FACE_FIELDS, ChapterParameters
+from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import Chapter
 from fer_lib.suite.notebook import code_sources, read_notebook
 
@@ -93,7 +93,10 @@ def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str,
         "parameters": parameters.model_dump(),
         "library": library_files(sources, chapter.notebook.name),
         "packages": {name: version(name) for name in PACKAGES},
-        "faces": fingerprint(**dict(parameters.face_source)),
+        "face_data": {
+            " ".join(str(value) for _, value in source): fingerprint(**dict(source))
+            for source in parameters.face_sources
+        },
     }
 
 
@@ -117,11 +120,10 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
     if changed:
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         reasons.append(f"library changed ({shown})")
-    asked = [
-        {name: inputs.get("parameters", {}).get(name) for name in ("faces", *FACE_FIELDS)}
-        for inputs in (recorded, current)
-    ]
-    if recorded.get("faces") != current["faces"] and asked[0] == asked[1]:
-        absent = current["faces"] == "absent"
+    # Face sets that were not asked for before are told by the parameters that ask for them.
+    before, now = recorded.get("face_data", {}), current["face_data"]
+    changed = {now[asked] for asked in now if before.get(asked, now[asked]) != now[asked]}
+    if changed:
+        absent = "absent" in changed
         reasons.append("face data not found (FER_DATA or --data-dir)" if absent else "face data changed")
     return reasons

@@ -108,7 +108,7 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
 def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
     before anything executes, and chapters that run side by side do not all make the same set."""
-    for source in {model.face_source for model in wanted}:
+    for source in {source for model in wanted for source in model.face_sources}:
         open_faces(**dict(source), progress=True)
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from fer_lib import paths
 from fer_lib.errors import ChapterError, ParameterError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import REGISTRY, open_faces
+from fer_lib.faces.registry import REGISTRY, open_faces, source_status
 from fer_lib.learn.device import device_name, pick_device
 from fer_lib.learn.learner import seed_everything
 from fer_lib.learn.precision import Precision
@@ -64,8 +64,24 @@ class Session:
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
         faces = open_faces(**dict(self.params.face_source), progress=False)
-        self.note(data={"name": faces.name, "pictures": len(faces), "checksum": faces.checksum})
+        exported = source_status(self.params.faces)["exported_from"]
+        name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
+        self.note(data={"name": name, "pictures": len(faces), "checksum": faces.checksum})
         return faces
+
+    def domain(self, name: str) -> FaceSet:
+        """The synthetic face set ``name`` that the chapter opens beside its own.
+
+        Raises ChapterError where the chapter's parameters do not declare it: its result would not be
+        noticed as out of date when those faces change.
+        """
+        declared = {dict(source)["name"]: dict(source) for source in self.params.face_sources[1:]}
+        if name not in declared:
+            raise ChapterError(
+                f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
+                f"{', '.join(declared) or 'none beside its own'}"
+            )
+        return open_faces(**declared[name], progress=False)
 
     @property
     def precision(self) -> str | Precision:

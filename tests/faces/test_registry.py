@@ -1,5 +1,6 @@
 """The registry: names, licences, where copies are looked for, and keys that notice every change."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,11 +16,12 @@ from PIL import Image
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import REGISTRY, Source, fingerprint, list_sources, open_faces, source_status
-from fer_lib.params import FaceSource
+from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
+from fer_lib.faces.sources import Source
+from fer_lib.params import FaceDomain, FaceSource
 from fer_lib.paths import BOOK
 
-ARGUMENTS = {"subjects": 9, "repeats": 1, "size": 48, "face_seed": 0}
+ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
 
 
 @pytest.fixture
@@ -57,13 +59,14 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
             row[field] for field in ("title", "licence", "citation", "how_to_get", "expected", "place")
         )
     assert [row["name"] for row in list_sources()] == list(REGISTRY)
-    keys = [source.citation_key for source in REGISTRY.values()]
+    keys = [source.citation_key for source in REGISTRY.values() if source.reader]
     assert len(set(keys)) == len(keys)
+    keys += [source.citation_key for source in REGISTRY.values() if not source.reader]
     references = (BOOK / "references.bib").read_text(encoding="utf-8")
     assert [key for key in keys if f"{{{key}," not in references] == [], (
         "cited, but not in the book's references"
     )
-    assert REGISTRY["synthetic"].shareable and not REGISTRY["fer2013"].shareable
+    assert {name for name, source in REGISTRY.items() if source.shareable} == set(get_args(FaceDomain))
 
 
 def test_the_code_that_a_source_depends_on_exists():
@@ -87,7 +90,7 @@ def test_asking_what_is_there_loads_no_heavy_library():
     "ask", [source_status, lambda n: open_faces(n, **ARGUMENTS), lambda n: fingerprint(n, **ARGUMENTS)]
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(ask):
-    with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are synthetic, fer2013"):
+    with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are lab, wild"):
         ask("fer2012")
 
 
@@ -98,9 +101,11 @@ def test_fer2013_takes_one_size_only(data):
 
 def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
     assert source_status("fer2013") == {
+        "state": "not found",
         "found": False,
         "place": str(data / "fer2013"),
         "missing": f"folder {data / 'fer2013'}",
+        "exported_from": None,
     }
     assert fingerprint("fer2013", **ARGUMENTS) == "absent"
     with pytest.raises(
@@ -116,18 +121,18 @@ def test_the_first_missing_thing_belongs_to_the_layout_that_is_begun(data):
     assert source_status("fer2013")["missing"] == str(folder / "fer2013.csv")
     (folder / "train").mkdir()
     assert source_status("fer2013")["missing"] == str(folder / "test")
+    assert source_status("fer2013")["state"] == "incomplete"
     assert fingerprint("fer2013", **ARGUMENTS) == "absent"
     (folder / "test").mkdir()
-    assert source_status("fer2013") == {"found": True, "place": str(folder), "missing": None}
+    status = source_status("fer2013")
+    assert (status["state"], status["place"], status["missing"]) == ("found", str(folder), None)
 
 
 def test_fer2013_is_opened_once_and_then_taken_from_the_cache(data, monkeypatch):
     write_fer2013(data, first_pixel=9)
     faces = open_faces("fer2013", **ARGUMENTS)
     assert (len(faces), faces.pixels[0, 0, 0], faces.classes) == (3, 9, ("happiness",))
-    monkeypatch.setattr(
-        "fer_lib.faces.readers.fer2013.read_fer2013", lambda folder: pytest.fail("read again")
-    )
+    monkeypatch.setattr("fer_lib.faces.readers.fer2013.read_fer2013", lambda *_: pytest.fail("read again"))
     assert open_faces("fer2013", **ARGUMENTS).checksum == faces.checksum
 
 
@@ -183,8 +188,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, mo
     csv = write_fer2013(data)
     read = fer2013.read_fer2013
 
-    def change_meanwhile(folder):
-        faces = read(folder)
+    def change_meanwhile(folder, size):
+        faces = read(folder, size)
         write_fer2013(data, first_pixel=7)
         return faces
 
@@ -267,7 +272,8 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
 
 
 def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):
-    keys = {fingerprint("synthetic", **ARGUMENTS)}
+    monkeypatch.setattr(registry, "REGISTRY", registry.REGISTRY | {"synthetic": toy_domain()})
+    keys = {fingerprint("synthetic", **ARGUMENTS), fingerprint("lab", **ARGUMENTS)}
     for field in ARGUMENTS:
         keys.add(fingerprint("synthetic", **{**ARGUMENTS, field: 77}))
     assert len(keys) == 5
@@ -289,8 +295,8 @@ def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
         raise registry.importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(registry.importlib.metadata, "version", gone)
-    assert source_status("synthetic")["missing"] == "the Python package anny (pip install anny)"
-    assert fingerprint("synthetic", **ARGUMENTS) == "absent"
+    assert source_status("lab")["missing"] == "the Python package anny (pip install anny)"
+    assert fingerprint("lab", **ARGUMENTS) == "absent"
 
 
 def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
@@ -298,16 +304,22 @@ def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
 
     asked = []
     monkeypatch.setattr(generate, "synthetic_faces", lambda *args: asked.append(args))
-    open_faces("synthetic", subjects=11, repeats=2, size=64, face_seed=5, progress=False)
-    assert asked == [(11, 2, 64, 5, False)]
+    open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
+    open_faces("micro")
+    assert asked == [("lab", 11, 64, 5, False), ("micro", 0, 96, 0, True)]
 
 
-def read_toy(folder: Path) -> FaceSet:
+def toy_domain() -> Source:
+    """A synthetic set whose code lies in one folder, so that a test can change it."""
+    return dataclasses.replace(REGISTRY["lab"], name="synthetic", code=("synthetic",))
+
+
+def read_toy(folder: Path, size: int) -> FaceSet:
     value = int((folder / "a" / "value.txt").read_text())
     table = pd.DataFrame(
         {"dataset": ["toy"], "subject": "", "sequence": "", "frame": 0, "emotion": "fear", "split": "train"}
     )
-    return FaceSet("toy", np.full((1, 2, 2), value, np.uint8), table)
+    return FaceSet("toy", np.full((1, size, size), value, np.uint8), table)
 
 
 def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
@@ -320,13 +332,19 @@ def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
         shareable=True,
         how_to_get="write it",
         code=("faceset.py",),
-        layouts=(("a", "b"),),
+        size=2,
+        folders=("first", "toy"),
+        layouts=(("a", "b*"),),
         reader=f"{__name__}:read_toy",
     )
     monkeypatch.setitem(REGISTRY, "toy", toy)
     (data / "toy" / "a").mkdir(parents=True)
     (data / "toy" / "a" / "value.txt").write_text("5")
-    assert source_status("toy")["missing"] == str(data / "toy" / "b")
-    (data / "toy" / "b").write_text("")
-    assert open_faces("toy", **{**ARGUMENTS, "size": 24}).pixels.max() == 5
+    assert source_status("toy")["missing"] == str(data / "toy" / "b*")
+    (data / "toy" / "b.txt").write_text("")
+    assert open_faces("toy").pixels.max() == 5
+    assert open_faces("toy", size=24).size == (24, 24)
+    assert read_anew("toy", 8).size == (8, 8)
+    (data / "toy" / registry.EXPORT_NOTE).write_text('{"exported_from": "lab"}')
+    assert source_status("toy")["exported_from"] == "lab"
     assert list_sources()[-1]["found"]

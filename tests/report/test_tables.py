@@ -8,9 +8,11 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.report.tables import (
     MetricError,
     as_html,
+    au_table,
     interval_text,
     metric_text,
     number_text,
+    people_table,
     records_table,
     split_table,
 )
@@ -194,3 +196,30 @@ def test_as_html_escapes_and_takes_functions():
 def test_an_interval_that_could_not_be_computed_says_why():
     metric = {"value": 0.125, "low": None, "high": None, "interval": "none: 1 cluster", "unit": "share"}
     assert interval_text(metric) == "12.5\u00a0% (no interval: 1 cluster)"
+
+
+def test_au_table_counts_coded_and_shown_by_hand():
+    known = faces(["a", "a", "b", "c", "c"])
+    coded = known.table.assign(AU2=[0.5, 0, np.nan, 1, 0.3], AU10=0.0)
+    table = au_table(FaceSet("toy", known.pixels, coded))
+    assert list(table.index) == ["AU2", "AU10"]
+    assert table.loc["AU2", ["coded", "present", "people"]].tolist() == [4, 3, 2]
+    assert table.loc["AU2", "intensity"] == pytest.approx(0.6)
+    assert table.loc["AU10", "present"] == 0 and np.isnan(table.loc["AU10", "intensity"])
+    unknown = au_table(FaceSet("toy", known.pixels, coded.assign(subject="")))
+    assert pd.isna(unknown.loc["AU2", "people"])
+    assert au_table(known).empty
+
+
+def test_people_table_counts_pictures_and_sequences_by_hand():
+    table = pd.DataFrame(
+        {"subject": list("aaabbc"), "sequence": list("112344"), "split": ["train"] * 5 + ["test"]}
+    )
+    table = table.assign(dataset="toy", frame=range(6), emotion="fear")
+    found = people_table(FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table))
+    assert found["train"].to_dict() == {
+        "people": 2,
+        **{"pictures, least": 2, "pictures, median": 2.5, "pictures, most": 3},
+        **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
+    }
+    assert found["test"]["people"] == 1

@@ -32,10 +32,10 @@ def test_a_chapter_depends_on_what_it_imports_and_not_on_what_another_does():
 
 RECORDED = {
     "notebook": "n",
-    "parameters": {"epochs": 5, "faces": "synthetic"},
+    "parameters": {"epochs": 5, "faces": "lab"},
     "packages": {"torch": "1"},
     "library": {"fer_lib/a.py": "1", "fer_lib/b.py": "1"},
-    "faces": "f",
+    "face_data": {"lab 0 48 0": "f", "wild 12 0 0": "w"},
     "upstream": {"faces": "u"},
 }
 
@@ -50,8 +50,8 @@ RECORDED = {
         (("library", "fer_lib/a.py"), "2", "library changed (fer_lib/a.py)"),
         (("library", "fer_lib/c.py"), "1", "library changed (fer_lib/c.py)"),
         (("upstream", "faces"), "v", "upstream faces ran"),
-        (("faces",), "g", "face data changed"),
-        (("faces",), "absent", "face data not found (FER_DATA or --data-dir)"),
+        (("face_data", "wild 12 0 0"), "g", "face data changed"),
+        (("face_data", "lab 0 48 0"), "absent", "face data not found (FER_DATA or --data-dir)"),
     ],
 )
 def test_each_change_is_named(path, value, reason):
@@ -68,9 +68,9 @@ def test_nothing_changed_means_no_reason():
 
 
 def test_another_face_set_is_told_once_as_the_parameter():
-    current = copy.deepcopy(RECORDED) | {"faces": "g"}
+    current = copy.deepcopy(RECORDED) | {"face_data": {"fer2013 0 48 0": "g", "wild 12 0 0": "w"}}
     current["parameters"]["faces"] = "fer2013"
-    assert reasons_out_of_date(RECORDED, current) == ["parameter faces synthetic → fer2013"]
+    assert reasons_out_of_date(RECORDED, current) == ["parameter faces lab → fer2013"]
 
 
 def test_prose_does_not_count_but_code_does(tmp_path, monkeypatch):

@@ -38,10 +38,10 @@ def test_a_long_name_ends_in_a_digest_that_tells_requests_apart():
 
 def test_a_yaml_file_sets_all_chapters_or_one(tmp_path):
     file = tmp_path / "my.yaml"
-    file.write_text("seed: 3\nfaces: synthetic\ntraining:\n  lr: 1e-2\n  bias: true\n")
+    file.write_text("seed: 3\nfaces: wild\ntraining:\n  lr: 1e-2\n  bias: true\n")
     assert read_overrides(file) == {
         "seed": 3,
-        "faces": "synthetic",
+        "faces": "wild",
         "training.lr": "1e-2",
         "training.bias": True,
     }
@@ -62,7 +62,7 @@ def test_a_yaml_file_sets_all_chapters_or_one(tmp_path):
         ("training: {lr: 1, lr: 2}\n", "'lr' is given twice"),
         ("training: {lr: 1}\ntraining: {seed: 2}\n", "'training' is given twice"),
         ("training.lr: 1\ntraining: {lr: 2}\n", "training.lr is given twice"),
-        ("faces: synthetic\nfaces: {samples: 3}\n", "'faces' is given twice"),
+        ("faces: wild\nfaces: {samples: 3}\n", "'faces' is given twice"),
     ],
     ids=lambda value: value[:25],
 )

@@ -1,0 +1,37 @@
+"""A face set written out in the official layout of another: whole, or not at all."""
+
+import json
+import shutil
+import uuid
+from pathlib import Path
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import EXPORT_NOTE, write_layout
+
+
+def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
+    """Write ``faces`` to the folder ``layout`` below ``data_dir``, in the official layout of that real set.
+
+    Read back with ``FER_DATA`` set to ``data_dir``, the set gives the same labels, people, action units and frames,
+    at the layout's resolution. A note in the folder says that these are not the official pictures. Returns
+    the folder. Raises ParameterError for an unknown layout, DataError where the folder exists already, cannot be
+    written, or ``faces`` lacks what the layout holds; nothing is left behind then.
+    """
+    folder = data_dir / layout
+    if folder.exists() or folder.is_symlink():
+        raise DataError(f"{folder}: exists already; name another folder, or move it away")
+    partial = data_dir / f".{layout}.{uuid.uuid4().hex}"
+    try:
+        partial.mkdir(parents=True)
+        write_layout(layout, faces, partial)
+        note = {"exported_from": faces.name, "pictures": len(faces), "checksum": faces.checksum}
+        (partial / EXPORT_NOTE).write_text(json.dumps(note, indent=2) + "\n")
+        partial.rename(folder)
+    except OSError as fault:
+        raise DataError(
+            f"{folder}: the faces could not be written ({fault}); make room or choose another folder"
+        ) from fault
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder

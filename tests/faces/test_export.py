@@ -1,0 +1,60 @@
+"""Exports: a layout appears whole or not at all, and says that it is not the official one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces import registry
+from fer_lib.faces.export import export_faces
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers import fer2013
+
+
+@pytest.fixture
+def faces() -> FaceSet:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
+    table = pd.DataFrame(
+        {
+            "dataset": "wild",
+            "subject": [f"wild-S{i // 2}" for i in range(6)],
+            "sequence": [f"s{i}" for i in range(6)],
+            "frame": 0,
+            "emotion": ["anger", "fear"] * 3,
+            "split": ["train", "train", "valid", "valid", "test", "test"],
+        }
+    )
+    return FaceSet("wild", pixels, table)
+
+
+def test_what_is_exported_is_found_read_and_marked(faces, tmp_path, monkeypatch):
+    folder = export_faces(faces, "fer2013", tmp_path / "data")
+    assert folder == tmp_path / "data" / "fer2013"
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "data"))
+    again = registry.read_anew("fer2013")
+    order = np.argsort(faces.pixels[:, 0, 0]), np.argsort(again.pixels[:, 0, 0])
+    np.testing.assert_array_equal(faces.pixels[order[0]], again.pixels[order[1]])
+    assert registry.source_status("fer2013")["exported_from"] == "wild"
+    with pytest.raises(DataError, match="exists already"):
+        export_faces(faces, "fer2013", tmp_path / "data")
+
+
+@pytest.mark.parametrize("layout", ["lab", "fer2012"])
+def test_a_layout_that_is_none_is_refused(faces, tmp_path, layout):
+    with pytest.raises(ParameterError, match=layout):
+        export_faces(faces, layout, tmp_path / "data")
+    assert not list(tmp_path.glob("data/*"))
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device"), DataError("no"), KeyboardInterrupt]
+)
+def test_a_failure_leaves_nothing(faces, tmp_path, monkeypatch, fault):
+    def half(faces, folder):
+        (folder / "fer2013.csv").write_text("half")
+        raise fault
+
+    monkeypatch.setattr(fer2013, "write_fer2013", half)
+    with pytest.raises(DataError if isinstance(fault, Exception) else KeyboardInterrupt):
+        export_faces(faces, "fer2013", tmp_path)
+    assert list(tmp_path.iterdir()) == []
