@@ -11,7 +11,7 @@ import math
 import numbers
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,12 @@ NOT_CODED = "?"
 """What stands in a cell whose AUs are not known, and beside a code that the coder was not sure of."""
 
 _CODE = re.compile(
-    r"\s*(?P<before>\?)?\s*(?:AU\s*)?(?P<side>[LR])?\s*(?P<au>[0-9]{1,2})\s*(?P<letter>[A-E])?\s*(?P<after>\?)?\s*",
+    r"\s*(?P<before>\?)?\s*(?:AU\s*)?(?P<side>[LR])?\s*(?P<au>[0-9]{1,2})\s*(?P<letter>[A-E])?"
+    r"(?(side)|\s*(?P<behind>[LR])?)\s*(?P<after>\?)?\s*",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"[+,;]")
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
 _COLUMN = re.compile(r"AU([0-9]+)")
 
 
@@ -68,9 +70,10 @@ Codes = tuple[Code, ...] | None
 def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
     """The codes in ``cell``: text, or the bare number that a spreadsheet makes of a single AU.
 
-    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7`` and 4 or 4.0 are read, in either case. Nothing (an
-    empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None;
-    ``12?`` and ``?12`` are a code that is ``uncertain``. An AU may stand there once, or once for each side.
+    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7``, ``10L`` and 4 or 4.0 are read, in either case. Nothing
+    (an empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None;
+    ``12?`` and ``?12`` are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14``
+    is a certain 14. An AU may stand there once, or once for each side.
 
     Raises DataError that begins with ``place`` and names the code at fault.
     """
@@ -80,29 +83,43 @@ def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
     if text == NOT_CODED:
         return None
     codes: list[Code] = []
-    for token in _SEPARATOR.split(text):
-        match = _CODE.fullmatch(token)
-        if not match or int(match["au"]) == 0:
-            raise DataError(
-                f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined by +, "
-                "such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
-            )
-        letter = match["letter"]
-        code = Code(
-            au=int(match["au"]),
-            side=(match["side"] or "").upper(),
-            level=LETTERS.index(letter.upper()) + 1 if letter else None,
-            uncertain=bool(match["before"] or match["after"]),
-        )
-        if any(
-            other.au == code.au and (not (other.side and code.side) or other.side == code.side)
-            for other in codes
-        ):
-            raise DataError(
-                f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for each side"
-            )
-        codes.append(code)
+    for part in _SEPARATOR.split(text):
+        for code in _alternatives([_parse_code(token, text, place) for token in _OR.split(part)]):
+            for other in codes:
+                if other.au == code.au and (not (other.side and code.side) or other.side == code.side):
+                    raise DataError(
+                        f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for each side"
+                    )
+            codes.append(code)
     return tuple(codes)
+
+
+def _parse_code(token: str, text: str, place: str) -> Code:
+    match = _CODE.fullmatch(token)
+    if not match or int(match["au"]) == 0:
+        raise DataError(
+            f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined by +, "
+            "such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
+        )
+    letter = match["letter"]
+    return Code(
+        au=int(match["au"]),
+        side=(match["side"] or match["behind"] or "").upper(),
+        level=LETTERS.index(letter.upper()) + 1 if letter else None,
+        uncertain=bool(match["before"] or match["after"]),
+    )
+
+
+def _alternatives(codes: list[Code]) -> list[Code]:
+    """What is known where one of ``codes`` is meant: all uncertain, or, of one AU, what they agree on."""
+    if len(codes) == 1:
+        return codes
+    if len({code.au for code in codes}) > 1:
+        return [replace(code, uncertain=True) for code in codes]
+    sides, levels = {code.side for code in codes}, {code.level for code in codes}
+    side = sides.pop() if len(sides) == 1 else ""
+    level = levels.pop() if len(levels) == 1 else None
+    return [Code(codes[0].au, side, level, any(code.uncertain for code in codes))]
 
 
 def _cell_text(cell: object, place: str) -> str:
@@ -161,7 +178,8 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
 
     Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i) (``letters=False``: presence
     only). Halves of different level are written one by one (``L12B+R12D``, ``L10``), where ``table`` has both
-    ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN None.
+    ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN, or
+    of a table without such columns, None.
     """
     numbers_present = sorted(int(m[1]) for c in table.columns if (m := _COLUMN.fullmatch(c)))
     rows: list[list[Code]] = [[] for _ in range(len(table))]
@@ -187,7 +205,7 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
             for side, (level, shown, lost) in zip(SIDES, pair, strict=True):
                 if shown:
                     rows[row].append(Code(au, side, level, lost))
-    return [tuple(codes) if known or not codes else None for codes, known in zip(rows, coded, strict=True)]
+    return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
 
 
 def _levels(intensities: np.ndarray) -> np.ndarray:

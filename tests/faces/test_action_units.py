@@ -32,6 +32,11 @@ from fer_lib.faces.action_units import (
         (np.int64(12), (Code(12),)),
         (4.0, (Code(4),)),
         ("12?", (Code(12, uncertain=True),)),
+        ("10L+14AR", (Code(10, "L"), Code(14, "R", 1))),
+        ("R12 or R15", (Code(12, "R", uncertain=True), Code(15, "R", uncertain=True))),
+        ("4 + L14 OR R14", (Code(4), Code(14))),
+        ("14A or 14B", (Code(14),)),
+        ("L14B or L14B?", (Code(14, "L", 2, uncertain=True),)),
         ("4+?R12A", (Code(4), Code(12, "R", 1, uncertain=True))),
         ("?", None),
         (" ? ", None),
@@ -56,7 +61,8 @@ def test_cells(cell, codes):
         ("4+", "'' in '4+'"),
         ("4 7", "'4 7'"),
         ("4F", "'4F'"),
-        ("10L", "'10L'"),
+        ("L10R", "'L10R'"),
+        ("or 4", "'' in 'or 4'"),
         ("LR4", "'LR4'"),
         ("100", "'100'"),
         (100, "'100'"),
@@ -165,8 +171,8 @@ def test_codes_from_columns_by_hand():
     ]
 
 
-def test_a_table_without_au_columns_has_no_codes():
-    assert codes_from_columns(pd.DataFrame({"frame": [1, 2]})) == [(), ()]
+def test_a_table_without_au_columns_was_not_coded():
+    assert codes_from_columns(pd.DataFrame({"frame": [1, 2]})) == [None, None]
 
 
 @pytest.mark.parametrize("seed", range(20))
