@@ -10,16 +10,19 @@ otherwise ``test`` stays whole and a validation split is taken from ``train``. T
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.errors import DataError
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import copy_groups
+from fer_lib.faces.readers.labels import SPELLINGS, require_labels
+from fer_lib.faces.readers.lines import require_header
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
+from fer_lib.faces.readers.votes import read_votes, write_votes
 
 SIDE = 48
 PIXELS = SIDE * SIDE
@@ -28,20 +31,26 @@ CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutra
 
 HEADER = "emotion,pixels,Usage"
 USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
-VOTE_COLUMNS = (
-    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
-    *("unknown", "NF"),
-)
-FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
 RELEASED = 35_887
 """Rows of the released set: 28,709 Training, 3,589 PublicTest, 3,589 PrivateTest."""
+
+PUBLISHED = {
+    "pictures": RELEASED,
+    "pictures of anger": 4_953,
+    "pictures of disgust": 547,
+    "pictures of fear": 5_121,
+    "pictures of happiness": 8_989,
+    "pictures of sadness": 6_077,
+    "pictures of surprise": 4_002,
+    "pictures of neutral": 6_198,
+}
+"""Counts of the released csv (Goodfellow et al. 2013, and the file itself)."""
 
 VALID_FRACTION = 1 / 8
 """Share of ``train`` taken for validation in the image-folder form: 3,589 of 28,709 in the official split."""
 
 _FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict=True)} | {
-    **{emotion: emotion for emotion in CODES},
-    **{"angry": "anger", "happy": "happiness", "sad": "sadness"},
+    name: emotion for name, emotion in SPELLINGS.items() if emotion in CODES
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _USAGE_CODE = {usage.encode(): code for code, usage in enumerate(USAGE)}
@@ -68,10 +77,12 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
         )
     csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
-        faces = _read_csv(require_inside(csv, folder))
+        faces = read_csv(require_inside(csv, folder))
         if votes.exists() or votes.is_symlink():
-            faces = _join_votes(faces, require_inside(votes, folder))
-        return _resized(faces, size)
+            counts = read_votes(require_inside(votes, folder), usage_of(faces))
+            joined = pd.concat([faces.table, counts.drop(columns="image")], axis=1)
+            faces = FaceSet(faces.name, faces.pixels, joined)
+        return resized(faces, size)
     if not (folder / "train").is_dir() and not (folder / "test").is_dir():
         raise DataError(
             f"{csv}: not found, and no image folders train/ and test/ either. Put the official "
@@ -82,24 +93,31 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
             f"{votes}: the FER+ votes follow the rows of fer2013.csv and cannot be joined to an image "
             "folder. Add fer2013.csv, or move this file away"
         )
-    return _resized(_read_folders(folder), size)
+    return resized(_read_folders(folder), size)
 
 
-def _resized(faces: FaceSet, size: int) -> FaceSet:
-    if size == SIDE:
+def usage_of(faces: FaceSet) -> list[str]:
+    """FER2013's names of the splits of all pictures: ``Training``, ``PublicTest``, ``PrivateTest``."""
+    return faces.table["split"].map({split: name for name, split in USAGE.items()}).tolist()
+
+
+def resized(faces: FaceSet, size: int) -> FaceSet:
+    """``faces`` with its pictures, which are face crops already, brought to ``size`` × ``size``."""
+    if faces.size == (size, size):
         return faces
     pixels, _ = gather_pictures(len(faces), size, lambda row: whole(faces.pixels[row], size))
-    return FaceSet(faces.name, pixels, faces.table)
+    return FaceSet(faces.name, pixels, faces.table, left_out=faces.left_out)
 
 
-def _read_csv(csv: Path) -> FaceSet:
+def read_csv(csv: Path) -> FaceSet:
+    """The rows of ``fer2013.csv``: pixels (N, 48, 48), emotions and splits. Raises DataError, naming file and line."""
     pixels, labels, usages = [], [], []
     try:
         with csv.open("rb") as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
             if not header:
                 raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")
-            _require_columns(csv, header, HEADER)
+            require_header(csv, header, HEADER)
             for first, block in _lines(csv, file):
                 parsed = _parse_block(block)
                 if parsed is None:
@@ -121,15 +139,6 @@ def _read_csv(csv: Path) -> FaceSet:
         sequence=[f"{row:05d}" for row in range(len(usage))],
         split_rule="official Usage",
     )
-
-
-def _require_columns(csv: Path, header: str, expected: str) -> None:
-    if header == expected:
-        return
-    given = header.split(",")
-    missing = [column for column in expected.split(",") if column not in given]
-    what = f"column {missing[0]!r} is missing" if missing else "columns in another order or too many"
-    raise DataError(f"{csv}, line 1: {what}; expected the header {expected}, found {header[:120]}")
 
 
 def _lines(csv: Path, file) -> Iterator[tuple[int, bytes]]:
@@ -221,42 +230,6 @@ def _fault_of(line: str) -> str | None:
     return None
 
 
-def _join_votes(faces: FaceSet, votes: Path) -> FaceSet:
-    try:
-        lines = votes.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DataError(f"{votes}: cannot be read ({fault})") from fault
-    if not lines:
-        raise DataError(f"{votes}, line 1: empty; expected the header {FERPLUS_HEADER}")
-    _require_columns(votes, lines[0], FERPLUS_HEADER)
-    if len(lines) - 1 != len(faces):
-        raise DataError(
-            f"{votes}: {len(lines) - 1} rows of votes for the {len(faces)} rows of fer2013.csv; row i must belong to row i"
-        )
-    usage = faces.table["split"].map({split: name for name, split in USAGE.items()}).tolist()
-    counts = np.empty((len(faces), len(VOTE_COLUMNS)), np.int64)
-    for row, line in enumerate(lines[1:]):
-        place = f"{votes}, line {row + 2}"
-        fields = line.split(",")
-        if len(fields) != 2 + len(VOTE_COLUMNS):
-            raise DataError(
-                f"{place}: {len(fields)} fields; expected {2 + len(VOTE_COLUMNS)} ({FERPLUS_HEADER})"
-            )
-        if fields[0] != usage[row]:
-            raise DataError(
-                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two files do not belong together"
-            )
-        for column, value in zip(VOTE_COLUMNS, fields[2:], strict=True):
-            if not (value.isascii() and value.isdigit()) or len(value) > 3:
-                raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
-        counts[row] = fields[2:]
-    named = {("vote_nf" if c == "NF" else f"vote_{c}"): counts[:, i] for i, c in enumerate(VOTE_COLUMNS)}
-    order = [f"vote_{emotion}" for emotion in EMOTIONS] + ["vote_unknown", "vote_nf"]
-    return FaceSet(
-        faces.name, faces.pixels, faces.table.assign(**{column: named[column] for column in order})
-    )
-
-
 def _read_folders(folder: Path) -> FaceSet:
     listed = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
     pixels, _ = gather_pictures(len(listed), SIDE, lambda row: _read_picture(listed[row][2]))
@@ -346,3 +319,33 @@ def _faceset(
         }
     )
     return FaceSet("fer2013", pixels, table)
+
+
+def write_fer2013(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``fer2013.csv``, and its votes, if any, as ``fer2013new.csv``.
+
+    Row i is picture i; pictures of another size than 48 × 48 are resampled. The layout keeps emotion,
+    split and votes; who is shown, sequences, frames and action units are lost. ``Image name`` is
+    ``fer`` and the seven-digit row. Raises DataError for an emotion that FER2013 has no code for, and where
+    one of the three splits has no picture, since ``read_fer2013`` would not take the file for a whole one.
+    """
+    require_labels(faces, CODES, "FER2013")
+    write_csv(faces, folder / "fer2013.csv", [CODES.index(e) for e in faces.table["emotion"]])
+    if any(column.startswith("vote_") for column in faces.table):
+        write_votes(faces, folder / "fer2013new.csv", usage_of(faces))
+
+
+def write_csv(faces: FaceSet, path: Path, codes: Sequence[int]) -> None:
+    """Write the pictures of ``faces`` to ``path`` in the form of fer2013.csv, with the label ``codes`` (N,)."""
+    missing = set(USAGE.values()) - set(faces.table["split"])
+    if missing:
+        raise DataError(
+            f"face set {faces.name!r}: no picture in the split {min(missing)}; fer2013.csv must hold train, valid and test"
+        )
+    pixels = resized(faces, SIDE).pixels
+    number = [str(value) for value in range(256)]
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.write(HEADER + "\n")
+        for picture, code, usage in zip(pixels, codes, usage_of(faces), strict=True):
+            values = " ".join(map(number.__getitem__, picture.tobytes()))
+            file.write(f"{code},{values},{usage}\n")

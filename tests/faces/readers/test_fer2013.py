@@ -5,13 +5,15 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from fer_lib.errors import DataError
-from fer_lib.faces.faceset import EMOTIONS
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, read_fer2013
+from fer_lib.faces.readers.fer2013 import PUBLISHED, read_fer2013, write_fer2013
+from fer_lib.faces.readers.votes import FERPLUS_HEADER
 from fer_lib.paths import data_dir
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -465,6 +467,59 @@ def test_votes_cannot_be_joined_to_image_folders(folder):
         read_fer2013(folder)
 
 
+def face_set(pixels, emotions=NAMES, votes=None) -> FaceSet:
+    n = len(pixels)
+    table = pd.DataFrame(
+        {
+            "dataset": "wild",
+            "subject": [f"wild-{i % 3}" for i in range(n)],
+            "sequence": [f"{i}" for i in range(n)],
+            "frame": 0,
+            "emotion": [emotions[i % len(emotions)] for i in range(n)],
+            "split": [("train", "valid", "test")[i % 3] for i in range(n)],
+        }
+    )
+    return FaceSet("wild", pixels, table.assign(**(votes or {})))
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    votes = {f"vote_{e}": np.arange(9) + k for k, e in enumerate(EMOTIONS)}
+    faces = face_set(pictures(9), votes=votes)
+    write_fer2013(faces, tmp_path)
+    again = read_fer2013(tmp_path)
+    np.testing.assert_array_equal(again.pixels, faces.pixels)
+    for column in ("emotion", "split", *votes):
+        assert again.table[column].tolist() == faces.table[column].tolist()
+    assert set(again.table["vote_unknown"]) == set(again.table["vote_nf"]) == {0}
+    write_fer2013(face_set(pictures(9)), tmp_path)
+    assert (tmp_path / "fer2013.csv").read_text().splitlines()[0] == "emotion,pixels,Usage"
+
+
+def test_pictures_of_another_size_are_resampled_both_ways(tmp_path):
+    bright = np.repeat(np.arange(9, dtype=np.uint8) * 20, 96 * 96).reshape(9, 96, 96)
+    write_fer2013(face_set(bright), tmp_path)
+    assert not (tmp_path / "fer2013new.csv").exists()
+    assert read_fer2013(tmp_path).pixels.tolist() == bright[:, ::2, ::2].tolist()
+    assert read_fer2013(tmp_path, 64).pixels.tolist() == bright[:, :64, :64].tolist()
+
+
+@pytest.mark.parametrize(
+    ("faces", "message"),
+    [
+        (
+            face_set(pictures(9), (*NAMES, "contempt")),
+            r"row 7: the layout of FER2013 has no label for 'contempt'",
+        ),
+        (face_set(pictures(2)), "no picture in the split test"),
+        (face_set(pictures(9), votes={"vote_fear": np.full(9, 0.5)}), "row 0: vote_fear is 0.5"),
+        (face_set(pictures(9), votes={"vote_nf": np.arange(9) * 500}), "row 2: vote_nf is 1000"),
+    ],
+)
+def test_what_the_layout_cannot_hold_is_refused(tmp_path, faces, message):
+    with pytest.raises(DataError, match=message):
+        write_fer2013(faces, tmp_path)
+
+
 def test_the_real_fer2013_has_its_published_counts():
     folder = data_dir() / "fer2013"
     if not (folder / "fer2013.csv").is_file():
@@ -475,6 +530,8 @@ def test_the_real_fer2013_has_its_published_counts():
     assert counts.loc["valid"].tolist() == [467, 56, 496, 895, 653, 415, 607]
     assert counts.loc["test"].tolist() == [491, 55, 528, 879, 594, 416, 626]
     assert faces.pixels[0, 0, :5].tolist() == [70, 80, 82, 72, 58]
+    pictures_of = {f"pictures of {e}": n for e, n in faces.table["emotion"].value_counts().items()}
+    assert {"pictures": len(faces), **pictures_of} == PUBLISHED
     assert set(faces.table["split_rule"]) == {"official Usage"}
     if (folder / "fer2013new.csv").is_file():
         votes = faces.table.filter(like="vote_")

@@ -1,0 +1,86 @@
+"""The votes of FER+ (Barsoum et al., 2016): ten voters per picture of FER2013."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.readers.lines import read_lines, require_header
+
+VOTE_COLUMNS = (
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "NF"),
+)
+"""What could be voted for, in the order of the files; NF is "not a face"."""
+
+FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
+
+
+def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
+    """The FER+ votes in ``fer2013new.csv``, one row for each of ``usage``, the Usage of fer2013.csv's rows.
+
+    Columns: ``vote_<emotion>`` in the order of ``EMOTIONS``, ``vote_unknown``, ``vote_nf`` (not a face), int64, and
+    ``image``, the picture's name, empty where FER+ has none; in the released file four names stand in two rows,
+    with different pictures. Raises DataError, naming file and line.
+    """
+    lines = read_lines(path)
+    if not lines:
+        raise DataError(f"{path}, line 1: empty; expected the header {FERPLUS_HEADER}")
+    require_header(path, lines[0], FERPLUS_HEADER)
+    if len(lines) - 1 != len(usage):
+        raise DataError(
+            f"{path}: {len(lines) - 1} rows of votes for the {len(usage)} rows of fer2013.csv; row i must belong to row i"
+        )
+    counts = np.empty((len(usage), len(VOTE_COLUMNS)), np.int64)
+    names = []
+    for row, line in enumerate(lines[1:]):
+        place = f"{path}, line {row + 2}"
+        fields = line.split(",")
+        if len(fields) != 2 + len(VOTE_COLUMNS):
+            raise DataError(
+                f"{place}: {len(fields)} fields; expected {2 + len(VOTE_COLUMNS)} ({FERPLUS_HEADER})"
+            )
+        if fields[0] != usage[row]:
+            raise DataError(
+                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two files do not belong together"
+            )
+        counts[row] = parse_votes(fields[2:], place)
+        names.append(fields[1].strip())
+    return vote_table(counts).assign(image=names)
+
+
+def parse_votes(fields: Sequence[str], place: str) -> list[int]:
+    """The ten counts in ``fields``, in the order of ``VOTE_COLUMNS``. Raises DataError that begins with ``place``."""
+    for column, value in zip(VOTE_COLUMNS, fields, strict=True):
+        if not (value.isascii() and value.isdigit()) or len(value) > 3:
+            raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
+    return [int(value) for value in fields]
+
+
+def vote_table(counts: np.ndarray) -> pd.DataFrame:
+    """``counts`` (N, 10), in the order of ``VOTE_COLUMNS``, as the columns ``vote_…`` of a FaceSet."""
+    columns = pd.DataFrame(counts, columns=[f"vote_{column.lower()}" for column in VOTE_COLUMNS])
+    return columns[[f"vote_{emotion}" for emotion in EMOTIONS] + ["vote_unknown", "vote_nf"]]
+
+
+def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:
+    """Write the votes of ``faces`` to ``path`` in the form of fer2013new.csv, with the ``usage`` (N,) of its rows.
+
+    A column that the table lacks is written as 0; the picture's name is ``fer`` and the seven-digit row. Raises DataError, naming the row, for a count that is not a whole number below 1000.
+    """
+    columns = [f"vote_{column.lower()}" for column in VOTE_COLUMNS]
+    votes = faces.table.reindex(columns=columns, fill_value=0).to_numpy(float)
+    wrong = np.argwhere((votes % 1 != 0) | (votes > 999))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"face set {faces.name!r}, row {row}: {columns[column]} is {votes[row, column]:g}; fer2013new.csv holds whole numbers up to 999"
+        )
+    rows = zip(usage, votes.astype(int).tolist(), strict=True)
+    lines = [
+        f"{name},fer{row:07d}.png,{','.join(map(str, counts))}" for row, (name, counts) in enumerate(rows)
+    ]
+    path.write_text("\n".join([FERPLUS_HEADER, *lines]) + "\n", encoding="ascii")
