@@ -51,8 +51,9 @@ ACTION_UNITS = {
     "AU24": ActionUnit(
         "lip pressor", {"mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPress{side}": 0.25}
     ),
+    # Enough to show the upper teeth in a smile: AU12's action lifts the lower lip too.
     "AU25": ActionUnit(
-        "lips part", {"jawOpen": 0.12, "mouthLowerDown{side}": 0.45, "mouthUpperUp{side}": 0.2}
+        "lips part", {"jawOpen": 0.2, "mouthLowerDown{side}": 0.85, "mouthUpperUp{side}": 0.35}
     ),
     "AU26": ActionUnit("jaw drop", {"jawOpen": 0.45}),
     "AU27": ActionUnit("mouth stretch", {"jawOpen": 0.9}),
