@@ -9,9 +9,12 @@ import warp as wp
 from fer_lib import paths
 from fer_lib.faces.synthetic import facs
 from fer_lib.faces.synthetic.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
+from fer_lib.faces.synthetic.cast import Shapes, cast, survey
+from fer_lib.faces.synthetic.develop import develop
+from fer_lib.faces.synthetic.hair import grid_coordinates, grid_triangles
 from fer_lib.faces.synthetic.landmarks import landmark_vertices
-from fer_lib.faces.synthetic.paint import CAMERA_DISTANCE, Scene, cast, survey
-from fer_lib.faces.synthetic.people import Person
+from fer_lib.faces.synthetic.people import Person, measure_head
+from fer_lib.faces.synthetic.scene import CAMERA_DISTANCE, Scene
 from fer_lib.faces.synthetic.studio import Shot, Studio
 
 # Height of the eyes above the lips in the template, in metres.
@@ -58,18 +61,24 @@ class Renderer:
         self._names = assets.action_names.tolist()
         triangles = assets.triangles.astype(np.int32)
         self._triangles = triangles
-        self._template = wp.array(assets.template, dtype=wp.vec3, device=self.device)
-        self._regions = wp.array(assets.regions, dtype=wp.vec4, device=self.device)
-        self._groups = wp.array(assets.groups, dtype=wp.uint8, device=self.device)
-        self._corners = wp.array(triangles.ravel(), dtype=wp.int32, device=self.device)
-        self._mesh = wp.Mesh(wp.array(assets.template, dtype=wp.vec3, device=self.device), self._corners)
+        self._shapes = Shapes()
+        self._shapes.rest = self._array(assets.template, wp.vec3)
+        self._shapes.regions = self._array(assets.regions, wp.vec4)
+        self._shapes.groups = self._array(assets.groups, wp.uint8)
+        self._shapes.corners = self._array(triangles.ravel(), wp.int32)
+        self._mesh = wp.Mesh(self._array(assets.template, wp.vec3), self._shapes.corners)
+        self._shapes.head = self._mesh.id
+        self._shapes.hair_corners = self._array(grid_triangles().ravel(), wp.int32)
+        self._shapes.hair_coordinates = self._array(grid_coordinates(), wp.vec3)
+        self._person: Person | None = None
+        self._hair: wp.Mesh | None = None
         rays = size * antialias
         self._radiance = wp.zeros((rays, rays), dtype=float, device=self.device)
         self._eyes = np.unique(triangles[assets.groups == EYE])
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.regions[:, REGIONS.index("lips")] > 0.5
         self._landmarks = landmark_vertices(assets)
-        self._movement = wp.array(unit_movements(assets), dtype=float, device=self.device)
+        self._movement = self._array(unit_movements(assets), float)
         self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
 
     def render(
@@ -88,27 +97,23 @@ class Renderer:
         scene = self._scene(person, shot, studio)
         for name, value in wrinkles.items():
             setattr(scene, name, value)
+        self._seat(person)
         self._mesh.points.assign(vertices)
         self._mesh.refit()
-        inputs = [
-            self._mesh.id,
-            self._template,
-            wp.array(vertex_normals(vertices, self._triangles), dtype=wp.vec3, device=self.device),
-            self._regions,
-            wp.array(person.hair_field, dtype=float, device=self.device),
-            self._corners,
-            self._groups,
-            scene,
-        ]
+        self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
+        self._shapes.rods = self._array(
+            _rods(shot, person, person.vertices[self._eyes].mean(axis=0), scene), wp.vec4
+        )
+        inputs = [self._shapes, scene]
         wp.launch(cast, self._radiance.shape, inputs, [self._radiance], device=self.device)
         step = self.antialias
         radiance = self._radiance.numpy().reshape(self.size, step, self.size, step).mean(axis=(1, 3))
 
         scene.size = self.size
-        inputs = [self._mesh.id, self._movement, self._corners, self._groups, scene]
+        inputs = [self._shapes, self._movement, scene]
         wp.launch(survey, self._inside.shape, inputs, [self._inside], device=self.device)
         return Rendered(
-            pixels=_develop(radiance, shot),
+            pixels=develop(radiance, shot),
             masks=self._inside.numpy().copy(),
             landmarks=_project(vertices[self._landmarks], scene),
         )
@@ -118,6 +123,21 @@ class Renderer:
     ) -> np.ndarray:
         """uint8 (size, size): the pixels of ``render``."""
         return self.render(person, intensities, shot, studio).pixels
+
+    def _array(self, values: np.ndarray, kind: type) -> wp.array:
+        return wp.array(values, dtype=kind, device=self.device)
+
+    def _seat(self, person: Person) -> None:
+        """Prepare what does not change from one picture of a person to the next."""
+        if person is self._person:
+            return
+        self._shapes.grown = self._array(person.grown, wp.vec3)
+        if person.long_hair is not None:
+            points = self._array(person.long_hair.points, wp.vec3)
+            self._hair = wp.Mesh(points, self._shapes.hair_corners)
+            self._shapes.hair = self._hair.id
+            self._shapes.hair_normals = self._array(person.long_hair.normals, wp.vec3)
+        self._person = person
 
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
@@ -146,31 +166,64 @@ class Renderer:
         pivot = eyes + PIVOT
         # The camera goes round the resting head instead of the head turning before the camera.
         turn = _rotation(shot.yaw, shot.pitch, shot.roll).T
-        centre = np.array([0.5 * (eyes[0] + lips[0]), eyes[1], 0.55 * eyes[2] + 0.45 * lips[2]])
+        height = (1 - studio.centre) * eyes[2] + studio.centre * lips[2]
+        centre = np.array([0.5 * (eyes[0] + lips[0]), eyes[1], height])
         centre += (shot.shift[0], 0, shot.shift[1])
-        camera = pivot + turn @ (centre - (0, CAMERA_DISTANCE, 0) - pivot)
+        aim = pivot + turn @ (centre - pivot)
         azimuth, elevation = shot.key_azimuth, shot.key_elevation
 
         scene = Scene()
-        scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, *turn.T))
-        scene.window = studio.window * scale * shot.zoom
-        scene.size = self.size * self.antialias
-        scene.region = MASK_THRESHOLD
         scene.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
         scene.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
-        for name in ("key", "fill", "ambient", "gloss", "seed"):
+        right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
+        scene.window = studio.window * scale * shot.zoom
+        # The crop goes some of the way with the face, then as far off it as the shot says.
+        followed = studio.follow * (centre - aim)
+        across = followed @ right + scene.window * shot.offset[0]
+        height = followed @ up + scene.window * shot.offset[1]
+        camera = aim - CAMERA_DISTANCE * forward + across * right + height * up
+        scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, right, forward, up))
+        scene.size = self.size * self.antialias
+        scene.region = MASK_THRESHOLD
+        for name in _SHOT:
             setattr(scene, name, getattr(shot, name))
         scene.background = wp.vec3(*shot.background)
         for name in _PAINT:
             setattr(scene, name, getattr(person, name))
+
+        middle, scene.half_head, _top = measure_head(person.vertices, self.assets)
+        scene.middle = wp.vec3(*middle)
+        hair, glasses = person.long_hair, person.glasses
+        if hair is not None:
+            scene.long_hair = 1
+            scene.opening = wp.vec4(*hair.opening)
+            scene.opening_roundness = hair.roundness
+        if glasses is not None:
+            scene.glasses = 1
+            scene.lenses = wp.vec3(*glasses.middle)
+            scene.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
+            scene.lens_squareness = glasses.squareness
+            scene.frame, scene.tint, scene.glare = glasses.frame, glasses.tint, glasses.glare
+        scene.rods = len(shot.rods)
+        scene.strands = len(shot.strands)
+        for name, strand in zip(("strand_1", "strand_2", "strand_3"), shot.strands, strict=False):
+            setattr(scene, name, wp.vec4(*strand))
         return scene
 
 
+_SHOT = ("key", "fill", "ambient", "gloss", "shadow", "scenery", "seed")
 _PAINT = (
     "skin",
     "lips",
     "stubble",
+    "beard",
+    "moustache",
     "freckles",
+    "bags",
+    "grain",
+    "eye_shadow",
+    "clothes",
+    "neckline",
     "hair",
     "hair_density",
     "brow",
@@ -181,6 +234,20 @@ _PAINT = (
     "lash",
     "texture",
 )
+
+
+def _rods(shot: Shot, person: Person, eyes: np.ndarray, scene: Scene) -> np.ndarray:
+    """float32 (2 R, 4): the rods of a shot as the kernel reads them, in the person's space."""
+    right, forward, up = (np.array([*v]) for v in (scene.right, scene.forward, scene.up))
+    middle = np.array([*scene.middle])
+    front = np.array([middle[0], eyes[1], middle[2]])
+    rows = np.zeros((max(2 * len(shot.rods), 2), 4), np.float32)
+    for i, rod in enumerate(shot.rods):
+        for j, end in enumerate((rod.start, rod.end)):
+            rows[2 * i + j, :3] = front + end[0] * right + end[1] * up - end[2] * forward
+        rows[2 * i, 3] = rod.radius
+        rows[2 * i + 1, 3] = person.skin if rod.albedo is None else rod.albedo
+    return rows
 
 
 def unit_movements(assets: Assets) -> np.ndarray:
@@ -253,26 +320,3 @@ def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict
         "marionette": with_rest(pair(("mouthFrown{side}", 1.0)), 0.6),
         "chin": strength * action["mouthShrugLower"],
     }
-
-
-def _develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
-    """uint8 picture of linear ``radiance``: exposure, gamma, blur, then sensor noise."""
-    picture = (1 - np.exp(-1.45 * radiance.astype(np.float64))) ** (1 / 1.75)
-    if shot.blur > 0.05:
-        picture = _blurred(picture, shot.blur)
-    noise = np.random.default_rng(shot.seed).standard_normal(picture.shape)
-    return np.round(255 * np.clip(picture + shot.noise * noise, 0, 1)).astype(np.uint8)
-
-
-def _blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with ``sigma`` in pixels; edges are repeated."""
-    radius = max(1, math.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for axis in (0, 1):
-        padded = np.pad(picture, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        length = picture.shape[axis]
-        picture = sum(
-            weight * np.take(padded, range(i, i + length), axis=axis) for i, weight in enumerate(kernel)
-        )
-    return picture

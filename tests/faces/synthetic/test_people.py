@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from fer_lib.faces.synthetic.people import draw_person, hair_field
+from fer_lib.faces.synthetic.hair import scalp_field
+from fer_lib.faces.synthetic.people import draw_person
 
 PAINT = (
     "skin",
@@ -46,8 +47,8 @@ def test_people_differ(people):
 
 
 def test_hair_grows_on_the_crown_and_not_on_the_face(head):
-    field = hair_field(head.template, hairline=0.0)
+    field = scalp_field(head.template, hairline=0.0)
     top, chin_and_nose = np.argmax(head.template[:, 2]), head.template[:, 1] < -0.11
     assert field[top] > 0.03
     assert (field[chin_and_nose & (head.template[:, 2] < 0.77)] < 0).all()
-    assert (hair_field(head.template, hairline=0.01) <= field).all()
+    assert (scalp_field(head.template, hairline=0.01) <= field).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_lib.errors import ParameterError
-from fer_lib.faces.synthetic import facs, render
+from fer_lib.faces.synthetic import develop, facs, render
 from fer_lib.faces.synthetic.assets import LASH, SKIN
 from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.people import draw_person
@@ -213,10 +213,10 @@ def test_noise_and_blur_are_what_the_shot_says(renderer, person, neutral):
 def test_blur_of_a_point_is_the_gaussian():
     point = np.zeros((15, 15))
     point[7, 7] = 1
-    blurred = render._blurred(point, 1.0)
+    blurred = develop.blurred(point, 1.0)
     assert blurred.sum() == pytest.approx(1)
     assert blurred[7, 8] / blurred[7, 7] == pytest.approx(np.exp(-0.5))
-    np.testing.assert_allclose(render._blurred(np.ones((4, 6)), 0.8), 1)
+    np.testing.assert_allclose(develop.blurred(np.ones((4, 6)), 0.8), 1)
 
 
 def test_antialiasing_averages_rays(head, person):

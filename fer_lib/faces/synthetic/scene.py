@@ -1,0 +1,121 @@
+"""What a kernel is told about one picture, and the small functions that all kernels share."""
+
+import warp as wp
+
+# Where things are in the template, in metres.
+EYE_X, EYE_Y, EYE_Z = 0.0308, -0.1245, 0.7284
+CAMERA_DISTANCE = 1.3
+
+
+@wp.struct
+class Scene:
+    """What one launch needs beside the mesh; pairs are (subject's left, subject's right)."""
+
+    eye: wp.vec3
+    right: wp.vec3
+    up: wp.vec3
+    forward: wp.vec3
+    window: wp.float32
+    size: wp.int32
+    light: wp.vec3
+    fill_light: wp.vec3
+    key: wp.float32
+    fill: wp.float32
+    ambient: wp.float32
+    gloss: wp.float32
+    # Share of the key light that still reaches its shadows.
+    shadow: wp.float32
+    background: wp.vec3
+    seed: wp.int32
+    # Share of a unit's largest movement from which on skin is in its mask.
+    region: wp.float32
+    # The person's paint.
+    skin: wp.float32
+    lips: wp.float32
+    stubble: wp.float32
+    beard: wp.float32
+    moustache: wp.float32
+    freckles: wp.float32
+    bags: wp.float32
+    grain: wp.float32
+    eye_shadow: wp.float32
+    clothes: wp.float32
+    neckline: wp.float32
+    hair: wp.float32
+    hair_density: wp.float32
+    brow: wp.float32
+    brow_height: wp.float32
+    brow_arch: wp.float32
+    brow_thickness: wp.float32
+    iris: wp.float32
+    lash: wp.float32
+    texture: wp.int32
+    # Middle of the head at the height of the eyes, and half the head's width.
+    middle: wp.vec3
+    half_head: wp.float32
+    # Long hair leaves a window for the face: (half width, top, slant of the top, flare), in half heads.
+    long_hair: wp.int32
+    opening: wp.vec4
+    opening_roundness: wp.float32
+    # Glasses: middle between the lenses, in metres; (lens centre x, half width, half height, rim), in metres.
+    glasses: wp.int32
+    lenses: wp.vec3
+    lens: wp.vec4
+    lens_squareness: wp.float32
+    frame: wp.float32
+    tint: wp.float32
+    glare: wp.float32
+    # Things before the face: the number of rods, and of strands (place, slant, curve, half width; half windows).
+    rods: wp.int32
+    strands: wp.int32
+    strand_1: wp.vec4
+    strand_2: wp.vec4
+    strand_3: wp.vec4
+    # Things in the background: their strength.
+    scenery: wp.float32
+    # How deep the wrinkles are that actions leave, in [0, 1].
+    forehead: wp.vec2
+    forehead_middle: wp.float32
+    glabella: wp.vec2
+    nose_bridge: wp.vec2
+    nasolabial: wp.vec2
+    crows_feet: wp.vec2
+    lower_lid: wp.vec2
+    dimple: wp.vec2
+    marionette: wp.vec2
+    chin: wp.float32
+
+
+@wp.func
+def step_between(low: float, high: float, x: float):
+    t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@wp.func
+def bump(x: float, width: float):
+    """1 at 0, falling off over ``width``: the profile of a crease."""
+    return wp.exp(-(x * x) / (width * width))
+
+
+@wp.func
+def ridge(x: float, low: float, high: float, soft: float):
+    """1 between ``low`` and ``high``, with soft ends."""
+    return step_between(low - soft, low + soft, x) * (1.0 - step_between(high - soft, high + soft, x))
+
+
+@wp.func
+def of_side(pair: wp.vec2, x: float):
+    """The left or the right value, blended over the 8 mm around the midline."""
+    t = step_between(-0.004, 0.004, x)
+    return pair[0] * t + pair[1] * (1.0 - t)
+
+
+@wp.func
+def towards(row: int, column: int, s: Scene):
+    """Unit vector from the camera through a pixel's centre, and that point in half windows: right, up."""
+    u = 2.0 * (float(column) + 0.5) / float(s.size) - 1.0
+    v = 1.0 - 2.0 * (float(row) + 0.5) / float(s.size)
+    across, height = u * s.window, v * s.window
+    direction = wp.normalize(s.forward * CAMERA_DISTANCE + s.right * across + s.up * height)
+    return direction, u, v
