@@ -30,24 +30,27 @@ def mutual_information(table: pd.DataFrame, present_from: float = 0.0) -> pd.Dat
     ``n``: pictures with an emotion for which the AU was coded; ``present``: share of them that show it; ``entropy`` of its presence and
     ``information``, its mutual information with the emotion, in bits; ``share`` = information / entropy: 0 where
     the AU is independent of the emotion, 1 where the emotion determines it, NaN for an AU that is always
-    or never there. Plug-in estimates: with E emotions they lie about (E - 1) / (2 n ln 2) bits too high. Arguments and
+    or never there. All are NaN but ``n`` where none was coded. Plug-in estimates: with E emotions they lie about (E - 1) / (2 n ln 2) bits too high. Arguments and
     errors as for ``au_emotion_table``.
     """
     emotion, present = _presence(table, present_from)
     rows = {}
     for au, values in present.items():
         coded = values.notna()
-        shown = values[coded].astype(bool)
-        entropy = mutual_info_score(shown, shown) / np.log(2)
-        information = mutual_info_score(emotion[coded], shown) / np.log(2)
-        rows[au] = {
-            "n": int(coded.sum()),
-            "present": float(shown.mean()) if len(shown) else np.nan,
-            "entropy": max(entropy, 0.0),
-            "information": max(information, 0.0),
-            "share": information / entropy if entropy > 1e-12 else np.nan,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("AU")
+        rows[au] = {"n": int(coded.sum())}
+        if coded.any():
+            shown, with_it = values[coded], emotion[coded]
+            entropy = max(mutual_info_score(shown, shown) / np.log(2), 0.0)
+            information = max(mutual_info_score(with_it, shown) / np.log(2), 0.0)
+            share = information / entropy if entropy > 1e-12 else np.nan
+            rows[au] |= {
+                "present": shown.mean(),
+                "entropy": entropy,
+                "information": information,
+                "share": share,
+            }
+    columns = ["n", "present", "entropy", "information", "share"]
+    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("AU")
 
 
 def _presence(table: pd.DataFrame, present_from: float) -> tuple[pd.Series, pd.DataFrame]:

@@ -49,7 +49,7 @@ class Crowd:
 
     faint: float = 0.3
     clear: float = 0.9
-    agreement: float = 3.0
+    agreement: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.faint <= self.clear <= 1:

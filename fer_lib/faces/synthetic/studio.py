@@ -121,6 +121,7 @@ class Shot:
 
     ``offset``: of the crop, in shares of half its width (right, up); ``tilt``: of the camera about its axis;
     ``shadow``: share of the key light that reaches its shadows; ``background``: light, slope and cloudiness;
+    ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the sensor's noise;
     ``scenery``: strength of the things in the background; ``strands`` of hair before the face: place, slant and
     curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor; ``blur`` in pixels.
     """
@@ -142,6 +143,7 @@ class Shot:
     blur: float
     noise: float
     seed: int
+    frame: int = 0
     offset: tuple[float, float] = (0.0, 0.0)
     tilt: float = 0.0
     shadow: float = 0.25

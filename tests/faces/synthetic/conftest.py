@@ -21,7 +21,7 @@ def head(cache):
 
 @pytest.fixture(scope="session")
 def small(head):
-    """9 people, one 24-pixel picture of each expression, made by two workers."""
+    """``lab`` with 9 people: 38 sequences of four 24-pixel pictures, made by two workers."""
     from fer_lib.faces.synthetic.generate import Recipe, generate
 
-    return generate(Recipe(subjects=9, repeats=1, size=24, seed=0), workers=2)
+    return generate(Recipe("lab", subjects=9, size=24, seed=0), workers=2)
