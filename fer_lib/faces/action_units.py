@@ -193,7 +193,7 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
             halves = np.where(np.isnan(given).all(axis=1, keepdims=True), halves, given)
         unknown = np.isnan(halves)
         coded |= ~unknown.all(axis=1)
-        levels = _levels(halves)
+        levels = intensity_levels(halves)
         for row in np.flatnonzero(((levels > 0) | unknown).any(axis=1)):
             pair = [
                 (int(level) if letters and not lost else None, bool(level) or lost, bool(lost))
@@ -208,11 +208,12 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
     return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
 
 
-def _levels(intensities: np.ndarray) -> np.ndarray:
-    """Levels 0 … 5 of ``intensities`` in [0, 1]: 0 for 0 (and NaN), else ceil(5 i)."""
+def intensity_levels(intensities: np.ndarray) -> np.ndarray:
+    """The levels 0 … 5 of ``intensities`` in [0, 1], of the same shape: 0 for 0 and for NaN, else ceil(5 i)."""
+    known = np.nan_to_num(intensities)
     # Less a little, or 0.6 kept as float32 would be level 4.
-    levels = np.ceil(np.nan_to_num(intensities) * len(LETTERS) - 1e-6)
-    return np.where(np.nan_to_num(intensities) > 0, np.clip(levels, 1, len(LETTERS)), 0).astype(int)
+    levels = np.clip(np.ceil(known * len(LETTERS) - 1e-6), 1, len(LETTERS))
+    return np.where(known > 0, levels, 0).astype(int)
 
 
 def codes_of(table: pd.DataFrame, letters: bool = True) -> list[Codes]:

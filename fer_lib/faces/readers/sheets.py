@@ -1,0 +1,162 @@
+"""Coding sheets: the tables in .xlsx files that say what a clip shows, read by column name and row by row."""
+
+import math
+import numbers
+import re
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from fer_lib.errors import DataError
+from fer_lib.faces.readers.pictures import list_inside
+
+_DAMAGE = (
+    *(OSError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, InvalidFileException),
+)
+"""What openpyxl lets through of damaged workbooks; SyntaxError is that of the XML parser."""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row of a coding sheet: ``cells`` by column name, and ``place``, the file and row that messages name."""
+
+    place: str
+    number: int
+    cells: Mapping[str, object]
+
+    def text(self, column: str) -> str:
+        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands there."""
+        return cell_text(self.cells[column])
+
+    def whole(self, column: str, absent: Sequence[str] = ()) -> int | None:
+        """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else DataError."""
+        text = self.text(column)
+        if text in absent:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", text):
+            raise self.fault(column, "expected a whole number")
+        return int(text)
+
+    def fault(self, column: str, expected: str) -> DataError:
+        """The error that names file, row, column and what stands there."""
+        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {expected}")
+
+
+def cell_text(value: object) -> str:
+    """A cell's value as text: whole numbers without a decimal point, nothing as the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        number = float(value)
+        if math.isnan(number):
+            return ""
+        if number.is_integer():
+            return str(int(number))
+    return str(value).strip()
+
+
+def find_sheet(folder: Path, pattern: str) -> Path:
+    """The one workbook directly in ``folder`` whose name matches the glob ``pattern``, in either case.
+
+    Raises DataError where there is none or more than one, and for a link that leaves ``folder``.
+    """
+    # Excel leaves ~$NAME.xlsx beside a workbook that is open.
+    sheets = [
+        path
+        for path in list_inside(folder, folder)
+        if fnmatchcase(path.name.lower(), pattern.lower()) and not path.name.startswith("~$")
+    ]
+    if not sheets:
+        raise DataError(f"{folder / pattern}: not found; the coding sheet belongs there")
+    if len(sheets) > 1:
+        raise DataError(f"{sheets[0]} and {sheets[1].name}: two coding sheets; keep the one to be used")
+    return sheets[0]
+
+
+def read_sheet(
+    path: Path, columns: Sequence[str], key: Sequence[str], first_cell: str = "Subject", sheet: str = ""
+) -> list[SheetRow]:
+    """The rows of the workbook at ``path`` that stand under the header row, each with the cells of ``columns``.
+
+    The header is the first row whose first cell is ``first_cell``, so that notes may stand above it. Columns are
+    found by name, wherever they stand; case, spaces and underscores in names do not matter; empty rows and further
+    columns are ignored. The worksheet named ``sheet`` is read, or the first one. ``key``: columns that together
+    name a row; two rows with the same key are an error.
+
+    Raises DataError, naming file and row: unreadable workbook, no header, a missing or doubled column (with the
+    columns that were found), no rows, doubled rows.
+    """
+    table = _cells(path, sheet)
+    wanted = {_plain(column): column for column in columns}
+    header_row = next((k for k, cells in table if _plain(cell_text(cells[0])) == _plain(first_cell)), None)
+    if header_row is None:
+        raise DataError(
+            f"{path}: no header row; expected a row whose first cell is {first_cell}, with the columns "
+            + ", ".join(columns)
+        )
+    header = [cell_text(cell) for cell in dict(table)[header_row]]
+    found: dict[str, int] = {}
+    for position, name in enumerate(header):
+        column = wanted.get(_plain(name))
+        if column in found:
+            raise DataError(f"{path}, row {header_row}: two columns {column}; keep one")
+        if column:
+            found[column] = position
+    missing = [column for column in columns if column not in found]
+    if missing:
+        raise DataError(
+            f"{path}, row {header_row}: no column {missing[0]!r}; found {', '.join(filter(None, header))}. "
+            "Was it renamed? Columns are found by name"
+        )
+    rows = [
+        SheetRow(f"{path}, row {k}", k, {column: cells[at] for column, at in found.items()})
+        for k, cells in table
+        if k > header_row and any(cell_text(cells[at]) for at in found.values())
+    ]
+    if not rows:
+        raise DataError(f"{path}: no rows under the header in row {header_row}")
+    seen: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        name = tuple(row.text(column) for column in key)
+        if name in seen:
+            raise DataError(
+                f"{row.place}: {' '.join(key)} {' '.join(name)} stands in row {seen[name]} already; keep one row"
+            )
+        seen[name] = row.number
+    return rows
+
+
+def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
+    """(row number, cell values) of every row of a worksheet, numbered from 1 as Excel shows them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # styles and extensions that openpyxl does not keep
+            book = openpyxl.load_workbook(path, data_only=True)
+            page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
+            rows = [(k, cells) for k, cells in enumerate(page.iter_rows(values_only=True), start=1) if cells]
+            book.close()
+    except _DAMAGE as fault:
+        raise DataError(f"{path}: not a readable .xlsx workbook ({fault})") from fault
+    return rows
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_]+", "", name).casefold()
+
+
+def write_sheet(path: Path, title: str, rows: Sequence[Sequence[object]]) -> None:
+    """Write ``rows`` as the worksheet ``title`` of a new workbook at ``path``."""
+    book = openpyxl.Workbook()
+    book.active.title = title
+    for row in rows:
+        book.active.append(list(row))
+    book.save(path)
