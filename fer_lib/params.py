@@ -69,7 +69,10 @@ class ChapterParameters(BaseModel):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """All face sets that the chapter opens, the one that it is about first."""
+        """All face sets that the chapter opens: the one that it is about, then those that it sets beside it.
+
+        A real set among the latter may be absent on a machine.
+        """
         return (self.face_source,)
 
 
@@ -84,12 +87,11 @@ class FacesParameters(ChapterParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter, and a small one of each synthetic kind to set beside it."""
+        """The face set of the chapter, a small one of each synthetic kind beside it, and the real FER2013."""
         small = {"subjects": self.domain_subjects, "size": 0, "face_seed": self.face_seed}
-        return (
-            self.face_source,
-            *((("name", domain), *small.items()) for domain in get_args(FaceDomain)),
-        )
+        real = {"subjects": 0, "size": 48, "face_seed": 0}
+        beside = [(domain, small) for domain in get_args(FaceDomain)] + [("fer2013", real)]
+        return (self.face_source, *((("name", name), *fields.items()) for name, fields in beside))
 
 
 class TrainingParameters(ChapterParameters):

@@ -86,7 +86,7 @@ _SHEET = ("readers/sheets.py", "action_units.py")
 SOURCES = (
     _domain("lab", "Synthetic, posed in a laboratory: neutral to apex, frontal, even light (as CK+)", 96),
     _domain("wild", "Synthetic, from the wild: pose, light, blur, occlusion, wrong labels (as FER2013)", 48),
-    _domain("game", "Synthetic, before a webcam, with the votes of a crowd (as NovaEmotions)", 48),
+    _domain("game", "Synthetic, before a webcam, with the votes of a crowd (as NovaEmotions)", 64),
     _domain("micro", "Synthetic micro-expressions: clips of half a second at 200 fps (as CASME II)", 96),
     _real(
         "fer2013",

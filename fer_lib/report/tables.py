@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from fer_lib.errors import FerError
@@ -137,6 +138,54 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
         }
     columns = ["coded", "present", "people", "intensity"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
+
+
+def picture_statistics(sets: Mapping[str, FaceSet], seed: int, pictures: int = 1000) -> pd.DataFrame:
+    """What the pictures of several sets are like, whatever they show; one row per set.
+
+    Of ``pictures`` drawn pictures of each: ``pixels`` (side), mean ``grey`` and ``contrast`` (standard deviation within a
+    picture) of 255, ``sharpness`` (mean absolute step between neighbouring pixels over the contrast) and ``symmetry``
+    (correlation of a picture with its mirror image); ``people`` is the number of known ones in the whole set.
+    """
+    rows = {}
+    for name, faces in sets.items():
+        rng = np.random.default_rng(seed)
+        drawn = faces.gather(rng.permutation(len(faces))[:pictures]).astype(np.float64)
+        centred = drawn - drawn.mean(axis=(1, 2), keepdims=True)
+        contrast = np.maximum(centred.std(axis=(1, 2)), 1e-9)
+        steps = [np.abs(np.diff(drawn, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
+        mirrored = (centred * centred[:, :, ::-1]).mean(axis=(1, 2)) / contrast**2
+        rows[name] = {
+            "pixels": faces.size[0],
+            "pictures": len(faces),
+            "people": faces.table.loc[faces.table["subject"].ne(""), "subject"].nunique(),
+            "grey": round(float(drawn.mean()), 1),
+            "contrast": round(float(contrast.mean()), 1),
+            "sharpness": round(float((np.mean(steps, axis=0) / contrast).mean()), 3),
+            "symmetry": round(float(mirrored.mean()), 2),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("")
+
+
+INFORMATION_FORMATS = {
+    "pictures": "count",
+    "acts in": "share",
+    "information (bits)": "",
+    "share of all there is to know": "share",
+}
+
+
+def information_table(information: pd.DataFrame) -> pd.DataFrame:
+    """``faces.au_statistics.mutual_information`` for the page: the unit that the emotion tells most about first."""
+    kept = information.rename(
+        columns={
+            "n": "pictures",
+            "present": "acts in",
+            "information": "information (bits)",
+            "share": "share of all there is to know",
+        }
+    ).sort_values("share of all there is to know", ascending=False)
+    return kept[list(INFORMATION_FORMATS)].rename_axis("")
 
 
 def people_table(faces: FaceSet) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import psutil
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
-from fer_lib.faces.registry import open_faces, require_source
+from fer_lib.faces.registry import open_faces, require_source, source_status
 from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
@@ -108,8 +108,12 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
 def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
     before anything executes, and chapters that run side by side do not all make the same set."""
-    for source in {source for model in wanted for source in model.face_sources}:
+    models = list(wanted)
+    for source in {model.face_source for model in models}:
         open_faces(**dict(source), progress=True)
+    for source in {source for model in models for source in model.face_sources[1:]}:
+        if source_status(dict(source)["name"])["found"]:
+            open_faces(**dict(source), progress=True)
 
 
 def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:

@@ -69,8 +69,8 @@ class Session:
         self.note(data={"name": name, "pictures": len(faces), "checksum": faces.checksum})
         return faces
 
-    def domain(self, name: str) -> FaceSet:
-        """The synthetic face set ``name`` that the chapter opens beside its own.
+    def beside(self, name: str) -> FaceSet | None:
+        """The face set ``name`` that the chapter sets beside its own; None where it is not on this machine.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be
         noticed as out of date when those faces change.
@@ -81,7 +81,7 @@ class Session:
                 f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
                 f"{', '.join(declared) or 'none beside its own'}"
             )
-        return open_faces(**declared[name], progress=False)
+        return open_faces(**declared[name], progress=False) if source_status(name)["found"] else None
 
     @property
     def precision(self) -> str | Precision:

@@ -314,6 +314,14 @@ def toy_domain() -> Source:
     return dataclasses.replace(REGISTRY["lab"], name="synthetic", code=("synthetic",))
 
 
+def test_a_synthetic_set_is_listed_as_it_is_made():
+    from fer_lib.faces.synthetic.domains import DOMAINS
+
+    made = {name: domain.size for name, domain in DOMAINS.items()}
+    assert made == {name: source.size for name, source in REGISTRY.items() if not source.reader}
+    assert tuple(made) == get_args(FaceDomain)
+
+
 def read_toy(folder: Path, size: int) -> FaceSet:
     value = int((folder / "a" / "value.txt").read_text())
     table = pd.DataFrame(

@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.synthetic.stage import Switched
 from fer_lib.report import figures
 from fer_lib.report.figures import FigureError
 
@@ -72,7 +73,32 @@ def toy_weights() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, (64, 1, 5, 5))
 
 
+def toy_switched() -> Switched:
+    """Two units, the first of which changes its own region only, the second half its own and half outside."""
+    off = np.full((8, 8), 100, np.uint8)
+    on = np.stack([off, off])
+    masks = np.zeros((2, 8, 8), bool)
+    masks[:, :4] = True
+    on[0, :2] += 40
+    on[1, 3:5] -= 20
+    return Switched(("AU1", "AU12"), off, on, masks)
+
+
+def toy_clip() -> FaceSet:
+    """Frames in no order; the change from the first is largest at frame 30, AU12 acts and AU4 does not."""
+    frames = np.array([10, 40, 30, 20])
+    greys = {10: 50, 20: 60, 30: 80, 40: 55}
+    table = pd.DataFrame({"frame": frames, "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0})
+    table = table.assign(dataset="toy", subject="s", sequence="c", emotion="happiness", split="train")
+    return FaceSet("toy", np.stack([np.full((8, 8), greys[f], np.uint8) for f in frames]), table)
+
+
 DRAWINGS = {
+    "portraits": lambda: figures.portraits(toy_faces().pixels[:7]),
+    "expressions": lambda: figures.expressions(toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear")),
+    "switched_units": lambda: figures.switched_units(toy_switched()),
+    "face_rows": lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, 3, 0),
+    "clip_strip": lambda: figures.clip_strip(toy_clip()),
     "class_counts": lambda: figures.class_counts(toy_faces()),
     "mean_faces": lambda: figures.mean_faces(toy_faces(), ("neutral", "anger", "happiness")),
     "sample_grid": lambda: figures.sample_grid(toy_faces(), ("neutral", "anger", "happiness"), 4, 0),
@@ -299,3 +325,35 @@ def test_a_perfect_confusion_matrix_says_so():
     matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
     _, data, alt = figures.confusion_matrix(matrix)
     assert len(data) == 64 and "No picture is confused." in alt
+
+
+def test_switched_units_say_how_much_of_the_change_lies_in_the_region():
+    _, data, alt = figures.switched_units(toy_switched())
+    assert data["inside"].tolist() == [1.0, 0.5]
+    assert data["region"].tolist() == [0.5, 0.5]
+    assert data["changed"].tolist() == [0.25, 0.25]
+    assert "least for AU12 (50.0 %)" in alt
+
+
+def test_a_clip_is_shown_in_the_order_of_its_frames_with_the_units_that_act():
+    _, data, alt = figures.clip_strip(toy_clip())
+    assert data["frame"].tolist() == [10, 20, 30, 40]
+    assert data["change"].tolist() == [0, 10, 30, 5]
+    assert data["milliseconds"].tolist() == [0, 50, 100, 150]
+    assert "AU12" in data and "AU4" not in data
+    assert "largest at frame 30" in alt
+
+
+def test_rows_of_sets_show_other_people_first():
+    _, data, _ = figures.face_rows({"a": toy_faces(subjects=6)}, 6, 0)
+    assert data["subject"].nunique() == 6
+    with pytest.raises(FigureError, match="holds no pictures"):
+        figures.face_rows({"a": toy_faces().select(np.array([], int))}, 3, 0)
+
+
+def test_expressions_say_how_much_of_the_picture_moved():
+    pictures = np.full((2, 4, 4), 100, np.uint8)
+    pictures[1, 0] = 120
+    pictures[1, 1] = 110  # not seen
+    _, data, _ = figures.expressions(pictures, ("neutral", "anger"))
+    assert data["moved"].tolist() == [0, 0.25]

@@ -6,13 +6,16 @@ import pytest
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.report.tables import (
+    INFORMATION_FORMATS,
     MetricError,
     as_html,
     au_table,
+    information_table,
     interval_text,
     metric_text,
     number_text,
     people_table,
+    picture_statistics,
     records_table,
     split_table,
 )
@@ -223,3 +226,24 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
         **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
     }
     assert found["test"]["people"] == 1
+
+
+def test_picture_statistics_by_hand():
+    table = faces(["a", "a", "b", "c", "c"]).table
+    stripes = np.tile(np.array([0, 100], np.uint8), (5, 4, 2))  # rows of 0 100 0 100
+    ramp = np.tile(np.arange(4, dtype=np.uint8)[None, :, None] * 20, (5, 1, 4))  # the same left and right
+    found = picture_statistics(
+        {"stripes": FaceSet("s", stripes, table), "ramp": FaceSet("r", ramp, table)}, 0
+    )
+    assert found.loc["stripes", ["pixels", "pictures", "people"]].tolist() == [4, 5, 3]
+    assert found.loc["stripes", ["grey", "contrast", "sharpness", "symmetry"]].tolist() == [50, 50, 1, -1]
+    assert found.loc["ramp", "symmetry"] == 1 and found.loc["ramp", "grey"] == 30
+
+
+def test_information_table_puts_the_unit_first_that_the_emotion_tells_most_about():
+    about = pd.DataFrame(
+        {"n": 9, "present": [0.1, 0.5], "entropy": 1.0, "information": [0.1, 0.7], "share": [0.2, 0.7]},
+        index=["AU1", "AU12"],
+    )
+    shown = information_table(about)
+    assert list(shown.index) == ["AU12", "AU1"] and list(shown.columns) == list(INFORMATION_FORMATS)

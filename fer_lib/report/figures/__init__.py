@@ -2,6 +2,13 @@
 
 from fer_lib.report.figures.faces import au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.style import Drawn, FigureError
+from fer_lib.report.figures.synthetic import (
+    clip_strip,
+    expressions,
+    face_rows,
+    portraits,
+    switched_units,
+)
 from fer_lib.report.figures.training import (
     confusion_matrix,
     first_layer_filters,
@@ -14,10 +21,15 @@ __all__ = [
     "FigureError",
     "au_by_emotion",
     "class_counts",
+    "clip_strip",
     "confusion_matrix",
+    "expressions",
+    "face_rows",
     "first_layer_filters",
     "learning_curve",
     "mean_faces",
     "per_class_bars",
+    "portraits",
     "sample_grid",
+    "switched_units",
 ]

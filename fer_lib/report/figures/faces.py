@@ -7,10 +7,8 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
+from fer_lib.report.figures.pictures import MOST_COLUMNS, require_pictures, thumbnail
 from fer_lib.report.figures.style import BLUE, INK, ORANGE, SKY, WIDTH, Drawn, FigureError, listing, percent
-
-_MOST_COLUMNS = 720
-"""Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
 
 _SPLIT_STYLE = {
     "train": {"color": BLUE},
@@ -22,7 +20,7 @@ _SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 def class_counts(faces: FaceSet) -> Drawn:
     """Pictures per emotion, stacked by split. Data: ``emotion``, ``split``, ``pictures``."""
-    _require_pictures(faces)
+    require_pictures(faces)
     classes, splits = faces.classes, [s for s in SPLITS if faces.table["split"].eq(s).any()]
     counts = pd.crosstab(faces.table["emotion"], faces.table["split"]).loc[list(classes), splits]
     totals = counts.sum(axis=1)
@@ -121,7 +119,7 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
     ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
     """
     generator = np.random.default_rng(seed)
-    step = -(-samples * faces.size[1] // _MOST_COLUMNS)
+    step = -(-samples * faces.size[1] // MOST_COLUMNS)
     height, width = (side // step for side in faces.size)
     gap = max(1, width // 24)
     mosaic = np.full(
@@ -138,7 +136,7 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
         chosen = found[np.argsort(again.to_numpy(), kind="stable")][:samples]
         for place, picture in enumerate(chosen):
             top, left = line * (height + gap), place * (width + gap)
-            mosaic[top : top + height, left : left + width] = _thumbnail(faces.pixels[picture], step)
+            mosaic[top : top + height, left : left + width] = thumbnail(faces.pixels[picture], step)
             record = faces.table.iloc[picture]
             rows.append(
                 {
@@ -167,13 +165,6 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
     return figure, data, alt
 
 
-def _thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
-    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size unseen."""
-    height, width = (side // step for side in picture.shape)
-    blocks = picture[: height * step, : width * step].reshape(height, step, width, step)
-    return (np.round(blocks.mean(axis=(1, 3)) / 255 * 63) / 63 * 255).astype(np.uint8)
-
-
 def au_by_emotion(faces: FaceSet) -> Drawn:
     """In which share of an emotion's pictures each AU acts, as a heat map: neither 0 nor 100 % is left to chance.
 
@@ -181,7 +172,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
     Raises FigureError where the face set has no AU columns.
     """
-    _require_pictures(faces)
+    require_pictures(faces)
     if not faces.aus:
         raise FigureError(f"face set {faces.name!r} has no action units: its table lacks columns AU1, AU2 …")
     units = faces.table[list(faces.aus)]
@@ -227,8 +218,3 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
     )
     return figure, data, alt
-
-
-def _require_pictures(faces: FaceSet) -> None:
-    if not len(faces):
-        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")

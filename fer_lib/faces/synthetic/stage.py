@@ -1,0 +1,102 @@
+"""People who do exactly as they are told: one face, one light, and the action units that were asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fer_lib.errors import ParameterError
+from fer_lib.faces.synthetic.assets import load_assets
+from fer_lib.faces.synthetic.domains import domain_named
+from fer_lib.faces.synthetic.expressions import VARIANTS
+from fer_lib.faces.synthetic.facs import AUS
+from fer_lib.faces.synthetic.people import draw_person
+from fer_lib.faces.synthetic.render import Rendered, Renderer
+from fer_lib.faces.synthetic.sequences import person_number
+from fer_lib.faces.synthetic.studio import Studio, draw_shot
+
+AU_LEVELS = Mapping[str, float | tuple[float, float]]
+"""AU -> intensity in [0, 1], or a pair of them for the subject's left and right half of the face."""
+
+
+@dataclass(frozen=True)
+class Switched:
+    """One face with single AUs at 0 and at 1, everything else equal.
+
+    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture with that AU,
+    and the region that it moves, where it lies in the one picture or in the other (lids that close move over the eye).
+    """
+
+    aus: tuple[str, ...]
+    off: np.ndarray
+    on: np.ndarray
+    masks: np.ndarray
+
+
+class Stage:
+    """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
+
+    The ``seed`` is that of the domain: its person k is the person k of ``synthetic_faces``. Pictures have ``size`` x ``size``
+    pixels. Raises ParameterError for an unknown domain.
+    """
+
+    def __init__(self, size: int, seed: int = 0, domain: str = "lab") -> None:
+        self.domain = domain_named(domain)
+        self.seed = seed
+        self.studio = Studio(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.studio.window)
+        self._renderer = Renderer(load_assets(), size)
+        # Everybody is taken alike: what differs between two pictures is who and what was asked for.
+        shot = draw_shot(np.random.default_rng(0), self.studio)
+        background = (0.45, 0.0, 0.0)
+        self._shot = replace(shot, gaze=(0.0, 0.0), lids=0.02, gloss=0.15, background=background)
+
+    def shoot(self, person: int, aus: AU_LEVELS | None = None) -> Rendered:
+        """The domain's person number ``person`` (from 0) showing ``aus`` and nothing else.
+
+        Raises ParameterError for an unknown AU or an intensity out of range.
+        """
+        intensities = np.zeros((len(AUS), 2))
+        for au, level in (aus or {}).items():
+            if au not in AUS:
+                raise ParameterError(
+                    f"no action unit {au!r} in the synthetic faces; they have {', '.join(AUS)}"
+                )
+            intensities[AUS.index(au)] = level
+        someone = draw_person(
+            self._renderer.assets, self.seed, person_number(self.domain, person), self.domain.looks
+        )
+        return self._renderer.render(someone, intensities, self._shot, self.studio)
+
+    def portraits(self, people: int) -> np.ndarray:
+        """uint8 (people, S, S): the first people of the domain, neutral."""
+        return np.stack([self.shoot(person).pixels for person in range(people)])
+
+    def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
+        """uint8 (len(emotions), S, S): one person showing the commonest variant of each emotion in full."""
+        return np.stack([self.shoot(person, typical_aus(emotion)).pixels for emotion in emotions])
+
+    def switched(self, person: int, aus: tuple[str, ...] = AUS) -> Switched:
+        """One neutral person, and the same picture with each of ``aus`` at full intensity."""
+        off = self.shoot(person)
+        on = {au: self.shoot(person, {au: 1.0}) for au in aus}
+        masks = [
+            ((off.masks | picture.masks) >> np.uint32(AUS.index(au)) & 1).astype(bool)
+            for au, picture in on.items()
+        ]
+        pixels = np.stack([picture.pixels for picture in on.values()])
+        return Switched(tuple(aus), off.pixels, pixels, np.stack(masks))
+
+
+def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
+    """The AUs of the commonest variant of ``emotion`` that are more likely shown than not, at full intensity.
+
+    Raises ParameterError for an emotion that the synthetic faces do not show.
+    """
+    if emotion not in VARIANTS:
+        raise ParameterError(f"no expression of {emotion!r}; there are {', '.join(VARIANTS)}")
+    variant = max(VARIANTS[emotion], key=lambda v: v.share)
+    return {
+        au: (full, 0.0) if variant.one_sided else full
+        for au, (probability, full) in variant.aus.items()
+        if probability > 0.5
+    }

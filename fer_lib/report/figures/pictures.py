@@ -1,0 +1,64 @@
+"""Pictures inside figures: how they are shrunk, laid out and described in numbers."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.report.figures.style import WIDTH, FigureError
+
+MOST_COLUMNS = 720
+"""Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
+
+
+def require_pictures(faces: FaceSet) -> None:
+    if not len(faces):
+        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
+
+
+def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
+    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size unseen."""
+    height, width = (side // step for side in picture.shape)
+    blocks = picture[: height * step, : width * step].reshape(height, step, width, step)
+    return (np.round(blocks.mean(axis=(1, 3)) / 255 * 63) / 63 * 255).astype(np.uint8)
+
+
+def grey_table(pictures: np.ndarray) -> pd.DataFrame:
+    """``mean_grey`` and ``contrast`` (standard deviation), 0–255, of each of pictures (N, H, W)."""
+    return pd.DataFrame(
+        {
+            "mean_grey": pictures.mean(axis=(1, 2)).round(1),
+            "contrast": pictures.std(axis=(1, 2)).round(1),
+        }
+    )
+
+
+def mosaic(pictures: np.ndarray, per_row: int, gap: int = 4) -> np.ndarray:
+    """uint8: the pictures in rows of ``per_row`` on white."""
+    height, width = pictures.shape[1:]
+    rows = -(-len(pictures) // per_row)
+    sheet = np.full((rows * (height + gap) - gap, per_row * (width + gap) - gap), 255, np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // per_row * (height + gap), place % per_row * (width + gap)
+        sheet[top : top + height, left : left + width] = thumbnail(picture, 1)
+    return sheet
+
+
+def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, np.ndarray]:
+    """A figure of the page's width with (rows, columns) close-set axes for square pictures, each with ``title`` inches above."""
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * (WIDTH / columns + title)), squeeze=False
+    )
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.01, wspace=0, hspace=0)
+    for axes in grid.flat:
+        axes.axis("off")
+    return figure, grid
+
+
+def show(axes: Axes, picture: np.ndarray, title: str = "") -> None:
+    """A grey picture (H, W), 0–255, with a small title."""
+    axes.imshow(thumbnail(picture, 1), vmin=0, vmax=255)
+    if title:
+        axes.set_title(title, fontsize=8, loc="left", pad=2)
