@@ -1,0 +1,409 @@
+"""CK+, the Extended Cohn-Kanade set (Lucey et al., 2010): posed sequences that begin neutral and end at the peak.
+
+Four parallel trees are read, as the four official archives unpack:
+
+    cohn-kanade-images/S005/001/S005_001_00000011.png     every frame
+    Emotion/S005/001/S005_001_00000011_emotion.txt        one number 0 to 7; 327 of 593 sequences have one
+    FACS/S005/001/S005_001_00000011_facs.txt              lines "AU intensity"; intensity 0: there, but not scored
+    Landmarks/S005/001/S005_001_00000011_landmarks.txt    68 lines "x y"
+
+each of them also one level deeper or under the archive's name (``extended-cohn-kanade-images``, ``Emotion_labels``,
+``FACS_labels``). FACS and Landmarks may be absent: then there are no action units, and faces are framed by a detector.
+Emotion and FACS belong to a sequence's last frame; the file's name is only looked at for the frame number at
+its end, since the official ReadMe itself has a slip in the subject's (``S0005_…``).
+
+Kept of a sequence: the first frame as neutral and the last three with its label, as is customary; every
+action unit of the label's frame on those three, none on the first. What is certain about the layout comes from the
+official ReadMe. Unverified without a copy: how many pictures are in colour, and the counts per emotion.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.action_units import Code, Codes, au_columns, codes_of
+from fer_lib.faces.faceset import LANDMARKS, UNLABELLED, FaceSet
+from fer_lib.faces.readers.clips import (
+    named_folders,
+    numbered_pictures,
+    official_ids,
+    sequences_of,
+    write_picture,
+)
+from fer_lib.faces.readers.labels import require_labels
+from fer_lib.faces.readers.lines import read_lines
+from fer_lib.faces.readers.pictures import (
+    cut_out,
+    find_face,
+    gather_pictures,
+    landmark_window,
+    list_inside,
+    read_grey,
+    require_inside,
+)
+from fer_lib.faces.splits import split_by_subject
+
+CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+"""CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
+
+PUBLISHED = {
+    "sequences": 593,
+    "labelled sequences": 327,
+    "subjects": 123,
+    "sequences of anger": 45,
+    "sequences of contempt": 18,
+    "sequences of disgust": 59,
+    "sequences of fear": 25,
+    "sequences of happiness": 69,
+    "sequences of sadness": 28,
+    "sequences of surprise": 83,
+}
+"""Lucey et al. 2010: 593 sequences of 123 people, 327 labelled (in the ReadMe too), and the counts per emotion."""
+
+LEVELS = 5
+NOT_SCORED = 0.5
+"""Intensity of an action unit that is there but was not scored: FACS level 0."""
+
+PEAK = 3
+TREES = {
+    "images": ("cohn-kanade-images", "extended-cohn-kanade-images"),
+    "Emotion": ("Emotion", "Emotion_labels"),
+    "FACS": ("FACS", "FACS_labels"),
+    "Landmarks": ("Landmarks", "Landmarks_labels"),
+}
+_SUBJECT = re.compile(r"[Ss](\d{3})")
+_SEQUENCE = re.compile(r"\d{3}")
+_LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
+_OWN_SUBJECT = re.compile(r"(?:ckplus-)?(S\d{3})")
+_OWN_SEQUENCE = re.compile(r"(?:S\d{3}/)?(\d{3})")
+
+_UNUSED = "sequences with neither an emotion nor FACS codes"
+_FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
+_EMPTY = "sequence folders without a picture"
+_BEYOND = "sequences whose emotion or FACS file belongs to a frame that is not there"
+_NO_FACE = "sequences in which no face was found"
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    subject: str
+    number: str
+    frames: dict[int, Path]
+    emotion: str
+    codes: Codes
+
+    @property
+    def kept(self) -> list[int]:
+        """Frame numbers: the first, and the last three of the others."""
+        first, *others = self.frames
+        return [first, *others[-PEAK:]]
+
+
+def read_ckplus(folder: Path, size: int) -> FaceSet:
+    """CK+ from ``folder``: pixels (N, ``size``, ``size``), of each sequence the neutral first frame and the last three.
+
+    ``subject`` is ``ckplus-S005``, ``sequence`` ``S005/001``, ``frame`` the number in the picture's name. ``emotion`` is
+    neutral on the first frame and the sequence's own on the last three; in sequences without a label, kept where
+    they are FACS coded, it is empty on all four. ``AU<n>``: level k of 1 … 5 is k / 5, level 0 ("not scored") 0.5, and
+    not listed 0; NaN where the sequence was not coded. ``facs`` keeps the codes as text. Splits are by subject.
+
+    Pictures of ``size`` × ``size`` are taken as they are; others are framed by their landmarks, the eyes of each frame
+    and the proportions of the first, or else by the face found in the first frame. ``landmarks`` are those of the
+    pictures returned. ``left_out`` counts sequences with neither label nor codes, empty ones, those whose label's frame
+    is missing, and those without a face.
+
+    Raises DataError, naming the file and line, for anything else that is absent, damaged or out of range.
+    """
+    trees = _trees(folder)
+    left_out: Counter[str] = Counter()
+    sequences = _list_sequences(trees, folder, left_out)
+    rows = [(number, frame) for number, sequence in enumerate(sequences) for frame in sequence.kept]
+    landmarks = np.full((len(rows), LANDMARKS, 2), np.nan, np.float32)
+    shapes: list[tuple[int, int]] = [(0, 0)] * len(rows)
+
+    def load(row: int) -> np.ndarray | None:
+        number, frame = rows[row]
+        sequence = sequences[number]
+        first = sequence.kept[0]
+        path = sequence.frames[frame]
+        picture = read_grey(path)
+        shapes[row] = picture.shape
+        points, resting = (
+            _landmarks(trees.get("Landmarks"), sequence, frame, folder) for frame in (frame, first)
+        )
+        if picture.shape == (size, size):
+            if points is not None:
+                landmarks[row] = points
+            return picture
+        if points is None and resting is None:
+            window = find_face(picture if frame == first else read_grey(sequence.frames[first]))
+            return None if window is None else cut_out(picture, window, size)
+        try:
+            window = landmark_window(resting if points is None else points, resting)
+            if points is not None:
+                landmarks[row] = window.scale(points, size)
+            return cut_out(picture, window, size)
+        except DataError as fault:
+            raise DataError(f"{path}: {fault}") from fault
+
+    pixels, found = gather_pictures(len(rows), size, load)
+    expected = {number: shapes[row] for row, (number, _) in reversed([*enumerate(rows)])}
+    for shape, (number, frame) in zip(shapes, rows, strict=True):
+        if shape != expected[number]:
+            raise DataError(
+                f"{sequences[number].frames[frame]}: {shape[1]} × {shape[0]} pixels, but the first frame of its sequence "
+                f"has {expected[number][1]} × {expected[number][0]}"
+            )
+    if not found.all():
+        left_out[_NO_FACE] = len({rows[row][0] for row in np.flatnonzero(~found)})
+    if not found.any():
+        raise DataError(f"{trees['images']}: no labelled or coded sequence with a face in it")
+    table = _table(sequences)[found].reset_index(drop=True)
+    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    return FaceSet(
+        "ckplus",
+        pixels,
+        table,
+        landmarks=landmarks[found] if "Landmarks" in trees else None,
+        left_out=dict(left_out),
+    )
+
+
+def _table(sequences: list[_Sequence]) -> pd.DataFrame:
+    rows: list[dict] = []
+    codes: list[Codes] = []
+    for sequence in sequences:
+        for frame in sequence.kept:
+            rest = frame == sequence.kept[0] and len(sequence.kept) > 1
+            rows.append(
+                {
+                    "dataset": "ckplus",
+                    "subject": f"ckplus-{sequence.subject}",
+                    "sequence": f"{sequence.subject}/{sequence.number}",
+                    "frame": frame,
+                    "emotion": "neutral" if rest and sequence.emotion else sequence.emotion,
+                }
+            )
+            codes.append(() if rest and sequence.codes is not None else sequence.codes)
+    table = pd.DataFrame(rows)
+    if all(coding is None for coding in codes):
+        return table
+    return pd.concat([table, au_columns(codes, NOT_SCORED, halves=False)], axis=1)
+
+
+def _trees(folder: Path) -> dict[str, Path]:
+    """Where each tree begins: the folder that holds the subjects' folders."""
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. CK+ is looked for in the folder ckplus below FER_DATA (or --data-dir): "
+            "unpack its archives there (ferbook data list says how to get them)"
+        )
+    found = {}
+    for tree, names in TREES.items():
+        places = [folder / name for name in names if (folder / name).exists()]
+        # Unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks.
+        places = [next((p / n for n in names if (p / n).is_dir()), p) for p in places]
+        if len(places) > 1:
+            raise DataError(f"{places[1]}: a second tree beside {places[0]}; keep one of the two")
+        if places:
+            found[tree] = require_inside(places[0], folder)
+    for tree in ("images", "Emotion"):
+        if tree not in found:
+            raise DataError(f"{folder / TREES[tree][0]}: not found. {_other_form(folder)}")
+    return found
+
+
+def _other_form(folder: Path) -> str:
+    if (folder / "ckextended.csv").exists():
+        return (
+            "ckextended.csv is not CK+ as released: it numbers the emotions otherwise (0 anger … 7 contempt), names no "
+            "subjects, and so allows no test on new people. Put the official archives there, unpacked"
+        )
+    if (folder / "CK+48").exists():
+        return (
+            "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most sequences. "
+            "Put the official archives there, unpacked"
+        )
+    return "Expected the official archives, unpacked: cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
+
+
+def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[_Sequence]:
+    emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
+    facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
+    sequences: list[_Sequence] = []
+    seen: set[tuple[str, str]] = set()
+    for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
+        stem = f"{subject}_{number}_"
+        pattern = re.compile(rf"{stem}(?P<frame>\d+)", re.IGNORECASE)
+        frames = numbered_pictures(place, folder, pattern, f"{stem}00000001.png")
+        annotations = [files[subject, number] for files in (emotions, facs) if (subject, number) in files]
+        if not frames:
+            if annotations:
+                raise DataError(f"{annotations[0]}: describes a sequence without pictures; {place} is empty")
+            left_out[_EMPTY] += 1
+            continue
+        seen.add((subject, number))
+        label, coding = emotions.get((subject, number)), facs.get((subject, number))
+        emotion = _read_emotion(label) if label else UNLABELLED
+        codes = _read_facs(coding) if coding else None
+        if not annotations:
+            left_out[_UNUSED] += 1
+        elif any(_frame_of(file) not in frames for file in annotations):
+            left_out[_BEYOND] += 1
+        else:
+            sequences.append(_Sequence(subject, number, frames, emotion, codes))
+    for files in (emotions, facs):
+        for key, file in files.items():
+            if key not in seen:
+                raise DataError(
+                    f"{file}: describes a sequence without pictures; expected some in {trees['images'] / key[0] / key[1]}"
+                )
+    return sequences
+
+
+def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[tuple[str, str, Path]]:
+    """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed over."""
+    subjects = named_folders(tree, folder, _SUBJECT, lambda m: f"S{m[1]}", left_out, _FOREIGN)
+    return [
+        (subject, number, inner)
+        for subject, place in subjects.items()
+        for number, inner in named_folders(
+            place, folder, _SEQUENCE, lambda m: m[0], left_out, _FOREIGN
+        ).items()
+    ]
+
+
+def _annotations(
+    tree: Path, folder: Path, ending: str, left_out: Counter[str]
+) -> dict[tuple[str, str], Path]:
+    """(subject, sequence) -> its one file that ends in ``ending``."""
+    files: dict[tuple[str, str], Path] = {}
+    for subject, number, place in _sequence_folders(tree, folder, left_out):
+        for path in list_inside(place, folder, (".txt",)):
+            if not path.name.lower().endswith(ending):
+                raise DataError(f"{path}: expected a name that ends in {ending}")
+            if (subject, number) in files:
+                raise DataError(
+                    f"{path}: a second file for that sequence, beside {files[subject, number].name}; keep one"
+                )
+            files[subject, number] = path
+    return files
+
+
+def _frame_of(file: Path) -> int:
+    match = _LABEL_FRAME.fullmatch(file.name)
+    if not match:
+        raise DataError(
+            f"{file}: no frame number in the name; expected one such as S005_001_00000011{file.name[-12:]}"
+        )
+    return int(match[1])
+
+
+def _read_emotion(file: Path) -> str:
+    text = " ".join(read_lines(file)).strip()
+    try:
+        code = float(text)
+    except ValueError:
+        code = -1
+    if code not in range(len(CODES)):
+        raise DataError(f"{file}: {text[:40]!r}; expected one number from 0 to 7 ({', '.join(CODES)})")
+    return CODES[int(code)]
+
+
+def _read_facs(file: Path) -> Codes:
+    """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts once."""
+    levels: dict[int, int] = {}
+    for number, line in enumerate(read_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            au, level = (float(field) for field in line.split())
+        except ValueError:
+            au, level = -1, -1
+        if au not in range(1, 100) or level not in range(LEVELS + 1):
+            raise DataError(
+                f"{file}, line {number}: {line.strip()[:40]!r}; expected an AU's number and its intensity from 0 to {LEVELS}"
+            )
+        if levels.setdefault(int(au), int(level)) != level:
+            raise DataError(
+                f"{file}, line {number}: AU{au:g} with intensity {level:g}, but {levels[int(au)]} before"
+            )
+    return tuple(Code(au, level=level or None) for au, level in levels.items())
+
+
+def _landmarks(tree: Path | None, sequence: _Sequence, frame: int, folder: Path) -> np.ndarray | None:
+    """float64 (68, 2) of one frame, in the pixels of its picture; None where there is no file."""
+    if tree is None:
+        return None
+    file = tree / sequence.subject / sequence.number / f"{sequence.frames[frame].stem}_landmarks.txt"
+    if not (file.exists() or file.is_symlink()):
+        return None
+    lines = [line for line in read_lines(require_inside(file, folder)) if line.strip()]
+    if len(lines) != LANDMARKS:
+        raise DataError(f"{file}: {len(lines)} lines; expected {LANDMARKS}, x and y of one point in each")
+    points = np.empty((LANDMARKS, 2))
+    for number, line in enumerate(lines, start=1):
+        try:
+            x, y = map(float, line.split())
+        except ValueError:
+            x = y = np.nan
+        if not np.isfinite((x, y)).all():
+            raise DataError(f"{file}, line {number}: {line.strip()[:40]!r}; expected two numbers, x and y")
+        points[number - 1] = x, y
+    return points
+
+
+def write_ckplus(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as CK+: pictures, emotions, FACS codes and landmarks of its sequences.
+
+    Emotion and codes are those of a sequence's last frame; a label is written unless it is empty, codes unless all
+    are NaN. Levels are ceil(5 intensity), of the stronger half; an uncertain code is left out. ``S005`` and
+    ``001`` are kept where all names have that form; otherwise the k-th of the sorted subjects becomes ``S001`` …, and the
+    k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last three of a sequence.
+
+    Raises DataError where a picture has no subject, an emotion has no code in CK+, or a frame occurs twice.
+    """
+    require_labels(faces, CODES, "CK+", unlabelled=True)
+    codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
+    sequences = list(sequences_of(faces))
+    subjects = official_ids((s for s, _, _ in sequences), _OWN_SUBJECT, "S{:03d}".format)
+    for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
+        (folder / tree).mkdir()
+    for subject in subjects:
+        own = [(sequence, rows) for s, sequence, rows in sequences if s == subject]
+        numbers = official_ids((sequence for sequence, _ in own), _OWN_SEQUENCE, "{:03d}".format)
+        for sequence, rows in own:
+            _write_sequence(faces, rows, codes[rows[-1]], folder, subjects[subject], numbers[sequence])
+
+
+def _write_sequence(
+    faces: FaceSet, rows: np.ndarray, codes: Codes, folder: Path, subject: str, number: str
+) -> None:
+    place = Path(subject) / number
+    stem = ""
+    for row in rows:
+        stem = f"{subject}_{number}_{faces.table['frame'][row]:08d}"
+        write_picture(folder / "cohn-kanade-images" / place / f"{stem}.png", faces.pixels[row])
+        if faces.landmarks is not None and np.isfinite(faces.landmarks[row]).all():
+            lines = [f"{x:.8e} {y:.8e}" for x, y in faces.landmarks[row].tolist()]
+            _write_lines(folder / "Landmarks" / place / f"{stem}_landmarks.txt", lines)
+    emotion = faces.table["emotion"][rows[-1]]
+    if emotion:
+        _write_lines(folder / "Emotion" / place / f"{stem}_emotion.txt", [f"{CODES.index(emotion):.7e}"])
+    if codes is not None:
+        levels: dict[int, int] = {}
+        for code in codes:
+            if not code.uncertain:
+                levels[code.au] = max(levels.get(code.au, 0), code.level or 0)
+        lines = [f"{au:.7e} {level:.7e}" for au, level in levels.items()]
+        _write_lines(folder / "FACS" / place / f"{stem}_facs.txt", lines)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"   {line}\n" for line in lines), encoding="ascii")
