@@ -1,0 +1,108 @@
+"""JAFFE, Japanese Female Facial Expression (Lyons et al., 1998): 213 pictures of ten women, seven expressions.
+
+A folder of pictures is read: ``KA.AN1.39.tiff`` is the person (two letters), the expression (AN DI FE HA NE SA SU) with
+the number of the take, and a running number, which is not dense. Copies that were converted and renamed are read
+too (``….tiff.bmp``, ``….jpg``), and so is a folder ``jaffe`` or ``jaffedbase`` inside. Names and the number of pictures are
+certain; the counts per expression and the list of people are not, so any two letters are taken for a person.
+
+The published pictures, 256 × 256, show head and shoulders: they are framed by a face detector, unless ``size`` is
+256, since pictures of that size are taken as they are.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import official_ids, write_picture
+from fer_lib.faces.readers.labels import require_labels
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures
+from fer_lib.faces.splits import split_by_subject
+
+CODES = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
+
+PUBLISHED = {"pictures": 213, "subjects": 10}
+"""Lyons et al. 1998."""
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
+_OWN_SUBJECT = re.compile(r"(?:jaffe-)?([A-Z]{2})")
+_NO_FACE = "pictures in which no face was found"
+
+
+def read_jaffe(folder: Path, size: int) -> FaceSet:
+    """JAFFE from ``folder``: pixels (N, ``size``, ``size``), emotions, people.
+
+    ``subject`` is ``jaffe-KA``, ``sequence`` the file's name without its ending (``KA.AN1.39``), ``frame`` 0; splits are by
+    subject. Pictures in which no face is found are counted in ``left_out``. Files that are no pictures (a README) are
+    passed over. Raises DataError, naming the file, for a picture that is damaged, named otherwise, or there twice.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. JAFFE is looked for in the folder jaffe below FER_DATA (or --data-dir): put "
+            "its pictures there (ferbook data list says how to get them)"
+        )
+    places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
+    paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]
+    if not paths:
+        raise DataError(f"{folder}: no pictures in it; expected files such as KA.AN1.39.tiff")
+    rows: dict[str, dict] = {}
+    for path in paths:
+        stem = path.name
+        while Path(stem).suffix.lower() in SUFFIXES:
+            stem = Path(stem).stem
+        match = _NAME.fullmatch(stem)
+        code = match[2].upper() if match else ""
+        if code not in CODES:
+            raise DataError(
+                f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(CODES)}"
+            )
+        if stem.upper() in rows:
+            raise DataError(f"{path}: a second picture named {stem}; keep one")
+        rows[stem.upper()] = {"subject": f"jaffe-{match[1].upper()}", "emotion": CODES[code]}
+    pixels, found = read_pictures(paths, size)
+    if not found.any():
+        raise DataError(f"{folder}: no face was found in any of its {len(paths)} pictures")
+    table = pd.DataFrame(rows.values()).assign(dataset="jaffe", sequence=list(rows), frame=0)
+    table = table[found].reset_index(drop=True)
+    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    lost = int((~found).sum())
+    return FaceSet("jaffe", pixels, table, left_out={_NO_FACE: lost} if lost else {})
+
+
+def write_jaffe(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as JAFFE: 8-bit tiff files, so that no pixel changes.
+
+    Two-letter names are kept where all subjects have such; otherwise the k-th of the sorted subjects becomes ``AA``,
+    ``AB`` …. Takes count the pictures of a person and expression, running numbers all pictures, both from 1, in the
+    table's order. Sequences, frames and action units are lost. Raises DataError for a picture without a subject,
+    more than 676 subjects, or an emotion that JAFFE does not have.
+    """
+    codes = {emotion: code for code, emotion in CODES.items()}
+    require_labels(faces, tuple(codes), "JAFFE")
+    table = faces.table
+    if (table["subject"] == "").any():
+        row = int((table["subject"] == "").to_numpy().argmax())
+        raise DataError(f"face set {faces.name!r}, row {row}: no subject; JAFFE's file names begin with one")
+    if table["subject"].nunique() > len(LETTERS) ** 2:
+        raise DataError(
+            f"face set {faces.name!r}: more than {len(LETTERS) ** 2} subjects; JAFFE has two letters for them"
+        )
+    pairs = [a + b for a in LETTERS for b in LETTERS]
+    ids = official_ids(table["subject"], _OWN_SUBJECT, lambda k: pairs[k - 1])
+    takes = table.groupby(["subject", "emotion"]).cumcount() + 1
+    for row, (subject, emotion, take) in enumerate(
+        zip(table["subject"], table["emotion"], takes, strict=True)
+    ):
+        name = f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}.tiff"
+        write_picture(folder / name, faces.pixels[row])

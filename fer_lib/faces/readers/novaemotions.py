@@ -1,0 +1,189 @@
+"""NovaEmotions (Mourão & Magalhães, 2013): pictures of people who play a game by making faces, labelled by a crowd.
+
+Unverified throughout: the official layout is not known here, only that there are some 42,900 pictures of 40 people,
+several workers' labels for each. Two forms are read, to which a copy is easily brought. ``novaemotions.csv`` with the
+header ``path,subject,`` and one column of votes per emotion (``anger`` or ``angry`` …, in any order), if wanted
+with a column ``emotion``; paths are relative to the csv. Or one folder of pictures per emotion (``anger/*.png`` …), which
+says neither who is shown nor how the votes fell.
+
+In the csv form the emotion is the column ``emotion``, or else the one with the most votes; pictures on which
+two or more share the first place are left out and counted.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.readers.clips import write_picture
+from fer_lib.faces.readers.labels import SPELLINGS, require_labels
+from fer_lib.faces.readers.lines import read_lines
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_inside
+from fer_lib.faces.splits import split_by_subject
+
+CSV = "novaemotions.csv"
+
+PUBLISHED: dict[str, int] = {}
+"""No count is certain enough to compare a copy with."""
+
+_TIED = "pictures on which two or more emotions have the most votes"
+_UNLISTED = "pictures that novaemotions.csv does not list"
+_NO_FACE = "pictures in which no face was found"
+
+
+def read_novaemotions(folder: Path, size: int) -> FaceSet:
+    """NovaEmotions from ``folder``: pixels (N, ``size``, ``size``), emotions, and from a csv people and votes.
+
+    ``subject`` is ``novaemotions-`` and the csv's name, empty where it gives none; ``sequence`` the picture's path, ``frame``
+    0; ``vote_<emotion>`` the votes. Splits are by subject; a picture of nobody known counts as a person of its own.
+    Pictures of another size than ``size`` are framed by a face detector. ``left_out`` counts ties, pictures that the csv
+    does not list, and those without a face. Raises DataError, naming file and line, for whatever else is wrong.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. NovaEmotions is looked for in the folder novaemotions below FER_DATA (or "
+            f"--data-dir): put {CSV} (path,subject, one column of votes per emotion) and its pictures there"
+        )
+    path = folder / CSV
+    if path.exists() or path.is_symlink():
+        table, left_out = _read_csv(require_inside(path, folder), folder)
+    else:
+        table, left_out = _list_folders(folder), {}
+    pixels, found = read_pictures([folder / name for name in table["sequence"]], size)
+    if not found.any():
+        raise DataError(f"{folder}: no picture is left of {len(table)}: no face was found in any")
+    left_out[_NO_FACE] = int((~found).sum())
+    table = table[found].reset_index(drop=True).assign(dataset="novaemotions", frame=0)
+    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    return FaceSet("novaemotions", pixels, table, left_out={why: n for why, n in left_out.items() if n})
+
+
+def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:
+    lines = [*csv.reader(read_lines(path))]
+    votes = _vote_columns(path, lines[0] if lines else [])
+    names = [name.strip().lower() for name in lines[0]]
+    pictures = {p for place in _folders(folder) for p in list_inside(place, folder, SUFFIXES)}
+    seen: dict[Path, int] = {}
+    rows = []
+    for number, fields in enumerate(lines[1:], start=2):
+        place = f"{path}, line {number}"
+        if len(fields) != len(names):
+            raise DataError(f"{place}: {len(fields)} fields; expected {len(names)} ({','.join(names)})")
+        row = dict(zip(names, (field.strip() for field in fields), strict=True))
+        picture = require_inside(folder / row["path"], folder)
+        if picture not in pictures:
+            raise DataError(f"{place}: no picture {row['path']!r} in {folder}")
+        if seen.setdefault(picture, number) != number:
+            raise DataError(
+                f"{place}: {row['path']!r} stands in line {seen[picture]} already; expected each once"
+            )
+        counts = {}
+        for column, emotion in votes.items():
+            if not (row[column].isascii() and row[column].isdigit()) or len(row[column]) > 6:
+                raise DataError(
+                    f"{place}: {column} votes {row[column][:20]!r}; expected a whole number, 0 or more"
+                )
+            counts[f"vote_{emotion}"] = int(row[column])
+        subject = f"novaemotions-{row['subject']}" if row["subject"] else ""
+        emotion = _emotion(place, row, counts)
+        rows.append({"subject": subject, "sequence": row["path"], "emotion": emotion, **counts})
+    if not rows:
+        raise DataError(f"{path}, line 2: no pictures after the header")
+    table = pd.DataFrame(rows)
+    tied = table["emotion"] == ""
+    if tied.all():
+        raise DataError(f"{path}: on none of its {len(table)} pictures one emotion has the most votes")
+    left_out = {_TIED: int(tied.sum()), _UNLISTED: len(pictures - seen.keys())}
+    return table[~tied], left_out
+
+
+def _vote_columns(path: Path, header: list[str]) -> dict[str, str]:
+    """Column of the csv, in lower case -> the emotion whose votes it holds."""
+    names = [name.strip().lower() for name in header]
+    expected = f"expected the header path,subject and one column per emotion ({', '.join(EMOTIONS)})"
+    for name in ("path", "subject"):
+        if name not in names:
+            raise DataError(f"{path}, line 1: column {name!r} is missing; {expected}")
+    votes = {name: SPELLINGS.get(name, "") for name in names if name not in ("path", "subject", "emotion")}
+    unknown = [name for name, emotion in votes.items() if not emotion]
+    if unknown:
+        raise DataError(f"{path}, line 1: column {unknown[0]!r} is no emotion; {expected}")
+    if not votes or len(set(votes.values())) < len(votes) or len(set(names)) < len(names):
+        raise DataError(f"{path}, line 1: no emotion, or one column twice; {expected}")
+    return dict(sorted(votes.items(), key=lambda item: EMOTIONS.index(item[1])))
+
+
+def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
+    """The row's own emotion, or the one with the most votes; empty where several have."""
+    if row.get("emotion"):
+        if row["emotion"].lower() not in SPELLINGS:
+            raise DataError(
+                f"{place}: emotion {row['emotion'][:20]!r}; expected one of {', '.join(EMOTIONS)}"
+            )
+        return SPELLINGS[row["emotion"].lower()]
+    best = [column for column, votes in counts.items() if votes == max(counts.values())]
+    return best[0].removeprefix("vote_") if len(best) == 1 else ""
+
+
+def _folders(folder: Path) -> list[Path]:
+    """``folder`` and all folders below it; links to folders are not followed, since they may lead in circles."""
+    found, waiting = [], [folder]
+    while waiting:
+        place = waiting.pop()
+        found.append(place)
+        waiting += [
+            entry for entry in list_inside(place, folder) if entry.is_dir() and not entry.is_symlink()
+        ]
+    return found
+
+
+def _list_folders(folder: Path) -> pd.DataFrame:
+    rows = []
+    for place in list_inside(folder, folder):
+        if not place.is_dir():
+            continue
+        emotion = SPELLINGS.get(place.name.lower())
+        if emotion is None:
+            raise DataError(f"{place}: not named after an emotion; expected {', '.join(EMOTIONS)}")
+        rows += [
+            {"subject": "", "sequence": path.relative_to(folder).as_posix(), "emotion": emotion}
+            for path in list_inside(place, folder, SUFFIXES)
+        ]
+    if not rows:
+        raise DataError(
+            f"{folder / CSV}: not found, and no folders of pictures named after emotions either; put one of both there"
+        )
+    return pd.DataFrame(rows)
+
+
+def write_novaemotions(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``novaemotions.csv`` and png pictures ``pictures/0000000.png`` ….
+
+    The csv has a column ``emotion``; the vote columns are those of ``faces``, or one vote for the emotion. Names of subjects
+    are kept less the prefix ``novaemotions-``, and the reader puts it before them. Frames and action units are lost.
+    Raises DataError for an emotion that is not one of ``EMOTIONS``, and for votes that are not whole numbers.
+    """
+    require_labels(faces, EMOTIONS, "NovaEmotions")
+    table = faces.table
+    columns = [f"vote_{emotion}" for emotion in EMOTIONS]
+    if set(columns) & set(table):
+        votes = table[[column for column in columns if column in table]]
+    else:
+        votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
+    wrong = np.argwhere(votes.to_numpy(float) % 1 != 0)
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"face set {faces.name!r}, row {row}: {votes.columns[column]} is not a whole number of votes"
+        )
+    with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
+        for row, counts in enumerate(votes.astype(int).to_numpy().tolist()):
+            path = f"pictures/{row:07d}.png"
+            write_picture(folder / path, faces.pixels[row])
+            subject = table["subject"][row].removeprefix("novaemotions-")
+            lines.writerow([path, subject, table["emotion"][row], *counts])

@@ -1,0 +1,191 @@
+"""TFD, the Toronto Face Database (Susskind, Anderson & Hinton, 2010): aligned grey faces with five official folds.
+
+One MATLAB file is read: ``TFD_48x48.mat`` or ``TFD_96x96.mat`` (an edition as ``TFD_ranzato_48x48.mat`` has the same
+content). Its arrays: ``images`` (N, S, S), 0 to 255; ``labs_ex`` (N, 1), the emotion 1 to 7, -1 where unlabelled;
+``labs_id`` (N, 1), the person, -1 where unknown; ``folds`` (N, 5), 0 for unlabelled, 1 train, 2 validation, 3 test. Some
+98,000 of the 102,000 pictures are unlabelled; they are left out and counted.
+
+The keys and the coding of the folds are those of pylearn2's loader (``pylearn2/datasets/tfd.py``). Unverified without a
+copy: the numeric types, the sizes of the folds. TFD was gathered from other sets, CK+, JAFFE, MMI, KDEF, POFA
+and NimStim among them: never learn from one and test on the other without saying so. By design the validation
+pictures of one fold can be training or test pictures of another.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.io import loadmat, savemat
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.readers.clips import official_ids
+from fer_lib.faces.readers.labels import require_labels
+from fer_lib.faces.readers.pictures import gather_pictures, require_inside, whole
+
+CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+"""Emotions of ``labs_ex`` 1 to 7."""
+
+NO_LABEL = NOBODY = -1
+FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
+"""What the values 0 to 3 in ``folds`` mean."""
+
+FOLDS = 5
+FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
+KEYS = ("images", "labs_ex", "labs_id", "folds")
+
+PUBLISHED = {"pictures": 4_178}
+"""Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
+
+_UNLABELLED = "pictures without an emotion"
+_OWN_ID = re.compile(r"(?:tfd-)?(0|[1-9]\d{0,8})")
+
+
+def read_tfd(folder: Path, size: int) -> FaceSet:
+    """The labelled pictures of TFD in ``folder``: pixels (N, ``size``, ``size``), emotions, people, the five folds.
+
+    Of the two files the one of 48 × 48 is read for a ``size`` up to 48, that of 96 × 96 above, or else the one that is
+    there; the pictures, face crops already, are resampled where ``size`` is another. ``subject`` is ``tfd-<id>``, empty
+    where unknown; ``sequence`` the picture's row in the file. ``fold1`` … ``fold5`` hold ``train``, ``valid`` or
+    ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and row, for anything absent or out of range.
+    """
+    path = _file(folder, size)
+    arrays = _load(path)
+    images, labels, people = arrays["images"], arrays["labs_ex"], arrays["labs_id"]
+    _require_values(
+        path, "labs_ex", labels, (NO_LABEL, *range(1, len(CODES) + 1)), "1 to 7, or -1 where unlabelled"
+    )
+    rows = np.flatnonzero(labels != NO_LABEL)
+    if not len(rows):
+        raise DataError(f"{path}: labs_ex is -1 throughout; no picture has an emotion")
+    folds = arrays["folds"]
+    _require_values(
+        path, "folds", folds, range(len(FOLD_SPLITS)), "0 unlabelled, 1 train, 2 validation, 3 test"
+    )
+    outside = rows[(folds[rows] == 0).any(axis=1)]
+    if len(outside):
+        raise DataError(
+            f"{path}: folds, row {outside[0]}: 0 (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3"
+        )
+    if (people < NOBODY).any():
+        row = int(np.flatnonzero(people < NOBODY)[0])
+        raise DataError(f"{path}: labs_id, row {row}: {people[row]}; expected the number of a person, or -1")
+    pixels, _ = gather_pictures(
+        len(rows), size, lambda row: whole(_picture(path, images, int(rows[row])), size)
+    )
+    splits = np.array(FOLD_SPLITS, dtype=object)[folds[rows]]
+    table = pd.DataFrame(
+        {
+            "dataset": "tfd",
+            "subject": ["" if who == NOBODY else f"tfd-{who}" for who in people[rows].tolist()],
+            "sequence": [f"{row:06d}" for row in rows.tolist()],
+            "frame": 0,
+            "emotion": np.array(CODES, dtype=object)[labels[rows] - 1],
+            "split": splits[:, 0],
+            **{f"fold{k + 1}": splits[:, k] for k in range(FOLDS)},
+        }
+    )
+    unlabelled = len(labels) - len(rows)
+    return FaceSet("tfd", pixels, table, left_out={_UNLABELLED: unlabelled} if unlabelled else {})
+
+
+def _file(folder: Path, size: int) -> Path:
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. TFD is looked for in the folder tfd below FER_DATA (or --data-dir): put "
+            "TFD_48x48.mat or TFD_96x96.mat there (ferbook data list says how to get it)"
+        )
+    for side in (48, 96) if size <= 48 else (96, 48):
+        for name in FILES[side]:
+            path = folder / name
+            if path.exists() or path.is_symlink():
+                return require_inside(path, folder)
+    raise DataError(f"{folder / FILES[48][0]}: not found, nor {FILES[96][0]}; put one of them there")
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """``images`` (N, S, S) as the file has them; ``labs_ex`` and ``labs_id`` int64 (N,), ``folds`` int64 (N, 5)."""
+    try:
+        content = loadmat(path, variable_names=KEYS)
+    except NotImplementedError as fault:
+        raise DataError(
+            f"{path}: a MATLAB 7.3 file; the official one is of version 5. Save it again with -v7"
+        ) from fault
+    except Exception as fault:  # whatever a damaged file leads scipy to
+        raise DataError(f"{path}: not a readable MATLAB file ({fault})") from fault
+    missing = [key for key in KEYS if key not in content]
+    if missing:
+        raise DataError(f"{path}: no array {missing[0]!r}; expected {', '.join(KEYS)}")
+    images = np.asarray(content["images"])
+    if (
+        images.ndim != 3
+        or images.shape[1] != images.shape[2]
+        or not len(images)
+        or images.dtype.kind not in "uif"
+    ):
+        raise DataError(
+            f"{path}: images is {images.dtype} {images.shape}; expected numbers (N, 48, 48) or (N, 96, 96)"
+        )
+    arrays = {"images": images}
+    for key, shape in (
+        ("labs_ex", (len(images),)),
+        ("labs_id", (len(images),)),
+        ("folds", (len(images), FOLDS)),
+    ):
+        values = np.asarray(content[key])
+        if values.size != np.prod(shape) or values.dtype.kind not in "uif":
+            raise DataError(
+                f"{path}: {key} is {values.dtype} {values.shape}; expected one row for each of {len(images)} pictures"
+            )
+        if key == "folds" and values.shape != shape:
+            raise DataError(
+                f"{path}: folds is {values.shape}; expected {shape}, a column for each of five folds"
+            )
+        whole_numbers = np.isfinite(values.astype(float)) & (values == np.floor(values))
+        if not whole_numbers.all():
+            row = int(np.argwhere(~whole_numbers.reshape(len(images), -1))[0, 0])
+            raise DataError(f"{path}: {key}, row {row}: not a whole number")
+        arrays[key] = values.astype(np.int64).reshape(shape)
+    return arrays
+
+
+def _require_values(path: Path, key: str, values: np.ndarray, allowed, meaning: str) -> None:
+    wrong = np.argwhere(~np.isin(values, list(allowed)))
+    if len(wrong):
+        raise DataError(f"{path}: {key}, row {wrong[0, 0]}: {values[tuple(wrong[0])]}; expected {meaning}")
+
+
+def _picture(path: Path, images: np.ndarray, row: int) -> np.ndarray:
+    picture = images[row]
+    if picture.dtype != np.uint8:
+        rounded = np.rint(picture.astype(float))
+        if not (np.isfinite(rounded).all() and rounded.min() >= 0 and rounded.max() <= 255):
+            raise DataError(f"{path}: images, row {row}: a pixel outside 0 to 255")
+        picture = rounded.astype(np.uint8)
+    return np.ascontiguousarray(picture)
+
+
+def write_tfd(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``TFD_48x48.mat``, or as ``TFD_96x96.mat`` if larger than 48 pixels.
+
+    Pictures of another size are resampled. The folds are ``fold1`` … ``fold5`` where the table has them, otherwise
+    ``split`` five times. Numbers of people are kept where all names have the form ``tfd-<number>``; otherwise the
+    k-th of the sorted names, from 1, becomes k. A picture without a subject is nobody's, one without an emotion
+    unlabelled. Sequences, frames and action units are lost. Raises DataError for an emotion that TFD does not have.
+    """
+    require_labels(faces, CODES, "TFD", unlabelled=True)
+    side = 48 if max(faces.size) <= 48 else 96
+    pixels, _ = gather_pictures(len(faces), side, lambda row: whole(faces.gather(np.array([row]))[0], side))
+    table = faces.table
+    ids = official_ids((who for who in table["subject"] if who), _OWN_ID, str)
+    labelled = (table["emotion"] != UNLABELLED).to_numpy()
+    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, FOLDS + 1)]
+    folds = np.array([[FOLD_SPLITS.index(split) for split in column] for column in columns]).T
+    arrays = {
+        "images": pixels,
+        "labs_ex": [[CODES.index(e) + 1 if e else NO_LABEL] for e in table["emotion"]],
+        "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
+        "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
+    }
+    savemat(folder / FILES[side][0], arrays, do_compression=True)
