@@ -1,0 +1,284 @@
+"""Coded clips of micro-expressions: what CASME II and SAMM have in common, a coding sheet and a folder per clip.
+
+Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its action
+units and its emotion, which every kept picture gets. Kept are at most ``MOST_FRAMES`` pictures, evenly spaced from
+onset to offset, with onset, apex and offset among them.
+
+The official sheets have a few faults. They are mended where only one way is plausible, and the column
+``corrected`` says what was done (empty where nothing was): an apex that is not given, or lies outside the clip,
+becomes the middle of onset and offset; an offset before the onset becomes the clip's last picture; an onset, apex
+or offset without a picture becomes the nearest one within the clip. ``missing_frames`` counts the frame numbers from
+onset to offset for which there is no picture. Clips of which fewer than two pictures are there are left out and counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.action_units import codes_of, format_codes, parse_codes
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import (
+    Clip,
+    Framing,
+    gather_clips,
+    named_folders,
+    numbered_pictures,
+    official_ids,
+    picture_file,
+    sequences_of,
+    shown_emotion,
+    spread_evenly,
+)
+from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
+
+MOST_FRAMES = 16
+"""Pictures kept of one clip; at 200 pictures per second a clip of half a second has a hundred."""
+
+NO_APEX = ("", "/")
+FPS = 200.0
+SINGLE = "clips with fewer than two pictures from onset to offset"
+UNCODED = "clips without a row in the coding sheet"
+OTHER_FOLDERS = "folders that are not named like a subject"
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class MicroLayout:
+    """How one data set arranges its coded clips; the sheet's column names are given by what they hold."""
+
+    name: str
+    sheet: str
+    worksheet: str
+    subject: str
+    clip: str
+    onset: str
+    apex: str
+    offset: str
+    units: str
+    emotion: str
+    emotions: Mapping[str, str]
+    """Emotion -> the sheet's word for it."""
+    synonyms: Mapping[str, str]
+    """Further words that the sheet may use, in lower case -> emotion."""
+    subject_folder: re.Pattern
+    subject_id: Callable[[int], str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.subject, self.clip, self.onset, self.apex, self.offset, self.units, self.emotion)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where a data set's clips lie: the folder of subjects, how pictures are named, how they are framed."""
+
+    place: Path
+    pattern: re.Pattern
+    example: str
+    framing: Framing
+
+
+def read_micro(layout: MicroLayout, folder: Path, pictures: Pictures, size: int) -> FaceSet:
+    """The clips of the coding sheet in ``folder``, as the module's docstring says.
+
+    Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row without
+    a folder, a clip none of whose pictures lies between onset and offset.
+    """
+    sheet = find_sheet(folder, layout.sheet)
+    rows = read_sheet(sheet, layout.columns, (layout.subject, layout.clip), layout.subject, layout.worksheet)
+    left_out: Counter[str] = Counter({SINGLE: 0})
+    subjects = named_folders(
+        pictures.place,
+        folder,
+        layout.subject_folder,
+        lambda match: layout.subject_id(int(match[1])),
+        left_out,
+        OTHER_FOLDERS,
+    )
+    clips: dict[Path, Clip | None] = {}
+    for row in rows:
+        place = _clip_folder(layout, row, pictures.place, subjects)
+        if place in clips:
+            raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
+        clips[place] = _read_clip(layout, row, folder, pictures, place)
+    left_out[SINGLE] = sum(clip is None for clip in clips.values())
+    left_out[UNCODED] = sum(
+        entry.is_dir() and entry not in clips
+        for place in subjects.values()
+        for entry in list_inside(place, folder)
+    )
+    kept = [clip for _, clip in sorted(clips.items()) if clip]
+    return gather_clips(layout.name, kept, size, pictures.framing, left_out)
+
+
+def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapping[str, Path]) -> Path:
+    subject = layout.subject_id(row.whole(layout.subject))
+    if subject not in subjects:
+        raise DataError(f"{row.place}: no folder {place / subject}; the copy is not complete")
+    name = row.text(layout.clip)
+    if not _FILE_NAME.fullmatch(name):
+        raise row.fault(layout.clip, "expected a clip's name: letters, digits, - and _")
+    clip = subjects[subject] / name
+    if not clip.is_dir():
+        raise DataError(f"{row.place}: no folder {clip}; the copy is not complete")
+    return clip
+
+
+def _read_clip(
+    layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path
+) -> Clip | None:
+    found = numbered_pictures(place, folder, pictures.pattern, pictures.example)
+    emotion = _emotion(layout, row)
+    codes = parse_codes(row.cells[layout.units], f"{row.place}, {layout.units}")
+    onset, apex, offset, corrected = _span(layout, row, list(found))
+    inside = [number for number in found if onset <= number <= offset]
+    if len(inside) < 2:
+        return None
+    kept = spread_evenly(inside, MOST_FRAMES, apex)
+    subject = layout.subject_id(row.whole(layout.subject))
+    common = {
+        "emotion": emotion,
+        "onset": onset,
+        "apex": apex,
+        "offset": offset,
+        "fps": FPS,
+        "missing_frames": offset - onset + 1 - len(inside),
+        "corrected": corrected,
+    }
+    return Clip(
+        subject=f"{layout.name}-{subject}",
+        sequence=f"{subject}/{place.name}",
+        frames=[picture_file(found[number]) for number in kept],
+        rows=[{"frame": number} | common for number in kept],
+        codes=[codes] * len(kept),
+    )
+
+
+def _emotion(layout: MicroLayout, row: SheetRow) -> str:
+    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | dict(layout.synonyms)
+    word = row.text(layout.emotion)
+    if word.lower() not in words:
+        raise row.fault(layout.emotion, f"expected one of {', '.join(layout.emotions.values())}")
+    return words[word.lower()]
+
+
+def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
+    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``found``: pictures' numbers."""
+    onset, offset = row.whole(layout.onset), row.whole(layout.offset)
+    apex = row.whole(layout.apex, absent=NO_APEX)
+    if not found:
+        return onset, onset, onset, ""  # no picture at all: the clip is left out
+    notes: list[str] = []
+    if offset < onset:
+        notes.append(f"offset {offset} lies before the onset, taken as {found[-1]}")
+        offset = found[-1]
+    inside = [number for number in found if onset <= number <= offset]
+    if not inside:
+        raise DataError(
+            f"{row.place}: no picture from onset {onset} to offset {offset}; the clip's pictures are numbered "
+            f"{found[0]} to {found[-1]}. Do the pictures belong to this sheet?"
+        )
+    for what, value, nearest in (("onset", onset, inside[0]), ("offset", offset, inside[-1])):
+        if value != nearest:
+            notes.append(f"{what} {value} has no picture, taken as {nearest}")
+    onset, offset = inside[0], inside[-1]
+    middle = (onset + offset) // 2
+    if apex is None:
+        given = row.text(layout.apex)
+        apex = _nearest(inside, middle)
+        notes.append(f"apex {given!r}, taken as {apex}")
+    elif not onset <= apex <= offset:
+        outside = apex
+        apex = _nearest(inside, middle)
+        notes.append(f"apex {outside} lies outside the clip, taken as {apex}")
+    elif apex not in inside:
+        absent = apex
+        apex = _nearest(inside, apex)
+        notes.append(f"apex {absent} has no picture, taken as {apex}")
+    return onset, apex, offset, "; ".join(notes)
+
+
+def _nearest(numbers: Sequence[int], to: int) -> int:
+    return min(numbers, key=lambda number: abs(number - to))
+
+
+@dataclass(frozen=True)
+class WrittenClip:
+    """One sequence on its way into a layout: its names there, its pictures' rows, and its row of the sheet."""
+
+    subject: str
+    clip: str
+    rows: np.ndarray
+    onset: int
+    apex: int
+    offset: int
+    units: str
+    emotion: str
+
+
+def clips_to_write(
+    layout: MicroLayout,
+    faces: FaceSet,
+    own_subject: re.Pattern,
+    own_clip: re.Pattern,
+    clip_id: Callable[[str, int], str],
+    letters: bool,
+) -> Iterator[WrittenClip]:
+    """The sequences of ``faces`` with the names and the sheet's cells that ``layout`` has for them, in order.
+
+    A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th of the
+    sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say. Onset, apex and
+    offset are the table's columns; without them the first and the last frame, and of the frames the one with the
+    most action (or the middle one, where no AU is coded). Action units are those of the apex.
+
+    Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a picture
+    without a subject.
+    """
+    sequences = list(sequences_of(faces))
+    table = faces.table
+    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, layout.subject_id)
+    own = all(own_clip.fullmatch(sequence) for _, sequence, _ in sequences)
+    written: Counter[str] = Counter()
+    for subject, sequence, rows in sequences:
+        written[subject] += 1
+        clip = own_clip.fullmatch(sequence)[1] if own else clip_id(subjects[subject], written[subject])
+        emotion = shown_emotion(faces, rows, layout.emotions)
+        part = table.iloc[rows].reset_index(drop=True)
+        frames = part["frame"].to_numpy()
+        apex = _number(part, "apex", _most_active(part))
+        at = int(np.argmin(np.abs(frames - apex)))
+        yield WrittenClip(
+            subject=subjects[subject],
+            clip=clip,
+            rows=rows,
+            onset=_number(part, "onset", frames[0]),
+            apex=apex,
+            offset=_number(part, "offset", frames[-1]),
+            units=format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), letters)[0]),
+            emotion=layout.emotions[emotion],
+        )
+
+
+def _number(part: pd.DataFrame, column: str, otherwise: int) -> int:
+    value = part[column].iloc[0] if column in part.columns else np.nan
+    return int(otherwise if pd.isna(value) else value)
+
+
+def _most_active(part: pd.DataFrame) -> int:
+    units = [column for column in part.columns if re.fullmatch(r"AU[0-9]+", column)]
+    action = part[units].sum(axis=1).to_numpy()
+    at = int(action.argmax()) if units and action.max() > 0 else len(part) // 2
+    return int(part["frame"].iloc[at])
+
+
+def units_cell(units: str) -> object:
+    """The cell for ``units``: one AU alone is a number, as Excel makes it, and none an empty cell."""
+    return int(units) if units.isdigit() else units or None

@@ -1,0 +1,118 @@
+"""SAMM (Davison et al., 2018): micro-expressions of a wide range of people, grey, 2040 × 1088, 200 pictures per second.
+
+Expected in the folder: ``006/006_1_2/006_05562.jpg`` (subject, subject_inducement_index, subject_frame), also
+some levels further down, and the coding sheet ``SAMM_Micro_FACS_Codes_v2.xlsx`` (other names with
+``FACS_Codes`` are found as well), worksheet ``MICRO_ONLY`` or the first. Notes stand above its header, which is found
+by its first cell. The padding of frame numbers differs between clips: they are read as numbers.
+
+Faces are found by a detector, one window per clip. Faults of the sheet (the apex of ``028_4_1`` and of ``032_3_1`` lies
+outside the clip; the offset of one row is wrong) are mended and noted as ``fer_lib.faces.readers.micro`` says. AU
+codes may carry letters and sides; of ``R12 or R15`` neither counts as coded. The class counts below are those
+usually quoted, unverified; there is no official split.
+"""
+
+import re
+from pathlib import Path
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import tops, write_picture
+from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
+from fer_lib.faces.readers.sheets import write_sheet
+
+PUBLISHED = {
+    "subjects": 29,
+    "sequences": 159,
+    "sequences of anger": 57,
+    "sequences of happiness": 26,
+    "sequences of other": 26,
+    "sequences of surprise": 15,
+    "sequences of contempt": 12,
+    "sequences of disgust": 9,
+    "sequences of fear": 8,
+    "sequences of sadness": 6,
+}
+"""Rows of the coding sheet; 159 is certain, the other counts are quoted from memory of the literature. Of 32
+people 29 have clips."""
+
+EMOTIONS = {
+    "anger": "Anger",
+    "contempt": "Contempt",
+    "disgust": "Disgust",
+    "fear": "Fear",
+    "happiness": "Happiness",
+    "sadness": "Sadness",
+    "surprise": "Surprise",
+    "other": "Other",
+}
+"""Emotion -> the sheet's word; no other emotion can be written in this layout."""
+
+SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
+WORKSHEET = "MICRO_ONLY"
+NOTE_ROWS = 13
+"""Rows of notes above the header of the official sheet."""
+
+HEADER = (
+    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro"),
+    *("Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
+)  # fmt: skip
+LAYOUT = MicroLayout(
+    name="samm",
+    sheet="SAMM*FACS_Codes*.xlsx",
+    worksheet=WORKSHEET,
+    subject="Subject",
+    clip="Filename",
+    onset="Onset Frame",
+    apex="Apex Frame",
+    offset="Offset Frame",
+    units="Action Units",
+    emotion="Estimated Emotion",
+    emotions=EMOTIONS,
+    synonyms={"others": "other"},
+    subject_folder=re.compile(r"(\d{3,4})"),
+    subject_id="{:03d}".format,
+)
+
+
+def read_samm(folder: Path, size: int) -> FaceSet:
+    """SAMM from ``folder``: at most 16 pictures of each coded clip, ``size`` × ``size``.
+
+    Subjects are ``samm-006`` …, sequences ``006/006_1_2`` …; columns ``onset``, ``apex``, ``offset``, ``fps``,
+    ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of ``EMOTIONS``. Raises
+    DataError: see ``read_micro``; and where there are no folders of subjects.
+    """
+    (top, *others) = tops(folder, LAYOUT.subject_folder, "folders of subjects (006)")
+    if others:
+        raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
+    pictures = Pictures(top, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
+    return read_micro(LAYOUT, folder, pictures, size)
+
+
+def write_samm(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as folders of subjects and the coding sheet, with its notes on top.
+
+    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless they
+    come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with the letter of
+    their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot hold: see ``clips_to_write``.
+    """
+    rows: list[list[object]] = [[f"Note {k}"] for k in range(1, NOTE_ROWS + 1)] + [list(HEADER)]
+    written = clips_to_write(
+        LAYOUT,
+        faces,
+        own_subject=re.compile(r"samm-(\d{3,})"),
+        own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
+        clip_id=lambda subject, k: f"{subject}_1_{k}",
+        letters=True,
+    )
+    for clip in written:
+        place = folder / clip.subject / clip.clip
+        for frame, pixels in zip(faces.table["frame"].iloc[clip.rows], faces.gather(clip.rows), strict=True):
+            write_picture(place / f"{clip.subject}_{frame:05d}.jpg", pixels)
+        rows.append(
+            [
+                *(clip.subject, clip.clip, int(clip.clip.split("_")[1])),
+                *(clip.onset, clip.apex, clip.offset, clip.offset - clip.onset + 1, "Micro - 1/2"),
+                *(units_cell(clip.units), clip.emotion, None, None),
+            ]
+        )
+    write_sheet(folder / SHEET, WORKSHEET, rows)
