@@ -83,13 +83,12 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
 def write_jaffe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as JAFFE: 8-bit tiff files, so that no pixel changes.
 
-    Two-letter names are kept where all subjects have such; otherwise the k-th of the sorted subjects becomes ``AA``,
+    A set read from JAFFE keeps its file names. Else two-letter names are kept where all subjects have such; otherwise the k-th of the sorted subjects becomes ``AA``,
     ``AB`` …. Takes count the pictures of a person and expression, running numbers all pictures, both from 1, in the
     table's order. Sequences, frames and action units are lost. Raises DataError for a picture without a subject,
     more than 676 subjects, or an emotion that JAFFE does not have.
     """
-    codes = {emotion: code for code, emotion in CODES.items()}
-    require_labels(faces, tuple(codes), "JAFFE")
+    require_labels(faces, tuple(CODES.values()), "JAFFE")
     table = faces.table
     if (table["subject"] == "").any():
         row = int((table["subject"] == "").to_numpy().argmax())
@@ -98,11 +97,24 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
         raise DataError(
             f"face set {faces.name!r}: more than {len(LETTERS) ** 2} subjects; JAFFE has two letters for them"
         )
+    for name, picture in zip(_file_names(table), faces.pixels, strict=True):
+        write_picture(folder / f"{name}.tiff", picture)
+
+
+def _file_names(table: pd.DataFrame) -> list[str]:
+    codes = {emotion: code for code, emotion in CODES.items()}
+    rows = [*zip(table["subject"], table["emotion"], table["sequence"], strict=True)]
+    own = [_NAME.fullmatch(name) for _, _, name in rows]
+    known = all(
+        match and (f"jaffe-{match[1]}", match[2]) == (subject, codes[emotion])
+        for match, (subject, emotion, _) in zip(own, rows, strict=True)
+    )
+    if known and table["sequence"].is_unique:
+        return table["sequence"].tolist()
     pairs = [a + b for a in LETTERS for b in LETTERS]
     ids = official_ids(table["subject"], _OWN_SUBJECT, lambda k: pairs[k - 1])
     takes = table.groupby(["subject", "emotion"]).cumcount() + 1
-    for row, (subject, emotion, take) in enumerate(
-        zip(table["subject"], table["emotion"], takes, strict=True)
-    ):
-        name = f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}.tiff"
-        write_picture(folder / name, faces.pixels[row])
+    return [
+        f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}"
+        for row, ((subject, emotion, _), take) in enumerate(zip(rows, takes, strict=True))
+    ]
