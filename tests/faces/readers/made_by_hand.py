@@ -59,16 +59,15 @@ def posed_faces(
             "frame": frame,
             "emotion": emotion if t else "neutral",
             "split": "train",
-            "AU6": round(0.2 * t, 1),
-            "AU12": 0.31 * t,
+            "AU6": round(min(0.2 * t, 1.0), 1),
+            "AU12": min(0.31 * t, 1.0),
             "AU25": float(t == 3),
-            **columns,
         }
         for person in range(people)
         for k, emotion in enumerate(emotions)
         for t, frame in enumerate(frames)
     ]
-    return FaceSet("lab", pictures(len(rows)), pd.DataFrame(rows))
+    return FaceSet("lab", pictures(len(rows)), pd.DataFrame(rows).assign(**columns))
 
 
 def by_sequence(faces: FaceSet) -> pd.DataFrame:

@@ -1,0 +1,130 @@
+"""BU-3DFE (Yin et al., 2006): 100 people, six expressions at four levels and one neutral face each.
+
+Expected, also some levels further down (``Subjects/``, one folder per archive): ``F0001/F0001_AN01WH_F2D.bmp``, that
+is person, expression (AN DI FE HA SA SU, or NE for neutral), level (01 to 04, 00 for neutral), ancestry (WH AE AM BL IN LA).
+Only the pictures ``_F2D.bmp`` are read, no meshes. They are textures said to be stitched of two views, which is
+unverified; the face is found in each by a detector. There is no official split.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import (
+    Clip,
+    gather_clips,
+    named_folders,
+    official_ids,
+    picture_file,
+    sequences_of,
+    tops,
+    write_picture,
+)
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+
+EMOTIONS = {
+    "neutral": "NE",
+    "anger": "AN",
+    "disgust": "DI",
+    "fear": "FE",
+    "happiness": "HA",
+    "sadness": "SA",
+    "surprise": "SU",
+}
+"""Emotion -> its code in file names; no other emotion can be written in this layout."""
+
+ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
+PUBLISHED = {
+    "subjects": 100,
+    "pictures": 2500,
+    "pictures of neutral": 100,
+    **{f"pictures of {emotion}": 400 for emotion in EMOTIONS if emotion != "neutral"},
+}
+"""2,500 models of 100 people, 25 each, are certain."""
+
+_PERSON = re.compile(r"([FM])(\d{4})", re.IGNORECASE)
+_NAME = re.compile(
+    r"(?P<person>[FM]\d{4})_(?P<emotion>[A-Z]{2})(?P<level>\d\d)(?P<ancestry>[A-Z]{2})_F2D", re.IGNORECASE
+)
+_KIND = "_F2D"
+_OTHER_FOLDERS = "folders that are not named like a person"
+
+
+def read_bu3dfe(folder: Path, size: int) -> FaceSet:
+    """BU-3DFE from ``folder``: every frontal picture, one sequence each (``F0001_AN01WH``), frame 0.
+
+    Subjects are ``bu3dfe-F0001`` …; columns ``level`` (0 for neutral, in the release 1 to 4 otherwise) and
+    ``ancestry``. Pictures in which no face is found are left out and counted. Raises DataError, naming the file: a name
+    that says another person than its folder, or an expression, level or ancestry that there is not; two pictures of one
+    model; two folders of one person; what ``gather_clips`` refuses.
+    """
+    left_out: Counter[str] = Counter()
+    clips: dict[str, Clip] = {}
+    people: dict[str, Path] = {}
+    for top in tops(folder, _PERSON, "folders of people (F0001)"):
+        found = named_folders(top, folder, _PERSON, lambda match: match[0].upper(), left_out, _OTHER_FOLDERS)
+        for person in sorted(found.keys() & people.keys()):
+            raise DataError(f"{found[person]}: the same person as {people[person]}; keep one of the two")
+        people |= found
+    for person, place in sorted(people.items()):
+        for path in list_inside(place, folder, SUFFIXES):
+            if not path.stem.upper().endswith(_KIND):
+                continue
+            row = _row(path, person)
+            model = path.stem.upper().removesuffix(_KIND)
+            if model in clips:
+                raise DataError(f"{path}: a second picture of {model}; keep one")
+            clips[model] = Clip(f"bu3dfe-{person}", model, [picture_file(path)], [row])
+    return gather_clips("bu3dfe", list(clips.values()), size, "picture", left_out)
+
+
+def _row(path: Path, person: str) -> dict[str, object]:
+    codes = {code: emotion for emotion, code in EMOTIONS.items()}
+    match = _NAME.fullmatch(path.stem)
+    if not match:
+        raise DataError(f"{path}: not named like F0001_AN01WH_F2D.bmp")
+    if match["person"].upper() != person:
+        raise DataError(f"{path}: a picture of {match['person']} in the folder of {person}")
+    emotion = codes.get(match["emotion"].upper())
+    if emotion is None:
+        raise DataError(f"{path}: expression {match['emotion']}; expected {', '.join(codes)}")
+    level, ancestry = int(match["level"]), match["ancestry"].upper()
+    if level == 0 and emotion != "neutral":
+        raise DataError(f"{path}: level 00 of {emotion}; expected 01 to 04, 00 is for neutral")
+    if ancestry not in ANCESTRIES:
+        raise DataError(f"{path}: ancestry {ancestry}; expected {', '.join(ANCESTRIES)}")
+    return {"frame": 0, "emotion": emotion, "level": level, "ancestry": ancestry}
+
+
+def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``F0001/F0001_AN01WH_F2D.bmp`` …, without loss.
+
+    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is BU-3DFE
+    itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and frame, neutral
+    ones 00, 01 …: sets with more than the release's four (and one) go on counting, up to 99. AUs are not written.
+    Raises DataError for an emotion without a code, more than 99 pictures, or a picture without a subject.
+    """
+    table = faces.table
+    unknown = sorted(set(table["emotion"]) - set(EMOTIONS))
+    if unknown:
+        raise DataError(
+            f"face set {faces.name!r}: {unknown[0] or 'unlabelled'} pictures; this layout has names only for "
+            f"{', '.join(EMOTIONS)}: leave the others out first"
+        )
+    sequences = list(sequences_of(faces))
+    subjects = official_ids(
+        (subject for subject, _, _ in sequences), re.compile(r"bu3dfe-([FM]\d{4})"), "F{:04d}".format
+    )
+    own = all(re.fullmatch(r"[FM]\d{4}_[A-Z]{2}\d\d[A-Z]{2}", sequence) for _, sequence, _ in sequences)
+    counts: Counter[tuple[str, str]] = Counter()
+    for subject, sequence, rows in sequences:
+        for row, pixels in zip(rows, faces.gather(rows), strict=True):
+            emotion = table["emotion"].iloc[row]
+            counts[subject, emotion] += 1
+            level = counts[subject, emotion] - (emotion == "neutral")
+            if level > 99:
+                raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
+            model = sequence if own else f"{subjects[subject]}_{EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
+            write_picture(folder / subjects[subject] / f"{model}{_KIND}.bmp", pixels)

@@ -1,0 +1,128 @@
+"""Posed expressions: a folder per person, in it one per emotion, in it a sequence that begins at rest.
+
+What Oulu-CASIA and BU-4DFE have in common. There is no file of labels: the folder's name is the label, and of the
+pictures kept the first is neutral.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import (
+    Clip,
+    Framing,
+    emotion_after_rest,
+    gather_clips,
+    named_folders,
+    numbered_pictures,
+    official_ids,
+    picture_file,
+    sequences_of,
+    write_picture,
+)
+from fer_lib.faces.readers.pictures import list_inside
+
+LEAST = 4
+SHORT = "sequences of fewer than four pictures"
+OTHER_FOLDERS = "folders that are not named like a person"
+
+
+@dataclass(frozen=True)
+class PosedLayout:
+    """How one data set names its folders and pictures, and which pictures of a sequence are kept."""
+
+    name: str
+    emotions: Mapping[str, str]
+    """Emotion -> the folder of its sequence."""
+    subject_folder: re.Pattern
+    subject_form: Callable[[re.Match], str]
+    own_subject: re.Pattern
+    subject_id: Callable[[int], str]
+    suffix: str
+    fps: float
+    keep: Callable[[int], Sequence[int]]
+    """From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one."""
+
+
+def read_posed(
+    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: Framing, size: int
+) -> FaceSet:
+    """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
+
+    Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person, a picture
+    without a frame number, and what ``gather_clips`` refuses. Sequences of fewer than four pictures are counted.
+    """
+    left_out: Counter[str] = Counter()
+    emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
+    clips: list[Clip] = []
+    people: dict[str, Path] = {}
+    for top in tops:
+        found = named_folders(
+            top, folder, layout.subject_folder, layout.subject_form, left_out, OTHER_FOLDERS
+        )
+        for subject in sorted(found.keys() & people.keys()):
+            raise DataError(f"{found[subject]}: the same person as {people[subject]}; keep one of the two")
+        people |= found
+    for subject, place in sorted(people.items()):
+        shown: dict[str, Path] = {}
+        for entry in list_inside(place, folder):
+            if not entry.is_dir():
+                continue
+            emotion = emotions.get(entry.name.lower())
+            if emotion is None:
+                raise DataError(
+                    f"{entry}: not the folder of an emotion; expected {', '.join(layout.emotions.values())}"
+                )
+            if emotion in shown:
+                raise DataError(f"{entry}: a second folder of {emotion}, beside {shown[emotion].name}")
+            shown[emotion] = entry
+        for emotion, entry in shown.items():
+            clip = _read_sequence(layout, folder, subject, emotion, entry)
+            if clip:
+                clips.append(clip)
+            else:
+                left_out[SHORT] += 1
+    return gather_clips(layout.name, clips, size, framing, left_out)
+
+
+def _read_sequence(layout: PosedLayout, folder: Path, subject: str, emotion: str, place: Path) -> Clip | None:
+    found = numbered_pictures(place, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}")
+    if len(found) < LEAST:
+        return None
+    numbers = list(found)
+    kept = [numbers[k] for k in layout.keep(len(numbers))]
+    return Clip(
+        subject=f"{layout.name}-{subject}",
+        sequence=f"{subject}/{layout.emotions[emotion]}",
+        frames=[picture_file(found[number]) for number in kept],
+        rows=[
+            {"frame": number, "emotion": emotion if k else "neutral", "fps": layout.fps}
+            for k, number in enumerate(kept)
+        ],
+    )
+
+
+def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` below ``folder``, one folder per person and emotion; frames keep their numbers.
+
+    The k-th of the sorted subjects becomes ``subject_id(k)``, unless all come from this data set. Raises DataError
+    for a sequence that is not a neutral picture and then three or more of one emotion, and for two of a person's
+    sequences that show the same emotion.
+    """
+    sequences = list(sequences_of(faces))
+    subjects = official_ids((subject for subject, _, _ in sequences), layout.own_subject, layout.subject_id)
+    written: dict[Path, str] = {}
+    for subject, sequence, rows in sequences:
+        place = folder / subjects[subject] / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]
+        if place in written:
+            raise DataError(
+                f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in {sequence}; "
+                "this layout has room for one sequence of each emotion"
+            )
+        written[place] = sequence
+        for frame, pixels in zip(faces.table["frame"].iloc[rows], faces.gather(rows), strict=True):
+            write_picture(place / f"{frame:03d}{layout.suffix}", pixels)
