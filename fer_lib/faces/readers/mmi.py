@@ -1,0 +1,357 @@
+"""MMI (Pantic et al., 2005; Valstar & Pantic, 2010): videos of posed expressions from rest over their height to rest.
+
+Expected: ``Sessions/<n>/`` with ``session.xml``, one ``<sid>.avi``, ``<sid>.xml`` and optionally the AU coding
+``<sid>-oao_aucs.xml``. The layout is not documented in public; what is read follows code that others published:
+
+- ``session.xml``: the attribute ``view`` of the first ``track``: 0 (frontal) and 2 (both views in one picture) are read,
+  the others are counted. Who is shown is the attribute ``id`` of ``subject``, or, without it, the part of the sid
+  before the hyphen (``S001-001``): both are unverified.
+- ``<sid>.xml``: the ``Metatag`` named ``Emotion``: 1 anger, 2 disgust, 3 fear, 4 happiness, 5 sadness, 6 surprise. Other
+  codes exist. A video with such a code, or with none, is kept without an emotion where its AUs are coded, else counted.
+- ``<sid>-oao_aucs.xml``: per ``ActionUnit`` (attribute ``Number``) ``Marker`` elements with ``Frame`` (from 1) and ``Type``:
+  0 neutral, 1 onset, 2 apex, 3 offset. From a marker of type 1 to 3 up to one of type 0 the AU counts as present
+  (intensity 1); an AU that is not listed is absent. AUs whose number is not whole are counted and passed over.
+
+Kept are the first frame, as neutral, and the middle three. Some videos lie on their side: where no face is found
+upright, it is looked for in the frames turned by 90° clockwise. There is no official split.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.action_units import Code, Codes, codes_from_columns
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import (
+    NO_FACE,
+    Clip,
+    Frame,
+    emotion_after_rest,
+    first_and_middle,
+    first_window,
+    gather_clips,
+    named_folders,
+    official_ids,
+    sequences_of,
+    tops,
+)
+from fer_lib.faces.readers.pictures import cut_out, list_inside
+
+EMOTION_CODES = {"anger": 1, "disgust": 2, "fear": 3, "happiness": 4, "sadness": 5, "surprise": 6}
+"""Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this layout."""
+
+EMOTIONS = {emotion: str(code) for emotion, code in EMOTION_CODES.items()}
+PUBLISHED: dict[str, int] = {}
+"""Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them."""
+
+FRONTAL_VIEWS = ("0", "2")
+NEUTRAL_MARKER, APEX_MARKER = 0, 2
+MARKERS = range(4)
+FPS = 25.0
+LEAST = 4
+
+_NO_VIDEO = "sessions without a video"
+_VIEW = "videos that do not show the face from the front"
+_NO_LABEL = "videos without one of the six emotions and without AU codes"
+_SHORT = "videos of fewer than four frames"
+_AU_NUMBER = "AU codes whose number is not whole"
+_OTHER_FOLDERS = "folders that are not named like a session"
+_SESSION = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One session as its XML files describe it; ``markers``: AU -> (frame, type) in order, None where not coded."""
+
+    number: str
+    video: Path
+    subject: str
+    emotion: str
+    markers: Mapping[int, Sequence[tuple[int, int]]] | None
+
+
+def read_mmi(folder: Path, size: int) -> FaceSet:
+    """MMI from ``folder``: four frames of each frontal video, ``size`` × ``size``.
+
+    Subjects are ``mmi-<id>``, sequences ``<session, four digits>/<sid>``, ``frame`` counts from 1; ``fps`` is the video's. AUs are those
+    of each frame. Raises DataError, naming the file: XML that cannot be read or lacks what is needed, a video that
+    cannot be read or is cut short, two videos in a session, an AU or a marker twice.
+    """
+    left_out: Counter[str] = Counter()
+    places: dict[str, Path] = {}
+    above = tops(folder, re.compile("Sessions", re.IGNORECASE), "folder Sessions")
+    for top in (entry for place in above for entry in list_inside(place, folder)):
+        if top.name.lower() != "sessions":
+            continue
+        for place in tops(top, _SESSION, "folders of sessions (1, 2 …)"):
+            found = named_folders(place, folder, _SESSION, lambda match: match[0], left_out, _OTHER_FOLDERS)
+            for number in sorted(found.keys() & places.keys()):
+                raise DataError(f"{found[number]}: the same session as {places[number]}; keep one of the two")
+            places |= found
+    sessions = [
+        session
+        for number, place in sorted(places.items(), key=lambda item: int(item[0]))
+        if (session := _read_session(number, place, folder, left_out))
+    ]
+    with ThreadPoolExecutor() as threads:
+        clips = list(threads.map(partial(_read_clip, size=size), sessions))
+    for reason in (clip for clip in clips if isinstance(clip, str)):
+        left_out[reason] += 1
+    return gather_clips(
+        "mmi", [clip for clip in clips if isinstance(clip, Clip)], size, "whole", left_out, halves=False
+    )
+
+
+def _read_session(number: str, place: Path, folder: Path, left_out: Counter[str]) -> _Session | None:
+    videos = list_inside(place, folder, (".avi",))
+    if not videos:
+        left_out[_NO_VIDEO] += 1
+        return None
+    if len(videos) > 1:
+        raise DataError(f"{videos[1]}: a second video beside {videos[0].name}; expected one per session")
+    video = videos[0]
+    present = {path.name.lower(): path for path in list_inside(place, folder)}
+    if "session.xml" not in present:
+        raise DataError(
+            f"{place / 'session.xml'}: not found; it says which side of the face {video.name} shows"
+        )
+    about = _xml(present["session.xml"])
+    track = about.find(".//track")
+    view = None if track is None else track.get("view")
+    if view is None:
+        raise DataError(f"{present['session.xml']}: no element track with the attribute view")
+    if view not in FRONTAL_VIEWS:
+        left_out[_VIEW] += 1
+        return None
+    subject = about.find(".//subject")
+    identity = (subject.get("id") if subject is not None else None) or video.stem.partition("-")[0]
+    tags = present.get(f"{video.stem}.xml".lower())
+    emotion = _emotion(tags) if tags else ""
+    coding = present.get(f"{video.stem}-oao_aucs.xml".lower())
+    markers = _markers(coding, left_out) if coding else None
+    if not emotion and markers is None:
+        left_out[_NO_LABEL] += 1
+        return None
+    return _Session(number, video, f"mmi-{identity}", emotion, markers)
+
+
+def _xml(path: Path) -> ElementTree.Element:
+    try:
+        root = ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as fault:
+        raise DataError(f"{path}: not a readable XML file ({fault})") from fault
+    for element in root.iter():  # a namespace would hide every element from its name
+        element.tag = str(element.tag).rpartition("}")[2]
+    return root
+
+
+def _emotion(path: Path) -> str:
+    """The emotion of ``<sid>.xml``; empty where there is no code, or another than the six."""
+    values = [tag.get("Value", "") for tag in _xml(path).iter("Metatag") if tag.get("Name") == "Emotion"]
+    if not values:
+        return ""
+    if len(set(values)) > 1:
+        raise DataError(
+            f"{path}: {len(values)} Metatags Emotion that differ: {', '.join(values)}; expected one"
+        )
+    if not re.fullmatch(r"\s*\d+\s*", values[0]):
+        raise DataError(
+            f"{path}: Emotion is {values[0]!r}; expected a whole number, 1 to 6 for the six emotions"
+        )
+    return {code: emotion for emotion, code in EMOTION_CODES.items()}.get(int(values[0]), "")
+
+
+def _markers(path: Path, left_out: Counter[str]) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for unit in _xml(path).iter("ActionUnit"):
+        number = (unit.get("Number") or "").strip()
+        if not number.isdecimal() or not 1 <= int(number) <= 99:
+            left_out[_AU_NUMBER] += 1
+            continue
+        if int(number) in found:
+            raise DataError(f"{path}: ActionUnit {number} stands there twice; expected it once")
+        found[int(number)] = markers = []
+        for marker in unit.iter("Marker"):
+            frame, kind = marker.get("Frame", ""), marker.get("Type", "")
+            if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in MARKERS:
+                raise DataError(
+                    f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame number "
+                    "and a type from 0 to 3"
+                )
+            markers.append((int(frame), int(kind)))
+        markers.sort(key=lambda marker: marker[0])
+        frames = [frame for frame, _ in markers]
+        if len(set(frames)) < len(frames):
+            raise DataError(f"{path}: AU{number} has two Markers at one frame")
+    return found
+
+
+def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) -> Codes:
+    """The AUs present at ``frame``: those whose last marker up to there is not a neutral one."""
+    if markers is None:
+        return None
+    shown = []
+    for au, marks in sorted(markers.items()):
+        state = [kind for at, kind in marks if at <= frame]
+        if state and state[-1] != NEUTRAL_MARKER:
+            shown.append(Code(au))
+    return tuple(shown)
+
+
+def _read_clip(session: _Session, size: int) -> Clip | str:
+    """The four frames of a video, cut out; or why it is left out."""
+    count, fps = _probe(session.video)
+    if count < LEAST:
+        return _SHORT
+    kept = first_and_middle(count)
+    pictures = _framed(_read_frames(session.video, kept, count), size)
+    if pictures is None:
+        return NO_FACE["clip"]
+    return Clip(
+        subject=session.subject,
+        sequence=f"{session.number:>04}/{session.video.stem}",
+        frames=[
+            Frame(f"{session.video}, frame {at + 1}", lambda picture=picture: picture)
+            for at, picture in zip(kept, pictures, strict=True)
+        ],
+        rows=[
+            {
+                "frame": at + 1,
+                "emotion": session.emotion and (session.emotion if k else "neutral"),
+                "fps": fps,
+            }
+            for k, at in enumerate(kept)
+        ],
+        codes=[_codes(session.markers, at + 1) for at in kept],
+    )
+
+
+def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
+    """The frames cut out with one window; None where no face is found, upright or on its side."""
+    if pictures[0].shape == (size, size):
+        return pictures
+    for turned in (pictures, [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures]):
+        window = first_window(turned)
+        if window:
+            return [cut_out(picture, window, size) for picture in turned]
+    return None
+
+
+def _probe(path: Path) -> tuple[int, float]:
+    """How many frames the header of a video promises, and how many per second."""
+    video = cv2.VideoCapture(str(path))
+    try:
+        if not video.isOpened():
+            raise DataError(f"{path}: not a readable video")
+        return int(video.get(cv2.CAP_PROP_FRAME_COUNT)), float(video.get(cv2.CAP_PROP_FPS))
+    finally:
+        video.release()
+
+
+def _read_frames(path: Path, wanted: Sequence[int], count: int) -> list[np.ndarray]:
+    """The frames at the 0-based positions ``wanted``, grey. All ``count`` are gone through, to see whether they are there."""
+    video = cv2.VideoCapture(str(path))
+    pictures: list[np.ndarray] = []
+    try:
+        for position in range(count):
+            read = video.grab()
+            if read and position in wanted:
+                read, picture = video.retrieve()
+                if read:
+                    pictures.append(
+                        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
+                    )
+            if not read:
+                raise DataError(
+                    f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
+                )
+    finally:
+        video.release()
+    return pictures
+
+
+def write_mmi(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``Sessions/<n>/`` with XML files and a lossless video (FFV1) each.
+
+    The k-th sequence, sorted by subject and sequence, becomes session k; the k-th of the sorted subjects has the id k,
+    unless all come from MMI. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs are written as
+    present or not, frame by frame. Of a sequence of more than four pictures the reader keeps four.
+
+    Raises DataError for a sequence that is not a neutral picture and then three or more of one of the six emotions, for
+    one in which some AUs are coded and others not, which these files cannot say, and for pictures with an odd side.
+    """
+    if any(side % 2 for side in faces.size):
+        # The encoder would drop a row and a column without a word.
+        raise DataError(
+            f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even sides"
+        )
+    sequences = list(sequences_of(faces))
+    subjects = official_ids((subject for subject, _, _ in sequences), re.compile(r"mmi-([^\s/]+)"), str)
+    for number, (subject, sequence, rows) in enumerate(sequences, start=1):
+        identity = subjects[subject]
+        place = folder / "Sessions" / str(number)
+        place.mkdir(parents=True)
+        sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
+        emotion = emotion_after_rest(faces, rows, EMOTIONS)
+        coding = _coding(faces, rows, f"{subject}, {sequence}")
+        _write_video(place / f"{sid}.avi", faces.gather(rows))
+        session = ElementTree.Element("session", sessionId=str(number))
+        ElementTree.SubElement(session, "subject", id=identity)
+        ElementTree.SubElement(session, "track", type="Video", filename=f"{sid}.avi", view="0")
+        if coding is not None:
+            ElementTree.SubElement(session, "annotation", filename=f"{sid}-oao_aucs.xml")
+            _write_xml(place / f"{sid}-oao_aucs.xml", coding)
+        _write_xml(place / "session.xml", session)
+        tags = ElementTree.Element("session")
+        ElementTree.SubElement(tags, "Metatag", Name="Emotion", Value=EMOTIONS[emotion])
+        _write_xml(place / f"{sid}.xml", tags)
+
+
+def _coding(faces: FaceSet, rows: np.ndarray, place: str) -> ElementTree.Element | None:
+    """The AU coding of one sequence, a marker wherever an AU comes or goes; None where no AU is coded."""
+    table: pd.DataFrame = faces.table.iloc[rows]
+    codes = codes_from_columns(table, letters=False)
+    if all(frame is None for frame in codes):
+        return None
+    if any(frame is None or any(code.uncertain for code in frame) for frame in codes):
+        raise DataError(
+            f"face set {faces.name!r}: {place}: some AUs are not coded; this layout codes all or none"
+        )
+    root = ElementTree.Element("ActionUnits")
+    for au in sorted({code.au for frame in codes for code in frame}):
+        unit = ElementTree.SubElement(root, "ActionUnit", Number=str(au))
+        before = None
+        for position, frame in enumerate(codes, start=1):
+            shown = any(code.au == au for code in frame)
+            if shown != before:
+                kind = APEX_MARKER if shown else NEUTRAL_MARKER
+                ElementTree.SubElement(unit, "Marker", Frame=str(position), Type=str(kind))
+            before = shown
+    return root
+
+
+def _write_xml(path: Path, root: ElementTree.Element) -> None:
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _write_video(path: Path, pictures: np.ndarray) -> None:
+    height, width = pictures.shape[1:]
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), FPS, (width, height), isColor=False)
+    try:
+        if not video.isOpened():
+            raise DataError(f"{path}: no video can be written there; is the disk full?")
+        for picture in pictures:
+            video.write(picture)
+    finally:
+        video.release()
