@@ -1,0 +1,73 @@
+"""BP4D-Spontaneous (Zhang et al., 2014): 41 people, eight tasks, FACS codes frame by frame.
+
+Expected: pictures ``F001/T1/0000.jpg`` in ``Sequences(2D+3D)/`` (also ``Sequences_2D+3D``, ``2D+3D``, or ``BP4D-training`` of
+FERA 2015), and the codes ``AUCoding/AU_OCC/F001_T1.csv`` and ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv``. The
+header of an occurrence file names the AUs after its first column, the frame; the older edition has a column for every
+number from 0 to 99. Frame numbers have three or four digits, by person, and are read as numbers.
+
+Not certain: whether frame n of the codes is picture n (assumed) or n - 1 (``shift=-1``), for both are found in
+published code; and the place of the intensities, which is that of BP4D+. There is no official split; FERA 2015 trained on
+people with odd numbers. What is kept, and what codes become, says ``fer_lib.faces.readers.spontaneous``.
+"""
+
+import re
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import named_folders, tops, write_picture
+from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.spontaneous import (
+    OTHER_FOLDERS,
+    PERSON,
+    folder_tasks,
+    read_spontaneous,
+    write_spontaneous,
+)
+
+PUBLISHED = {"subjects": 41, "sequences": 328}
+"""41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""
+
+_TREE = re.compile(r"Sequences.*|2D\+3D|BP4D-training", re.IGNORECASE)
+
+
+def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
+    """BP4D from ``folder``: at most 100 coded frames of each person and task, without emotions.
+
+    Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what must be added
+    to it to get the picture's. Faces are found by a detector; pictures without one are counted. Raises DataError:
+    see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
+    """
+    left_out: Counter[str] = Counter()
+    people: dict[str, Path] = {}
+    for above in tops(folder, _TREE, "folder Sequences(2D+3D)"):
+        for tree in (e for e in list_inside(above, folder) if _TREE.fullmatch(e.name) and e.is_dir()):
+            for top in tops(tree, PERSON, "folders of people (F001)"):
+                found = named_folders(
+                    top, folder, PERSON, lambda match: match[1].upper(), left_out, OTHER_FOLDERS
+                )
+                for person in sorted(found.keys() & people.keys()):
+                    raise DataError(
+                        f"{found[person]}: the same person as {people[person]}; keep one of the two"
+                    )
+                people |= found
+    tasks = {person: partial(folder_tasks, place, folder) for person, place in people.items()}
+    return read_spontaneous("bp4d", folder, tasks, size, None, shift, left_out)
+
+
+def write_bp4d(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``Sequences(2D+3D)/F001/T1/0000.jpg`` and ``AUCoding/``.
+
+    Frames keep their numbers; emotions are not written, since the layout has none; JPEG changes grey values slightly.
+    How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``, which also says what is refused.
+    """
+    pictures = folder / "Sequences(2D+3D)"
+
+    def write(person: str, task: str, frame: int, pixels) -> None:
+        write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
+
+    header = [str(number) for number in range(100)]
+    own = re.compile(r"bp4d-([FM]\d{3})")
+    write_spontaneous(faces, folder / "AUCoding", header, range(1, 100), own, write)

@@ -1,0 +1,141 @@
+"""BP4D+ (Zhang et al., 2016): 140 people, ten tasks, FACS codes of four of them frame by frame.
+
+Expected: ``2D+3D/F001.zip`` per person with entries ``…/T1/<frame>.jpg``, read without being unpacked, or unpacked folders
+``2D+3D/F001/T1/<frame>.jpg``; and the codes ``AUCoding/AU_OCC/F001_T1.csv`` (frame, then 34 AUs in the order of
+``OCCURRENCE_AUS``; the header has a mistake and is only compared) and ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv`` (frame,
+intensity; no header). Frame numbers have three or four digits, by person, and are read as numbers.
+
+Not certain: whether frame n of the codes is picture n (assumed; else ``shift``), and how many women and men there are. There
+is no official split. What is kept, and what codes become, says ``fer_lib.faces.readers.spontaneous``.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fer_lib.errors import DataError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import Frame, tops
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_grey
+from fer_lib.faces.readers.spontaneous import (
+    OTHER_FOLDERS,
+    PERSON,
+    Tasks,
+    folder_tasks,
+    is_picture_entry,
+    read_spontaneous,
+    task_id,
+    write_spontaneous,
+)
+
+PUBLISHED = {"subjects": 140}
+"""Certain; the number of coded sequences, four tasks of each person, is not."""
+
+OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
+"""The columns of an occurrence file after the frame; others, AU25 and AU26 for instance, are not coded."""
+
+_TREE = re.compile(r"2D\+3D", re.IGNORECASE)
+_ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
+_DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+"""What zipfile raises for damaged archives; RuntimeError for encrypted ones."""
+
+
+def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
+    """BP4D+ from ``folder``: at most 100 coded frames of each person and task, without emotions.
+
+    Subjects are ``bp4dplus-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what must be
+    added to it to get the picture's. Faces are found by a detector; pictures without one are counted. Raises
+    DataError: see ``read_spontaneous``; and, naming the archive, for one that cannot be read, or a person's twice.
+    """
+    left_out: Counter[str] = Counter()
+    people: dict[str, Path] = {}
+    for above in tops(folder, _TREE, "folder 2D+3D"):
+        for tree in (e for e in list_inside(above, folder) if _TREE.fullmatch(e.name) and e.is_dir()):
+            for entry in _people(tree, folder):
+                match = PERSON.fullmatch(entry.name if entry.is_dir() else entry.stem)
+                if not match:
+                    left_out[OTHER_FOLDERS] += entry.is_dir()
+                    continue
+                person = match[1].upper()
+                if person in people:
+                    raise DataError(f"{entry}: the same person as {people[person]}; keep one of the two")
+                people[person] = entry
+    with ExitStack() as archives:
+        tasks = {person: _opener(place, folder, archives) for person, place in people.items()}
+        return read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
+
+
+def _people(tree: Path, folder: Path) -> list[Path]:
+    """Archives and folders of people: in ``tree``, or, where it is doubled, in the one below."""
+    entries = [e for e in list_inside(tree, folder) if e.is_dir() or e.suffix.lower() == ".zip"]
+    if len(entries) == 1 and entries[0].is_dir() and _TREE.fullmatch(entries[0].name):
+        return _people(entries[0], folder)
+    return entries
+
+
+def _opener(place: Path, folder: Path, archives: ExitStack) -> Callable[[], Tasks]:
+    if place.is_dir():
+        return partial(folder_tasks, place, folder)
+    return partial(_archive_tasks, place, archives)
+
+
+def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
+    """The tasks in one archive, which stays open until all pictures are read."""
+    tasks: dict[str, dict[int, Frame]] = {}
+    try:
+        archive = archives.enter_context(zipfile.ZipFile(path))
+        names = archive.namelist()
+    except _DAMAGE as fault:
+        raise DataError(f"{path}: not a readable zip archive ({fault})") from fault
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        match = _ENTRY.fullmatch(stem)
+        if not match or dot + suffix.lower() not in SUFFIXES or not is_picture_entry(name):
+            continue
+        pictures = tasks.setdefault(task_id(match["task"]), {})
+        number = int(match["frame"])
+        if number in pictures:
+            raise DataError(
+                f"{pictures[number].place}: frame {number} stands in the archive a second time, as {name}"
+            )
+        pictures[number] = Frame(f"{path}, {name}", partial(_read_entry, archive, path, name))
+    return tasks
+
+
+def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
+    try:
+        content = archive.read(name)
+    except _DAMAGE as fault:
+        raise DataError(f"{path}, {name}: cannot be read from the archive ({fault})") from fault
+    return read_grey(path / name, io.BytesIO(content))
+
+
+def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``2D+3D/F001.zip`` … and ``AUCoding/``.
+
+    Frames keep their numbers; neither emotions are written nor AUs outside ``OCCURRENCE_AUS``, since the layout has no
+    place for them; JPEG changes grey values slightly. How people and tasks are named, and what becomes of AUs: see
+    ``write_spontaneous``, which also says what is refused.
+    """
+    pictures = folder / "2D+3D"
+    pictures.mkdir(parents=True)
+
+    def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "jpeg", quality=100)
+        with zipfile.ZipFile(pictures / f"{person}.zip", "a") as archive:
+            # One date for all: equal sets give equal archives.
+            archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), file.getvalue())
+
+    header = ["frame", *map(str, OCCURRENCE_AUS)]
+    own = re.compile(r"bp4dplus-([FM]\d{3})")
+    write_spontaneous(faces, folder / "AUCoding", header, OCCURRENCE_AUS, own, write)

@@ -1,0 +1,341 @@
+"""Spontaneous expressions coded frame by frame: what BP4D and BP4D+ have in common.
+
+A person does several tasks; of each task there are pictures, and for a part of them AU codes: a csv of occurrences
+``AU_OCC/F001_T1.csv`` (a row per frame; 0 absent, 1 present, 9 unknown) and, for some AUs, csv files of intensities
+``AU_INT/AU06/F001_T1_AU06.csv`` (frame, then 0 to 5, or 9). Where an intensity is coded it is taken, level k as k/5;
+otherwise presence as intensity 1; 9 is NaN. There are no emotions: ``emotion`` is empty, the column ``task`` says what the
+person did.
+
+Neighbouring frames are almost the same picture: of each task every k-th frame that has codes and a picture is kept,
+where k is the least number that leaves no more than ``FRAMES_PER_TASK``. Pictures are framed one by one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.faces.action_units import intensity_levels
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.clips import (
+    Clip,
+    Frame,
+    folders_above,
+    gather_clips,
+    numbered_pictures,
+    official_ids,
+    picture_file,
+    sequences_of,
+)
+from fer_lib.faces.readers.pictures import is_litter, list_inside
+
+FRAMES_PER_TASK = 100
+UNKNOWN = 9
+LEVELS = 5
+INTENSITY_AUS = (6, 10, 12, 14, 17)
+"""The AUs for which intensities are coded."""
+
+PERSON = re.compile(r"([FM]\d{3})", re.IGNORECASE)
+TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
+OTHER_FOLDERS = "folders that are not named like a person"
+NO_CODES = "tasks without AU codes"
+NO_PICTURE = "coded frames without a picture"
+
+Tasks = Mapping[str, Mapping[int, Frame]]
+"""Task -> frame number -> picture, of one person."""
+
+_OCCURRENCE = re.compile(r"(?P<person>[FM]\d{3})_(?P<task>T\d{1,2})", re.IGNORECASE)
+_INTENSITY = re.compile(r"(?P<person>[FM]\d{3})_(?P<task>T\d{1,2})_AU(?P<au>\d{1,2})", re.IGNORECASE)
+_INTENSITY_FOLDER = re.compile(r"AU\d{1,2}", re.IGNORECASE)
+
+
+def read_spontaneous(
+    name: str,
+    folder: Path,
+    people: Mapping[str, Callable[[], Tasks]],
+    size: int,
+    columns: Sequence[int] | None,
+    shift: int,
+    left_out: Counter[str],
+) -> FaceSet:
+    """The coded frames of all ``people`` (id -> their tasks), as the module's docstring says.
+
+    ``columns``: the AUs of the occurrence files where their order is fixed; None where the header names them.
+    ``shift``: the number of a frame's picture less the frame's number in the csv files.
+
+    Raises DataError, naming file and row: no codes, a csv that cannot be read, values out of range, a frame twice, codes
+    of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``, ``NO_PICTURE``.
+    """
+    occurrences = _coded_files(folder, folder, "AU_OCC", _OCCURRENCE)
+    if not occurrences:
+        raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
+    intensities: dict[tuple[str, str], dict[int, Path]] = {}
+    for (person, task, au), path in _intensity_files(folder).items():
+        if (person, task) not in occurrences:
+            raise DataError(
+                f"{path}: intensities without the occurrences of {person}_{task}; the copy is not complete"
+            )
+        intensities.setdefault((person, task), {})[au] = path
+    clips: list[Clip] = []
+    for person in sorted({person for person, _ in occurrences} - people.keys()):
+        path = next(path for (coded, _), path in sorted(occurrences.items()) if coded == person)
+        raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
+    for person, open_tasks in sorted(people.items()):
+        tasks = open_tasks()
+        coded = {task: path for (who, task), path in occurrences.items() if who == person}
+        left_out[NO_CODES] += len(tasks.keys() - coded.keys())
+        for task, path in sorted(coded.items()):
+            if task not in tasks:
+                raise DataError(
+                    f"{path}: codes, but no pictures, of {person}, {task}; the copy is not complete"
+                )
+            codes = read_codes(path, intensities.get((person, task), {}), columns)
+            has_picture = [frame + shift in tasks[task] for frame in codes.index]
+            left_out[NO_PICTURE] += has_picture.count(False)
+            codes = codes[has_picture]
+            codes = codes.iloc[:: max(1, -(-len(codes) // FRAMES_PER_TASK))]
+            if len(codes):
+                clips.append(_clip(name, person, task, codes, tasks[task], shift))
+    faces = gather_clips(name, clips, size, "picture", left_out)
+    uncoded = [au for au in faces.aus if faces.table[au].isna().all()]
+    if not uncoded:
+        return faces
+    return FaceSet(name, faces.pixels, faces.table.drop(columns=uncoded), left_out=faces.left_out)
+
+
+def _clip(
+    name: str, person: str, task: str, codes: pd.DataFrame, pictures: Mapping[int, Frame], shift: int
+) -> Clip:
+    return Clip(
+        subject=f"{name}-{person}",
+        sequence=f"{person}/{task}",
+        frames=[pictures[frame + shift] for frame in codes.index],
+        rows=[
+            {"frame": frame, "emotion": "", "task": task, **units}
+            for frame, units in zip(codes.index, codes.to_dict("records"), strict=True)
+        ],
+    )
+
+
+def folder_tasks(place: Path, root: Path) -> Tasks:
+    """The tasks of a person whose pictures lie in folders: ``T1/0000.jpg`` …, however the numbers are padded."""
+    tasks: dict[str, dict[int, Frame]] = {}
+    for entry in list_inside(place, root):
+        if not entry.is_dir() or not TASK.fullmatch(entry.name):
+            continue
+        task = task_id(entry.name)
+        if task in tasks:
+            raise DataError(f"{entry}: a second folder of {task}; keep one")
+        found = numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
+        tasks[task] = {number: picture_file(path) for number, path in found.items()}
+    return tasks
+
+
+def task_id(name: str) -> str:
+    """``T1`` for ``t1`` and ``T01``."""
+    return f"T{int(name[1:])}"
+
+
+def _coded_files(folder: Path, root: Path, name: str, pattern: re.Pattern) -> dict[tuple[str, str], Path]:
+    found: dict[tuple[str, str], Path] = {}
+    for above in folders_above(folder, re.compile(name, re.IGNORECASE)):
+        for place in (e for e in list_inside(above, root) if e.name.upper() == name and e.is_dir()):
+            for path in list_inside(place, root, (".csv",)):
+                match = pattern.fullmatch(path.stem)
+                if not match:
+                    raise DataError(f"{path}: not named like F001_T1.csv")
+                key = match["person"].upper(), task_id(match["task"])
+                if key in found:
+                    raise DataError(
+                        f"{path}: a second file for {'_'.join(key)}, beside {found[key]}; keep one"
+                    )
+                found[key] = path
+    return found
+
+
+def _intensity_files(folder: Path) -> dict[tuple[str, str, int], Path]:
+    found: dict[tuple[str, str, int], Path] = {}
+    for above in folders_above(folder, re.compile("AU_INT", re.IGNORECASE)):
+        for top in (e for e in list_inside(above, folder) if e.name.upper() == "AU_INT" and e.is_dir()):
+            for place in (e for e in list_inside(top, folder) if _INTENSITY_FOLDER.fullmatch(e.name)):
+                for path in list_inside(place, folder, (".csv",)):
+                    match = _INTENSITY.fullmatch(path.stem)
+                    if not match or int(match["au"]) != int(place.name[2:]):
+                        raise DataError(f"{path}: not named like F001_T1_{place.name.upper()}.csv")
+                    key = match["person"].upper(), task_id(match["task"]), int(match["au"])
+                    if key in found:
+                        raise DataError(f"{path}: a second file beside {found[key]}; keep one")
+                    found[key] = path
+    return found
+
+
+def read_codes(
+    occurrence: Path, intensities: Mapping[int, Path], columns: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """AU intensities in [0, 1] by frame (the index, ascending): columns ``AU<n>``, NaN where not coded.
+
+    Raises DataError, naming file and row, for whatever cannot be read: see ``read_spontaneous``.
+    """
+    header, cells = _read_csv(occurrence, header=True)
+    aus = _columns_of(occurrence, header, columns)
+    codes = _checked(occurrence, cells, aus, {0: 0.0, 1: 1.0, UNKNOWN: np.nan}, "0, 1 or 9", first_row=2)
+    scale = {level: level / LEVELS for level in range(LEVELS + 1)} | {UNKNOWN: np.nan}
+    for au, path in intensities.items():
+        header, cells = _read_csv(path, header=False)
+        if cells.shape[1] != 2:
+            raise DataError(f"{path}: {cells.shape[1]} columns; expected two, frame and intensity")
+        levels = _checked(path, cells, (au,), scale, "0 to 5 or 9", first_row=1 + len(header[:1]))[f"AU{au}"]
+        levels = levels.reindex(codes.index)
+        codes[f"AU{au}"] = levels.fillna(codes[f"AU{au}"]) if f"AU{au}" in codes.columns else levels
+    return codes
+
+
+def _read_csv(path: Path, header: bool) -> tuple[list[str], pd.DataFrame]:
+    """The header's cells and the rows below as text. Without ``header`` a first row that is no number is taken as one."""
+    try:
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    except (
+        OSError,
+        ValueError,
+        pd.errors.ParserError,
+    ) as fault:  # EmptyDataError, UnicodeDecodeError: ValueError
+        raise DataError(f"{path}: not a readable csv file ({' '.join(str(fault).split())})") from fault
+    while len(cells) and (cells.iloc[-1] == "").all():
+        cells = cells.iloc[:-1]
+    if header or (len(cells) and not str(cells.iat[0, 0]).strip().isdecimal()):
+        names = [str(cell).strip() for cell in cells.iloc[0]] if len(cells) else []
+        cells = cells.iloc[1:]
+    else:
+        names = []
+    if not len(cells):
+        raise DataError(f"{path}: no rows of codes")
+    return names, cells
+
+
+def _columns_of(path: Path, header: Sequence[str], columns: Sequence[int] | None) -> tuple[int, ...]:
+    """The AUs of the columns after the first, which is the frame."""
+    numbers = [re.fullmatch(r"(?:AU\s*)?0*([1-9]\d?)", cell, re.IGNORECASE) for cell in header[1:]]
+    named = [int(match[1]) if match else None for match in numbers]
+    if columns is None:
+        wrong = [cell for cell, au in zip(header[1:], named, strict=True) if au is None]
+        if wrong or len(set(named)) < len(named):
+            raise DataError(
+                f"{path}, row 1: the columns after the first must be AU numbers, each once; found "
+                + (f"{wrong[0]!r}" if wrong else "one twice")
+            )
+        return tuple(named)
+    # The published header says 1 in one place too many: a 1 is let pass anywhere, another number only in its place.
+    if len(named) != len(columns) or any(
+        au not in (1, column) for au, column in zip(named, columns, strict=True)
+    ):
+        raise DataError(
+            f"{path}, row 1: expected the frame and the AUs {', '.join(map(str, columns))}; found {', '.join(header)}"
+        )
+    return tuple(columns)
+
+
+def _checked(
+    path: Path,
+    cells: pd.DataFrame,
+    aus: Sequence[int],
+    scale: Mapping[int, float],
+    expected: str,
+    first_row: int,
+) -> pd.DataFrame:
+    """``cells`` as numbers through ``scale``, by frame; the first wrong cell is named."""
+    if cells.shape[1] != len(aus) + 1:
+        raise DataError(
+            f"{path}: {cells.shape[1]} columns in the rows; expected {len(aus) + 1}, as in the header"
+        )
+    values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    frames, codes = values[:, 0], values[:, 1:]
+    good = np.isin(codes, list(scale))
+    whole = np.isfinite(frames) & (frames >= 0) & (frames % 1 == 0)
+    if not (good.all() and whole.all()):
+        row = int(np.flatnonzero(~(good.all(axis=1) & whole))[0])
+        if not whole[row]:
+            what, value, expected = "frame", cells.iat[row, 0], "a frame number"
+        else:
+            at = int(np.flatnonzero(~good[row])[0])
+            what, value = f"AU{aus[at]}", cells.iat[row, at + 1]
+        raise DataError(f"{path}, row {first_row + row}: {what} is {value!r}; expected {expected}")
+    _, first, counts = np.unique(frames, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        number = int(frames[first[counts > 1][0]])
+        row = int(np.flatnonzero(frames == number)[1])
+        raise DataError(f"{path}, row {first_row + row}: frame {number} stands there twice; keep one row")
+    mapped = np.vectorize(scale.__getitem__, otypes=[float])(codes.astype(int))
+    table = pd.DataFrame(mapped, index=frames.astype(int), columns=[f"AU{au}" for au in aus])
+    return table.sort_index()
+
+
+def write_spontaneous(
+    faces: FaceSet,
+    coding: Path,
+    header: Sequence[str],
+    aus: Sequence[int],
+    own_subject: re.Pattern,
+    write: Callable[[str, str, int, np.ndarray], None],
+) -> None:
+    """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task, frame, pixels)``.
+
+    The k-th of the sorted subjects becomes ``F00k`` (unless all match ``own_subject``), the k-th of a person's sorted
+    sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns of the occurrence files; AUs that
+    have none are not written. Present is every intensity above 0; for ``INTENSITY_AUS`` levels are written as well.
+
+    Raises DataError for a set without AU columns, and for two sequences of a person with one task.
+    """
+    if not faces.aus:
+        raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
+    sequences = list(sequences_of(faces))
+    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, "F{:03d}".format)
+    counts: Counter[str] = Counter()
+    done: set[tuple[str, str]] = set()
+    levels = _levels(faces.table, aus)
+    for subject, sequence, rows in sequences:
+        counts[subject] += 1
+        own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
+        person, task = subjects[subject], own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
+        if (person, task) in done:
+            raise DataError(
+                f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
+            )
+        done.add((person, task))
+        frames = faces.table["frame"].iloc[rows].tolist()
+        for frame, pixels in zip(frames, faces.gather(rows), strict=True):
+            write(person, task, frame, pixels)
+        coded = levels[rows]
+        present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)
+        lines = [",".join(header)]
+        lines += [
+            ",".join(map(str, [frame, *row])) for frame, row in zip(frames, present.tolist(), strict=True)
+        ]
+        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", lines)
+        for au in INTENSITY_AUS:
+            level = np.nan_to_num(coded[:, list(aus).index(au)], nan=UNKNOWN).astype(int)
+            lines = [f"{frame},{k}" for frame, k in zip(frames, level.tolist(), strict=True)]
+            _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", lines)
+
+
+def _levels(table: pd.DataFrame, aus: Sequence[int]) -> np.ndarray:
+    """(N, len(aus)): levels 0 … 5 of the stronger half; NaN where not coded or without a column."""
+    levels = np.full((len(table), len(aus)), np.nan)
+    for k, au in enumerate(aus):
+        if f"AU{au}" in table.columns:
+            intensity = table[f"AU{au}"].to_numpy(float, na_value=np.nan)
+            levels[:, k] = np.where(np.isnan(intensity), np.nan, intensity_levels(intensity))
+    return levels
+
+
+def _write_csv(path: Path, lines: Sequence[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines))
+
+
+def is_picture_entry(name: str) -> bool:
+    """Whether an archive's entry is no litter in any of its folders."""
+    return not any(is_litter(Path(part)) for part in Path(name).parts)
