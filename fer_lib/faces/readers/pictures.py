@@ -273,9 +273,8 @@ def gather_pictures(
             pass
     if found.all():
         return pixels, found
-    for place, row in enumerate(
-        np.flatnonzero(found)
-    ):  # a copy by mask would bring a mapped array into memory
+    # One by one: a copy by mask would bring a mapped array into memory.
+    for place, row in enumerate(np.flatnonzero(found)):
         pixels[place] = pixels[row]
     return pixels[: found.sum()], found
 
