@@ -79,8 +79,10 @@ TREES = {
 _SUBJECT = re.compile(r"[Ss](\d{3})")
 _SEQUENCE = re.compile(r"\d{3}")
 _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
-_OWN_SUBJECT = re.compile(r"(?:ckplus-)?(S\d{3})")
-_OWN_SEQUENCE = re.compile(r"(?:S\d{3}/)?(\d{3})")
+_OWN_SUBJECT = re.compile(r"ckplus-(S\d{3})")
+MOST = 999
+"""Subjects, and sequences of one subject, that three digits can number."""
+
 
 _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
@@ -363,12 +365,18 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
 
     Emotion and codes are those of a sequence's last frame; a label is written unless it is empty, codes unless all
     are NaN. Levels are ceil(5 intensity), of the stronger half; an uncertain code is left out. ``S005`` and
-    ``001`` are kept where all names have that form; otherwise the k-th of the sorted subjects becomes ``S001`` …, and the
+    ``001`` are kept where all names are CK+'s; otherwise the k-th of the sorted subjects becomes ``S001`` …, and the
     k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last three of a sequence.
 
-    Raises DataError where a picture has no subject, an emotion has no code in CK+, or a frame occurs twice.
+    Raises DataError where a picture has no subject, an emotion has no code in CK+, a frame occurs twice or is below 0, or
+    there are more than 999 subjects or sequences of one.
     """
     require_labels(faces, CODES, "CK+", unlabelled=True)
+    negative = np.flatnonzero(faces.table["frame"] < 0)
+    if len(negative):
+        raise DataError(
+            f"face set {faces.name!r}, row {negative[0]}: a frame number below 0; CK+ counts from 1"
+        )
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
     sequences = list(sequences_of(faces))
     subjects = official_ids((s for s, _, _ in sequences), _OWN_SUBJECT, "S{:03d}".format)
@@ -376,7 +384,13 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
         (folder / tree).mkdir()
     for subject in subjects:
         own = [(sequence, rows) for s, sequence, rows in sequences if s == subject]
-        numbers = official_ids((sequence for sequence, _ in own), _OWN_SEQUENCE, "{:03d}".format)
+        own_number = re.compile(rf"{subjects[subject]}/(\d{{3}})")
+        numbers = official_ids((sequence for sequence, _ in own), own_number, "{:03d}".format)
+        if max(len(numbers), len(subjects)) > MOST:
+            raise DataError(
+                f"face set {faces.name!r}: {len(subjects)} subjects, {len(numbers)} sequences of {subject!r}; "
+                f"CK+ numbers up to {MOST} of each"
+            )
         for sequence, rows in own:
             _write_sequence(faces, rows, codes[rows[-1]], folder, subjects[subject], numbers[sequence])
 

@@ -36,7 +36,7 @@ PUBLISHED = {"pictures": 213, "subjects": 10}
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
-_OWN_SUBJECT = re.compile(r"(?:jaffe-)?([A-Z]{2})")
+_OWN_SUBJECT = re.compile(r"jaffe-([A-Z]{2})")
 _NO_FACE = "pictures in which no face was found"
 
 
@@ -83,7 +83,7 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
 def write_jaffe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as JAFFE: 8-bit tiff files, so that no pixel changes.
 
-    A set read from JAFFE keeps its file names. Else two-letter names are kept where all subjects have such; otherwise the k-th of the sorted subjects becomes ``AA``,
+    A set read from JAFFE keeps its file names. Else people of JAFFE keep their letters where all are of it; otherwise the k-th of the sorted subjects becomes ``AA``,
     ``AB`` …. Takes count the pictures of a person and expression, running numbers all pictures, both from 1, in the
     table's order. Sequences, frames and action units are lost. Raises DataError for a picture without a subject,
     more than 676 subjects, or an emotion that JAFFE does not have.

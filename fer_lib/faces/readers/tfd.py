@@ -39,7 +39,7 @@ PUBLISHED = {"pictures": 4_178}
 """Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
 
 _UNLABELLED = "pictures without an emotion"
-_OWN_ID = re.compile(r"(?:tfd-)?(0|[1-9]\d{0,8})")
+_OWN_ID = re.compile(r"tfd-(0|[1-9]\d{0,8})")
 
 
 def read_tfd(folder: Path, size: int) -> FaceSet:
