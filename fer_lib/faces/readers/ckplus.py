@@ -63,7 +63,8 @@ PUBLISHED = {
     "sequences of sadness": 28,
     "sequences of surprise": 83,
 }
-"""Lucey et al. 2010: 593 sequences of 123 people, 327 labelled (in the ReadMe too), and the counts per emotion."""
+"""593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those usually
+quoted from Lucey et al. 2010."""
 
 LEVELS = 5
 NOT_SCORED = 0.5
@@ -74,7 +75,7 @@ TREES = {
     "images": ("cohn-kanade-images", "extended-cohn-kanade-images"),
     "Emotion": ("Emotion", "Emotion_labels"),
     "FACS": ("FACS", "FACS_labels"),
-    "Landmarks": ("Landmarks", "Landmarks_labels"),
+    "Landmarks": ("Landmarks",),
 }
 _SUBJECT = re.compile(r"[Ss](\d{3})")
 _SEQUENCE = re.compile(r"\d{3}")
@@ -82,7 +83,6 @@ _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
 _OWN_SUBJECT = re.compile(r"ckplus-(S\d{3})")
 MOST = 999
 """Subjects, and sequences of one subject, that three digits can number."""
-
 
 _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
