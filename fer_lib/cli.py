@@ -479,16 +479,18 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
                 f"note: not the official pictures but {status['exported_from']}, exported in its layout",
                 soft_wrap=True,
             )
-        _print_table(
-            "counts", ["", "published", "found"], [[r["what"], r["published"], r["found"]] for r in rows]
-        )
+        if rows:
+            counts = [[r["what"], r["published"], r["found"]] for r in rows]
+            _print_table("counts", ["", "published", "found"], counts)
         for reason, count in faces.left_out.items():
             console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
-        console.print(
-            f"{len(differs)} of {len(rows)} counts differ from the publication"
-            if differs
-            else "every count is as published"
-        )
+        if not rows:
+            told = "no count of the publication is certain enough to compare with"
+        elif differs:
+            told = f"{len(differs)} of {len(rows)} counts differ from the publication"
+        else:
+            told = "every count is as published"
+        console.print(told)
     if differs:
         raise typer.Exit(1)
 

@@ -10,6 +10,7 @@ ORDER = (
     "errors",
     "files",
     "paths",
+    "imports",
     "params",
     "faces",
     "models",

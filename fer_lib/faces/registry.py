@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.files import write_atomically
+from fer_lib.imports import reached_files
 from fer_lib.paths import LIBRARY, cache_dir, data_dir
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def read_anew(name: str, size: int = 0) -> "FaceSet":
 
 def published_counts(name: str) -> dict[str, int]:
     """What the publication of the real set ``name`` counts: ``PUBLISHED`` of its reader."""
-    return importlib.import_module(_source(name).reader.split(":")[0]).PUBLISHED
+    return importlib.import_module(_source(name).module).PUBLISHED
 
 
 def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
@@ -241,13 +242,19 @@ def _files(source: Source, folder: Path) -> list[FileState]:
     return sorted(found.values())
 
 
+_NOT_CODE = ("faceset.py", "rows.py", "cache.py", "registry.py", "sources.py", "au_statistics.py")
+"""Files of this folder that keep face sets, or ask about them, but do not decide what is in one."""
+
+
 def _code_hash(source: Source) -> str:
+    """Hex digest of the code below ``fer_lib/faces`` that the set's pictures and labels depend on."""
+    home = LIBRARY / "faces"
     digest = hashlib.sha256()
-    for entry in source.code:
-        path = LIBRARY / "faces" / entry
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            content = file.read_bytes()
-            digest.update(f"{file.relative_to(LIBRARY).as_posix()}\0{len(content)}\0".encode() + content)
+    for file in reached_files(
+        [source.module], lambda file: file.is_relative_to(home) and file.name not in _NOT_CODE
+    ):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(LIBRARY).as_posix()}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 

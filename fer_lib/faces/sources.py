@@ -12,9 +12,9 @@ class Source:
 
     ``layouts`` lists the files or folders (glob patterns) of each accepted layout, ``optional`` what is read
     as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` and
-    ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder; ``code``
-    lists the files below ``fer_lib/faces`` that decide what is returned. ``sizes`` are the sides in pixels
-    that the set comes in, empty where its pictures are cropped and scaled to any; ``size`` is what 0 stands for.
+    ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes`` are
+    the sides in pixels that the set comes in, empty where its pictures are cropped and scaled to any; ``size`` is
+    what 0 stands for.
     ``shareable`` says whether pictures may appear in a published page. Generated sets have no layouts and
     no reader, but ``packages``: the distributions that must be installed and whose versions shape the pictures.
     """
@@ -26,7 +26,6 @@ class Source:
     citation: str
     shareable: bool
     how_to_get: str
-    code: tuple[str, ...]
     size: int
     sizes: tuple[int, ...] = ()
     folders: tuple[str, ...] = ()
@@ -35,6 +34,11 @@ class Source:
     reader: str = ""
     writer: str = ""
     packages: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module that reads or makes the set."""
+        return self.reader.split(":")[0] or "fer_lib.faces.synthetic.generate"
 
     @property
     def expected(self) -> str:
@@ -61,18 +65,16 @@ def _domain(name: str, title: str, size: int) -> Source:
         ),
         shareable=True,
         how_to_get="nothing to get: the faces are generated on first use and cached",
-        code=("synthetic", "splits.py", "action_units.py"),
         size=size,
         packages=("anny", "warp-lang"),
     )
 
 
-def _real(name: str, *, code: tuple[str, ...] = (), size: int = 96, **facts) -> Source:
+def _real(name: str, *, size: int = 96, **facts) -> Source:
     module = f"fer_lib.faces.readers.{name}"
     return Source(
         name=name,
         shareable=False,
-        code=(f"readers/{name}.py", "readers/pictures.py", "splits.py", *code),
         size=size,
         reader=f"{module}:read_{name}",
         writer=f"{module}:write_{name}",
@@ -81,7 +83,6 @@ def _real(name: str, *, code: tuple[str, ...] = (), size: int = 96, **facts) -> 
 
 
 _AGREEMENT = "Research use only, under a signed agreement; not to be redistributed"
-_SHEET = ("readers/sheets.py", "action_units.py")
 
 SOURCES = (
     _domain("lab", "Synthetic, posed in a laboratory: neutral to apex, frontal, even light (as CK+)", 96),
@@ -106,7 +107,6 @@ SOURCES = (
             "Recognition Challenge' (an account and its rules are needed); optionally fer2013new.csv "
             "(votes) from github.com/microsoft/FERPlus; put both into the folder fer2013 below FER_DATA"
         ),
-        code=("leakage.py",),
         layouts=(("fer2013.csv",), ("train", "test")),
         optional=("fer2013new.csv",),
         size=48,
@@ -126,11 +126,11 @@ SOURCES = (
             "fer2013 or ferplus below FER_DATA; or the folders FER2013Train, FER2013Valid and FER2013Test that "
             "its scripts write, in ferplus"
         ),
-        code=("readers/fer2013.py", "leakage.py"),
         folders=("ferplus", "fer2013"),
         layouts=(
             ("fer2013.csv", "fer2013new.csv"),
-            ("FER2013Train/label.csv", "FER2013Valid/label.csv", "FER2013Test/label.csv"),
+            ("FER2013Train", "FER2013Valid", "FER2013Test"),
+            ("data/FER2013Train", "data/FER2013Valid", "data/FER2013Test"),
         ),
         size=48,
         sizes=(48,),
@@ -149,12 +149,13 @@ SOURCES = (
             "ask for it at the authors' page for the Cohn-Kanade databases (University of Pittsburgh); unpack "
             "its four archives into the folder ckplus below FER_DATA"
         ),
-        code=("action_units.py",),
         layouts=(
-            ("cohn-kanade-images", "Emotion", "FACS"),
-            ("extended-cohn-kanade-images", "Emotion_labels", "FACS_labels"),
+            ("cohn-kanade-images", "Emotion"),
+            ("extended-cohn-kanade-images", "Emotion_labels"),
+            ("extended-cohn-kanade-images", "Emotion"),
+            ("cohn-kanade-images", "Emotion_labels"),
         ),
-        optional=("Landmarks",),
+        optional=("FACS", "FACS_labels", "Landmarks"),
     ),
     _real(
         "tfd",
@@ -166,7 +167,7 @@ SOURCES = (
             "UTML TR 2010-001, University of Toronto, 2010."
         ),
         how_to_get="from the authors; put TFD_48x48.mat or TFD_96x96.mat into the folder tfd below FER_DATA",
-        layouts=(("TFD_48x48.mat",), ("TFD_96x96.mat",)),
+        layouts=(("TFD_48x48.mat",), ("TFD_96x96.mat",), ("TFD_ranzato_48x48.mat",)),
         size=48,
         sizes=(48, 96),
     ),
@@ -180,7 +181,10 @@ SOURCES = (
             "FG 1998, pp. 200–205."
         ),
         how_to_get="ask for it at its page on Zenodo; put the .tiff files into the folder jaffe below FER_DATA",
-        layouts=(("*.tif*",),),
+        layouts=(
+            *(("*.tif*",), ("jaffe/*.tif*",), ("jaffedbase/*.tif*",)),
+            *(("*.jpg",), ("*.bmp",), ("*.png",)),
+        ),
     ),
     _real(
         "casme2",
@@ -195,7 +199,6 @@ SOURCES = (
             "ask the authors (Chinese Academy of Sciences) for it; put Cropped and the coding sheet "
             "CASME2-coding-*.xlsx into the folder casme2 below FER_DATA"
         ),
-        code=_SHEET,
         layouts=(("CASME2-coding-*.xlsx", "Cropped"),),
     ),
     _real(
@@ -211,7 +214,6 @@ SOURCES = (
             "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, 007 …) "
             "and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
         ),
-        code=_SHEET,
         layouts=(("*SAMM*Micro_FACS_Codes*.xlsx", "[0-9][0-9][0-9]"),),
     ),
     _real(
@@ -226,7 +228,6 @@ SOURCES = (
         how_to_get=(
             "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below FER_DATA"
         ),
-        code=("action_units.py",),
         layouts=(("Sessions",),),
     ),
     _real(
@@ -304,7 +305,6 @@ SOURCES = (
             "ask the authors (Binghamton University) for it; put AUCoding and 2D+3D into the folder bp4dplus "
             "below FER_DATA"
         ),
-        code=("readers/bp4d.py",),
         layouts=(("AUCoding", "2D+3D"),),
     ),
     _real(
@@ -321,6 +321,7 @@ SOURCES = (
             "novaemotions.csv (path, subject, one column of votes per emotion) or one folder of pictures per "
             "emotion into the folder novaemotions below FER_DATA"
         ),
-        layouts=(("novaemotions.csv",), ("anger", "happiness")),
+        layouts=(("novaemotions.csv",), ("anger",), ("happiness",), ("neutral",)),
+        optional=("*",),
     ),
 )

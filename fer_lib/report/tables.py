@@ -145,7 +145,7 @@ def picture_statistics(sets: Mapping[str, FaceSet], seed: int, pictures: int = 1
 
     Of ``pictures`` drawn pictures of each: ``pixels`` (side), mean ``grey`` and ``contrast`` (standard deviation within a
     picture) of 255, ``sharpness`` (mean absolute step between neighbouring pixels over the contrast) and ``symmetry``
-    (correlation of a picture with its mirror image); ``people`` is the number of known ones in the whole set.
+    (correlation of a picture with its mirror image); ``people`` is the number of known ones in the whole set (missing where nobody is).
     """
     rows = {}
     for name, faces in sets.items():
@@ -158,7 +158,7 @@ def picture_statistics(sets: Mapping[str, FaceSet], seed: int, pictures: int = 1
         rows[name] = {
             "pixels": faces.size[0],
             "pictures": len(faces),
-            "people": faces.table.loc[faces.table["subject"].ne(""), "subject"].nunique(),
+            "people": known.nunique() if len(known := faces.table["subject"][lambda s: s.ne("")]) else pd.NA,
             "grey": round(float(drawn.mean()), 1),
             "contrast": round(float(contrast.mean()), 1),
             "sharpness": round(float((np.mean(steps, axis=0) / contrast).mean()), 3),

@@ -1,16 +1,14 @@
 """What a chapter's result depends on, by content, and why a stored result is out of date."""
 
-import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError
 from fer_lib.faces.registry import fingerprint
+from fer_lib.imports import imported_modules, reached_files
 from fer_lib.params import ChapterParameters
 from fer_lib.suite.chapters import Chapter
 from fer_lib.suite.notebook import code_sources, read_notebook
@@ -32,57 +30,22 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _module_file(name: str) -> Path | None:
-    stem = paths.ROOT / Path(*name.split("."))
-    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def _imports(source: str, place: str) -> set[str]:
-    """Names of the ``fer_lib`` modules that ``source`` imports, anywhere in it. Raises ChapterError, naming ``place``."""
-    names: set[str] = set()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
-        line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
-        raise ChapterError(f"{place}{line}: not plain Python ({getattr(fault, 'msg', fault)})") from fault
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "fer_lib"}
-
-
-@cache
-def _file_imports(file: Path) -> frozenset[str]:
-    return frozenset(_imports(file.read_text(encoding="utf-8"), file.relative_to(paths.ROOT).as_posix()))
-
-
 def library_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]:
     """Relative path -> SHA-256 of every library file that the code cells ``sources`` reach by imports.
 
     Raises ChapterError, naming the cell of ``notebook``, for one that is not plain Python.
     """
-    pending = {
-        name
-        for number, source in enumerate(sources, start=1)
-        for name in _imports(source, f"{notebook}, code cell {number}")
-    }
-    seen: set[Path] = set()
-    while pending:
-        name = pending.pop()
-        package = name.rpartition(".")[0]
-        if package:
-            pending.add(package)  # importing a module runs the __init__ of each package above it
-        file = _module_file(name)
-        if file in seen or file is None or any(file.is_relative_to(other) for other in _NOT_INPUTS):
-            continue
-        seen.add(file)
-        pending |= _file_imports(file)
-    return {file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes()) for file in sorted(seen)}
+    modules: set[str] = set()
+    for number, source in enumerate(sources, start=1):
+        try:
+            modules |= imported_modules(source)
+        except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
+            line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
+            raise ChapterError(
+                f"{notebook}, code cell {number}{line}: not plain Python ({getattr(fault, 'msg', fault)})"
+            ) from fault
+    files = reached_files(modules, lambda file: not any(file.is_relative_to(other) for other in _NOT_INPUTS))
+    return {file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes()) for file in files}
 
 
 def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str, object]:

@@ -35,9 +35,14 @@ def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
     made = run.result(chapter).summary()
     parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
-    data = [  # a chapter need not open any faces
-        ("Data", f"`{d['name']}`, {d['pictures']:,} pictures, SHA-256 `{d['checksum'][:16]}…`")
-        for d in ([made["data"]] if "data" in made else [])
+    opened = {  # a chapter need not open any faces
+        "Data": [made["data"]] if "data" in made else [],
+        "Beside it": made.get("beside", []),
+    }
+    data = [
+        (what, f"`{d['name']}`, {d['pictures']:,} pictures, SHA-256 `{d['checksum'][:16]}…`")
+        for what, sets in opened.items()
+        for d in sets
     ]
     device = made["device"]
     if "precision" in made:

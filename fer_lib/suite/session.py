@@ -64,9 +64,7 @@ class Session:
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
         faces = open_faces(**dict(self.params.face_source), progress=False)
-        exported = source_status(self.params.faces)["exported_from"]
-        name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
-        self.note(data={"name": name, "pictures": len(faces), "checksum": faces.checksum})
+        self.note(data=_about(faces))
         return faces
 
     def beside(self, name: str) -> FaceSet | None:
@@ -81,7 +79,12 @@ class Session:
                 f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
                 f"{', '.join(declared) or 'none beside its own'}"
             )
-        return open_faces(**declared[name], progress=False) if source_status(name)["found"] else None
+        if not source_status(name)["found"]:
+            return None
+        faces = open_faces(**declared[name], progress=False)
+        seen = [*self._record.get("beside", []), _about(faces)]
+        self.note(beside=seen)
+        return faces
 
     @property
     def precision(self) -> str | Precision:
@@ -205,6 +208,12 @@ def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[
         if name not in given:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
     return {name: parse_value(chapter.name, chapter.parameters, name, value) for name, value in given.items()}
+
+
+def _about(faces: FaceSet) -> dict[str, object]:
+    exported = source_status(faces.name)["exported_from"]
+    name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
+    return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
 
 
 def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:

@@ -1,6 +1,6 @@
 """The registry: names, licences, where copies are looked for, and keys that notice every change."""
 
-import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -69,10 +69,14 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
     assert {name for name, source in REGISTRY.items() if source.shareable} == set(get_args(FaceDomain))
 
 
-def test_the_code_that_a_source_depends_on_exists():
-    for source in REGISTRY.values():
-        assert source.code
-        assert all((registry.LIBRARY / "faces" / entry).exists() for entry in source.code)
+@pytest.mark.parametrize("source", [s for s in REGISTRY.values() if s.reader], ids=lambda s: s.name)
+def test_every_real_set_has_a_reader_a_writer_and_published_counts(source):
+    module = importlib.import_module(source.module)
+    for place in (source.reader, source.writer):
+        assert callable(getattr(module, place.partition(":")[2]))
+    known = {"pictures", "subjects", "sequences", "labelled sequences"}
+    # Where nothing is certain there is nothing to compare with.
+    assert all(what in known or " of " in what for what in module.PUBLISHED)
 
 
 def test_asking_what_is_there_loads_no_heavy_library():
@@ -272,22 +276,45 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
 
 
 def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "REGISTRY", registry.REGISTRY | {"synthetic": toy_domain()})
-    keys = {fingerprint("synthetic", **ARGUMENTS), fingerprint("lab", **ARGUMENTS)}
+    keys = {fingerprint("lab", **ARGUMENTS), fingerprint("wild", **ARGUMENTS)}
     for field in ARGUMENTS:
-        keys.add(fingerprint("synthetic", **{**ARGUMENTS, field: 77}))
+        keys.add(fingerprint("lab", **{**ARGUMENTS, field: 77}))
     assert len(keys) == 5
-    assert fingerprint("synthetic", **ARGUMENTS) in keys
+    assert fingerprint("lab", **ARGUMENTS) in keys
 
-    (tmp_path / "faces" / "synthetic").mkdir(parents=True)
+    code = tmp_path / "render.py"
     monkeypatch.setattr(registry, "LIBRARY", tmp_path)
-    code = tmp_path / "faces" / "synthetic" / "render.py"
+    monkeypatch.setattr(registry, "reached_files", lambda modules, follow: [code])
     for text in ("x = 1", "x = 2"):
         code.write_text(text)
-        keys.add(fingerprint("synthetic", **ARGUMENTS))
+        keys.add(fingerprint("lab", **ARGUMENTS))
     monkeypatch.setattr(registry.importlib.metadata, "version", lambda package: "0.0")
-    keys.add(fingerprint("synthetic", **ARGUMENTS))
+    keys.add(fingerprint("lab", **ARGUMENTS))
     assert len(keys) == 8
+
+
+def code_of(name: str, monkeypatch) -> set[str]:
+    """The files, below the folder of face sets, whose content the set's fingerprint follows."""
+    found = []
+    reached = registry.reached_files
+
+    def listen(modules, follow):
+        found.extend(reached(modules, follow))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "reached_files", listen)
+        registry._code_hash(REGISTRY[name])
+    return {file.relative_to(registry.LIBRARY / "faces").as_posix() for file in found}
+
+
+def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other(monkeypatch):
+    lab, ckplus = code_of("lab", monkeypatch), code_of("ckplus", monkeypatch)
+    assert {"synthetic/render.py", "synthetic/paint.py", "splits.py"} <= lab
+    assert not any(file.startswith("readers/") or file == "synthetic/stage.py" for file in lab)
+    assert {"readers/ckplus.py", "readers/pictures.py", "action_units.py", "splits.py"} <= ckplus
+    assert not any(file.startswith("synthetic/") or file.endswith("fer2013.py") for file in ckplus)
+    assert not {"faceset.py", "registry.py"} & (lab | ckplus)
 
 
 def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
@@ -307,11 +334,6 @@ def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
     open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
     open_faces("micro")
     assert asked == [("lab", 11, 64, 5, False), ("micro", 0, 96, 0, True)]
-
-
-def toy_domain() -> Source:
-    """A synthetic set whose code lies in one folder, so that a test can change it."""
-    return dataclasses.replace(REGISTRY["lab"], name="synthetic", code=("synthetic",))
 
 
 def test_a_synthetic_set_is_listed_as_it_is_made():
@@ -339,7 +361,6 @@ def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
         citation="Toy.",
         shareable=True,
         how_to_get="write it",
-        code=("faceset.py",),
         size=2,
         folders=("first", "toy"),
         layouts=(("a", "b*"),),
