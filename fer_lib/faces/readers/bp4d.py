@@ -15,6 +15,8 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.clips import named_folders, tops, write_picture
@@ -65,7 +67,7 @@ def write_bp4d(faces: FaceSet, folder: Path) -> None:
     """
     pictures = folder / "Sequences(2D+3D)"
 
-    def write(person: str, task: str, frame: int, pixels) -> None:
+    def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
         write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
 
     header = [str(number) for number in range(100)]

@@ -251,9 +251,11 @@ def first_and_middle(count: int) -> list[int]:
 def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
 
-    Raises DataError for a picture without a subject, and for two of one sequence with one frame number.
+    Raises DataError for a set without pictures, a picture without a subject, and two of one sequence with one frame number.
     """
     table = faces.table[["subject", "sequence", "frame"]]
+    if not len(table):
+        raise DataError(f"face set {faces.name!r}: no pictures to write")
     if (table["subject"] == "").any():
         row = int(np.flatnonzero(table["subject"] == "")[0])
         raise DataError(

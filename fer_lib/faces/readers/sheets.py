@@ -69,12 +69,7 @@ def find_sheet(folder: Path, pattern: str) -> Path:
 
     Raises DataError where there is none or more than one, and for a link that leaves ``folder``.
     """
-    # Excel leaves ~$NAME.xlsx beside a workbook that is open.
-    sheets = [
-        path
-        for path in list_inside(folder, folder)
-        if fnmatchcase(path.name.lower(), pattern.lower()) and not path.name.startswith("~$")
-    ]
+    sheets = [path for path in list_inside(folder, folder) if fnmatchcase(path.name.lower(), pattern.lower())]
     if not sheets:
         raise DataError(f"{folder / pattern}: not found; the coding sheet belongs there")
     if len(sheets) > 1:

@@ -268,7 +268,9 @@ def _checked(
         number = int(frames[first[counts > 1][0]])
         row = int(np.flatnonzero(frames == number)[1])
         raise DataError(f"{path}, row {first_row + row}: frame {number} stands there twice; keep one row")
-    mapped = np.vectorize(scale.__getitem__, otypes=[float])(codes.astype(int))
+    lookup = np.full(UNKNOWN + 1, np.nan)
+    lookup[list(scale)] = list(scale.values())
+    mapped = lookup[codes.astype(int)]
     table = pd.DataFrame(mapped, index=frames.astype(int), columns=[f"AU{au}" for au in aus])
     return table.sort_index()
 

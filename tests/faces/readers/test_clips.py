@@ -184,7 +184,8 @@ def test_what_shows_no_face_is_left_out_and_counted(detector):
         gather_clips("x", [], 20, "clip", {})
 
 
-def test_pictures_of_the_wanted_size_are_taken_as_they_are(detector):
+def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):
+    monkeypatch.setattr(clips, "find_face", None)  # not asked
     own = pictures(6, 20)
     faces = gather_clips(
         "x", [clip_of(n, own[2 * k], own[2 * k + 1]) for k, n in enumerate("abc")], 20, "clip", {}
@@ -231,6 +232,8 @@ def test_sequences_come_sorted_with_frames_in_order():
     assert found == [(f"lab-{p:04d}", f"{k:03d}") for p in range(3) for k in range(2)]
     for _, _, rows in sequences_of(faces):
         assert faces.table["frame"].iloc[rows].tolist() == [0, 17, 18, 119]
+    with pytest.raises(DataError, match="no pictures to write"):
+        list(sequences_of(faces.select(np.zeros(24, bool))))
     table = faces.table.assign(frame=0)
     with pytest.raises(DataError, match="two pictures of one frame in lab-0000, 000"):
         list(sequences_of(type(faces)("lab", faces.pixels, table)))

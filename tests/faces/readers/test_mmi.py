@@ -65,7 +65,7 @@ def test_frames_between_markers(first, mmi):
         "<ActionUnits>"
         "<ActionUnit Number='4'><Marker Frame='1' Type='0'/><Marker Frame='2' Type='1'/><Marker Frame='3' Type='2'/>"
         "<Marker Frame='4' Type='0'/></ActionUnit>"
-        "<ActionUnit Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/></ActionUnit>"
+        "<ActionUnit Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/><Marker Frame='1' Type='0'/></ActionUnit>"
         "<ActionUnit Number='12'/>"
         "<ActionUnit Number='4.5'><Marker Frame='1' Type='2'/></ActionUnit>"
         "<ActionUnit><Marker Frame='1' Type='2'/></ActionUnit>"

@@ -308,7 +308,7 @@ def test_entries_of_an_archive_in_any_order_beside_others(plus):
 
     def edit(entries):
         renamed = {f"x/y/{n.replace('0017', '017')}": c for n, c in reversed(entries.items())}
-        return {"x/": b"", "x/F001/T1/0017.obj": b"mesh", "__MACOSX/x/T1/0044.jpg": b"litter"} | renamed
+        return {"x/": b"", "x/F001/T1/0017.obj": b"mesh", "__MACOSX/x/T1/0017.jpg": b"litter"} | renamed
 
     repack(plus / "2D+3D" / "F001.zip", edit)
     after = read_bp4dplus(plus, SIZE)
