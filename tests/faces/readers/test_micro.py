@@ -392,3 +392,23 @@ def test_more_than_ninety_nine_clips_of_a_person_get_names_of_their_own(tmp_path
     )
     write_casme2(FaceSet("micro", np.tile(pictures(1, 8), (rows, 1, 1)), table), tmp_path)
     assert read_casme2(tmp_path, 8).table["sequence"].nunique() == 300
+
+
+def test_the_five_classes_of_casme2_come_back_with_their_counts(tmp_path):
+    counts = {"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "other": 99}
+    emotions = np.repeat(list(counts), list(counts.values()))
+    table = pd.DataFrame(
+        {
+            "dataset": "micro",
+            "subject": [f"s{k % 26:02d}" for k in np.repeat(np.arange(246), 2)],
+            "sequence": [f"{k:03d}" for k in np.repeat(np.arange(246), 2)],
+            "frame": np.tile([9, 10], 246),
+            "emotion": np.repeat(emotions, 2),
+            "split": "train",
+        }
+    )
+    write_casme2(FaceSet("micro", pictures(492, 8), table), tmp_path)
+    back = read_casme2(tmp_path, 8).table
+    assert back.groupby("emotion")["sequence"].nunique().to_dict() == counts
+    assert back["subject"].nunique() == 26 and set(back["split"]) == {"train", "valid", "test"}
+    assert (back.groupby("subject")["split"].nunique() == 1).all()
