@@ -199,7 +199,10 @@ SOURCES = (
             "ask the authors (Chinese Academy of Sciences) for it; put Cropped and the coding sheet "
             "CASME2-coding-*.xlsx into the folder casme2 below FER_DATA"
         ),
-        layouts=(("CASME2-coding-*.xlsx", "Cropped"),),
+        layouts=tuple(
+            ("CASME2-coding-*.xlsx", pictures)
+            for pictures in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
+        ),
     ),
     _real(
         "samm",
@@ -214,7 +217,9 @@ SOURCES = (
             "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, 007 …) "
             "and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
         ),
-        layouts=(("*SAMM*Micro_FACS_Codes*.xlsx", "[0-9][0-9][0-9]"),),
+        layouts=tuple(
+            ("*SAMM*Micro_FACS_Codes*.xlsx", people) for people in ("[0-9][0-9][0-9]", "*/[0-9][0-9][0-9]")
+        ),
     ),
     _real(
         "mmi",
@@ -228,7 +233,7 @@ SOURCES = (
         how_to_get=(
             "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below FER_DATA"
         ),
-        layouts=(("Sessions",),),
+        layouts=(("Sessions",), ("*/Sessions",)),
     ),
     _real(
         "oulu_casia",
@@ -273,7 +278,7 @@ SOURCES = (
             "ask the authors (Binghamton University) for it; put the people's folders (F001 …), or BU_4DFE with "
             "them, into the folder bu4dfe below FER_DATA"
         ),
-        layouts=(("[FM][0-9][0-9][0-9]",), ("BU_4DFE",)),
+        layouts=(("[FM][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9]",)),
     ),
     _real(
         "bp4d",
@@ -289,7 +294,9 @@ SOURCES = (
             "ask the authors (Binghamton University) for it; put AUCoding and the folder of the sequences into "
             "the folder bp4d below FER_DATA"
         ),
-        layouts=(("AUCoding", "Sequences*"), ("AUCoding", "2D+3D"), ("AUCoding", "BP4D-training")),
+        layouts=tuple(
+            ("AUCoding", pictures) for pictures in ("Sequences*", "2D+3D", "BP4D-training", "*/[FM][0-9]*")
+        ),
     ),
     _real(
         "bp4dplus",
