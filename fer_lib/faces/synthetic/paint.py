@@ -135,7 +135,8 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Scene):
         jaw = step_between(-0.004, 0.008, grown[1] + 0.004 * rough)
         lip = step_between(-0.003, 0.003, grown[2] + 0.002 * rough)
         grain = 0.75 + 0.5 * s.grain * wp.noise(wp.rand_init(s.texture, 3), p * 700.0)
-        stubble = 0.7 * s.stubble * wp.max(jaw, lip) * grain
+        shadow = 0.6 * step_between(-0.008, 0.008, grown[2] + 0.004 * rough)
+        stubble = 0.7 * s.stubble * wp.max(jaw, shadow) * grain
         cover = wp.max(s.beard * jaw, s.moustache * lip) * wp.min(grain + 0.35, 1.0)
         bare = (1.0 - lips) * (1.0 - brow)
         albedo *= 1.0 - stubble * bare

@@ -9,7 +9,7 @@ import warp as wp
 from fer_lib import paths
 from fer_lib.faces.synthetic import facs
 from fer_lib.faces.synthetic.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
-from fer_lib.faces.synthetic.cast import Shapes, cast, survey
+from fer_lib.faces.synthetic.cast import Shapes, cast, look_around, smooth
 from fer_lib.faces.synthetic.develop import develop
 from fer_lib.faces.synthetic.hair import grid_coordinates, grid_triangles
 from fer_lib.faces.synthetic.landmarks import landmark_vertices
@@ -23,6 +23,8 @@ EYES_TO_LIPS = 0.0664
 PIVOT = np.array([0.0, 0.09, -0.06])
 
 
+# Rays that look for the sky from each vertex, and how far things stand in their way, in metres.
+SKY_RAYS, SKY_REACH = 96, 0.05
 # Share of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
 
@@ -45,7 +47,7 @@ class Rendered:
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
-    ``antialias``: rays per pixel and direction. Runs on a CUDA device where Warp finds one, else on
+    ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is enough. Runs on a CUDA device where Warp finds one, else on
     one CPU core. Building the first one on a machine compiles the kernel (some seconds).
     """
 
@@ -68,12 +70,14 @@ class Renderer:
         self._shapes.corners = self._array(triangles.ravel(), wp.int32)
         self._mesh = wp.Mesh(self._array(assets.template, wp.vec3), self._shapes.corners)
         self._shapes.head = self._mesh.id
+        self._shapes.openness = self._openness()
         self._shapes.hair_corners = self._array(grid_triangles().ravel(), wp.int32)
         self._shapes.hair_coordinates = self._array(grid_coordinates(), wp.vec3)
         self._person: Person | None = None
         self._hair: wp.Mesh | None = None
-        rays = size * antialias
-        self._radiance = wp.zeros((rays, rays), dtype=float, device=self.device)
+        self._rough, self._smooth = (
+            wp.zeros((size, size), dtype=float, device=self.device) for _ in range(2)
+        )
         self._eyes = np.unique(triangles[assets.groups == EYE])
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.regions[:, REGIONS.index("lips")] > 0.5
@@ -104,16 +108,15 @@ class Renderer:
         self._shapes.rods = self._array(
             _rods(shot, person, person.vertices[self._eyes].mean(axis=0), scene), wp.vec4
         )
-        inputs = [self._shapes, scene]
-        wp.launch(cast, self._radiance.shape, inputs, [self._radiance], device=self.device)
-        step = self.antialias
-        radiance = self._radiance.numpy().reshape(self.size, step, self.size, step).mean(axis=(1, 3))
-
-        scene.size = self.size
         inputs = [self._shapes, self._movement, scene]
-        wp.launch(survey, self._inside.shape, inputs, [self._inside], device=self.device)
+        wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
+        radiance = self._rough
+        if self.antialias > 1:
+            radiance = self._smooth
+            inputs = [self._shapes, self.antialias, scene, self._rough]
+            wp.launch(smooth, radiance.shape, inputs, [radiance], device=self.device)
         return Rendered(
-            pixels=develop(radiance, shot),
+            pixels=develop(radiance.numpy(), shot),
             masks=self._inside.numpy().copy(),
             landmarks=_project(vertices[self._landmarks], scene),
         )
@@ -126,6 +129,14 @@ class Renderer:
 
     def _array(self, values: np.ndarray, kind: type) -> wp.array:
         return wp.array(values, dtype=kind, device=self.device)
+
+    def _openness(self) -> wp.array:
+        """How much of the light from all around reaches each vertex of the template head."""
+        normals = self._array(vertex_normals(self.assets.template, self._triangles), wp.vec3)
+        openness = wp.zeros(len(self.assets.template), dtype=float, device=self.device)
+        inputs = [self._shapes, normals, SKY_RAYS, SKY_REACH]
+        wp.launch(look_around, openness.shape, inputs, [openness], device=self.device)
+        return openness
 
     def _seat(self, person: Person) -> None:
         """Prepare what does not change from one picture of a person to the next."""
@@ -183,7 +194,7 @@ class Renderer:
         height = followed @ up + scene.window * shot.offset[1]
         camera = aim - CAMERA_DISTANCE * forward + across * right + height * up
         scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, right, forward, up))
-        scene.size = self.size * self.antialias
+        scene.size = self.size
         scene.region = MASK_THRESHOLD
         for name in _SHOT:
             setattr(scene, name, getattr(shot, name))

@@ -112,10 +112,10 @@ def of_side(pair: wp.vec2, x: float):
 
 
 @wp.func
-def towards(row: int, column: int, s: Scene):
-    """Unit vector from the camera through a pixel's centre, and that point in half windows: right, up."""
-    u = 2.0 * (float(column) + 0.5) / float(s.size) - 1.0
-    v = 1.0 - 2.0 * (float(row) + 0.5) / float(s.size)
+def towards(column: float, row: float, s: Scene):
+    """Unit vector from the camera through a place of the picture, in pixels; that place in half windows: right, up."""
+    u = 2.0 * column / float(s.size) - 1.0
+    v = 1.0 - 2.0 * row / float(s.size)
     across, height = u * s.window, v * s.window
     direction = wp.normalize(s.forward * CAMERA_DISTANCE + s.right * across + s.up * height)
     return direction, u, v

@@ -191,7 +191,7 @@ def draw_shot(rng: np.random.Generator, studio: Studio) -> Shot:
         ),
         lids=float(rng.uniform(0, 0.06)),
         key_azimuth=float(light * rng.uniform(-1.1, 1.1)),
-        key_elevation=float(0.55 + light * rng.uniform(-0.35, 0.35)),
+        key_elevation=float(0.6 + light * rng.uniform(-0.35, 0.35)),
         key=float(0.95 * (1 + 0.25 * light * rng.uniform(-1, 1))),
         fill=float(0.28 * (1 + 0.5 * light * rng.uniform(-1, 1))),
         ambient=float(0.24 * (1 + 0.4 * light * rng.uniform(-1, 1))),
