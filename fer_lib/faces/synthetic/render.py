@@ -178,7 +178,7 @@ class Renderer:
         # The camera goes round the resting head instead of the head turning before the camera.
         turn = _rotation(shot.yaw, shot.pitch, shot.roll).T
         height = (1 - studio.centre) * eyes[2] + studio.centre * lips[2]
-        centre = np.array([0.5 * (eyes[0] + lips[0]), eyes[1], height])
+        centre = np.array([eyes[0], eyes[1], height])
         centre += (shot.shift[0], 0, shot.shift[1])
         aim = pivot + turn @ (centre - pivot)
         azimuth, elevation = shot.key_azimuth, shot.key_elevation

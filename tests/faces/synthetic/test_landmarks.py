@@ -103,7 +103,7 @@ def test_landmarks_are_the_projected_points_of_the_moved_head(subject, follow, h
     scale += 0.5 * neutral[eyeballs, 0].std() / head.template[eyeballs, 0].std(dtype=np.float64)
     pivot = eyes + np.array((0, 0.09, -0.06))
     rotation = turn(shot.yaw, shot.pitch, shot.roll)
-    centre = np.array([0.5 * (eyes[0] + lips[0]), eyes[1], eyes[2] + 0.3 * (lips[2] - eyes[2])])
+    centre = np.array([eyes[0], eyes[1], eyes[2] + 0.3 * (lips[2] - eyes[2])])
     centre += (shot.shift[0], 0, shot.shift[1])
     turned = (vertices[landmark_vertices(head)] - pivot) @ rotation.T + pivot
     # The camera stands 1.3 m before the picture's middle, wherever the crop has gone with the face.
