@@ -76,8 +76,11 @@ LAB = Domain(
     course="rise",
     frames=4,
     motion=0.015,
-    studio=Studio(pose=0.4, light=0.35, blur=(0.0, 0.3), noise=(0.008, 0.015)),
-    spread=Spread(intensity=(0.7, 1.0)),
+    looks=Looks(
+        age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
+    ),
+    studio=Studio(pose=0.2, light=0.1, blur=(0.0, 0.3), noise=(0.005, 0.01), window=0.072),
+    spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.04),
 )
 
 WILD = Domain(

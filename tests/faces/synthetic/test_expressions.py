@@ -25,10 +25,10 @@ def draws(emotion, number, spread=None):
 
 @pytest.fixture(scope="module")
 def drawn():
-    """The AUs of 600 faces of each emotion, as posed in a laboratory."""
+    """The AUs of 1,500 faces of each emotion, as posed in a laboratory."""
     parts = []
     for emotion in EMOTIONS:
-        stronger = draws(emotion, 600, DOMAINS["lab"].spread).max(axis=2)
+        stronger = draws(emotion, 1500, DOMAINS["lab"].spread).max(axis=2)
         parts.append(pd.DataFrame(stronger, columns=list(AUS)).assign(emotion=emotion))
     return pd.concat(parts, ignore_index=True)
 

@@ -12,7 +12,7 @@ import pytest
 from fer_lib import paths
 from fer_lib.errors import DataError, FerError, ParameterError
 from fer_lib.faces.action_units import codes_of, format_codes
-from fer_lib.faces.au_statistics import au_emotion_table
+from fer_lib.faces.au_statistics import au_emotion_table, mutual_information
 from fer_lib.faces.cache import entry
 from fer_lib.faces.faceset import EMOTIONS, SPLITS
 from fer_lib.faces.synthetic import generate
@@ -138,9 +138,11 @@ def test_a_clip_says_when_it_happened():
 
 
 def test_no_unit_of_a_set_is_a_function_of_its_emotion():
-    shares = au_emotion_table(table_of(subjects=118))
-    assert shares.to_numpy().max() <= 0.95
-    assert (shares.max(axis=1) - shares.drop(columns="neutral").min(axis=1)).max() < 0.95
+    table = table_of(subjects=118)
+    # The 18 sequences of contempt are too few to tell .9 from 1.
+    shares = au_emotion_table(table[table["emotion"] != "contempt"])
+    assert shares.to_numpy().max() < 0.97
+    assert mutual_information(table)["share"].max() < 0.85
 
 
 @pytest.mark.parametrize(

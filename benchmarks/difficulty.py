@@ -1,0 +1,199 @@
+"""How hard the synthetic domains are for a small network that has not seen the people it is tested on.
+
+    python benchmarks/difficulty.py [--domains lab wild game micro] [--size 48] [--face-seed 0] [--seed 0] [--test]
+
+Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer (92,000 weights) are
+trained on the split `train` with the settings printed; the epoch is chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one that is
+reported. Intervals: percentile bootstrap over whole people.
+
+- lab: all pictures, the neutral first frames too; 8 classes.
+- wild: the given labels, of which a known share is wrong; and against what was shown.
+- game: the label is the majority of ten votes; 8 classes. Beside it how the votes divide, and FER+'s did.
+- micro: `micro_frames` frames around the apex of each clip minus its onset frame, as grey around 128 and enlarged
+  `MICRO_GAIN` times; a clip is what the mean of its frames' probabilities says; 5 classes. Too few clips for one split: five
+  folds by subject, each tested once (with `--test`) after the epoch was chosen on the next fold.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.synthetic.domains import DOMAINS
+from fer_lib.faces.synthetic.generate import synthetic_faces
+from fer_lib.learn.augment import AUGMENTATIONS
+from fer_lib.learn.device import device_name, pick_device
+from fer_lib.learn.learner import face_learner, fit, predict, seed_everything
+from fer_lib.learn.precision import Precision
+from fer_lib.report.metrics import Metric, accuracy, balanced_accuracy
+
+FILTERS = (32, 64, 96)
+BATCH_SIZE, LR, WEIGHT_DECAY, DROPOUT = 32, 0.02, 1e-4, 0.3
+EPOCHS = {"lab": 40, "wild": 15, "game": 20, "micro": 20}
+FOLDS = 5
+MICRO_FRAMES = 3
+MICRO_GAIN = 4
+
+# Of the ten votes for each of FER2013's pictures in FER+, "unknown" and "no face" left out.
+FERPLUS_WINNER, FERPLUS_BITS = 0.770, 0.768
+
+
+def network(classes: int) -> nn.Module:
+    layers, width = [], 1
+    for filters in FILTERS:
+        layers += [nn.Conv2d(width, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
+        layers.append(nn.MaxPool2d(2))
+        width = filters
+    # Six by six places whatever the size of the pictures: 48 pixels halved three times.
+    head = (nn.AdaptiveAvgPool2d(6), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(36 * width, classes))
+    return nn.Sequential(*layers, *head)
+
+
+def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[FaceSet], np.ndarray], str]:
+    """What predicts probabilities after training on ``train``, and how training went."""
+    seed_everything(given.seed)
+    device = pick_device(given.device)
+    model = network(len(faces.classes))
+    learner = face_learner(
+        faces,
+        model,
+        faces.classes,
+        batch_size=BATCH_SIZE,
+        augmentation=AUGMENTATIONS[given.augment],
+        precision=Precision("fp32", channels_last=False),
+        device=device,
+        seed=given.seed,
+    )
+    epochs = given.epochs or EPOCHS[faces.name]
+    done = fit(learner, epochs, lr=LR, schedule="onecycle", weight_decay=WEIGHT_DECAY)
+    how = f"train loss {done.curve['train_loss'].iloc[-1]:.2f}, best epoch {done.best_epoch} of {len(done.curve)}"
+    return lambda some: predict(model, some, device=device), how
+
+
+def row(domain: str, what: str, faces: FaceSet, truth: np.ndarray, said: np.ndarray) -> None:
+    """Print accuracy and balanced accuracy of class indices ``said`` for the pictures of ``faces``."""
+    people = pd.factorize(faces.table["subject"])[0]
+    scores = [score(truth, said, people) for score in (accuracy, balanced_accuracy)]
+    chance = np.bincount(truth).max() / len(truth)
+    print(
+        f"{domain:6s} {what:34s} n {len(truth):5d}, {people.max() + 1:4d} people, commonest {chance:.3f}, "
+        f"accuracy {shown(scores[0])}, balanced {shown(scores[1])}",
+        flush=True,
+    )
+
+
+def shown(metric: Metric) -> str:
+    bounds = f" ({metric.low:.3f}-{metric.high:.3f})" if metric.low is not None else ""
+    return f"{metric.value:.3f}{bounds}"
+
+
+def score_pictures(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
+    answer, how = trained_on(faces, given)
+    print(f"{domain:6s} {how}")
+    for split in ("valid", "test") if given.test else ("valid",):
+        part = faces.split(split)
+        said = answer(part).argmax(axis=1)
+        row(domain, f"{split}, given labels", part, part.labels(faces.classes), said)
+        if "true_emotion" in part.table:
+            known = part.table["true_emotion"].isin(faces.classes).to_numpy()
+            truth = pd.Index(faces.classes).get_indexer(part.table["true_emotion"])
+            row(domain, f"{split}, what was shown", part.select(known), truth[known], said[known])
+        per_class = (
+            pd.Series(said == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy()).mean()
+        )
+        print(
+            "       recall: " + ", ".join(f"{e} {per_class[e]:.2f}" for e in faces.classes if e in per_class)
+        )
+
+
+def score_votes(faces: FaceSet) -> None:
+    votes = faces.table[[f"vote_{emotion}" for emotion in EMOTIONS]].to_numpy(float)
+    shares = votes / votes.sum(axis=1, keepdims=True)
+    bits = -np.where(shares > 0, shares * np.log2(np.where(shares > 0, shares, 1)), 0).sum(axis=1)
+    right = (faces.table["emotion"] == faces.table["true_emotion"]).mean()
+    print(
+        f"game   votes: winner's share {shares.max(axis=1).mean():.3f} (FER+ {FERPLUS_WINNER:.3f}), "
+        f"entropy {bits.mean():.3f} bits (FER+ {FERPLUS_BITS:.3f}); the majority names what was shown: {right:.3f}"
+    )
+
+
+def changes(faces: FaceSet) -> FaceSet:
+    """Of each clip the frames nearest to the apex, minus its onset frame."""
+    table = faces.table
+    onset = table.groupby("sequence")["frame"].transform("idxmin").to_numpy()
+    distance = (table["frame"] - table["apex"]).abs()
+    kept = np.flatnonzero(distance.groupby(table["sequence"]).rank(method="first") <= MICRO_FRAMES)
+    moved = faces.pixels[kept].astype(int) - faces.pixels[onset[kept]]
+    pixels = np.clip(128 + MICRO_GAIN * moved, 0, 255).astype(np.uint8)
+    return FaceSet(faces.name, pixels, table.iloc[kept])
+
+
+def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
+    faces = changes(faces)
+    people = np.unique(faces.table["subject"])
+    fold = pd.Series(np.random.default_rng(0).permutation(len(people)) % FOLDS, index=people)
+    of_picture = fold[faces.table["subject"]].to_numpy()
+    parts: dict[str, list[tuple[FaceSet, np.ndarray]]] = {"valid": [], "test": []}
+    for test in range(FOLDS):
+        valid = (test + 1) % FOLDS
+        split = np.select([of_picture == test, of_picture == valid], ["test", "valid"], "train")
+        folded = FaceSet(faces.name, faces.pixels, faces.table.assign(split=split))
+        answer, how = trained_on(folded, given)
+        print(f"{domain:6s} fold {test + 1}: {how}", flush=True)
+        for name, kept in parts.items():
+            kept.append((folded.split(name), answer(folded.split(name))))
+    for name, kept in parts.items():
+        if name == "valid" or given.test:
+            whole = FaceSet.concat(name, [part for part, _ in kept])
+            chances = pd.DataFrame(np.concatenate([chances for _, chances in kept]))
+            clips = chances.groupby(whole.table["sequence"].to_numpy()).mean()
+            first = whole.table.drop_duplicates("sequence").set_index("sequence").loc[clips.index]
+            one = whole.select(whole.table.drop_duplicates("sequence").index.to_numpy())
+            order = one.table.set_index("sequence").index.get_indexer(clips.index)
+            truth = pd.Index(faces.classes).get_indexer(first["emotion"])
+            row(
+                domain,
+                f"{name}, clips of {FOLDS} folds",
+                one.select(order),
+                truth,
+                clips.to_numpy().argmax(axis=1),
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
+    parser.add_argument("--subjects", type=int, default=0, help="0: each domain's own number")
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--face-seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=0, help="0: see EPOCHS")
+    parser.add_argument("--augment", choices=list(AUGMENTATIONS), default="light")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--test", action="store_true", help="score the test split, too")
+    given = parser.parse_args()
+    print(
+        f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr {LR} onecycle, "
+        f"weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, seed {given.seed}; "
+        f"face seed {given.face_seed}; {device_name(pick_device(given.device))}, {torch.get_num_threads()} threads"
+    )
+    for domain in given.domains:
+        start = time.perf_counter()
+        faces = synthetic_faces(domain, given.subjects, given.size, given.face_seed)
+        made = time.perf_counter() - start
+        if domain == "game":
+            score_votes(faces)
+        if DOMAINS[domain].course == "clip":
+            score_clips(domain, faces, given)
+        else:
+            score_pictures(domain, faces, given)
+        print(f"{domain:6s} faces {made:.0f} s, all {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
