@@ -508,14 +508,22 @@ def data_export(
     data_dir: DataDir = None,
 ) -> None:
     """Write a set out in the official layout of a real one, to run its reader and its protocols."""
-    from fer_lib.faces.export import export_faces
-    from fer_lib.faces.registry import open_faces
+    from fer_lib.faces.export import export_faces, export_folder
+    from fer_lib.faces.registry import REGISTRY, open_faces
 
     _use_data_dir(data_dir)
+    export_folder(layout, folder)
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
     written = export_faces(faces, layout, folder)
     console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)
-    console.print(f"read them with: --faces {layout} --data-dir {folder}", soft_wrap=True)
+    side = faces.size[0]
+    # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
+    told = (
+        ""
+        if REGISTRY[layout].sizes or side == REGISTRY[layout].size
+        else f", and -p size={side} or --size {side}"
+    )
+    console.print(f"read them with: --faces {layout} --data-dir {folder}{told}", soft_wrap=True)
 
 
 @app.command("_execute", hidden=True)

@@ -111,3 +111,32 @@ def test_a_set_begun_is_incomplete_with_the_first_missing_thing(monkeypatch, cap
     assert f"casme2: incomplete: {tmp_path / 'casme2' / 'CASME2-coding-*.xlsx'}" in out
     code, _, err = ferbook(monkeypatch, capsys, "check", "casme2", "--data-dir", tmp_path)
     assert code == 2 and "CASME2-coding-*.xlsx not found" in err
+
+
+@pytest.mark.parametrize("name", ["lab", "nothing"])
+def test_only_real_sets_are_checked(monkeypatch, capsys, name):
+    code, _, err = ferbook(monkeypatch, capsys, "check", name)
+    assert code == 2 and name in err and "fer2013, ferplus" in err
+
+
+@pytest.mark.parametrize(("layout", "told"), [("lab", "no official layout"), ("fer2013", "exists already")])
+def test_an_export_that_cannot_be_is_refused_before_faces_are_made(
+    asked, monkeypatch, capsys, tmp_path, layout, told
+):
+    (tmp_path / "fer2013").mkdir()
+    code, _, err = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", layout)
+    assert code == 2 and told in err
+    assert asked == []
+
+
+def test_an_export_says_at_which_size_it_is_read_as_it_is(asked, monkeypatch, capsys, tmp_path):
+    _, out, _ = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", "jaffe")
+    assert "-p size=48 or --size 48" in out
+    code, _, _ = ferbook(monkeypatch, capsys, "describe", "jaffe", "--size", 48, "--data-dir", tmp_path)
+    assert code == 0
+
+
+@pytest.mark.parametrize("size", [513, 10**9])
+def test_a_size_that_would_fill_the_disk_is_refused(monkeypatch, capsys, tmp_path, size):
+    code, _, err = ferbook(monkeypatch, capsys, "check", "ckplus", "--size", size, "--data-dir", tmp_path)
+    assert code == 2 and f"size is {size}; it must lie between 0" in err

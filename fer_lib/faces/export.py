@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import EXPORT_NOTE, write_layout
+from fer_lib.faces.registry import EXPORT_NOTE, require_layout, write_layout
 
 
 def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
@@ -18,9 +18,7 @@ def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
     the folder. Raises ParameterError for an unknown layout, DataError where the folder exists already, cannot be
     written, or ``faces`` lacks what the layout holds; nothing is left behind then.
     """
-    folder = data_dir / layout
-    if folder.exists() or folder.is_symlink():
-        raise DataError(f"{folder}: exists already; name another folder, or move it away")
+    folder = export_folder(layout, data_dir)
     partial = data_dir / f".{layout}.{uuid.uuid4().hex}"
     try:
         partial.mkdir(parents=True)
@@ -34,4 +32,16 @@ def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
         ) from fault
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def export_folder(layout: str, data_dir: Path) -> Path:
+    """The folder that ``export_faces`` would write; asked before the faces are made, which can take minutes.
+
+    Raises ParameterError for an unknown layout, DataError where the folder exists already.
+    """
+    require_layout(layout)
+    folder = data_dir / layout
+    if folder.exists() or folder.is_symlink():
+        raise DataError(f"{folder}: exists already; name another folder, or move it away")
     return folder

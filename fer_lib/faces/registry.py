@@ -60,11 +60,20 @@ def open_faces(
 
 
 def read_anew(name: str, size: int = 0) -> "FaceSet":
-    """The real set ``name``, read from the user's copy and not from the cache; raises as ``open_faces``."""
+    """The real set ``name``, read from the user's copy and not from the cache.
+
+    Raises as ``open_faces``, and ParameterError for a synthetic set.
+    """
     source = _source(name)
+    if not source.reader:
+        known = ", ".join(s.name for s in SOURCES if s.reader)
+        raise ParameterError(
+            f"{name} is generated, there is no copy of it to read; the real sets are {known}"
+        )
+    size = _size(source, size)
     require_source(name)
     folder = _folder(source)
-    return _read(source, folder, _size(source, size), _files(source, folder))
+    return _read(source, folder, size, _files(source, folder))
 
 
 def published_counts(name: str) -> dict[str, int]:
@@ -74,11 +83,15 @@ def published_counts(name: str) -> dict[str, int]:
 
 def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
     """Write ``faces`` in the official layout of the real set ``name`` to ``folder``, which is there and empty."""
-    source = _source(name)
-    if not source.writer:
+    require_layout(name)
+    _function(REGISTRY[name].writer)(faces, folder)
+
+
+def require_layout(name: str) -> None:
+    """Raise ParameterError unless ``name`` is a real set, in whose layout faces can be written."""
+    if not _source(name).writer:
         known = ", ".join(s.name for s in SOURCES if s.writer)
         raise ParameterError(f"{name} has no official layout; the layouts are {known}")
-    _function(source.writer)(faces, folder)
 
 
 def _read(source: Source, folder: Path, size: int, files: "list[FileState]") -> "FaceSet":
@@ -92,7 +105,13 @@ def _function(place: str) -> Callable:
     return getattr(importlib.import_module(module), function)
 
 
+LARGEST = 512
+"""Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB."""
+
+
 def _size(source: Source, size: int) -> int:
+    if not 0 <= size <= LARGEST:
+        raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {LARGEST} pixels")
     if size and source.sizes and size not in source.sizes:
         sizes = " or ".join(f"{side} × {side}" for side in source.sizes)
         raise ParameterError(
