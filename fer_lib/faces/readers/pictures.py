@@ -66,11 +66,15 @@ def is_litter(path: Path) -> bool:
 
 
 def require_inside(path: Path, folder: Path) -> Path:
-    """``path``, unless it is a link that leaves ``folder``: then DataError.
+    """``path``, unless it is a link that leaves ``folder`` or leads in a circle: then DataError.
 
     Such a link would put files into the set that its owner never placed there. ``folder`` itself may be a link.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as fault:  # RuntimeError: a circle of links, in Python below 3.13
+        raise DataError(f"{path}: a link that leads nowhere ({fault})") from fault
+    if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
     return path
 

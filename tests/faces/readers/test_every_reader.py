@@ -194,6 +194,15 @@ def test_a_link_that_leaves_the_folder_is_refused(name, copy, tmp_path):
     assert victim.name in str(refusal.value)
 
 
+def test_a_link_to_itself_is_refused(name, copy):
+    victim = files_of(copy)[0]
+    victim.unlink()
+    victim.symlink_to(victim.name)
+    with pytest.raises(DataError) as refusal:
+        read(name, copy)
+    assert victim.name in str(refusal.value)
+
+
 def test_a_folder_that_is_a_link_out_is_refused(name, copy, tmp_path):
     folders = sorted(path for path in copy.iterdir() if path.is_dir())
     for place in folders:
