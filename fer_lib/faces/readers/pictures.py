@@ -5,6 +5,7 @@ that what was learned on one set can be tried on another. The readers of clips f
 per clip and cut every frame with it: a window found anew in each frame would tremble, and pass for motion.
 """
 
+import os
 import struct
 import tempfile
 import threading
@@ -83,7 +84,8 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
     """What lies directly in ``place``, sorted by name, without litter; ``folder`` is the data set's own.
 
     With ``suffixes`` (lower case) only files with one of these endings. Raises DataError where
-    ``place`` cannot be listed or where it or an entry is a link that leaves ``folder``.
+    ``place`` cannot be listed, where it or an entry is a link that leaves ``folder``, and for a name that is not
+    UTF-8, which no table could hold.
     """
     try:
         entries = sorted(require_inside(place, folder).iterdir())
@@ -92,6 +94,13 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
     entries = [entry for entry in entries if not is_litter(entry)]
     if suffixes:
         entries = [entry for entry in entries if entry.suffix.lower() in suffixes]
+    for entry in entries:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError as fault:
+            raise DataError(
+                f"{place}: the name {os.fsencode(entry.name)!r} is not UTF-8; rename it"
+            ) from fault
     return [require_inside(entry, folder) for entry in entries]
 
 

@@ -1,6 +1,7 @@
 """What holds for every registered reader and its writer: the way there and back, and copies broken in the same ways."""
 
 import importlib
+import os
 import shutil
 from pathlib import Path
 
@@ -201,6 +202,13 @@ def test_a_link_to_itself_is_refused(name, copy):
     with pytest.raises(DataError) as refusal:
         read(name, copy)
     assert victim.name in str(refusal.value)
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_or_the_file_missed(name, copy):
+    victim = files_of(copy)[0]
+    os.rename(victim, os.fsencode(victim.parent) + b"/\xff" + os.fsencode(victim.name))
+    with pytest.raises(DataError, match=r"is not UTF-8|not found|no picture"):
+        read(name, copy)
 
 
 def test_a_folder_that_is_a_link_out_is_refused(name, copy, tmp_path):
