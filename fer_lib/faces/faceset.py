@@ -80,7 +80,7 @@ class FaceSet:
     ) -> None:
         self.name = name
         self.mask_aus = tuple(mask_aus)
-        self.left_out = dict(left_out or {})
+        self.left_out = {reason: int(count) for reason, count in (left_out or {}).items()}
         given = {"pixels": pixels, "masks": masks, "landmarks": landmarks}
         self._rows = {
             kind: rows if isinstance(rows, Rows) else Rows((rows,))
@@ -305,7 +305,7 @@ class FaceSet:
         Computed from shapes, column names and values in a fixed byte order, so it is the same on
         every platform and whichever pandas dtype holds the same values.
         """
-        digest = hashlib.sha256(json.dumps([self.mask_aus, self.left_out]).encode())
+        digest = hashlib.sha256(json.dumps([self.mask_aus, self.left_out], sort_keys=True).encode())
         for kind, rows in self._rows.items():
             digest.update(kind.encode() + rows.digest())
         for column in self.table.columns:

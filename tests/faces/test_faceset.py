@@ -188,6 +188,13 @@ def test_checksum_sees_every_pixel_and_cell_and_not_the_dtype():
     assert len({base.checksum, *(faces.checksum for faces in other)}) == len(other) + 1
 
 
+def test_checksum_does_not_depend_on_the_order_in_which_pictures_were_left_out():
+    one, other = ({"a": 1, "b": np.int64(2)}, {"b": 2, "a": 1})
+    base = a_set()
+    sets = [FaceSet("toy", base.pixels, base.table, left_out=left_out) for left_out in (one, other)]
+    assert sets[0].checksum == sets[1].checksum != base.checksum
+
+
 def test_checksum_is_one_for_values_that_are_equal_in_other_bits():
     pixels = np.zeros((2, 2, 2), np.uint8)
     other_nan = np.array([0x7FF8_0000_0000_0001], np.uint64).view(np.float64)[0]
