@@ -115,7 +115,7 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
         )
     sequences = list(sequences_of(faces))
     subjects = official_ids(
-        (subject for subject, _, _ in sequences), re.compile(r"bu3dfe-([FM]\d{4})"), "F{:04d}".format
+        (subject for subject, _, _ in sequences), re.compile(r"bu3dfe-([FM]\d{4})"), "F{:04d}".format, 9999
     )
     own = all(re.fullmatch(r"[FM]\d{4}_[A-Z]{2}\d\d[A-Z]{2}", sequence) for _, sequence, _ in sequences)
     counts: Counter[tuple[str, str]] = Counter()

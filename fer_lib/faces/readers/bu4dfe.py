@@ -33,6 +33,7 @@ LAYOUT = PosedLayout(
     subject_form=lambda match: f"{match[1].upper()}{match[2]}",
     own_subject=re.compile(r"bu4dfe-([FM]\d{3})"),
     subject_id="F{:03d}".format,
+    most=999,
     suffix=".jpg",
     fps=25.0,
     keep=first_and_middle,

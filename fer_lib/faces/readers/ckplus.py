@@ -372,25 +372,15 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     there are more than 999 subjects or sequences of one.
     """
     require_labels(faces, CODES, "CK+", unlabelled=True)
-    negative = np.flatnonzero(faces.table["frame"] < 0)
-    if len(negative):
-        raise DataError(
-            f"face set {faces.name!r}, row {negative[0]}: a frame number below 0; CK+ counts from 1"
-        )
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
     sequences = list(sequences_of(faces))
-    subjects = official_ids((s for s, _, _ in sequences), _OWN_SUBJECT, "S{:03d}".format)
+    subjects = official_ids((s for s, _, _ in sequences), _OWN_SUBJECT, "S{:03d}".format, MOST)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
     for subject in subjects:
         own = [(sequence, rows) for s, sequence, rows in sequences if s == subject]
         own_number = re.compile(rf"{subjects[subject]}/(\d{{3}})")
-        numbers = official_ids((sequence for sequence, _ in own), own_number, "{:03d}".format)
-        if max(len(numbers), len(subjects)) > MOST:
-            raise DataError(
-                f"face set {faces.name!r}: {len(subjects)} subjects, {len(numbers)} sequences of {subject!r}; "
-                f"CK+ numbers up to {MOST} of each"
-            )
+        numbers = official_ids((sequence for sequence, _ in own), own_number, "{:03d}".format, MOST)
         for sequence, rows in own:
             _write_sequence(faces, rows, codes[rows[-1]], folder, subjects[subject], numbers[sequence])
 

@@ -4,6 +4,7 @@ What the readers and writers of sequence data sets share. A clip is cut out with
 pictures: a window found anew in each would tremble, and pass for motion.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -251,7 +252,8 @@ def first_and_middle(count: int) -> list[int]:
 def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
 
-    Raises DataError for a set without pictures, a picture without a subject, and two of one sequence with one frame number.
+    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0, and two of one
+    sequence with one frame number.
     """
     table = faces.table[["subject", "sequence", "frame"]]
     if not len(table):
@@ -261,6 +263,9 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
         raise DataError(
             f"face set {faces.name!r}, row {row}: no subject; this layout has a folder for each person"
         )
+    if (table["frame"] < 0).any():
+        row = int(np.flatnonzero(table["frame"] < 0)[0])
+        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
         if group["frame"].duplicated().any():
@@ -268,15 +273,23 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
         yield subject, sequence, group.index.to_numpy()
 
 
-def official_ids(ids: Iterable[str], own: re.Pattern, form: Callable[[int], str]) -> dict[str, str]:
+def official_ids(
+    ids: Iterable[str], own: re.Pattern, form: Callable[[int], str], most: float = math.inf
+) -> dict[str, str]:
     """Each of ``ids`` -> the id to be written: its own (group 1 of ``own``) where all match ``own``, else a number.
 
-    The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it.
+    The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it. Raises DataError for
+    more than ``most``, which the layout has no form for: its reader would pass them over.
     """
     distinct = sorted(set(ids))
     matches = [own.fullmatch(name) for name in distinct]
     if all(matches):
         return {name: match[1] for name, match in zip(distinct, matches, strict=True)}
+    if len(distinct) > most:
+        raise DataError(
+            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room for {most:,}; "
+            "select fewer first"
+        )
     return {name: form(k) for k, name in enumerate(distinct, start=1)}
 
 

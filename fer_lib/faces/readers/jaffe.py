@@ -93,10 +93,6 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
     if (table["subject"] == "").any():
         row = int((table["subject"] == "").to_numpy().argmax())
         raise DataError(f"face set {faces.name!r}, row {row}: no subject; JAFFE's file names begin with one")
-    if table["subject"].nunique() > len(LETTERS) ** 2:
-        raise DataError(
-            f"face set {faces.name!r}: more than {len(LETTERS) ** 2} subjects; JAFFE has two letters for them"
-        )
     for name, picture in zip(_file_names(table), faces.pixels, strict=True):
         write_picture(folder / f"{name}.tiff", picture)
 
@@ -112,7 +108,7 @@ def _file_names(table: pd.DataFrame) -> list[str]:
     if known and table["sequence"].is_unique:
         return table["sequence"].tolist()
     pairs = [a + b for a in LETTERS for b in LETTERS]
-    ids = official_ids(table["subject"], _OWN_SUBJECT, lambda k: pairs[k - 1])
+    ids = official_ids(table["subject"], _OWN_SUBJECT, lambda k: pairs[k - 1], len(pairs))
     takes = table.groupby(["subject", "emotion"]).cumcount() + 1
     return [
         f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}"

@@ -244,7 +244,7 @@ def clips_to_write(
     """
     sequences = list(sequences_of(faces))
     table = faces.table
-    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, layout.subject_id)
+    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, layout.subject_id, 9999)
     own = all(own_clip.fullmatch(sequence) for _, sequence, _ in sequences)
     written: Counter[str] = Counter()
     for subject, sequence, rows in sequences:

@@ -40,6 +40,7 @@ LAYOUT = PosedLayout(
     subject_form=lambda match: f"P{int(match[1]):03d}",
     own_subject=re.compile(r"oulu_casia-(P\d{3,})"),
     subject_id="P{:03d}".format,
+    most=9999,
     suffix=".jpeg",
     fps=25.0,
     keep=lambda count: [0, count - 3, count - 2, count - 1],

@@ -42,6 +42,8 @@ class PosedLayout:
     subject_form: Callable[[re.Match], str]
     own_subject: re.Pattern
     subject_id: Callable[[int], str]
+    most: int
+    """People that ``subject_id`` can number."""
     suffix: str
     fps: float
     keep: Callable[[int], Sequence[int]]
@@ -114,7 +116,9 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
     sequences that show the same emotion.
     """
     sequences = list(sequences_of(faces))
-    subjects = official_ids((subject for subject, _, _ in sequences), layout.own_subject, layout.subject_id)
+    subjects = official_ids(
+        (subject for subject, _, _ in sequences), layout.own_subject, layout.subject_id, layout.most
+    )
     written: dict[Path, str] = {}
     for subject, sequence, rows in sequences:
         place = folder / subjects[subject] / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]

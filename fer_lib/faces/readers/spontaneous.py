@@ -289,12 +289,13 @@ def write_spontaneous(
     sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns of the occurrence files; AUs that
     have none are not written. Present is every intensity above 0; for ``INTENSITY_AUS`` levels are written as well.
 
-    Raises DataError for a set without AU columns, and for two sequences of a person with one task.
+    Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more than
+    999 people or 99 sequences of one.
     """
     if not faces.aus:
         raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
     sequences = list(sequences_of(faces))
-    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, "F{:03d}".format)
+    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, "F{:03d}".format, 999)
     counts: Counter[str] = Counter()
     done: set[tuple[str, str]] = set()
     levels = _levels(faces.table, aus)
@@ -302,6 +303,10 @@ def write_spontaneous(
         counts[subject] += 1
         own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
         person, task = subjects[subject], own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
+        if not TASK.fullmatch(task):
+            raise DataError(
+                f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
+            )
         if (person, task) in done:
             raise DataError(
                 f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"

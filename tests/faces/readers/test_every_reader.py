@@ -267,3 +267,24 @@ def test_no_layout_takes_an_emotion_that_it_has_no_name_for_in_silence(name, tmp
             assert emotion in str(refusal) or "neutral" in emotion
             continue
         assert set(read(name, folder).table["emotion"]) - {"neutral"} <= {emotion, ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "most"),
+    [("ckplus", 1000, "999"), ("jaffe", 677, "676"), ("bu4dfe", 1000, "999"), ("bp4d", 1000, "999")],
+)
+def test_more_people_than_a_layout_can_name_are_refused(name, people, most, tmp_path):
+    shown = face_set(8).select(np.arange(4))
+    table = pd.concat([shown.table] * people, ignore_index=True)
+    table["subject"] = [f"lab-{row // 4:04d}" for row in range(len(table))]
+    faces = FaceSet("lab", np.zeros((len(table), 8, 8), np.uint8), table)
+    with pytest.raises(DataError, match=rf"{people:,} to number, 'lab-0000' to .* room for {most}; "):
+        exported(name, tmp_path / name, faces)
+
+
+@pytest.mark.parametrize("name", ["ckplus", "samm", "mmi", "oulu_casia", "bu3dfe", "bu4dfe", "bp4dplus"])
+def test_a_frame_number_below_0_is_refused(name, tmp_path):
+    faces = face_set(size_of(name))
+    table = faces.table.assign(frame=faces.table["frame"].where(faces.table.index != 2, -7))
+    with pytest.raises(DataError, match="row 2: a frame number below 0"):
+        exported(name, tmp_path / name, FaceSet("lab", faces.pixels, table))

@@ -344,3 +344,10 @@ def test_what_the_layouts_cannot_hold_is_refused(tmp_path, write):
         write(posed_faces(task="T1"), tmp_path / "b")
     with pytest.raises(DataError, match="no subject"):
         write(posed_faces(subject=""), tmp_path / "c")
+
+
+def test_more_tasks_than_two_digits_number_are_refused(tmp_path):
+    faces = posed_faces(people=1, emotions=("anger",), frames=range(100))
+    alone = FaceSet("lab", faces.pixels, faces.table.assign(sequence=[f"{k:03d}" for k in range(100)]))
+    with pytest.raises(DataError, match="lab-0000 has 100 sequences; this layout numbers 99"):
+        written(tmp_path / "bp4d", alone, write_bp4d)
