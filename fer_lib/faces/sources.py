@@ -168,6 +168,7 @@ SOURCES = (
         ),
         how_to_get="from the authors; put TFD_48x48.mat or TFD_96x96.mat into the folder tfd below FER_DATA",
         layouts=(("TFD_48x48.mat",), ("TFD_96x96.mat",), ("TFD_ranzato_48x48.mat",)),
+        optional=("TFD_*.mat",),  # which of several is read depends on the size
         size=48,
         sizes=(48, 96),
     ),
@@ -181,10 +182,10 @@ SOURCES = (
             "FG 1998, pp. 200–205."
         ),
         how_to_get="ask for it at its page on Zenodo; put the .tiff files into the folder jaffe below FER_DATA",
-        layouts=(
-            *(("*.tif*",), ("jaffe/*.tif*",), ("jaffedbase/*.tif*",)),
-            *(("*.jpg",), ("*.bmp",), ("*.png",)),
+        layouts=tuple(
+            (what,) for what in ("*.tif*", "*.TIF*", "jaffe", "jaffedbase", "*.jpg", "*.bmp", "*.png")
         ),
+        optional=("*",),  # copies mix endings, and pictures with folders
     ),
     _real(
         "casme2",

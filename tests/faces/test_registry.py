@@ -165,6 +165,25 @@ def test_content_replaced_behind_the_same_size_and_time_is_noticed(data, monkeyp
     assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("tfd", "TFD_48x48.mat", "TFD_96x96.mat"),
+        ("jaffe", "KA.AN1.39.tiff", "jaffe/KA.AN2.40.tiff"),
+        ("jaffe", "jaffedbase/KA.AN1.39.TIFF", "jaffedbase/KA.AN2.40.jpg"),
+        ("jaffe", "KA.AN1.39.TIFF", "KA.AN2.40.png"),
+    ],
+)
+def test_every_file_that_a_reader_may_read_counts(data, name, first, second):
+    keys = [fingerprint(name)]
+    for file in (first, second):
+        (data / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / name / file).write_bytes(b"picture")
+        assert source_status(name)["found"]
+        keys.append(fingerprint(name))
+    assert keys[0] == "absent" and len(set(keys)) == 3
+
+
 def test_a_file_just_written_is_hashed_again(data):
     write_fer2013(data)
     open_faces("fer2013", **ARGUMENTS)
