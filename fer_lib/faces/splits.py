@@ -2,41 +2,79 @@
 
 import warnings
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fer_lib.errors import DataError
+from fer_lib.faces.faceset import SPLITS
 
 FOLDS = 5
-"""The first fold is the test split, the second the validation split, the other three are learned from."""
+"""One fold is the test split, another the validation split, the other three are learned from."""
+
+ATTEMPTS = 20
+"""Seeds that ``split_people`` tries, and of each every choice of two folds."""
 
 
 def split_by_subject(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
     """(N,) split names: about 60 % ``train``, 20 % ``valid``, 20 % ``test``, each person in one split only.
 
-    The shares of the emotions are kept as alike as whole people allow, so each emotion comes into each
-    split wherever three people show it. A picture whose ``subject`` is empty counts as a person of its
-    own. Equal arguments give equal splits. Raises DataError for fewer than three people.
+    The shares of the emotions are kept as alike as whole people allow, but a rare emotion may be missing in a split, see
+    ``split_people``. A picture whose ``subject`` is empty counts as a person of its own. Equal arguments give equal
+    splits. Raises DataError for fewer than three people.
     """
-    people = np.array([name or f"\0{row}" for row, name in enumerate(subject)], dtype=object)
+    return _named(_folds(_people(subject), emotion, seed), test=0, valid=1)
+
+
+def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
+    """As ``split_by_subject``, but every emotion that three people show comes into every split.
+
+    Of few people, who show some emotions only, there may be no such division among those tried: then the one by which
+    the fewest are missing.
+    """
+    people, emotion = _people(subject), np.asarray(emotion, dtype=object)
+    shown_by = pd.Series(people).groupby(emotion).nunique()
+    possible = np.isin(emotion, shown_by.index[shown_by >= len(SPLITS)])
+    wanted = len(SPLITS) * len(np.unique(emotion[possible]))
+    best, most = np.array([], dtype=object), -1
+    for attempt in range(ATTEMPTS):
+        folds = _folds(people, emotion, (seed + attempt) % 2**32)
+        for test, valid in permutations(range(len(np.unique(folds))), 2):
+            splits = _named(folds, test, valid)
+            there = len(np.unique(emotion[possible] + "\0" + splits[possible]))
+            if there > most:
+                best, most = splits, there
+            if there == wanted:
+                return best
+    return best
+
+
+def _people(subject: Sequence[str]) -> np.ndarray:
+    return np.array([name or f"\0{row}" for row, name in enumerate(subject)], dtype=object)
+
+
+def _folds(people: np.ndarray, emotion: Sequence[str], seed: int) -> np.ndarray:
+    """(N,) fold numbers, from 0; of fewer people than folds each is one."""
     distinct, groups = np.unique(people, return_inverse=True)
-    if len(distinct) < 3:
+    if len(distinct) < len(SPLITS):
         raise DataError(f"{len(distinct)} people cannot be divided into three splits; at least 3 are needed")
-    splits = np.full(len(people), "train", dtype=object)
     if len(distinct) < FOLDS:
         order = np.random.default_rng(seed).permutation(len(distinct))
-        splits[groups == order[0]] = "test"
-        splits[groups == order[1]] = "valid"
-        return splits
+        return np.argsort(order)[groups]
     labels = np.unique(np.asarray(emotion, dtype=object), return_inverse=True)[1]
     if np.bincount(labels).max() < FOLDS:
         labels = np.zeros_like(labels)  # too few of each to keep shares alike
+    folds = np.empty(len(people), int)
     with warnings.catch_warnings():
         # A class with fewer pictures than folds cannot be in every one; the table of the splits shows it.
         warnings.filterwarnings("ignore", message="The least populated class")
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
-        (_, test), (_, valid) = next(folds), next(folds)
-    splits[test] = "test"
-    splits[valid] = "valid"
-    return splits
+        parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
+        for number, (_, rows) in enumerate(parts):
+            folds[rows] = number
+    return folds
+
+
+def _named(folds: np.ndarray, test: int, valid: int) -> np.ndarray:
+    return np.array(["train", "test", "valid"], dtype=object)[(folds == test) + 2 * (folds == valid)]

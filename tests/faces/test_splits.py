@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.errors import DataError
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_by_subject, split_people
 
 
 def people(counts: dict[str, int], subjects: int, seed: int) -> tuple[list[str], list[str]]:
@@ -44,3 +44,31 @@ def test_pictures_of_unknown_people_stand_for_themselves():
 def test_two_people_are_refused():
     with pytest.raises(DataError, match="2 people cannot be divided"):
         split_by_subject(["a", "b"], ["anger", "fear"])
+
+
+def test_an_emotion_of_three_people_comes_into_every_split():
+    """Not by itself: the shares that are kept alike are those of all emotions together."""
+    alone = 0
+    for seed in range(20):
+        counts = {"anger": 12, "happiness": 11, "sadness": 3, "fear": 2}
+        subject, emotion = people(counts, 15, seed)
+        split = split_people(subject, emotion)
+        assert set(split[np.array(emotion) == "sadness"]) == {"train", "valid", "test"}
+        assert set(split[np.array(emotion) == "anger"]) == {"train", "valid", "test"}
+        assert pd.Series(split).groupby(subject).nunique().max() == 1
+        np.testing.assert_array_equal(split, split_people(subject, emotion))
+        plain = split_by_subject(subject, emotion)
+        rare = set(plain[np.array(emotion) == "sadness"])
+        alone += len(rare) == 3
+        if len(rare) == 3:
+            np.testing.assert_array_equal(split, plain)
+    assert 0 < alone < 20
+
+
+def test_where_an_emotion_cannot_be_everywhere_the_fewest_are_missing():
+    """Three people, each of whom is needed in each split."""
+    subject, emotion = list("aabbcc"), ["x", "y", "x", "z", "y", "z"]
+    split = split_people(subject, emotion)
+    assert sorted(set(split)) == ["test", "train", "valid"]
+    with pytest.raises(DataError, match="2 people cannot be divided"):
+        split_people(["a", "b"], ["anger", "fear"])

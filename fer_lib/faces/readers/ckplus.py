@@ -46,7 +46,7 @@ from fer_lib.faces.readers.pictures import (
     read_grey,
     require_inside,
 )
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_people
 
 CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
@@ -166,7 +166,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     if not found.any():
         raise DataError(f"{trees['images']}: no labelled or coded sequence with a face in it")
     table = _table(sequences)[found].reset_index(drop=True)
-    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
     return FaceSet(
         "ckplus",
         pixels,

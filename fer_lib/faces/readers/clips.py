@@ -33,7 +33,7 @@ from fer_lib.faces.readers.pictures import (
     read_grey,
     whole,
 )
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_people
 
 Framing = Literal["clip", "picture", "whole"]
 """One window per clip, one per picture, or the whole picture where the set's pictures are face crops already."""
@@ -126,7 +126,7 @@ def gather_clips(
         codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
         table = pd.concat([table, au_columns(codes, halves=halves)], axis=1)
     table = table[found].reset_index(drop=True)
-    table["split"] = split_by_subject(table["subject"].to_numpy(), table["emotion"].to_numpy())
+    table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
     return FaceSet(name, pixels, table, left_out={reason: n for reason, n in counts.items() if n})
 
 

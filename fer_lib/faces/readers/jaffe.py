@@ -19,7 +19,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.clips import official_ids, write_picture
 from fer_lib.faces.readers.labels import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_people
 
 CODES = {
     "AN": "anger",
@@ -75,7 +75,7 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
         raise DataError(f"{folder}: no face was found in any of its {len(paths)} pictures")
     table = pd.DataFrame(rows.values()).assign(dataset="jaffe", sequence=list(rows), frame=0)
     table = table[found].reset_index(drop=True)
-    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
     lost = int((~found).sum())
     return FaceSet("jaffe", pixels, table, left_out={_NO_FACE: lost} if lost else {})
 

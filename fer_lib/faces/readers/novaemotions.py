@@ -22,7 +22,7 @@ from fer_lib.faces.readers.clips import write_picture
 from fer_lib.faces.readers.labels import SPELLINGS, require_labels
 from fer_lib.faces.readers.lines import read_lines
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_inside
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_people
 
 CSV = "novaemotions.csv"
 
@@ -57,7 +57,7 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
         raise DataError(f"{folder}: no picture is left of {len(table)}: no face was found in any")
     left_out[_NO_FACE] = int((~found).sum())
     table = table[found].reset_index(drop=True).assign(dataset="novaemotions", frame=0)
-    table["split"] = split_by_subject(table["subject"].tolist(), table["emotion"].tolist())
+    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
     return FaceSet("novaemotions", pixels, table, left_out={why: n for why, n in left_out.items() if n})
 
 
