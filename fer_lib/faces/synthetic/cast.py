@@ -55,7 +55,8 @@ class Shapes:
 @wp.func
 def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Scene):
     """1 where the key light reaches the point, less in a shadow; lashes throw none, they are too thin."""
-    origin = p + n * 0.0006 + s.light * 0.0008
+    # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
+    origin = p + n * 0.002 + s.light * 0.001
     if s.rods > 0:
         distance, which = rod_hit(shapes.rods, origin, s.light, s)
         if which >= 0 and distance < 0.4:
@@ -146,9 +147,11 @@ def head_light(shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, di
     if group == wp.uint8(TEETH):
         # Closed lips hide the teeth of the head at rest, not these.
         openness = 1.0
-    return shaded(albedo, shine, exponent, reach, openness, n, direction, s) * (
-        1.0 - inside * (1.0 - behind_lips(p))
-    )
+    light = shaded(albedo, shine, exponent, reach, openness, n, direction, s)
+    if group == wp.uint8(TEETH):
+        # No light comes in between closed lips.
+        light *= 0.05 + 0.95 * s.parted
+    return light * (1.0 - inside * (1.0 - behind_lips(p)))
 
 
 @wp.kernel(enable_backward=False)

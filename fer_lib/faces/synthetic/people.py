@@ -186,10 +186,10 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         hair=hair,
         grown=grown,
         hair_density=float(rng.uniform(0.0, 0.4)) if bald else 1.0,
-        brow=float(min(1.0 * hair + 0.02, rng.uniform(0.3, 0.65) * skin)),
+        brow=float(min(1.0 * hair + 0.02, rng.uniform(0.35, 0.75) * skin)),
         brow_height=float(rng.normal(-0.0030 if male else -0.0015, 0.0018)),
         brow_arch=float(rng.uniform(0.002, 0.008)),
-        brow_thickness=float(rng.uniform(0.0024, 0.0042) + (0.0014 if male else 0)),
+        brow_thickness=float(rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0)),
         iris=float(rng.uniform(0.03, 0.16)),
         lash=float(
             rng.uniform(0.35, 0.6) if made_up else rng.uniform(0.05, 0.2) if male else rng.uniform(0.15, 0.35)

@@ -101,6 +101,7 @@ class Renderer:
         scene = self._scene(person, shot, studio)
         for name, value in wrinkles.items():
             setattr(scene, name, value)
+        scene.parted = _parted(dict(zip(self._names, weights.tolist(), strict=True)))
         self._seat(person)
         self._mesh.points.assign(vertices)
         self._mesh.refit()
@@ -302,6 +303,14 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
     about_y = np.array([[cr, 0, sr], [0, 1, 0], [-sr, 0, cr]])
     return about_z @ about_x @ about_y
+
+
+def _parted(action: dict[str, float]) -> float:
+    """How far open lips are, in [0, 1]; 1 for all that shows more than a gap."""
+    opening = 5 * action["jawOpen"]
+    for name, share in (("mouthLowerDown", 1.0), ("mouthUpperUp", 0.6), ("mouthFunnel", 0.5)):
+        opening += share * sum(action.get(f"{name}{side}", action.get(name, 0)) for side in facs.SIDES)
+    return min(opening, 1)
 
 
 def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, object]:

@@ -84,6 +84,8 @@ class Scene:
     dimple: wp.vec2
     marionette: wp.vec2
     chin: wp.float32
+    # How far the lips are open, in [0, 1]: whether light falls on the teeth.
+    parted: wp.float32
 
 
 @wp.func
