@@ -20,11 +20,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import Frame, tops
+from fer_lib.faces.readers.clips import Frame, encoded, tops
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_grey
 from fer_lib.faces.readers.spontaneous import (
     OTHER_FOLDERS,
@@ -130,11 +129,9 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
     pictures.mkdir(parents=True)
 
     def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "jpeg", quality=100)
         with zipfile.ZipFile(pictures / f"{person}.zip", "a") as archive:
             # One date for all: equal sets give equal archives.
-            archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), file.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
 
     header = ["frame", *map(str, OCCURRENCE_AUS)]
     own = re.compile(r"bp4dplus-([FM]\d{3})")

@@ -4,6 +4,7 @@ What the readers and writers of sequence data sets share. A clip is cut out with
 pictures: a window found anew in each would tremble, and pass for motion.
 """
 
+import io
 import math
 import re
 from collections import Counter
@@ -330,5 +331,15 @@ def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str
 def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by 1 or 2."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"quality": 100} if path.suffix in (".jpg", ".jpeg") else {}
-    Image.fromarray(pixels).save(path, **options)
+    path.write_bytes(encoded(pixels, path.suffix))
+
+
+def encoded(pixels: np.ndarray, suffix: str) -> bytes:
+    """The content of a picture file with the ending ``suffix`` that shows uint8 (H, W) ``pixels``.
+
+    In memory first: on a full disk Pillow leaves a file that is cut short, and says nothing.
+    """
+    file = io.BytesIO()
+    options = {"quality": 100} if suffix in (".jpg", ".jpeg") else {}
+    Image.fromarray(pixels).save(file, Image.registered_extensions()[suffix], **options)
+    return file.getvalue()

@@ -355,3 +355,7 @@ def _write_video(path: Path, pictures: np.ndarray) -> None:
             video.write(picture)
     finally:
         video.release()
+    try:
+        _read_frames(path, (), len(pictures))  # on a full disk OpenCV says nothing
+    except DataError as fault:
+        raise DataError(f"{path}: the video could not be written whole; is the disk full?") from fault

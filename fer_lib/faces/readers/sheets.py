@@ -1,5 +1,6 @@
 """Coding sheets: the tables in .xlsx files that say what a clip shows, read by column name and row by row."""
 
+import io
 import math
 import numbers
 import re
@@ -154,4 +155,6 @@ def write_sheet(path: Path, title: str, rows: Sequence[Sequence[object]]) -> Non
     book.active.title = title
     for row in rows:
         book.active.append(list(row))
-    book.save(path)
+    file = io.BytesIO()  # on a full disk openpyxl's own file object complains once more as it is thrown away
+    book.save(file)
+    path.write_bytes(file.getvalue())

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fer_lib.errors import DataError
+from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.readers.pictures import SUFFIXES
 from fer_lib.faces.registry import REGISTRY
@@ -288,3 +290,17 @@ def test_a_frame_number_below_0_is_refused(name, tmp_path):
     table = faces.table.assign(frame=faces.table["frame"].where(faces.table.index != 2, -7))
     with pytest.raises(DataError, match="row 2: a frame number below 0"):
         exported(name, tmp_path / name, FaceSet("lab", faces.pixels, table))
+
+
+def test_a_full_disk_is_a_data_error_and_leaves_nothing(name, tmp_path):
+    """A file-size limit makes the kernel refuse a write half-way, as a full disk does."""
+    given = face_set(size_of(name))
+    noise = np.random.default_rng(0).integers(0, 256, given.pixels.shape, dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
+    try:
+        with pytest.raises(DataError, match=r"make room|is the disk full"):
+            export_faces(FaceSet("lab", noise, given.table), name, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
