@@ -50,10 +50,10 @@ def leakage_table(faces: FaceSet) -> pd.DataFrame:
     ``subjects_in_common``: subjects with pictures in both; missing (``<NA>``) where a split that is
     not empty names none of its subjects, since nobody can tell then. ``exact_copies``: pictures of
     ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
-    differs from that of at least one such picture of ``first``.
+    differs from that of at least one such picture of ``first``; having none counts as one of its own.
     """
     group = copy_groups(faces)
-    emotion = faces.labels(faces.classes)
+    emotion = pd.factorize(faces.table["emotion"])[0]
     split = faces.table["split"].to_numpy()
     subject = faces.table["subject"].to_numpy()
     rows = []

@@ -150,3 +150,12 @@ def test_independent_groups_are_people_or_else_copies():
     groups = independent_groups(FaceSet("hand", pixels, table))
     assert groups.dtype == np.int64
     assert groups.tolist() == [0, 1, 0, 2, 1, 3], "a copy of a known person's picture is not that person's"
+
+
+def test_pictures_without_an_emotion_are_counted_too():
+    table = pd.DataFrame({"split": ["train", "train", "test", "test"], "emotion": ["", "fear", "", "fear"]})
+    table = table.assign(dataset="hand", subject="", sequence="", frame=0)
+    pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 2, 1, 1)])
+    row = leakage_table(FaceSet("hand", pixels, table)).set_index(["first", "second"]).loc[("train", "test")]
+    # Of two copies of a picture without an emotion one has none either, the other is called fear.
+    assert row["exact_copies"] == 2 and row["conflicting_labels"] == 1
