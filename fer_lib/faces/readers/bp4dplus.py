@@ -42,6 +42,9 @@ PUBLISHED = {"subjects": 140}
 OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
 """The columns of an occurrence file after the frame; others, AU25 and AU26 for instance, are not coded."""
 
+LARGEST_PICTURE = 1 << 26
+"""Bytes of one picture; the set's own have about a megabyte."""
+
 _TREE = re.compile(r"2D\+3D", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
 _DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -111,6 +114,9 @@ def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
 
 
 def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
+    size = archive.getinfo(name).file_size  # of which zipfile reads no more
+    if size > LARGEST_PICTURE:
+        raise DataError(f"{path}, {name}: {size:,} bytes; expected a picture of at most {LARGEST_PICTURE:,}")
     try:
         content = archive.read(name)
     except _DAMAGE as fault:

@@ -26,6 +26,10 @@ _DAMAGE = (
 """What openpyxl lets through of damaged workbooks; SyntaxError is that of the XML parser."""
 
 
+LAST_ROW = 1_048_576
+"""The last row of an Excel sheet."""
+
+
 @dataclass(frozen=True)
 class SheetRow:
     """One row of a coding sheet: ``cells`` by column name, and ``place``, the file and row that messages name."""
@@ -113,10 +117,11 @@ def read_sheet(
             f"{path}, row {header_row}: no column {missing[0]!r}; found {', '.join(filter(None, header))}. "
             "Was it renamed? Columns are found by name"
         )
+    below = [(k, cells + (None,) * len(header)) for k, cells in table if k > header_row]
     rows = [
         SheetRow(f"{path}, row {k}", k, {column: cells[at] for column, at in found.items()})
-        for k, cells in table
-        if k > header_row and any(cell_text(cells[at]) for at in found.values())
+        for k, cells in below
+        if any(cell_text(cells[at]) for at in found.values())
     ]
     if not rows:
         raise DataError(f"{path}: no rows under the header in row {header_row}")
@@ -132,13 +137,23 @@ def read_sheet(
 
 
 def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
-    """(row number, cell values) of every row of a worksheet, numbered from 1 as Excel shows them."""
+    """(row number, cell values) of every row of a worksheet that holds something, numbered from 1 as Excel shows them.
+
+    Each ends with the last cell that the file has. Row by row: one cell far below, as formatting leaves it, would else
+    make a million rows.
+    """
+    rows: list[tuple[int, tuple[object, ...]]] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl does not keep
-            book = openpyxl.load_workbook(path, data_only=True)
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
             page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
-            rows = [(k, cells) for k, cells in enumerate(page.iter_rows(values_only=True), start=1) if cells]
+            page.reset_dimensions()  # what the sheet says of its own size may be wrong
+            for number, cells in enumerate(page.iter_rows(values_only=True), start=1):
+                if number > LAST_ROW:
+                    raise DataError(f"{path}: rows beyond {LAST_ROW:,}, the last that a sheet can have")
+                if any(cell is not None for cell in cells):
+                    rows.append((number, cells))
             book.close()
     except _DAMAGE as fault:
         raise DataError(f"{path}: not a readable .xlsx workbook ({fault})") from fault

@@ -2,11 +2,14 @@
 
 import datetime
 import random
+import re
+import zipfile
 
 import openpyxl
 import pytest
 
 from fer_lib.errors import DataError
+from fer_lib.faces.readers import sheets
 from fer_lib.faces.readers.sheets import cell_text, find_sheet, read_sheet, write_sheet
 
 COLUMNS = ("Subject", "Filename", "OnsetFrame")
@@ -144,3 +147,40 @@ def test_a_sheet_that_is_a_link_out_of_the_folder_is_refused(tmp_path):
     (tmp_path / "set" / "coding.xlsx").symlink_to(tmp_path / "coding.xlsx")
     with pytest.raises(DataError, match="a link that leaves"):
         find_sheet(tmp_path / "set", "coding.xlsx")
+
+
+def test_a_stray_cell_in_the_last_corner_costs_nothing(tmp_path, monkeypatch):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5], ["2", "b"])
+    book = openpyxl.load_workbook(path)
+    book.active.cell(sheets.LAST_ROW, 16_384, "stray")
+    book.save(path)
+    kept = []
+    monkeypatch.setattr(sheets, "cell_text", lambda value: kept.append(value) or cell_text(value))
+    rows = read_sheet(path, COLUMNS, KEY)
+    assert [row.number for row in rows] == [2, 3] and rows[1].text("OnsetFrame") == ""
+    assert len(kept) < 100
+
+
+def test_a_size_that_a_sheet_says_of_itself_is_not_believed(tmp_path):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5], ["2", "b", 6])
+    edited(path, lambda xml: re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:A2"', xml))
+    assert [row.text("OnsetFrame") for row in read_sheet(path, COLUMNS, KEY)] == ["5", "6"]
+
+
+def test_rows_beyond_the_last_are_refused(tmp_path):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5])
+    edited(path, lambda xml: xml.replace(b'<row r="2"', b'<row r="99999999999"'))
+    with pytest.raises(DataError, match=r"coding\.xlsx: rows beyond 1,048,576"):
+        read_sheet(path, COLUMNS, KEY)
+
+
+def edited(path, edit) -> None:
+    """Rewrite the worksheet's XML in the workbook at ``path``."""
+    with zipfile.ZipFile(path) as book:
+        content = {name: book.read(name) for name in book.namelist()}
+    changed = edit(content["xl/worksheets/sheet1.xml"])
+    assert changed != content["xl/worksheets/sheet1.xml"]
+    content["xl/worksheets/sheet1.xml"] = changed
+    with zipfile.ZipFile(path, "w") as book:
+        for name, data in content.items():
+            book.writestr(name, data)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers import bp4dplus as bp4dplus_reader
 from fer_lib.faces.readers import clips
 from fer_lib.faces.readers.bp4d import read_bp4d, write_bp4d
 from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus, write_bp4dplus
@@ -332,6 +333,14 @@ def test_a_broken_archive_is_named(plus, harm, message):
     with pytest.raises(DataError) as refusal:
         read_bp4dplus(plus, SIZE)
     assert message in str(refusal.value) and str(plus) in str(refusal.value)
+
+
+def test_an_entry_too_large_for_a_picture_is_not_unpacked(plus, monkeypatch):
+    size = len(zipfile.ZipFile(plus / "2D+3D" / "F001.zip").read("F001/T1/0000.jpg"))
+    monkeypatch.setattr(bp4dplus_reader, "LARGEST_PICTURE", size - 1)
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(DataError, match=rf"F001\.zip, F001/T1/0000\.jpg: {size:,} bytes; expected a picture"):
+        read_bp4dplus(plus, SIZE)
 
 
 @pytest.mark.parametrize("write", [write_bp4d, write_bp4dplus])
