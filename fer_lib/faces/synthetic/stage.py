@@ -1,11 +1,16 @@
 """People who do exactly as they are told: one face, one light, and the action units that were asked for."""
 
-from collections.abc import Mapping
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fer_lib.errors import ParameterError
+from fer_lib.faces.action_units import Code, format_codes
 from fer_lib.faces.synthetic.assets import load_assets
 from fer_lib.faces.synthetic.domains import domain_named
 from fer_lib.faces.synthetic.expressions import VARIANTS
@@ -44,7 +49,8 @@ class Stage:
         self.domain = domain_named(domain)
         self.seed = seed
         self.studio = Studio(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.studio.window)
-        self._renderer = Renderer(load_assets(), size)
+        with _without_driver_warning():
+            self._renderer = Renderer(load_assets(), size)
         # Everybody is taken alike: what differs between two pictures is who and what was asked for.
         shot = draw_shot(np.random.default_rng(0), self.studio)
         background = (0.45, 0.0, 0.0)
@@ -100,3 +106,35 @@ def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
         for au, (probability, full) in variant.aus.items()
         if probability > 0.5
     }
+
+
+def typical_codes(emotion: str) -> str:
+    """``typical_aus`` as FACS codes, without intensities: ``4+7+17+23``; ``L`` before an AU on the subject's left half only."""
+    return format_codes(
+        tuple(
+            Code(int(au.removeprefix("AU")), "L" if isinstance(level, tuple) else "")
+            for au, level in sorted(typical_aus(emotion).items(), key=lambda item: int(item[0][2:]))
+        )
+    )
+
+
+@contextlib.contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns off.
+
+    A page is no place for it: there is nothing to be done about it. All other lines are passed on.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            for line in held:
+                if b"load the NVIDIA CUDA driver" not in line:
+                    os.write(2, line)

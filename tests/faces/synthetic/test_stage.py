@@ -1,12 +1,16 @@
 """The stage: one person, the units that were asked for, and nothing else."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from fer_lib.errors import ParameterError
+from fer_lib.faces.action_units import parse_codes
 from fer_lib.faces.faceset import LABELS
 from fer_lib.faces.synthetic.facs import AUS
-from fer_lib.faces.synthetic.stage import Stage, typical_aus
+from fer_lib.faces.synthetic.stage import Stage, typical_aus, typical_codes
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,26 @@ def test_typical_aus_are_known_and_in_range(emotion):
     assert set(aus) <= set(AUS) and (aus or emotion == "neutral")
     assert all(0 < np.max(level) <= 1 for level in aus.values())
     assert any(isinstance(level, tuple) for level in aus.values()) == (emotion == "contempt")
+
+
+def test_typical_codes_are_the_typical_units():
+    assert typical_codes("neutral") == ""
+    assert typical_codes("surprise") == "1+2+5+25+27"
+    assert typical_codes("contempt") == "L14"
+    for emotion in LABELS:
+        assert {f"AU{code.au}" for code in parse_codes(typical_codes(emotion))} == set(typical_aus(emotion))
+
+
+def test_a_stage_says_nothing_of_a_missing_gpu_and_passes_on_all_else():
+    script = (
+        "import os\n"
+        "from fer_lib.faces.synthetic import stage\n"
+        "with stage._without_driver_warning():\n"
+        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. GPU\\nmatters\\n')\n"
+        "os.write(2, b'after\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "matters\nafter\n"
 
 
 def test_what_the_stage_cannot_show_is_refused(stage):
