@@ -1,4 +1,6 @@
-"""What a face set holds, as metrics that prose can quote."""
+"""What a face set holds, and what single action units change, as metrics that prose can quote."""
+
+import pandas as pd
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.leakage import leakage_table
@@ -28,3 +30,17 @@ def inventory(faces: FaceSet) -> dict[str, Metric]:
         "copies_conflicting": int(against_train["conflicting_labels"].sum()),
     }
     return {name: Metric(count, unit="count") for name, count in counts.items()}
+
+
+def change_metrics(switched: pd.DataFrame) -> dict[str, Metric]:
+    """Means over the AUs of ``switched``, the numbers of ``figures.switched_units``; of one person, so without intervals.
+
+    ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the picture that the region
+    takes up, which is what the former would be if change lay anywhere. ``switched_units``: number of AUs.
+    """
+    settings = {"n": len(switched), "unit": "share", "interval": "none: one person", "tolerance": 0.02}
+    return {
+        "change_inside": Metric(switched["inside"].mean(), **settings),
+        "region_share": Metric(switched["region"].mean(), **settings),
+        "switched_units": Metric(len(switched), unit="count"),
+    }

@@ -5,11 +5,10 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pandas as pd
 
 from fer_lib.errors import FerError
-from fer_lib.faces.faceset import SPLITS, FaceSet
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 
 METRIC_PARTS = ("value", "interval", "low", "high", "n")
 
@@ -101,9 +100,12 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and subjects each split holds, and how many pictures of each class.
 
     Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing where
-    a picture does not say who is on it); one per class in the order of ``faces.classes``.
+    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no_emotion`` where some have none.
     """
     table = faces.table
+    classes = {emotion: emotion for emotion in faces.classes}
+    if table["emotion"].eq(UNLABELLED).any():
+        classes["no_emotion"] = UNLABELLED
     columns = {}
     for split in (*SPLITS, "total"):
         part = table if split == "total" else table[table["split"].eq(split)]
@@ -114,7 +116,7 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
         columns[split] = {
             "pictures": len(part),
             "subjects": part["subject"].nunique() if known else pd.NA,
-            **{emotion: int(counts.get(emotion, 0)) for emotion in faces.classes},
+            **{name: int(counts.get(emotion, 0)) for name, emotion in classes.items()},
         }
     return pd.DataFrame(columns, dtype="Int64").rename_axis("")
 
@@ -140,51 +142,27 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
 
 
-def picture_statistics(sets: Mapping[str, FaceSet], seed: int, pictures: int = 1000) -> pd.DataFrame:
-    """What the pictures of several sets are like, whatever they show; one row per set.
-
-    Of ``pictures`` drawn pictures of each: ``pixels`` (side), mean ``grey`` and ``contrast`` (standard deviation within a
-    picture) of 255, ``sharpness`` (mean absolute step between neighbouring pixels over the contrast) and ``symmetry``
-    (correlation of a picture with its mirror image); ``people`` is the number of known ones in the whole set (missing where nobody is).
-    """
-    rows = {}
-    for name, faces in sets.items():
-        rng = np.random.default_rng(seed)
-        drawn = faces.gather(rng.permutation(len(faces))[:pictures]).astype(np.float64)
-        centred = drawn - drawn.mean(axis=(1, 2), keepdims=True)
-        contrast = np.maximum(centred.std(axis=(1, 2)), 1e-9)
-        steps = [np.abs(np.diff(drawn, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
-        mirrored = (centred * centred[:, :, ::-1]).mean(axis=(1, 2)) / contrast**2
-        rows[name] = {
-            "pixels": faces.size[0],
-            "pictures": len(faces),
-            "people": known.nunique() if len(known := faces.table["subject"][lambda s: s.ne("")]) else pd.NA,
-            "grey": round(float(drawn.mean()), 1),
-            "contrast": round(float(contrast.mean()), 1),
-            "sharpness": round(float((np.mean(steps, axis=0) / contrast).mean()), 3),
-            "symmetry": round(float(mirrored.mean()), 2),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("")
-
-
 INFORMATION_FORMATS = {
     "pictures": "count",
     "acts in": "share",
-    "information (bits)": "",
-    "share of all there is to know": "share",
+    "of what there is to know": "share",
+    "by luck alone": lambda p: f"{p:.3f}",
 }
 
 
 def information_table(information: pd.DataFrame) -> pd.DataFrame:
-    """``faces.au_statistics.mutual_information`` for the page: the unit that the emotion tells most about first."""
+    """``faces.au_statistics.mutual_information`` for the page: the unit that the emotion tells most about first.
+
+    ``of_what_there_is_to_know`` is its ``share``, adjusted for chance, and ``by_luck_alone`` its ``p``.
+    """
     kept = information.rename(
         columns={
             "n": "pictures",
             "present": "acts in",
-            "information": "information (bits)",
-            "share": "share of all there is to know",
+            "share": "of what there is to know",
+            "p": "by luck alone",
         }
-    ).sort_values("share of all there is to know", ascending=False)
+    ).sort_values("of what there is to know", ascending=False)
     return kept[list(INFORMATION_FORMATS)].rename_axis("")
 
 

@@ -41,8 +41,13 @@ def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:
                     ),
                 }
             )
-            pixels.append(np.full((size, size), 80 * k + s, dtype=np.uint8))
+            pixels.append(np.full((size, size), (80 * k + s) % 256, dtype=np.uint8))
     return FaceSet("toy", np.stack(pixels), pd.DataFrame(rows))
+
+
+def unlabelled() -> FaceSet:
+    faces = toy_faces(aus=True)
+    return FaceSet("toy", faces.pixels, faces.table.assign(emotion=""))
 
 
 def toy_curve(epochs: int = 4) -> pd.DataFrame:
@@ -95,7 +100,9 @@ def toy_clip() -> FaceSet:
 
 DRAWINGS = {
     "portraits": lambda: figures.portraits(toy_faces().pixels[:7]),
-    "expressions": lambda: figures.expressions(toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear")),
+    "expressions": lambda: figures.expressions(
+        toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear"), ("", "4+7", "1+2+5")
+    ),
     "switched_units": lambda: figures.switched_units(toy_switched()),
     "face_rows": lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, 3, 0),
     "clip_strip": lambda: figures.clip_strip(toy_clip()),
@@ -314,6 +321,9 @@ def test_a_unit_that_was_never_coded_in_an_emotion_is_missing_not_absent():
             r"from filters \(9, 1, 5, 5\)",
         ),
         (lambda: figures.au_by_emotion(toy_faces()), "no action units"),
+        (lambda: figures.au_by_emotion(unlabelled()), "names no emotion"),
+        (lambda: figures.class_counts(unlabelled()), "names no emotion"),
+        (lambda: figures.mean_faces(unlabelled(), ()), "names no emotion"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, said):
@@ -355,5 +365,67 @@ def test_expressions_say_how_much_of_the_picture_moved():
     pictures = np.full((2, 4, 4), 100, np.uint8)
     pictures[1, 0] = 120
     pictures[1, 1] = 110  # not seen
-    _, data, _ = figures.expressions(pictures, ("neutral", "anger"))
+    figure, data, alt = figures.expressions(pictures, ("neutral", "anger"), ("", "4+7"))
     assert data["moved"].tolist() == [0, 0.25]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["neutral\nno AU", "anger\n4+7"]
+    assert "anger (4+7) 25.0 %" in alt
+
+
+def test_switched_units_begin_with_the_face_without_any():
+    figure, data, _ = figures.switched_units(toy_switched())
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[0] == "all units off" and titles[2] == "AU1 inner brow raiser"
+    assert data["name"].tolist() == ["inner brow raiser", "lip corner puller"]
+    shown = np.asarray(figure.axes[0].images[0].get_array()).astype(int)
+    assert np.abs(shown - 100).max() <= 255 / 63, "within the grey levels that are kept"
+    # A change of -20 and one of +20 are drawn at equal distance from no change.
+    drawn = np.asarray(figure.axes[5].images[0].get_array())
+    assert drawn.min() == -20 and np.unique(drawn).tolist() == [-20, 0]
+
+
+def test_a_strip_holds_the_apex_where_it_is_known():
+    faces = toy_clip()
+    clip = FaceSet("toy", faces.pixels, faces.table.assign(apex=30))
+    figure, data, _ = figures.clip_strip(clip, columns=2)
+    assert data["frame"].tolist() == [10, 30] and data["apex"].tolist() == [False, True]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["0 ms", "100 ms", "", "apex"]
+    assert figures.clip_strip(faces, columns=2)[1]["frame"].tolist() == [10, 40]
+    untimed = FaceSet("toy", faces.pixels, faces.table.drop(columns="fps"))
+    figure, data, _ = figures.clip_strip(untimed)
+    assert data["milliseconds"].isna().all() and figure.axes[0].get_title(loc="left") == "10"
+
+
+def test_nobody_is_recognised_in_a_mean_of_few():
+    faces = toy_faces()
+    # Anger by four people, twice by one of them; happiness by five.
+    kept = faces.select(np.delete(np.arange(18), [6, 7, 12]))
+    twice = kept.table.assign(subject=kept.table["subject"].mask(kept.table.index == 6, "s5"))
+    figure, data, alt = figures.mean_faces(
+        FaceSet("toy", kept.pixels, twice), ("neutral", "anger", "happiness")
+    )
+    rows = data.groupby("emotion", sort=False)["0"].agg(["size", "count"])
+    assert rows.loc["anger"].tolist() == [1, 0] and rows.loc["happiness"].tolist() == [48, 48]
+    assert "Not shown, for fewer than 5 people: anger." in alt and "2 blurred faces" in alt
+    assert [len(axes.images) for axes in figure.axes[:3]] == [1, 0, 1]
+    assert figures.mean_faces(kept, ("anger",), people=1)[1]["0"].count() == 48
+    # Where nobody is known, pictures count.
+    unknown = FaceSet("toy", faces.pixels, faces.table.assign(subject=""))
+    assert figures.mean_faces(unknown, ("anger",))[1]["0"].count() == 48
+    nothing = figures.mean_faces(kept, ("anger",))
+    assert len(nothing[1]) == 1 and "0 blurred faces" in nothing[2]
+
+
+def test_the_heat_map_tells_never_from_rarely_and_from_not_coded():
+    faces = toy_faces(aus=True, subjects=120)
+    table = faces.table.copy()
+    happy = np.flatnonzero(table["emotion"] == "happiness")
+    table.loc[happy, "AU4"] = 0.0
+    table.loc[happy[0], "AU4"] = 0.5
+    table.loc[happy[0], "AU12"] = 0.0
+    table.loc[table["emotion"] == "neutral", "AU12"] = np.nan
+    figure, _, _ = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
+    texts = {(text.get_position(), text.get_text()) for text in figure.axes[0].texts}
+    # Across: neutral, anger, happiness; downwards: AU4, AU12.
+    assert texts >= {((0.5, 0.5), ""), ((1.5, 0.5), "100"), ((2.5, 0.5), "<1")}
+    assert texts >= {((0.5, 1.5), "–"), ((1.5, 1.5), ""), ((2.5, 1.5), ">99")}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.report.inventory import inventory
+from fer_lib.report.inventory import change_metrics, inventory
 
 
 def test_counts_of_a_hand_made_set():
@@ -42,3 +42,21 @@ def test_counts_of_a_hand_made_set():
         "copies_test_in_train": 2,
         "copies_conflicting": 1,
     }
+
+
+def test_a_set_without_emotions_is_counted_too():
+    table = pd.DataFrame({"subject": ["A", "B"], "split": ["train", "test"], "emotion": ""})
+    table = table.assign(dataset="hand", sequence="", frame=0)
+    found = inventory(FaceSet("hand", np.zeros((2, 4, 4), np.uint8), table))
+    assert found["classes"].value == 0 and found["copies_test_in_train"].value == 1
+    assert found["copies_conflicting"].value == 0
+
+
+def test_what_units_change_is_a_mean_over_units():
+    found = change_metrics(pd.DataFrame({"inside": [0.9, 0.6], "region": [0.1, 0.3]}))
+    assert {name: round(metric.value, 9) for name, metric in found.items()} == {
+        "change_inside": 0.75,
+        "region_share": 0.2,
+        "switched_units": 2,
+    }
+    assert found["change_inside"].n == 2 and found["change_inside"].low is None

@@ -15,7 +15,6 @@ from fer_lib.report.tables import (
     metric_text,
     number_text,
     people_table,
-    picture_statistics,
     records_table,
     split_table,
 )
@@ -144,6 +143,15 @@ def test_split_table_does_not_count_subjects_that_are_partly_unknown():
     assert table.loc["subjects", ["train", "total"]].isna().all()
 
 
+def test_split_table_counts_pictures_without_an_emotion():
+    labelled = faces(["a", "a", "b", "c", "c"])
+    some = labelled.table.assign(emotion=["anger", "", "", "neutral", ""])
+    table = split_table(FaceSet("toy", labelled.pixels, some))
+    assert list(table.loc["no_emotion"]) == [2, 1, 3] and list(table.loc["anger"]) == [1, 0, 1]
+    nothing = split_table(FaceSet("toy", labelled.pixels, labelled.table.assign(emotion="")))
+    assert list(nothing.index) == ["pictures", "subjects", "no_emotion"]
+
+
 def test_records_table_formats_and_keeps_order():
     metrics = {"b": {"value": 3, "unit": "count"}, "a": ACCURACY}
     table = records_table(metrics, {"a": "Accuracy", "b": "Epochs"})
@@ -228,22 +236,12 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
     assert found["test"]["people"] == 1
 
 
-def test_picture_statistics_by_hand():
-    table = faces(["a", "a", "b", "c", "c"]).table
-    stripes = np.tile(np.array([0, 100], np.uint8), (5, 4, 2))  # rows of 0 100 0 100
-    ramp = np.tile(np.arange(4, dtype=np.uint8)[None, :, None] * 20, (5, 1, 4))  # the same left and right
-    found = picture_statistics(
-        {"stripes": FaceSet("s", stripes, table), "ramp": FaceSet("r", ramp, table)}, 0
-    )
-    assert found.loc["stripes", ["pixels", "pictures", "people"]].tolist() == [4, 5, 3]
-    assert found.loc["stripes", ["grey", "contrast", "sharpness", "symmetry"]].tolist() == [50, 50, 1, -1]
-    assert found.loc["ramp", "symmetry"] == 1 and found.loc["ramp", "grey"] == 30
-
-
 def test_information_table_puts_the_unit_first_that_the_emotion_tells_most_about():
     about = pd.DataFrame(
-        {"n": 9, "present": [0.1, 0.5], "entropy": 1.0, "information": [0.1, 0.7], "share": [0.2, 0.7]},
+        {"n": 9, "present": [0.1, 0.5], "information": [0.1, 0.7], "share": [0.2, 0.7], "p": [0.5, 0.005]},
         index=["AU1", "AU12"],
     )
     shown = information_table(about)
     assert list(shown.index) == ["AU12", "AU1"] and list(shown.columns) == list(INFORMATION_FORMATS)
+    cells = Cells(as_html(shown, "t", INFORMATION_FORMATS)).cells
+    assert [plain(text) for tag, _, text in cells if tag == "td"][:4] == ["9", "50.0 %", "70.0 %", "0.005"]

@@ -1,6 +1,6 @@
 """The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
 
-from fer_lib.report.figures.faces import au_by_emotion, class_counts, mean_faces, sample_grid
+from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.style import Drawn, FigureError
 from fer_lib.report.figures.synthetic import (
     clip_strip,
@@ -17,6 +17,7 @@ from fer_lib.report.figures.training import (
 )
 
 __all__ = [
+    "PEOPLE_AT_LEAST",
     "Drawn",
     "FigureError",
     "au_by_emotion",

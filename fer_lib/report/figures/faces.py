@@ -7,8 +7,20 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
-from fer_lib.report.figures.pictures import MOST_COLUMNS, require_pictures, thumbnail
-from fer_lib.report.figures.style import BLUE, INK, ORANGE, SKY, WIDTH, Drawn, FigureError, listing, percent
+from fer_lib.faces.synthetic.facs import ACTION_UNITS
+from fer_lib.report.figures.pictures import MOST_COLUMNS, require_classes, require_pictures, thumbnail
+from fer_lib.report.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    SKY,
+    WIDTH,
+    Drawn,
+    FigureError,
+    listing,
+    percent,
+)
 
 _SPLIT_STYLE = {
     "train": {"color": BLUE},
@@ -21,6 +33,7 @@ _SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 def class_counts(faces: FaceSet) -> Drawn:
     """Pictures per emotion, stacked by split. Data: ``emotion``, ``split``, ``pictures``."""
     require_pictures(faces)
+    require_classes(faces, faces.classes)
     classes, splits = faces.classes, [s for s in SPLITS if faces.table["split"].eq(s).any()]
     counts = pd.crosstab(faces.table["emotion"], faces.table["split"]).loc[list(classes), splits]
     totals = counts.sum(axis=1)
@@ -61,21 +74,30 @@ def class_counts(faces: FaceSet) -> Drawn:
     return figure, data, alt
 
 
-def mean_faces(faces: FaceSet, classes: tuple[str, ...]) -> Drawn:
+PEOPLE_AT_LEAST = 5
+"""In a mean of fewer people a single one might be recognised."""
+
+
+def mean_faces(faces: FaceSet, classes: tuple[str, ...], people: int = PEOPLE_AT_LEAST) -> Drawn:
     """The mean picture of each class, side by side, on one grey scale from the darkest to the lightest mean.
 
-    Nobody can be recognised in a mean of many.
+    A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an empty place: nobody shall be recognised in a
+    mean. 1 shows every class.
 
     Data: one row per class and picture row: ``emotion``, ``pictures``, ``row``, then one grey value
-    (0–255) per picture column. Raises FigureError for a class without pictures.
+    (0–255) per picture column; one row of missing values for an empty place. Raises FigureError for a class without pictures, and without classes.
     """
-    means, counts = [], []
+    require_pictures(faces)
+    require_classes(faces, classes)
+    means, counts = {}, {}
     for emotion in classes:
-        chosen = faces.table["emotion"].eq(emotion).to_numpy()
-        if not chosen.any():
+        chosen = np.flatnonzero(faces.table["emotion"].eq(emotion).to_numpy())
+        if not len(chosen):
             raise FigureError(f"face set {faces.name!r} has no picture of {emotion!r} to average")
-        means.append(faces.pixels[chosen].mean(axis=0))
-        counts.append(int(chosen.sum()))
+        subjects = faces.table["subject"].iloc[chosen]
+        if (subjects.nunique() if subjects.ne("").all() else len(chosen)) >= people:
+            means[emotion] = faces.gather(chosen).mean(axis=0)
+        counts[emotion] = len(chosen)
     per_row = min(4, len(classes))
     rows = -(-len(classes) // per_row)
     height, width = faces.size
@@ -85,28 +107,34 @@ def mean_faces(faces: FaceSet, classes: tuple[str, ...]) -> Drawn:
     )
     for axes in grid.flat:
         axes.axis("off")
-    for axes, emotion, mean, count in zip(grid.flat, classes, means, counts, strict=False):
-        axes.imshow(mean, vmin=np.min(means), vmax=np.max(means))
+    scale = {"vmin": np.min(list(means.values())), "vmax": np.max(list(means.values()))} if means else {}
+    parts = []
+    for axes, (emotion, count) in zip(grid.flat, counts.items(), strict=False):
         axes.set_title(f"{emotion} ({count:,})", fontsize=10, loc="center")
-    data = pd.concat(
-        [
-            pd.DataFrame(mean.round(1)).assign(emotion=emotion, pictures=count, row=range(height))
-            for emotion, mean, count in zip(classes, means, counts, strict=True)
-        ],
-        ignore_index=True,
-    )
+        if emotion in means:
+            axes.imshow(means[emotion], **scale)
+            part = pd.DataFrame(means[emotion].round(1)).assign(row=range(height))
+        else:
+            axes.text(0.5, 0.5, f"fewer than\n{people} people", ha="center", va="center", color=MUTED)
+            part = pd.DataFrame({column: [np.nan] for column in (*range(width), "row")})
+        parts.append(part.assign(emotion=emotion, pictures=count))
+    data = pd.concat(parts, ignore_index=True)
     data = data[["emotion", "pictures", "row", *range(width)]].rename(columns=str)
-    overall = np.mean(means, axis=0)
-    distance = [float(np.abs(mean - overall).mean()) for mean in means]
     alt = (
-        f"{len(classes)} blurred faces, the mean picture of each emotion: "
-        f"{listing([f'{e} (of {n:,})' for e, n in zip(classes, counts, strict=True)])}."
+        f"{len(means)} blurred faces, the mean picture of each emotion: "
+        f"{listing([f'{e} (of {counts[e]:,})' for e in means] or ['none'])}."
     )
-    if len(classes) > 1:
+    if len(means) < len(counts):
         alt += (
-            f" {classes[int(np.argmax(distance))].capitalize()} differs most from the mean of all classes, by "
-            f"{max(distance):.1f} of 255 grey levels per pixel, {classes[int(np.argmin(distance))]} least, "
-            f"by {min(distance):.1f}."
+            f" Not shown, for fewer than {people} people: {listing([e for e in counts if e not in means])}."
+        )
+    if len(means) > 1:
+        overall = np.mean(list(means.values()), axis=0)
+        distance = {emotion: float(np.abs(mean - overall).mean()) for emotion, mean in means.items()}
+        most, least = max(distance, key=distance.get), min(distance, key=distance.get)
+        alt += (
+            f" {most.capitalize()} differs most from the mean of all classes, by "
+            f"{distance[most]:.1f} of 255 grey levels per pixel, {least} least, by {distance[least]:.1f}."
         )
     return figure, data, alt
 
@@ -166,43 +194,54 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
 
 
 def au_by_emotion(faces: FaceSet) -> Drawn:
-    """In which share of an emotion's pictures each AU acts, as a heat map: neither 0 nor 100 % is left to chance.
+    """In which share of an emotion's pictures each AU acts, as a heat map: units downwards, emotions across.
+
+    An empty cell is never; a dash stands where the AU was not coded in any of the emotion's pictures.
 
     Data: ``emotion``, ``au``, ``present`` (share of the pictures where the AU was coded that show it at any
     intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
-    Raises FigureError where the face set has no AU columns.
+    Raises FigureError where the face set has no AU columns or no emotions.
     """
     require_pictures(faces)
     if not faces.aus:
         raise FigureError(f"face set {faces.name!r} has no action units: its table lacks columns AU1, AU2 …")
+    require_classes(faces, faces.classes)
     units = faces.table[list(faces.aus)]
     emotion = faces.table["emotion"]
     present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
     means = units.groupby(emotion).mean().loc[list(faces.classes)]
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.7 + 0.36 * len(present)))
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.9 + 0.25 * len(faces.aus)))
     sns.heatmap(
-        100 * present,
+        100 * present.T,
         ax=axes,
         cmap="Blues",
         vmin=0,
         vmax=100,
-        annot=present.map(lambda share: "" if pd.isna(share) or share < 0.015 else f"{100 * share:.0f}"),
+        annot=present.T.map(_share_text),
         fmt="",
-        annot_kws={"size": 6.5},
+        annot_kws={"size": 9},
         linewidths=0.8,
         linecolor="white",
         cbar_kws={
             "label": "share of the emotion's pictures (%)",
             "orientation": "horizontal",
-            "shrink": 0.6,
+            "shrink": 0.8,
             "aspect": 40,
+            "pad": 0.02,
         },
     )
-    axes.set_xticks(np.arange(len(faces.aus)) + 0.5, [au.removeprefix("AU") for au in faces.aus], rotation=0)
-    axes.set(xlabel="action unit", ylabel="")
-    axes.tick_params(length=0)
-    axes.tick_params(axis="x", labelsize=8)
-    plt.setp(axes.get_yticklabels(), rotation=0)
+    # seaborn leaves the cells out whose value is missing.
+    for row, column in np.argwhere(present.T.isna().to_numpy()):
+        axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=9)
+    counts = emotion.value_counts()
+    axes.xaxis.tick_top()
+    axes.set_xticks(
+        np.arange(len(present)) + 0.5, [f"{e} ({counts[e]:,})" for e in present.index], rotation=35, ha="left"
+    )
+    names = [f"{ACTION_UNITS[au].name}  {au}" if au in ACTION_UNITS else au for au in faces.aus]
+    axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(length=0, labelsize=9)
     data = pd.DataFrame(
         {
             "present": present.rename_axis(columns="au").stack(),
@@ -218,3 +257,12 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
     )
     return figure, data, alt
+
+
+def _share_text(share: float) -> str:
+    """In per cent, without decimals: never 0 where there is something, nor 100 where something lacks."""
+    if pd.isna(share) or share == 0:
+        return ""
+    if share < 0.01:
+        return "<1"
+    return ">99" if 0.99 < share < 1 else f"{100 * share:.0f}"

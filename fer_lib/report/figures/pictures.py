@@ -18,6 +18,11 @@ def require_pictures(faces: FaceSet) -> None:
         raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
 
 
+def require_classes(faces: FaceSet, classes: tuple[str, ...]) -> None:
+    if not classes:
+        raise FigureError(f"face set {faces.name!r} names no emotion: there is no class to draw")
+
+
 def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
     """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size unseen."""
     height, width = (side // step for side in picture.shape)
@@ -57,8 +62,8 @@ def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, 
     return figure, grid
 
 
-def show(axes: Axes, picture: np.ndarray, title: str = "") -> None:
-    """A grey picture (H, W), 0–255, with a small title."""
+def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 8) -> None:
+    """A grey picture (H, W), 0–255, with a small title of ``size`` points."""
     axes.imshow(thumbnail(picture, 1), vmin=0, vmax=255)
     if title:
-        axes.set_title(title, fontsize=8, loc="left", pad=2)
+        axes.set_title(title, fontsize=size, loc="left", pad=2)
