@@ -80,7 +80,7 @@ LAB = Domain(
         age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
     ),
     studio=Studio(pose=0.2, light=0.1, blur=(0.0, 0.3), noise=(0.005, 0.01), window=0.072),
-    spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.04),
+    spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.06),
 )
 
 WILD = Domain(
@@ -117,8 +117,8 @@ WILD = Domain(
         enlargement=(1.0, 1.5),
         quality=(50.0, 100.0),
     ),
-    spread=Spread(intensity=(0.4, 1.0), jitter=0.2, drop=0.05, extra=0.12, one_sided=0.03),
-    mislabelled=0.1,
+    spread=Spread(intensity=(0.7, 1.0), jitter=0.12, drop=0.0, extra=0.06, one_sided=0.02),
+    mislabelled=0.06,
 )
 
 GAME = Domain(

