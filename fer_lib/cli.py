@@ -461,19 +461,25 @@ def _cell(value: object) -> str:
 
 @data_app.command("check")
 def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Read every file of a real set anew, and compare what is there with what was published."""
+    """Read a real set anew, open every picture of the copy, and compare what is there with what was published."""
+    from fer_lib.faces.integrity import open_every_picture
     from fer_lib.faces.published import published_table
-    from fer_lib.faces.registry import published_counts, read_anew, source_status
+    from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
 
     _use_data_dir(data_dir)
     faces = read_anew(name, size)
+    opened = open_every_picture(source_files(name), progress=True)
     status = source_status(name)
     rows = published_table(faces, published_counts(name))
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
         _print_json({"name": name, **status, "counts": rows, "left out": faces.left_out})
     else:
-        console.print(f"{name}: every file in {status['place']} is readable", soft_wrap=True)
+        told = f"; all {opened:,} picture files can be opened" if opened else ""
+        console.print(
+            f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}",
+            soft_wrap=True,
+        )
         if status["exported_from"]:
             console.print(
                 f"note: not the official pictures but {status['exported_from']}, exported in its layout",

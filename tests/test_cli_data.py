@@ -10,6 +10,7 @@ from PIL import Image
 
 from fer_lib import cli
 from fer_lib.faces import registry
+from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
 
 
@@ -140,3 +141,18 @@ def test_an_export_says_at_which_size_it_is_read_as_it_is(asked, monkeypatch, ca
 def test_a_size_that_would_fill_the_disk_is_refused(monkeypatch, capsys, tmp_path, size):
     code, _, err = ferbook(monkeypatch, capsys, "check", "ckplus", "--size", size, "--data-dir", tmp_path)
     assert code == 2 and f"size is {size}; it must lie between 0" in err
+
+
+def test_check_opens_the_pictures_that_the_reader_passes_over(monkeypatch, capsys, tmp_path):
+    frames = [toy("lab").table.assign(subject=f"lab-{p}", sequence="s", frame=range(6)) for p in range(3)]
+    table = pd.concat(frames, ignore_index=True).assign(emotion="fear")
+    pixels = np.random.default_rng(0).integers(0, 256, (18, 48, 48), dtype=np.uint8)
+    export_faces(FaceSet("lab", pixels, table), "ckplus", tmp_path)
+    words = ("check", "ckplus", "--size", 48, "--data-dir", tmp_path)
+    code, out, _ = ferbook(monkeypatch, capsys, *words)
+    assert code == 1 and "12 pictures of it are used; all 18 picture files can be opened" in out
+    second = sorted((tmp_path / "ckplus" / "cohn-kanade-images").rglob("*.png"))[1]
+    second.write_bytes(second.read_bytes()[:200])
+    assert ferbook(monkeypatch, capsys, "describe", *words[1:])[0] == 0
+    code, _, err = ferbook(monkeypatch, capsys, *words)
+    assert code == 2 and f"{second}: not a readable picture" in err

@@ -76,6 +76,14 @@ def read_anew(name: str, size: int = 0) -> "FaceSet":
     return _read(source, folder, size, _files(source, folder))
 
 
+def source_files(name: str) -> list[Path]:
+    """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as ``read_anew``."""
+    source = _source(name)
+    require_source(name)
+    folder = _folder(source)
+    return [folder / file for file, *_ in _files(source, folder)]
+
+
 def published_counts(name: str) -> dict[str, int]:
     """What the publication of the real set ``name`` counts: ``PUBLISHED`` of its reader."""
     return importlib.import_module(_source(name).module).PUBLISHED
