@@ -25,8 +25,8 @@ def test_weights_worked_by_hand(head):
     weights = dict(zip(names, action_weights(shown(AU12=(0.5, 0), AU26=0.4, AU25=0.5), names), strict=True))
     assert weights["mouthSmileLeft"] == pytest.approx(0.5 * 0.85)
     assert weights["mouthSmileRight"] == 0
-    assert weights["jawOpen"] == pytest.approx(0.4 * 0.45 + 0.5 * 0.12)
-    assert weights["mouthLowerDownLeft"] == pytest.approx(0.5 * 0.45)
+    assert weights["jawOpen"] == pytest.approx(0.4 * 0.45 + 0.5 * 0.2)
+    assert weights["mouthLowerDownLeft"] == pytest.approx(0.5 * 0.85)
     assert sum(value > 0 for value in weights.values()) == 6
 
 
