@@ -161,7 +161,8 @@ def eye_albedo(p: wp.vec3, s: Scene):
     centre = wp.vec3(wp.sign(p[0]) * EYE_X, EYE_Y, EYE_Z)
     d = wp.normalize(p - centre)
     angle = wp.acos(wp.clamp(-d[1], -1.0, 1.0))
-    white = 0.9 * (1.0 - 0.35 * step_between(0.55, 1.1, angle))
+    # Not as white as it is said to be: seldom much lighter than light skin.
+    white = 0.7 * (1.0 - 0.35 * step_between(0.5, 1.0, angle))
     limbus = s.iris * (1.0 - 0.6 * step_between(0.34, 0.43, angle))
     albedo = limbus * (1.0 - step_between(0.42, 0.48, angle)) + white * step_between(0.42, 0.48, angle)
     return 0.02 + (albedo - 0.02) * step_between(0.16, 0.20, angle)

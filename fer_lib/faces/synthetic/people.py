@@ -191,9 +191,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         brow_arch=float(rng.uniform(0.002, 0.008)),
         brow_thickness=float(rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0)),
         iris=float(rng.uniform(0.03, 0.16)),
-        lash=float(
-            rng.uniform(0.35, 0.6) if made_up else rng.uniform(0.05, 0.2) if male else rng.uniform(0.15, 0.35)
-        ),
+        lash=float(rng.uniform(*((0.5, 0.8) if made_up else (0.15, 0.35) if male else (0.3, 0.55)))),
         eye_shadow=float(rng.uniform(0.1, 0.8)) if made_up else 0.0,
         droop=float(rng.uniform(0, 0.05)),
         clothes=float(rng.uniform(0.03, 0.7)),

@@ -122,12 +122,6 @@ class Renderer:
             landmarks=_project(vertices[self._landmarks], scene),
         )
 
-    def picture(
-        self, person: Person, intensities: np.ndarray, shot: Shot, studio: Studio | None = None
-    ) -> np.ndarray:
-        """uint8 (size, size): the pixels of ``render``."""
-        return self.render(person, intensities, shot, studio).pixels
-
     def _array(self, values: np.ndarray, kind: type) -> wp.array:
         return wp.array(values, dtype=kind, device=self.device)
 
