@@ -264,8 +264,13 @@ class FaceSet:
         return keep
 
     def labelled(self) -> "FaceSet":
-        """The pictures that carry an emotion."""
-        return self.select((self.table["emotion"] != UNLABELLED).to_numpy())
+        """The pictures that carry an emotion. Raises DataError where none does: such a set is for action units only."""
+        known = (self.table["emotion"] != UNLABELLED).to_numpy()
+        if not known.any():
+            raise self._fault(
+                f"none of its {len(self):,} pictures carries an emotion; choose a set that has emotions"
+            )
+        return self.select(known)
 
     def split(self, name: str) -> "FaceSet":
         """The pictures of one split: ``train``, ``valid`` or ``test``."""

@@ -407,6 +407,8 @@ def test_pictures_without_an_emotion_are_kept_apart():
     faces = a_set(4, emotion=["anger", "", "other", ""])
     assert faces.classes == ("anger", "other")
     assert faces.labelled().table["sequence"].tolist() == ["s0", "s2"]
+    with pytest.raises(DataError, match="none of its 4 pictures carries an emotion"):
+        a_set(4, emotion=[""] * 4).labelled()
     with pytest.raises(DataError, match=r"row 1: it has no emotion \(see labelled"):
         faces.labels(faces.classes)
 
