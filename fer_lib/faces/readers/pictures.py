@@ -36,6 +36,9 @@ RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
 EYES_TO_LIPS, EYE_TO_EYE, HALF_SIDE = 0.0664, 0.062, 0.084
 """Metres in the average synthetic face: eye line to lips, eye to eye, and half the side of its picture."""
 
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+"""What is opened, whatever the ending says: for PostScript, say, Pillow would start another program."""
+
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx")
 _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _DAMAGE = (
@@ -114,7 +117,7 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
     Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
     """
     try:
-        with Image.open(file or path) as picture:
+        with Image.open(file or path, formats=_FORMATS) as picture:
             if picture.mode.startswith("I;16"):
                 return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
             if picture.mode not in _EIGHT_BIT:

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from fer_lib.errors import DataError
 from fer_lib.faces.readers import pictures
@@ -295,3 +295,11 @@ def test_large_sets_are_mapped_to_a_file(monkeypatch, tmp_path):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match=r"no room for 4,100 bytes"):
         gather_pictures(41, 10, load)
+
+
+def test_postscript_under_a_pictures_name_starts_no_program(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n")
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(DataError, match=r"a\.png: not a readable picture"):
+        read_grey(path)
