@@ -203,7 +203,7 @@ def hair_light(shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, di
 
 
 @wp.func
-def sample(shapes: Shapes, column: float, row: float, dice: wp.uint32, s: Scene):
+def sample(shapes: Shapes, column: float, row: float, s: Scene):
     """Light that reaches the place (``column``, ``row``) of the picture, in pixels; and the skin seen there.
 
     The skin: its triangle, or -1 where something else is seen, and the place within it. A lash hides no skin.
@@ -243,6 +243,8 @@ def sample(shapes: Shapes, column: float, row: float, dice: wp.uint32, s: Scene)
             strand_v = hair_v
             material = at
 
+    # Lashes are finer than a pixel: a strip of them lets some light through.
+    through = wp.float32(1.0)
     seen = wp.int32(-1)
     seen_u = wp.float32(0.0)
     seen_v = wp.float32(0.0)
@@ -255,7 +257,9 @@ def sample(shapes: Shapes, column: float, row: float, dice: wp.uint32, s: Scene)
         gone += hit.t
         point = start + direction * hit.t
         lash = shapes.groups[hit.face] == wp.uint8(LASH)
-        if colour < 0.0 and not (lash and wp.randf(dice) > s.lash):
+        if lash:
+            through *= 1.0 - s.lash
+        else:
             colour = head_light(shapes, hit.face, hit.u, hit.v, point, direction, s)
         if not lash:
             if shapes.groups[hit.face] == wp.uint8(SKIN):
@@ -288,6 +292,8 @@ def sample(shapes: Shapes, column: float, row: float, dice: wp.uint32, s: Scene)
         else:
             colour = backdrop(u, v, s)
 
+    colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
+
     if lens and lens_distance < limit:
         at_lens = origin + direction * lens_distance
         colour = colour * (1.0 - s.tint) + lens_glare(at_lens, direction, s) + 0.02 * s.tint
@@ -314,8 +320,7 @@ def cast(
     Bit i of ``inside``: by more than ``s.region`` of the largest movement of unit i.
     """
     row, column = wp.tid()
-    dice = wp.rand_init(s.seed, row * s.size + column)
-    light, face, u, v = sample(shapes, float(column) + 0.5, float(row) + 0.5, dice, s)
+    light, face, u, v = sample(shapes, float(column) + 0.5, float(row) + 0.5, s)
     radiance[row, column] = light
     bits = wp.uint32(0)
     if face >= 0:
@@ -355,11 +360,8 @@ def smooth(
     total = wp.float32(0.0)
     for i in range(steps):
         for j in range(steps):
-            dice = wp.rand_init(
-                s.seed, s.size * s.size + (row * s.size + column) * steps * steps + i * steps + j
-            )
             down = float(row) + (float(i) + 0.5) / float(steps)
             across = float(column) + (float(j) + 0.5) / float(steps)
-            light, _face, _u, _v = sample(shapes, across, down, dice, s)
+            light, _face, _u, _v = sample(shapes, across, down, s)
             total += light
     radiance[row, column] = total / float(steps * steps)

@@ -199,7 +199,7 @@ def test_hair_brows_and_eyes_are_painted(renderer, person, head, neutral):
     assert grey(vertex_near(0.031, 0.7285)) < 0.6 * forehead
 
 
-def test_lashes_are_seen_as_often_as_the_person_says_but_throw_no_shadow(head, person):
+def test_lashes_are_as_dense_as_the_person_says_but_throw_no_shadow(head, person):
     high = dataclasses.replace(PLAIN, key_elevation=0.9)
 
     def picture(assets, share):
@@ -211,7 +211,8 @@ def test_lashes_are_seen_as_often_as_the_person_says_but_throw_no_shadow(head, p
     bare, half, full = (picture(head, share) for share in (0.0, 0.5, 1.0))
     # A ray that passed a lash goes on from another point, hence a few grey levels of tolerance.
     assert np.abs(bare - picture(without, 1.0)).max() <= 10
-    assert (bare - full).sum() > 1.5 * (bare - half).sum() > 0
+    # Strips lie on strips: half of the light through each is less than half through all.
+    assert (bare - full).sum() > 1.1 * (bare - half).sum() > 0
 
 
 def test_noise_and_blur_are_what_the_shot_says(renderer, person, neutral):
