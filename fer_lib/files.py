@@ -1,8 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
+import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -27,3 +29,20 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     finally:
         with suppress(OSError):  # it would hide why the file could not be written
             partial.unlink()
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step.
+
+    Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left behind; OSError
+    says why.
+    """
+    # Not tempfile.mkdtemp: its folder is private, and a group that shares a cache could not read it.
+    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fer_lib.files import write_atomically
+from fer_lib.files import whole_folder, write_atomically
 
 
 def test_text_and_bytes_are_written_with_their_folders(tmp_path):
@@ -32,3 +32,26 @@ def test_an_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
         write_atomically(file, "new")
     assert file.read_text() == "old"
     assert [f.name for f in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_folder_appears_at_the_end_of_the_block(tmp_path):
+    with whole_folder(tmp_path / "deep" / "set") as partial:
+        (partial / "a").write_text("x")
+        assert not (tmp_path / "deep" / "set").exists() and partial.parent == tmp_path / "deep"
+    assert [file.name for file in (tmp_path / "deep").rglob("*")] == ["set", "a"]
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_a_folder_whose_block_fails_leaves_nothing(tmp_path, fault):
+    with pytest.raises(fault), whole_folder(tmp_path / "set") as partial:
+        (partial / "a").write_text("x")
+        raise fault
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_meanwhile_is_kept(tmp_path):
+    with pytest.raises(OSError), whole_folder(tmp_path / "set") as partial:
+        (partial / "a").write_text("x")
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "theirs").touch()
+    assert [file.name for file in tmp_path.rglob("*")] == ["set", "theirs"]

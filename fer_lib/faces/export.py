@@ -1,13 +1,12 @@
 """A face set written out in the official layout of another: whole, or not at all."""
 
 import json
-import shutil
-import uuid
 from pathlib import Path
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import EXPORT_NOTE, require_layout, write_layout
+from fer_lib.files import whole_folder
 
 
 def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
@@ -19,19 +18,15 @@ def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
     written, or ``faces`` lacks what the layout holds; nothing is left behind then.
     """
     folder = export_folder(layout, data_dir)
-    partial = data_dir / f".{layout}.{uuid.uuid4().hex}"
     try:
-        partial.mkdir(parents=True)
-        write_layout(layout, faces, partial)
-        note = {"exported_from": faces.name, "pictures": len(faces), "checksum": faces.checksum}
-        (partial / EXPORT_NOTE).write_text(json.dumps(note, indent=2) + "\n")
-        partial.rename(folder)
+        with whole_folder(folder) as partial:
+            write_layout(layout, faces, partial)
+            note = {"exported_from": faces.name, "pictures": len(faces), "checksum": faces.checksum}
+            (partial / EXPORT_NOTE).write_text(json.dumps(note, indent=2) + "\n")
     except OSError as fault:
         raise DataError(
             f"{folder}: the faces could not be written ({fault}); make room or choose another folder"
         ) from fault
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import re
-import shutil
 import tokenize
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ import pyarrow as pa
 
 from fer_lib.errors import DataError
 from fer_lib.faces.rows import Rows
+from fer_lib.files import whole_folder
 
 EMOTIONS = (
     "neutral",
@@ -326,23 +325,18 @@ class FaceSet:
         """
         if folder.exists() or folder.is_symlink():
             raise DataError(f"{folder}: exists already; a face set is never written over another")
-        # Not tempfile.mkdtemp: its folder is private, and a group that shares a cache could not read it.
-        partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
         try:
-            partial.mkdir(parents=True)
-            for kind, rows in self._rows.items():
-                _write_array(partial / f"{kind}.npy", rows)
-            self.table.to_parquet(partial / "table.parquet", index=False)
-            about = {"name": self.name, "pictures": len(self), "arrays": list(self._rows)}
-            about |= {**self._about, "checksum": self.checksum}
-            (partial / "faceset.json").write_text(json.dumps(about, indent=2) + "\n")
-            partial.rename(folder)
+            with whole_folder(folder) as partial:
+                for kind, rows in self._rows.items():
+                    _write_array(partial / f"{kind}.npy", rows)
+                self.table.to_parquet(partial / "table.parquet", index=False)
+                about = {"name": self.name, "pictures": len(self), "arrays": list(self._rows)}
+                about |= {**self._about, "checksum": self.checksum}
+                (partial / "faceset.json").write_text(json.dumps(about, indent=2) + "\n")
         except OSError as fault:
             raise DataError(
                 f"{folder}: the face set could not be written ({fault}); make room or choose another folder"
             ) from fault
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
     @classmethod
     def load(cls, folder: Path) -> "FaceSet":
