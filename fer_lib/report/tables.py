@@ -145,24 +145,23 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
 INFORMATION_FORMATS = {
     "pictures": "count",
     "acts in": "share",
-    "of what there is to know": "share",
-    "by luck alone": lambda p: f"{p:.3f}",
+    "adjusted information": lambda share: f"{share:.2f}",
+    "p": lambda p: f"{p:.3f}",
 }
 
 
 def information_table(information: pd.DataFrame) -> pd.DataFrame:
     """``faces.au_statistics.mutual_information`` for the page: the unit that the emotion tells most about first.
 
-    ``of_what_there_is_to_know`` is its ``share``, adjusted for chance, and ``by_luck_alone`` its ``p``.
+    ``adjusted information`` is its ``share``.
     """
     kept = information.rename(
         columns={
             "n": "pictures",
             "present": "acts in",
-            "share": "of what there is to know",
-            "p": "by luck alone",
+            "share": "adjusted information",
         }
-    ).sort_values("of what there is to know", ascending=False)
+    ).sort_values("adjusted information", ascending=False)
     return kept[list(INFORMATION_FORMATS)].rename_axis("")
 
 

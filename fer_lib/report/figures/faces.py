@@ -236,7 +236,11 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     counts = emotion.value_counts()
     axes.xaxis.tick_top()
     axes.set_xticks(
-        np.arange(len(present)) + 0.5, [f"{e} ({counts[e]:,})" for e in present.index], rotation=35, ha="left"
+        np.arange(len(present)) + 0.5,
+        [f"{e} ({counts[e]:,})" for e in present.index],
+        rotation=35,
+        ha="left",
+        rotation_mode="anchor",
     )
     names = [f"{ACTION_UNITS[au].name}  {au}" if au in ACTION_UNITS else au for au in faces.aus]
     axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
