@@ -33,10 +33,10 @@ def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
     faces = make()
     try:
         faces.save(folder)
-    except DataError:
+    except DataError as fault:
         # Another process may have kept the entry first: same key, same content.
         if not folder.exists():
-            raise
+            raise DataError(f"{fault}: FER_CACHE says where faces are kept") from fault
     return faces
 
 

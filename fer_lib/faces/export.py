@@ -18,6 +18,8 @@ def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
     written, or ``faces`` lacks what the layout holds; nothing is left behind then.
     """
     folder = export_folder(layout, data_dir)
+    if not len(faces):
+        raise DataError(f"face set {faces.name!r}: no pictures to write")
     try:
         with whole_folder(folder) as partial:
             write_layout(layout, faces, partial)

@@ -103,7 +103,12 @@ def require_layout(name: str) -> None:
 
 
 def _read(source: Source, folder: Path, size: int, files: "list[FileState]") -> "FaceSet":
-    faces = _function(source.reader)(folder, size)
+    try:
+        faces = _function(source.reader)(folder, size)
+    except DataError as fault:
+        if str(folder) in str(fault):
+            raise
+        raise DataError(f"{source.name}, read from {folder}: {fault}") from fault
     _require_unchanged(source, folder, files)
     return faces
 

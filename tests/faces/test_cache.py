@@ -175,3 +175,10 @@ def test_what_was_interrupted_is_not_kept(folder):
     with pytest.raises(KeyboardInterrupt):
         cached("toy", KEY, interrupted)
     assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_what_sets_it(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"file/faces/toy-.* could not be written .*FER_CACHE"):
+        cached("toy", KEY, toy)

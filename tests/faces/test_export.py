@@ -58,3 +58,17 @@ def test_a_failure_leaves_nothing(faces, tmp_path, monkeypatch, fault):
     with pytest.raises(DataError if isinstance(fault, Exception) else KeyboardInterrupt):
         export_faces(faces, "fer2013", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", ["fer2013", "tfd", "jaffe", "novaemotions"])
+def test_a_set_without_pictures_is_refused(faces, tmp_path, layout):
+    with pytest.raises(DataError, match="'wild': no pictures to write"):
+        export_faces(faces.select([]), layout, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_a_reader_names_the_copy(faces, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    folder = export_faces(faces.select([0, 1, 2, 3]), "jaffe", tmp_path)
+    with pytest.raises(DataError, match=rf"^jaffe, read from {folder}: 2 people cannot be divided"):
+        registry.read_anew("jaffe", 48)
