@@ -100,12 +100,12 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and subjects each split holds, and how many pictures of each class.
 
     Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing where
-    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no_emotion`` where some have none.
+    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no emotion`` where some have none.
     """
     table = faces.table
     classes = {emotion: emotion for emotion in faces.classes}
     if table["emotion"].eq(UNLABELLED).any():
-        classes["no_emotion"] = UNLABELLED
+        classes["no emotion"] = UNLABELLED
     columns = {}
     for split in (*SPLITS, "total"):
         part = table if split == "total" else table[table["split"].eq(split)]

@@ -147,9 +147,9 @@ def test_split_table_counts_pictures_without_an_emotion():
     labelled = faces(["a", "a", "b", "c", "c"])
     some = labelled.table.assign(emotion=["anger", "", "", "neutral", ""])
     table = split_table(FaceSet("toy", labelled.pixels, some))
-    assert list(table.loc["no_emotion"]) == [2, 1, 3] and list(table.loc["anger"]) == [1, 0, 1]
+    assert list(table.loc["no emotion"]) == [2, 1, 3] and list(table.loc["anger"]) == [1, 0, 1]
     nothing = split_table(FaceSet("toy", labelled.pixels, labelled.table.assign(emotion="")))
-    assert list(nothing.index) == ["pictures", "subjects", "no_emotion"]
+    assert list(nothing.index) == ["pictures", "subjects", "no emotion"]
 
 
 def test_records_table_formats_and_keeps_order():
