@@ -14,7 +14,6 @@ those where nothing wins, and those where "unknown" or NF ("not a face") wins. T
 so that the paper's other modes (probability, cross-entropy) can be had from them.
 """
 
-import csv
 import re
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.readers.fer2013 import CODES, SIDE, read_csv, resized, usage_of, write_csv
 from fer_lib.faces.readers.labels import require_labels
-from fer_lib.faces.readers.lines import read_lines
+from fer_lib.faces.readers.lines import read_fields
 from fer_lib.faces.readers.pictures import list_inside, read_pictures, require_inside, whole
 from fer_lib.faces.readers.votes import (
     VOTE_COLUMNS,
@@ -140,7 +139,7 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
 def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
     """(name, ten votes) of each line of a label.csv."""
     found = []
-    for number, fields in enumerate(csv.reader(read_lines(path)), start=1):
+    for number, fields in enumerate(read_fields(path), start=1):
         place = f"{path}, line {number}"
         if len(fields) == 2 + VOTERS and _BOX.fullmatch(fields[1].strip()):
             del fields[1]

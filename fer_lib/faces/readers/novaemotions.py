@@ -20,7 +20,7 @@ from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.clips import write_picture
 from fer_lib.faces.readers.labels import SPELLINGS, require_labels
-from fer_lib.faces.readers.lines import read_lines
+from fer_lib.faces.readers.lines import read_fields
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_inside
 from fer_lib.faces.splits import split_people
 
@@ -62,7 +62,7 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
 
 
 def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    lines = [*csv.reader(read_lines(path))]
+    lines = read_fields(path)
     votes = _vote_columns(path, lines[0] if lines else [])
     names = [name.strip().lower() for name in lines[0]]
     pictures = {p for place in _folders(folder) for p in list_inside(place, folder, SUFFIXES)}

@@ -254,7 +254,7 @@ def _checked(
     values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     frames, codes = values[:, 0], values[:, 1:]
     good = np.isin(codes, list(scale))
-    whole = np.isfinite(frames) & (frames >= 0) & (frames % 1 == 0)
+    whole = (frames >= 0) & (frames < 1e9) & (frames % 1 == 0)
     if not (good.all() and whole.all()):
         row = int(np.flatnonzero(~(good.all(axis=1) & whole))[0])
         if not whole[row]:

@@ -190,3 +190,9 @@ def test_what_the_layout_cannot_hold_is_refused(tmp_path):
         write_novaemotions(face_set(emotion="repression"), tmp_path)
     with pytest.raises(DataError, match="row 0: vote_fear is not a whole number of votes"):
         write_novaemotions(face_set(vote_fear=0.5), tmp_path)
+
+
+def test_a_field_without_an_end_is_named_by_its_line(tmp_path):
+    folder = write(tmp_path / "novaemotions", [ROWS[0], "x" * 200_000])
+    with pytest.raises(DataError, match=r"novaemotions\.csv, line 3: not readable as csv \(field larger"):
+        read_novaemotions(folder, SIZE)

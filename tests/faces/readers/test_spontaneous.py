@@ -124,6 +124,7 @@ def test_the_faulty_header_of_bp4dplus_is_read_by_position(tmp_path):
         ("frame,1,2\n5,0,0\n\n7,0,1\n", "row 3: frame is ''; expected a frame number"),
         ("frame,1,2\n5,0,0\n6.5,0,0\n", "row 3: frame is '6.5'; expected a frame number"),
         ("frame,1,2\n5,0,0\n-6,0,0\n", "row 3: frame is '-6'; expected a frame number"),
+        ("frame,1,2\n5,0,0\n1e20,0,0\n", "row 3: frame is '1e20'; expected a frame number"),
         ("frame,1,2\n5,0,0\n6,0,1\n5,1,1\n", "row 4: frame 5 stands there twice"),
         ("frame,1,2\n5,0,0,1\n", "not a readable csv file .*Expected 3 fields in line 2, saw 4"),
     ],
