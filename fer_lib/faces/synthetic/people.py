@@ -28,7 +28,8 @@ class Looks:
 
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a sixth of
     it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of which
-    ``dark_glasses`` have dark lenses.
+    ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the nose to the mouth's
+    corners that are there at rest, at any age.
 
     Raises ParameterError for a value out of range.
     """
@@ -45,6 +46,7 @@ class Looks:
     makeup: float = 0.3
     glasses: float = 0.0
     dark_glasses: float = 0.0
+    folds: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.age
@@ -86,8 +88,8 @@ class Person:
     ``vertices`` stand off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for most.
 
     Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's reflectance),
-    ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes), ``eye_shadow`` and ``creases``
-    (lines that stay at rest) lie in [0, 1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``,
+    ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes), ``eye_shadow``, ``creases``
+    (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0, 1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``,
     ``brow_arch``, ``brow_thickness``; ``neckline``: where clothes begin in the template.
     ``hair_density`` is the share of scalp covered; ``droop`` is how far the upper lids hang, in [0, 1];
     ``texture`` seeds the pattern of skin and hair and ``grain`` scales it: at 0 the paint has no pattern, and
@@ -122,6 +124,7 @@ class Person:
     grain: float
     long_hair: LongHair | None
     glasses: Glasses | None
+    folds: float
 
 
 def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
@@ -200,6 +203,8 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         grain=looks.texture,
         long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
+        # Drawn last: where there are none, everything else is as it was.
+        folds=float(looks.folds * rng.random()),
     )
 
 

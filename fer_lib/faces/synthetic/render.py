@@ -317,8 +317,8 @@ def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict
             sides.append(strength * min(max(depth, 0), 1))
         return wp.vec2(*sides)
 
-    def with_rest(depth: wp.vec2, share: float) -> wp.vec2:
-        return wp.vec2(*(max(float(d), share * person.creases) for d in depth))
+    def with_rest(depth: wp.vec2, share: float, least: float = 0.0) -> wp.vec2:
+        return wp.vec2(*(max(float(d), share * person.creases, least) for d in depth))
 
     return {
         "forehead": with_rest(pair(("browOuterUp{side}", 0.9)), 0.8),
@@ -326,7 +326,9 @@ def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict
         "glabella": with_rest(pair(("browDown{side}", 1.0)), 0.5),
         "nose_bridge": pair(("noseSneer{side}", 1.0)),
         "nasolabial": with_rest(
-            pair(("mouthSmile{side}", 0.9), ("noseSneer{side}", 0.7), ("mouthUpperUp{side}", 0.7)), 1.0
+            pair(("mouthSmile{side}", 0.9), ("noseSneer{side}", 0.7), ("mouthUpperUp{side}", 0.7)),
+            1.0,
+            person.folds,
         ),
         "crows_feet": with_rest(pair(("cheekSquint{side}", 1.0)), 0.6),
         "lower_lid": with_rest(pair(("eyeSquint{side}", 0.9), ("cheekSquint{side}", 0.5)), 0.8),
