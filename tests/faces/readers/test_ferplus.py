@@ -1,6 +1,7 @@
 """FER+: the majority rule, the csv pair and the folders, and each way they can be broken."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.ferplus import PUBLISHED, majority, read_ferplus, write_ferplus
 from fer_lib.faces.readers.votes import FERPLUS_HEADER, VOTE_COLUMNS
-from fer_lib.paths import data_dir
+from fer_lib.faces.registry import source_status
 
 NEUTRAL, HAPPINESS, SURPRISE, SADNESS, ANGER, _, FEAR, CONTEMPT, UNKNOWN, NF = range(10)
 
@@ -238,10 +239,10 @@ def test_votes_that_do_not_agree_decide(tmp_path):
 
 
 def test_the_real_votes_give_the_published_counts():
-    folder = data_dir() / "ferplus"
-    if not (folder / "fer2013new.csv").is_file():
-        pytest.skip("the real FER+ is not at hand: FER_DATA has no ferplus/fer2013new.csv")
-    faces = read_ferplus(folder)
+    status = source_status("ferplus")  # in the folder ferplus, or beside FER2013
+    if not status["found"]:
+        pytest.skip(f"the real FER+ is not at hand: no {status['missing']}")
+    faces = read_ferplus(Path(status["place"]))
     assert {"pictures": len(faces)} == PUBLISHED
     assert faces.table["split"].value_counts().to_dict() == {"train": 25_060, "valid": 3_199, "test": 3_153}
     assert sum(faces.left_out.values()) + len(faces) == 35_887
