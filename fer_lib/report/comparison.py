@@ -34,13 +34,14 @@ def picture_statistics(
         measured = _picture_measures(_shrunk(faces.gather(drawn)))
         subject = faces.table["subject"].iloc[drawn]
         known = faces.table["subject"][lambda s: s.ne("")]
-        rows[name] = {"pictures": len(faces), "people": known.nunique() if len(known) else pd.NA}
+        rows[name] = {}
         for measure, digits in _MEASURES.items():
             mean, low, high = _mean_over_people(measured[measure].to_numpy(), subject, draws, seed)
             text = f"{mean:.{digits}f}"
             if low is not None:
                 text += f" ({low:.{digits}f} to {high:.{digits}f})"
             rows[name][measure] = text.replace(" ", NO_BREAK)
+        rows[name] |= {"pictures": len(faces), "people": known.nunique() if len(known) else pd.NA}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("")
 
 
@@ -113,5 +114,5 @@ def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -
                 row["votes_for_the_label"] = number_text(float(agreed.mean()), "share")
                 row["unanimous"] = number_text(float((votes.max(axis=1) == total)[cast].mean()), "share")
         rows[name] = row
-    columns = ["pictures", "wrong_labels", "votes_for_the_label", "unanimous"]
+    columns = ["wrong_labels", "votes_for_the_label", "unanimous", "pictures"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")

@@ -143,10 +143,10 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
 
 
 INFORMATION_FORMATS = {
-    "pictures": "count",
-    "acts in": "share",
     "adjusted information": lambda share: f"{share:.2f}",
     "p": lambda p: f"{p:.3f}",
+    "acts in": "share",
+    "pictures": "count",
 }
 
 

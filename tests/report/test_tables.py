@@ -244,4 +244,4 @@ def test_information_table_puts_the_unit_first_that_the_emotion_tells_most_about
     shown = information_table(about)
     assert list(shown.index) == ["AU12", "AU1"] and list(shown.columns) == list(INFORMATION_FORMATS)
     cells = Cells(as_html(shown, "t", INFORMATION_FORMATS)).cells
-    assert [plain(text) for tag, _, text in cells if tag == "td"][:4] == ["9", "50.0 %", "0.70", "0.005"]
+    assert [plain(text) for tag, _, text in cells if tag == "td"][:4] == ["0.70", "0.005", "50.0 %", "9"]
