@@ -111,6 +111,7 @@ WILD = Domain(
         bangs=0.08,
         glasses=0.08,
         dark_glasses=0.1,
+        folds=0.5,
     ),
     studio=Studio(
         pose=1.4,

@@ -212,3 +212,33 @@ def test_neither_anny_nor_torch_is_imported():
     code += "import fer_lib.faces.synthetic.render; print({'anny', 'torch'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_the_head_is_that_of_the_anny_module(head, tmp_path):
+    """The module builds its model for about a minute, with 4 GB of memory and 1.5 GB of files."""
+    import anny
+    from anny.paths import get_anny_cache_path, set_anny_cache_path
+
+    before = get_anny_cache_path()
+    set_anny_cache_path(tmp_path)
+    try:
+        model = anny.Anny(topology="anny-full", local_changes="all", facial_actions="all", phenotypes="all")
+        about = {"gender": 0.3, "age": 0.8, "height": 0.4, "proportions": 0.7, "muscle": 0.5, "weight": 0.5}
+        about |= {"african": 0.2, "asian": 0.3, "caucasian": 0.5}
+        changes = {"nose-hump-incr": 0.5, "chin-width-incr": -0.4}
+        shown = {"jawOpen": 0.4, "mouthSmileLeft": 0.8, "browInnerUp": 1.0}
+        output = model(phenotype_kwargs=about, local_changes_kwargs=changes, facial_actions=shown)
+    finally:
+        set_anny_cache_path(before)
+    theirs = output["rest_vertices"][0].detach().numpy()
+    row = {vertex: i for i, vertex in enumerate(model.base_mesh_vertex_indices.tolist())}
+
+    names, local = head.local_names.tolist(), np.zeros(129)
+    local[names.index("nose-hump-decr-incr")] = 0.5
+    local[names.index("chin-width-decr-incr")] = -0.4
+    weights = np.zeros(52)
+    for name, value in shown.items():
+        weights[head.action_names.tolist().index(name)] = value
+    ours = head.express(head.identity(**ADULT, local=local), weights)
+    np.testing.assert_allclose(ours, theirs[[row[v] for v in head.vertex_ids.tolist()]], atol=1e-6)
