@@ -398,8 +398,8 @@ def test_a_strip_holds_the_apex_where_it_is_known():
 
 def test_nobody_is_recognised_in_a_mean_of_few():
     faces = toy_faces()
-    # Anger by four people, twice by one of them; happiness by five.
-    kept = faces.select(np.delete(np.arange(18), [6, 7, 12]))
+    # Five pictures of anger, of four people; happiness by five.
+    kept = faces.select(np.delete(np.arange(18), [6, 12]))
     twice = kept.table.assign(subject=kept.table["subject"].mask(kept.table.index == 6, "s5"))
     figure, data, alt = figures.mean_faces(
         FaceSet("toy", kept.pixels, twice), ("neutral", "anger", "happiness")
@@ -412,7 +412,7 @@ def test_nobody_is_recognised_in_a_mean_of_few():
     # Where nobody is known, pictures count.
     unknown = FaceSet("toy", faces.pixels, faces.table.assign(subject=""))
     assert figures.mean_faces(unknown, ("anger",))[1]["0"].count() == 48
-    nothing = figures.mean_faces(kept, ("anger",))
+    nothing = figures.mean_faces(kept.select(np.arange(6, 10)), ("anger",))
     assert len(nothing[1]) == 1 and "0 blurred faces" in nothing[2]
 
 
