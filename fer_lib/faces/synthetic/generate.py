@@ -8,8 +8,6 @@ their input ends: a caller that dies leaves none behind.
 
 import contextlib
 import dataclasses
-import hashlib
-import importlib.metadata
 import json
 import os
 import queue
@@ -18,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -27,12 +24,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fer_lib import paths
-from fer_lib.errors import DataError, FerError, ParameterError
+from fer_lib.errors import FerError, ParameterError
 from fer_lib.faces.action_units import codes_from_columns, format_codes
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
+from fer_lib.faces.registry import fingerprint, require_source
 from fer_lib.faces.splits import split_people
-from fer_lib.faces.synthetic.assets import anny_version, load_assets
+from fer_lib.faces.synthetic.assets import load_assets
 from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
 from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.people import draw_person
@@ -107,27 +105,12 @@ def synthetic_faces(
 
 
 def cache_key(recipe: Recipe) -> dict:
-    """What the set depends on: the arguments, this generator's code, and its two data and ray packages."""
-    code = hashlib.sha256()
-    for file in code_files():
-        code.update(file.name.encode() + b"\0" + file.read_bytes())
-    try:
-        warp = importlib.metadata.version("warp-lang")
-    except importlib.metadata.PackageNotFoundError as fault:
-        raise DataError(
-            "the package warp-lang (ray casting) is not installed: pip install warp-lang"
-        ) from fault
-    return dataclasses.asdict(recipe) | {
-        "code": code.hexdigest(),
-        "anny": anny_version(),
-        "warp-lang": warp,
-    }
-
-
-def code_files() -> list[Path]:
-    """The source files that decide what is in a set: this folder's, and those of its splits and FACS codes."""
-    here = Path(__file__).parent
-    return [*sorted(here.glob("*.py")), here.parent / "splits.py", here.parent / "action_units.py"]
+    """What the set depends on: the arguments, the code that makes it, and its two data and ray packages."""
+    require_source(recipe.domain)
+    print_of_all = fingerprint(
+        recipe.domain, subjects=recipe.subjects, size=recipe.size, face_seed=recipe.seed
+    )
+    return dataclasses.asdict(recipe) | {"fingerprint": print_of_all}
 
 
 def generate(recipe: Recipe, workers: int | None = None, progress: bool = False) -> FaceSet:
