@@ -47,9 +47,9 @@ class Crowd:
     Dirichlet distribution of concentration ``agreement``; the smaller, the more they agree with each other.
     """
 
-    faint: float = 0.3
+    faint: float = 0.25
     clear: float = 0.9
-    agreement: float = 5.0
+    agreement: float = 6.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.faint <= self.clear <= 1:
