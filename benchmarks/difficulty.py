@@ -2,14 +2,14 @@
 
     python benchmarks/difficulty.py [--domains lab wild game micro] [--size 48] [--face-seed 0] [--seed 0] [--test]
 
-Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer (92,000 weights) are
+Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer (102,000 weights for 8 classes) are
 trained on the split `train` with the settings printed; the epoch is chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one that is
 reported. Intervals: percentile bootstrap over whole people.
 
 - lab: all pictures, the neutral first frames too; 8 classes.
 - wild: the given labels, of which a known share is wrong; and against what was shown.
 - game: the label is the majority of ten votes; 8 classes. Beside it how the votes divide, and FER+'s did.
-- micro: `micro_frames` frames around the apex of each clip minus its onset frame, as grey around 128 and enlarged
+- micro: `MICRO_FRAMES` frames around the apex of each clip minus its onset frame, as grey around 128 and enlarged
   `MICRO_GAIN` times; a clip is what the mean of its frames' probabilities says; 5 classes. Too few clips for one split: five
   folds by subject, each tested once (with `--test`) after the epoch was chosen on the next fold.
 """
