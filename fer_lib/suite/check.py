@@ -80,7 +80,9 @@ def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -
         pair = before.astype(float), after.astype(float)
         close = np.isclose(*pair, rtol=ROUNDING, atol=allowed, equal_nan=True)
     else:
-        close = (before.astype(str) == after.astype(str)).to_numpy()
+        # An empty text is read as missing, and missing is equal to nothing.
+        texts = (column.astype(object).fillna("").astype(str) for column in (before, after))
+        close = np.equal(*(text.to_numpy(object) for text in texts)).astype(bool)
     if close.all():
         return []
     row = int(np.flatnonzero(~close)[0])

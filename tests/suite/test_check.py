@@ -1,6 +1,7 @@
 """Checking: what counts as a difference."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def test_a_figure_may_move_by_its_tolerance(figure, after, tolerance, told):
     assert len(faults) == len(told)
     for fault, part in zip(faults, told, strict=True):
         assert part in fault
+
+
+def test_an_empty_text_equals_itself_and_nothing_else(figure, tmp_path):
+    table = {"emotion": ["neutral", "anger"], "facs": ["", "4+5"]}
+    assert figure(table, table, 0.0) == []
+    shutil.rmtree(tmp_path / "stored")
+    shutil.rmtree(tmp_path / "again")
+    faults = figure(table, table | {"facs": ["1+2", "4+5"]}, 0.0)
+    assert faults == ["figure f, column facs: 1 of 2 numbers differ, first in row 0: nan → 1+2 (tolerance 0)"]
 
 
 @pytest.fixture
