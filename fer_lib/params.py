@@ -1,7 +1,7 @@
 """Typed parameters: one model per chapter. The profiles are data.
 
 A model's defaults are the ``laptop`` profile; ``PROFILES`` holds what the other profiles, and
-the real data sets, change. A chapter notebook's ``parameters`` cell repeats the defaults.
+single face sets, change. A chapter notebook's ``parameters`` cell repeats the defaults.
 """
 
 from collections.abc import Iterable, Mapping
@@ -97,7 +97,7 @@ class FacesParameters(ChapterParameters):
 class TrainingParameters(ChapterParameters):
     """Chapter ``training``: the zero-bias CNN of Khorrami et al. (2015)."""
 
-    epochs: Annotated[int, Field(ge=1, le=2000, description="passes over the training split")] = 20
+    epochs: Annotated[int, Field(ge=1, le=5000, description="passes over the training split")] = 60
     batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per training step")] = 32
     lr: Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")] = 0.03
     schedule: Annotated[
@@ -110,7 +110,7 @@ class TrainingParameters(ChapterParameters):
     augment: Annotated[
         Literal["none", "light", "published"],
         Field(description="augmentation: none, light (flip, small changes), or as published (A)"),
-    ] = "none"
+    ] = "light"
     gain: Annotated[
         float,
         Field(
@@ -143,15 +143,18 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "laptop": {},
     "paper": {
         "*": {"size": 96},
-        "training": {**_AS_PUBLISHED, "epochs": 138, "bootstrap": 10_000},
+        "training": {**_AS_PUBLISHED, "epochs": 2500, "bootstrap": 10_000},
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
 
 PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
+    "wild": {"laptop": {"training": {"epochs": 15}}, "paper": {"training": {"epochs": 420}}},
+    "game": {"laptop": {"training": {"epochs": 30}}, "paper": {"training": {"epochs": 1000}}},
+    "micro": {"laptop": {"training": {"epochs": 20}}, "paper": {"training": {"epochs": 840}}},
     "fer2013": {
         "smoke": {"training": {"epochs": 1}},
-        "laptop": {"training": {"epochs": 10, "augment": "light"}},
+        "laptop": {"training": {"epochs": 10}},
         "paper": {"*": {"size": 48}, "training": {"epochs": 70}},
     },
 }
