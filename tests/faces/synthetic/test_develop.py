@@ -1,30 +1,13 @@
 import dataclasses
 
 import numpy as np
+import plain_shot
 import pytest
 
 from fer_lib.faces.synthetic import develop
-from fer_lib.faces.synthetic.studio import Caption, Shot
+from fer_lib.faces.synthetic.studio import Caption
 
-PLAIN = Shot(
-    yaw=0.0,
-    pitch=0.0,
-    roll=0.0,
-    shift=(0.0, 0.0),
-    zoom=1.0,
-    gaze=(0.0, 0.0),
-    lids=0.0,
-    key_azimuth=0.0,
-    key_elevation=0.0,
-    key=1.0,
-    fill=0.0,
-    ambient=0.0,
-    gloss=0.0,
-    background=(0.0, 0.0, 0.0),
-    blur=0.0,
-    noise=0.0,
-    seed=3,
-)
+PLAIN = dataclasses.replace(plain_shot.PLAIN, seed=3)
 RAMP = np.tile(np.linspace(0.0, 1.5, 40), (40, 1))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import plain_shot
 import pytest
 from scipy import ndimage
 
@@ -11,28 +12,10 @@ from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.hair import fall
 from fer_lib.faces.synthetic.people import Glasses, LongHair, draw_person, measure_head
 from fer_lib.faces.synthetic.render import Renderer, unit_movements
-from fer_lib.faces.synthetic.studio import Rod, Shot, Studio
+from fer_lib.faces.synthetic.studio import Rod, Studio
 
 SIZE = 96
-PLAIN = Shot(
-    yaw=0.0,
-    pitch=0.0,
-    roll=0.0,
-    shift=(0.0, 0.0),
-    zoom=1.0,
-    gaze=(0.0, 0.0),
-    lids=0.0,
-    key_azimuth=0.1,
-    key_elevation=0.4,
-    key=0.95,
-    fill=0.28,
-    ambient=0.28,
-    gloss=0.1,
-    background=(0.3, 0.0, 0.0),
-    blur=0.0,
-    noise=0.0,
-    seed=5,
-)
+PLAIN = dataclasses.replace(plain_shot.PLAIN, key_azimuth=0.1, key_elevation=0.4, gloss=0.1)
 NEUTRAL = np.zeros((len(AUS), 2))
 SMOOTH = Studio(wrinkles=0)
 

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from plain_shot import PLAIN
 from scipy import ndimage
 
 from fer_lib.errors import ParameterError
@@ -13,28 +14,9 @@ from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.landmarks import MIRRORED
 from fer_lib.faces.synthetic.people import draw_person
 from fer_lib.faces.synthetic.render import Renderer
-from fer_lib.faces.synthetic.studio import Shot, Studio, draw_shot
+from fer_lib.faces.synthetic.studio import Studio, draw_shot
 
 SIZE = 64
-PLAIN = Shot(
-    yaw=0.0,
-    pitch=0.0,
-    roll=0.0,
-    shift=(0.0, 0.0),
-    zoom=1.0,
-    gaze=(0.0, 0.0),
-    lids=0.0,
-    key_azimuth=0.2,
-    key_elevation=0.5,
-    key=0.95,
-    fill=0.28,
-    ambient=0.28,
-    gloss=0.15,
-    background=(0.3, 0.0, 0.0),
-    blur=0.0,
-    noise=0.0,
-    seed=5,
-)
 NEUTRAL = np.zeros((len(AUS), 2))
 
 
