@@ -4,15 +4,14 @@ Heavy modules are imported inside the commands, so that listing and help answer 
 """
 
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from fer_lib.cli_data import data_app
+from fer_lib.console import AsJson, DataDir, console, errors, print_json, print_table, use_data_dir
 from fer_lib.errors import FerError
 
 app = typer.Typer(
@@ -22,14 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Run, build and check the chapters of the paper suite on facial expression recognition.",
 )
-data_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
-)
 app.add_typer(data_app, name="data")
-
-# What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
-console = Console(highlight=False, markup=False)
-errors = Console(stderr=True, highlight=False, markup=False)
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -53,28 +45,6 @@ ProfileName = Annotated[
 FacesName = Annotated[
     str | None, typer.Option("--faces", metavar="NAME", help="Face set; `ferbook data list` shows them.")
 ]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
-]
-SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbook data list` shows them.")]
-Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
-Size = Annotated[int, typer.Option(min=0, help="Side of a picture in pixels; 0 takes the set's own.")]
-FaceSeed = Annotated[int, typer.Option(min=0, help="Synthetic: seed of people and pictures.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _print_json(content: object) -> None:
-    print(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def _print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        # The first column names what other commands take, so it must not be broken.
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
 
 
 def _request(
@@ -98,13 +68,6 @@ def _request(
     return Request("laptop" if profile is None else profile, overrides)
 
 
-def _use_data_dir(folder: Path | None) -> None:
-    import os
-
-    if folder is not None:
-        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
-
-
 @app.command()
 def params(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
@@ -117,7 +80,7 @@ def params(
     chosen = [find_chapter(chapter)] if chapter else list(CHAPTERS.values())
     rows = {c.name: parameter_rows(c.name, c.parameters) for c in chosen}
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for name, fields in rows.items():
         columns = [key for key in fields[0] if key != "meaning"]
@@ -157,7 +120,7 @@ def run(
     from fer_lib.suite.progress import watch
     from fer_lib.suite.run import run_chapters
 
-    _use_data_dir(data_dir)
+    use_data_dir(data_dir)
     try:
         done, found = run_chapters(
             _request(profile, param, file, faces, publish_faces),
@@ -196,7 +159,7 @@ def status(
     from fer_lib.suite.state import run_states
     from fer_lib.suite.store import latest_run, open_run
 
-    _use_data_dir(data_dir)
+    use_data_dir(data_dir)
     request = _request(profile, param, file, faces)
     if request:
         request.check()
@@ -206,7 +169,7 @@ def status(
         chosen = open_run(request.default_run_name) if request else latest_run()
     found = run_states(chosen, request)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "run": chosen.name,
                 "chapters": [
@@ -221,7 +184,7 @@ def status(
             }
         )
         return
-    _print_table(
+    print_table(
         f"run {chosen.name!r}",
         ["chapter", "state", "seconds"],
         [
@@ -242,7 +205,7 @@ def runs(as_json: AsJson = False) -> None:
 
     rows = run_rows()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     if not rows:
         console.print("no runs yet; `ferbook run` makes one")
@@ -265,10 +228,10 @@ def compare(
 
     found = compare_runs(first, second)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     if found["parameters"]:
-        _print_table(
+        print_table(
             "parameters that differ",
             ["parameter", first, second],
             [[p["parameter"], p["first"], p["second"]] for p in found["parameters"]],
@@ -276,7 +239,7 @@ def compare(
     else:
         console.print("the parameters are equal")
     console.print()
-    _print_table(
+    print_table(
         "metrics",
         ["metric", first, second, "difference", "intervals"],
         [
@@ -330,11 +293,11 @@ def check(
     from fer_lib.suite.check import check_run
     from fer_lib.suite.store import latest_run, open_run
 
-    _use_data_dir(data_dir)
+    use_data_dir(data_dir)
     chosen = latest_run() if run_name is None else open_run(run_name)
     found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for row in found:
             console.print(f"{row['chapter']}: {row['state']}", soft_wrap=True)
@@ -342,194 +305,6 @@ def check(
                 console.print(f"  {fault}", soft_wrap=True)
     if any(row["faults"] for row in found):
         raise typer.Exit(1)
-
-
-@data_app.command("list")
-def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List every face set: found, not found or incomplete, what is missing, its licence, how to get it."""
-    from fer_lib.faces.registry import list_sources
-
-    _use_data_dir(data_dir)
-    rows = list_sources()
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
-        if row["exported_from"]:
-            state += f", not official: {row['exported_from']} in its layout"
-        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True)
-        for key in ("title", "expected", "how_to_get", "licence", "citation"):
-            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True)
-
-
-@data_app.command("make")
-def data_make(
-    name: Annotated[str, typer.Argument(metavar="lab|wild|game|micro", help="A synthetic set.")],
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-) -> None:
-    """Make a synthetic face set and keep it, so that chapters find it ready."""
-    from fer_lib.errors import ParameterError
-    from fer_lib.faces.registry import REGISTRY, open_faces
-
-    if name in REGISTRY and REGISTRY[name].reader:
-        raise ParameterError(f"{name} is a real set; the synthetic ones are {_synthetic_names()}")
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
-    people = faces.table["subject"].nunique()
-    console.print(
-        f"{name}: {len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels, "
-        f"checksum {faces.checksum[:16]}",
-        soft_wrap=True,
-    )
-
-
-def _synthetic_names() -> str:
-    from fer_lib.faces.registry import REGISTRY
-
-    return ", ".join(name for name, source in REGISTRY.items() if not source.reader)
-
-
-@data_app.command("sheet")
-def data_sheet(
-    name: SetName,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The PNG file; NAME.png where not given.")
-    ] = None,
-    columns: Annotated[int, typer.Option(min=1, max=60, help="Pictures per emotion.")] = 12,
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Write a contact sheet: some pictures of each emotion, and some sequences."""
-    from fer_lib.faces.registry import REGISTRY, open_faces
-    from fer_lib.files import write_atomically
-    from fer_lib.report.sheet import contact_sheet
-
-    _use_data_dir(data_dir)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
-    file = output or Path(f"{name}.png")
-    write_atomically(file, contact_sheet(faces, columns, seed))
-    console.print(f"contact sheet of {name}: {file}", soft_wrap=True)
-    if not REGISTRY[name].shareable:
-        console.print(f"note: it shows people under licence ({REGISTRY[name].licence})", soft_wrap=True)
-
-
-@data_app.command("describe")
-def data_describe(
-    name: SetName,
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Count a set's pictures by emotion, split, person and action unit."""
-    from fer_lib.faces.registry import open_faces
-    from fer_lib.report.tables import au_table, people_table, split_table
-
-    _use_data_dir(data_dir)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
-    tables = {
-        "pictures and people by split and emotion": split_table(faces),
-        "pictures and sequences per person": people_table(faces),
-        "action units": au_table(faces),
-    }
-    if as_json:
-        found = {title: json.loads(table.to_json(orient="index")) for title, table in tables.items()}
-        _print_json({"name": name, "size": faces.size, **found, "left out": faces.left_out})
-        return
-    console.print(f"{name}: {len(faces):,} pictures of {faces.size[0]} × {faces.size[1]} pixels\n")
-    for title, table in tables.items():
-        if len(table):
-            rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]
-            _print_table(title, ["", *table.columns], rows)
-            console.print()
-    for reason, count in faces.left_out.items():
-        console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
-
-
-def _cell(value: object) -> str:
-    import pandas as pd
-
-    if pd.isna(value):
-        return "–"
-    return f"{value:.2f}" if isinstance(value, float) and value != int(value) else f"{int(value):,}"
-
-
-@data_app.command("check")
-def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Read a real set anew, open every picture of the copy, and compare what is there with what was published."""
-    from fer_lib.faces.integrity import open_every_picture
-    from fer_lib.faces.published import published_table
-    from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
-
-    _use_data_dir(data_dir)
-    faces = read_anew(name, size)
-    opened = open_every_picture(source_files(name), progress=True)
-    status = source_status(name)
-    rows = published_table(faces, published_counts(name))
-    differs = [row for row in rows if row["found"] != row["published"]]
-    if as_json:
-        _print_json({"name": name, **status, "counts": rows, "left out": faces.left_out})
-    else:
-        told = f"; all {opened:,} picture files can be opened" if opened else ""
-        console.print(
-            f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}",
-            soft_wrap=True,
-        )
-        if status["exported_from"]:
-            console.print(
-                f"note: not the official pictures but {status['exported_from']}, exported in its layout",
-                soft_wrap=True,
-            )
-        if rows:
-            counts = [[r["what"], r["published"], r["found"]] for r in rows]
-            _print_table("counts", ["", "published", "found"], counts)
-        for reason, count in faces.left_out.items():
-            console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
-        if not rows:
-            told = "no count of the publication is certain enough to compare with"
-        elif differs:
-            told = f"{len(differs)} of {len(rows)} counts differ from the publication"
-        else:
-            told = "every count is as published"
-        console.print(told)
-    if differs:
-        raise typer.Exit(1)
-
-
-@data_app.command("export")
-def data_export(
-    name: SetName,
-    folder: Annotated[Path, typer.Argument(help="A folder of data sets; LAYOUT is made below it.")],
-    layout: Annotated[
-        str, typer.Option("--as", metavar="LAYOUT", help="The real set whose official layout is written.")
-    ],
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Write a set out in the official layout of a real one, to run its reader and its protocols."""
-    from fer_lib.faces.export import export_faces, export_folder
-    from fer_lib.faces.registry import REGISTRY, open_faces
-
-    _use_data_dir(data_dir)
-    export_folder(layout, folder)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
-    written = export_faces(faces, layout, folder)
-    console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)
-    side = faces.size[0]
-    # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
-    told = (
-        ""
-        if REGISTRY[layout].sizes or side == REGISTRY[layout].size
-        else f", and -p size={side} or --size {side}"
-    )
-    console.print(f"read them with: --faces {layout} --data-dir {folder}{told}", soft_wrap=True)
 
 
 @app.command("_execute", hidden=True)

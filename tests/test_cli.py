@@ -73,7 +73,7 @@ def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):
 
 def test_the_name_in_a_table_is_never_broken(capsys):
     name = "laptop-" + "x" * 40
-    cli._print_table("runs", ["run", "metrics"], [[name, "accuracy [0.1, 0.2] " * 10]])
+    cli.print_table("runs", ["run", "metrics"], [[name, "accuracy [0.1, 0.2] " * 10]])
     told = capsys.readouterr().out
     assert name in told and "[0.1, 0.2]" in " ".join(told.split())
 

@@ -19,6 +19,8 @@ ORDER = (
     "units",
     "report",
     "suite",
+    "console",
+    "cli_data",
     "cli",
 )
 FILES = sorted(file for file in paths.LIBRARY.rglob("*.py") if file != paths.LIBRARY / "__init__.py")

@@ -1,0 +1,41 @@
+"""What the commands share: where they print, tables and JSON, and options that several of them take."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+# What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def print_json(content: object) -> None:
+    """Print ``content`` as JSON and nothing else, so that it can be piped."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """Print ``rows`` under ``title``, as wide as the terminal allows."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        # The first column names what other commands take, so it must not be broken.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+def use_data_dir(folder: Path | None) -> None:
+    """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
+    if folder is not None:
+        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
