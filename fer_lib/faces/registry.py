@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.code import code_hash
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.files import write_atomically
-from fer_lib.imports import reached_files
-from fer_lib.paths import LIBRARY, cache_dir, data_dir
+from fer_lib.paths import cache_dir, data_dir
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -54,7 +54,7 @@ def open_faces(
     require_source(name)
     folder = _folder(source)
     files = _files(source, folder)
-    key = {"code": _code_hash(source), "size": size}
+    key = {"code": code_hash(source.module), "size": size}
     key |= {"files": len(files), "content": _content_hash(source, folder, files)}
     return cached(name, key, lambda: _read(source, folder, size, files))
 
@@ -143,7 +143,7 @@ def fingerprint(name: str, *, subjects: int = 0, size: int = 0, face_seed: int =
     source = _source(name)
     if not source_status(name)["found"]:
         return "absent"
-    key: dict = {"code": _code_hash(source), "size": size or source.size}
+    key: dict = {"code": code_hash(source.module), "size": size or source.size}
     if source.reader:
         key["files"] = [file[:3] for file in _files(source, _folder(source))]
     else:
@@ -272,22 +272,6 @@ def _files(source: Source, folder: Path) -> list[FileState]:
                     local = name.removeprefix(root)
                     found[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
     return sorted(found.values())
-
-
-_NOT_CODE = ("faceset.py", "rows.py", "cache.py", "registry.py", "sources.py", "au_statistics.py")
-"""Files of this folder that keep face sets, or ask about them, but do not decide what is in one."""
-
-
-def _code_hash(source: Source) -> str:
-    """Hex digest of the code below ``fer_lib/faces`` that the set's pictures and labels depend on."""
-    home = LIBRARY / "faces"
-    digest = hashlib.sha256()
-    for file in reached_files(
-        [source.module], lambda file: file.is_relative_to(home) and file.name not in _NOT_CODE
-    ):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(LIBRARY).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")

@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces import code as code_of_sets
 from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
 from fer_lib.faces.sources import Source
 from fer_lib.params import FaceDomain, FaceSource
-from fer_lib.paths import BOOK
+from fer_lib.paths import BOOK, LIBRARY
 
 ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
 
@@ -302,8 +303,8 @@ def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages
     assert fingerprint("lab", **ARGUMENTS) in keys
 
     code = tmp_path / "render.py"
-    monkeypatch.setattr(registry, "LIBRARY", tmp_path)
-    monkeypatch.setattr(registry, "reached_files", lambda modules, follow: [code])
+    monkeypatch.setattr(code_of_sets, "LIBRARY", tmp_path)
+    monkeypatch.setattr(code_of_sets, "reached_files", lambda modules, follow: [code])
     for text in ("x = 1", "x = 2"):
         code.write_text(text)
         keys.add(fingerprint("lab", **ARGUMENTS))
@@ -315,16 +316,16 @@ def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages
 def code_of(name: str, monkeypatch) -> set[str]:
     """The files, below the folder of face sets, whose content the set's fingerprint follows."""
     found = []
-    reached = registry.reached_files
+    reached = code_of_sets.reached_files
 
     def listen(modules, follow):
         found.extend(reached(modules, follow))
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "reached_files", listen)
-        registry._code_hash(REGISTRY[name])
-    return {file.relative_to(registry.LIBRARY / "faces").as_posix() for file in found}
+        patch.setattr(code_of_sets, "reached_files", listen)
+        code_of_sets.code_hash(REGISTRY[name].module)
+    return {file.relative_to(LIBRARY / "faces").as_posix() for file in found}
 
 
 def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other(monkeypatch):

