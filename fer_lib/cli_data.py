@@ -184,18 +184,25 @@ def data_export(
     layout: Annotated[
         str, typer.Option("--as", metavar="LAYOUT", help="The real set whose official layout is written.")
     ],
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without", metavar="EMOTION", help="Leave out what the layout has no name for; repeatable."
+        ),
+    ] = None,
     subjects: Subjects = 0,
     size: Size = 0,
     seed: FaceSeed = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Write a set out in the official layout of a real one, to run its reader and its protocols."""
-    from fer_lib.faces.export import export_faces, export_folder
+    from fer_lib.faces.export import export_faces, export_folder, leave_out
     from fer_lib.faces.registry import REGISTRY, open_faces
 
     use_data_dir(data_dir)
     export_folder(layout, folder)
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    faces = leave_out(faces, without or [])
     written = export_faces(faces, layout, folder)
     console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)
     side = faces.size[0]

@@ -1,10 +1,11 @@
 """A face set written out in the official layout of another: whole, or not at all."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from fer_lib.errors import DataError
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.registry import EXPORT_NOTE, require_layout, write_layout
 from fer_lib.files import whole_folder
 
@@ -42,3 +43,17 @@ def export_folder(layout: str, data_dir: Path) -> Path:
     if folder.exists() or folder.is_symlink():
         raise DataError(f"{folder}: exists already; name another folder, or move it away")
     return folder
+
+
+def leave_out(faces: FaceSet, emotions: Sequence[str]) -> FaceSet:
+    """``faces`` without the sequences that show one of ``emotions``: a layout may have no name for some.
+
+    A sequence goes as a whole, with the neutral pictures that it starts from. Raises ParameterError for an emotion that is
+    not one of ``LABELS``.
+    """
+    unknown = [emotion for emotion in emotions if emotion not in LABELS]
+    if unknown:
+        raise ParameterError(f"no emotion {unknown[0]!r} to leave out; there are {', '.join(LABELS)}")
+    table = faces.table
+    gone = set(table.loc[table["emotion"].isin(emotions), "sequence"])
+    return faces.select(~table["sequence"].isin(gone).to_numpy())

@@ -6,7 +6,7 @@ import pytest
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces import registry
-from fer_lib.faces.export import export_faces
+from fer_lib.faces.export import export_faces, leave_out
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import fer2013
 
@@ -72,3 +72,15 @@ def test_an_error_of_a_reader_names_the_copy(faces, tmp_path, monkeypatch):
     folder = export_faces(faces.select([0, 1, 2, 3]), "jaffe", tmp_path)
     with pytest.raises(DataError, match=rf"^jaffe, read from {folder}: 2 people cannot be divided"):
         registry.read_anew("jaffe", 48)
+
+
+def test_a_sequence_is_left_out_with_the_neutral_picture_that_it_starts_from(faces):
+    table = faces.table.assign(
+        sequence=list("aabbcc"), emotion=["neutral", "fear", "neutral", "anger", "fear", ""]
+    )
+    kept = leave_out(FaceSet("wild", faces.pixels, table), ["fear"])
+    assert kept.table["sequence"].tolist() == ["b", "b"]
+    np.testing.assert_array_equal(kept.pixels, faces.pixels[2:4])
+    assert len(leave_out(faces, [])) == len(faces)
+    with pytest.raises(ParameterError, match="no emotion 'joy'"):
+        leave_out(faces, ["joy"])

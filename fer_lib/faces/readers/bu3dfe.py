@@ -111,7 +111,7 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     if unknown:
         raise DataError(
             f"face set {faces.name!r}: {unknown[0] or 'unlabelled'} pictures; this layout has names only for "
-            f"{', '.join(EMOTIONS)}: leave the others out first"
+            f"{', '.join(EMOTIONS)}: leave the others out first (--without)"
         )
     sequences = list(sequences_of(faces))
     subjects = official_ids(

@@ -307,7 +307,7 @@ def shown_emotion(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) ->
     if shown[0] not in names:
         raise DataError(
             f"{where} is {shown[0] or 'not labelled'}; this layout has a name only for {', '.join(names)}: "
-            "leave the others out first"
+            "leave the others out first (--without)"
         )
     return shown[0]
 
