@@ -7,7 +7,10 @@ import signal
 import psutil
 import pytest
 
+from fer_lib.params import TrainingParameters
+
 pytestmark = pytest.mark.whole_suite
+DEFAULT = TrainingParameters().epochs
 
 
 def done(clone, chapter):
@@ -37,14 +40,14 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert record.read_text() == before
 
     told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", expect=2)
-    assert "exists with other parameters (training.epochs 20 → 6)" in told
+    assert f"exists with other parameters (training.epochs {DEFAULT} → 6)" in told
     assert "--update" in told and "--replace" in told
 
     states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
-    assert [state["reasons"] for state in states] == [[], ["parameter epochs 20 → 6"]]
+    assert [state["reasons"] for state in states] == [[], [f"parameter epochs {DEFAULT} → 6"]]
 
     told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", "--update")
-    assert "training: parameter epochs 20 → 6" in told and "up to date: faces" in told
+    assert f"training: parameter epochs {DEFAULT} → 6" in told and "up to date: faces" in told
     assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a"), "as it was asked for"
 
     toy_clone.write_chapter("faces", "x = 2")
@@ -125,7 +128,7 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
         (["run", "-p", "epohcs=5"], "no chapter has a parameter 'epohcs' (did you mean 'epochs'?)"),
         (
             ["run", "-p", "epochs=many"],
-            "training.epochs = 'many' is not allowed: it must be int, ≥ 1, ≤ 2000",
+            "training.epochs = 'many' is not allowed: it must be int, ≥ 1, ≤ 5000",
         ),
         (["run", "-p", "epochs"], "expected NAME=VALUE"),
         (["run", "-p", "trainig.epochs=5"], "no chapter 'trainig' (did you mean 'training'?)"),
