@@ -272,8 +272,13 @@ def test_an_interrupt_leaves_neither_processes_nor_an_entry(cache, monkeypatch):
     monkeypatch.setattr(generate, "_bar", interrupted_after_one)
     monkeypatch.setattr(generate, "usable_cores", lambda: 2)
     recipe = Recipe("game", subjects=200, size=24, seed=77)
-    with pytest.raises(KeyboardInterrupt):
-        synthetic_faces(**vars(recipe))
+    # A shell starts what it puts into the background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            synthetic_faces(**vars(recipe))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert 1 <= len(workers) <= 2
     assert all(worker.returncode is not None for worker in workers)
     place = entry("game", cache_key(recipe))
