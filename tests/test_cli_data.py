@@ -120,7 +120,10 @@ def test_only_real_sets_are_checked(monkeypatch, capsys, name):
     assert code == 2 and name in err and "fer2013, ferplus" in err
 
 
-@pytest.mark.parametrize(("layout", "told"), [("lab", "no official layout"), ("fer2013", "exists already")])
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [("lab", "no official layout"), ("ckpluss", "the layouts are fer2013"), ("fer2013", "exists already")],
+)
 def test_an_export_that_cannot_be_is_refused_before_faces_are_made(
     asked, monkeypatch, capsys, tmp_path, layout, told
 ):

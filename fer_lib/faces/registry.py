@@ -97,9 +97,9 @@ def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
 
 def require_layout(name: str) -> None:
     """Raise ParameterError unless ``name`` is a real set, in whose layout faces can be written."""
-    if not _source(name).writer:
-        known = ", ".join(s.name for s in SOURCES if s.writer)
-        raise ParameterError(f"{name} has no official layout; the layouts are {known}")
+    known = [source.name for source in SOURCES if source.writer]
+    if name not in known:
+        raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(known)}")
 
 
 def _read(source: Source, folder: Path, size: int, files: "list[FileState]") -> "FaceSet":
