@@ -21,6 +21,16 @@ FaceSource = Literal[
     *("fer2013", "ferplus", "ckplus", "tfd", "jaffe", "casme2", "samm", "mmi", "oulu_casia"),
     *("bu3dfe", "bu4dfe", "bp4d", "bp4dplus", "novaemotions"),
 ]
+Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
+"""The networks that ``models.factory.build_network`` builds by name."""
+
+Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
+"""The losses that ``learn.losses.build_loss`` builds by name."""
+
+FaceField = Annotated[
+    FaceSource,
+    Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
+]
 Profile = Literal["smoke", "laptop", "paper"]
 
 FaceArguments = tuple[tuple[str, object], ...]
@@ -35,12 +45,7 @@ class ChapterParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    faces: Annotated[
-        FaceSource,
-        Field(
-            description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"
-        ),
-    ] = "lab"
+    faces: FaceField = "lab"
     subjects: Annotated[
         int, Field(ge=0, le=20_000, description="synthetic faces: number of people; 0 takes the set's own")
     ] = 0
@@ -94,34 +99,56 @@ class FacesParameters(ChapterParameters):
         return (self.face_source, *((("name", name), *fields.items()) for name, fields in beside))
 
 
-class TrainingParameters(ChapterParameters):
-    """Chapter ``training``: the zero-bias CNN of Khorrami et al. (2015)."""
+class RecipeParameters(ChapterParameters):
+    """What a chapter that trains classifiers takes: the fields of ``learn.recipe.Recipe``."""
 
     epochs: Annotated[int, Field(ge=1, le=5000, description="passes over the training split")] = 60
     batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per training step")] = 32
     lr: Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")] = 0.03
     schedule: Annotated[
-        Literal["constant", "onecycle"], Field(description="constant as published, or one-cycle")
+        Literal["constant", "onecycle", "cosine"],
+        Field(description="learning rate: constant as published, one-cycle, or a cosine down from the peak"),
     ] = "onecycle"
+    nesterov: Annotated[bool, Field(description="Nesterov's momentum in place of the plain one")] = False
     weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of SGD")] = 1e-5
+    clip: Annotated[float, Field(ge=0, le=1000, description="largest norm of the gradient; 0 clips none")] = (
+        0.0
+    )
+    class_weights: Annotated[
+        bool, Field(description="weigh each class in the loss by the inverse of its training pictures")
+    ] = False
     dropout: Annotated[
-        float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the paper")
+        float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
     ] = 0.5
     augment: Annotated[
-        Literal["none", "light", "published"],
-        Field(description="augmentation: none, light (flip, small changes), or as published (A)"),
+        Literal["none", "light", "standard", "published"],
+        Field(
+            description="augmentation: none, light (flip, small changes), standard (for pictures of the wild), or "
+            "as published by Khorrami et al. (A)"
+        ),
     ] = "light"
-    gain: Annotated[
-        float,
+    mixup: Annotated[
+        float, Field(ge=0, le=10, description="mixup: alpha of the Beta distribution; 0 mixes none")
+    ] = 0.0
+    start_size: Annotated[
+        int,
         Field(
             ge=0,
-            le=10,
-            description="initial weights: sd times sqrt(fan-in); 0 draws it from U(0.2, 1.2) as published",
+            le=256,
+            multiple_of=8,
+            description="side in pixels of the training pictures at the start, growing to their own; 0 keeps it",
         ),
-    ] = 1.0
-    bias: Annotated[bool, Field(description="biases in the convolutions; the paper's network has none")] = (
-        False
-    )
+    ] = 0
+    averaging: Annotated[
+        float,
+        Field(ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"),
+    ] = 0.0
+    patience: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, description="epochs without a better validation accuracy before the end; 0 never"
+        ),
+    ] = 0
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
         Field(description="number format of training; auto times a few steps on a CPU"),
@@ -129,6 +156,54 @@ class TrainingParameters(ChapterParameters):
     bootstrap: Annotated[
         int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
     ] = 2000
+
+
+class TrainingParameters(RecipeParameters):
+    """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by default."""
+
+    network: Annotated[Network, Field(description="the network")] = "zero_bias"
+    gain: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description="zero_bias: sd of the initial weights times sqrt(fan-in); 0 draws it from U(0.2, 1.2) as published",
+        ),
+    ] = 1.0
+    bias: Annotated[
+        bool, Field(description="zero_bias: biases in the convolutions; the paper's network has none")
+    ] = False
+    loss: Annotated[Loss, Field(description="the loss function")] = "cross_entropy"
+    folds: Annotated[
+        int, Field(ge=0, le=200, description="folds of the protocol that are trained and tested; 0 takes all")
+    ] = 2
+    test_time: Annotated[
+        Literal["none", "flip", "ten_crop"],
+        Field(description="test-time augmentation: none, the mirror image too, or ten crops"),
+    ] = "none"
+    ablation_epochs: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
+        ),
+    ] = 10
+
+
+class StructureAndLossParameters(RecipeParameters):
+    """Chapter ``structure_and_loss``: the question of Liu (2019), and the ladder of ingredients."""
+
+    faces: FaceField = "wild"
+    structures: Annotated[
+        str,
+        Field(
+            description="networks to compare, separated by commas; `ferbook params` lists them for training"
+        ),
+    ] = "zero_bias,breuer,residual"
+    losses: Annotated[str, Field(description="loss functions to compare, separated by commas")] = (
+        "cross_entropy,label_smoothing,focal"
+    )
+    seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 2
+    ladder: Annotated[bool, Field(description="climb the ladder of ingredients too")] = True
 
 
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
