@@ -1,0 +1,313 @@
+"""The published protocols: which pictures are learned from, selected on and tested on, fold by fold.
+
+A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where a set says who is
+shown, nobody is on two sides of a fold.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.faceset import LABELS, SPLITS, FaceSet
+from fer_lib.faces.leakage import copy_groups
+
+TEN = 10
+"""Folds of the protocols by subject; also the share of the people (one tenth) that validates where one is left out."""
+
+SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+"""The basic emotions: CK+ without neutral and contempt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Rows of the labelled pictures (``faces.labelled()``), each int64 and ascending; no row is in two of the three."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """How a classifier is tested on one face set.
+
+    ``name`` and ``about`` are for readers, ``source`` says where the protocol was published. ``classes``: the emotions told apart, in
+    the order of ``LABELS``; pictures of others are in no fold.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    about: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A protocol without pictures. ``divide``: from the labelled pictures and which of them count to the folds."""
+
+    name: str
+    source: str
+    about: str
+    divide: Callable[[FaceSet, np.ndarray], list[Fold]]
+    classes: tuple[str, ...] = ()
+
+
+def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Protocol:
+    """The published protocol of the data set that ``faces`` comes from (the column ``dataset``).
+
+    ``classes``: the emotions to tell apart; None takes those of the protocol that occur, which of CK+ are eight, neutral and
+    contempt among them, and for its six-class protocol are given as ``SIX``. A synthetic set has the protocol of the set
+    that it stands in for.
+
+    Raises DataError for pictures of several data sets, of one without a protocol or without emotions; for fewer than three
+    people, or nobody named, where people are divided; and where a part of a fold is empty. Raises ParameterError for a class
+    that does not occur, is named twice, or stands alone. Which classes a fold lacks is told by ``leak_table``.
+    """
+    faces = faces.labelled()
+    datasets = sorted(set(faces.table["dataset"]))
+    if len(datasets) > 1:
+        raise DataError(
+            f"face set {faces.name!r} joins pictures of {', '.join(datasets)}; a protocol belongs to one data set"
+        )
+    if datasets[0] not in _PLANS:
+        raise DataError(
+            f"face set {faces.name!r}: no protocol of the data set {datasets[0]!r}; there are those of {', '.join(_PLANS)}"
+        )
+    plan = _PLANS[datasets[0]]
+    classes = _classes(faces, plan, classes)
+    folds = plan.divide(faces, faces.table["emotion"].isin(classes).to_numpy())
+    for number, fold in enumerate(folds):
+        for part in SPLITS:
+            if not len(getattr(fold, part)):
+                raise DataError(
+                    f"face set {faces.name!r}, fold {number} of {len(folds)} ({plan.name}): no picture of "
+                    f"{', '.join(classes)} to {_PURPOSE[part]}; take more people or more classes"
+                )
+    return Protocol(f"{plan.name}, {len(classes)} classes", plan.source, classes, tuple(folds), plan.about)
+
+
+_PURPOSE = {"train": "learn from", "valid": "select on", "test": "test on"}
+
+
+def _classes(faces: FaceSet, plan: _Plan, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    present = faces.classes
+    if asked is None:
+        chosen = tuple(e for e in present if e in (plan.classes or LABELS))
+    else:
+        absent = [emotion for emotion in asked if emotion not in present]
+        if absent:
+            raise ParameterError(
+                f"face set {faces.name!r} has no picture of {absent[0]!r}; its emotions are {', '.join(present)}"
+            )
+        if len(set(asked)) < len(asked):
+            raise ParameterError(f"a class is named twice in {', '.join(asked)}")
+        chosen = tuple(e for e in present if e in asked)
+    if len(chosen) < 2:
+        raise ParameterError(
+            f"face set {faces.name!r}: {', '.join(chosen) or 'no class'} to tell apart; at least two are needed"
+        )
+    return chosen
+
+
+def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
+    """The pictures of fold ``number`` (from 0) with ``split`` as the fold has it; other pictures are left out.
+
+    ``faces`` is the set that ``protocol`` was made of. Raises ParameterError for a fold that is not there, DataError where a
+    class is absent from its training pictures; a class may be absent from the test pictures, which ``leak_table`` lists.
+    """
+    if not 0 <= number < len(protocol.folds):
+        raise ParameterError(
+            f"no fold {number}; {protocol.name} has {len(protocol.folds)}, numbered from 0 to {len(protocol.folds) - 1}"
+        )
+    fold = protocol.folds[number]
+    labelled = faces.labelled()
+    absent = _absent(labelled, protocol.classes, fold.train)
+    if absent:
+        raise DataError(
+            f"face set {faces.name!r}, fold {number} of {protocol.name}: no training picture of {', '.join(absent)}; "
+            "leave the class out, or take more people"
+        )
+    split = np.full(len(labelled), "", dtype=object)
+    for part in SPLITS:
+        split[getattr(fold, part)] = part
+    rows = np.flatnonzero(split != "")
+    kept = labelled.select(rows)
+    return FaceSet(
+        faces.name,
+        kept.pixels,
+        kept.table.assign(split=split[rows]),
+        masks=kept.masks,
+        mask_aus=kept.mask_aus,
+        landmarks=kept.landmarks,
+        left_out=kept.left_out,
+    )
+
+
+def _absent(labelled: FaceSet, classes: tuple[str, ...], rows: np.ndarray) -> list[str]:
+    present = set(labelled.table["emotion"].to_numpy()[rows])
+    return [emotion for emotion in classes if emotion not in present]
+
+
+def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
+    """One row per fold of ``protocol``, made of ``faces``: its sizes, what its sides share, which classes it lacks.
+
+    ``fold`` (from 0); ``train``, ``valid``, ``test``: pictures. ``tested_subjects`` and ``tested_copies``: people, and test pictures that equal
+    one pixel for pixel, who are also among the pictures learned from or selected on; ``validated_subjects`` and ``validated_copies``: the
+    same of the validation against the training pictures. People are missing (``<NA>``) where a side names nobody.
+    ``absent_from_train`` and ``absent_from_test``: classes without a picture there, separated by commas.
+    """
+    labelled = faces.labelled()
+    copies = copy_groups(labelled)
+    subjects = labelled.table["subject"].to_numpy()
+    rows = []
+    for number, fold in enumerate(protocol.folds):
+        seen = np.concatenate([fold.train, fold.valid])
+        rows.append(
+            {
+                "fold": number,
+                **{part: len(getattr(fold, part)) for part in SPLITS},
+                "tested_subjects": _shared_people(subjects[seen], subjects[fold.test]),
+                "tested_copies": int(np.isin(copies[fold.test], copies[seen]).sum()),
+                "validated_subjects": _shared_people(subjects[fold.train], subjects[fold.valid]),
+                "validated_copies": int(np.isin(copies[fold.valid], copies[fold.train]).sum()),
+                "absent_from_train": ", ".join(_absent(labelled, protocol.classes, fold.train)),
+                "absent_from_test": ", ".join(_absent(labelled, protocol.classes, fold.test)),
+            }
+        )
+    return pd.DataFrame(rows).astype({"tested_subjects": "Int64", "validated_subjects": "Int64"})
+
+
+def _shared_people(first: np.ndarray, second: np.ndarray) -> object:
+    sides = [set(side) - {""} for side in (first, second)]
+    return len(sides[0] & sides[1]) if all(sides) else pd.NA
+
+
+def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+    """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before."""
+    people, index = _people(faces, np.ones(len(faces), bool))
+    count = min(TEN, len(people))
+    home = index % count
+    return [_fold(counted, home == k, home == (k + 1) % count) for k in range(count)]
+
+
+def _leave_one_out(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+    """One person is tested, the next tenth of the sorted people (at least one, from the last on to the first) selected on."""
+    people, index = _people(faces, counted)
+    further = -(-len(people) // TEN)
+    after = [(index - k) % len(people) for k in range(len(people))]
+    return [_fold(counted, ahead == 0, (ahead >= 1) & (ahead <= further)) for ahead in after]
+
+
+def _official_split(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+    split = faces.table["split"].to_numpy()
+    return [_fold(counted, split == "test", split == "valid")]
+
+
+def _official_folds(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+    """TFD's five; of folds that are equal, as in another set written in its layout, one is kept."""
+    columns = dict.fromkeys(tuple(faces.table[f"fold{k}"]) for k in range(1, 6))
+    return [_fold(counted, split == "test", split == "valid") for split in map(np.array, columns)]
+
+
+def _people(faces: FaceSet, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted people of the ``counted`` pictures, and int64 (N,) each picture's person as an index (-1: none of them)."""
+    subject = faces.table["subject"]
+    unknown = np.flatnonzero((subject == "").to_numpy() & counted)
+    if len(unknown):
+        raise DataError(
+            f"face set {faces.name!r}, row {unknown[0]} of the labelled pictures: no subject; its protocol divides people"
+        )
+    people = np.unique(subject.to_numpy()[counted].astype(str))
+    if len(people) < len(SPLITS):
+        raise DataError(
+            f"face set {faces.name!r}: {len(people)} people cannot be divided into training, validation and test; "
+            "at least 3 are needed"
+        )
+    return people, pd.Index(people).get_indexer(subject).astype(np.int64)
+
+
+def _fold(counted: np.ndarray, test: np.ndarray, valid: np.ndarray) -> Fold:
+    parts = (counted & ~test & ~valid, counted & valid, counted & test)
+    return Fold(*(np.flatnonzero(part).astype(np.int64) for part in parts))
+
+
+_CKPLUS = _Plan(
+    name="ten folds by subject",
+    source="Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code",
+    about=(
+        "Of each labelled sequence the neutral first frame and the last three. The people, sorted, are numbered from 0; "
+        "person i is tested in fold i modulo 10, and the next fold is for validation."
+    ),
+    divide=_by_index,
+)
+_JAFFE = _Plan(
+    name="leave one subject out",
+    source="Lyons et al. 1998 introduced the set; leaving one subject out is customary",
+    about=(
+        "Each person is tested once, by a network that never saw her. The next tenth of the sorted people, rounded up, is for "
+        "validation: never the test person, which flatters."
+    ),
+    divide=_leave_one_out,
+)
+_MICRO = replace(
+    _JAFFE,
+    source="Yan et al. 2014 (CASME II): leave one subject out; five classes, as is customary",
+    classes=("disgust", "happiness", "surprise", "repression", "other"),
+)
+_FER2013 = _Plan(
+    name="official split",
+    source="Goodfellow et al. 2013 (arXiv:1307.0414)",
+    about=(
+        "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is shown, and has "
+        "copies of pictures across its parts."
+    ),
+    divide=_official_split,
+)
+_TFD = _Plan(
+    name="official folds",
+    source="Susskind, Anderson & Hinton 2010 (UTML TR 2010-001); used by Khorrami et al. 2015",
+    about=(
+        "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ and JAFFE: a "
+        "network of one is not tested on the other."
+    ),
+    divide=_official_folds,
+)
+_POSED = replace(
+    _CKPLUS,
+    source="Subject-independent ten folds, as is customary; the fold of each person is ours, since none is published",
+    about=(
+        "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold is for validation."
+    ),
+)
+
+_PLANS: dict[str, _Plan] = {
+    "ckplus": _CKPLUS,
+    "lab": _CKPLUS,
+    "tfd": _TFD,
+    "fer2013": _FER2013,
+    "ferplus": replace(
+        _FER2013,
+        source="Barsoum et al. 2016 (arXiv:1608.01041): the parts of FER2013, with the votes of ten people",
+    ),
+    "wild": replace(
+        _FER2013,
+        source="The division by people that the set is made with; it stands in for FER2013 (Goodfellow et al. 2013)",
+        about="Some people are learned from, others selected on, and others tested.",
+    ),
+    "jaffe": _JAFFE,
+    "casme2": _MICRO,
+    "micro": _MICRO,
+    "samm": replace(
+        _MICRO,
+        source="Davison et al. 2018 (SAMM); the five classes with the most clips, as is customary",
+        classes=("anger", "contempt", "happiness", "surprise", "other"),
+    ),
+    **dict.fromkeys(("mmi", "oulu_casia", "bu3dfe", "bu4dfe", "bp4d", "bp4dplus"), _POSED),
+}
+_PLANS["game"] = _PLANS["novaemotions"] = replace(
+    _PLANS["wild"], source="Division by people of our own; the official one of NovaEmotions is not known"
+)
