@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.errors import ParameterError
+from fer_lib.models.classifier import Classifier
 
 FILTERS = (64, 128, 256)
 DENSE_UNITS = 300
@@ -28,7 +29,7 @@ class LocalMeanRemoval(nn.Module):
         return 2 * (pictures - F.avg_pool2d(pictures, 5, stride=1, padding=2, count_include_pad=True))
 
 
-class ZeroBiasCNN(nn.Module):
+class ZeroBiasCNN(Classifier):
     """Three 5×5 convolutions without biases, a maximum per quadrant, one dense layer of 300 units.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). The paper's
@@ -50,8 +51,7 @@ class ZeroBiasCNN(nn.Module):
     bias starts at one, the output's at zero.
     They come from ``generator``, or from torch's global one (``torch.manual_seed``).
 
-    Raises ParameterError where ``size`` is not a positive multiple of 8, ``n_classes`` is below 2 or ``dropout``
-    is outside [0, 1), and when it is shown pictures of another size.
+    Raises ParameterError as ``Classifier`` says, and where ``gain`` is not positive.
     """
 
     def __init__(
@@ -64,24 +64,9 @@ class ZeroBiasCNN(nn.Module):
         gain: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        if size < 8 or size % 8:
-            raise ParameterError(
-                f"size {size}: the network halves a picture three times; give a multiple of 8"
-            )
-        if n_classes < 2:
-            raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
-        if not 0 <= dropout < 1:
-            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        super().__init__(n_classes, size, dropout, bias=bias, gain=gain)
         if gain is not None and gain <= 0:
             raise ParameterError(f"gain {gain}: give a positive number")
-        self.arguments = {
-            "n_classes": n_classes,
-            "size": size,
-            "dropout": dropout,
-            "bias": bias,
-            "gain": gain,
-        }
         first, second, third = FILTERS
         self.standardise = LocalMeanRemoval()
         self.conv1 = nn.Conv2d(1, first, 5, padding=2, bias=bias)
@@ -108,14 +93,3 @@ class ZeroBiasCNN(nn.Module):
             layer.weight.normal_(0, k / math.sqrt(fan_in), generator=generator)
             if layer.bias is not None:
                 layer.bias.fill_(1.0 if layer is self.dense else 0.0)
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        size = self.arguments["size"]
-        if pictures.shape[1:] != (1, size, size):
-            raise ParameterError(
-                f"this network was built for pictures (B, 1, {size}, {size}) and was given {tuple(pictures.shape)}; "
-                "build it with their size"
-            )
-        for layer in self.children():
-            pictures = layer(pictures)
-        return pictures
