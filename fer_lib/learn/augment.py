@@ -1,4 +1,4 @@
-"""The paper's data augmentation, for a whole batch at once on the batch's device."""
+"""Data augmentation, the papers' and ours, for a whole batch at once on the batch's device."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,9 @@ class Augmentation:
     ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``: side
     of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks. ``shift``:
     how far the window may move, as a share of the room there is: 1 lets a small window reach the
-    picture's edge and a large one keep the whole picture inside. ``gamma``, ``gain``, ``offset``: grey
+    picture's edge and a large one keep the whole picture inside; ``move``: how far it may move besides, as a share of the
+    picture's side. ``cutout``: side of a square, as a share of the picture's, that is blotted out with the picture's mean
+    grey wherever its centre falls (DeVries and Taylor 2017); 0 leaves it. ``gamma``, ``gain``, ``offset``: grey
     jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are the ranges of the authors' code. That code
     does not clip: it stretches each jittered picture to fill [0, 1], which undoes gain and offset.
     """
@@ -24,23 +26,36 @@ class Augmentation:
     rotation: float = 5.0
     window: tuple[float, float] = (0.7, 1.4)
     shift: float = 1.0
+    move: float = 0.0
     gamma: tuple[float, float] = (0.25, 4.0)
     gain: tuple[float, float] = (0.7, 1.4)
     offset: float = 0.1
+    cutout: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("window", "gamma", "gain"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ParameterError(f"augmentation {name} {(low, high)}: give 0 < lowest <= highest")
-        if not 0 <= self.flip <= 1:
-            raise ParameterError(f"augmentation flip {self.flip}: give a probability")
+        for name in ("flip", "move", "cutout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ParameterError(f"augmentation {name} {getattr(self, name)}: give a share in [0, 1]")
 
 
 LIGHT = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
 """Mirror images and small changes: for trainings too short to make use of the authors' strong ones."""
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "light": LIGHT, "published": Augmentation()}
+STANDARD = Augmentation(
+    rotation=12.0, window=(0.88, 1.12), move=0.08, gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05
+)
+"""For pictures of the wild, in which faces are turned, off their place and of different sizes."""
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    "light": LIGHT,
+    "standard": STANDARD,
+    "published": Augmentation(),
+}
 """By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""
 
 
@@ -63,22 +78,27 @@ def window_matrices(
 
 
 def augment(
-    pictures: torch.Tensor, augmentation: Augmentation, generator: torch.Generator | None = None
+    pictures: torch.Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator | None = None,
+    size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit at random; same shape, type and device.
+    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit at random; same type and device.
 
-    Beyond a picture's edge is black, as in the authors' code. The random numbers are drawn on the CPU
+    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so it costs less. Beyond
+    a picture's edge is black, as in Khorrami et al.'s code. The random numbers are drawn on the CPU
     from ``generator`` (or the global one), so the same seed gives the same batch on every device.
     """
     batch, _, height, width = pictures.shape
-    draws = torch.rand((batch, 8), generator=generator).to(pictures.device, pictures.dtype)
-    flip, rotation, window, x, y, gamma, gain, offset = draws.unbind(1)
+    draws = torch.rand((batch, 10), generator=generator).to(pictures.device, pictures.dtype)
+    flip, rotation, window, x, y, gamma, gain, offset, *hole = draws.unbind(1)
 
     def between(draw: torch.Tensor, low: float, high: float) -> torch.Tensor:
         return low + draw * (high - low)
 
     side = between(window, *augmentation.window)
-    room = augmentation.shift * (1 - side).abs().unsqueeze(1)
+    # In half picture sides, as the matrices take it.
+    room = (augmentation.shift * (1 - side).abs() + 2 * augmentation.move).unsqueeze(1)
     matrices = window_matrices(
         flip < augmentation.flip,
         between(rotation, -augmentation.rotation, augmentation.rotation),
@@ -86,7 +106,7 @@ def augment(
         room * (2 * torch.stack((x, y), dim=1) - 1),
         height / width,
     )
-    grid = F.affine_grid(matrices, list(pictures.shape), align_corners=False)
+    grid = F.affine_grid(matrices, [batch, 1, *(size or (height, width))], align_corners=False)
     moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def per_picture(values: torch.Tensor) -> torch.Tensor:
@@ -95,4 +115,17 @@ def augment(
     grey = moved.pow(per_picture(between(gamma, *augmentation.gamma)))
     grey = grey * per_picture(between(gain, *augmentation.gain))
     grey = grey + per_picture(between(offset, -augmentation.offset, augmentation.offset))
-    return grey.clamp(0, 1)
+    grey = grey.clamp(0, 1)
+    return _blotted(grey, *hole, augmentation.cutout) if augmentation.cutout else grey
+
+
+def _blotted(pictures: torch.Tensor, x: torch.Tensor, y: torch.Tensor, share: float) -> torch.Tensor:
+    """Each picture's mean grey in a square of ``share`` of the sides around the point (``x``, ``y``), shares of the sides too."""
+
+    def near(centres: torch.Tensor, pixels: int) -> torch.Tensor:
+        places = (torch.arange(pixels, device=centres.device, dtype=centres.dtype) + 0.5) / pixels
+        return (places - centres.unsqueeze(1)).abs() < share / 2
+
+    height, width = pictures.shape[2:]
+    hole = near(y, height).unsqueeze(2) & near(x, width).unsqueeze(1)
+    return torch.where(hole.unsqueeze(1), pictures.mean((1, 2, 3), keepdim=True), pictures)

@@ -1,48 +1,38 @@
 """Training a network with fastai, silently, with the epoch chosen on the validation split."""
 
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.mixup import MixUp
 from fastai.callback.progress import ProgressCallback
-from fastai.callback.schedule import ParamScheduler, combined_cos
-from fastai.learner import Learner
-from fastai.metrics import accuracy
-from fastai.optimizer import SGD
+from fastai.callback.schedule import ParamScheduler
+from fastai.callback.training import GradientClip
+from fastai.learner import Learner, Recorder
+from fastai.optimizer import OptimWrapper
 from fastai.torch_core import set_seed
 from fastcore.basics import noop
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.errors import DataError, ParameterError
+from fer_lib.errors import FerError, ParameterError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.augment import Augmentation
-from fer_lib.learn.loaders import batches, face_loaders
+from fer_lib.learn.augment import AUGMENTATIONS
+from fer_lib.learn.averaging import Averaging
+from fer_lib.learn.curve import Curve, Divergence, Training
+from fer_lib.learn.growth import Growth
+from fer_lib.learn.loaders import FaceBatches, face_loaders
 from fer_lib.learn.memory import keep_freed_memory
+from fer_lib.learn.objective import Objective
 from fer_lib.learn.precision import Precision, Request, choose_precision, leave_autocast
+from fer_lib.learn.recipe import Recipe
+from fer_lib.learn.schedule import rate_of
+from fer_lib.learn.targets import balancing_weights, class_counts, vote_shares
 
 MOMENTUM = 0.9
 """As in Khorrami et al. 2015."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """What ``fit`` did. The weights are in the learner's model.
-
-    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` and ``valid_loss`` (mean cross-entropy per picture, nats;
-    the training loss is measured while the weights change, with dropout and augmentation on),
-    ``valid_accuracy`` (share) and ``seconds``. ``best_epoch``: the epoch whose weights were kept.
-    """
-
-    curve: pd.DataFrame
-    best_epoch: int
 
 
 def seed_everything(seed: int) -> None:
@@ -54,158 +44,192 @@ def seed_everything(seed: int) -> None:
     set_seed(seed, reproducible=True)
 
 
-class Curve(Callback):
-    """Keeps the numbers of each epoch, and the weights of the best one in memory.
+def train(
+    faces: FaceSet,
+    model: nn.Module,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    watch: FaceSet | None = None,
+) -> Training:
+    """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that ``valid`` chose.
 
-    Best is the highest validation accuracy; of equals the lowest validation loss, then the earliest. The test split
-    is not known here.
+    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch with the highest
+    validation accuracy is kept, of equals the one with the lowest validation loss; with ``recipe.averaging`` both are
+    those of the averaged weights. ``seed`` orders, augments and mixes the batches and draws the dropout: with the same network
+    and seed a machine gives the same weights; the global random state is left as it was. ``watch`` is scored after each epoch
+    (``watched_accuracy`` in the curve) and influences nothing. Nothing is printed, no file is written.
+
+    Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in ``train``, or
+    lacks the votes that the loss needs; ParameterError where the network and the pictures do not fit, where
+    the recipe asks for what there is not, where the loss stops being a finite number (the model then has its last good
+    weights) and where a GPU's memory is too small.
     """
-
-    order = 60  # after fastai's Recorder (50), whose validation figures are read
-
-    def before_fit(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.best_epoch = 0
-        self.best_weights: dict[str, torch.Tensor] = {}
-        self.diverged_in: int | None = None
-
-    def before_epoch(self) -> None:
-        self.started = time.perf_counter()
-
-    def before_train(self) -> None:
-        self.summed_loss = torch.zeros((), device=self.dls.device)
-        self.seen = 0
-
-    def after_batch(self) -> None:
-        if self.training:
-            # Added up on the device: reading a value in every step would make a GPU wait.
-            self.summed_loss += self.loss.detach() * len(self.y)
-            self.seen += len(self.y)
-
-    def after_epoch(self) -> None:
-        _, valid_loss, valid_accuracy = self.recorder.log[1:4]
-        row = {
-            "epoch": self.epoch + 1,
-            "train_loss": self.summed_loss.item() / self.seen,
-            "valid_loss": float(valid_loss),
-            "valid_accuracy": float(valid_accuracy),
-            "seconds": time.perf_counter() - self.started,
-        }
-        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["valid_loss"])):
-            self.diverged_in = row["epoch"]
-            raise CancelFitException
-        self.rows.append(row)
-        best = self.rows[self.best_epoch - 1] if self.best_epoch else None
-        if best is None or _merit(row) > _merit(best):
-            self.best_epoch = row["epoch"]
-            self.best_weights = {
-                name: value.detach().clone() for name, value in self.model.state_dict().items()
-            }
-
-
-def _merit(row: dict[str, float]) -> tuple[float, float]:
-    return row["valid_accuracy"], -row["valid_loss"]
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
+        torch.manual_seed(seed)
+        learner = face_learner(
+            faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watch
+        )
+        return fit(learner, recipe)
 
 
 def face_learner(
     faces: FaceSet,
     model: nn.Module,
     classes: tuple[str, ...],
+    recipe: Recipe,
     *,
-    batch_size: int = 64,
-    augmentation: Augmentation | None = None,
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.cross_entropy,
+    watch: FaceSet | None = None,
 ) -> Learner:
-    """A fastai ``Learner`` that trains ``model`` on the split ``train`` of ``faces`` and watches ``valid``.
+    """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of ``train``.
 
-    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). Optimiser: SGD with momentum 0.9 and
-    weight decay added to the gradient, on all parameters, as in the authors' code. ``augmentation`` is used for
-    training only. ``seed`` orders and augments the batches; call ``seed_everything`` before building the model to
-    fix its weights and dropout too. No progress bar, nothing printed, no file written. The precision in use is
-    the learner's attribute ``precision``.
-
-    Raises DataError where a split is empty or holds an emotion outside ``classes``.
+    Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all parameters, as in Khorrami
+    et al.'s code. No progress bar, nothing printed. The precision in use is the learner's attribute ``precision``.
     """
     device = torch.device(device)
     if device.type == "cpu":
         keep_freed_memory()
-    loaders = face_loaders(faces, classes, batch_size, device=device, augmentation=augmentation, seed=seed)
+    counts = class_counts(faces, classes)
+    loaders = face_loaders(
+        faces,
+        classes,
+        recipe.batch_size,
+        device=device,
+        augmentation=AUGMENTATIONS[recipe.augment],
+        seed=seed,
+        targets=_training_targets(faces, classes, recipe),
+    )
     model.to(device)
+    callbacks = [*_options(recipe, faces.size[0]), Curve(recipe.patience, _watched(watch, classes, device))]
+    _check_fit(model, faces.size, recipe, len(classes), device)
     if not isinstance(precision, Precision):
         precision = choose_precision(model, loaders.train.one_batch(), precision, device)
+    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
+    minimised = nn.CrossEntropyLoss(weight=weights)
     learner = Learner(
         loaders,
         model,
-        loss_func=loss,
-        opt_func=partial(SGD, mom=MOMENTUM, decouple_wd=False),
-        metrics=accuracy,
+        loss_func=F.cross_entropy,
+        opt_func=partial(
+            OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
+        ),
         wd_bn_bias=True,
-        cbs=[*precision.callbacks(device), Curve()],
+        cbs=[*precision.callbacks(device), Objective(minimised.to(device)), *callbacks],
     )
-    learner.remove_cb(ProgressCallback)
+    learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop
     learner.precision = precision
     return learner
 
 
-def fit(
-    learner: Learner,
-    epochs: int,
-    *,
-    lr: float = 0.01,
-    schedule: Literal["constant", "onecycle"] = "constant",
-    weight_decay: float = 1e-5,
-) -> Training:
-    """Train for ``epochs`` passes, then put the weights of the best validation epoch back into the model.
+def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) -> torch.Tensor | None:
+    """float32 (n, C) where the recipe needs distributions over the classes, None where it takes the labels."""
+    train = faces.split("train")
+    if recipe.loss == "votes":
+        return torch.from_numpy(vote_shares(train, classes))
+    if recipe.mixup:
+        return F.one_hot(torch.from_numpy(train.labels(classes)), len(classes)).float()
+    return None
 
-    ``schedule``: ``constant`` as published, or ``onecycle``: from ``lr``/25 up to ``lr`` in the first quarter of the steps, then down
-    to nearly zero, along cosines. The optimiser starts afresh with every call. An interruption leaves no file,
-    no open autocast region and no gradient behind; the model keeps the weights it had by then.
 
-    Raises ParameterError where training diverges or the schedule is unknown.
-    """
-    if schedule not in ("constant", "onecycle"):
-        raise ParameterError(f"schedule {schedule!r}: give constant or onecycle")
-    one_cycle = ParamScheduler({"lr": combined_cos(0.25, lr / 25, lr, lr / 1e5)})
-    curve = learner.curve
-    try:
-        learner.fit(
-            epochs, lr, wd=weight_decay, cbs=one_cycle if schedule == "onecycle" else None, reset_opt=True
-        )
-    finally:
-        leave_autocast(learner.cbs, learner.dls.device)
-        learner.opt = None
-        # Contiguous weights, so that the network in memory and the one read back from a file
-        # add up in the same order and predict the same digits.
-        learner.model.to(memory_format=torch.contiguous_format).eval().zero_grad()
-    if curve.diverged_in is not None:
-        raise ParameterError(
-            f"training diverged in epoch {curve.diverged_in}: the loss is not a finite number; "
-            f"give a smaller lr than {lr:g}"
-        )
-    learner.model.load_state_dict(curve.best_weights)
-    return Training(pd.DataFrame(curve.rows), curve.best_epoch)
+def _options(recipe: Recipe, side: int) -> list:
+    """The callbacks of what a recipe may add to a plain training."""
+    chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
+    if recipe.clip:
+        chosen.append(GradientClip(recipe.clip))
+    if recipe.mixup:
+        chosen.append(MixUp(recipe.mixup))
+    if recipe.start_size:
+        chosen.append(Growth(recipe.start_size, side))
+    if recipe.averaging:
+        chosen.append(Averaging(recipe.averaging))
+    return chosen
+
+
+def _watched(watch: FaceSet | None, classes: tuple[str, ...], device: torch.device) -> FaceBatches | None:
+    if watch is None:
+        return None
+    return FaceBatches(watch.pixels, watch.labels(classes), 256, device=device)
 
 
 @torch.no_grad()
-def predict(
-    model: nn.Module, faces: FaceSet, *, batch_size: int = 256, device: torch.device | str = "cpu"
-) -> np.ndarray:
-    """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to one.
-
-    In float32 and in evaluation mode whatever the network was trained in, without augmentation; the
-    network's own mode is restored.
-    """
-    model.to(device)
+def _check_fit(
+    model: nn.Module, size: tuple[int, int], recipe: Recipe, n_classes: int, device: torch.device
+) -> None:
+    """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers otherwise."""
     was_training = model.training
     model.eval()
     try:
-        logits = [model(pictures) for pictures in batches(faces, batch_size, device=device)]
+        for height in {recipe.start_size or size[0], size[0]}:
+            pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
+            named = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
+            try:
+                answer = tuple(model(pictures).shape)
+            except (FerError, RuntimeError) as fault:
+                if isinstance(fault, torch.OutOfMemoryError):
+                    raise
+                raise ParameterError(f"{named} do not fit: {fault}") from fault
+            if answer != (2, n_classes):
+                raise ParameterError(
+                    f"{named} give {answer} for 2 pictures; build it for {n_classes} classes"
+                )
     finally:
         model.train(was_training)
-    if not logits:
-        raise DataError(f"face set {faces.name!r} holds no picture to predict")
-    return torch.cat(logits).float().softmax(dim=1).cpu().numpy()
+
+
+def fit(learner: Learner, recipe: Recipe) -> Training:
+    """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the model.
+
+    ``learner`` comes from ``face_learner`` with the same recipe. The optimiser starts afresh with every call. An interruption
+    leaves no file, no open autocast region, no hook and no gradient behind; the model keeps the weights it had by then.
+
+    Raises ParameterError where training diverges, and names epoch, step and learning rate; the model then has the weights of
+    the best epoch before, or those it came with.
+    """
+    model, curve = learner.model, learner.curve
+    try:
+        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+    finally:
+        leave_autocast(learner.cbs, learner.dls.device)
+        learner.objective.close()
+        learner.model, learner.opt = model, None
+        # Contiguous weights, so that the network in memory and the one read back from a file
+        # add up in the same order and predict the same digits.
+        model.to(memory_format=torch.contiguous_format).eval().zero_grad()
+    model.load_state_dict(curve.best_weights)
+    if curve.divergence is not None:
+        raise ParameterError(_divergence(curve.divergence, curve.best_epoch, recipe))
+    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)
+
+
+def _divergence(found: Divergence, best_epoch: int, recipe: Recipe) -> str:
+    where = (
+        f"step {found.step} of epoch {found.epoch}"
+        if found.step
+        else f"the validation after epoch {found.epoch}"
+    )
+    kept = f"those of epoch {best_epoch}" if best_epoch else "those it started with"
+    return (
+        f"training diverged in {where}, at a learning rate of {found.lr:.3g}: the loss is not a finite number. The "
+        f"network's weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+    )
+
+
+@contextmanager
+def _memory_of(recipe: Recipe) -> Iterator[None]:
+    """Turn a GPU's refusal of memory into advice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as fault:
+        smaller = max(2, recipe.batch_size // 2)
+        raise ParameterError(
+            f"the GPU's memory does not suffice for batch_size = {recipe.batch_size}; try half of it "
+            f"(-p batch_size={smaller})"
+        ) from fault

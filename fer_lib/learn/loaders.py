@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
+from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from fer_lib.errors import DataError, ParameterError
@@ -20,8 +21,9 @@ from fer_lib.learn.augment import Augmentation, augment
 class FaceBatches:
     """An iterable of batches ``(pictures, labels)``, for fastai's ``DataLoaders`` or a plain loop.
 
-    ``pixels`` uint8 (N, H, W) and ``labels`` int64 (N,) are kept on ``device``. A batch's pictures are float32 (B, 1, H, W)
-    in [0, 1], before any network's own standardisation. With ``shuffle`` every pass is a new permutation, with
+    ``pixels`` uint8 (N, H, W) and ``labels``, int64 (N,) or float32 (N, C), are kept on ``device``. A batch's pictures are
+    float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is set they are drawn at a
+    height of that many pixels. With ``shuffle`` every pass is a new permutation, with
     ``augmentation`` every picture is drawn anew; both come from a generator of this object's own that starts at
     ``seed``, so nothing else that draws random numbers disturbs them. A shuffled pass leaves out a last batch of one
     picture, which says nothing to batch normalisation.
@@ -50,6 +52,7 @@ class FaceBatches:
         self.bs = batch_size
         self.augmentation = augmentation
         self.shuffle = shuffle
+        self.side: int | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self.to(device)
 
@@ -80,8 +83,12 @@ class FaceBatches:
         for step in range(len(self)):
             rows = order[step * self.bs : (step + 1) * self.bs]
             pictures = self.pixels.index_select(0, rows).unsqueeze(1).float().div_(255)
+            height, width = pictures.shape[2:]
+            size = (self.side or height, round((self.side or height) * width / height))
             if self.augmentation is not None:
-                pictures = augment(pictures, self.augmentation, self.generator)
+                pictures = augment(pictures, self.augmentation, self.generator, size)
+            elif size != (height, width):
+                pictures = F.interpolate(pictures, size, mode="bilinear", antialias=True)
             yield pictures, self.labels.index_select(0, rows)
 
     def one_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,27 +110,28 @@ def face_loaders(
     device: torch.device | str = "cpu",
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    targets: np.ndarray | torch.Tensor | None = None,
 ) -> DataLoaders:
     """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it is).
 
-    Labels are indices into ``classes``. Raises DataError where a split is empty or holds another emotion.
+    Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``, float32
+    (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another emotion.
     """
     splits = {name: faces.split(name) for name in ("train", "valid")}
     for name, part in splits.items():
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    train, valid = (
-        FaceBatches(
-            part.pixels,
-            part.labels(classes),
-            batch_size,
-            device=device,
-            shuffle=name == "train",
-            augmentation=augmentation if name == "train" else None,
-            seed=seed,
-        )
-        for name, part in splits.items()
+    labels = {name: part.labels(classes) for name, part in splits.items()}
+    train = FaceBatches(
+        splits["train"].pixels,
+        labels["train"] if targets is None else targets,
+        batch_size,
+        device=device,
+        shuffle=True,
+        augmentation=augmentation,
+        seed=seed,
     )
+    valid = FaceBatches(splits["valid"].pixels, labels["valid"], batch_size, device=device)
     return DataLoaders(train, valid, device=torch.device(device))
 
 

@@ -1,0 +1,157 @@
+"""What a training records: one row per epoch, and the weights of the epoch that validation chooses."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.learn.loaders import FaceBatches
+from fer_lib.learn.precision import Precision
+
+LOOKS = {"cuda": 50}
+"""Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it has been given."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training did. The weights are in the model that was given.
+
+    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture, while the weights
+    change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per picture with its one label, in
+    nats, whatever the recipe's loss is), ``valid_accuracy`` (share), ``seconds`` (training and validation) and, where a
+    set was watched, ``watched_accuracy``. ``best_epoch``: the epoch whose weights were kept. ``precision``: what was computed in.
+    """
+
+    curve: pd.DataFrame
+    best_epoch: int
+    precision: Precision
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where the loss stopped being a finite number: ``epoch`` and ``step`` within it from 1, and the rate of that step.
+
+    ``step`` is 0 where it was found in the validation after the epoch.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+
+
+class Curve(Callback):
+    """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is lost.
+
+    Best is the highest validation accuracy; of equals the lowest validation loss, then the earliest. The test split
+    is not known here; ``watched`` is read after each epoch and decides nothing. It takes the place of fastai's
+    Recorder, which reads the loss after every step.
+    """
+
+    order = 60  # after what changes the model or the loss
+
+    def __init__(self, patience: int = 0, watched: FaceBatches | None = None) -> None:
+        super().__init__()
+        self.patience, self.watched = patience, watched
+
+    def before_fit(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.lrs: list[float] = []
+        self.best_epoch = 0
+        self.best_weights = _copy_of(self.model)
+        self.divergence: Divergence | None = None
+        self.most_accurate = (0, -1.0)
+
+    def before_epoch(self) -> None:
+        self.started = time.perf_counter()
+
+    def before_train(self) -> None:
+        self.sums = self.train_sums = _Sums(self.dls.device)
+        # The first step whose loss is not finite, counted from 1; 0 while there is none.
+        self.lost_in = torch.zeros((), dtype=torch.int64, device=self.dls.device)
+
+    def before_validate(self) -> None:
+        self._look()
+        self.sums = _Sums(self.dls.device)
+
+    def after_loss(self) -> None:
+        if self.training:
+            self.lrs.append(self.opt.hypers[-1]["lr"])
+            lost = ~torch.isfinite(self.learn.loss) & (self.lost_in == 0)
+            self.lost_in = torch.where(lost, self.iter + 1, self.lost_in)
+            if (self.iter + 1) % LOOKS.get(self.dls.device.type, 1) == 0:
+                self._look()
+
+    def after_batch(self) -> None:
+        right = None if self.training else (self.pred.argmax(1) == self.y).sum()
+        self.sums.add(self.learn.loss.detach(), len(self.x), right)
+
+    def _look(self) -> None:
+        step = int(self.lost_in)
+        if step:
+            passed = self.iter + 1 - step
+            self.divergence = Divergence(self.epoch + 1, step, self.lrs[-1 - passed])
+            raise CancelFitException
+
+    def after_epoch(self) -> None:
+        row = {
+            "epoch": self.epoch + 1,
+            "train_loss": self.train_sums.loss(),
+            "valid_loss": self.sums.loss(),
+            "valid_accuracy": self.sums.accuracy(),
+            "seconds": time.perf_counter() - self.started,
+        }
+        if not math.isfinite(row["valid_loss"]):
+            self.divergence = Divergence(row["epoch"], 0, self.lrs[-1])
+            raise CancelFitException
+        if self.watched is not None:
+            row["watched_accuracy"] = self._watched_accuracy()
+        best = self.rows[self.best_epoch - 1] if self.best_epoch else None
+        self.rows.append(row)
+        if best is None or _merit(row) > _merit(best):
+            self.best_epoch, self.best_weights = row["epoch"], _copy_of(self.model)
+        if row["valid_accuracy"] > self.most_accurate[1]:
+            self.most_accurate = (row["epoch"], row["valid_accuracy"])
+        if self.patience and row["epoch"] - self.most_accurate[0] >= self.patience:
+            raise CancelFitException
+
+    @torch.no_grad()
+    def _watched_accuracy(self) -> float:
+        sums = _Sums(self.dls.device)
+        self.model.eval()
+        for pictures, labels in self.watched:
+            logits = self.model(pictures)
+            sums.add(F.cross_entropy(logits, labels), len(labels), (logits.argmax(1) == labels).sum())
+        return sums.accuracy()
+
+
+class _Sums:
+    """Loss and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.total, self.right = torch.zeros(2, device=device).unbind()
+        self.seen = 0
+
+    def add(self, mean_loss: torch.Tensor, pictures: int, right: torch.Tensor | None) -> None:
+        self.total = self.total + mean_loss * pictures
+        if right is not None:
+            self.right = self.right + right
+        self.seen += pictures
+
+    def loss(self) -> float:
+        return self.total.item() / self.seen
+
+    def accuracy(self) -> float:
+        return self.right.item() / self.seen
+
+
+def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _merit(row: dict[str, float]) -> tuple[float, float]:
+    return row["valid_accuracy"], -row["valid_loss"]

@@ -1,0 +1,41 @@
+"""Which loss is minimised, and which one is validated."""
+
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+from torch.nn import functional as F
+
+
+class Objective(Callback):
+    """The recipe's loss while training; plain cross-entropy while validating, whatever was trained with.
+
+    So the validation losses of trainings with different losses can be compared. A loss with ``needs_features`` is
+    given the input of the network's layer ``output`` too.
+    """
+
+    def __init__(self, minimised: nn.Module) -> None:
+        super().__init__()
+        self.minimised = minimised
+        self.hook: torch.utils.hooks.RemovableHandle | None = None
+
+    def before_train(self) -> None:
+        self.learn.loss_func = self.minimised
+        if getattr(self.minimised, "needs_features", False):
+            self.hook = self.model.output.register_forward_pre_hook(self._keep)
+            self.learn.loss_func = self._with_features
+
+    def _keep(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.features = inputs[0]
+
+    def _with_features(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.minimised(logits, labels, self.features)
+
+    def before_validate(self) -> None:
+        self.close()
+        self.learn.loss_func = F.cross_entropy
+
+    def close(self) -> None:
+        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        if self.hook is not None:
+            self.hook.remove()
+        self.hook = self.features = None
