@@ -24,6 +24,7 @@ from fer_lib.learn.averaging import Averaging
 from fer_lib.learn.curve import Curve, Divergence, Training
 from fer_lib.learn.growth import Growth
 from fer_lib.learn.loaders import FaceBatches, face_loaders
+from fer_lib.learn.losses import build_loss
 from fer_lib.learn.memory import keep_freed_memory
 from fer_lib.learn.objective import Objective
 from fer_lib.learn.precision import Precision, Request, choose_precision, leave_autocast
@@ -112,7 +113,7 @@ def face_learner(
     if not isinstance(precision, Precision):
         precision = choose_precision(model, loaders.train.one_batch(), precision, device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
-    minimised = nn.CrossEntropyLoss(weight=weights)
+    minimised = build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)
     learner = Learner(
         loaders,
         model,
@@ -121,7 +122,7 @@ def face_learner(
             OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
         ),
         wd_bn_bias=True,
-        cbs=[*precision.callbacks(device), Objective(minimised.to(device)), *callbacks],
+        cbs=[*precision.callbacks(device), Objective(minimised), *callbacks],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop
