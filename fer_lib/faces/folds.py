@@ -187,7 +187,11 @@ def _shared_people(first: np.ndarray, second: np.ndarray) -> object:
 
 
 def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
-    """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before."""
+    """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before.
+
+    Everybody with a labelled picture is numbered, whichever classes are told apart: in CK+ the published sizes of the six-class
+    folds are those of the eight-class ones less one or two sequences, the contempt, as with one numbering for both.
+    """
     people, index = _people(faces, np.ones(len(faces), bool))
     count = min(TEN, len(people))
     home = index % count
@@ -286,7 +290,7 @@ _POSED = replace(
 
 _PLANS: dict[str, _Plan] = {
     "ckplus": _CKPLUS,
-    "lab": _CKPLUS,
+    "lab": replace(_CKPLUS, source=f"{_CKPLUS.source}, for CK+, which the set stands in for"),
     "tfd": _TFD,
     "fer2013": _FER2013,
     "ferplus": replace(
@@ -306,7 +310,7 @@ _PLANS: dict[str, _Plan] = {
         source="Davison et al. 2018 (SAMM); the five classes with the most clips, as is customary",
         classes=("anger", "contempt", "happiness", "surprise", "other"),
     ),
-    **dict.fromkeys(("mmi", "oulu_casia", "bu3dfe", "bu4dfe", "bp4d", "bp4dplus"), _POSED),
+    **dict.fromkeys(("mmi", "oulu_casia", "bu3dfe", "bu4dfe"), _POSED),
 }
 _PLANS["game"] = _PLANS["novaemotions"] = replace(
     _PLANS["wild"], source="Division by people of our own; the official one of NovaEmotions is not known"
