@@ -5,14 +5,17 @@ true, and returns the mean over a batch. ``logits`` float (B, C); ``labels`` eit
 picture, float (B, C) with rows that sum to one (crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
 """
 
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.errors import ParameterError
-from fer_lib.params import nearest_name
+from fer_lib.params import Loss, nearest_name
+
+LOSSES: tuple[str, ...] = get_args(Loss)
+"""The names that ``build_loss`` knows."""
 
 SMOOTHING = 0.1
 """Share of a label that is spread evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
@@ -87,7 +90,8 @@ class CentreLoss(nn.Module):
 
     Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin; whenever gradients are recorded
     they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f − c)/(1 + n) over the n pictures of its class
-    in the batch. No gradient goes through them. ``class_weights`` concern the cross-entropy only.
+    in the batch. No gradient goes through them; each process of a distributed training keeps its own. ``class_weights`` concern
+    the cross-entropy only.
 
     Takes hard labels only: what a picture's own centre is, a distribution does not say (ParameterError).
     """
@@ -149,7 +153,7 @@ class CentreLoss(nn.Module):
 class IslandLoss(CentreLoss):
     """The centre loss plus ``separation`` times the sum, over ordered pairs of classes, of their centres' cosine plus one.
 
-    Cai et al. 2018, eq. 5, all times ``weight`` (eq. 6). The cosines push the centres apart (eq. 8): each moves by ``rate`` times the
+    Cai et al. 2018 (arXiv 1710.03144), all times ``weight``. The cosines push the centres apart: each moves by ``rate`` times the
     centre loss's step minus ``separation``/(C − 1) times the gradient of its cosines. On a network's weights they act through the centres only. A
     centre at the origin (of a class not yet seen) has no direction: its cosines count as zero and it is not pushed.
     """
@@ -186,10 +190,6 @@ def _cosines(centres: Tensor) -> Tensor:
     """Cosine of each pair of centres (C, C), with a zero diagonal."""
     directions = F.normalize(centres, dim=1)
     return (directions @ directions.T).fill_diagonal_(0)
-
-
-LOSSES = ("cross_entropy", "label_smoothing", "focal", "centre", "island", "votes")
-"""The names of ``params.Loss``."""
 
 
 def build_loss(

@@ -12,9 +12,9 @@ from torch import nn
 
 from fer_lib.errors import DataError, FerError
 from fer_lib.files import write_atomically
-from fer_lib.models.zero_bias import ZeroBiasCNN
+from fer_lib.models.factory import NETWORKS
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"ZeroBiasCNN": ZeroBiasCNN}
+ARCHITECTURES: dict[str, type[nn.Module]] = {network.__name__: network for network in NETWORKS.values()}
 """The networks that can be read back. Each keeps its constructor's arguments in ``arguments``."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
@@ -54,7 +54,7 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
             raise DataError(
                 f"{path}: {name} holds a weight that is not finite; train again with a smaller lr"
             )
-    content = tensors_to_bytes(tensors)
+    content = tensors_to_bytes(tensors, metadata={"architecture": architecture})
     record = {
         "architecture": architecture,
         "arguments": model.arguments,
@@ -88,11 +88,20 @@ def read_record(path: Path) -> dict:
     return record
 
 
+def _architecture_in(content: bytes) -> str | None:
+    """The architecture that the header of a safetensors file names, where it is legible and names one."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        return json.loads(content[8 : 8 + length])["__metadata__"]["architecture"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def load_weights(path: Path) -> nn.Module:
     """The network that ``save_weights`` wrote, on the CPU and in evaluation mode.
 
-    Raises DataError where a file is absent or damaged, where weights and record do not belong together, or where
-    the architecture is unknown.
+    Raises DataError where a file is absent, cut short or changed, where the weights are those of another architecture than
+    the record's (naming both), or where the architecture is unknown.
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
@@ -105,9 +114,16 @@ def load_weights(path: Path) -> nn.Module:
         content = weights_file.read_bytes()
     except OSError as fault:
         raise DataError(f"{weights_file}: not readable ({fault})") from fault
+    held = _architecture_in(content)
+    if held not in (None, record["architecture"]):
+        raise DataError(
+            f"{weights_file}: holds the weights of a {held}, but {record_file.name} describes a {record['architecture']}; "
+            "put back the file that belongs to it, or train again"
+        )
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
         raise DataError(
-            f"{weights_file}: its content does not match the checksum in {record_file.name}; train again"
+            f"{weights_file}: its content ({len(content):,} bytes) does not match the checksum in {record_file.name}: "
+            "it was cut short or changed; train again"
         )
     try:
         # The weights drawn here are overwritten, and reading a file must not move the random state.

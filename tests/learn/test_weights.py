@@ -1,15 +1,22 @@
+import hashlib
 import json
 import os
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from fer_lib.errors import DataError
-from fer_lib.learn.learner import face_learner, fit, predict
+from fer_lib.learn.learner import train
+from fer_lib.learn.recipe import Recipe
+from fer_lib.learn.test_time import predict
 from fer_lib.learn.weights import load_weights, parameter_count, read_record, save_weights
+from fer_lib.models.factory import NETWORKS, build_network
 from fer_lib.models.zero_bias import ZeroBiasCNN
+
+SMALL = {"vgg": {"widths": (4, 4, 8, 8), "dense_units": 8}, "residual": {"widths": (4, 8), "depths": (1, 2)}}
 
 
 @pytest.fixture
@@ -44,11 +51,14 @@ def test_any_form_of_the_name_means_the_pair(model, tmp_path, name):
     assert load_weights(tmp_path / name).arguments == model.arguments
 
 
-def test_a_trained_network_predicts_the_same_digits_from_its_file(faces, classes, tmp_path):
-    torch.manual_seed(0)
-    model = ZeroBiasCNN(2, 16)
-    fit(face_learner(faces, model, classes, batch_size=8, precision="bf16"), 1)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_trained_network_predicts_the_same_digits_from_its_file(name, faces, classes, tmp_path):
+    """Running means of batch normalisation included."""
+    generator = torch.Generator().manual_seed(0)
+    model = build_network(name, 2, 16, generator=generator, **SMALL.get(name, {}))
+    train(faces, model, classes, Recipe(epochs=1, batch_size=15), precision="bf16")
     again = load_weights(save_weights(model, tmp_path / "w", {}))
+    assert type(again) is NETWORKS[name] and again.arguments == model.arguments
     assert np.array_equal(predict(model, faces), predict(again, faces))
 
 
@@ -83,15 +93,34 @@ def test_refuses_a_flipped_bit(saved):
         load_weights(saved)
 
 
-def test_refuses_a_truncated_file(saved):
-    saved.write_bytes(saved.read_bytes()[:1000])
-    with pytest.raises(DataError, match="does not match the checksum"):
+@pytest.mark.parametrize("length", [0, 7, 8, 100, 1000])
+def test_a_file_cut_short_anywhere_is_refused_with_its_length(saved, length):
+    saved.write_bytes(saved.read_bytes()[:length])
+    with pytest.raises(
+        DataError, match=rf"weights\.safetensors: its content \({length:,} bytes\).*cut short"
+    ):
         load_weights(saved)
 
 
-def test_refuses_a_pickle_even_with_the_right_checksum(saved, tmp_path):
-    import hashlib
+def test_refuses_the_weights_of_another_architecture_and_names_both(saved):
+    other = save_weights(build_network("zhu", 2, 16), saved.with_name("other"), {})
+    saved.write_bytes(other.read_bytes())
+    says = r"weights\.safetensors: holds the weights of a ZhuCNN, but weights\.json describes a ZeroBiasCNN"
+    with pytest.raises(DataError, match=says):
+        load_weights(saved)
+    edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
+    with pytest.raises(DataError, match=says):
+        load_weights(saved)
 
+
+def test_reads_a_file_that_does_not_name_its_architecture(model, saved):
+    """As files did before they named it, and as other programs write them."""
+    save_file(model.state_dict(), saved)
+    edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
+    assert torch.equal(load_weights(saved).output.weight, model.output.weight)
+
+
+def test_refuses_a_pickle_even_with_the_right_checksum(saved):
     torch.save({"conv1.weight": torch.zeros(1)}, saved)
     edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
     with pytest.raises(DataError, match="does not hold the weights of ZeroBiasCNN"):
