@@ -59,6 +59,13 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 """By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""
 
 
+def augmentation_called(name: str) -> Augmentation | None:
+    """The augmentation called ``name`` in ``AUGMENTATIONS``; None for ``none``. Raises ParameterError for another name."""
+    if name not in AUGMENTATIONS:
+        raise ParameterError(f"augment {name!r}: give {', '.join(AUGMENTATIONS)}")
+    return AUGMENTATIONS[name]
+
+
 def window_matrices(
     mirrored: torch.Tensor, degrees: torch.Tensor, window: torch.Tensor, shift: torch.Tensor, aspect: float
 ) -> torch.Tensor:

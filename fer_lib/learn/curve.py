@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.core import Callback, CancelFitException
@@ -70,39 +71,43 @@ class Curve(Callback):
         self.started = time.perf_counter()
 
     def before_train(self) -> None:
-        self.sums = self.train_sums = _Sums(self.dls.device)
-        # The first step whose loss is not finite, counted from 1; 0 while there is none.
-        self.lost_in = torch.zeros((), dtype=torch.int64, device=self.dls.device)
+        self.losses: list[torch.Tensor] = []
+        self.pictures: list[int] = []
+        self.looked = 0
 
     def before_validate(self) -> None:
         self._look()
-        self.sums = _Sums(self.dls.device)
+        self.valid = _Score(self.dls.device)
 
     def after_loss(self) -> None:
         if self.training:
+            self.losses.append(self.learn.loss.detach())
+            self.pictures.append(len(self.x))
             self.lrs.append(self.opt.hypers[-1]["lr"])
-            lost = ~torch.isfinite(self.learn.loss) & (self.lost_in == 0)
-            self.lost_in = torch.where(lost, self.iter + 1, self.lost_in)
-            if (self.iter + 1) % LOOKS.get(self.dls.device.type, 1) == 0:
+            if len(self.losses) - self.looked >= LOOKS.get(self.dls.device.type, 1):
                 self._look()
 
     def after_batch(self) -> None:
-        right = None if self.training else (self.pred.argmax(1) == self.y).sum()
-        self.sums.add(self.learn.loss.detach(), len(self.x), right)
+        if not self.training:
+            self.valid.add(self.pred, self.y)
 
     def _look(self) -> None:
-        step = int(self.lost_in)
-        if step:
-            passed = self.iter + 1 - step
-            self.divergence = Divergence(self.epoch + 1, step, self.lrs[-1 - passed])
-            raise CancelFitException
+        """End the training if a loss since the last look is not finite."""
+        if len(self.losses) > self.looked:
+            finite = torch.isfinite(torch.stack(self.losses[self.looked :])).tolist()
+            if not all(finite):
+                step = self.looked + finite.index(False) + 1
+                lr = self.lrs[step - 1 - len(self.losses)]
+                self.divergence = Divergence(self.epoch + 1, step, lr)
+                raise CancelFitException
+        self.looked = len(self.losses)
 
     def after_epoch(self) -> None:
         row = {
             "epoch": self.epoch + 1,
-            "train_loss": self.train_sums.loss(),
-            "valid_loss": self.sums.loss(),
-            "valid_accuracy": self.sums.accuracy(),
+            "train_loss": float(np.average(torch.stack(self.losses).tolist(), weights=self.pictures)),
+            "valid_loss": self.valid.loss(),
+            "valid_accuracy": self.valid.accuracy(),
             "seconds": time.perf_counter() - self.started,
         }
         if not math.isfinite(row["valid_loss"]):
@@ -121,26 +126,24 @@ class Curve(Callback):
 
     @torch.no_grad()
     def _watched_accuracy(self) -> float:
-        sums = _Sums(self.dls.device)
+        score = _Score(self.dls.device)
         self.model.eval()
         for pictures, labels in self.watched:
-            logits = self.model(pictures)
-            sums.add(F.cross_entropy(logits, labels), len(labels), (logits.argmax(1) == labels).sum())
-        return sums.accuracy()
+            score.add(self.model(pictures), labels)
+        return score.accuracy()
 
 
-class _Sums:
-    """Loss and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
+class _Score:
+    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
 
     def __init__(self, device: torch.device) -> None:
         self.total, self.right = torch.zeros(2, device=device).unbind()
         self.seen = 0
 
-    def add(self, mean_loss: torch.Tensor, pictures: int, right: torch.Tensor | None) -> None:
-        self.total = self.total + mean_loss * pictures
-        if right is not None:
-            self.right = self.right + right
-        self.seen += pictures
+    def add(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        self.total = self.total + F.cross_entropy(logits.float(), labels, reduction="sum")
+        self.right = self.right + (logits.argmax(1) == labels).sum()
+        self.seen += len(labels)
 
     def loss(self) -> float:
         return self.total.item() / self.seen

@@ -1,5 +1,7 @@
 """Training pictures that are small at first and grow: early epochs cost less."""
 
+import math
+
 from fastai.callback.core import Callback
 
 from fer_lib.errors import ParameterError
@@ -11,7 +13,7 @@ STEP = 8
 def growing_side(epoch: int, epochs: int, start: int, end: int) -> int:
     """Side in pixels in ``epoch`` (from 0) of ``epochs``: a line from ``start`` to ``end``, in steps of 8; ``end`` in the last epoch."""
     share = epoch / (epochs - 1) if epochs > 1 else 1.0
-    return end if share == 1 else STEP * round((start + share * (end - start)) / STEP)
+    return end if share == 1 else STEP * math.floor((start + share * (end - start)) / STEP + 0.5)
 
 
 class Growth(Callback):

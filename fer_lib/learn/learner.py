@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from fer_lib.errors import FerError, ParameterError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.augment import AUGMENTATIONS
+from fer_lib.learn.augment import augmentation_called
 from fer_lib.learn.averaging import Averaging
 from fer_lib.learn.curve import Curve, Divergence, Training
 from fer_lib.learn.growth import Growth
@@ -103,7 +103,7 @@ def face_learner(
         classes,
         recipe.batch_size,
         device=device,
-        augmentation=AUGMENTATIONS[recipe.augment],
+        augmentation=augmentation_called(recipe.augment),
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )
@@ -231,6 +231,6 @@ def _memory_of(recipe: Recipe) -> Iterator[None]:
     except torch.OutOfMemoryError as fault:
         smaller = max(2, recipe.batch_size // 2)
         raise ParameterError(
-            f"the GPU's memory does not suffice for batch_size = {recipe.batch_size}; try half of it "
-            f"(-p batch_size={smaller})"
+            f"the GPU's memory does not suffice for batch_size = {recipe.batch_size}; give a smaller one "
+            f"(-p batch_size={smaller}) or smaller pictures (-p size=…)"
         ) from fault

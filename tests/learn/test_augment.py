@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from fer_lib.errors import ParameterError
-from fer_lib.learn.augment import Augmentation, augment, window_matrices
+from fer_lib.learn.augment import (
+    AUGMENTATIONS,
+    STANDARD,
+    Augmentation,
+    augment,
+    augmentation_called,
+    window_matrices,
+)
 
 UNCHANGED = Augmentation(
     flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0
@@ -92,6 +99,53 @@ def test_a_narrow_window_stays_inside_the_picture():
     ).all()
 
 
+def test_moves_reach_as_far_as_they_say_either_way():
+    """The centre of mass of a small blot in the middle goes where the window does not."""
+    blot = torch.zeros(400, 1, 48, 48)
+    blot[..., 22:26, 22:26] = 1
+    moved = augment(blot, replace(UNCHANGED, shift=1.0, move=0.08), seeded())[:, 0]
+    places = torch.arange(48) - 23.5
+    for axis in (1, 2):
+        centre = (moved.sum(3 - axis) * places).sum(1) / moved.sum((1, 2)) / 48
+        assert centre.abs().max() <= 0.08 + 1e-4
+        assert centre.min() < -0.077 and centre.max() > 0.077
+
+
+def test_cutout_is_a_square_of_the_mean_grey():
+    picture = torch.rand(300, 1, 40, 40, generator=seeded()) / 2
+    picture[:, :, 3] += 0.5  # so that no pixel is the mean by chance
+    cut = augment(picture, replace(UNCHANGED, cutout=0.5), seeded(2))
+    changed = (cut - picture).abs() > 1e-4
+    mean = picture.mean((1, 2, 3), keepdim=True)
+    assert torch.allclose(cut[changed], mean.expand_as(cut)[changed], atol=1e-5)
+    rows, columns = changed[:, 0].any(2).sum(1), changed[:, 0].any(1).sum(1)
+    # Up to half a side each way, less where the centre is near the edge; never less than a quarter.
+    assert rows.max() == columns.max() == 20 and rows.min() >= 9 and columns.min() >= 9
+    assert 0.15 < changed.float().mean() < 0.25  # (3/8)² of the area on average, less rounding
+    seen = changed.float().mean((0, 1))
+    assert seen[20, 20] > seen[0, 0] > 0.03, "centres fall everywhere"
+
+
+def test_a_smaller_size_shows_the_same_picture(pictures):
+    """Half the size of a smooth picture is the mean of its blocks, whatever moves it."""
+    y, x = torch.meshgrid(torch.linspace(0, 0.4, 48), torch.linspace(0, 0.5, 32), indexing="ij")
+    smooth = (y + x).expand(6, 1, 48, 32)
+    strong = replace(STANDARD, window=(0.6, 0.6), shift=0.0, move=0.0, rotation=0.0)
+    large = augment(smooth, strong, seeded(3))
+    small = augment(smooth, strong, seeded(3), (24, 16))
+    assert small.shape == (6, 1, 24, 16)
+    assert torch.allclose(small, torch.nn.functional.avg_pool2d(large, 2), atol=2e-3)
+
+
+def test_augmentations_by_name():
+    assert augmentation_called("none") is None and augmentation_called("standard") is STANDARD
+    assert augmentation_called("published") == Augmentation()
+    for name, augmentation in AUGMENTATIONS.items():
+        assert augmentation is None or augmentation.cutout == 0, name
+    with pytest.raises(ParameterError, match="augment 'strong': give none, light, standard, published"):
+        augmentation_called("strong")
+
+
 def test_grey_jitter_is_power_gain_offset():
     grey = torch.full((500, 1, 4, 4), 0.5)
     exact = augment(grey, replace(UNCHANGED, gamma=(2.0, 2.0), gain=(1.2, 1.2)), seeded())
@@ -133,7 +187,9 @@ def test_leaves_its_input(pictures):
     assert torch.equal(before, pictures)
 
 
-@pytest.mark.parametrize("wrong", [{"window": (0.0, 1.0)}, {"gamma": (2.0, 1.0)}, {"flip": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"window": (0.0, 1.0)}, {"gamma": (2.0, 1.0)}, {"flip": 1.5}, {"move": -0.1}, {"cutout": 1.5}]
+)
 def test_refuses_impossible_ranges(wrong):
     with pytest.raises(ParameterError):
         Augmentation(**wrong)

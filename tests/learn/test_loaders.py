@@ -79,6 +79,36 @@ def test_pixels_are_copied_once_and_never_changed():
     assert torch.equal(loader.pixels, torch.tensor(pixels)) and loader.pixels.dtype == torch.uint8
 
 
+@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+def test_pictures_are_drawn_at_the_side_that_is_set(augmentation):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 24), dtype=np.uint8)
+    loader = FaceBatches(pixels, np.arange(6), 6, augmentation=augmentation, shuffle=True)
+    loader.side = 8
+    pictures, _ = next(iter(loader))
+    assert pictures.shape == (6, 1, 8, 12) and pictures.min() >= 0 and pictures.max() <= 1
+    loader.side = None
+    assert next(iter(loader))[0].shape == (6, 1, 16, 24)
+
+
+def test_smaller_pictures_are_not_aliased():
+    """A fine chequerboard is grey from afar, rather than black or white."""
+    board = np.indices((16, 16)).sum(0) % 2 * 255
+    loader = FaceBatches(board.astype(np.uint8)[None].repeat(2, 0), np.arange(2), 2)
+    loader.side = 8
+    pictures, _ = loader.one_batch()
+    assert (pictures - 0.5).abs().max() < 0.1
+
+
+def test_training_targets_may_be_distributions(faces, classes):
+    shares = np.random.default_rng(0).random((30, 2), dtype=np.float32)
+    loaders = face_loaders(faces, classes, 30, targets=shares)
+    pictures, targets = next(iter(loaders.train))
+    split = torch.tensor(faces.split("train").pixels) / 255
+    rows = [(split - picture).abs().amax((1, 2)).argmin().item() for picture in pictures[:, 0]]
+    assert torch.equal(targets, torch.tensor(shares)[rows])
+    assert loaders.valid.one_batch()[1].dtype == torch.int64
+
+
 def test_loaders_are_fastais(faces, classes):
     loaders = face_loaders(faces, classes, 8, augmentation=Augmentation(), seed=3)
     assert isinstance(loaders, DataLoaders)
