@@ -28,8 +28,10 @@ from fer_lib.faces.synthetic.domains import DOMAINS
 from fer_lib.faces.synthetic.generate import synthetic_faces
 from fer_lib.learn.augment import AUGMENTATIONS
 from fer_lib.learn.device import device_name, pick_device
-from fer_lib.learn.learner import face_learner, fit, predict, seed_everything
+from fer_lib.learn.learner import seed_everything, train
 from fer_lib.learn.precision import Precision
+from fer_lib.learn.recipe import Recipe
+from fer_lib.learn.test_time import predict
 from fer_lib.report.metrics import Metric, accuracy, balanced_accuracy
 
 FILTERS = (32, 64, 96)
@@ -59,18 +61,15 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     seed_everything(given.seed)
     device = pick_device(given.device)
     model = network(len(faces.classes))
-    learner = face_learner(
-        faces,
-        model,
-        faces.classes,
+    recipe = Recipe(
+        epochs=given.epochs or EPOCHS[faces.name],
         batch_size=BATCH_SIZE,
-        augmentation=AUGMENTATIONS[given.augment],
-        precision=Precision("fp32", channels_last=False),
-        device=device,
-        seed=given.seed,
+        lr=LR,
+        weight_decay=WEIGHT_DECAY,
+        augment=given.augment,
     )
-    epochs = given.epochs or EPOCHS[faces.name]
-    done = fit(learner, epochs, lr=LR, schedule="onecycle", weight_decay=WEIGHT_DECAY)
+    plain = Precision("fp32", channels_last=False)
+    done = train(faces, model, faces.classes, recipe, precision=plain, device=device, seed=given.seed)
     how = f"train loss {done.curve['train_loss'].iloc[-1]:.2f}, best epoch {done.best_epoch} of {len(done.curve)}"
     return lambda some: predict(model, some, device=device), how
 
