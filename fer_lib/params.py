@@ -31,6 +31,7 @@ FaceField = Annotated[
     FaceSource,
     Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
 ]
+EpochsField = Annotated[int, Field(ge=1, le=5000, description="passes over the training split")]
 Profile = Literal["smoke", "laptop", "paper"]
 
 FaceArguments = tuple[tuple[str, object], ...]
@@ -102,7 +103,7 @@ class FacesParameters(ChapterParameters):
 class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``learn.recipe.Recipe``."""
 
-    epochs: Annotated[int, Field(ge=1, le=5000, description="passes over the training split")] = 60
+    epochs: EpochsField = 60
     batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per training step")] = 32
     lr: Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")] = 0.03
     schedule: Annotated[
@@ -161,6 +162,7 @@ class RecipeParameters(ChapterParameters):
 class TrainingParameters(RecipeParameters):
     """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by default."""
 
+    epochs: EpochsField = 40
     network: Annotated[Network, Field(description="the network")] = "zero_bias"
     gain: Annotated[
         float,
@@ -175,8 +177,21 @@ class TrainingParameters(RecipeParameters):
     ] = False
     loss: Annotated[Loss, Field(description="the loss function")] = "cross_entropy"
     folds: Annotated[
-        int, Field(ge=0, le=200, description="folds of the protocol that are trained and tested; 0 takes all")
+        int,
+        Field(
+            ge=0, le=200, description="at most so many folds of the protocol are trained and tested; 0: all"
+        ),
     ] = 2
+    emotions: Annotated[
+        Literal["all", "six"],
+        Field(
+            description="classes: all of the protocol, or the six basic ones, without neutral and contempt"
+        ),
+    ] = "all"
+    without_copies: Annotated[
+        bool,
+        Field(description="remove training pictures that equal one of the validation or test split"),
+    ] = False
     test_time: Annotated[
         Literal["none", "flip", "ten_crop"],
         Field(description="test-time augmentation: none, the mirror image too, or ten crops"),
@@ -187,6 +202,14 @@ class TrainingParameters(RecipeParameters):
             ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
         ),
     ] = 10
+
+    @property
+    def network_options(self) -> dict[str, object]:
+        """What ``models.factory.build_network`` is told beside classes and size."""
+        chosen: dict[str, object] = {"dropout": self.dropout}
+        if self.network == "zero_bias":
+            chosen |= {"bias": self.bias, "gain": self.gain or None}
+        return chosen
 
 
 class StructureAndLossParameters(RecipeParameters):
@@ -213,12 +236,15 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {
         "*": {"subjects": 24},
         "faces": {"samples": 3, "domain_subjects": 9},
-        "training": {"epochs": 2, "bootstrap": 200},
+        "training": {"epochs": 2, "ablation_epochs": 1, "bootstrap": 200},
     },
     "laptop": {},
     "paper": {
         "*": {"size": 96},
-        "training": {**_AS_PUBLISHED, "epochs": 2500, "bootstrap": 10_000},
+        "training": {
+            **_AS_PUBLISHED,
+            **{"epochs": 2500, "ablation_epochs": 500, "folds": 0, "bootstrap": 10_000},
+        },
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""

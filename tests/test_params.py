@@ -2,7 +2,11 @@
 
 import pytest
 
+from fer_lib import paths
 from fer_lib.errors import ParameterError
+from fer_lib.learn.augment import AUGMENTATIONS
+from fer_lib.learn.recipe import Recipe
+from fer_lib.models.factory import build_network
 from fer_lib.params import (
     PROFILES,
     PROFILES_ON_FACES,
@@ -12,6 +16,7 @@ from fer_lib.params import (
     resolve,
 )
 from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.request import Request, read_overrides
 
 
 def training(**overrides):
@@ -45,8 +50,8 @@ def test_text_is_parsed_by_the_field_type(text, field, value):
         ("lr", None, "float"),
         ("bias", "perhaps", "true | false"),
         ("bias", 1, "true | false"),
-        ("schedule", "cosine", "constant | onecycle"),
-        ("augment", True, "none | light | published"),
+        ("schedule", "linear", "constant | onecycle | cosine"),
+        ("augment", True, "none | light | standard | published"),
         ("size", "50", "a multiple of 8"),
         ("faces", "imagenet", "lab | wild | game | micro | fer2013"),
     ],
@@ -100,6 +105,21 @@ def test_profiles_name_only_chapters_and_fields_that_exist():
             )
             for model in models:
                 assert set(values) <= set(model.model_fields)
+
+
+def test_the_speedrun_is_a_request_that_can_be_trained():
+    request = Request("laptop", read_overrides(paths.ROOT / "params" / "fer2013_speedrun.yaml"))
+    request.check()
+    chosen = request.of_chapter(CHAPTERS["training"])
+    assert (chosen.faces, chosen.network, chosen.ablation_epochs) == ("fer2013", "residual", 0)
+    assert Recipe.of(chosen).augment in AUGMENTATIONS
+    assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
+
+
+def test_only_the_zero_bias_network_is_told_of_biases_and_gain():
+    assert training(network="residual", dropout="0.2").network_options == {"dropout": 0.2}
+    told = training(gain="0", bias="true").network_options
+    assert told == {"dropout": 0.5, "bias": True, "gain": None}, "gain 0 is drawn"
 
 
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():

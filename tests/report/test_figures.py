@@ -13,6 +13,7 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.synthetic.stage import Switched
 from fer_lib.report import figures
 from fer_lib.report.figures import FigureError
+from fer_lib.report.metrics import Metric
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +99,56 @@ def toy_clip() -> FaceSet:
     return FaceSet("toy", np.stack([np.full((8, 8), greys[f], np.uint8) for f in frames]), table)
 
 
+def toy_folds(folds: int = 2) -> tuple[pd.DataFrame, dict]:
+    table = pd.DataFrame({"fold": range(folds), "pictures": 10, "accuracy": 0.7, "majority": 0.2})
+    bounds = {"low": [np.nan] + [0.6] * (folds - 1), "high": [np.nan] + [0.8] * (folds - 1)}
+    return table.assign(**bounds), {"value": 0.7, "low": 0.5, "high": 0.9, "n": 10 * folds}
+
+
+def toy_selection() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "training": ["fold 0", "biases, AD"],
+            "chosen_epoch": [2, 3],
+            "chosen_accuracy": [0.7, 0.8],
+            "test_epoch": [4, 3],
+            "test_accuracy": [0.75, 0.8],
+            "gain": [0.05, 0.0],
+        }
+    )
+
+
+def toy_ablation() -> tuple[pd.DataFrame, dict[str, Metric]]:
+    rows = [
+        {"biases": biases, "variant": variant, "accuracy": 0.5 + 0.1 * k, "low": 0.4, "high": np.nan}
+        for biases in (False, True)
+        for k, variant in enumerate(("none", "D", "A", "AD"))
+    ]
+    effect = Metric(0.02, -0.01, 0.05, 100, "95 %", "share")
+    return pd.DataFrame(rows), {"no_biases_effect": effect, "dropout_effect": Metric(-0.1)}
+
+
+def toy_hardest() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "picture": [3, 0, 7],
+            "true": ["neutral", "neutral", "anger"],
+            "predicted": ["anger", "happiness", "anger"],
+            "p_true": [0.1, 0.2, 0.6],
+            "p_predicted": [0.9, 0.7, 0.6],
+            "loss": [2.3, 1.6, 0.5],
+        }
+    )
+
+
 DRAWINGS = {
+    "fold_accuracies": lambda: figures.fold_accuracies(*toy_folds()),
+    "many_folds": lambda: figures.fold_accuracies(*toy_folds(26)),
+    "selection_dumbbells": lambda: figures.selection_dumbbells(toy_selection()),
+    "ablation_effects": lambda: figures.ablation_effects(*toy_ablation()),
+    "hardest_grid": lambda: figures.hardest_grid(
+        toy_faces(), toy_hardest(), ("neutral", "anger", "happiness")
+    ),
     "portraits": lambda: figures.portraits(toy_faces().pixels[:7]),
     "expressions": lambda: figures.expressions(
         toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear"), ("", "4+7", "1+2+5")
@@ -429,3 +479,35 @@ def test_the_heat_map_tells_never_from_rarely_and_from_not_coded():
     # Across: neutral, anger, happiness; downwards: AU4, AU12.
     assert texts >= {((0.5, 0.5), ""), ((1.5, 0.5), "100"), ((2.5, 0.5), "<1")}
     assert texts >= {((0.5, 1.5), "–"), ((1.5, 1.5), ""), ((2.5, 1.5), ">99")}
+
+
+def test_the_pooled_accuracy_must_be_that_of_the_folds():
+    folds, pooled = toy_folds()
+    _, data, alt = figures.fold_accuracies(folds, pooled)
+    assert data["fold"].tolist() == [0, 1, -1] and data["accuracy"].tolist() == [0.7] * 3
+    assert "over all 70.0 % (interval 50.0 % to 90.0 %)" in alt
+    with pytest.raises(FigureError, match="20 pictures, the accuracy over all 21"):
+        figures.fold_accuracies(folds, pooled | {"n": 21})
+
+
+def test_the_dumbbells_tell_mean_and_largest_gain():
+    _, data, alt = figures.selection_dumbbells(toy_selection())
+    assert data["gain"].tolist() == [0.05, 0.0]
+    assert "2.5 points on average" in alt and "most for fold 0: 70.0 % against 75.0 %" in alt
+
+
+def test_an_ablation_without_a_network_is_refused():
+    table, effects = toy_ablation()
+    _, data, alt = figures.ablation_effects(table, effects)
+    assert data["panel"].tolist() == [1] * 8 + [2] * 2 and "no biases +2.0 points" in alt
+    with pytest.raises(FigureError, match="lacks the network 'AD' with biases True"):
+        figures.ablation_effects(table.iloc[:-1], effects)
+
+
+def test_the_hardest_pictures_are_named_by_number_in_the_data():
+    _, data, alt = figures.hardest_grid(toy_faces(), toy_hardest(), ("neutral", "anger", "happiness"))
+    assert data["true"].tolist() == [0, 0, 1] and data["predicted"].tolist() == [1, 2, 1]
+    assert data["mean_grey"].tolist() == [3, 0, 81], "grey tells which picture it is"
+    assert "neutral taken for anger (90.0 %)" in alt and "anger, named rightly with 60.0 %" in alt
+    with pytest.raises(FigureError, match="happiness not among"):
+        figures.hardest_grid(toy_faces(), toy_hardest(), ("neutral", "anger"))

@@ -1,6 +1,10 @@
 """The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
 
+from fer_lib.report.figures.ablation import ablation_effects
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
+from fer_lib.report.figures.folds import fold_accuracies
+from fer_lib.report.figures.hardest import hardest_grid
+from fer_lib.report.figures.selection import selection_dumbbells
 from fer_lib.report.figures.style import Drawn, FigureError
 from fer_lib.report.figures.synthetic import (
     clip_strip,
@@ -20,6 +24,7 @@ __all__ = [
     "PEOPLE_AT_LEAST",
     "Drawn",
     "FigureError",
+    "ablation_effects",
     "au_by_emotion",
     "class_counts",
     "clip_strip",
@@ -27,10 +32,13 @@ __all__ = [
     "expressions",
     "face_rows",
     "first_layer_filters",
+    "fold_accuracies",
+    "hardest_grid",
     "learning_curve",
     "mean_faces",
     "per_class_bars",
     "portraits",
     "sample_grid",
+    "selection_dumbbells",
     "switched_units",
 ]

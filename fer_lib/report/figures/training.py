@@ -43,7 +43,7 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     ):
         loss.plot(data["epoch"], data[name], marker=marker, markersize=4, label=label, **style)
     loss.legend(loc="best", frameon=True, framealpha=1, edgecolor="none")
-    loss.set(title="Loss", ylabel="cross-entropy (nats per picture)", ylim=(0, None))
+    loss.set(title="Loss", ylabel="loss (nats per picture)", ylim=(0, None))
     accuracy.plot(data["epoch"], data["valid_accuracy"], color=VERMILION, marker=marker, markersize=4)
     accuracy.set(title="Validation accuracy", ylim=(0, 1))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -1,0 +1,56 @@
+"""What the papers report of recognition, as they report it: to be read beside a result, never as its equal."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+Certainty = Literal["S", "R", "N"]
+
+CERTAINTIES: dict[Certainty, str] = {
+    "S": "read in another paper that cites it",
+    "R": "remembered; look it up before you rely on it",
+    "N": "not found",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An accuracy (share; None where none is known) that ``paper`` reports on ``faces``, and how well we know it."""
+
+    paper: str
+    faces: str
+    accuracy: float | None
+    certainty: Certainty
+    remark: str = ""
+
+
+_FIRST, _THIRD = "Khorrami et al. 2015, version 1", "Khorrami et al. 2015, version 3"
+_ON_TEST, _CORRECTED = "epoch chosen on the test fold", "corrected: epoch chosen on validation"
+
+RECOGNITION_CLAIMS: tuple[Claim, ...] = (
+    Claim(_FIRST, "CK+, 8 classes", 0.964, "R", _ON_TEST),
+    Claim(_THIRD, "CK+, 8 classes", 0.951, "S", _CORRECTED),
+    Claim(_FIRST, "CK+, 6 classes", 0.983, "R", _ON_TEST),
+    Claim(_THIRD, "CK+, 6 classes", 0.957, "R", _CORRECTED),
+    Claim(_FIRST, "TFD", 0.898, "R", _ON_TEST),
+    Claim(_THIRD, "TFD", 0.886, "S", _CORRECTED),
+    Claim("Breuer & Kimmel 2017", "CK+", 0.9862, "R"),
+    Claim("Breuer & Kimmel 2017", "FER2013", 0.721, "R"),
+    Claim("Zhu et al. 2019", "", None, "N", "only the abstract is at hand"),
+)
+
+
+def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
+    """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (NaN where unknown), ``how sure`` and ``remark``."""
+    rows = [
+        {
+            "paper": claim.paper,
+            "faces": claim.faces or None,
+            "accuracy": claim.accuracy,
+            "how sure": f"{claim.certainty}: {CERTAINTIES[claim.certainty]}",
+            "remark": claim.remark or None,
+        }
+        for claim in claims
+    ]
+    return pd.DataFrame(rows).astype({"accuracy": float})

@@ -1,0 +1,22 @@
+"""What the papers report, as the page shows it."""
+
+import pytest
+
+from fer_lib.report.claims import CERTAINTIES, RECOGNITION_CLAIMS, claims_table
+
+
+def test_every_claim_says_how_sure_it_is_and_unknown_numbers_stay_unknown():
+    table = claims_table()
+    assert len(table) == len(RECOGNITION_CLAIMS)
+    assert table["how sure"].str[:2].isin([f"{letter}:" for letter in CERTAINTIES]).all()
+    assert (table["accuracy"].isna() == table["how sure"].str.startswith("N")).all()
+    assert table["accuracy"].dropna().between(0.5, 1).all(), "shares, not per cent"
+
+
+@pytest.mark.parametrize(
+    ("faces", "first", "corrected"),
+    [("CK+, 8 classes", 0.964, 0.951), ("CK+, 6 classes", 0.983, 0.957), ("TFD", 0.898, 0.886)],
+)
+def test_the_corrected_version_stands_below_the_first(faces, first, corrected):
+    by_version = {claim.paper[-1]: claim.accuracy for claim in RECOGNITION_CLAIMS if claim.faces == faces}
+    assert by_version == {"1": first, "3": corrected}
