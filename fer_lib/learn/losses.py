@@ -80,8 +80,7 @@ class FocalLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             targets = label_distribution(logits, labels, self.n_classes)
             log_p = logits.float().log_softmax(dim=1)
-            # 1 − p is below zero by rounding where p is near one, and a power of that is not a number.
-            missed = (-log_p.expm1()).clamp_min(0)
+            missed = -log_p.expm1()
             return _mean(-targets * missed**self.focus * log_p, targets, self.class_weights)
 
 
@@ -126,17 +125,13 @@ class CentreLoss(nn.Module):
             )
         with torch.autocast(logits.device.type, enabled=False):
             features = features.float()
-            # A copy: the centres move before the gradient is taken.
-            centres = self.centres.clone()
-            distance = (features - centres[labels]).square().sum(1).mean()
-            loss = self.cross_entropy(logits, labels) + self.weight * (
-                distance / 2 + self._separation(centres)
-            )
+            distance = (features - self.centres[labels]).square().sum(1).mean()
+            loss = self.cross_entropy(logits, labels) + self.weight * (distance / 2 + self._separation())
             if torch.is_grad_enabled():
                 self._move(features.detach(), labels)
         return loss
 
-    def _separation(self, centres: Tensor) -> Tensor | float:
+    def _separation(self) -> Tensor | float:
         """What is added to the half squared distance: nothing here."""
         return 0.0
 
@@ -171,9 +166,9 @@ class IslandLoss(CentreLoss):
         super().__init__(n_classes, features, weight=weight, rate=rate, class_weights=class_weights)
         self.separation = separation
 
-    def _separation(self, centres: Tensor) -> Tensor:
-        pairs = len(centres) * (len(centres) - 1)
-        return self.separation * (_cosines(centres).sum() + pairs)
+    def _separation(self) -> Tensor:
+        pairs = len(self.centres) * (len(self.centres) - 1)
+        return self.separation * (_cosines(self.centres).sum() + pairs)
 
     def _step(self, pull: Tensor, counts: Tensor) -> Tensor:
         cosines = _cosines(self.centres)

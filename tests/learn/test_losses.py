@@ -115,10 +115,13 @@ def test_extreme_logits_cost_a_finite_number_with_finite_gradients(model, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_autocast_changes_nothing(logits, labels, model, name):
-    plain = called(build_loss(name, model, n_classes=4), logits, labels)
-    with torch.autocast("cpu", torch.bfloat16):
-        inside = called(build_loss(name, model, n_classes=4), logits, labels)
-    assert inside.dtype == torch.float32 and torch.equal(plain, inside)
+    """Nor the centres that the first batch leaves to the second."""
+    loss, inner = (build_loss(name, model, n_classes=4) for _ in range(2))
+    for _ in range(2):
+        plain = called(loss, logits, labels)
+        with torch.autocast("cpu", torch.bfloat16):
+            inside = called(inner, logits, labels)
+        assert inside.dtype == torch.float32 and torch.equal(plain, inside)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,6 +135,23 @@ def test_half_precision_is_taken_and_the_loss_is_float32(logits, labels, model, 
     found = loss(rough, labels, *arguments)
     assert found.dtype == torch.float32
     assert torch.equal(found, exact(rough.float(), labels, *exact_arguments))
+
+
+def test_each_name_has_the_constants_of_its_paper(logits, labels, model):
+    features = torch.randn(12, 6, generator=seeded(3))
+    log_p = logits.log_softmax(1)[torch.arange(12), labels]
+    entropy, norm = -log_p.mean().item(), features.square().sum(1).mean().item()
+    expected = {
+        "cross_entropy": entropy,
+        "label_smoothing": F.cross_entropy(logits, labels, label_smoothing=0.1).item(),
+        "focal": (-((1 - log_p.exp()) ** 2) * log_p).mean().item(),
+        # All centres are at the origin as yet, and the cosines of the twelve ordered pairs count as zero.
+        "centre": entropy + 0.003 * norm / 2,
+        "island": entropy + 0.01 * (norm / 2 + 10 * 12),
+        "votes": entropy,
+    }
+    found = {name: called(build_loss(name, model, n_classes=4), logits, labels).item() for name in NAMES}
+    assert found == pytest.approx(expected)
 
 
 CENTRES = torch.tensor([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]])
