@@ -249,15 +249,28 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
 
+_FER2013: dict[str, dict[str, dict[str, object]]] = {
+    "smoke": {"training": {"epochs": 1, "ablation_epochs": 0}},
+    "laptop": {"training": {"epochs": 10, "ablation_epochs": 0}},
+    "paper": {"*": {"size": 48}, "training": {"epochs": 70, "ablation_epochs": 20}},
+}
+
 PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
-    "wild": {"laptop": {"training": {"epochs": 15}}, "paper": {"training": {"epochs": 420}}},
-    "game": {"laptop": {"training": {"epochs": 30}}, "paper": {"training": {"epochs": 1000}}},
-    "micro": {"laptop": {"training": {"epochs": 20}}, "paper": {"training": {"epochs": 840}}},
-    "fer2013": {
-        "smoke": {"training": {"epochs": 1}},
-        "laptop": {"training": {"epochs": 10}},
-        "paper": {"*": {"size": 48}, "training": {"epochs": 70}},
+    "wild": {
+        "laptop": {"training": {"epochs": 15, "ablation_epochs": 3}},
+        "paper": {"training": {"epochs": 420, "ablation_epochs": 100}},
     },
+    "game": {
+        "laptop": {"training": {"epochs": 30}},
+        "paper": {"training": {"epochs": 1000, "ablation_epochs": 250}},
+    },
+    "micro": {
+        "laptop": {"training": {"epochs": 20, "ablation_epochs": 4}},
+        "paper": {"training": {"epochs": 840, "ablation_epochs": 200}},
+    },
+    "tfd": {"laptop": {"training": {"epochs": 20, "ablation_epochs": 5}}},
+    "fer2013": _FER2013,
+    "ferplus": _FER2013,
 }
 """What a profile changes further on one face set: faces -> profile -> chapter -> field -> value."""
 

@@ -39,7 +39,7 @@ CHAPTERS: dict[str, Chapter] = {
         ),
         Chapter(
             "training",
-            "Training the zero-bias CNN",
+            "Training by the papers' protocols",
             TrainingParameters,
             upstream=("faces",),
             key_metrics=("test_accuracy", "macro_f1"),

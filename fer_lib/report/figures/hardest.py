@@ -29,7 +29,7 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
         show(
             axes,
             picture,
-            f"{row.true} {100 * row.p_true:.0f} %\n{row.predicted} {100 * row.p_predicted:.0f} %",
+            f"true: {row.true} {100 * row.p_true:.0f} %\nsaid: {row.predicted} {100 * row.p_predicted:.0f} %",
         )
     data = hardest[columns].reset_index(drop=True)
     for name in ("true", "predicted"):
