@@ -1,17 +1,24 @@
-"""Training throughput of the library's learner against a bare PyTorch loop and against stock fastai.
+"""Training throughput: the library's learner against a bare loop and stock fastai, the networks against one another, the loaders.
 
-    python benchmarks/training.py [--pictures 768] [--size 48] [--repeats 3] [--faces FOLDER]
+    python benchmarks/training.py [--parts learners networks loaders] [--pictures 768] [--size 48] [--repeats 3] [--faces FOLDER]
 
-All train the zero-bias CNN for one epoch on the same pictures with the same augmentation ranges, batch size and optimiser,
-and validate it on an eighth as many. The contestants take turns; a ratio is the median over the turns of the ratio within a
+Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and optimiser, and
+validated on an eighth as many. The contestants take turns; a ratio is the median over the turns of the ratio within a
 turn, so that whatever else the machine does falls on both sides alike.
 
-- ours: ``face_learner``, in the precision that it chooses;
-- bare: the same network, precision, augmentation and handling of freed memory in a plain loop;
+`learners`, with the zero-bias CNN:
+
+- ours: ``face_learner`` and ``fit``, in the precision that is chosen;
+- bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU compiled, too;
 - ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
 - stock fastai: ``ImageDataLoaders.from_df`` on PNG files with fastai's own augmentation and its default number of workers,
   in float32, which is all that fastai offers on a CPU, with memory handled as glibc does by itself;
 - fastai without workers: the same but ``num_workers=0``, which suits small pictures on few cores better.
+
+`networks`: our learner with each network of ``models.factory``, in float32 and bfloat16, with and without channels_last.
+
+`loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a ``DataLoader`` with two workers, and
+with none. The transforms are those nearest to ours: a mirror image, an affine map, brightness and contrast.
 """
 
 import argparse
@@ -20,7 +27,8 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +37,32 @@ import torch
 from fastai.optimizer import SGD
 from fastai.vision.all import ImageDataLoaders, Learner, PILImageBW, accuracy, aug_transforms
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.learn.augment import Augmentation
-from fer_lib.learn.learner import MOMENTUM, face_learner, seed_everything
-from fer_lib.learn.loaders import face_loaders
+from fer_lib.learn.augment import AUGMENTATIONS
+from fer_lib.learn.device import device_name
+from fer_lib.learn.learner import MOMENTUM, face_learner, fit, seed_everything
+from fer_lib.learn.loaders import FaceBatches, face_loaders
 from fer_lib.learn.memory import keep_freed_memory
-from fer_lib.learn.precision import Precision
-from fer_lib.models.zero_bias import ZeroBiasCNN
+from fer_lib.learn.precision import Precision, choose_precision
+from fer_lib.learn.recipe import Recipe
+from fer_lib.models.factory import NETWORKS, build_network
 
 SEED = 0
-BATCH_SIZE = 64
-LR = 0.001
-WEIGHT_DECAY = 1e-5
-AUGMENTATION = Augmentation()
+RECIPE = Recipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")
+AUGMENTATION = AUGMENTATIONS[RECIPE.augment]
 BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)
 STOCK, UNWORKED = "stock fastai", "fastai without workers"
+WORKERS = 2
+LOADED = 20
+"""Passes of the loaders in one turn: a pass of ours takes milliseconds."""
+
+Contestants = Mapping[str, Callable[[], None]]
 
 
 def random_faces(pictures: int, size: int) -> FaceSet:
@@ -78,30 +94,31 @@ def real_faces(folder: Path, pictures: int) -> FaceSet:
     return faces.select(np.concatenate(keep))
 
 
-def network(faces: FaceSet) -> ZeroBiasCNN:
-    return ZeroBiasCNN(len(EMOTIONS), faces.size[0], generator=torch.Generator().manual_seed(SEED))
+def network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
+    generator = torch.Generator().manual_seed(SEED)
+    return build_network(name, len(EMOTIONS), faces.size[0], generator=generator)
 
 
-def ours(faces: FaceSet, precision: Precision, device: torch.device) -> Callable[[], None]:
-    learner = face_learner(
-        faces,
-        network(faces),
-        EMOTIONS,
-        batch_size=BATCH_SIZE,
-        augmentation=AUGMENTATION,
-        precision=precision,
-        device=device,
-        seed=SEED,
-    )
-    return lambda: learner.fit(1, LR, wd=WEIGHT_DECAY)
+def ours(
+    faces: FaceSet, precision: Precision, device: torch.device, name: str = "zero_bias"
+) -> Callable[[], None]:
+    model = network(faces, name)
+    learner = face_learner(faces, model, EMOTIONS, RECIPE, precision=precision, device=device, seed=SEED)
+    return lambda: fit(learner, RECIPE)
 
 
-def bare(faces: FaceSet, precision: Precision, device: torch.device) -> Callable[[], None]:
+def bare(
+    faces: FaceSet, precision: Precision, device: torch.device, compiled: bool = False
+) -> Callable[[], None]:
     model = network(faces).to(device)
     if precision.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(model.parameters(), LR, MOMENTUM, weight_decay=WEIGHT_DECAY)
-    loaders = face_loaders(faces, EMOTIONS, BATCH_SIZE, device=device, augmentation=AUGMENTATION, seed=SEED)
+    if compiled:
+        model = torch.compile(model)
+    optimiser = torch.optim.SGD(model.parameters(), RECIPE.lr, MOMENTUM, weight_decay=RECIPE.weight_decay)
+    loaders = face_loaders(
+        faces, EMOTIONS, RECIPE.batch_size, device=device, augmentation=AUGMENTATION, seed=SEED
+    )
 
     def forward(pictures: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision.name == "bf16"):
@@ -135,7 +152,7 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
         table,
         folder,
         valid_col="is_valid",
-        bs=BATCH_SIZE,
+        bs=RECIPE.batch_size,
         num_workers=workers,
         device=device,
         batch_tfms=aug_transforms(
@@ -151,7 +168,7 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
     )
     learner = Learner(
         loaders,
-        ZeroBiasCNN(loaders.c, faces.size[0]),
+        network(faces),
         loss_func=F.cross_entropy,
         opt_func=functools.partial(SGD, mom=MOMENTUM),
         metrics=accuracy,
@@ -159,9 +176,72 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
 
     def epoch() -> None:
         with learner.no_bar(), learner.no_logging():
-            learner.fit(1, LR, wd=WEIGHT_DECAY)
+            learner.fit(1, RECIPE.lr, wd=RECIPE.weight_decay)
 
     return epoch
+
+
+class Pictures(Dataset):
+    """Single pictures through torchvision's transforms."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = torch.tensor(pixels).unsqueeze(1)
+        self.transform = v2.Compose(
+            [
+                v2.ToDtype(torch.float32, scale=True),
+                v2.RandomHorizontalFlip(AUGMENTATION.flip),
+                v2.RandomAffine(
+                    AUGMENTATION.rotation,
+                    translate=(0.15, 0.15),
+                    scale=tuple(1 / side for side in reversed(AUGMENTATION.window)),
+                    interpolation=v2.InterpolationMode.BILINEAR,
+                ),
+                v2.ColorJitter(brightness=0.4, contrast=0.4),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        return self.transform(self.pixels[row])
+
+
+def our_batches(faces: FaceSet, device: torch.device) -> Callable[[], None]:
+    pixels = faces.split("train").pixels
+    loader = FaceBatches(
+        pixels,
+        np.zeros(len(pixels), np.int64),
+        RECIPE.batch_size,
+        device=device,
+        augmentation=AUGMENTATION,
+        shuffle=True,
+    )
+
+    def passes() -> None:
+        for _ in range(LOADED):
+            for pictures, _ in loader:
+                last = pictures
+        last[0, 0, 0, 0].item()  # a GPU has to have done the work
+
+    return passes
+
+
+def torchvision_batches(faces: FaceSet, workers: int, device: torch.device) -> Callable[[], None]:
+    loader = DataLoader(
+        Pictures(faces.split("train").pixels),
+        RECIPE.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+    def one_pass() -> None:
+        for pictures in loader:
+            last = pictures.to(device)
+        last[0, 0, 0, 0].item()
+
+    return one_pass
 
 
 def peak_memory_mb() -> float:
@@ -169,24 +249,35 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=768)
-    parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
-    device = torch.device(given.device)
-    seed_everything(SEED)
-    faces = (
-        real_faces(given.faces, given.pictures) if given.faces else random_faces(given.pictures, given.size)
-    )
-    trained = int((faces.table["split"] == "train").sum())
-    chosen = face_learner(faces, network(faces), EMOTIONS, batch_size=BATCH_SIZE, device=device).precision
-    print(f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, {device}")
-    print(f"precision chosen: {chosen.name}, channels_last {chosen.channels_last}")
+def take_turns(contestants: Contestants, repeats: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each turn, after one turn that warms up: allocations, kernels, page cache."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repeats + 1):
+        for name, run in contestants.items():
+            keep_freed_memory(name not in (STOCK, UNWORKED))
+            start = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
 
+
+def report(seconds: dict[str, list[float]], pictures: Mapping[str, int]) -> None:
+    for name, times in seconds.items():
+        print(f"{name:30} {pictures[name] / statistics.median(times):10.0f} pictures/s")
+
+
+def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
+    """How many times as fast as ``other`` ``name`` is."""
+    turns = zip(seconds[name], seconds[other], strict=True)
+    return statistics.median(theirs / mine for mine, theirs in turns)
+
+
+def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None:
+    trained = len(faces.split("train"))
+    batch = face_loaders(faces, EMOTIONS, RECIPE.batch_size, device=device).train.one_batch()
+    chosen = choose_precision(network(faces).to(device), batch, "auto", device)
+    print(f"precision chosen: {chosen.name}, channels_last {chosen.channels_last}")
     with tempfile.TemporaryDirectory() as folder:
         for row, picture in enumerate(faces.pixels):
             Image.fromarray(picture).save(Path(folder) / f"{row}.png")
@@ -201,30 +292,75 @@ def main() -> None:
         if (chosen.name, chosen.channels_last) != (BF16.name, BF16.channels_last):
             bf16 = "ours bf16 channels_last"
             contestants[bf16] = ours(faces, BF16, device)
-        seconds: dict[str, list[float]] = {name: [] for name in contestants}
-        memory: dict[str, float] = {}
-        for turn in range(given.repeats + 1):
-            for name, epoch in contestants.items():
-                keep_freed_memory(name not in (STOCK, UNWORKED))
-                start = time.perf_counter()
-                epoch()
-                # The first turn warms up: allocations, kernels, page cache.
-                if turn:
-                    seconds[name].append(time.perf_counter() - start)
-                memory.setdefault(name, peak_memory_mb())
+        if device.type == "cuda":
+            contestants["bare compiled"] = bare(faces, chosen, device, compiled=True)
+        seconds = take_turns(contestants, repeats)
+    report(seconds, dict.fromkeys(seconds, trained))
+    print(f"ratio bare {ratio(seconds, 'ours', 'bare'):.2f}")
+    if "bare compiled" in seconds:
+        print(f"ratio bare_compiled {ratio(seconds, 'ours', 'bare compiled'):.2f}")
+    print(f"ratio stock_fastai {ratio(seconds, 'ours', STOCK):.2f}")
+    print(f"ratio fastai_without_workers {ratio(seconds, 'ours', UNWORKED):.2f}")
+    print(f"ratio bf16_channels_last {ratio(seconds, bf16, 'ours fp32 contiguous'):.2f}")
 
-    rate = {name: trained / statistics.median(times) for name, times in seconds.items()}
-    for name, pictures in rate.items():
-        print(f"{name:26} {pictures:8.0f} pictures/s   peak memory so far {memory[name]:7.0f} MB")
 
-    def ratio(name: str, other: str) -> float:
-        turns = zip(seconds[name], seconds[other], strict=True)
-        return statistics.median(theirs / mine for mine, theirs in turns)
+def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None:
+    trained = len(faces.split("train"))
+    formats = {
+        f"{name}{' channels_last' * last}": Precision(name, last)
+        for name, last in product(("fp32", "bf16"), (False, True))
+    }
+    for name in NETWORKS:
+        contestants = {
+            f"{name} {text}": ours(faces, precision, device, name) for text, precision in formats.items()
+        }
+        seconds = take_turns(contestants, repeats)
+        report(seconds, dict.fromkeys(seconds, trained))
+        plain = f"{name} fp32"
+        for text in list(formats)[1:]:
+            print(f"ratio {name}_{text.replace(' ', '_')} {ratio(seconds, f'{name} {text}', plain):.2f}")
 
-    print(f"ratio bare {ratio('ours', 'bare'):.2f}")
-    print(f"ratio stock_fastai {ratio('ours', STOCK):.2f}")
-    print(f"ratio fastai_without_workers {ratio('ours', UNWORKED):.2f}")
-    print(f"ratio bf16_channels_last {ratio(bf16, 'ours fp32 contiguous'):.2f}")
+
+def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
+    trained = len(faces.split("train"))
+    worked, unworked = f"torchvision, {WORKERS} workers", "torchvision without workers"
+    contestants = {
+        "our batches": our_batches(faces, device),
+        worked: torchvision_batches(faces, WORKERS, device),
+        unworked: torchvision_batches(faces, 0, device),
+    }
+    seconds = take_turns(contestants, repeats)
+    seconds["our batches"] = [passes / LOADED for passes in seconds["our batches"]]
+    report(seconds, dict.fromkeys(seconds, trained))
+    print(f"ratio torchvision_workers {ratio(seconds, 'our batches', worked):.2f}")
+    print(f"ratio torchvision_without_workers {ratio(seconds, 'our batches', unworked):.2f}")
+
+
+PARTS = {"learners": compare_learners, "networks": compare_networks, "loaders": compare_loaders}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--pictures", type=int, default=768)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    seed_everything(SEED)
+    faces = (
+        real_faces(given.faces, given.pictures) if given.faces else random_faces(given.pictures, given.size)
+    )
+    trained = len(faces.split("train"))
+    print(
+        f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, {device_name(device)}"
+    )
+    for part in given.parts:
+        print(f"-- {part}")
+        PARTS[part](faces, given.repeats, device)
+    print(f"peak memory {peak_memory_mb():.0f} MB")
 
 
 if __name__ == "__main__":
