@@ -5,10 +5,11 @@ single face sets, change. A chapter notebook's ``parameters`` cell repeats the d
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from fer_lib.errors import ParameterError
@@ -212,21 +213,46 @@ class TrainingParameters(RecipeParameters):
         return chosen
 
 
+@dataclass(frozen=True)
+class ListOf:
+    """Checks a text that lists some of ``names``, separated by commas, each at most once."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        given = [name.strip() for name in text.split(",")]
+        if not set(given) <= set(self.names) or len(set(given)) < len(given):
+            raise ValueError(f"not a list of {', '.join(self.names)}")
+        return text
+
+
 class StructureAndLossParameters(RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019), and the ladder of ingredients."""
 
     faces: FaceField = "wild"
     structures: Annotated[
         str,
-        Field(
-            description="networks to compare, separated by commas; `ferbook params` lists them for training"
-        ),
+        AfterValidator(ListOf(get_args(Network))),
+        Field(description="networks to compare; structures are compared with the first"),
     ] = "zero_bias,breuer,residual"
-    losses: Annotated[str, Field(description="loss functions to compare, separated by commas")] = (
-        "cross_entropy,label_smoothing,focal"
-    )
+    losses: Annotated[
+        str,
+        AfterValidator(ListOf(get_args(Loss))),
+        Field(description="loss functions to compare; votes needs a face set with votes (game, ferplus)"),
+    ] = "cross_entropy,label_smoothing,focal"
     seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 2
     ladder: Annotated[bool, Field(description="climb the ladder of ingredients too")] = True
+    labels: Annotated[
+        bool, Field(description="learn from each of two labels too, where the face set has two")
+    ] = True
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter; beside FER2013, where it is at hand, FER+: the same pictures under other labels."""
+        if self.faces != "fer2013":
+            return (self.face_source,)
+        fields = {field: getattr(self, field) for field in FACE_FIELDS}
+        return (self.face_source, (("name", "ferplus"), *fields.items()))
 
 
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
@@ -294,6 +320,8 @@ def allowed_values(field: FieldInfo) -> str:
         return "true | false"
     low, high, step = "", "", ""
     for limit in field.metadata:
+        if isinstance(getattr(limit, "func", None), ListOf):
+            return f"one or more of {', '.join(limit.func.names)}, separated by commas"
         if getattr(limit, "ge", None) is not None:
             low = f"≥ {limit.ge:g}"
         elif getattr(limit, "gt", None) is not None:

@@ -5,6 +5,13 @@ from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_c
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
 from fer_lib.report.figures.selection import selection_dumbbells
+from fer_lib.report.figures.study import (
+    cost_and_accuracy,
+    ladder_steps,
+    paired_differences,
+    structure_loss_map,
+    variance_bars,
+)
 from fer_lib.report.figures.style import Drawn, FigureError
 from fer_lib.report.figures.synthetic import (
     clip_strip,
@@ -29,16 +36,21 @@ __all__ = [
     "class_counts",
     "clip_strip",
     "confusion_matrix",
+    "cost_and_accuracy",
     "expressions",
     "face_rows",
     "first_layer_filters",
     "fold_accuracies",
     "hardest_grid",
+    "ladder_steps",
     "learning_curve",
     "mean_faces",
+    "paired_differences",
     "per_class_bars",
     "portraits",
     "sample_grid",
     "selection_dumbbells",
+    "structure_loss_map",
     "switched_units",
+    "variance_bars",
 ]

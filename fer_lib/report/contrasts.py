@@ -1,0 +1,234 @@
+"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave uncertain.
+
+A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that happen to be in the
+test split, and to the random starts that happened to be drawn. Both are imitated together:
+
+* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for all trainings, so that
+  whatever makes a picture hard for everybody cancels in a difference;
+* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d = trainings − conditions
+  degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom is added, times s · √Σw², the standard error of
+  a sum of independent trainings with the weights w.
+
+s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a little too wide rather than too
+narrow. Few seeds cannot be made good by resampling them: two seeds resampled have half the variance. With one
+seed per condition d is 0, and the interval covers the pictures only; its description says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import DataError
+from fer_lib.report.metrics import CONFIDENCE, Metric, Unit, accuracy_of, confusion_sums, macro_f1_of
+
+MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
+"""Name -> function of confusion matrices (draws, classes, classes)."""
+
+POINTS = 100
+"""Percentage points in a share: differences between accuracies are given in points."""
+
+DRAWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Trainings with their scores on one split, and the scores they would have on other draws of its pictures.
+
+    ``table``: one row per training, with the columns ``accuracy`` and ``macro_f1`` (shares) beside those given. ``drawn``: for each measure
+    float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their standard error. ``spread``: for each measure the pooled
+    standard deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
+    """
+
+    table: pd.DataFrame
+    drawn: dict[str, np.ndarray]
+    luck: np.ndarray
+    spread: dict[str, float]
+    freedom: int
+    pictures: int
+    clusters: int
+
+    def weights(self, keep: np.ndarray) -> np.ndarray:
+        """(trainings,): the mean over the trainings where the mask ``keep`` is true, as weights that sum to one."""
+        return np.asarray(keep, np.float64) / np.sum(keep)
+
+
+def score_trainings(
+    table: pd.DataFrame,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    condition: Sequence[str],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Scored:
+    """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with true classes ``labels`` (N,).
+
+    ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of ``table`` in which trainings of one
+    condition agree; they differ in the seed. Raises DataError where the shapes do not fit.
+    """
+    if probabilities.shape[:2] != (len(table), len(labels)):
+        raise DataError(
+            f"probabilities {probabilities.shape} of {len(table)} trainings and {len(labels)} pictures do not fit together"
+        )
+    n_classes = probabilities.shape[2]
+    sums = [
+        confusion_sums(labels, given.argmax(axis=1), clusters, n_classes).astype(np.float32)
+        for given in probabilities
+    ]
+    generator = np.random.default_rng(seed)
+    count = len(sums[0])
+    weights = _cluster_weights(count, draws, generator)
+    drawn = {name: np.empty((len(table), draws)) for name in MEASURES}
+    values = {name: np.empty(len(table)) for name in MEASURES}
+    for row, own in enumerate(sums):
+        totals = (weights @ own.reshape(count, -1)).reshape(draws, n_classes, n_classes)
+        for name, measure in MEASURES.items():
+            drawn[name][row] = measure(totals.astype(np.float64))
+            values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
+    scored = table.assign(**values).reset_index(drop=True)
+    groups = scored.groupby(list(condition), sort=False)
+    freedom = len(scored) - groups.ngroups
+    within = {name: ((scored[name] - groups[name].transform("mean")) ** 2).sum() for name in MEASURES}
+    return Scored(
+        scored,
+        drawn,
+        generator.standard_t(freedom, size=draws) if freedom else np.zeros(draws),
+        {name: float(np.sqrt(total / freedom)) if freedom else 0.0 for name, total in within.items()},
+        freedom,
+        len(labels),
+        count,
+    )
+
+
+def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """float32 (draws, clusters): how often each cluster was drawn, with replacement, as many times as there are clusters."""
+    even = np.full(clusters, 1 / clusters)
+    parts = [
+        generator.multinomial(clusters, even, size=min(DRAWS_AT_ONCE, draws - start)).astype(np.float32)
+        for start in range(0, draws, DRAWS_AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def contrast(
+    scored: Scored,
+    weights: np.ndarray,
+    measure: str = "accuracy",
+    *,
+    unit: Unit = "share",
+    same_networks: bool = False,
+    tolerance: float = 0.0,
+) -> Metric:
+    """A weighted sum of the trainings' scores, with a 95 % interval for the luck of pictures and seeds.
+
+    ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted. ``unit``: ``share`` for a mean, ``""`` for a
+    difference in percentage points. ``same_networks`` compares two ways of asking the same networks: then the seeds are no
+    luck that could favour either, and the interval covers the pictures only. ``n`` is the number of pictures.
+    """
+    weights = np.asarray(weights, np.float64)
+    scale = 1 if unit == "share" else POINTS
+    value = scale * float(weights @ scored.table[measure].to_numpy())
+    settings = {"n": scored.pictures, "unit": unit, "tolerance": scale * tolerance}
+    if scored.clusters < 2:
+        why = f"none: {scored.clusters} cluster, at least 2 are needed"
+        return Metric(value, interval=why, **settings)
+    draws = scale * (weights @ scored.drawn[measure])
+    covers = f"{scored.clusters} clusters"
+    if scored.freedom and not same_networks:
+        draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((weights**2).sum())
+        covers += f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
+    else:
+        covers += "; the seeds are not covered"
+    draws = draws[np.isfinite(draws)]
+    if not len(draws) or np.ptp(draws) < 1e-12:
+        return Metric(
+            value,
+            interval=f"none: all draws of the {scored.clusters} clusters give the same value",
+            **settings,
+        )
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(draws, (tail, 1 - tail))
+    if unit == "share":
+        low, high = max(0.0, low), min(1.0, high)
+    how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(draws)} draws of {covers}"
+    return Metric(value, low, high, interval=how, **settings)
+
+
+def difference(
+    scored: Scored, first: np.ndarray, second: np.ndarray, measure: str = "accuracy", **settings: object
+) -> Metric:
+    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as in ``contrast``."""
+    weights = scored.weights(first) - scored.weights(second)
+    return contrast(scored, weights, measure, unit="", **settings)
+
+
+PARTS = ("structure", "loss", "interaction", "seed")
+
+
+def variance_shares(
+    scored: Scored, *, measure: str = "accuracy", tolerance: float = 0.0
+) -> dict[str, Metric]:
+    """How the variance of one training's score divides into structure, loss, both together, and seed: shares that sum to one.
+
+    The trainings form a full table of structures × losses × seeds. The score of one is the mean of all, plus what its structure adds, what its loss adds, what
+    the pair adds beyond both, and its seed's luck. The variance of each part over the conditions of the study is estimated from the condition means; what the
+    luck of pictures and seeds adds to it is measured on the draws and subtracted, and what is then below zero counts as zero.
+    The intervals are percentiles over the draws, with twice that luck subtracted, since a draw has it twice.
+
+    With a single seed per condition the seed cannot be told from the interaction, and both count as seed. There is no interval, and the
+    share is zero, where a part has only one level or nothing varies.
+    """
+    table = scored.table
+    levels = [table[name].nunique() for name in ("structure", "loss")]
+    order = np.argsort(
+        pd.factorize(table["structure"])[0] * levels[1] + pd.factorize(table["loss"])[0], kind="stable"
+    )
+    seeds = len(table) // (levels[0] * levels[1])
+
+    def means(values: np.ndarray) -> np.ndarray:
+        return values[order].reshape(*levels, seeds, -1).mean(axis=2)
+
+    whole = means(table[measure].to_numpy()[:, None])
+    drawn = means(scored.drawn[measure])
+    generator = np.random.default_rng(len(scored.luck))
+    seed_variance = np.full(drawn.shape[-1], scored.spread[measure] ** 2)
+    if scored.freedom:
+        drawn = drawn + generator.normal(size=drawn.shape) * scored.spread[measure] / np.sqrt(seeds)
+        seed_variance *= scored.freedom / generator.chisquare(scored.freedom, size=len(seed_variance))
+    estimate, resampled = _components(whole), _components(drawn)
+    luck = resampled.mean(axis=1, keepdims=True) - estimate
+    parts = np.concatenate([np.maximum(estimate - luck, 0), [[scored.spread[measure] ** 2]]])
+    spread = np.concatenate([np.maximum(resampled - 2 * luck, 0), seed_variance[None]])
+    if not scored.freedom:
+        parts, spread = (np.stack([a[0], a[1], 0 * a[2], a[2]]) for a in (parts, spread))
+    return {
+        name: _share(name, parts[i, 0] / parts.sum() if parts.sum() else 0.0, shares, scored, tolerance)
+        for i, (name, shares) in enumerate(zip(PARTS, _normalised(spread), strict=True))
+    }
+
+
+def _components(means: np.ndarray) -> np.ndarray:
+    """(3, draws): variances of structure, loss and interaction in tables of condition means (structures, losses, draws)."""
+    middle = means.mean(axis=(0, 1))
+    by_structure, by_loss = means.mean(axis=1) - middle, means.mean(axis=0) - middle
+    rest = means - middle - by_structure[:, None] - by_loss[None]
+    return np.stack([(by_structure**2).mean(0), (by_loss**2).mean(0), (rest**2).mean((0, 1))])
+
+
+def _normalised(parts: np.ndarray) -> np.ndarray:
+    total = parts.sum(axis=0)
+    return np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
+
+
+def _share(name: str, value: float, drawn: np.ndarray, scored: Scored, tolerance: float) -> Metric:
+    settings = {"n": len(scored.table), "unit": "share", "tolerance": tolerance}
+    if np.ptp(drawn) < 1e-12:
+        why = f"none: no variation by {name} could be estimated"
+        return Metric(value, interval=why, **settings)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(drawn)} draws of {scored.clusters} clusters and of the seeds"
+    return Metric(value, low, high, interval=how, **settings)
