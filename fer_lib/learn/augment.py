@@ -84,6 +84,10 @@ def window_matrices(
     return torch.stack((row_x, row_y), dim=1)
 
 
+DRAWS = 10
+"""Random numbers that a picture's transformation takes."""
+
+
 def augment(
     pictures: torch.Tensor,
     augmentation: Augmentation,
@@ -96,8 +100,18 @@ def augment(
     a picture's edge is black, as in Khorrami et al.'s code. The random numbers are drawn on the CPU
     from ``generator`` (or the global one), so the same seed gives the same batch on every device.
     """
+    return transformed(pictures, augmentation, torch.rand((len(pictures), DRAWS), generator=generator), size)
+
+
+def transformed(
+    pictures: torch.Tensor,
+    augmentation: Augmentation,
+    draws: torch.Tensor,
+    size: tuple[int, int] | None = None,
+) -> torch.Tensor:
+    """As ``augment``, with the numbers in [0, 1) that it draws: ``draws`` (B, ``DRAWS``), a row for each picture."""
     batch, _, height, width = pictures.shape
-    draws = torch.rand((batch, 10), generator=generator).to(pictures.device, pictures.dtype)
+    draws = draws.to(pictures.device, pictures.dtype)
     flip, rotation, window, x, y, gamma, gain, offset, *hole = draws.unbind(1)
 
     def between(draw: torch.Tensor, low: float, high: float) -> torch.Tensor:

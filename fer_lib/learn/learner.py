@@ -22,6 +22,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn.augment import augmentation_called
 from fer_lib.learn.averaging import Averaging
 from fer_lib.learn.curve import Curve, Divergence, Training
+from fer_lib.learn.distributed import agreed, rank_and_processes, together
 from fer_lib.learn.growth import Growth
 from fer_lib.learn.loaders import FaceBatches, face_loaders
 from fer_lib.learn.losses import build_loss
@@ -62,7 +63,8 @@ def train(
     validation accuracy is kept, of equals the one with the lowest validation loss; with ``recipe.averaging`` both are
     those of the averaged weights. ``seed`` orders, augments and mixes the batches and draws the dropout: with the same network
     and seed a machine gives the same weights; the global random state is left as it was. ``watch`` is scored after each epoch
-    (``watched_accuracy`` in the curve) and influences nothing. Nothing is printed, no file is written.
+    (``watched_accuracy`` in the curve) and influences nothing. Nothing is printed, no file is written. Inside a
+    ``learn.distributed.process_group`` the processes train one network together.
 
     Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in ``train``, or
     lacks the votes that the loss needs; ParameterError where the network and the pictures do not fit, where
@@ -71,7 +73,7 @@ def train(
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + rank_and_processes()[0])
         learner = face_learner(
             faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watch
         )
@@ -111,7 +113,7 @@ def face_learner(
     callbacks = [*_options(recipe, faces.size[0]), Curve(recipe.patience, _watched(watch, classes, device))]
     _check_fit(model, faces.size, recipe, len(classes), device)
     if not isinstance(precision, Precision):
-        precision = choose_precision(model, loaders.train.one_batch(), precision, device)
+        precision = agreed(choose_precision(model, loaders.train.one_batch(), precision, device))
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
     minimised = build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)
     learner = Learner(
@@ -122,7 +124,7 @@ def face_learner(
             OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
         ),
         wd_bn_bias=True,
-        cbs=[*precision.callbacks(device), Objective(minimised), *callbacks],
+        cbs=[*precision.callbacks(device), Objective(minimised), *callbacks, *together()],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop

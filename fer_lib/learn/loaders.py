@@ -15,7 +15,8 @@ from torch.utils.data import TensorDataset
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.augment import Augmentation, augment
+from fer_lib.learn.augment import DRAWS, Augmentation, transformed
+from fer_lib.learn.distributed import rank_and_processes
 
 
 class FaceBatches:
@@ -27,6 +28,9 @@ class FaceBatches:
     ``augmentation`` every picture is drawn anew; both come from a generator of this object's own that starts at
     ``seed``, so nothing else that draws random numbers disturbs them. A shuffled pass leaves out a last batch of one
     picture, which says nothing to batch normalisation.
+
+    Where several processes train together (``learn.distributed``), a shuffled pass gives each its share of every batch: the
+    order and the transformations are those of one process, ``batch_size`` counts the pictures of all.
     """
 
     n_inp = 1
@@ -44,8 +48,14 @@ class FaceBatches:
     ) -> None:
         if batch_size < 1 or (shuffle and batch_size < 2):
             raise ParameterError(f"batch_size {batch_size}: give at least {2 if shuffle else 1}")
-        if shuffle and len(pixels) < 2:
-            raise DataError(f"{len(pixels)} picture(s) to train on: at least 2 are needed")
+        self.rank, self.processes = rank_and_processes() if shuffle else (0, 1)
+        if self.processes > 1 and (batch_size % self.processes or batch_size < 2 * self.processes):
+            raise ParameterError(
+                f"batch_size {batch_size}: {self.processes} processes share it; give a multiple of that number, at "
+                "least twice as large"
+            )
+        if shuffle and len(pixels) < 2 * self.processes:
+            raise DataError(f"{len(pixels)} picture(s) to train on: at least {2 * self.processes} are needed")
         # A copy: a face set read from a memory map or a cache may not be writable.
         self.pixels = torch.tensor(pixels) if isinstance(pixels, np.ndarray) else pixels
         self.labels = torch.as_tensor(labels)
@@ -75,21 +85,25 @@ class FaceBatches:
 
     def __len__(self) -> int:
         whole, rest = divmod(self.n, self.bs)
-        return whole + (rest > 1 if self.shuffle else rest > 0)
+        return whole + (rest >= 2 * self.processes if self.shuffle else rest > 0)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(self.n, generator=self.generator) if self.shuffle else torch.arange(self.n)
         order = order.to(self.device)
         for step in range(len(self)):
             rows = order[step * self.bs : (step + 1) * self.bs]
-            pictures = self.pixels.index_select(0, rows).unsqueeze(1).float().div_(255)
+            # The shares of the last batch must be equally large, as the means over them are averaged.
+            share = slice(self.rank, len(rows) // self.processes * self.processes, self.processes)
+            picked = rows[share]
+            pictures = self.pixels.index_select(0, picked).unsqueeze(1).float().div_(255)
             height, width = pictures.shape[2:]
             size = (self.side or height, round((self.side or height) * width / height))
             if self.augmentation is not None:
-                pictures = augment(pictures, self.augmentation, self.generator, size)
+                draws = torch.rand((len(rows), DRAWS), generator=self.generator)[share]
+                pictures = transformed(pictures, self.augmentation, draws, size)
             elif size != (height, width):
                 pictures = F.interpolate(pictures, size, mode="bilinear", antialias=True)
-            yield pictures, self.labels.index_select(0, rows)
+            yield pictures, self.labels.index_select(0, picked)
 
     def one_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch that the next pass will begin with; looking at it does not change that pass."""
