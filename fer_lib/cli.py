@@ -6,7 +6,7 @@ Heavy modules are imported inside the commands, so that listing and help answer 
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -305,6 +305,65 @@ def check(
                 console.print(f"  {fault}", soft_wrap=True)
     if any(row["faults"] for row in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG, BMP or TIFF.")
+    ],
+    run_name: RunName = None,
+    chapter: Annotated[str, typer.Option(help="The chapter whose network answers.")] = "training",
+    cropped: Annotated[
+        bool, typer.Option("--cropped", help="The pictures are crops of faces already: look for none.")
+    ] = False,
+    test_time: Annotated[
+        Literal["none", "flip", "ten_crop"],
+        typer.Option(help="Ask about the mirror image too, or about ten crops, and take the mean."),
+    ] = "none",
+    as_json: AsJson = False,
+) -> None:
+    """Say which emotion a run's network sees in pictures: the largest face of each.
+
+    Without --run: the run that changed last. A picture that cannot be answered is named; the others are answered.
+    """
+    from fer_lib.suite.chapters import find_chapter
+    from fer_lib.suite.predict import predict_pictures, trained_network
+    from fer_lib.suite.store import latest_run, open_run
+
+    chosen = latest_run() if run_name is None else open_run(run_name)
+    network = trained_network(chosen, find_chapter(chapter).name)
+    found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
+    answered = [answer for answer in found.answers if not answer.fault]
+    if as_json:
+        about = {"run": chosen.name, "chapter": chapter, "classes": network.classes, "test_time": test_time}
+        answers = [answer.to_json() for answer in found.answers]
+        rate = round(found.pictures_per_second, 2)
+        print_json({**about, "pictures_per_second": rate, "pictures": answers})
+    elif answered:
+        print_table(
+            f"run {chosen.name!r}, chapter {chapter}: a network trained on {network.faces}",
+            ["picture", "emotion", "probabilities from 0.01", "faces"],
+            [
+                [
+                    answer.path,
+                    answer.emotion,
+                    ", ".join(f"{name} {share:.2f}" for name, share in answer.ranked if share >= 0.01),
+                    f"largest of {answer.found}" if answer.found > 1 else "whole" if cropped else "one",
+                ]
+                for answer in answered
+            ],
+        )
+        console.print(
+            f"{len(answered)} picture(s), {found.pictures_per_second:.3g} per second: "
+            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network",
+            soft_wrap=True,
+        )
+    for answer in found.answers:
+        if answer.fault:
+            errors.print(f"ferbook: {answer.fault}", soft_wrap=True)
+    if len(answered) < len(found.answers):
+        raise typer.Exit(2)
 
 
 @app.command("_execute", hidden=True)
