@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fer_lib.models.classifier import Classifier, initialise_for_rectifiers
+from fer_lib.models.classifier import GAIN_BEFORE_MAXIMA, Classifier, initialise_for_rectifiers
 from fer_lib.models.standardise import PictureStandardisation
 
 FILTERS = (64, 128, 256)
@@ -16,7 +16,7 @@ class BreuerKimmelCNN(Classifier):
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). Blocks, filters and dense units are
     those that papers citing this one report. Its input size is not among what we could verify: 48 is
     FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the standardisation of each picture and the
-    initialisation (He et al. 2015) are ours.
+    initialisation (normal, variance 1/fan-in) are ours.
 
     ``dropout`` acts on the input of ``output``, and half of it on the maps after the last pooling: 0.5 and
     0.25, as remembered from the paper, unverified.
@@ -51,4 +51,4 @@ class BreuerKimmelCNN(Classifier):
         self.relu4 = nn.ReLU()
         self.dropout2 = nn.Dropout(dropout)
         self.output = nn.Linear(DENSE_UNITS, n_classes)
-        initialise_for_rectifiers(self, generator)
+        initialise_for_rectifiers(self, generator, gain=GAIN_BEFORE_MAXIMA)

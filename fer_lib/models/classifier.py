@@ -70,17 +70,27 @@ OUTPUT_SPREAD = 0.01
 """Standard deviation of the first weights of ``output``: all classes start about equally likely, as in Krizhevsky et al. 2012."""
 
 
+GAIN_BEFORE_MAXIMA = 1.0
+"""Rectified, the largest of four normal values with mean square 1 has mean square 1.55 if they are independent and 0.5 if equal.
+With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 where it learned with 1."""
+
+
 @torch.no_grad()
-def initialise_for_rectifiers(model: Classifier, generator: torch.Generator | None = None) -> None:
+def initialise_for_rectifiers(
+    model: Classifier, generator: torch.Generator | None = None, *, gain: float = 2.0
+) -> None:
     """Draw the weights of ``model`` as He et al. 2015 (arXiv 1502.01852, eq. 10) do for rectified layers.
 
-    Normal with variance 2/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no rectifier follows; biases zero. Batch
+    Normal with variance ``gain``/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no rectifier follows; biases zero. Batch
     normalisation starts as the identity, as torch builds it. From ``generator``, or from torch's global one.
+
+    The gain 2 makes good for the half of a signal's mean square that a rectifier cuts off. A 2×2 maximum behind it gives some of it
+    back, so networks with a maximum after each rectifier and no normalisation take ``GAIN_BEFORE_MAXIMA``.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fan_in = math.prod(layer.weight.shape[1:])
-            spread = OUTPUT_SPREAD if layer is model.output else math.sqrt(2 / fan_in)
+            spread = OUTPUT_SPREAD if layer is model.output else math.sqrt(gain / fan_in)
             layer.weight.normal_(0, spread, generator=generator)
             if layer.bias is not None:
                 layer.bias.zero_()

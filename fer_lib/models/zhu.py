@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fer_lib.models.classifier import Classifier, initialise_for_rectifiers
+from fer_lib.models.classifier import GAIN_BEFORE_MAXIMA, Classifier, initialise_for_rectifiers
 from fer_lib.models.standardise import PictureStandardisation
 
 FILTERS = (32, 64, 128)
@@ -17,7 +17,7 @@ class ZhuCNN(Classifier):
 
     Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each feature map is
     projected to pixels by deconvolution, which convolutions, rectifiers and maxima in one chain allow. **Every figure of this
-    structure is ours** (filters, sizes, dense layer, dropout, standardisation; initialisation of He et al. 2015): it stands for the type, a
+    structure is ours** (filters, sizes, dense layer, dropout, standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a
     small plain CNN, and not for the paper's network.
 
     ``dropout`` acts on the dense layer's input. Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
@@ -49,4 +49,4 @@ class ZhuCNN(Classifier):
         self.dense = nn.Linear(third * (size // 8) ** 2, DENSE_UNITS)
         self.relu4 = nn.ReLU()
         self.output = nn.Linear(DENSE_UNITS, n_classes)
-        initialise_for_rectifiers(self, generator)
+        initialise_for_rectifiers(self, generator, gain=GAIN_BEFORE_MAXIMA)
