@@ -5,6 +5,8 @@ from typing import Literal
 
 import pandas as pd
 
+from fer_lib.report.tables import NO_BREAK
+
 Certainty = Literal["S", "R", "N"]
 
 CERTAINTIES: dict[Certainty, str] = {
@@ -42,15 +44,15 @@ RECOGNITION_CLAIMS: tuple[Claim, ...] = (
 
 
 def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
-    """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (NaN where unknown), ``how sure`` and ``remark``."""
+    """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives; missing where unknown), ``how sure`` and ``remark``."""
     rows = [
         {
             "paper": claim.paper,
             "faces": claim.faces or None,
-            "accuracy": claim.accuracy,
+            "accuracy": None if claim.accuracy is None else f"{100 * claim.accuracy:.4g}{NO_BREAK}%",
             "how sure": f"{claim.certainty}: {CERTAINTIES[claim.certainty]}",
             "remark": claim.remark or None,
         }
         for claim in claims
     ]
-    return pd.DataFrame(rows).astype({"accuracy": float})
+    return pd.DataFrame(rows)
