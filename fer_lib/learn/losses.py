@@ -37,7 +37,7 @@ SEPARATION = 10.0
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, eq. 2).
+    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, arXiv 1608.01041).
 
     ``smoothing`` mixes each label with the even distribution. With ``class_weights`` (C,) a term of class c counts as
     often as its weight says, and the mean is the one that torch's ``cross_entropy`` takes: the sum is divided by the weights of the
