@@ -134,11 +134,11 @@ def face_learner(
 
 def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) -> torch.Tensor | None:
     """float32 (n, C) where the recipe needs distributions over the classes, None where it takes the labels."""
-    train = faces.split("train")
     if recipe.loss == "votes":
-        return torch.from_numpy(vote_shares(train, classes))
+        return torch.from_numpy(vote_shares(faces, classes))
     if recipe.mixup:
-        return F.one_hot(torch.from_numpy(train.labels(classes)), len(classes)).float()
+        labels = faces.split("train").labels(classes)
+        return F.one_hot(torch.from_numpy(labels), len(classes)).float()
     return None
 
 

@@ -24,10 +24,10 @@ def balancing_weights(counts: np.ndarray) -> np.ndarray:
 
 
 def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """float32 (N, C): the share of each class in a picture's votes for ``classes``, from the columns ``vote_<emotion>``.
+    """float32 (n, C): the share of each class in the votes for ``classes`` of each picture of the split ``train``.
 
-    What the crowd said beside ``classes`` is left out. Raises DataError where a column is absent, or a picture has no vote
-    for any of the classes (it names the row).
+    From the columns ``vote_<emotion>``; what the crowd said beside ``classes`` is left out. Raises DataError where a column is absent,
+    or a picture has no vote for any of the classes (it names the row in ``faces``).
     """
     columns = [f"vote_{name}" for name in classes]
     absent = [name for name in columns if name not in faces.table]
@@ -36,9 +36,10 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
             f"face set {faces.name!r} has no column {', '.join(absent)}; the loss 'votes' needs a crowd's votes, "
             "as in game and ferplus"
         )
-    votes = faces.table[columns].to_numpy(np.float64)
+    chosen = np.flatnonzero(faces.table["split"] == "train")
+    votes = faces.table[columns].to_numpy(np.float64)[chosen]
     total = votes.sum(axis=1, keepdims=True)
-    silent = np.flatnonzero(total[:, 0] == 0)
+    silent = chosen[total[:, 0] == 0]
     if len(silent):
         raise DataError(
             f"face set {faces.name!r}, row {silent[0]}: no vote for any of {', '.join(classes)}; leave such "
