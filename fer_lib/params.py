@@ -32,6 +32,13 @@ FaceField = Annotated[
     FaceSource,
     Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
 ]
+SubjectsField = Annotated[
+    int, Field(ge=0, le=20_000, description="synthetic faces: number of people; 0 takes the set's own")
+]
+SizeField = Annotated[
+    int,
+    Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"),
+]
 EpochsField = Annotated[int, Field(ge=1, le=5000, description="passes over the training split")]
 Profile = Literal["smoke", "laptop", "paper"]
 
@@ -48,13 +55,8 @@ class ChapterParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     faces: FaceField = "lab"
-    subjects: Annotated[
-        int, Field(ge=0, le=20_000, description="synthetic faces: number of people; 0 takes the set's own")
-    ] = 0
-    size: Annotated[
-        int,
-        Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"),
-    ] = 48
+    subjects: SubjectsField = 0
+    size: SizeField = 48
     face_seed: Annotated[
         int, Field(ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
     ] = 0
@@ -230,6 +232,9 @@ class StructureAndLossParameters(RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019), and the ladder of ingredients."""
 
     faces: FaceField = "wild"
+    subjects: SubjectsField = 400
+    size: SizeField = 32
+    epochs: EpochsField = 12
     structures: Annotated[
         str,
         AfterValidator(ListOf(get_args(Network))),
@@ -258,11 +263,26 @@ class StructureAndLossParameters(RecipeParameters):
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
+_HARD_LOSSES = tuple(loss for loss in get_args(Loss) if loss != "votes")
+_AT_LENGTH = {
+    **{"subjects": 0, "size": 48, "epochs": 60, "batch_size": 128, "lr": 0.1, "nesterov": True},
+    **{"weight_decay": 5e-4, "augment": "standard", "dropout": 0.3, "averaging": 0.999, "bootstrap": 10_000},
+    **{"structures": ",".join(get_args(Network)), "seeds": 5},
+}
+"""Structure and loss in the ``paper`` profile: every structure, five seeds."""
+
+_WITH_VOTES = {"structure_and_loss": {"losses": ",".join(get_args(Loss))}}
+_OWN_PEOPLE = {"structure_and_loss": {"subjects": 0}}
+
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {
         "*": {"subjects": 24},
         "faces": {"samples": 3, "domain_subjects": 9},
         "training": {"epochs": 2, "ablation_epochs": 1, "bootstrap": 200},
+        "structure_and_loss": {
+            **{"epochs": 1, "bootstrap": 200},
+            **{"structures": "zhu,residual", "losses": "cross_entropy,focal"},
+        },
     },
     "laptop": {},
     "paper": {
@@ -271,32 +291,44 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **_AS_PUBLISHED,
             **{"epochs": 2500, "ablation_epochs": 500, "folds": 0, "bootstrap": 10_000},
         },
+        "structure_and_loss": {**_AT_LENGTH, "losses": ",".join(_HARD_LOSSES)},
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
 
 _FER2013: dict[str, dict[str, dict[str, object]]] = {
-    "smoke": {"training": {"epochs": 1, "ablation_epochs": 0}},
-    "laptop": {"training": {"epochs": 10, "ablation_epochs": 0}},
+    "smoke": {
+        "training": {"epochs": 1, "ablation_epochs": 0},
+        "structure_and_loss": {"size": 48, "seeds": 1, "ladder": False, "labels": False},
+    },
+    "laptop": {
+        "training": {"epochs": 10, "ablation_epochs": 0},
+        "structure_and_loss": {
+            **_AT_LENGTH,
+            **{"epochs": 8, "seeds": 2, "averaging": 0.0, "bootstrap": 2000, "structures": "zhu,residual"},
+            "losses": "cross_entropy,label_smoothing",
+        },
+    },
     "paper": {"*": {"size": 48}, "training": {"epochs": 70, "ablation_epochs": 20}},
 }
 
 PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
+    "lab": {"laptop": _OWN_PEOPLE},
     "wild": {
         "laptop": {"training": {"epochs": 15, "ablation_epochs": 3}},
         "paper": {"training": {"epochs": 420, "ablation_epochs": 100}},
     },
     "game": {
-        "laptop": {"training": {"epochs": 30}},
-        "paper": {"training": {"epochs": 1000, "ablation_epochs": 250}},
+        "laptop": {"training": {"epochs": 30}, **_OWN_PEOPLE},
+        "paper": {"training": {"epochs": 1000, "ablation_epochs": 250}, **_WITH_VOTES},
     },
     "micro": {
-        "laptop": {"training": {"epochs": 20, "ablation_epochs": 4}},
+        "laptop": {"training": {"epochs": 20, "ablation_epochs": 4}, **_OWN_PEOPLE},
         "paper": {"training": {"epochs": 840, "ablation_epochs": 200}},
     },
     "tfd": {"laptop": {"training": {"epochs": 20, "ablation_epochs": 5}}},
     "fer2013": _FER2013,
-    "ferplus": _FER2013,
+    "ferplus": _FER2013 | {"paper": _FER2013["paper"] | _WITH_VOTES},
 }
 """What a profile changes further on one face set: faces -> profile -> chapter -> field -> value."""
 

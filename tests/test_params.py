@@ -11,6 +11,7 @@ from fer_lib.params import (
     PROFILES,
     PROFILES_ON_FACES,
     FacesParameters,
+    StructureAndLossParameters,
     TrainingParameters,
     parameter_rows,
     resolve,
@@ -120,6 +121,31 @@ def test_only_the_zero_bias_network_is_told_of_biases_and_gain():
     assert training(network="residual", dropout="0.2").network_options == {"dropout": 0.2}
     told = training(gain="0", bias="true").network_options
     assert told == {"dropout": 0.5, "bias": True, "gain": None}, "gain 0 is drawn"
+
+
+def test_a_list_of_names_is_checked_and_its_names_are_told():
+    def structures(text):
+        return resolve("s", StructureAndLossParameters, "laptop", {"structures": text}).structures
+
+    assert structures("residual, vgg") == "residual, vgg"
+    for wrong in ("residual,resnet", "vgg,vgg", "", "vgg,"):
+        with pytest.raises(ParameterError, match=r"one or more of zero_bias, breuer.*separated by commas"):
+            structures(wrong)
+
+
+def test_ferplus_stands_beside_fer2013_and_beside_no_other_set():
+    beside = {
+        faces: StructureAndLossParameters(faces=faces).face_sources[1:] for faces in ("fer2013", "wild")
+    }
+    assert beside["wild"] == ()
+    assert [dict(source)["name"] for source in beside["fer2013"]] == ["ferplus"]
+    assert dict(beside["fer2013"][0])["size"] == StructureAndLossParameters().size
+
+
+def test_votes_are_learned_only_where_there_are_votes():
+    for faces, there in (("game", True), ("ferplus", True), ("wild", False), ("fer2013", False)):
+        values = resolve("structure_and_loss", StructureAndLossParameters, "paper", {"faces": faces})
+        assert ("votes" in values.losses.split(",")) == there
 
 
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():

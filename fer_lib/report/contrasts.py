@@ -126,7 +126,8 @@ def contrast(
 
     ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted. ``unit``: ``share`` for a mean, ``""`` for a
     difference in percentage points. ``same_networks`` compares two ways of asking the same networks: then the seeds are no
-    luck that could favour either, and the interval covers the pictures only. ``n`` is the number of pictures.
+    luck that could favour either, and the interval covers the pictures only. ``n`` is the number of pictures. An interval always holds its
+    value: percentiles of a small split's macro F1 can miss it.
     """
     weights = np.asarray(weights, np.float64)
     scale = 1 if unit == "share" else POINTS
@@ -153,6 +154,7 @@ def contrast(
     low, high = np.quantile(draws, (tail, 1 - tail))
     if unit == "share":
         low, high = max(0.0, low), min(1.0, high)
+    low, high = min(low, value), max(high, value)
     how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(draws)} draws of {covers}"
     return Metric(value, low, high, interval=how, **settings)
 
@@ -178,7 +180,8 @@ def variance_shares(
     luck of pictures and seeds adds to it is measured on the draws and subtracted, and what is then below zero counts as zero.
     The intervals are percentiles over the draws, with twice that luck subtracted, since a draw has it twice.
 
-    With a single seed per condition the seed cannot be told from the interaction, and both count as seed. There is no interval, and the
+    With a single seed per condition the seed cannot be told from the interaction: both count as seed, and what the seeds add to structure
+    and loss stays in them. There is no interval, and the
     share is zero, where a part has only one level or nothing varies.
     """
     table = scored.table
@@ -230,5 +233,7 @@ def _share(name: str, value: float, drawn: np.ndarray, scored: Scored, tolerance
         return Metric(value, interval=why, **settings)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
+    # Of estimates that were cut off at zero the percentiles can miss the estimate itself.
+    low, high = min(low, value), max(high, value)
     how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(drawn)} draws of {scored.clusters} clusters and of the seeds"
     return Metric(value, low, high, interval=how, **settings)

@@ -19,7 +19,7 @@ from fer_lib.report.contrasts import (
 )
 from fer_lib.report.evaluation import RERUN_TOLERANCE, majority_share
 from fer_lib.report.metrics import Metric
-from fer_lib.report.tables import interval_text
+from fer_lib.report.tables import NO_BREAK, interval_text, number_text
 
 CONDITION = ["structure", "loss"]
 OF_ALL = "all"
@@ -184,7 +184,11 @@ def answer(metrics: dict[str, dict]) -> str:
 
 
 def _points(metric: dict) -> str:
-    return f"{interval_text(metric).replace('-', '−')} points"
+    """``+5.1 points (95 % interval 2.0 to 8.1)``."""
+    bounds = "no interval"
+    if metric["low"] is not None:
+        bounds = f"95{NO_BREAK}% interval {metric['low']:.1f} to {metric['high']:.1f}"
+    return f"{metric['value']:+.1f} points ({bounds})".replace("-", "−")
 
 
 def variance_table(metrics: dict[str, dict]) -> pd.DataFrame:
@@ -297,3 +301,58 @@ def label_table(study: LabelStudy, *, draws: int = 2000, seed: int = 0) -> pd.Da
                 }
             )
     return pd.DataFrame(rows)
+
+
+_BOUNDED = (
+    ("accuracy", "accuracy_low", "accuracy_high"),
+    ("accuracy", "low", "high"),
+    ("macro_f1", "macro_f1_low", "macro_f1_high"),
+    ("step", "step_low", "step_high"),
+)
+PAGE_FORMATS = {
+    **dict.fromkeys(("valid_accuracy", "macro_f1"), "share"),
+    **dict.fromkeys(("parameters", "macs"), "count"),
+    "epoch_seconds": "seconds",
+}
+"""How ``for_page`` leaves numbers to be shown, for ``Session.show_table``."""
+
+
+def for_page(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with each estimate and its bounds as one text, ``61.2 % (58.0–64.1)``, steps in points, and without what the page shows elsewhere."""
+    table = table.drop(columns=["rung"], errors="ignore")
+    for value, low, high in _BOUNDED:
+        if {value, low, high} <= set(table):
+            cells = [_bounded(*cell, points=value == "step") for cell in table[[value, low, high]].to_numpy()]
+            table = table.assign(**{value: cells}).drop(columns=[low, high])
+    return table.rename(columns={"step": "step (points)"})
+
+
+def _bounded(value: float, low: float, high: float, points: bool) -> str | None:
+    """One estimate as text; None, which a table shows as a dash, where there is none."""
+    if np.isnan(value):
+        return None
+    if points:
+        text, bounds = f"{value:+.1f}", f"{low:.1f} to {high:.1f}"
+    else:
+        text, bounds = number_text(value, "share"), f"{POINTS * low:.1f}–{POINTS * high:.1f}"
+    return (text if np.isnan(low) else f"{text} ({bounds})").replace("-", "−")
+
+
+_SUMMARY = {
+    "structure_effect": "from the worst to the best structure, as validation ranks them (points)",
+    "loss_effect": "from the worst to the best loss, as validation ranks them (points)",
+    "effect_difference": "the first minus the second (points)",
+    "seed_spread": "standard deviation between seeds of one condition (points)",
+    "test_accuracy": "test split: the pair that validation prefers",
+    "macro_f1": "test split: its macro F1",
+    "majority_accuracy": "test split: always the commonest class",
+    "ladder_first": "validation split: lowest rung of the ladder",
+    "ladder_last": "validation split: highest rung",
+    "ladder_test_accuracy": "test split: highest rung",
+    "ladder_test_macro_f1": "test split: its macro F1",
+}
+
+
+def summary_names(metrics: dict[str, dict]) -> dict[str, str]:
+    """Name -> what it is, of those of the page's main ``metrics`` that there are, for ``tables.records_table``."""
+    return {name: words for name, words in _SUMMARY.items() if name in metrics}

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from fer_lib import paths
 from fer_lib.errors import ParameterError
-from fer_lib.params import ChapterParameters, FacesParameters, TrainingParameters, nearest_name
+from fer_lib.params import (
+    ChapterParameters,
+    FacesParameters,
+    StructureAndLossParameters,
+    TrainingParameters,
+    nearest_name,
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,12 @@ CHAPTERS: dict[str, Chapter] = {
             TrainingParameters,
             upstream=("faces",),
             key_metrics=("test_accuracy", "macro_f1"),
+        ),
+        Chapter(
+            "structure_and_loss",
+            "Structure and loss",
+            StructureAndLossParameters,
+            key_metrics=("test_accuracy", "effect_difference"),
         ),
     )
 }

@@ -121,6 +121,10 @@ def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, lev
     assert set(metrics) == names
     stored = {name: metric.to_json() for name, metric in metrics.items()}
     assert ("cannot say" in reports.answer(stored)) == (levels == 1)
+    assert all(
+        metric.low <= metric.value <= metric.high for metric in metrics.values() if metric.low is not None
+    )
+    assert len(reports.summary_names(stored)) == 7
     shown = reports.variance_table(stored)
     assert len(shown) == 4 and figures.variance_bars(shown)[2]
 
@@ -164,6 +168,17 @@ def test_two_labellings_are_tested_by_both(faces):
     # A wrong answer of ``network`` is the next class, which is what the second labelling says.
     assert shown["first", "first"] == pytest.approx(0.8) and shown["first", "second"] == pytest.approx(0.2)
     assert shown["second", "first"] == pytest.approx(0.1) and shown["second", "second"] == pytest.approx(0.9)
+
+
+def test_the_page_shows_an_estimate_and_its_bounds_in_one_cell():
+    table = pd.DataFrame(
+        {"rung": [0, 1], "accuracy": [0.5, 0.6], "low": [0.45, np.nan], "high": [0.55, np.nan]}
+        | {"step": [np.nan, -1.25], "step_low": [np.nan, -2.0], "step_high": [np.nan, 0.5]}
+    )
+    shown = reports.for_page(table)
+    assert list(shown) == ["accuracy", "step (points)"]
+    assert list(shown["accuracy"]) == ["50.0\u00a0% (45.0–55.0)", "60.0\u00a0%"]
+    assert shown["step (points)"].iloc[1] == "−1.2 (−2.0 to 0.5)" and shown["step (points)"].isna().iloc[0]
 
 
 def test_claims_say_how_they_are_known():

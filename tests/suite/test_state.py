@@ -32,7 +32,7 @@ def reasons(run):
 
 
 def test_a_finished_chapter_is_up_to_date(run):
-    assert reasons(run) == [(), ("never ran",)]
+    assert reasons(run) == [(), *[("never ran",)] * (len(CHAPTERS) - 1)]
     assert run.record()["chapters"]["faces"]["commit"] == "abc"
 
 
