@@ -170,17 +170,26 @@ def answer(metrics: dict[str, dict]) -> str:
     if min(structures, losses) < 2:
         return "With one structure or one loss only, this run cannot say which of the two matters more."
     gap = metrics["effect_difference"]
-    if gap["low"] is None or gap["low"] <= 0 <= gap["high"]:
-        verdict = "Here this study cannot tell whether structure or loss matters more"
-    elif gap["low"] > 0:
+    # A ranking that the test split turns round is no gain from choosing, however clear the difference.
+    if _above_zero(gap) and _above_zero(metrics["structure_effect"]):
         verdict = "Here structure matters more than loss"
-    else:
+    elif _below_zero(gap) and _above_zero(metrics["loss_effect"]):
         verdict = "Here loss matters more than structure"
+    else:
+        verdict = "Here this study cannot tell whether structure or loss matters more"
     return (
         f"{verdict}: of the {structures} structures the one that validation prefers does better on the test split than the one it likes "
         f"least by {_points(metrics['structure_effect'])}; of the {losses} losses, by {_points(metrics['loss_effect'])}. "
         f"The first minus the second is {_points(gap)}."
     )
+
+
+def _above_zero(metric: dict) -> bool:
+    return metric["low"] is not None and metric["low"] > 0
+
+
+def _below_zero(metric: dict) -> bool:
+    return metric["high"] is not None and metric["high"] < 0
 
 
 def _points(metric: dict) -> str:

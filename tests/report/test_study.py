@@ -110,6 +110,8 @@ def test_effects_are_between_what_validation_prefers_and_likes_least(faces):
     metrics = reports.study_metrics(scored, faces, CLASSES)
     assert metrics["structure_effect"].value == pytest.approx(-20.5, abs=0.2)
     assert metrics["test_accuracy"].value == pytest.approx(0.505, abs=0.002)
+    stored = {name: metric.to_json() for name, metric in metrics.items()}
+    assert reports.answer(stored).startswith("Here this study cannot tell")
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
