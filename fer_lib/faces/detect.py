@@ -87,6 +87,8 @@ def find_faces(picture: np.ndarray) -> list[Window]:
         if found:
             break
     windows = [Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in found]
+    # In the repeated edge, nothing but stripes, there is no face.
+    windows = [w for w in windows if 0 < w.left + w.side / 2 < width and 0 < w.top + w.side / 2 < height]
     return sorted(windows, key=lambda window: (-window.side, window.left, window.top))
 
 

@@ -252,7 +252,7 @@ _JAFFE = _Plan(
     name="leave one subject out",
     source="Lyons et al. 1998 introduced the set; leaving one subject out is customary",
     about=(
-        "Each person is tested once, by a network that never saw her. The next tenth of the sorted people, rounded up, is for "
+        "Each person is tested once, by a network that never saw that person. The next tenth of the sorted people, rounded up, is for "
         "validation: never the test person, which flatters."
     ),
     divide=_leave_one_out,
