@@ -46,7 +46,7 @@ FRAMINGS: dict[str, Framing] = {
     "fer2013": Framing(1.02, -0.08),
     "ferplus": Framing(1.02, -0.08),
 }
-"""Medians over 400 pictures of each set (FER2013: those of them in which a face is found, 76 %), enlarged to 192 pixels with room added.
+"""Medians over up to 400 pictures of each set (lab 164; FER2013: those of them in which a face is found, 76 %), enlarged to 192 pixels with room added.
 Other sets are framed by their readers as ``find_faces`` frames; how the crops that come with TFD lie is not known here."""
 
 _detectors = threading.local()
