@@ -1,6 +1,5 @@
 """Faces in anybody's pictures: found, and cut out as the pictures of a face set are framed."""
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fer_lib.errors import DataError
-from fer_lib.faces.readers.pictures import BOX_DOWN, BOX_TO_SIDE, Window, cut_out, read_grey
+from fer_lib.faces.readers.pictures import Window, cut_out, face_windows, read_grey
 
 SEARCHED_AT = 320
 """Shorter side in pixels to which a picture is brought while faces are looked for, larger and smaller ones alike."""
@@ -49,8 +48,6 @@ FRAMINGS: dict[str, Framing] = {
 """Medians over up to 400 pictures of each set (lab 164; FER2013: those of them in which a face is found, 76 %), enlarged to 192 pixels with room added.
 Other sets are framed by their readers as ``find_faces`` frames; how the crops that come with TFD lie is not known here."""
 
-_detectors = threading.local()
-
 
 def read_photo(path: Path) -> np.ndarray:
     """uint8 (H, W): the picture at ``path`` in grey, upright as its EXIF orientation says.
@@ -72,8 +69,7 @@ def read_photo(path: Path) -> np.ndarray:
 def find_faces(picture: np.ndarray) -> list[Window]:
     """The windows of the frontal faces in a grey ``picture`` (H, W), the largest first; empty where none is found.
 
-    OpenCV's Haar cascade ``haarcascade_frontalface_default``, which its package ships, scale factor 1.1, five neighbours. Its boxes are
-    moved to the framing of the readers (``BOX_TO_SIDE``, ``BOX_DOWN``).
+    Found by ``face_windows``, in the framing of the readers.
     """
     height, width = picture.shape
     scale = min(SEARCHED_AT / min(height, width), LONGEST / max(height, width))
@@ -83,7 +79,7 @@ def find_faces(picture: np.ndarray) -> list[Window]:
     room = round(ROOM * SEARCHED_AT)
     searched = cv2.copyMakeBorder(searched, room, room, room, room, cv2.BORDER_REPLICATE)
     for least in SMALLEST:
-        found = _search(searched, least * SEARCHED_AT)
+        found = face_windows(searched, least * SEARCHED_AT)
         if found:
             break
     windows = [Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in found]
@@ -101,25 +97,12 @@ def look_closer(picture: np.ndarray, window: Window) -> Window:
     if window.side > 0.5 * min(picture.shape):
         return window
     around = Window(window.left - 0.5 * window.side, window.top - 0.5 * window.side, 2 * window.side)
-    found = _search(cut_out(picture, around, SEARCHED_AT), 0.3 * SEARCHED_AT)
+    found = face_windows(cut_out(picture, around, SEARCHED_AT), 0.3 * SEARCHED_AT)
     if not found:
         return window
     scale = SEARCHED_AT / around.side
     best = max(found, key=lambda w: w.side)
     return Window(around.left + best.left / scale, around.top + best.top / scale, best.side / scale)
-
-
-def _search(picture: np.ndarray, least: float) -> list[Window]:
-    if not hasattr(_detectors, "frontal"):  # a classifier keeps state while it searches: one per thread
-        cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-        _detectors.frontal = cv2.CascadeClassifier(str(cascade))
-    smallest = (round(least), round(least))
-    boxes = _detectors.frontal.detectMultiScale(picture, 1.1, 5, minSize=smallest)
-    side = BOX_TO_SIDE
-    return [
-        Window(x + 0.5 * (1 - side) * box, y + (0.5 + BOX_DOWN - 0.5 * side) * box, side * box)
-        for x, y, box, _ in np.asarray(boxes, float).reshape(-1, 4).tolist()
-    ]
 
 
 def frame_as(window: Window, framing: Framing) -> Window:

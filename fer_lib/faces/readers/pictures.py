@@ -178,22 +178,27 @@ SMALLEST_FACE = 0.25
 _detectors = threading.local()
 
 
-def find_face(picture: np.ndarray) -> Window | None:
-    """The window of the largest frontal face in a grey ``picture`` (H, W), or None where none is found.
+def face_windows(picture: np.ndarray, least: float) -> list[Window]:
+    """The windows of all frontal faces in a grey ``picture`` (H, W) whose box is at least ``least`` pixels wide.
 
-    OpenCV's Haar cascade ``haarcascade_frontalface_default``, scale factor 1.1, five neighbours; the box
-    is moved to the framing of the synthetic faces by ``BOX_TO_SIDE`` and ``BOX_DOWN``.
+    OpenCV's Haar cascade ``haarcascade_frontalface_default``, which its package ships, scale factor 1.1, five neighbours; the boxes
+    are moved to the framing of the synthetic faces by ``BOX_TO_SIDE`` and ``BOX_DOWN``.
     """
     if not hasattr(_detectors, "frontal"):  # a classifier keeps state while it searches: one per thread
         cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
         _detectors.frontal = cv2.CascadeClassifier(str(cascade))
-    least = max(20, round(SMALLEST_FACE * min(picture.shape)))
-    boxes = _detectors.frontal.detectMultiScale(picture, 1.1, 5, minSize=(least, least))
-    if not len(boxes):
-        return None
-    x, y, width, _ = max((tuple(map(int, box)) for box in boxes), key=lambda box: (box[2], box))
-    side = BOX_TO_SIDE * width
-    return Window(x + 0.5 * width - 0.5 * side, y + (0.5 + BOX_DOWN) * width - 0.5 * side, side)
+    boxes = _detectors.frontal.detectMultiScale(picture, 1.1, 5, minSize=(round(least), round(least)))
+    side = BOX_TO_SIDE
+    return [
+        Window(x + 0.5 * (1 - side) * box, y + (0.5 + BOX_DOWN - 0.5 * side) * box, side * box)
+        for x, y, box, _ in np.asarray(boxes, float).reshape(-1, 4).tolist()
+    ]
+
+
+def find_face(picture: np.ndarray) -> Window | None:
+    """The window of the largest face that ``face_windows`` finds in ``picture`` (H, W), or None where there is none."""
+    found = face_windows(picture, max(20, SMALLEST_FACE * min(picture.shape)))
+    return max(found, key=lambda window: (window.side, window.left, window.top), default=None)
 
 
 def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
