@@ -204,7 +204,7 @@ class TrainingParameters(RecipeParameters):
         Field(
             ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
         ),
-    ] = 10
+    ] = 8
 
     @property
     def network_options(self) -> dict[str, object]:
