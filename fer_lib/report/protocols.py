@@ -18,7 +18,7 @@ def protocol_table(protocol: Protocol, ran: int) -> pd.DataFrame:
         "source": protocol.source,
         "division": protocol.about,
         "classes": ", ".join(protocol.classes),
-        "folds on this page": f"{ran} of {len(protocol.folds)}",
+        "folds on this page": f"the first {ran} of {len(protocol.folds)}",
     }
     return pd.DataFrame({"": list(told), "what": list(told.values())}).set_index("")
 
