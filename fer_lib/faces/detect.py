@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fer_lib.errors import DataError
-from fer_lib.faces.readers.pictures import Window, cut_out, face_windows, read_grey
+from fer_lib.faces.readers.pictures import DAMAGE, Window, cut_out, face_windows, read_grey
 
 SEARCHED_AT = 320
 """Shorter side in pixels to which a picture is brought while faces are looked for, larger and smaller ones alike."""
@@ -54,16 +54,27 @@ def read_photo(path: Path) -> np.ndarray:
 
     Raises DataError where there is no such file, where it is a folder, and for anything that is not a readable picture.
     """
-    if path.is_dir():
-        raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    pixels = read_grey(path)
-    with Image.open(path) as opened:
-        orientation = opened.getexif().get(_ORIENTATION, 1)
-    picture = Image.fromarray(pixels)
-    picture.getexif()[_ORIENTATION] = orientation
+    try:
+        if path.is_dir():
+            raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+    except OSError as fault:  # a name too long, a folder that may not be entered
+        raise DataError(f"{path}: cannot be opened ({fault.strerror})") from fault
+    picture = Image.fromarray(read_grey(path))
+    picture.getexif()[_ORIENTATION] = _orientation(path)
     return np.asarray(ImageOps.exif_transpose(picture))
+
+
+def _orientation(path: Path) -> int:
+    """The EXIF orientation in which ``read_grey`` leaves the picture at ``path``; 1, upright, where the tag is not legible."""
+    with Image.open(path) as opened:
+        if opened.format == "TIFF":
+            return 1  # Pillow turned it while loading
+        try:
+            return opened.getexif().get(_ORIENTATION, 1)
+        except DAMAGE:
+            return 1
 
 
 def find_faces(picture: np.ndarray) -> list[Window]:

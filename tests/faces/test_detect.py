@@ -93,7 +93,8 @@ def test_only_known_sets_have_a_framing_of_their_own():
     assert set(FRAMINGS) <= {source.name for source in SOURCES}
 
 
-def test_a_photo_is_turned_upright_and_grey(tmp_path):
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_photo_is_turned_upright_and_grey(tmp_path, ending):
     """The tag says how a camera was held: 6, the picture is to be turned clockwise, 3, upside down, 2, mirrored."""
     picture = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
     for orientation, upright in {
@@ -105,8 +106,14 @@ def test_a_photo_is_turned_upright_and_grey(tmp_path):
         image = Image.fromarray(np.stack([picture] * 3, axis=2))
         exif = image.getexif()
         exif[0x0112] = orientation
-        image.save(tmp_path / "a.png", exif=exif)
-        np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), upright)
+        image.save(tmp_path / f"a.{ending}", exif=exif)
+        np.testing.assert_array_equal(read_photo(tmp_path / f"a.{ending}"), upright)
+
+
+def test_a_picture_whose_exif_is_damaged_is_taken_as_it_is_stored(tmp_path):
+    picture = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    Image.fromarray(picture).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), picture)
 
 
 def test_files_that_are_no_pictures_are_refused_by_name(tmp_path):
@@ -118,6 +125,7 @@ def test_files_that_are_no_pictures_are_refused_by_name(tmp_path):
     for path, told in [
         (tmp_path, "a folder; name the pictures in it"),
         (tmp_path / "nothing.png", "no such file"),
+        (tmp_path / ("long" * 100), "cannot be opened (File name too long)"),
         *((tmp_path / f"{name}.png", "not a readable picture") for name in "abc"),
     ]:
         with pytest.raises(DataError, match=re.escape(f"{path}: {told}")):

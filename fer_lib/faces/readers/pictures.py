@@ -41,7 +41,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx")
 _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-_DAMAGE = (
+DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
 )
@@ -112,7 +112,7 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
 
     8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by
     257 and rounded, so that 65535 becomes 255. Alpha is dropped. An EXIF orientation is ignored:
-    landmarks refer to the pixels as stored. Of several pictures in one file the first is taken.
+    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in one file the first is taken.
 
     Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
     """
@@ -127,7 +127,7 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
             if picture.mode in ("L", "1"):
                 return np.asarray(picture.convert("L"))
             return np.asarray(picture.convert("RGB").convert("L"))
-    except _DAMAGE as fault:
+    except DAMAGE as fault:
         raise DataError(f"{path}: not a readable picture ({fault})") from fault
 
 
