@@ -110,7 +110,7 @@ def _mean_of_folds(
 def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 12) -> pd.DataFrame:
     """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the hardest first.
 
-    ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and ``predicted`` emotion with the probability that each was given
+    ``rank`` from 1; ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and ``predicted`` emotion with the probability that each was given
     (``p_true``, ``p_predicted``); ``loss`` in nats. Frames of one sequence look alike, so the hardest stands for its sequence.
     """
     table, rows = evaluation.faces.table, np.arange(len(evaluation.faces))
@@ -130,7 +130,9 @@ def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: in
         }
     ).sort_values("loss", ascending=False, kind="stable")
     again = found["sequence"].ne("") & found.duplicated(["subject", "sequence"])
-    return found[~again].head(count).reset_index(drop=True)
+    found = found[~again].head(count).reset_index(drop=True)
+    found.insert(0, "rank", np.arange(1, len(found) + 1))
+    return found
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:

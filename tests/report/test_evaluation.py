@@ -109,7 +109,7 @@ def test_the_hardest_pictures_are_those_whose_truth_is_least_believed():
     result = evaluate([(FACES, ANSWERS)], CLASSES, draws=200)
     hardest = hardest_pictures(result, CLASSES, count=2)
     # Picture 1 (fear, believed at 0.2) before picture 3 (anger, believed at 0.4).
-    assert hardest["picture"].tolist() == [1, 3]
+    assert hardest["picture"].tolist() == [1, 3] and hardest["rank"].tolist() == [1, 2]
     assert hardest.loc[0, ["true", "predicted"]].tolist() == ["fear", "anger"]
     assert hardest.loc[0, ["p_true", "p_predicted", "loss"]].tolist() == pytest.approx(
         [0.2, 0.8, -np.log(0.2)]
