@@ -239,6 +239,13 @@ class FaceSet:
         parts = {kind: rows.select(keep) for kind, rows in self._rows.items()}
         return FaceSet(self.name, table=self.table.iloc[keep], **parts, **self._about)
 
+    def assign(self, **columns: object) -> "FaceSet":
+        """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are copied.
+
+        Raises DataError for values that do not fit, as the constructor does.
+        """
+        return FaceSet(self.name, table=self.table.assign(**columns), **self._rows, **self._about)
+
     @property
     def _about(self) -> dict:
         return {"mask_aus": self.mask_aus, "left_out": self.left_out}

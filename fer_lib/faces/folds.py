@@ -135,16 +135,7 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
     for part in SPLITS:
         split[getattr(fold, part)] = part
     rows = np.flatnonzero(split != "")
-    kept = labelled.select(rows)
-    return FaceSet(
-        faces.name,
-        kept.pixels,
-        kept.table.assign(split=split[rows]),
-        masks=kept.masks,
-        mask_aus=kept.mask_aus,
-        landmarks=kept.landmarks,
-        left_out=kept.left_out,
-    )
+    return labelled.select(rows).assign(split=split[rows])
 
 
 def _absent(labelled: FaceSet, classes: tuple[str, ...], rows: np.ndarray) -> list[str]:

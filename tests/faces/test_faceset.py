@@ -422,6 +422,16 @@ def test_a_selection_copies_no_pixels_until_they_are_asked_for():
     assert "pixels" not in apart.__dict__  # gather has not gathered the others
 
 
+def test_assigned_columns_leave_pictures_and_the_given_set_as_they_are():
+    faces = FaceSet("toy", a_set(3).pixels, a_table(3), left_out={"a reason": 2})
+    moved = faces.assign(split=["test", "valid", "test"], note="n")
+    assert np.shares_memory(moved.pixels, faces.pixels) and moved.left_out == {"a reason": 2}
+    assert moved.table["split"].tolist() == ["test", "valid", "test"] and set(moved.table["note"]) == {"n"}
+    assert moved.table["sequence"].equals(faces.table["sequence"]) and "note" not in faces.table
+    with pytest.raises(DataError, match="row 1: split is 'never'"):
+        faces.assign(split=["test", "never", "test"])
+
+
 def test_joined_sets_keep_rows_and_columns():
     first, second = a_masked_set(3, left_out={"a": 1}), a_masked_set(2, seed=1, left_out={"a": 2, "b": 1})
     second = FaceSet("more", second.pixels, second.table.assign(AU4=0.5), second.masks, ("AU1", "AU12"))

@@ -239,6 +239,7 @@ def test_a_fold_has_its_split_and_keeps_what_the_set_holds():
     protocol = protocol_of(faces, ("contempt", "happiness"))
     for number, fold in enumerate(protocol.folds):
         own = fold_faces(faces, protocol, number)
+        assert not {"pixels", "masks", "landmarks"} & set(vars(own)), "a copy, and one for each fold"
         assert own.name == "lab" and own.left_out == {"a reason": 3} and own.mask_aus == ("AU4",)
         assert own.classes == protocol.classes and len(own) == 72
         for part in ("train", "valid", "test"):
