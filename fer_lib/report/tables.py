@@ -225,25 +225,29 @@ def as_html(
     formats = formats or {}
     plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
     frame = table if plain_index else table.reset_index()
+    texts = [
+        [html.escape(_cell_text(cell, formats.get(name, ""))) for cell in frame.iloc[:, place]]
+        for place, name in enumerate(frame.columns)
+    ]
+    kinds = ["number" if all(map(_is_numeric, column)) else "text" for column in texts]
     head = "".join(
-        f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in frame.columns
+        f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
+        for name, kind in zip(frame.columns, kinds, strict=True)
     )
     body = []
-    for record in frame.itertuples(index=False, name=None):
-        cells = []
-        for place, (name, cell) in enumerate(zip(frame.columns, record, strict=True)):
-            text = html.escape(_cell_text(cell, formats.get(name, "")))
-            if place == 0:
-                cells.append(f'<th scope="row">{text}</th>')
-            else:
-                kind = "number" if text[:1] in "0123456789-−–" else "text"
-                cells.append(f'<td class="{kind}">{text}</td>')
+    for first, *others in zip(*texts, strict=True):
+        cells = [f'<th scope="row">{first}</th>']
+        cells += [f'<td class="{kind}">{text}</td>' for text, kind in zip(others, kinds[1:], strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
         '<div class="suite-table" tabindex="0" role="region" '
         f'aria-label="{html.escape(caption)}"><table><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _is_numeric(text: str) -> bool:
+    return text[:1] in "0123456789-−–"
 
 
 def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
