@@ -23,7 +23,7 @@ from fer_lib.learn.augment import augmentation_called
 from fer_lib.learn.averaging import Averaging
 from fer_lib.learn.curve import Curve, Divergence, Training
 from fer_lib.learn.distributed import agreed, rank_and_processes, together
-from fer_lib.learn.growth import Growth
+from fer_lib.learn.growth import Growth, growing_side
 from fer_lib.learn.loaders import FaceBatches, face_loaders
 from fer_lib.learn.losses import build_loss
 from fer_lib.learn.memory import keep_freed_memory
@@ -148,7 +148,7 @@ def _options(recipe: Recipe, side: int) -> list:
     if recipe.clip:
         chosen.append(GradientClip(recipe.clip))
     if recipe.mixup:
-        chosen.append(MixUp(recipe.mixup))
+        chosen.append(MixUp(float(recipe.mixup)))
     if recipe.start_size:
         chosen.append(Growth(recipe.start_size, side))
     if recipe.averaging:
@@ -170,7 +170,9 @@ def _check_fit(
     was_training = model.training
     model.eval()
     try:
-        for height in {recipe.start_size or size[0], size[0]}:
+        start = recipe.start_size or size[0]
+        sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
+        for height in sorted(sides):
             pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
             named = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
             try:

@@ -15,6 +15,7 @@ import torch
 from fer_lib.errors import ParameterError
 from fer_lib.learn import loaders
 from fer_lib.learn.augment import Augmentation
+from fer_lib.learn.distributed import process_group
 from fer_lib.learn.learner import train
 from fer_lib.learn.loaders import FaceBatches
 from fer_lib.learn.recipe import Recipe
@@ -123,6 +124,17 @@ def test_shares_of_a_pass_make_up_the_whole(monkeypatch):
             mine, named = shares[rank][step]
             assert torch.equal(named, labels[rank::3][: len(named)])
             assert torch.equal(mine, pictures[rank::3][: len(named)])
+
+
+def test_a_process_that_torchrun_did_not_start_is_told_how(monkeypatch):
+    for name in ("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.delenv("RANK", raising=False)
+    with (
+        pytest.raises(ParameterError, match="RANK is not set; start the script with `torchrun "),
+        process_group(),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("batch_size", [2, 7])

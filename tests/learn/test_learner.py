@@ -76,6 +76,7 @@ OPTIONS = [
     {"loss": "centre"},
     {"loss": "island", "patience": 5, "precision": "bf16"},
     {"loss": "votes", "mixup": 0.2, "averaging": 0.9},
+    {"mixup": 1, "class_weights": True},
 ]
 
 
@@ -229,6 +230,21 @@ def test_losses_are_means_over_pictures(faces, classes, loss):
     assert training.curve["valid_loss"][0] == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_training_loss_counts_every_picture_alike(faces, classes):
+    """Batches of 9, 9, 9 and 3, of which the last costs log(1 + e) a picture, and the others log 2."""
+
+    class Late(Scripted):
+        def forward(self, pictures):
+            logits = super().forward(pictures)
+            truth = (pictures.amax((1, 2, 3)) > 0.55).long()
+            return logits + F.one_hot(1 - truth, 2) if self.training and len(pictures) == 3 else logits
+
+    model = Late([0.75], [1.0], train_steps=4)
+    training = train(faces, model, classes, replace(PLAIN, epochs=1, batch_size=9), precision="fp32")
+    expected = (27 * np.log(2) + 3 * np.log1p(np.e)) / 30
+    assert training.curve["train_loss"][0] == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_test_split_is_never_looked_at(faces, classes):
     table = faces.table.copy()
     pixels = faces.pixels.copy()
@@ -315,6 +331,15 @@ def test_too_high_a_rate(faces, classes):
         trained(faces, classes, lr=1e10)
 
 
+def test_a_validation_that_gives_no_number_ends_training(faces, classes):
+    """The step before it was finite: the weights that it left are not."""
+    model = Scripted([0.75, 0.5, 1.0], [1, np.nan, 1], train_steps=3)
+    says = r"the validation after epoch 2, at a learning rate of 0\.02: .* those of epoch 1\."
+    with pytest.raises(ParameterError, match=says):
+        train(faces, model, classes, replace(PLAIN, epochs=3, batch_size=10), precision="fp32")
+    assert model.steps.item() == 3
+
+
 def test_a_gpu_without_memory_says_which_flag(faces, classes):
     class Large(ZeroBiasCNN):
         def forward(self, pictures):
@@ -364,6 +389,18 @@ def test_pictures_do_not_grow_for_a_network_of_one_size(classes, faces):
         trained(faces, classes, start_size=8)
     with pytest.raises(ParameterError, match="start_size 24"):
         trained(faces, classes, start_size=24)
+
+
+def test_every_size_that_growing_pictures_will_have_is_tried_before_the_first_step(classes, faces):
+    """Of 48 × 72 pixels, 16 × 24 and 32 × 48 fit, and 24 × 36 would not, in the second of five epochs."""
+    oblong = type(faces)("oblong", np.resize(faces.pixels, (60, 48, 72)), faces.table)
+    model = ResidualNet(2, 48, widths=(4,), depths=(1,))
+    before = weights_of(model).clone()
+    recipe = replace(PLAIN, start_size=16)
+    with pytest.raises(ParameterError, match="pictures of 24 × 36 pixels do not fit"):
+        train(oblong, model, classes, replace(recipe, epochs=5), precision="fp32")
+    assert torch.equal(weights_of(model), before)
+    assert len(train(oblong, model, classes, replace(recipe, epochs=3), precision="fp32").curve) == 3
 
 
 def test_an_absent_class_is_named(faces):
