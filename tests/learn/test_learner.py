@@ -1,3 +1,4 @@
+import copy
 import random
 import re
 from dataclasses import replace
@@ -65,6 +66,7 @@ def test_learns_what_can_be_learned(faces, classes, schedule, precision, capfd):
     assert training.curve["epoch"].tolist() == list(range(1, 9)) and (training.curve["seconds"] > 0).all()
     assert training.curve["train_loss"].iloc[-1] < training.curve["train_loss"].iloc[0]
     assert training.precision == Precision(precision, channels_last=True)
+    assert all(p.is_contiguous() for p in model.parameters()), "a copy from a file would add up otherwise"
     assert capfd.readouterr() == ("", "")
 
 
@@ -107,6 +109,50 @@ def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
     assert longest > 0.5, "no gradient was clipped"
     for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(mine, theirs, atol=2e-6)
+
+
+def test_class_weights_are_those_that_balance_the_classes(faces, classes):
+    """One step on 15 neutral and 5 happy training pictures is that of torch's loss with the weights 20/(2·15) and 20/(2·5)."""
+    happy = (faces.table["emotion"] == "happiness") & (faces.table["split"] == "train")
+    few = faces.select((~happy | (happy.cumsum() <= 5)).to_numpy())
+    model = ZeroBiasCNN(2, 16, dropout=0, generator=torch.Generator().manual_seed(0))
+    twin = copy.deepcopy(model)
+    recipe = replace(PLAIN, epochs=1, batch_size=20, lr=0.1, weight_decay=0.0, class_weights=True)
+    train(few, model, classes, recipe, precision="fp32")
+    part = few.split("train")
+    logits = twin(torch.tensor(part.pixels).unsqueeze(1) / 255)
+    labels = torch.tensor(part.labels(classes))
+    assert labels.bincount().tolist() == [15, 5]
+    F.cross_entropy(logits, labels, torch.tensor([2 / 3, 2.0])).backward()
+    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(mine, theirs - 0.1 * theirs.grad, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "votes"])
+def test_mixup_mixes_a_picture_and_what_it_shows_by_one_share(faces, classes, loss, monkeypatch):
+    """Neutral pictures are black and happy ones white, so a mixture's grey is its share of happiness."""
+    happy = (faces.table["emotion"] == "happiness").to_numpy()
+    votes = {"vote_happiness": 7 * happy, "vote_neutral": 3 * ~happy}
+    pixels = np.broadcast_to(255 * happy[:, None, None], faces.pixels.shape).astype(np.uint8)
+    plain = type(faces)("plain", pixels, faces.table.assign(**votes))
+    pictures, targets = [], []
+    build = objective.Objective.__init__
+
+    def keep(self, minimised):
+        minimised.register_forward_pre_hook(lambda _, inputs: targets.append(inputs[1]))
+        build(self, minimised)
+
+    class Seen(ZeroBiasCNN):
+        def forward(self, given):
+            if self.training:
+                pictures.append(given)
+            return super().forward(given)
+
+    monkeypatch.setattr(objective.Objective, "__init__", keep)
+    train(plain, Seen(2, 16), classes, replace(PLAIN, mixup=0.8, loss=loss), precision="fp32")
+    grey, shares = torch.cat(pictures).mean((1, 2, 3)), torch.cat(targets)
+    assert torch.allclose(grey, shares[:, 1], atol=1e-6) and torch.allclose(shares.sum(1), torch.ones(60))
+    assert ((grey > 0.01) & (grey < 0.99)).sum() > 10
 
 
 def test_rates_are_the_schedules(faces, classes):
