@@ -75,7 +75,7 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
 def read_record(path: Path) -> dict:
     """The JSON record beside a weights file: what ``save_weights`` was told, and what it added.
 
-    Raises DataError where it is absent, not JSON, or lacks a field.
+    Raises DataError where it is absent, not JSON, or lacks a field, and where its arguments have no names.
     """
     _, record_file = _file_pair(path)
     try:
@@ -85,6 +85,8 @@ def read_record(path: Path) -> dict:
     missing = [n for n in RECORD_FIELDS if not isinstance(record, dict) or n not in record]
     if missing:
         raise DataError(f"{record_file}: the record of weights lacks {', '.join(missing)}")
+    if not isinstance(record["arguments"], dict):
+        raise DataError(f"{record_file}: arguments is {record['arguments']!r}; expected names with values")
     return record
 
 

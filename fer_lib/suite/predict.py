@@ -101,7 +101,12 @@ def trained_network(run: Run, chapter: str) -> TrainedNetwork:
     record = read_record(result.folder / "weights")
     classes, size = record.get("classes"), record["arguments"].get("size")
     known = isinstance(classes, list) and classes and all(name in LABELS for name in classes)
-    if not known or not isinstance(size, int) or record["arguments"].get("n_classes") != len(classes):
+    if (
+        not known
+        or len(set(classes)) < len(classes)
+        or not isinstance(size, int)
+        or record["arguments"].get("n_classes") != len(classes)
+    ):
         raise DataError(
             f"{result.folder / 'weights.json'}: the record does not say which classes and which size the network takes; train again"
         )

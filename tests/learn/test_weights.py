@@ -137,7 +137,7 @@ def test_refuses_a_pickle_even_with_the_right_checksum(saved):
         ({"arguments": {"n_classes": 3, "size": 16}}, "size mismatch"),
         ({"arguments": {"n_classes": 2, "size": 17}}, "multiple of 8"),
         ({"arguments": {"classes": 2}}, "unexpected keyword"),
-        ({"arguments": [2]}, "mapping"),
+        ({"arguments": [2]}, r"arguments is \[2\]; expected names with values"),
     ],
 )
 def test_refuses_a_record_that_does_not_fit(saved, changes, says):

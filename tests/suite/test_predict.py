@@ -167,10 +167,20 @@ def test_a_run_without_weights_says_how_to_make_them(run):
         trained_network(run, "training")
 
 
-@pytest.mark.parametrize("classes", [["neutral", "joy", "fear"], ["neutral", "fear"], "neutral", None])
+@pytest.mark.parametrize(
+    "classes",
+    [["neutral", "joy", "fear"], ["neutral", "fear"], ["neutral", "fear", "fear"], "neutral", None],
+)
 def test_weights_that_do_not_say_what_they_answer_are_refused(run, classes):
     save_network(run, classes)
     with pytest.raises(DataError, match=r"weights\.json: the record does not say which classes"):
+        trained_network(run, "training")
+
+
+def test_a_record_whose_arguments_have_no_names_is_refused(run):
+    place = run.result("training").folder / "weights.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"arguments": [3, SIZE]}))
+    with pytest.raises(DataError, match=r"weights\.json: arguments is \[3, 16\]; expected names"):
         trained_network(run, "training")
 
 
