@@ -199,6 +199,12 @@ class TrainingParameters(RecipeParameters):
         Literal["none", "flip", "ten_crop"],
         Field(description="test-time augmentation: none, the mirror image too, or ten crops"),
     ] = "none"
+    watch_test: Annotated[
+        bool,
+        Field(
+            description="follow the accuracy on the test pictures too, to say what choosing by it would add"
+        ),
+    ] = True
     ablation_epochs: Annotated[
         int,
         Field(

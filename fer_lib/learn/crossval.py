@@ -24,7 +24,7 @@ class FoldResult:
     """What one fold gave.
 
     ``number`` from 0. ``faces`` with the fold's own splits. ``training``: its curve has ``watched_accuracy``, that of the test split
-    after each epoch. ``probabilities`` float32 (N, classes): of the test split, in its order.
+    after each epoch, where it was watched. ``probabilities`` float32 (N, classes): of the test split, in its order.
     """
 
     number: int
@@ -58,6 +58,7 @@ def cross_validate(
     options: Mapping[str, object] | None = None,
     without_copies: bool = False,
     test_time: TestTime = "none",
+    watch_test: bool = True,
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
@@ -65,17 +66,18 @@ def cross_validate(
     """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more than it has, takes all.
 
     ``network`` by its name in ``models.factory``, with ``options`` of its constructor; every fold starts from the same ``seed``. The
-    epoch is chosen on the fold's validation split; the test split is only watched, see ``learn.learner.train``.
+    epoch is chosen on the fold's validation split; with ``watch_test`` the test split is watched, see ``learn.learner.train``.
     ``without_copies`` removes the training pictures that equal, pixel for pixel, one of the validation or test split. All
     folds train in the number format of the first.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
     available = len(protocol.folds)
+    # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
+    divided = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
     results: list[FoldResult] = []
     networks: list[nn.Module] = []
-    for number in range(min(folds or available, available)):
-        chosen = fold_faces(faces, protocol, number)
+    for number, chosen in enumerate(divided):
         if without_copies:
             chosen = training_without_copies(chosen)
         seed_everything(seed)
@@ -88,6 +90,7 @@ def cross_validate(
             protocol.classes,
             recipe,
             test_time=test_time,
+            watch_test=watch_test,
             precision=precision,
             device=device,
             seed=seed,
@@ -104,13 +107,17 @@ def train_and_test(
     recipe: Recipe,
     *,
     test_time: TestTime = "none",
+    watch_test: bool = True,
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> tuple[Training, np.ndarray]:
-    """Train ``model`` in place by the splits of ``faces``, its test split watched; with the probabilities (N, classes) of the latter."""
+    """Train ``model`` in place by the splits of ``faces``, its test split watched or not; with the probabilities (N, classes) of the latter."""
     test = faces.split("test")
-    training = train(faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=test)
+    watched = test if watch_test else None
+    training = train(
+        faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watched
+    )
     return training, predict(model, test, test_time=test_time, device=device)
 
 

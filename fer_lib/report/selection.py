@@ -7,6 +7,7 @@ import pandas as pd
 from fer_lib.errors import DataError
 from fer_lib.learn.curve import Training
 from fer_lib.report.metrics import Metric, bootstrap_interval
+from fer_lib.report.tables import metric_text
 
 GAIN_TOLERANCE = 0.05
 
@@ -46,3 +47,11 @@ def selection_gain(table: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> 
     interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
     bounds = (interval.low, interval.high)
     return Metric(table["gain"].mean(), *bounds, len(table), interval.method, "share", GAIN_TOLERANCE)
+
+
+def selection_answer(gain: Metric) -> str:
+    """What ``selection_gain`` found, in one sentence."""
+    found = gain.to_json()
+    value = metric_text(found, "value" if gain.low is None else "interval")
+    trainings = "one training" if gain.n == 1 else f"{metric_text(found, 'n')} trainings"
+    return f"Over {trainings} the test pictures' own choice gains {value} on average."

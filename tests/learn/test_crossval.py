@@ -132,3 +132,24 @@ def test_a_class_that_only_copies_show_is_missed_by_name():
     with pytest.raises(DataError, match="fear"):
         cross_validate(faces, protocol_of(faces), "zero_bias", ONE_EPOCH, without_copies=True)
     assert len(fold_faces(faces, protocol_of(faces), 0)) == 6
+
+
+def test_the_test_split_is_watched_only_where_that_is_asked_for(people, crossed):
+    blind = cross_validate(
+        people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=1, watch_test=False, precision="fp32"
+    )
+    assert "watched_accuracy" in crossed.folds[0].training.curve
+    assert "watched_accuracy" not in blind.folds[0].training.curve
+    assert np.array_equal(blind.folds[0].probabilities, crossed.folds[0].probabilities)
+
+
+def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):
+    protocol = protocol_of(people)
+    happy = people.labels(protocol.classes) == 1
+    second = protocol.folds[1]
+    sad = replace(
+        protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
+    )
+    monkeypatch.setattr("fer_lib.learn.crossval.train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(DataError, match="fold 1"):
+        cross_validate(people, sad, "zero_bias", ONE_EPOCH)

@@ -6,7 +6,7 @@ import pytest
 from fer_lib.errors import DataError
 from fer_lib.learn.curve import Training
 from fer_lib.learn.precision import Precision
-from fer_lib.report.selection import selection_gain, selection_table
+from fer_lib.report.selection import selection_answer, selection_gain, selection_table
 
 
 def training(watched, best_epoch):
@@ -35,3 +35,10 @@ def test_a_training_whose_test_split_was_not_watched_is_named():
     blind = Training(pd.DataFrame({"epoch": [1]}), 1, Precision("fp32", channels_last=False))
     with pytest.raises(DataError, match="'c': its curve has no watched_accuracy"):
         selection_table({"a": TRAININGS["a"], "c": blind})
+
+
+def test_the_answer_says_how_many_trainings_and_what_they_gain():
+    alone = selection_answer(selection_gain(selection_table({"a": TRAININGS["a"]})))
+    assert alone.startswith("Over one training ") and "40.0" in alone
+    both = selection_answer(selection_gain(selection_table(TRAININGS)))
+    assert both.startswith("Over 2 trainings ") and "20.0" in both and "40.0" in both
