@@ -239,13 +239,13 @@ class StructureAndLossParameters(RecipeParameters):
 
     faces: FaceField = "wild"
     subjects: SubjectsField = 400
-    size: SizeField = 32
+    size: SizeField = 24
     epochs: EpochsField = 12
     structures: Annotated[
         str,
         AfterValidator(ListOf(get_args(Network))),
         Field(description="networks to compare; structures are compared with the first"),
-    ] = "zero_bias,breuer,residual"
+    ] = "zero_bias,zhu,residual"
     losses: Annotated[
         str,
         AfterValidator(ListOf(get_args(Loss))),

@@ -328,7 +328,7 @@ PAGE_FORMATS = {
 
 def for_page(table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with each estimate and its bounds as one text, ``61.2 % (58.0–64.1)``, steps in points, and without what the page shows elsewhere."""
-    table = table.drop(columns=["rung"], errors="ignore")
+    table = table.drop(columns=["rung", "trainings", "networks"], errors="ignore")
     for value, low, high in _BOUNDED:
         if {value, low, high} <= set(table):
             cells = [_bounded(*cell, points=value == "step") for cell in table[[value, low, high]].to_numpy()]

@@ -196,7 +196,7 @@ def ladder_steps(networks: pd.DataFrame, table: pd.DataFrame, null: float) -> Dr
             )
     axes.text(1.02, -0.75, "step", va="center", color=MUTED, transform=axes.get_yaxis_transform())
     axes.plot(data["accuracy"], data["rung"], "o", color=INK, markersize=4.5, markerfacecolor="white")
-    axes.step(means["mean"], means["rung"], where="mid", color=BLUE, linewidth=0.8, alpha=0.6)
+    axes.plot(means["mean"], means["rung"], color=BLUE, linewidth=0.8, alpha=0.6)
     axes.axvline(null, color=VERMILION, linestyle="--", linewidth=1.4)
     axes.annotate(
         f"always the commonest class: {percent(null)}",
