@@ -238,14 +238,14 @@ class StructureAndLossParameters(RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019), and the ladder of ingredients."""
 
     faces: FaceField = "wild"
-    subjects: SubjectsField = 400
-    size: SizeField = 24
+    subjects: SubjectsField = 500
+    size: SizeField = 32
     epochs: EpochsField = 12
     structures: Annotated[
         str,
         AfterValidator(ListOf(get_args(Network))),
         Field(description="networks to compare; structures are compared with the first"),
-    ] = "zero_bias,zhu,residual"
+    ] = "zhu,residual"
     losses: Annotated[
         str,
         AfterValidator(ListOf(get_args(Loss))),
@@ -286,7 +286,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         "faces": {"samples": 3, "domain_subjects": 9},
         "training": {"epochs": 2, "ablation_epochs": 1, "bootstrap": 200},
         "structure_and_loss": {
-            **{"epochs": 1, "bootstrap": 200},
+            **{"size": 16, "epochs": 1, "seeds": 1, "labels": False, "bootstrap": 200},
             **{"structures": "zhu,residual", "losses": "cross_entropy,focal"},
         },
     },

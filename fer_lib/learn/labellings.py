@@ -45,7 +45,7 @@ def two_labellings(faces: FaceSet) -> dict[str, FaceSet]:
         if column in table:
             common = set(table["emotion"]) & set(table[column]) - {""}
             kept = faces.select((table["emotion"].isin(common) & table[column].isin(common)).to_numpy())
-            second = FaceSet(faces.name, kept.pixels, kept.table.assign(emotion=kept.table[column]))
+            second = kept.assign(emotion=kept.table[column])
             return dict(zip(names, (kept, second), strict=True))
     return {}
 

@@ -93,7 +93,8 @@ def interval_text(metric: Mapping) -> str:
     low, high = number_text(metric["low"], unit), number_text(metric["high"], unit)
     if unit == "share":
         low = low.removesuffix(f"{NO_BREAK}%")
-    return f"{number_text(metric['value'], unit)} ({level[1]}{NO_BREAK}% interval {low}–{high})"
+    to = " to " if metric["low"] < 0 else "–"  # a dash beside a minus sign cannot be read
+    return f"{number_text(metric['value'], unit)} ({level[1]}{NO_BREAK}% interval {low}{to}{high})"
 
 
 def split_table(faces: FaceSet) -> pd.DataFrame:

@@ -83,6 +83,8 @@ def test_an_interval_names_its_level_and_bounds():
     )
     plain_unit = {"value": 0.871, "low": 0.83, "high": 0.9, "interval": "95 % bootstrap"}
     assert plain(interval_text(plain_unit)) == "0.871 (95 % interval 0.830–0.900)"
+    below_zero = {"value": 0.5, "low": -3.9, "high": 5.0, "interval": "95 % bootstrap"}
+    assert plain(interval_text(below_zero)) == "0.500 (95 % interval -3.90 to 5.00)"
 
 
 @pytest.mark.parametrize(
