@@ -8,12 +8,10 @@ import pandas as pd
 import torch
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.learner import seed_everything, train
 from fer_lib.learn.precision import Precision, Request
 from fer_lib.learn.recipe import Recipe
-from fer_lib.learn.study import training_row
+from fer_lib.learn.study import train_structure, training_row
 from fer_lib.learn.test_time import predict
-from fer_lib.models.factory import build_network
 
 SECOND_LABELS = {
     "fer2013_emotion": ("FER+ majority", "FER2013 label"),
@@ -76,16 +74,9 @@ def run_labellings(
     rows, probabilities = [], []
     for learned, own, loss in conditions:
         for seed in seeds:
-            seed_everything(seed)
-            model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-            training = train(
-                own,
-                model,
-                classes,
-                replace(recipe, loss=loss),
-                precision=precision,
-                device=device,
-                seed=seed,
+            chosen = replace(recipe, loss=loss)
+            model, training = train_structure(
+                own, classes, structure, chosen, seed, dropout=dropout, precision=precision, device=device
             )
             precision = training.precision
             rows.append({"learned": learned, "seed": seed} | training_row(training, model, faces.size[0]))

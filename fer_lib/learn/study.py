@@ -80,22 +80,32 @@ def run_study(
     test = faces.split("test")
     rows, probabilities = [], []
     for structure, loss, seed in product(structures, losses, seeds):
-        seed_everything(seed)
-        model = build_network(structure, len(classes), size, dropout=dropout)
-        training = train(
-            faces,
-            model,
-            classes,
-            replace(recipe, loss=loss),
-            precision=precision,
-            device=device,
-            seed=seed,
+        chosen = replace(recipe, loss=loss)
+        model, training = train_structure(
+            faces, classes, structure, chosen, seed, dropout=dropout, precision=precision, device=device
         )
         precision = training.precision
         about = {"structure": structure, "loss": loss, "seed": seed}
         rows.append(about | training_row(training, model, size))
         probabilities.append(predict(model, test, device=device))
     return Study(pd.DataFrame(rows), np.stack(probabilities), precision)
+
+
+def train_structure(
+    faces: FaceSet,
+    classes: tuple[str, ...],
+    structure: str,
+    recipe: Recipe,
+    seed: int,
+    *,
+    dropout: float | None = None,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> tuple[nn.Module, Training]:
+    """A new network of ``structure``, trained by ``recipe``; ``seed`` fixes its first weights and the training. Raises as ``train``."""
+    seed_everything(seed)
+    model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
+    return model, train(faces, model, classes, recipe, precision=precision, device=device, seed=seed)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

@@ -39,13 +39,13 @@ def test_a_set_with_one_label_has_nothing_to_compare(faces):
 
 def test_each_labelling_is_learned_and_so_are_the_votes(crowd, monkeypatch):
     learned = []
-    train = labellings.train
+    train_structure = labellings.train_structure
 
-    def noted(faces, model, classes, recipe, **settings):
+    def noted(faces, classes, structure, recipe, seed, **settings):
         learned.append((recipe.loss, tuple(faces.table["emotion"])))
-        return train(faces, model, classes, recipe, **settings)
+        return train_structure(faces, classes, structure, recipe, seed, **settings)
 
-    monkeypatch.setattr(labellings, "train", noted)
+    monkeypatch.setattr(labellings, "train_structure", noted)
     recipe = Recipe(epochs=1, batch_size=15, lr=0.01)
     study = run_labellings(crowd, "zhu", (0, 1), recipe, precision="fp32")
     first, second = (tuple(f.table["emotion"]) for f in two_labellings(crowd).values())
