@@ -40,6 +40,10 @@ SizeField = Annotated[
     Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"),
 ]
 EpochsField = Annotated[int, Field(ge=1, le=5000, description="passes over the training split")]
+RateField = Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")]
+DropoutField = Annotated[
+    float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
+]
 Profile = Literal["smoke", "laptop", "paper"]
 
 FaceArguments = tuple[tuple[str, object], ...]
@@ -108,7 +112,7 @@ class RecipeParameters(ChapterParameters):
 
     epochs: EpochsField = 60
     batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per training step")] = 32
-    lr: Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")] = 0.03
+    lr: RateField = 0.03
     schedule: Annotated[
         Literal["constant", "onecycle", "cosine"],
         Field(description="learning rate: constant as published, one-cycle, or a cosine down from the peak"),
@@ -121,9 +125,7 @@ class RecipeParameters(ChapterParameters):
     class_weights: Annotated[
         bool, Field(description="weigh each class in the loss by the inverse of its training pictures")
     ] = False
-    dropout: Annotated[
-        float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
-    ] = 0.5
+    dropout: DropoutField = 0.5
     augment: Annotated[
         Literal["none", "light", "standard", "published"],
         Field(
@@ -241,6 +243,8 @@ class StructureAndLossParameters(RecipeParameters):
     subjects: SubjectsField = 500
     size: SizeField = 32
     epochs: EpochsField = 12
+    lr: RateField = 0.05
+    dropout: DropoutField = 0.2
     structures: Annotated[
         str,
         AfterValidator(ListOf(get_args(Network))),
