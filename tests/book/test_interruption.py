@@ -39,19 +39,19 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert finished(toy_clone, "training") == first
     assert record.read_text() == before
 
-    told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", expect=2)
+    told = toy_clone.ferbook("run", "--run", "a", "-p", "training.epochs=6", expect=2)
     assert f"exists with other parameters (training.epochs {DEFAULT} → 6)" in told
     assert "--update" in told and "--replace" in told
 
-    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
-    assert [state["reasons"] for state in states] == [[], [f"parameter epochs {DEFAULT} → 6"]]
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "training.epochs=6")["chapters"]
+    assert [state["reasons"] for state in states] == [[], [f"parameter epochs {DEFAULT} → 6"], []]
 
-    told = toy_clone.ferbook("run", "--run", "a", "-p", "epochs=6", "--update")
+    told = toy_clone.ferbook("run", "--run", "a", "-p", "training.epochs=6", "--update")
     assert f"training: parameter epochs {DEFAULT} → 6" in told and "up to date: faces" in told
     assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a"), "as it was asked for"
 
     toy_clone.write_chapter("faces", "x = 2")
-    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "epochs=6")["chapters"]
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "training.epochs=6")["chapters"]
     assert states[0]["reasons"] == ["notebook changed"]
     assert states[1]["reasons"] == ["upstream faces is out of date"]
     assert "exists" not in toy_clone.ferbook("run", "--run", "a", "--replace")
