@@ -243,7 +243,12 @@ class StructureAndLossParameters(RecipeParameters):
     subjects: SubjectsField = 500
     size: SizeField = 32
     epochs: EpochsField = 12
-    lr: RateField = 0.05
+    lr: Annotated[
+        float,
+        Field(
+            gt=0, le=10, description="peak learning rate of the residual net; the others take a share of it"
+        ),
+    ] = 0.1
     dropout: DropoutField = 0.2
     structures: Annotated[
         str,

@@ -20,7 +20,7 @@ from fer_lib.models.factory import build_network
 NARROW = {"vgg": (32, 64, 128, 256), "residual": (32, 64, 128)}
 """Filters per stage below the rung ``width``: half of what the networks have."""
 
-CONSTANT_SHARE = 0.2
+CONSTANT_SHARE = 0.5
 """The constant rate of the lower rungs as a share of the peak rate: what a one-cycle schedule bears, a constant rate does not."""
 
 AVERAGING = 0.99
@@ -73,7 +73,8 @@ def ingredient_ladder(recipe: Recipe) -> tuple[Rung, ...]:
 
     What ``recipe`` leaves out of an ingredient (augmentation, schedule, averaging) is set to a usual value, so that every rung adds something.
     All rungs train for as many epochs. The lowest is the stack of 3×3 convolutions and poolings that one finds in most
-    tutorials: a narrow VGG without batch normalisation and biases, at a constant rate, on the pictures as they are.
+    tutorials: a narrow VGG without batch normalisation and biases, at a constant rate, on the pictures as they are. Each network has the rate
+    that suits it (``Recipe.for_network``).
     """
     best = replace(
         recipe,
@@ -83,8 +84,9 @@ def ingredient_ladder(recipe: Recipe) -> tuple[Rung, ...]:
         averaging=recipe.averaging or AVERAGING,
     )
     hard = replace(best, loss="cross_entropy", averaging=0.0)
+    stacked = hard.for_network("vgg")
     constant = replace(
-        hard, schedule="constant", lr=CONSTANT_SHARE * best.lr, clip=0.0, mixup=0.0, start_size=0
+        stacked, schedule="constant", lr=CONSTANT_SHARE * stacked.lr, clip=0.0, mixup=0.0, start_size=0
     )
     vgg, residual = ({"widths": NARROW[name]} for name in ("vgg", "residual"))
     bare = {"recipe": replace(constant, augment="none"), "options": vgg, "normalised": False}
@@ -98,9 +100,18 @@ def ingredient_ladder(recipe: Recipe) -> tuple[Rung, ...]:
         ),
         Rung("normalisation", "batch normalisation after each convolution", constant, options=vgg),
         Rung(
-            "schedule", f"{best.schedule}, peak rate {1 / CONSTANT_SHARE:g} times as high", hard, options=vgg
+            "schedule",
+            f"{best.schedule}, peak rate {1 / CONSTANT_SHARE:g} times as high",
+            stacked,
+            options=vgg,
         ),
-        Rung("shortcuts", "residual blocks in place of the plain stack", hard, "residual", residual),
+        Rung(
+            "shortcuts",
+            "residual blocks in place of the plain stack, at the rate that suits them",
+            hard,
+            "residual",
+            residual,
+        ),
         Rung("width", "twice as many filters", hard, "residual"),
         Rung(
             "label smoothing", "targets of 0.9 and the rest spread", replace(best, averaging=0.0), "residual"

@@ -67,6 +67,7 @@ def run_study(
 ) -> Study:
     """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own loss does not count.
 
+    The recipe's rate is the residual net's; the other structures take their share of it (``learn.recipe.PEAK_SHARES``).
     A seed fixes the first weights of a structure, the order of the pictures and their augmentation: two losses of one structure start from
     the same network. The epoch is chosen on the validation split; the test split is predicted once per
     training, and nothing is chosen by it. The precision is chosen at the first training and kept for all.
@@ -102,10 +103,15 @@ def train_structure(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, Training]:
-    """A new network of ``structure``, trained by ``recipe``; ``seed`` fixes its first weights and the training. Raises as ``train``."""
+    """A new network of ``structure``, trained by ``recipe`` at the rate that suits it (``Recipe.for_network``).
+
+    ``seed`` fixes its first weights and the training. Raises as ``train``.
+    """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    return model, train(faces, model, classes, recipe, precision=precision, device=device, seed=seed)
+    return model, train(
+        faces, model, classes, recipe.for_network(structure), precision=precision, device=device, seed=seed
+    )
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

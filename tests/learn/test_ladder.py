@@ -33,14 +33,16 @@ def test_each_rung_adds_one_ingredient(recipe):
         "augmentation": {"augment"},
         "normalisation": {"normalised"},
         "schedule": {"schedule", "lr"},
-        "shortcuts": {"network", "options"},
+        "shortcuts": {"network", "options", "lr"},
         "width": {"options"},
         "label smoothing": {"loss"},
         "weight averaging": {"averaging"},
         "mirror image": {"test_time"},
         "3 networks": {"networks"},
     }
-    assert rungs[0].recipe.augment == "none" and rungs[0].recipe.lr == pytest.approx(recipe.lr / 5)
+    assert rungs[0].recipe.augment == "none" and rungs[0].recipe.lr == pytest.approx(
+        recipe.for_network("vgg").lr / 2
+    )
     assert len({rung.recipe.epochs for rung in rungs}) == 1
 
 
