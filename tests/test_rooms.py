@@ -12,6 +12,7 @@ ORDER = (
     "paths",
     "imports",
     "params",
+    "resampling",
     "faces",
     "models",
     "learn",

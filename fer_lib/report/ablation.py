@@ -10,7 +10,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.learn.ablation import Ablated
 from fer_lib.report.evaluation import RERUN_TOLERANCE
-from fer_lib.report.metrics import Metric, accuracy, bootstrap_interval
+from fer_lib.report.metrics import Metric, accuracy
+from fer_lib.resampling import bootstrap_interval
 
 SWITCHES = {"no_biases": ("biases", False), "dropout": ("dropout", True), "augmentation": ("augmented", True)}
 """What is switched: the field of ``Ablated`` that says so, and its value with the switch on. Biases are left out, the others put in."""

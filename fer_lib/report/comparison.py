@@ -7,8 +7,8 @@ import pandas as pd
 from PIL import Image
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
-from fer_lib.report.metrics import bootstrap_interval
 from fer_lib.report.tables import NO_BREAK, number_text
+from fer_lib.resampling import bootstrap_interval
 
 COMPARED_SIZE = 48
 """Side in pixels, that of FER2013, at which pictures of several sets are compared."""

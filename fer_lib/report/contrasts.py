@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.errors import DataError
-from fer_lib.report.metrics import CONFIDENCE, Metric, Unit, accuracy_of, confusion_sums, macro_f1_of
+from fer_lib.report.metrics import Metric, Unit, accuracy_of, confusion_sums, macro_f1_of
+from fer_lib.resampling import CONFIDENCE
 
 MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
 """Name -> function of confusion matrices (draws, classes, classes)."""

@@ -15,11 +15,7 @@ from sklearn.metrics import (
 )
 
 from fer_lib.errors import DataError
-
-CONFIDENCE = 0.95
-
-MOST_WEIGHTS = 4_000_000
-"""Bootstrap weights (draws × clusters) held at a time: 32 MB."""
+from fer_lib.resampling import bootstrap_interval
 
 Unit = Literal["share", "count", "seconds", ""]
 
@@ -55,66 +51,6 @@ class Metric:
     def to_json(self) -> dict:
         """Plain values by field name."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """``low`` and ``high``, None where there is no interval; ``method`` says how, or why not."""
-
-    low: float | None
-    high: float | None
-    method: str
-
-
-def _resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws, …): for each draw, the sum of as many clusters as there are, drawn with replacement."""
-    clusters = len(sums)
-    flat = sums.reshape(clusters, -1).astype(np.float64)
-    generator = np.random.default_rng(seed)
-    at_once = max(1, MOST_WEIGHTS // clusters)
-    parts = []
-    for start in range(0, draws, at_once):
-        rows = min(at_once, draws - start)
-        drawn = generator.integers(clusters, size=(rows, clusters))
-        # How often each cluster was drawn, for all rows by one count.
-        drawn += clusters * np.arange(rows)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
-        parts.append(weights.astype(np.float64) @ flat)
-    return np.concatenate(parts).reshape(draws, *sums.shape[1:])
-
-
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    sums: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """95 % percentile interval of a statistic of summed counts, resampling whole clusters.
-
-    ``sums`` (clusters, …): what each cluster (subject) adds, for instance its confusion matrix. ``statistic`` maps
-    (draws, …) resampled totals to (draws,) values; a value that is not a number (a class that no drawn
-    subject shows) is left out. The draws are a product of two matrices, not a loop.
-
-    There is no interval, and ``method`` says why, with fewer than two clusters, or where every draw gives the
-    same value: a bootstrap of 20 right answers out of 20 would claim certainty.
-    """
-    clusters = len(sums)
-    if clusters < 2:
-        return Interval(None, None, f"none: {clusters} cluster, at least 2 are needed")
-    values = statistic(_resampled_sums(sums, draws, seed))
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Interval(None, None, "none: the statistic is undefined in every draw")
-    if np.ptp(values) < 1e-12:
-        return Interval(None, None, f"none: all draws of the {clusters} clusters give the same value")
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values, (tail, 1 - tail))
-    return Interval(
-        float(low),
-        float(high),
-        f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {clusters} clusters",
-    )
 
 
 def confusion_sums(

@@ -6,8 +6,9 @@ import pandas as pd
 
 from fer_lib.errors import DataError
 from fer_lib.learn.curve import Training
-from fer_lib.report.metrics import Metric, bootstrap_interval
+from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import metric_text
+from fer_lib.resampling import bootstrap_interval
 
 GAIN_TOLERANCE = 0.05
 

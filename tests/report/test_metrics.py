@@ -5,20 +5,19 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from fer_lib.errors import DataError
-from fer_lib.report import metrics
 from fer_lib.report.metrics import (
     Metric,
     accuracy,
     accuracy_of,
     balanced_accuracy,
     balanced_accuracy_of,
-    bootstrap_interval,
     confusion,
     confusion_sums,
     macro_f1,
     macro_f1_of,
     per_class_table,
 )
+from fer_lib.resampling import bootstrap_interval
 
 # Two subjects; worked by hand.
 LABELS = np.array([0, 0, 1, 1, 1, 2])
@@ -75,14 +74,6 @@ def test_interval_equals_a_naive_bootstrap_picture_by_picture(scored, statistic,
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(values, (0.025, 0.975))))
 
 
-def test_draws_in_several_parts_are_as_good(scored, monkeypatch):
-    sums = confusion_sums(*scored, 4)
-    whole = metrics._resampled_sums(sums, 50, seed=1)
-    monkeypatch.setattr(metrics, "MOST_WEIGHTS", 40 * 7)
-    assert np.array_equal(metrics._resampled_sums(sums, 50, seed=1), whole)
-    assert (whole.sum((1, 2)) == 400).all()  # every cluster has ten pictures
-
-
 def test_point_metrics_agree_with_the_bootstrapped_statistics(scored):
     labels, predicted, subjects = scored
     total = confusion_sums(labels, predicted, subjects, 4).sum(0, keepdims=True)
@@ -104,34 +95,11 @@ def test_names_of_clusters_do_not_matter(scored):
     assert renamed != accuracy(labels, predicted, subjects, draws=100, seed=1)
 
 
-def test_intervals_cover_where_naming_pictures_independent_does_not():
-    """Subjects differ in how easy they are: 95 % intervals must count subjects, not pictures."""
-    generator = np.random.default_rng(11)
-    covered = {"subjects": 0, "pictures": 0}
-    studies, people, pictures, truth = 400, 60, 10, 0.6
-    subjects = np.repeat(np.arange(people), pictures)
-    for study in range(studies):
-        ease = generator.beta(1.2, 0.8, size=people)  # mean 0.6
-        right = generator.random(people * pictures) < ease[subjects]
-        for name, clusters in (("subjects", subjects), ("pictures", np.arange(len(subjects)))):
-            # Rows of (right, all) per cluster: what the accuracy needs of each cluster's confusion matrix.
-            sums = np.stack((np.bincount(clusters, right), np.bincount(clusters)), axis=-1)
-            found = bootstrap_interval(
-                lambda totals: totals[:, 0] / totals[:, 1], sums, draws=300, seed=study
-            )
-            covered[name] += found.low <= truth <= found.high
-    # Binomial standard error of a share of 0.95 in 400 studies: 0.011.
-    assert 0.91 <= covered["subjects"] / studies <= 0.98
-    assert covered["pictures"] / studies < 0.80
-
-
 def test_no_interval_without_a_reason():
     one = accuracy(LABELS, PREDICTED, np.zeros(6, int))
     assert (one.low, one.high) == (None, None) and one.interval.startswith("none: 1 cluster")
     perfect = accuracy(LABELS, LABELS, SUBJECTS)
     assert perfect.value == 1.0 and perfect.low is None and "same value" in perfect.interval
-    absent = bootstrap_interval(lambda t: t[:, 0] * np.nan, np.ones((5, 1)), draws=10)
-    assert absent.low is None and "undefined" in absent.method
 
 
 def test_a_class_that_does_not_occur_is_left_out():
