@@ -1,0 +1,1 @@
+"""What drives the filters of a network, shown in the pixels of a face."""
