@@ -196,17 +196,24 @@ def _around_landmarks(
     """bool (H, W): the pixels whose centre lies in one of ``patches`` or in its mirror image."""
     turns = 2 * np.pi * np.arange(ROUND) / ROUND
     circle = np.stack((np.cos(turns), np.sin(turns)), axis=-1)
-    height, width = size
-    centres = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2) + 0.5
-    inside = np.zeros(len(centres), bool)
+    inside = np.zeros(size, bool)
     for patch in patches:
         for mirror in (False, True)[: 1 + patch.mirrored]:
-            corners = [_place(points, frame, spot, mirror) for spot in patch.spots]
-            rims = [corner + patch.grow * frame.eyes * circle for corner in corners]
+            corners = np.array([_place(points, frame, spot, mirror) for spot in patch.spots])
+            rim = (corners[:, None] + patch.grow * frame.eyes * circle).reshape(-1, 2)
             # Each side of the hull as a normal that points outwards, and its offset.
-            sides = ConvexHull(np.concatenate(rims)).equations
-            inside |= (centres @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)
-    return inside.reshape(size)
+            sides = ConvexHull(rim).equations
+            # Only pixels near the patch are asked: most of the picture is far from it.
+            (left, top), (right, bottom) = np.floor(rim.min(0)), np.ceil(rim.max(0))
+            columns = np.arange(max(left, 0), min(right, size[1]), dtype=int)
+            rows = np.arange(max(top, 0), min(bottom, size[0]), dtype=int)
+            distances = (
+                sides[:, 0] * (columns[:, None] + 0.5)
+                + sides[:, 1] * (rows[:, None, None] + 0.5)
+                + sides[:, 2]
+            )
+            inside[np.ix_(rows, columns)] |= (distances <= 0).all(axis=-1)
+    return inside
 
 
 def _place(points: np.ndarray, frame: _Frame, spot: Spot, mirror: bool) -> np.ndarray:
