@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import find_layer
+from fer_lib.explain.layers import evaluating, find_layer
 from fer_lib.faces.faceset import FaceSet
 
 QUADRANTS = ("upper left", "upper right", "lower left", "lower right")
@@ -63,16 +63,11 @@ def maximal_responses(
     batch by batch. The network is asked in evaluation mode, on ``device`` (None: where it is) and in its own
     precision; afterwards its mode, place and hooks are as they were, also after an exception.
 
-    Raises ParameterError for an unknown layer, one whose output is not a stack of maps (B, K, h, w), or one that works not exactly once
-    per pass; DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
+    Raises ParameterError for no layer, an unknown one (listing all), or one that works more than once per pass; DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
-    found = tuple(
-        Responses(name, *arrays)
-        for name, arrays in zip(
-            names, _reduced(model, faces, names, _peak, (), device, batch_size), strict=True
-        )
-    )
+    arrays = _reduced(model, faces, names, _peak, (), device, batch_size)
+    found = tuple(Responses(name, *three) for name, three in zip(names, arrays, strict=True))
     return found[0] if isinstance(layers, str) else found
 
 
@@ -180,7 +175,6 @@ def _quadrant_peaks(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack(values, dim=2), torch.stack(places, dim=2)
 
 
-@torch.no_grad()
 def _reduced(
     model: nn.Module,
     faces: FaceSet,
@@ -198,17 +192,16 @@ def _reduced(
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
     layers = {name: find_layer(model, name) for name in names}
-    with evaluating(model, device) as picture_like:
-        shapes = _map_shapes(model, layers, _pictures(faces, 0, 1, picture_like))
+    with _asked(model, device) as like:
+        shapes = _map_shapes(model, layers, _pictures(faces, 0, 1, like))
         if parts:
             _require_quarters(shapes)
         values = {name: np.empty((len(faces), shapes[name][0], *parts), np.float32) for name in layers}
         places = {name: np.empty(values[name].shape, np.int32) for name in layers}
         for start in range(0, len(faces), batch_size):
             stop = min(start + batch_size, len(faces))
-            for name, (value, place) in _pass(
-                model, layers, reduction, _pictures(faces, start, stop, picture_like)
-            ).items():
+            pictures = _pictures(faces, start, stop, like)
+            for name, (value, place) in _pass(model, layers, reduction, pictures).items():
                 values[name][start:stop] = value.float().cpu().numpy()
                 places[name][start:stop] = place.cpu().numpy()
                 _require_finite(values[name][start:stop], name, faces, start)
@@ -220,24 +213,21 @@ def _reduced(
 
 
 @contextmanager
-def evaluating(model: nn.Module, device: torch.device | str | None = None) -> Iterator[torch.Tensor]:
-    """Have ``model`` in evaluation mode on ``device`` (None: where it is), and leave each module's mode and place as they were.
+def _asked(model: nn.Module, device: torch.device | str | None) -> Iterator[torch.Tensor]:
+    """``model`` in evaluation mode on ``device`` (None: where it is); afterwards modes and place are as they were.
 
     Gives an empty tensor of the device and floating type in which the network takes its pictures.
     """
-    modes = {module: module.training for module in model.modules()}
     weights = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    home = weights.device
-    try:
-        model.eval()
-        if device is not None:
-            model.to(device)
-        yield torch.empty(0, dtype=weights.dtype, device=home if device is None else device)
-    finally:
-        if device is not None:
-            model.to(home)
-        for module, mode in modes.items():
-            module.training = mode
+    home, dtype = weights.device, weights.dtype
+    with evaluating(model):
+        try:
+            if device is not None:
+                model.to(device)
+            yield torch.empty(0, dtype=dtype, device=home if device is None else device)
+        finally:
+            if device is not None:
+                model.to(home)
 
 
 class _Enough(Exception):
@@ -267,26 +257,21 @@ def _pass(
 def _map_shapes(
     model: nn.Module, layers: dict[str, nn.Module], pictures: torch.Tensor
 ) -> dict[str, tuple[int, int, int]]:
-    """Filters, height and width of the maps of each layer, from a whole pass. Raises ParameterError where there are none."""
-    seen: dict[str, list[object]] = {name: [] for name in layers}
+    """Filters, height and width of the maps of each layer, from a whole pass; ParameterError where one works more than once."""
+    seen: dict[str, list[tuple[int, ...]]] = {name: [] for name in layers}
 
     def note(name: str) -> Callable[..., None]:
-        return lambda _, __, maps: seen[name].append(maps.shape if isinstance(maps, torch.Tensor) else None)
+        return lambda _, __, maps: seen[name].append(tuple(maps.shape[1:]))
 
     with _hooked([(layer, note(name)) for name, layer in layers.items()]):
         model(pictures)
     for name, shapes in seen.items():
         if len(shapes) != 1:
             raise ParameterError(
-                f"layer {name!r} worked {len(shapes)} times for one picture, so its maps are not one stack; "
-                "choose a layer that works once, or give each place of the network a module of its own"
+                f"layer {name!r} works {len(shapes)} times while a picture passes, so its maps are not one stack; "
+                "give the network one module per use"
             )
-        if shapes[0] is None or len(shapes[0]) != 4:
-            given = "no tensor" if shapes[0] is None else f"values of shape {tuple(shapes[0])}"
-            raise ParameterError(
-                f"layer {name!r} gives {given}, not a stack of feature maps (B, K, h, w); choose a layer before it"
-            )
-    return {name: tuple(shapes[0][1:]) for name, shapes in seen.items()}
+    return {name: shapes[0] for name, shapes in seen.items()}
 
 
 @contextmanager
