@@ -1,0 +1,195 @@
+"""Six measures of how much a response goes with a label: their definitions, and their values for many weightings of the pictures at once.
+
+Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere in the map; pictures that show the
+AU (present) and pictures that do not (absent). Khorrami, Paine and Huang 2015 compare histograms of m by their Kullback–Leibler
+divergence; Zhu, Fan and Yuan 2019 take the distance of the responses without saying which, so the usual ones are here to choose from.
+
+* ``mean_difference``: mean of m where present less its mean where absent, in units of m.
+* ``smd``: the same over the pooled standard deviation, √((SS₁ + SS₀) / (n₁ + n₀ − 2)), with SS the sums of squared deviations
+  from each group's own mean (Cohen's d); without a unit.
+* ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one without; ties count half.
+* ``ks``: Kolmogorov–Smirnov, the largest distance of the two empirical distribution functions, in [0, 1].
+* ``wasserstein``: Wasserstein-1, the area between the two distribution functions, in units of m.
+* ``kl``: KL(present‖absent) in nats of the histograms of m in ``BINS`` equal-width bins over the filter's range in all pictures given, with
+  ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that it is finite.
+
+The first three are signed, positive where m is larger with the AU. The others are distances: never below 0, above 0 by chance alone,
+the further the fewer pictures show the AU, and as large for a filter that the AU silences.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+import numpy as np
+
+Measure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+SIGNED = ("mean_difference", "smd", "auroc")
+"""Measures whose sign says in which direction the AU moves the response; the others are distances."""
+
+BINS = 10
+PSEUDO_COUNT = 0.5
+"""Jeffreys' prior: half a picture in every bin."""
+
+_ORDERED = ("wasserstein", "ks", "auroc")
+"""Measures of the order of the pictures; the others are functions of sums over pictures."""
+
+_NUMBERS_AT_ONCE = 1_000_000
+"""Numbers in one intermediate array: 8 MB, near the size of a cache."""
+
+
+def weighted_statistic(
+    maxima: np.ndarray, present: np.ndarray, codes: np.ndarray, weights: np.ndarray, measure: Measure
+) -> np.ndarray:
+    """Each measure for many weightings of the same pictures, float64 (draws, K, A).
+
+    ``maxima`` float64 (N, K), finite; ``present`` (N, A): 1, 0 or NaN. Each picture of cluster ``codes`` (N,) counts ``weights`` (draws, clusters)
+    times, whole numbers; float32 is exact for them and twice as fast for measures of order. NaN where no picture counts that shows the AU, or
+    none that does not; 0 for a filter that answers to all pictures alike.
+    """
+    found = np.full((len(weights), maxima.shape[1], present.shape[1]), np.nan)
+    # Bins and scales come from all pictures, also those for which an AU was not coded.
+    features = None if measure in _ORDERED else _features(maxima, measure)
+    spread = np.ptp(maxima, axis=0)
+    constant, varying = np.flatnonzero(spread == 0), np.flatnonzero(spread > 0)
+    clusters = weights.shape[1]
+    for columns, rows in coded_together(present):
+        if not len(rows):
+            continue
+        shown = present[np.ix_(rows, columns)] == 1
+        if measure in _ORDERED:
+            for k in varying:
+                found[:, k, columns] = _ordered(maxima[rows, k], shown, codes[rows], weights, measure)
+        else:
+            for column, one in zip(columns, shown.T, strict=True):
+                found[:, :, column] = _summed(features[rows], one, codes[rows], weights, measure)
+        found[(slice(None), *np.ix_(constant, columns))] = 0
+        with_au, coded = (
+            weights @ _sums(given, codes[rows], clusters) for given in (shown, np.ones(shown.shape))
+        )
+        undefined = (with_au == 0) | (with_au == coded)
+        found[:, :, columns] = np.where(undefined[:, None], np.nan, found[:, :, columns])
+    return found
+
+
+def _sums(values: np.ndarray, codes: np.ndarray, clusters: int) -> np.ndarray:
+    """float64 (clusters, …): the sum of ``values`` (N, …) over the pictures of each cluster."""
+    chosen = np.zeros((clusters, len(codes)))
+    chosen[codes, np.arange(len(codes))] = 1
+    return np.tensordot(chosen, values, axes=1)
+
+
+def _features(maxima: np.ndarray, measure: str) -> np.ndarray:
+    """float64 (N, K, F): what has to be summed over pictures for a measure that is a function of sums."""
+    if measure == "kl":
+        return (bin_codes(maxima)[:, :, None] == np.arange(BINS)).astype(np.float64)
+    # About the mean, or the sum of squares would lose its digits to a large mean.
+    centred = maxima - maxima.mean(axis=0)
+    return centred[:, :, None] if measure == "mean_difference" else np.stack((centred, centred**2), axis=2)
+
+
+def _summed(
+    features: np.ndarray, shown: np.ndarray, codes: np.ndarray, weights: np.ndarray, measure: str
+) -> np.ndarray:
+    """float64 (draws, K): the measure for one AU, from sums over the pictures that show it, and over the others."""
+    clusters = weights.shape[1]
+    own, other = (_sums(features[rows], codes[rows], clusters) for rows in (shown, ~shown))
+    own_n, other_n = (np.bincount(codes[rows], minlength=clusters) for rows in (shown, ~shown))
+    at_once = max(1, _NUMBERS_AT_ONCE // own[0].size)
+    parts = []
+    for start in range(0, len(weights), at_once):
+        part = weights[start : start + at_once]
+        sums = [np.tensordot(part, given, axes=1) for given in (own, other)]
+        numbers = [(part @ given)[:, None] for given in (own_n, other_n)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts.append(divergence(*sums) if measure == "kl" else _difference(sums, numbers, measure))
+    return np.concatenate(parts)
+
+
+def _difference(sums: list[np.ndarray], numbers: list[np.ndarray], measure: str) -> np.ndarray:
+    """(draws, K): the difference of the means, of two groups' ``sums`` (draws, K, F) over ``numbers`` (draws, 1) of pictures."""
+    means = [given[..., 0] / n for given, n in zip(sums, numbers, strict=True)]
+    difference = means[0] - means[1]
+    if measure == "mean_difference":
+        return difference
+    squares = sum(given[..., 1] for given in sums)
+    within = squares - sum(n * mean**2 for n, mean in zip(numbers, means, strict=True))
+    # What is left of groups that are constant, or alike, is rounding.
+    within = np.where(within > 1e-12 * squares, within, 0)
+    alike = sum(numbers) * difference**2 <= 1e-12 * squares
+    return np.where(alike, 0, difference / np.sqrt(within / (sum(numbers) - 2)))
+
+
+def _ordered(
+    responses: np.ndarray, shown: np.ndarray, codes: np.ndarray, weights: np.ndarray, measure: str
+) -> np.ndarray:
+    """float64 (draws, A): the measure for one filter, from the pictures in the order of their responses (N,)."""
+    order = np.argsort(responses, kind="stable")
+    values, shown, codes = responses[order], shown[order].astype(weights.dtype), codes[order]
+    gaps = np.diff(values)
+    # A run of equal responses is one step of the distribution functions: first and last picture of each.
+    last = np.flatnonzero(np.append(gaps > 0, True))
+    run = np.concatenate(([0], np.cumsum(gaps > 0)))
+    first = np.concatenate(([0], last[:-1] + 1))
+    at_once = max(1, _NUMBERS_AT_ONCE // len(values))
+    found = np.empty((len(weights), shown.shape[1]))
+    for start in range(0, len(weights), at_once):
+        counts = weights[start : start + at_once, codes]
+        upto = counts.cumsum(axis=1)
+        part = slice(start, start + len(counts))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if measure == "auroc":
+                below = upto[:, first] - counts[:, first]
+                ranks = ((below + upto[:, last]) / 2)[:, run]
+                found[part] = _area(counts, ranks, shown)
+            else:
+                for a, column in enumerate(shown.T):
+                    apart = _apart(counts, upto, column)
+                    found[part, a] = apart[:, last].max(axis=1) if measure == "ks" else apart[:, :-1] @ gaps
+    return found
+
+
+def _area(counts: np.ndarray, ranks: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """(draws, A): 2 · AUROC − 1 by the ranks (draws, N) from 0, equal responses sharing the middle one (Mann and Whitney 1947)."""
+    present = counts @ shown
+    absent = counts.sum(axis=1, keepdims=True) - present
+    # Among themselves the pictures that show the AU win half of all their pairs.
+    wins = (counts * ranks) @ shown - present**2 / 2
+    return 2 * wins / (present * absent) - 1
+
+
+def _apart(counts: np.ndarray, upto: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """(draws, N): distance of the distribution functions of pictures with and without the AU after each picture."""
+    present = (counts * shown).cumsum(axis=1)
+    own, other = present[:, -1:].copy(), upto[:, -1:] - present[:, -1:]
+    # F₁ − F₀ with F₀ from what is not present: one running sum less.
+    present *= 1 / own + 1 / other
+    present -= upto / other
+    return np.abs(present, out=present)
+
+
+def bin_codes(maxima: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant filter."""
+    maxima = np.asarray(maxima, np.float64)
+    low, spread = maxima.min(axis=0), np.ptp(maxima, axis=0)
+    share = np.divide(maxima - low, spread, out=np.zeros(maxima.shape), where=spread > 0)
+    return np.minimum((share * bins).astype(np.int64), bins - 1)
+
+
+def divergence(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """KL(present‖absent) in nats of histograms of counts (…, bins), smoothed by ``PSEUDO_COUNT`` per bin."""
+    p, q = smoothed(present), smoothed(absent)
+    return (p * np.log(p / q)).sum(axis=-1)
+
+
+def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for each such group."""
+    patterns, group = np.unique(~np.isnan(present), axis=1, return_inverse=True)
+    for number, pattern in enumerate(patterns.T):
+        yield np.flatnonzero(group == number), np.flatnonzero(pattern)
+
+
+def smoothed(counts: np.ndarray) -> np.ndarray:
+    """Shares of counts (…, bins) after ``PSEUDO_COUNT`` pictures were added to every bin."""
+    counts = counts + PSEUDO_COUNT
+    return counts / counts.sum(axis=-1, keepdims=True)
