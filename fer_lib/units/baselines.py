@@ -62,12 +62,12 @@ def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
     return faces.assign(emotion=emotions)
 
 
-def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> nn.Module:
-    """A copy of ``model`` in whose ``layer`` every channel is a random mixture of all: another basis of the same maps.
+def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
+    """A copy of ``model`` with a layer behind ``layer`` of which every channel is a random mixture of all, and that layer's name.
 
-    The ``filters`` maps of the layer are rotated by one orthogonal matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and
+    It is another basis of the same maps. The ``filters`` maps of the layer are rotated by one orthogonal matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and
     rectified, since a filter's maximal response is that of a rectified map. What the layer knows stays; what is special about its single units goes.
-    Later layers of the copy see the rotated maps, so only the layer's own responses mean anything.
+    Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
 
     Raises ParameterError where ``model`` has no such layer; torch's RuntimeError, once it is used, where it has another number of maps.
     """
@@ -85,7 +85,7 @@ def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> n
     parent, _, name = layer.rpartition(".")
     changed = nn.Sequential(original, mixing, nn.ReLU())
     setattr(rotated.get_submodule(parent), name, changed.train(original.training))
-    return rotated
+    return rotated, f"{layer}.{len(changed) - 1}"
 
 
 def gabor_transfer(side: int) -> np.ndarray:

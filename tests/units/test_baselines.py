@@ -6,6 +6,7 @@ from scipy.signal import convolve2d
 from torch import nn
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.explain.layers import find_layer
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.models.factory import build_network
 from fer_lib.units import baselines
@@ -143,16 +144,17 @@ def test_without_labels_there_is_nothing_to_shuffle():
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "filters"), [("zero_bias", "relu3", 256), ("residual", "stage1.0.relu2", 4)]
+    ("network", "layer", "filters"), [("zero_bias", "relu3", 256), ("residual", "stage1.0.relu2", 4)]
 )
-def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(name, layer, filters):
-    options = {"widths": (4, 6), "depths": (1, 1)} if name == "residual" else {}
-    model = build_network(name, 3, 16, **options).eval()
-    rotated = rotated_channels(model, layer, filters, seed=5)
+def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, layer, filters):
+    options = {"widths": (4, 6), "depths": (1, 1)} if network == "residual" else {}
+    model = build_network(network, 3, 16, **options).eval()
+    rotated, behind = rotated_channels(model, layer, filters, seed=5)
     assert not isinstance(model.get_submodule(layer), nn.Sequential), "the network itself is left as it is"
     seen = {}
-    for key, network in (("own", model), ("rotated", rotated)):
-        hook = network.get_submodule(layer).register_forward_hook(
+    for key, network, name in (("own", model, layer), ("rotated", rotated, behind)):
+        assert find_layer(network, name) is network.get_submodule(name)
+        hook = network.get_submodule(name).register_forward_hook(
             lambda _module, _given, maps, key=key: seen.update({key: maps.detach()})
         )
         network(torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
@@ -161,7 +163,7 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(name, laye
     np.testing.assert_allclose(weight @ weight.T, np.eye(filters), atol=1e-5)
     naive = torch.einsum("kj,bjhw->bkhw", weight, seen["own"]).clamp(min=0)
     np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
-    other = rotated_channels(model, layer, filters, seed=6).get_submodule(layer)[1].weight
+    other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
     assert not torch.equal(other[:, :, 0, 0], weight)
 
 
