@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
+from fer_lib.models.factory import NETWORKS
 from fer_lib.params import Loss, Network, RecipeParameters
 
 PEAK_SHARES: dict[Network, float] = {
@@ -53,8 +54,9 @@ class Recipe:
         )
 
     def for_network(self, network: Network) -> "Recipe":
-        """This recipe with its peak rate brought down to what suits ``network``, by ``PEAK_SHARES``."""
-        return replace(self, lr=self.lr * PEAK_SHARES[network])
+        """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures that grow only where it takes them."""
+        start_size = self.start_size if NETWORKS[network].any_size else 0
+        return replace(self, lr=self.lr * PEAK_SHARES[network], start_size=start_size)
 
     def to_json(self) -> dict:
         """Plain values, as they stand in a run's record."""
