@@ -129,12 +129,12 @@ def test_quarters_are_those_of_the_last_pooling():
 
 
 def test_quarters_of_an_odd_map_share_out_every_value():
-    pixels = np.zeros((1, 3, 3), np.uint8)
-    pixels[0, 1, 1] = 255
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0, 1, 3] = 255
     found = quadrant_maxima(Brightness(), face_set(pixels), "relu")
     assert found.maxima[0, 0].tolist() == [0, 0, 0, 1]
-    assert found.positions[0, 0].tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
-    with pytest.raises(ParameterError, match=r"'relu' has maps of 1 × 3 values"):
+    assert found.positions[0, 0].tolist() == [[0, 0], [0, 2], [1, 0], [1, 3]]
+    with pytest.raises(ParameterError, match=r"'relu' has maps of 1 × 4 values"):
         quadrant_maxima(Brightness(), face_set(pixels[:, :1]), "relu")
 
 
