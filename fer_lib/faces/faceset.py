@@ -161,7 +161,8 @@ class FaceSet:
         wrong = np.flatnonzero(~good.to_numpy(bool, na_value=False))
         if len(wrong):
             value = self.table[column].iloc[wrong[0]]
-            shown = "missing" if pd.isna(value) else repr(value)
+            plain = value.item() if isinstance(value, np.generic) else value
+            shown = "missing" if pd.isna(value) else repr(plain)
             raise DataError(
                 f"face set {self.name!r}, row {wrong[0]}: {column} is {shown}, which is not {expected}"
             )

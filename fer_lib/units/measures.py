@@ -45,20 +45,19 @@ def weighted_statistic(
 
     ``maxima`` float64 (N, K), finite; ``present`` (N, A): 1, 0 or NaN. Each picture of cluster ``codes`` (N,) counts ``weights`` (draws, clusters)
     times, whole numbers; float32 is exact for them and twice as fast for measures of order. NaN where no picture counts that shows the AU, or
-    none that does not; 0 for a filter that answers to all pictures alike.
+    none that does not; 0 for a filter that answers alike to all pictures for which the AU was coded.
     """
     found = np.full((len(weights), maxima.shape[1], present.shape[1]), np.nan)
     # Bins and scales come from all pictures, also those for which an AU was not coded.
     features = None if measure in _ORDERED else _features(maxima, measure)
-    spread = np.ptp(maxima, axis=0)
-    constant, varying = np.flatnonzero(spread == 0), np.flatnonzero(spread > 0)
     clusters = weights.shape[1]
     for columns, rows in coded_together(present):
         if not len(rows):
             continue
         shown = present[np.ix_(rows, columns)] == 1
+        constant = np.ptp(maxima[rows], axis=0) == 0
         if measure in _ORDERED:
-            for k in varying:
+            for k in np.flatnonzero(~constant):
                 found[:, k, columns] = _ordered(maxima[rows, k], shown, codes[rows], weights, measure)
         else:
             for column, one in zip(columns, shown.T, strict=True):
@@ -171,9 +170,9 @@ def _apart(counts: np.ndarray, upto: np.ndarray, shown: np.ndarray) -> np.ndarra
 def bin_codes(maxima: np.ndarray, bins: int = BINS) -> np.ndarray:
     """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant filter."""
     maxima = np.asarray(maxima, np.float64)
-    low, spread = maxima.min(axis=0), np.ptp(maxima, axis=0)
-    share = np.divide(maxima - low, spread, out=np.zeros(maxima.shape), where=spread > 0)
-    return np.minimum((share * bins).astype(np.int64), bins - 1)
+    edges = np.linspace(maxima.min(axis=0), maxima.max(axis=0), bins + 1)
+    inner = [np.searchsorted(edges[1:-1, k], maxima[:, k], side="right") for k in range(maxima.shape[1])]
+    return np.where(np.ptp(maxima, axis=0) > 0, np.stack(inner, axis=1), 0)
 
 
 def divergence(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
