@@ -255,7 +255,7 @@ def _target_indices(targets: Sequence[str], aus: Sequence[str], regions: np.ndar
     wrong = np.flatnonzero(indices < 0)
     if len(wrong):
         raise DataError(
-            f"pair {wrong[0]}: the target {targets[wrong[0]]!r} is not among the regions' AUs {', '.join(aus)}; "
+            f"pair {wrong[0]}: the target {str(targets[wrong[0]])!r} is not among the regions' AUs {', '.join(aus)}; "
             "leave out pairs without a target"
         )
     return indices

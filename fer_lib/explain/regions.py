@@ -20,6 +20,9 @@ RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 ROUND = 16
 """Corners of the polygon that stands for a circle."""
 
+EDGE = 1e-4
+"""Pixels: so near to its edge, a point is in a patch, or rounding would make the two halves of a face differ."""
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -102,8 +105,8 @@ LANDMARK_REGIONS: dict[str, tuple[Patch, ...]] = {
     "AU22": _FORWARD,
     "AU23": _MOUTH,
     "AU24": _MOUTH,
-    # Depressor labii, relaxed mentalis or orbicularis oris: lips.
-    "AU25": _MOUTH,
+    # Depressor labii, or relaxed mentalis or orbicularis oris: the lower lip, which leaves the upper one, and below.
+    "AU25": (Patch(_at(48, 54, *_LOWER_LIP) + _at(58, 57, 56, up=-0.2), 0.1, mirrored=False),),
     # Relaxed masseter, pterygoids: lips and chin.
     "AU26": (Patch(_at(*_LIPS, 7, 8, 9), 0.05, mirrored=False),),
     "AU27": (Patch(_at(*_LIPS, 6, 7, 8, 9, 10), 0.05, mirrored=False),),
@@ -212,7 +215,7 @@ def _around_landmarks(
                 + sides[:, 1] * (rows[:, None, None] + 0.5)
                 + sides[:, 2]
             )
-            inside[np.ix_(rows, columns)] |= (distances <= 0).all(axis=-1)
+            inside[np.ix_(rows, columns)] |= (distances <= EDGE).all(axis=-1)
     return inside
 
 
