@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.explain.layers import PICTURE, Call, evaluating, standardiser, way_to
-from fer_lib.explain.receptive import ReceptiveField, Sliding, fields_below, sliding
-from fer_lib.models.residual import Sum
+from fer_lib.explain.receptive import ReceptiveField, fields_below
+from fer_lib.explain.windows import cut, units
 
 Method = Literal["deconv", "guided", "gradient"]
 
@@ -94,6 +94,7 @@ class _GuidedRectifier(torch.autograd.Function):
 RECTIFIERS = {"deconv": _DeconvRectifier.apply, "guided": _GuidedRectifier.apply, "gradient": F.relu}
 
 
+@torch.inference_mode(False)  # where its tensors could not carry gradients
 def project(
     model: nn.Module,
     layer: str,
@@ -103,7 +104,7 @@ def project(
     *,
     positions: np.ndarray | None = None,
     method: Method = "deconv",
-    chunk: int = 256,
+    chunk: int = 64,
 ) -> Projections:
     """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P pairs.
 
@@ -181,30 +182,13 @@ def _project_chunk(
     method: Method,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
-    places = torch.as_tensor(positions, device=source.device)
-    with torch.inference_mode(False), torch.enable_grad():
-        unique, which = np.unique(rows, return_inverse=True)
-        windows = _cut(
-            source.standardised(unique), torch.as_tensor(which, device=source.device), fields[PICTURE], places
-        )
+    unique, which = np.unique(rows, return_inverse=True)
+    places, which, own = (torch.as_tensor(a, device=source.device) for a in (positions, which, filters))
+    windows = cut(source.standardised(unique), which, fields[PICTURE], places)
+    with torch.enable_grad():
         windows.requires_grad_()
-        values = {PICTURE: windows}
-        sizes = {PICTURE: source.size} | {number: call.shape[2:] for number, call in way.items()}
-        for number, call in way.items():
-            slide = sliding(call)
-            need = slide.below(fields[number])
-            given = []
-            for maker in call.inputs:
-                offset = need.start - fields[maker].start
-                inner = slice(offset, offset + need.size)
-                value = values[maker][:, :, inner, inner]
-                if slide.straddles:
-                    beyond = _beyond(need, places, sizes[maker])
-                    value = _filled(value, beyond, -torch.inf if isinstance(call.module, nn.MaxPool2d) else 0)
-                given.append(value)
-            values[number] = _passed(call, slide, given, method, fields[number], places)
-        units = values[max(way)][:, :, 0, 0]
-        responses = units.gather(1, torch.as_tensor(filters, device=source.device)[:, None])[:, 0]
+        every = units(way, fields, windows, places, RECTIFIERS[method])
+        responses = every.gather(1, own[:, None])[:, 0]
         wrong = ~torch.isfinite(responses)
         if wrong.any():
             pair = int(wrong.nonzero()[0])
@@ -212,88 +196,9 @@ def _project_chunk(
                 f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is not a finite number; "
                 "look for such values in the picture and in the network's weights"
             )
+        # Where the unit was off, nothing is put back.
         (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
-    # A unit beyond the border of a map is none: nothing may come down to it. The first convolution sees to that
-    # where it pads; where it does not, no window reaches beyond the picture.
     return maps[:, 0].float().cpu().numpy(), responses.detach().float().cpu().numpy()
-
-
-def _steps(field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """Rows and columns that ``field`` covers for units at ``places`` (P, 2): (P, 2, size)."""
-    return (field.start + places * field.stride)[..., None] + torch.arange(field.size, device=places.device)
-
-
-def _cut(
-    pictures: torch.Tensor, which: torch.Tensor, field: ReceptiveField, places: torch.Tensor
-) -> torch.Tensor:
-    """Windows (P, 1, size, size) of ``pictures[which]``; zero beyond the borders."""
-    steps = _steps(field, places)
-    sides = torch.tensor(pictures.shape[2:], device=places.device)[:, None]
-    rows, columns = steps.clamp(min=torch.zeros_like(sides), max=sides - 1).unbind(1)
-    windows = pictures[which[:, None, None], 0, rows[:, :, None], columns[:, None, :]]
-    return _filled(windows[:, None], _beyond(field, places, tuple(pictures.shape[2:])), 0)
-
-
-def _beyond(field: ReceptiveField, places: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor | None:
-    """Which pixels (P, 1, size, size) of the windows lie beyond a map of ``size``; None where none does."""
-    steps = _steps(field, places)
-    outside = (steps < 0) | (steps >= torch.tensor(size, device=places.device)[:, None])
-    if not outside.any():
-        return None
-    rows, columns = outside.unbind(1)
-    return (rows[:, :, None] | columns[:, None, :])[:, None]
-
-
-def _filled(windows: torch.Tensor, beyond: torch.Tensor | None, value: float) -> torch.Tensor:
-    return windows if beyond is None else windows.masked_fill(beyond, value)
-
-
-def _passed(
-    call: Call,
-    slide: Sliding,
-    given: list[torch.Tensor],
-    method: Method,
-    field: ReceptiveField,
-    places: torch.Tensor,
-) -> torch.Tensor:
-    """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond borders."""
-    module, maps = call.module, given[0]
-    match module:
-        case nn.Conv2d():
-            bias = None if module.bias is None else module.bias.detach()
-            return F.conv2d(
-                maps, module.weight.detach(), bias, slide.stride, 0, slide.dilation, module.groups
-            )
-        case nn.BatchNorm2d():
-            weight, bias = (None if p is None else p.detach() for p in (module.weight, module.bias))
-            return F.batch_norm(
-                maps, module.running_mean, module.running_var, weight, bias, False, 0, module.eps
-            )
-        case nn.ReLU():
-            return RECTIFIERS[method](maps)
-        case nn.MaxPool2d():
-            return F.max_pool2d(maps, slide.kernel, slide.stride, 0, slide.dilation)
-        case nn.AvgPool2d() | nn.AdaptiveAvgPool2d():
-            means = F.avg_pool2d(maps, slide.kernel, slide.stride)
-            if not slide.straddles:
-                return means
-            return means * (slide.kernel**2 / _counted(call, slide, field, places).to(means.dtype))
-        case Sum():
-            return given[0] + given[1]
-    return maps  # dropout in evaluation mode, identity
-
-
-def _counted(call: Call, slide: Sliding, field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """By how many pixels a mean near the border is divided: (P, 1, size, size), as ``nn.AvgPool2d`` counts them."""
-    sides = torch.tensor(call.given[2:], device=places.device)[:, None]
-    first = _steps(field, places) * slide.stride - slide.padding
-    end = (first + slide.kernel).minimum(sides + slide.padding)
-    if not call.module.count_include_pad:
-        first, end = first.clamp(min=0), end.minimum(sides)
-    rows, columns = (
-        (end - first).clamp(min=1).unbind(1)
-    )  # windows may hold places beyond the map: they count nothing
-    return (rows[:, :, None] * columns[:, None, :])[:, None]
 
 
 def _layer_maps(

@@ -129,6 +129,7 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
             model(pictures)
 
 
+@torch.inference_mode(False)  # where its tensors would carry no version
 def example_picture(model: nn.Module) -> torch.Tensor:
     """One black picture (1, channels, side, side) of a size that the network takes, in its type and on its device."""
     side = model.arguments["size"] if isinstance(model, Classifier) else TRIED_SIZE
@@ -162,13 +163,16 @@ def layer_names(model: nn.Module) -> tuple[str, ...]:
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
     """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which is nearest."""
-    names = layer_names(model)
+    _require_known(model, name, layer_names(model))
+    return model.get_submodule(name)
+
+
+def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         raise ParameterError(
             f"{type(model).__name__} has no layer {name!r} of feature maps{nearest_name(name, names)}; "
             f"they are {', '.join(names)}"
         )
-    return model.get_submodule(name)
 
 
 def last_conv(model: nn.Module) -> str:
@@ -189,8 +193,8 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
     ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more than once in a pass, and where
     anything on the way was made by a function instead of a module, naming both.
     """
-    find_layer(model, layer)
     calls = trace(model, pictures)
+    _require_known(model, layer, tuple(dict.fromkeys(call.name for call in calls if len(call.shape) == 4)))
     ends = [number for number, call in enumerate(calls) if call.name == layer]
     if len(ends) != 1:
         raise ParameterError(
