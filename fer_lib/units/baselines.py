@@ -13,8 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.explain.filters import maximal_responses
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+from fer_lib.learn.learner import train
 from fer_lib.learn.loaders import batches
+from fer_lib.learn.precision import Precision, Request
+from fer_lib.learn.recipe import Recipe
 from fer_lib.models.classifier import Classifier
 from fer_lib.models.standardise import PictureStandardisation
 
@@ -60,6 +64,27 @@ def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
         rows = np.flatnonzero(labelled & faces.table["split"].eq(split).to_numpy())
         emotions[rows] = emotions[generator.permutation(rows)]
     return faces.assign(emotion=emotions)
+
+
+def mistaught_network(
+    model: Classifier,
+    faces: FaceSet,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Classifier:
+    """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces`` under shuffled labels.
+
+    It has seen the same faces as often as a trained network has, and learned nothing true about their emotions. On ``device``; arguments and what is raised
+    as in ``learn.learner.train``.
+    """
+    network = untrained_network(model, seed)
+    shuffled = with_shuffled_labels(faces, seed)
+    train(shuffled, network, classes, recipe, precision=precision, device=device, seed=seed)
+    return network
 
 
 def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
@@ -153,6 +178,37 @@ def hog_responses(faces: FaceSet) -> np.ndarray:
     cell = (CELL, CELL)
     histogram = cv2.HOGDescriptor((width, height), cell, cell, cell, BINS)
     return np.stack([histogram.compute(picture).ravel() for picture in faces.pixels])
+
+
+def baseline_responses(
+    model: Classifier,
+    layer: str,
+    faces: FaceSet,
+    *,
+    untrained: int = 5,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> dict[str, np.ndarray]:
+    """Maximal responses (N, K) to ``faces`` of all that stands beside ``layer`` of the trained ``model``, by name.
+
+    ``untrained 1`` …: the same layer of so many networks with other first weights; ``rotated basis``: random mixtures of the trained layer's own
+    channels; ``Gabor filters`` and ``HOG``. The same ``seed`` gives the same networks and mixtures for any faces.
+
+    Raises ParameterError for no untrained network, and what the single baselines raise.
+    """
+    if untrained < 1:
+        raise ParameterError(f"untrained {untrained}: give the number of untrained networks, at least 1")
+    found = {}
+    for number in range(untrained):
+        network = untrained_network(model, seed + number)
+        found[f"untrained {number + 1}"] = maximal_responses(network, faces, layer, device=device).maxima
+    filters = found["untrained 1"].shape[1]
+    mixed, behind = rotated_channels(model, layer, filters, seed)
+    found["rotated basis"] = maximal_responses(mixed, faces, behind, device=device).maxima
+    return found | {
+        "Gabor filters": gabor_responses(faces, device=device or "cpu"),
+        "HOG": hog_responses(faces),
+    }
 
 
 def _require_pictures(faces: FaceSet) -> None:

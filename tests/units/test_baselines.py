@@ -8,11 +8,13 @@ from torch import nn
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.explain.layers import find_layer
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.learn.recipe import Recipe
 from fer_lib.models.factory import build_network
 from fer_lib.units import baselines
 from fer_lib.units.baselines import (
     ORIENTATIONS,
     WAVELENGTHS,
+    baseline_responses,
     gabor_responses,
     hog_responses,
     rotated_channels,
@@ -170,3 +172,43 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, l
 def test_a_layer_that_is_not_there_cannot_be_rotated():
     with pytest.raises(ParameterError, match="ZeroBiasCNN has no layer 'relu9'"):
         rotated_channels(build_network("zero_bias", 3, 16), "relu9", 4, 0)
+
+
+def test_the_baselines_of_a_layer_come_by_name_and_are_the_same_for_the_same_seed():
+    model = build_network("zero_bias", 3, 16).eval()
+    faces = face_set(np.random.default_rng(0).integers(0, 256, (3, 16, 16)))
+    found, again = (baseline_responses(model, "relu3", faces, untrained=2, seed=4) for _ in range(2))
+    assert list(found) == ["untrained 1", "untrained 2", "rotated basis", "Gabor filters", "HOG"]
+    assert {name: bank.shape for name, bank in found.items()} == {
+        **dict.fromkeys(("untrained 1", "untrained 2", "rotated basis"), (3, 256)),
+        "Gabor filters": (3, 128),
+        "HOG": (3, 36),
+    }
+    for name, bank in found.items():
+        np.testing.assert_array_equal(bank, again[name])
+    assert not np.array_equal(found["untrained 1"], found["untrained 2"])
+    part = baseline_responses(model, "relu3", faces.select(np.array([2])), untrained=2, seed=4)
+    for name, bank in part.items():
+        np.testing.assert_allclose(bank[0], found[name][2], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ParameterError, match="at least 1"):
+        baseline_responses(model, "relu3", faces, untrained=0)
+
+
+def test_a_mistaught_network_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
+    emotions = ["neutral", "anger"] * 12
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16))
+    faces = face_set(pixels, emotions, ["train"] * 16 + ["valid"] * 8)
+    model = build_network("zhu", 2, 16)
+    seen = []
+    honest = baselines.train
+    monkeypatch.setattr(
+        baselines,
+        "train",
+        lambda faces, *rest, **further: (seen.append(faces), honest(faces, *rest, **further)),
+    )
+    recipe = Recipe(epochs=1, batch_size=8, augment="none", lr=0.01)
+    taught = baselines.mistaught_network(model, faces, ("neutral", "anger"), recipe, precision="fp32", seed=1)
+    assert seen[0].table["emotion"].equals(with_shuffled_labels(faces, 1).table["emotion"])
+    start = untrained_network(model, 1)
+    assert type(taught) is type(model)
+    assert not torch.equal(taught.output.weight, start.output.weight)
