@@ -28,7 +28,7 @@ def scores(
     maps: np.ndarray,
     regions: np.ndarray,
     aus: Sequence[str],
-    targets: Sequence[str],
+    targets: Sequence[str] | None,
     subjects: Sequence[str],
     filters: np.ndarray,
     pictures: np.ndarray,
@@ -38,51 +38,55 @@ def scores(
 ) -> pd.DataFrame:
     """How well each pair's map, and each control, finds the region of the pair's AU: one row per pair and kind.
 
-    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``targets`` (P,) the AU that each pair is held to, ``subjects`` (P,), ``filters`` (P,),
-    ``pictures`` uint8 (P, H, W), ``fields`` bool (P, H, W) as in ``control_maps``. Kinds: ``ours``; ``wrong_au``, the same maps against the other
-    AUs' regions, mean over those that do not move the ``SAME_SKIN``; and the ``control_maps``.
+    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures`` uint8 (P, H, W), ``fields`` bool (P, H, W) as in
+    ``control_maps``. ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: every kind of map is held to
+    its own ``best_regions``. To choose the filters' AUs by their own maps and hold the controls to the same ones would favour the filters.
+    Kinds: ``ours``; ``wrong_au``, the same maps against the other AUs' regions, mean over those that do not move the ``SAME_SKIN``; and
+    the ``control_maps``.
 
-    Columns: ``pair``, ``filter``, ``au``, ``subject``, ``kind``, ``energy_share``, ``area_share``, ``pointing_game``, ``iou``, ``threshold``. The threshold
-    of a kind is chosen on half of the subjects and used for the other half, and the reverse: none is chosen on the pictures that
-    it is scored on. Values are NaN where the region is empty (hidden skin) or the map zero everywhere.
+    Columns: ``pair``, ``filter``, ``au`` (of the pair's own map, empty where none is best), ``subject``, ``kind``, ``held_to`` (the AU of this kind),
+    ``energy_share``, ``area_share``, ``pointing_game``, ``iou``, ``threshold``. The threshold of a kind is chosen on half of the subjects and used for the other half, and the reverse: none is chosen on the pictures that
+    it is scored on. Values are NaN where the region is empty (hidden skin), the map zero everywhere, or no region the best.
 
     Raises DataError where lengths or shapes differ, for a target that is not among ``aus``, an empty subject, or fewer than two subjects.
     """
-    pairs = len(maps)
-    _check_pairs(pairs, regions=regions, targets=targets, subjects=subjects, filters=filters)
-    target = _target_indices(targets, aus, regions)
+    pairs, filters = len(maps), np.asarray(filters)
+    _check_pairs(pairs, regions=regions, subjects=subjects, filters=filters)
+    if regions.ndim != 4 or regions.shape[1] != len(aus):
+        raise DataError(
+            f"regions {regions.shape} for {len(aus)} aus; give bool (P, A, H, W), A in their order"
+        )
     names = np.asarray(subjects, dtype=object)
     first_half = _halves(names, seed)
-    wrong = _wrong_regions(regions, target)
-    own = regions[np.arange(pairs), target][:, None]
+    given = None if targets is None else _target_indices(targets, aus, pairs)
+    every = np.ones((pairs, 1), bool)
     tables = []
 
-    def add(kind: str, kind_maps: np.ndarray, against: np.ndarray, of: np.ndarray, cut: np.ndarray) -> None:
-        """Means over the regions of ``against`` that ``of`` marks, cut at the share ``THRESHOLDS[cut]`` of each pair."""
-        mean = {
-            "energy_share": energy_share(kind_maps, against),
-            # Where a map is zero nothing is compared, so its region's area does not count either.
-            "area_share": area_share(against),
-            "pointing_game": pointing_game(kind_maps, against),
-            "iou": overlaps(kind_maps, against)[np.arange(pairs), :, cut],
-        }
-        mean["area_share"] = np.where(np.isnan(mean["energy_share"]), np.nan, mean["area_share"])
-        values = {name: _mean_where(value, of) for name, value in mean.items()}
-        about = {
-            "pair": np.arange(pairs),
-            "filter": np.asarray(filters),
-            "au": np.asarray(targets, dtype=object),
-        }
-        tables.append(
-            pd.DataFrame({**about, "subject": names, "kind": kind, **values, "threshold": THRESHOLDS[cut]})
-        )
+    def held_to(its: np.ndarray) -> np.ndarray:
+        if given is not None:
+            return given
+        return pd.Index(aus).get_indexer(best_regions(its, regions, aus, filters, names, seed=seed))
 
-    cut = _cross_fitted(overlaps(maps, own)[:, 0], first_half)
-    add("ours", maps, own, np.ones((pairs, 1), bool), cut)
-    add("wrong_au", maps, regions, wrong, cut)
-    for kind, control in control_maps(maps, pictures, filters, fields=fields, seed=seed).items():
-        cut = _cross_fitted(overlaps(control, own)[:, 0], first_half)
-        add(kind, control, own, np.ones((pairs, 1), bool), cut)
+    def add(kind: str, its: np.ndarray, against: np.ndarray, of: np.ndarray, target: np.ndarray) -> None:
+        """Means over the regions of ``against`` that ``of`` marks; the cut is the one that suits the maps' own regions."""
+        cut = _cross_fitted(overlaps(its, _own(regions, target))[:, 0], first_half)
+        values = {
+            "energy_share": energy_share(its, against),
+            "area_share": area_share(against),
+            "pointing_game": pointing_game(its, against),
+            "iou": overlaps(its, against)[np.arange(pairs), :, cut],
+        }
+        about = {"pair": np.arange(pairs), "filter": filters, "au": _au_names(aus, ours), "subject": names}
+        about |= {"kind": kind, "held_to": _au_names(aus, target)}
+        means = {name: _mean_where(value, of) for name, value in values.items()}
+        tables.append(pd.DataFrame({**about, **means, "threshold": THRESHOLDS[cut]}))
+
+    ours = held_to(maps)
+    add("ours", maps, _own(regions, ours), every, ours)
+    add("wrong_au", maps, regions, _wrong_regions(regions, ours), ours)
+    for kind, its in control_maps(maps, pictures, filters, fields=fields, seed=seed).items():
+        target = held_to(its)
+        add(kind, its, _own(regions, target), every, target)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -115,7 +119,7 @@ def localisation(
     maps: np.ndarray,
     regions: np.ndarray,
     aus: Sequence[str],
-    targets: Sequence[str],
+    targets: Sequence[str] | None,
     subjects: Sequence[str],
     filters: np.ndarray,
     pictures: np.ndarray,
@@ -246,11 +250,8 @@ def _check_pairs(pairs: int, **given: Sequence) -> None:
             raise DataError(f"{len(values)} {name} for {pairs} maps; give one per pair, in their order")
 
 
-def _target_indices(targets: Sequence[str], aus: Sequence[str], regions: np.ndarray) -> np.ndarray:
-    if regions.ndim != 4 or regions.shape[1] != len(aus):
-        raise DataError(
-            f"regions {regions.shape} for {len(aus)} aus; give bool (P, A, H, W), A in their order"
-        )
+def _target_indices(targets: Sequence[str], aus: Sequence[str], pairs: int) -> np.ndarray:
+    _check_pairs(pairs, targets=targets)
     indices = pd.Index(aus).get_indexer(targets)
     wrong = np.flatnonzero(indices < 0)
     if len(wrong):
@@ -259,6 +260,15 @@ def _target_indices(targets: Sequence[str], aus: Sequence[str], regions: np.ndar
             "leave out pairs without a target"
         )
     return indices
+
+
+def _own(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """bool (P, 1, H, W): each pair's region at the index ``target``, empty where that is -1."""
+    return (regions[np.arange(len(regions)), target] & (target >= 0)[:, None, None])[:, None]
+
+
+def _au_names(aus: Sequence[str], target: np.ndarray) -> np.ndarray:
+    return np.array([*aus, ""], dtype=object)[target]
 
 
 def _halves(subjects: np.ndarray, seed: int) -> np.ndarray:
@@ -288,13 +298,12 @@ def _cross_fitted(found: np.ndarray, first_half: np.ndarray) -> np.ndarray:
 
 
 def _wrong_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """bool (P, A): the regions that are neither the target nor move the ``SAME_SKIN``."""
+    """bool (P, A): the regions that do not move the ``SAME_SKIN`` as the target, nor are it; none where the target is -1."""
     flat = regions.reshape(*regions.shape[:2], -1)
-    wrong = np.empty(flat.shape[:2], bool)
-    for masks, one, of in zip(flat, target, wrong, strict=True):
-        both, either = (masks & masks[one]).sum(axis=1), (masks | masks[one]).sum(axis=1)
-        of[:] = both < SAME_SKIN * either
-        of[one] = False
+    wrong = np.zeros(flat.shape[:2], bool)
+    for pair in np.flatnonzero(target >= 0):
+        masks, right = flat[pair], flat[pair, target[pair]]
+        wrong[pair] = (masks & right).sum(axis=1) < SAME_SKIN * (masks | right).sum(axis=1)
     return wrong
 
 

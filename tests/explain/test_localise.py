@@ -99,18 +99,18 @@ def test_the_threshold_is_chosen_on_other_subjects():
 
 
 def test_the_chosen_threshold_is_the_best_one_of_the_other_half():
+    """Energy 1 inside, and outside ever more from subject to subject: above the largest of a half, all its maps are cut out rightly."""
     given = study(people=6)
+    outside = (0.11 + 0.15 * np.arange(6))[np.repeat(np.arange(6), 2)]
+    own = given["regions"][np.arange(12), 2 * given["filters"]]
+    given["maps"] = np.where(own, 1, outside[:, None, None])
     table = scores(**given)
-    ours = table[table["kind"] == "ours"]
-    found = overlaps(given["maps"], given["regions"][np.arange(12), 2 * given["filters"]])
-    halves = ours.groupby("threshold")
-    assert 1 <= len(halves) <= 2
-    for threshold, half in halves:
-        own = half["pair"].to_numpy()
-        if len(halves) == 2:
-            assert len(own) == 6
-            other = np.setdiff1d(np.arange(12), own)
-            assert THRESHOLDS[found[other].mean(axis=0).argmax()] == threshold
+    chosen = table[table["kind"] == "ours"]["threshold"].to_numpy()
+    halves = [chosen == threshold for threshold in np.unique(chosen)]
+    assert [half.sum() for half in halves] == [6, 6]
+    for half in halves:
+        best = THRESHOLDS[outside[~half].max() < THRESHOLDS][0]
+        assert (chosen[half] == best).all()
 
 
 def test_summary_is_the_mean_over_pairs_and_its_interval_that_of_the_shared_bootstrap():
@@ -213,6 +213,10 @@ def test_concentrations_of_filters_in_regions_by_hand():
     regions[:, 0, 0] = True
     regions[:, 1, 0, 0] = True
     table = concentrations(maps, regions, ("AU1", "AU2"), np.array([5, 5, 7]))
+    # A map of zeros takes no part, nor does the area of its region.
+    regions[2] = True
+    with_zeros = concentrations(maps, regions, ("AU1", "AU2"), np.array([5, 5, 5]))
+    assert with_zeros.loc[5].tolist() == pytest.approx(table.loc[5].tolist())
     assert table.index.tolist() == [5, 7] and table.columns.tolist() == ["AU1", "AU2"]
     # Filter 5: shares 1 and 3/4 in half of the picture, 1/2 and 3/4 in a quarter.
     assert table.loc[5].tolist() == pytest.approx([1.75, 2.5])
@@ -238,6 +242,35 @@ def test_a_filter_without_a_map_in_the_other_half_has_no_best_region():
     asked["maps"] = np.where((given["filters"] == 0)[:, None, None], 0, given["maps"])
     found = best_regions(**asked)
     assert set(found[given["filters"] == 0]) == {""} and set(found[given["filters"] == 1]) == {"AU4"}
+
+
+def test_without_targets_every_kind_is_held_to_its_own_best_regions():
+    given = {**study(skill=4), "targets": None}
+    asked = {name: given[name] for name in ("regions", "aus", "filters", "subjects")}
+    table = scores(**given, seed=3)
+    maps = {"ours": given["maps"], **control_maps(given["maps"], given["pictures"], given["filters"], seed=3)}
+    best = {kind: best_regions(its, **asked, seed=3) for kind, its in maps.items()}
+    assert any((best[kind] != best["ours"]).any() for kind in maps)
+    for kind, its in maps.items():
+        rows = table[table["kind"] == kind]
+        assert (rows["held_to"] == best[kind]).all() and (rows["au"] == best["ours"]).all()
+        own = given["regions"][np.arange(16), [AUS.index(au) for au in best[kind]]]
+        assert rows["energy_share"].to_numpy() == pytest.approx(energy_share(its, own))
+        assert rows["pointing_game"].to_numpy() == pytest.approx(pointing_game(its, own))
+    pd.testing.assert_frame_equal(
+        table[table["kind"].isin(["ours", "wrong_au"])],
+        scores(**{**given, "targets": best["ours"]}, seed=3).query("kind in ['ours', 'wrong_au']"),
+    )
+
+
+def test_a_filter_without_a_best_region_is_counted_not_scored():
+    given = {**study(skill=4), "targets": None}
+    given["maps"][given["filters"] == 0] = 0
+    table = scores(**given)
+    ours = table[table["kind"] == "ours"].set_index("filter")
+    assert (ours.loc[0, "held_to"] == "").all() and ours.loc[0, "energy_share"].isna().all()
+    row = cell(summarise(table, draws=20), "concentration", "ours")
+    assert (row["n"], row["undefined"]) == (8, 8)
 
 
 def test_what_does_not_fit_is_refused():

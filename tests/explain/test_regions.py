@@ -123,7 +123,7 @@ def test_regions_follow_a_face_that_is_moved_turned_and_scaled():
             size=2 * SIZE,
         ),
         np.arange(4),
-        ["AU12"],
+        ["AU6"],
     )[:, 0]
     assert (moved[2:] == straight[:-2]).all()
     # A quarter turn: what was x is y, and what was y is x from the other end.
@@ -134,6 +134,9 @@ def test_regions_follow_a_face_that_is_moved_turned_and_scaled():
 def test_a_region_beyond_the_picture_is_cut_or_empty():
     faces = faces_of([frontal_face() - [0, 12], frontal_face() - [0, 90]], pictures=2)
     found = regions_of(faces, [0, 1], ["AU1", "AU12"])
+    aside = regions_of(faces_of([frontal_face() - np.array([7, 0])]), [0], ["AU12"])[0, 0]
+    whole = regions_of(faces_of([frontal_face()]), [0], ["AU12"])[0, 0]
+    assert whole[:, :7].any() and (aside[:, :-7] == whole[:, 7:]).all() and not aside[:, -7:].any()
     assert not found[0, 0].any() and found[0, 1].any() and not found[1].any()
 
 
