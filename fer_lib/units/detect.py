@@ -287,7 +287,7 @@ def _require_disjoint(presence: Presence, split: np.ndarray) -> None:
     wrong = np.flatnonzero(~np.isin(split, SPLITS))
     if len(wrong):
         raise DataError(
-            f"picture {wrong[0]}: split is {split[wrong[0]]!r}; expected one of {', '.join(SPLITS)}"
+            f"picture {wrong[0]}: split is {str(split[wrong[0]])!r}; expected one of {', '.join(SPLITS)}"
         )
     for name in SPLITS:
         if not (split == name).any():

@@ -87,7 +87,7 @@ def interventions(
     """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each of ``levels``; cached.
 
     A base face has the head pose, light, background and noise that the domain would give it, and so have all pictures made of it: they
-    differ in one AU, to the last bit elsewhere. Each person has ``contexts`` base faces, in other poses and light: the first neutral, the
+    differ in one AU alone. Each person has ``contexts`` base faces, in other poses and light: the first neutral, the
     others showing an expression of the domain drawn at random, so that effects are averages over contexts. The
     persons are number ``first`` and following; by default they are in no face set.
 

@@ -32,12 +32,13 @@ def silenced(model: nn.Module, layer: str, filters: Sequence[int]) -> Iterator[N
 
     Raises ParameterError for an unknown layer; and, once pictures pass, for a filter out of range.
     """
-    found, rows = find_layer(model, layer), list(filters)
+    with _muting(find_layer(model, layer), filters, layer):
+        yield
 
-    def mute(_: nn.Module, __: object, maps: torch.Tensor) -> torch.Tensor:
-        return _muted(maps, rows, layer)
 
-    hook = found.register_forward_hook(mute)
+@contextmanager
+def _muting(module: nn.Module, filters: Sequence[int], layer: str) -> Iterator[None]:
+    hook = module.register_forward_hook(lambda _, __, maps: _muted(maps, filters, layer))
     try:
         yield
     finally:
@@ -224,7 +225,7 @@ def _answers(
 
     Of a layer that is one of the network's own, what lies below it is computed once for all sets.
     """
-    find_layer(model, layer)
+    found = find_layer(model, layer)
     names = [name for name, _ in model.named_children()]
     top = list(model.children())
     cut = names.index(layer) + 1 if layer in names else 0
@@ -238,7 +239,7 @@ def _answers(
                 if cut:
                     features = _through(top[cut:-1], _muted(maps, filters, layer))
                 else:
-                    with silenced(model, layer, filters):
+                    with _muting(found, filters, layer):
                         features = _through(top[:-1], maps)
                 log_odds.append(heads.log_odds(features.float().cpu().numpy()))
                 named.append(model.output(features).argmax(dim=1).cpu().numpy())
