@@ -25,8 +25,9 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
     """The permutations with which ``rule`` can call at least one pair at level ``alpha``; 0 for ``argmax``.
 
-    Holm's smallest p-value must reach alpha / pairs. Benjamini and Hochberg need no more than the maximum does, but
-    with few permutations they find pairs only where many stand out at once.
+    Holm's smallest p-value must reach alpha / pairs. Benjamini and Hochberg are refused no sooner than the maximum, but with
+    P permutations they call nothing unless some pairs / (alpha (1 + P)) of them stand out at once: to call a single one they need
+    as many as Holm.
     """
     _check(rule)
     if rule == "argmax":

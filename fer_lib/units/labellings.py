@@ -5,6 +5,8 @@ what depends on the labels. A labelling is a vector of 0 and 1 over the pictures
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -18,8 +20,8 @@ Score = Callable[[torch.Tensor], torch.Tensor]
 EXACT_COUNTS = 2**24
 """Whole numbers up to here are exact in float32, so that sums of them are the same in any order."""
 
-COLUMNS = 256
-"""Labellings cumulated at a time by the measures of distribution functions: they stay in the processor's cache."""
+LABELLINGS = 256
+"""Labellings treated at a time where intermediate arrays are large: they stay near the processor's cache."""
 
 
 def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, device: torch.device) -> Score:
@@ -28,7 +30,7 @@ def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, device: torch
     AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800 pictures); mean differences from sums
     of standardised responses, within 1e-5 of their standard deviation. The pooled deviation of ``smd`` is at least a thousandth
     of the whole one, so that it stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some
-    twenty times as slow. A labelling without any 1, or without any 0, gives NaN.
+    thirty times as slow as AUROC. A labelling without any 1, or without any 0, gives NaN.
     """
     maxima = np.asarray(maxima, np.float64)
     if measure == "kl":
@@ -95,29 +97,32 @@ def _auroc(maxima: np.ndarray, device: torch.device) -> Score:
 
 
 def _cumulated(maxima: np.ndarray, measure: Measure, device: torch.device) -> Score:
-    """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by filter."""
+    """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by filter, on the CPU."""
     order = np.argsort(maxima, axis=0, kind="stable")
-    ranked = np.take_along_axis(maxima, order, axis=0)
+    steps = np.diff(np.take_along_axis(maxima, order, axis=0), axis=0)
     n = len(maxima)
-    steps = np.diff(ranked, axis=0, append=ranked[-1:])
+    whole = np.int32 if n * n / 4 < np.iinfo(np.int32).max else np.int64
+
+    def of_filter(k: int, marks: np.ndarray) -> np.ndarray:
+        gaps = marks.take(order[:, k], axis=1).cumsum(axis=1, dtype=whole)[:, :-1]
+        np.abs(gaps, out=gaps)
+        if measure == "wasserstein":
+            return gaps.astype(np.float32) @ steps[:, k].astype(np.float32)
+        # Equal responses are one step of the distribution functions, which counts after the last of them.
+        ends = np.flatnonzero(steps[:, k] > 0)
+        return (gaps if len(ends) == n - 1 else gaps.take(ends, axis=1)).max(axis=1, initial=0)
 
     def score(labels: torch.Tensor) -> torch.Tensor:
-        marks = labels.T.cpu().numpy().astype(np.int32)
-        present, absent = (a.T.cpu().numpy() for a in _counts(labels))
-        scores = np.empty((marks.shape[1], maxima.shape[1]), np.float32)
-        below = np.arange(1, n + 1)[:, None]
-        for start in range(0, marks.shape[1], COLUMNS):
-            part = np.s_[start : start + COLUMNS]
-            ones = np.ascontiguousarray(marks[:, part])
-            for k in range(maxima.shape[1]):
-                # Between two values that are equal the functions do not stand: only the last of them counts.
-                ends = np.flatnonzero(steps[:, k] > 0)
-                both = np.cumsum(ones[order[:, k]], axis=0)[ends]
-                gaps = np.abs(
-                    both * (1 / present[:, part] + 1 / absent[:, part]) - below[ends] / absent[:, part]
-                )
-                scores[part, k] = gaps.max(0, initial=0) if measure == "ks" else steps[ends, k] @ gaps
-        return torch.from_numpy(scores).to(labels.device)
+        products = torch.mul(*_counts(labels)).cpu().numpy()
+        # n1 n0 (F1 - F0) after i of n pictures is n c - i n1 with c of them present: whole numbers, summed one by one.
+        marks = (labels * n - labels.sum(1, keepdim=True)).cpu().numpy().astype(whole)
+        found = np.empty((len(labels), len(steps.T)), np.float32)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for start in range(0, len(labels), LABELLINGS):
+                part = marks[start : start + LABELLINGS]
+                columns = pool.map(of_filter, range(found.shape[1]), repeat(part))
+                found[start : start + len(part)] = np.stack(list(columns), axis=1)
+        return torch.from_numpy(found / products).to(device)
 
     return score
 
@@ -130,7 +135,7 @@ def _kl(bins: np.ndarray, device: torch.device) -> Score:
 
     def score(labels: torch.Tensor) -> torch.Tensor:
         scores = []
-        for part in labels.split(COLUMNS):
+        for part in labels.split(LABELLINGS):
             present, absent = (n + BINS * PSEUDO_COUNT for n in _counts(part))
             counts = (part @ one_hot).add_(PSEUDO_COUNT)
             # sum p log(p / q), with p = counts / present and q = (smoothed - counts) / absent; the p sum to 1.

@@ -51,7 +51,9 @@ class Blocks:
         L frames receives those of frame floor((j + 1/2) L' / L) of L'. With equal lengths that is a permutation.
         """
         for start in range(0, permutations, AT_ONCE):
-            generator = np.random.default_rng((seed, start // AT_ONCE))
+            # A spawned stream: what is drawn elsewhere from the same seed, simulated data say, is independent of it.
+            key = (start // AT_ONCE,)
+            generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
             units = np.tile(np.arange(len(self.groups)), (AT_ONCE, 1))
             for group in range(self.groups.max() + 1):
                 members = np.flatnonzero(self.groups == group)
