@@ -94,7 +94,8 @@ def associate(
     estimate it is widened to it. Ranks, histograms and distribution functions are computed anew in each resample; bins stay. How often the
     intervals hold the truth is measured by ``units.coverage``: about as often as they say for signed measures, less often for distances near 0.
 
-    ``mean_difference``, ``smd`` and ``kl`` are products of matrices; ``auroc`` takes a few times as long, ``ks`` and ``wasserstein`` the longest.
+    ``mean_difference``, ``smd`` and ``kl`` are products of matrices and, as ``auroc``, take seconds for hundreds of filters; ``ks`` and ``wasserstein`` have to follow
+    the distribution functions of every resample, filter and AU, and take about ten times as long as ``auroc``.
 
     Raises the errors of ``statistic``; DataError for fewer than two subjects or where every AU has too few; ParameterError for no draws or
     ``min_subjects`` below 2.

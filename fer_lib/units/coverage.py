@@ -14,7 +14,7 @@ from fer_lib.units.presence import Presence
 BETWEEN = 0.5
 """Share of the variance of a response that lies between subjects."""
 
-POPULATION = 100_000
+POPULATION = 20_000
 """Pictures of the population whose statistic is the truth; their responses are not drawn but the quantiles themselves."""
 
 PREVALENCE = (1.5, 3.5)

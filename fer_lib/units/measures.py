@@ -183,9 +183,12 @@ def divergence(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for each such group."""
-    patterns, group = np.unique(~np.isnan(present), axis=1, return_inverse=True)
-    for number, pattern in enumerate(patterns.T):
-        yield np.flatnonzero(group == number), np.flatnonzero(pattern)
+    coded = ~np.isnan(present)
+    groups: dict[bytes, list[int]] = {}
+    for column, rows in enumerate(coded.T):
+        groups.setdefault(rows.tobytes(), []).append(column)
+    for columns in groups.values():
+        yield np.array(columns), np.flatnonzero(coded[:, columns[0]])
 
 
 def smoothed(counts: np.ndarray) -> np.ndarray:

@@ -138,7 +138,14 @@ def test_a_perfect_detector():
     for measure in ("auroc", "ks"):
         assert statistic(responses, shown, measure) == 1
         assert statistic(-responses, shown, measure) == (1 if measure == "ks" else -1)
-    assert statistic(3 * shown, shown, "smd") == np.inf
+
+
+def test_of_groups_that_are_constant_only_the_sign_of_smd_is_left():
+    """Their means are not exact, so that what is left of the sums of squares may be a little above or below 0."""
+    for showing in range(1, 30):
+        shown = (np.arange(40) < showing)[:, None]
+        responses = np.where(shown, [[0.1, 0.7, 1 / 3]], [[0.7, 0.1, 1 / 3]])
+        assert statistic(responses, shown, "smd")[:, 0].tolist() == [-np.inf, np.inf, 0]
 
 
 @pytest.mark.parametrize("measure", MEASURES)
