@@ -157,6 +157,20 @@ def test_a_cascade_leaves_the_network_alone_and_repeats_by_its_seed(faces):
     assert (later["n"] + later["off"] == 12).all()
 
 
+def test_intervals_resample_people_and_pictures_of_nobody_known_one_by_one(faces):
+    model = zero_bias()
+    rows, filters = pairs(model, faces, "relu2", 6)
+    widths = []
+    for subjects in (["one"] * 12, ["one", "two"] * 6, [""] * 12):
+        some = faces.assign(subject=subjects)
+        found = cascading_randomisation(model, some, "relu2", rows, filters, method="guided", draws=2)
+        last = found.iloc[-3]
+        widths.append((last["high"] - last["low"], last["excess"]))
+    (one, excess), (two, again), (nobody, third) = widths
+    assert np.isnan(one) and two > 0 and nobody > 0 and two != nobody
+    assert excess == again == third
+
+
 def test_layers_above_have_no_say(faces):
     model, changed = zero_bias(), zero_bias()
     for name in ("conv3", "dense", "output"):

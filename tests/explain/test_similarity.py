@@ -57,14 +57,18 @@ def test_a_map_is_like_itself_and_its_negative_differs_in_sign_only():
 
 def test_pixels_beyond_the_picture_are_not_compared():
     one, other = drawn(2), drawn(2, seed=1)
-    corners = [(-1, 4), (0, 0)]  # of the first, rows 1 to 3 and columns 0 and 1 are inside
+    corners = [
+        (-1, 4),
+        (4, 0),
+    ]  # of the first, rows 1 to 3 and columns 0 and 1 are inside; of the second, rows 0 and 1
     found = table(projections(one, corners), projections(other, corners), [0, 1])
     inside = (slice(1, 4), slice(0, 2))
     row = found.loc["person 0"]
     expected = spearmanr(one[0][inside].ravel(), other[0][inside].ravel()).statistic
     assert row["similarity", "signed"] == pytest.approx(expected, abs=1e-6)
     # The floor is taken where both maps are inside.
-    expected = spearmanr(one[0][inside].ravel(), other[1][inside].ravel()).statistic
+    both = (slice(1, 2), slice(0, 2))
+    expected = spearmanr(one[0][both].ravel(), other[1][both].ravel()).statistic
     assert row["floor", "signed"] == pytest.approx(expected, abs=1e-6)
 
 
@@ -77,6 +81,9 @@ def test_the_floor_is_that_of_another_picture_and_of_units_that_are_on():
         expected = spearmanr(one[pair].ravel(), other[beside].ravel()).statistic
         assert found.loc[f"person {pair}", ("floor", "signed")] == pytest.approx(expected, abs=1e-6)
     assert found.loc["person 3"].isna().all()
+    three = table(projections(one), projections(one), [0, 1, 2, 3])["floor", "signed"]
+    expected = [spearmanr(one[pair].ravel(), one[(pair + 1) % 4].ravel()).statistic for pair in range(4)]
+    assert np.allclose(three, expected, atol=1e-6)
     alone = table(projections(one), projections(other), [5, 5, 5, 5])
     assert alone["floor"].isna().all(axis=None) and alone["similarity"].notna().sum().eq(3).all()
 
@@ -113,10 +120,11 @@ def test_interval_of_a_mean_resamples_clusters():
 
 def test_correlations_are_those_of_numpy():
     generator = np.random.default_rng(0)
-    one, other = generator.normal(size=(9, 3)), generator.normal(size=(9, 4)).astype(np.float32)
-    other[:, 2] = 0.3
+    one, other = generator.normal(size=(10, 3)), generator.normal(size=(10, 4))
+    other[:, 2] = 0.1  # its mean is not 0.1 in floating point
+    assert other.mean(axis=0)[2] != 0.1
     found = correlations(one, other)
     expected = np.corrcoef(np.c_[one, other[:, [0, 1, 3]]].T)[:3, 3:]
     assert np.allclose(found[:, [0, 1, 3]], expected, atol=1e-6) and np.isnan(found[:, 2]).all()
     assert correlation(one, -one) == pytest.approx(-1)
-    assert np.isnan(correlation(np.full((2, 2), 0.1), one[:4].reshape(-1)[:4].reshape(2, 2)))
+    assert np.isnan(correlation(np.full((2, 2), 0.1), one[:2, :2]))
