@@ -275,6 +275,46 @@ class StructureAndLossParameters(RecipeParameters):
         return (self.face_source, (("name", "ferplus"), *fields.items()))
 
 
+class DeconvolutionParameters(ChapterParameters):
+    """Chapter ``deconvolution``: what the filters of the network of chapter ``training`` look at."""
+
+    layer: Annotated[
+        str,
+        Field(
+            description="the layer whose filters are looked at, as `relu3`; empty: the rectifier after the last convolution"
+        ),
+    ] = ""
+    method: Annotated[
+        Literal["deconv", "guided", "gradient"],
+        Field(
+            description="how rectifiers let a signal down: deconv if it is positive, gradient if the unit was on, guided if both"
+        ),
+    ] = "deconv"
+    top: Annotated[
+        int, Field(ge=1, le=25, description="pictures per filter, each of another person, that are projected")
+    ] = 9
+    located_filters: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=5000,
+            description="filters whose projections are compared with the regions of action units",
+        ),
+    ] = 64
+    checked_filters: Annotated[
+        int, Field(ge=2, le=5000, description="filters whose projections the sanity checks look at")
+    ] = 32
+    shuffled_epochs: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
+        ),
+    ] = 8
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+    ] = 1000
+
+
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
@@ -289,6 +329,9 @@ _AT_LENGTH = {
 _WITH_VOTES = {"structure_and_loss": {"losses": ",".join(get_args(Loss))}}
 _OWN_PEOPLE = {"structure_and_loss": {"subjects": 0}}
 
+_FEW_FILTERS = {"located_filters": 12, "checked_filters": 4}
+_MANY_FILTERS = {"located_filters": 256, "checked_filters": 256}
+
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {
         "*": {"subjects": 24},
@@ -298,6 +341,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"size": 16, "epochs": 1, "seeds": 1, "labels": False, "bootstrap": 200},
             **{"structures": "zhu,residual", "losses": "cross_entropy,focal"},
         },
+        "deconvolution": {**_FEW_FILTERS, "shuffled_epochs": 1, "bootstrap": 200},
     },
     "laptop": {},
     "paper": {
@@ -307,6 +351,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"epochs": 2500, "ablation_epochs": 500, "folds": 0, "bootstrap": 10_000},
         },
         "structure_and_loss": {**_AT_LENGTH, "losses": ",".join(_HARD_LOSSES)},
+        "deconvolution": {**_MANY_FILTERS, "shuffled_epochs": 60, "bootstrap": 10_000},
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
@@ -365,6 +410,8 @@ def allowed_values(field: FieldInfo) -> str:
         return " | ".join(str(value) for value in get_args(field.annotation))
     if field.annotation is bool:
         return "true | false"
+    if field.annotation is str and not field.metadata:
+        return "any text"
     low, high, step = "", "", ""
     for limit in field.metadata:
         if isinstance(getattr(limit, "func", None), ListOf):

@@ -8,6 +8,7 @@ from fer_lib import paths
 from fer_lib.errors import ParameterError
 from fer_lib.params import (
     ChapterParameters,
+    DeconvolutionParameters,
     FacesParameters,
     StructureAndLossParameters,
     TrainingParameters,
@@ -55,6 +56,13 @@ CHAPTERS: dict[str, Chapter] = {
             "Structure and loss",
             StructureAndLossParameters,
             key_metrics=("test_accuracy", "effect_difference"),
+        ),
+        Chapter(
+            "deconvolution",
+            "What the filters look at",
+            DeconvolutionParameters,
+            upstream=("training",),
+            key_metrics=("filters", "filters_silent"),
         ),
     )
 }

@@ -22,7 +22,7 @@ from fer_lib.faces.registry import REGISTRY, open_faces, source_status
 from fer_lib.learn.device import device_name, pick_device
 from fer_lib.learn.learner import seed_everything
 from fer_lib.learn.precision import Precision
-from fer_lib.learn.weights import save_weights
+from fer_lib.learn.weights import load_weights, save_weights
 from fer_lib.params import nearest_name, parse_value
 from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import as_html
@@ -113,6 +113,13 @@ class Session:
             raise ChapterError(f"chapter {name!r} is not finished in this run; `ferbook run {name}` makes it")
         return result
 
+    def network(self, name: str) -> torch.nn.Module:
+        """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation mode.
+
+        Raises ChapterError as ``upstream`` does, DataError where its weights are absent or damaged.
+        """
+        return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
+
     def note(self, **facts: object) -> None:
         """Add facts (plain JSON values) to the chapter's record."""
         self._record.update(facts)
@@ -136,6 +143,10 @@ class Session:
     ) -> HTML:
         """The table for display, with a caption; ``formats`` as in ``report.tables.as_html``."""
         return HTML(as_html(table, caption, formats))
+
+    def show(self, fragment: str) -> HTML:
+        """HTML that a function of ``report`` wrote, for display as it is."""
+        return HTML(fragment)
 
     def say(self, text: str) -> HTML:
         """A sentence in place of a figure that this face set or these parameters do not allow."""

@@ -1,6 +1,14 @@
 """The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
 
 from fer_lib.report.figures.ablation import ablation_effects
+from fer_lib.report.figures.deconvolution import (
+    cascade_lines,
+    extremum_points,
+    filter_strengths,
+    how_it_works,
+    localisation_dots,
+    strongest_filters,
+)
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
@@ -33,23 +41,29 @@ __all__ = [
     "FigureError",
     "ablation_effects",
     "au_by_emotion",
+    "cascade_lines",
     "class_counts",
     "clip_strip",
     "confusion_matrix",
     "cost_and_accuracy",
     "expressions",
+    "extremum_points",
     "face_rows",
+    "filter_strengths",
     "first_layer_filters",
     "fold_accuracies",
     "hardest_grid",
+    "how_it_works",
     "ladder_steps",
     "learning_curve",
+    "localisation_dots",
     "mean_faces",
     "paired_differences",
     "per_class_bars",
     "portraits",
     "sample_grid",
     "selection_dumbbells",
+    "strongest_filters",
     "structure_loss_map",
     "switched_units",
     "variance_bars",
