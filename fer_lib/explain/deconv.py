@@ -24,9 +24,10 @@ Method = Literal["deconv", "guided", "gradient"]
 WHOLE_PICTURES = 32
 """Pictures that pass through the whole network at a time where the places of the maxima are looked for."""
 
-AGREEMENT = {torch.float32: 1e-2, torch.float64: 1e-6}
-"""How far a response may be from the network's own, as a share of the largest: a GPU may multiply with 10 bits of precision."""
+AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-2}
 HALF_AGREEMENT = 0.1
+"""How far a response may be from the network's own, as a share of the largest, in these types of numbers and in shorter ones. A GPU multiplies
+float32 with 10 bits of precision unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,12 @@ def project(
     if positions is None:
         positions = _maxima(model, layer, source, rows, filters)
     positions = _checked_positions(positions, len(rows), shape[2:], layer)
-    chunks = [slice(start, start + chunk) for start in range(0, len(rows), chunk)]
+    # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
+    order = np.argsort(rows, kind="stable")
+    chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
     parts = [_project_chunk(way, fields, source, rows[c], filters[c], positions[c], method) for c in chunks]
-    maps, responses = (np.concatenate(part) for part in zip(*parts, strict=True))
+    back = np.argsort(order)
+    maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
     _check_account(model, layer, source, rows, filters, positions, responses)
     field = fields[PICTURE]
     return Projections(maps, field.start + positions * field.stride, source.size, responses, positions)
