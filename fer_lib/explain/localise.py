@@ -39,8 +39,8 @@ def scores(
     """How well each pair's map, and each control, finds the region of the pair's AU: one row per pair and kind.
 
     ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures`` uint8 (P, H, W), ``fields`` bool (P, H, W) as in
-    ``control_maps``. ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: every kind of map is held to
-    its own ``best_regions``. To choose the filters' AUs by their own maps and hold the controls to the same ones would favour the filters.
+    ``control_maps``. ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: the own ``best_regions``,
+    for ``ours``, ``wrong_au`` and ``other_filter`` those of the pair's own maps, for the other controls those of the control. To choose the filters' AUs by their own maps and hold edges to the same ones would favour the filters.
     Kinds: ``ours``; ``wrong_au``, the same maps against the other AUs' regions, mean over those that do not move the ``SAME_SKIN``; and
     the ``control_maps``.
 
@@ -85,7 +85,8 @@ def scores(
     add("ours", maps, _own(regions, ours), every, ours)
     add("wrong_au", maps, regions, _wrong_regions(regions, ours), ours)
     for kind, its in control_maps(maps, pictures, filters, fields=fields, seed=seed).items():
-        target = held_to(its)
+        # Other filters are asked whether they lie in this filter's region, too, not whether they lie in some.
+        target = ours if kind == "other_filter" else held_to(its)
         add(kind, its, _own(regions, target), every, target)
     return pd.concat(tables, ignore_index=True)
 
@@ -167,7 +168,7 @@ def best_regions(
     subjects as in ``scores``.
     """
     _check_pairs(len(maps), regions=regions, filters=filters, subjects=subjects)
-    first_half = _halves(np.asarray(subjects, dtype=object), seed)
+    filters, first_half = np.asarray(filters), _halves(np.asarray(subjects, dtype=object), seed)
     best = np.full(len(maps), "", dtype=object)
     for half in (first_half, ~first_half):
         table = concentrations(maps[half], regions[half], aus, filters[half]).dropna(how="all")

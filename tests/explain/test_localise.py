@@ -77,6 +77,9 @@ def test_wrong_regions_leave_out_the_right_one_and_the_same_skin():
     # AU2 is 30 of AU1's 36 pixels: for AU1 only AU4 is wrong; for AU4 both others are.
     assert wrong[first] == pytest.approx(share[first, 2])
     assert wrong[~first] == pytest.approx(share[~first, :2].mean(axis=1))
+    # Cut as for the right region.
+    cuts = [table[table["kind"] == kind]["threshold"].to_numpy() for kind in ("ours", "wrong_au")]
+    assert (cuts[0] == cuts[1]).all()
     given["targets"] = np.where(first, "AU1", "AU2").astype(object)
     alone = {**given, "regions": given["regions"][:, :2], "aus": AUS[:2]}
     table = scores(**alone)
@@ -244,13 +247,15 @@ def test_a_filter_without_a_map_in_the_other_half_has_no_best_region():
     assert set(found[given["filters"] == 0]) == {""} and set(found[given["filters"] == 1]) == {"AU4"}
 
 
-def test_without_targets_every_kind_is_held_to_its_own_best_regions():
+def test_without_targets_filters_and_controls_are_held_to_their_own_best_regions():
     given = {**study(skill=4), "targets": None}
     asked = {name: given[name] for name in ("regions", "aus", "filters", "subjects")}
     table = scores(**given, seed=3)
     maps = {"ours": given["maps"], **control_maps(given["maps"], given["pictures"], given["filters"], seed=3)}
     best = {kind: best_regions(its, **asked, seed=3) for kind, its in maps.items()}
     assert any((best[kind] != best["ours"]).any() for kind in maps)
+    # Other filters' maps are asked about this filter's region.
+    best["other_filter"] = best["ours"]
     for kind, its in maps.items():
         rows = table[table["kind"] == kind]
         assert (rows["held_to"] == best[kind]).all() and (rows["au"] == best["ours"]).all()
@@ -265,10 +270,14 @@ def test_without_targets_every_kind_is_held_to_its_own_best_regions():
 
 def test_a_filter_without_a_best_region_is_counted_not_scored():
     given = {**study(skill=4), "targets": None}
-    given["maps"][given["filters"] == 0] = 0
+    # Of filter 0 there is one map: the other half of the subjects cannot say to what it is to be held, and all others are zero.
+    given["maps"][(given["filters"] == 0) & (given["subjects"] != "s03")] = 0
     table = scores(**given)
+    assert table[table["kind"].eq("wrong_au") & table["filter"].eq(0)]["energy_share"].isna().all()
     ours = table[table["kind"] == "ours"].set_index("filter")
-    assert (ours.loc[0, "held_to"] == "").all() and ours.loc[0, "energy_share"].isna().all()
+    assert (ours.loc[0].query("subject == 's03'")["held_to"] == "").all() and ours.loc[
+        0, "energy_share"
+    ].isna().all()
     row = cell(summarise(table, draws=20), "concentration", "ours")
     assert (row["n"], row["undefined"]) == (8, 8)
 
