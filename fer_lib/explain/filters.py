@@ -55,12 +55,12 @@ def maximal_responses(
     layers: str | Sequence[str],
     *,
     device: torch.device | str | None = None,
-    batch_size: int = 128,
+    batch_size: int = 32,
 ) -> Responses | tuple[Responses, ...]:
     """The largest value and its place of every feature map of ``layers``, for every picture of ``faces``, in one pass.
 
     ``layers``: one dotted name, or several, which give a tuple in their order. Only (N, K) values are kept, and pictures are read
-    batch by batch. The network is asked in evaluation mode, on ``device`` (None: where it is) and in its own
+    batch by batch (of 32: on a CPU more take longer and need more memory). The network is asked in evaluation mode, on ``device`` (None: where it is) and in its own
     precision; afterwards its mode, place and hooks are as they were, also after an exception.
 
     Raises ParameterError for no layer, an unknown one (listing all), or one that works more than once per pass; DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
@@ -77,7 +77,7 @@ def quadrant_maxima(
     layer: str,
     *,
     device: torch.device | str | None = None,
-    batch_size: int = 128,
+    batch_size: int = 32,
 ) -> QuadrantResponses:
     """The largest value and its place in each quarter of every feature map of ``layer``, as the zero-bias CNN's last pooling takes them.
 

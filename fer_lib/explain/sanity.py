@@ -74,7 +74,7 @@ def cascading_randomisation(
     becomes a new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every method.
 
     Compared are the same units at the **same place**: a maximum that is looked for anew lies elsewhere, and the maps would then differ
-    whatever the method. A unit that is off in a drawn network says nothing; it is counted in ``off``. Adebayo et al. 2018 judge by eye; here the
+    whatever the method. A unit that is off in a drawn network says nothing; it is counted in ``off``. Adebayo et al. 2018 set no limit; here the
     similarity is set beside its ``floor``, what maps have in common without a common picture.
 
     One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this step made random besides the earlier
