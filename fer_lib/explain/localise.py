@@ -38,15 +38,18 @@ def scores(
 ) -> pd.DataFrame:
     """How well each pair's map, and each control, finds the region of the pair's AU: one row per pair and kind.
 
-    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures`` uint8 (P, H, W), ``fields`` bool (P, H, W) as in
-    ``control_maps``. ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: the own ``best_regions``,
-    for ``ours``, ``wrong_au`` and ``other_filter`` those of the pair's own maps, for the other controls those of the control. To choose the filters' AUs by their own maps and hold edges to the same ones would favour the filters.
-    Kinds: ``ours``; ``wrong_au``, the same maps against the other AUs' regions, mean over those that do not move the ``SAME_SKIN``; and
-    the ``control_maps``.
+    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures`` uint8 (P, H, W), ``fields`` bool
+    (P, H, W) as in ``control_maps``. Kinds: ``ours``; ``wrong_au``, the same maps against the other AUs' regions, mean over those that do not
+    move the ``SAME_SKIN``; and the ``control_maps``.
 
-    Columns: ``pair``, ``filter``, ``au`` (of the pair's own map, empty where none is best), ``subject``, ``kind``, ``held_to`` (the AU of this kind),
-    ``energy_share``, ``area_share``, ``pointing_game``, ``iou``, ``threshold``. The threshold of a kind is chosen on half of the subjects and used for the other half, and the reverse: none is chosen on the pictures that
-    it is scored on. Values are NaN where the region is empty (hidden skin), the map zero everywhere, or no region the best.
+    ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: ``ours``, ``wrong_au`` and ``other_filter``
+    are held to the ``best_regions`` of the pairs' own maps, the other controls to their own. To choose the AUs by the
+    filters' maps and hold edges to the same ones would favour the filters.
+
+    Columns: ``pair``, ``filter``, ``au`` (that of the pair's own map, empty where none is best), ``subject``, ``kind``, ``held_to`` (the AU of this
+    kind), ``energy_share``, ``area_share``, ``pointing_game``, ``iou``, ``threshold``. The threshold of a kind is chosen on half of the subjects and
+    used for the other half, and the reverse: none is chosen on the pictures that it is scored on. Values are NaN where the
+    region is empty (hidden skin), the map zero everywhere, or no region the best.
 
     Raises DataError where lengths or shapes differ, for a target that is not among ``aus``, an empty subject, or fewer than two subjects.
     """

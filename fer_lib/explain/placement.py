@@ -11,7 +11,7 @@ from fer_lib.errors import DataError, ParameterError
 
 TOLERANCE = 1 / 48
 """The pointing game forgives a maximum this far beside the region, as a share of the picture's height: one pixel of 48.
-Zhang et al. 2018 (Top-down neural attention, section 5.1) forgive 15 pixels of pictures of several hundred, about twice as much."""
+Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) forgive 15 pixels of pictures of several hundred, about twice as much."""
 
 THRESHOLDS = np.arange(0.05, 1, 0.05)
 """Shares of a map's largest energy at which it is cut for the intersection over union."""
@@ -48,7 +48,7 @@ def concentration(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
 def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None = None) -> np.ndarray:
     """Whether the pixel of largest energy lies in the region or at most ``tolerance`` pixels beside it: 1 or 0.
 
-    Zhang et al. 2018, section 5.1, for one region. Of several equal maxima the share that hits counts, which is the chance of one drawn
+    The game of Zhang et al. 2016, for one region. Of several equal maxima the share that hits counts, which is the chance of one drawn
     at random. ``tolerance``: distance between pixels' centres; None takes ``TOLERANCE`` times the height. Otherwise as ``energy_share``.
     """
     energy, inside = _flat(maps, regions)
