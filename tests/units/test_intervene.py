@@ -280,6 +280,11 @@ def test_flips_keep_the_family_wise_error():
     assert 0.017 <= wrong / 400 <= 0.083
 
 
+def test_random_flips_count_the_signs_that_were_observed():
+    # No flip of 40 equal signs comes near: the least p that so many flips can give.
+    assert sign_flip_p(np.ones((40, 1)), flips=99)[0] == 1 / 100
+
+
 def test_too_few_people_to_flip_are_refused():
     with pytest.raises(DataError, match="5 people"):
         sign_flip_p(np.ones((5, 2)))
