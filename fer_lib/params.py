@@ -303,13 +303,13 @@ class DeconvolutionParameters(ChapterParameters):
     ] = 64
     checked_filters: Annotated[
         int, Field(ge=2, le=5000, description="filters whose projections the sanity checks look at")
-    ] = 32
+    ] = 24
     shuffled_epochs: Annotated[
         int,
         Field(
             ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
         ),
-    ] = 8
+    ] = 6
     bootstrap: Annotated[
         int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
     ] = 1000

@@ -1,15 +1,19 @@
 """Typed parameters: values are parsed by type, everything else stops with a clear error."""
 
+from typing import get_args
+
 import pytest
 
 from fer_lib import paths
 from fer_lib.errors import ParameterError
+from fer_lib.explain.deconv import Method
 from fer_lib.learn.augment import AUGMENTATIONS
 from fer_lib.learn.recipe import Recipe
 from fer_lib.models.factory import build_network
 from fer_lib.params import (
     PROFILES,
     PROFILES_ON_FACES,
+    DeconvolutionParameters,
     FacesParameters,
     StructureAndLossParameters,
     TrainingParameters,
@@ -146,6 +150,19 @@ def test_votes_are_learned_only_where_there_are_votes():
     for faces, there in (("game", True), ("ferplus", True), ("wild", False), ("fer2013", False)):
         values = resolve("structure_and_loss", StructureAndLossParameters, "paper", {"faces": faces})
         assert ("votes" in values.losses.split(",")) == there
+
+
+def test_every_way_back_to_pixels_can_be_asked_for():
+    for method in get_args(Method):
+        assert resolve("d", DeconvolutionParameters, "laptop", {"method": method}).method == method
+    with pytest.raises(ParameterError, match=r"deconv \| guided \| gradient"):
+        resolve("d", DeconvolutionParameters, "laptop", {"method": "saliency"})
+
+
+def test_a_name_that_only_the_network_can_judge_is_any_text():
+    assert resolve("d", DeconvolutionParameters, "laptop", {"layer": "relu2"}).layer == "relu2"
+    rows = {row["parameter"]: row for row in parameter_rows("deconvolution", DeconvolutionParameters)}
+    assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
 
 
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():

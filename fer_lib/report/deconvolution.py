@@ -28,6 +28,9 @@ METHODS: tuple[Method, ...] = get_args(Method)
 RERUN_TOLERANCE = 0.05
 """How far similarities and shares may move where another processor adds up in another order: a weak maximum may change its place."""
 
+MATCHED_PICTURES = 300
+"""Pictures by whose responses the filters of two networks are matched: enough to tell which two go together."""
+
 RIVALS = ("wrong_au", "other_filter", "field_edges", "edges", "centre")
 """The controls that a filter's maps have to beat for its place to mean anything, see ``explain.localise.KINDS``."""
 
@@ -154,16 +157,22 @@ def check_projections(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The cascade of random weights of every method, and the verdicts of all checks: ``explain.sanity``.
 
-    On ``count`` filters, each with its strongest picture. ``mistaught``: a network of the same structure that learned shuffled labels; None leaves that check out.
+    On ``count`` filters, each with its strongest picture; filters of two networks are matched on ``MATCHED_PICTURES`` further ones. ``mistaught``: a network of the same structure that learned shuffled labels; None leaves that check out.
     """
-    asked = (view.faces, view.responses.layer, *sanity_pairs(view, count))
+    rows, filters = sanity_pairs(view, count)
+    layer = view.responses.layer
+    asked = (view.faces, layer, rows, filters)
+    generator = np.random.default_rng(seed)
+    fewer = min(MATCHED_PICTURES, len(view.faces))
+    among = np.union1d(rows, generator.choice(len(view.faces), fewer, replace=False))
+    matched = (view.faces.select(among), layer, np.searchsorted(among, rows), filters)
     cascades, shuffled, shifted = [], [], []
     for method in methods:
         how = {"method": method, "seed": seed}
         cascades.append(cascading_randomisation(model, *asked, **how))
         shifted.append(shift_equivariance(model, *asked, **how))
         if mistaught is not None:
-            shuffled.append(compare_networks(model, mistaught, *asked, **how))
+            shuffled.append(compare_networks(model, mistaught, *matched, **how))
     cascade = pd.concat(cascades, ignore_index=True)
     labels = pd.concat(shuffled, ignore_index=True) if shuffled else None
     return cascade, verdicts(cascade, labels, pd.concat(shifted, ignore_index=True))

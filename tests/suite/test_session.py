@@ -5,14 +5,17 @@ import json
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import torch
 
 from fer_lib.errors import ChapterError, ParameterError
 from fer_lib.learn.precision import Precision
-from fer_lib.params import FacesParameters, TrainingParameters
+from fer_lib.learn.weights import save_weights
+from fer_lib.models.factory import build_network
+from fer_lib.params import DeconvolutionParameters, FacesParameters, TrainingParameters
 from fer_lib.report.metrics import Metric
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from fer_lib.suite.session import open_chapter
-from fer_lib.suite.store import open_run
+from fer_lib.suite.store import ChapterResult, open_run
 
 DEFAULTS = FacesParameters(device="cpu").model_dump()
 
@@ -87,6 +90,24 @@ def test_only_a_declared_and_finished_chapter_can_be_looked_up(output):
         run.upstream("training")
     with pytest.raises(ChapterError, match="'faces' is not finished in this run"):
         run.upstream("faces")
+
+
+def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(output, tmp_path):
+    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
+    with pytest.raises(ChapterError, match="'training' is not finished in this run"):
+        run.network("training")
+    staged = tmp_path / "run" / "staged"
+    staged.mkdir(parents=True)
+    model = build_network("zhu", 3, 16)
+    save_weights(model, staged / "weights.safetensors", {"classes": ["a", "b", "c"]})
+    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+    kept = run.network("training")
+    assert not kept.training
+    assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), model.parameters(), strict=True))
+
+
+def test_a_fragment_of_a_report_is_shown_as_it_is(output):
+    assert open_chapter("faces", DEFAULTS).show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
 
 
 def test_pictures_under_licence_are_shown_only_on_demand(output):

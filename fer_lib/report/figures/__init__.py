@@ -1,17 +1,11 @@
 """The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
 
 from fer_lib.report.figures.ablation import ablation_effects
-from fer_lib.report.figures.deconvolution import (
-    cascade_lines,
-    extremum_points,
-    filter_strengths,
-    how_it_works,
-    localisation_dots,
-    strongest_filters,
-)
+from fer_lib.report.figures.deconvolution import extremum_points, filter_strengths, strongest_filters
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
+from fer_lib.report.figures.projections import cascade_lines, localisation_dots
 from fer_lib.report.figures.selection import selection_dumbbells
 from fer_lib.report.figures.study import (
     cost_and_accuracy,
@@ -34,6 +28,7 @@ from fer_lib.report.figures.training import (
     learning_curve,
     per_class_bars,
 )
+from fer_lib.report.figures.worked_example import how_it_works
 
 __all__ = [
     "PEOPLE_AT_LEAST",

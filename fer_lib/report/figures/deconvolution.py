@@ -3,19 +3,15 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from fer_lib.explain.filters import Responses
 from fer_lib.explain.receptive import ReceptiveField
-from fer_lib.explain.sanity import JUDGED, REMAINDER_LIMIT
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.report.atlas import extremum_counts, grey_levels, mean_picture
 from fer_lib.report.figures.pictures import require_pictures
 from fer_lib.report.figures.style import (
     BLUE,
-    INK,
     MUTED,
     VERMILION,
     WIDTH,
@@ -26,112 +22,6 @@ from fer_lib.report.figures.style import (
     require_columns,
 )
 from fer_lib.report.layer_view import LayerView
-from fer_lib.report.worked_example import WorkedExample
-
-MOST_CELLS = 6
-"""Cells a side of the largest array of the worked example."""
-
-
-def how_it_works(example: WorkedExample) -> Drawn:
-    """The worked example, number by number: up through the network, down again, and what other rectifiers let down.
-
-    Data: ``panel``, ``row``, ``column``, ``value``.
-    """
-    up = {
-        "picture": example.picture,
-        "convolved": example.convolved,
-        "rectified": example.rectified,
-        "maxima": example.pooled,
-        "unit": np.array([[example.response]]),
-    }
-    down = {
-        "pixels": example.maps["deconv"],
-        "rectified again": example.let_down,
-        "unpooled": example.unpooled,
-        "sent down": example.sent,
-        "response": np.array([[example.response]]),
-    }
-    beside = {
-        "filter 1": example.first_filter,
-        "filter 2": example.second_filter,
-        **{method: example.maps[method] for method in ("guided", "gradient")},
-    }
-    switches = {"rectified", "unpooled"}
-    figure = plt.figure(figsize=(WIDTH, 4.9))
-    rows = figure.subfigures(3, 1, height_ratios=(1, 1, 1))
-    columns = [6, 4, 4, 2.4, 1.6]
-    for part, panels, title in (
-        (rows[0], up, "up: what the network computes  →"),
-        (rows[1], down, "←  down: where the response comes from"),
-    ):
-        part.suptitle(title, fontsize=10, x=0.01, ha="left")
-        grid = part.subplots(1, 5, width_ratios=columns)
-        for axes, (name, values) in zip(grid, panels.items(), strict=True):
-            _numbers(axes, name, values, example.switches if name in switches else None)
-    rows[2].suptitle(
-        "the two filters, and the same way down with other rectifiers", fontsize=10, x=0.01, ha="left"
-    )
-    grid = rows[2].subplots(1, 4, width_ratios=[3.2, 2.4, 6, 6])
-    for axes, (name, values) in zip(grid, beside.items(), strict=True):
-        _numbers(axes, name, values)
-    panels = [*up.items(), *down.items(), *beside.items()]
-    data = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "panel": name,
-                    "row": np.repeat(np.arange(len(values)), values.shape[1]),
-                    "column": np.tile(np.arange(values.shape[1]), len(values)),
-                    "value": values.ravel(),
-                }
-            )
-            for name, values in panels
-        ],
-        ignore_index=True,
-    )
-    alt = (
-        f"Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, rectified, the maxima of its four quarters, and the one unit that "
-        f"answers {example.response:g}. Down: this response times the second filter, each number put back where its maximum stood, negative "
-        f"ones removed ({int((example.unpooled < 0).sum())} of them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided backpropagation and by the gradient, "
-        f"which differ from the first in {_unlike(example, 'guided')} and {_unlike(example, 'gradient')} of 36 pixels."
-    )
-    return figure, data, alt
-
-
-def _unlike(example: WorkedExample, method: str) -> int:
-    return int((~np.isclose(example.maps[method], example.maps["deconv"])).sum())
-
-
-def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
-    """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a bold frame."""
-    height, width = values.shape
-    limit = max(float(np.abs(values).max()), 1.0)
-    axes.set_title(title, fontsize=8, pad=3, loc="center")
-    for row in range(height):
-        for column in range(width):
-            value = float(values[row, column])
-            colour = VERMILION if value > 0 else BLUE
-            place = (column, height - 1 - row)
-            axes.add_patch(
-                Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0)
-            )
-            bold = framed is not None and bool(framed[row, column])
-            axes.add_patch(
-                Rectangle(
-                    place,
-                    1,
-                    1,
-                    fill=False,
-                    edgecolor=INK if bold else MUTED,
-                    linewidth=1.6 if bold else 0.4,
-                    zorder=3 if bold else 2,
-                )
-            )
-            text = f"{value:g}".replace("-", "−")
-            axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
-    # All arrays in one scale, whatever their size.
-    axes.set(xlim=(-0.1, max(width, 1) + 0.1), ylim=(height - MOST_CELLS - 0.1, height + 0.1), aspect="equal")
-    axes.axis("off")
 
 
 def filter_strengths(ranking: pd.DataFrame) -> Drawn:
@@ -280,120 +170,6 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     alt = (
         f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for {most} filters in one place. Below, falling curves of how many of a filter's extrema "
         f"stand there; the median filter has {listing(said)}."
-    )
-    return figure, data, alt
-
-
-KIND_NAMES = {
-    "ours": "the filters' own maps",
-    "wrong_au": "own maps, other units' regions",
-    "other_filter": "maps of other filters",
-    "field": "whole receptive field",
-    "field_edges": "edges in the receptive field",
-    "edges": "edges of the whole picture",
-    "centre": "middle of the picture",
-    "random": "noise",
-    "untrained": "own maps, untrained network",
-}
-"""``explain.localise.KINDS`` for readers, and what ``report.deconvolution.with_untrained`` sets beside them."""
-
-_MEASURE_NAMES = {
-    "concentration": "concentration\n(energy / area)",
-    "pointing_game": "pointing game\n(hits)",
-    "iou": "overlap\n(IoU)",
-}
-
-
-def localisation_dots(summary: pd.DataFrame) -> Drawn:
-    """How well projections find the regions of action units, above everything that knows nothing of the filters.
-
-    ``summary`` from ``explain.localise.summarise`` without groups, or from ``report.deconvolution.with_untrained``. Data: its rows for three measures: ``measure``, ``kind``, ``value``, ``low``, ``high``, ``gain``,
-    ``gain_low``, ``gain_high``, ``n``, ``undefined``, ``subjects``.
-    """
-    columns = ["measure", "kind", "value", "low", "high", "gain", "gain_low", "gain_high"]
-    columns += ["n", "undefined", "subjects"]
-    require_columns(summary, columns)
-    data = summary.loc[summary["measure"].isin(_MEASURE_NAMES), columns].reset_index(drop=True)
-    kinds = [kind for kind in KIND_NAMES if kind in set(data["kind"])]
-    figure, panels = plt.subplots(
-        1, len(_MEASURE_NAMES), figsize=(WIDTH, 1.1 + 0.3 * len(kinds)), sharey=True
-    )
-    for axes, (measure, name) in zip(panels, _MEASURE_NAMES.items(), strict=True):
-        part = data[data["measure"].eq(measure)].set_index("kind").loc[kinds]
-        for place, (kind, row) in enumerate(part.iterrows()):
-            own = kind == "ours"
-            style = {"color": VERMILION if own else BLUE, "marker": "D" if own else "o", "markersize": 6}
-            axes.plot(row["value"], place, linestyle="", **style)
-            if np.isfinite(row["low"]):
-                axes.hlines(place, row["low"], row["high"], color=style["color"], linewidth=1.8)
-        axes.axvline(part.loc["ours", "value"], color=VERMILION, linestyle=":", linewidth=1)
-        axes.set(title=name, xlim=(0, None))
-        axes.title.set_fontsize(9)
-        axes.grid(axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.tick_params(axis="x", labelsize=8)
-    panels[0].set_yticks(range(len(kinds)), [KIND_NAMES[kind] for kind in kinds], fontsize=9)
-    panels[0].set_ylim(len(kinds) - 0.5, -0.5)
-    # Spread as evenly as the picture's area: what a map without any preference has.
-    panels[0].axvline(1, color=MUTED, linewidth=1)
-    panels[1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    own = data[data["measure"].eq("concentration")].set_index("kind")["value"]
-    alt = (
-        f"Dots with intervals for {len(kinds)} kinds of maps in three measures. The energy of the filters' own maps in the region of an action unit is {own['ours']:.2f} "
-        "times what its area would give; beside it "
-        + listing([f"{KIND_NAMES[kind]} {own[kind]:.2f}" for kind in kinds if kind != "ours"])
-        + "."
-    )
-    return figure, data, alt
-
-
-def cascade_lines(cascade: pd.DataFrame) -> Drawn:
-    """How much of the projections is left as the weights are made random from the layer down, by method, above what any two pictures share.
-
-    ``cascade`` from ``explain.sanity.cascading_randomisation``, of several methods one below the other. Data: ``method``, ``step``, ``layer``, ``measure``, ``similarity``,
-    ``floor``, ``excess``, ``low``, ``high``, ``n``, ``off``.
-    """
-    columns = [
-        "method",
-        "step",
-        "layer",
-        "measure",
-        "similarity",
-        "floor",
-        "excess",
-        "low",
-        "high",
-        "n",
-        "off",
-    ]
-    require_columns(cascade, columns)
-    data = cascade.loc[cascade["measure"].isin(JUDGED), columns].reset_index(drop=True)
-    figure, panels = plt.subplots(1, len(JUDGED), figsize=(WIDTH, 3.0), sharey=True)
-    styles = {"deconv": (VERMILION, "-", "o"), "guided": (BLUE, "--", "s"), "gradient": (INK, ":", "^")}
-    for axes, measure in zip(panels, JUDGED, strict=True):
-        for method, part in data[data["measure"].eq(measure)].groupby("method", sort=False):
-            colour, dashes, marker = styles[method]
-            axes.plot(
-                part["step"], part["excess"], color=colour, linestyle=dashes, marker=marker, label=method
-            )
-            axes.vlines(part["step"], part["low"], part["high"], color=colour, linewidth=1.4)
-        axes.axhline(REMAINDER_LIMIT, color=MUTED, linewidth=1)
-        steps = data[["step", "layer"]].drop_duplicates().sort_values("step")
-        names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
-        axes.set_xticks(steps["step"], names, fontsize=8, rotation=25 if len(names) > 4 else 0)
-        axes.set(
-            title=f"{measure} maps",
-            xlabel="made random",
-            ylim=(min(-0.05, data["excess"].min() - 0.05), 1.05),
-        )
-        axes.grid(axis="y")
-    panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
-    last = data[data["step"].eq(data["step"].max())]
-    said = [f"{row.method} {row.excess:.2f} ({row.measure})" for row in last.itertuples()]
-    alt = (
-        f"Lines that fall from 1 minus the floor as convolutions become random. With all of them random there remains, above what maps of different pictures share: {listing(said)}. "
-        f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
     )
     return figure, data, alt
 
