@@ -28,6 +28,9 @@ Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
 """The losses that ``learn.losses.build_loss`` builds by name."""
 
+AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
+"""The measures of ``units.measures``."""
+
 FaceField = Annotated[
     FaceSource,
     Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
@@ -315,6 +318,60 @@ class DeconvolutionParameters(ChapterParameters):
     ] = 1000
 
 
+class AuVerificationParameters(ChapterParameters):
+    """Chapter ``au_verification``: which filters of the network of chapter ``training`` detect an action unit."""
+
+    layer: Annotated[
+        str,
+        Field(
+            description="the layer whose filters are judged, as `relu3`; empty: the rectifier after the last convolution"
+        ),
+    ] = ""
+    present_from: Annotated[
+        float, Field(ge=0, lt=1, description="a unit counts as shown where its intensity is above this")
+    ] = 0.0
+    measure: Annotated[
+        AssociationMeasure, Field(description="the association that is held against chance")
+    ] = "auroc"
+    permutations: Annotated[
+        int, Field(ge=19, le=1_000_000, description="permutations of labels behind each null")
+    ] = 2000
+    untrained: Annotated[
+        int, Field(ge=1, le=200, description="untrained networks of the same structure set beside")
+    ] = 5
+    shuffled_epochs: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
+        ),
+    ] = 6
+    people: Annotated[
+        int, Field(ge=6, le=1000, description="synthetic faces: people on whom units are switched on")
+    ] = 16
+    contexts: Annotated[
+        int,
+        Field(ge=1, le=20, description="synthetic faces: base faces per person, the first of them neutral"),
+    ] = 1
+    silenced: Annotated[
+        int, Field(ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out")
+    ] = 16
+    repeats: Annotated[
+        int,
+        Field(ge=1, le=1000, description="data sets with planted detectors, and draws of filters to silence"),
+    ] = 5
+    simulations: Annotated[
+        int, Field(ge=20, le=100_000, description="simulated data sets behind error rate and coverage")
+    ] = 400
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+    ] = 300
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the faces can be told what to do."""
+        return self.faces in get_args(FaceDomain)
+
+
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
@@ -342,6 +399,10 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"structures": "zhu,residual", "losses": "cross_entropy,focal"},
         },
         "deconvolution": {**_FEW_FILTERS, "shuffled_epochs": 1, "bootstrap": 200},
+        "au_verification": {
+            **{"permutations": 99, "untrained": 1, "shuffled_epochs": 1, "people": 6, "silenced": 4},
+            **{"repeats": 1, "simulations": 20, "bootstrap": 100},
+        },
     },
     "laptop": {},
     "paper": {
@@ -352,6 +413,10 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         },
         "structure_and_loss": {**_AT_LENGTH, "losses": ",".join(_HARD_LOSSES)},
         "deconvolution": {**_MANY_FILTERS, "shuffled_epochs": 60, "bootstrap": 10_000},
+        "au_verification": {
+            **{"permutations": 10_000, "untrained": 20, "shuffled_epochs": 60, "people": 48, "contexts": 3},
+            **{"repeats": 50, "simulations": 2000, "bootstrap": 2000},
+        },
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""

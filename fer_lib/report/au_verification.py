@@ -1,24 +1,36 @@
 """Is this filter an action-unit detector? The tables, metrics and sentences of the chapter that asks."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.explain.filters import Responses
 from fer_lib.report.figures.style import listing
 from fer_lib.report.metrics import Metric
-from fer_lib.units.agreement import NONE, Agreement, causal_argmax
-from fer_lib.units.association import Association, mapping
+from fer_lib.units.agreement import NONE, causal_argmax
+from fer_lib.units.association import Association, histograms, mapping
 from fer_lib.units.decision import RULES, claims, decide, permutations_needed
-from fer_lib.units.intervene import Effects, Interventions
+from fer_lib.units.intervene import Effects
 from fer_lib.units.nulls import Null, permutation_null
 from fer_lib.units.presence import Presence
 from fer_lib.units.rare import without_rare
 
 TRAINED = "trained"
+
+ALPHA = 0.05
+"""Family-wise error at which a filter counts as a detector."""
+
+MEASURE_LABELS = {
+    "mean_difference": "mean difference",
+    "smd": "standardised mean difference",
+    "wasserstein": "Wasserstein distance",
+    "ks": "Kolmogorov–Smirnov distance",
+    "kl": "KL divergence (nats)",
+    "auroc": "2·AUROC − 1",
+}
 
 NAMED, SURVIVES, WITHIN, MOVED, BEYOND = (
     "named by the papers' rule",
@@ -38,9 +50,10 @@ class Judged:
     """Channels of one network or bank, held against chance.
 
     ``maxima`` (N, K): their maximal responses, 0 for those set aside as ``rare`` (K,). ``overall`` and ``within``: the null over all pictures,
-    and the one in which labels move among sequences of the same emotion only.
+    and the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
     """
 
+    presence: Presence
     maxima: np.ndarray
     rare: np.ndarray
     overall: Null
@@ -70,7 +83,7 @@ def judge(
         kept, rare = without_rare(maxima, presence.subjects)
         overall = permutation_null(kept, presence, measure, **settings)
         within = permutation_null(kept, presence, measure, within=presence.emotions, **settings)
-        found[name] = Judged(kept, rare, overall, within)
+        found[name] = Judged(presence, kept, rare, overall, within)
     return found
 
 
@@ -96,6 +109,19 @@ def strongest_filters(association: Association, ranked: pd.DataFrame, count: int
     )
 
 
+def named_histograms(
+    strongest: pd.DataFrame, maxima: np.ndarray, presence: Presence, count: int = 6
+) -> dict[tuple[int, str], pd.DataFrame]:
+    """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first ``count`` of ``strongest_filters``."""
+    best = strongest.loc[strongest.groupby("filter", sort=False)["estimate"].idxmax()].head(count)
+    return {
+        (row.filter, row.au): histograms(
+            maxima[:, row.filter], presence.present[:, presence.aus.index(row.au)]
+        )
+        for row in best.itertuples()
+    }
+
+
 def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
     """One row per live channel: ``source`` and ``estimate``, its largest association with any unit."""
     parts = [
@@ -110,7 +136,7 @@ def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def rule_table(own: Judged, alpha: float) -> pd.DataFrame:
+def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
     """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row per rule.
 
     A rule that would need more permutations than there are has missing values, and says in ``permutations needed`` how many.
@@ -128,7 +154,7 @@ def rule_table(own: Judged, alpha: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def detectors(own: Judged, effects: Effects | None, alpha: float) -> pd.DataFrame:
+def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per channel: what it is said to detect, and by what.
 
     ``filter``; ``named`` (unit of the largest association, empty for dead and rare filters); ``overall``, ``within``: the unit that it is claimed to detect after the
@@ -156,7 +182,7 @@ def detectors(own: Judged, effects: Effects | None, alpha: float) -> pd.DataFram
     return table.assign(verified=table["within"].ne("") & table["within"].eq(table["causal"]))
 
 
-def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float) -> np.ndarray:
+def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALPHA) -> np.ndarray:
     """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the untrained networks for the same unit.
 
     An untrained network is held against the other ones. Where there is none to compare with, nothing is beyond.
@@ -173,7 +199,7 @@ def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float) -> n
 
 
 def criteria(
-    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float
+    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float = ALPHA
 ) -> pd.DataFrame:
     """One row per bank and criterion: ``source``, ``bank``, ``criterion``, ``count``, ``channels`` and ``share``.
 
@@ -205,7 +231,7 @@ def criteria(
 
 
 def unit_table(
-    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str, alpha: float
+    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str, alpha: float = ALPHA
 ) -> pd.DataFrame:
     """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``, ``count``.
 
@@ -243,100 +269,23 @@ def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Metric]:
     }
 
 
-def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
-    """Up to ``count`` filters to look at, ``filter`` and ``au``: verified ones first, as many units as possible, then by score.
-
-    Where too few are verified those follow that beat chance within emotions, then overall, then those that are merely named.
-    """
-    parts = []
-    for column, rank in (("within", 1), ("overall", 2), ("named", 3)):
-        own = table[table[column].ne("")]
-        parts.append(own.assign(au=own[column], rank=rank))
-        if column == "within" and "verified" in table:
-            parts.insert(0, own[own["verified"]].assign(au=own["within"], rank=0))
-    found = pd.concat(parts).drop_duplicates("filter")
-    found = found.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
-    found["again"] = found.groupby(["rank", "au"]).cumcount()
-    found = found.sort_values(["rank", "again"], kind="stable")
-    return found[["filter", "au"]].head(count).reset_index(drop=True)
-
-
-def top_pairs(chosen: pd.DataFrame, responses: Responses, top: np.ndarray) -> pd.DataFrame:
-    """``chosen`` filters with their top pictures, a row each: ``filter``, ``au``, ``picture``, ``response``; equally many for each.
-
-    ``top`` (K, count) is what ``explain.filters.top_pictures`` gave.
-    """
-    count = max(1, int((top[chosen["filter"]] >= 0).sum(axis=1).min()))
-    filters = np.repeat(chosen["filter"].to_numpy(), count)
-    pictures = top[chosen["filter"], :count].ravel()
+def count_table(presence: Presence) -> pd.DataFrame:
+    """One row per AU for the page: pictures and people that show it, pictures that do not, and whether they are enough."""
+    counts = presence.counts().set_index("au").rename_axis("")
     return pd.DataFrame(
         {
-            "filter": filters,
-            "au": np.repeat(chosen["au"].to_numpy(), count),
-            "picture": pictures,
-            "response": responses.maxima[pictures, filters],
+            "pictures with it": counts["n_present"],
+            "without": counts["n_absent"],
+            "people with it": counts["subjects_present"],
+            "scored": counts["too_few"].map({True: "too few", False: "yes"}),
         }
     )
 
 
-def at_full(switched: Interventions) -> Interventions:
-    """The same interventions at the highest level only."""
-    per_face = 1 + len(switched.aus) * len(switched.levels)
-    last = np.concatenate(([0], np.arange(len(switched.aus)) * len(switched.levels) + len(switched.levels)))
-    rows = (np.arange(len(switched.subjects))[:, None] * per_face + last).ravel()
-    return replace(switched, faces=switched.faces.select(rows), levels=switched.levels[-1:])
-
-
-def changed_pixels(switched: Interventions, chosen: pd.DataFrame) -> np.ndarray:
-    """float64 (filters, H, W): what the unit of each ``chosen`` filter changes in a picture at the highest level, mean over base faces."""
-    off = switched.off.astype(np.float64)
-    return np.stack(
-        [
-            (switched.pixels[:, switched.aus.index(au), -1] - off).mean(axis=0)
-            if au in switched.aus
-            else np.zeros(off.shape[1:])
-            for au in chosen["au"]
-        ]
-    )
-
-
-def effect_table(effects: Effects, chosen: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``, ``survives`` (at the highest level), ``claimed``."""
-    stands = effects.survivors(alpha)
-    rows = []
-    for filter_, claimed in zip(chosen["filter"], chosen["au"], strict=True):
-        for a, au in enumerate(effects.aus):
-            for step, level in enumerate(effects.levels):
-                rows.append(
-                    {
-                        "filter": filter_,
-                        "au": au,
-                        "level": level,
-                        "effect": effects.effect[filter_, a, step],
-                        "low": effects.low[filter_, a, step],
-                        "high": effects.high[filter_, a, step],
-                        "survives": bool(stands[filter_, a]),
-                        "claimed": au == claimed,
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def agreement_table(found: Mapping[str, Sequence[Agreement]]) -> pd.DataFrame:
-    """``found``: which filters are meant -> agreements of the measures. One row each, for ``figures.agreement_dots``."""
-    fields = ("measure", "share", "low", "high", "chance", "near", "n")
-    return pd.DataFrame(
-        [
-            {"filters": filters} | {field: getattr(one, field) for field in fields}
-            for filters, agreements in found.items()
-            for one in agreements
-        ]
-    )
-
-
-def presence_metrics(presence: Presence, own: Judged) -> dict[str, Metric]:
-    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters`` and ``filters_rare``."""
+def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[str, Metric]:
+    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and ``untrained_networks``."""
     return {
+        "untrained_networks": Metric(untrained, unit="count"),
         "pictures": Metric(len(presence), unit="count"),
         "people": Metric(len(np.unique(presence.subjects)), unit="count"),
         "units_scored": Metric(len(presence.aus) - len(own.overall.too_few), unit="count"),
@@ -380,46 +329,73 @@ def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Metric
     }
 
 
-def agreement_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """``<measure>_agreement`` of the trained layer's filters and ``<measure>_agreement_untrained``, with intervals; ``best_agreement`` is the largest."""
-    found = {}
-    for row in table.itertuples():
-        if row.filters not in (TRAINED, "untrained"):
-            continue
-        name = f"{row.measure}_agreement" + ("" if row.filters == TRAINED else "_untrained")
-        method = "95 % percentile bootstrap over people of the interventions"
-        found[name] = Metric(row.share, row.low, row.high, row.n, method, "share", 0.15)
-    return found
-
-
 def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
-    """The chapter's result in plain words, from its metrics; parts that were not computed are left out."""
+    """The chapter's result in plain words, from its metrics, as HTML paragraphs; parts that were not computed are left out."""
 
     def count(name: str) -> str:
-        return f"{round(metrics[name]['value']):,}"
+        return f"{metrics[name]['value']:,.0f}"
 
     told = [
-        f"The papers' rule names a unit for {count('named_filters')} of {count('filters')} filters. "
-        f"{count('beyond_chance_filters')} are detectors at a family-wise error of 5 % over all pairs, and {count('beyond_emotion_filters')} still are when labels move "
-        "only within an emotion."
+        f"The papers' rule names a unit for {count('named_filters')} of {count('filters')} filters. {count('beyond_chance_filters')} of "
+        f"{count('filters')} are detectors at a family-wise error of 5 %, over all filters and units; {count('beyond_emotion_filters')} are within emotions.",
+        f"Of as many filters that were never trained, the same two tests leave {count('beyond_chance_untrained')} and {count('beyond_emotion_untrained')} "
+        f"(mean of {count('untrained_networks')} networks). So to beat chance says that a filter sees something of the unit; it does not say that this was learned. Stronger than "
+        f"every untrained filter with the same unit are {count('beyond_untrained_filters')} of {count('filters')}.",
     ]
-    if "beyond_emotion_untrained" in metrics:
-        told.append(
-            f"Of as many filters that were never trained, the same two tests leave {count('beyond_chance_untrained')} and "
-            f"{count('beyond_emotion_untrained')} on average: to beat chance is no sign of learning. Stronger than every untrained filter with the same unit are "
-            f"{count('beyond_untrained_filters')}."
-        )
     if "verified_filters" in metrics:
         told.append(
-            f"Switched on alone, the named unit is also the one that raises the response most in {count('verified_filters')} trained filters and in "
-            f"{count('verified_untrained')} of an untrained network."
+            f"Switched on alone, the unit of the claim within emotions is also the one that raises the response most in {count('verified_filters')} trained filters, for "
+            f"{count('verified_units')} different units. In an untrained network that holds for {count('verified_untrained')} filters, but for "
+            f"{count('verified_units_untrained')} units."
         )
     agreed = {name: metrics.get(f"{name}_agreement") for name in (measure, "kl")}
     known = [
-        f"{name.replace('_', ' ')} {100 * metric['value']:.0f} %" for name, metric in agreed.items() if metric
+        f"{MEASURE_LABELS[name]} in {100 * metric['value']:.0f} % ({100 * metric['low']:.0f}–{100 * metric['high']:.0f}) of the filters"
+        for name, metric in agreed.items()
+        if metric
     ]
     if known:
         told.append(
-            f"The largest association names the causal unit for this share of the filters: {listing(known)}."
+            f"The unit with the largest association is the one that moves the filter most: by {listing(known)}."
         )
-    return " ".join(told)
+    if "head_loss" in metrics:
+        told.append(
+            f"Silencing a unit's own filters hurts its detection more than silencing others for {count('heads_hurt')} of {count('heads')} units: the network "
+            + (
+                "does not depend on them."
+                if metrics["heads_hurt"]["value"] == 0
+                else "depends on some of them."
+            )
+        )
+    return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
+
+
+_SUMMARY = {
+    "named_filters": "named by the papers' rule, filters",
+    "beyond_chance_filters": "beat chance, filters",
+    "beyond_chance_untrained": "the same, untrained",
+    "beyond_emotion_filters": "beat chance within emotions, filters",
+    "beyond_emotion_untrained": "the same, untrained",
+    "beyond_untrained_filters": "of these, stronger than any untrained filter",
+    "verified_filters": "of these, moved most by the unit of the claim",
+    "verified_untrained": "the same, untrained",
+    "named_units": "units with a named filter",
+    "named_units_untrained": "the same, untrained",
+    "verified_units": "units with a verified filter",
+    "verified_units_untrained": "the same, untrained",
+    "kl_stability": "same unit in resamples, KL",
+    "kl_agreement": "KL names the causal unit, share of filters",
+    "auroc_agreement": "2·AUROC − 1 names the causal unit, share of filters",
+    "auroc_agreement_untrained": "the same, untrained",
+    "family_wise_error": "family-wise error in simulations",
+    "coverage": "coverage of intervals in simulations",
+    "planted_precision": "planted detectors, precision",
+    "planted_recall": "planted detectors, recall",
+    "planted_precision_argmax": "planted detectors, precision of the papers' rule",
+    "head_loss": "AUROC that heads lose beyond other filters",
+}
+
+
+def summary_names(metrics: Mapping[str, Mapping]) -> dict[str, str]:
+    """Metric -> what it is, for ``tables.records_table``: those that the page has."""
+    return {name: label for name, label in _SUMMARY.items() if name in metrics}

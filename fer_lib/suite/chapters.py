@@ -7,6 +7,7 @@ from pathlib import Path
 from fer_lib import paths
 from fer_lib.errors import ParameterError
 from fer_lib.params import (
+    AuVerificationParameters,
     ChapterParameters,
     DeconvolutionParameters,
     FacesParameters,
@@ -63,6 +64,13 @@ CHAPTERS: dict[str, Chapter] = {
             DeconvolutionParameters,
             upstream=("training",),
             key_metrics=("filters", "filters_silent"),
+        ),
+        Chapter(
+            "au_verification",
+            "Is this filter an action-unit detector?",
+            AuVerificationParameters,
+            upstream=("training",),
+            key_metrics=("named_filters", "beyond_chance_filters"),
         ),
     )
 }

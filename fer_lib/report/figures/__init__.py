@@ -1,10 +1,22 @@
 """The figures, in one style. Each function returns the figure, the numbers it shows, and what one sees."""
 
 from fer_lib.report.figures.ablation import ablation_effects
+from fer_lib.report.figures.au_verification import (
+    agreement_dots,
+    calibration,
+    criteria_panels,
+    divergence_map,
+    planted_curves,
+    response_histograms,
+    strongest_associations,
+    survivor_panels,
+    unit_counts,
+)
 from fer_lib.report.figures.deconvolution import extremum_points, filter_strengths, strongest_filters
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
+from fer_lib.report.figures.interventions import dose_response, effect_map, filter_gallery, silencing
 from fer_lib.report.figures.projections import cascade_lines, localisation_dots
 from fer_lib.report.figures.selection import selection_dumbbells
 from fer_lib.report.figures.study import (
@@ -35,15 +47,22 @@ __all__ = [
     "Drawn",
     "FigureError",
     "ablation_effects",
+    "agreement_dots",
     "au_by_emotion",
+    "calibration",
     "cascade_lines",
     "class_counts",
     "clip_strip",
     "confusion_matrix",
     "cost_and_accuracy",
+    "criteria_panels",
+    "divergence_map",
+    "dose_response",
+    "effect_map",
     "expressions",
     "extremum_points",
     "face_rows",
+    "filter_gallery",
     "filter_strengths",
     "first_layer_filters",
     "fold_accuracies",
@@ -55,11 +74,17 @@ __all__ = [
     "mean_faces",
     "paired_differences",
     "per_class_bars",
+    "planted_curves",
     "portraits",
+    "response_histograms",
     "sample_grid",
     "selection_dumbbells",
+    "silencing",
+    "strongest_associations",
     "strongest_filters",
     "structure_loss_map",
+    "survivor_panels",
     "switched_units",
+    "unit_counts",
     "variance_bars",
 ]
