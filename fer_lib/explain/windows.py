@@ -24,13 +24,13 @@ def cut(
 ) -> torch.Tensor:
     """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for units at ``places`` (P, 2): (P, 1, size, size).
 
-    Zero beyond the borders.
+    Beyond the borders stands anything: only modules that pad look there, and ``units`` fills in what they pad with.
     """
     steps = _steps(field, places)
     sides = torch.tensor(pictures.shape[2:], device=places.device)[:, None]
     rows, columns = steps.clamp(min=torch.zeros_like(sides), max=sides - 1).unbind(1)
     windows = pictures[which[:, None, None], 0, rows[:, :, None], columns[:, None, :]]
-    return _fenced(windows[:, None], field, places, pictures.shape[2:])
+    return windows[:, None]
 
 
 def units(

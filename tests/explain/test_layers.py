@@ -185,5 +185,6 @@ def test_looking_leaves_the_network_as_it_was_also_when_it_fails():
 
 
 def test_layers_are_found_in_inference_mode_and_half_precision():
+    model, other = network("zero_bias").bfloat16(), nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
     with torch.inference_mode():
-        assert last_conv(network("zero_bias").bfloat16()) == "relu3"
+        assert last_conv(model) == "relu3" and last_conv(other) == "1"

@@ -227,7 +227,11 @@ POOLINGS = {
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_every_module_goes_down_as_autograd_says(pooling):
     model = toy(
-        nn.Conv2d(1, 4, 3, padding=1), POOLINGS[pooling], nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 3, 1)
+        nn.Conv2d(1, 4, 3, padding=1),
+        POOLINGS[pooling],
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Conv2d(4, 3, 5, padding=2),
     ).double()
     layer = layer_names(model)[-1]
     pictures = noise(2, 13, 13)
