@@ -433,6 +433,7 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
             **{"epochs": 8, "seeds": 2, "averaging": 0.0, "bootstrap": 2000, "structures": "zhu,residual"},
             "losses": "cross_entropy,label_smoothing",
         },
+        "deconvolution": {"shuffled_epochs": 1},
     },
     "paper": {"*": {"size": 48}, "training": {"epochs": 70, "ablation_epochs": 20}},
 }

@@ -229,7 +229,7 @@ def conclusions(
     """What can and what cannot be concluded, as an HTML list, from the verdicts, the summary of the localisation and the extrema's places."""
     said = [_about_place(places), *_about_regions(located), *_about_checks(method, found)]
     said.append(
-        "None of this says that a filter detects an action unit: a place on the face is not yet a movement. That takes the nulls and the interventions of a later chapter."
+        "None of this says that a filter detects an action unit: a place on the face is not yet a movement. That takes nulls and interventions, which are the next chapter's."
     )
     return f'<ul class="conclusions">{"".join(f"<li>{html.escape(text)}</li>" for text in said)}</ul>'
 
