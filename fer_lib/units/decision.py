@@ -38,7 +38,8 @@ def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
 def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """bool (K, A): the pairs of filter and action unit that ``rule`` calls at level ``alpha``.
 
-    Pairs that were not tested (a unit that is too rare, a filter that never varies) are never called. Raises ParameterError for an
+    Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never called, except that ``argmax``
+    asks for no test and names a rare filter's unit, too. Raises ParameterError for an
     unknown rule, a level outside (0, 1), and where ``null`` has too few permutations: it says how many are needed.
     """
     needed = permutations_needed(null, rule, alpha)
@@ -51,7 +52,7 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     called = np.zeros(null.tested.shape, bool)
     if rule == "argmax":
         live = np.flatnonzero(~null.dead)
-        called[live, _strongest(null, null.tested)[live]] = True
+        called[live, _strongest(null, ~np.isnan(null.observed))[live]] = True
     elif rule == "max_statistic":
         called[null.tested] = null.p_family[null.tested] <= alpha
     elif rule == "holm":

@@ -31,7 +31,8 @@ class Null:
     standard deviation over the permutations and the observed one. ``scores`` (K, A): how many ``spread`` the observed value lies
     above ``centre``; 0 where nothing varies. ``exceed`` (K, A) int: permutations whose value is at least the observed
     one. ``maxima`` (permutations,): of each permutation the largest score over all filters and units. ``dead`` (K,) bool:
-    filters whose response never varies. ``too_few``: units that were left out. ``blocks``: what changed places.
+    filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks to be judged. ``too_few``: units
+    that were left out for the like reason. ``blocks``: what changed places.
     """
 
     measure: Measure
@@ -43,6 +44,7 @@ class Null:
     exceed: np.ndarray
     maxima: np.ndarray
     dead: np.ndarray
+    rare: np.ndarray
     too_few: tuple[str, ...]
     blocks: str
 
@@ -52,8 +54,8 @@ class Null:
 
     @property
     def tested(self) -> np.ndarray:
-        """bool (K, A): the pairs of a filter that varies and a unit that occurs often enough."""
-        return ~self.dead[:, None] & ~np.isnan(self.observed)
+        """bool (K, A): the pairs of a filter that answers and a unit that occurs in enough blocks."""
+        return ~(self.dead | self.rare)[:, None] & ~np.isnan(self.observed)
 
     @property
     def p(self) -> np.ndarray:
@@ -111,6 +113,10 @@ def permutation_null(
     neutral frames stay neutral. The observed labels take part in mean and deviation so that they stand on a par with
     the permuted ones, which makes the test exact. Large values alone count: a detector responds more.
 
+    Units that fewer than ``min_subjects`` subjects show, or are seen without, are too few to be judged. So are units and filters that
+    differ from the middle of their group in fewer than ``min_subjects`` blocks: a filter that answers in a single sequence, say. Such pairs
+    have but a few possible values, one of them many deviations off, and would hide all others from the maximum.
+
     Memory is bounded: about 1 GiB at most, whatever the numbers. Raises ParameterError for an unknown measure or number of
     permutations; DataError for responses that do not fit or are not finite, one subject only, no unit that
     ``min_subjects`` subjects show, no filter that varies, and what ``blocks_of`` refuses.
@@ -124,23 +130,34 @@ def permutation_null(
             f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged between subjects, add "
             "pictures of other people"
         )
-    few = presence.too_few(min_subjects)
-    scored = np.flatnonzero(np.isin(presence.aus, presence.scored(min_subjects).aus))
+    enough = np.isin(presence.aus, presence.scored(min_subjects).aus)
+    moved = blocks_of(presence, blocks, within=within)
+    movable = moved.movable(presence.present)
+    scored = np.flatnonzero(enough & (movable >= min_subjects))
+    if not len(scored):
+        best = int(np.where(enough, movable, -1).argmax())
+        raise DataError(
+            f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} comes nearest with "
+            f"{movable[best]}: use a larger face set, or coarser strata"
+        )
+    few = tuple(au for a, au in enumerate(presence.aus) if a not in scored)
     maxima = np.asarray(maxima)
     found = statistic(maxima, presence.present[:, scored], measure)
     observed = np.full((len(found), len(presence.aus)), np.nan)
     observed[:, scored] = found
     dead = np.ptp(maxima, axis=0) == 0
-    if dead.all():
-        raise DataError(f"none of the {len(dead)} filters varies over the {len(maxima)} pictures")
-    moved = blocks_of(presence, blocks, within=within)
+    rare = ~dead & (moved.movable(maxima) < min_subjects)
+    if (dead | rare).all():
+        raise DataError(
+            f"none of the {len(dead)} filters varies over as many as {min_subjects} {blocks}s: is the network trained?"
+        )
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     # A filter that answers to all pictures alike is associated with nothing.
     fields = {name: np.where(np.isnan(observed), np.nan, 0) for name in ("centre", "spread", "scores")}
     exceed = np.full(observed.shape, permutations)
     largest = np.full(permutations, -np.inf)
-    alive = np.flatnonzero(~dead)
+    alive = np.flatnonzero(~(dead | rare))
     at_once = max(1, MOST_VALUES // ((1 + permutations) * len(scored)))
     for start in range(0, len(alive), at_once):
         filters = alive[start : start + at_once]
@@ -164,6 +181,7 @@ def permutation_null(
         exceed=exceed,
         maxima=largest,
         dead=dead,
+        rare=rare,
         too_few=few,
         blocks=moved.kind,
     )

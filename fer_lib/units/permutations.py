@@ -43,6 +43,22 @@ class Blocks:
         """Number of units that have none to change places with; their labels stay."""
         return int((np.bincount(self.groups) == 1).sum())
 
+    def movable(self, values: np.ndarray) -> np.ndarray:
+        """int64 (C,): units that differ from the middle one of their group, in labels or responses ``values`` (N, C).
+
+        Only they tell one arrangement from another: what is alike in a whole group is so after every permutation. A unit
+        counts as its mean over pictures; NaN (not coded) as a value of its own.
+        """
+        of_row = np.repeat(np.repeat(np.arange(len(self.counts)), self.counts), self.lengths)
+        # Rounded: the mean of equal numbers may differ in the last digit.
+        means = pd.DataFrame(values[self.rows]).groupby(of_row).mean().fillna(-1).to_numpy().round(9)
+        movable = np.zeros(values.shape[1], np.int64)
+        for group in range(self.groups.max() + 1):
+            members = means[self.groups == group]
+            middle = np.quantile(members, 0.5, axis=0, method="lower")
+            movable += (members != middle).sum(0)
+        return movable
+
     def draws(self, permutations: int, seed: int) -> Iterator[np.ndarray]:
         """int64 (≤ AT_ONCE, N) each: picture i gets the labels of picture ``draw[p, i]``.
 

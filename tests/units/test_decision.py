@@ -8,7 +8,7 @@ from fer_lib.units.decision import RULES, claims, decide, holm, permutations_nee
 from fer_lib.units.nulls import Null
 
 
-def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None):
+def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None, rare=None):
     """A null with the given counts; scores and values default to what falls with them."""
     exceed = np.asarray(exceed)
     shape = exceed.shape
@@ -23,6 +23,7 @@ def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, d
         exceed,
         np.zeros(permutations) if maxima is None else np.asarray(maxima, float),
         np.zeros(len(exceed), bool) if dead is None else np.asarray(dead),
+        np.zeros(len(exceed), bool) if rare is None else np.asarray(rare),
         (),
         "sequence",
     )
@@ -59,6 +60,12 @@ def test_argmax_calls_every_filter_that_varies_and_asks_no_null():
     null = null_of(np.full((3, 3), 5), permutations=5, observed=observed, dead=[False, True, False])
     assert claims(null, "argmax").tolist() == [1, -1, 0]
     assert decide(null, "argmax").sum() == 2
+
+
+def test_argmax_alone_names_the_unit_of_a_rare_filter():
+    null = null_of([[0, 0]], observed=[[0.1, 0.7]], rare=[True])
+    assert claims(null, "argmax").tolist() == [1]
+    assert claims(null, "max_statistic").tolist() == [-1]
 
 
 def test_a_claim_is_the_strongest_of_those_called():

@@ -119,6 +119,35 @@ def test_filters_that_do_not_vary_and_rare_units_are_kept_but_not_tested():
     assert null.tested.sum() == 6
 
 
+def test_a_filter_of_one_sequence_does_not_hide_the_others():
+    maxima, presence = small(8, subjects=60, frames=2)
+    maxima[:, 0] += 2.5 * presence.present[:, 1]
+    maxima[:, 3] = 0
+    # A sequence that shows a unit which seven others show: its values are few, and one is far off.
+    maxima[np.flatnonzero(presence.present[:, 2])[:1], 3] = 5
+    null = permutation_null(maxima, presence, "auroc", permutations=199)
+    assert null.rare.tolist() == [False, False, False, True] and not null.dead.any()
+    assert null.p_family[0, 1] == 1 / 200 and np.isnan(null.p_family[3]).all()
+    assert null.threshold() < 4.5
+
+
+def test_a_unit_that_could_change_in_few_blocks_is_too_few():
+    maxima, presence = small(9, subjects=40)
+    present = presence.present.copy()
+    first = presence.emotions == "anger"
+    # AU1 goes with the strata but for three sequences.
+    present[:, 0] = np.where(first, 1, 0)
+    present[np.flatnonzero(presence.emotions == "fear")[:6], 0] = 1
+    presence = Presence(presence.aus, present, presence.subjects, presence.sequences, presence.emotions)
+    assert "AU1" not in permutation_null(maxima, presence, "auroc", permutations=5).too_few
+    within = permutation_null(maxima, presence, "auroc", permutations=5, within=presence.emotions)
+    assert within.too_few == ("AU1",)
+    with pytest.raises(
+        DataError, match=r"no action unit has 8 sequences whose labels could change; AU1.* with 3"
+    ):
+        permutation_null(maxima, presence.only(["AU1"]), "auroc", permutations=5, within=presence.emotions)
+
+
 def test_a_unit_that_is_there_is_found_and_its_copy_in_noise_is_not():
     maxima, presence = small(6, subjects=30)
     maxima[:, 0] += 20 * presence.present[:, 1]
@@ -146,7 +175,7 @@ def test_what_cannot_be_judged_is_refused():
     broken[5, 2] = np.nan
     with pytest.raises(DataError, match="picture 5, filter 2"):
         permutation_null(broken, presence, "kl", min_subjects=2)
-    with pytest.raises(DataError, match="none of the 4 filters varies"):
+    with pytest.raises(DataError, match="none of the 4 filters varies over as many as 2 sequences"):
         permutation_null(np.zeros_like(maxima), presence, "kl", min_subjects=2)
     with pytest.raises(DataError, match="no AU has 50"):
         permutation_null(maxima, presence, "kl", min_subjects=50)

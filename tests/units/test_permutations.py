@@ -106,6 +106,19 @@ def test_sequences_of_one_name_but_of_two_subjects_are_two():
     assert blocks.lengths.tolist() == [2, 2]
 
 
+def test_movable_blocks_by_hand():
+    # Two groups: anger a, b, c and fear d, e, f, two frames each.
+    emotions = ["anger"] * 6 + ["fear"] * 6
+    presence = shown(list("aabbccddeeff"), list("aabbccddeeff"), emotions)
+    blocks = blocks_of(presence, within=presence.emotions)
+    values = np.zeros((12, 4))
+    values[:6, 0] = 1  # all of one group: nothing can change
+    values[[1, 7], 1] = 1  # one frame of a, and one of d
+    values[:4, 2] = 1  # a and b, so c is the one that differs
+    values[:, 3] = np.arange(12)  # all but the middle one of each group
+    assert blocks.movable(values).tolist() == [0, 2, 1, 4]
+
+
 def test_what_cannot_change_places_is_refused():
     presence = shown(list("aabb"), list("1122"), ["anger", "anger", "fear", "fear"])
     with pytest.raises(DataError, match="none of the 2 sequences"):
