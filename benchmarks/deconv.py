@@ -9,8 +9,7 @@ once of processor time, which is what to look at where others use the machine (w
 - ours: ``explain.deconv.project`` of all pairs, the places of the maxima given, as ``maximal_responses`` found them;
 - one by one: for each pair the whole picture through the network as far as the layer and back, hooks on the rectifiers: the work that
   Captum does, without what Captum does around it;
-- captum: ``NeuronDeconvolution``, ``NeuronGuidedBackprop`` or ``NeuronGradient`` with a neuron selected, where Captum is installed
-  (``pip install captum==0.9.0``; it is not needed for anything else).
+- captum: ``NeuronDeconvolution``, ``NeuronGuidedBackprop`` or ``NeuronGradient`` with a neuron selected.
 
 The last two are timed on `--neurons` pairs, spread evenly, and **scaled** to all; on these the maps are compared, too. `atlas` is what a chapter waits for:
 the responses of all filters to all pictures, the choice of the top pictures, and the projections. Memory is what the process grew by at
@@ -24,6 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import captum.attr
 import numpy as np
 import pandas as pd
 import psutil
@@ -119,8 +119,6 @@ def captum_loop(
     model: nn.Module, faces: FaceSet, pairs: Pairs, some: np.ndarray, method: Method, device: torch.device
 ) -> np.ndarray:
     """As ``one_by_one``, by Captum: of a unit's value 1, so times the response."""
-    import captum.attr
-
     # Captum begins where the network does: at the standardised picture, as the others do.
     behind = nn.Sequential(*list(model.children())[1:]).eval()
     oracle = getattr(captum.attr, CAPTUM[method])(behind, model.relu3)
@@ -197,14 +195,9 @@ def main() -> None:
     whole = np.stack([maps.whole(pair) for pair in some])
     loops = {"one_by_one": lambda: one_by_one(model, faces, pairs, some, given.method, device)}
     print(f"differs from one by one by {largest_difference(whole, loops['one_by_one']()):.1e} (median)")
-    try:
-        of_one = captum_loop(model, faces, pairs, some, given.method, device)
-    except ImportError:
-        print("captum is not installed: no ratio captum")
-    else:
-        of_one *= maps.responses[some, None, None]
-        print(f"differs from captum by {largest_difference(whole, of_one):.1e} (median)")
-        loops["captum"] = lambda: captum_loop(model, faces, pairs, some, given.method, device)
+    loops["captum"] = lambda: captum_loop(model, faces, pairs, some, given.method, device)
+    of_one = loops["captum"]() * maps.responses[some, None, None]
+    print(f"differs from captum by {largest_difference(whole, of_one):.1e} (median)")
 
     turns = []
     for _ in range(given.repeats):

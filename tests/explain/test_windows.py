@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackprop
 from torch import nn
 
 from fer_lib.explain.deconv import project
@@ -244,8 +245,8 @@ def test_every_module_goes_down_as_autograd_says(pooling):
         assert_close(found.whole(), expected, 1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
 def test_captum_says_the_same():
-    attr = pytest.importorskip("captum.attr")
     generator = torch.Generator().manual_seed(5)
     chain = toy(
         nn.Conv2d(1, 4, 3, padding=1),
@@ -257,9 +258,9 @@ def test_captum_says_the_same():
     )
     block = toy(nn.Conv2d(1, 3, 3), nn.ReLU(), ResidualBlock(3, 4, 2), seed=6)
     oracles = {
-        "deconv": attr.NeuronDeconvolution,
-        "guided": attr.NeuronGuidedBackprop,
-        "gradient": attr.NeuronGradient,
+        "deconv": NeuronDeconvolution,
+        "guided": NeuronGuidedBackprop,
+        "gradient": NeuronGradient,
     }
     pictures = torch.rand(2, 1, 13, 13, generator=generator)
     for model in (chain, block):
