@@ -22,7 +22,7 @@ from fer_lib.report.tables import number_text
 TILE = 48
 """Largest side of a picture on a sheet, in pixels; larger pictures are averaged down."""
 
-MOST_BYTES = 2_000_000
+MOST_BYTES = 1_600_000
 """Of the whole fragment. The pictures' quality goes down, step by step, until they fit."""
 
 QUALITIES = (70, 55, 40, 25, 10)

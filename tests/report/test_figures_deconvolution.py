@@ -46,7 +46,7 @@ def test_the_strongest_filters_show_their_own_pictures():
     assert data[["filter", "place", "picture"]].to_numpy().tolist() == [[1, 1, 5], [0, 1, 1]]
     assert data[["row", "column"]].to_numpy().tolist() == [[7, 7], [3, 7]]
     sheet = figure.get_axes()[0].get_images()[0].get_array()
-    assert (sheet[:16, :16] == view.faces.pixels[5]).all()
+    assert np.abs(sheet[:16, :16] - view.faces.pixels[5].astype(int)).max() <= 5, "in 64 grey levels"
     assert sheet.shape == (33, 16)
     assert "filter 1 fear (1 of 1) and filter 0 fear (1 of 1)" in alt
 

@@ -9,7 +9,7 @@ from fer_lib.explain.filters import Responses
 from fer_lib.explain.receptive import ReceptiveField
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.report.atlas import extremum_counts, grey_levels, mean_picture
-from fer_lib.report.figures.pictures import require_pictures
+from fer_lib.report.figures.pictures import require_pictures, show, thumbnail
 from fer_lib.report.figures.style import (
     BLUE,
     MUTED,
@@ -98,8 +98,7 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
                     "column": int(projections.corners[pair, 1]),
                 }
             )
-        axes.imshow(sheet, vmin=0, vmax=255)
-        axes.set_title(f"filter {record.filter}: {record.strongest:.2f}", fontsize=8, pad=2)
+        show(axes, sheet, f"filter {record.filter}: {record.strongest:.2f}")
     data = pd.DataFrame(rows)
     said = []
     for number, emotions in data.groupby("filter", sort=False)["emotion"]:
@@ -137,7 +136,7 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     marks = ((VERMILION, "-"), (BLUE, "--"), (MUTED, ":"))
     for (name, part), (colour, dashes) in zip(data.groupby("network", sort=False), marks, strict=False):
         axes = layout[name]
-        axes.imshow(mean, vmin=0, vmax=255, alpha=0.65)
+        axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255, alpha=0.65)
         places = part.groupby(["x", "y"]).size().reset_index(name="filters")
         axes.scatter(
             places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
