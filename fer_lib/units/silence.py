@@ -113,6 +113,12 @@ def silence(
         raise DataError(
             f"presence of {len(presence)} pictures for {len(faces)}: give that of the same pictures"
         )
+    expected = (model.output.in_features, model.output.out_features)
+    if (heads.weights.shape[1], len(classes)) != expected:
+        raise DataError(
+            f"heads on {heads.weights.shape[1]} features and {len(classes)} classes for a network with {expected[0]} features and "
+            f"{expected[1]} outputs: fit the heads on features_of this network, and give its classes in order"
+        )
     wanted = {au: tuple(dict.fromkeys(filters[au])) for au in heads.aus if filters.get(au)}
     if not wanted:
         raise DataError(

@@ -136,6 +136,10 @@ def test_intact_and_silenced_are_those_of_a_network_run_by_hand():
         assert table.loc[("AU2", OTHERS), column] == pytest.approx(wanted[0])
         gap = log_odds[shown[:, 1], 1].mean() - log_odds[~shown[:, 1], 1].mean()
         assert table.loc[("AU2", SEPARATION), column] == pytest.approx(gap, abs=1e-6)
+    gap = table.loc["AU2", SEPARATION]
+    # The controls take something too: the difference is to them, not to the intact network.
+    assert gap["random"] != gap["intact"]
+    assert gap["difference"] == pytest.approx(gap["random"] - gap["silenced"])
     row = table.loc["AU2", OWN]
     activation = mean_activation(model, "relu", faces)
     np.testing.assert_allclose(activation, faces.pixels[:, :, :PIXELS].mean(axis=(0, 1)) / 255, rtol=1e-5)
@@ -249,8 +253,15 @@ def test_what_cannot_be_silenced_is_refused(given, error, message):
         run(**given)
 
 
-def test_presence_of_other_pictures_is_refused():
+def test_heads_classes_and_presence_of_something_else_are_refused():
     faces, presence, heads = scene()
+    other = Heads(heads.aus, np.zeros((2, 300)), *([np.zeros(2)] * 3), ())
+    with pytest.raises(DataError, match="heads on 300 features and 2 classes"):
+        silence(Columns(), "relu", faces, presence, other, {"AU1": (0,)}, CLASSES)
+    with pytest.raises(
+        DataError, match="6 features and 1 classes for a network with 6 features and 2 outputs"
+    ):
+        silence(Columns(), "relu", faces, presence, heads, {"AU1": (0,)}, CLASSES[:1])
     with pytest.raises(DataError, match="31 pictures for 32"):
         part = presence.select(np.arange(31))
         silence(Columns(), "relu", faces, part, heads, {"AU1": (0,)}, CLASSES)
