@@ -116,6 +116,8 @@ def test_silencing_the_filter_that_carries_a_unit_takes_that_unit_away():
 def test_a_layer_inside_a_block_gives_the_same():
     pd.testing.assert_frame_equal(run(), run(Columns(nested=True), "block.1"))
     pd.testing.assert_frame_equal(run(), run(batch_size=5))
+    # Brightness is never negative: the rectifier changes nothing.
+    pd.testing.assert_frame_equal(run(), run(layer="conv"))
 
 
 def test_intact_and_silenced_are_those_of_a_network_run_by_hand():
