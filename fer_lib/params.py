@@ -359,6 +359,9 @@ class AuVerificationParameters(ChapterParameters):
         int,
         Field(ge=1, le=1000, description="data sets with planted detectors, and draws of filters to silence"),
     ] = 5
+    planted_permutations: Annotated[
+        int, Field(ge=19, le=100_000, description="permutations of labels for each of these data sets")
+    ] = 199
     simulations: Annotated[
         int, Field(ge=20, le=100_000, description="simulated data sets behind error rate and coverage")
     ] = 400
@@ -415,7 +418,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         "deconvolution": {**_MANY_FILTERS, "shuffled_epochs": 60, "bootstrap": 10_000},
         "au_verification": {
             **{"permutations": 10_000, "untrained": 20, "shuffled_epochs": 60, "people": 48, "contexts": 3},
-            **{"repeats": 50, "simulations": 2000, "bootstrap": 2000},
+            **{"repeats": 50, "planted_permutations": 1999, "simulations": 2000, "bootstrap": 2000},
         },
     },
 }

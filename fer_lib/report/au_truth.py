@@ -12,6 +12,7 @@ from fer_lib.report.au_verification import ALPHA, TRAINED, Judged
 from fer_lib.report.metrics import Metric
 from fer_lib.units.agreement import ALIKE, agreement, confusable
 from fer_lib.units.association import Association, associate
+from fer_lib.units.decision import Rule
 from fer_lib.units.detect import FEWEST_HELD_OUT
 from fer_lib.units.intervene import Effects, Interventions, effects_of
 from fer_lib.units.measures import MEASURES
@@ -20,6 +21,9 @@ from fer_lib.units.silence import ACCURACY, OWN, top_filters
 
 LEVELS = (0.3, 0.6, 1.0)
 """Intensities at which units are switched on."""
+
+FEWEST_FOR_BH = 1500
+"""With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call them all."""
 
 SURVIVING = "trained, beats chance within emotions"
 
@@ -155,6 +159,12 @@ def confusion_table(effects: Effects | None, switched: Interventions | None) -> 
 
 
 CONFUSION_FORMATS = {"shared skin": "share", "the other comes second": "share"}
+
+
+def planted_rules(permutations: int) -> tuple[Rule, ...]:
+    """The rules that are tried on planted detectors: Benjamini and Hochberg's only with at least ``FEWEST_FOR_BH`` ``permutations``."""
+    least = ("max_statistic", "argmax")
+    return least if permutations < FEWEST_FOR_BH else ("max_statistic", "benjamini_hochberg", "argmax")
 
 
 def numbers_of_people(everyone: int) -> tuple[int, ...]:

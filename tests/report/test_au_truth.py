@@ -144,6 +144,11 @@ def test_numbers_of_people_end_with_everyone():
     assert truth.numbers_of_people(40) == (20, 40) and truth.numbers_of_people(9) == (9,)
 
 
+def test_benjamini_and_hochberg_are_tried_where_permutations_allow():
+    assert "benjamini_hochberg" not in truth.planted_rules(199)
+    assert truth.planted_rules(1999) == ("max_statistic", "benjamini_hochberg", "argmax")
+
+
 def test_calibration_shows_the_maximum_statistic_and_the_coverage():
     errors = pd.DataFrame(
         {

@@ -269,9 +269,11 @@ def test_the_effect_map_says_for_how_many_filters_the_claimed_unit_moves_most():
 
 
 def test_without_faces_one_mean_projection_stands_for_a_filter():
-    with_faces, without = (gallery(faces)[0].axes[0].images[0].get_array().shape for faces in (True, False))
-    assert with_faces == (16, 4 * 16 + 2 * 2 + 8 + 8 + 16)
-    assert without == (16, 16 + 8 + 16)
+    strip = gallery()[0].axes[0].images[0].get_array()
+    assert strip.shape == (16, 4 * 16 + 2 * 2 + 8 + 8 + 16), "two faces, two projections, one change"
+    figure, _, alt = gallery(faces=False)
+    assert [axes.images[0].get_array().shape for axes in figure.axes] == [(16, 16)] * 2
+    assert alt.endswith("the mean of the projections of its 2 top faces.")
 
 
 @pytest.mark.parametrize(

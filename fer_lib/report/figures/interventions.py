@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fer_lib.report.figures.pictures import thumbnail
+from fer_lib.report.figures.pictures import picture_grid, show, thumbnail
 from fer_lib.report.figures.style import (
     BLUE,
     INK,
@@ -139,42 +140,54 @@ def filter_gallery(
         raise FigureError(
             f"{len(data)} rows and {len(projections)} projections for {len(filters)} filters do not fit"
         )
-    strips = []
+    named = data.drop_duplicates("filter").set_index("filter")["au"]
+    own = projections.reshape(len(filters), top, *projections.shape[1:])
+    if faces is None:
+        return _means_alone(named, own.mean(axis=1)), data, _gallery_alt(named, top, False, False)
+    strips, heads = [], []
     for place in range(len(filters)):
-        rows = slice(place * top, (place + 1) * top)
-        own = projections[rows]
-        parts: list[Sequence[np.ndarray]] = []
-        if faces is not None:
-            parts += [[thumbnail(picture, 1) for picture in faces[rows]], [_signed(m) for m in own]]
-        else:
-            parts += [[_signed(own.mean(axis=0))]]
+        pictures = faces[place * top : (place + 1) * top]
+        parts: dict[str, Sequence[np.ndarray]] = {
+            "top faces": [thumbnail(picture, 1) for picture in pictures],
+            "their projections": [_signed(projection) for projection in own[place]],
+        }
         if differences is not None:
-            parts += [[_signed(differences[place])]]
-        strips.append(_strip(parts))
-    height = strips[0].shape[0] / strips[0].shape[1] * (WIDTH - 0.9)
+            parts["on − off"] = [_signed(differences[place])]
+        strip, heads = _strip(parts)
+        strips.append(strip)
+    height = strips[0].shape[0] / strips[0].shape[1] * (WIDTH - 0.75)
     figure, grid = plt.subplots(
-        len(filters), 1, figsize=(WIDTH, 0.35 + len(filters) * (height + 0.03)), squeeze=False
+        len(filters), 1, figsize=(WIDTH, 0.3 + len(filters) * (height + 0.04)), squeeze=False
     )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.01, wspace=0, hspace=0)
     for axes, strip, number in zip(grid[:, 0], strips, filters, strict=True):
         axes.imshow(strip, vmin=0, vmax=255)
         axes.set_xticks([])
-        au = data.loc[data["filter"].eq(number), "au"].iloc[0]
-        axes.set_yticks([strip.shape[0] / 2], [f"{number}\n{au}"], fontsize=8.5)
+        axes.set_yticks([strip.shape[0] / 2], [f"{number}\n{named[number]}"], fontsize=8.5)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-    heads = ["top faces", "projected"] if faces is not None else ["mean projection"]
-    heads += [] if differences is None else ["unit on − off"]
-    grid[0, 0].set_title("   |   ".join(heads), fontsize=9)
-    told = [f"filter {number} ({data.loc[data['filter'].eq(number), 'au'].iloc[0]})" for number in filters]
+    for middle, head in heads:
+        grid[0, 0].text(middle, -2, head, ha="center", va="bottom", fontsize=8.5)
+    return figure, data, _gallery_alt(named, top, True, differences is not None)
+
+
+def _means_alone(named: pd.Series, means: np.ndarray) -> Figure:
+    """The mean projection of each filter, side by side: what may be shown of pictures that may not be."""
+    figure, grid = picture_grid(1, len(named), title=0.35)
+    for axes, (number, au), mean in zip(grid[0], named.items(), means, strict=True):
+        show(axes, _signed(mean), f"{number}\n{au}")
+    return figure
+
+
+def _gallery_alt(named: pd.Series, top: int, faces: bool, differences: bool) -> str:
+    told = listing([f"filter {number} ({au})" for number, au in named.items()])
     shown = (
         f"the {top} faces that drive it most and their projections to pixels"
-        if faces is not None
+        if faces
         else f"the mean of the projections of its {top} top faces"
     )
-    alt = f"A strip of pictures for each of {len(filters)} filters, {listing(told)}: {shown}"
-    alt += "." if differences is None else ", then what its unit changes in a picture."
-    return figure, data, alt
+    alt = f"Pictures of each of {len(named)} filters, {told}: {shown}"
+    return f"{alt}, then what its unit changes in a picture." if differences else f"{alt}."
 
 
 def _signed(picture: np.ndarray) -> np.ndarray:
@@ -183,15 +196,23 @@ def _signed(picture: np.ndarray) -> np.ndarray:
     return thumbnail(127.5 + 127.5 * picture / (reach if reach > 0 else 1.0), 1)
 
 
-def _strip(parts: Sequence[Sequence[np.ndarray]], gap: int = 2, between: int = 8) -> np.ndarray:
-    """Pictures side by side on white, ``gap`` pixels apart, groups ``between`` pixels apart."""
+def _strip(
+    parts: dict[str, Sequence[np.ndarray]], gap: int = 2, between: int = 8
+) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Groups of pictures side by side on white, and the middle of each group with its name.
+
+    Pictures stand ``gap`` pixels apart, groups ``between`` pixels.
+    """
     columns: list[np.ndarray] = []
-    for number, group in enumerate(parts):
-        if number:
-            columns.append(np.full((group[0].shape[0], between), 255, np.uint8))
+    heads = []
+    for name, group in parts.items():
+        if columns:
+            columns.append(np.full((len(group[0]), between), 255, np.uint8))
+        start = sum(column.shape[1] for column in columns)
         for place, picture in enumerate(group):
             columns += [picture] if place == 0 else [np.full((len(picture), gap), 255, np.uint8), picture]
-    return np.concatenate(columns, axis=1)
+        heads.append(((start + sum(column.shape[1] for column in columns)) / 2, name))
+    return np.concatenate(columns, axis=1), heads
 
 
 def silencing(table: pd.DataFrame) -> Drawn:
