@@ -21,7 +21,7 @@ from fer_lib.explain.sanity import (
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.report.layer_view import LayerView
 from fer_lib.report.metrics import Metric
-from fer_lib.report.tables import number_text
+from fer_lib.report.tables import NO_BREAK, number_text
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -179,18 +179,16 @@ def check_projections(
 
 
 def verdict_table(found: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``verdict``, ``what follows``."""
+    """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``maps`` compared, ``verdict``, ``what follows``."""
     rows = []
     for row in found.itertuples():
         value = "–" if np.isnan(row.value) else f"{row.value:.2f}"
         if np.isfinite(row.low):
             value += f" ({row.low:.2f} to {row.high:.2f})"
         verdict = "cannot be told" if pd.isna(row.passed) else "passes" if row.passed else "fails"
-        bound = "≥" if row.name == "shift" else "≤"
-        rows.append(
-            (row.name, row.method, value.replace("-", "−"), f"{bound} {row.limit:g}", verdict, row.meaning)
-        )
-    columns = ["check", "method", "value", "limit", "verdict", "what follows"]
+        bound = f"{'≥' if row.name == 'shift' else '≤'}{NO_BREAK}{row.limit:g}"
+        rows.append((row.name, row.method, value.replace("-", "−"), bound, row.n, verdict, row.meaning))
+    columns = ["check", "method", "value", "limit", "maps", "verdict", "what follows"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -158,7 +158,8 @@ def test_verdicts_are_told_in_words(found):
         "0.99 (0.94 to 1.04)",
         "–",
     ]
-    assert list(table["limit"]) == ["≤ 0.1", "≤ 0.1", "≥ 0.95", "≥ 0.95"]
+    assert list(table["limit"]) == ["≤\u00a00.1", "≤\u00a00.1", "≥\u00a00.95", "≥\u00a00.95"]
+    assert list(table["maps"]) == [9, 9, 9, 0]
     metrics = sanity_metrics(found)
     assert set(metrics) == {"random_weights_deconv", "random_weights_gradient", "shift_deconv"}
     assert (metrics["shift_deconv"].low, metrics["shift_deconv"].n) == (pytest.approx(0.94), 9)
