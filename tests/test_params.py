@@ -13,6 +13,8 @@ from fer_lib.models.factory import build_network
 from fer_lib.params import (
     PROFILES,
     PROFILES_ON_FACES,
+    AssociationMeasure,
+    AuVerificationParameters,
     DeconvolutionParameters,
     FacesParameters,
     StructureAndLossParameters,
@@ -22,6 +24,7 @@ from fer_lib.params import (
 )
 from fer_lib.suite.chapters import CHAPTERS
 from fer_lib.suite.request import Request, read_overrides
+from fer_lib.units.measures import MEASURES
 
 
 def training(**overrides):
@@ -163,6 +166,15 @@ def test_a_name_that_only_the_network_can_judge_is_any_text():
     assert resolve("d", DeconvolutionParameters, "laptop", {"layer": "relu2"}).layer == "relu2"
     rows = {row["parameter"]: row for row in parameter_rows("deconvolution", DeconvolutionParameters)}
     assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
+
+
+def test_units_are_switched_on_faces_that_are_rendered_and_measured_by_measures_that_there_are():
+    assert [
+        faces
+        for faces in ("lab", "wild", "game", "micro", "ckplus", "fer2013")
+        if AuVerificationParameters(faces=faces).synthetic
+    ] == ["lab", "wild", "game", "micro"]
+    assert get_args(AssociationMeasure) == MEASURES
 
 
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():
