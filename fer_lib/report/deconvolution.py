@@ -10,7 +10,7 @@ from torch import nn
 
 from fer_lib.explain.controls import receptive_fields
 from fer_lib.explain.deconv import Method
-from fer_lib.explain.localise import best_regions, scores, summarise
+from fer_lib.explain.localise import scores, summarise
 from fer_lib.explain.regions import region_aus, regions_of
 from fer_lib.explain.sanity import (
     cascading_randomisation,
@@ -31,8 +31,15 @@ RERUN_TOLERANCE = 0.05
 MATCHED_PICTURES = 300
 """Pictures by whose responses the filters of two networks are matched: enough to tell which two go together."""
 
-RIVALS = ("wrong_au", "other_filter", "field_edges", "edges", "centre")
-"""The controls that a filter's maps have to beat for its place to mean anything, see ``explain.localise.KINDS``."""
+RIVALS = {
+    "wrong_au": "the same maps in other units' regions",
+    "other_filter": "maps of other filters",
+    "field": "the receptive field as a whole",
+    "field_edges": "edges within the receptive field",
+    "edges": "edges of the whole picture",
+    "centre": "the middle of the picture",
+}
+"""The controls that a filter's maps have to beat for its place to mean anything, see ``explain.localise.KINDS``, in words."""
 
 
 def shown_aus(faces: FaceSet) -> tuple[str, ...]:
@@ -45,7 +52,7 @@ def locate(view: LayerView, count: int, *, seed: int = 0) -> pd.DataFrame | None
     """Score the projections of ``count`` filters against regions of action units: ``explain.localise.scores``; None where no regions are known.
 
     The filters are ``view.sample(count)`` with all their top pictures. Each is held to the action unit in whose region its maps of the other half of the people
-    concentrate most.
+    concentrate most, and so is each kind of control map: the choice favours nobody.
     """
     aus = shown_aus(view.faces)
     if not aus:
@@ -55,20 +62,9 @@ def locate(view: LayerView, count: int, *, seed: int = 0) -> pd.DataFrame | None
     maps = np.stack([view.projections.whole(pair) for pair in pairs])
     regions = regions_of(view.faces, rows, aus)
     subjects = _known_subjects(view.faces, rows)
-    targets = best_regions(maps, regions, aus, filters, subjects, seed=seed)
-    held = np.flatnonzero(targets != "")
     seen = receptive_fields(view.projections.corners[pairs], view.field.size, view.faces.size)
-    return scores(
-        maps[held],
-        regions[held],
-        aus,
-        targets[held],
-        subjects[held],
-        filters[held],
-        view.faces.gather(rows[held]),
-        fields=seen[held],
-        seed=seed,
-    )
+    pictures = view.faces.gather(rows)
+    return scores(maps, regions, aus, None, subjects, filters, pictures, fields=seen, seed=seed)
 
 
 def _known_subjects(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
@@ -115,6 +111,7 @@ def _metric(value: float, low: float, high: float, method: str, further: dict) -
 
 def unit_table(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """One row per action unit: how many filters and pairs are held to it, their concentration, and its gain over edges within the receptive field."""
+    scored = scored[scored["au"].ne("")]  # a filter seen with half of the people only is held to nothing
     summary = summarise(scored, ("au",), draws=draws, seed=seed)
     part = summary[summary["measure"].eq("concentration")]
     own, rival = (part[part["kind"].eq(kind)].set_index("au") for kind in ("ours", "field_edges"))
@@ -259,15 +256,8 @@ def _about_regions(located: pd.DataFrame | None) -> list[str]:
     text += f" (95 % interval {own['low']:.1f} to {own['high']:.1f})." if np.isfinite(own["low"]) else "."
     rivals = part.loc[[kind for kind in RIVALS if kind in part.index]]
     clear = rivals.index[rivals["gain_low"] > 0]
-    words = {
-        "wrong_au": "the same maps in other units' regions",
-        "other_filter": "maps of other filters",
-        "field_edges": "edges within the receptive field",
-        "edges": "edges of the whole picture",
-        "centre": "the middle of the picture",
-    }
-    beaten = [words[kind] for kind in clear]
-    unbeaten = [words[kind] for kind in rivals.index if kind not in clear]
+    beaten = [RIVALS[kind] for kind in clear]
+    unbeaten = [RIVALS[kind] for kind in rivals.index if kind not in clear]
     text += (
         f" That is clearly more than {', '.join(beaten)}."
         if beaten
