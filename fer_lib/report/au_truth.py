@@ -141,24 +141,27 @@ def agreement_table(
 
 
 def confusion_table(effects: Effects | None, switched: Interventions | None) -> pd.DataFrame | None:
-    """``units.agreement.confusable`` for the page, of the pairs that were switched; None where no pair was."""
+    """``units.agreement.confusable`` for the page, of the pairs that were switched; None where no pair was.
+
+    ``correlation`` of the effects over filters; ``first``, ``second``: filters that the one and the other raise most; ``other is next``: share in which the other comes second.
+    """
     pairs = [pair for pair in ALIKE if effects is not None and set(pair) <= set(effects.aus)]
     if not pairs:
         return None
     found = confusable(effects, switched, pairs)
     return pd.DataFrame(
         {
-            "pair": found["first"] + " and " + found["second"],
+            "pair": found["first"] + ", " + found["second"],
             "shared skin": found["shared_skin"],
-            "correlation of effects": found["correlation"],
-            "filters of the first": found["filters_first"],
-            "of the second": found["filters_second"],
-            "the other comes second": found["runner_up"],
+            "correlation": found["correlation"],
+            "first": found["filters_first"],
+            "second": found["filters_second"],
+            "other is next": found["runner_up"],
         }
     )
 
 
-CONFUSION_FORMATS = {"shared skin": "share", "the other comes second": "share"}
+CONFUSION_FORMATS = {"shared skin": "share", "other is next": "share"}
 
 
 def planted_rules(permutations: int) -> tuple[Rule, ...]:

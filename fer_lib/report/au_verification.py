@@ -1,6 +1,5 @@
 """Is this filter an action-unit detector? The tables, metrics and sentences of the chapter that asks."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.report.figures.style import listing
 from fer_lib.report.metrics import Metric
 from fer_lib.units.agreement import NONE, causal_argmax
 from fer_lib.units.association import Association, histograms, mapping
@@ -16,7 +14,6 @@ from fer_lib.units.decision import RULES, claims, decide, permutations_needed
 from fer_lib.units.intervene import Effects
 from fer_lib.units.nulls import Null, permutation_null
 from fer_lib.units.presence import Presence
-from fer_lib.units.rare import without_rare
 
 TRAINED = "trained"
 
@@ -49,13 +46,11 @@ COUNT_TOLERANCE = 0.1
 class Judged:
     """Channels of one network or bank, held against chance.
 
-    ``maxima`` (N, K): their maximal responses, 0 for those set aside as ``rare`` (K,). ``overall`` and ``within``: the null over all pictures,
-    and the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
+    ``maxima`` (N, K): their maximal responses. ``overall`` and ``within``: the null over all pictures, and the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
     """
 
     presence: Presence
     maxima: np.ndarray
-    rare: np.ndarray
     overall: Null
     within: Null
 
@@ -80,10 +75,9 @@ def judge(
     found = {}
     settings = {"permutations": permutations, "seed": seed, "device": device}
     for name, maxima in banks.items():
-        kept, rare = without_rare(maxima, presence.subjects)
-        overall = permutation_null(kept, presence, measure, **settings)
-        within = permutation_null(kept, presence, measure, within=presence.emotions, **settings)
-        found[name] = Judged(presence, kept, rare, overall, within)
+        overall = permutation_null(maxima, presence, measure, **settings)
+        within = permutation_null(maxima, presence, measure, within=presence.emotions, **settings)
+        found[name] = Judged(presence, maxima, overall, within)
     return found
 
 
@@ -95,7 +89,7 @@ def source_of(name: str) -> str:
 def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
     """The association of the ``count`` filters with the highest response, the strongest first: what ``figures.divergence_map`` takes.
 
-    ``ranked`` is what ``explain.filters.rank_filters`` gave. Dead and rare filters are passed over.
+    ``ranked`` is what ``explain.filters.rank_filters`` gave. Dead filters are passed over.
     """
     live = [k for k in ranked["filter"] if not association.dead[k]][:count]
     stability = mapping(association).set_index("filter")["stability"]
@@ -123,33 +117,29 @@ def named_histograms(
 
 
 def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
-    """One row per live channel: ``source`` and ``estimate``, its largest association with any unit."""
-    parts = [
-        pd.DataFrame(
-            {
-                "source": source_of(name),
-                "estimate": np.nanmax(own.overall.observed[~own.overall.dead], axis=1),
-            }
-        )
-        for name, own in judged.items()
-    ]
+    """One row per channel that is neither dead nor rare: ``source`` and ``estimate``, its largest association with any unit."""
+    parts = []
+    for name, own in judged.items():
+        null = own.overall
+        best = np.nanmax(null.observed[~(null.dead | null.rare)], axis=1)
+        parts.append(pd.DataFrame({"source": source_of(name), "estimate": best}))
     return pd.concat(parts, ignore_index=True)
 
 
 def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
     """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row per rule.
 
-    A rule that would need more permutations than there are has missing values, and says in ``permutations needed`` how many.
+    A rule that would need more permutations than there are has missing values, and says in ``needs`` how many.
     """
     rows = []
     for rule in RULES:
-        row: dict[str, object] = {"rule": rule}
-        for where, null in (("overall", own.overall), ("within emotions", own.within)):
+        row: dict[str, object] = {"rule": rule.replace("_", " ")}
+        for where, null in (("", own.overall), (" within", own.within)):
             needed = permutations_needed(null, rule, alpha)
-            row["permutations needed"] = needed or pd.NA
+            row["needs"] = needed or pd.NA
             called = decide(null, rule, alpha) if null.permutations >= needed else None
-            row[f"filters, {where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
-            row[f"pairs, {where}"] = pd.NA if called is None else int(called.sum())
+            row[f"filters{where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
+            row[f"pairs{where}"] = pd.NA if called is None else int(called.sum())
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -157,7 +147,7 @@ def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
 def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per channel: what it is said to detect, and by what.
 
-    ``filter``; ``named`` (unit of the largest association, empty for dead and rare filters); ``overall``, ``within``: the unit that it is claimed to detect after the
+    ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``: the unit that it is claimed to detect after the
     null, empty where none; ``value`` and ``score`` of the latter; with ``effects`` also ``causal``, the unit that raises it most
     and does so beyond chance (empty: none), and ``verified``: ``within`` is named and equals ``causal``.
     """
@@ -170,7 +160,7 @@ def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.
             "named": names[claims(own.overall, "argmax", alpha)],
             "overall": names[claims(own.overall, "max_statistic", alpha)],
             "within": names[within],
-            "value": np.where(within >= 0, own.within.observed[rows, within], np.nan),
+            "value": np.where(within >= 0, own.overall.observed[rows, within], np.nan),
             "score": np.where(within >= 0, own.within.scores[rows, within], np.nan),
         }
     )
@@ -187,15 +177,15 @@ def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALP
 
     An untrained network is held against the other ones. Where there is none to compare with, nothing is beyond.
     """
-    own = judged[name].within
+    own = judged[name]
     others = [
-        j.within.observed for other, j in judged.items() if source_of(other) == "untrained" and other != name
+        j.overall.observed for other, j in judged.items() if source_of(other) == "untrained" and other != name
     ]
     if not others:
-        return np.zeros(len(own.observed), bool)
+        return np.zeros(own.channels, bool)
     bar = np.concatenate(others).max(axis=0)
-    claimed = claims(own, "max_statistic", alpha)
-    return (claimed >= 0) & (own.observed[np.arange(len(claimed)), claimed] > bar[claimed])
+    claimed = claims(own.within, "max_statistic", alpha)
+    return (claimed >= 0) & (own.overall.observed[np.arange(own.channels), claimed] > bar[claimed])
 
 
 def criteria(
@@ -291,7 +281,7 @@ def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[st
         "units_scored": Metric(len(presence.aus) - len(own.overall.too_few), unit="count"),
         "units_too_few": Metric(len(own.overall.too_few), unit="count"),
         "filters": Metric(own.channels, unit="count"),
-        "filters_rare": Metric(own.rare.sum(), unit="count", tolerance=3),
+        "filters_rare": Metric(own.overall.rare.sum(), unit="count", tolerance=3),
     }
 
 
@@ -304,16 +294,19 @@ _METRIC_OF = {
 }
 
 
+_ENDINGS = {"untrained": "untrained", "rotated basis": "rotated"}
+
+
 def criteria_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, and ``<criterion>_untrained``, the mean over the untrained networks."""
+    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, ``<criterion>_untrained``, the mean over the untrained networks, and ``<criterion>_rotated``."""
     found = {}
     for (criterion, source), part in table.groupby(["criterion", "source"], sort=False):
         room = COUNT_TOLERANCE * part["channels"].iloc[0]
         name = _METRIC_OF[criterion]
         if source == TRAINED:
             found[f"{name}_filters"] = Metric(part["count"].iloc[0], unit="count", tolerance=room)
-        elif source == "untrained":
-            found[f"{name}_untrained"] = Metric(
+        elif source in _ENDINGS:
+            found[f"{name}_{_ENDINGS[source]}"] = Metric(
                 part["count"].mean(), n=len(part), unit="count", tolerance=room
             )
     return found
@@ -327,75 +320,3 @@ def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Metric
         )
         for measure, found in associations.items()
     }
-
-
-def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
-    """The chapter's result in plain words, from its metrics, as HTML paragraphs; parts that were not computed are left out."""
-
-    def count(name: str) -> str:
-        return f"{metrics[name]['value']:,.0f}"
-
-    told = [
-        f"The papers' rule names a unit for {count('named_filters')} of {count('filters')} filters. {count('beyond_chance_filters')} of "
-        f"{count('filters')} are detectors at a family-wise error of 5 %, over all filters and units; {count('beyond_emotion_filters')} are within emotions.",
-        f"Of as many filters that were never trained, the same two tests leave {count('beyond_chance_untrained')} and {count('beyond_emotion_untrained')} "
-        f"(mean of {count('untrained_networks')} networks). So to beat chance says that a filter sees something of the unit; it does not say that this was learned. Stronger than "
-        f"every untrained filter with the same unit are {count('beyond_untrained_filters')} of {count('filters')}.",
-    ]
-    if "verified_filters" in metrics:
-        told.append(
-            f"Switched on alone, the unit of the claim within emotions is also the one that raises the response most in {count('verified_filters')} trained filters, for "
-            f"{count('verified_units')} different units. In an untrained network that holds for {count('verified_untrained')} filters, but for "
-            f"{count('verified_units_untrained')} units."
-        )
-    agreed = {name: metrics.get(f"{name}_agreement") for name in (measure, "kl")}
-    known = [
-        f"{MEASURE_LABELS[name]} in {100 * metric['value']:.0f} % ({100 * metric['low']:.0f}–{100 * metric['high']:.0f}) of the filters"
-        for name, metric in agreed.items()
-        if metric
-    ]
-    if known:
-        told.append(
-            f"The unit with the largest association is the one that moves the filter most: by {listing(known)}."
-        )
-    if "head_loss" in metrics:
-        told.append(
-            f"Silencing a unit's own filters hurts its detection more than silencing others for {count('heads_hurt')} of {count('heads')} units: the network "
-            + (
-                "does not depend on them."
-                if metrics["heads_hurt"]["value"] == 0
-                else "depends on some of them."
-            )
-        )
-    return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
-
-
-_SUMMARY = {
-    "named_filters": "named by the papers' rule, filters",
-    "beyond_chance_filters": "beat chance, filters",
-    "beyond_chance_untrained": "the same, untrained",
-    "beyond_emotion_filters": "beat chance within emotions, filters",
-    "beyond_emotion_untrained": "the same, untrained",
-    "beyond_untrained_filters": "of these, stronger than any untrained filter",
-    "verified_filters": "of these, moved most by the unit of the claim",
-    "verified_untrained": "the same, untrained",
-    "named_units": "units with a named filter",
-    "named_units_untrained": "the same, untrained",
-    "verified_units": "units with a verified filter",
-    "verified_units_untrained": "the same, untrained",
-    "kl_stability": "same unit in resamples, KL",
-    "kl_agreement": "KL names the causal unit, share of filters",
-    "auroc_agreement": "2·AUROC − 1 names the causal unit, share of filters",
-    "auroc_agreement_untrained": "the same, untrained",
-    "family_wise_error": "family-wise error in simulations",
-    "coverage": "coverage of intervals in simulations",
-    "planted_precision": "planted detectors, precision",
-    "planted_recall": "planted detectors, recall",
-    "planted_precision_argmax": "planted detectors, precision of the papers' rule",
-    "head_loss": "AUROC that heads lose beyond other filters",
-}
-
-
-def summary_names(metrics: Mapping[str, Mapping]) -> dict[str, str]:
-    """Metric -> what it is, for ``tables.records_table``: those that the page has."""
-    return {name: label for name, label in _SUMMARY.items() if name in metrics}

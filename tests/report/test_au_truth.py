@@ -109,7 +109,7 @@ def test_the_effect_table_has_a_row_per_filter_unit_and_level():
 def test_agreement_is_told_for_each_measure_and_group_of_filters():
     maxima, presence = people()
     effects = effects_of_size(np.array([[0, 0, 4.0], [4.0, 0, 0], [0, 4.0, 0]]))
-    bank = Judged(presence, maxima, np.zeros(3, bool), None, None)
+    bank = Judged(presence, maxima, None, None)
     known = {"auroc": associate(maxima, presence, "auroc", draws=2)}
     banks = {"trained": bank, "untrained 1": bank}
     within = np.zeros((3, 3), bool)
@@ -133,9 +133,9 @@ def test_agreement_is_told_for_each_measure_and_group_of_filters():
 def test_pairs_on_the_same_skin_are_told_where_both_were_switched():
     effects = effects_of_size(np.array([[3.0, 2.5, 0.0], [0.0, 3.0, 1.0]]))
     table = truth.confusion_table(effects, switched())
-    assert table["pair"].tolist() == ["AU1 and AU2"], "of the other pairs one unit was not switched"
-    assert table.loc[0, ["filters of the first", "of the second"]].tolist() == [1, 1]
-    assert table.loc[0, "the other comes second"] == 0.5
+    assert table["pair"].tolist() == ["AU1, AU2"], "of the other pairs one unit was not switched"
+    assert table.loc[0, ["first", "second"]].tolist() == [1, 1]
+    assert table.loc[0, "other is next"] == 0.5
     assert truth.confusion_table(None, None) is None
 
 

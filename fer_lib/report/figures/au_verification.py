@@ -276,7 +276,7 @@ def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="y")
     axes.tick_params(axis="x", length=0)
-    axes.legend(loc="best")
+    figure.legend(loc="outside upper left", ncols=2)
     told = [f"{row.au} {row.trained} and {row.untrained:.1f}" for row in data.itertuples()]
     served = int(data["trained"].gt(0).sum()), int(data["untrained"].gt(0).sum())
     alt = (

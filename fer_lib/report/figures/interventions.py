@@ -155,11 +155,21 @@ def filter_gallery(
             parts["on − off"] = [_signed(differences[place])]
         strip, heads = _strip(parts)
         strips.append(strip)
-    height = strips[0].shape[0] / strips[0].shape[1] * (WIDTH - 0.75)
+    # Laid out by hand: strips of one shape, with room for the filters on the left and the headings above.
+    left, above, apart = 0.55, 0.22, 0.04
+    height = strips[0].shape[0] / strips[0].shape[1] * (WIDTH - left)
+    whole = above + len(filters) * (height + apart)
     figure, grid = plt.subplots(
-        len(filters), 1, figsize=(WIDTH, 0.3 + len(filters) * (height + 0.04)), squeeze=False
+        len(filters),
+        1,
+        figsize=(WIDTH, whole),
+        squeeze=False,
+        layout="none",
+        gridspec_kw={
+            **{"left": left / WIDTH, "right": 1, "bottom": 0, "top": 1 - above / whole},
+            "hspace": apart / height,
+        },
     )
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.01, wspace=0, hspace=0)
     for axes, strip, number in zip(grid[:, 0], strips, filters, strict=True):
         axes.imshow(strip, vmin=0, vmax=255)
         axes.set_xticks([])
