@@ -1,4 +1,7 @@
-"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same command goes on."""
+"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same command goes on.
+
+Two chapters, one upstream of the other, are enough for that.
+"""
 
 import json
 import os
@@ -31,35 +34,37 @@ def gone(pid):
 
 
 def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
-    assert "never ran" in toy_clone.ferbook("run", "--run", "a")
+    assert "never ran" in toy_clone.ferbook("run", "training", "--run", "a")
     first = finished(toy_clone, "training")
     record = toy_clone.root / "runs" / "a" / "run.yaml"
     before = record.read_text()
-    assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a")
+    assert "up to date: faces, training" in toy_clone.ferbook("run", "training", "--run", "a")
     assert finished(toy_clone, "training") == first
     assert record.read_text() == before
 
-    told = toy_clone.ferbook("run", "--run", "a", "-p", "training.epochs=6", expect=2)
+    told = toy_clone.ferbook("run", "training", "--run", "a", "-p", "training.epochs=6", expect=2)
     assert f"exists with other parameters (training.epochs {DEFAULT} → 6)" in told
     assert "--update" in told and "--replace" in told
 
     states = toy_clone.ferbook_json("status", "--run", "a", "-p", "training.epochs=6")["chapters"]
-    assert [state["reasons"] for state in states] == [[], [f"parameter epochs {DEFAULT} → 6"], []]
+    assert [state["reasons"] for state in states[:2]] == [[], [f"parameter epochs {DEFAULT} → 6"]]
 
-    told = toy_clone.ferbook("run", "--run", "a", "-p", "training.epochs=6", "--update")
+    told = toy_clone.ferbook("run", "training", "--run", "a", "-p", "training.epochs=6", "--update")
     assert f"training: parameter epochs {DEFAULT} → 6" in told and "up to date: faces" in told
-    assert "up to date: faces, training" in toy_clone.ferbook("run", "--run", "a"), "as it was asked for"
+    assert "up to date: faces, training" in toy_clone.ferbook("run", "training", "--run", "a"), (
+        "as it was asked for"
+    )
 
     toy_clone.write_chapter("faces", "x = 2")
     states = toy_clone.ferbook_json("status", "--run", "a", "-p", "training.epochs=6")["chapters"]
     assert states[0]["reasons"] == ["notebook changed"]
     assert states[1]["reasons"] == ["upstream faces is out of date"]
-    assert "exists" not in toy_clone.ferbook("run", "--run", "a", "--replace")
+    assert "exists" not in toy_clone.ferbook("run", "training", "--run", "a", "--replace")
 
 
 def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
     toy_clone.write_chapter("training", "x = 1", "raise ValueError('planted fault')")
-    told = toy_clone.ferbook("run", "--run", "a", expect=1)
+    told = toy_clone.ferbook("run", "training", "--run", "a", expect=1)
     assert "chapter 'training' failed in code cell 5: ValueError: planted fault" in told
     assert "Traceback" not in told
     kept = toy_clone.result("a", "training.failed")
@@ -73,16 +78,16 @@ def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
     first = finished(toy_clone, "faces")
 
     toy_clone.write_chapter("training", "x = 1")
-    toy_clone.ferbook("run", "--run", "a")
+    toy_clone.ferbook("run", "training", "--run", "a")
     assert done(toy_clone, "training") and finished(toy_clone, "faces") == first
     assert not kept.exists()
 
 
 def test_a_failure_keeps_the_earlier_result(toy_clone):
-    toy_clone.ferbook("run", "--run", "a")
+    toy_clone.ferbook("run", "training", "--run", "a")
     first = finished(toy_clone, "training")
     toy_clone.write_chapter("training", "raise ValueError('planted fault')")
-    toy_clone.ferbook("run", "--run", "a", expect=1)
+    toy_clone.ferbook("run", "training", "--run", "a", expect=1)
     assert finished(toy_clone, "training") == first
     reasons = toy_clone.ferbook_json("status", "--run", "a")["chapters"][1]["reasons"]
     assert reasons == ["notebook changed", "last attempt failed in code cell 4"]
@@ -90,7 +95,7 @@ def test_a_failure_keeps_the_earlier_result(toy_clone):
 
 def test_a_kernel_that_dies_is_a_failure(toy_clone):
     toy_clone.write_chapter("training", "import os; os._exit(3)")
-    told = toy_clone.ferbook("run", "--run", "a", expect=1)
+    told = toy_clone.ferbook("run", "training", "--run", "a", expect=1)
     assert "the kernel died" in told
     assert not done(toy_clone, "training")
 
@@ -98,9 +103,9 @@ def test_a_kernel_that_dies_is_a_failure(toy_clone):
 @pytest.mark.parametrize("how", ["interrupt the group", "kill -9"])
 def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how):
     toy_clone.write_chapter("training", gate.cell)
-    process = toy_clone.start("run", "--run", "a")
+    process = toy_clone.start("run", "training", "--run", "a")
     kernel = gate.reached(process)
-    told = toy_clone.ferbook("run", "--run", "a", expect=2)
+    told = toy_clone.ferbook("run", "training", "--run", "a", expect=2)
     assert f"in use by process {process.pid}" in told
     if how == "kill -9":
         process.kill()
@@ -116,7 +121,7 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
     first = finished(toy_clone, "faces")
 
     toy_clone.write_chapter("training", "x = 1")
-    told = toy_clone.ferbook("run", "--run", "a")
+    told = toy_clone.ferbook("run", "training", "--run", "a")
     assert done(toy_clone, "training") and finished(toy_clone, "faces") == first
     assert "up to date: faces" in told
     assert not (toy_clone.root / "runs" / "a" / ".work" / "staging" / "training").exists()
@@ -159,7 +164,7 @@ def test_bad_data_stop_the_run_before_anything_executes(toy_clone):
     folder = toy_clone.root / "no-data" / "fer2013"
     folder.mkdir(parents=True)
     (folder / "fer2013.csv").write_text("emotion,pixels,Usage\n9,1 2 3,Training\n")
-    output = toy_clone.ferbook("run", "--faces", "fer2013", "--run", "a", expect=2)
+    output = toy_clone.ferbook("run", "training", "--faces", "fer2013", "--run", "a", expect=2)
     assert f"{folder / 'fer2013.csv'}" in output and "line 2" in output
     assert len(output.strip().splitlines()) == 1
     assert not toy_clone.result("a", "faces").exists()
