@@ -370,9 +370,12 @@ class AuVerificationParameters(ChapterParameters):
     ] = 300
 
     @property
-    def synthetic(self) -> bool:
-        """Whether the faces can be told what to do."""
-        return self.faces in get_args(FaceDomain)
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter; beside a real one, rendered faces, which stand in for it where it has no action units."""
+        if self.faces in get_args(FaceDomain):
+            return (self.face_source,)
+        rendered = {"subjects": 0, "size": self.size, "face_seed": self.face_seed}
+        return (self.face_source, (("name", "lab"), *rendered.items()))
 
 
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}

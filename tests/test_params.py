@@ -168,12 +168,18 @@ def test_a_name_that_only_the_network_can_judge_is_any_text():
     assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
 
 
-def test_units_are_switched_on_faces_that_are_rendered_and_measured_by_measures_that_there_are():
-    assert [
-        faces
-        for faces in ("lab", "wild", "game", "micro", "ckplus", "fer2013")
-        if AuVerificationParameters(faces=faces).synthetic
-    ] == ["lab", "wild", "game", "micro"]
+@pytest.mark.parametrize("faces", ["lab", "wild", "game", "micro"])
+def test_rendered_faces_come_with_their_own_units(faces):
+    assert [dict(s)["name"] for s in AuVerificationParameters(faces=faces).face_sources] == [faces]
+
+
+def test_rendered_faces_stand_by_where_real_ones_may_have_no_units():
+    given, beside = (dict(s) for s in AuVerificationParameters(faces="fer2013", size=48).face_sources)
+    assert given["name"] == "fer2013"
+    assert (beside["name"], beside["size"], beside["subjects"]) == ("lab", 48, 0)
+
+
+def test_associations_are_measured_by_measures_that_there_are():
     assert get_args(AssociationMeasure) == MEASURES
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.explain.filters import Responses
-from fer_lib.faces.faceset import SPLITS
+from fer_lib.faces.faceset import SPLITS, FaceSet
+from fer_lib.faces.synthetic.domains import DOMAINS
 from fer_lib.report.au_verification import ALPHA, TRAINED, Judged
 from fer_lib.report.metrics import Metric
 from fer_lib.units.agreement import ALIKE, agreement, confusable
@@ -26,6 +27,21 @@ FEWEST_FOR_BH = 1500
 """With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call them all."""
 
 SURVIVING = "trained, beats chance within emotions"
+
+
+def domain_of(faces: FaceSet) -> str | None:
+    """The synthetic domain whose people can show what they are told to, as those of ``faces`` do; None for real faces."""
+    return faces.name if faces.name in DOMAINS else None
+
+
+def whose_units(given: FaceSet, faces: FaceSet) -> str:
+    """Whose pictures and action units the chapter is about, in a sentence: ``given`` is the run's face set."""
+    if faces is given:
+        return f"Pictures and action units are those of {faces.name}."
+    return (
+        f"Nobody coded action units in {given.name}. The network that learned from it is asked about the rendered faces of {faces.name}, whose units are known: "
+        "what follows is about its filters, and not about pictures like those that it learned from."
+    )
 
 
 def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:

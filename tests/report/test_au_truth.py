@@ -224,3 +224,14 @@ def test_what_silencing_costs_in_a_few_numbers():
     )
     found = {name: metric.value for name, metric in truth.silencing_metrics(table).items()}
     assert found == {"heads": 2, "heads_hurt": 1, "head_loss": pytest.approx(0.05), "accuracy_loss": 0.03}
+
+
+def test_only_rendered_people_can_be_told_what_to_show_and_a_stand_in_is_named():
+    rendered = switched().faces
+    photographed = FaceSet("fer2013", rendered.pixels, rendered.table)
+    assert truth.domain_of(photographed) is None
+    lab = FaceSet("lab", rendered.pixels, rendered.table)
+    assert truth.domain_of(lab) == "lab"
+    assert truth.whose_units(lab, lab) == "Pictures and action units are those of lab."
+    told = truth.whose_units(photographed, lab)
+    assert told.startswith("Nobody coded action units in fer2013.") and "rendered faces of lab" in told
