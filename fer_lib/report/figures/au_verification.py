@@ -356,7 +356,7 @@ def calibration(table: pd.DataFrame) -> Drawn:
         axes.plot(part["rate"], part.index, "o", color=BLUE, markersize=5)
         axes.set_yticks(part.index, part["what"], fontsize=8)
         axes.set(title=panel, ylim=(len(part) - 0.5, -0.5), xlabel="share of simulations")
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
