@@ -54,7 +54,8 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
         own = table[table[column].ne("")]
         parts.append(own.assign(au=own[column], rank=rank))
         if column == "within" and "verified" in table:
-            parts.insert(0, own[own["verified"]].assign(au=own["within"], rank=0))
+            verified = own[own["verified"]]
+            parts.insert(0, verified.assign(au=verified["within"], rank=0))
     found = pd.concat(parts).drop_duplicates("filter")
     found = found.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
     found["again"] = found.groupby(["rank", "au"]).cumcount()

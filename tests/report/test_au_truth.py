@@ -70,6 +70,8 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert chosen["au"].tolist() == ["AU1", "AU2", "AU1", "AU1", "AU12", "AU2"]
     assert truth.showcase(table, 2)["filter"].tolist() == [1, 3]
     assert truth.showcase(table.drop(columns="verified"), 3)["filter"].tolist() == [1, 3, 2]
+    none_verified = truth.showcase(table.assign(verified=False), 3)
+    assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
 
 
 def test_top_pairs_give_every_filter_as_many_pictures_as_the_poorest_has():
