@@ -5,7 +5,7 @@ them, with another rule for the rectifiers, and it runs on nothing but what the 
 pictures, one per pair of a picture and a filter, and the windows of the maps below that belong to them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import PICTURE, Call, evaluating, standardiser, way_to
+from fer_lib.explain.layers import PICTURE, Call, evaluating, maps_of, standardiser, way_to
 from fer_lib.explain.receptive import ReceptiveField, fields_below
 from fer_lib.explain.windows import cut, units
 
@@ -205,28 +205,15 @@ def _project_chunk(
     return maps[:, 0].float().cpu().numpy(), responses.detach().float().cpu().numpy()
 
 
-def _layer_maps(
-    model: nn.Module, layer: str, source: _Source, rows: np.ndarray
-) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-    """Rows and the layer's maps (B, K, H, W) of their whole pictures, a batch at a time."""
-    for start in range(0, len(rows), WHOLE_PICTURES):
-        some = rows[start : start + WHOLE_PICTURES]
-        seen: list[torch.Tensor] = []
-        hook = model.get_submodule(layer).register_forward_hook(lambda m, given, made: seen.append(made))  # noqa: B023
-        try:
-            with evaluating(model):
-                model(source.whole(some))
-        finally:
-            hook.remove()
-        yield some, seen[0]
-
-
 def _maxima(
     model: nn.Module, layer: str, source: _Source, rows: np.ndarray, filters: np.ndarray
 ) -> np.ndarray:
     """Row and column (P, 2) of the largest value of each pair's map."""
     positions = np.zeros((len(rows), 2), np.int64)
-    for some, maps in _layer_maps(model, layer, source, np.unique(rows)):
+    unique = np.unique(rows)
+    for start in range(0, len(unique), WHOLE_PICTURES):
+        some = unique[start : start + WHOLE_PICTURES]
+        maps = maps_of(model, layer, source.whole(some))
         pairs = np.flatnonzero(np.isin(rows, some))
         which = torch.as_tensor(np.searchsorted(some, rows[pairs]), device=maps.device)
         own = maps[which, torch.as_tensor(filters[pairs], device=maps.device)]
@@ -248,7 +235,7 @@ def _check_account(
 
     A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
     """
-    ((_, maps),) = _layer_maps(model, layer, source, rows[:1])
+    maps = maps_of(model, layer, source.whole(rows[:1]))
     pairs = np.flatnonzero(rows == rows[0])
     own = maps[0].float().cpu().numpy()[filters[pairs], positions[pairs, 0], positions[pairs, 1]]
     allowed = AGREEMENT.get(source.dtype, HALF_AGREEMENT) * float(maps.abs().max())

@@ -93,6 +93,21 @@ def evaluating(model: nn.Module) -> Iterator[None]:
                 module.training = mode
 
 
+def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:
+    """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type and device pass; in evaluation mode.
+
+    The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works several times: what it put out first.
+    """
+    seen: list[torch.Tensor] = []
+    hook = model.get_submodule(name).register_forward_hook(lambda _, __, made: seen.append(made))
+    try:
+        with evaluating(model):
+            model(pictures)
+    finally:
+        hook.remove()
+    return seen[0]
+
+
 def trace(model: nn.Module, pictures: torch.Tensor) -> tuple[Call, ...]:
     """The calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass through ``model``.
 

@@ -17,7 +17,7 @@ from torch import nn
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.explain.deconv import Method, project
 from fer_lib.explain.filters import Responses, maximal_responses
-from fer_lib.explain.layers import evaluating, find_layer, way_to
+from fer_lib.explain.layers import find_layer, maps_of, way_to
 from fer_lib.explain.receptive import ReceptiveField, receptive_field
 from fer_lib.explain.similarity import correlation, correlations, mean_interval, similarities, summary
 from fer_lib.faces.faceset import FaceSet
@@ -311,14 +311,8 @@ def _sees_only_the_picture(field: ReceptiveField, shift: int, units: int, side: 
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
     """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W). Raises DataError where they are not finite."""
-    seen: list[torch.Tensor] = []
-    hook = find_layer(model, layer).register_forward_hook(lambda _, __, maps: seen.append(maps))
-    try:
-        with evaluating(model):
-            model(_grey(model, pictures))
-    finally:
-        hook.remove()
-    maps = seen[0].float().cpu().numpy()
+    find_layer(model, layer)
+    maps = maps_of(model, layer, _grey(model, pictures)).float().cpu().numpy()
     if not np.isfinite(maps).all():
         number = np.argwhere(~np.isfinite(maps))[0, 1]
         raise DataError(
