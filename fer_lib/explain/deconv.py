@@ -15,9 +15,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import PICTURE, Call, evaluating, maps_of, standardiser, way_to
+from fer_lib.explain.layers import PICTURE, Call, maps_of, standardiser, way_to
 from fer_lib.explain.receptive import ReceptiveField, fields_below
 from fer_lib.explain.windows import cut, units
+from fer_lib.models.evaluating import evaluating
 
 Method = Literal["deconv", "guided", "gradient"]
 

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import evaluating, find_layer
+from fer_lib.explain.layers import find_layer
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.models.evaluating import evaluating
 
 QUADRANTS = ("upper left", "upper right", "lower left", "lower right")
 """The quarters of a map as one sees them, in the order in which the zero-bias CNN's last pooling flattens them."""

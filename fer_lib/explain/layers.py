@@ -1,7 +1,6 @@
 """The layers of a network that hold feature maps: their names, and how a picture reaches them."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from fer_lib.errors import ParameterError
 from fer_lib.models.classifier import Classifier
+from fer_lib.models.evaluating import evaluating
 from fer_lib.params import nearest_name
 
 PICTURE = -1
@@ -77,20 +77,6 @@ class _Recorder(TorchFunctionMode):
 def standardiser(model: nn.Module) -> nn.Module:
     """What makes of a picture in [0, 1] the one that the first layer sees: a ``Classifier``'s first module, elsewhere nothing."""
     return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """``model`` in evaluation mode and without gradients; afterwards each module is in the mode that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    # Tensors made in inference mode would neither carry a version nor, later, gradients.
-    with torch.inference_mode(False), torch.no_grad():
-        try:
-            model.eval()
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
 
 
 def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:

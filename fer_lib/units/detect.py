@@ -9,10 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import evaluating
-from fer_lib.faces.faceset import SPLITS, FaceSet
-from fer_lib.learn.loaders import batches
-from fer_lib.models.classifier import Classifier
+from fer_lib.faces.faceset import SPLITS
 from fer_lib.resampling import CONFIDENCE, cluster_weights
 from fer_lib.units.presence import FEWEST_SUBJECTS, Presence
 
@@ -47,26 +44,6 @@ class Heads:
     def log_odds(self, features: np.ndarray) -> np.ndarray:
         """float64 (N, A) of ``features`` (N, F)."""
         return features.astype(np.float64) @ self.weights.T + self.bias
-
-
-def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
-    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``, in evaluation mode, where the model is.
-
-    Raises DataError where there is no picture. The model's mode and hooks stay as they were.
-    """
-    if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture")
-    kept: list[np.ndarray] = []
-    hook = model.output.register_forward_pre_hook(
-        lambda _, given: kept.append(given[0].float().cpu().numpy())
-    )
-    try:
-        with evaluating(model):
-            for pictures in batches(faces, batch_size, device=model.output.weight.device):
-                model(pictures.to(model.output.weight.dtype))
-    finally:
-        hook.remove()
-    return np.concatenate(kept)
 
 
 def detect(

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.explain.layers import evaluating, find_layer
+from fer_lib.explain.layers import find_layer
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn.loaders import batches
 from fer_lib.models.classifier import Classifier
+from fer_lib.models.evaluating import evaluating
 from fer_lib.resampling import cluster_weights
 from fer_lib.units.detect import Heads, percentiles
 from fer_lib.units.presence import Presence
@@ -94,7 +95,7 @@ def silence(
     """What is lost when the ``filters`` of an AU are silenced, against ``repeats`` draws of as many other filters of equal mean activation.
 
     ``faces``: test pictures, none of whose people the network or the ``heads`` were fitted on; ``presence``: of these pictures; ``heads``: fitted on
-    ``detect.features_of`` the intact network; ``filters``: AU -> filters of ``layer``, for instance ``top_filters``; ``classes``: the emotions in the
+    ``learn.features.features_of`` the intact network; ``filters``: AU -> filters of ``layer``, for instance ``top_filters``; ``classes``: the emotions in the
     order of the network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters nearest to it in mean
     activation (of the map, over all pictures) that are neither silenced nor drawn yet.
 

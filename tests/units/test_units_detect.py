@@ -1,24 +1,19 @@
 """Detection heads: scores against scikit-learn, people never shared, nothing chosen on test pictures."""
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.models.zero_bias import ZeroBiasCNN
 from fer_lib.units.detect import (
     MACRO,
     Heads,
     _scores,
     best_threshold,
     detect,
-    features_of,
     fit_heads,
     score_heads,
 )
@@ -175,24 +170,6 @@ def test_a_feature_that_never_varies_has_no_weight():
     features[split == "test", 3] = 1e6
     heads = fit_heads(features, presence, split)
     assert (heads.weights[:, 3] == 0).all() and np.isfinite(heads.bias).all()
-
-
-def test_features_are_what_the_last_layer_is_given():
-    pixels = np.random.default_rng(5).integers(0, 256, (5, 16, 16)).astype(np.uint8)
-    table = pd.DataFrame(
-        {"dataset": "x", "subject": "", "sequence": "", "frame": 0, "emotion": "", "split": "test"},
-        index=range(5),
-    )
-    faces = FaceSet("x", pixels, table)
-    model = ZeroBiasCNN(3, 16, gain=1.0, generator=torch.Generator().manual_seed(0)).train()
-    found = features_of(model, faces, batch_size=2)
-    assert found.shape == (5, 300) and model.training and not model.output._forward_pre_hooks
-    with torch.no_grad():
-        model.eval()
-        logits = model(torch.tensor(pixels)[:, None] / 255)
-        np.testing.assert_allclose(model.output(torch.tensor(found)), logits, rtol=1e-4, atol=1e-6)
-    with pytest.raises(DataError, match="no picture"):
-        features_of(model, faces.select(np.zeros(5, bool)))
 
 
 def test_people_in_two_splits_are_refused():
