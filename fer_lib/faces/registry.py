@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.code import code_hash
+from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.files import write_atomically
 from fer_lib.paths import cache_dir, data_dir
@@ -34,20 +35,28 @@ EXPORT_NOTE = ".exported.json"
 
 
 def open_faces(
-    name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0, progress: bool = True
+    name: str,
+    *,
+    subjects: int = 0,
+    size: int = 0,
+    face_seed: int = 0,
+    clip_frames: int = CLIP_FRAMES,
+    progress: bool = True,
 ) -> "FaceSet":
     """The face set ``name``, from the cache if its content key is known there.
 
     ``subjects`` (0: the domain's own number) and ``face_seed`` describe synthetic faces; a real set takes
-    only ``size``, the side in pixels (0: the set's own). Raises ParameterError for an unknown
-    name or a wrong size, DataError where the set is absent, incomplete or damaged.
+    only ``size``, the side in pixels (0: the set's own). Of each clip of ``micro``, ``casme2`` and ``samm`` at most ``clip_frames``
+    pictures are there, evenly spaced from onset to offset, or with 0 all of them. Raises ParameterError for an unknown
+    name, a wrong size, or other ``clip_frames`` than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
     """
     source = _source(name)
     size = _size(source, size)
+    options = _options(source, clip_frames)
     if not source.reader:
         from fer_lib.faces.synthetic.generate import synthetic_faces
 
-        return synthetic_faces(name, subjects, size, face_seed, progress)
+        return synthetic_faces(name, subjects, size, face_seed, progress=progress, **options)
 
     from fer_lib.faces.cache import cached
 
@@ -55,11 +64,11 @@ def open_faces(
     folder = _folder(source)
     files = _files(source, folder)
     key = {"code": code_hash(source.module), "size": size}
-    key |= {"files": len(files), "content": _content_hash(source, folder, files)}
-    return cached(name, key, lambda: _read(source, folder, size, files))
+    key |= {"files": len(files), "content": _content_hash(source, folder, files)} | options
+    return cached(name, key, lambda: _read(source, folder, size, files, options))
 
 
-def read_anew(name: str, size: int = 0) -> "FaceSet":
+def read_anew(name: str, size: int = 0, clip_frames: int = CLIP_FRAMES) -> "FaceSet":
     """The real set ``name``, read from the user's copy and not from the cache.
 
     Raises as ``open_faces``, and ParameterError for a synthetic set.
@@ -71,9 +80,10 @@ def read_anew(name: str, size: int = 0) -> "FaceSet":
             f"{name} is generated, there is no copy of it to read; the real sets are {known}"
         )
     size = _size(source, size)
+    options = _options(source, clip_frames)
     require_source(name)
     folder = _folder(source)
-    return _read(source, folder, size, _files(source, folder))
+    return _read(source, folder, size, _files(source, folder), options)
 
 
 def source_files(name: str) -> list[Path]:
@@ -102,9 +112,11 @@ def require_layout(name: str) -> None:
         raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(known)}")
 
 
-def _read(source: Source, folder: Path, size: int, files: "list[FileState]") -> "FaceSet":
+def _read(
+    source: Source, folder: Path, size: int, files: "list[FileState]", options: dict[str, int]
+) -> "FaceSet":
     try:
-        faces = _function(source.reader)(folder, size)
+        faces = _function(source.reader)(folder, size, **options)
     except DataError as fault:
         if str(folder) in str(fault):
             raise
@@ -125,15 +137,35 @@ LARGEST = 512
 def _size(source: Source, size: int) -> int:
     if not 0 <= size <= LARGEST:
         raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {LARGEST} pixels")
-    if size and source.sizes and size not in source.sizes:
-        sizes = " or ".join(f"{side} × {side}" for side in source.sizes)
+    if source.sizes and size > max(source.sizes):
+        largest = max(source.sizes)
         raise ParameterError(
-            f"size is {size}, but pictures of {source.name} are {sizes}; pass size={source.size}"
+            f"size is {size}, but pictures of {source.name} have {largest} × {largest} pixels at most; give {largest} or less"
         )
     return size or source.size
 
 
-def fingerprint(name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0) -> str:
+def _options(source: Source, clip_frames: int) -> dict[str, int]:
+    """What the reader or generator of ``source`` takes beyond a size; empty for a set without clips."""
+    require_clip_frames(clip_frames)
+    if source.clips:
+        return {"clip_frames": clip_frames}
+    if clip_frames != CLIP_FRAMES:
+        known = ", ".join(other.name for other in SOURCES if other.clips)
+        raise ParameterError(
+            f"clip_frames is {clip_frames}, but {source.name} has no clips; leave it at {CLIP_FRAMES}, or take one of {known}"
+        )
+    return {}
+
+
+def fingerprint(
+    name: str,
+    *,
+    subjects: int = 0,
+    size: int = 0,
+    face_seed: int = 0,
+    clip_frames: int = CLIP_FRAMES,
+) -> str:
     """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed.
 
     Synthetic faces: the arguments, the generator's source and its packages' versions. Real sets: name,
@@ -141,9 +173,10 @@ def fingerprint(name: str, *, subjects: int = 0, size: int = 0, face_seed: int =
     because something is missing gives ``"absent"``.
     """
     source = _source(name)
+    options = _options(source, clip_frames)
     if not source_status(name)["found"]:
         return "absent"
-    key: dict = {"code": code_hash(source.module), "size": size or source.size}
+    key: dict = {"code": code_hash(source.module), "size": size or source.size} | options
     if source.reader:
         key["files"] = [file[:3] for file in _files(source, _folder(source))]
     else:

@@ -13,10 +13,11 @@ class Source:
     ``layouts`` lists the files or folders (glob patterns) of each accepted layout, ``optional`` what is read
     as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` and
     ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes`` are
-    the sides in pixels that the set comes in, empty where its pictures are cropped and scaled to any; ``size`` is
-    what 0 stands for.
+    the sides in pixels that the set comes in, of which it is reduced to any smaller one, empty where its pictures are cropped and scaled to any; ``size``
+    is what 0 stands for.
     ``shareable`` says whether pictures may appear in a published page. Generated sets have no layouts and
     no reader, but ``packages``: the distributions that must be installed and whose versions shape the pictures.
+    ``clips``: the set has clips with onset, apex and offset, and its reader takes ``clip_frames``.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Source:
     reader: str = ""
     writer: str = ""
     packages: tuple[str, ...] = ()
+    clips: bool = False
 
     @property
     def module(self) -> str:
@@ -48,7 +50,7 @@ class Source:
         return ", or ".join(" and ".join(layout) for layout in self.layouts)
 
 
-def _domain(name: str, title: str, size: int) -> Source:
+def _domain(name: str, title: str, size: int, clips: bool = False) -> Source:
     return Source(
         name=name,
         title=title,
@@ -67,6 +69,7 @@ def _domain(name: str, title: str, size: int) -> Source:
         how_to_get="nothing to get: the faces are generated on first use and cached",
         size=size,
         packages=("anny", "warp-lang"),
+        clips=clips,
     )
 
 
@@ -88,7 +91,12 @@ SOURCES = (
     _domain("lab", "Synthetic, posed in a laboratory: neutral to apex, frontal, even light (as CK+)", 96),
     _domain("wild", "Synthetic, from the wild: pose, light, blur, occlusion, wrong labels (as FER2013)", 48),
     _domain("game", "Synthetic, before a webcam, with the votes of a crowd (as NovaEmotions)", 64),
-    _domain("micro", "Synthetic micro-expressions: clips of half a second at 200 fps (as CASME II)", 96),
+    _domain(
+        "micro",
+        "Synthetic micro-expressions: clips of half a second at 200 fps (as CASME II)",
+        96,
+        clips=True,
+    ),
     _real(
         "fer2013",
         title="FER2013, with FER+ votes where fer2013new.csv is present",
@@ -204,6 +212,7 @@ SOURCES = (
             ("CASME2-coding-*.xlsx", pictures)
             for pictures in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
         ),
+        clips=True,
     ),
     _real(
         "samm",
@@ -221,6 +230,7 @@ SOURCES = (
         layouts=tuple(
             ("*SAMM*Micro_FACS_Codes*.xlsx", people) for people in ("[0-9][0-9][0-9]", "*/[0-9][0-9][0-9]")
         ),
+        clips=True,
     ),
     _real(
         "mmi",

@@ -99,8 +99,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones(ask):
         ask("fer2012")
 
 
-def test_fer2013_takes_one_size_only(data):
-    with pytest.raises(ParameterError, match=r"size is 64, but .* pass size=48"):
+def test_a_set_of_fixed_size_is_reduced_but_never_enlarged(data):
+    write_fer2013(data)
+    assert open_faces("fer2013", **{**ARGUMENTS, "size": 24}).size == (24, 24)
+    with pytest.raises(ParameterError, match=r"size is 64, but .* give 48 or less"):
         open_faces("fer2013", **{**ARGUMENTS, "size": 64})
 
 
