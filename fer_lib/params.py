@@ -7,9 +7,17 @@ single face sets, change. A chapter notebook's ``parameters`` cell repeats the d
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from fer_lib.errors import ParameterError
@@ -226,6 +234,10 @@ class TrainingParameters(RecipeParameters):
         return chosen
 
 
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 @dataclass(frozen=True)
 class ListOf:
     """Checks a text that lists some of ``names``, separated by commas, each at most once."""
@@ -233,10 +245,63 @@ class ListOf:
     names: tuple[str, ...]
 
     def __call__(self, text: str) -> str:
-        given = [name.strip() for name in text.split(",")]
+        given = _listed(text)
         if not set(given) <= set(self.names) or len(set(given)) < len(given):
             raise ValueError(f"not a list of {', '.join(self.names)}")
         return text
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words."""
+        return f"one or more of {', '.join(self.names)}, separated by commas"
+
+
+@dataclass(frozen=True)
+class Percentages:
+    """Checks a text that lists whole numbers from 0 to 100, separated by commas, in ascending order."""
+
+    allowed: str = "whole numbers from 0 to 100 in ascending order, separated by commas"
+
+    def __call__(self, text: str) -> str:
+        given = percentages(text) if all(part.isdecimal() for part in _listed(text)) else ()
+        if not given or max(given) > 100 or list(given) != sorted(set(given)):
+            raise ValueError(f"not {self.allowed}")
+        return text
+
+
+def percentages(text: str) -> tuple[int, ...]:
+    """The numbers of a list that ``Percentages`` has checked."""
+    return tuple(int(part) for part in _listed(text))
+
+
+@dataclass(frozen=True)
+class FaceSets:
+    """Checks a text that lists face sets, separated by commas, each at most once; after a colon the number of people of a synthetic one."""
+
+    allowed: str = (
+        "one or more face sets, separated by commas, each at most once; a synthetic one may have its number of people behind a colon, "
+        "as in wild:500,game:24"
+    )
+
+    def __call__(self, text: str) -> str:
+        names = []
+        for part in _listed(text):
+            name, colon, people = part.partition(":")
+            known = name in get_args(FaceSource)
+            if not known or (colon and not (name in get_args(FaceDomain) and people.isdecimal())):
+                raise ValueError(f"not {self.allowed}")
+            if colon:
+                TypeAdapter(SubjectsField).validate_python(int(people))
+            names.append(name)
+        if len(set(names)) < len(names):
+            raise ValueError(f"not {self.allowed}")
+        return text
+
+
+def face_sets(text: str) -> dict[str, int]:
+    """Name -> number of people (0: the set's own) of a list that ``FaceSets`` has checked."""
+    parts = (part.partition(":") for part in _listed(text))
+    return {name: int(people or 0) for name, _, people in parts}
 
 
 class StructureAndLossParameters(RecipeParameters):
@@ -378,6 +443,83 @@ class AuVerificationParameters(ChapterParameters):
         return (self.face_source, (("name", "lab"), *rendered.items()))
 
 
+class TransferParameters(RecipeParameters):
+    """Chapter ``transfer``: what a network that learned one face set knows of another, and of action units."""
+
+    size: SizeField = 32
+    epochs: EpochsField = 12
+    lr: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10,
+            description="peak learning rate of the residual net; other networks take a share of it",
+        ),
+    ] = 0.1
+    dropout: DropoutField = 0.2
+    network: Annotated[Network, Field(description="the network")] = "residual"
+    beside: Annotated[
+        str,
+        AfterValidator(FaceSets()),
+        Field(description="face sets that the chapter's own is set beside, such as wild:500,game:24"),
+    ] = "wild:500,game:24"
+    seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 1
+    leave_one_out: Annotated[
+        bool, Field(description="learn from all face sets but one, too, and test on that one")
+    ] = True
+    fractions: Annotated[
+        str,
+        AfterValidator(Percentages()),
+        Field(description="per cent of the chapter's own face set to fine-tune with; 0 is no training"),
+    ] = "0,1,5,10,50,100"
+    draws: Annotated[
+        int, Field(ge=1, le=50, description="draws of the people of each fraction between 0 and 100 %")
+    ] = 3
+    tuned_epochs: Annotated[
+        int,
+        Field(ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"),
+    ] = 6
+    au_epochs: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=5000,
+            description="epochs of the networks that learn action units; 0 leaves the section on them out",
+        ),
+    ] = 8
+    factor_people: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=2000,
+            description="rendered people under single factors of the picture; 0 leaves the section out",
+        ),
+    ] = 40
+
+    @model_validator(mode="after")
+    def _others_beside(self) -> Self:
+        # Not a ValueError, which pydantic would wrap: this names one field on account of another.
+        if self.faces in face_sets(self.beside):
+            raise ParameterError(
+                f"beside = {self.beside!r} names {self.faces!r}, which is the chapter's own face set; leave it out of the list"
+            )
+        return self
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter; those beside it; and rendered faces, which stand in where the chapter's own has no action units."""
+        sets = face_sets(self.beside)
+        if self.faces not in get_args(FaceDomain):
+            sets.setdefault("lab", 0)
+        return (
+            self.face_source,
+            *(
+                (("name", name), ("subjects", people), ("size", self.size), ("face_seed", self.face_seed))
+                for name, people in sets.items()
+            ),
+        )
+
+
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
@@ -409,6 +551,10 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"permutations": 99, "untrained": 1, "shuffled_epochs": 1, "people": 6, "silenced": 4},
             **{"repeats": 1, "simulations": 20, "bootstrap": 100},
         },
+        "transfer": {
+            **{"size": 16, "epochs": 1, "tuned_epochs": 1, "au_epochs": 1, "beside": "wild:24,game:9"},
+            **{"fractions": "0,10,100", "draws": 1, "factor_people": 4, "bootstrap": 100},
+        },
     },
     "laptop": {},
     "paper": {
@@ -423,6 +569,11 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"permutations": 10_000, "untrained": 20, "shuffled_epochs": 60, "people": 48, "contexts": 3},
             **{"repeats": 50, "planted_permutations": 1999, "simulations": 2000, "bootstrap": 2000},
         },
+        "transfer": {
+            **{"size": 48, "epochs": 60, "batch_size": 128, "nesterov": True, "weight_decay": 5e-4},
+            **{"averaging": 0.999, "beside": "wild,game", "seeds": 5, "draws": 5, "tuned_epochs": 40},
+            **{"au_epochs": 60, "factor_people": 400, "bootstrap": 10_000},
+        },
     },
 }
 """What each profile changes: profile -> chapter (or ``*`` for all) -> field -> value."""
@@ -431,6 +582,7 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
     "smoke": {
         "training": {"epochs": 1, "ablation_epochs": 0},
         "structure_and_loss": {"size": 48, "seeds": 1, "ladder": False, "labels": False},
+        "transfer": {"size": 48, "beside": "wild:24", "fractions": "0,1", "draws": 1},
     },
     "laptop": {
         "training": {"epochs": 10, "ablation_epochs": 0},
@@ -440,25 +592,48 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
             "losses": "cross_entropy,label_smoothing",
         },
         "deconvolution": {"shuffled_epochs": 1},
+        "transfer": {
+            **{"size": 48, "epochs": 5, "batch_size": 128, "beside": "wild:500", "leave_one_out": False},
+            **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 2},
+        },
     },
-    "paper": {"*": {"size": 48}, "training": {"epochs": 70, "ablation_epochs": 20}},
+    "paper": {
+        **{"*": {"size": 48}, "training": {"epochs": 70, "ablation_epochs": 20}},
+        "transfer": {"beside": "wild"},
+    },
 }
 
 PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
     "lab": {"laptop": _OWN_PEOPLE},
     "wild": {
-        "laptop": {"training": {"epochs": 15, "ablation_epochs": 3}},
-        "paper": {"training": {"epochs": 420, "ablation_epochs": 100}},
+        "smoke": {"transfer": {"beside": "lab:24,game:9"}},
+        "laptop": {
+            "training": {"epochs": 15, "ablation_epochs": 3},
+            "transfer": {"subjects": 500, "beside": "lab,game:24"},
+        },
+        "paper": {
+            "training": {"epochs": 420, "ablation_epochs": 100},
+            "transfer": {"beside": "lab,game"},
+        },
     },
     "game": {
-        "laptop": {"training": {"epochs": 30}, **_OWN_PEOPLE},
-        "paper": {"training": {"epochs": 1000, "ablation_epochs": 250}, **_WITH_VOTES},
+        "smoke": {"transfer": {"beside": "lab:24,wild:24"}},
+        "laptop": {
+            "training": {"epochs": 30},
+            "transfer": {"subjects": 24, "beside": "lab,wild:500"},
+            **_OWN_PEOPLE,
+        },
+        "paper": {
+            "training": {"epochs": 1000, "ablation_epochs": 250},
+            "transfer": {"beside": "lab,wild"},
+            **_WITH_VOTES,
+        },
     },
     "micro": {
         "laptop": {"training": {"epochs": 20, "ablation_epochs": 4}, **_OWN_PEOPLE},
         "paper": {"training": {"epochs": 840, "ablation_epochs": 200}},
     },
-    "tfd": {"laptop": {"training": {"epochs": 20, "ablation_epochs": 5}}},
+    "tfd": {"laptop": {"training": {"epochs": 20, "ablation_epochs": 5}, "transfer": {"size": 48}}},
     "fer2013": _FER2013,
     "ferplus": _FER2013 | {"paper": _FER2013["paper"] | _WITH_VOTES},
 }
@@ -486,8 +661,8 @@ def allowed_values(field: FieldInfo) -> str:
         return "any text"
     low, high, step = "", "", ""
     for limit in field.metadata:
-        if isinstance(getattr(limit, "func", None), ListOf):
-            return f"one or more of {', '.join(limit.func.names)}, separated by commas"
+        if isinstance(getattr(limit, "func", None), ListOf | Percentages | FaceSets):
+            return limit.func.allowed
         if getattr(limit, "ge", None) is not None:
             low = f"≥ {limit.ge:g}"
         elif getattr(limit, "gt", None) is not None:

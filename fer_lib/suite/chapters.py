@@ -13,6 +13,7 @@ from fer_lib.params import (
     FacesParameters,
     StructureAndLossParameters,
     TrainingParameters,
+    TransferParameters,
     nearest_name,
 )
 
@@ -71,6 +72,12 @@ CHAPTERS: dict[str, Chapter] = {
             AuVerificationParameters,
             upstream=("training",),
             key_metrics=("named_filters", "beyond_chance_filters"),
+        ),
+        Chapter(
+            "transfer",
+            "Transfer across faces and tasks",
+            TransferParameters,
+            key_metrics=("in_dataset_accuracy", "cross_dataset_accuracy"),
         ),
     )
 }
