@@ -352,10 +352,26 @@ def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
     from fer_lib.faces.synthetic import generate
 
     asked = []
-    monkeypatch.setattr(generate, "synthetic_faces", lambda *args: asked.append(args))
+    monkeypatch.setattr(generate, "synthetic_faces", lambda *args, **options: asked.append((*args, options)))
     open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
-    open_faces("micro")
-    assert asked == [("lab", 11, 64, 5, False), ("micro", 0, 96, 0, True)]
+    open_faces("micro", clip_frames=0)
+    assert asked == [
+        ("lab", 11, 64, 5, {"progress": False}),
+        ("micro", 0, 96, 0, {"progress": True, "clip_frames": 0}),
+    ]
+
+
+@pytest.mark.parametrize("ask", [open_faces, fingerprint])
+def test_other_numbers_of_frames_are_for_clips_only(ask, data):
+    with pytest.raises(
+        ParameterError, match=r"lab has no clips; leave it at 16, or take one of micro, casme2, samm"
+    ):
+        ask("lab", clip_frames=24)
+    with pytest.raises(ParameterError, match="fer2013 has no clips"):
+        ask("fer2013", clip_frames=0)
+    with pytest.raises(ParameterError, match="clip_frames is 2"):
+        ask("micro", clip_frames=2)
+    assert fingerprint("micro", clip_frames=0) != fingerprint("micro") == fingerprint("micro", clip_frames=16)
 
 
 def test_a_synthetic_set_is_listed_as_it_is_made():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.clips import tops, write_picture
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
 from fer_lib.faces.readers.sheets import write_sheet
@@ -68,8 +69,8 @@ _TREES = (
 )
 
 
-def read_casme2(folder: Path, size: int) -> FaceSet:
-    """CASME II from ``folder``: at most 16 pictures of each coded clip, ``size`` × ``size``.
+def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
+    """CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` × ``size``.
 
     Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``, ``fps``,
     ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of ``EMOTIONS``. Raises
@@ -82,7 +83,8 @@ def read_casme2(folder: Path, size: int) -> FaceSet:
             if others:
                 raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
             pattern = re.compile(rf"{prefix}(?P<frame>\d+)")
-            return read_micro(LAYOUT, folder, Pictures(top, pattern, f"{prefix}46.jpg", framing), size)
+            own = Pictures(top, pattern, f"{prefix}46.jpg", framing)
+            return read_micro(LAYOUT, folder, own, size, clip_frames)
     raise DataError(
         f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME II there"
     )

@@ -232,18 +232,6 @@ def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str
     return dict(sorted(found.items()))
 
 
-def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
-    """At most ``most`` of the ascending ``numbers``, evenly spaced, always with the first, the last and ``apex``."""
-    count = len(numbers)
-    if count <= most:
-        return list(numbers)
-    chosen = np.round(np.linspace(0, count - 1, most)).astype(int)
-    at = list(numbers).index(apex)
-    if 0 < at < count - 1:
-        chosen[1 + np.argmin(np.abs(chosen[1:-1] - at))] = at
-    return [numbers[k] for k in chosen]
-
-
 def first_and_middle(count: int) -> list[int]:
     """Positions of the first and the middle three of ``count`` ≥ 4 frames: at rest, and at the height of what is shown."""
     middle = count // 2

@@ -1,8 +1,8 @@
 """Coded clips of micro-expressions: what CASME II and SAMM have in common, a coding sheet and a folder per clip.
 
 Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its action
-units and its emotion, which every kept picture gets. Kept are at most ``MOST_FRAMES`` pictures, evenly spaced from
-onset to offset, with onset, apex and offset among them.
+units and its emotion, which every kept picture gets. Kept are at most ``clip_frames`` pictures, evenly spaced from
+onset to offset, with onset, apex and offset among them, or with 0 all of them.
 
 The official sheets have a few faults. They are mended where only one way is plausible, and the column
 ``corrected`` says what was done (empty where nothing was): an apex that is not given, or lies outside the clip,
@@ -23,6 +23,7 @@ import pandas as pd
 from fer_lib.errors import DataError
 from fer_lib.faces.action_units import codes_of, format_codes, parse_codes
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.readers.clips import (
     Clip,
     Framing,
@@ -33,13 +34,9 @@ from fer_lib.faces.readers.clips import (
     picture_file,
     sequences_of,
     shown_emotion,
-    spread_evenly,
 )
 from fer_lib.faces.readers.pictures import list_inside
 from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
-
-MOST_FRAMES = 16
-"""Pictures kept of one clip; at 200 pictures per second a clip of half a second has a hundred."""
 
 NO_APEX = ("", "/")
 FPS = 200.0
@@ -86,7 +83,9 @@ class Pictures:
     framing: Framing
 
 
-def read_micro(layout: MicroLayout, folder: Path, pictures: Pictures, size: int) -> FaceSet:
+def read_micro(
+    layout: MicroLayout, folder: Path, pictures: Pictures, size: int, clip_frames: int = CLIP_FRAMES
+) -> FaceSet:
     """The clips of the coding sheet in ``folder``, as the module's docstring says.
 
     Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row without
@@ -108,7 +107,7 @@ def read_micro(layout: MicroLayout, folder: Path, pictures: Pictures, size: int)
         place = _clip_folder(layout, row, pictures.place, subjects)
         if place in clips:
             raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
-        clips[place] = _read_clip(layout, row, folder, pictures, place)
+        clips[place] = _read_clip(layout, row, folder, pictures, place, clip_frames)
     left_out[SINGLE] = sum(clip is None for clip in clips.values())
     left_out[UNCODED] = sum(
         entry.is_dir() and entry not in clips
@@ -133,7 +132,7 @@ def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapp
 
 
 def _read_clip(
-    layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path
+    layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path, clip_frames: int
 ) -> Clip | None:
     found = numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
@@ -142,7 +141,7 @@ def _read_clip(
     inside = [number for number in found if onset <= number <= offset]
     if len(inside) < 2:
         return None
-    kept = spread_evenly(inside, MOST_FRAMES, apex)
+    kept = spread_evenly(inside, clip_frames, apex)
     subject = layout.subject_id(row.whole(layout.subject))
     common = {
         "emotion": emotion,

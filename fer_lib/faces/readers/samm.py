@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.clips import tops, write_picture
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
 from fer_lib.faces.readers.sheets import write_sheet
@@ -74,8 +75,8 @@ LAYOUT = MicroLayout(
 )
 
 
-def read_samm(folder: Path, size: int) -> FaceSet:
-    """SAMM from ``folder``: at most 16 pictures of each coded clip, ``size`` × ``size``.
+def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
+    """SAMM from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` × ``size``.
 
     Subjects are ``samm-006`` …, sequences ``006/006_1_2`` …; columns ``onset``, ``apex``, ``offset``, ``fps``,
     ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of ``EMOTIONS``. Raises
@@ -85,7 +86,7 @@ def read_samm(folder: Path, size: int) -> FaceSet:
     if others:
         raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
     pictures = Pictures(top, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
-    return read_micro(LAYOUT, folder, pictures, size)
+    return read_micro(LAYOUT, folder, pictures, size, clip_frames)
 
 
 def write_samm(faces: FaceSet, folder: Path) -> None:

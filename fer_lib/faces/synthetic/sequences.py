@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS
+from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.synthetic.crowd import cast_votes, majority, mislabel
 from fer_lib.faces.synthetic.domains import Domain, sequence_counts
 from fer_lib.faces.synthetic.expressions import draw_expression
@@ -78,11 +79,11 @@ def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
     )
 
 
-def draw_course(domain: Domain, seed: int, sequence: Sequence) -> Course:
-    """The frames of ``sequence`` and how far the expression has come at each."""
-    rng = _sequence_rng(domain, seed, _COURSE, sequence)
+def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Course:
+    """The frames of ``sequence`` and how far the expression has come at each; of a clip ``clip_frames`` at most (0: all)."""
     if domain.course == "still":
         return Course((0,), (1.0,))
+    rng = _sequence_rng(domain, seed, _COURSE, sequence)
     if domain.course == "rise":
         # CK+: digitised frames 1 … n at video rate; the last one is the apex.
         last = int(rng.integers(9, 41))
@@ -95,11 +96,8 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence) -> Course:
     onset = int(rng.integers(20, 200))
     apex = onset + round(length * rng.uniform(0.35, 0.6))
     offset = onset + length
-    rising = domain.frames // 2
-    frames = np.concatenate(
-        [np.linspace(onset, apex, rising + 1)[:-1], np.linspace(apex, offset, domain.frames - rising)]
-    )
-    frames = np.round(frames).astype(int)
+    # As the readers thin a real clip: with a fixed place for the apex, an index alone would tell where it is.
+    frames = np.array(spread_evenly(range(onset, offset + 1), clip_frames, apex))
     way = np.where(frames <= apex, (frames - onset) / (apex - onset), (offset - frames) / (offset - apex))
     progress = 0.5 - 0.5 * np.cos(math.pi * way)
     return Course(tuple(frames.tolist()), tuple(progress.tolist()), onset, apex, offset, fps)
@@ -119,13 +117,13 @@ class Performance:
     votes: tuple[int, ...] | None = None
 
 
-def perform(domain: Domain, seed: int, sequence: Sequence) -> Performance:
+def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Performance:
     """The AU intensities and the labels of ``sequence``.
 
     The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The frame from which
     an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
     """
-    course = draw_course(domain, seed, sequence)
+    course = draw_course(domain, seed, sequence, clip_frames)
     rng = _sequence_rng(domain, seed, _EXPRESSION, sequence)
     expression = draw_expression(sequence.emotion, rng, domain.spread)
     apex, rest = expression.intensities, np.zeros_like(expression.intensities)
@@ -148,7 +146,10 @@ def perform(domain: Domain, seed: int, sequence: Sequence) -> Performance:
 
 
 def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) -> list[Shot]:
-    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise is new."""
+    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise is new.
+
+    A frame of a clip is the same one however many of the clip are taken.
+    """
     first = draw_shot(_sequence_rng(domain, seed, _SHOT, sequence), domain.studio)
     if len(course.frames) == 1:
         return [first]
@@ -158,7 +159,10 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
     ways, phases, swings = rng.standard_normal(5), rng.uniform(0, 1, 5), rng.uniform(0.1, 0.6, 5)
     turn = 2 * math.pi * (np.outer(times, swings) + phases)
     moved = domain.motion * ways * (np.sin(turn) - np.sin(turn[0]))
-    moved += 0.05 * domain.motion * rng.standard_normal(moved.shape)
+    places = np.arange(len(times))
+    if domain.course == "clip":
+        places = np.array(course.frames) - course.onset
+    moved += 0.05 * domain.motion * rng.standard_normal((places[-1] + 1, 5))[places]
     return [
         replace(
             first,
@@ -168,7 +172,7 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
             shift=(first.shift[0] + 0.1 * across, first.shift[1] + 0.1 * up),
             frame=place,
         )
-        for place, (yaw, pitch, roll, across, up) in enumerate(moved.tolist())
+        for place, (yaw, pitch, roll, across, up) in zip(places.tolist(), moved.tolist(), strict=True)
     ]
 
 

@@ -22,38 +22,10 @@ from fer_lib.faces.readers.clips import (
     official_ids,
     sequences_of,
     shown_emotion,
-    spread_evenly,
     tops,
     write_picture,
 )
 from fer_lib.faces.readers.pictures import Window
-
-
-@pytest.mark.parametrize(
-    ("count", "apex", "kept"),
-    [
-        (3, 1, [0, 1, 2]),
-        (5, 2, [0, 1, 2, 3, 4]),
-        (11, 5, [0, 2, 5, 8, 10]),
-        (11, 4, [0, 2, 4, 8, 10]),
-        (11, 9, [0, 2, 5, 9, 10]),
-        (11, 1, [0, 1, 5, 8, 10]),
-        (11, 0, [0, 2, 5, 8, 10]),
-        (11, 10, [0, 2, 5, 8, 10]),
-    ],
-)
-def test_five_frames_by_hand(count, apex, kept):
-    assert spread_evenly(range(count), 5, apex) == kept
-    assert spread_evenly([100 + 2 * k for k in range(count)], 5, 100 + 2 * apex) == [
-        100 + 2 * k for k in kept
-    ]
-
-
-@pytest.mark.parametrize("count", [16, 17, 18, 31, 60, 141])
-def test_the_first_the_last_and_the_apex_are_always_kept(count):
-    for apex in range(count):
-        kept = spread_evenly(range(count), 16, apex)
-        assert len(kept) == 16 and kept == sorted(set(kept)) and {0, apex, count - 1} <= set(kept)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from fer_lib.faces.synthetic import generate
 from fer_lib.faces.synthetic.domains import DOMAINS, sequence_counts
 from fer_lib.faces.synthetic.facs import AUS
 from fer_lib.faces.synthetic.generate import Recipe, cache_key, face_table, synthetic_faces
+from fer_lib.faces.synthetic.sequences import by_subject, plan
 
 TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
 
@@ -138,6 +139,23 @@ def test_a_clip_says_when_it_happened():
     assert ((table["offset"] - table["onset"]) / table["fps"]).max() < 0.5
 
 
+def test_a_clip_at_full_rate_holds_every_frame_and_those_taken_of_fewer_are_the_same_pictures(
+    monkeypatch,
+):
+    one_each = [own[0] for own in by_subject(plan(DOMAINS["micro"], 3, 0))]
+    monkeypatch.setattr(Recipe, "plan", lambda recipe: one_each)
+    few = generate.generate(Recipe("micro", 3, 24, 0), workers=2)
+    every = generate.generate(Recipe("micro", 3, 24, 0, clip_frames=0), workers=2)
+    for sequence, clip in every.table.groupby("sequence"):
+        onset, offset = clip[["onset", "offset"]].iloc[0]
+        assert clip["frame"].tolist() == list(range(onset, offset + 1))
+        own = few.table[few.table["sequence"] == sequence]
+        same = clip.index[clip["frame"].isin(own["frame"])]
+        assert len(own) == len(same) == 16 and set(own["split"]) == set(clip["split"])
+        np.testing.assert_array_equal(few.pixels[own.index], every.pixels[same])
+        np.testing.assert_array_equal(few.landmarks[own.index], every.landmarks[same])
+
+
 def test_no_unit_of_a_set_is_a_function_of_its_emotion():
     table = table_of(subjects=118)
     # The 18 sequences of contempt are too few to tell .9 from 1.
@@ -173,6 +191,8 @@ def test_splits_share_nobody_and_hold_every_class(domain, subjects):
         ("size", "48"),
         ("seed", -1),
         ("seed", None),
+        ("clip_frames", 2),
+        ("clip_frames", 0),
     ],
 )
 def test_bad_arguments_are_refused_by_name(name, value):
@@ -194,6 +214,7 @@ def test_nought_is_the_domains_own_number(monkeypatch):
 def test_the_key_follows_arguments_code_and_packages(monkeypatch):
     keys = [cache_key(Recipe(**TINY)), cache_key(Recipe(**{**TINY, "domain": "wild"}))]
     keys += [cache_key(Recipe(**{**TINY, name: TINY[name] + 1})) for name in ("subjects", "size", "seed")]
+    keys += [cache_key(Recipe("micro", 3, 24, 0, clip_frames=count)) for count in (0, 16, 24)]
     with monkeypatch.context() as patch:
         patch.setattr(generate, "code_hash", lambda module: "other code")
         keys.append(cache_key(Recipe(**TINY)))
@@ -201,7 +222,7 @@ def test_the_key_follows_arguments_code_and_packages(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(generate, "version", lambda name, p=package: "9" if name == p else "0")
             keys.append(cache_key(Recipe(**TINY)))
-    assert len({str(key) for key in keys}) == 8
+    assert len({str(key) for key in keys}) == 11
     assert cache_key(Recipe(**TINY)) == keys[0]
     assert cache_key(Recipe(**{**TINY, "size": np.int64(24)})) == keys[0]
 

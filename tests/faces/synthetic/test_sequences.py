@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS
+from fer_lib.faces.frames import spread_evenly
 from fer_lib.faces.synthetic.crowd import VOTERS
 from fer_lib.faces.synthetic.domains import DOMAINS, sequence_counts
 from fer_lib.faces.synthetic.facs import AUS
@@ -83,11 +84,33 @@ def test_a_clip_is_a_micro_expression():
         assert len(frames) == 16 and (np.diff(frames) > 0).all()
         assert course.fps == 200 and 0.15 < (course.offset - course.onset) / course.fps < 0.5
         assert (frames[0], frames[-1]) == (course.onset, course.offset)
-        assert course.onset < course.apex < course.offset
+        assert course.onset < course.apex < course.offset and course.apex in course.frames
         assert frames[progress.argmax()] == course.apex and progress.max() == 1
         assert progress[0] == progress[-1] == 0
         rising = frames <= course.apex
         assert (np.diff(progress[rising]) > 0).all() and (np.diff(progress[~rising]) < 0).all()
+
+
+def test_the_place_of_a_frame_does_not_tell_where_the_apex_is():
+    places = Counter()
+    for sequence in sequences_of(MICRO, 246):
+        course = draw_course(MICRO, 0, sequence)
+        places[course.frames.index(course.apex)] += 1
+        assert course.frames == tuple(spread_evenly(range(course.onset, course.offset + 1), 16, course.apex))
+    assert set(places) == {5, 6, 7, 8, 9} and max(places.values()) < 246 / 3
+
+
+def test_a_frame_of_a_clip_is_the_same_however_many_are_taken():
+    for sequence in sequences_of(MICRO, 10):
+        every, some, three = (perform(MICRO, 0, sequence, count) for count in (0, 16, 3))
+        course = every.course
+        assert course.frames == tuple(range(course.onset, course.offset + 1))
+        assert three.course.frames == (course.onset, course.apex, course.offset)
+        shots = draw_shots(MICRO, 0, sequence, course)
+        for few in (some, three):
+            places = [course.frames.index(frame) for frame in few.course.frames]
+            np.testing.assert_array_equal(few.intensities, every.intensities[places])
+            assert draw_shots(MICRO, 0, sequence, few.course) == [shots[place] for place in places]
 
 
 def test_a_still_is_one_frame():
@@ -154,11 +177,13 @@ def test_only_the_head_moves_within_a_sequence():
         for sequence in sequences_of(domain, 20):
             course = draw_course(domain, 0, sequence)
             shots = draw_shots(domain, 0, sequence, course)
-            assert len(shots) == domain.frames
+            assert len(shots) == len(course.frames)
             moving = {"yaw", "pitch", "roll", "shift", "frame"}
             for name in set(vars(shots[0])) - moving:
                 assert len({getattr(shot, name) for shot in shots}) == 1, name
-            assert [shot.frame for shot in shots] == list(range(domain.frames))
+            # The clip's noise follows the frame number, that of a rise the place.
+            numbers = np.array(course.frames) - course.onset if domain is MICRO else np.arange(4)
+            assert [shot.frame for shot in shots] == numbers.tolist()
             yaw = np.array([shot.yaw for shot in shots])
             assert 0 < np.abs(yaw - yaw[0]).max() < 8 * domain.motion
     assert person_number(MICRO, 2) != person_number(LAB, 2)
