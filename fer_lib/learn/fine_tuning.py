@@ -1,0 +1,153 @@
+"""Fine-tuning: what pictures of other sets are worth where few of one's own are labelled."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fer_lib.errors import ParameterError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.learn.label_map import require_classes
+from fer_lib.learn.learner import seed_everything, train
+from fer_lib.learn.precision import Precision, Request
+from fer_lib.learn.recipe import Recipe
+from fer_lib.learn.shares import share_of
+from fer_lib.learn.test_time import predict
+from fer_lib.models.factory import build_network
+
+FRACTIONS = (0, 1, 5, 10, 50, 100)
+"""Per cent of the target set's training pictures."""
+
+STARTS = ("pretrained", "scratch")
+
+RATE_SHARE = 0.1
+"""The peak rate of fine-tuning as a share of that of training from scratch: what was learned is to be changed, not replaced."""
+
+LEAST_STEPS = 60
+"""A training has at least so many steps, in more epochs than the recipe's: ten pictures make one step of an epoch."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Networks fine-tuned on shares of a face set, beside networks trained from scratch on the same pictures.
+
+    ``table``: one row per ``start`` (``pretrained``, ``scratch``), ``fraction`` (per cent) and ``draw`` with ``accuracy`` (share of the test pictures),
+    ``train_pictures``, ``train_people`` (0 where the set does not say), ``valid_pictures``, ``valid_accuracy`` (NaN where nothing was trained), ``best_epoch`` and ``epochs``.
+    ``answers``: (start, fraction, draw) -> float32 (test pictures, classes), probabilities in the order of ``test``.
+    """
+
+    table: pd.DataFrame
+    answers: dict[tuple[str, int, int], np.ndarray]
+    test: FaceSet
+    classes: tuple[str, ...]
+    precision: Precision | None
+
+
+def fine_tuning(
+    pretrained: nn.Module | Sequence[nn.Module],
+    target: FaceSet,
+    classes: tuple[str, ...],
+    network: str,
+    recipe: Recipe,
+    *,
+    fractions: Sequence[int] = FRACTIONS,
+    draws: int = 3,
+    least: int = 1,
+    rate_share: float = RATE_SHARE,
+    least_steps: int = LEAST_STEPS,
+    test: FaceSet | None = None,
+    dropout: float | None = None,
+    seed: int = 0,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> FineTuning:
+    """Train on each of ``fractions`` of ``target`` from ``pretrained`` weights and from scratch, ``draws`` times; test on its test split.
+
+    ``pretrained``: a network with one output for each of ``classes``, as ``network`` builds it, or several of them (of several seeds), which the draws take in turn; they
+    stay as they are. From scratch the peak rate is the recipe's as it suits the network, from pretrained weights ``rate_share`` of it.
+    The draw d is trained from the seed ``seed`` + d on pictures that ``learn.shares.nested_rows`` orders: of one draw, those of a smaller fraction are among
+    those of a larger one, and at 100 the draws differ in the seed only. At 0 nothing is trained: the pretrained network as it is, and an untrained one.
+
+    The epoch is chosen on the same fraction of the validation split, at least one picture of each class that is there and never more pictures than are trained on: who has
+    ten labelled pictures has not 400 to choose by. ``test``: other test pictures than the split's, for a study that left some out.
+
+    Raises ParameterError for impossible fractions or draws and for a network with other outputs; DataError where a picture is none of ``classes``, or a class has
+    fewer than ``least`` training pictures or none to test; and what ``learn.learner.train`` raises.
+    """
+    networks = [pretrained] if isinstance(pretrained, nn.Module) else list(pretrained)
+    _require_settings(networks, fractions, draws, len(classes))
+    target.labels(classes)
+    require_classes(target, classes)
+    test = target.split("test") if test is None else test
+    labels = test.labels(classes)
+    rows, answers = [], {}
+    chosen_precision: Precision | None = precision if isinstance(precision, Precision) else None
+    for draw in range(draws):
+        for fraction in fractions:
+            part = share_of(target, classes, fraction, draw=seed + draw, least=least) if fraction else None
+            for start in STARTS:
+                seed_everything(seed + draw)
+                if start == "pretrained":
+                    model = deepcopy(networks[draw % len(networks)])
+                else:
+                    model = build_network(network, len(classes), target.size[0], dropout=dropout)
+                row = {"start": start, "fraction": fraction, "draw": draw} | _sizes(part)
+                if part is not None:
+                    own = recipe.for_network(network)
+                    own = replace(own, lr=own.lr * (rate_share if start == "pretrained" else 1))
+                    training = train(
+                        part,
+                        model,
+                        classes,
+                        _long_enough(own, row["train_pictures"], least_steps),
+                        precision=chosen_precision or precision,
+                        device=device,
+                        seed=seed + draw,
+                    )
+                    chosen_precision = training.precision
+                    best = training.curve["epoch"].eq(training.best_epoch)
+                    row["valid_accuracy"] = float(training.curve.loc[best, "valid_accuracy"].iloc[0])
+                    row |= {"best_epoch": training.best_epoch, "epochs": len(training.curve)}
+                answer = predict(model, test, device=device)
+                answers[start, fraction, draw] = answer
+                rows.append(row | {"accuracy": float((answer.argmax(axis=1) == labels).mean())})
+    return FineTuning(pd.DataFrame(rows), answers, test, classes, chosen_precision)
+
+
+def _require_settings(
+    networks: Sequence[nn.Module], fractions: Sequence[int], draws: int, n_classes: int
+) -> None:
+    wrong = [f for f in fractions if not 0 <= f <= 100]
+    if wrong or not fractions or len(set(fractions)) < len(fractions):
+        raise ParameterError(
+            f"fractions are {list(fractions)}; give per cent of the training pictures, 0 to 100, each once"
+        )
+    if draws < 1:
+        raise ParameterError(f"draws is {draws}; give at least 1")
+    if not networks:
+        raise ParameterError("no pretrained network; give at least one")
+    for model in networks:
+        if model.output.out_features != n_classes:
+            raise ParameterError(
+                f"a pretrained network tells {model.output.out_features} classes apart, not {n_classes}; train it on the common classes"
+            )
+
+
+def _sizes(part: FaceSet | None) -> dict[str, float | int]:
+    sizes: dict[str, float | int] = {"train_pictures": 0, "train_people": 0, "valid_pictures": 0}
+    sizes |= {"valid_accuracy": np.nan, "best_epoch": 0, "epochs": 0}
+    if part is not None:
+        train = part.table[part.table["split"] == "train"]
+        sizes |= {"train_pictures": len(train), "valid_pictures": len(part) - len(train)}
+        sizes["train_people"] = len(set(train["subject"]) - {""})
+    return sizes
+
+
+def _long_enough(recipe: Recipe, pictures: int, least_steps: int) -> Recipe:
+    """``recipe`` with so many epochs that ``pictures`` make ``least_steps`` steps."""
+    steps = max(1, pictures // recipe.batch_size + (pictures % recipe.batch_size >= 2))
+    return replace(recipe, epochs=max(recipe.epochs, -(-least_steps // steps)))
