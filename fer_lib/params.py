@@ -520,6 +520,50 @@ class TransferParameters(RecipeParameters):
         )
 
 
+CLIP_SETS: tuple[FaceSource, ...] = ("micro", "casme2", "samm")
+"""The face sets that hold clips, from onset over apex to offset."""
+
+
+class MicroExpressionsParameters(ChapterParameters):
+    """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of each frame of a clip."""
+
+    faces: FaceField = "micro"
+    clip_frames: Annotated[
+        int, Field(ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all")
+    ] = 16
+    epochs: Annotated[int, Field(ge=1, le=5000, description="steps of training on all clips at once")] = 60
+    lr: RateField = 0.003
+    hidden: Annotated[int, Field(ge=1, le=1024, description="units of the LSTM")] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1, description="dropout of the LSTM's last state")] = 0.5
+    weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of AdamW")] = 0.01
+    seeds: Annotated[int, Field(ge=1, le=50, description="LSTMs per fold, from `seed` on")] = 3
+    control_seeds: Annotated[
+        int, Field(ge=0, le=50, description="LSTMs per fold of each control; 0 leaves the controls out")
+    ] = 2
+    tuned: Annotated[
+        bool,
+        Field(description="fine-tune the CNN on the training people of each fold, too, which takes long"),
+    ] = False
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+    ] = 2000
+
+    @property
+    def face_source(self) -> FaceArguments:
+        """The face set of the chapter; of a set of clips also how many frames of each."""
+        clips = (("clip_frames", self.clip_frames),) if self.faces in CLIP_SETS else ()
+        return (*super().face_source, *clips)
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none of its people; beside any other set,
+        rendered clips."""
+        shared = tuple((field, getattr(self, field)) for field in FACE_FIELDS)
+        if self.faces in CLIP_SETS:
+            return (self.face_source, (("name", "lab"), *shared))
+        return (self.face_source, (("name", "micro"), *shared, ("clip_frames", self.clip_frames)))
+
+
 _AS_PUBLISHED = {"batch_size": 64, "lr": 0.01, "schedule": "constant", "augment": "published", "gain": 0.0}
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
@@ -555,6 +599,10 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"size": 16, "epochs": 1, "tuned_epochs": 1, "au_epochs": 1, "beside": "wild:24,game:9"},
             **{"fractions": "0,10,100", "draws": 1, "factor_people": 4, "bootstrap": 100},
         },
+        "micro_expressions": {
+            **{"subjects": 6, "clip_frames": 8, "epochs": 3, "seeds": 1, "control_seeds": 1},
+            "bootstrap": 200,
+        },
     },
     "laptop": {},
     "paper": {
@@ -573,6 +621,10 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"size": 48, "epochs": 60, "batch_size": 128, "nesterov": True, "weight_decay": 5e-4},
             **{"averaging": 0.999, "beside": "wild,game", "seeds": 5, "draws": 5, "tuned_epochs": 40},
             **{"au_epochs": 60, "factor_people": 400, "bootstrap": 10_000},
+        },
+        "micro_expressions": {
+            **{"clip_frames": 32, "epochs": 100, "seeds": 5, "control_seeds": 5, "tuned": True},
+            "bootstrap": 10_000,
         },
     },
 }

@@ -21,10 +21,17 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.errors import DataError
-from fer_lib.report.metrics import Metric, Unit, accuracy_of, confusion_sums, macro_f1_of
+from fer_lib.report.metrics import (
+    Metric,
+    Unit,
+    accuracy_of,
+    balanced_accuracy_of,
+    confusion_sums,
+    macro_f1_of,
+)
 from fer_lib.resampling import CONFIDENCE
 
-MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
+MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
 """Name -> function of confusion matrices (draws, classes, classes)."""
 
 POINTS = 100
@@ -37,7 +44,7 @@ DRAWS_AT_ONCE = 1000
 class Scored:
     """Trainings with their scores on one split, and the scores they would have on other draws of its pictures.
 
-    ``table``: one row per training, with the columns ``accuracy`` and ``macro_f1`` (shares) beside those given. ``drawn``: for each measure
+    ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``: for each measure
     float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their standard error. ``spread``: for each measure the pooled
     standard deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
     """
@@ -121,13 +128,15 @@ def contrast(
     *,
     unit: Unit = "share",
     same_networks: bool = False,
+    without_seed: np.ndarray | None = None,
     tolerance: float = 0.0,
 ) -> Metric:
     """A weighted sum of the trainings' scores, with a 95 % interval for the luck of pictures and seeds.
 
     ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted. ``unit``: ``share`` for a mean, ``""`` for a
     difference in percentage points. ``same_networks`` compares two ways of asking the same networks: then the seeds are no
-    luck that could favour either, and the interval covers the pictures only. ``n`` is the number of pictures. An interval always holds its
+    luck that could favour either, and the interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers whatever the
+    seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds its
     value: percentiles of a small split's macro F1 can miss it.
     """
     weights = np.asarray(weights, np.float64)
@@ -139,8 +148,9 @@ def contrast(
         return Metric(value, interval=why, **settings)
     draws = scale * (weights @ scored.drawn[measure])
     covers = f"{scored.clusters} clusters"
-    if scored.freedom and not same_networks:
-        draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((weights**2).sum())
+    lucky = weights if without_seed is None else np.where(without_seed, 0, weights)
+    if scored.freedom and lucky.any() and not same_networks:
+        draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((lucky**2).sum())
         covers += f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
     else:
         covers += "; the seeds are not covered"

@@ -11,6 +11,7 @@ from fer_lib.params import (
     ChapterParameters,
     DeconvolutionParameters,
     FacesParameters,
+    MicroExpressionsParameters,
     StructureAndLossParameters,
     TrainingParameters,
     TransferParameters,
@@ -78,6 +79,13 @@ CHAPTERS: dict[str, Chapter] = {
             "Transfer across faces and tasks",
             TransferParameters,
             key_metrics=("in_dataset_accuracy", "cross_dataset_accuracy"),
+        ),
+        Chapter(
+            "micro_expressions",
+            "Micro-expressions over time",
+            MicroExpressionsParameters,
+            upstream=("training", "au_verification"),
+            key_metrics=("uf1", "majority_uf1"),
         ),
     )
 }
