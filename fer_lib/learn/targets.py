@@ -23,8 +23,8 @@ def balancing_weights(counts: np.ndarray) -> np.ndarray:
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
-def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """float32 (n, C): the share of each class in the votes for ``classes`` of each picture of the split ``train``.
+def vote_shares(faces: FaceSet, classes: tuple[str, ...], split: str = "train") -> np.ndarray:
+    """float32 (n, C): the share of each class in the votes for ``classes`` of each picture of ``split``.
 
     From the columns ``vote_<emotion>``; what the crowd said beside ``classes`` is left out. Raises DataError where a column is absent,
     or a picture has no vote for any of the classes (it names the row in ``faces``).
@@ -36,7 +36,7 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
             f"face set {faces.name!r} has no column {', '.join(absent)}; the loss 'votes' needs a crowd's votes, "
             "as in game and ferplus"
         )
-    chosen = np.flatnonzero(faces.table["split"] == "train")
+    chosen = np.flatnonzero(faces.table["split"] == split)
     votes = faces.table[columns].to_numpy(np.float64)[chosen]
     total = votes.sum(axis=1, keepdims=True)
     silent = chosen[total[:, 0] == 0]
