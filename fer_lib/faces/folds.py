@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.errors import DataError, ParameterError
-from fer_lib.faces.faceset import LABELS, SPLITS, FaceSet
+from fer_lib.faces.clips import Clips
+from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import copy_groups
 
 TEN = 10
@@ -136,6 +137,47 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
         split[getattr(fold, part)] = part
     rows = np.flatnonzero(split != "")
     return labelled.select(rows).assign(split=split[rows])
+
+
+def clip_folds(clips: Clips, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The folds of ``protocol``, made of ``clips.faces``, in clips: of each the int64 indices to train, validate and test on.
+
+    Clips of emotions that the protocol does not tell apart are on no side. A class that one person alone shows is absent from
+    training when this person is tested: no classifier answers what it never saw, so these clips count as wrong, never as left out;
+    ``leak_table`` lists the class for that fold. Raises DataError where a person or the pictures of a clip are on two sides of a fold,
+    a clip is tested twice, or a side has no clip.
+    """
+    labelled = np.flatnonzero((clips.faces.table["emotion"] != UNLABELLED).to_numpy())
+    folds, tested = [], np.zeros(len(clips), int)
+    for number, fold in enumerate(protocol.folds):
+        where = f"face set {clips.faces.name!r}, fold {number} of {protocol.name}"
+        sides = np.zeros(len(clips.faces), int)
+        for side, part in enumerate(SPLITS, start=1):
+            sides[labelled[getattr(fold, part)]] = side
+        of_frames = np.where(clips.inside, sides[clips.rows], -1)
+        of_clips = of_frames.max(axis=1)
+        divided = np.flatnonzero(((of_frames != of_clips[:, None]) & clips.inside).any(axis=1))
+        if len(divided):
+            raise DataError(
+                f"{where}: pictures of clip {clips.sequences[divided[0]]} of {clips.subjects[divided[0]]} on two sides"
+            )
+        parts = tuple(np.flatnonzero(of_clips == side).astype(np.int64) for side in (1, 2, 3))
+        for name, part in zip(SPLITS, parts, strict=True):
+            if not len(part):
+                raise DataError(
+                    f"{where}: no clip to {_PURPOSE[name]}; take more people, or all clips of the protocol"
+                )
+        sides_of = pd.Series(of_clips[of_clips > 0]).groupby(clips.subjects[of_clips > 0]).nunique()
+        if (sides_of > 1).any():
+            raise DataError(f"{where}: clips of {sides_of.idxmax()} on two sides")
+        tested[parts[2]] += 1
+        folds.append(parts)
+    if (tested > 1).any():
+        twice = int(tested.argmax())
+        raise DataError(
+            f"face set {clips.faces.name!r}: clip {clips.sequences[twice]} of {clips.subjects[twice]} is tested in {tested[twice]} folds"
+        )
+    return folds
 
 
 def _absent(labelled: FaceSet, classes: tuple[str, ...], rows: np.ndarray) -> list[str]:
