@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ class Training:
     change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per picture with its one label, in
     nats, whatever the recipe's loss is), ``valid_accuracy`` (share), ``seconds`` (training and validation) and, where a
     set was watched, ``watched_accuracy``. ``best_epoch``: the epoch whose weights were kept. ``precision``: what was computed in.
+    Of a network with another task than one class per picture, its own loss and criterion: see ``learn.action_units``.
     """
 
     curve: pd.DataFrame
@@ -45,19 +47,60 @@ class Divergence:
     lr: float
 
 
+class Score(Protocol):
+    """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more is better."""
+
+    criterion: ClassVar[str]
+
+    def __init__(self, device: torch.device) -> None: ...
+
+    def add(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        """Take in a batch."""
+
+    def loss(self) -> float:
+        """Mean loss of what was added."""
+
+    def value(self) -> float:
+        """The criterion, of all that was added."""
+
+
+class ClassScore:
+    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
+
+    criterion = "accuracy"
+
+    def __init__(self, device: torch.device) -> None:
+        self.total, self.right = torch.zeros(2, device=device).unbind()
+        self.seen = 0
+
+    def add(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        self.total = self.total + F.cross_entropy(logits.float(), labels, reduction="sum")
+        self.right = self.right + (logits.argmax(1) == labels).sum()
+        self.seen += len(labels)
+
+    def loss(self) -> float:
+        return self.total.item() / self.seen
+
+    def value(self) -> float:
+        return self.right.item() / self.seen
+
+
 class Curve(Callback):
     """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is lost.
 
-    Best is the highest validation accuracy; of equals the lowest validation loss, then the earliest. The test split
+    Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss, then the earliest. The test split
     is not known here; ``watched`` is read after each epoch and decides nothing. It takes the place of fastai's
     Recorder, which reads the loss after every step.
     """
 
     order = 60  # after what changes the model or the loss
 
-    def __init__(self, patience: int = 0, watched: FaceBatches | None = None) -> None:
+    def __init__(
+        self, patience: int = 0, watched: FaceBatches | None = None, score: type[Score] = ClassScore
+    ) -> None:
         super().__init__()
-        self.patience, self.watched = patience, watched
+        self.patience, self.watched, self.score = patience, watched, score
+        self.criterion = f"valid_{score.criterion}"
 
     def before_fit(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -65,7 +108,7 @@ class Curve(Callback):
         self.best_epoch = 0
         self.best_weights = _copy_of(self.model)
         self.divergence: Divergence | None = None
-        self.most_accurate = (0, -1.0)
+        self.highest = (0, -1.0)
 
     def before_epoch(self) -> None:
         self.started = time.perf_counter()
@@ -77,7 +120,7 @@ class Curve(Callback):
 
     def before_validate(self) -> None:
         self._look()
-        self.valid = _Score(self.dls.device)
+        self.valid = self.score(self.dls.device)
 
     def after_loss(self) -> None:
         if self.training:
@@ -107,54 +150,34 @@ class Curve(Callback):
             "epoch": self.epoch + 1,
             "train_loss": float(np.average(torch.stack(self.losses).tolist(), weights=self.pictures)),
             "valid_loss": self.valid.loss(),
-            "valid_accuracy": self.valid.accuracy(),
+            self.criterion: self.valid.value(),
             "seconds": time.perf_counter() - self.started,
         }
         if not math.isfinite(row["valid_loss"]):
             self.divergence = Divergence(row["epoch"], 0, self.lrs[-1])
             raise CancelFitException
         if self.watched is not None:
-            row["watched_accuracy"] = self._watched_accuracy()
+            row[f"watched_{self.score.criterion}"] = self._watched()
         best = self.rows[self.best_epoch - 1] if self.best_epoch else None
         self.rows.append(row)
-        if best is None or _merit(row) > _merit(best):
+        if best is None or self._merit(row) > self._merit(best):
             self.best_epoch, self.best_weights = row["epoch"], _copy_of(self.model)
-        if row["valid_accuracy"] > self.most_accurate[1]:
-            self.most_accurate = (row["epoch"], row["valid_accuracy"])
-        if self.patience and row["epoch"] - self.most_accurate[0] >= self.patience:
+        if row[self.criterion] > self.highest[1]:
+            self.highest = (row["epoch"], row[self.criterion])
+        if self.patience and row["epoch"] - self.highest[0] >= self.patience:
             raise CancelFitException
 
+    def _merit(self, row: dict[str, float]) -> tuple[float, float]:
+        return row[self.criterion], -row["valid_loss"]
+
     @torch.no_grad()
-    def _watched_accuracy(self) -> float:
-        score = _Score(self.dls.device)
+    def _watched(self) -> float:
+        score = self.score(self.dls.device)
         self.model.eval()
         for pictures, labels in self.watched:
             score.add(self.model(pictures), labels)
-        return score.accuracy()
-
-
-class _Score:
-    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.total, self.right = torch.zeros(2, device=device).unbind()
-        self.seen = 0
-
-    def add(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        self.total = self.total + F.cross_entropy(logits.float(), labels, reduction="sum")
-        self.right = self.right + (logits.argmax(1) == labels).sum()
-        self.seen += len(labels)
-
-    def loss(self) -> float:
-        return self.total.item() / self.seen
-
-    def accuracy(self) -> float:
-        return self.right.item() / self.seen
+        return score.value()
 
 
 def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _merit(row: dict[str, float]) -> tuple[float, float]:
-    return row["valid_accuracy"], -row["valid_loss"]

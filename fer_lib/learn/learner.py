@@ -10,6 +10,7 @@ from fastai.callback.mixup import MixUp
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
 from fastai.learner import Learner, Recorder
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import set_seed
@@ -71,13 +72,20 @@ def train(
     the recipe asks for what there is not, where the loss stops being a finite number (the model then has its last good
     weights) and where a GPU's memory is too small.
     """
-    device = torch.device(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
-        torch.manual_seed(seed + rank_and_processes()[0])
+    with repeatable(recipe, device, seed):
         learner = face_learner(
             faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watch
         )
         return fit(learner, recipe)
+
+
+@contextmanager
+def repeatable(recipe: Recipe, device: torch.device | str, seed: int) -> Iterator[None]:
+    """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's refusal of memory becomes advice."""
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
+        torch.manual_seed(seed + rank_and_processes()[0])
+        yield
 
 
 def face_learner(
@@ -96,9 +104,6 @@ def face_learner(
     Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all parameters, as in Khorrami
     et al.'s code. No progress bar, nothing printed. The precision in use is the learner's attribute ``precision``.
     """
-    device = torch.device(device)
-    if device.type == "cpu":
-        keep_freed_memory()
     counts = class_counts(faces, classes)
     loaders = face_loaders(
         faces,
@@ -109,22 +114,49 @@ def face_learner(
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )
-    model.to(device)
-    callbacks = [*_options(recipe, faces.size[0]), Curve(recipe.patience, _watched(watch, classes, device))]
-    _check_fit(model, faces.size, recipe, len(classes), device)
+    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
+    return learner_of(
+        loaders,
+        model.to(device),
+        recipe,
+        Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
+        Curve(recipe.patience, _watched(watch, classes, device)),
+        outputs=len(classes),
+        precision=precision,
+    )
+
+
+def learner_of(
+    loaders: DataLoaders,
+    model: nn.Module,
+    recipe: Recipe,
+    objective: Objective,
+    curve: Curve,
+    *,
+    outputs: int,
+    precision: Request | Precision = "auto",
+) -> Learner:
+    """The ``Learner`` of any task: what ``face_learner`` makes for one class per picture, given its ``objective`` and ``curve``.
+
+    ``loaders`` of ``learn.loaders``, ``model`` on their device, with ``outputs`` values per picture. Raises ParameterError as ``train`` does.
+    """
+    device = loaders.device
+    if device.type == "cpu":
+        keep_freed_memory()
+    size = tuple(loaders.train.pixels.shape[1:])
+    options = _options(recipe, size[0])
+    _check_fit(model, size, recipe, outputs, device)
     if not isinstance(precision, Precision):
         precision = agreed(choose_precision(model, loaders.train.one_batch(), precision, device))
-    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
-    minimised = build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)
     learner = Learner(
         loaders,
         model,
-        loss_func=F.cross_entropy,
+        loss_func=objective.validated,
         opt_func=partial(
             OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
         ),
         wd_bn_bias=True,
-        cbs=[*precision.callbacks(device), Objective(minimised), *callbacks, *together()],
+        cbs=[*precision.callbacks(device), objective, *options, curve, *together()],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop

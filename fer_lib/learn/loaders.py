@@ -131,22 +131,54 @@ def face_loaders(
     Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``, float32
     (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another emotion.
     """
-    splits = {name: faces.split(name) for name in ("train", "valid")}
-    for name, part in splits.items():
-        if not len(part):
-            raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    labels = {name: part.labels(classes) for name, part in splits.items()}
-    train = FaceBatches(
-        splits["train"].pixels,
-        labels["train"] if targets is None else targets,
+    train, valid = (training_split(faces, name).labels(classes) for name in ("train", "valid"))
+    return target_loaders(
+        faces,
+        train if targets is None else targets,
+        valid,
         batch_size,
         device=device,
-        shuffle=True,
         augmentation=augmentation,
         seed=seed,
     )
-    valid = FaceBatches(splits["valid"].pixels, labels["valid"], batch_size, device=device)
-    return DataLoaders(train, valid, device=torch.device(device))
+
+
+def target_loaders(
+    faces: FaceSet,
+    train: np.ndarray | torch.Tensor,
+    valid: np.ndarray | torch.Tensor,
+    batch_size: int = 64,
+    *,
+    device: torch.device | str = "cpu",
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+) -> DataLoaders:
+    """As ``face_loaders``, with the targets of the training pictures, ``train``, and of the validation pictures, ``valid``, in their order.
+
+    What a target is, is the business of the loss and of the score. Raises DataError where a split is empty.
+    """
+    learned, validated = (training_split(faces, name).pixels for name in ("train", "valid"))
+    return DataLoaders(
+        FaceBatches(
+            learned,
+            train,
+            batch_size,
+            device=device,
+            shuffle=True,
+            augmentation=augmentation,
+            seed=seed,
+        ),
+        FaceBatches(validated, valid, batch_size, device=device),
+        device=torch.device(device),
+    )
+
+
+def training_split(faces: FaceSet, name: str) -> FaceSet:
+    """The split ``name`` of ``faces``, which a training cannot do without: DataError where it is empty."""
+    part = faces.split(name)
+    if not len(part):
+        raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
+    return part
 
 
 def batches(

@@ -1,5 +1,7 @@
 """Which loss is minimised, and which one is validated."""
 
+from collections.abc import Callable
+
 import torch
 from fastai.callback.core import Callback
 from torch import nn
@@ -7,15 +9,17 @@ from torch.nn import functional as F
 
 
 class Objective(Callback):
-    """The recipe's loss while training; plain cross-entropy while validating, whatever was trained with.
+    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was trained with.
 
     So the validation losses of trainings with different losses can be compared. A loss with ``needs_features`` is
     given the input of the network's layer ``output`` too.
     """
 
-    def __init__(self, minimised: nn.Module) -> None:
+    def __init__(
+        self, minimised: nn.Module, validated: Callable[..., torch.Tensor] = F.cross_entropy
+    ) -> None:
         super().__init__()
-        self.minimised = minimised
+        self.minimised, self.validated = minimised, validated
         self.hook: torch.utils.hooks.RemovableHandle | None = None
 
     def before_train(self) -> None:
@@ -32,7 +36,7 @@ class Objective(Callback):
 
     def before_validate(self) -> None:
         self.close()
-        self.learn.loss_func = F.cross_entropy
+        self.learn.loss_func = self.validated
 
     def close(self) -> None:
         """Take the hook off the network, which fastai has no event for where a training is interrupted."""
