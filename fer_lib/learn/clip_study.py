@@ -76,7 +76,7 @@ def leave_one_out(
     for name, given in (("recipe", recipes), ("seed", seeds), ("fold", folds)):
         if not len(given):
             raise ParameterError(f"a study of clips needs at least one {name}")
-    _check(clips, folds)
+    require_apart(clips, folds)
     count = len(clips.lengths)
     train, valid, test = (_masks(folds, part, count) for part in range(3))
     used = (train | valid | test).any(axis=0)
@@ -151,7 +151,8 @@ def _masks(folds: Sequence[ClipFold], part: int, count: int) -> np.ndarray:
     return masks
 
 
-def _check(clips: "Clips", folds: Sequence[ClipFold]) -> None:
+def require_apart(clips: "Clips", folds: Sequence[ClipFold]) -> None:
+    """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is tested twice."""
     subjects = np.asarray(clips.subjects)
     names = ("learned from", "selected on", "tested")
     for number, fold in enumerate(folds):
