@@ -163,13 +163,13 @@ class LSTMs(nn.Module):
         running = int(packed.batch_sizes[0])
         state = gates.new_zeros(networks, self.hidden, running)
         cell = torch.zeros_like(state)
-        ended, start = [], 0
-        for count in packed.batch_sizes.tolist():
+        ended = []
+        counts = packed.batch_sizes.tolist()
+        # Split at once: the gradient of each single slice would be as large as all of them.
+        for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
             if count < running:  # clips come longest first: those that have ended are the last ones
                 ended.append(state[:, :, count:])
                 state, cell, running = state[:, :, :count], cell[:, :, :count], count
-            now = gates[:, :, start : start + count]
-            start += count
             entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
             cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
             state = leaving.sigmoid() * cell.tanh()
@@ -186,10 +186,8 @@ class LSTMs(nn.Module):
         bias = layer.bias - (weight @ scaling.mean[:, :, None])[..., 0]
         networks, rows, features = weight.shape
         if alike:
-            product = (weight.reshape(-1, features) @ frames.T).view(networks, rows, -1)
-        else:
-            product = weight @ frames.view(-1, networks, features).permute(1, 2, 0)
-        return product + bias[:, :, None]
+            return torch.addmm(bias.view(-1, 1), weight.view(-1, features), frames.T).view(networks, rows, -1)
+        return torch.baddbmm(bias[:, :, None], weight, frames.view(-1, networks, features).permute(1, 2, 0))
 
 
 class SeededDropout(nn.Module):
