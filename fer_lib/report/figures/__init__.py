@@ -18,6 +18,7 @@ from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
 from fer_lib.report.figures.interventions import dose_response, effect_map, filter_gallery, silencing
 from fer_lib.report.figures.projections import cascade_lines, localisation_dots
+from fer_lib.report.figures.reliability import reliability_diagram
 from fer_lib.report.figures.selection import selection_dumbbells
 from fer_lib.report.figures.study import (
     cost_and_accuracy,
@@ -40,6 +41,7 @@ from fer_lib.report.figures.training import (
     learning_curve,
     per_class_bars,
 )
+from fer_lib.report.figures.transfer import factor_dots, transfer_drops, transfer_matrix, tuning_curves
 from fer_lib.report.figures.worked_example import how_it_works
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "expressions",
     "extremum_points",
     "face_rows",
+    "factor_dots",
     "filter_gallery",
     "filter_strengths",
     "first_layer_filters",
@@ -76,6 +79,7 @@ __all__ = [
     "per_class_bars",
     "planted_curves",
     "portraits",
+    "reliability_diagram",
     "response_histograms",
     "sample_grid",
     "selection_dumbbells",
@@ -85,6 +89,9 @@ __all__ = [
     "structure_loss_map",
     "survivor_panels",
     "switched_units",
+    "transfer_drops",
+    "transfer_matrix",
+    "tuning_curves",
     "unit_counts",
     "variance_bars",
 ]

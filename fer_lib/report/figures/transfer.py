@@ -1,0 +1,230 @@
+"""Figures of transfer: from one face set to another, with few pictures of one's own, and under single factors of the picture."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from fer_lib.report.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    listing,
+    percent,
+    require_columns,
+)
+
+_BOUNDED = ["accuracy", "low", "high"]
+
+
+def _points(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def transfer_matrix(table: pd.DataFrame) -> Drawn:
+    """Accuracy of networks (rows: what they learned from) on face sets (columns), in per cent, with half the width of the interval; the null in the last row.
+
+    A frame marks cells of one and the same set. ``table`` from ``report.transfer.matrix_table``. Data: ``trained_on``, ``tested_on``, ``accuracy``, ``low``, ``high``, ``pictures``.
+    """
+    columns = ["trained_on", "tested_on", *_BOUNDED, "pictures"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    rows, names = list(data["trained_on"].unique()), list(data["tested_on"].unique())
+    half = (data["high"] - data["low"]) / 2
+    text = [
+        f"{100 * value:.1f}" + ("" if pd.isna(width) else f"\n± {100 * width:.1f}")
+        for value, width in zip(data["accuracy"], half, strict=True)
+    ]
+    shape = {"index": "trained_on", "columns": "tested_on"}
+    values = 100 * data.pivot(**shape, values="accuracy").loc[rows, names]
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.56 * len(rows)))
+    sns.heatmap(
+        values,
+        ax=axes,
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        annot=data.assign(text=text).pivot(**shape, values="text").loc[rows, names],
+        fmt="",
+        annot_kws={"fontsize": 9},
+        linewidths=0.8,
+        linecolor="white",
+        cbar_kws={"label": "accuracy (%)"},
+    )
+    same = data[data["trained_on"].eq(data["tested_on"])]
+    for name in same["tested_on"]:
+        place = (names.index(name), rows.index(name))
+        axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor=INK, linewidth=2, clip_on=False))
+    axes.set(xlabel="tested on (framed: the set learned from)", ylabel="learned from")
+    axes.tick_params(length=0)
+    axes.set_yticklabels(rows, rotation=0)
+    other = data[data["trained_on"].isin(names) & data["trained_on"].ne(data["tested_on"])]
+    told = [f"from {r.trained_on} to {r.tested_on} {percent(r.accuracy)}" for r in other.itertuples()]
+    alt = (
+        f"Heat map of accuracy, {len(names)} sets learned from by the same {len(names)} sets tested on. On the diagonal: "
+        f"{listing([f'{r.tested_on} {percent(r.accuracy)}' for r in same.itertuples()])}. Off it: {listing(told)}."
+    )
+    for name in rows[len(names) :]:
+        own = data[data["trained_on"].eq(name)]
+        said = listing([f"{r.tested_on} {percent(r.accuracy)}" for r in own.itertuples()])
+        alt += f" Row {name}: {said}."
+    return figure, data, alt
+
+
+def transfer_drops(table: pd.DataFrame) -> Drawn:
+    """What networks from elsewhere lose on each set against the set's own network: dots with intervals, in points, below one heading per set.
+
+    ``table`` from ``report.transfer.drop_table``. Data: ``trained_on``, ``tested_on``, ``difference``, ``low``, ``high``.
+    """
+    columns = ["trained_on", "tested_on", "difference", "low", "high"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    sets = list(data["tested_on"].unique())
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.25 * (len(data) + len(sets))))
+    places, spot = [], 0.0
+    for tested in sets:
+        places.append((spot, f"tested on {tested}", True))
+        for row in data[data["tested_on"].eq(tested)].itertuples():
+            spot += 1
+            joint = row.trained_on not in sets
+            _dot(axes, spot, row.difference, row.low, row.high, VERMILION if joint else BLUE, joint)
+            places.append((spot, f"learned from {row.trained_on}", False))
+        spot += 1.3
+    _zero(axes, places)
+    axes.set_xlabel("accuracy against the set's own network (percentage points)")
+    told = [
+        f"{r.tested_on} from {r.trained_on} {_points(r.difference)}"
+        + ("" if pd.isna(r.low) else f" ({_points(r.low)} to {_points(r.high)})")
+        for r in data.itertuples()
+    ]
+    return figure, data, f"Dots with intervals beside a line at zero, in points of accuracy: {listing(told)}."
+
+
+def _dot(axes: Axes, spot: float, value: float, low: float, high: float, colour: str, filled: bool) -> None:
+    if not pd.isna(low):
+        axes.hlines(spot, low, high, color=colour, linewidth=1.8)
+    face = colour if filled else "white"
+    axes.plot(value, spot, "D" if filled else "o", color=colour, markerfacecolor=face, markersize=6)
+
+
+def _zero(axes: Axes, places: list[tuple[float, str, bool]]) -> None:
+    """A line at zero, and the names of the rows at their ``places``, headings dark."""
+    axes.axvline(0, color=INK, linestyle="--", linewidth=1.2)
+    axes.set_yticks([spot for spot, *_ in places], [name for _, name, _ in places], fontsize=9)
+    for tick, (_, _, heading) in zip(axes.get_yticklabels(), places, strict=True):
+        tick.set(color=INK if heading else MUTED, weight="bold" if heading else "normal")
+    axes.set_ylim(places[-1][0] + 0.6, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+
+
+_STARTS = {"pretrained": (BLUE, "o", "-"), "scratch": (VERMILION, "s", "--")}
+
+
+def tuning_curves(table: pd.DataFrame, source: str, target: str, null: float) -> Drawn:
+    """Accuracy on ``target`` by the share of it that was learned from: networks that had learned ``source`` before, and networks that start anew.
+
+    A mark per draw, a line through the means. ``table``: ``start``, ``fraction`` (per cent), ``draw``, ``accuracy``, ``train_pictures``, as of ``learn.fine_tuning``; ``null``: the
+    share of the commonest class. Data: these columns and ``null``.
+    """
+    columns = ["start", "fraction", "draw", "accuracy", "train_pictures"]
+    require_columns(table, columns)
+    data = table[columns].assign(null=null).reset_index(drop=True)
+    fractions = sorted(data["fraction"].unique())
+    place = {fraction: spot for spot, fraction in enumerate(fractions)}
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    names = {"pretrained": f"learned {source} before", "scratch": "from scratch"}
+    told = []
+    for shift, (start, (colour, marker, dashes)) in zip((-0.06, 0.06), _STARTS.items(), strict=True):
+        part = data[data["start"].eq(start)]
+        means = part.groupby("fraction")["accuracy"].mean()
+        spots = np.array([place[f] for f in means.index]) + shift
+        axes.plot(spots, means, color=colour, linestyle=dashes, label=names[start])
+        axes.plot(
+            part["fraction"].map(place) + shift,
+            part["accuracy"],
+            marker,
+            color=colour,
+            markerfacecolor="white",
+            markersize=5,
+        )
+        told.append(f"{names[start]}: " + ", ".join(f"{percent(mean)} at {f} %" for f, mean in means.items()))
+    axes.axhline(null, color=INK, linestyle=":", linewidth=1.3, label=f"commonest class: {percent(null)}")
+    pictures = data.groupby("fraction")["train_pictures"].mean()
+    axes.set_xticks(
+        list(place.values()), [f"{f} %\n{pictures[f]:,.0f} pictures" for f in fractions], fontsize=8
+    )
+    axes.set(xlabel=f"share of {target} learned from", ylabel=f"accuracy on {target}")
+    axes.set_ylim(0, min(1.0, 1.12 * data["accuracy"].max()))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.grid(axis="y")
+    figure.legend(loc="outside upper left", ncols=3, fontsize=9)
+    alt = (
+        f"Two lines of accuracy on {target} over the share of it that was learned from. {'. '.join(told)}. A dotted line marks the commonest class, "
+        f"{percent(null)}."
+    )
+    return figure, data, alt
+
+
+def factor_dots(table: pd.DataFrame, base: str, other: str) -> Drawn:
+    """What each factor of the picture takes from networks' accuracy, in points: left added to faces of ``base``, right taken from faces of ``other``.
+
+    ``table``: ``network`` (the set that it learned from), ``factor`` (empty: all of them), ``direction``, ``difference``, ``low``, ``high``, as ``report.transfer_parts.factor_table`` makes
+    it. A marker per network. Data: these columns.
+    """
+    columns = ["network", "factor", "direction", "difference", "low", "high"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    networks = list(data["network"].unique())
+    titles = {"add": f"{base} faces and …", "remove": f"{other} faces without …"}
+    every = data[data["direction"].eq("all")]
+    shown = pd.concat([data, every.assign(direction="add"), every.assign(direction="remove")])
+    shown.loc[shown["direction"].eq("remove") & shown["factor"].eq(""), ["difference", "low", "high"]] *= -1
+    lead = shown[shown["direction"].eq("add") & shown["network"].eq(networks[0])]
+    order = list(lead.sort_values("difference")["factor"])
+    marks = ((BLUE, "o"), (VERMILION, "s"), (ORANGE, "^"), (INK, "D"))
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 1.2 + 0.3 * len(order)), sharey=True)
+    for axes, (direction, title) in zip(panels, titles.items(), strict=True):
+        for number, network in enumerate(networks):
+            colour, marker = marks[number % len(marks)]
+            part = shown[shown["direction"].eq(direction) & shown["network"].eq(network)]
+            part = part.set_index("factor").loc[order]
+            spots = np.arange(len(order)) + 0.22 * (number - (len(networks) - 1) / 2)
+            known = part["low"].notna().to_numpy()
+            ends = part[["low", "high"]].to_numpy()[known]
+            axes.hlines(spots[known], ends.min(axis=1), ends.max(axis=1), color=colour, linewidth=1.6)
+            axes.plot(
+                part["difference"],
+                spots,
+                marker,
+                color=colour,
+                markersize=5,
+                markerfacecolor="white" if number % 2 else colour,
+                label=f"learned from {network}",
+            )
+        axes.axvline(0, color=INK, linestyle="--", linewidth=1.1)
+        axes.set_title(title, fontsize=10)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.hlines(np.arange(len(order) - 1) + 0.5, *axes.get_xlim(), color=RULE, linewidth=0.5)
+    panels[0].set_yticks(range(len(order)), [name or "all of them" for name in order])
+    panels[0].invert_yaxis()
+    figure.supxlabel("change of accuracy (percentage points)", fontsize=10)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
+    told = []
+    for network in networks:
+        part = data[data["network"].eq(network)]
+        all_of = part.loc[part["direction"].eq("all"), "difference"].item()
+        alone = part[part["direction"].eq("add")].sort_values("difference")
+        said = [f"{r.factor} {_points(r.difference)}" for r in alone.itertuples()]
+        told.append(
+            f"The network that learned from {network} changes by {_points(all_of)} points with all of them, alone by: {listing(said)}."
+        )
+    return figure, data, f"Two panels of dots with intervals beside a line at zero. {' '.join(told)}"
