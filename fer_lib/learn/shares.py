@@ -17,6 +17,10 @@ def share_of(
     """
     if not 0 < fraction <= 100:
         raise ParameterError(f"a fraction of {fraction} per cent; give more than 0, at most 100")
+    if least < 1:
+        raise ParameterError(
+            f"least is {least}; a class without a picture cannot be learned, give at least 1"
+        )
     split = faces.table["split"].to_numpy()
     emotion = faces.table["emotion"].to_numpy()
     for name in classes:

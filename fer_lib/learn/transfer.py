@@ -82,7 +82,7 @@ def cross_dataset(
     if not seeds:
         raise ParameterError("no seed to train from; give at least one")
     _require_comparable(sets)
-    classes = classes or common_classes(sets)
+    classes = _among(common_classes(sets), classes)
     kept, dropped = {}, []
     for name, faces in sets.items():
         kept[name], gone = mapped(faces, classes)
@@ -133,6 +133,18 @@ def cross_dataset(
         networks,
         precision,
     )
+
+
+def _among(common: tuple[str, ...], asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The ``common`` classes, or of them those ``asked`` for, in the order of the common ones."""
+    if asked is None:
+        return common
+    chosen = tuple(name for name in common if name in asked)
+    if len(chosen) < max(2, len(asked)):
+        raise ParameterError(
+            f"classes {', '.join(asked) or 'none'}: give at least two, each once, of those that all sets have: {', '.join(common)}"
+        )
+    return chosen
 
 
 def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
