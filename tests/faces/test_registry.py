@@ -374,6 +374,18 @@ def test_other_numbers_of_frames_are_for_clips_only(ask, data):
     assert fingerprint("micro", clip_frames=0) != fingerprint("micro") == fingerprint("micro", clip_frames=16)
 
 
+def test_real_clips_are_kept_apart_by_their_number_of_frames(data):
+    from fer_lib.faces.export import export_faces
+    from fer_lib.faces.synthetic.generate import Recipe, face_table
+
+    recipe = Recipe("micro", 3, 16, 0)
+    table = face_table(recipe, recipe.plan()).groupby("subject").head(16)
+    export_faces(FaceSet("micro", np.zeros((48, 16, 16), np.uint8), table), "casme2", data)
+    kept = [len(open_faces("casme2", size=16, clip_frames=frames)) for frames in (16, 3, 0, 3)]
+    assert kept == [48, 9, 48, 9] and len(read_anew("casme2", 16, clip_frames=3)) == 9
+    assert len({fingerprint("casme2", size=16, clip_frames=frames) for frames in (16, 3, 0)}) == 3
+
+
 def test_a_synthetic_set_is_listed_as_it_is_made():
     from fer_lib.faces.synthetic.domains import DOMAINS
 
