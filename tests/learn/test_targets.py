@@ -52,3 +52,9 @@ def test_pictures_of_other_splits_need_no_votes(faces, classes):
 def test_absent_columns_are_named(faces, classes):
     with pytest.raises(DataError, match="no column vote_happiness;"):
         vote_shares(with_votes(faces, neutral=1), classes)
+
+
+def test_votes_of_another_split_come_in_its_order(faces, classes):
+    voted = with_votes(faces, neutral=np.arange(60), happiness=60 - np.arange(60))
+    shares = vote_shares(voted, classes, split="test")
+    assert shares[:, 0].tolist() == pytest.approx((np.arange(46, 60) / 60).tolist())
