@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from fer_lib.console import AsJson, DataDir, console, print_json, print_table, use_data_dir
+from fer_lib.faces.frames import CLIP_FRAMES
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
@@ -18,6 +19,9 @@ SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbo
 Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
 Size = Annotated[int, typer.Option(min=0, help="Side of a picture in pixels; 0 takes the set's own.")]
 FaceSeed = Annotated[int, typer.Option(min=0, help="Synthetic: seed of people and pictures.")]
+ClipFrames = Annotated[
+    int, typer.Option(min=0, help="Clips: frames of each, evenly from onset to offset; 0 takes all.")
+]
 
 
 @data_app.command("list")
@@ -45,6 +49,7 @@ def data_make(
     subjects: Subjects = 0,
     size: Size = 0,
     seed: FaceSeed = 0,
+    clip_frames: ClipFrames = CLIP_FRAMES,
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
     from fer_lib.errors import ParameterError
@@ -52,7 +57,7 @@ def data_make(
 
     if name in REGISTRY and REGISTRY[name].reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {_synthetic_names()}")
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
     people = faces.table["subject"].nunique()
     console.print(
         f"{name}: {len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels, "
@@ -193,6 +198,7 @@ def data_export(
     subjects: Subjects = 0,
     size: Size = 0,
     seed: FaceSeed = 0,
+    clip_frames: ClipFrames = CLIP_FRAMES,
     data_dir: DataDir = None,
 ) -> None:
     """Write a set out in the official layout of a real one, to run its reader and its protocols."""
@@ -201,7 +207,7 @@ def data_export(
 
     use_data_dir(data_dir)
     export_folder(layout, folder)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
     faces = leave_out(faces, without or [])
     written = export_faces(faces, layout, folder)
     console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)

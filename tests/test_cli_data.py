@@ -58,7 +58,21 @@ def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
     options = ("--subjects", 9, "--size", 96, "--seed", 4)
     code, out, _ = ferbook(monkeypatch, capsys, "make", "wild", *options)
     assert code == 0 and out.startswith("wild: 6 pictures of 3 people, 48 × 48 pixels, checksum ")
-    assert asked == [{"name": "wild", "subjects": 9, "size": 96, "face_seed": 4}]
+    assert asked == [{"name": "wild", "subjects": 9, "size": 96, "face_seed": 4, "clip_frames": 16}]
+
+
+@pytest.mark.parametrize("words", [["make", "micro"], ["export", "micro", "--as", "fer2013"]])
+def test_clips_are_made_and_exported_at_full_rate_where_that_is_asked(
+    asked, monkeypatch, capsys, tmp_path, words
+):
+    folder = [tmp_path / "sets"] if words[0] == "export" else []
+    code, _, _ = ferbook(monkeypatch, capsys, *words, *folder, "--clip-frames", 0)
+    assert code == 0 and [given["clip_frames"] for given in asked] == [0]
+
+
+def test_a_number_of_frames_for_a_set_without_clips_is_refused(monkeypatch, capsys):
+    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--clip-frames", 8)
+    assert code == 2 and "lab has no clips" in err
 
 
 @pytest.mark.parametrize(("name", "told"), [("ckplus", "ckplus is a real set"), ("labb", "'labb'")])

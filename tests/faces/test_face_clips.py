@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_lib import params
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.clips import CLIP_SETS, clips_of, resampled
 from fer_lib.faces.faceset import FaceSet
@@ -96,7 +97,7 @@ def test_an_emotion_that_is_no_class_is_named():
 
 
 def test_sets_with_clips_are_those_that_the_registry_opens_as_such():
-    assert CLIP_SETS == ("micro", "casme2", "samm")
+    assert CLIP_SETS == ("micro", "casme2", "samm") == params.CLIP_SETS
     assert {name for name, source in REGISTRY.items() if source.clips} == set(CLIP_SETS)
 
 
