@@ -98,45 +98,40 @@ def spot(trajectory: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
     return np.take_along_axis(frames, best[:, None], axis=1)[:, 0].astype(np.int64)
 
 
-def pixel_trajectory(clips: Clips, *, off: bool = False, smoothed_over: int = SMOOTHED_OVER) -> np.ndarray:
-    """float64 (C, T): mean absolute difference in grey levels of each frame to the clip's first, smoothed; NaN beyond its end.
+def pixel_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> dict[str, np.ndarray]:
+    """Mean absolute difference in grey levels of each frame to each of ``REFERENCES``, smoothed: float64 (C, T), NaN beyond a clip's end."""
 
-    With ``off`` the difference to the straight line from the first to the last frame (``off_line``).
+    def changes(pictures: np.ndarray) -> np.ndarray:
+        return (pictures.astype(np.float64) - pictures[0]).reshape(len(pictures), -1, 1)
+
+    return _trajectories(clips, changes, smoothed_over)
+
+
+def flow_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> dict[str, np.ndarray]:
+    """Mean length in pixels of the displacements from the first frame to each frame, smoothed: float64 (C, T), NaN beyond a clip's end.
+
+    By reference: as they are, or of what they differ from displacements that grow steadily to those of the last frame.
     """
 
-    def distance(number: int, length: int) -> np.ndarray:
-        pictures = clips.faces.gather(clips.rows[number, :length]).astype(np.float64)
-        return np.abs(_away(pictures - pictures[0], clips.frames[number, :length], off)).mean(axis=1)
-
-    return smoothed(_per_clip(clips, distance), smoothed_over)
-
-
-def flow_trajectory(clips: Clips, *, off: bool = False, smoothed_over: int = SMOOTHED_OVER) -> np.ndarray:
-    """float64 (C, T): mean length in pixels of the displacements from the clip's first frame to each frame, smoothed; NaN beyond its end.
-
-    With ``off`` of what they differ from displacements that grow steadily to those of the last frame (``off_line``).
-    """
-
-    def distance(number: int, length: int) -> np.ndarray:
-        pictures = clips.faces.gather(clips.rows[number, :length])
+    def changes(pictures: np.ndarray) -> np.ndarray:
         flow = displacements(np.broadcast_to(pictures[0], pictures.shape), pictures)
-        away = _away(flow, clips.frames[number, :length], off).reshape(length, -1, 2)
-        return np.linalg.norm(away, axis=2).mean(axis=1)
+        return flow.reshape(len(pictures), -1, 2)
 
-    return smoothed(_per_clip(clips, distance), smoothed_over)
-
-
-def _away(values: np.ndarray, frames: np.ndarray, off: bool) -> np.ndarray:
-    """(T, F) of the ``values`` (T, …) of one clip, less the line through its ends where ``off``."""
-    flat = values.reshape(len(values), -1)
-    return off_line(flat[None], frames[None], np.array([len(flat)]))[0] if off else flat
+    return _trajectories(clips, changes, smoothed_over)
 
 
-def _per_clip(clips: Clips, distance: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    found = np.full(clips.rows.shape, np.nan)
+def _trajectories(
+    clips: Clips, changes: Callable[[np.ndarray], np.ndarray], smoothed_over: int
+) -> dict[str, np.ndarray]:
+    """From the ``changes`` (T, places, directions) of a clip's pictures (T, H, W) since the first, their mean length at each frame."""
+    found = {reference: np.full(clips.rows.shape, np.nan) for reference in REFERENCES}
     for number, length in enumerate(clips.lengths.tolist()):
-        found[number, :length] = distance(number, length)
-    return found
+        changed = changes(clips.faces.gather(clips.rows[number, :length]))
+        frames = clips.frames[number : number + 1, :length]
+        straight = off_line(changed.reshape(1, length, -1), frames, np.array([length]))
+        for reference, away in zip(REFERENCES, (changed, straight.reshape(changed.shape)), strict=True):
+            found[reference][number, :length] = np.linalg.norm(away, axis=2).mean(axis=1)
+    return {reference: smoothed(values, smoothed_over) for reference, values in found.items()}
 
 
 def spotting_errors(
@@ -163,16 +158,18 @@ def spotting_errors(
             raise DataError(
                 f"the features {name!r} have the shape {np.shape(given)} for clips {clips.rows.shape}; expected (clips, frames, features)"
             )
-    tables = []
-    for reference in REFERENCES:
-        off = reference != "onset"
-        ways = {
-            name: trajectory(given, clips.lengths, clips.frames if off else None, smoothed_over=smoothed_over)
-            for name, given in features.items()
+    ways = {
+        name: {
+            "onset": trajectory(given, clips.lengths, smoothed_over=smoothed_over),
+            "both ends": trajectory(given, clips.lengths, clips.frames, smoothed_over=smoothed_over),
         }
-        ways["pixels"] = pixel_trajectory(clips, off=off, smoothed_over=smoothed_over)
-        ways["optical flow"] = flow_trajectory(clips, off=off, smoothed_over=smoothed_over)
-        for name, way in ways.items():
+        for name, given in features.items()
+    }
+    ways["pixels"] = pixel_trajectories(clips, smoothed_over=smoothed_over)
+    ways["optical flow"] = flow_trajectories(clips, smoothed_over=smoothed_over)
+    tables = []
+    for name, by_reference in ways.items():
+        for reference, way in by_reference.items():
             found = spot(way, clips.frames, clips.lengths)
             tables.append(_errors(clips, name, reference, found, np.abs(found - clips.apex)))
     half_way = np.abs(2 * clips.frames - (clips.onset + clips.offset)[:, None])
@@ -214,8 +211,8 @@ def filter_trajectories(
 
     Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in between; each clip's
     responses are interpolated at ``steps`` points. ``change``: the mean over clips of the response less that at the onset, in standard deviations of the
-    filter's responses over all frames (0 for a filter that never changes); ``low`` and ``high``: 95 % percentiles over draws of whole subjects. ``clips``: how many there are at
-    that point: one with its apex at an end has no way there.
+    filter's responses over all frames (0 for a filter that never changes); ``low`` and ``high``: 95 % percentiles over draws of whole subjects, NaN for fewer than two. ``clips``: how
+    many there are at that point: one with its apex at an end has no way there.
 
     Raises what ``explain.filters.maximal_responses`` raises; ParameterError for a filter that the layer does not have, or fewer than 3 steps.
     """
@@ -227,33 +224,54 @@ def filter_trajectories(
     wrong = [number for number in chosen.tolist() if not 0 <= number < maxima.shape[1]]
     if wrong:
         raise ParameterError(f"filter {wrong[0]}: layer {layer!r} has those from 0 to {maxima.shape[1] - 1}")
-    maxima = maxima[:, chosen]
-    spread = maxima.std(axis=0)
-    maxima /= np.where(spread > 1e-7 * np.abs(maxima).max(axis=0), spread, np.inf)
     grid = np.linspace(0, 2, steps)
+    changes = _changes(maxima[:, chosen], shown, clips, grid)
+    known = ~np.isnan(changes)
+    sums = cluster_sums(np.where(known, changes, 0), clips.subjects)
+    counts = cluster_sums(known[:, 0].astype(np.float64), clips.subjects)
+    tables = []
+    for column, number in enumerate(chosen.tolist()):
+        change, low, high = _mean_change(sums[:, column], counts, draws, seed)
+        columns = {"progress": grid, "change": change, "low": low, "high": high}
+        clips_there = counts.sum(axis=0).astype(np.int64)
+        tables.append(pd.DataFrame({"filter": number} | columns | {"clips": clips_there}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _changes(maxima: np.ndarray, shown: np.ndarray, clips: Clips, grid: np.ndarray) -> np.ndarray:
+    """float64 (C, K, steps): change of each filter since the onset at each progress of ``grid``, NaN where a clip has no way there.
+
+    ``maxima`` (M, K): the responses to the pictures ``shown`` (M,), ascending indices into ``clips.faces``.
+    """
+    spread = maxima.std(axis=0)
+    maxima = maxima / np.where(spread > 1e-7 * np.abs(maxima).max(axis=0), spread, np.inf)
     way = progress(clips)
-    changes = np.full((len(clips.rows), len(chosen), steps), np.nan)
+    changes = np.full((len(clips), maxima.shape[1], len(grid)), np.nan)
     for number, length in enumerate(clips.lengths.tolist()):
         responses = maxima[np.searchsorted(shown, clips.rows[number, :length])]
         # Each frame's share in each point of the grid, the same for all filters.
         shares = [np.interp(grid, way[number, :length], frame) for frame in np.eye(length)]
-        changes[number] = (responses - responses[0]).T @ np.array(shares)
-        changes[number, :, (grid < way[number, 0]) | (grid > way[number, length - 1])] = np.nan
-    known = ~np.isnan(changes)
-    sums = cluster_sums(np.where(known, changes, 0), clips.subjects)
-    counts = cluster_sums(known.astype(np.float64), clips.subjects)
-    tail = (1 - CONFIDENCE) / 2
-    tables = []
-    for column, number in enumerate(chosen.tolist()):
-        both = np.stack([sums[:, column], counts[:, column]], axis=1)
-        total, clips_there = both.sum(axis=0)
-        drawn = resampled_sums(both, draws, seed)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            low, high = np.nanquantile(drawn[:, 0] / drawn[:, 1], (tail, 1 - tail), axis=0)
-            change = total / clips_there
-        columns = {"progress": grid, "change": change, "low": low, "high": high}
-        tables.append(pd.DataFrame({"filter": number} | columns | {"clips": clips_there.astype(np.int64)}))
-    return pd.concat(tables, ignore_index=True)
+        there = (grid >= way[number, 0]) & (grid <= way[number, length - 1])
+        changes[number, :, there] = ((responses - responses[0]).T @ np.array(shares)[:, there]).T
+    return changes
+
+
+def _mean_change(
+    sums: np.ndarray, counts: np.ndarray, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lower and upper bound (steps,) of changes that add up to ``sums`` over ``counts`` clips of each person, both (people, steps)."""
+    total, clips = sums.sum(axis=0), counts.sum(axis=0)
+    change, low, high = np.full((3, len(total)), np.nan)
+    change[clips > 0] = total[clips > 0] / clips[clips > 0]
+    several = (counts > 0).sum(axis=0) > 1
+    if several.any():
+        drawn = resampled_sums(np.stack([sums[:, several], counts[:, several]], axis=1), draws, seed)
+        tail = (1 - CONFIDENCE) / 2
+        # A draw may miss everybody who has a way there.
+        with np.errstate(invalid="ignore"):
+            bounds = np.nanquantile(drawn[:, 0] / drawn[:, 1], (tail, 1 - tail), axis=0)
+        low[several], high[several] = bounds
+    return change, low, high
 
 
 def progress(clips: Clips) -> np.ndarray:

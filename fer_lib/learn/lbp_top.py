@@ -91,7 +91,7 @@ def lbp_top(clips: Clips, blocks: int = BLOCKS, radii: tuple[int, int, int] = RA
     if len(short):
         clip = short[0]
         raise DataError(
-            f"clip {clips.sequences[clip]!r} of {clips.subjects[clip]!r} has {clips.lengths[clip]} frames, and patterns over time with the radius "
+            f"clip {clips.sequences[clip]} of {clips.subjects[clip]} has {clips.lengths[clip]} frames, and patterns over time with the radius "
             f"{radii[2]} need {2 * radii[2] + 1}; give a smaller radius, or leave it out"
         )
     bins = uniform_patterns()
