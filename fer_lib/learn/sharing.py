@@ -11,12 +11,12 @@ import numpy as np
 from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 
-_TFD = "gathered from other sets, among them {} (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
+_TFD = "TFD was gathered from other sets, {} among them (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
 
 OVERLAPS: dict[frozenset[str], str] = {
-    frozenset({"tfd", "ckplus"}): "TFD was " + _TFD.format("Cohn-Kanade, whose pictures are also in CK+"),
-    frozenset({"tfd", "jaffe"}): "TFD was " + _TFD.format("JAFFE"),
-    frozenset({"tfd", "mmi"}): "TFD was " + _TFD.format("MMI"),
+    frozenset({"tfd", "ckplus"}): _TFD.format("Cohn-Kanade, whose pictures are also in CK+,"),
+    frozenset({"tfd", "jaffe"}): _TFD.format("JAFFE"),
+    frozenset({"tfd", "mmi"}): _TFD.format("MMI"),
     frozenset({"fer2013", "ferplus"}): (
         "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
     ),

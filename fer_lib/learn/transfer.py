@@ -31,7 +31,7 @@ class TransferStudy:
 
     ``sets``: their names, in the order given. ``classes``: the emotions told apart. ``table``: one row per training × tested set × seed with ``trained_on``,
     ``tested_on``, ``seed``, ``accuracy`` (share of the test pictures), ``train_pictures``, ``test_pictures`` and what ``learn.study.training_row``
-    says of the training. ``answers``: (trained on, tested on, seed) -> float32 (test pictures, classes), probabilities in the order of ``tests``, the test
+    says of the training. ``faces``: each set as it was learned from and tested: of the classes, with the test pictures left out that are not tested. ``answers``: (trained on, tested on, seed) -> float32 (test pictures, classes), probabilities in the order of ``tests``, the test
     pictures of each set. ``networks``: (trained on, seed) -> the network, with the weights that validation chose.
 
     ``dropped``: ``faces``, ``emotion``, ``pictures`` that have no counterpart in another set (an empty emotion: unlabelled). ``shared``: for each pair
@@ -43,6 +43,7 @@ class TransferStudy:
     classes: tuple[str, ...]
     table: pd.DataFrame
     answers: dict[tuple[str, str, int], np.ndarray]
+    faces: dict[str, FaceSet]
     tests: dict[str, FaceSet]
     dropped: pd.DataFrame
     shared: pd.DataFrame
@@ -87,12 +88,14 @@ def cross_dataset(
     for name, faces in sets.items():
         kept[name], gone = mapped(faces, classes)
         dropped += [{"faces": name, "emotion": label, "pictures": n} for label, n in gone.items()]
-    tests, overlaps = _tests_apart(kept, classes)
-    sources = {name: at_most(faces, most) for name, faces in kept.items()}
+    kept, overlaps = _apart(kept, classes)
+    kept = {name: at_most(faces, most) for name, faces in kept.items()}
+    tests = {name: faces.split("test") for name, faces in kept.items()}
+    sources = dict(kept)
     if leave_one_out and len(sets) > 2:
-        names = tuple(sources)
-        for name in names:
-            sources[all_but(name)] = joined(all_but(name), [sources[n] for n in names if n != name])
+        for name in kept:
+            others = [faces for other, faces in kept.items() if other != name]
+            sources[all_but(name)] = joined(all_but(name), others)
     for faces in sources.values():
         require_classes(faces, classes, in_splits=("train",))
     # Before anything is trained: a size that the network does not take.
@@ -127,6 +130,7 @@ def cross_dataset(
         classes,
         pd.DataFrame(rows),
         answers,
+        kept,
         tests,
         pd.DataFrame(dropped, columns=["faces", "emotion", "pictures"]),
         pd.DataFrame(overlaps),
@@ -162,12 +166,12 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
                 require_apart(first, second)
 
 
-def _tests_apart(
+def _apart(
     kept: Mapping[str, FaceSet], classes: tuple[str, ...]
 ) -> tuple[dict[str, FaceSet], list[dict[str, object]]]:
-    """The test split of each set without what another set is learned from; and a row per pair on what they share."""
+    """The sets without the test pictures that another set is learned from; and a row per pair on what they share."""
     seen = {name: faces.select(faces.table["split"].isin(LEARNED).to_numpy()) for name, faces in kept.items()}
-    tests, rows = {}, []
+    apart, rows = {}, []
     for target, faces in kept.items():
         whole = test = faces.split("test")
         for source, learned in seen.items():
@@ -188,10 +192,10 @@ def _tests_apart(
             others = ", ".join(name for name in kept if name != target)
             raise DataError(
                 f"face set {target!r}: without the people and pictures that {others} are learned from, no test picture of "
-                f"{', '.join(lost)} is left; it is the same faces, so leave one of the sets out"
+                f"{', '.join(lost)} is left; leave out the set that shows the same faces"
             )
-        tests[target] = test
-    return tests, rows
+        apart[target] = FaceSet.concat(target, [seen[target], test])
+    return apart, rows
 
 
 def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:

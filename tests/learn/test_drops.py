@@ -1,5 +1,7 @@
 """Scores and drops of a study made by hand, against counting, scikit-learn and a bootstrap in a plain loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,15 +52,16 @@ def study() -> TransferStudy:
             answers[source, target, seed] = np.eye(3, dtype=np.float32)[said]
     nothing = pd.DataFrame()
     return TransferStudy(
-        ("a", "b"),
-        CLASSES,
-        nothing,
-        answers,
-        tests,
-        nothing,
-        nothing,
-        {},
-        Precision("fp32", channels_last=False),
+        sets=("a", "b"),
+        classes=CLASSES,
+        table=nothing,
+        answers=answers,
+        faces=tests,
+        tests=tests,
+        dropped=nothing,
+        shared=nothing,
+        networks={},
+        precision=Precision("fp32", channels_last=False),
     )
 
 
@@ -98,28 +101,33 @@ def test_means_are_over_the_cells_beside_the_diagonal(study):
     assert (means["low"] < means["value"]).all() and (means["value"] < means["high"]).all()
 
 
-def test_the_bootstrap_is_that_of_a_loop_over_whole_people_and_paired(study):
-    found, draws = drops(study, draws=150, seed=5), {}
+def balanced_accuracy(study, source, target, rows):
+    labels = study.tests[target].labels(CLASSES)[rows]
+    said = [study.answers[source, target, seed].argmax(1)[rows] for seed in SEEDS]
+    return np.mean([np.mean([(one[labels == k] == k).mean() for k in np.unique(labels)]) for one in said])
+
+
+@pytest.mark.parametrize("score", [accuracy, balanced_accuracy])
+def test_the_bootstrap_is_that_of_a_loop_over_whole_people_and_paired(study, score):
+    found, draws = drops(study, measure=score.__name__, draws=150, seed=5), {}
     for number, target in enumerate("ab"):
         groups = independent_groups(study.tests[target])
         weights = np.concatenate(list(cluster_weights(PICTURES[target] // 3, 150, 5 + number)))
         for source in ("a", "b"):
             draws[source, target] = [
-                accuracy(study, source, target, np.repeat(np.arange(len(groups)), row[groups].astype(int)))
+                score(study, source, target, np.repeat(np.arange(len(groups)), row[groups].astype(int)))
                 for row in weights
             ]
     cells = found.cells.set_index(["trained_on", "tested_on"])
+    tails = (0.025, 0.975)
     for key, drawn in draws.items():
-        np.testing.assert_allclose(
-            cells.loc[key, ["low", "high"]].astype(float), np.quantile(drawn, (0.025, 0.975))
-        )
-    lost = np.subtract(draws["b", "b"], draws["a", "b"])
+        np.testing.assert_allclose(cells.loc[key, ["low", "high"]].astype(float), np.quantile(drawn, tails))
+    lost = np.quantile(np.subtract(draws["b", "b"], draws["a", "b"]), tails)
+    np.testing.assert_allclose(cells.loc[("a", "b"), ["drop_low", "drop_high"]].astype(float), lost)
+    across = np.quantile(np.mean([draws["b", "a"], draws["a", "b"]], axis=0), tails)
     np.testing.assert_allclose(
-        cells.loc[("a", "b"), ["drop_low", "drop_high"]].astype(float), np.quantile(lost, (0.025, 0.975))
+        found.means.set_index("mean").loc["across", ["low", "high"]].astype(float), across
     )
-    across = np.mean([draws["b", "a"], draws["a", "b"]], axis=0)
-    row = found.means.set_index("mean").loc["across"]
-    np.testing.assert_allclose([row["low"], row["high"]], np.quantile(across, (0.025, 0.975)))
 
 
 def test_the_mean_over_classes_is_that_of_scikit_learn(study):
@@ -143,9 +151,7 @@ def test_the_order_of_the_pictures_does_not_matter(study):
     order = np.random.default_rng(0).permutation(PICTURES["a"])
     answers = {key: answer[order] if key[1] == "a" else answer for key, answer in study.answers.items()}
     tests = study.tests | {"a": study.tests["a"].select(order)}
-    other = TransferStudy(
-        *(study.sets, CLASSES, study.table, answers, tests, study.dropped, study.shared, {}, study.precision)
-    )
+    other = replace(study, answers=answers, tests=tests)
     first, second = (drops(given, draws=100).cells for given in (study, other))
     pd.testing.assert_frame_equal(
         first.drop(columns=["low", "high", "drop_low", "drop_high"]),

@@ -174,6 +174,8 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     assert told.loc[("c", "c")].to_dict() == {"people": 0, "copies": 1, "left_out": 0}
     assert told.drop(index=[("a", "c"), ("c", "c")]).eq(0).all(axis=None)
     assert len(study.answers["b", "c", 0]) == 6
+    assert study.faces["c"].split("test").checksum == study.tests["c"].checksum
+    assert len(study.faces["c"]) == len(study.faces["a"]) - 2
 
 
 def test_classes_may_be_fewer_than_the_common_ones(sets):
