@@ -16,10 +16,14 @@ from fer_lib.params import (
     AssociationMeasure,
     AuVerificationParameters,
     DeconvolutionParameters,
+    FaceSource,
     FacesParameters,
     StructureAndLossParameters,
     TrainingParameters,
+    TransferParameters,
+    face_sets,
     parameter_rows,
+    percentages,
     resolve,
 )
 from fer_lib.suite.chapters import CHAPTERS
@@ -177,6 +181,55 @@ def test_rendered_faces_stand_by_where_real_ones_may_have_no_units():
     given, beside = (dict(s) for s in AuVerificationParameters(faces="fer2013", size=48).face_sources)
     assert given["name"] == "fer2013"
     assert (beside["name"], beside["size"], beside["subjects"]) == ("lab", 48, 0)
+
+
+def transfer(**overrides):
+    return resolve("transfer", TransferParameters, "laptop", overrides)
+
+
+def test_face_sets_beside_are_read_with_their_number_of_people():
+    assert face_sets(transfer(beside="wild:500, fer2013,game:24").beside) == {
+        "wild": 500,
+        "fer2013": 0,
+        "game": 24,
+    }
+    for wrong in ("", "wild:", "wild:x", "wild:-1", "wild:99999", "wild,wild:3", "imagenet", "fer2013:5"):
+        with pytest.raises(ParameterError, match=r"transfer\.beside.*number of people behind a colon"):
+            transfer(beside=wrong)
+
+
+def test_a_face_set_is_not_set_beside_itself():
+    for of_whom in (lambda: transfer(beside="lab"), lambda: transfer(faces="game", beside="lab,game:24")):
+        with pytest.raises(ParameterError, match="which is the chapter's own face set"):
+            of_whom()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("faces", get_args(FaceSource))
+def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, profile):
+    chosen = resolve("transfer", TransferParameters, profile, {"faces": faces})
+    names = [dict(source)["name"] for source in chosen.face_sources]
+    assert names[0] == faces and len(names) > 1 and len(set(names)) == len(names)
+    assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
+
+
+def test_rendered_faces_stand_by_for_units_with_the_number_of_people_that_the_list_gives():
+    assert [dict(s)["name"] for s in TransferParameters().face_sources] == ["lab", "wild", "game"]
+    real = TransferParameters(faces="fer2013", beside="wild:500").face_sources
+    assert [(dict(s)["name"], dict(s)["subjects"]) for s in real] == [
+        ("fer2013", 0),
+        ("wild", 500),
+        ("lab", 0),
+    ]
+    listed = TransferParameters(faces="fer2013", beside="lab:60").face_sources
+    assert [(dict(s)["name"], dict(s)["subjects"]) for s in listed] == [("fer2013", 0), ("lab", 60)]
+
+
+def test_fractions_are_per_cent_in_ascending_order():
+    assert percentages(transfer(fractions="0, 1,100").fractions) == (0, 1, 100)
+    for wrong in ("", "1,x", "5,1", "1,1", "101", "-1", "0.5"):
+        with pytest.raises(ParameterError, match=r"transfer\.fractions.*whole numbers from 0 to 100"):
+            transfer(fractions=wrong)
 
 
 def test_associations_are_measured_by_measures_that_there_are():

@@ -42,6 +42,11 @@ RECOGNITION_CLAIMS: tuple[Claim, ...] = (
     Claim("Zhu et al. 2019", "", None, "N", "only the abstract is at hand"),
 )
 
+TRANSFER_CLAIMS: tuple[Claim, ...] = (
+    Claim("Breuer & Kimmel 2017", "learned from one set, tested on another", None, "N"),
+    Claim("Breuer & Kimmel 2017", "action units, from a network that learned emotions", 0.9754, "R"),
+)
+
 
 def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
     """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives; missing where unknown), ``how sure`` and ``remark``."""

@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from torch import nn
 
+from fer_lib.faces.synthetic.factors import FACTORS
+from fer_lib.learn.transfer import TransferStudy
 from fer_lib.report.contrasts import POINTS
 from fer_lib.report.evaluation import RERUN_TOLERANCE
 from fer_lib.report.figures.style import listing
 from fer_lib.report.metrics import Metric
 from fer_lib.report.transfer import points_text
+
+
+def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:
+    """What a network of ``study`` learned from -> the networks of all seeds that did, of single sets only; ``first`` before the others, where it is among them."""
+    names = sorted(study.sets, key=lambda name: name != first)
+    return {name: [model for (own, _), model in study.networks.items() if own == name] for name in names}
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -31,6 +40,11 @@ def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def about_factors() -> pd.DataFrame:
+    """Every factor and what it is, for readers: ``factor``, ``what differs``."""
+    return pd.DataFrame([{"factor": name, "what differs": factor.title} for name, factor in FACTORS.items()])
 
 
 def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Metric]:

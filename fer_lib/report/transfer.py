@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.learn.drops import Drops
 from fer_lib.learn.transfer import TransferStudy, all_but
 from fer_lib.report.contrasts import POINTS
@@ -103,15 +103,13 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Metric]:
     return metrics
 
 
-def set_table(sets: Mapping[str, FaceSet], study: TransferStudy) -> pd.DataFrame:
+def set_table(study: TransferStudy) -> pd.DataFrame:
     """What was compared, a row per set: ``faces``, pictures learned from (``train``), chosen by (``valid``) and tested on (``test``), and what is ``left out``."""
     rows = []
-    for name, faces in sets.items():
-        kept = faces.table[faces.table["emotion"].isin(study.classes)]
+    for name, faces in study.faces.items():
         gone = study.dropped[study.dropped["faces"].eq(name)]
         said = [f"{row.pictures:,} {row.emotion or 'without emotion'}" for row in gone.itertuples()]
-        counts = {split: int(kept["split"].eq(split).sum()) for split in ("train", "valid")}
-        counts["test"] = len(study.tests[name])
+        counts = {split: int(faces.table["split"].eq(split).sum()) for split in SPLITS}
         rows.append({"faces": name} | counts | {"left out": ", ".join(said) or "nothing"})
     return pd.DataFrame(rows)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_lib.report.claims import CERTAINTIES, RECOGNITION_CLAIMS, claims_table
+from fer_lib.report.claims import CERTAINTIES, RECOGNITION_CLAIMS, TRANSFER_CLAIMS, claims_table
 
 
 def test_every_claim_says_how_sure_it_is_and_unknown_numbers_stay_unknown():
@@ -21,3 +21,9 @@ def test_every_claim_says_how_sure_it_is_and_unknown_numbers_stay_unknown():
 def test_the_corrected_version_stands_below_the_first(faces, first, corrected):
     by_version = {claim.paper[-1]: claim.accuracy for claim in RECOGNITION_CLAIMS if claim.faces == faces}
     assert by_version == {"1": first, "3": corrected}
+
+
+def test_other_claims_come_in_the_same_form():
+    table = claims_table(TRANSFER_CLAIMS)
+    assert len(table) == len(TRANSFER_CLAIMS)
+    assert table["accuracy"].isna().tolist() == [claim.certainty == "N" for claim in TRANSFER_CLAIMS]

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
+from fer_lib.learn.transfer import TransferStudy
 from fer_lib.report import factors, figures
 
 CELLS = {
@@ -82,3 +84,15 @@ def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_fact
     )
     assert {-50, -20, -2} <= left and {50, 20, 5} <= right
     assert "learned from lab changes by −50.0 points" in alt and "pose −20.0 and blur −2.0" in alt
+
+
+def test_networks_are_put_together_over_seeds_and_those_of_the_base_come_first():
+    networks = {(name, seed): nn.Identity() for seed in (0, 1) for name in ("wild", "lab", "all but lab")}
+    nothing = dict.fromkeys(("table", "dropped", "shared"), pd.DataFrame())
+    about = {"sets": ("wild", "lab"), "classes": (), "precision": None}
+    empty = {key: {} for key in ("answers", "faces", "tests")}
+    study = TransferStudy(networks=networks, **about, **empty, **nothing)
+    found = factors.networks_by_source(study, "lab")
+    assert list(found) == ["lab", "wild"]
+    assert found["wild"] == [networks["wild", 0], networks["wild", 1]]
+    assert list(factors.networks_by_source(study, "game")) == ["wild", "lab"]

@@ -52,6 +52,12 @@ def answers(labels: np.ndarray, share: float) -> np.ndarray:
     return np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
 
 
+def learned_and_tested(name: str) -> FaceSet:
+    """The same, and 40 more pictures to learn from and 20 to choose by."""
+    faces = pictures_of(name)
+    return FaceSet.concat(name, [faces.assign(split=["train"] * 40 + ["valid"] * 20), faces])
+
+
 def made_study(sets=SETS, seeds=(0,), left_one_out=True, left_out=0) -> TransferStudy:
     tests = {name: pictures_of(name) for name in sets}
     rows, given = [], {}
@@ -64,11 +70,17 @@ def made_study(sets=SETS, seeds=(0,), left_one_out=True, left_out=0) -> Transfer
             rows.append({"trained_on": source, "tested_on": target, "seed": seed, "accuracy": own})
     dropped = pd.DataFrame([{"faces": "a", "emotion": "contempt", "pictures": 12}])
     shared = [{"trained_on": "b", "tested_on": "a", "people": left_out, "copies": 0, "left_out": left_out}]
-    networks = {(source, seed): nn.Identity() for source, _, seed in given}
-    precision = Precision("fp32", False)
-    table = pd.DataFrame(rows)
     return TransferStudy(
-        sets, CLASSES, table, given, tests, dropped, pd.DataFrame(shared), networks, precision
+        sets=sets,
+        classes=CLASSES,
+        table=pd.DataFrame(rows),
+        answers=given,
+        faces={name: learned_and_tested(name) for name in sets},
+        tests=tests,
+        dropped=dropped,
+        shared=pd.DataFrame(shared),
+        networks={(source, seed): nn.Identity() for source, _, seed in given},
+        precision=Precision("fp32", False),
     )
 
 
@@ -153,13 +165,9 @@ def test_absent_sets_are_named():
 
 
 def test_the_table_of_sets_counts_splits_and_what_has_no_counterpart():
-    faces = pictures_of("a")
-    learned = faces.assign(split=["train"] * 40 + ["valid"] * 20)
-    whole = FaceSet.concat("a", [learned, faces])
-    table = transfer.set_table({"a": whole}, made_study())
-    assert table.to_dict("records") == [
-        {"faces": "a", "train": 40, "valid": 20, "test": 60, "left out": "12 contempt"}
-    ]
+    table = transfer.set_table(made_study()).set_index("faces")
+    assert table[["train", "valid", "test"]].to_numpy().tolist() == [[40, 20, 60]] * 3
+    assert table["left out"].tolist() == ["12 contempt", "nothing", "nothing"]
 
 
 def test_the_figures_of_the_matrix_show_its_numbers():
