@@ -98,10 +98,10 @@ _PER_CLIP = tuple(name for name in Clips.__dataclass_fields__ if name != "faces"
 def clips_of(faces: FaceSet) -> Clips:
     """The clips of ``faces``: one per subject and sequence, in this order, whatever the order of the pictures.
 
-    Clips of one picture are left out by the readers, which count them in ``faces.left_out``. Raises DataError, naming the clip: for a set
-    without clips (no columns ``onset``, ``apex``, ``offset`` and ``fps``, or emotions that change within a sequence), a picture without subject or sequence, a clip of
-    one picture, two pictures of one frame, an onset, apex, offset or rate that is missing, not one number per clip or
-    out of order, a picture outside onset and offset, and an apex without a picture.
+    Clips of one picture are left out by the readers, which count them in ``faces.left_out``. Raises DataError, naming the clip: for a
+    set without clips (no columns ``onset``, ``apex``, ``offset`` and ``fps``, or emotions that change within a sequence), a picture
+    without subject or sequence, a clip of one picture, two pictures of one frame, an onset, apex, offset or rate that is
+    missing, not one number per clip or out of order, a picture outside onset and offset, and an apex without a picture.
     """
     table = faces.table
     missing = [column for column in (*_SPAN, "fps") if column not in table.columns]
@@ -202,8 +202,9 @@ def resampled(clips: Clips, frames: int) -> Clips:
     """``clips`` with at most ``frames`` pictures each, evenly spaced in time from the first to the last; nothing is repeated.
 
     At each of the ``frames`` (≥ 2) moments the picture with the nearest frame number is taken, the earlier of two equally near;
-    a picture nearest to several moments is taken once, so a clip of few pictures stays as it is or becomes shorter. The apex is not sought out, unlike
-    in ``faces.frames.spread_evenly``: ``apex_at`` is the place of the picture nearest to it. Raises ParameterError for less than 2.
+    a picture nearest to several moments is taken once, so where pictures are missing a clip may keep fewer; one of no more than
+    ``frames`` pictures stays as it is. The apex is not sought out, unlike in ``faces.frames.spread_evenly``: ``apex_at`` is the place
+    of the picture nearest to it. Raises ParameterError for less than 2.
     """
     if frames < 2:
         raise ParameterError(f"frames is {frames}; a clip keeps at least 2 pictures, the first and the last")
