@@ -4,7 +4,7 @@ Each clip is answered by a machine that never saw its subject. Scaling and weigh
 validation subjects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.clips import Clips
 from fer_lib.learn.clip_study import ClipFold, require_apart
 
-STRENGTHS = (0.01, 0.1, 1.0, 10.0)
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse strengths C of the penalty that are tried on the validation subjects."""
 
 
@@ -26,7 +26,7 @@ class ClipAnswers:
 
     ``probabilities`` float32 (seeds, C, classes), hard: 1 for the answer, 0 for the others; NaN for clips that no fold tests. ``table``: one row
     per fold with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``clips`` (tested), ``absent`` (classes without a training clip, which are never
-    answered), and, of support vector machines, ``strength`` and ``valid_score``.
+    answered), and, of support vector machines, ``strength``, ``valid_score`` and, where several were given, ``features``.
     """
 
     table: pd.DataFrame
@@ -34,7 +34,7 @@ class ClipAnswers:
 
 
 def linear_answers(
-    features: np.ndarray,
+    features: np.ndarray | Mapping[str, np.ndarray],
     clips: Clips,
     classes: tuple[str, ...],
     folds: Sequence[ClipFold],
@@ -45,14 +45,18 @@ def linear_answers(
 
     Features are standardised by the training clips (one that is the same in all of them becomes 0) and divided by √F, so that one set of ``strengths`` serves
     vectors of every length. Clips count by the inverse of their class's frequency. The strength is the one with the largest mean recall of the classes that
-    the validation clips show, the smallest of equals; those clips are not learned from.
+    the validation clips show, the smallest of equals; those clips are not learned from. Of several ``features``, given by their names, each fold takes those with the
+    largest recall too, of equals the first, and the table names them in ``features``.
 
     Raises DataError where features, clips and folds do not fit, a value is not finite, somebody is on two sides of a fold, a clip is tested twice or a fold has
-    fewer than two classes to learn from; ParameterError for a strength that is not positive.
+    fewer than two classes to learn from; ParameterError for no features and for a strength that is not positive.
     """
-    features = _checked(features, clips)
+    named = features if isinstance(features, Mapping) else {"": features}
+    if not named:
+        raise ParameterError("no features to choose from; give at least one array (clips, features)")
     if not strengths or min(strengths) <= 0:
         raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
+    named = {name: _checked(given, clips, name) for name, given in named.items()}
     labels = _labels(clips, classes, folds)
     answers = np.full((1, len(labels)), -1)
     found = []
@@ -61,16 +65,19 @@ def linear_answers(
             raise DataError(
                 f"fold {number} has training clips of {classes[labels[train[0]]]!r} only; take more people or more classes"
             )
-        scaled = _standardised(features, train)
-        kernel = scaled @ scaled[train].T
-        tried = [
-            SVC(C=strength, kernel="precomputed", class_weight="balanced").fit(kernel[train], labels[train])
-            for strength in sorted(strengths)
-        ]
-        scores = [mean_recall(labels[valid], machine.predict(kernel[valid])) for machine in tried]
-        best = int(np.argmax(scores))
-        answers[0, test] = tried[best].predict(kernel[test])
-        found.append({"strength": sorted(strengths)[best], "valid_score": scores[best]})
+        best = -1.0
+        for name, given in named.items():
+            scaled = _standardised(given, train)
+            kernel = scaled @ scaled[train].T
+            for strength in sorted(strengths):
+                machine = SVC(C=strength, kernel="precomputed", class_weight="balanced")
+                machine.fit(kernel[train], labels[train])
+                score = mean_recall(labels[valid], machine.predict(kernel[valid]))
+                if score > best:
+                    best, chosen = score, {"strength": strength, "valid_score": score}
+                    chosen |= {"features": name} if name else {}
+                    answers[0, test] = machine.predict(kernel[test])
+        found.append(chosen)
     table = _folds(clips, labels, classes, folds).join(pd.DataFrame(found))
     return ClipAnswers(table, _hard(answers, len(classes)))
 
@@ -131,11 +138,12 @@ def _folds(
     return pd.DataFrame(rows)
 
 
-def _checked(features: np.ndarray, clips: Clips) -> np.ndarray:
+def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
     features = np.asarray(features, np.float64)
+    called = f"features {name!r}" if name else "features"
     if features.ndim != 2 or len(features) != len(clips):
         raise DataError(
-            f"features of shape {features.shape} for {len(clips)} clips; expected (clips, features) of the same clips"
+            f"{called} of shape {features.shape} for {len(clips)} clips; expected (clips, features) of the same clips"
         )
     wrong = np.argwhere(~np.isfinite(features))
     if len(wrong):

@@ -5,6 +5,7 @@ and YT (how rows and columns change) each voxel is compared with eight neighbour
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,11 +19,26 @@ BLOCKS = 5
 RADII = (1, 1, 1)
 """Radii in x, y and t. Of 16 frames out of about 70, the next frame is what four frames further is at 200 frames per second."""
 
+CANDIDATES = ((1, 1, 1), (1, 1, 2), (1, 1, 4))
+"""Radii that are tried: those in time decide. Yan et al. reported the radii that did best on the tested people; here validation chooses."""
+
 PLANES = {"xy": (2, 1), "xt": (2, 0), "yt": (1, 0)}
 """The two axes of a volume (T, H, W) that span each plane, the one of the cosine first."""
 
 EQUAL_WITHIN = 1e-4
 """Grey levels: interpolated neighbours that are darker by no more than this, a rounding error, count as equally bright."""
+
+
+def candidate_features(
+    clips: Clips, blocks: int = BLOCKS, candidates: Sequence[tuple[int, int, int]] = CANDIDATES
+) -> dict[str, np.ndarray]:
+    """``lbp_top`` with each of the radii ``candidates``, by name, for ``learn.clip_linear.linear_answers`` to choose from.
+
+    Radii in time for which a clip is too short are left out, as long as some remain; raises as ``lbp_top``.
+    """
+    longest = (clips.lengths.min(initial=np.iinfo(np.int64).max) - 1) // 2
+    fitting = [radii for radii in candidates if radii[2] <= longest] or candidates
+    return {"radii {}, {}, {}".format(*radii): lbp_top(clips, blocks, radii) for radii in fitting}
 
 
 def uniform_patterns() -> np.ndarray:

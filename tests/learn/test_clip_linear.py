@@ -73,6 +73,22 @@ def test_answers_are_those_of_a_scikit_learn_pipeline():
     assert (given == labels).mean() > 0.6
 
 
+def test_each_fold_takes_the_features_that_its_validation_prefers():
+    clips = labelled_clips()
+    folds, good = folds_of(clips), telling(clips, noise=0.3)
+    nothing = np.random.default_rng(9).normal(size=(len(clips), 40))
+    found = linear_answers({"none": nothing, "good": good, "again": good}, clips, CLASSES, folds)
+    assert (found.table["features"] == "good").all()
+    alone = linear_answers(good, clips, CLASSES, folds)
+    np.testing.assert_array_equal(found.probabilities, alone.probabilities)
+    pd.testing.assert_frame_equal(found.table.drop(columns="features"), alone.table)
+    # It is the validating person who decides, not the tested one.
+    spoilt = good.copy()
+    spoilt[folds[0][1]] = spoilt[folds[0][1]][::-1]
+    chosen = linear_answers({"none": nothing, "good": spoilt}, clips, CLASSES, folds).table["features"]
+    assert chosen[0] == "none" and (chosen[1:5] == "good").all()
+
+
 def test_rows_say_who_was_tested():
     clips = labelled_clips()
     table = linear_answers(telling(clips), clips, CLASSES, folds_of(clips)).table
@@ -162,6 +178,10 @@ def test_what_does_not_fit_is_refused():
         linear_answers(features, clips, CLASSES[1:], folds)
     with pytest.raises(DataError, match=r"features of shape \(47, 13\) for 48 clips"):
         linear_answers(features[1:], clips, CLASSES, folds)
+    with pytest.raises(DataError, match=r"features 'b' of shape \(47, 13\)"):
+        linear_answers({"a": features, "b": features[1:]}, clips, CLASSES, folds)
+    with pytest.raises(ParameterError, match="no features"):
+        linear_answers({}, clips, CLASSES, folds)
     features[3, 4] = np.nan
     with pytest.raises(DataError, match="clip 3, feature 4 is nan"):
         linear_answers(features, clips, CLASSES, folds)

@@ -10,7 +10,14 @@ from scipy.ndimage import map_coordinates
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.lbp_top import EQUAL_WITHIN, PLANES, lbp_top, plane_codes, uniform_patterns
+from fer_lib.learn.lbp_top import (
+    EQUAL_WITHIN,
+    PLANES,
+    candidate_features,
+    lbp_top,
+    plane_codes,
+    uniform_patterns,
+)
 
 
 def clips_from(*volumes: np.ndarray) -> Clips:
@@ -100,6 +107,16 @@ def test_brighter_pictures_have_the_same_patterns():
     np.testing.assert_array_equal(
         lbp_top(clips_from(volume), blocks=2), lbp_top(clips_from(volume + 100), blocks=2)
     )
+
+
+def test_radii_are_tried_that_every_clip_is_long_enough_for():
+    clips = clips_from(noise(9), noise(5, seed=1))
+    tried = candidate_features(clips, 2)
+    assert list(tried) == ["radii 1, 1, 1", "radii 1, 1, 2"]
+    np.testing.assert_array_equal(tried["radii 1, 1, 2"], lbp_top(clips, 2, (1, 1, 2)))
+    assert len(candidate_features(clips_from(noise(9)), 2)) == 3
+    with pytest.raises(DataError, match="has 2 frames"):
+        candidate_features(clips_from(noise(2)), 2)
 
 
 def test_short_clips_and_wrong_radii_are_refused():
