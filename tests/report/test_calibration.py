@@ -92,6 +92,7 @@ def test_calibration_error_is_that_of_a_loop(answers, binning):
 def test_bins_of_equal_mass_hold_equally_many(answers):
     table = reliability_table(*answers[:3], bins=8, binning="mass")
     assert table["n"].sum() == 500 and np.ptp(table["n"]) <= 1
+    assert bin_edges(np.array([0.5, 1, 1, 1, 1]), 5, "mass").tolist() == [0, 0.9, 1]
     # Of equal confidences there is one bin, and nothing is lost.
     equal = reliability_table(np.tile([0.75, 0.25], (6, 1)), np.zeros(6, int), np.arange(6), binning="mass")
     assert equal["n"].sum() == 6 and (equal["n"] > 0).sum() == 1
