@@ -79,7 +79,7 @@ def fit_heads(
     """
     features = _checked(features, presence)
     split = np.asarray(split)
-    _require_disjoint(presence, split)
+    require_disjoint(presence, split)
     if not strengths or min(strengths) <= 0:
         raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
     parts = {name: presence.select(split == name) for name in SPLITS}
@@ -155,6 +155,21 @@ def score_heads(
     Intervals: 95 % percentiles over draws of whole subjects, the same subjects for all AUs; a draw without the AU is left out. The last
     row, ``MACRO``, holds means over the AUs with a head. Raises DataError where shapes do not fit or an AU of the heads is not in ``presence``.
     """
+    values = drawn_scores(heads, features, presence, draws=draws, seed=seed)
+    table = score_table(heads.aus, presence, values)
+    strengths = table["au"].map(dict(zip(heads.aus, heads.strengths, strict=True)))
+    table.insert(table.columns.get_loc("too_few"), "strength", strengths)
+    return table
+
+
+def drawn_scores(
+    heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """float64 (A, len(SCORES), 1 + draws): the scores of each of the ``heads``, first on all pictures, then on each draw of whole subjects.
+
+    The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw by draw. NaN where a draw has no
+    picture with the AU, or none without it. Raises as ``score_heads``.
+    """
     features = _checked(features, presence)
     unknown = [au for au in heads.aus if au not in presence.aus]
     if unknown:
@@ -171,23 +186,27 @@ def score_heads(
         values[a] = _scores(
             log_odds[coded, a], present[coded] == 1, weights[:, codes[coded]], heads.thresholds[a]
         )
+    return values
+
+
+def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) -> pd.DataFrame:
+    """The table of ``score_heads``, but for the strengths, from what ``drawn_scores`` gave of ``aus`` on the pictures of ``presence``."""
     counts = presence.counts().set_index("au")
     rows = []
     for au in presence.aus:
         n, positives = int(counts.n_present[au] + counts.n_absent[au]), int(counts.n_present[au])
         row = {"au": au, "n": n, "positives": positives, "subjects": int(counts.subjects_present[au])}
         row["prevalence"] = positives / n if n else np.nan
-        has_head = au in heads.aus
-        known = values[heads.aus.index(au)] if has_head else np.full(values.shape[1:], np.nan)
-        row |= _with_intervals(known)
-        row |= {"strength": heads.strengths[heads.aus.index(au)] if has_head else np.nan}
-        rows.append(row | {"too_few": not has_head})
-    rows.append({"au": MACRO, **_with_intervals(_mean_of_defined(values)), "too_few": False})
+        has_head = au in aus
+        known = values[aus.index(au)] if has_head else np.full(values.shape[1:], np.nan)
+        rows.append(row | _with_intervals(known) | {"too_few": not has_head})
+    rows.append({"au": MACRO, **_with_intervals(mean_of_defined(values)), "too_few": False})
     # Whole numbers that the last row lacks.
     return pd.DataFrame(rows).astype(dict.fromkeys(("n", "positives", "subjects"), "Int64"))
 
 
-def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """The mean of ``values`` (A, …) over the AUs, of each entry over those that are numbers; NaN where none is."""
     defined = np.isfinite(values)
     number = defined.sum(axis=0)
     total = np.where(defined, values, 0).sum(axis=0)
@@ -256,7 +275,8 @@ def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
     return features
 
 
-def _require_disjoint(presence: Presence, split: np.ndarray) -> None:
+def require_disjoint(presence: Presence, split: np.ndarray) -> None:
+    """Raise DataError where ``split`` (N,) is not one of ``SPLITS`` for each picture, all in use, or a subject is in two of them."""
     if split.shape != (len(presence),):
         raise DataError(
             f"split has the shape {split.shape}; expected one for each of {len(presence)} pictures"
