@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
 from fer_lib.errors import DataError, ParameterError
+from fer_lib.faces.clips import Clips
 from fer_lib.learn.clip_learner import ClipInput, ClipRecipe, ClipTraining, train_clips
 from fer_lib.learn.features import difference_to_onset
 from fer_lib.models.lstm import ClipLSTM
-
-if TYPE_CHECKING:
-    from fer_lib.faces.clips import Clips
 
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Clips to learn from, to select on and to test on, int64 indices."""
@@ -28,7 +25,7 @@ class ClipStudy:
     """A study of S seeds on C clips, every fold from every seed.
 
     ``table``: one row per fold and seed with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``seed``, ``recipe`` (index of
-    the one chosen in ``recipes``), ``best_epoch``, ``valid_score`` (mean recall) and ``valid_loss``, by which recipe and epoch were chosen;
+    the one chosen in ``recipes``), ``best_epoch``, ``valid_loss``, by which recipe and epoch were chosen, and ``valid_score`` (mean recall);
     ``train_clips``, ``valid_clips``, ``test_clips``; ``absent``: classes without a training clip, separated by commas: such a network is never
     shown the class and hardly ever answers it, so those of the tested clips that show it count as they fall, mostly wrong.
 
@@ -52,7 +49,7 @@ class ClipStudy:
 
 def leave_one_out(
     features: np.ndarray,
-    clips: "Clips",
+    clips: Clips,
     classes: tuple[str, ...],
     folds: Sequence[ClipFold],
     recipes: Sequence[ClipRecipe],
@@ -65,8 +62,8 @@ def leave_one_out(
     """Train an LSTM for each fold and seed by each of ``recipes``, and ask the one that validation chooses about the fold's test clips.
 
     ``features`` float32 (C, T, F) of ``clips`` (``learn.features.clip_features``), or (folds, C, T, F) where each fold has its own. ``folds`` as of
-    ``faces.clips.clip_folds``. Scaling and class weights come from a fold's training clips; recipe and epoch are chosen by the score of its
-    validation clips, of equals by their loss, then the earlier one. ``control`` changes what each recipe's LSTM is given: the
+    ``faces.clips.clip_folds``. Scaling and class weights come from a fold's training clips; recipe and epoch are chosen by the lowest
+    loss of its validation clips (of equals the first). ``control`` changes what each recipe's LSTM is given: the
     features, or their differences to the onset, after these were taken. All networks of a recipe are trained in one program.
 
     Raises DataError where somebody is on two sides of a fold, a clip is tested twice, or a part of a fold is empty; ParameterError for
@@ -93,7 +90,7 @@ def leave_one_out(
 
 def _trained(
     features: np.ndarray,
-    clips: "Clips",
+    clips: Clips,
     recipe: ClipRecipe,
     control: Control | None,
     parts: tuple[np.ndarray, np.ndarray],
@@ -104,9 +101,10 @@ def _trained(
     watch: bool,
 ) -> ClipTraining:
     """Networks fold by fold within seed: the network of fold f and the s-th seed is number s · folds + f."""
-    given, lengths = sampled(clip_input(features, clips.lengths, recipe.input), clips.lengths, recipe.frames)
+    given, lengths = clip_input(features, clips.lengths, recipe.input), clips.lengths
     if control is not None:
         given, lengths = control(given)
+    given, lengths = sampled(given, lengths, recipe.frames)
     train, valid = (np.tile(part, (len(seeds), 1)) for part in parts)
     if given.ndim == 4:
         given = np.concatenate([given] * len(seeds))
@@ -151,7 +149,7 @@ def _masks(folds: Sequence[ClipFold], part: int, count: int) -> np.ndarray:
     return masks
 
 
-def require_apart(clips: "Clips", folds: Sequence[ClipFold]) -> None:
+def require_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
     """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is tested twice."""
     subjects = np.asarray(clips.subjects)
     names = ("learned from", "selected on", "tested")
@@ -175,7 +173,7 @@ def require_apart(clips: "Clips", folds: Sequence[ClipFold]) -> None:
 
 def _study(
     trainings: list[ClipTraining],
-    clips: "Clips",
+    clips: Clips,
     classes: tuple[str, ...],
     recipes: tuple[ClipRecipe, ...],
     parts: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -185,7 +183,7 @@ def _study(
     train, _, test = parts
     folds, count = test.shape
     curves = _curves(trainings, folds, seeds, test, labels)
-    chosen = _best(curves, ["valid_score", "valid_loss"])
+    chosen = _first(curves.sort_values("valid_loss", kind="stable"))
     rows, networks = [], []
     probabilities = np.full((len(seeds), count, len(classes)), np.nan, np.float32)
     for row in chosen.itertuples():
@@ -213,7 +211,8 @@ def _study(
     flattered = None
     if trainings[0].history is not None:
         flattered = np.full_like(probabilities, np.nan)
-        for row in _best(curves, ["test_accuracy", "test_loss"]).itertuples():
+        by_test = curves.sort_values(["test_accuracy", "test_loss"], ascending=[False, True], kind="stable")
+        for row in _first(by_test).itertuples():
             at = seeds.index(row.seed)
             seen = trainings[row.recipe].history[row.epoch - 1, at * folds + row.fold]
             flattered[at, test[row.fold]] = seen[test[row.fold]]
@@ -246,7 +245,6 @@ def _curves(
     return curves[first + [column for column in curves if column not in first]]
 
 
-def _best(curves: pd.DataFrame, merit: list[str]) -> pd.DataFrame:
-    """The row of each fold and seed with the highest first and, of equals, the lowest second column of ``merit``; then the first."""
-    ordered = curves.sort_values(merit, ascending=[False, True], kind="stable")
-    return ordered.groupby(["fold", "seed"], sort=True).head(1).sort_values(["fold", "seed"])
+def _first(curves: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each fold and seed, in the order of these."""
+    return curves.groupby(["fold", "seed"], sort=False).head(1).sort_values(["fold", "seed"])

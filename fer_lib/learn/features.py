@@ -6,7 +6,6 @@ import json
 import logging
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,15 +13,13 @@ from safetensors.torch import save as tensors_to_bytes
 
 from fer_lib import paths
 from fer_lib.errors import DataError
+from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.files import write_atomically
 from fer_lib.imports import reached_files
 from fer_lib.learn.loaders import batches
 from fer_lib.models.classifier import Classifier
 from fer_lib.models.evaluating import evaluating
-
-if TYPE_CHECKING:
-    from fer_lib.faces.clips import Clips
 
 
 def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
@@ -104,7 +101,7 @@ def _code_hash() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def clip_features(model: Classifier, clips: "Clips") -> np.ndarray:
+def clip_features(model: Classifier, clips: Clips) -> np.ndarray:
     """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's end. Kept as ``cached_features``."""
     inside = clips.rows >= 0
     rows, places = np.unique(clips.rows[inside], return_inverse=True)

@@ -7,12 +7,16 @@ Nothing flows from one of the M to another.
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from fer_lib.errors import ParameterError
+
+Pooling = Literal["mean", "last"]
+"""What is read of an LSTM's states over a clip: their mean over its frames, or the one after its last frame."""
 
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
@@ -22,18 +26,18 @@ class ClipLSTM(nn.Module):
     """``networks`` LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each with an output layer.
 
     Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's own, and the
-    clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the state after each clip's last frame.
-    What stands behind a clip's end is not read.
+    clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of the
+    states over each clip's frames, or from the last one (``pooling``). What stands behind a clip's end is not read.
 
     Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and divides by a spread that each
-    network has of its own (``standardise_by``; zero and one at first). ``dropout`` acts on the last state only, so
+    network has of its own (``standardise_by``; zero and one at first). ``dropout`` acts on the pooled state only, so
     that one pass through ``lstm`` serves both what is minimised and what is validated.
 
     ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same units. First weights are uniform
     within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et al. 2015). They do not depend on which other networks
     there are, nor on torch's random state.
 
-    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), seeds of another number, features of
+    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), an unknown pooling, seeds of another number, features of
     another shape and lengths outside 1 … T.
     """
 
@@ -45,6 +49,7 @@ class ClipLSTM(nn.Module):
         dropout: float = 0.5,
         networks: int = 1,
         *,
+        pooling: Pooling = "mean",
         seeds: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
@@ -58,6 +63,8 @@ class ClipLSTM(nn.Module):
                 raise ParameterError(f"{name} {value}: give at least {least}")
         if not 0 <= dropout < 1:
             raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        if pooling not in get_args(Pooling):
+            raise ParameterError(f"pooling {pooling!r}: give {' or '.join(get_args(Pooling))}")
         self.seeds = tuple(range(networks) if seeds is None else seeds)
         if len(self.seeds) != networks:
             raise ParameterError(f"{len(self.seeds)} seeds for {networks} networks: give one of each")
@@ -67,9 +74,10 @@ class ClipLSTM(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
             "networks": networks,
+            "pooling": pooling,
         }
         self.standardise = Scaling(networks, n_features)
-        self.lstm = LSTMs(networks, n_features, hidden)
+        self.lstm = LSTMs(networks, n_features, hidden, pooling)
         self.dropout = SeededDropout(dropout, self.seeds)
         self.output = Dense(networks, hidden, n_classes)
         self._initialise()
@@ -142,14 +150,14 @@ class Dense(nn.Module):
 
 
 class LSTMs(nn.Module):
-    """M LSTMs: the state after the last frame of each clip, (M, B, ``hidden``).
+    """M LSTMs: the mean of the states over the frames of each clip, or the last one, (M, B, ``hidden``).
 
     ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds two.
     """
 
-    def __init__(self, networks: int, n_features: int, hidden: int) -> None:
+    def __init__(self, networks: int, n_features: int, hidden: int, pooling: Pooling) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.pooling = hidden, pooling
         self.from_input = Dense(networks, n_features, GATES * hidden)
         self.from_state = Dense(networks, hidden, GATES * hidden)
         # One bias is enough for a sum.
@@ -162,19 +170,22 @@ class LSTMs(nn.Module):
         networks = len(gates)
         running = int(packed.batch_sizes[0])
         state = gates.new_zeros(networks, self.hidden, running)
-        cell = torch.zeros_like(state)
+        cell = pooled = torch.zeros_like(state)
         ended = []
         counts = packed.batch_sizes.tolist()
         # Split at once: the gradient of each single slice would be as large as all of them.
         for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
             if count < running:  # clips come longest first: those that have ended are the last ones
-                ended.append(state[:, :, count:])
-                state, cell, running = state[:, :, :count], cell[:, :, :count], count
+                ended.append(pooled[:, :, count:])
+                state, cell, pooled = (kept[:, :, :count] for kept in (state, cell, pooled))
+                running = count
             entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
             cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
             state = leaving.sigmoid() * cell.tanh()
-        states = torch.cat([state, *reversed(ended)], dim=2)
-        return states.transpose(1, 2).index_select(1, packed.unsorted_indices)
+            pooled = pooled + state if self.pooling == "mean" else state
+        states = torch.cat([pooled, *reversed(ended)], dim=2).transpose(1, 2)
+        states = states.index_select(1, packed.unsorted_indices)
+        return states / lengths.to(states)[:, None] if self.pooling == "mean" else states
 
     def _projected(self, frames: torch.Tensor, alike: bool, scaling: Scaling) -> torch.Tensor:
         """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.
