@@ -7,7 +7,8 @@ classes (Brier 1950): 0 to 2. The **negative log-likelihood** is the mean of −
 mean nothing beats the true probabilities. The truth is a picture's label, or the shares of a crowd's votes.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -173,11 +174,28 @@ def calibration_scores(
     return scores
 
 
+@dataclass(frozen=True)
+class Luck:
+    """How much one training's score varies with its seed: the standard deviation ``spread``, known with ``freedom`` degrees of freedom."""
+
+    spread: float
+    freedom: int
+
+
+def luck_of(groups: Iterable[Sequence[Score]]) -> Luck:
+    """The luck of the seeds, pooled over ``groups`` of trainings that differ in nothing else; of single trainings nothing is known."""
+    values = [np.array([score.value for score in scores]) for scores in groups]
+    freedom = sum(len(own) - 1 for own in values)
+    squares = sum(((own - own.mean()) ** 2).sum() for own in values)
+    return Luck(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+
+
 def score_metric(
     scores: Sequence[Score],
     clusters: np.ndarray,
     against: Sequence[Score] = (),
     *,
+    luck: Luck | None = None,
     draws: int = 2000,
     seed: int = 0,
     tolerance: float = 0.0,
@@ -188,7 +206,8 @@ def score_metric(
     A difference is paired by the same draws, and keeps the measure's scale: of shares it is a share, not points.
 
     A calibration error is a mean of distances, which chance lengthens, and a draw has that luck twice. So what the draws exceed the value by in the
-    mean is subtracted from them; an interval that would not hold its value is widened. The seeds of trainings are not covered.
+    mean is subtracted from them; an interval that would not hold its value is widened. The seeds of the trainings are covered, as in ``report.contrasts``,
+    by a deviate of Student's t times the standard error that their ``luck`` gives; without it they are not.
     """
     terms = [(1 / len(scores), score) for score in scores]
     terms += [(-1 / len(against), score) for score in against]
@@ -203,11 +222,20 @@ def score_metric(
     if np.ptp(drawn) < 1e-12:
         why = f"none: all draws of the {count} clusters give the same value"
         return Metric(value, interval=why, **settings)
+    drawn = drawn - (drawn.mean() - value)
+    covers = f"{count} clusters, their mean excess subtracted"
+    if luck and luck.freedom:
+        generator = np.random.default_rng(seed)
+        error = luck.spread * math.sqrt(sum(weight**2 for weight, _ in terms))
+        drawn = drawn + error * generator.standard_t(luck.freedom, size=draws)
+        covers += f", and of the seeds (pooled, {luck.freedom} degrees of freedom)"
+    else:
+        covers += "; the seeds are not covered"
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn - (drawn.mean() - value), (tail, 1 - tail))
+    low, high = np.quantile(drawn, (tail, 1 - tail))
     if unit == "share":
         low, high = max(0.0, low), min(1.0, high)
-    how = f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {count} clusters, their mean excess subtracted"
+    how = f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {covers}"
     return Metric(value, min(low, value), max(high, value), interval=how, **settings)
 
 
@@ -233,13 +261,14 @@ def calibration_metrics(
         raise DataError(f"{len(learned)} names of what {len(probabilities)} trainings learned from")
     found = [calibration_scores(given, labels, shares, bins=bins) for given in probabilities]
     names = list(dict.fromkeys(learned))
-    settings = {"draws": draws, "seed": seed, "tolerance": tolerance}
+    settings: dict = {"draws": draws, "seed": seed, "tolerance": tolerance}
     metrics = {}
     for measure in found[0]:
         groups = {
             name: [own[measure] for own, what in zip(found, learned, strict=True) if what == name]
             for name in names
         }
+        settings["luck"] = luck_of(groups.values())
         for name, scores in groups.items():
             metrics[f"{name}_{measure}"] = score_metric(scores, clusters, **settings)
         for name in names[1:]:

@@ -92,7 +92,9 @@ def test_emotions_that_the_network_does_not_know_are_left_out(between):
 
 def test_pictures_that_are_not_paired_are_refused(between):
     swapped = np.r_[0:18, 20, 21, 18, 19, 22, 23]
-    for wrong in (np.arange(23), swapped, np.r_[0:6, 6:12], np.arange(24).reshape(4, 6).T.ravel()):
+    # One picture of the first condition changed places with the same picture of the last.
+    mixed = np.r_[18, 1:18, 0, 19:24]
+    for wrong in (np.arange(23), swapped, mixed, np.r_[0:6, 6:12], np.arange(24).reshape(4, 6).T.ravel()):
         with pytest.raises(DataError, match="'between': its conditions do not hold the same people"):
             factor_drops([Reader()], CLASSES, between.select(wrong))
 

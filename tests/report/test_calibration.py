@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.report.calibration import (
+    Luck,
     accuracy_score,
     bin_edges,
     brier_score,
@@ -15,6 +17,7 @@ from fer_lib.report.calibration import (
     calibration_metrics,
     calibration_scores,
     log_loss,
+    luck_of,
     reliability_table,
     score_metric,
 )
@@ -180,15 +183,38 @@ def test_differences_are_paired_and_means_over_trainings(answers):
     assert found["majority_brier"].value == pytest.approx(np.mean(scores[:2]))
     apart = found["votes_brier_difference"]
     assert apart.value == pytest.approx(np.mean(scores[2:]) - np.mean(scores[:2]))
-    assert apart.high < 0
-    width = found["majority_brier"].high - found["majority_brier"].low
-    assert apart.high - apart.low < width
+    single = calibration_metrics(given[::2], learned[::2], labels, clusters, shares)
+    apart = single["votes_brier_difference"]
+    assert (
+        apart.high < 0
+        and apart.high - apart.low < single["majority_brier"].high - single["majority_brier"].low
+    )
+    assert "pooled, 2 degrees" in found["majority_brier"].interval
     same = found["votes_accuracy_difference"]
     assert same.value == pytest.approx(0) and same.interval.startswith("none: all draws")
     assert found["votes_accuracy"].unit == "share" and same.unit == ""
     assert {name.removesuffix("_votes") for name in found if name.endswith("_votes")} == {
         f"{name}_{measure}" for name in ("majority", "votes") for measure in ("brier", "log_loss")
     }
+
+
+def test_the_seeds_widen_an_interval_by_their_spread(answers):
+    probabilities, labels, clusters, _ = answers
+    scores = [brier_score(sharpened(probabilities, power), labels) for power in (1.0, 1.3, 2.0, 2.4)]
+    luck = luck_of([scores[:2], scores[2:]])
+    values = [score.value for score in scores]
+    # Of two values the sum of squares is half the square of their distance.
+    assert luck.freedom == 2
+    assert luck.spread**2 == pytest.approx(((values[1] - values[0]) ** 2 + (values[3] - values[2]) ** 2) / 4)
+    assert luck_of([scores[:1], scores[2:3]]).freedom == 0
+    # Where pictures vary little beside the seeds, the interval is that of Student's t.
+    wild = Luck(0.1, 5)
+    found = score_metric(scores[:2], clusters, scores[2:], luck=wild, draws=20_000)
+    half = 0.1 * np.sqrt(4 / 4) * stats.t.ppf(0.975, 5)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
+    assert found.interval.endswith("and of the seeds (pooled, 5 degrees of freedom)")
+    plain = score_metric(scores[:2], clusters, scores[2:])
+    assert plain.high - plain.low < 0.5 * half and plain.interval.endswith("the seeds are not covered")
 
 
 def test_without_votes_only_labels_count_and_one_person_has_no_interval(answers):
