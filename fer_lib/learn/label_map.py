@@ -1,23 +1,16 @@
-"""Several face sets brought to one list of classes: what each calls by the same name, and what has no counterpart."""
+"""Several face sets brought to one list of classes: what all of them can name, and what has no counterpart.
+
+Every reader has brought its set's names to the one table of emotions, ``faces.faceset.EMOTIONS``, so an emotion is called alike in all
+sets, neutral and contempt too: whether they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what
+the makers of one set could not name; they mean something else in each set and have no counterpart.
+"""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
 from fer_lib.errors import DataError
-from fer_lib.faces.faceset import EMOTIONS, FURTHER_LABELS, UNLABELLED, FaceSet
-
-MAPPED: dict[str, str | None] = {
-    UNLABELLED: None,
-    **{emotion: emotion for emotion in EMOTIONS},
-    **dict.fromkeys(FURTHER_LABELS),
-}
-"""What each label of a set counts as in another set; None: nothing.
-
-Every reader has brought its set's names to the one table of emotions, so an emotion keeps its name, neutral and contempt too: whether
-they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what the
-makers of one set could not name; they mean something else in each set.
-"""
+from fer_lib.faces.faceset import EMOTIONS, LABELS, UNLABELLED, FaceSet
 
 
 def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
@@ -45,8 +38,7 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
 
 
 def _emotions(faces: FaceSet) -> tuple[str, ...]:
-    present = {MAPPED[label] for label in faces.table["emotion"].unique()}
-    return tuple(emotion for emotion in EMOTIONS if emotion in present)
+    return tuple(emotion for emotion in faces.classes if emotion in EMOTIONS)
 
 
 def _listed(emotions: tuple[str, ...]) -> str:
@@ -54,14 +46,18 @@ def _listed(emotions: tuple[str, ...]) -> str:
 
 
 def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str, int]]:
-    """The pictures of ``faces`` whose emotion counts as one of ``classes``; and how many of each other label were left out.
+    """The pictures of ``faces`` whose emotion is one of ``classes``; and how many of each other label were left out.
 
     The label of pictures without an emotion is the empty text. Raises DataError where a class has no training or no test picture, or where
     there is none to validate with: it could not be learned, or nothing could be said of it.
     """
-    kept = faces.select(faces.table["emotion"].map(MAPPED).isin(classes).to_numpy())
+    kept = faces.select(faces.table["emotion"].isin(classes).to_numpy())
     counts = faces.table["emotion"].value_counts()
-    dropped = {label: int(counts[label]) for label in MAPPED if label not in classes and label in counts}
+    dropped = {
+        label: int(counts[label])
+        for label in (UNLABELLED, *LABELS)
+        if label not in classes and label in counts
+    }
     require_classes(kept, classes)
     return kept, dropped
 

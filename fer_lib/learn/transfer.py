@@ -219,7 +219,7 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
     shares = {split: even_shares([part[split] for part in parts]) for split in LEARNED}
     drawn = [
-        faces.select(_drawn(faces, {"test": 0} | {split: shares[split][k] for split in LEARNED}, seed))
+        faces.select(_drawn(faces, {split: shares[split][k] for split in LEARNED}, seed))
         for k, faces in enumerate(sets)
     ]
     # Votes and action units of one set are nothing to another.

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from fer_lib.errors import DataError
-from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
-from fer_lib.learn.label_map import MAPPED, common_classes, mapped
+from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.learn.label_map import common_classes, mapped
 
 
 def labelled(name, emotions, splits=("train", "valid", "test")):
@@ -39,10 +39,6 @@ def test_what_has_no_counterpart_is_counted_by_label():
     assert kept.classes == ("anger", "fear") and len(kept) == 6
     assert dropped == {"": 3, "contempt": 3, "repression": 3}
     assert len(kept) + sum(dropped.values()) == len(faces)
-
-
-def test_every_label_that_a_set_may_have_is_in_the_table():
-    assert set(MAPPED) == {*LABELS, UNLABELLED}
 
 
 def test_sets_that_cannot_be_compared_are_refused_with_what_each_has():
