@@ -20,7 +20,7 @@ RADII = (1, 1, 1)
 """Radii in x, y and t. Of 16 frames out of about 70, the next frame is what four frames further is at 200 frames per second."""
 
 CANDIDATES = ((1, 1, 1), (1, 1, 2), (1, 1, 4))
-"""Radii that are tried: those in time decide. Yan et al. reported the radii that did best on the tested people; here validation chooses."""
+"""Radii that are tried, different in time. Yan et al. give the best of several results on the tested people; here validation chooses."""
 
 PLANES = {"xy": (2, 1), "xt": (2, 0), "yt": (1, 0)}
 """The two axes of a volume (T, H, W) that span each plane, the one of the cosine first."""
