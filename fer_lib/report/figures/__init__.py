@@ -12,11 +12,13 @@ from fer_lib.report.figures.au_verification import (
     survivor_panels,
     unit_counts,
 )
+from fer_lib.report.figures.cross_task import macro_dots, unit_map
 from fer_lib.report.figures.deconvolution import extremum_points, filter_strengths, strongest_filters
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
 from fer_lib.report.figures.interventions import dose_response, effect_map, filter_gallery, silencing
+from fer_lib.report.figures.micro import contender_dots, spotting_dots, trajectory_panels
 from fer_lib.report.figures.projections import cascade_lines, localisation_dots
 from fer_lib.report.figures.reliability import reliability_diagram
 from fer_lib.report.figures.selection import selection_dumbbells
@@ -56,6 +58,7 @@ __all__ = [
     "class_counts",
     "clip_strip",
     "confusion_matrix",
+    "contender_dots",
     "cost_and_accuracy",
     "criteria_panels",
     "divergence_map",
@@ -74,6 +77,7 @@ __all__ = [
     "ladder_steps",
     "learning_curve",
     "localisation_dots",
+    "macro_dots",
     "mean_faces",
     "paired_differences",
     "per_class_bars",
@@ -84,14 +88,17 @@ __all__ = [
     "sample_grid",
     "selection_dumbbells",
     "silencing",
+    "spotting_dots",
     "strongest_associations",
     "strongest_filters",
     "structure_loss_map",
     "survivor_panels",
     "switched_units",
+    "trajectory_panels",
     "transfer_drops",
     "transfer_matrix",
     "tuning_curves",
     "unit_counts",
+    "unit_map",
     "variance_bars",
 ]
