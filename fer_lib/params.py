@@ -447,7 +447,7 @@ class TransferParameters(RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another, and of action units."""
 
     size: SizeField = 32
-    epochs: EpochsField = 12
+    epochs: EpochsField = 10
     lr: Annotated[
         float,
         Field(
@@ -462,7 +462,15 @@ class TransferParameters(RecipeParameters):
         str,
         AfterValidator(FaceSets()),
         Field(description="face sets that the chapter's own is set beside, such as wild:500,game:24"),
-    ] = "wild:500,game:24"
+    ] = "wild:500,game"
+    most: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="training pictures taken from each face set, so that sets count alike; 0 takes all",
+        ),
+    ] = 800
     seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 1
     leave_one_out: Annotated[
         bool, Field(description="learn from all face sets but one, too, and test on that one")
@@ -478,7 +486,7 @@ class TransferParameters(RecipeParameters):
     tuned_epochs: Annotated[
         int,
         Field(ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"),
-    ] = 6
+    ] = 4
     au_epochs: Annotated[
         int,
         Field(
@@ -619,7 +627,14 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         },
         "transfer": {
             **{"size": 48, "epochs": 60, "batch_size": 128, "nesterov": True, "weight_decay": 5e-4},
-            **{"averaging": 0.999, "beside": "wild,game", "seeds": 5, "draws": 5, "tuned_epochs": 40},
+            **{
+                "averaging": 0.999,
+                "beside": "wild,game",
+                "most": 0,
+                "seeds": 5,
+                "draws": 5,
+                "tuned_epochs": 40,
+            },
             **{"au_epochs": 60, "factor_people": 400, "bootstrap": 10_000},
         },
         "micro_expressions": {
@@ -645,7 +660,7 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
         },
         "deconvolution": {"shuffled_epochs": 1},
         "transfer": {
-            **{"size": 48, "epochs": 5, "batch_size": 128, "beside": "wild:500", "leave_one_out": False},
+            **{"size": 48, "epochs": 5, "batch_size": 128, "beside": "wild:500", "most": 0},
             **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 2},
         },
     },
@@ -661,7 +676,7 @@ PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
         "smoke": {"transfer": {"beside": "lab:24,game:9"}},
         "laptop": {
             "training": {"epochs": 15, "ablation_epochs": 3},
-            "transfer": {"subjects": 500, "beside": "lab,game:24"},
+            "transfer": {"subjects": 500, "beside": "lab,game"},
         },
         "paper": {
             "training": {"epochs": 420, "ablation_epochs": 100},
@@ -672,7 +687,7 @@ PROFILES_ON_FACES: dict[str, dict[str, dict[str, dict[str, object]]]] = {
         "smoke": {"transfer": {"beside": "lab:24,wild:24"}},
         "laptop": {
             "training": {"epochs": 30},
-            "transfer": {"subjects": 24, "beside": "lab,wild:500"},
+            "transfer": {"beside": "lab,wild:500"},
             **_OWN_PEOPLE,
         },
         "paper": {
