@@ -62,19 +62,25 @@ def leave_one_out(
     """Train an LSTM for each fold and seed by each of ``recipes``, and ask the one that validation chooses about the fold's test clips.
 
     ``features`` float32 (C, T, F) of ``clips`` (``learn.features.clip_features``), or (folds, C, T, F) where each fold has its own. ``folds`` as of
-    ``faces.clips.clip_folds``. Scaling and class weights come from a fold's training clips; recipe and epoch are chosen by the lowest
+    ``faces.folds.clip_folds``. Scaling and class weights come from a fold's training clips; recipe and epoch are chosen by the lowest
     loss of its validation clips (of equals the first). ``control`` changes what each recipe's LSTM is given: the
     features, or their differences to the onset, after these were taken. All networks of a recipe are trained in one program.
 
-    Raises DataError where somebody is on two sides of a fold, a clip is tested twice, or a part of a fold is empty; ParameterError for
-    no recipe, no seed or no fold, and as ``train_clips``.
+    Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``; ParameterError for no recipe,
+    no seed or no fold; and as ``train_clips``.
     """
     recipes, seeds = tuple(recipes), tuple(seeds)
     for name, given in (("recipe", recipes), ("seed", seeds), ("fold", folds)):
         if not len(given):
             raise ParameterError(f"a study of clips needs at least one {name}")
     require_apart(clips, folds)
-    count = len(clips.lengths)
+    count = len(clips)
+    expected = (len(folds), count)[-(features.ndim - 2) :]
+    if features.ndim not in (3, 4) or features.shape[:-2] != expected:
+        raise DataError(
+            f"features of shape {features.shape} for {count} clips and {len(folds)} folds; give (clips, frames, features), or "
+            "(folds, clips, frames, features)"
+        )
     train, valid, test = (_masks(folds, part, count) for part in range(3))
     used = (train | valid | test).any(axis=0)
     labels = np.zeros(count, np.int64)
@@ -125,7 +131,7 @@ def clip_input(features: np.ndarray, lengths: np.ndarray, kind: ClipInput) -> np
 def sampled(features: np.ndarray, lengths: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """``frames`` of each clip's frames, evenly spaced from the first to the last, and their number (C,); 0 leaves all.
 
-    ``features`` (…, C, T, F). A clip of fewer frames keeps its own. Raises ParameterError for fewer than two.
+    ``features`` (…, C, T, F). A clip of no more frames keeps its own. Raises ParameterError for fewer than two.
     """
     lengths = np.asarray(lengths)
     if frames == 0:
@@ -133,7 +139,7 @@ def sampled(features: np.ndarray, lengths: np.ndarray, frames: int) -> tuple[np.
     if frames < 2:
         raise ParameterError(f"frames {frames}: give at least 2, or 0 for all")
     kept = np.minimum(lengths, frames)
-    steps = np.arange(frames)
+    steps = np.arange(kept.max())
     share = steps / np.maximum(kept - 1, 1)[:, None]
     places = np.rint(np.minimum(share, 1) * (lengths - 1)[:, None]).astype(np.int64)
     chosen = np.take_along_axis(
