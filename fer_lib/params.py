@@ -539,10 +539,12 @@ class MicroExpressionsParameters(ChapterParameters):
     clip_frames: Annotated[
         int, Field(ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all")
     ] = 16
-    epochs: Annotated[int, Field(ge=1, le=5000, description="steps of training on all clips at once")] = 60
+    epochs: Annotated[int, Field(ge=1, le=5000, description="steps of training on all clips at once")] = 40
     lr: RateField = 0.003
-    hidden: Annotated[int, Field(ge=1, le=1024, description="units of the LSTM")] = 32
-    dropout: Annotated[float, Field(ge=0, lt=1, description="dropout of the LSTM's last state")] = 0.5
+    hidden: Annotated[int, Field(ge=1, le=1024, description="units of the LSTM")] = 16
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
+    ] = 0.5
     weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of AdamW")] = 0.01
     seeds: Annotated[int, Field(ge=1, le=50, description="LSTMs per fold, from `seed` on")] = 3
     control_seeds: Annotated[

@@ -214,6 +214,18 @@ def filter_trajectories(
     filter's responses over all frames (0 for a filter that never changes); ``low`` and ``high``: 95 % percentiles over draws of whole subjects, NaN for fewer than two. ``clips``: how
     many there are at that point: one with its apex at an end has no way there.
 
+    Raises as ``response_changes``.
+    """
+    changes = response_changes(model, layer, clips, filters, steps=steps)
+    names = range(changes.shape[1]) if filters is None else filters
+    return mean_trajectories(changes, clips.subjects, names, draws=draws, seed=seed)
+
+
+def response_changes(
+    model: nn.Module, layer: str, clips: Clips, filters: Sequence[int] | None = None, *, steps: int = STEPS
+) -> np.ndarray:
+    """float64 (C, K, ``steps``): what ``filter_trajectories`` is the mean of, clip by clip; NaN where a clip has no way there.
+
     Raises what ``explain.filters.maximal_responses`` raises; ParameterError for a filter that the layer does not have, or fewer than 3 steps.
     """
     if steps < 3:
@@ -224,17 +236,28 @@ def filter_trajectories(
     wrong = [number for number in chosen.tolist() if not 0 <= number < maxima.shape[1]]
     if wrong:
         raise ParameterError(f"filter {wrong[0]}: layer {layer!r} has those from 0 to {maxima.shape[1] - 1}")
-    grid = np.linspace(0, 2, steps)
-    changes = _changes(maxima[:, chosen], shown, clips, grid)
+    return _changes(maxima[:, chosen], shown, clips, np.linspace(0, 2, steps))
+
+
+def mean_trajectories(
+    changes: np.ndarray,
+    subjects: np.ndarray,
+    filters: Sequence[int],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The table of ``filter_trajectories`` from ``changes`` (C, K, steps) of ``response_changes``, of all clips or of some; ``filters`` names the K filters."""
+    grid = np.linspace(0, 2, changes.shape[2])
     known = ~np.isnan(changes)
-    sums = cluster_sums(np.where(known, changes, 0), clips.subjects)
-    counts = cluster_sums(known[:, 0].astype(np.float64), clips.subjects)
+    sums = cluster_sums(np.where(known, changes, 0), subjects)
+    counts = cluster_sums(known[:, 0].astype(np.float64), subjects)
     tables = []
-    for column, number in enumerate(chosen.tolist()):
+    for column, number in enumerate(filters):
         change, low, high = _mean_change(sums[:, column], counts, draws, seed)
         columns = {"progress": grid, "change": change, "low": low, "high": high}
         clips_there = counts.sum(axis=0).astype(np.int64)
-        tables.append(pd.DataFrame({"filter": number} | columns | {"clips": clips_there}))
+        tables.append(pd.DataFrame({"filter": int(number)} | columns | {"clips": clips_there}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -47,6 +47,24 @@ TRANSFER_CLAIMS: tuple[Claim, ...] = (
     Claim("Breuer & Kimmel 2017", "action units, from a network that learned emotions", 0.9754, "R"),
 )
 
+MICRO_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "Breuer & Kimmel 2017",
+        "CASME II, 5 classes",
+        0.5947,
+        "R",
+        "CNN of expressions, LSTM over its features",
+    ),
+    Claim(
+        "Yan et al. 2014",
+        "CASME II, 5 classes",
+        0.6341,
+        "R",
+        "LBP-TOP; its settings chosen on the people tested",
+    ),
+    Claim("", "CASME II, 5 classes", 99 / 246, "R", "always the largest class, 99 of 246 clips"),
+)
+
 
 def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
     """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives; missing where unknown), ``how sure`` and ``remark``."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from fer_lib import paths
@@ -118,6 +119,19 @@ class ChapterResult:
                     f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the chapter again"
                 )
         return metrics
+
+    def figure_data(self, name: str) -> pd.DataFrame:
+        """The numbers that the chapter's figure ``name`` shows, as it stored them beside it.
+
+        Raises RunStoreError where the chapter has no such figure or the file is damaged.
+        """
+        file = self.folder / "figures" / f"{name}.csv"
+        try:
+            return pd.read_csv(file)
+        except (OSError, ValueError) as fault:
+            raise RunStoreError(
+                f"{file}: not readable as a table ({fault}); run {self.chapter} again"
+            ) from fault
 
     def record(self) -> dict:
         """Content of ``record.json``: what the chapter noted of its data, device, time and figures."""

@@ -78,10 +78,10 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     return figure, data, alt
 
 
-def confusion_matrix(matrix: pd.DataFrame) -> Drawn:
+def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures") -> Drawn:
     """Confusion as a heat map, each row a true class, in per cent of that row.
 
-    ``matrix``: counts (K, K), index the true class, columns the predicted one, in the same order. Data: ``true``,
+    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the same order. Data: ``true``,
     ``predicted``, ``count``, ``share`` (missing where a class does not occur). Raises FigureError for other shapes.
     """
     if list(matrix.index) != list(matrix.columns) or matrix.empty:
@@ -102,7 +102,7 @@ def confusion_matrix(matrix: pd.DataFrame) -> Drawn:
         linecolor="white",
         cbar_kws={"label": "share of the true class (%)"},
     )
-    axes.set(xlabel="predicted", ylabel="true (number of pictures)")
+    axes.set(xlabel="predicted", ylabel=f"true (number of {counted})")
     axes.set_yticklabels([f"{name} ({total:,})" for name, total in totals.items()], rotation=0)
     axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
@@ -111,7 +111,7 @@ def confusion_matrix(matrix: pd.DataFrame) -> Drawn:
     wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)].sort_values(
         "share", ascending=False, kind="stable"
     )
-    alt = f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} pictures. On the diagonal, the share named rightly"
+    alt = f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. On the diagonal, the share named rightly"
     if len(recall):
         alt += (
             f" is highest for {recall.idxmax()} ({percent(recall.max())}) and lowest for {recall.idxmin()} "
@@ -125,7 +125,7 @@ def confusion_matrix(matrix: pd.DataFrame) -> Drawn:
         ]
         alt += f"The most frequent confusions: {listing(worst)}."
     else:
-        alt += "No picture is confused."
+        alt += f"No {counted.removesuffix('s')} is confused."
     return figure, data, alt
 
 
