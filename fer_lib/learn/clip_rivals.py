@@ -13,9 +13,12 @@ from fer_lib.learn.clip_controls import CONTROLS, controlled
 from fer_lib.learn.clip_learner import ClipRecipe
 from fer_lib.learn.clip_linear import ClipAnswers, chance_answers, linear_answers, majority_answers
 from fer_lib.learn.clip_study import ClipFold, ClipStudy, leave_one_out
+from fer_lib.learn.clip_tuning import tuned_features
 from fer_lib.learn.features import difference_to_onset
 from fer_lib.learn.lbp_top import candidate_features
 from fer_lib.learn.optical_flow import flow_features
+from fer_lib.learn.recipe import Recipe
+from fer_lib.models.classifier import Classifier
 
 UNTRAINED, AS_THEY_ARE = "untrained", "features"
 """Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was taken from."""
@@ -56,6 +59,29 @@ def control_studies(
     found[AS_THEY_ARE] = study(features, recipes=[replace(recipe, input="features")])
     found[UNTRAINED] = study(untrained, recipes=[recipe])
     return found
+
+
+TUNING = Recipe(epochs=10, lr=0.003)
+"""Of the CNN, per fold: a tenth of the rate that it was taught with, so that what it knows of expressions is changed and not replaced."""
+
+
+def tuned_study(
+    model: Classifier,
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    recipe: ClipRecipe,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> ClipStudy:
+    """The study on features of a CNN of each fold's own: ``model``, fine-tuned by ``TUNING`` on the apex frames of the fold's training people.
+
+    ``seed`` draws the new last layers. Raises as ``learn.clip_tuning.tuned_features`` and ``leave_one_out``.
+    """
+    features = tuned_features(model, clips, classes, folds, TUNING, device=device, seed=seed)
+    return leave_one_out(features, clips, classes, folds, [recipe], seeds, device=device, watch_test=False)
 
 
 def baseline_answers(
