@@ -447,7 +447,7 @@ class TransferParameters(RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another, and of action units."""
 
     size: SizeField = 32
-    epochs: EpochsField = 10
+    epochs: EpochsField = 20
     lr: Annotated[
         float,
         Field(
@@ -457,7 +457,7 @@ class TransferParameters(RecipeParameters):
         ),
     ] = 0.1
     dropout: DropoutField = 0.2
-    network: Annotated[Network, Field(description="the network")] = "residual"
+    network: Annotated[Network, Field(description="the network")] = "zhu"
     beside: Annotated[
         str,
         AfterValidator(FaceSets()),
@@ -470,7 +470,7 @@ class TransferParameters(RecipeParameters):
             le=1_000_000,
             description="training pictures taken from each face set, so that sets count alike; 0 takes all",
         ),
-    ] = 800
+    ] = 1200
     seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 1
     leave_one_out: Annotated[
         bool, Field(description="learn from all face sets but one, too, and test on that one")
@@ -486,7 +486,7 @@ class TransferParameters(RecipeParameters):
     tuned_epochs: Annotated[
         int,
         Field(ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"),
-    ] = 4
+    ] = 8
     au_epochs: Annotated[
         int,
         Field(
@@ -494,7 +494,7 @@ class TransferParameters(RecipeParameters):
             le=5000,
             description="epochs of the networks that learn action units; 0 leaves the section on them out",
         ),
-    ] = 8
+    ] = 20
     factor_people: Annotated[
         int,
         Field(
@@ -628,7 +628,14 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             **{"repeats": 50, "planted_permutations": 1999, "simulations": 2000, "bootstrap": 2000},
         },
         "transfer": {
-            **{"size": 48, "epochs": 60, "batch_size": 128, "nesterov": True, "weight_decay": 5e-4},
+            **{
+                "network": "residual",
+                "size": 48,
+                "epochs": 60,
+                "batch_size": 128,
+                "nesterov": True,
+                "weight_decay": 5e-4,
+            },
             **{
                 "averaging": 0.999,
                 "beside": "wild,game",
@@ -662,7 +669,7 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
         },
         "deconvolution": {"shuffled_epochs": 1},
         "transfer": {
-            **{"size": 48, "epochs": 5, "batch_size": 128, "beside": "wild:500", "most": 0},
+            **{"size": 48, "epochs": 8, "batch_size": 128, "beside": "wild:500", "most": 0},
             **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 2},
         },
     },

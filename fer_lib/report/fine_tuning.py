@@ -90,7 +90,7 @@ def tuning_answer(metrics: Mapping[str, Mapping], source: str, target: str) -> s
     least = f"{100 * metrics['tuning_fraction']['value']:.0f}{NO_BREAK}%"
     told = (
         f"With {least} of {target}, a network that learned {source} before names {share_text(metrics['tuned_accuracy'])} rightly and one from scratch "
-        f"{share_text(metrics['scratch_accuracy'])}, a difference of {points_text(metrics['tuning_gain'])}. With all that was tried, the difference is "
+        f"{share_text(metrics['scratch_accuracy'])}, a difference of {points_text(metrics['tuning_gain'])}. With the largest share the difference is "
         f"{points_text(metrics['tuning_gain_full'])}."
     )
     return f"{told} {_verdict(metrics['tuning_gain'], metrics['tuning_gain_full'])}"
@@ -103,4 +103,6 @@ def _verdict(least: Mapping, most: Mapping) -> str:
         return "Here pre-training hurts where pictures are few."
     if most["low"] is not None and most["low"] > 0:
         return "Here pre-training helps with few pictures and with many."
+    if most["high"] is not None and most["high"] < 0:
+        return "Here pre-training helps where pictures are few and hurts where they are many."
     return "Here pre-training helps where pictures are few; where they are many, no help is shown."

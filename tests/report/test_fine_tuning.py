@@ -14,6 +14,7 @@ N = 200
 FEW_HELP = {0: (0.5, 0.3), 10: (0.7, 0.4), 100: (0.9, 0.9)}
 ALL_HELP = {10: (0.7, 0.4), 100: (0.9, 0.6)}
 NO_HELP = {10: (0.5, 0.5), 100: (0.9, 0.9)}
+TURNS = {10: (0.7, 0.4), 100: (0.6, 0.9)}
 HURTS = {10: (0.4, 0.7), 100: (0.9, 0.9)}
 
 
@@ -81,6 +82,7 @@ def test_the_luck_of_the_draws_widens_the_interval_of_their_own_fraction_only():
         (FEW_HELP, "where they are many, no help is shown"),
         (ALL_HELP, "with few pictures and with many"),
         (NO_HELP, "cannot tell"),
+        (TURNS, "few and hurts where they are many"),
         (HURTS, "hurts"),
     ],
 )
