@@ -117,7 +117,10 @@ class _Reader:
             )
 
     def network(self, model: Classifier) -> tuple[dict[str, object], np.ndarray]:
-        valid, test = (predict(model, self.faces.select(self.rows[name])) for name in ("valid", "test"))
+        device = model.output.weight.device
+        valid, test = (
+            predict(model, self.faces.select(self.rows[name]), device=device) for name in ("valid", "test")
+        )
         row = {"condition": EXPRESSION, "seed": 0, "features": None, "strength": np.nan}
         return row | {"valid_accuracy": self._accuracy(valid)}, test
 

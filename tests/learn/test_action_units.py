@@ -1,5 +1,7 @@
 """Training on action units: codes that are missing count nowhere, the epoch is chosen by AUROC, bodies are kept or drawn anew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.learn.action_units import (
+    TUNED_SHARE,
     CodedCrossEntropy,
     UnitScore,
     balancing_code_weights,
@@ -149,6 +152,39 @@ def test_tuning_starts_from_the_body_and_leaves_it(faces, present):
     assert torch.equal(weights_of(model), before) and len(training.curve) == 1
     torch.testing.assert_close(tuned.conv1.weight, model.conv1.weight, atol=1e-4, rtol=0)
     assert (scratch.conv1.weight - model.conv1.weight).abs().max() > 0.1
+
+
+def test_a_body_learns_on_at_its_share_of_the_rate(faces, present):
+    model = tiny(outputs=3, seed=5)
+    tuned, _ = fine_tuned(model, faces, present, replace(RECIPE, epochs=1), precision="fp32")
+    by_hand = unit_network(model, 2, keep_body=True)
+    train_units(
+        faces, present, by_hand, replace(RECIPE, epochs=1, lr=TUNED_SHARE * RECIPE.lr), precision="fp32"
+    )
+    assert torch.equal(weights_of(tuned), weights_of(by_hand)) and TUNED_SHARE < 1
+
+
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_codes_weigh_by_class_weights_while_training_only(faces, present, class_weights):
+    # One step from a network without normalisation or dropout: its loss is that of the network as it came.
+    model = ZeroBiasCNN(2, 16, gain=1.0, dropout=0.0, generator=torch.Generator().manual_seed(0))
+    learned = (faces.table["split"] == "train").to_numpy()
+    codes = torch.from_numpy(present[learned])
+    weights = torch.from_numpy(balancing_code_weights(present[learned])) if class_weights else None
+    with torch.no_grad():
+        said = model(torch.from_numpy(faces.pixels[learned])[:, None] / 255)
+    wanted = CodedCrossEntropy(weights)(said, codes).item()
+    recipe = Recipe(
+        **{"epochs": 1, "batch_size": 30, "lr": 1e-9, "schedule": "constant", "augment": "none"},
+        class_weights=class_weights,
+    )
+    curve = train_units(faces, present, model, recipe, precision="fp32").curve
+    assert curve["train_loss"][0] == pytest.approx(wanted, rel=1e-4)
+    valid = (faces.table["split"] == "valid").to_numpy()
+    with torch.no_grad():
+        said = model(torch.from_numpy(faces.pixels[valid])[:, None] / 255)
+    plain = CodedCrossEntropy()(said, torch.from_numpy(present[valid])).item()
+    assert curve["valid_loss"][0] == pytest.approx(plain, rel=1e-4)
 
 
 @pytest.mark.parametrize(
