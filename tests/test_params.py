@@ -7,10 +7,12 @@ import pytest
 from fer_lib import paths
 from fer_lib.errors import ParameterError
 from fer_lib.explain.deconv import Method
+from fer_lib.faces.clips import CLIP_SETS as KNOWN_CLIP_SETS
 from fer_lib.learn.augment import AUGMENTATIONS
 from fer_lib.learn.recipe import Recipe
 from fer_lib.models.factory import build_network
 from fer_lib.params import (
+    CLIP_SETS,
     PROFILES,
     PROFILES_ON_FACES,
     AssociationMeasure,
@@ -18,6 +20,7 @@ from fer_lib.params import (
     DeconvolutionParameters,
     FaceSource,
     FacesParameters,
+    MicroExpressionsParameters,
     StructureAndLossParameters,
     TrainingParameters,
     TransferParameters,
@@ -230,6 +233,19 @@ def test_fractions_are_per_cent_in_ascending_order():
     for wrong in ("", "1,x", "5,1", "1,1", "101", "-1", "0.5"):
         with pytest.raises(ParameterError, match=r"transfer\.fractions.*whole numbers from 0 to 100"):
             transfer(fractions=wrong)
+
+
+def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_with_clips():
+    own, beside = (dict(source) for source in MicroExpressionsParameters(clip_frames=8).face_sources)
+    assert (own["name"], own["clip_frames"], beside["name"]) == ("micro", 8, "lab")
+    assert "clip_frames" not in beside, "a set without clips takes none"
+    given, clips = (dict(source) for source in MicroExpressionsParameters(faces="fer2013").face_sources)
+    assert (given["name"], clips["name"], clips["clip_frames"]) == ("fer2013", "micro", 16)
+    assert clips["size"] == given["size"] == 48
+
+
+def test_sets_of_clips_are_those_that_the_readers_know():
+    assert set(CLIP_SETS) == set(KNOWN_CLIP_SETS)
 
 
 def test_associations_are_measured_by_measures_that_there_are():

@@ -48,9 +48,12 @@ def spotting_table(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) ->
 
 
 def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> dict[str, Metric]:
-    """Mean errors in frames: ``spotting_trained``, ``spotting_untrained``, ``spotting_pixels``, ``spotting_flow`` (compared with the onset; ``…_both_ends``, with the line between
-    both), ``spotting_middle`` and ``spotting_random``; ``spotting_gain_…``: by how many frames the trained network's trajectory of the same
-    reference is nearer than these (those of ``middle`` and ``random``: than its better reference would be no fair choice, so from the onset)."""
+    """Mean errors in frames, and by how many frames the trained network is nearer, clip by clip; intervals draw people.
+
+    ``spotting_trained``, ``spotting_untrained``, ``spotting_pixels`` and ``spotting_flow`` compare each frame with the onset, and with ``_both_ends`` behind their names with the
+    line between both ends; ``spotting_middle``, ``spotting_random``. ``spotting_gain_`` before any other name than ``trained``: its error less that of the
+    trained network by the same reference, for ``middle`` and ``random`` from the onset.
+    """
     names = {TRAINED: "trained", UNTRAINED: "untrained", "optical flow": "flow"}
     ends = {"onset": "", "both ends": "_both_ends", "": ""}
     by_clip = {key: part.set_index(["subject", "sequence"])["error"] for key, part in _groups(errors)}

@@ -176,3 +176,16 @@ def test_metrics_that_are_none_are_told(runs, tmp_path, content):
     (result.folder / "metrics.json").write_text(content)
     with pytest.raises(RunStoreError, match=r"metrics\.json: .*run the chapter again"):
         result.metrics()
+
+
+def test_the_numbers_of_a_figure_are_read_where_they_were_stored(tmp_path):
+    result = ChapterResult("faces", tmp_path / "faces")
+    (result.folder / "figures").mkdir(parents=True)
+    (result.folder / "figures" / "a.csv").write_text("filter,within\n3,AU1 AU2\n4,\n")
+    table = result.figure_data("a")
+    assert table["filter"].tolist() == [3, 4] and table["within"].isna().tolist() == [False, True]
+    with pytest.raises(RunStoreError, match=r"b\.csv: not readable as a table.*run faces again"):
+        result.figure_data("b")
+    (result.folder / "figures" / "c.csv").write_text("")
+    with pytest.raises(RunStoreError, match="not readable as a table"):
+        result.figure_data("c")
