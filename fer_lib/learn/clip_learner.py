@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.learn.features import scaling
+from fer_lib.learn.memory import keep_freed_memory
 from fer_lib.learn.schedule import rate_of
 from fer_lib.models.lstm import ClipLSTM, Pooling
 
@@ -122,6 +123,8 @@ def clip_learner(
 ) -> Learner:
     """The fastai ``Learner`` with which ``train_clips`` trains; its arguments, and what it raises, are those of ``train_clips``."""
     _check(features, train, valid)
+    if torch.device(device).type == "cpu":
+        keep_freed_memory()
     if recipe.epochs < 1:
         raise ParameterError(f"epochs {recipe.epochs}: give at least 1")
     model = ClipLSTM(

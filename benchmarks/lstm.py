@@ -1,0 +1,219 @@
+"""Leave-one-subject-out LSTMs: all networks in one program against one after the other, and against processes.
+
+    python benchmarks/lstm.py [--people 26] [--clips 246] [--frames 16] [--features 300] [--seeds 3] [--epochs 5] [--repeats 3] [--device cpu]
+
+Features are noise, of clips of all lengths from half of ``frames`` on; the default sizes are those of CASME II. Each person is tested
+once, the three next ones validate, so there is a network per person and seed. Every contestant trains all of
+them for ``epochs`` full-batch steps of AdamW with the same first weights, and scores the validation clips after each:
+
+- batched: ``train_clips`` with all networks in one program;
+- one by one: ``train_clips`` for each network, with all threads;
+- torch one by one: ``torch.nn.LSTM`` on packed sequences in a plain loop, each network on its own training and validation clips;
+- torch in processes: the same loop in as many processes as there are cores, of one thread each, which were started beforehand; on a CPU only.
+
+The contestants take turns; a ratio is the median over the turns of the ratio within a turn. `ratio folds_batched` is against the faster of
+the two that train one by one.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from fer_lib.learn.clip_learner import ClipRecipe, clip_weights, train_clips
+from fer_lib.learn.device import device_name
+from fer_lib.learn.features import standardised
+from fer_lib.models.lstm import ClipLSTM
+
+CLASSES = 5
+VALIDATE = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """Clips and who learns from which, as ``train_clips`` takes them."""
+
+    features: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray
+    valid: np.ndarray
+    seeds: tuple[int, ...]
+    recipe: ClipRecipe
+    device: str
+
+
+def noise(given: argparse.Namespace) -> Task:
+    generator = np.random.default_rng(0)
+    subject = np.arange(given.clips) % given.people
+    ahead = (subject - np.arange(given.people)[:, None]) % given.people
+    parts = (ahead > VALIDATE, (ahead >= 1) & (ahead <= VALIDATE))
+    lengths = generator.integers(given.frames // 2, given.frames + 1, given.clips)
+    features = generator.normal(size=(given.clips, given.frames, given.features)).astype(np.float32)
+    features[np.arange(given.frames) >= lengths[:, None]] = 0
+    return Task(
+        features,
+        lengths,
+        generator.integers(CLASSES, size=given.clips),
+        *(np.tile(part, (given.seeds, 1)) for part in parts),
+        tuple(np.repeat(np.arange(given.seeds), given.people).tolist()),
+        ClipRecipe(epochs=given.epochs, schedule="constant"),
+        given.device,
+    )
+
+
+def ours(task: Task, rows: slice) -> None:
+    train_clips(
+        task.features,
+        task.lengths,
+        task.labels,
+        CLASSES,
+        task.train[rows],
+        task.valid[rows],
+        task.seeds[rows],
+        task.recipe,
+        device=task.device,
+    )
+
+
+def ours_one_by_one(task: Task) -> None:
+    for network in range(len(task.seeds)):
+        ours(task, slice(network, network + 1))
+
+
+class Plain(nn.Module):
+    """What one network is to torch: its LSTM, dropout and a linear layer, from first weights that ``ClipLSTM`` draws."""
+
+    def __init__(self, features: int, recipe: ClipRecipe, seed: int) -> None:
+        super().__init__()
+        first = ClipLSTM(features, CLASSES, recipe.hidden, seeds=(seed,))
+        self.lstm = nn.LSTM(features, recipe.hidden, batch_first=True)
+        self.dropout = nn.Dropout(recipe.dropout)
+        self.output = nn.Linear(recipe.hidden, CLASSES)
+        with torch.no_grad():
+            self.lstm.weight_ih_l0.copy_(first.lstm.from_input.weight[0])
+            self.lstm.weight_hh_l0.copy_(first.lstm.from_state.weight[0])
+            self.lstm.bias_ih_l0.copy_(first.lstm.from_input.bias[0])
+            self.lstm.bias_hh_l0.zero_()
+            self.output.weight.copy_(first.output.weight[0])
+            self.output.bias.zero_()
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return self.output(self.dropout(states.sum(dim=1) / lengths.to(states)[:, None]))
+
+
+def torchs(task: Task, network: int) -> None:
+    train, valid = task.train[network], task.valid[network]
+    recipe, device = task.recipe, task.device
+    weights = clip_weights(task.labels, CLASSES, train[None], balanced=recipe.balanced)[0]
+    scaled = standardised(task.features, task.lengths, train)
+    parts = [
+        (
+            torch.from_numpy(scaled[part]).to(device),
+            torch.from_numpy(task.lengths[part]),
+            torch.from_numpy(task.labels[part]).to(device),
+            torch.from_numpy(weights[part] / weights[part].sum()).float().to(device),
+        )
+        for part in (train, valid)
+    ]
+    model = Plain(scaled.shape[2], recipe, task.seeds[network]).to(device)
+    optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+
+    def loss(
+        features: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, shares: torch.Tensor
+    ) -> torch.Tensor:
+        return (F.cross_entropy(model(features, lengths), labels, reduction="none") * shares).sum()
+
+    for _ in range(recipe.epochs):
+        model.train()
+        loss(*parts[0]).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        model.eval()
+        with torch.no_grad():
+            loss(*parts[1]).item()
+
+
+def torch_one_by_one(task: Task) -> None:
+    for network in range(len(task.seeds)):
+        torchs(task, network)
+
+
+def start_process() -> None:
+    torch.set_num_threads(1)
+
+
+def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
+    networks = range(len(task.seeds))
+    list(pool.map(partial(torchs, task), networks, chunksize=-(-len(networks) // os.cpu_count())))
+
+
+def take_turns(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each turn, after one turn that warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repeats + 1):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratio(seconds: dict[str, list[float]], *others: str) -> float:
+    """How many times as fast as the fastest of ``others`` the batched program is."""
+    turns = zip(seconds["batched"], *(seconds[name] for name in others), strict=True)
+    return statistics.median(min(theirs) / mine for mine, *theirs in turns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, value in (
+        ("people", 26),
+        ("clips", 246),
+        ("frames", 16),
+        ("features", 300),
+        ("seeds", 3),
+        ("epochs", 5),
+        ("repeats", 3),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    task = noise(given)
+    print(
+        f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} features, "
+        f"{given.epochs} epochs, {torch.get_num_threads()} threads, {device_name(torch.device(given.device))}"
+    )
+    contestants = {
+        "batched": partial(ours, task, slice(None)),
+        "one by one": partial(ours_one_by_one, task),
+        "torch one by one": partial(torch_one_by_one, task),
+    }
+    singles = tuple(contestants)[1:]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), start_process) as pool:
+        if given.device == "cpu":
+            contestants["torch in processes"] = partial(torch_in_processes, task, pool)
+        seconds = take_turns(contestants, given.repeats)
+    for name, times in seconds.items():
+        print(f"{name:20} {statistics.median(times) / given.epochs:8.3f} s per epoch of all networks")
+    print(f"ratio folds_batched {ratio(seconds, *singles):.2f}")
+    if "torch in processes" in seconds:
+        print(f"ratio folds_in_processes {ratio(seconds, 'torch in processes'):.2f}")
+
+
+if __name__ == "__main__":
+    main()
