@@ -328,6 +328,14 @@ class StructureAndLossParameters(RecipeParameters):
         AfterValidator(ListOf(get_args(Loss))),
         Field(description="loss functions to compare; votes needs a face set with votes (game, ferplus)"),
     ] = "cross_entropy,label_smoothing,focal"
+    most: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="training pictures, drawn at random, and a third as many to choose by; 0 takes all",
+        ),
+    ] = 0
     seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 2
     ladder: Annotated[bool, Field(description="climb the ladder of ingredients too")] = True
     labels: Annotated[
@@ -486,7 +494,7 @@ class TransferParameters(RecipeParameters):
     tuned_epochs: Annotated[
         int,
         Field(ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"),
-    ] = 8
+    ] = 20
     au_epochs: Annotated[
         int,
         Field(
@@ -642,7 +650,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
                 "most": 0,
                 "seeds": 5,
                 "draws": 5,
-                "tuned_epochs": 40,
+                "tuned_epochs": 60,
             },
             **{"au_epochs": 60, "factor_people": 400, "bootstrap": 10_000},
         },
@@ -664,13 +672,13 @@ _FER2013: dict[str, dict[str, dict[str, object]]] = {
         "training": {"epochs": 10, "ablation_epochs": 0},
         "structure_and_loss": {
             **_AT_LENGTH,
-            **{"epochs": 8, "seeds": 2, "averaging": 0.0, "bootstrap": 2000, "structures": "zhu,residual"},
-            "losses": "cross_entropy,label_smoothing",
+            **{"size": 24, "most": 6000, "epochs": 10, "seeds": 2, "averaging": 0.0, "bootstrap": 2000},
+            **{"structures": "zhu,residual", "losses": "cross_entropy,label_smoothing"},
         },
         "deconvolution": {"shuffled_epochs": 1},
         "transfer": {
             **{"size": 48, "epochs": 8, "batch_size": 128, "beside": "wild:500", "most": 0},
-            **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 2},
+            **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 8},
         },
     },
     "paper": {

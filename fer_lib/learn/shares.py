@@ -1,5 +1,7 @@
 """Shares of a face set: how few pictures stand for all, drawn so that a larger draw holds the smaller."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -57,3 +59,23 @@ def nested_rows(
     emotion = pd.Series(faces.table["emotion"].to_numpy()[rows])
     first = (emotion.groupby(emotion).cumcount() < least).to_numpy()
     return np.concatenate([rows[first], rows[~first]])
+
+
+def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
+    """``faces`` with at most ``most`` training pictures, and a third as many (rounded up) for validation, drawn at random; 0 keeps all.
+
+    The drawn pictures stand in the order of the set. Raises ParameterError where ``most`` is negative or 1.
+    """
+    if most < 0 or most == 1:
+        raise ParameterError(f"most is {most}; give 0 for all training pictures, or at least 2")
+    if not most:
+        return faces
+    return faces.select(random_rows(faces, {"train": most, "valid": -(-most // 3), "test": len(faces)}, seed))
+
+
+def random_rows(faces: FaceSet, counts: Mapping[str, int], seed: int) -> np.ndarray:
+    """int64: rows of ``faces``, ascending: at random, at most ``counts`` of each split, every class among them where there is room."""
+    picked = [
+        nested_rows(faces, split, draw=seed, by_person=False)[:count] for split, count in counts.items()
+    ]
+    return np.sort(np.concatenate(picked))

@@ -13,7 +13,7 @@ from fer_lib.faces.faceset import REQUIRED_COLUMNS, FaceSet
 from fer_lib.learn.label_map import common_classes, mapped, require_classes
 from fer_lib.learn.precision import Precision, Request
 from fer_lib.learn.recipe import Recipe
-from fer_lib.learn.shares import nested_rows
+from fer_lib.learn.shares import at_most, random_rows
 from fer_lib.learn.sharing import known_overlap, require_apart, shared, without_shared
 from fer_lib.learn.study import train_structure, training_row
 from fer_lib.learn.test_time import predict
@@ -198,18 +198,6 @@ def _apart(
     return apart, rows
 
 
-def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
-    """``faces`` with at most ``most`` training pictures, and a third as many (rounded up) for validation, drawn at random; 0 keeps all.
-
-    The drawn pictures stand in the order of the set. Raises ParameterError where ``most`` is negative or 1.
-    """
-    if most < 0 or most == 1:
-        raise ParameterError(f"most is {most}; give 0 for all training pictures, or at least 2")
-    if not most:
-        return faces
-    return faces.select(_drawn(faces, {"train": most, "valid": -(-most // 3), "test": len(faces)}, seed))
-
-
 def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     """The training and validation pictures of ``sets``, of each set equally many as far as sizes allow.
 
@@ -219,7 +207,7 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
     shares = {split: even_shares([part[split] for part in parts]) for split in LEARNED}
     drawn = [
-        faces.select(_drawn(faces, {split: shares[split][k] for split in LEARNED}, seed))
+        faces.select(random_rows(faces, {split: shares[split][k] for split in LEARNED}, seed))
         for k, faces in enumerate(sets)
     ]
     # Votes and action units of one set are nothing to another.
@@ -235,11 +223,3 @@ def even_shares(available: Sequence[int]) -> list[int]:
         shares[k] = min(available[k], left // (len(order) - position))
         left -= shares[k]
     return shares
-
-
-def _drawn(faces: FaceSet, counts: Mapping[str, int], seed: int) -> np.ndarray:
-    """int64: rows of ``faces``, ascending: at random, at most ``counts`` of each split, every class among them where there is room."""
-    picked = [
-        nested_rows(faces, split, draw=seed, by_person=False)[:count] for split, count in counts.items()
-    ]
-    return np.sort(np.concatenate(picked))

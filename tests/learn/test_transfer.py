@@ -9,8 +9,9 @@ from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn import study as studies
 from fer_lib.learn.recipe import Recipe
+from fer_lib.learn.shares import at_most
 from fer_lib.learn.test_time import predict
-from fer_lib.learn.transfer import TransferStudy, all_but, at_most, cross_dataset, even_shares, joined
+from fer_lib.learn.transfer import TransferStudy, all_but, cross_dataset, even_shares, joined
 
 RECIPE = Recipe(epochs=1, batch_size=16, lr=0.01, augment="none")
 SPLITS = ["train"] * 24 + ["valid"] * 9 + ["test"] * 12
