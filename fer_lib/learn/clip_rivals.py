@@ -80,7 +80,9 @@ def tuned_study(
 
     ``seed`` draws the new last layers. Raises as ``learn.clip_tuning.tuned_features`` and ``leave_one_out``.
     """
-    features = tuned_features(model, clips, classes, folds, TUNING, device=device, seed=seed)
+    # In one number format wherever it runs, so that another machine's choice changes no result.
+    how = {"precision": "fp32", "device": device, "seed": seed}
+    features = tuned_features(model, clips, classes, folds, TUNING, **how)
     return leave_one_out(features, clips, classes, folds, [recipe], seeds, device=device, watch_test=False)
 
 
