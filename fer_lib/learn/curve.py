@@ -125,7 +125,7 @@ class Curve(Callback):
     def after_loss(self) -> None:
         if self.training:
             self.losses.append(self.learn.loss.detach())
-            self.pictures.append(len(self.x))
+            self.pictures.append(len(self.y))
             self.lrs.append(self.opt.hypers[-1]["lr"])
             if len(self.losses) - self.looked >= LOOKS.get(self.dls.device.type, 1):
                 self._look()
