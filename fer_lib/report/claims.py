@@ -60,7 +60,7 @@ MICRO_CLAIMS: tuple[Claim, ...] = (
         "CASME II, 5 classes",
         0.6341,
         "R",
-        "LBP-TOP; its settings chosen on the people tested",
+        "LBP-TOP; the best of several settings on the people tested",
     ),
     Claim("", "CASME II, 5 classes", 99 / 246, "R", "always the largest class, 99 of 246 clips"),
 )

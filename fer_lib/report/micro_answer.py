@@ -30,7 +30,7 @@ def answer(metrics: Mapping[str, Mapping]) -> str:
     told.append(_about_baselines(metrics))
     gain = metrics["selection_gain_uf1"]
     told.append(
-        f"Had the person tested chosen recipe and epoch, the same trainings would have reported {_points(gain)} more of UF1."
+        f"Had the person tested chosen when to stop, the same trainings would have reported {_points(gain)} more of UF1."
     )
     told += [*_about_spotting(metrics), *_about_units(metrics)]
     return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
@@ -106,11 +106,14 @@ def _about_baselines(metrics: Mapping[str, Mapping]) -> str:
 def _about_spotting(metrics: Mapping[str, Mapping]) -> list[str]:
     if "spotting_trained" not in metrics:
         return []
-    frames = {
+    missed = {
         name: f"{metrics[f'spotting_{name}']['value']:.1f}"
-        for name in ("trained", "untrained", "pixels", "flow", "middle", "random")
+        for name in (
+            *("trained", "trained_both_ends", "untrained_both_ends", "pixels_both_ends", "flow_both_ends"),
+            *("middle", "random"),
+        )
     }
-    gain = metrics["spotting_gain_middle"]
+    gain = metrics["spotting_gain_middle_both_ends"]
     verdict = (
         "better than to answer the middle unseen"
         if gain["low"] is not None and gain["low"] > 0
@@ -119,19 +122,21 @@ def _about_spotting(metrics: Mapping[str, Mapping]) -> list[str]:
         else "not clearly better or worse than to answer the middle unseen"
     )
     return [
-        f"The trained network's trajectory misses the apex by {frames['trained']} frames on average; an untrained network's by {frames['untrained']}, pixels by {frames['pixels']}, optical flow by "
-        f"{frames['flow']}, the middle of the clip by {frames['middle']}, any frame by {frames['random']}. It is {verdict}."
+        f"The frame whose features lie farthest from the onset misses the apex by {missed['trained']} frames on average, the one farthest from the line between both ends by {missed['trained_both_ends']}. "
+        f"By the same line an untrained network misses it by {missed['untrained_both_ends']}, pixels by {missed['pixels_both_ends']} and optical flow by {missed['flow_both_ends']}; the middle of the clip by "
+        f"{missed['middle']}, any frame by {missed['random']}. The trained network is {verdict}."
     ]
 
 
 def _about_units(metrics: Mapping[str, Mapping]) -> list[str]:
     if not metrics.get("units_looked_at", {}).get("value"):
         return []
-    moving, looked = (
-        number_text(metrics[name]["value"], "count") for name in ("units_moving", "units_looked_at")
+    moving, against, looked = (
+        number_text(metrics[name]["value"], "count")
+        for name in ("units_moving", "units_moving_against", "units_looked_at")
     )
     return [
-        f"Of {looked} units that have a detector in the last convolution and are shown in enough clips, {moving} move their filters more where they are shown than where not."
+        f"Of {looked} units that have a detector in the last convolution and are shown in enough clips, {moving} raise their filters more where they are shown than where not, and {against} less."
     ]
 
 
@@ -150,7 +155,8 @@ _SUMMARY = {
     **{f"{slug}_uf1": f"UF1, {name}" for slug, (_, name) in RIVALS.items()},
     "seed_spread": "spread of the UF1 between trainings (points)",
     "selection_gain_uf1": "what choosing on the person tested adds to the UF1 (points)",
-    "spotting_trained": "apex missed by (frames), trained CNN",
+    "spotting_trained": "apex missed by (frames), trained CNN from onset",
+    "spotting_trained_both_ends": "apex missed by (frames), trained CNN from both ends",
     "spotting_middle": "apex missed by (frames), middle of the clip",
     "unit_movement": "filters move more with their unit than without (sd)",
 }

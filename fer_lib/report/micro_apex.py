@@ -52,7 +52,7 @@ def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) 
 
     ``spotting_trained``, ``spotting_untrained``, ``spotting_pixels`` and ``spotting_flow`` compare each frame with the onset, and with ``_both_ends`` behind their names with the
     line between both ends; ``spotting_middle``, ``spotting_random``. ``spotting_gain_`` before any other name than ``trained``: its error less that of the
-    trained network by the same reference, for ``middle`` and ``random`` from the onset.
+    trained network by the same reference, of ``middle`` and ``random`` by either.
     """
     names = {TRAINED: "trained", UNTRAINED: "untrained", "optical flow": "flow"}
     ends = {"onset": "", "both ends": "_both_ends", "": ""}
@@ -63,8 +63,11 @@ def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) 
         people = error.index.get_level_values("subject")
         found[f"spotting_{name}"] = _mean(error, people, draws, seed)
         if method != TRAINED:
-            gap = error - by_clip[TRAINED, reference or "onset"]
-            found[f"spotting_gain_{name}"] = _mean(gap, people, draws, seed)
+            for own in (reference,) if reference else ("onset", "both ends"):
+                gap = error - by_clip[TRAINED, own]
+                found[f"spotting_gain_{names.get(method, method)}{ends[own]}"] = _mean(
+                    gap, people, draws, seed
+                )
     return found
 
 
@@ -84,8 +87,12 @@ def _mean(values: pd.Series, subjects: pd.Series | pd.Index, draws: int, seed: i
 
 
 def clearest_clip(clips: Clips) -> FaceSet:
-    """The pictures of the clip in which most changes from onset to apex: the largest mean absolute difference of pixels, of equals the first."""
+    """The pictures of the clip that shows most: at its apex the largest sum of intensities of action units, or, where nobody coded them, the largest mean difference
+    of pixels to its onset; of equals the first."""
     apex = np.take_along_axis(clips.rows, clips.apex_at[:, None], axis=1)[:, 0]
-    change = clips.faces.gather(apex).astype(np.int16) - clips.faces.gather(clips.rows[:, 0])
-    chosen = int(np.abs(change).mean(axis=(1, 2)).argmax())
+    shown = clips.faces.table[list(clips.faces.aus)].iloc[apex].sum(axis=1).to_numpy()
+    if not shown.any():
+        change = clips.faces.gather(apex).astype(np.int16) - clips.faces.gather(clips.rows[:, 0])
+        shown = np.abs(change).mean(axis=(1, 2))
+    chosen = int(shown.argmax())
     return clips.faces.select(clips.rows[chosen, : clips.lengths[chosen]])

@@ -122,13 +122,14 @@ def movement_table(
 
 
 def movement_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """Of ``movement_table``: ``units_moving``, units whose filters move more where they are shown (their interval lies above 0), of ``units_looked_at``, and
-    ``unit_movement``, the mean difference over units in standard deviations."""
+    """Of ``movement_table``: ``units_moving``, units whose filters rise more where they are shown (the interval lies above 0), ``units_moving_against``, where they rise
+    less, of ``units_looked_at``, and ``unit_movement``, the mean difference over units in standard deviations."""
     if table.empty:
         return {"units_looked_at": Metric(0, unit="count")}
     return {
         "units_looked_at": Metric(len(table), unit="count", tolerance=3),
         "units_moving": Metric(table["low"].gt(0).sum(), unit="count", tolerance=3),
+        "units_moving_against": Metric(table["high"].lt(0).sum(), unit="count", tolerance=3),
         "unit_movement": Metric(table["difference"].mean(), n=len(table), tolerance=0.3),
     }
 

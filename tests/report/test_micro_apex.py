@@ -52,6 +52,7 @@ def test_gains_are_paired_and_compare_like_with_like():
     gain = found["spotting_gain_untrained"]
     assert gain.value == pytest.approx(1.25) and gain.low >= 1 and gain.high <= 2
     assert found["spotting_gain_middle"].value == pytest.approx(2.5 - 4)
+    assert found["spotting_gain_middle_both_ends"].value == pytest.approx(2.5)
     assert found["spotting_gain_random"].value == pytest.approx(5)
 
 
