@@ -62,10 +62,11 @@ class ClipTraining:
     """What a training of M networks for E epochs on C clips did.
 
     ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights after it, without dropout,
-    ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighed as while training) and ``valid_score`` (mean recall of the classes
-    that occur in validation). ``best_epoch`` int64 (M,): the epoch with the lowest validation loss, of equals the first; the recall of
-    two dozen clips takes so few values that the highest of many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says of every clip with the weights of its best epoch, which
-    ``model`` has; ``history`` float32 (E, M, C, classes): the same after each epoch, None where it was not asked for.
+    ``train_loss`` (cross-entropy in nats, weighed as while training), ``valid_loss`` (weighed by the classes of the training clips
+    whatever the recipe says) and ``valid_score`` (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the
+    epoch with the lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the highest of
+    many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says of every clip with the weights of its
+    best epoch, which ``model`` has; ``history`` float32 (E, M, C, classes): the same after each epoch, None where it was not asked for.
     """
 
     model: ClipLSTM
@@ -145,6 +146,8 @@ def clip_learner(
     model.to(device)
     weights = clip_weights(labels, n_classes, train, balanced=recipe.balanced)
     learned = torch.from_numpy(weights * train).float()
+    # Balanced whatever is minimised, so that the validation losses of two recipes can be compared.
+    weights = clip_weights(labels, n_classes, train, balanced=True)
     validated = torch.from_numpy(weights * valid).float()
     batch = ClipBatch(features, lengths, labels).to(device)
     learner = Learner(

@@ -67,12 +67,14 @@ def leave_one_out(
     features, or their differences to the onset, after these were taken. All networks of a recipe are trained in one program.
 
     Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``; ParameterError for no recipe,
-    no seed or no fold; and as ``train_clips``.
+    no fold, no seed or one twice; and as ``train_clips``.
     """
     recipes, seeds = tuple(recipes), tuple(seeds)
     for name, given in (("recipe", recipes), ("seed", seeds), ("fold", folds)):
         if not len(given):
             raise ParameterError(f"a study of clips needs at least one {name}")
+    if len(set(seeds)) < len(seeds):
+        raise ParameterError(f"a seed is named twice in {', '.join(map(str, seeds))}")
     require_apart(clips, folds)
     count = len(clips)
     expected = (len(folds), count)[-(features.ndim - 2) :]

@@ -154,6 +154,18 @@ def test_class_weights_by_hand():
     assert (clip_weights(labels, 3, train, balanced=False) == 1).all()
 
 
+def test_validation_losses_of_two_recipes_can_be_compared(task):
+    """Balanced or not, which changes what is minimised: networks that hardly learn have one validation loss."""
+    task["labels"] = np.minimum(np.arange(24) % 6, 2)
+    still = replace(RECIPE, lr=1e-9, epochs=1)
+    balanced, plain = (
+        train_clips(**task, seeds=(0, 1, 2), recipe=replace(still, balanced=choice)).curve
+        for choice in (True, False)
+    )
+    np.testing.assert_allclose(balanced["valid_loss"], plain["valid_loss"], rtol=1e-5)
+    assert (np.abs(balanced["train_loss"] - plain["train_loss"]) > 1e-3).any()
+
+
 def test_training_leaves_the_random_state_and_repeats_itself(task):
     torch.manual_seed(0)
     before = torch.get_rng_state()

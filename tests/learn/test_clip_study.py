@@ -266,6 +266,7 @@ def test_what_cannot_be_studied_is_refused(clips, folds):
     for recipes, seeds, chosen, message in (
         ((), (0,), folds, "at least one recipe"),
         (RECIPES, (), folds, "at least one seed"),
+        (RECIPES, (0, 1, 0), folds, "named twice in 0, 1, 0"),
         (RECIPES, (0,), [], "at least one fold"),
     ):
         with pytest.raises(ParameterError, match=message):
