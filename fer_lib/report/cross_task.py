@@ -144,7 +144,7 @@ def unit_answer(found: CrossTask, best: pd.DataFrame, metrics: Mapping[str, Mapp
     gap = metrics["au_frozen_over_untrained"]
     said = (
         f"Linear heads on the expression network's features detect {len(found.aus)} action units with a mean AUROC of {auroc('frozen')}; on an untrained network's, "
-        f"{auroc('untrained')}; on HOG, {auroc('hog')}; from the true emotion alone, {auroc('emotion')}. Networks that learned the units reach {auroc('tuned')} (from expressions on) "
+        f"{auroc('untrained')}; on HOG, {auroc('hog')}. Networks that learned the units reach {auroc('tuned')} (from expressions on) "
         f"and {auroc('scratch')} (from scratch)."
     )
     if gap["low"] is not None and gap["low"] > 0:
@@ -155,6 +155,12 @@ def unit_answer(found: CrossTask, best: pd.DataFrame, metrics: Mapping[str, Mapp
         )
     else:
         said += " That learning emotions helps to see action units, beyond what the untrained structure sees, is not shown."
+    alone, frozen = (metrics[f"au_auroc_{name}"]["value"] for name in ("emotion", "frozen"))
+    said += f" Who is told the true emotion and never sees the picture reaches {auroc('emotion')}" + (
+        ": that much can be had without seeing a single unit."
+        if alone >= frozen
+        else ", which is less: the features say more of units than the emotion does."
+    )
     counts = best["layer"].value_counts()
     carried = [f"{name} ({number})" for name, number in counts.items()]
     return f"{said} The layers that carry most of them, as validation chooses: {listing(carried)}."

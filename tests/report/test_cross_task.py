@@ -108,6 +108,16 @@ def test_the_answer_follows_the_difference_to_the_untrained_network(shift, width
     assert "detect 2 action units" in told and "features (1)" in told and "relu1 (1)" in told
 
 
+def test_the_answer_says_whether_the_emotion_alone_would_do():
+    found = made()
+    best = best_layer(found.table)
+    assert "0.750, which is less" in reports.unit_answer(found, best, stored(found))
+    lower = made(shift=-0.15)
+    assert "that much can be had without seeing a single unit" in reports.unit_answer(
+        lower, best, stored(lower)
+    )
+
+
 def test_the_figures_show_means_layers_and_units():
     found = made()
     figure, data, alt = figures.macro_dots(reports.macro_table(found))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from torch import nn
 
+from fer_lib.faces.synthetic.factors import FACTORS
 from fer_lib.learn.transfer import TransferStudy
 from fer_lib.report import factors, figures
 
@@ -96,3 +97,8 @@ def test_networks_are_put_together_over_seeds_and_those_of_the_base_come_first()
     assert list(found) == ["lab", "wild"]
     assert found["wild"] == [networks["wild", 0], networks["wild", 1]]
     assert list(factors.networks_by_source(study, "game")) == ["wild", "lab"]
+
+
+def test_every_factor_is_explained():
+    table = factors.about_factors()
+    assert table["factor"].tolist() == list(FACTORS) and table["what differs"].str.len().gt(10).all()
