@@ -281,13 +281,17 @@ def _left_expression(
 ) -> dict[str, object]:
     if classifier is None:
         return {"p_neutral": np.nan, "p_emotion": np.nan}
-    columns = about[["subject", "sequence", "emotion"]].assign(dataset="", frame=0, split="test")
-    # A column more, for emotions that the network does not know.
-    said = predict(classifier, FaceSet("candidates", np.ascontiguousarray(pictures), columns), device=device)
+    # One face for all inputs, or the truth of several, is asked about once.
+    _, first, places = np.unique(
+        pictures.reshape(len(pictures), -1), axis=0, return_index=True, return_inverse=True
+    )
+    columns = about[["subject", "sequence", "emotion"]].iloc[first].assign(dataset="", frame=0, split="test")
+    said = predict(classifier, FaceSet("candidates", pictures[first], columns), device=device)[places]
     if said.shape[1] != len(classes):
         raise ParameterError(
             f"{len(classes)} classes for a classifier with {said.shape[1]} outputs; give those that it was trained for"
         )
+    # A column more, for emotions that the network does not know.
     said = np.column_stack([said, np.full(len(said), np.nan)]).astype(np.float64)
     known = pd.Index(classes)
     of_emotion = known.get_indexer(about["emotion"])

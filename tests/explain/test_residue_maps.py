@@ -149,6 +149,30 @@ def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not():
     assert cell.loc[("weak", "pointing_game", "ours"), "value"] == pytest.approx(hits.mean())
 
 
+def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
+    faces = face_set()
+    masks = faces.masks.copy()
+    # A ring of skin of AU12 with an opening of 4 pixels, and a gap at the picture's edge that nothing surrounds.
+    masks[:] = 0
+    masks[:, 3:13, 3:13] = 4
+    masks[:, 6:10, 6:10] = 0
+    opened = FaceSet("toy", faces.pixels, faces.table, masks, faces.mask_aus)
+    happy = np.flatnonzero(faces.table["emotion"].eq("happiness"))
+    hole = np.zeros((len(happy), SIDE, SIDE))
+    hole[:, 6:10, 6:10] = 1
+    rim = np.zeros_like(hole)
+    rim[:, :3] = 1
+    rim[:, 5, 5] = 1
+    table = locate_residues({"hole": hole, "rim": rim}, opened, happy, draws=20)
+    found = table[(table["measure"] == "energy_share") & (table["kind"] == "ours")].set_index("layer")
+    assert found.loc["hole", "value"] == 1
+    assert found.loc["rim", "value"] == pytest.approx(1 / 49)
+    every = np.zeros((len(faces), SIDE, SIDE))
+    every[:, 6:10, 6:10] = 1
+    units = locate_units({"hole": every}, opened, np.arange(len(faces)), draws=20).set_index("au")
+    assert units.loc["AU12", "shown"] == 1 and units.loc["AU12", "area"] == pytest.approx(100 / 256)
+
+
 def test_pictures_without_an_action_unit_are_left_out():
     faces = face_set()
     rows = np.arange(len(faces))
