@@ -150,8 +150,8 @@ def expression_pairs(
     own = domain_named(domain)
     limits = {
         "people": (people, MOST_PEOPLE),
-        "takes": (takes, expressions),
         "expressions": (expressions, 1000),
+        "takes": (takes, expressions),
     }
     for name, (value, most) in limits.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:

@@ -5,7 +5,7 @@ a picture may become on its way to a classifier (residues, a difference of pixel
 every classifier answers with logits and with those of its local networks, so that all are trained and compared alike.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
@@ -121,7 +121,13 @@ def as_inputs(views: Tensor) -> Tensor:
     return (views.float() / 255).half()
 
 
-def _asked(generator, views, ask, batch_size, device) -> dict[str, Tensor]:
+def _asked(
+    generator: nn.Module,
+    views: Tensor,
+    ask: Callable[[Tensor], Mapping[str, Tensor]],
+    batch_size: int,
+    device: torch.device | str,
+) -> dict[str, Tensor]:
     versions, count = views.shape[:2]
     if not count:
         raise DataError("no picture to ask the generator about")
