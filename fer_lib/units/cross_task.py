@@ -111,19 +111,19 @@ def cross_task(
         raise ParameterError("no seed is given; give at least one")
     coded = presence(faces, present_from)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
-    judge = _Judge(coded, split, tuple(strengths), draws)
-    reads: dict[tuple[str, str], _Read] = {}
+    judge = Judge(coded, split, tuple(strengths), draws)
+    reads: dict[tuple[str, str], Read] = {}
     for layer, features in layer_features(expression_model, faces, layers).items():
         reads[FROZEN, layer] = judge.linear([features])
     untrained = [layer_features(untrained_network(expression_model, seed), faces, layers) for seed in seeds]
     for layer in untrained[0]:
         reads[UNTRAINED, layer] = judge.linear([features[layer] for features in untrained])
     for condition in (FROZEN, UNTRAINED):
-        reads[condition, CHOSEN] = _chosen(
+        reads[condition, CHOSEN] = chosen_layers(
             {layer: read for (of, layer), read in reads.items() if of == condition}
         )
     reads[HOG, ""] = judge.linear([hog_responses(faces)])
-    reads[EMOTION, ""] = judge.linear([_one_hot(faces, classes)])
+    reads[EMOTION, ""] = judge.linear([one_hot(faces, classes)])
     aus, too_few = judge.scored
     networks, trainings = {}, {}
     for condition, trained in ((TUNED, fine_tuned), (SCRATCH, from_scratch)):
@@ -140,12 +140,12 @@ def cross_task(
             precision = training.precision
             networks[condition, seed], trainings[condition, seed] = network, training
         reads[condition, ""] = judge.networks([networks[condition, seed] for seed in seeds], faces)
-    table = _table(reads, aus, coded.select(split == "test"))
+    table = read_table(reads, aus, coded.select(split == "test"))
     return CrossTask(table, aus, too_few, networks, trainings, precision)
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """What was read from one layer: ``values`` (seeds, A, scores, 1 + draws) of the test pictures, AUROC (seeds, A) of the validation pictures."""
 
     values: np.ndarray
@@ -153,7 +153,7 @@ class _Read:
     from_layer: tuple[str, ...] = ()
 
 
-class _Judge:
+class Judge:
     """Fits on training pictures, chooses on validation pictures and scores on test pictures, the same for all conditions."""
 
     def __init__(self, coded: Presence, split: np.ndarray, strengths: tuple[float, ...], draws: int) -> None:
@@ -161,13 +161,13 @@ class _Judge:
         self.valid, self.test = split == "valid", split == "test"
         self.scored: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
-    def linear(self, features: Sequence[np.ndarray]) -> _Read:
+    def linear(self, features: Sequence[np.ndarray]) -> Read:
         """Of heads fitted to ``features``, one array (N, F) per seed."""
         heads = [fit_heads(own, self.coded, self.split, strengths=self.strengths) for own in features]
         self.scored = heads[0].aus, heads[0].too_few
         return self._read(heads, features)
 
-    def networks(self, networks: Sequence[Classifier], faces: FaceSet) -> _Read:
+    def networks(self, networks: Sequence[Classifier], faces: FaceSet) -> Read:
         """Of the networks' own last layers, which are heads on what they are given."""
         features = [features_of(network, faces) for network in networks]
         heads = [self._own(network, own) for network, own in zip(networks, features, strict=True)]
@@ -186,7 +186,7 @@ class _Judge:
         ]
         return Heads(aus, weights, bias, np.array(thresholds), np.full(len(aus), np.nan), too_few)
 
-    def _read(self, heads: Sequence[Heads], features: Sequence[np.ndarray]) -> _Read:
+    def _read(self, heads: Sequence[Heads], features: Sequence[np.ndarray]) -> Read:
         test, valid = self.coded.select(self.test), self.coded.select(self.valid)
         values = [
             drawn_scores(head, own[self.test], test, draws=self.draws)
@@ -196,7 +196,7 @@ class _Judge:
             _aurocs(head.log_odds(own[self.valid]), valid.only(head.aus).present)
             for head, own in zip(heads, features, strict=True)
         ]
-        return _Read(np.stack(values), np.stack(chosen_by))
+        return Read(np.stack(values), np.stack(chosen_by))
 
 
 def _aurocs(log_odds: np.ndarray, present: np.ndarray) -> list[float]:
@@ -206,25 +206,29 @@ def _aurocs(log_odds: np.ndarray, present: np.ndarray) -> list[float]:
     ]
 
 
-def _chosen(reads: Mapping[str, _Read]) -> _Read:
+def chosen_layers(reads: Mapping[str, Read]) -> Read:
     """Each AU from the layer with the highest AUROC on the validation pictures, mean over the seeds; of equals the first."""
     names = tuple(reads)
     best = np.argmax([read.valid.mean(axis=0) for read in reads.values()], axis=0)
     columns = [(reads[names[layer]], a) for a, layer in enumerate(best)]
-    return _Read(
+    return Read(
         np.stack([read.values[:, a] for read, a in columns], axis=1),
         np.stack([read.valid[:, a] for read, a in columns], axis=1),
         tuple(names[layer] for layer in best),
     )
 
 
-def _one_hot(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
+def one_hot(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     """float32 (N, C): which of ``classes`` a picture shows; none where it shows another or is not labelled."""
     emotions = faces.table["emotion"].to_numpy(dtype=object)
     return (emotions[:, None] == np.array(classes, dtype=object)).astype(np.float32)
 
 
-def _table(reads: Mapping[tuple[str, str], _Read], aus: tuple[str, ...], test: Presence) -> pd.DataFrame:
+def read_table(reads: Mapping[tuple[str, str], Read], aus: tuple[str, ...], test: Presence) -> pd.DataFrame:
+    """The table that ``cross_task`` describes, of what was read of ``aus`` on the pictures of ``test``.
+
+    ``reads``: by condition and layer; those of ``UNTRAINED`` (each layer, or ``CHOSEN`` in its place) and of ``HOG`` must be among them.
+    """
     parts = []
     for condition in CONDITIONS:
         for (of, layer), read in reads.items():
@@ -259,7 +263,7 @@ def _spread(aus: tuple[str, ...], aurocs: np.ndarray) -> pd.Series:
     return _by_au(aus, aurocs.std(axis=0, ddof=1), aurocs.mean(axis=1).std(ddof=1))
 
 
-def _differences(column: str, aus: tuple[str, ...], read: _Read, rival: _Read) -> pd.DataFrame:
+def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read) -> pd.DataFrame:
     """By AU, and of the macro means: the AUROC of ``read`` minus that of ``rival``, with its interval; NaN where both are the same."""
     names = [column, f"{column}_low", f"{column}_high"]
     own, other = (one.values[:, :, AUROC].mean(axis=0) for one in (read, rival))
