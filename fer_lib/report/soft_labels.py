@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
@@ -27,10 +28,18 @@ MEASURE_NAMES = {
 
 
 def with_votes(sets: Mapping[str, FaceSet]) -> FaceSet | None:
-    """The first of ``sets`` that comes with a crowd's votes; None where none does."""
+    """The first of ``sets`` whose labels are what most of a crowd voted for; None where there is none.
+
+    FER2013 may come with the votes of FER+, but keeps its own labels: there nobody would learn from a majority.
+    """
     for faces in sets.values():
-        if any(column.startswith("vote_") for column in faces.table):
-            return faces
+        names = [column for column in faces.table if column.startswith("vote_")]
+        if names:
+            votes = faces.table[names].to_numpy(np.float64)
+            own = pd.Index(names).get_indexer("vote_" + faces.table["emotion"])
+            won = votes[np.arange(len(votes)), own] == votes.max(axis=1)
+            if (own >= 0).all() and won.all():
+                return faces
     return None
 
 

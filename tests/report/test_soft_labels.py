@@ -91,5 +91,7 @@ def test_the_first_set_with_votes_is_found_and_its_classes():
     assert soft_labels.with_votes({"bare": bare}) is None
     assert soft_labels.with_votes({"bare": bare, "game": plain}) is plain
     assert soft_labels.voted_classes(plain) == CLASSES
+    other = plain.assign(emotion=[*plain.table["emotion"][1:], "anger"])
+    assert soft_labels.with_votes({"relabelled": other, "game": plain}) is plain, "not the majority's labels"
     partly = FaceSet("game", plain.pixels, plain.table.drop(columns="vote_anger"))
     assert soft_labels.voted_classes(partly) == ("happiness",)
