@@ -67,7 +67,7 @@ class GanCurve(Callback):
     def before_epoch(self) -> None:
         self.started = time.perf_counter()
         self.terms: list[torch.Tensor] = []
-        self.pairs: list[int] = []
+        self.sizes: list[int] = []
         self.looked = 0
         self.distance = torch.zeros((), device=self.dls.device)
         self.seen = 0
@@ -75,7 +75,7 @@ class GanCurve(Callback):
     def after_loss(self) -> None:
         if self.training:
             self.terms.append(self.adversary.terms)
-            self.pairs.append(len(self.x))
+            self.sizes.append(len(self.x))
             if len(self.terms) - self.looked >= LOOKS.get(self.dls.device.type, 1):
                 self._look()
         else:
@@ -98,7 +98,7 @@ class GanCurve(Callback):
     def after_epoch(self) -> None:
         if self.epoch < len(self.rows):  # an epoch that a checkpoint lets the learner pass over
             return
-        means = np.average(torch.stack(self.terms).tolist(), axis=0, weights=self.pairs)
+        means = np.average(torch.stack(self.terms).tolist(), axis=0, weights=self.sizes)
         row = {"epoch": self.epoch + 1} | dict(zip(TERMS, means.tolist(), strict=True))
         if self.seen:
             row["valid_l1"] = self.distance.item() / self.seen
@@ -107,6 +107,7 @@ class GanCurve(Callback):
         if row["discriminator_loss"] >= SILENT:
             self.good_epoch, self.good_weights = row["epoch"], _copy_of(self.model)
         elif self.patience and row["epoch"] - self.good_epoch >= self.patience:
+            self.divergence = Divergence(row["epoch"], 0, self.opt.hypers[-1]["lr"])
             raise CancelFitException
 
 

@@ -12,9 +12,12 @@ from torch import nn
 
 from fer_lib.errors import DataError, FerError
 from fer_lib.files import write_atomically
+from fer_lib.models.derl import Discriminator, Generator, ResidueClassifier
 from fer_lib.models.factory import NETWORKS
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {network.__name__: network for network in NETWORKS.values()}
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (*NETWORKS.values(), Generator, Discriminator, ResidueClassifier)
+}
 """The networks that can be read back. Each keeps its constructor's arguments in ``arguments``."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
