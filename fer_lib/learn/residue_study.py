@@ -52,7 +52,7 @@ CONDITIONS: dict[str, str] = {
 """What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by the pair's name (``pair24``)."""
 
 USUAL = tuple(name for name in CONDITIONS if name != WHOLE)
-"""The conditions of a study unless others are asked for: the CNN of the size of both stages takes as long as all others together."""
+"""The conditions of a study unless others are asked for: the CNN of the size of both stages, with the default widths eleven times as large, is left out."""
 
 GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
 """Whose residues the conditions learn from. The differences are to the neutral faces of the one that is ``trained``."""

@@ -12,7 +12,7 @@ from fer_lib.faces import pairs as module
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.pairs import FIRST, expression_pairs, is_neutral, neutral_pairs, others_targets
 from fer_lib.faces.synthetic.domains import DOMAINS
-from fer_lib.faces.synthetic.facs import AUS
+from fer_lib.faces.synthetic.facs import ALTERNATIVES, AUS, OPPOSED
 from fer_lib.faces.synthetic.staged import _table
 from fer_lib.units.intervene import STRANGERS
 
@@ -159,6 +159,16 @@ def test_a_rendered_pair_is_one_person_in_one_take_and_differs_by_the_expression
     assert (np.abs(inputs[~neutral].astype(int) - targets[~neutral]).sum(axis=(1, 2)) > 0).all()
     np.testing.assert_allclose(table[list(AUS)], script.intensities.max(axis=2))
     assert table.groupby("sequence")["emotion"].first().eq("neutral").all()
+
+
+def test_an_expression_lies_over_the_persons_own_neutral_face(scripts):
+    _, _, table = expression_pairs(60, 24, 0, "lab", expressions=4, takes=2)
+    # Others may have to go where an expression excludes or opposes them.
+    free = sorted(
+        set(AUS) - {au for groups in ALTERNATIVES for group in groups for au in group} - set(OPPOSED)
+    )
+    rest = table.groupby("sequence")[free].transform("first")
+    assert (rest > 0).any().sum() > 3 and (table[free] >= rest).all(axis=None)
 
 
 def test_everybody_shows_every_emotion_before_one_again(scripts):
