@@ -101,6 +101,43 @@ def residue_maps(
     return maps | {PIXELS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
 
 
+def changes_by_side(
+    generator: Generator,
+    pictures: np.ndarray,
+    neutrals: np.ndarray,
+    subjects: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
+    """How much each pair's encoder layer changes with the expression, and how much of it its decoder layer still does: one row per pair.
+
+    ``pictures`` and ``neutrals`` uint8 (N, H, W) as for ``residue_maps``, of ``subjects`` (N,). ``layer``; ``encoder`` and ``decoder``, the mean of the maps of that side, in
+    standard deviations of its channels; ``ratio`` = decoder / encoder with ``low`` and ``high`` from a bootstrap over subjects (NaN where there is none). A
+    decoder that makes the same neutral face of both pictures has 0; one that hands the expression on has about 1. Raises as ``residue_maps``, and DataError
+    where there are not as many subjects as pictures.
+    """
+    means = {}
+    for side in ("encoder", "decoder"):
+        maps = residue_maps(generator, pictures, neutrals, side=side, device=device)
+        means[side] = {layer: its.mean(axis=(1, 2)) for layer, its in maps.items() if layer != PIXELS}
+    rows = []
+    for layer in means["encoder"]:
+        encoder, decoder = (means[side][layer].astype(float) for side in ("encoder", "decoder"))
+        sums = cluster_sums(np.stack([decoder, encoder], axis=1), subjects)
+        interval = bootstrap_interval(_ratio, sums, draws=draws, seed=seed)
+        low, high = (np.nan if end is None else end for end in (interval.low, interval.high))
+        row = {"layer": layer, "encoder": encoder.mean(), "decoder": decoder.mean()}
+        rows.append(row | {"ratio": _ratio(sums.sum(axis=0)[None])[0], "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def _ratio(totals: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return totals[:, 0] / totals[:, 1]
+
+
 def locate_residues(
     maps: Mapping[str, np.ndarray],
     faces: FaceSet,

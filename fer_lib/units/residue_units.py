@@ -36,7 +36,10 @@ from fer_lib.units.detect import STRENGTHS
 from fer_lib.units.presence import presence
 
 CELLS = 6
-"""Cells along each side over which a map is averaged; smaller maps stay as they are."""
+"""Cells along each side over which a map is averaged; smaller maps stay as they are.
+
+On the validation pictures of ``lab`` at 32 pixels heads on the two pairs of larger maps did better with 6 × 6 than with 2 × 2 cells.
+"""
 
 COMPONENTS = 64
 """Numbers that are kept of each pair, so that none wins by being wider."""

@@ -11,6 +11,7 @@ from fer_lib.explain.placement import area_share, energy_share, pointing_game
 from fer_lib.explain.residue_maps import (
     KINDS,
     PIXELS,
+    changes_by_side,
     locate_residues,
     locate_units,
     residue_maps,
@@ -89,6 +90,28 @@ def test_equal_pictures_have_no_map_and_a_change_stays_in_its_place(generator):
     assert not found["pair8"][:, 8:, :].any() and not found["pair8"][:, :, 8:].any()
     assert found["pair8"][1:, 2, 2].all()
     assert not found["pair4"][:, 14:, :].any()
+
+
+def test_a_decoder_that_hears_nothing_has_no_change_left(generator):
+    one, other, subjects = pictures(0), pictures(1), list("aabbc")
+    table = changes_by_side(generator, one, other, subjects, draws=100, seed=2)
+    assert table["layer"].tolist() == ["pair8", "pair4"]
+    encoder, decoder = (
+        residue_maps(generator, one, other, side=side)["pair8"].mean(axis=(1, 2))
+        for side in ("encoder", "decoder")
+    )
+    row = table.iloc[0]
+    assert (row["encoder"], row["decoder"]) == pytest.approx((encoder.mean(), decoder.mean()), rel=1e-5)
+    assert row["ratio"] == pytest.approx(decoder.mean() / encoder.mean(), rel=1e-5)
+    sums = cluster_sums(np.stack([decoder, encoder], axis=1), np.array(subjects))
+    interval = bootstrap_interval(lambda t: t[:, 0] / t[:, 1], sums, draws=100, seed=2)
+    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high), rel=1e-5)
+    with torch.no_grad():
+        generator.decoder.up4.conv.weight.zero_()
+    deaf = changes_by_side(generator, one, other, subjects)
+    assert deaf["decoder"].eq(0).all() and deaf["encoder"].gt(0).all() and deaf["ratio"].eq(0).all()
+    with pytest.raises(DataError, match="5 values and 4"):
+        changes_by_side(generator, one, other, subjects[1:])
 
 
 def test_what_does_not_fit_is_refused(generator):
