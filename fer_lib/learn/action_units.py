@@ -164,6 +164,10 @@ def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 
         raise ParameterError(
             f"{type(model).__name__} does not say how it was built; give a network of models.factory.build_network"
         )
+    if units < 2:
+        raise ParameterError(
+            f"{units} action unit: these networks answer at least two questions; use a face set in which more units are shown by enough people"
+        )
     generator = torch.Generator().manual_seed(seed)
     network = type(model)(**{**model.arguments, "n_classes": units}, generator=generator)
     if keep_body:

@@ -111,6 +111,13 @@ def test_units_are_learned_and_the_best_epoch_is_kept(faces, present):
     assert score.loss() == pytest.approx(best["valid_loss"], rel=1e-4)
 
 
+def test_the_epoch_with_the_highest_auroc_is_kept(faces):
+    noise = (np.random.default_rng(0).random((60, 2)) < 0.5).astype(np.float32)
+    training = train_units(faces, noise, tiny(), RECIPE, precision="fp32")
+    aurocs = training.curve.set_index("epoch")["valid_auroc"]
+    assert aurocs.nunique() > 2 and training.best_epoch == aurocs.idxmax()
+
+
 def test_neither_test_pictures_nor_the_random_state_nor_what_was_not_coded_matter(faces, present):
     first, second = tiny(), tiny()
     train_units(faces, present, first, RECIPE, precision="fp32", seed=3)
@@ -141,6 +148,8 @@ def test_a_body_is_kept_or_drawn_anew(faces):
     assert not torch.equal(kept.conv1.weight, drawn.conv1.weight)
     with pytest.raises(ParameterError, match="how it was built"):
         unit_network(torch.nn.Linear(2, 2), 5, keep_body=True)
+    with pytest.raises(ParameterError, match="1 action unit: these networks"):
+        unit_network(model, 1, keep_body=True)
 
 
 def test_tuning_starts_from_the_body_and_leaves_it(faces, present):
@@ -168,6 +177,7 @@ def test_a_body_learns_on_at_its_share_of_the_rate(faces, present):
 def test_codes_weigh_by_class_weights_while_training_only(faces, present, class_weights):
     # One step from a network without normalisation or dropout: its loss is that of the network as it came.
     model = ZeroBiasCNN(2, 16, gain=1.0, dropout=0.0, generator=torch.Generator().manual_seed(0))
+    present[:12, 1] = 0  # rarer than balanced codes, which weigh one anyway
     learned = (faces.table["split"] == "train").to_numpy()
     codes = torch.from_numpy(present[learned])
     weights = torch.from_numpy(balancing_code_weights(present[learned])) if class_weights else None

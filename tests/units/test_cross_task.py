@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.learn.action_units import fine_tuned, from_scratch
 from fer_lib.learn.features import features_of
 from fer_lib.learn.recipe import Recipe
 from fer_lib.learn.test_time import predict
@@ -148,6 +149,15 @@ def test_networks_are_scored_by_their_own_outputs(faces, found):
         assert given["f1"] == pytest.approx(np.mean(f1s), abs=1e-6)
         assert given["spread"] == pytest.approx(np.std(aurocs, ddof=1), abs=1e-6) and given["seeds"] == 2
         assert not np.isclose(*aurocs)
+
+
+def test_one_network_goes_on_from_the_expression_network_the_other_from_first_weights(faces, found):
+    present = presence(faces).only(found.aus).present
+    for condition, trained in ((TUNED, fine_tuned), (SCRATCH, from_scratch)):
+        wanted, training = trained(network(), faces, present, RECIPE, precision="fp32", seed=1)
+        given = found.networks[condition, 1].state_dict()
+        assert all(torch.equal(value, given[name]) for name, value in wanted.state_dict().items())
+        assert found.trainings[condition, 1].best_epoch == training.best_epoch
 
 
 def test_a_seed_draws_the_untrained_network(faces, found):
