@@ -144,7 +144,7 @@ def unit_answer(found: CrossTask, best: pd.DataFrame, metrics: Mapping[str, Mapp
     gap = metrics["au_frozen_over_untrained"]
     said = (
         f"Linear heads on the expression network's features detect {len(found.aus)} action units with a mean AUROC of {auroc('frozen')}; on an untrained network's, "
-        f"{auroc('untrained')}; on HOG, {auroc('hog')}. Networks that learned the units reach {auroc('tuned')} (from expressions on) "
+        f"{auroc('untrained')}; on HOG, {auroc('hog')}. Networks that learned the units reach {auroc('tuned')} (trained on, from expressions) "
         f"and {auroc('scratch')} (from scratch)."
     )
     if gap["low"] is not None and gap["low"] > 0:

@@ -55,8 +55,14 @@ def tuning_table(scored: Mapping[int, Scored]) -> pd.DataFrame:
         row["people"] = round(people) if people or not fraction else None
         for start, name in ((PRETRAINED, "pre-trained"), (SCRATCH, "from scratch")):
             row[name] = share_text(contrast(own, own.weights(table["start"].eq(start))).to_json())
-        rows.append(row | {"difference": points_text(_apart(own).to_json())})
+        rows.append(row | {"difference (points)": _short(_apart(own))})
     return pd.DataFrame(rows)
+
+
+def _short(metric: Metric) -> str:
+    """``17.2 (−0.6 to 34.8)``."""
+    bounds = "" if metric.low is None else f" ({metric.low:.1f} to {metric.high:.1f})"
+    return f"{metric.value:.1f}{bounds}".replace("-", "−")
 
 
 def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Metric]:

@@ -105,18 +105,16 @@ def soft_label_answer(metrics: Mapping[str, Mapping], name: str) -> str:
     """What the votes of ``name`` changed, in words, from ``metrics`` as stored; empty where they were not learned."""
     if f"{VOTES}_accuracy" not in metrics:
         return ""
-    accuracy, error, brier = (
-        metrics[f"{VOTES}_{measure}_difference"]
-        for measure in ("accuracy", "calibration_error", "brier_votes")
-    )
+    names = ("accuracy", "calibration_error", "brier_votes", "log_loss_votes")
+    accuracy, error, brier, loss = (metrics[f"{VOTES}_{measure}_difference"] for measure in names)
     return (
-        f"On {name}, learning from votes instead of their majority {_changed(accuracy, 'raises', 'lowers')} the accuracy ({_difference(accuracy, 100)}), "
-        f"{_changed(error, 'raises', 'lowers')} the calibration error ({_difference(error, 100)}), and {_changed(brier, 'raises', 'lowers')} the Brier score "
-        f"against the votes ({_difference(brier, 1)}; less is better)."
+        f"On {name}, learning from votes instead of their majority {_changed(accuracy)} the accuracy ({_difference(accuracy, 100)}), {_changed(error)} the calibration "
+        f"error ({_difference(error, 100)}), {_changed(brier)} the Brier score against the votes ({_difference(brier, 1)}), and {_changed(loss)} the negative "
+        f"log-likelihood of the votes, which is what is learned ({_difference(loss, 1)}). Of all but the accuracy, less is better."
     )
 
 
-def _changed(metric: Mapping, more: str, less: str) -> str:
+def _changed(metric: Mapping) -> str:
     if metric["low"] is None or metric["low"] <= 0 <= metric["high"]:
         return "does not clearly change"
-    return more if metric["value"] > 0 else less
+    return "raises" if metric["value"] > 0 else "lowers"

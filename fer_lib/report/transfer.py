@@ -140,7 +140,7 @@ def matrix_answer(study: TransferStudy, metrics: Mapping[str, Mapping]) -> str:
         f"{share_text(metrics['commonest_accuracy'])}."
     )
     if len(study.sets) > 2:
-        told += f" What was learned from {_travels_best(study)} loses least elsewhere."
+        told += f" What was learned from {_travels_best(study)} loses least elsewhere, in the mean over the others."
     if "left_out_accuracy" in metrics:
         told += (
             f" Those that learned from all other sets, and from no more pictures than the largest of them has, reach {share_text(metrics['left_out_accuracy'])} on the one left out, "

@@ -104,7 +104,7 @@ def test_the_table_tells_people_where_they_are_known():
     assert table["share"].tolist() == ["0\u00a0%", "10\u00a0%", "100\u00a0%"]
     assert table["pictures"].tolist() == [0, 40, 400]
     assert table["people"].tolist() == [0, 10, 100]
-    assert table["difference"].iloc[1].startswith("30.0 points (95\u00a0% interval")
+    assert table["difference (points)"].iloc[1].startswith("30.0 (2")
     found.table["train_people"] = 0
     assert pd.isna(reports.tuning_table(reports.score_tuning(found, draws=100))["people"].iloc[1])
 
