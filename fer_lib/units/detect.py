@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import SPLITS
@@ -65,6 +66,11 @@ def detect(
     return score_heads(heads, features[test], presence.select(test), draws=draws, seed=seed)
 
 
+def one_blas_thread() -> threadpool_limits:
+    """A context in which BLAS works on one thread: regressions of some hundred features are several times slower on two."""
+    return threadpool_limits(1, user_api="blas")
+
+
 def fit_heads(
     features: np.ndarray, presence: Presence, split: np.ndarray, *, strengths: Sequence[float] = STRENGTHS
 ) -> Heads:
@@ -105,10 +111,11 @@ def fit_heads(
         (train_x, train_y), (valid_x, valid_y) = (
             _coded(given[name], parts[name].present[:, column]) for name in ("train", "valid")
         )
-        tried = [
-            LogisticRegression(C=strength, max_iter=1000).fit(train_x, train_y)
-            for strength in sorted(strengths)
-        ]
+        with one_blas_thread():
+            tried = [
+                LogisticRegression(C=strength, max_iter=1000).fit(train_x, train_y)
+                for strength in sorted(strengths)
+            ]
         said = [head.decision_function(valid_x) for head in tried]
         best = int(np.argmax([roc_auc_score(valid_y, log_odds) for log_odds in said]))
         head = tried[best]

@@ -15,7 +15,7 @@ from fer_lib.learn.features import features_of
 from fer_lib.learn.test_time import predict
 from fer_lib.models.classifier import Classifier
 from fer_lib.units.baselines import hog_responses, untrained_network
-from fer_lib.units.detect import STRENGTHS
+from fer_lib.units.detect import STRENGTHS, one_blas_thread
 
 EXPRESSION, UNIT_FEATURES, UNIT_ANSWERS, UNTRAINED, HOG = (
     "expression network",
@@ -129,10 +129,13 @@ class _Reader:
     ) -> tuple[dict[str, object], np.ndarray]:
         train, valid, test = (features[self.rows[name]].astype(np.float64) for name in SPLITS)
         labels = self.labels[self.rows["train"]]
-        heads = [
-            make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(train, labels)
-            for strength in self.strengths
-        ]
+        with one_blas_thread():
+            heads = [
+                make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(
+                    train, labels
+                )
+                for strength in self.strengths
+            ]
         accuracies = [self._accuracy(head.predict_proba(valid)) for head in heads]
         best = int(np.argmax(accuracies))
         row = {"condition": condition, "seed": seed, "features": features.shape[1]}
