@@ -8,6 +8,7 @@ import torch
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.models.derl import Generator
+from fer_lib.units.baselines import hog_responses
 from fer_lib.units.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED, best_layer
 from fer_lib.units.detect import MACRO, detect
 from fer_lib.units.presence import presence
@@ -140,6 +141,10 @@ def test_every_condition_is_read_by_the_same_heads(found):
     rows = found[(found["condition"] == UNTRAINED) & (found["layer"] == "pair4")].set_index("au")
     for au in ("AU1", "AU12", MACRO):
         assert rows.loc[au, "auroc"] == pytest.approx(np.mean([table.loc[au, "auroc"] for table in tables]))
+    own = condensed(hog_responses(faces), split == "train", 12)
+    expected = detect(own, presence(faces), split, strengths=(0.01, 0.1), draws=40).set_index("au")
+    of_hog = found[found["condition"] == HOG].set_index("au")
+    assert of_hog["auroc"].to_numpy() == pytest.approx(expected["auroc"].to_numpy(), nan_ok=True)
     # Nobody shows AU4.
     assert rows.loc["AU4", "too_few"] and np.isnan(rows.loc["AU4", "auroc"])
     # Of the emotion alone the unit that mostly comes with it is known, the other is not.
