@@ -99,7 +99,7 @@ def train_generator(
     The pairs ``valid`` (inputs, targets) are measured after each epoch and decide nothing. ``seed`` fixes the first weights, the order and the
     mirroring: with it, a machine gives the same weights; torch's global random state is left as it was. With ``checkpoint``, a file whose name ends
     in .safetensors, the state is kept after each epoch; called again with the same arguments, a training that was killed
-    goes on from there and ends with the same weights, bit for bit on a CPU, and one that was finished is read back. ``perceptual_network``
+    goes on from there, in the precision it began in, and ends with the same weights, bit for bit on a CPU; one that was finished is read back. ``perceptual_network``
     maps float pictures (B, 1, H, H) in [0, 1] to features of any shape; a frozen copy of it in evaluation mode is used. Nothing is printed.
 
     Raises DataError for pictures that are no pairs and for a checkpoint that is damaged or of another training; ParameterError for a size that
@@ -156,7 +156,7 @@ def gan_learner(
     if checkpoint is not None:
         shown = (inputs, targets, *(valid or ()))
         kept = [GanCheckpoint(checkpoint, _identity(recipe, seed, device, shown, perceptual_network))]
-        precision = kept[0].precision or precision
+        precision = kept[0].precision_for(precision)
     if device.type == "cpu":
         keep_freed_memory()
     if not isinstance(precision, Precision):

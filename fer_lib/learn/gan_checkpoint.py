@@ -10,7 +10,7 @@ from safetensors.torch import save as tensors_to_bytes
 
 from fer_lib.errors import DataError
 from fer_lib.files import write_atomically
-from fer_lib.learn.precision import Precision
+from fer_lib.learn.precision import Precision, Request
 
 FORMAT = 1
 
@@ -35,10 +35,21 @@ class GanCheckpoint(Callback):
         self.record, self.tensors = _read(file, identity) if file.exists() else ({}, {})
         self.epochs_done = len(self.record.get("curve", ()))
 
-    @property
-    def precision(self) -> Precision | None:
-        """What those epochs were computed in; None where there are none."""
-        return Precision(**self.record["precision"]) if self.record else None
+    def precision_for(self, request: Request | Precision) -> Request | Precision:
+        """What the file's epochs were computed in, or ``request`` where it holds none.
+
+        A new timing might choose otherwise, and the digits would differ. Raises DataError where something else is requested by name.
+        """
+        if not self.record:
+            return request
+        held = Precision(**self.record["precision"])
+        name = request.name if isinstance(request, Precision) else request
+        if name not in ("auto", held.name):
+            raise DataError(
+                f"{self.file}: the checkpoint of a training in {held.name}, not {name}; give precision {held.name}, or delete "
+                "this file and train anew"
+            )
+        return held
 
     def _parts(self) -> dict[str, torch.nn.Module]:
         parts = {"generator": self.model, "discriminator": self.adversary.discriminator}

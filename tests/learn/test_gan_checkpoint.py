@@ -141,6 +141,8 @@ def test_what_was_computed_in_stays_when_it_is_to_be_chosen(pairs, whole, tmp_pa
     """A second timing might choose otherwise, and the digits would differ."""
     file = tmp_path / "gan.safetensors"
     train_until(5, monkeypatch, pairs, checkpoint=file, precision="bf16")
+    with pytest.raises(DataError, match="a training in bf16, not fp32"):
+        train(pairs, checkpoint=file, precision="fp32")
     again = train(pairs, checkpoint=file, precision="auto")
     assert again.precision.name == "bf16"
     assert_same(again, whole)

@@ -1,0 +1,173 @@
+"""GAN steps in pictures per second: the library's learner against a bare loop, its formats against one another, and the price of a checkpoint.
+
+    python benchmarks/gan.py [--pairs 512] [--size 48] [--batch 32] [--epochs 1] [--repeats 3] [--device cpu]
+
+The pairs are noise. Each contestant trains the same two networks for ``epochs`` passes over them in the same batches, mirrored alike, and averages
+the generator's weights; a step is one of the discriminator and one of the generator.
+
+- ours: ``gan_learner`` in the precision that is chosen;
+- bare: the same networks, precision, fused Adam and averaging in a plain loop;
+- ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
+- ours with checkpoint: ours, which writes its state after each epoch.
+
+The contestants take turns; a ratio is the median over the turns of the ratio within a turn, so that whatever else the machine does
+falls on all alike. Above 1, the first one is faster.
+"""
+
+import argparse
+import copy
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fer_lib.learn.device import device_name
+from fer_lib.learn.gan import GanRecipe, gan_learner
+from fer_lib.learn.learner import seed_everything
+from fer_lib.learn.precision import Precision
+
+SEED = 0
+BF16 = Precision("bf16", channels_last=True)
+FP32 = Precision("fp32", channels_last=False)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Pairs, and how they are learned from."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    recipe: GanRecipe
+    device: torch.device
+
+
+def noise(given: argparse.Namespace) -> Task:
+    generator = np.random.default_rng(SEED)
+    pictures = generator.integers(0, 256, (2, given.pairs, given.size, given.size), dtype=np.uint8)
+    recipe = GanRecipe(epochs=given.epochs, batch_size=given.batch)
+    return Task(*pictures, recipe, torch.device(given.device))
+
+
+def learner_of(task: Task, precision: Precision | str, checkpoint: Path | None = None):
+    torch.manual_seed(SEED)
+    return gan_learner(
+        task.inputs,
+        task.targets,
+        task.recipe,
+        precision=precision,
+        device=task.device,
+        checkpoint=checkpoint,
+    )
+
+
+def ours(task: Task, precision: Precision, checkpoint: Path | None = None) -> Callable[[], None]:
+    learner = learner_of(task, precision, checkpoint)
+    return lambda: learner.fit(task.recipe.epochs, task.recipe.lr, wd=0.0, reset_opt=True)
+
+
+def bare(task: Task, precision: Precision) -> Callable[[], None]:
+    learner = learner_of(task, precision)
+    layout = torch.channels_last if precision.channels_last else torch.contiguous_format
+    networks = (learner.model, learner.adversary.discriminator)
+    generator, discriminator = (
+        copy.deepcopy(network).to(task.device, memory_format=layout).train() for network in networks
+    )
+    batches, recipe = learner.dls.train, task.recipe
+
+    def autocast() -> torch.autocast:
+        return torch.autocast(
+            task.device.type, torch.bfloat16, enabled=precision.name == "bf16", cache_enabled=False
+        )
+
+    def judged(faces: torch.Tensor, neutral: torch.Tensor) -> torch.Tensor:
+        with autocast():
+            return discriminator(torch.cat((faces, neutral), 1)).float()
+
+    def train() -> None:
+        first, second = (
+            torch.optim.Adam(network.parameters(), recipe.lr, recipe.betas, fused=True)
+            for network in (generator, discriminator)
+        )
+        average = get_ema_multi_avg_fn(recipe.ema)
+        averaged = AveragedModel(generator, multi_avg_fn=average, use_buffers=True)
+        total = torch.zeros((), device=task.device)
+        for _ in range(recipe.epochs):
+            for faces, true in batches:
+                with autocast():
+                    made = generator(faces)
+                made = made.float()
+                real, fake = judged(faces, true), judged(faces, made.detach())
+                ((F.softplus(-real).mean() + F.softplus(fake).mean()) / 2).backward()
+                second.step()
+                second.zero_grad()
+                discriminator.requires_grad_(False)
+                adversarial = F.softplus(-judged(faces, made)).mean()
+                discriminator.requires_grad_(True)
+                loss = adversarial + recipe.l1 * F.l1_loss(made, true)
+                loss.backward()
+                first.step()
+                first.zero_grad()
+                averaged.update_parameters(generator)
+                total += loss.detach()
+        total.item()
+
+    return train
+
+
+def take_turns(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each turn, after one turn that warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repeats + 1):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
+    """How many times as fast as ``other`` ``name`` is."""
+    turns = zip(seconds[name], seconds[other], strict=True)
+    return statistics.median(theirs / mine for mine, theirs in turns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, value in (("pairs", 512), ("size", 48), ("batch", 32), ("epochs", 1), ("repeats", 3)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    seed_everything(SEED)
+    task = noise(given)
+    chosen = learner_of(task, "auto").precision
+    print(
+        f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, {device_name(task.device)}; "
+        f"chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        contestants = {
+            "ours": ours(task, chosen),
+            "bare": bare(task, chosen),
+            "ours fp32 contiguous": ours(task, FP32),
+            "ours bf16 channels_last": ours(task, BF16),
+            # The file is not there when its learner is made: it never goes on from one, and writes after each epoch.
+            "ours with checkpoint": ours(task, chosen, Path(folder) / "gan.safetensors"),
+        }
+        seconds = take_turns(contestants, given.repeats)
+    for name, times in seconds.items():
+        print(f"{name:30} {given.pairs * given.epochs / statistics.median(times):10.0f} pictures/s")
+    print(f"ratio bare {ratio(seconds, 'ours', 'bare'):.2f}")
+    print(f"ratio bf16_channels_last {ratio(seconds, 'ours bf16 channels_last', 'ours fp32 contiguous'):.2f}")
+    print(f"ratio checkpoint {ratio(seconds, 'ours with checkpoint', 'ours'):.2f}")
+
+
+if __name__ == "__main__":
+    main()
