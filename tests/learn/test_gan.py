@@ -12,7 +12,7 @@ from fer_lib.learn import gan_curve
 from fer_lib.learn.gan import GanRecipe, gan_learner, train_generator
 from fer_lib.learn.gan_curve import GanDivergence
 from fer_lib.learn.weights import load_weights, save_weights
-from fer_lib.models.derl import Generator
+from fer_lib.models.derl import Generator, ResidueClassifier
 
 TINY = GanRecipe(epochs=2, batch_size=8, lr=0.002, widths=(4, 6, 8, 8))
 
@@ -224,12 +224,16 @@ def test_an_interruption_leaves_autocast_closed(pairs, monkeypatch):
     assert not torch.is_autocast_enabled("cpu")
 
 
-def test_the_generator_can_be_kept_and_read_back(trained, tmp_path):
+def test_all_networks_can_be_kept_and_read_back(trained, tmp_path):
     again = load_weights(save_weights(trained.generator, tmp_path / "generator", {}))
     pictures = torch.rand(2, 1, 16, 16)
     assert type(again) is Generator and torch.equal(again(pictures), trained.generator(pictures))
     discriminator = load_weights(save_weights(trained.discriminator, tmp_path / "discriminator", {}))
     assert same(discriminator, trained.discriminator)
+    classifier = ResidueClassifier(trained.generator.channels, 3).eval()
+    residues = trained.generator.residues(pictures)
+    kept = load_weights(save_weights(classifier, tmp_path / "classifier", {}))
+    assert torch.equal(kept(residues)[0], classifier(residues)[0])
 
 
 @pytest.mark.parametrize(
