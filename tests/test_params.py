@@ -18,6 +18,7 @@ from fer_lib.params import (
     AssociationMeasure,
     AuVerificationParameters,
     DeconvolutionParameters,
+    DerlParameters,
     FaceSource,
     FacesParameters,
     MicroExpressionsParameters,
@@ -242,6 +243,20 @@ def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_w
     given, clips = (dict(source) for source in MicroExpressionsParameters(faces="fer2013").face_sources)
     assert (given["name"], clips["name"], clips["clip_frames"]) == ("fer2013", "micro", 16)
     assert clips["size"] == given["size"] == 48
+
+
+def test_a_generator_learns_from_other_people_than_it_is_tested_on():
+    assert [dict(s)["name"] for s in DerlParameters().face_sources] == ["lab"]
+    real = DerlParameters(faces="ckplus", pretrain="bu4dfe")
+    assert not real.rendered_to_order
+    assert [dict(s)["name"] for s in real.face_sources] == ["ckplus", "lab", "bu4dfe"]
+    assert DerlParameters(faces="wild", pretrain="wild").rendered_to_order, (
+        "rendered people are always others"
+    )
+    with pytest.raises(ParameterError, match="pretrain = 'ckplus' is the chapter's own face set"):
+        DerlParameters(faces="ckplus", pretrain="ckplus")
+    with pytest.raises(ParameterError, match=r"derl\.size = '40'.*a multiple of 16"):
+        resolve("derl", DerlParameters, "laptop", {"size": "40"})
 
 
 def test_sets_of_clips_are_those_that_the_readers_know():

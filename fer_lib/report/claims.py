@@ -66,6 +66,18 @@ MICRO_CLAIMS: tuple[Claim, ...] = (
 )
 
 
+DERL_CLAIMS: tuple[Claim, ...] = tuple(
+    Claim("Yang et al. 2018", faces, accuracy, sure)
+    for faces, accuracy, sure in (
+        ("CK+", 0.9730, "S"),
+        ("MMI", 0.7323, "S"),
+        ("Oulu-CASIA", 0.88, "R"),
+        ("BU-3DFE", 0.8417, "R"),
+        ("BP4D+", 0.8139, "R"),
+    )
+)
+
+
 def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
     """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives; missing where unknown), ``how sure`` and ``remark``."""
     rows = [

@@ -10,6 +10,7 @@ from fer_lib.params import (
     AuVerificationParameters,
     ChapterParameters,
     DeconvolutionParameters,
+    DerlParameters,
     FacesParameters,
     MicroExpressionsParameters,
     StructureAndLossParameters,
@@ -86,6 +87,12 @@ CHAPTERS: dict[str, Chapter] = {
             MicroExpressionsParameters,
             upstream=("training", "au_verification"),
             key_metrics=("uf1", "majority_uf1"),
+        ),
+        Chapter(
+            "derl",
+            "What is left of the expression",
+            DerlParameters,
+            key_metrics=("accuracy", "cnn_accuracy"),
         ),
     )
 }

@@ -14,6 +14,13 @@ from fer_lib.report.figures.au_verification import (
 )
 from fer_lib.report.figures.cross_task import macro_dots, unit_map
 from fer_lib.report.figures.deconvolution import extremum_points, filter_strengths, strongest_filters
+from fer_lib.report.figures.derl import (
+    gan_curves,
+    layer_place_dots,
+    neutral_grid,
+    quality_dots,
+    residue_grid,
+)
 from fer_lib.report.figures.faces import PEOPLE_AT_LEAST, au_by_emotion, class_counts, mean_faces, sample_grid
 from fer_lib.report.figures.folds import fold_accuracies
 from fer_lib.report.figures.hardest import hardest_grid
@@ -72,18 +79,23 @@ __all__ = [
     "filter_strengths",
     "first_layer_filters",
     "fold_accuracies",
+    "gan_curves",
     "hardest_grid",
     "how_it_works",
     "ladder_steps",
+    "layer_place_dots",
     "learning_curve",
     "localisation_dots",
     "macro_dots",
     "mean_faces",
+    "neutral_grid",
     "paired_differences",
     "per_class_bars",
     "planted_curves",
     "portraits",
+    "quality_dots",
     "reliability_diagram",
+    "residue_grid",
     "response_histograms",
     "sample_grid",
     "selection_dumbbells",
