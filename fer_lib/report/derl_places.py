@@ -43,12 +43,10 @@ def known_places(known: KnownNeutrals, beside: FaceSet | None) -> tuple[KnownNeu
 
 
 def one_per_sequence(known: KnownNeutrals, seed: int = 0) -> KnownNeutrals:
-    """The last pair of each sequence in which the neutral picture is of the same sequence, ``MOST_SEQUENCES`` at most, drawn at random; of sets without such, all last pairs."""
-    table = known.table
-    last = ~table.duplicated(["subject", "sequence"], keep="last").to_numpy()
-    kept = np.flatnonzero(last & known.same_sequence)
-    if not len(kept):
-        kept = np.flatnonzero(last)
+    """The pair of the apex of each sequence in which the neutral picture is of the same sequence, ``MOST_SEQUENCES`` at most, drawn at random; of sets without such sequences those of all."""
+    apexes = known.apexes()
+    kept = apexes[known.same_sequence[apexes]]
+    kept = kept if len(kept) else apexes
     if len(kept) > MOST_SEQUENCES:
         kept = np.sort(np.random.default_rng(seed).choice(kept, MOST_SEQUENCES, replace=False))
     return known.select(kept)

@@ -63,6 +63,16 @@ class KnownNeutrals:
         """The inputs' rows of the faces' table."""
         return self.faces.table.iloc[self.inputs].reset_index(drop=True)
 
+    def apexes(self) -> np.ndarray:
+        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the set says when it is, else the last; a picture of no sequence stands for itself."""
+        table = self.table
+        alone = "picture " + pd.Series(self.inputs.astype(str))
+        named = table["sequence"].where(table["sequence"].ne(""), alone)
+        away = (table["frame"] - table["apex"]).abs() if "apex" in table else -table["frame"]
+        order = away.astype(float).argsort(kind="stable")
+        first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
+        return np.sort(first.index[first].to_numpy(np.int64))
+
     def select(self, keep: np.ndarray) -> "KnownNeutrals":
         """The pairs where the mask ``keep`` is true, or at its indices."""
         parts = (part[keep] for part in (self.inputs, self.targets, self.same_sequence))
@@ -80,7 +90,8 @@ def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutra
         if beside is None:
             raise
         found = known_neutrals(beside.labelled())
-        about = f"{fault}. So neutral faces are compared on rendered ones. {found.about}"
+        why = str(fault).partition(";")[0]
+        about = f"{why}. So neutral faces are compared on rendered ones. {found.about}"
         return KnownNeutrals(
             found.faces, found.inputs, found.targets, found.same_sequence, _sentence(about), False
         )
@@ -101,9 +112,7 @@ def _sentence(text: str) -> str:
 
 def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
     """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the order of the face set."""
-    table = known.table.assign(place=np.arange(len(known.inputs)))
-    # The last picture of a sequence: where sequences go from neutral to apex, the apex.
-    table = table.drop_duplicates(["subject", "sequence"], keep="last")
+    table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
     chosen: list[int] = []
     shown: list[str] = []
     seen: set[str] = set()

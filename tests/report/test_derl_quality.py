@@ -67,6 +67,15 @@ def test_examples_are_of_different_people_and_of_as_many_expressions_as_there_ar
     assert len(examples(known_neutrals(posed(2)), 4).inputs) == 2
 
 
+def test_a_sequence_stands_with_its_apex_and_a_picture_of_none_with_itself():
+    faces = posed()
+    assert known_neutrals(faces).apexes().tolist() == [1, 3, 5, 7, 9, 11], "the last one"
+    told = faces.assign(apex=np.ones(len(faces), int))
+    assert known_neutrals(told).apexes().tolist() == [0, 2, 4, 6, 8, 10], "the one in the middle"
+    alone = faces.assign(sequence=[""] * len(faces))
+    assert known_neutrals(alone).apexes().tolist() == list(range(12))
+
+
 @pytest.fixture
 def protocol() -> Protocol:
     fold = Fold(np.arange(9), np.arange(9, 12), np.arange(12, 18))
