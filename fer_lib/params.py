@@ -599,13 +599,13 @@ class DerlParameters(ChapterParameters):
     pretrain_people: Annotated[
         int,
         Field(ge=8, le=10_000, description="people rendered to order; one in eight is held out to watch"),
-    ] = 64
+    ] = 120
     pretrain_expressions: Annotated[
         int, Field(ge=1, le=1000, description="expressive pictures of each of these people")
     ] = 8
     gan_epochs: Annotated[
         int, Field(ge=1, le=5000, description="passes of the generator over its pairs of pictures")
-    ] = 20
+    ] = 12
     gan_batch: Annotated[int, Field(ge=2, le=1024, description="pairs per step of the generator")] = 16
     gan_lr: Annotated[
         float, Field(gt=0, le=1, description="peak learning rate of generator and discriminator")
