@@ -178,7 +178,7 @@ class RecipeParameters(ChapterParameters):
 class TrainingParameters(RecipeParameters):
     """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by default."""
 
-    epochs: EpochsField = 40
+    epochs: EpochsField = 30
     network: Annotated[Network, Field(description="the network")] = "zero_bias"
     gain: Annotated[
         float,
@@ -223,7 +223,7 @@ class TrainingParameters(RecipeParameters):
         Field(
             ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
         ),
-    ] = 8
+    ] = 5
 
     @property
     def network_options(self) -> dict[str, object]:
@@ -310,7 +310,7 @@ class StructureAndLossParameters(RecipeParameters):
     faces: FaceField = "wild"
     subjects: SubjectsField = 500
     size: SizeField = 32
-    epochs: EpochsField = 12
+    epochs: EpochsField = 8
     lr: Annotated[
         float,
         Field(
