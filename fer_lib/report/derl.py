@@ -31,9 +31,9 @@ from fer_lib.learn.sharing import require_apart
 from fer_lib.models.derl import Generator
 from fer_lib.params import DerlParameters
 from fer_lib.report.claims import CERTAINTIES, DERL_CLAIMS
+from fer_lib.report.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.report.evaluation import RERUN_TOLERANCE
 from fer_lib.report.metrics import Metric
-from fer_lib.report.micro import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.report.tables import NO_BREAK, interval_text
 
 HELD_OUT = 8

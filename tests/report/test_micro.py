@@ -12,19 +12,13 @@ from fer_lib.learn.clip_learner import ClipRecipe
 from fer_lib.learn.clip_linear import ClipAnswers
 from fer_lib.learn.clip_study import ClipStudy
 from fer_lib.learn.sharing import Shared
+from fer_lib.report.contest import BASELINE, CONTROL, NULL, OURS, Contender, contest_table, hold_contest
 from fer_lib.report.micro import (
-    BASELINE,
-    CONTROL,
     FIRST,
-    NULL,
-    OURS,
-    Contender,
     clip_table,
     clips_of_classes,
     contenders,
     contest_metrics,
-    contest_table,
-    hold_contest,
     leak_summary,
     measures_table,
     pooled_confusion,
