@@ -1,6 +1,6 @@
 """Fine-tuning: what pictures of other sets are worth where few of one's own are labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,6 +12,7 @@ from torch import nn
 
 from fer_lib.errors import ParameterError
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.learn.curve import Training
 from fer_lib.learn.label_map import require_classes
 from fer_lib.learn.learner import seed_everything, train
 from fer_lib.learn.precision import Precision, Request
@@ -25,11 +26,9 @@ FRACTIONS = (0, 1, 5, 10, 50, 100)
 
 STARTS = ("pretrained", "scratch")
 
-RATE_SHARE = 0.1
-"""The peak rate of fine-tuning as a share of that of training from scratch: what was learned is to be changed, not replaced.
-
-Of 0.03, 0.1, 0.3 and 1, tried between ``lab`` and ``wild`` at 16 pixels with 5 and 20 % of the target (validation pictures that nothing was chosen by, a seed that no chapter
-uses by default), smaller ones served better from ``lab`` to ``wild`` and none did from ``wild`` to ``lab``, where all lay within 8 points.
+RATE_SHARES = (1.0, 0.1)
+"""The peak rates that each start is trained with, as shares of the recipe's; the validation pictures choose one. With few pictures a small rate keeps what was learned
+before, with many it only holds a network back; to fix either would decide the comparison beforehand.
 """
 
 LEAST_STEPS = 60
@@ -37,7 +36,7 @@ LEAST_STEPS = 60
 
 NOTHING_TRAINED = {
     **dict.fromkeys(("train_pictures", "train_people", "valid_pictures"), 0),
-    "valid_accuracy": np.nan,
+    **dict.fromkeys(("valid_accuracy", "rate_share"), np.nan),
     **dict.fromkeys(("best_epoch", "epochs"), 0),
 }
 """What the table says of a fraction of 0."""
@@ -48,7 +47,7 @@ class FineTuning:
     """Networks fine-tuned on shares of a face set, beside networks trained from scratch on the same pictures.
 
     ``table``: one row per ``start`` (``pretrained``, ``scratch``), ``fraction`` (per cent) and ``draw`` with ``accuracy`` (share of the test pictures),
-    ``train_pictures``, ``train_people`` (0 where the set does not say), ``valid_pictures``, ``valid_accuracy`` (NaN where nothing was trained), ``best_epoch`` and ``epochs``.
+    ``train_pictures``, ``train_people`` (0 where the set does not say), ``valid_pictures``, ``valid_accuracy`` and ``rate_share``, the one that it chose (NaN where nothing was trained), ``best_epoch`` and ``epochs``.
     ``answers``: (start, fraction, draw) -> float32 (test pictures, classes), probabilities in the order of ``test``. ``precision``: of all trainings, None
     where nothing was trained.
     """
@@ -70,7 +69,7 @@ def fine_tuning(
     fractions: Sequence[int] = FRACTIONS,
     draws: int = 3,
     least: int = 1,
-    rate_share: float = RATE_SHARE,
+    rate_shares: Sequence[float] = RATE_SHARES,
     least_steps: int = LEAST_STEPS,
     test: FaceSet | None = None,
     dropout: float | None = None,
@@ -81,7 +80,8 @@ def fine_tuning(
     """Train on each of ``fractions`` of ``target`` from ``pretrained`` weights and from scratch, ``draws`` times; test on its test split.
 
     ``pretrained``: a network with one output for each of ``classes``, as ``network`` builds it, or several of them (of several seeds), which the draws take in turn; they
-    stay as they are. From scratch the peak rate is the recipe's as it suits the network, from pretrained weights ``rate_share`` of it.
+    stay as they are. Each start is trained once with each of ``rate_shares`` of the recipe's peak rate as it suits the network, and the training with the highest validation accuracy
+    is kept, of equals the earlier in ``rate_shares``.
     The draw d is trained from the seed ``seed`` + d on pictures that ``learn.shares.nested_rows`` orders: of one draw, those of a smaller fraction are among
     those of a larger one, and at 100 the draws differ in the seed only. At 0 nothing is trained: the pretrained network as it is, and an untrained one.
 
@@ -92,33 +92,32 @@ def fine_tuning(
     fewer than ``least`` training pictures or none to test; and what ``learn.learner.train`` raises.
     """
     networks = [pretrained] if isinstance(pretrained, nn.Module) else list(pretrained)
-    _require_settings(networks, fractions, draws, len(classes))
+    _require_settings(networks, fractions, draws, rate_shares, len(classes))
     target.labels(classes)
     require_classes(target, classes)
     test = target.split("test") if test is None else test
     labels = test.labels(classes)
     full = recipe.for_network(network)
-    recipes = {"pretrained": replace(full, lr=full.lr * rate_share), "scratch": full}
     rows, answers = [], {}
     for draw, fraction in product(range(draws), fractions):
         part = share_of(target, classes, fraction, draw=seed + draw, least=least) if fraction else None
         for start in STARTS:
-            seed_everything(seed + draw)
-            if start == "pretrained":
-                model = deepcopy(networks[draw % len(networks)])
-            else:
-                model = build_network(network, len(classes), target.size[0], dropout=dropout)
-            trained = dict(NOTHING_TRAINED)
+
+            def begin(start: str = start, draw: int = draw) -> nn.Module:
+                seed_everything(seed + draw)
+                if start == "pretrained":
+                    return deepcopy(networks[draw % len(networks)])
+                return build_network(network, len(classes), target.size[0], dropout=dropout)
+
+            model, trained = begin(), NOTHING_TRAINED
             if part is not None:
-                sizes = _sizes(part)
-                chosen = _long_enough(recipes[start], sizes["train_pictures"], least_steps)
-                training = train(
-                    part, model, classes, chosen, precision=precision, device=device, seed=seed + draw
-                )
+                chosen = _long_enough(full, part, least_steps)
+                how = {"precision": precision, "device": device, "seed": seed + draw}
+                model, training, rate_share = _best_rate(begin, part, classes, chosen, rate_shares, **how)
                 precision = training.precision
-                best = training.curve["epoch"].eq(training.best_epoch)
-                trained = sizes | {
-                    "valid_accuracy": float(training.curve.loc[best, "valid_accuracy"].iloc[0]),
+                trained = _sizes(part) | {
+                    "valid_accuracy": _valid_accuracy(training),
+                    "rate_share": rate_share,
                     "best_epoch": training.best_epoch,
                     "epochs": len(training.curve),
                 }
@@ -130,8 +129,38 @@ def fine_tuning(
     return FineTuning(pd.DataFrame(rows), answers, test, classes, used)
 
 
+def _best_rate(
+    begin: Callable[[], nn.Module],
+    part: FaceSet,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    rate_shares: Sequence[float],
+    *,
+    precision: Request | Precision,
+    **how: object,
+) -> tuple[nn.Module, Training, float]:
+    """Of the trainings of ``begin()`` with each share of the recipe's rate, the one with the highest validation accuracy."""
+    tried = []
+    for share in rate_shares:
+        model = begin()
+        own = replace(recipe, lr=recipe.lr * share)
+        training = train(part, model, classes, own, precision=precision, **how)
+        precision = training.precision
+        tried.append((model, training, share))
+    return max(tried, key=lambda result: _valid_accuracy(result[1]))
+
+
+def _valid_accuracy(training: Training) -> float:
+    best = training.curve["epoch"].eq(training.best_epoch)
+    return float(training.curve.loc[best, "valid_accuracy"].iloc[0])
+
+
 def _require_settings(
-    networks: Sequence[nn.Module], fractions: Sequence[int], draws: int, n_classes: int
+    networks: Sequence[nn.Module],
+    fractions: Sequence[int],
+    draws: int,
+    rate_shares: Sequence[float],
+    n_classes: int,
 ) -> None:
     wrong = [f for f in fractions if not 0 <= f <= 100]
     if wrong or not fractions or len(set(fractions)) < len(fractions):
@@ -140,6 +169,8 @@ def _require_settings(
         )
     if draws < 1:
         raise ParameterError(f"draws is {draws}; give at least 1")
+    if not rate_shares or min(rate_shares) <= 0:
+        raise ParameterError(f"rate_shares are {list(rate_shares)}; give at least one, each above 0")
     if not networks:
         raise ParameterError("no pretrained network; give at least one")
     for model in networks:
@@ -158,7 +189,8 @@ def _sizes(part: FaceSet) -> dict[str, int]:
     }
 
 
-def _long_enough(recipe: Recipe, pictures: int, least_steps: int) -> Recipe:
-    """``recipe`` with so many epochs that ``pictures`` make ``least_steps`` steps."""
+def _long_enough(recipe: Recipe, part: FaceSet, least_steps: int) -> Recipe:
+    """``recipe`` with so many epochs that the training pictures of ``part`` make ``least_steps`` steps."""
+    pictures = _sizes(part)["train_pictures"]
     steps = max(1, pictures // recipe.batch_size + (pictures % recipe.batch_size >= 2))
     return replace(recipe, epochs=max(recipe.epochs, -(-least_steps // steps)))

@@ -44,7 +44,7 @@ def network(seed):
 
 
 def tuned(faces, classes, pretrained=None, **settings):
-    chosen = {"fractions": (0, 20, 100), "draws": 2, "least_steps": 1} | settings
+    chosen = {"fractions": (0, 20, 100), "draws": 2, "least_steps": 1, "rate_shares": (1.0,)} | settings
     return fine_tuning(
         pretrained or network(5), faces, classes, "residual", RECIPE, precision="fp32", **chosen
     )
@@ -95,14 +95,27 @@ def test_a_pretrained_network_is_where_training_starts_and_stays_as_it_was(faces
     assert not np.array_equal(study.answers["pretrained", 100, 0], predict(model, study.test))
 
 
-def test_fine_tuning_is_gentler_and_few_pictures_are_shown_for_longer(faces, classes, trained):
-    tuned(faces, classes, draws=1, rate_share=0.25, least_steps=9)
+def test_validation_chooses_the_rate_and_few_pictures_are_shown_for_longer(faces, classes, trained):
+    study = tuned(faces, classes, draws=1, rate_shares=(1e-6, 1.0), least_steps=9)
     rates = [recipe.lr for _, recipe, _ in trained]
-    np.testing.assert_allclose(rates, [0.0025, 0.01, 0.0025, 0.01])
+    np.testing.assert_allclose(rates, [1e-8, 0.01] * 4)
     # Six pictures are one step of an epoch, thirty are four.
-    assert [recipe.epochs for _, recipe, _ in trained] == [9, 9, 3, 3]
+    assert [recipe.epochs for _, recipe, _ in trained] == [9, 9, 9, 9, 3, 3, 3, 3]
+    for first, second in zip(trained[::2], trained[1::2], strict=True):
+        assert torch.equal(first[2], second[2])
+    alone = {
+        share: tuned(faces, classes, draws=1, rate_shares=(share,), least_steps=9) for share in (1.0, 1e-6)
+    }
+    columns = ["start", "fraction"]
+    reached = {share: one.table.set_index(columns)["valid_accuracy"].dropna() for share, one in alone.items()}
+    for row in study.table[study.table["fraction"] > 0].itertuples():
+        best = max((1e-6, 1.0), key=lambda share: reached[share][row.start, row.fraction])
+        assert row.rate_share == best and row.valid_accuracy == reached[best][row.start, row.fraction]
+        expected = alone[best].answers[row.start, row.fraction, 0]
+        np.testing.assert_array_equal(study.answers[row.start, row.fraction, 0], expected)
+    assert 1.0 in set(study.table["rate_share"])
     trained.clear()
-    tuned(faces, classes, draws=1, least_steps=1)
+    tuned(faces, classes, draws=1)
     assert [recipe.epochs for _, recipe, _ in trained] == [2, 2, 2, 2]
 
 
