@@ -310,7 +310,7 @@ class StructureAndLossParameters(RecipeParameters):
     faces: FaceField = "wild"
     subjects: SubjectsField = 500
     size: SizeField = 32
-    epochs: EpochsField = 8
+    epochs: EpochsField = 12
     lr: Annotated[
         float,
         Field(
