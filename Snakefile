@@ -1,11 +1,12 @@
 """The chapters as rules. Driven by `ferbook run`, which says what is out of date and why.
 
 The working directory is a run's folder; `.work/inputs/<chapter>.json` holds a chapter's inputs.
+Configuration: `chapters`, names with commas between; `threads`, of each chapter, so that several run side by side.
 """
 
 import sys
 
-from fer_lib.suite.chapters import CHAPTERS
+from fer_lib.suite.chapters import CHAPTERS, followers
 
 
 rule all:
@@ -28,6 +29,7 @@ for chapter in CHAPTERS.values():
         params:
             python=sys.executable,
             chapter=chapter.name,
-        threads: chapter.threads
+        threads: int(config["threads"])
+        priority: len(followers(chapter.name))
         shell:
             "FER_THREADS={threads} {params.python:q} -m fer_lib.cli _execute {params.chapter} . > {log} 2>&1"

@@ -28,8 +28,6 @@ class Chapter:
     title: str
     parameters: type[ChapterParameters]
     upstream: tuple[str, ...] = ()
-    threads: int = 16
-    """Cores that the chapter can use; Snakemake gives it as many of them as there are."""
     key_metrics: tuple[str, ...] = ()
 
     @property
@@ -45,7 +43,6 @@ CHAPTERS: dict[str, Chapter] = {
             "faces",
             "The faces",
             FacesParameters,
-            threads=2,
             key_metrics=("pictures", "copies_test_in_train"),
         ),
         Chapter(
@@ -106,6 +103,15 @@ def find_chapter(name: str) -> Chapter:
             f"no chapter {name!r}{nearest_name(name, CHAPTERS)}; the chapters are {', '.join(CHAPTERS)}"
         )
     return CHAPTERS[name]
+
+
+def followers(name: str) -> list[str]:
+    """The chapters that cannot begin before the chapter called ``name`` has finished, in running order."""
+    waiting = {name}
+    for chapter in CHAPTERS.values():  # each after those it depends on
+        if waiting & set(chapter.upstream):
+            waiting.add(chapter.name)
+    return [other for other in CHAPTERS if other in waiting - {name}]
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:

@@ -109,7 +109,7 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
         if threads := result.record().get("threads"):
             # Sums in another order differ in their last digits, which training makes larger.
-            environment[THREADS_VARIABLE] = str(threads)
+            environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
         command = [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", place, "-c", os.devnull),
             *("-q", "--no-header", "--tb=short", "--color=no"),

@@ -24,6 +24,9 @@ from fer_lib.suite.request import Request, stored_request
 from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
 
+WORTHWHILE_THREADS = 4
+"""Threads beyond which a second chapter beside the first gains more than one chapter does from a further thread."""
+
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
@@ -58,13 +61,25 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
     )
 
 
-def _snakemake(run: Run, chapters: list[Chapter], cores: int, *extra: str) -> subprocess.Popen:
-    """Snakemake on the run's folder, by its documented command line."""
+def threads_of_each(cores: int, chapters: int) -> int:
+    """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one chapter, half of few cores for several.
+
+    Small networks hardly train faster on a second thread (``benchmarks/side_by_side.py``), so two chapters at once
+    are nearly done in the time of one; on many cores more of them run at once.
+    """
+    at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
+    return max(1, cores // at_once)
+
+
+def _snakemake(
+    run: Run, chapters: list[Chapter], cores: int, *extra: str, threads: int = 1
+) -> subprocess.Popen:
+    """Snakemake on the run's folder, by its documented command line; ``threads`` for each chapter."""
     command = [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(paths.SNAKEFILE), "--directory", str(run.folder)),
         *("--cores", str(cores), "--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
-        *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}"),
+        *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}", f"threads={threads}"),
         *extra,
     ]
     with (run.work / "snakemake.log").open("ab") as log:
@@ -188,7 +203,9 @@ def run_chapters(
         _mark(run, found, parameters)
         _clear_lock_of_the_dead(run, chapters)
         since = now()
-        process = _snakemake(run, chapters, cores or os.cpu_count() or 1)
+        cores = cores or os.cpu_count() or 1
+        stale = sum(not state.up_to_date for state in found)
+        process = _snakemake(run, chapters, cores, threads=threads_of_each(cores, stale))
         try:
             watch(run, found, process)
             process.wait()

@@ -128,7 +128,7 @@ def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path,
     assert row["executed"] and row["faults"] == []
     places = {name: given[f"FER_{name}"] for name in ("RUNS", "DATA", "CACHE")}
     assert places == {name: str(tmp_path / f"my-{name.lower()}") for name in ("RUNS", "DATA", "CACHE")}
-    assert given["FER_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
+    assert given["FER_THREADS"] == given["OMP_NUM_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}"])

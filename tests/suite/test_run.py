@@ -75,3 +75,11 @@ def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
         run.log_file("faces").write_text(log)
     fault = str(driver._failure(run, list(CHAPTERS.values()), "2026-01-01"))
     assert fault.startswith(told) and "snakemake.log" in fault
+
+
+@pytest.mark.parametrize(
+    ("cores", "chapters", "each"),
+    [(1, 8, 1), (2, 1, 2), (2, 8, 1), (3, 8, 1), (4, 8, 2), (16, 1, 16), (16, 2, 8), (16, 8, 4), (64, 8, 8)],
+)
+def test_several_chapters_share_the_cores_and_one_has_all(cores, chapters, each):
+    assert driver.threads_of_each(cores, chapters) == each
