@@ -74,7 +74,7 @@ def params(
     as_json: AsJson = False,
 ) -> None:
     """Print each parameter: type, default per profile, range and meaning."""
-    from fer_lib.params import parameter_rows
+    from fer_lib.params.resolve import parameter_rows
     from fer_lib.suite.chapters import CHAPTERS, find_chapter
 
     chosen = [find_chapter(chapter)] if chapter else list(CHAPTERS.values())

@@ -1,4 +1,7 @@
-"""The one family of exceptions: each names what is wrong, where, and what to do about it."""
+"""The one family of exceptions: each names what is wrong, where, and what to do about it; and the hint at the nearest known name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class FerError(Exception):
@@ -30,3 +33,9 @@ class RunStoreError(FerError):
 
 class ChapterError(FerError):
     """A chapter failed while it was executed, built or checked."""
+
+
+def nearest_name(given: str, known: Iterable[str]) -> str:
+    """A hint such as " (did you mean 'epochs'?)", empty where nothing is near."""
+    matches = get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

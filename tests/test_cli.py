@@ -8,7 +8,7 @@ import pytest
 
 from fer_lib import cli
 from fer_lib.errors import ChapterError, DataError
-from fer_lib.params import PROFILES
+from fer_lib.params.profiles import PROFILES
 from fer_lib.suite.state import ChapterState
 
 

@@ -11,25 +11,20 @@ from fer_lib.faces.clips import CLIP_SETS as KNOWN_CLIP_SETS
 from fer_lib.learn.augment import AUGMENTATIONS
 from fer_lib.learn.recipe import Recipe
 from fer_lib.models.factory import build_network
-from fer_lib.params import (
-    CLIP_SETS,
-    PROFILES,
-    PROFILES_ON_FACES,
-    AssociationMeasure,
+from fer_lib.params.chapters import (
     AuVerificationParameters,
     DeconvolutionParameters,
     DerlParameters,
-    FaceSource,
     FacesParameters,
     MicroExpressionsParameters,
     StructureAndLossParameters,
     TrainingParameters,
     TransferParameters,
-    face_sets,
-    parameter_rows,
-    percentages,
-    resolve,
 )
+from fer_lib.params.fields import face_sets, percentages
+from fer_lib.params.names import CLIP_SETS, AssociationMeasure, FaceSource
+from fer_lib.params.profiles import PROFILES, PROFILES_ON_FACES
+from fer_lib.params.resolve import parameter_rows, resolve
 from fer_lib.suite.chapters import CHAPTERS
 from fer_lib.suite.request import Request, read_overrides
 from fer_lib.units.measures import MEASURES

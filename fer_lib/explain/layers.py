@@ -7,10 +7,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from fer_lib.errors import ParameterError
+from fer_lib.errors import ParameterError, nearest_name
 from fer_lib.models.classifier import Classifier
 from fer_lib.models.evaluating import evaluating
-from fer_lib.params import nearest_name
 
 PICTURE = -1
 """Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands."""

@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from fer_lib.errors import DataError
+from fer_lib.errors import DataError, nearest_name
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.synthetic.landmarks import MIRRORED
-from fer_lib.params import nearest_name
 
 RegionSource = Literal["masks", "landmarks", "none"]
 

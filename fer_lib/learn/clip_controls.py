@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fer_lib.errors import DataError, ParameterError
+from fer_lib.errors import DataError, ParameterError, nearest_name
 from fer_lib.faces.clips import Clips
-from fer_lib.params import nearest_name
 
 CONTROLS: dict[str, str] = {
     "shuffled": "The frames of each clip in an order drawn at random: what is shown stays, when goes.",

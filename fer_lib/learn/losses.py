@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fer_lib.errors import ParameterError
-from fer_lib.params import Loss, nearest_name
+from fer_lib.errors import ParameterError, nearest_name
+from fer_lib.params.names import Loss
 
 LOSSES: tuple[str, ...] = get_args(Loss)
 """The names that ``build_loss`` knows."""

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 from fer_lib.models.factory import NETWORKS
-from fer_lib.params import Loss, Network, RecipeParameters
+from fer_lib.params.base import RecipeParameters
+from fer_lib.params.names import Loss, Network
 
 PEAK_SHARES: dict[Network, float] = {
     "residual": 1.0,

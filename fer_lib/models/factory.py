@@ -5,14 +5,13 @@ from inspect import signature
 import torch
 from torch import nn
 
-from fer_lib.errors import ParameterError
+from fer_lib.errors import ParameterError, nearest_name
 from fer_lib.models.breuer import BreuerKimmelCNN
 from fer_lib.models.classifier import Classifier
 from fer_lib.models.residual import ResidualNet
 from fer_lib.models.vgg import VGG
 from fer_lib.models.zero_bias import ZeroBiasCNN
 from fer_lib.models.zhu import ZhuCNN
-from fer_lib.params import nearest_name
 
 NETWORKS: dict[str, type[Classifier]] = {
     "zero_bias": ZeroBiasCNN,

@@ -29,7 +29,7 @@ from fer_lib.learn.residue_study import (
 )
 from fer_lib.learn.sharing import require_apart
 from fer_lib.models.derl import Generator
-from fer_lib.params import DerlParameters
+from fer_lib.params.chapters import DerlParameters
 from fer_lib.report.claims import CERTAINTIES, DERL_CLAIMS
 from fer_lib.report.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.report.evaluation import RERUN_TOLERANCE

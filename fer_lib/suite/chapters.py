@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib import paths
-from fer_lib.errors import ParameterError
-from fer_lib.params import (
+from fer_lib.errors import ParameterError, nearest_name
+from fer_lib.params.base import ChapterParameters
+from fer_lib.params.chapters import (
     AuVerificationParameters,
-    ChapterParameters,
     DeconvolutionParameters,
     DerlParameters,
     FacesParameters,
@@ -16,7 +16,6 @@ from fer_lib.params import (
     StructureAndLossParameters,
     TrainingParameters,
     TransferParameters,
-    nearest_name,
 )
 
 

@@ -9,7 +9,7 @@ from fer_lib import paths
 from fer_lib.errors import ChapterError
 from fer_lib.faces.registry import fingerprint
 from fer_lib.imports import imported_modules, reached_files
-from fer_lib.params import ChapterParameters
+from fer_lib.params.base import ChapterParameters
 from fer_lib.suite.chapters import Chapter
 from fer_lib.suite.notebook import code_sources, read_notebook
 
@@ -17,7 +17,7 @@ PACKAGES = ("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 """Packages whose version a number may depend on."""
 
 _NOT_INPUTS = (
-    *(paths.LIBRARY / "suite", paths.LIBRARY / "params.py", paths.LIBRARY / "paths.py"),
+    *(paths.LIBRARY / "suite", paths.LIBRARY / "params", paths.LIBRARY / "paths.py"),
     *(paths.LIBRARY / "faces" / "synthetic", paths.LIBRARY / "faces" / "readers"),
 )
 """Code that runs chapters rather than computing for them, neither counted nor followed; parameters are compared by

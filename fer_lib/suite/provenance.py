@@ -2,7 +2,7 @@
 
 import shlex
 
-from fer_lib.params import profile_values
+from fer_lib.params.profiles import profile_values
 from fer_lib.report.tables import number_text
 from fer_lib.suite.chapters import CHAPTERS, with_upstream
 from fer_lib.suite.store import Run

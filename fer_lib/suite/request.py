@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from fer_lib.errors import ParameterError
-from fer_lib.params import ChapterParameters, nearest_name, resolve
+from fer_lib.errors import ParameterError, nearest_name
+from fer_lib.params.base import ChapterParameters
+from fer_lib.params.resolve import resolve
 from fer_lib.suite.chapters import CHAPTERS, Chapter, find_chapter
 
 LONGEST_NAME = 50

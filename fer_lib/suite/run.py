@@ -14,7 +14,7 @@ import psutil
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
 from fer_lib.faces.registry import open_faces, require_source, source_status
-from fer_lib.params import ChapterParameters
+from fer_lib.params.base import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
 from fer_lib.suite.environment import child_environment

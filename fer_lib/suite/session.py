@@ -16,14 +16,14 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from fer_lib import paths
-from fer_lib.errors import ChapterError, ParameterError
+from fer_lib.errors import ChapterError, ParameterError, nearest_name
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces, source_status
 from fer_lib.learn.device import device_name, pick_device
 from fer_lib.learn.learner import seed_everything
 from fer_lib.learn.precision import Precision
 from fer_lib.learn.weights import load_weights, save_weights
-from fer_lib.params import nearest_name, parse_value
+from fer_lib.params.resolve import parse_value
 from fer_lib.report.metrics import Metric
 from fer_lib.report.tables import as_html
 from fer_lib.suite.chapters import Chapter, find_chapter

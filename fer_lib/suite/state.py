@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib.errors import RunStoreError
-from fer_lib.params import ChapterParameters
+from fer_lib.params.base import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.inputs import chapter_inputs, reasons_out_of_date
 from fer_lib.suite.request import Request, stored_request

@@ -20,7 +20,7 @@ import yaml
 from fer_lib import paths
 from fer_lib.errors import RunStoreError
 from fer_lib.files import write_atomically
-from fer_lib.params import PROFILES
+from fer_lib.params.profiles import PROFILES
 from fer_lib.suite.chapters import CHAPTERS
 
 DONE = "DONE.json"

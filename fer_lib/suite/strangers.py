@@ -11,7 +11,7 @@ from fer_lib.learn.recipe import Recipe
 from fer_lib.learn.sharing import Shared, shared
 from fer_lib.models.classifier import Classifier
 from fer_lib.models.factory import build_network
-from fer_lib.params import TrainingParameters
+from fer_lib.params.chapters import TrainingParameters
 from fer_lib.suite.session import Session
 from fer_lib.suite.taught import taught_by
 

@@ -7,7 +7,7 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.learn.precision import Precision
 from fer_lib.learn.recipe import Recipe
 from fer_lib.learn.weights import read_record
-from fer_lib.params import TrainingParameters
+from fer_lib.params.chapters import TrainingParameters
 from fer_lib.suite.store import ChapterResult
 
 

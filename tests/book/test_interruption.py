@@ -10,7 +10,7 @@ import signal
 import psutil
 import pytest
 
-from fer_lib.params import TrainingParameters
+from fer_lib.params.chapters import TrainingParameters
 
 pytestmark = pytest.mark.whole_suite
 DEFAULT = TrainingParameters().epochs

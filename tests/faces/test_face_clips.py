@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import params
 from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.clips import CLIP_SETS, clips_of, resampled
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, leak_table, protocol_of
 from fer_lib.faces.registry import REGISTRY
 from fer_lib.faces.synthetic.generate import Recipe, face_table
+from fer_lib.params import names
 
 EMOTIONS = ("disgust", "happiness", "other")
 
@@ -97,7 +97,7 @@ def test_an_emotion_that_is_no_class_is_named():
 
 
 def test_sets_with_clips_are_those_that_the_registry_opens_as_such():
-    assert CLIP_SETS == ("micro", "casme2", "samm") == params.CLIP_SETS
+    assert CLIP_SETS == ("micro", "casme2", "samm") == names.CLIP_SETS
     assert {name for name, source in REGISTRY.items() if source.clips} == set(CLIP_SETS)
 
 

@@ -19,7 +19,7 @@ from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
 from fer_lib.faces.sources import Source
-from fer_lib.params import FaceDomain, FaceSource
+from fer_lib.params.names import FaceDomain, FaceSource
 from fer_lib.paths import BOOK, LIBRARY
 
 ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}

@@ -17,7 +17,7 @@ from fer_lib.learn.losses import (
     build_loss,
 )
 from fer_lib.models.factory import build_network
-from fer_lib.params import Loss
+from fer_lib.params.names import Loss
 
 NAMES = get_args(Loss)
 WEIGHTS = torch.tensor([0.5, 1.0, 3.0, 0.2])

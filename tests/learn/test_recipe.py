@@ -6,7 +6,7 @@ import pytest
 
 from fer_lib.learn import study
 from fer_lib.learn.recipe import PEAK_SHARES, Recipe
-from fer_lib.params import Network
+from fer_lib.params.names import Network
 
 
 def test_every_network_has_a_share_and_the_residual_net_the_whole():

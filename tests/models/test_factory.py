@@ -6,7 +6,7 @@ from torch import nn
 
 from fer_lib.errors import ParameterError
 from fer_lib.models.factory import NETWORKS, build_network, forward_macs, network_options
-from fer_lib.params import Network
+from fer_lib.params.names import Network
 
 
 def test_the_names_are_those_of_the_parameters():

@@ -14,7 +14,7 @@ from fer_lib.learn.gan_curve import GanTraining
 from fer_lib.learn.precision import Precision
 from fer_lib.learn.residue_study import USUAL, ResidueStudy
 from fer_lib.models.derl import Generator
-from fer_lib.params import DerlParameters
+from fer_lib.params.chapters import DerlParameters
 from fer_lib.report import derl
 from fer_lib.report.derl import Lessons
 

@@ -11,7 +11,7 @@ from fer_lib.errors import ChapterError, ParameterError
 from fer_lib.learn.precision import Precision
 from fer_lib.learn.weights import save_weights
 from fer_lib.models.factory import build_network
-from fer_lib.params import DeconvolutionParameters, FacesParameters, TrainingParameters
+from fer_lib.params.chapters import DeconvolutionParameters, FacesParameters, TrainingParameters
 from fer_lib.report.metrics import Metric
 from fer_lib.suite.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from fer_lib.suite.session import open_chapter

@@ -10,7 +10,7 @@ from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.learn.weights import save_weights
 from fer_lib.models.factory import build_network
-from fer_lib.params import TrainingParameters
+from fer_lib.params.chapters import TrainingParameters
 from fer_lib.suite.store import ChapterResult
 from fer_lib.suite.taught import taught_by
 

@@ -1,0 +1,1 @@
+"""Typed parameters: one model per chapter. The profiles are data."""
