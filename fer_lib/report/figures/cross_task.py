@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 
+from fer_lib.report.figures.cells import draw_cells, frame_cell
 from fer_lib.report.figures.style import BLUE, INK, MUTED, WIDTH, Drawn, listing, require_columns
 
 CHANCE = 0.5
@@ -63,25 +63,13 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     rows, aus = list(data["row"].unique()), list(data["au"].unique())
-    values = 100 * data.pivot(index="row", columns="au", values="auroc").loc[rows, aus]
+    values = data.pivot(index="row", columns="au", values="auroc").loc[rows, aus]
+    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
     figure, axes = plt.subplots(figsize=(WIDTH, 1.5 + 0.36 * len(rows)))
-    sns.heatmap(
-        values,
-        ax=axes,
-        cmap="Blues",
-        vmin=100 * CHANCE,
-        vmax=100,
-        annot=True,
-        fmt=".0f",
-        annot_kws={"fontsize": 8},
-        linewidths=0.6,
-        linecolor="white",
-        cbar_kws={"label": "AUROC × 100", "extend": "min"},
-    )
+    draw_cells(axes, values, texts, "AUROC × 100", lowest=100 * CHANCE, fontsize=8, extend="min")
     framed = data[data["framed"]]
     for row in framed.itertuples():
-        place = (aus.index(row.au), rows.index(row.row))
-        axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor=INK, linewidth=1.8, clip_on=False))
+        frame_cell(axes, aus.index(row.au), rows.index(row.row))
     counts = data.drop_duplicates("au").set_index("au")["positives"]
     shown = [au if pd.isna(counts[au]) else f"{au} ({counts[au]:.0f})" for au in aus]
     axes.set_xticklabels(
@@ -93,7 +81,6 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     )
     axes.set_yticklabels(rows, rotation=0, fontsize=8)
     axes.set(xlabel="action unit (test pictures that show it)", ylabel=what)
-    axes.tick_params(length=0)
     told = []
     for name in rows:
         own = data[data["row"].eq(name)].set_index("au")["auroc"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.synthetic.facs import ACTION_UNITS
+from fer_lib.report.figures.cells import draw_cells
 from fer_lib.report.figures.pictures import MOST_COLUMNS, require_classes, require_pictures, thumbnail
 from fer_lib.report.figures.style import (
     BLUE,
@@ -211,25 +211,8 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
     means = units.groupby(emotion).mean().loc[list(faces.classes)]
     figure, axes = plt.subplots(figsize=(WIDTH, 1.9 + 0.25 * len(faces.aus)))
-    sns.heatmap(
-        100 * present.T,
-        ax=axes,
-        cmap="Blues",
-        vmin=0,
-        vmax=100,
-        annot=present.T.map(_share_text),
-        fmt="",
-        annot_kws={"size": 9},
-        linewidths=0.8,
-        linecolor="white",
-        cbar_kws={
-            "label": "share of the emotion's pictures (%)",
-            "orientation": "horizontal",
-            "shrink": 0.8,
-            "aspect": 40,
-            "pad": 0.02,
-        },
-    )
+    bar = {"orientation": "horizontal", "shrink": 0.8, "aspect": 40, "pad": 0.02}
+    draw_cells(axes, present.T, present.T.map(_share_text), "share of the emotion's pictures (%)", **bar)
     # seaborn leaves the cells out whose value is missing.
     for row, column in np.argwhere(present.T.isna().to_numpy()):
         axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=9)

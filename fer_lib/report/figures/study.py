@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from fer_lib.report.figures.cells import draw_cells, share_with_half_width
 from fer_lib.report.figures.style import (
     BLUE,
     INK,
@@ -39,30 +39,14 @@ def structure_loss_map(table: pd.DataFrame) -> Drawn:
     data = table[columns].reset_index(drop=True)
     rows, names = list(data["structure"].unique()), list(data["loss"].unique())
     half = (data["accuracy_high"] - data["accuracy_low"]) / 2
-    text = data.assign(
-        text=[
-            f"{100 * value:.1f}" + ("" if pd.isna(width) else f"\n± {100 * width:.1f}")
-            for value, width in zip(data["accuracy"], half, strict=True)
-        ]
-    )
+    text = [share_with_half_width(r.accuracy, r.accuracy_low, r.accuracy_high) for r in data.itertuples()]
     shape = {"index": "structure", "columns": "loss"}
-    values = 100 * data.pivot(**shape, values="accuracy").loc[rows, names]
+    shares = data.pivot(**shape, values="accuracy").loc[rows, names].rename(index=plain_name)
+    texts = data.assign(text=text).pivot(**shape, values="text").loc[rows, names]
     figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.62 * len(rows)))
-    sns.heatmap(
-        values,
-        ax=axes,
-        cmap="Blues",
-        annot=text.pivot(**shape, values="text").loc[rows, names],
-        fmt="",
-        annot_kws={"fontsize": 9},
-        linewidths=0.8,
-        linecolor="white",
-        cbar_kws={"label": "accuracy (%)"},
-    )
+    draw_cells(axes, shares, texts, "accuracy (%)", lowest=None, highest=None)
     axes.set(xlabel="loss", ylabel="structure")
     axes.set_xticklabels([plain_name(n) for n in names], rotation=25, ha="right", rotation_mode="anchor")
-    axes.set_yticklabels([plain_name(n) for n in rows], rotation=0)
-    axes.tick_params(length=0)
     best, worst = (data.loc[getattr(data["accuracy"], end)()] for end in ("idxmax", "idxmin"))
     alt = (
         f"Heat map of {len(rows)} structures by {len(names)} losses. The highest accuracy is that of {plain_name(best['structure'])} with "

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from fer_lib.report.figures.cells import draw_cells
 from fer_lib.report.figures.style import (
     BLUE,
     INK,
@@ -90,22 +90,11 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures") -> Drawn:
     totals = counts.sum(axis=1)
     shares = counts.div(totals.where(totals > 0), axis=0)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.52 * len(counts)))
-    sns.heatmap(
-        100 * shares,
-        ax=axes,
-        cmap="Blues",
-        vmin=0,
-        vmax=100,
-        annot=shares.map(lambda s: "" if pd.isna(s) or s == 0 else f"{100 * s:.0f}"),
-        fmt="",
-        linewidths=0.8,
-        linecolor="white",
-        cbar_kws={"label": "share of the true class (%)"},
-    )
+    texts = shares.map(lambda s: "" if pd.isna(s) or s == 0 else f"{100 * s:.0f}")
+    draw_cells(axes, shares, texts, "share of the true class (%)", fontsize=10)
     axes.set(xlabel="predicted", ylabel=f"true (number of {counted})")
     axes.set_yticklabels([f"{name} ({total:,})" for name, total in totals.items()], rotation=0)
     axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0)
     data = counts.stack().rename("count").reset_index().assign(share=shares.to_numpy().ravel())
     recall = pd.Series(np.diag(shares), index=counts.index).dropna()
     wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)].sort_values(

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from fer_lib.report.figures.cells import draw_cells, frame_cell, share_with_half_width
 from fer_lib.report.figures.style import (
     BLUE,
     INK,
@@ -37,34 +37,16 @@ def transfer_matrix(table: pd.DataFrame) -> Drawn:
     require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     rows, names = list(data["trained_on"].unique()), list(data["tested_on"].unique())
-    half = (data["high"] - data["low"]) / 2
-    text = [
-        f"{100 * value:.1f}" + ("" if pd.isna(width) else f"\n± {100 * width:.1f}")
-        for value, width in zip(data["accuracy"], half, strict=True)
-    ]
+    text = [share_with_half_width(r.accuracy, r.low, r.high) for r in data.itertuples()]
     shape = {"index": "trained_on", "columns": "tested_on"}
-    values = 100 * data.pivot(**shape, values="accuracy").loc[rows, names]
+    shares = data.pivot(**shape, values="accuracy").loc[rows, names]
+    texts = data.assign(text=text).pivot(**shape, values="text").loc[rows, names]
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.56 * len(rows)))
-    sns.heatmap(
-        values,
-        ax=axes,
-        cmap="Blues",
-        vmin=0,
-        vmax=100,
-        annot=data.assign(text=text).pivot(**shape, values="text").loc[rows, names],
-        fmt="",
-        annot_kws={"fontsize": 9},
-        linewidths=0.8,
-        linecolor="white",
-        cbar_kws={"label": "accuracy (%)"},
-    )
+    draw_cells(axes, shares, texts, "accuracy (%)")
     same = data[data["trained_on"].eq(data["tested_on"])]
     for name in same["tested_on"]:
-        place = (names.index(name), rows.index(name))
-        axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor=INK, linewidth=2, clip_on=False))
+        frame_cell(axes, names.index(name), rows.index(name))
     axes.set(xlabel="tested on (framed: the set learned from)", ylabel="learned from")
-    axes.tick_params(length=0)
-    axes.set_yticklabels(rows, rotation=0)
     other = data[data["trained_on"].isin(names) & data["trained_on"].ne(data["tested_on"])]
     told = [f"from {r.trained_on} to {r.tested_on} {percent(r.accuracy)}" for r in other.itertuples()]
     alt = (
