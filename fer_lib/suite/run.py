@@ -12,7 +12,7 @@ from importlib.metadata import version
 import psutil
 
 from fer_lib import paths
-from fer_lib.errors import ChapterError, RunStoreError
+from fer_lib.errors import ChapterError, ParameterError, RunStoreError
 from fer_lib.faces.registry import open_faces, require_source, source_status
 from fer_lib.params.base import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
@@ -120,6 +120,26 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
             run.log_file(state.chapter).unlink(missing_ok=True)
 
 
+def _require_layers(parameters: Mapping[str, ChapterParameters]) -> None:
+    """Refuse a layer that the network of chapter ``training`` will not have before hours go into training it.
+
+    A network's layers have the same names at every size and number of classes.
+    """
+    asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
+    if not asked:
+        return
+    from fer_lib.explain.layers import find_layer  # here, since torch takes seconds to import
+    from fer_lib.models.factory import build_network
+
+    taught = parameters["training"]
+    network = build_network(taught.network, 2, taught.size or 96, **taught.network_options)
+    for chapter, layer in asked.items():
+        try:
+            find_layer(network, layer)
+        except ParameterError as fault:
+            raise ParameterError(f"{chapter}.layer: {fault}") from fault
+
+
 def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
     before anything executes, and chapters that run side by side do not all make the same set."""
@@ -182,6 +202,7 @@ def run_chapters(
         )
     for model in parameters.values():
         require_source(model.faces)
+    _require_layers(parameters)
     with exclusive(run, wait):
         if replace:
             _empty(run)

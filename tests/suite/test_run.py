@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from fer_lib.errors import RunStoreError
+from fer_lib.errors import ParameterError, RunStoreError
 from fer_lib.suite import run as driver
 from fer_lib.suite.chapters import CHAPTERS
 from fer_lib.suite.request import Request
@@ -83,3 +83,19 @@ def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
 )
 def test_several_chapters_share_the_cores_and_one_has_all(cores, chapters, each):
     assert driver.threads_of_each(cores, chapters) == each
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"layer": "relu9"}, r"deconvolution.layer: ZeroBiasCNN has no layer 'relu9' .*did you mean 'relu3'"),
+        ({"deconvolution.layer": "relu1", "au_verification.layer": "x"}, "au_verification.layer: "),
+        ({"layer": "relu3", "network": "residual"}, "ResidualNet has no layer 'relu3'"),
+    ],
+)
+def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(run, overrides, told):
+    with pytest.raises(ParameterError, match=told):
+        driver.run_chapters(
+            Request("smoke", overrides), ["deconvolution", "au_verification"], "a", watch=None
+        )
+    assert not run.exists()
