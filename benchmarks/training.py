@@ -1,6 +1,6 @@
 """Training throughput: the library's learner against a bare loop and stock fastai, the networks against one another, the loaders.
 
-    python benchmarks/training.py [--parts learners networks loaders] [--pictures 768] [--size 48] [--repeats 3] [--faces FOLDER]
+    python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size 48] [--repeats 3] [--faces FOLDER]
 
 Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and optimiser, and
 validated on an eighth as many. The contestants take turns; a ratio is the median over the turns of the ratio within a
@@ -17,17 +17,22 @@ turn, so that whatever else the machine does falls on both sides alike.
 
 `networks`: our learner with each network of ``models.factory``, in float32 and bfloat16, with and without channels_last.
 
+`side_by_side`: two trainings of each of two networks, of which one is small: one after the other on all threads, and in two processes with half
+of the threads each, as ``suite.run`` runs chapters. ``ratio small_side_by_side``: how many times as soon both are done.
+
 `loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a ``DataLoader`` with two workers, and
 with none. The transforms are those nearest to ours: a mirror image, an affine map, brightness and contrast.
 """
 
 import argparse
 import functools
+import multiprocessing
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -321,6 +326,52 @@ def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None
             print(f"ratio {name}_{text.replace(' ', '_')} {ratio(seconds, f'{name} {text}', plain):.2f}")
 
 
+_IN_WORKER: dict[str, Callable[[], None]] = {}
+"""What a worker process of ``compare_side_by_side`` trains, by the network's name."""
+
+
+def _prepare_worker(faces: FaceSet, threads: int, precision: Precision, names: tuple[str, ...]) -> None:
+    torch.set_num_threads(threads)
+    keep_freed_memory(True)
+    _IN_WORKER.update({name: ours(faces, precision, torch.device("cpu"), name) for name in names})
+
+
+def _train_in_worker(name: str) -> None:
+    _IN_WORKER[name]()
+
+
+def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> None:
+    if device.type != "cpu" or torch.get_num_threads() < 2:
+        print("left out: it is about a CPU with two threads or more")
+        return
+    trained = len(faces.split("train"))
+    batch = face_loaders(faces, EMOTIONS, RECIPE.batch_size, device=device).train.one_batch()
+    precision = choose_precision(network(faces), batch, "auto", device)
+    names = {"small": "zhu", "large": "residual"}
+    halved = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
+    with (
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_worker, halved) as left,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_worker, halved) as right,
+    ):
+
+        def beside(name: str) -> None:
+            for waiting in [worker.submit(_train_in_worker, name) for worker in (left, right)]:
+                waiting.result()
+
+        def in_turn(train: Callable[[], None]) -> None:
+            for _ in (left, right):
+                train()
+
+        contestants = {}
+        for size, name in names.items():
+            contestants[f"{size} side by side"] = functools.partial(beside, name)
+            contestants[f"{size} in turn"] = functools.partial(in_turn, ours(faces, precision, device, name))
+        seconds = take_turns(contestants, repeats)
+    report(seconds, dict.fromkeys(seconds, 2 * trained))
+    for size in names:
+        print(f"ratio {size}_side_by_side {ratio(seconds, f'{size} side by side', f'{size} in turn'):.2f}")
+
+
 def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     trained = len(faces.split("train"))
     worked, unworked = f"torchvision, {WORKERS} workers", "torchvision without workers"
@@ -336,7 +387,12 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     print(f"ratio torchvision_without_workers {ratio(seconds, 'our batches', unworked):.2f}")
 
 
-PARTS = {"learners": compare_learners, "networks": compare_networks, "loaders": compare_loaders}
+PARTS = {
+    "learners": compare_learners,
+    "networks": compare_networks,
+    "side_by_side": compare_side_by_side,
+    "loaders": compare_loaders,
+}
 
 
 def main() -> None:

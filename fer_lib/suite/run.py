@@ -64,7 +64,7 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
 def threads_of_each(cores: int, chapters: int) -> int:
     """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one chapter, half of few cores for several.
 
-    Small networks hardly train faster on a second thread (``benchmarks/side_by_side.py``), so two chapters at once
+    Small networks hardly train faster on a second thread (``benchmarks/training.py --parts side_by_side``), so two chapters at once
     are nearly done in the time of one; on many cores more of them run at once.
     """
     at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
