@@ -23,7 +23,8 @@ $(READY):
 	@# Scripts of an environment name its folder: one that was moved is of no use.
 	@[ ! -f $(VENV)/pyvenv.cfg ] || grep -qsF "$(abspath $(BIN))/" $(BIN)/pip || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 

@@ -250,6 +250,28 @@ def compare(
 
 
 @app.command()
+def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
+    """Say what a run's numbers answer to the papers' claims. Without --run: the run that changed last."""
+    from fer_lib.suite.answers import judged_claims
+    from fer_lib.suite.store import latest_run, open_run
+
+    chosen = latest_run() if run_name is None else open_run(run_name)
+    judged = judged_claims(chosen)
+    if as_json:
+        rows = [{"paper": paper.paper} | each.to_json() for paper, claims in judged for each in claims]
+        print_json({"run": chosen.name, "claims": rows})
+        return
+    for paper, claims in judged:
+        console.print(paper.name, style="bold", soft_wrap=True)
+        for each in claims:
+            console.print(f"  {each.verdict.upper()}: {each.claim.claim}", soft_wrap=True)
+            for one in each.answers:
+                shown = f"{one.measured}; asked: {one.question.side} {one.bound}" if one.measured else one.why
+                beside = "beside it: " if one.question.beside else ""
+                console.print(f"    {one.answer}: {beside}{one.question.asks} {shown}", soft_wrap=True)
+
+
+@app.command()
 def build(
     run_name: RunName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,

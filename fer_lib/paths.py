@@ -13,6 +13,7 @@ LIBRARY = ROOT / "fer_lib"
 SNAKEFILE = ROOT / "Snakefile"
 TOC = ROOT / "_toc.yml"
 CONFIG = ROOT / "_config.yml"
+CLAIMS = ROOT / "claims.yaml"
 BUILD = ROOT / "_build"
 
 

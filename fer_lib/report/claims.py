@@ -7,9 +7,10 @@ import pandas as pd
 
 from fer_lib.report.tables import NO_BREAK
 
-Certainty = Literal["S", "R", "N"]
+Certainty = Literal["V", "S", "R", "N"]
 
 CERTAINTIES: dict[Certainty, str] = {
+    "V": "read in the authors' own paper or code",
     "S": "read in another paper that cites it",
     "R": "remembered; look it up before you rely on it",
     "N": "not found",

@@ -18,6 +18,7 @@ from nbformat.v4 import new_markdown_cell
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
+from fer_lib.suite.answers import PLACE, claims_text, faces_of, judged_claims
 from fer_lib.suite.chapters import CHAPTERS, Chapter
 from fer_lib.suite.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from fer_lib.suite.offline import external_requests
@@ -104,12 +105,12 @@ def stage(run: Run, folder: Path) -> None:
         notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
         nbformat.write(notebook, folder / "book" / chapter.notebook.name)
         write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
+    claims = claims_text(judged_claims(run), faces_of(run))
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
-            file.write_text(
-                f"{file.read_text(encoding='utf-8').rstrip()}\n\n{provenance(run)}", encoding="utf-8"
-            )
+            text = file.read_text(encoding="utf-8").replace(PLACE, claims)
+            file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 
 def _require_finished(run: Run) -> None:

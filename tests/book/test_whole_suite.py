@@ -69,6 +69,15 @@ def test_a_page_shows_numbers_figures_and_provenance(smoke_clone, built, chapter
     assert "np.float64" not in page
 
 
+def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
+    judged = json.loads(smoke_clone.ferbook("claims", "--run", "smoke", "--json"))["claims"]
+    page = " ".join(re.sub("<[^>]+>", " ", (built / "book" / "answers.html").read_text()).split())
+    for claim in judged:
+        absent = [q["metric"] for q in claim["questions"] if q["answer"] == "not asked"]
+        assert not absent, "the embedded faces answer every question"
+        assert page.count(claim["claim"]) == 2 and claim["verdict"] in page
+
+
 def test_the_book_reads_offline(built):
     assert external_requests(built) == []
 
