@@ -73,7 +73,9 @@ def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
     judged = json.loads(smoke_clone.ferbook("claims", "--run", "smoke", "--json"))["claims"]
     page = " ".join(re.sub("<[^>]+>", " ", (built / "book" / "answers.html").read_text()).split())
     page = page.replace("’", "'")  # Sphinx sets quotation marks as a printer would
-    untold = {"deconvolution.random_weights_deconv"}  # in a network as little trained as this, no unit may be on
+    untold = {
+        "deconvolution.random_weights_deconv"
+    }  # in a network as little trained as this, no unit may be on
     for claim in judged:
         absent = {q["metric"] for q in claim["questions"] if q["answer"] == "not asked"}
         assert absent <= untold, "the embedded faces answer every question"
@@ -168,7 +170,9 @@ def test_a_tampered_file_is_not_believed(smoke_clone, tmp_path):
     change_metric(runs / "smoke" / "faces")
     smoke_clone.environment["FER_RUNS"] = str(runs)
     try:
-        assert "differs from its checksum" in smoke_clone.ferbook("check", "faces", "--run", "smoke", expect=1)
+        assert "differs from its checksum" in smoke_clone.ferbook(
+            "check", "faces", "--run", "smoke", expect=1
+        )
         assert "differs from its checksum" in smoke_clone.ferbook("build", "--run", "smoke", expect=2)
         state = smoke_clone.ferbook_json("status", "--run", "smoke", "--profile", "smoke")["chapters"][0]
         assert "damaged" in state["reasons"][0]
