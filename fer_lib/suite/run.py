@@ -25,7 +25,7 @@ from fer_lib.suite.state import ChapterState, differences, states
 from fer_lib.suite.store import Run, exclusive, now, open_run, read_json, write_json
 
 WORTHWHILE_THREADS = 4
-"""Threads beyond which a second chapter beside the first gains more than one chapter does from a further thread."""
+"""Threads of a chapter, where there are cores for several chapters of so many: small networks gain little from more."""
 
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
@@ -64,8 +64,8 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
 def threads_of_each(cores: int, chapters: int) -> int:
     """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one chapter, half of few cores for several.
 
-    Small networks hardly train faster on a second thread (``benchmarks/training.py --parts side_by_side``), so two chapters at once
-    are nearly done in the time of one; on many cores more of them run at once.
+    Two trainings side by side are done some eighth sooner than one after the other on twice the threads (``benchmarks/training.py --parts
+    side_by_side``), and what a chapter does on one thread, such as resampling and drawing, leaves no core idle.
     """
     at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
     return max(1, cores // at_once)
