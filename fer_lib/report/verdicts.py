@@ -1,4 +1,4 @@
-"""What became of the papers' claims: questions fixed beforehand, each answered by whether a number's whole interval lies beyond a bound.
+"""What became of the papers' claims: questions, each answered by whether a number's whole interval lies beyond a bound.
 
 The questions stand in ``claims.yaml``. None of them is answered by hand, and none by a number without its interval, but for counts of things that
 were tested one by one.
@@ -27,8 +27,8 @@ class Question(BaseModel):
     """A question that a metric answers: its whole interval lies ``above``, or ``below``, a number or another metric's value.
 
     ``counts``: the metric is a count, or another value that stands without an interval, and is compared as it is. ``beside``: the answer puts the
-    claim into proportion, but does not decide it. ``unit``: printed behind a number that
-    has no unit of its own.
+    claim into proportion, but does not decide it. ``unit``: printed behind a number that has no unit of its own. The uncertainty of a bound that is another
+    metric does not enter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Claims are judged by intervals against bounds that were fixed beforehand."""
+"""Claims are judged by intervals against bounds, and by nothing else."""
 
 import pytest
 
