@@ -7,24 +7,35 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
 OWNER_VARIABLE = "FER_OWNER"
 
 
+def _started(pid: int) -> str | None:
+    """When the process started, as the kernel noted it; None where it has ended, even if nobody reaped it."""
+    try:
+        if sys.platform == "linux":
+            # Not psutil's create_time: it adds the time of the boot, which moves when the clock is set.
+            # Only after the name, which may hold brackets and spaces itself, are the fields parted by spaces.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return None if fields[0] in (b"Z", b"X") else fields[19].decode()  # fields 3 and 22 of proc(5)
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def owner() -> str:
     """This process as ``pid:start time``, which no later process can be mistaken for."""
-    me = psutil.Process()
-    return f"{me.pid}:{me.create_time()}"
+    return f"{os.getpid()}:{_started(os.getpid())}"
 
 
 def _alive(who: str) -> bool:
     pid, started = who.split(":")
-    try:
-        return psutil.Process(int(pid)).create_time() == float(started)
-    except psutil.NoSuchProcess:
-        return False
+    return _started(int(pid)) == started
 
 
 def end_with_parent() -> None:
