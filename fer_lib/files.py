@@ -1,11 +1,26 @@
 """Files and folders that appear whole or not at all."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def _partial(path: Path) -> Path:
+    """A name beside ``path`` for what is not yet whole.
+
+    Not from tempfile: what that makes is private, and a group that shares a cache or a run could not read it.
+    """
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
+def is_leftover(file: Path, path: Path) -> bool:
+    """Whether ``file``, by its name, is what a killed process left of ``path``, or one at work is writing."""
+    named = re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}", file.name)
+    return file.parent == path.parent and named is not None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -15,8 +30,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile.mkstemp: its file is private, and a group that shares a cache or a run could not read it.
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -38,8 +52,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left behind; OSError
     says why.
     """
-    # Not tempfile.mkdtemp: its folder is private, and a group that shares a cache could not read it.
-    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    partial = _partial(folder)
     try:
         partial.mkdir(parents=True)
         yield partial

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fer_lib.files import whole_folder, write_atomically
+from fer_lib.files import is_leftover, whole_folder, write_atomically
 
 
 def test_text_and_bytes_are_written_with_their_folders(tmp_path):
@@ -55,3 +55,22 @@ def test_a_folder_that_is_there_meanwhile_is_kept(tmp_path):
         (tmp_path / "set").mkdir()
         (tmp_path / "set" / "theirs").touch()
     assert [file.name for file in tmp_path.rglob("*")] == ["set", "theirs"]
+
+
+def test_what_a_killed_write_leaves_is_known_by_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "x.json"
+    monkeypatch.setattr(os, "replace", lambda *_: None)
+    monkeypatch.setattr(type(file), "unlink", lambda _: None)
+    write_atomically(file, "new")
+    (left,) = tmp_path.iterdir()
+    assert is_leftover(left, file)
+    others = [
+        file,
+        left.with_name(left.name[:-1]),
+        left.with_name(f"{left.name}0"),
+        tmp_path / "a" / left.name,
+    ]
+    assert not any(is_leftover(other, file) for other in others)
+    assert not is_leftover(left, tmp_path / "xxjson")
+    with whole_folder(tmp_path / "set") as partial:
+        assert is_leftover(partial, tmp_path / "set")

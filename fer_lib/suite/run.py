@@ -14,6 +14,7 @@ import psutil
 from fer_lib import paths
 from fer_lib.errors import ChapterError, ParameterError, RunStoreError
 from fer_lib.faces.registry import open_faces, require_source, source_status
+from fer_lib.files import is_leftover
 from fer_lib.params.base import ChapterParameters
 from fer_lib.suite.chapters import CHAPTERS, Chapter, with_upstream
 from fer_lib.suite.commit import git_commit
@@ -196,7 +197,12 @@ def run_chapters(
     request.check()
     chapters = with_upstream(names)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
-    if run.folder.exists() and not run.exists() and any(f.name != ".work" for f in run.folder.iterdir()):
+    if (
+        run.folder.exists()
+        and not run.exists()
+        # A first command that was killed while it wrote run.yaml leaves a part of that.
+        and any(f != run.work and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
+    ):
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
@@ -204,6 +210,9 @@ def run_chapters(
         require_source(model.faces)
     _require_layers(parameters)
     with exclusive(run, wait):
+        for file in run.folder.iterdir():
+            if is_leftover(file, run.record_file):
+                file.unlink()
         if replace:
             _empty(run)
         elif run.exists() and not update:

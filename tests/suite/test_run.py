@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+import subprocess
+import uuid
 
 import pytest
 
@@ -99,3 +101,27 @@ def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(
             Request("smoke", overrides), ["deconvolution", "au_verification"], "a", watch=None
         )
     assert not run.exists()
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """Snakemake ends without an error, and has done nothing."""
+    monkeypatch.setattr(driver, "_prepare_faces", list)
+    monkeypatch.setattr(driver, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
+
+
+def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
+    run.work.mkdir(parents=True)
+    left = run.folder / f".run.yaml.{uuid.uuid4().hex}"
+    left.write_text("run: a")
+    driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert run.exists() and not left.exists()
+
+
+def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
+    run.work.mkdir(parents=True)
+    for name in (f".run.yaml.{uuid.uuid4().hex}", ".run.yaml.swp"):
+        (run.folder / name).touch()
+    with pytest.raises(RunStoreError, match=r"holds no run\.yaml"):
+        driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert len(list(run.folder.iterdir())) == 3
