@@ -102,6 +102,9 @@ def test_a_photo_is_turned_upright_and_grey(tmp_path, ending):
         6: np.rot90(picture, -1),
         3: picture[::-1, ::-1],
         2: picture[:, ::-1],
+        5: picture.T,
+        7: picture[::-1, ::-1].T,
+        8: np.rot90(picture),
     }.items():
         image = Image.fromarray(np.stack([picture] * 3, axis=2))
         exif = image.getexif()

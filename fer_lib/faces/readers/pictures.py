@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -112,12 +113,17 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
 
     8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by
     257 and rounded, so that 65535 becomes 255. Alpha is dropped. An EXIF orientation is ignored:
-    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in one file the first is taken.
+    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in one
+    file the first is taken.
 
     Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
     """
     try:
-        with Image.open(file or path, formats=_FORMATS) as picture:
+        # Not by its path: Pillow would map the raw pixels of a TIFF in the shape that they have once turned.
+        with (
+            nullcontext(file) if file else path.open("rb") as stream,
+            Image.open(stream, formats=_FORMATS) as picture,
+        ):
             if picture.mode.startswith("I;16"):
                 return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
             if picture.mode not in _EIGHT_BIT:

@@ -189,6 +189,21 @@ def test_every_pixel_format_becomes_grey_as_documented(tmp_path, mode, colour, g
         np.testing.assert_array_equal(read_grey(path, file), picture)
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+def test_a_tiff_that_is_turned_on_its_side_is_read_the_same_by_its_path(tmp_path, mode, compression):
+    """By its path, Pillow maps uncompressed pixels into memory in the shape that they have after the turn."""
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    values = np.stack([stored] * 3, axis=2) if mode == "RGB" else stored
+    image = Image.fromarray(values.astype(np.uint16) * 257 if mode == "I;16" else values)
+    for orientation, upright in {5: stored.T, 6: np.rot90(stored, -1), 8: np.rot90(stored)}.items():
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        path = tmp_path / f"{orientation}.tif"
+        image.save(path, exif=exif, compression=compression)
+        np.testing.assert_array_equal(read_grey(path), upright)
+
+
 def test_a_palette_picture_is_read_by_its_colours(tmp_path):
     picture = Image.new("P", (4, 4), 1)
     picture.putpalette([0, 0, 0, 0, 255, 0])
