@@ -1,10 +1,14 @@
 """The result of the chapter on action-unit detectors, in words and in a table, from its metrics."""
 
 import html
+import math
 from collections.abc import Mapping
+
+from scipy.stats import binomtest
 
 from fer_lib.report.au_verification import MEASURE_LABELS
 from fer_lib.report.figures.style import listing
+from fer_lib.resampling import CONFIDENCE
 
 
 def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
@@ -21,14 +25,9 @@ def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
         f"every untrained filter with the same unit are {count('beyond_untrained_filters')} of {count('filters')}.",
     ]
     if "beyond_untrained_rotated" in metrics:
-        special = metrics["beyond_untrained_filters"]["value"] > metrics["beyond_untrained_rotated"]["value"]
         told.append(
             f"Of as many random mixtures of the trained filters {count('beyond_emotion_rotated')} beat chance within emotions, and {count('beyond_untrained_rotated')} also every untrained filter. "
-            + (
-                "Single filters are more often exceptional than mixtures."
-                if special
-                else "Single filters are no better than mixtures: what was learned lies in the layer, not in its filters."
-            )
+            + _against_mixtures(metrics)
         )
     if "verified_filters" in metrics:
         told.append(
@@ -53,6 +52,29 @@ def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
             f"{by_chance:.1f}."
         )
     return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
+
+
+def _against_mixtures(metrics: Mapping[str, Mapping]) -> str:
+    """Whether more filters than mixtures, of as many, are exceptional.
+
+    The interval of the difference is Newcombe's (1998, method 10), from those of Wilson: it has a width where
+    both counts are 0, too.
+    """
+    names = ("beyond_untrained_filters", "beyond_untrained_rotated", "filters")
+    single, mixed, of = (round(metrics[name]["value"]) for name in names)
+    own, other = (binomtest(k, of).proportion_ci(CONFIDENCE, method="wilson") for k in (single, mixed))
+    low = single - mixed - math.hypot(single - of * own.low, of * other.high - mixed)
+    high = single - mixed + math.hypot(of * own.high - single, mixed - of * other.low)
+    verdict = "Whether single filters or mixtures are more often exceptional cannot be told"
+    if low > 0:
+        verdict = "Single filters are more often exceptional than mixtures"
+    elif high < 0:
+        verdict = (
+            "Single filters are less often exceptional than mixtures: "
+            "what was learned lies in the layer, not in its filters"
+        )
+    interval = f"95 % interval {low:.1f} to {high:.1f}, as if filters were independent"
+    return f"{verdict} (difference {single - mixed}, {interval}).".replace("-", "−")
 
 
 _SUMMARY = {
