@@ -81,6 +81,8 @@ def _snakemake(
         *("--snakefile", str(paths.SNAKEFILE), "--directory", str(run.folder)),
         *("--cores", str(cores), "--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
         *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}", f"threads={threads}"),
+        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
+        *("--profile", "none", "--workflow-profile", "none"),
         *extra,
     ]
     with (run.work / "snakemake.log").open("ab") as log:
@@ -246,6 +248,14 @@ def run_chapters(
             _write_record(run, request, parameters)
         if process.returncode:
             raise _failure(run, chapters, since)
+        # Snakemake's word is not enough: it ends without an error also where it executed nothing.
+        unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
+        if unmade:
+            told = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
+            raise ChapterError(
+                f"Snakemake ended without an error, but not up to date: {told}\n"
+                f"  Snakemake's log: {run.work / 'snakemake.log'}"
+            )
     return run, found
 
 

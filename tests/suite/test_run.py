@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from fer_lib.errors import ParameterError, RunStoreError
+from fer_lib import paths
+from fer_lib.errors import ChapterError, ParameterError, RunStoreError
 from fer_lib.suite import run as driver
 from fer_lib.suite.chapters import CHAPTERS
 from fer_lib.suite.request import Request
@@ -114,7 +115,8 @@ def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
     run.work.mkdir(parents=True)
     left = run.folder / f".run.yaml.{uuid.uuid4().hex}"
     left.write_text("run: a")
-    driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    with contextlib.suppress(ChapterError):
+        driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
     assert run.exists() and not left.exists()
 
 
@@ -125,3 +127,22 @@ def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
     with pytest.raises(RunStoreError, match=r"holds no run\.yaml"):
         driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
     assert len(list(run.folder.iterdir())) == 3
+
+
+def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle):
+    with pytest.raises(ChapterError, match=r"not up to date: faces \(never ran\)") as fault:
+        driver.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert str(run.work / "snakemake.log") in str(fault.value)
+
+
+def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(run, tmp_path, monkeypatch):
+    dry = tmp_path / "profiles" / "default" / "config.yaml"  # where Snakemake looks without being told
+    dry.parent.mkdir(parents=True)
+    dry.write_text("dry-run: true\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
+    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'made'\n    shell: 'touch {output}'\n")
+    monkeypatch.setattr(paths, "SNAKEFILE", tmp_path / "Snakefile")
+    run.work.mkdir(parents=True)
+    assert driver._snakemake(run, [CHAPTERS["faces"]], 1).wait() == 0
+    assert (run.folder / "made").exists()
