@@ -278,19 +278,26 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from fer_lib.suite.build import build_book
+    from fer_lib.suite.chapters import CHAPTERS
     from fer_lib.suite.state import run_states
     from fer_lib.suite.store import latest_run, open_run
 
     chosen = latest_run() if run_name is None else open_run(run_name)
     index, built = build_book(chosen, force=force)
+    finished = {result.chapter for result in chosen.results()}
     for state in run_states(chosen):
-        if not state.up_to_date:
+        if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the stored "
                 f"result, `ferbook run --run {chosen.name}` makes it anew",
                 markup=False,
                 soft_wrap=True,
             )
+    if absent := [name for name in CHAPTERS if name not in finished]:
+        console.print(
+            f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them",
+            soft_wrap=True,
+        )
     console.print(f"{'book built' if built else 'book is up to date'}: open {index}", soft_wrap=True)
 
 

@@ -3,13 +3,16 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from fer_lib import cli
 from fer_lib.errors import ChapterError, DataError
 from fer_lib.params.profiles import PROFILES
+from fer_lib.suite.chapters import CHAPTERS
 from fer_lib.suite.state import ChapterState
+from fer_lib.suite.store import ChapterResult
 
 
 @pytest.fixture(autouse=True)
@@ -45,22 +48,38 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
+def finish(monkeypatch, *chapters):
+    results = [ChapterResult(name, Path(name)) for name in chapters]
+    monkeypatch.setattr("fer_lib.suite.store.Run.results", lambda run: results)
+
+
 def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_path):
+    finish(monkeypatch, *CHAPTERS)
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
     monkeypatch.setattr("fer_lib.suite.build.build_book", lambda run, force: (index, True))
-    monkeypatch.setattr("fer_lib.suite.store.latest_run", lambda: None)
     monkeypatch.setattr("fer_lib.suite.state.run_states", lambda run: [])
-    _, out, _ = ferbook(monkeypatch, capsys, "build")
+    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
     assert out == f"book built: open {index}\n"
 
 
 def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("fer_lib.suite.build.build_book", lambda run, force: (tmp_path, True))
+    finish(monkeypatch, *CHAPTERS)
     states = [ChapterState("faces", ("library changed",)), ChapterState("training", ())]
     monkeypatch.setattr("fer_lib.suite.state.run_states", lambda run: states)
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
     assert out.startswith("note: faces is out of date (library changed); the book shows the stored result")
     assert "`ferbook run --run a`" in out and "training" not in out
+
+
+def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_date(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr("fer_lib.suite.build.build_book", lambda run, force: (tmp_path, True))
+    finish(monkeypatch, *(name for name in CHAPTERS if name != "derl"))
+    monkeypatch.setattr("fer_lib.suite.state.run_states", lambda run: [ChapterState("derl", ("never ran",))])
+    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
+    assert out.startswith("note: the run has no derl; ") and "out of date" not in out
 
 
 def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):

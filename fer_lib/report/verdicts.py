@@ -17,7 +17,7 @@ from fer_lib.report.claims import Certainty
 from fer_lib.report.tables import MetricError, interval_text, metric_text, number_text
 
 Metrics = Mapping[str, Mapping[str, Mapping]]
-"""Chapter -> metric -> its entry in ``metrics.json``."""
+"""Chapter -> metric -> its entry in ``metrics.json``; nothing of a chapter that the run does not have."""
 
 Answer = Literal["yes", "no", "open", "not asked"]
 Verdict = Literal["holds here", "holds in part", "does not hold here", "not settled here", "not asked here"]
@@ -153,7 +153,10 @@ def ask(question: Question, metrics: Metrics) -> Answered:
     entry = _entry(metrics, question.metric)
     limit = _entry(metrics, question.bound) if isinstance(question.bound, str) else {"value": question.bound}
     if entry is None or limit is None:
-        return Answered(question, "not asked", why="these faces, or these parameters, do not allow it")
+        why = "these faces, or these parameters, do not allow it"
+        if not metrics[question.chapter]:
+            why = f"the run has no chapter {question.chapter}"
+        return Answered(question, "not asked", why=why)
     unit = entry.get("unit", "")
     bound = number_text(limit["value"], limit.get("unit", unit))
     low, high = entry.get("low"), entry.get("high")

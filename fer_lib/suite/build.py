@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
@@ -93,18 +93,34 @@ def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
     return cell
 
 
+def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
+    """A notebook too, and not a page of Markdown: other pages link to it by its file's name."""
+    text = (
+        f"# {chapter.title}\n\nThe run `{run.name}`, from which this book was built, has no finished "
+        "result of this chapter. It can be added:\n\n"
+        f"```bash\nferbook run {chapter.name} --run {run.name}\nferbook build --run {run.name}\n```\n"
+    )
+    return new_notebook(cells=[new_markdown_cell(text, id="absent")])
+
+
 def stage(run: Run, folder: Path) -> None:
-    """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics."""
+    """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics.
+
+    In place of a chapter that the run lacks stands a page that says how to make it.
+    """
     shutil.copy(paths.CONFIG, folder)
     shutil.copy(paths.TOC, folder)
     shutil.copytree(paths.BOOK, folder / "book", ignore=shutil.ignore_patterns("*.ipynb", "*.toml", ".*"))
     (folder / "metrics").mkdir()
     for chapter in CHAPTERS.values():
         result = run.result(chapter.name)
-        notebook = staged_notebook(chapter, result)
-        notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
+        if result.done() is None:
+            notebook = _absent_notebook(chapter, run)
+        else:
+            notebook = staged_notebook(chapter, result)
+            notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
+            write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
         nbformat.write(notebook, folder / "book" / chapter.notebook.name)
-        write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
     claims = claims_text(judged_claims(run), faces_of(run))
     for page in pages_of_toc():
         file = folder / f"{page}.md"
@@ -113,19 +129,19 @@ def stage(run: Run, folder: Path) -> None:
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 
-def _require_finished(run: Run) -> None:
+def _require_sound(run: Run) -> None:
+    """Raise RunStoreError unless there are finished chapters, all whole and made from each other."""
     run.record()
-    missing = [name for name in CHAPTERS if run.result(name).done() is None]
-    if missing:
+    if not run.results():
         raise RunStoreError(
-            f"run {run.name!r} has not finished {', '.join(missing)}; `ferbook run --run {run.name}` does"
+            f"run {run.name!r} has no finished chapter; `ferbook run --run {run.name}` makes them"
         )
     faults = [fault for result in run.results() for fault in result.faults()]
     if faults:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults)}; run the chapter again")
     for result in run.results():
         for name, used in result.done()["inputs"].get("upstream", {}).items():
-            if run.result(name).checksum() != used:
+            if run.result(name).done() is None or run.result(name).checksum() != used:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the run now "
                     f"holds; `{reproduce_command(run, result.chapter)} --run {run.name}` makes it again"
@@ -146,11 +162,11 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """Build ``_build/html`` from a run; every Sphinx warning, and any request to another host, is an error.
 
     Returns the first page, and whether anything was built: an unchanged book is left alone. The old book
-    stays until the new one is whole. Raises RunStoreError where a chapter is not finished or damaged,
+    stays until the new one is whole. Raises RunStoreError where no chapter is finished or one is damaged,
     ChapterError where the build fails.
     """
     check_toc()
-    _require_finished(run)
+    _require_sound(run)
     with _alone():
         return _build(run, force)
 

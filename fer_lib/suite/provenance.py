@@ -9,11 +9,12 @@ from fer_lib.suite.store import Run
 
 
 def reproduce_command(run: Run, chapter: str | None = None) -> str:
-    """The ``ferbook run`` line that makes a chapter, with all it depends on, again; or the whole run."""
+    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked."""
     request = run.record()["request"]
     profile, asked = request["profile"], request["parameters"]
     names = [c.name for c in with_upstream([chapter] if chapter else []) if c.name in asked]
-    words = ["ferbook", "run", *([chapter] if chapter else []), "--profile", profile]
+    chapters = [chapter] if chapter else names if len(names) < len(CHAPTERS) else []
+    words = ["ferbook", "run", *chapters, "--profile", profile]
     said: set[str] = set()
     for name in names:
         values = asked[name]

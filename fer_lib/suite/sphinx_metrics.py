@@ -3,7 +3,8 @@
 ``{metric}`training.test_accuracy` `` prints the value by its unit; ``…:interval``, ``:low``,
 ``:high`` and ``:n`` print its other parts. A chapter, metric or part that does not exist is a Sphinx
 warning with file, line and the nearest name, so a page cannot quote a number that no run has
-measured. The files are looked for in ``<source>/metrics/<chapter>.json``.
+measured. The files are looked for in ``<source>/metrics/<chapter>.json``; of a chapter of the suite that
+the run does not have, there is none, and its numbers are printed as ``[not run]``.
 """
 
 import difflib
@@ -18,6 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from fer_lib.errors import FerError
 from fer_lib.report.tables import METRIC_PARTS, MetricError, metric_text
+from fer_lib.suite.chapters import CHAPTERS
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ def quote_metric(folder: Path, reference: str) -> str:
             f"the parts are {', '.join(METRIC_PARTS)}"
         )
     file = folder / f"{chapter}.json"
+    if not file.is_file() and chapter in CHAPTERS:
+        return "[not run]"
     if not file.is_file():
         chapters = sorted(path.stem for path in folder.glob("*.json"))
         raise MetricError(

@@ -33,6 +33,9 @@ def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run
     verdicts = {paper.paper: {each.verdict for each in claims} for paper, claims in judged_claims(run)}
     assert verdicts.pop("yang2018") == {"holds here"}
     assert set.union(*verdicts.values()) == {"not asked here"}
+    absent = [one for _, claims in judged_claims(run) for each in claims for one in each.answers]
+    absent = [one for one in absent if one.question.chapter != "derl"]
+    assert all(one.why == f"the run has no chapter {one.question.chapter}" for one in absent)
 
 
 def test_the_page_names_each_claim_its_numbers_and_its_faces(run):

@@ -12,8 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from fer_lib import paths
 from fer_lib.errors import ChapterError, RunStoreError
 from fer_lib.suite import build
-from fer_lib.suite.build import build_book, check_toc, pages_of_toc, staged_notebook
+from fer_lib.suite.build import build_book, check_toc, pages_of_toc, stage, staged_notebook
 from fer_lib.suite.chapters import CHAPTERS, Chapter
+from fer_lib.suite.notebook import read_notebook
 from fer_lib.suite.provenance import provenance, reproduce_command
 from fer_lib.suite.request import Request
 from fer_lib.suite.store import ChapterResult, open_run, write_json
@@ -98,12 +99,10 @@ def test_changed_code_must_run_again(chapter):
         staged_notebook(*chapter)
 
 
-def test_a_run_that_is_not_finished_is_not_built():
+def test_a_run_without_a_finished_chapter_is_not_built():
     run = open_run("a")
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
-    with pytest.raises(
-        RunStoreError, match=r"has not finished faces, training, .*; `ferbook run --run a` does"
-    ):
+    with pytest.raises(RunStoreError, match=r"has no finished chapter; `ferbook run --run a` makes them"):
         build_book(run)
 
 
@@ -123,12 +122,48 @@ def test_a_run_that_is_not_finished_is_not_built():
     ],
 )
 def test_the_command_names_what_differs_from_the_profile(request_made, chapter, command):
+    assert reproduce_command(recorded(request_made, CHAPTERS), chapter) == command
+
+
+def recorded(request_made, names):
+    """A run that was asked for the chapters ``names`` and has none of them yet."""
     run = open_run("a")
-    parameters = {name: request_made.of_chapter(c).model_dump() for name, c in CHAPTERS.items()}
+    parameters = {name: request_made.of_chapter(CHAPTERS[name]).model_dump() for name in names}
     run.write_record(
-        {"request": {"profile": request_made.profile, "parameters": parameters}, "changed": "now"}
+        {
+            "request": {"profile": request_made.profile, "parameters": parameters},
+            "changed": "now",
+            "commit": "abc",
+        }
     )
-    assert reproduce_command(run, chapter) == command
+    return run
+
+
+def test_the_book_of_some_chapters_is_made_again_by_a_command_that_names_them():
+    run = recorded(Request("laptop", {"epochs": "5"}), ["faces", "training"])
+    assert reproduce_command(run) == "ferbook run faces training --profile laptop -p epochs=5"
+
+
+def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_it(tmp_path):
+    run = recorded(Request("smoke"), ["faces"])
+    result = tmp_path / "result"
+    write_json(result / "metrics.json", {"pictures": {"value": 1}})
+    made = {"device": "toaster", "seconds": 3.0, "commit": "abc", "figures": {}}
+    write_json(result / "record.json", made)
+    nbformat.write(read_notebook(CHAPTERS["faces"].notebook), result / "faces.ipynb")
+    run.result("faces").commit(result, {})
+    staged = tmp_path / "stage"
+    staged.mkdir()
+    stage(run, staged)
+    assert [file.name for file in (staged / "metrics").iterdir()] == ["faces.json"]
+    assert len(read_notebook(staged / "book" / "faces.ipynb").cells) > 1
+    for name in CHAPTERS.keys() - {"faces"}:
+        (cell,) = read_notebook(staged / "book" / f"{name}.ipynb").cells
+        title = read_notebook(CHAPTERS[name].notebook).cells[0].source.splitlines()[0]
+        assert cell.cell_type == "markdown" and cell.source.startswith(f"{title}\n")
+        assert f"ferbook run {name} --run a\n" in cell.source and "ferbook build --run a" in cell.source
+    answers = (staged / "book" / "answers.md").read_text()
+    assert "| the run has no chapter training |" in answers and "{bdg-light}`not asked`" in answers
 
 
 def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_record_was_written(tmp_path):
@@ -184,6 +219,12 @@ def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, tmp
         RunStoreError,
         match=r"training was made from another result of faces .*`ferbook run training .* --run a` makes it again",
     ):
+        build_book(finished)
+
+
+def test_a_chapter_whose_upstream_was_lost_is_not_built(finished):
+    (finished.result("faces").folder / "DONE.json").unlink()
+    with pytest.raises(RunStoreError, match="training was made from another result of faces"):
         build_book(finished)
 
 

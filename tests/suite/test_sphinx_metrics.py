@@ -63,6 +63,10 @@ def test_what_does_not_exist_is_refused_with_the_nearest_name(folder, reference,
         quote_metric(folder, reference)
 
 
+def test_a_number_of_a_chapter_that_the_run_lacks_is_said_not_to_be_there(folder):
+    assert quote_metric(folder, "derl.accuracy:interval") == "[not run]"
+
+
 def test_a_damaged_file_is_named(folder):
     (folder / "training.json").write_text("{")
     with pytest.raises(MetricError, match=r"training\.json: not JSON"):
