@@ -6,7 +6,7 @@ Configuration: `chapters`, names with commas between; `threads`, of each chapter
 
 import sys
 
-from fer_lib.suite.chapters import CHAPTERS, followers
+from ferbook.book import CHAPTERS, followers
 
 
 rule all:
@@ -32,4 +32,4 @@ for chapter in CHAPTERS.values():
         threads: int(config["threads"])
         priority: len(followers(chapter.name))
         shell:
-            "FER_THREADS={threads} {params.python:q} -m fer_lib.cli _execute {params.chapter} . > {log} 2>&1"
+            "FER_THREADS={threads} {params.python:q} -m ferbook.cli _execute {params.chapter} . > {log} 2>&1"

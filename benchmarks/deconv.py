@@ -6,7 +6,7 @@ The pairs are those of the atlas: 256 filters times their `--top` strongest pict
 turns within one process; a ratio is the median over the turns of the ratio within a turn, once of the time that passed and, on a CPU,
 once of processor time, which is what to look at where others use the machine (with one thread: a waiting thread counts as working).
 
-- ours: ``explain.deconv.project`` of all pairs, the places of the maxima given, as ``maximal_responses`` found them;
+- ours: ``look.deconvolution.project`` of all pairs, the places of the maxima given, as ``maximal_responses`` found them;
 - one by one: for each pair the whole picture through the network as far as the layer and back, hooks on the rectifiers: the work that
   Captum does, without what Captum does around it;
 - captum: ``NeuronDeconvolution``, ``NeuronGuidedBackprop`` or ``NeuronGradient`` with a neuron selected.
@@ -30,11 +30,11 @@ import psutil
 import torch
 from torch import nn
 
-from fer_lib.explain.deconv import Method, Projections, project
-from fer_lib.explain.filters import maximal_responses, top_pictures
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.learn.device import device_name
-from fer_lib.models.factory import build_network
+from fer_lib.look.deconvolution import Method, Projections, project
+from fer_lib.look.responses import maximal_responses, top_pictures
+from fer_lib.nets.build import build_network
+from fer_lib.train.device import device_name
 
 SEED = 0
 LAYER = "relu3"

@@ -24,15 +24,16 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.synthetic.domains import DOMAINS
-from fer_lib.faces.synthetic.generate import synthetic_faces
-from fer_lib.learn.augment import AUGMENTATIONS
-from fer_lib.learn.device import device_name, pick_device
-from fer_lib.learn.learner import seed_everything, train
-from fer_lib.learn.precision import Precision
-from fer_lib.learn.recipe import Recipe
-from fer_lib.learn.test_time import predict
-from fer_lib.report.metrics import Metric, accuracy, balanced_accuracy
+from fer_lib.stats.classification import accuracy, balanced_accuracy
+from fer_lib.train.augment import AUGMENTATIONS
+from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.precision import Precision
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from ferbook.estimate import Estimate
+from synthetic_faces.domains import DOMAINS
+from synthetic_faces.produce import synthetic_faces
 
 FILTERS = (32, 64, 96)
 BATCH_SIZE, LR, WEIGHT_DECAY, DROPOUT = 32, 0.02, 1e-4, 0.3
@@ -86,7 +87,7 @@ def row(domain: str, what: str, faces: FaceSet, truth: np.ndarray, said: np.ndar
     )
 
 
-def shown(metric: Metric) -> str:
+def shown(metric: Estimate) -> str:
     bounds = f" ({metric.low:.3f}-{metric.high:.3f})" if metric.low is not None else ""
     return f"{metric.value:.3f}{bounds}"
 

@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.synthetic.domains import DOMAINS
-from fer_lib.faces.synthetic.generate import Recipe, generate, synthetic_faces, usable_cores
+from synthetic_faces.domains import DOMAINS
+from synthetic_faces.produce import Recipe, generate, synthetic_faces, usable_cores
 
 SEED = 0
 # Linux counts resident memory in KB, macOS in bytes.

@@ -28,10 +28,10 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_lib.learn.device import device_name
-from fer_lib.learn.gan import GanRecipe, gan_learner
-from fer_lib.learn.learner import seed_everything
-from fer_lib.learn.precision import Precision
+from book.derl.stage_one import GanRecipe, gan_learner
+from fer_lib.train.device import device_name
+from fer_lib.train.learner import seed_everything
+from fer_lib.train.precision import Precision
 
 SEED = 0
 BF16 = Precision("bf16", channels_last=True)

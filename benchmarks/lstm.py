@@ -31,10 +31,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from fer_lib.learn.clip_learner import ClipRecipe, clip_weights, train_clips
-from fer_lib.learn.device import device_name
-from fer_lib.learn.features import standardised
-from fer_lib.models.lstm import ClipLSTM
+from fer_lib.nets.lstm import ClipLSTM
+from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
+from fer_lib.train.device import device_name
+from fer_lib.train.features import standardised
 
 CLASSES = 5
 VALIDATE = 3

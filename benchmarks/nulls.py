@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
-from fer_lib.learn.device import device_name
-from fer_lib.units.association import statistic
-from fer_lib.units.measures import BINS, MEASURES, PSEUDO_COUNT, bin_codes
-from fer_lib.units.nulls import permutation_null
-from fer_lib.units.permutations import blocks_of
-from fer_lib.units.simulation import null_responses, simulated_presence
+from book.au_verification.simulation import null_responses, simulated_presence
+from fer_lib.aus.association import statistic
+from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, bin_codes
+from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.permutations import blocks_of
+from fer_lib.train.device import device_name
 
 SEED = 0
 

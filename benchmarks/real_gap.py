@@ -39,10 +39,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.errors import DataError
 from fer_lib.faces.readers.fer2013 import CODES, read_fer2013
-from fer_lib.faces.synthetic.generate import synthetic_faces
 from fer_lib.paths import data_dir
+from ferbook.errors import DataError
+from synthetic_faces.produce import synthetic_faces
 
 SIZE = 48
 BATCH = 128

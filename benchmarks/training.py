@@ -15,10 +15,10 @@ turn, so that whatever else the machine does falls on both sides alike.
   in float32, which is all that fastai offers on a CPU, with memory handled as glibc does by itself;
 - fastai without workers: the same but ``num_workers=0``, which suits small pictures on few cores better.
 
-`networks`: our learner with each network of ``models.factory``, in float32 and bfloat16, with and without channels_last.
+`networks`: our learner with each network of ``nets.build``, in float32 and bfloat16, with and without channels_last.
 
 `side_by_side`: two trainings of each of two networks, of which one is small: one after the other on all threads, and in two processes with half
-of the threads each, as ``suite.run`` runs chapters. ``ratio small_side_by_side``: how many times as soon both are done.
+of the threads each, as ``ferbook.run`` runs chapters. ``ratio small_side_by_side``: how many times as soon both are done.
 
 `loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a ``DataLoader`` with two workers, and
 with none. The transforms are those nearest to ours: a mirror image, an affine map, brightness and contrast.
@@ -48,14 +48,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.learn.augment import AUGMENTATIONS
-from fer_lib.learn.device import device_name
-from fer_lib.learn.learner import MOMENTUM, face_learner, fit, seed_everything
-from fer_lib.learn.loaders import FaceBatches, face_loaders
-from fer_lib.learn.memory import keep_freed_memory
-from fer_lib.learn.precision import Precision, choose_precision
-from fer_lib.learn.recipe import Recipe
-from fer_lib.models.factory import NETWORKS, build_network
+from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.train.augment import AUGMENTATIONS
+from fer_lib.train.batches import FaceBatches, face_loaders
+from fer_lib.train.device import device_name
+from fer_lib.train.learner import MOMENTUM, face_learner, fit, keep_freed_memory, seed_everything
+from fer_lib.train.precision import Precision, choose_precision
+from fer_lib.train.recipe import Recipe
 
 SEED = 0
 RECIPE = Recipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")

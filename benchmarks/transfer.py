@@ -20,16 +20,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from book.transfer.study import cross_dataset
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.learn import study
-from fer_lib.learn.device import device_name
-from fer_lib.learn.features import features_of
-from fer_lib.learn.learner import seed_everything
-from fer_lib.learn.recipe import Recipe
-from fer_lib.learn.transfer import cross_dataset
-from fer_lib.models.classifier import Classifier
-from fer_lib.models.evaluating import evaluating
-from fer_lib.models.factory import NETWORKS, build_network
+from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.evaluating import evaluating
+from fer_lib.train import learner
+from fer_lib.train.device import device_name
+from fer_lib.train.features import features_of
+from fer_lib.train.learner import seed_everything
+from fer_lib.train.recipe import Recipe
 
 SEED = 0
 BATCH = 256
@@ -94,7 +94,7 @@ def compare_features(given: argparse.Namespace, device: torch.device) -> None:
 def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
     sets = {f"set {k}": noise(f"set {k}", given.pictures, given.size, seed=k) for k in range(SETS)}
     spent: list[float] = []
-    train = study.train
+    train = learner.train
 
     def timed(*arguments: object, **settings: object) -> object:
         start = time.perf_counter()
@@ -102,7 +102,7 @@ def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
         spent.append(time.perf_counter() - start)
         return done
 
-    with patch.object(study, "train", timed):
+    with patch.object(learner, "train", timed):
         start = time.perf_counter()
         cross_dataset(
             sets, given.network, RECIPE, (SEED,), leave_one_out=False, precision="fp32", device=device

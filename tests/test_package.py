@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions, version
 import pytest
 import yaml
 
-from fer_lib import paths
+from ferbook import paths
 
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 DIRECT = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]

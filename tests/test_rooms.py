@@ -1,67 +1,131 @@
-"""The order of the rooms: each imports only from those before it."""
+"""The house: which room may import from which, read from the imports of every file."""
 
 import ast
+import re
+from pathlib import Path
 
+import nbformat
 import pytest
 
-from fer_lib import paths
-
-ORDER = (
-    "errors",
-    "files",
-    "paths",
-    "imports",
-    "params",
-    "resampling",
-    "faces",
-    "models",
-    "learn",
-    "explain",
-    "units",
-    "report",
-    "suite",
-    "console",
-    "cli_data",
-    "cli",
-)
-FILES = sorted(file for file in paths.LIBRARY.rglob("*.py") if file != paths.LIBRARY / "__init__.py")
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("ferbook", "synthetic_faces", "fer_lib", "book")
+FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "book").glob("*/*.ipynb"))
+LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files"}
+"""What ``fer_lib`` takes of the engine."""
+LIBRARY = ("names", "paths", "stats", "faces", "nets", "train", "look", "aus")
+"""The rooms of ``fer_lib``: each imports only from those before it."""
 DRAWING = {"matplotlib", "seaborn"}
 RUNNING = {"papermill", "snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
+LEARNING = {"torch", "torchvision", "fastai"}
+MOST_NAMES_ON = 25
+"""Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names."""
 
 
-def room_of(file):
-    return file.relative_to(paths.LIBRARY).with_suffix("").parts[0]
+def ours(tree, file):
+    """Full names of our own modules that a syntax tree imports."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import hides which room it reaches into"
+            found |= {module_of(node.module, alias.name) for alias in node.names}
+    return found
+
+
+def module_of(module, name):
+    """``module.name`` where that is a module of ours, otherwise ``module``."""
+    inner = ROOT / Path(*module.split(".")) / name
+    return f"{module}.{name}" if inner.with_suffix(".py").is_file() or inner.is_dir() else module
 
 
 def imports_of(file):
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: a relative import hides which room it reaches into"
-            yield node.module
-            if node.module == "fer_lib":
-                yield from (f"fer_lib.{alias.name}" for alias in node.names)
+    if file.suffix == ".py":
+        return ours(ast.parse(file.read_text()), file)
+    cells = nbformat.read(file, as_version=4).cells
+    return set().union(*(ours(ast.parse(c.source), file) for c in cells if c.cell_type == "code"))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(paths.LIBRARY).as_posix())
-def test_imports_go_one_way(file):
-    room = room_of(file)
-    assert room in ORDER, f"{file}: {room} is not a room of the design"
-    later = set(ORDER[ORDER.index(room) + 1 :])
-    reached = {name.split(".")[1] for name in imports_of(file) if name.startswith("fer_lib.")}
-    assert not reached & later, f"{file} imports from {reached & later}, which come after {room}"
+def tops(file):
+    return {name.split(".")[0] for name in imports_of(file)}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(paths.LIBRARY).as_posix())
-def test_only_report_draws_and_only_suite_runs(file):
-    packages = {name.split(".")[0] for name in imports_of(file)}
-    if ORDER.index(room_of(file)) < ORDER.index("report"):
-        assert not packages & DRAWING
-    if ORDER.index(room_of(file)) < ORDER.index("suite"):
-        assert not packages & RUNNING
+def named(files):
+    return {"argvalues": files, "ids": [file.relative_to(ROOT).as_posix() for file in files]}
+
+
+def in_package(*packages):
+    return [file for file in FILES if file.relative_to(ROOT).parts[0] in packages]
+
+
+def chapter_of(file):
+    """The chapter whose folder holds ``file``; empty for what all chapters share."""
+    parts = file.relative_to(ROOT / "book").parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("file", **named(in_package("ferbook")))
+def test_the_engine_knows_nothing_of_faces(file):
+    assert not tops(file) & {"fer_lib", "synthetic_faces", "book", *LEARNING}
+
+
+@pytest.mark.parametrize("file", **named(in_package("synthetic_faces")))
+def test_the_generator_knows_nothing_of_the_others(file):
+    assert not tops(file) & {"fer_lib", "ferbook", "book"}
+
+
+@pytest.mark.parametrize("file", **named(in_package("fer_lib")))
+def test_the_library_goes_one_way(file):
+    parts = file.relative_to(ROOT / "fer_lib").with_suffix("").parts
+    if parts == ("__init__",):
+        return
+    imports = imports_of(file)
+    assert "book" not in tops(file)
+    engine = {name for name in imports if name.split(".")[0] == "ferbook"}
+    assert engine <= LEAVES, f"{file} takes {engine - LEAVES} of the engine"
+    later = set(LIBRARY[LIBRARY.index(parts[0]) + 1 :])
+    reached = {name.split(".")[1] for name in imports if name.startswith("fer_lib.")}
+    assert not reached & later, f"{file} imports from {reached & later}, which come after {parts[0]}"
+    if parts[0] == "stats":
+        assert reached <= {"stats"}
+
+
+@pytest.mark.parametrize("file", **named([*in_package("book"), *NOTEBOOKS]))
+def test_chapters_never_import_one_another(file):
+    chapters = {chapter_of(notebook) for notebook in NOTEBOOKS}
+    reached = {n.split(".")[1] for n in imports_of(file) if n.startswith("book.")} & chapters
+    assert reached <= {chapter_of(file)}, f"{file} imports from the chapters {reached}"
+
+
+@pytest.mark.parametrize("file", **named(FILES))
+def test_only_pages_draw_and_only_the_engine_runs(file):
+    place = file.relative_to(ROOT).as_posix()
+    if not re.match(r"ferbook/(page/|session)|book/|fer_lib/faces/contact_sheet", place):
+        assert not tops(file) & DRAWING
+    if not place.startswith("ferbook/"):
+        assert not tops(file) & RUNNING
+
+
+@pytest.mark.parametrize("file", **named(FILES))
+def test_no_hub_hands_names_on(file):
+    handed = [
+        alias.name
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert file.name != "__init__.py" or len(handed) <= MOST_NAMES_ON
 
 
 def test_no_file_has_a_name_that_explains_nothing():
     empty = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
     assert not [file for file in FILES if file.stem in empty]
+
+
+def test_no_file_is_left_in_an_old_room():
+    assert {file.relative_to(ROOT / "fer_lib").parts[0] for file in in_package("fer_lib")} <= {
+        "__init__.py",
+        *(f"{room}.py" for room in ("names", "paths")),
+        *LIBRARY[2:],
+    }

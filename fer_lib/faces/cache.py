@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fer_lib import paths
-from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.sources import SOURCES
+from ferbook.errors import DataError, ParameterError
 
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
 """Names of the face sets that have clips."""

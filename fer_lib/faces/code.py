@@ -2,8 +2,8 @@
 
 import hashlib
 
-from fer_lib.imports import reached_files
-from fer_lib.paths import LIBRARY
+from ferbook.imports import reached_files
+from ferbook.paths import LIBRARY
 
 _NOT_CODE = ("faceset.py", "rows.py", "cache.py", "registry.py", "sources.py", "code.py", "au_statistics.py")
 """Files of this folder that keep face sets, or ask about them, but do not decide what is in one."""

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.registry import EXPORT_NOTE, require_layout, write_layout
-from fer_lib.files import whole_folder
+from ferbook.errors import DataError, ParameterError
+from ferbook.files import whole_folder
 
 
 def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:

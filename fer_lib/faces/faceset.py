@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_lib.errors import DataError
 from fer_lib.faces.rows import Rows
-from fer_lib.files import whole_folder
+from ferbook.errors import DataError
+from ferbook.files import whole_folder
 
 EMOTIONS = (
     "neutral",

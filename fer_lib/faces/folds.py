@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import copy_groups
+from ferbook.errors import DataError, ParameterError
 
 TEN = 10
 """Folds of the protocols by subject; also the share of the people (one tenth) that validates where one is left out."""

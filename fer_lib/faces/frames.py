@@ -5,7 +5,7 @@ Readers and the generator of clips share this, so that a place in the sequence s
 
 from collections.abc import Sequence
 
-from fer_lib.errors import ParameterError
+from ferbook.errors import ParameterError
 
 CLIP_FRAMES = 16
 """Pictures kept of one clip unless others are asked for; at 200 pictures per second a clip of half a second has a hundred."""

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import SPLITS, FaceSet
+from ferbook.errors import DataError
 
 
 def copy_groups(faces: FaceSet) -> np.ndarray:

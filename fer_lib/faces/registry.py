@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_lib.errors import DataError, ParameterError
 from fer_lib.faces.code import code_hash
 from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source
-from fer_lib.files import write_atomically
 from fer_lib.paths import cache_dir, data_dir
+from ferbook.errors import DataError, ParameterError
+from ferbook.files import write_atomically
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -54,7 +54,7 @@ def open_faces(
     size = _size(source, size)
     options = _options(source, clip_frames)
     if not source.reader:
-        from fer_lib.faces.synthetic.generate import synthetic_faces
+        from synthetic_faces.produce import synthetic_faces
 
         return synthetic_faces(name, subjects, size, face_seed, progress=progress, **options)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import SPLITS
+from ferbook.errors import DataError
 
 FOLDS = 5
 """One fold is the test split, another the validation split, the other three are learned from."""

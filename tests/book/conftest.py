@@ -13,8 +13,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from fer_lib import paths
-from fer_lib.suite.chapters import CHAPTERS
+from fer_lib import paths as fer_lib_paths
+from ferbook import paths
+from ferbook.book import CHAPTERS
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Clone:
     def start(self, *words):
         """Start ``ferbook`` in a process group of its own, as a shell would."""
         return subprocess.Popen(
-            [sys.executable, "-m", "fer_lib.cli", *words],
+            [sys.executable, "-m", "ferbook.cli", *words],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -56,7 +57,7 @@ class Clone:
         """Replace a chapter by one that opens, keeps one metric and runs ``cells``; no faces, no training."""
         defaults = CHAPTERS[name].parameters().model_dump()
         assignments = "\n".join(f"{field} = {value!r}" for field, value in defaults.items())
-        opening = f'from fer_lib.suite.session import open_chapter\nrun = open_chapter("{name}", globals())'
+        opening = f'from ferbook.session import open_chapter\nrun = open_chapter("{name}", globals())'
         notebook = new_notebook(
             cells=[
                 new_markdown_cell(f"# {name}"),
@@ -86,7 +87,7 @@ def make_clone(folder):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
     environment |= {
         "PYTHONPATH": str(folder),
-        "FER_CACHE": str(paths.cache_dir()),
+        "FER_CACHE": str(fer_lib_paths.cache_dir()),
         "FER_DATA": str(folder / "no-data"),
         "COLUMNS": "200",
     }

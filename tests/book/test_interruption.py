@@ -10,7 +10,7 @@ import signal
 import psutil
 import pytest
 
-from fer_lib.params.chapters import TrainingParameters
+from book.chapter_parameters import TrainingParameters
 
 pytestmark = pytest.mark.whole_suite
 DEFAULT = TrainingParameters().epochs

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from fer_lib.suite.chapters import CHAPTERS
-from fer_lib.suite.notebook import COMPARED_TAG, faults_of_execution
-from fer_lib.suite.offline import external_requests
+from ferbook.book import CHAPTERS
+from ferbook.notebook import COMPARED_TAG, faults_of_execution
+from ferbook.offline import external_requests
 
 pytestmark = pytest.mark.whole_suite
 
@@ -100,7 +100,7 @@ def test_the_check_executes_again_and_agrees(smoke_clone):
 
 def spoiled(clone, tmp_path, spoil):
     """A copy of the smoke run in which the chapter ``faces`` was tampered with and signed anew."""
-    from fer_lib.suite.store import ChapterResult
+    from ferbook.store import ChapterResult
 
     runs = tmp_path / "runs"
     shutil.copytree(clone.root / "runs" / "smoke", runs / "spoiled")

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import named_folders, tops, write_picture
 from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.sequences import named_folders, tops, write_picture
 from fer_lib.faces.readers.spontaneous import (
     OTHER_FOLDERS,
     PERSON,
@@ -28,6 +27,7 @@ from fer_lib.faces.readers.spontaneous import (
     read_spontaneous,
     write_spontaneous,
 )
+from ferbook.errors import DataError
 
 PUBLISHED = {"subjects": 41, "sequences": 328}
 """41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""

@@ -21,10 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import Frame, encoded, tops
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_grey
+from fer_lib.faces.readers.sequences import Frame, encoded, tops
 from fer_lib.faces.readers.spontaneous import (
     OTHER_FOLDERS,
     PERSON,
@@ -35,6 +34,7 @@ from fer_lib.faces.readers.spontaneous import (
     task_id,
     write_spontaneous,
 )
+from ferbook.errors import DataError
 
 PUBLISHED = {"subjects": 140}
 """Certain; the number of coded sequences, four tasks of each person, is not."""

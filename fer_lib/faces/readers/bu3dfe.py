@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import (
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+from fer_lib.faces.readers.sequences import (
     Clip,
     gather_clips,
     named_folders,
@@ -22,7 +22,7 @@ from fer_lib.faces.readers.clips import (
     tops,
     write_picture,
 )
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+from ferbook.errors import DataError
 
 EMOTIONS = {
     "neutral": "NE",

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import first_and_middle, tops
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
+from fer_lib.faces.readers.sequences import first_and_middle, tops
 
 EMOTIONS = {
     "anger": "Angry",

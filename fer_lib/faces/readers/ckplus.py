@@ -25,18 +25,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
-from fer_lib.faces.action_units import Code, Codes, au_columns, codes_of
 from fer_lib.faces.faceset import LANDMARKS, UNLABELLED, FaceSet
-from fer_lib.faces.readers.clips import (
-    named_folders,
-    numbered_pictures,
-    official_ids,
-    sequences_of,
-    write_picture,
-)
-from fer_lib.faces.readers.labels import require_labels
-from fer_lib.faces.readers.lines import read_lines
+from fer_lib.faces.facs_codes import Code, Codes, au_columns, codes_of
+from fer_lib.faces.readers.lines import read_lines, require_labels
 from fer_lib.faces.readers.pictures import (
     cut_out,
     find_face,
@@ -46,7 +37,15 @@ from fer_lib.faces.readers.pictures import (
     read_grey,
     require_inside,
 )
+from fer_lib.faces.readers.sequences import (
+    named_folders,
+    numbered_pictures,
+    official_ids,
+    sequences_of,
+    write_picture,
+)
 from fer_lib.faces.splits import split_people
+from ferbook.errors import DataError
 
 CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""

@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.labels import SPELLINGS, require_labels
-from fer_lib.faces.readers.lines import require_header
+from fer_lib.faces.readers.lines import SPELLINGS, require_header, require_labels
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import read_votes, write_votes
+from ferbook.errors import DataError
 
 SIDE = 48
 PIXELS = SIDE * SIDE

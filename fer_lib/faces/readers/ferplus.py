@@ -20,19 +20,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.readers.fer2013 import CODES, SIDE, read_csv, resized, usage_of, write_csv
-from fer_lib.faces.readers.labels import require_labels
-from fer_lib.faces.readers.lines import read_fields
+from fer_lib.faces.readers.lines import read_fields, require_labels
 from fer_lib.faces.readers.pictures import list_inside, read_pictures, require_inside, whole
-from fer_lib.faces.readers.votes import (
-    VOTE_COLUMNS,
-    parse_votes,
-    read_votes,
-    vote_table,
-    write_votes,
-)
+from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table, write_votes
+from ferbook.errors import DataError
 
 FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
 VOTERS = 10

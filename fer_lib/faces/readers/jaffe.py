@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import official_ids, write_picture
-from fer_lib.faces.readers.labels import require_labels
+from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures
+from fer_lib.faces.readers.sequences import official_ids, write_picture
 from fer_lib.faces.splits import split_people
+from ferbook.errors import DataError
 
 CODES = {
     "AN": "anger",

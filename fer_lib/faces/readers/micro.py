@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
-from fer_lib.faces.action_units import codes_of, format_codes, parse_codes
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.facs_codes import codes_of, format_codes, parse_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
-from fer_lib.faces.readers.clips import (
+from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.sequences import (
     Clip,
     Framing,
     gather_clips,
@@ -35,8 +35,8 @@ from fer_lib.faces.readers.clips import (
     sequences_of,
     shown_emotion,
 )
-from fer_lib.faces.readers.pictures import list_inside
 from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
+from ferbook.errors import DataError
 
 NO_APEX = ("", "/")
 FPS = 200.0

@@ -29,10 +29,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
-from fer_lib.faces.action_units import Code, Codes, codes_from_columns
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import (
+from fer_lib.faces.facs_codes import Code, Codes, codes_from_columns
+from fer_lib.faces.readers.pictures import cut_out, list_inside
+from fer_lib.faces.readers.sequences import (
     NO_FACE,
     Clip,
     Frame,
@@ -45,7 +45,7 @@ from fer_lib.faces.readers.clips import (
     sequences_of,
     tops,
 )
-from fer_lib.faces.readers.pictures import cut_out, list_inside
+from ferbook.errors import DataError
 
 EMOTION_CODES = {"anger": 1, "disgust": 2, "fear": 3, "happiness": 4, "sadness": 5, "surprise": 6}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this layout."""

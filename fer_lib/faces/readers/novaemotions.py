@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.clips import write_picture
-from fer_lib.faces.readers.labels import SPELLINGS, require_labels
-from fer_lib.faces.readers.lines import read_fields
+from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_inside
+from fer_lib.faces.readers.sequences import write_picture
 from fer_lib.faces.splits import split_people
+from ferbook.errors import DataError
 
 CSV = "novaemotions.csv"
 

@@ -10,10 +10,10 @@ names the upper folders have is not certain, so they are searched for. There is 
 import re
 from pathlib import Path
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import folders_above, tops
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
+from fer_lib.faces.readers.sequences import folders_above, tops
+from ferbook.errors import DataError
 
 EMOTIONS = {
     "anger": "Anger",

@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fer_lib.errors import DataError
 from fer_lib.paths import cache_dir
+from ferbook.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """Endings, in lower case, of the picture files that the official layouts hold."""
@@ -144,7 +144,7 @@ def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) ->
     eyes d apart and E and L h apart (both in pixels), the window's centre is ``x = (E.x + L.x) / 2,
     y = 0.55 E.y + 0.45 L.y``, and half its side is ``0.084 (0.5 h / 0.0664 + 0.5 d / 0.062)``: the
     numbers are metres in the average synthetic face, and the formula is that of
-    ``Renderer`` in ``fer_lib.faces.synthetic.render``, which, like this one, does not undo head pose.
+    ``Renderer`` in ``synthetic_faces.render``, which, like this one, does not undo head pose.
 
     ``resting`` (68, 2): landmarks of the same face at rest, the first frame of its sequence. Then h, d
     and where the lips lie below the eyes come from there, and only E from ``landmarks``: an open mouth

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import (
+from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.sequences import (
     Clip,
     Framing,
     emotion_after_rest,
@@ -24,7 +24,7 @@ from fer_lib.faces.readers.clips import (
     sequences_of,
     write_picture,
 )
-from fer_lib.faces.readers.pictures import list_inside
+from ferbook.errors import DataError
 
 LEAST = 4
 SHORT = "sequences of fewer than four pictures"

@@ -14,12 +14,12 @@ usually quoted, unverified; there is no official split.
 import re
 from pathlib import Path
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
-from fer_lib.faces.readers.clips import tops, write_picture
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
+from fer_lib.faces.readers.sequences import tops, write_picture
 from fer_lib.faces.readers.sheets import write_sheet
+from ferbook.errors import DataError
 
 PUBLISHED = {
     "subjects": 29,

@@ -16,8 +16,8 @@ from pathlib import Path
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from fer_lib.errors import DataError
 from fer_lib.faces.readers.pictures import list_inside
+from ferbook.errors import DataError
 
 _DAMAGE = (
     *(OSError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError),

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
-from fer_lib.faces.action_units import intensity_levels
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.clips import (
+from fer_lib.faces.facs_codes import intensity_levels
+from fer_lib.faces.readers.pictures import is_litter, list_inside
+from fer_lib.faces.readers.sequences import (
     Clip,
     Frame,
     folders_above,
@@ -31,7 +31,7 @@ from fer_lib.faces.readers.clips import (
     picture_file,
     sequences_of,
 )
-from fer_lib.faces.readers.pictures import is_litter, list_inside
+from ferbook.errors import DataError
 
 FRAMES_PER_TASK = 100
 UNKNOWN = 9

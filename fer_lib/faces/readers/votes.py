@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.errors import DataError
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import read_lines, require_header
+from ferbook.errors import DataError
 
 VOTE_COLUMNS = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),

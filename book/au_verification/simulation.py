@@ -1,0 +1,267 @@
+"""Coverage: how often the intervals of an association hold the truth, in simulations where the truth is known.
+
+Simulated data sets in which the truth is known: responses that no action unit moves, labels of invented people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, ndtr, ndtri
+from scipy.stats import binomtest
+
+from fer_lib.aus.association import associate, statistic
+from fer_lib.aus.decision import Rule, claims
+from fer_lib.aus.measures import MEASURES, Measure
+from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.permutations import BlockKind
+from fer_lib.aus.presence import Presence
+from fer_lib.stats.resampling import CONFIDENCE
+from ferbook.errors import ParameterError
+
+BETWEEN = 0.5
+"""Share of the variance of a response that lies between subjects."""
+
+POPULATION = 20_000
+"""Pictures of the population whose statistic is the truth; their responses are not drawn but the quantiles themselves."""
+
+PREVALENCE = (1.5, 3.5)
+"""Beta distribution of the share of a subject's pictures that show the AU; mean 0.3."""
+
+FILTERS = 10
+"""Filters, independent of each other given who shows the AU, that answer to one simulated set of pictures."""
+
+
+def simulated(
+    subjects: int, pictures: int, effect: float, filters: int, generator: np.random.Generator
+) -> tuple[np.ndarray, Presence]:
+    """Responses (subjects · pictures, filters) in [0, 1) and who shows the one AU, with a truth that does not depend on ``subjects``.
+
+    Each subject shows the AU in a share of its own of the pictures (``PREVALENCE``). A response is that of a rectified filter that saturates,
+    max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present: normal deviates of total variance 1, ``BETWEEN`` of it between subjects.
+    Half of the responses without the AU are 0.
+    """
+    who = np.repeat(np.arange(subjects), pictures)
+    present = generator.random(len(who)) < generator.beta(*PREVALENCE, size=subjects)[who]
+    own = generator.normal(scale=BETWEEN**0.5, size=(subjects, filters))[who]
+    z = own + generator.normal(scale=(1 - BETWEEN) ** 0.5, size=own.shape) + effect * present[:, None]
+    names = who.astype(str)
+    return _saturated(z), Presence(("AU1",), present[:, None], names, names, np.full(len(who), ""))
+
+
+def truth(measure: Measure, effect: float) -> float:
+    """What ``measure`` is for pictures without end made as in ``simulated``: its value for a population of exact quantiles."""
+    showing = round(POPULATION * PREVALENCE[0] / sum(PREVALENCE))
+    parts = [ndtri((np.arange(n) + 0.5) / n) for n in (showing, POPULATION - showing)]
+    responses = _saturated(np.concatenate((parts[0] + effect, parts[1])))
+    shown = np.arange(POPULATION) < showing
+    return float(statistic(responses[:, None], shown[:, None], measure)[0, 0])
+
+
+def _saturated(z: np.ndarray) -> np.ndarray:
+    return np.maximum(2 * ndtr(z) - 1, 0)
+
+
+def coverage(
+    measures: Sequence[Measure] = MEASURES,
+    *,
+    effects: Sequence[float] = (0.0, 0.5, 1.0),
+    subjects: int = 60,
+    pictures: int = 8,
+    simulations: int = 400,
+    draws: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Share of the 95 % intervals of ``associate`` that hold the truth, one row per measure and effect.
+
+    ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``; ``effects`` in standard deviations of the
+    response before it is rectified. Columns: ``measure``, ``effect``, ``truth``, ``coverage``, ``low`` and ``high`` (95 % Wilson interval of the coverage),
+    ``simulations``. A distance cannot be below 0, so at effect 0, where the truth is 0, its intervals cannot miss it from below.
+    """
+    rows = []
+    for effect in effects:
+        truths = {measure: truth(measure, effect) for measure in measures}
+        covered = dict.fromkeys(measures, 0)
+        sets = -(-simulations // FILTERS)
+        for number in range(sets):
+            generator = np.random.default_rng((seed, number))
+            maxima, presence = simulated(subjects, pictures, effect, FILTERS, generator)
+            for measure in measures:
+                found = associate(maxima, presence, measure, draws=draws, seed=number)
+                held = (found.low <= truths[measure]) & (truths[measure] <= found.high)
+                covered[measure] += int(held.sum())
+        for measure in measures:
+            interval = binomtest(covered[measure], sets * FILTERS).proportion_ci(CONFIDENCE, method="wilson")
+            rows.append(
+                {
+                    "measure": measure,
+                    "effect": effect,
+                    "truth": truths[measure],
+                    "coverage": covered[measure] / (sets * FILTERS),
+                    "low": interval.low,
+                    "high": interval.high,
+                    "simulations": sets * FILTERS,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Where the variation of a response comes from, in a data set in which no action unit moves it.
+
+    ``subject``, ``sequence``, ``emotion``: standard deviations of an effect drawn anew for each subject, sequence and emotion of each
+    filter; ``frame``: that of the frames about them, whose successive values correlate by ``correlation`` (AR(1)).
+    """
+
+    subject: float = 0.5
+    sequence: float = 0.5
+    emotion: float = 0.0
+    frame: float = 0.7
+    correlation: float = 0.6
+
+    def __post_init__(self) -> None:
+        if min(self.subject, self.sequence, self.emotion, self.frame) < 0 or not -1 < self.correlation < 1:
+            raise ParameterError(
+                f"{self}: standard deviations are at least 0, the correlation lies between -1 and 1"
+            )
+
+
+def null_responses(
+    presence: Presence, filters: int, *, seed: int = 0, noise: Noise | None = None
+) -> np.ndarray:
+    """float64 (N, ``filters``): responses of filters that no action unit moves, to the pictures of ``presence``.
+
+    Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), rectified: some filters fire often, some rarely.
+    With ``noise.emotion`` above 0 the responses go with the emotion, and through it with its units; what then holds is only that
+    within an emotion no unit moves them.
+    """
+    noise = noise or Noise()
+    generator = np.random.default_rng(seed)
+    subjects, sequences, frames = _structure(presence)
+    emotions = pd.factorize(presence.emotions)[0]
+    responses = generator.uniform(-1, 1, filters) + np.zeros((len(presence), 1))
+    for deviation, codes in (
+        (noise.subject, subjects),
+        (noise.sequence, sequences),
+        (noise.emotion, emotions),
+    ):
+        responses += deviation * generator.standard_normal((codes.max() + 1, filters))[codes]
+    fresh = np.sqrt(1 - noise.correlation**2)
+    last = np.zeros((sequences.max() + 1, filters))
+    for frame in range(frames.max() + 1):
+        rows = np.flatnonzero(frames == frame)
+        drawn = generator.standard_normal((len(rows), filters))
+        last[sequences[rows]] = noise.correlation * last[sequences[rows]] + fresh * drawn if frame else drawn
+        responses[rows] += noise.frame * last[sequences[rows]]
+    return np.maximum(responses, 0)
+
+
+def _structure(presence: Presence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) each: subject, sequence, and number of the frame in its sequence, from 0."""
+    subjects = pd.factorize(presence.subjects)[0]
+    sequences = pd.MultiIndex.from_arrays((subjects, presence.sequences)).factorize()[0]
+    return subjects, sequences, pd.Series(sequences).groupby(sequences).cumcount().to_numpy()
+
+
+def simulated_presence(
+    subjects: int,
+    *,
+    sequences: int = 3,
+    frames: int = 4,
+    aus: int = 8,
+    emotions: int = 6,
+    prevalence: float = 0.3,
+    habit: float = 0.0,
+    seed: int = 0,
+) -> Presence:
+    """Labels of invented people: each sequence starts neutral and goes on with one emotion and the units that it shows.
+
+    A unit is shown with probability ``prevalence``, more in some emotions and less in others (sd 1 on the logit scale). ``habit``: sd on
+    that scale of each subject's own inclination to each unit: above 0, units run in people.
+    """
+    if min(subjects, sequences, aus, emotions) < 1 or frames < 2 or not 0 < prevalence < 1 or habit < 0:
+        raise ParameterError(
+            f"subjects {subjects}, sequences {sequences}, frames {frames}, aus {aus}, emotions {emotions}, prevalence {prevalence}, "
+            f"habit {habit}: counts are at least 1, frames at least 2, prevalence lies between 0 and 1, habit is at least 0"
+        )
+    generator = np.random.default_rng(seed)
+    blocks = subjects * sequences
+    person = np.repeat(np.arange(subjects), sequences)
+    emotion = generator.integers(emotions, size=blocks)
+    logit = np.log(prevalence / (1 - prevalence)) + generator.standard_normal((emotions, aus))[emotion]
+    logit = logit + habit * generator.standard_normal((subjects, aus))[person]
+    shown = generator.random((blocks, aus)) < expit(logit)
+    present = np.repeat(shown, frames, axis=0)
+    present[::frames] = False
+    first = np.arange(blocks * frames) % frames == 0
+    return Presence(
+        tuple(f"AU{a + 1}" for a in range(aus)),
+        present,
+        np.char.add("person ", np.repeat(person, frames).astype(str)),
+        np.char.add("sequence ", np.repeat(np.arange(blocks), frames).astype(str)),
+        np.where(first, "neutral", np.char.add("emotion ", np.repeat(emotion, frames).astype(str))),
+    )
+
+
+def family_wise_error(
+    presence: Presence,
+    measure: Measure,
+    *,
+    rules: Sequence[Rule] = ("max_statistic", "argmax"),
+    sets: int = 400,
+    filters: int = 16,
+    permutations: int = 199,
+    alpha: float = 0.05,
+    blocks: BlockKind = "sequence",
+    within: np.ndarray | None = None,
+    noise: Noise | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How often a rule claims any detector where there is none: the labels of ``presence`` beside ``sets`` draws of null responses.
+
+    One row per rule: ``measure``, ``rule``, ``blocks``, ``sets``, ``errors`` (sets with at least one claim), ``share``, and the exact
+    (Clopper and Pearson) 95 % interval ``low``, ``high``; ``claimed``: mean share of filters that are claimed. A rule keeps its
+    promise where the interval holds ``alpha`` or lies below it. Raises what ``permutation_null`` and ``decide`` raise.
+    """
+    if sets < 1:
+        raise ParameterError(
+            f"sets = {sets}: simulate at least 1 data set, 400 for an interval of 2 % to either side"
+        )
+    claimed = np.zeros((sets, len(rules)))
+    for number in range(sets):
+        null = permutation_null(
+            null_responses(presence, filters, seed=seed + number, noise=noise),
+            presence,
+            measure,
+            permutations=permutations,
+            seed=seed + number,
+            within=within,
+            blocks=blocks,
+        )
+        claimed[number] = [(claims(null, rule, alpha) >= 0).mean() for rule in rules]
+    return pd.DataFrame(
+        [
+            {
+                "measure": measure,
+                "rule": rule,
+                "blocks": blocks,
+                "sets": sets,
+                **error_share(int((column > 0).sum()), sets),
+                "claimed": float(column.mean()),
+            }
+            for rule, column in zip(rules, claimed.T, strict=True)
+        ]
+    )
+
+
+def error_share(errors: int, sets: int) -> dict[str, float]:
+    """``errors``, their ``share`` of ``sets``, and its exact 95 % interval ``low``, ``high`` (Clopper and Pearson 1934)."""
+    interval = binomtest(errors, sets).proportion_ci(CONFIDENCE, method="exact")
+    return {
+        "errors": errors,
+        "share": errors / sets,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }

@@ -1,0 +1,322 @@
+"""Is this filter an action-unit detector? The tables, metrics and sentences of the chapter that asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from book.au_verification.agreement import NONE, causal_argmax
+from fer_lib.aus.association import Association, histograms, mapping
+from fer_lib.aus.decision import RULES, claims, decide, permutations_needed
+from fer_lib.aus.interventions import Effects
+from fer_lib.aus.nulls import Null, permutation_null
+from fer_lib.aus.presence import Presence
+from ferbook.estimate import Estimate
+
+TRAINED = "trained"
+
+ALPHA = 0.05
+"""Family-wise error at which a filter counts as a detector."""
+
+MEASURE_LABELS = {
+    "mean_difference": "mean difference",
+    "smd": "standardised mean difference",
+    "wasserstein": "Wasserstein distance",
+    "ks": "Kolmogorov–Smirnov distance",
+    "kl": "KL divergence (nats)",
+    "auroc": "2·AUROC − 1",
+}
+
+NAMED, SURVIVES, WITHIN, MOVED, BEYOND = (
+    "named by the papers' rule",
+    "beats chance",
+    "beats chance within emotions",
+    "and its unit moves it most",
+    "and beats untrained filters",
+)
+"""Criteria of ``criteria``; the last two take those that beat chance within emotions."""
+
+COUNT_TOLERANCE = 0.1
+"""By how much a count of filters may move on another machine, as a share of all: sums in another order shift a filter over a threshold."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Channels of one network or bank, held against chance.
+
+    ``maxima`` (N, K): their maximal responses. ``overall`` and ``within``: the null over all pictures, and the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
+    """
+
+    presence: Presence
+    maxima: np.ndarray
+    overall: Null
+    within: Null
+
+    @property
+    def channels(self) -> int:
+        return self.maxima.shape[1]
+
+
+def judge(
+    banks: Mapping[str, np.ndarray],
+    presence: Presence,
+    measure: str,
+    *,
+    permutations: int,
+    seed: int = 0,
+    device: torch.device | None = None,
+) -> dict[str, Judged]:
+    """Each of ``banks`` (name to maximal responses (N, K)) against permuted labels; the same permutations for all of them.
+
+    Raises what ``aus.nulls.permutation_null`` raises.
+    """
+    found = {}
+    settings = {"permutations": permutations, "seed": seed, "device": device}
+    for name, maxima in banks.items():
+        overall = permutation_null(maxima, presence, measure, **settings)
+        within = permutation_null(maxima, presence, measure, within=presence.emotions, **settings)
+        found[name] = Judged(presence, maxima, overall, within)
+    return found
+
+
+def source_of(name: str) -> str:
+    """What a bank's name stands for on the page: the untrained networks share one."""
+    return "untrained" if name.startswith("untrained") else name
+
+
+def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """The association of the ``count`` filters with the highest response, the strongest first: what ``figures.divergence_map`` takes.
+
+    ``ranked`` is what ``look.responses.rank_filters`` gave. Dead filters are passed over.
+    """
+    live = [k for k in ranked["filter"] if not association.dead[k]][:count]
+    stability = mapping(association).set_index("filter")["stability"]
+    return pd.DataFrame(
+        {
+            "filter": np.repeat(live, len(association.aus)),
+            "au": np.tile(np.array(association.aus, dtype=object), len(live)),
+            "estimate": association.estimate[live].ravel(),
+            "stability": np.repeat(stability.loc[live].to_numpy(), len(association.aus)),
+        }
+    )
+
+
+def named_histograms(
+    strongest: pd.DataFrame, maxima: np.ndarray, presence: Presence, count: int = 6
+) -> dict[tuple[int, str], pd.DataFrame]:
+    """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first ``count`` of ``strongest_filters``."""
+    best = strongest.loc[strongest.groupby("filter", sort=False)["estimate"].idxmax()].head(count)
+    return {
+        (row.filter, row.au): histograms(
+            maxima[:, row.filter], presence.present[:, presence.aus.index(row.au)]
+        )
+        for row in best.itertuples()
+    }
+
+
+def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
+    """One row per channel that is neither dead nor rare: ``source`` and ``estimate``, its largest association with any unit."""
+    parts = []
+    for name, own in judged.items():
+        null = own.overall
+        best = np.nanmax(null.observed[~(null.dead | null.rare)], axis=1)
+        parts.append(pd.DataFrame({"source": source_of(name), "estimate": best}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
+    """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row per rule.
+
+    A rule that would need more permutations than there are has missing values, and says in ``needs`` how many.
+    """
+    rows = []
+    for rule in RULES:
+        row: dict[str, object] = {"rule": rule.replace("_", " ")}
+        for where, null in (("", own.overall), (" within", own.within)):
+            needed = permutations_needed(null, rule, alpha)
+            row["needs"] = needed or pd.NA
+            called = decide(null, rule, alpha) if null.permutations >= needed else None
+            row[f"filters{where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
+            row[f"pairs{where}"] = pd.NA if called is None else int(called.sum())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
+    """One row per channel: what it is said to detect, and by what.
+
+    ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``: the unit that it is claimed to detect after the
+    null, empty where none; ``value`` and ``score`` of the latter; with ``effects`` also ``causal``, the unit that raises it most
+    and does so beyond chance (empty: none), and ``verified``: ``within`` is named and equals ``causal``.
+    """
+    names = np.array([*own.overall.aus, ""], dtype=object)
+    within = claims(own.within, "max_statistic", alpha)
+    rows = np.arange(own.channels)
+    table = pd.DataFrame(
+        {
+            "filter": rows,
+            "named": names[claims(own.overall, "argmax", alpha)],
+            "overall": names[claims(own.overall, "max_statistic", alpha)],
+            "within": names[within],
+            "value": np.where(within >= 0, own.overall.observed[rows, within], np.nan),
+            "score": np.where(within >= 0, own.within.scores[rows, within], np.nan),
+        }
+    )
+    if effects is None:
+        return table
+    causal = causal_argmax(effects)
+    stands = effects.survivors(alpha)[rows, causal] & (causal != NONE)
+    table["causal"] = np.where(stands, np.array([*effects.aus, ""], dtype=object)[causal], "")
+    return table.assign(verified=table["within"].ne("") & table["within"].eq(table["causal"]))
+
+
+def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALPHA) -> np.ndarray:
+    """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the untrained networks for the same unit.
+
+    An untrained network is held against the other ones. Where there is none to compare with, nothing is beyond.
+    """
+    own = judged[name]
+    others = [
+        j.overall.observed for other, j in judged.items() if source_of(other) == "untrained" and other != name
+    ]
+    if not others:
+        return np.zeros(own.channels, bool)
+    bar = np.concatenate(others).max(axis=0)
+    claimed = claims(own.within, "max_statistic", alpha)
+    return (claimed >= 0) & (own.overall.observed[np.arange(own.channels), claimed] > bar[claimed])
+
+
+def criteria(
+    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float = ALPHA
+) -> pd.DataFrame:
+    """One row per bank and criterion: ``source``, ``bank``, ``criterion``, ``count``, ``channels`` and ``share``.
+
+    The criterion of interventions stands only where there are ``effects``, by the names of ``judged``.
+    """
+    rows = []
+    for name, own in judged.items():
+        table = detectors(own, effects[name] if effects else None, alpha)
+        met = {
+            NAMED: table["named"].ne(""),
+            SURVIVES: table["overall"].ne(""),
+            WITHIN: table["within"].ne(""),
+            BEYOND: beyond_untrained(judged, name, alpha),
+        }
+        if effects:
+            met[MOVED] = table["verified"]
+        rows += [
+            {
+                "source": source_of(name),
+                "bank": name,
+                "criterion": criterion,
+                "count": int(np.sum(kept)),
+                "channels": own.channels,
+                "share": float(np.mean(kept)),
+            }
+            for criterion, kept in met.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def unit_table(
+    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str, alpha: float = ALPHA
+) -> pd.DataFrame:
+    """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``, ``count``.
+
+    ``column`` of ``detectors`` says which unit is meant: ``named``, ``overall``, ``within``, ``causal``; ``verified`` counts those that are
+    claimed within emotions and moved most by that unit.
+    """
+    rows = []
+    for name, own in judged.items():
+        if source_of(name) not in (TRAINED, "untrained"):
+            continue
+        table = detectors(own, effects[name] if effects else None, alpha)
+        units = table.loc[table["verified"], "within"] if column == "verified" else table[column]
+        counts = units.value_counts()
+        rows += [
+            {"source": source_of(name), "bank": name, "au": au, "count": int(counts.get(au, 0))}
+            for au in own.overall.aus
+            if au not in own.overall.too_few
+        ]
+    return pd.DataFrame(rows)
+
+
+def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
+    """``<name>_units``: how many units have a filter in the trained layer of ``unit_table``; ``<name>_units_untrained``, the mean over the untrained."""
+    served = table[table["count"].gt(0)].groupby(["source", "bank"]).size()
+    banks = table.groupby("source")["bank"].nunique()
+    return {
+        f"{name}_units{ending}": Estimate(
+            served.get(source, pd.Series(dtype=float)).sum() / banks[source],
+            n=int(banks[source]),
+            unit="count",
+            tolerance=3,
+        )
+        for source, ending in ((TRAINED, ""), ("untrained", "_untrained"))
+        if source in banks
+    }
+
+
+def count_table(presence: Presence) -> pd.DataFrame:
+    """One row per AU for the page: pictures and people that show it, pictures that do not, and whether they are enough."""
+    counts = presence.counts().set_index("au").rename_axis("")
+    return pd.DataFrame(
+        {
+            "pictures with it": counts["n_present"],
+            "without": counts["n_absent"],
+            "people with it": counts["subjects_present"],
+            "scored": counts["too_few"].map({True: "too few", False: "yes"}),
+        }
+    )
+
+
+def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[str, Estimate]:
+    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and ``untrained_networks``."""
+    return {
+        "untrained_networks": Estimate(untrained, unit="count"),
+        "pictures": Estimate(len(presence), unit="count"),
+        "people": Estimate(len(np.unique(presence.subjects)), unit="count"),
+        "units_scored": Estimate(len(presence.aus) - len(own.overall.too_few), unit="count"),
+        "units_too_few": Estimate(len(own.overall.too_few), unit="count"),
+        "filters": Estimate(own.channels, unit="count"),
+        "filters_rare": Estimate(own.overall.rare.sum(), unit="count", tolerance=3),
+    }
+
+
+_METRIC_OF = {
+    NAMED: "named",
+    SURVIVES: "beyond_chance",
+    WITHIN: "beyond_emotion",
+    BEYOND: "beyond_untrained",
+    MOVED: "verified",
+}
+
+
+_ENDINGS = {"untrained": "untrained", "rotated basis": "rotated"}
+
+
+def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, ``<criterion>_untrained``, the mean over the untrained networks, and ``<criterion>_rotated``."""
+    found = {}
+    for (criterion, source), part in table.groupby(["criterion", "source"], sort=False):
+        room = COUNT_TOLERANCE * part["channels"].iloc[0]
+        name = _METRIC_OF[criterion]
+        if source == TRAINED:
+            found[f"{name}_filters"] = Estimate(part["count"].iloc[0], unit="count", tolerance=room)
+        elif source in _ENDINGS:
+            found[f"{name}_{_ENDINGS[source]}"] = Estimate(
+                part["count"].mean(), n=len(part), unit="count", tolerance=room
+            )
+    return found
+
+
+def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Estimate]:
+    """``<measure>_stability``: the mean share of resamples in which a filter keeps its unit, over the filters that are not dead."""
+    return {
+        f"{measure}_stability": Estimate(
+            np.nanmean(found.stability), n=int((~found.dead).sum()), unit="share", tolerance=0.1
+        )
+        for measure, found in associations.items()
+    }

@@ -1,0 +1,220 @@
+"""``ferbook data``: the face sets; what is there, what is in them, and copies of them in other layouts.
+
+Thin, as all of the command line: heavy modules are imported inside the commands.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_lib.faces.frames import CLIP_FRAMES
+from ferbook.console import AsJson, DataDir, console, print_json, print_table, use_data_dir
+
+data_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
+)
+SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbook data list` shows them.")]
+Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
+Size = Annotated[int, typer.Option(min=0, help="Side of a picture in pixels; 0 takes the set's own.")]
+FaceSeed = Annotated[int, typer.Option(min=0, help="Synthetic: seed of people and pictures.")]
+ClipFrames = Annotated[
+    int, typer.Option(min=0, help="Clips: frames of each, evenly from onset to offset; 0 takes all.")
+]
+
+
+@data_app.command("list")
+def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List every face set: found, not found or incomplete, what is missing, its licence, how to get it."""
+    from fer_lib.faces.registry import list_sources
+
+    use_data_dir(data_dir)
+    rows = list_sources()
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
+        if row["exported_from"]:
+            state += f", not official: {row['exported_from']} in its layout"
+        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True)
+        for key in ("title", "expected", "how_to_get", "licence", "citation"):
+            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True)
+
+
+@data_app.command("make")
+def data_make(
+    name: Annotated[str, typer.Argument(metavar="lab|wild|game|micro", help="A synthetic set.")],
+    subjects: Subjects = 0,
+    size: Size = 0,
+    seed: FaceSeed = 0,
+    clip_frames: ClipFrames = CLIP_FRAMES,
+) -> None:
+    """Make a synthetic face set and keep it, so that chapters find it ready."""
+    from fer_lib.faces.registry import REGISTRY, open_faces
+    from ferbook.errors import ParameterError
+
+    if name in REGISTRY and REGISTRY[name].reader:
+        raise ParameterError(f"{name} is a real set; the synthetic ones are {_synthetic_names()}")
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
+    people = faces.table["subject"].nunique()
+    console.print(
+        f"{name}: {len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels, "
+        f"checksum {faces.checksum[:16]}",
+        soft_wrap=True,
+    )
+
+
+def _synthetic_names() -> str:
+    from fer_lib.faces.registry import REGISTRY
+
+    return ", ".join(name for name, source in REGISTRY.items() if not source.reader)
+
+
+@data_app.command("sheet")
+def data_sheet(
+    name: SetName,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The PNG file; NAME.png where not given.")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, max=60, help="Pictures per emotion.")] = 12,
+    subjects: Subjects = 0,
+    size: Size = 0,
+    seed: FaceSeed = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a contact sheet: some pictures of each emotion, and some sequences."""
+    from fer_lib.faces.contact_sheet import contact_sheet
+    from fer_lib.faces.registry import REGISTRY, open_faces
+    from ferbook.files import write_atomically
+
+    use_data_dir(data_dir)
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    file = output or Path(f"{name}.png")
+    write_atomically(file, contact_sheet(faces, columns, seed))
+    console.print(f"contact sheet of {name}: {file}", soft_wrap=True)
+    if not REGISTRY[name].shareable:
+        console.print(f"note: it shows people under licence ({REGISTRY[name].licence})", soft_wrap=True)
+
+
+@data_app.command("describe")
+def data_describe(
+    name: SetName,
+    subjects: Subjects = 0,
+    size: Size = 0,
+    seed: FaceSeed = 0,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count a set's pictures by emotion, split, person and action unit."""
+    from fer_lib.faces.describe import au_table, people_table, split_table
+    from fer_lib.faces.registry import open_faces
+
+    use_data_dir(data_dir)
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    tables = {
+        "pictures and people by split and emotion": split_table(faces),
+        "pictures and sequences per person": people_table(faces),
+        "action units": au_table(faces),
+    }
+    if as_json:
+        found = {title: json.loads(table.to_json(orient="index")) for title, table in tables.items()}
+        print_json({"name": name, "size": faces.size, **found, "left out": faces.left_out})
+        return
+    console.print(f"{name}: {len(faces):,} pictures of {faces.size[0]} × {faces.size[1]} pixels\n")
+    for title, table in tables.items():
+        if len(table):
+            rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]
+            print_table(title, ["", *table.columns], rows)
+            console.print()
+    for reason, count in faces.left_out.items():
+        console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) and value != int(value) else f"{int(value):,}"
+
+
+@data_app.command("check")
+def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Read a real set anew, open every picture of the copy, and compare what is there with what was published."""
+    from fer_lib.faces.inspect import open_every_picture, published_table
+    from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
+
+    use_data_dir(data_dir)
+    faces = read_anew(name, size)
+    opened = open_every_picture(source_files(name), progress=True)
+    status = source_status(name)
+    rows = published_table(faces, published_counts(name))
+    differs = [row for row in rows if row["found"] != row["published"]]
+    if as_json:
+        print_json({"name": name, **status, "counts": rows, "left out": faces.left_out})
+    else:
+        told = f"; all {opened:,} picture files can be opened" if opened else ""
+        console.print(
+            f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}",
+            soft_wrap=True,
+        )
+        if status["exported_from"]:
+            console.print(
+                f"note: not the official pictures but {status['exported_from']}, exported in its layout",
+                soft_wrap=True,
+            )
+        if rows:
+            counts = [[r["what"], r["published"], r["found"]] for r in rows]
+            print_table("counts", ["", "published", "found"], counts)
+        for reason, count in faces.left_out.items():
+            console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+        if not rows:
+            told = "no count of the publication is certain enough to compare with"
+        elif differs:
+            told = f"{len(differs)} of {len(rows)} counts differ from the publication"
+        else:
+            told = "every count is as published"
+        console.print(told)
+    if differs:
+        raise typer.Exit(1)
+
+
+@data_app.command("export")
+def data_export(
+    name: SetName,
+    folder: Annotated[Path, typer.Argument(help="A folder of data sets; LAYOUT is made below it.")],
+    layout: Annotated[
+        str, typer.Option("--as", metavar="LAYOUT", help="The real set whose official layout is written.")
+    ],
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without", metavar="EMOTION", help="Leave out what the layout has no name for; repeatable."
+        ),
+    ] = None,
+    subjects: Subjects = 0,
+    size: Size = 0,
+    seed: FaceSeed = 0,
+    clip_frames: ClipFrames = CLIP_FRAMES,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a set out in the official layout of a real one, to run its reader and its protocols."""
+    from fer_lib.faces.export import export_faces, export_folder, leave_out
+    from fer_lib.faces.registry import REGISTRY, open_faces
+
+    use_data_dir(data_dir)
+    export_folder(layout, folder)
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
+    faces = leave_out(faces, without or [])
+    written = export_faces(faces, layout, folder)
+    console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)
+    side = faces.size[0]
+    # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
+    told = (
+        ""
+        if REGISTRY[layout].sizes or side == REGISTRY[layout].size
+        else f", and -p size={side} or --size {side}"
+    )
+    console.print(f"read them with: --faces {layout} --data-dir {folder}{told}", soft_wrap=True)

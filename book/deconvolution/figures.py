@@ -1,0 +1,416 @@
+"""Figures of a layer's filters: how a response goes back to pixels, what drives the filters, and where.
+
+Figures of how far projections can be believed: where they lie, and what is left of them without the network.
+
+The figure of deconvolution by hand.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+
+from book.deconvolution.atlas import extremum_counts, grey_levels, mean_picture
+from book.deconvolution.layer_view import LayerView
+from book.deconvolution.worked_example import WorkedExample
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.receptive import ReceptiveField
+from fer_lib.look.responses import Responses
+from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
+from ferbook.page.pictures import require_pictures, show, thumbnail
+from ferbook.page.style import (
+    BLUE,
+    INK,
+    MUTED,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    FigureError,
+    listing,
+    percent,
+    require_columns,
+)
+
+
+def filter_strengths(ranking: pd.DataFrame) -> Drawn:
+    """Every filter: how strongly it answers at most, against how selective it is among the pictures.
+
+    ``ranking`` from ``look.responses.rank_filters``. Data: the ranking, a row per filter.
+    """
+    columns = ["filter", "strongest", "pictures", "mean_top", "mean", "share_active", "selectivity"]
+    require_columns(ranking, columns)
+    data = ranking[columns]
+    first = data.head(10)
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
+    axes.scatter(data["selectivity"], data["strongest"], s=14, color=BLUE, alpha=0.6, linewidths=0)
+    axes.scatter(first["selectivity"], first["strongest"], s=30, color=VERMILION, marker="D", linewidths=0)
+    # Neighbours from left to right, their numbers in turn above and below: close ones stay legible.
+    for place, row in enumerate(first.sort_values("selectivity").itertuples()):
+        axes.annotate(
+            str(row.filter),
+            (row.selectivity, row.strongest),
+            xytext=(0, -11 if place % 2 else 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.set(
+        xlabel="selectivity (0: all pictures alike, 1: a single picture)",
+        ylabel="strongest response",
+        xlim=(0, 1.02),
+        ylim=(0, None),
+    )
+    axes.grid(axis="y")
+    silent = int((data["pictures"] == 0).sum())
+    alt = (
+        f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to {data['selectivity'].max():.2f} against the strongest "
+        f"response, from {data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} of the filters never responds. The ten strongest are marked: "
+        f"{listing([str(number) for number in first['filter']])}."
+    )
+    return figure, data, alt
+
+
+def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Drawn:
+    """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above, projections below.
+
+    Of each filter the first ``pictures`` of its top pictures. Shows faces: only for sets that may be shown. Data: ``filter``, ``place``, ``picture``,
+    ``subject``, ``emotion``, ``response``; ``row`` and ``column`` of the receptive field's upper left pixel.
+    """
+    faces, projections = view.faces, view.projections
+    chosen = view.ranking[view.ranking["pictures"] > 0].head(count)
+    height, width = faces.size
+    gap, across = max(1, width // 24), 2
+    down = -(-len(chosen) // across)
+    tall = WIDTH / across * 2 * height / (pictures * width) + 0.26
+    figure, grid = plt.subplots(down, across, figsize=(WIDTH, down * tall), squeeze=False)
+    rows = []
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, record in zip(grid.flat, chosen.itertuples(), strict=False):
+        sheet = np.full((2 * height + gap, pictures * (width + gap) - gap), 255, np.uint8)
+        for place, pair in enumerate(view.pairs_of(record.filter)[:pictures]):
+            picture = int(view.rows[pair])
+            left = slice(place * (width + gap), place * (width + gap) + width)
+            sheet[:height, left] = faces.gather(np.array([picture]))[0]
+            sheet[height + gap :, left] = grey_levels(projections.whole(pair)[None])[0]
+            about = faces.table.iloc[picture]
+            rows.append(
+                {
+                    "filter": record.filter,
+                    "place": place + 1,
+                    "picture": picture,
+                    "subject": about["subject"],
+                    "emotion": about["emotion"],
+                    "response": float(projections.responses[pair]),
+                    "row": int(projections.corners[pair, 0]),
+                    "column": int(projections.corners[pair, 1]),
+                }
+            )
+        show(axes, sheet, f"filter {record.filter}: {record.strongest:.2f}")
+    data = pd.DataFrame(rows)
+    said = []
+    for number, emotions in data.groupby("filter", sort=False)["emotion"]:
+        commonest = emotions.mode().iloc[0]
+        times = int((emotions == commonest).sum())
+        said.append(f"filter {number} {commonest or 'no emotion'} ({times} of {len(emotions)})")
+    alt = (
+        f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below each face what of it drives the filter, as light and dark lines "
+        f"on grey. The commonest emotion among the faces: {listing(said)}."
+    )
+    return figure, data, alt
+
+
+def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> Drawn:
+    """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how common it is.
+
+    ``networks``: name → responses to ``faces`` of networks of one architecture, the one in question first, nulls after it; ``field`` of the layer. Above, one mean face per network, a dot
+    where a unit is the commonest place of some filters, its area their number. Below, over the filters, the share of extrema that stand within one unit of the commonest place. Data: ``network``,
+    ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
+    """
+    require_pictures(faces)
+    if not networks:
+        raise FigureError("no network to draw extrema of")
+    data = pd.concat(
+        [_commonest_places(responses, field).assign(network=name) for name, responses in networks.items()],
+        ignore_index=True,
+    )[["network", "filter", "x", "y", "share", "pictures"]]
+    figure, layout = plt.subplot_mosaic(
+        [list(networks), ["shares"] * len(networks)],
+        figsize=(WIDTH, 1.05 * WIDTH / len(networks) + 2.2),
+        height_ratios=(1.05 * WIDTH / len(networks), 2.2),
+    )
+    mean = mean_picture(faces)
+    most = data.groupby(["network", "x", "y"]).size().max()
+    marks = ((VERMILION, "-"), (BLUE, "--"), (MUTED, ":"))
+    for (name, part), (colour, dashes) in zip(data.groupby("network", sort=False), marks, strict=False):
+        axes = layout[name]
+        axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255, alpha=0.65)
+        places = part.groupby(["x", "y"]).size().reset_index(name="filters")
+        axes.scatter(
+            places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
+        )
+        axes.set(
+            title=f"{name} ({len(part)} filters)",
+            xticks=[],
+            yticks=[],
+            xlim=(-0.5, mean.shape[1] - 0.5),
+            ylim=(mean.shape[0] - 0.5, -0.5),
+        )
+        axes.spines[:].set_visible(False)
+        shares = np.sort(part["share"])[::-1]
+        layout["shares"].plot(
+            np.arange(1, len(shares) + 1) / len(shares), shares, color=colour, linestyle=dashes, label=name
+        )
+    curves = layout["shares"]
+    curves.legend(loc="upper right")
+    curves.grid(axis="y")
+    curves.set(
+        xlabel="share of the filters",
+        ylabel="extrema within one unit\nof the commonest place",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    for axis in (curves.xaxis, curves.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    medians = data.groupby("network", sort=False)["share"].median()
+    said = [f"{name} {percent(share)}" for name, share in medians.items()]
+    alt = (
+        f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for {most} filters in one place. Below, falling curves of how many of a filter's extrema "
+        f"stand there; the median filter has {listing(said)}."
+    )
+    return figure, data, alt
+
+
+def _commonest_places(responses: Responses, field: ReceptiveField) -> pd.DataFrame:
+    """One row per filter that responds: its commonest place, and the share of extrema there or next to it."""
+    counts = extremum_counts(responses)
+    totals = counts.sum(axis=(1, 2))
+    rows = []
+    for number in np.flatnonzero(totals):
+        row, column = np.unravel_index(counts[number].argmax(), counts.shape[1:])
+        near = counts[number, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].sum()
+        y, x = (field.start + place * field.stride + (field.size - 1) / 2 for place in (row, column))
+        rows.append((number, x, y, near / totals[number], totals[number]))
+    return pd.DataFrame(rows, columns=["filter", "x", "y", "share", "pictures"])
+
+
+KIND_NAMES = {
+    "ours": "the filters' own maps",
+    "wrong_au": "own maps, other units' regions",
+    "other_filter": "maps of other filters",
+    "field": "whole receptive field",
+    "field_edges": "edges in the receptive field",
+    "edges": "edges of the whole picture",
+    "centre": "middle of the picture",
+    "random": "noise",
+    "untrained": "own maps, untrained network",
+}
+"""``look.localisation.KINDS`` for readers, and what ``deconvolution.study.with_untrained`` sets beside them."""
+
+_MEASURE_NAMES = {
+    "concentration": "concentration\n(energy / area)",
+    "pointing_game": "pointing game\n(hits)",
+    "iou": "overlap\n(IoU)",
+}
+
+
+def localisation_dots(summary: pd.DataFrame) -> Drawn:
+    """How well projections find the regions of action units, above everything that knows nothing of the filters.
+
+    ``summary`` from ``look.localisation.summarise`` without groups, or from ``deconvolution.study.with_untrained``. Data: its rows for three measures: ``measure``, ``kind``, ``value``, ``low``, ``high``, ``gain``,
+    ``gain_low``, ``gain_high``, ``n``, ``undefined``, ``subjects``.
+    """
+    columns = ["measure", "kind", "value", "low", "high", "gain", "gain_low", "gain_high"]
+    columns += ["n", "undefined", "subjects"]
+    require_columns(summary, columns)
+    data = summary.loc[summary["measure"].isin(_MEASURE_NAMES), columns].reset_index(drop=True)
+    kinds = [kind for kind in KIND_NAMES if kind in set(data["kind"])]
+    figure, panels = plt.subplots(
+        1, len(_MEASURE_NAMES), figsize=(WIDTH, 1.1 + 0.3 * len(kinds)), sharey=True
+    )
+    for axes, (measure, name) in zip(panels, _MEASURE_NAMES.items(), strict=True):
+        part = data[data["measure"].eq(measure)].set_index("kind").loc[kinds]
+        for place, (kind, row) in enumerate(part.iterrows()):
+            own = kind == "ours"
+            style = {"color": VERMILION if own else BLUE, "marker": "D" if own else "o", "markersize": 6}
+            axes.plot(row["value"], place, linestyle="", **style)
+            if np.isfinite(row["low"]):
+                axes.hlines(place, row["low"], row["high"], color=style["color"], linewidth=1.8)
+        axes.axvline(part.loc["ours", "value"], color=VERMILION, linestyle=":", linewidth=1)
+        axes.set(title=name, xlim=(0, None))
+        axes.title.set_fontsize(9)
+        axes.grid(axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelsize=8)
+    panels[0].set_yticks(range(len(kinds)), [KIND_NAMES[kind] for kind in kinds], fontsize=9)
+    panels[0].set_ylim(len(kinds) - 0.5, -0.5)
+    # Spread as evenly as the picture's area: what a map without any preference has.
+    panels[0].axvline(1, color=MUTED, linewidth=1)
+    panels[1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    own = data[data["measure"].eq("concentration")].set_index("kind")["value"]
+    alt = (
+        f"Dots with intervals for {len(kinds)} kinds of maps in three measures. The energy of the filters' own maps in the region of an action unit is {own['ours']:.2f} "
+        "times what its area would give; beside it "
+        + listing([f"{KIND_NAMES[kind]} {own[kind]:.2f}" for kind in kinds if kind != "ours"])
+        + "."
+    )
+    return figure, data, alt
+
+
+def cascade_lines(cascade: pd.DataFrame) -> Drawn:
+    """How much of the projections is left as the weights are made random from the layer down, by method, above what any two pictures share.
+
+    ``cascade`` from ``look.sanity.cascading_randomisation``, of several methods one below the other. Data: ``method``, ``step``, ``layer``, ``measure``, ``similarity``,
+    ``floor``, ``excess``, ``low``, ``high``, ``n``, ``off``.
+    """
+    columns = [
+        "method",
+        "step",
+        "layer",
+        "measure",
+        "similarity",
+        "floor",
+        "excess",
+        "low",
+        "high",
+        "n",
+        "off",
+    ]
+    require_columns(cascade, columns)
+    data = cascade.loc[cascade["measure"].isin(JUDGED), columns].reset_index(drop=True)
+    figure, panels = plt.subplots(1, len(JUDGED), figsize=(WIDTH, 3.0), sharey=True)
+    styles = {"deconv": (VERMILION, "-", "o"), "guided": (BLUE, "--", "s"), "gradient": (INK, ":", "^")}
+    for axes, measure in zip(panels, JUDGED, strict=True):
+        for method, part in data[data["measure"].eq(measure)].groupby("method", sort=False):
+            colour, dashes, marker = styles[method]
+            axes.plot(
+                part["step"], part["excess"], color=colour, linestyle=dashes, marker=marker, label=method
+            )
+            axes.vlines(part["step"], part["low"], part["high"], color=colour, linewidth=1.4)
+        axes.axhline(REMAINDER_LIMIT, color=MUTED, linewidth=1)
+        steps = data[["step", "layer"]].drop_duplicates().sort_values("step")
+        names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
+        axes.set_xticks(steps["step"], names, fontsize=8, rotation=25 if len(names) > 4 else 0)
+        axes.set(
+            title=f"{measure} maps",
+            xlabel="made random",
+            ylim=(min(-0.05, data["excess"].min() - 0.05), 1.05),
+        )
+        axes.grid(axis="y")
+    panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
+    last = data[data["step"].eq(data["step"].max())]
+    said = [f"{row.method} {row.excess:.2f} ({row.measure})" for row in last.itertuples()]
+    alt = (
+        f"Lines that fall from 1 minus the floor as convolutions become random. With all of them random there remains, above what maps of different pictures share: {listing(said)}. "
+        f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
+    )
+    return figure, data, alt
+
+
+MOST_CELLS = 6
+"""Cells a side of the largest array of the worked example."""
+
+
+def how_it_works(example: WorkedExample) -> Drawn:
+    """The worked example, number by number: up through the network, down again, and what other rectifiers let down.
+
+    Data: ``panel``, ``row``, ``column``, ``value``.
+    """
+    up = {
+        "picture": example.picture,
+        "convolved": example.convolved,
+        "rectified": example.rectified,
+        "maxima": example.pooled,
+        "unit": np.array([[example.response]]),
+    }
+    down = {
+        "pixels": example.maps["deconv"],
+        "rectified again": example.let_down,
+        "unpooled": example.unpooled,
+        "sent down": example.sent,
+        "response": np.array([[example.response]]),
+    }
+    beside = {
+        "filter 1": example.first_filter,
+        "filter 2": example.second_filter,
+        **{method: example.maps[method] for method in ("guided", "gradient")},
+    }
+    switches = {"rectified", "unpooled"}
+    figure = plt.figure(figsize=(WIDTH, 4.9))
+    rows = figure.subfigures(3, 1, height_ratios=(1, 1, 1))
+    columns = [6, 4, 4, 2.4, 1.6]
+    for part, panels, title in (
+        (rows[0], up, "up: what the network computes  →"),
+        (rows[1], down, "←  down: where the response comes from"),
+    ):
+        part.suptitle(title, fontsize=10, x=0.01, ha="left")
+        grid = part.subplots(1, 5, width_ratios=columns)
+        for axes, (name, values) in zip(grid, panels.items(), strict=True):
+            _numbers(axes, name, values, example.switches if name in switches else None)
+    rows[2].suptitle(
+        "the two filters, and the same way down with other rectifiers", fontsize=10, x=0.01, ha="left"
+    )
+    grid = rows[2].subplots(1, 4, width_ratios=[3.2, 2.4, 6, 6])
+    for axes, (name, values) in zip(grid, beside.items(), strict=True):
+        _numbers(axes, name, values)
+    panels = [*up.items(), *down.items(), *beside.items()]
+    data = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "panel": name,
+                    "row": np.repeat(np.arange(len(values)), values.shape[1]),
+                    "column": np.tile(np.arange(values.shape[1]), len(values)),
+                    "value": values.ravel(),
+                }
+            )
+            for name, values in panels
+        ],
+        ignore_index=True,
+    )
+    alt = (
+        f"Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, rectified, the maxima of its four quarters, and the one unit that "
+        f"answers {example.response:g}. Down: this response times the second filter, each number put back where its maximum stood, negative "
+        f"ones removed ({int((example.unpooled < 0).sum())} of them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided backpropagation and by the gradient, "
+        f"which differ from the first in {_unlike(example, 'guided')} and {_unlike(example, 'gradient')} of 36 pixels."
+    )
+    return figure, data, alt
+
+
+def _unlike(example: WorkedExample, method: str) -> int:
+    return int((~np.isclose(example.maps[method], example.maps["deconv"])).sum())
+
+
+def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
+    """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a bold frame."""
+    height, width = values.shape
+    limit = max(float(np.abs(values).max()), 1.0)
+    axes.set_title(title, fontsize=8, pad=3, loc="center")
+    for row in range(height):
+        for column in range(width):
+            value = float(values[row, column])
+            colour = VERMILION if value > 0 else BLUE
+            place = (column, height - 1 - row)
+            axes.add_patch(
+                Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0)
+            )
+            bold = framed is not None and bool(framed[row, column])
+            axes.add_patch(
+                Rectangle(
+                    place,
+                    1,
+                    1,
+                    fill=False,
+                    edgecolor=INK if bold else MUTED,
+                    linewidth=1.6 if bold else 0.4,
+                    zorder=3 if bold else 2,
+                )
+            )
+            text = f"{value:g}".replace("-", "−")
+            axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
+    # All arrays in one scale, whatever their size.
+    axes.set(xlim=(-0.1, max(width, 1) + 0.1), ylim=(height - MOST_CELLS - 0.1, height + 0.1), aspect="equal")
+    axes.axis("off")

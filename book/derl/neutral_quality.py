@@ -1,0 +1,550 @@
+"""How good a generated neutral face is, where the true one is known: near to it, of the same person, and without the expression.
+
+Each is asked of what costs nothing, too: the input handed back, which keeps the person and the expression, and a mean neutral face, which keeps neither.
+N pairs of an input and the true neutral picture of the same person, of H × W pixels each, all as bytes.
+
+
+Generated neutral faces beside the true ones: whose they are, which are shown, the tables and metrics.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import ndimage
+from torch import nn
+
+from book.derl.pairs import neutral_pairs
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.folds import Protocol
+from fer_lib.nets.derl import Generator
+from fer_lib.nets.evaluating import evaluating
+from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.train.batches import FaceBatches
+from fer_lib.train.predict import predict
+from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
+
+NEUTRAL = EMOTIONS[0]
+
+GENERATED, INPUT, MEAN, TRUTH = "generated", "input", "mean neutral", "true neutral"
+
+
+CANDIDATES: dict[str, str] = {
+    GENERATED: "what the generator makes of the input",
+    INPUT: "the input as it is, expression and all",
+    MEAN: "one face for all inputs: the mean of other people's neutral pictures",
+    TRUTH: "the true neutral picture, as the bound that none can pass",
+}
+"""What may stand in for the true neutral picture, by name."""
+
+MEASURES: dict[str, str] = {
+    "psnr": "peak signal-to-noise ratio against the true neutral picture, in dB",
+    "ssim": "structural similarity to the true neutral picture, 1 for an equal one",
+    "identity": "share whose nearest among all true neutral pictures is one of the same person",
+    "identity_other_take": "the same without the true neutral pictures of the input's own take",
+    "p_neutral": "probability of neutral that a plain expression network gives",
+    "p_emotion": "probability of the input's expression that it gives",
+}
+"""The columns that ``summarise_quality`` takes means of."""
+
+PEAK = 255
+
+
+WINDOW, SPREAD = 11, 1.5
+"""Pixels along each side of the Gaussian window of SSIM, and its standard deviation (Wang et al. 2004, section III-B)."""
+
+
+K1, K2 = 0.01, 0.03
+"""Constants of SSIM that keep its quotients finite: C = (K · 255)² (Wang et al. 2004, section III-B)."""
+
+
+def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean squared error); infinite where both are equal.
+
+    ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError where they are anything else.
+    """
+    _check(pictures=pictures, truth=truth)
+    error = np.square(pictures.astype(np.float64) - truth).mean(axis=(1, 2))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(PEAK**2 / error)
+
+
+def ssim(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Mean structural similarity of each picture, float64 (N,) in [-1, 1] (Wang et al. 2004, equations 13 and 17).
+
+    In a window of 11 × 11 pixels under a Gaussian of 1.5 pixels, moved over all places where it lies within the picture; ``K1`` and ``K2`` as there. The
+    authors' code halves pictures of 384 pixels and more beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError
+    where they are anything else, or smaller than the window.
+    """
+    _check(pictures=pictures, truth=truth)
+    if min(pictures.shape[1:]) < WINDOW:
+        raise DataError(
+            f"pictures of {pictures.shape[1]} × {pictures.shape[2]} pixels; SSIM needs {WINDOW} along each side"
+        )
+    one, other = pictures.astype(np.float64), truth.astype(np.float64)
+    mean_one, mean_other = _windowed(one), _windowed(other)
+    both = mean_one * mean_other
+    squares = mean_one**2 + mean_other**2
+    covariance = _windowed(one * other) - both
+    variances = _windowed(one**2) + _windowed(other**2) - squares
+    c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
+    alike = (2 * both + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    return alike.mean(axis=(1, 2))
+
+
+def _windowed(values: np.ndarray) -> np.ndarray:
+    """Means of ``values`` (N, H, W) under the Gaussian window, at all places where it lies inside."""
+    reach = WINDOW // 2
+    bell = np.exp(-0.5 * ((np.arange(WINDOW) - reach) / SPREAD) ** 2)
+    bell /= bell.sum()
+    for axis in (1, 2):
+        values = ndimage.correlate1d(values, bell, axis=axis)
+    return values[:, reach:-reach, reach:-reach]
+
+
+def rank_one(
+    pictures: np.ndarray,
+    subjects: Sequence[str],
+    gallery: np.ndarray,
+    owners: Sequence[str],
+    allowed: np.ndarray,
+) -> np.ndarray:
+    """Whether the picture of the gallery that correlates most with each picture is one of the same person: 1 or 0, float64 (N,).
+
+    ``pictures`` (N, H, W) of ``subjects`` (N,); ``gallery`` (G, H, W) of ``owners`` (G,); ``allowed`` bool (N, G): which of the gallery each picture is compared
+    with. By Pearson's correlation of the pixels, so brightness and contrast as a whole do not count. Of equally near ones the share that is
+    of the same person counts. NaN where no allowed picture is of the same person, and nothing could be found.
+    """
+    alike = _unit(pictures) @ _unit(gallery).T
+    same = np.asarray(subjects)[:, None] == np.asarray(owners)
+    alike = np.where(allowed, alike, -np.inf)
+    # Rounding must not decide between equal pictures.
+    nearest = allowed & (alike >= alike.max(axis=1, keepdims=True) - 1e-12)
+    share = (nearest & same).sum(axis=1) / np.maximum(nearest.sum(axis=1), 1)
+    return np.where((allowed & same).any(axis=1), share, np.nan)
+
+
+def _unit(pictures: np.ndarray) -> np.ndarray:
+    """(N, H·W): each picture less its mean and of length one; an even one stays zero, which correlates with nothing."""
+    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
+    flat -= flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.divide(flat, length, out=np.zeros_like(flat), where=length > 0)
+
+
+def generated_neutrals(
+    generator: nn.Module, pictures: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
+) -> np.ndarray:
+    """What ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation mode and float32: uint8 (N, H, W), rounded as they would be stored.
+
+    The generator is moved to ``device``; its mode stays as it was. Raises DataError where there is no picture.
+    """
+    if not len(pictures):
+        raise DataError("no picture to make a neutral face of")
+    made = []
+    generator.to(device)
+    with evaluating(generator):
+        for batch, _ in FaceBatches(pictures, np.zeros(len(pictures), np.int64), batch_size, device=device):
+            made.append((generator(batch).float().clamp(0, 1) * PEAK).round().byte().cpu().numpy()[:, 0])
+    return np.concatenate(made)
+
+
+def mean_face(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (H, W): the mean of ``pictures`` uint8 (N, H, W). Raises DataError where there is none."""
+    if not len(pictures):
+        raise DataError("no picture to take the mean of")
+    return pictures.mean(axis=0).round().astype(np.uint8)
+
+
+def neutral_quality(
+    generated: np.ndarray,
+    inputs: np.ndarray,
+    truth: np.ndarray,
+    table: pd.DataFrame,
+    *,
+    mean_neutral: np.ndarray,
+    classifier: nn.Module | None = None,
+    classes: Sequence[str] = (),
+    others: Mapping[str, np.ndarray] | None = None,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
+    """Every measure of every candidate for every input: one row per candidate and picture.
+
+    ``generated``, ``inputs`` and ``truth`` uint8 (N, H, W); ``table``: N rows with ``subject``, ``sequence`` and ``emotion`` of the inputs. Inputs that are neutral or their own
+    truth are left out: there is nothing to take off. ``mean_neutral`` uint8 (H, W): the ``mean_face`` of **other** people's neutral pictures. ``others``: further candidates
+    by name, such as what an untrained generator makes. ``classifier`` names ``classes``, learned from none of these people; without it, or where
+    an emotion is none of ``classes``, the probabilities are NaN.
+
+    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the ``MEASURES``, and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn
+    at random from the gallery would be of the person. The gallery is all different true neutral pictures. That of the input's own take has its
+    light, pose and background besides its person, so that even the input finds it; the second search therefore leaves out whatever is
+    the truth of the input's sequence, or of the input alone where it has none. PSNR and SSIM of the truth itself are NaN.
+
+    Raises DataError where shapes do not fit, a column is missing, somebody has no name, or nothing but neutral inputs is given; ParameterError for a further
+    candidate under a name that is taken.
+    """
+    candidates = {GENERATED: generated, INPUT: inputs}
+    if np.shape(mean_neutral) != np.shape(inputs)[1:] or getattr(mean_neutral, "dtype", None) != np.uint8:
+        raise DataError(
+            f"mean_neutral {np.shape(mean_neutral)} for pictures {np.shape(inputs)}; give uint8 (H, W), see mean_face"
+        )
+    candidates |= {MEAN: np.broadcast_to(mean_neutral, inputs.shape), TRUTH: truth}
+    taken = [name for name in others or {} if name in candidates]
+    if taken:
+        raise ParameterError(f"a candidate {taken[0]!r} is there already; give the further one another name")
+    candidates |= dict(others or {})
+    _check(**candidates)
+    about = _about(table, len(inputs))
+    expressive = (about["emotion"] != NEUTRAL).to_numpy() & (inputs != truth).any(axis=(1, 2))
+    if not expressive.any():
+        raise DataError(
+            f"all of the {len(inputs)} inputs are neutral: there is no expression to take off; give expressive ones"
+        )
+    about, truth = about[expressive], truth[expressive]
+    search = _Search(truth, about)
+    tables = []
+    for name, pictures in candidates.items():
+        pictures = pictures[expressive]
+        near = {"psnr": np.nan, "ssim": np.nan}
+        if name != TRUTH:
+            near = {"psnr": psnr(pictures, truth), "ssim": ssim(pictures, truth)}
+        left = _left_expression(pictures, about, classifier, classes, device)
+        tables.append(
+            about[["picture", "subject", "emotion"]].assign(
+                candidate=name, **near, **search.find(pictures), **left
+            )
+        )
+    found = pd.concat(tables, ignore_index=True)
+    return found[["candidate", *(column for column in found if column != "candidate")]]
+
+
+def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Means of what ``neutral_quality`` gave, with 95 % intervals that resample subjects: one row per candidate and measure.
+
+    ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the ``GENERATED`` picture less the candidate, over the inputs for which both
+    are numbers (NaN for itself); ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``, those of the pictures
+    that count. A measure that no candidate has is left out. Bounds are NaN where there is no interval. Raises
+    ParameterError for fewer than one draw.
+    """
+    if draws < 1:
+        raise ParameterError(f"draws {draws}: give the number of bootstrap draws, at least 1")
+    names = table["candidate"].unique()
+    parts = {name: table[table["candidate"] == name].set_index("picture") for name in names}
+    subjects = parts[GENERATED]["subject"].to_numpy(dtype=object).astype(str)
+    rows = []
+    for measure in MEASURES:
+        if not np.isfinite(table[measure]).any():
+            continue
+        ours = parts[GENERATED][measure].to_numpy(float)
+        for name, part in parts.items():
+            values = part[measure].to_numpy(float)
+            counts = np.isfinite(values)
+            value, low, high = _mean(values, subjects, draws, seed)
+            gain = (np.nan,) * 3 if name == GENERATED else _mean(ours - values, subjects, draws, seed)
+            row = {"candidate": name, "measure": measure, "value": value, "low": low, "high": high}
+            row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+            row |= {"n": int(counts.sum()), "undefined": int((~counts).sum())}
+            rows.append(row | {"subjects": len(np.unique(subjects[counts]))})
+    return pd.DataFrame(rows)
+
+
+def _mean(values: np.ndarray, subjects: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
+    counts = np.isfinite(values)
+    if not counts.any():
+        return np.nan, np.nan, np.nan
+    sums = cluster_sums(np.stack([values[counts], np.ones(counts.sum())], axis=1), subjects[counts])
+    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
+    bounds = (np.nan if bound is None else bound for bound in (interval.low, interval.high))
+    return float(values[counts].mean()), *bounds
+
+
+class _Search:
+    """Looks for people among all different true neutral pictures of the inputs ``about``."""
+
+    def __init__(self, truth: np.ndarray, about: pd.DataFrame) -> None:
+        flat = truth.reshape(len(truth), -1)
+        _, first, whose = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+        self.subjects = about["subject"].to_numpy()
+        self.gallery, self.owners = truth[first], self.subjects[first]
+        everything = np.ones((len(truth), len(first)), bool)
+        takes = about["take"].to_numpy()
+        own_take = np.zeros((takes.max() + 1, len(first)), bool)
+        own_take[takes, whose] = True
+        self.allowed = {"identity": everything, "identity_other_take": ~own_take[takes]}
+
+    def find(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Both identities of ``pictures``, and what chance would find."""
+        same = self.subjects[:, None] == self.owners
+        found = {}
+        for name, allowed in self.allowed.items():
+            found[name] = rank_one(pictures, self.subjects, self.gallery, self.owners, allowed)
+            chance = (allowed & same).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1)
+            found[f"{name}_chance"] = np.where(np.isnan(found[name]), np.nan, chance)
+        return found
+
+
+def _left_expression(
+    pictures: np.ndarray,
+    about: pd.DataFrame,
+    classifier: nn.Module | None,
+    classes: Sequence[str],
+    device: torch.device | str,
+) -> dict[str, object]:
+    if classifier is None:
+        return {"p_neutral": np.nan, "p_emotion": np.nan}
+    # One face for all inputs, or the truth of several, is asked about once.
+    _, first, places = np.unique(
+        pictures.reshape(len(pictures), -1), axis=0, return_index=True, return_inverse=True
+    )
+    columns = about[["subject", "sequence", "emotion"]].iloc[first].assign(dataset="", frame=0, split="test")
+    said = predict(classifier, FaceSet("candidates", pictures[first], columns), device=device)[places]
+    if said.shape[1] != len(classes):
+        raise ParameterError(
+            f"{len(classes)} classes for a classifier with {said.shape[1]} outputs; give those that it was trained for"
+        )
+    # A column more, for emotions that the network does not know.
+    said = np.column_stack([said, np.full(len(said), np.nan)]).astype(np.float64)
+    known = pd.Index(classes)
+    of_emotion = known.get_indexer(about["emotion"])
+    return {
+        "p_neutral": said[:, known.get_indexer([NEUTRAL])[0]],
+        "p_emotion": said[np.arange(len(said)), of_emotion],
+    }
+
+
+def _about(table: pd.DataFrame, pictures: int) -> pd.DataFrame:
+    needed = ("subject", "sequence", "emotion")
+    missing = [column for column in needed if column not in table]
+    if missing or len(table) != pictures:
+        what = f"no column {missing[0]!r}" if missing else f"{len(table)} rows"
+        raise DataError(
+            f"a table with {what} for {pictures} inputs; give a row per input with {', '.join(needed)}"
+        )
+    about = table[list(needed)].reset_index(drop=True).astype("str")
+    unnamed = np.flatnonzero(about["subject"] == "")
+    if len(unnamed):
+        raise DataError(
+            f"input {unnamed[0]} has no subject; a neutral picture can only be of somebody who is named"
+        )
+    about["picture"] = np.arange(len(about))
+    alone = about["sequence"].where(about["sequence"] != "", "picture " + about["picture"].astype("str"))
+    return about.assign(take=pd.MultiIndex.from_arrays([about["subject"], alone]).factorize()[0])
+
+
+def _check(**pictures: np.ndarray) -> None:
+    first = next(iter(pictures.values()))
+    for name, given in pictures.items():
+        given_shape, dtype = np.shape(given), getattr(given, "dtype", None)
+        if dtype != np.uint8 or len(given_shape) != 3 or given_shape != np.shape(first):
+            raise DataError(
+                f"{name}: {dtype} {given_shape}; expected uint8 {np.shape(first)} or (N, H, W), of all alike"
+            )
+
+
+OTHERS = "generator of others' neutrals"
+"""The generator that was taught other people's neutral faces, as a further candidate."""
+
+JUDGED_BY_A_NETWORK = ("p_neutral", "p_emotion")
+
+_SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
+
+
+@dataclass(frozen=True, eq=False)
+class KnownNeutrals:
+    """Expressive pictures of labelled ``faces`` whose people are shown at rest as well: ``inputs`` and ``targets`` int64 (P,), rows of ``faces``.
+
+    ``same_sequence`` bool (P,): whether both pictures are of one sequence. ``about``: whose they are, in a sentence. ``own``: whether they are the
+    chapter's own faces.
+    """
+
+    faces: FaceSet
+    inputs: np.ndarray
+    targets: np.ndarray
+    same_sequence: np.ndarray
+    about: str
+    own: bool
+
+    @property
+    def pictures(self) -> np.ndarray:
+        return self.faces.gather(self.inputs)
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.faces.gather(self.targets)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The inputs' rows of the faces' table."""
+        return self.faces.table.iloc[self.inputs].reset_index(drop=True)
+
+    def apexes(self) -> np.ndarray:
+        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the set says when it is, else the last; a picture of no sequence stands for itself."""
+        table = self.table
+        alone = "picture " + pd.Series(self.inputs.astype(str))
+        named = table["sequence"].where(table["sequence"].ne(""), alone)
+        away = (table["frame"] - table["apex"]).abs() if "apex" in table else -table["frame"]
+        order = away.astype(float).argsort(kind="stable")
+        first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
+        return np.sort(first.index[first].to_numpy(np.int64))
+
+    def select(self, keep: np.ndarray) -> "KnownNeutrals":
+        """The pairs where the mask ``keep`` is true, or at its indices."""
+        parts = (part[keep] for part in (self.inputs, self.targets, self.same_sequence))
+        return KnownNeutrals(self.faces, *parts, self.about, self.own)
+
+
+def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutrals:
+    """The expressive pictures of ``faces`` (labelled ones) with the true neutral face of the same person; where it has none, those of the rendered set ``beside``.
+
+    Raises DataError where neither has any.
+    """
+    try:
+        pairs = neutral_pairs(faces)
+    except DataError as fault:
+        if beside is None:
+            raise
+        found = known_neutrals(beside.labelled())
+        why = str(fault).partition(";")[0]
+        about = f"{why}. So neutral faces are compared on rendered ones. {found.about}"
+        return KnownNeutrals(
+            found.faces, found.inputs, found.targets, found.same_sequence, _sentence(about), False
+        )
+    expressive = pairs.inputs != pairs.targets
+    own = pairs.same_sequence[expressive]
+    people = len(np.unique(pairs.subjects[expressive]))
+    about = f"{expressive.sum():,} expressive pictures of {people} people of {faces.name} have a true neutral one, {own.sum():,} of them in the same sequence."
+    if pairs.left_out:
+        some = ", ".join(list(pairs.left_out)[:3]) + (", …" if len(pairs.left_out) > 3 else "")
+        lost = sum(pairs.left_out.values())
+        about += f" Without a neutral picture, and left out: {len(pairs.left_out)} people ({some}) with {lost:,} pictures."
+    return KnownNeutrals(faces, pairs.inputs[expressive], pairs.targets[expressive], own, about, True)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
+    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the order of the face set."""
+    table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
+    chosen: list[int] = []
+    shown: list[str] = []
+    seen: set[str] = set()
+    for _ in range(count):
+        left = table[~table["subject"].isin(seen)]
+        if left.empty:
+            break
+        times = left["emotion"].map(lambda emotion: shown.count(emotion))
+        row = left[times.eq(times.min())].iloc[0]
+        chosen.append(int(row["place"]))
+        shown.append(row["emotion"])
+        seen.add(row["subject"])
+    return known.select(np.array(chosen))
+
+
+def quality(
+    known: KnownNeutrals,
+    generators: Mapping[str, Generator],
+    neutrals: np.ndarray,
+    judge: nn.Module,
+    protocol: Protocol,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
+    """All measures of all candidates for the true neutral face, as ``derl.neutral_quality.summarise_quality`` has them.
+
+    ``generators``: ``trained``, and ``shuffled`` where there is one. ``neutrals`` uint8 (P, H, W): of other people, whose mean is a candidate. ``judge``: a network that names the
+    classes of ``protocol`` and was taught on its first fold: of the chapter's own faces it is asked only about the people whom that fold tests.
+    """
+
+    def measured(part: KnownNeutrals, classifier: nn.Module | None) -> pd.DataFrame:
+        inputs = part.pictures
+        made = {
+            name: generated_neutrals(generator, inputs, device=device)
+            for name, generator in generators.items()
+        }
+        found = neutral_quality(
+            made["trained"],
+            inputs,
+            part.truth,
+            part.table,
+            mean_neutral=mean_face(neutrals),
+            classifier=classifier,
+            classes=protocol.classes if classifier is not None else (),
+            others={OTHERS: made["shuffled"]} if "shuffled" in made else None,
+            device=device,
+        )
+        return summarise_quality(found, draws=draws, seed=seed)
+
+    tables = [measured(known, None)]
+    strangers = known
+    if known.own:
+        strangers = known.select(np.isin(known.inputs, protocol.folds[0].test))
+    if len(strangers.inputs):
+        judged = measured(strangers, judge)
+        tables.append(judged[judged["measure"].isin(JUDGED_BY_A_NETWORK)])
+    return pd.concat(tables, ignore_index=True)
+
+
+def quality_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row per candidate for the page, one column per measure, with intervals as text."""
+    rows = {}
+    for row in summary.itertuples():
+        share = row.measure not in ("psnr", "ssim")
+        scale, digits = (100, 0) if share else (1, 1 if row.measure == "psnr" else 3)
+        name = _HEADS[row.measure]
+        if np.isnan(row.value):
+            continue
+        text = f"{scale * row.value:.{digits}f}"
+        if not np.isnan(row.low):
+            text += f" ({scale * row.low:.{digits}f}–{scale * row.high:.{digits}f})"
+        rows.setdefault(row.candidate, {})[name] = text
+    heads = [_HEADS[measure] for measure in MEASURES if measure in set(summary["measure"])]
+    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=heads).rename_axis("candidate")
+
+
+_HEADS = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "identity": "same person found (%)",
+    "identity_other_take": "same person found, other takes (%)",
+    "p_neutral": "called neutral (%)",
+    "p_emotion": "called the input's expression (%)",
+}
+
+
+def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
+    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and ``<measure>_over_<candidate>``, the generated picture less a candidate, of input and mean face."""
+    found = {}
+    for row in summary.itertuples():
+        unit = "" if row.measure in ("psnr", "ssim") else "share"
+        tolerance = 2.0 if row.measure == "psnr" else 0.15
+        settings = {"n": row.n, "tolerance": tolerance}
+        if not np.isnan(row.value):
+            found[f"{_SLUGS[row.candidate]}_{row.measure}"] = _metric(
+                row.value, row.low, row.high, row.subjects, unit=unit, **settings
+            )
+        if row.candidate in (INPUT, MEAN) and not np.isnan(row.gain):
+            found[f"{row.measure}_over_{_SLUGS[row.candidate]}"] = _metric(
+                row.gain, row.gain_low, row.gain_high, row.subjects, **settings
+            )
+    return found
+
+
+def _metric(value: float, low: float, high: float, subjects: int, **settings: object) -> Estimate:
+    if np.isnan(low):
+        return Estimate(value, interval="none: every draw gives the same value", **settings)
+    how = f"95 % percentile bootstrap over {subjects} subjects"
+    return Estimate(value, min(low, value), max(high, value), interval=how, **settings)
+
+
+def candidate_names(summary: pd.DataFrame) -> pd.DataFrame:
+    """What each candidate is: ``candidate`` and ``what it is``."""
+    about = CANDIDATES | {OTHERS: "what a generator makes that was taught other people's neutral faces"}
+    names = list(dict.fromkeys(summary["candidate"]))
+    return pd.DataFrame({"candidate": names, "what it is": [about[name] for name in names]})

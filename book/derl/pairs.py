@@ -1,0 +1,188 @@
+"""Pairs of an expressive picture and a neutral one of the same person, for networks that take an expression off a face."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
+from ferbook.errors import DataError, ParameterError
+from synthetic_faces.domains import Domain, domain_named
+from synthetic_faces.expressions import draw_expression
+from synthetic_faces.facs import resolve_alternatives
+from synthetic_faces.sequences import person_number
+from synthetic_faces.staged import Script, staged_faces
+
+NEUTRAL = EMOTIONS[0]
+
+FIRST = 300_000
+"""Number of the first person that is rendered to order here: in no face set, and in none of the other pictures to order."""
+
+MOST_PEOPLE = 10_000
+
+# First word of the seeds of expressions, beside those of people, sequences, takes, contexts, shots and factors.
+_EXPRESSION = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """P pictures of a face set, each with a neutral picture of the same person; a neutral picture has itself.
+
+    ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``subjects`` (P,): text. ``same_sequence`` bool (P,):
+    whether the neutral picture is of the input's own sequence. ``left_out``: the people without a neutral picture, and how many pictures of
+    theirs have no pair; under the empty name the pictures of unnamed people.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    subjects: np.ndarray
+    same_sequence: np.ndarray
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def neutral_pairs(faces: FaceSet) -> Pairs:
+    """Every picture of ``faces`` that carries an emotion or action units, with a neutral one of the same person.
+
+    The neutral picture is one of the same sequence, the nearest in frames (of two the earlier), else the person's first one in the order
+    of sequence and frame. What counts as neutral, says ``is_neutral``. People without one are named and counted in ``left_out``.
+
+    Raises DataError where the set names nobody, and where no person has a neutral picture.
+    """
+    table = faces.table
+    neutral, described = is_neutral(faces), (table["emotion"] != UNLABELLED).to_numpy() | _is_coded(faces)
+    named = (table["subject"] != "").to_numpy()
+    if not named.any():
+        raise DataError(
+            f"face set {faces.name!r} does not say who is shown, so no neutral picture of the same person can be found; "
+            "choose a set with subjects"
+        )
+    ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
+    ordered = ordered[(neutral & named)[ordered.index]]
+    in_sequence = {
+        key: (part.index.to_numpy(), part["frame"].to_numpy())
+        for key, part in ordered.groupby(["subject", "sequence"], sort=False)
+    }
+    first = ordered.reset_index().groupby("subject", sort=False)["index"].first().to_dict()
+    inputs, targets, same = [], [], []
+    left_out: dict[str, int] = {}
+    columns = (table[name].tolist() for name in ("subject", "sequence", "frame"))
+    for row, (subject, sequence, frame) in enumerate(zip(*columns, strict=True)):
+        if not described[row]:
+            continue
+        if subject not in first:
+            left_out[subject] = left_out.get(subject, 0) + 1
+            continue
+        rows, frames = in_sequence.get((subject, sequence), (None, None))
+        inputs.append(row)
+        same.append(rows is not None)
+        if neutral[row]:
+            targets.append(row)
+        else:
+            targets.append(first[subject] if rows is None else rows[np.abs(frames - frame).argmin()])
+    if not inputs:
+        raise DataError(
+            f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or without any coded action unit; "
+            "choose a set that has one of them"
+        )
+    subjects = table["subject"].to_numpy(dtype=object)[inputs]
+    return Pairs(np.array(inputs, np.int64), np.array(targets, np.int64), subjects, np.array(same), left_out)
+
+
+def is_neutral(faces: FaceSet) -> np.ndarray:
+    """bool (N,): which pictures of ``faces`` show a face at rest.
+
+    Those with the label neutral; of a set without that label the frame at a clip's onset, before the movement begins; and of
+    pictures without an emotion those on which some action units were coded and none was shown.
+    """
+    table = faces.table
+    emotions = table["emotion"]
+    neutral = (emotions == NEUTRAL).to_numpy()
+    if not neutral.any() and "onset" in table:
+        neutral = (table["frame"] == table["onset"]).to_numpy(bool)
+    shown = (table[list(faces.aus)] > 0).any(axis=1).to_numpy(bool)
+    return neutral | ((emotions == UNLABELLED).to_numpy() & _is_coded(faces) & ~shown)
+
+
+def _is_coded(faces: FaceSet) -> np.ndarray:
+    return faces.table[list(faces.aus)].notna().any(axis=1).to_numpy(bool)
+
+
+def others_targets(subjects: np.ndarray, seed: int = 0) -> np.ndarray:
+    """int64 (P,): for each of P pairs the index of another person's pair, drawn evenly among all of them.
+
+    A generator that is trained on these targets in the place of its own ones learns from faces of the same kind, but cannot learn to
+    keep the person. ``subjects`` (P,): who is shown. Raises DataError where all pairs are of one person.
+    """
+    _, codes, counts = np.unique(np.asarray(subjects).astype(str), return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        raise DataError("all pairs are of one person: there is no other one's neutral picture to give")
+    by_person = np.argsort(codes, kind="stable")
+    before = (np.cumsum(counts) - counts)[codes]
+    drawn = np.random.default_rng(seed).integers(len(codes) - counts[codes])
+    # Counted over everybody else: whoever comes after the person is further on by the person's own pairs.
+    return by_person[np.where(drawn < before, drawn, drawn + counts[codes])]
+
+
+def expression_pairs(
+    people: int = 60,
+    size: int = 48,
+    seed: int = 0,
+    domain: str = "lab",
+    *,
+    expressions: int = 8,
+    takes: int = 4,
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Expressive and neutral pictures of people who are in no face set, uint8 (P, ``size``, ``size``) each, and a table of P rows; cached.
+
+    Each of ``people`` persons of the synthetic ``domain`` shows ``expressions`` emotions, drawn as the domain draws them, in ``takes`` takes of their
+    own head pose, light, background and noise, and once in each take the neutral face. The neutral picture of the same take is
+    the target, so that a pair differs by the expression and in nothing else; a neutral picture has itself. So P is ``people`` ·
+    (``expressions`` + ``takes``), and ``people`` · that many pictures are rendered. As in sequences of the domain a person's neutral face, which may
+    show a weak action unit, stays under the expression. Nobody shows an emotion again before all others.
+
+    ``table``: ``subject``, ``sequence`` (the take), ``emotion``, and the intensities ``AU1`` … of the input. Raises ParameterError for numbers out of range
+    and an unknown domain, DataError where anny or warp-lang is missing.
+    """
+    own = domain_named(domain)
+    limits = {
+        "people": (people, MOST_PEOPLE),
+        "expressions": (expressions, 1000),
+        "takes": (takes, expressions),
+    }
+    for name, (value, most) in limits.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise ParameterError(f"{name} {value!r}: give a whole number from 1 to {most:,}")
+    shown = [_performance(own, seed, FIRST + person, expressions, takes) for person in range(people)]
+    emotions = [emotion for plan in shown for _, emotion, _ in plan]
+    number = np.array([take for plan in shown for take, _, _ in plan])
+    intensities = np.stack([units for plan in shown for _, _, units in plan])
+    script = Script(np.repeat(FIRST + np.arange(people), expressions + takes), number, intensities)
+    faces = staged_faces(script, domain=domain, size=size, seed=seed)
+    table = faces.table[["subject", "sequence", *faces.aus]].assign(emotion=emotions)
+    sequences = table["sequence"].to_numpy()
+    # A take begins with its neutral picture.
+    starts, take_of = np.unique(sequences, return_index=True, return_inverse=True)[1:]
+    return faces.pixels, faces.pixels[starts[take_of]], table
+
+
+def _performance(
+    domain: Domain, seed: int, person: int, expressions: int, takes: int
+) -> list[tuple[int, str, np.ndarray]]:
+    """Take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, take by take, the neutral one first."""
+    rng = np.random.default_rng((_EXPRESSION, seed, person_number(domain, person)))
+    emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL]
+    order = [
+        str(emotion) for _ in range(-(-expressions // len(emotions))) for emotion in rng.permutation(emotions)
+    ]
+    pictures = []
+    for take, own in enumerate(np.array_split(np.array(order[:expressions]), takes)):
+        rest = draw_expression(NEUTRAL, rng, domain.spread).intensities
+        pictures.append((take, NEUTRAL, rest))
+        for emotion in own.tolist():
+            apex = draw_expression(emotion, rng, domain.spread).intensities
+            pictures.append((take, emotion, resolve_alternatives(np.maximum(rest, apex))))
+    return pictures

@@ -1,0 +1,505 @@
+"""Where is the expression? What a generator's layers do differently when a face moves, brought to the picture, beside the skin that has moved.
+
+De-expression residue learning (Yang, Ciftci and Yin 2018) says that what a generator takes off a face stays in its layer pairs. A map
+of it must not show the person, whom the layers hold too. Channels of encoder and decoder cannot be subtracted one from the other: without skip
+connections nothing makes the k-th filter of the one see what the k-th of the other sees. Compared are therefore the same channels for two
+pictures, one with the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
+
+
+Where a generator's layers answer to the expression, and which action units they keep: what is asked, tables and metrics.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from book.derl.neutral_quality import KnownNeutrals, examples, known_neutrals
+from fer_lib.aus.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED
+from fer_lib.aus.heads import MACRO
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.look.localisation import scores, summarise
+from fer_lib.look.placement import area_share, energy_share
+from fer_lib.look.regions import region_aus, regions_of
+from fer_lib.nets.derl import Generator
+from fer_lib.nets.evaluating import evaluating
+from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.train.batches import FaceBatches
+from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
+
+Side = Literal["both", "encoder", "decoder"]
+
+PIXELS = "pixels"
+"""Name of the map that no layer has: the difference of the two pictures, the plain rival of the residue."""
+
+SHOWN, NOT_SHOWN = "shown", "not shown"
+"""The skin that the action units of a picture move, and the rest of the skin that the set's other action units would move."""
+
+KINDS: dict[str, str] = {
+    "ours": "the map itself in the skin that the picture's action units move",
+    "not_shown": "the map in the skin of action units that the picture does not show",
+    "other_expression": "the map of a picture with another expression, in this picture's skin",
+    "edges": "the picture's edges",
+    "centre": "a bell in the middle",
+    "random": "noise",
+}
+"""The maps and their controls, by name, see ``look.controls``."""
+
+_RENAMED = {"wrong_au": "not_shown", "other_filter": "other_expression"}
+
+FEWEST_SUBJECTS = 8
+"""An action unit is located only where so many people show it, and as many are seen without it."""
+
+OPENING = 1 / 8
+"""Half of the widest opening that counts as part of the skin around it, as a share of the picture's height.
+
+Masks are of skin, but a picture changes most where lids and lips open, and what then shows is no skin. Without the openings, on ``lab`` at 48 pixels
+the plain difference of the pictures has less of its energy in the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not.
+"""
+
+AT_ONCE = 128
+"""Pictures whose masks of all action units are in memory at a time."""
+
+
+def residue_maps(
+    generator: Generator,
+    pictures: np.ndarray,
+    neutrals: np.ndarray,
+    *,
+    side: Side = "both",
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+) -> dict[str, np.ndarray]:
+    """How much each layer pair changes between ``pictures`` and ``neutrals`` of the same people, place by place: by name float32 (N, H, W), 0 or more.
+
+    ``pictures`` and ``neutrals`` uint8 (N, H, W), best of one take, or head pose and light are mapped as well; where no neutral picture is known, what the
+    ``generator`` makes of the picture may stand for it. At each place the root mean square over the channels of the change, each channel in units of its standard
+    deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A channel that is the same everywhere counts for
+    nothing. ``side``: the maps of the encoder, of the decoder, or of both, as the residue has them; the decoder of a generator that
+    took the expression off altogether would no longer change. Enlarged bilinearly to the picture, pixels in their places, so maps of small layers
+    are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute difference of the pictures, in [0, 1].
+
+    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError where pictures and neutrals do not fit each other
+    or there are none; ParameterError for another ``side`` and as the generator does.
+    """
+    if side not in get_args(Side):
+        raise ParameterError(f"side {side!r}: give {', '.join(get_args(Side))}")
+    if pictures.shape != neutrals.shape or pictures.ndim != 3 or not len(pictures):
+        raise DataError(
+            f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at least one"
+        )
+    generator.to(device)
+    with evaluating(generator):
+        scales = _scales(chain(*_both(generator, pictures, neutrals, side, batch_size, device)))
+        found: dict[str, list[np.ndarray]] = {}
+        pairs = _both(generator, pictures, neutrals, side, batch_size, device)
+        for one, other in zip(*pairs, strict=True):
+            for name, maps in one.items():
+                change = ((maps - other[name]) / scales[name]).square().mean(dim=1, keepdim=True).sqrt()
+                enlarged = F.interpolate(change, pictures.shape[1:], mode="bilinear", align_corners=False)
+                found.setdefault(name, []).append(enlarged[:, 0].cpu().numpy())
+    maps = {name: np.concatenate(parts) for name, parts in found.items()}
+    return maps | {PIXELS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
+
+
+def changes_by_side(
+    generator: Generator,
+    pictures: np.ndarray,
+    neutrals: np.ndarray,
+    subjects: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
+    """How much each pair's encoder layer changes with the expression, and how much of it its decoder layer still does: one row per pair.
+
+    ``pictures`` and ``neutrals`` uint8 (N, H, W) as for ``residue_maps``, of ``subjects`` (N,). ``layer``; ``encoder`` and ``decoder``, the mean of the maps of that side, in
+    standard deviations of its channels; ``ratio`` = decoder / encoder with ``low`` and ``high`` from a bootstrap over subjects (NaN where there is none). A
+    decoder that makes the same neutral face of both pictures has 0; one that hands the expression on has about 1. Raises as ``residue_maps``, and DataError
+    where there are not as many subjects as pictures.
+    """
+    means = {}
+    for side in ("encoder", "decoder"):
+        maps = residue_maps(generator, pictures, neutrals, side=side, device=device)
+        means[side] = {layer: its.mean(axis=(1, 2)) for layer, its in maps.items() if layer != PIXELS}
+    rows = []
+    for layer in means["encoder"]:
+        encoder, decoder = (means[side][layer].astype(float) for side in ("encoder", "decoder"))
+        sums = cluster_sums(np.stack([decoder, encoder], axis=1), subjects)
+        interval = bootstrap_interval(_ratio, sums, draws=draws, seed=seed)
+        low, high = (np.nan if end is None else end for end in (interval.low, interval.high))
+        row = {"layer": layer, "encoder": encoder.mean(), "decoder": decoder.mean()}
+        rows.append(row | {"ratio": _ratio(sums.sum(axis=0)[None])[0], "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def _ratio(totals: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return totals[:, 0] / totals[:, 1]
+
+
+def locate_residues(
+    maps: Mapping[str, np.ndarray],
+    faces: FaceSet,
+    rows: np.ndarray,
+    *,
+    present_from: float = 0.0,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How well the maps of each layer find the skin that the expression moves, beside every control: one row per layer, measure and kind.
+
+    ``maps``: by layer (N, H, W), as ``residue_maps`` gives them; ``rows`` (N,): the pictures of ``faces`` that they are of. The region of a picture is all skin
+    that its action units with an intensity above ``present_from`` move (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One picture per sequence will do: frames of one are alike.
+
+    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind`` (``KINDS``), and ``value`` to ``subjects`` as in ``look.localisation.summarise``; the share of two
+    regions of unequal size is compared by the measure ``concentration``. Pictures that show no action unit are left out.
+
+    Raises DataError where a map's shape does not fit, ``faces`` has no action units or regions, no picture shows one, or fewer than two people do.
+    """
+    coded = _intensities(faces, rows, maps)
+    shown = coded > present_from
+    keep = np.flatnonzero(shown.any(axis=1).to_numpy())
+    if not len(keep):
+        raise DataError(
+            f"face set {faces.name!r}: none of the {len(rows)} pictures shows an action unit above {present_from}"
+        )
+    regions = np.empty((len(keep), 2, *faces.size), bool)
+    for own, skin in _skin(faces, np.asarray(rows)[keep], tuple(coded)):
+        visible = shown.to_numpy()[keep][own, :, None, None]
+        moved = _closed((skin & visible).any(axis=1))
+        regions[own] = np.stack([moved, _closed(skin.any(axis=1)) & ~moved], axis=1)
+    chosen = faces.select(np.asarray(rows)[keep])
+    expressions = pd.factorize(chosen.table["emotion"])[0]
+    subjects = _named(chosen)
+    tables = []
+    for layer, its in maps.items():
+        scored = scores(
+            its[keep],
+            regions,
+            (SHOWN, NOT_SHOWN),
+            [SHOWN] * len(keep),
+            subjects,
+            expressions,
+            chosen.pixels,
+            seed=seed,
+        )
+        summary = summarise(scored, draws=draws, seed=seed)
+        tables.append(summary.assign(layer=layer, kind=summary["kind"].replace(_RENAMED)))
+    return _layer_first(pd.concat(tables, ignore_index=True))
+
+
+def locate_units(
+    maps: Mapping[str, np.ndarray],
+    faces: FaceSet,
+    rows: np.ndarray,
+    *,
+    present_from: float = 0.0,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Whether the maps of each layer have more energy in an action unit's skin when it is shown than when it is not: one row per layer and AU.
+
+    Arguments as ``locate_residues``. ``layer``, ``au``; ``shown`` and ``not_shown``, the mean share of the map's energy in the unit's region of pictures that show it and of
+    those coded without it; ``area``, the mean share of the picture that the region covers; ``gain`` = shown less not shown, with ``low`` and ``high``
+    from a bootstrap over subjects (NaN where there is none); ``n_shown``, ``n_not_shown``, pictures; ``subjects``, who show it. The other pictures tell what the
+    map has there anyway, but not which of several units that are shown together it answers to; and shares add up to one, so a unit that comes with
+    large movements elsewhere may have less of the energy when it is shown.
+
+    AUs that fewer than ``FEWEST_SUBJECTS`` people show, or are seen without, are left out. Raises as ``locate_residues``, and DataError where
+    all are left out.
+    """
+    coded = _intensities(faces, rows, maps)
+    subjects = _named(faces.select(rows))
+    present = np.where(coded.isna(), np.nan, coded > present_from)
+    people = [[len(np.unique(subjects[column == state])) for state in (1, 0)] for column in present.T]
+    kept = [a for a, counts in enumerate(people) if min(counts) >= FEWEST_SUBJECTS]
+    if not kept:
+        raise DataError(
+            f"face set {faces.name!r}: no action unit is shown by {FEWEST_SUBJECTS} people and seen without by as many; take more pictures"
+        )
+    aus = [list(coded)[a] for a in kept]
+    shares = {layer: np.empty((len(rows), len(aus))) for layer in maps}
+    covered = np.empty((len(rows), len(aus)))
+    for own, skin in _skin(faces, np.asarray(rows), aus):
+        skin = _closed(skin)
+        covered[own] = area_share(skin)
+        for layer, its in maps.items():
+            shares[layer][own] = energy_share(its[own], skin)
+    areas = np.ma.masked_invalid(covered).mean(axis=0).filled(np.nan)
+    found = []
+    for layer, share in shares.items():
+        for column, (a, au) in enumerate(zip(kept, aus, strict=True)):
+            values, state = share[:, column], present[:, a]
+            sides = [(state == side) & np.isfinite(values) for side in (1, 0)]
+            means = [values[side].mean() if side.any() else np.nan for side in sides]
+            sums = np.stack(
+                [part for side in sides for part in (np.where(side, values, 0), side)], axis=1
+            ).astype(float)
+            interval = bootstrap_interval(_difference, cluster_sums(sums, subjects), draws=draws, seed=seed)
+            low, high = (np.nan if end is None else end for end in (interval.low, interval.high))
+            row = {"layer": layer, "au": au, "shown": means[0], "not_shown": means[1]}
+            row |= {"area": areas[column], "gain": means[0] - means[1], "low": low, "high": high}
+            row |= {"n_shown": int(sides[0].sum()), "n_not_shown": int(sides[1].sum())}
+            found.append(row | {"subjects": people[a][0]})
+    return pd.DataFrame(found)
+
+
+def _difference(totals: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]
+
+
+def _both(
+    generator: Generator, pictures: np.ndarray, neutrals: np.ndarray, *further: object
+) -> tuple[Iterator[dict[str, torch.Tensor]], Iterator[dict[str, torch.Tensor]]]:
+    return _layers(generator, pictures, *further), _layers(generator, neutrals, *further)
+
+
+def _layers(
+    generator: Generator, pictures: np.ndarray, side: Side, batch_size: int, device: torch.device | str
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Batch by batch the maps (B, C, h, w) of each pair, of the ``side`` asked for."""
+    for batch, _ in FaceBatches(pictures, np.zeros(len(pictures), np.int64), batch_size, device=device):
+        pairs = generator.maps(batch)[1]
+        if side == "both":
+            yield {name: torch.cat(pair, dim=1) for name, pair in pairs.items()}
+        else:
+            yield {name: pair[get_args(Side).index(side) - 1] for name, pair in pairs.items()}
+
+
+def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """By pair (1, C, 1, 1): the standard deviation of each channel over pictures and places; infinite where it does not vary."""
+    totals: dict[str, torch.Tensor] = {}
+    counts: dict[str, int] = {}
+    for batch in batches:
+        for name, maps in batch.items():
+            exact = maps.double()
+            sums = torch.stack([exact.sum(dim=(0, 2, 3)), exact.square().sum(dim=(0, 2, 3))])
+            totals[name] = totals.get(name, 0) + sums
+            counts[name] = counts.get(name, 0) + maps[:, 0].numel()
+    scales = {}
+    for name, (total, squares) in totals.items():
+        mean = total / counts[name]
+        variance = squares / counts[name] - mean**2
+        varies = variance > 1e-10 * mean**2
+        scale = torch.where(varies, variance.clamp(min=0).sqrt(), torch.inf)
+        scales[name] = scale.float()[None, :, None, None]
+    return scales
+
+
+def _intensities(faces: FaceSet, rows: np.ndarray, maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The intensities of the AUs that have regions, of the pictures ``rows``."""
+    for layer, its in maps.items():
+        if np.shape(its) != (len(rows), *faces.size):
+            raise DataError(
+                f"map {layer!r}: {np.shape(its)}; expected {(len(rows), *faces.size)}, one per row"
+            )
+    aus = [au for au in region_aus(faces) if au in faces.aus]
+    if not aus:
+        raise DataError(
+            f"face set {faces.name!r} has no action units with regions; take a synthetic set, or a real one with AU codes and landmarks, such as ckplus"
+        )
+    return faces.table[aus].iloc[rows].astype(float).reset_index(drop=True)
+
+
+def _skin(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Part by part the places in ``rows`` and the regions bool (n, A, H, W): all at once would fill the memory."""
+    for start in range(0, len(rows), AT_ONCE):
+        own = np.arange(start, min(start + AT_ONCE, len(rows)))
+        yield own, regions_of(faces, rows[own], aus)
+
+
+def _closed(regions: np.ndarray) -> np.ndarray:
+    """``regions`` bool (..., H, W) with the openings that they surround: the morphological closing by a disc."""
+    height, width = regions.shape[-2:]
+    radius = max(1, round(OPENING * height))
+    reach = np.arange(-radius, radius + 1)
+    disc = (np.hypot(reach[:, None], reach) <= radius).astype(np.uint8)
+    closed = np.empty_like(regions)
+    for index in np.ndindex(regions.shape[:-2]):
+        # With room around it, or the picture's edge would surround things too.
+        padded = np.pad(regions[index].view(np.uint8), radius)
+        filled = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)
+        closed[index] = filled[radius : radius + height, radius : radius + width]
+    return closed
+
+
+def _named(faces: FaceSet) -> np.ndarray:
+    """(N,) text: who is shown; a picture of nobody named stands for itself."""
+    names = faces.table["subject"]
+    return names.where(names != "", "picture " + names.index.astype("str")).to_numpy(object).astype(str)
+
+
+def _layer_first(table: pd.DataFrame) -> pd.DataFrame:
+    return table[["layer", *(column for column in table if column != "layer")]]
+
+
+UNLEARNED = "untrained"
+"""The kind of the maps of a generator with its first weights, beside ``derl.places.KINDS``."""
+
+MOST_SEQUENCES = 300
+"""Sequences of which a picture is located: more hardly narrow the intervals, and masks are slow to read."""
+
+_SHORT = {FROZEN: "trained", UNTRAINED: "untrained", HOG: "hog", EMOTION: "emotion"}
+
+
+def has_places(faces: FaceSet) -> bool:
+    """Whether it is known of ``faces`` which action units are shown, and where on the face they act."""
+    return any(au in faces.aus and faces.table[au].gt(0).any() for au in region_aus(faces))
+
+
+def known_places(known: KnownNeutrals, beside: FaceSet | None) -> tuple[KnownNeutrals, str]:
+    """``known`` where its faces have action units and places, else the rendered faces ``beside``; and whose they are, in a sentence. Raises DataError where neither has them."""
+    if has_places(known.faces):
+        return known, f"Pictures and action units are those of {known.faces.name}."
+    if beside is None:
+        raise DataError(f"face set {known.faces.name!r} has no action units whose places are known")
+    rendered = known_neutrals(beside.labelled())
+    return (
+        rendered,
+        f"Nobody coded action units in {known.faces.name}. The same generator is asked about the rendered faces of {beside.name}, whose units are known.",
+    )
+
+
+def one_per_sequence(known: KnownNeutrals, seed: int = 0) -> KnownNeutrals:
+    """The pair of the apex of each sequence in which the neutral picture is of the same sequence, ``MOST_SEQUENCES`` at most, drawn at random; of sets without such sequences those of all."""
+    apexes = known.apexes()
+    kept = apexes[known.same_sequence[apexes]]
+    kept = kept if len(kept) else apexes
+    if len(kept) > MOST_SEQUENCES:
+        kept = np.sort(np.random.default_rng(seed).choice(kept, MOST_SEQUENCES, replace=False))
+    return known.select(kept)
+
+
+def layer_maps(
+    generator: Generator, known: KnownNeutrals, *, device: torch.device | str = "cpu"
+) -> dict[str, np.ndarray]:
+    """``derl.places.residue_maps`` of the pairs of ``known``."""
+    return residue_maps(generator, known.pictures, known.truth, device=device)
+
+
+def located(
+    maps: dict[str, np.ndarray],
+    untrained: dict[str, np.ndarray],
+    known: KnownNeutrals,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """``derl.places.locate_residues`` of the trained generator's ``maps``, and as a further kind ``UNLEARNED`` what the maps of an ``untrained`` one reach."""
+    settings = {"draws": draws, "seed": seed}
+    own = locate_residues(maps, known.faces, known.inputs, **settings)
+    blank = {layer: its for layer, its in untrained.items() if layer != PIXELS}
+    null = locate_residues(blank, known.faces, known.inputs, **settings) if blank else own.iloc[:0]
+    null = null[null["kind"].eq("ours")].assign(kind=UNLEARNED)
+    gain = [f"gain{end}" for end in ("", "_low", "_high")]
+    return pd.concat([own, null.assign(**dict.fromkeys(gain, np.nan))], ignore_index=True)
+
+
+def place_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
+    """``<layer>_concentration``: how many times as much of the energy of a layer's maps lies in the skin that moves as its area would give (``pixels`` for the plain difference); ``<layer>_untrained``, without training; ``edges_concentration``."""
+    rows = table[table["measure"].eq("concentration")]
+    found = {}
+    for row in rows[rows["kind"].isin(("ours", UNLEARNED))].itertuples():
+        what = "concentration" if row.kind == "ours" else UNLEARNED
+        found[f"{row.layer}_{what}"] = _bounded(row.value, row.low, row.high, row.n, 0.3)
+    edges = rows[rows["kind"].eq("edges")].iloc[0]
+    found["edges_concentration"] = _bounded(edges["value"], edges["low"], edges["high"], edges["n"], 0.3)
+    return found
+
+
+def example_rows(known: KnownNeutrals, count: int = 4) -> np.ndarray:
+    """Places among the pairs of ``known`` of up to ``count`` people with different expressions, ascending."""
+    rows = examples(known, count).inputs
+    return np.sort(pd.Index(known.inputs).get_indexer(rows))
+
+
+def split_faces(known: KnownNeutrals) -> FaceSet:
+    """The pictures of the first fold of the faces' own protocol, with its split, to fit and test heads on."""
+    return fold_faces(known.faces, protocol_of(known.faces), 0)
+
+
+def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """AUROC of each layer pair on each action unit and in the mean, for ``figures.unit_map``; ``framed``: the pair that the validation pictures choose.
+
+    Below the pairs the best pair of a generator that never learned, ``HOG``, and the true expression. ``table`` from ``derl.kept_units.kept_units``, ``best`` from ``aus.cross_task.best_layer``.
+    """
+    rows = table[~table["too_few"]]
+    layers = rows[rows["condition"].eq(FROZEN) & rows["layer"].ne(CHOSEN)]
+    rivals = rows[rows["condition"].ne(FROZEN) & rows["layer"].isin(("", CHOSEN))]
+    chosen = set(zip(best["layer"], best["au"], strict=True))
+    framed = [pair in chosen for pair in zip(layers["layer"], layers["au"], strict=True)]
+    names = [*layers["layer"], *rivals["condition"]]
+    both = pd.concat([layers, rivals])
+    return pd.DataFrame(
+        {
+            "row": names,
+            "au": both["au"].to_numpy(),
+            "auroc": both["auroc"].to_numpy(),
+            "low": both["auroc_low"].to_numpy(),
+            "high": both["auroc_high"].to_numpy(),
+            "positives": both["positives"].astype("Float64").to_numpy(np.float64, na_value=np.nan),
+            "framed": [*framed, *([False] * len(rivals))],
+        }
+    )
+
+
+def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Macro means of the AUROC: ``au_trained`` (each unit from the layer pair that validation chooses), ``au_untrained``, ``au_hog`` and ``au_emotion``; ``au_over_untrained`` and ``au_over_hog``, paired.
+
+    ``au_scored`` and ``au_too_few``: units. ``table`` from ``derl.kept_units.kept_units``.
+    """
+    macro = table[table["au"].eq(MACRO) & table["layer"].isin((CHOSEN, ""))].set_index("condition")
+    n = int(table["n"].max())
+    metrics = {
+        f"au_{name}": _bounded(
+            *macro.loc[condition, ["auroc", "auroc_low", "auroc_high"]].astype(float), n, 0.1
+        )
+        for condition, name in _SHORT.items()
+    }
+    for rival in ("untrained", "hog"):
+        columns = [f"over_{rival}{end}" for end in ("", "_low", "_high")]
+        metrics[f"au_over_{rival}"] = _bounded(*macro.loc[FROZEN, columns].astype(float), n, 0.1)
+    units = table[table["condition"].eq(HOG) & table["au"].ne(MACRO)]
+    metrics["au_scored"] = Estimate((~units["too_few"]).sum(), unit="count")
+    metrics["au_too_few"] = Estimate(units["too_few"].sum(), unit="count")
+    return metrics
+
+
+def _bounded(value: float, low: float, high: float, n: int, tolerance: float) -> Estimate:
+    settings = {"n": n, "tolerance": tolerance}
+    if np.isnan(low):
+        return Estimate(value, interval="none: every draw gives the same value", **settings)
+    how = "95 % percentile bootstrap over subjects"
+    return Estimate(value, min(low, value), max(high, value), interval=how, **settings)
+
+
+def best_table(best: pd.DataFrame) -> pd.DataFrame:
+    """``aus.cross_task.best_layer`` for the page: ``unit``, ``layer pair``, ``AUROC`` with its interval, and what lies ``over untrained`` in the same pair, as text."""
+    return pd.DataFrame(
+        {
+            "unit": best["au"],
+            "layer pair": best["layer"],
+            "AUROC": [_text(row.auroc, row.auroc_low, row.auroc_high) for row in best.itertuples()],
+            "over untrained": [
+                _text(row.over_untrained, row.over_untrained_low, row.over_untrained_high, "+")
+                for row in best.itertuples()
+            ],
+        }
+    )
+
+
+def _text(value: float, low: float, high: float, sign: str = "") -> str:
+    text = f"{value:{sign}.2f}"
+    if not np.isnan(low):
+        text += f" ({low:.2f} to {high:.2f})"
+    return text.replace("-", "−")

@@ -1,0 +1,376 @@
+"""Stage two of DeRL (Yang, Ciftci and Yin 2018): telling expressions apart by what a frozen generator took off the face.
+
+The generator does not learn here, so what its layers hold is computed once per picture, and only small networks are trained on it. Whatever
+a picture may become on its way to a classifier (residues, a difference of pixels, the picture itself) is a mapping of named tensors, and
+every classifier answers with logits and with those of its local networks, so that all are trained and compared alike.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner, Recorder
+from fastai.optimizer import OptimWrapper
+from fastcore.basics import noop
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fer_lib.nets.evaluating import evaluating
+from fer_lib.train.augment import DRAWS, augmentation_called, transformed
+from fer_lib.train.curve import ClassScore, Curve, Training
+from fer_lib.train.learner import fit, keep_freed_memory, repeatable
+from fer_lib.train.objective import Objective, rate_of
+from fer_lib.train.precision import TIMED_PICTURES, Precision, Request, choose_precision
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError, ParameterError
+
+Inputs = Mapping[str, Tensor]
+"""By name float tensors (V, N, …): N pictures in V views, the first of them the pictures as they are. On the CPU."""
+
+Answers = tuple[Tensor, dict[str, Tensor]]
+"""Logits (B, classes) of the whole network, and by name those of its local networks, which may be none."""
+
+
+@dataclass(frozen=True)
+class ResidueRecipe:
+    """How classifiers of stage two are trained.
+
+    ``epochs`` passes in batches of ``batch_size`` by AdamW (Loshchilov and Hutter 2019) at the peak rate ``lr`` of ``schedule``, with ``weight_decay``.
+    ``local``: the weight of each local network's cross-entropy beside that of the joint answer, which weighs one; the paper has five weighted
+    losses, their weights are not known here. Each training picture is there in ``views`` versions, as it is and
+    transformed by the augmentation ``augment`` (a name in ``train.augment``), of which every pass takes one at random; all conditions
+    of a study see the same versions.
+    """
+
+    epochs: int = 12
+    batch_size: int = 32
+    lr: float = 0.003
+    schedule: Literal["constant", "onecycle", "cosine"] = "onecycle"
+    weight_decay: float = 0.01
+    local: float = 0.25
+    views: int = 2
+    augment: str = "light"
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 2), ("views", 1)):
+            if getattr(self, name) < least:
+                raise ParameterError(f"{name} {getattr(self, name)}: give at least {least}")
+        if self.local < 0:
+            raise ParameterError(f"local {self.local}: give a weight from 0 on")
+        if self.views > 1 and augmentation_called(self.augment) is None:
+            raise ParameterError(
+                f"views {self.views} without an augmentation are all the same; give views = 1"
+            )
+
+    def to_json(self) -> dict:
+        """Plain values, as they stand in a run's record."""
+        return asdict(self)
+
+
+def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> Tensor:
+    """uint8 (V, N, 1, H, W): the pictures ``pixels``, uint8 (N, H, W), as they are and in ``recipe.views`` - 1 transformed versions, from ``seed``."""
+    pictures = torch.tensor(pixels).unsqueeze(1)
+    augmentation = augmentation_called(recipe.augment)
+    generator = torch.Generator().manual_seed(seed)
+    versions = [pictures]
+    for _ in range(recipe.views - 1):
+        parts = [
+            transformed(
+                part.float() / 255,
+                augmentation,
+                torch.rand(len(part), DRAWS, generator=generator),
+                part.shape[2:],
+            )
+            for part in pictures.split(256)
+        ]
+        versions.append((torch.cat(parts) * 255).round().to(torch.uint8))
+    return torch.stack(versions)
+
+
+def residues_of(
+    generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
+) -> dict[str, Tensor]:
+    """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the frozen ``generator``.
+
+    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError where there is no picture, and where a
+    value is not finite or too large for float16: of such a generator no residue is worth learning from.
+    """
+    return _asked(generator, views, generator.residues, batch_size, device)
+
+
+def neutral_faces(
+    generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
+) -> Tensor:
+    """float16 (V, N, 1, H, W) in [0, 1]: the neutral faces that ``generator`` makes of ``views``; otherwise as ``residues_of``."""
+    return _asked(generator, views, lambda pictures: {"neutral": generator(pictures)}, batch_size, device)[
+        "neutral"
+    ]
+
+
+def as_inputs(views: Tensor) -> Tensor:
+    """float16 (V, N, 1, H, W) in [0, 1]: the pictures ``views`` themselves, as a plain network takes them."""
+    return (views.float() / 255).half()
+
+
+def _asked(
+    generator: nn.Module,
+    views: Tensor,
+    ask: Callable[[Tensor], Mapping[str, Tensor]],
+    batch_size: int,
+    device: torch.device | str,
+) -> dict[str, Tensor]:
+    versions, count = views.shape[:2]
+    if not count:
+        raise DataError("no picture to ask the generator about")
+    generator.to(device)
+    kept: dict[str, Tensor] = {}
+    with evaluating(generator):
+        for start in range(0, versions * count, batch_size):
+            pictures = views.flatten(0, 1)[start : start + batch_size].to(device).float().div_(255)
+            for name, values in ask(pictures).items():
+                if name not in kept:
+                    kept[name] = torch.empty((versions * count, *values.shape[1:]), dtype=torch.float16)
+                kept[name][start : start + batch_size] = values
+    for name, values in kept.items():
+        if not torch.isfinite(values).all():
+            raise DataError(
+                f"{name}: the generator gives values that are not finite in float16; it has diverged, train it anew with a smaller rate"
+            )
+    return {name: values.unflatten(0, (versions, count)) for name, values in kept.items()}
+
+
+class InputBatches:
+    """Batches ``(inputs, labels)`` of the pictures ``rows`` of ``inputs``, for fastai's ``DataLoaders``.
+
+    ``inputs`` as ``Inputs``, ``labels`` int64 (N,) of all N pictures. A batch is a dict of float32 tensors (B, …) and int64 (B,), on ``device``. With
+    ``shuffle`` every pass is a new permutation and draws each picture's version, from a generator that starts at ``seed``, and leaves out a last
+    batch of one, which says nothing to batch normalisation; without, the pictures come in order as they are.
+    """
+
+    n_inp = 1
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        rows: np.ndarray,
+        batch_size: int,
+        *,
+        device: torch.device | str = "cpu",
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.inputs, self.bs, self.shuffle = inputs, batch_size, shuffle
+        self.labels, self.rows = torch.as_tensor(labels), torch.as_tensor(rows)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.to(device)
+
+    def to(self, device: torch.device | str) -> "InputBatches":
+        """Give batches on ``device`` from now on; returns this object. The inputs stay where they are: they may be large."""
+        self.device = torch.device(device)
+        return self
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return len(self.rows)
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.n, self.bs)
+        return whole + (rest >= 2 if self.shuffle else rest > 0)
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        versions, count = next(iter(self.inputs.values())).shape[:2]
+        rows, places = self.rows, self.rows
+        if self.shuffle:
+            rows = rows[torch.randperm(self.n, generator=self.generator)]
+            places = rows + count * torch.randint(versions, (self.n,), generator=self.generator)
+        for start in range(0, len(self) * self.bs, self.bs):
+            picked = places[start : start + self.bs]
+            yield (
+                {
+                    name: values.flatten(0, 1).index_select(0, picked).to(self.device).float()
+                    for name, values in self.inputs.items()
+                },
+                self.labels[rows[start : start + self.bs]].to(self.device),
+            )
+
+
+class WeightedLosses(nn.Module):
+    """The joint answer's cross-entropy, and ``local`` times that of each local network (Yang et al. 2018: five weighted losses); in nats."""
+
+    def __init__(self, local: float) -> None:
+        super().__init__()
+        self.local = local
+
+    def forward(self, answers: Answers, labels: Tensor) -> Tensor:
+        joint, locals_ = answers
+        return F.cross_entropy(joint, labels) + self.local * sum(
+            F.cross_entropy(logits, labels) for logits in locals_.values()
+        )
+
+
+def _joint_loss(answers: Answers, labels: Tensor) -> Tensor:
+    return F.cross_entropy(answers[0], labels)
+
+
+class JointScore(ClassScore):
+    """Loss and right answers of the joint answer alone, by which the epoch is chosen."""
+
+    def add(self, answers: Answers, labels: Tensor) -> None:
+        super().add(answers[0], labels)
+
+
+class PlainClassifier(nn.Module):
+    """A ``network`` of one tensor as a classifier of inputs that has no local networks: it takes the one called ``name``."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Answers:
+        return self.network(inputs[self.name]), {}
+
+
+def train_residue_classifier(
+    inputs: Inputs,
+    labels: np.ndarray,
+    train: np.ndarray,
+    valid: np.ndarray,
+    model: nn.Module,
+    recipe: ResidueRecipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Training:
+    """Train ``model`` on the pictures ``train`` of ``inputs``, and leave it with the weights that the pictures ``valid`` chose.
+
+    ``model`` takes a mapping of float tensors (B, …) and gives ``Answers``: ``nets.derl.ResidueClassifier``, or a ``PlainClassifier``. ``labels`` int64 (N,) of
+    all N pictures; ``train`` and ``valid`` are indices of them. Kept is the epoch with the highest validation accuracy of the joint answer, of
+    equals that with its lowest loss. Otherwise as ``train.learner.train``: silent, repeatable from ``seed``, the global random state untouched.
+
+    Raises DataError where there is no picture to learn from or to select on, or one is in both; ParameterError where training diverges.
+    """
+    _check(inputs, labels, train, valid)
+    plain = Recipe(
+        recipe.epochs, recipe.batch_size, recipe.lr, recipe.schedule, weight_decay=recipe.weight_decay
+    )
+    with repeatable(plain, device, seed):
+        learner = residue_learner(
+            inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
+        )
+        return fit(learner, plain)
+
+
+def residue_learner(
+    inputs: Inputs,
+    labels: np.ndarray,
+    train: np.ndarray,
+    valid: np.ndarray,
+    model: nn.Module,
+    recipe: ResidueRecipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Learner:
+    """The fastai ``Learner`` with which ``train_residue_classifier`` trains; its arguments are the same."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    model.to(device)
+    loaders = DataLoaders(
+        InputBatches(inputs, labels, train, recipe.batch_size, device=device, shuffle=True, seed=seed),
+        InputBatches(inputs, labels, valid, 8 * recipe.batch_size, device=device),
+        device=device,
+    )
+    if not isinstance(precision, Precision):
+        timed = InputBatches(inputs, labels, train, TIMED_PICTURES, device=device)
+        precision = _precision(model, next(iter(timed)), precision, device)
+    callbacks: list[Callback] = [
+        *precision.callbacks(device),
+        Objective(WeightedLosses(recipe.local), _joint_loss),
+        ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
+        Curve(score=JointScore),
+    ]
+    learner = Learner(
+        loaders,
+        model,
+        loss_func=_joint_loss,
+        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
+        wd_bn_bias=True,
+        cbs=callbacks,
+    )
+    learner.remove_cbs([ProgressCallback, Recorder])
+    learner.logger = noop
+    learner.precision = precision
+    return learner
+
+
+class _OneTensor(nn.Module):
+    """``model`` as ``choose_precision`` asks it: its inputs side by side in one tensor (B, …), its joint answer alone."""
+
+    def __init__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self.shapes = {name: values.shape[1:] for name, values in batch.items()}
+
+    def forward(self, values: Tensor) -> Tensor:
+        parts = values.split([shape.numel() for shape in self.shapes.values()], dim=1)
+        return self.model(
+            {
+                name: part.unflatten(1, shape)
+                for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+            }
+        )[0]
+
+
+def _precision(
+    model: nn.Module, batch: tuple[dict[str, Tensor], Tensor], request: Request, device: torch.device
+) -> Precision:
+    inputs, labels = batch
+    flat = torch.cat([values.flatten(1) for values in inputs.values()], dim=1)
+    return choose_precision(_OneTensor(model, inputs), (flat, labels), request, device)
+
+
+def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
+    for name, values in inputs.items():
+        if values.ndim < 3 or values.shape[1] != len(labels):
+            raise DataError(
+                f"input {name!r} of shape {tuple(values.shape)} for {len(labels)} labels; give (views, pictures, …)"
+            )
+    if len(train) < 2 or not len(valid):
+        raise DataError(
+            f"{len(train)} pictures to learn from and {len(valid)} to select on: at least 2 and 1 are needed"
+        )
+    both = np.intersect1d(train, valid)
+    if len(both):
+        raise DataError(f"picture {both[0]} is both learned from and selected on")
+
+
+def predict_inputs(
+    model: nn.Module,
+    inputs: Inputs,
+    rows: np.ndarray,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """float32 (len(rows), classes): the probabilities of ``model``'s joint answer for the pictures ``rows`` as they are, in float32, evaluation mode."""
+    labels = np.zeros(next(iter(inputs.values())).shape[1], np.int64)
+    with evaluating(model.to(device)):
+        said = [
+            model(batch)[0].float().softmax(dim=1).cpu()
+            for batch, _ in InputBatches(inputs, labels, rows, batch_size, device=device)
+        ]
+    if not said:
+        raise DataError("no picture to predict")
+    return torch.cat(said).numpy()

@@ -1,0 +1,338 @@
+"""Is it the residue? Classifiers that learn from what a generator took off the face, beside those that learn from something else.
+
+All conditions see the same versions of the same pictures in the same folds, start from the same seeds, and are trained by one recipe.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from book.derl.stage_two import (
+    Inputs,
+    PlainClassifier,
+    ResidueRecipe,
+    as_inputs,
+    neutral_faces,
+    picture_views,
+    predict_inputs,
+    residues_of,
+    train_residue_classifier,
+)
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Fold, Protocol, fold_faces
+from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.vgg import VGG
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.weights import parameter_count
+from ferbook.errors import ParameterError
+
+DERL, SINGLE, UNTRAINED, SHUFFLED = "all_pairs", "single_pairs", "untrained_generator", "shuffled_neutrals"
+PIXELS, CNN, FEATURES, WHOLE = "pixel_difference", "cnn", "feature_difference", "cnn_whole"
+
+CONDITIONS: dict[str, str] = {
+    DERL: "DeRL: the residues of all layer pairs",
+    SINGLE: "the residue of one layer pair alone",
+    UNTRAINED: "DeRL on a generator that never learned: random weights",
+    SHUFFLED: "DeRL on a generator that learned to make other people's neutral faces",
+    PIXELS: "the picture less the generated neutral face, to the plain CNN",
+    CNN: "the picture, to a plain CNN with as many parameters as DeRL's second stage",
+    FEATURES: "the plain CNN's features of the picture less those of the generated neutral face, to a linear layer",
+    WHOLE: "the picture, to a plain CNN with as many parameters as both stages of DeRL",
+}
+"""What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by the pair's name (``pair24``)."""
+
+USUAL = tuple(name for name in CONDITIONS if name != WHOLE)
+"""The conditions of a study unless others are asked for: the CNN of the size of both stages, with the default widths eleven times as large, is left out."""
+
+GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
+"""Whose residues the conditions learn from. The differences are to the neutral faces of the one that is ``trained``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResidueStudy:
+    """Trainings that differ in condition, seed and fold, and in nothing else.
+
+    ``table``: one row per condition and seed with ``condition``, ``about`` (see ``CONDITIONS``), ``seed``, ``parameters`` (learned from labels in that condition), ``frozen`` (of
+    the generator and of the CNN that it needs besides), ``valid_accuracy`` (share, mean over the folds) and ``seconds`` of training. ``trainings``:
+    the same for each ``fold`` (from 0), with ``best_epoch``. ``curves``: their epochs, with the columns of ``train.curve.Training`` beside
+    ``condition``, ``seed`` and ``fold``.
+
+    ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran: ``rows`` (P,) of the labelled
+    pictures, their classes ``labels`` (P,) and people ``subjects`` (P,). ``models``: by condition the classifier of the first
+    fold and seed. ``precision``: of all trainings.
+    """
+
+    classes: tuple[str, ...]
+    table: pd.DataFrame
+    trainings: pd.DataFrame
+    curves: pd.DataFrame
+    rows: np.ndarray
+    labels: np.ndarray
+    subjects: np.ndarray
+    probabilities: np.ndarray
+    models: Mapping[str, nn.Module]
+    precision: Precision
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """``inputs`` and ``build`` of a seed and a fold; the network is built for these inputs, under a seeded random state."""
+
+    name: str
+    about: str
+    frozen: int
+    inputs: Callable[[int, int], Inputs]
+    build: Callable[[], nn.Module]
+
+
+@dataclass
+class _Trained:
+    """What has been trained so far, by condition, seed and number of the fold."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    curves: list[pd.DataFrame] = field(default_factory=list)
+    models: dict[tuple[str, int, int], nn.Module] = field(default_factory=dict)
+    answers: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
+
+
+def residue_study(
+    faces: FaceSet,
+    protocol: Protocol,
+    generators: Mapping[str, Generator],
+    recipe: ResidueRecipe,
+    *,
+    conditions: Sequence[str] = USUAL,
+    folds: int = 1,
+    seeds: Sequence[int] = (0,),
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> ResidueStudy:
+    """Train and test a classifier of each of ``conditions`` on the first ``folds`` folds of ``protocol`` (0: all) from each of ``seeds``.
+
+    ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and ``shuffled`` where their conditions are asked for. Nobody of
+    ``faces`` may be among the people whom they learned from. They stay as they are. The epoch is chosen on a fold's validation people; its
+    test people are predicted once, and nothing is chosen by it. The number format is chosen at the first training and kept for all.
+
+    Raises ParameterError for an unknown or repeated condition, a generator that is not given, no condition or no seed; and what
+    ``fold_faces`` and ``train_residue_classifier`` raise.
+    """
+    _require(conditions, generators, seeds)
+    labelled = faces.labelled()
+    number = min(folds or len(protocol.folds), len(protocol.folds))
+    for fold in range(number):
+        # Before anything is trained: which fold cannot be.
+        fold_faces(faces, protocol, fold)
+    used, parts = _places(protocol.folds[:number])
+    labels = labelled.select(used).labels(protocol.classes)
+    views = picture_views(labelled.gather(used), recipe)
+    trained = _Trained()
+    n_classes = len(protocol.classes)
+    arranged = chain(
+        _on_residues(conditions, generators, views, n_classes, device),
+        _on_pictures(conditions, generators["trained"], views, n_classes, trained, device),
+    )
+    for condition in arranged:
+        for seed in seeds:
+            for fold, (train, valid, test) in enumerate(parts):
+                started = time.perf_counter()
+                inputs = condition.inputs(seed, fold)
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(seed)
+                    model = condition.build()
+                training = train_residue_classifier(
+                    inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
+                )
+                precision = training.precision
+                key = {"condition": condition.name, "seed": seed, "fold": fold}
+                best = training.curve.iloc[training.best_epoch - 1]
+                trained.rows.append(
+                    {
+                        **key,
+                        "about": condition.about,
+                        "parameters": parameter_count(model),
+                        "frozen": condition.frozen,
+                        "best_epoch": training.best_epoch,
+                        "valid_accuracy": float(best["valid_accuracy"]),
+                        "seconds": time.perf_counter() - started,
+                    }
+                )
+                trained.curves.append(training.curve.assign(**key))
+                trained.models[condition.name, seed, fold] = model
+                trained.answers.setdefault((condition.name, seed), []).append(
+                    predict_inputs(model, inputs, test, device=device)
+                )
+    tested = np.concatenate([test for _, _, test in parts])
+    trainings = pd.DataFrame(trained.rows)
+    summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean", "seconds": "sum"}
+    return ResidueStudy(
+        protocol.classes,
+        trainings.groupby(["condition", "about", "seed"], sort=False, as_index=False).agg(summary),
+        trainings,
+        pd.concat(trained.curves, ignore_index=True),
+        used[tested],
+        labels[tested],
+        labelled.table["subject"].to_numpy(dtype=object)[used[tested]],
+        np.stack([np.concatenate(answers) for answers in trained.answers.values()]),
+        {
+            name: model
+            for (name, seed, fold), model in trained.models.items()
+            if (seed, fold) == (seeds[0], 0)
+        },
+        precision,
+    )
+
+
+def _require(conditions: Sequence[str], generators: Mapping[str, object], seeds: Sequence[int]) -> None:
+    if not conditions or not seeds:
+        raise ParameterError("a study of residues needs at least one condition and one seed")
+    unknown = [name for name in conditions if name not in CONDITIONS]
+    if unknown or len(set(conditions)) < len(conditions):
+        raise ParameterError(
+            f"conditions {', '.join(conditions)}: give some of {', '.join(CONDITIONS)}, each once"
+        )
+    for source, names in GENERATORS.items():
+        if source not in generators and (source == "trained" or set(names) & set(conditions)):
+            raise ParameterError(
+                f"no generator {source!r} for {', '.join(names)}; given: {', '.join(generators) or 'none'}"
+            )
+    if FEATURES in conditions and CNN not in conditions:
+        raise ParameterError(f"the condition {FEATURES} takes the network of the condition {CNN}; name both")
+
+
+def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """The rows that ``folds`` use, ascending, and each fold's parts as places among them: of other rows nothing need be computed."""
+    used = np.unique(np.concatenate([rows for fold in folds for rows in (fold.train, fold.valid, fold.test)]))
+    return used, [
+        tuple(np.searchsorted(used, rows) for rows in (fold.train, fold.valid, fold.test)) for fold in folds
+    ]
+
+
+def _on_residues(
+    conditions: Sequence[str],
+    generators: Mapping[str, Generator],
+    views: Tensor,
+    n_classes: int,
+    device: torch.device | str,
+) -> Iterator[_Condition]:
+    """Those of DeRL one after the other, so that no two generators' residues are in memory at a time."""
+    for source, names in GENERATORS.items():
+        asked = [name for name in names if name in conditions]
+        if not asked:
+            continue
+        frozen = parameter_count(generators[source])
+        residues = residues_of(generators[source], views, device=device)
+        for name in asked:
+            alone = {pair: {pair: maps} for pair, maps in residues.items()}
+            for called, inputs in (alone if name == SINGLE else {name: residues}).items():
+                channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
+                about = CONDITIONS[name] if called == name else f"{CONDITIONS[name]}: {called}"
+                build = partial(ResidueClassifier, channels, n_classes)
+                yield _Condition(called, about, frozen, partial(_same, inputs), build)
+
+
+def _on_pictures(
+    conditions: Sequence[str],
+    generator: Generator,
+    views: Tensor,
+    n_classes: int,
+    trained: _Trained,
+    device: torch.device | str,
+) -> Iterator[_Condition]:
+    """The plain networks, of the picture or of its difference to the neutral face that ``generator`` makes."""
+    frozen = parameter_count(generator)
+    second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
+    plain = partial(_plain_cnn, n_classes, views.shape[-1])
+    pictures = as_inputs(views)
+    if PIXELS in conditions or FEATURES in conditions:
+        neutral = neutral_faces(generator, views, device=device)
+    if PIXELS in conditions:
+        inputs = partial(_same, {PICTURE: pictures - neutral})
+        yield _Condition(PIXELS, CONDITIONS[PIXELS], frozen, inputs, partial(plain, second_stage))
+    if CNN in conditions:
+        inputs = partial(_same, {PICTURE: pictures})
+        yield _Condition(CNN, CONDITIONS[CNN], 0, inputs, partial(plain, second_stage))
+    if FEATURES in conditions:
+        network = next(model for (name, *_), model in trained.models.items() if name == CNN).network
+
+        def between(seed: int, fold: int) -> Inputs:
+            own = trained.models[CNN, seed, fold].network
+            return {PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)}
+
+        head = partial(_linear_head, network.output.in_features, n_classes)
+        yield _Condition(FEATURES, CONDITIONS[FEATURES], frozen + parameter_count(network), between, head)
+    if WHOLE in conditions:
+        inputs = partial(_same, {PICTURE: pictures})
+        yield _Condition(WHOLE, CONDITIONS[WHOLE], 0, inputs, partial(plain, frozen + second_stage))
+
+
+PICTURE = "picture"
+"""Name of the one input of a plain network."""
+
+
+def _same(inputs: Inputs, seed: int, fold: int) -> Inputs:
+    return inputs
+
+
+def _plain_cnn(n_classes: int, size: int, parameters: int) -> PlainClassifier:
+    return PlainClassifier(equal_cnn(n_classes, size, parameters), PICTURE)
+
+
+def _linear_head(features: int, n_classes: int) -> PlainClassifier:
+    # The features differ in scale by orders of magnitude; the layer's own scale would be no fair start.
+    return PlainClassifier(
+        nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, n_classes)), PICTURE
+    )
+
+
+def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
+    """A VGG whose stages have w, 2w, 4w and 8w filters, with w so that its number of parameters is nearest to ``parameters``.
+
+    A chain of 3×3 convolutions with batch normalisation and rectifiers, of which the local CNNs of DeRL are made too.
+    """
+
+    def widths(first: int) -> tuple[int, ...]:
+        return tuple(first * factor for factor in (1, 2, 4, 8))
+
+    def distance(first: int) -> int:
+        # Without memory or random numbers: only counted.
+        with torch.device("meta"):
+            return abs(parameter_count(VGG(n_classes, size, widths=widths(first))) - parameters)
+
+    width = 1
+    while distance(width + 1) < distance(width):
+        width += 1
+    return VGG(n_classes, size, widths=widths(width))
+
+
+def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | str = "cpu") -> Tensor:
+    """float32 (V, N, F) on the CPU: what the last layer of ``network`` is given for each of ``pictures``, float (V, N, 1, H, W), in evaluation mode."""
+    kept: list[Tensor] = []
+    hook = network.output.register_forward_pre_hook(lambda _, given: kept.append(given[0].float().cpu()))
+    try:
+        with evaluating(network.to(device)):
+            for part in pictures.flatten(0, 1).split(256):
+                network(part.to(device).float())
+    finally:
+        hook.remove()
+    return torch.cat(kept).unflatten(0, pictures.shape[:2])
+
+
+def settle_statistics(
+    generator: Generator, pixels: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
+) -> None:
+    """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``, uint8 (N, H, W); the weights stay as they are.
+
+    Without it the maps of random weights shrink from layer to layer, and what is learned from them would say more about their scale than about them.
+    """
+    parts = torch.tensor(pixels).unsqueeze(1).split(batch_size)
+    update_bn((part.float() / 255 for part in parts), generator.to(device), device)

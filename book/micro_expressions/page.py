@@ -1,0 +1,207 @@
+"""Micro-expressions named clip by clip: who is compared with whom, the tables, the metrics."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from book.micro_expressions.rivals import AS_THEY_ARE, UNTRAINED, ClipAnswers
+from book.micro_expressions.study import ClipStudy
+from fer_lib.faces.clips import Clips
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.shared import Shared
+from fer_lib.stats.classification import confusion
+from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
+from fer_lib.stats.contrasts import difference
+from fer_lib.stats.resampling import RERUN_TOLERANCE
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
+"""Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all folds, the mean of the classes' F1 scores is
+the unweighted F1, UF1, and the mean of their recalls the unweighted average recall, UAR (See et al. 2019)."""
+
+
+def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
+    """The clips whose emotion is one of ``classes``: those of others are in no fold of a protocol."""
+    return clips.select(np.isin(clips.emotions, classes))
+
+
+def whose_clips(given: FaceSet, faces: FaceSet) -> str:
+    """Whose clips the chapter is about, in a sentence: ``given`` is the run's face set."""
+    about = f"{len(faces):,} pictures of {faces.name}"
+    left = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
+    told = f"The clips are made of {about}." + (f" Left out by its reader: {left}." if left else "")
+    if faces is given:
+        return told
+    return f"{given.name} has no clips. The network that learned from it is asked about rendered ones instead. {told}"
+
+
+def clip_table(clips: Clips, classes: tuple[str, ...]) -> pd.DataFrame:
+    """One row per class and one for all: ``clips``, ``people``, ``frames kept`` of a clip (median), and from onset to offset ``milliseconds`` (median) and their range."""
+    rows = []
+    lasting = 1000 * (clips.offset - clips.onset) / clips.fps
+    for name in (*classes, "all"):
+        own = np.full(len(clips), True) if name == "all" else clips.emotions == name
+        some = lasting[own]
+        rows.append(
+            {
+                "class": name,
+                "clips": int(own.sum()),
+                "people": len(np.unique(clips.subjects[own])),
+                "frames kept": float(np.median(clips.lengths[own])),
+                "milliseconds": float(np.median(some)),
+                "range": f"{some.min():.0f} to {some.max():.0f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+FIRST = "LSTM on the CNN's features"
+
+RIVALS: dict[str, tuple[str, str]] = {
+    AS_THEY_ARE: (CONTROL, "no difference to onset"),
+    "shuffled": (CONTROL, "frames shuffled"),
+    "reversed": (CONTROL, "frames reversed"),
+    "apex_only": (CONTROL, "apex only"),
+    "onset_only": (CONTROL, "onset only"),
+    UNTRAINED: (CONTROL, "untrained CNN"),
+    "random_features": (CONTROL, "random features"),
+    "tuned": (CONTROL, "CNN fine-tuned per fold"),
+    "apex_features": (BASELINE, "apex features, SVM"),
+    "optical_flow": (BASELINE, "optical flow, SVM"),
+    "lbp_top": (BASELINE, "LBP-TOP, SVM"),
+    "majority": (NULL, "commonest class"),
+    "chance": (NULL, "guessing"),
+}
+"""Slug -> kind and name of whatever the study stands beside, in the order to be shown."""
+
+SLUGS = {name: slug for slug, (_, name) in RIVALS.items()}
+
+
+def contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
+    """The study's LSTMs first, then the ``rivals`` by their slugs in ``RIVALS``, in its order. Raises DataError for a slug that is not there."""
+    unknown = [slug for slug in rivals if slug not in RIVALS]
+    if unknown:
+        raise DataError(f"no rival {unknown[0]!r}; they are {', '.join(RIVALS)}")
+    found = [Contender(FIRST, OURS, study.probabilities)]
+    for slug, (kind, name) in RIVALS.items():
+        if slug in rivals:
+            given = rivals[slug]
+            found.append(Contender(name, kind, given.probabilities, seeded=isinstance(given, ClipStudy)))
+    return found
+
+
+def measures_table(contest: Contest) -> pd.DataFrame:
+    """One row per contender for the page: ``contender``, then UF1, UAR and accuracy, each with its interval as text, and ``trainings``."""
+    rows = []
+    for name in contest.names:
+        row: dict[str, object] = {"contender": name}
+        for measure, short in MEASURES.items():
+            found = contest.score(name, measure)
+            bounds = "" if found.low is None else f" ({100 * found.low:.0f}–{100 * found.high:.0f})"
+            row["accuracy" if short == "accuracy" else short.upper()] = f"{100 * found.value:.1f}{bounds}"
+        rows.append(row | {"trainings": int(contest.of(name).sum())})
+    return pd.DataFrame(rows)
+
+
+def contest_metrics(contest: Contest) -> dict[str, Estimate]:
+    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in
+    UF1, in points; ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one contender, in points."""
+    found = {short: contest.score(contest.names[0], measure) for measure, short in MEASURES.items()}
+    for name in contest.names[1:]:
+        found[f"{SLUGS[name]}_uf1"] = contest.score(name)
+        found[f"ahead_of_{SLUGS[name]}"] = contest.ahead(name)
+    majority = RIVALS["majority"][1]
+    if majority in contest.names:
+        found["majority_accuracy"] = contest.score(majority, "accuracy")
+    freedom = f"none: pooled over the contenders, {contest.scored.freedom} degrees of freedom"
+    found["seed_spread"] = Estimate(
+        100 * contest.scored.spread["macro_f1"], interval=freedom, tolerance=100 * RERUN_TOLERANCE
+    )
+    return found
+
+
+def selection_by_person(study: ClipStudy) -> pd.DataFrame:
+    """Accuracy on each person by who chose the epoch, mean over the seeds, as ``figures.selection_dumbbells`` takes it.
+
+    ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and ``test_accuracy``, by the person tested; ``gain``. Of equal
+    epochs the person tested takes the first. Raises DataError where the test subjects were not watched.
+    """
+    if study.chosen_on_test is None:
+        raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
+    keys = ["fold", "seed"]
+    chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "recipe", "epoch"]]
+    own = chosen.merge(study.curves, on=[*keys, "recipe", "epoch"])
+    first = study.curves.sort_values(["test_accuracy", "epoch"], ascending=[False, True], kind="stable")
+    best = first.drop_duplicates(keys)[[*keys, "epoch", "test_accuracy"]]
+    both = (
+        own.merge(best, on=keys, suffixes=("", "_best")).groupby(["fold", "subject"]).mean(numeric_only=True)
+    )
+    return pd.DataFrame(
+        {
+            "training": both.index.get_level_values("subject"),
+            "chosen_epoch": both["epoch"].to_numpy(),
+            "chosen_accuracy": both["test_accuracy"].to_numpy(),
+            "test_epoch": both["epoch_best"].to_numpy(),
+            "test_accuracy": both["test_accuracy_best"].to_numpy(),
+            "gain": (both["test_accuracy_best"] - both["test_accuracy"]).to_numpy(),
+        }
+    )
+
+
+def selection_gain(
+    study: ClipStudy, labels: np.ndarray, subjects: np.ndarray, *, draws: int = 2000, seed: int = 0
+) -> dict[str, Estimate]:
+    """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report if the person tested chose recipe and epoch.
+
+    The interval draws people; the trainings are the same in both. Raises DataError where the test subjects were not watched.
+    """
+    if study.chosen_on_test is None:
+        raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
+    flattered = Contender("chosen by the person tested", OURS, study.chosen_on_test)
+    honest = Contender("chosen by validation", OURS, study.probabilities)
+    both = hold_contest((flattered, honest), labels, subjects, draws=draws, seed=seed)
+    settings = {"same_networks": True, "tolerance": RERUN_TOLERANCE}
+    return {
+        f"selection_gain_{short}": difference(
+            both.scored, both.of(flattered.name), both.of(honest.name), measure, **settings
+        )
+        for measure, short in MEASURES.items()
+        if short != "uar"
+    }
+
+
+def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:
+    """The confusion matrix of the first seed's networks, pooled over all folds: counts of clips, rows the true class."""
+    return confusion(labels, study.probabilities[0].argmax(axis=1), study.classes)
+
+
+def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> pd.DataFrame:
+    """What could give a test away, and how often it was found: ``what`` and ``found``.
+
+    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``met``: what the clips share with the pictures that the CNN learned from.
+    """
+    lonely = study.table.drop_duplicates("fold")["absent"].ne("").sum()
+    copies = "–" if met.copies is None else met.copies
+    rows = {
+        "people of a fold's test who are also learned from or selected on": leaks["tested_subjects"].sum(),
+        "people selected on who are also learned from": leaks["validated_subjects"].sum(),
+        "tested pictures that equal one learned from or selected on": leaks["tested_copies"].sum(),
+        "people of the clips whom the CNN has seen": len(met.subjects),
+        "pictures of the clips that the CNN has seen": copies,
+        "folds in which a class has no clip to learn from": int(lonely),
+    }
+    return pd.DataFrame({"what": list(rows), "found": list(rows.values())})
+
+
+def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
+    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many were trained for the study itself."""
+    counts = {
+        "clips": len(subjects),
+        "people": len(np.unique(subjects)),
+        "classes": len(study.classes),
+        "folds": study.table["fold"].nunique(),
+        "lstms": len(study.networks) * len(study.recipes),
+    }
+    return {name: Estimate(count, unit="count") for name, count in counts.items()}

@@ -1,0 +1,478 @@
+"""Controls of clips: sequences of features from which something was taken away, to see whether it was needed.
+
+A network that names a clip as well with its frames shuffled as in order has not used time; one that does as well with random features
+has used no picture. The features of an untrained network are a control too: ``train.features.clip_features`` of a network just built.
+
+
+Answers about clips without a recurrent network: linear support vector machines on one vector per clip, the largest class, guesses.
+
+Each clip is answered by a machine that never saw its subject. Scaling and weights come from the training clips of a fold alone, the penalty from its
+validation subjects.
+
+
+The expression network trained on, for each fold of a clip study, on the apex frames of those whom the fold may know.
+
+Optical flow: how far each part of a face has moved, without a network (Farnebäck 2003).
+
+The plain rival of learned features: if an expression is movement, its field of displacements from the onset to the apex should name it.
+
+
+What an LSTM on a trained network's features stands beside: the same with something taken away, and ways without an LSTM.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import recall_score
+from sklearn.svm import SVC
+
+from book.micro_expressions.lbp_top import candidate_features
+from book.micro_expressions.study import ClipFold, ClipStudy, leave_one_out, require_apart
+from fer_lib.faces.clips import Clips
+from fer_lib.faces.frames import FEWEST_FRAMES
+from fer_lib.nets.classifier import Classifier
+from fer_lib.train.au_heads import unit_network
+from fer_lib.train.clips import ClipRecipe
+from fer_lib.train.features import clip_features, difference_to_onset
+from fer_lib.train.learner import train
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError, ParameterError, nearest_name
+
+CONTROLS: dict[str, str] = {
+    "shuffled": "The frames of each clip in an order drawn at random: what is shown stays, when goes.",
+    "reversed": "The frames of each clip from the last to the first: rise and fall change places.",
+    "apex_only": "One frame per clip, that nearest to the apex: a picture at the height of the expression.",
+    "onset_only": "One frame per clip, the onset: the face at rest, before anything is shown.",
+    "random_features": "Normal random numbers, fixed for each picture: nothing of the picture is left.",
+}
+"""What ``controlled`` can take away, by name, in a sentence."""
+
+
+def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The sequences ``features`` (…, C, T, F) of ``clips`` changed as the control ``name`` says, and their lengths: float32 (…, C, T', F), int64 (C,).
+
+    T' is T, or 1 where one frame is kept; beyond a clip's end all is zero. ``features`` are what the classifier would be given: a difference to the onset
+    is taken before, so that the onset stays the first frame filmed and not the first one shuffled. As ``control`` of ``micro_expressions.study.leave_one_out``
+    serves ``functools.partial(controlled, clips=clips, name=name, seed=seed)``. ``seed`` draws the orders, one per clip,
+    and the random features, one row per picture of ``clips.faces``: a picture has the same ones wherever it stands. A clip of few frames may be drawn in the
+    order it had.
+
+    Raises ParameterError for an unknown name, DataError where ``features`` do not belong to ``clips``.
+    """
+    if name not in CONTROLS:
+        raise ParameterError(
+            f"no control {name!r}{nearest_name(name, CONTROLS)}; the controls are {', '.join(CONTROLS)}"
+        )
+    features, lengths = np.asarray(features, np.float32), clips.lengths
+    if features.ndim < 3 or features.shape[-3:-1] != clips.rows.shape:
+        raise DataError(
+            f"features of shape {features.shape} for {clips.rows.shape[0]} clips of up to {clips.rows.shape[1]} frames; expected (clips, frames, "
+            "features) of the same clips"
+        )
+    return _CHANGES[name](features, clips, np.random.default_rng(seed)), (
+        np.ones_like(lengths) if name.endswith("_only") else lengths.copy()
+    )
+
+
+def _reordered(features: np.ndarray, clips: Clips, place: np.ndarray) -> np.ndarray:
+    """Frames in ascending order of ``place`` (C, T), those beyond a clip's end behind all others."""
+    return _taken(features, np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable"))
+
+
+def _taken(features: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The frames of ``features`` (…, C, T, F) at ``places`` (C, T')."""
+    leading = (1,) * (features.ndim - 3)
+    return np.take_along_axis(features, places.reshape(*leading, *places.shape, 1), axis=-2)
+
+
+def _shuffled(features: np.ndarray, clips: Clips, generator: np.random.Generator) -> np.ndarray:
+    return _reordered(features, clips, generator.random(clips.rows.shape))
+
+
+def _reversed(features: np.ndarray, clips: Clips, _: np.random.Generator) -> np.ndarray:
+    return _reordered(features, clips, -clips.frames)
+
+
+def _apex_only(features: np.ndarray, clips: Clips, _: np.random.Generator) -> np.ndarray:
+    return _taken(features, clips.apex_at[:, None])
+
+
+def _onset_only(features: np.ndarray, _: Clips, __: np.random.Generator) -> np.ndarray:
+    return features[..., :1, :].copy()
+
+
+def _random_features(features: np.ndarray, clips: Clips, generator: np.random.Generator) -> np.ndarray:
+    drawn = generator.standard_normal((len(clips.faces), features.shape[-1]), np.float32)
+    sequences = np.where(clips.inside[:, :, None], drawn[clips.rows], np.float32(0))
+    return np.broadcast_to(sequences, features.shape).copy()
+
+
+_CHANGES: dict[str, Callable[[np.ndarray, Clips, np.random.Generator], np.ndarray]] = {
+    "shuffled": _shuffled,
+    "reversed": _reversed,
+    "apex_only": _apex_only,
+    "onset_only": _onset_only,
+    "random_features": _random_features,
+}
+
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""Inverse strengths C of the penalty that are tried on the validation subjects."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipAnswers:
+    """One answer per clip and seed, from whoever never saw the clip's subject.
+
+    ``probabilities`` float32 (seeds, C, classes), hard: 1 for the answer, 0 for the others; NaN for clips that no fold tests. ``table``: one row
+    per fold with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``clips`` (tested), ``absent`` (classes without a training clip, which are never
+    answered), and, of support vector machines, ``strength``, ``valid_score`` and, where several were given, ``features``.
+    """
+
+    table: pd.DataFrame
+    probabilities: np.ndarray
+
+
+def linear_answers(
+    features: np.ndarray | Mapping[str, np.ndarray],
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+) -> ClipAnswers:
+    """Linear support vector machines on ``features`` (C, F), one per fold and pair of classes.
+
+    Features are standardised by the training clips (one that is the same in all of them becomes 0) and divided by √F, so that one set of ``strengths`` serves
+    vectors of every length. Clips count by the inverse of their class's frequency. The strength is the one with the largest mean recall of the classes that
+    the validation clips show, the smallest of equals; those clips are not learned from. Of several ``features``, given by their names, each fold takes those with the
+    largest recall too, of equals the first, and the table names them in ``features``.
+
+    Raises DataError where features, clips and folds do not fit, a value is not finite, somebody is on two sides of a fold, a clip is tested twice or a fold has
+    fewer than two classes to learn from; ParameterError for no features and for a strength that is not positive.
+    """
+    named = features if isinstance(features, Mapping) else {"": features}
+    if not named:
+        raise ParameterError("no features to choose from; give at least one array (clips, features)")
+    if not strengths or min(strengths) <= 0:
+        raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
+    named = {name: _checked(given, clips, name) for name, given in named.items()}
+    labels = _labels(clips, classes, folds)
+    answers = np.full((1, len(labels)), -1)
+    found = []
+    for number, (train, valid, test) in enumerate(folds):
+        if len(np.unique(labels[train])) < 2:
+            raise DataError(
+                f"fold {number} has training clips of {classes[labels[train[0]]]!r} only; take more people or more classes"
+            )
+        best = -1.0
+        for name, given in named.items():
+            scaled = _standardised(given, train)
+            kernel = scaled @ scaled[train].T
+            for strength in sorted(strengths):
+                machine = SVC(C=strength, kernel="precomputed", class_weight="balanced")
+                machine.fit(kernel[train], labels[train])
+                score = mean_recall(labels[valid], machine.predict(kernel[valid]))
+                if score > best:
+                    best, chosen = score, {"strength": strength, "valid_score": score}
+                    chosen |= {"features": name} if name else {}
+                    answers[0, test] = machine.predict(kernel[test])
+        found.append(chosen)
+    table = _folds(clips, labels, classes, folds).join(pd.DataFrame(found))
+    return ClipAnswers(table, _hard(answers, len(classes)))
+
+
+def majority_answers(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> ClipAnswers:
+    """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises DataError as ``linear_answers``."""
+    labels = _labels(clips, classes, folds)
+    answers = np.full((1, len(labels)), -1)
+    for train, _, test in folds:
+        answers[0, test] = np.bincount(labels[train], minlength=len(classes)).argmax()
+    return ClipAnswers(_folds(clips, labels, classes, folds), _hard(answers, len(classes)))
+
+
+def chance_answers(
+    clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold], seeds: Sequence[int]
+) -> ClipAnswers:
+    """Every class as likely as any other, drawn anew from each of ``seeds``. Raises DataError as ``linear_answers``."""
+    labels = _labels(clips, classes, folds)
+    drawn = [np.random.default_rng(seed).integers(len(classes), size=len(labels)) for seed in seeds]
+    tested = np.isin(np.arange(len(labels)), np.concatenate([test for _, _, test in folds]))
+    answers = np.where(tested, np.array(drawn), -1)
+    return ClipAnswers(_folds(clips, labels, classes, folds), _hard(answers, len(classes)))
+
+
+def mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
+    """Mean over the classes in ``labels`` (N,) of the share of their clips that ``answers`` (N,) name rightly."""
+    return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
+
+
+def _standardised(features: np.ndarray, train: np.ndarray) -> np.ndarray:
+    mean, spread = features[train].mean(axis=0), features[train].std(axis=0)
+    # What is the same in all training clips says nothing, and may differ by rounding only.
+    spread = np.where(spread > 1e-7 * np.abs(features[train]).max(axis=0), spread, np.inf)
+    return (features - mean) / (spread * np.sqrt(features.shape[1]))
+
+
+def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
+    """``answers`` (seeds, C) as probabilities; NaN for -1."""
+    probabilities = np.eye(classes, dtype=np.float32)[answers]
+    probabilities[answers < 0] = np.nan
+    return probabilities
+
+
+def _folds(
+    clips: Clips, labels: np.ndarray, classes: tuple[str, ...], folds: Sequence[ClipFold]
+) -> pd.DataFrame:
+    rows = []
+    for number, (train, _, test) in enumerate(folds):
+        present = set(labels[train].tolist())
+        rows.append(
+            {
+                "fold": number,
+                "subject": ", ".join(sorted(set(clips.subjects[test].tolist()))),
+                "clips": len(test),
+                "absent": ", ".join(name for code, name in enumerate(classes) if code not in present),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
+    features = np.asarray(features, np.float64)
+    called = f"features {name!r}" if name else "features"
+    if features.ndim != 2 or len(features) != len(clips):
+        raise DataError(
+            f"{called} of shape {features.shape} for {len(clips)} clips; expected (clips, features) of the same clips"
+        )
+    wrong = np.argwhere(~np.isfinite(features))
+    if len(wrong):
+        clip, column = wrong[0]
+        raise DataError(
+            f"clip {clip}, feature {column} is {features[clip, column]}; expected a finite number"
+        )
+    return features
+
+
+def _labels(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> np.ndarray:
+    """int64 (C,): the classes of the clips that are on a side of a fold, -1 of the others. Raises DataError where ``folds`` leak."""
+    require_apart(clips, folds)
+    used = np.unique(np.concatenate([part for fold in folds for part in fold]))
+    labels = np.full(len(clips), -1, np.int64)
+    labels[used] = clips.select(used).labels(classes)
+    return labels
+
+
+def tuned_features(
+    model: Classifier,
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> np.ndarray:
+    """float32 (folds, C, T, F): the features of all ``clips`` by a network of each fold's own, as ``leave_one_out`` takes them.
+
+    Each network starts with the body of ``model`` and a new last layer drawn with ``seed``, learns by ``recipe`` to name the emotion of the
+    apex frames of its fold's training clips, and keeps the epoch that those of its validation clips choose. Of ``classes`` it learns those
+    that its training clips show. It never sees the subject that is tested. ``model`` stays as it is. The features are kept, the
+    training is not.
+
+    Raises DataError as ``require_apart`` and where a fold has fewer than two classes to learn from or no validation clip of them; and
+    as ``train.learner.train``.
+    """
+    require_apart(clips, folds)
+    found = []
+    for number, fold in enumerate(folds):
+        network, precision = _tuned(
+            model, clips, classes, fold, number, recipe, precision=precision, device=device, seed=seed
+        )
+        found.append(clip_features(network, clips))
+    return np.stack(found)
+
+
+def _tuned(
+    model: Classifier,
+    clips: Clips,
+    classes: tuple[str, ...],
+    fold: ClipFold,
+    number: int,
+    recipe: Recipe,
+    *,
+    precision: Request | Precision,
+    device: torch.device | str,
+    seed: int,
+) -> tuple[Classifier, Precision]:
+    shown = set(clips.emotions[fold[0]])
+    known = tuple(emotion for emotion in classes if emotion in shown)
+    parts = [part[np.isin(clips.emotions[part], known)] for part in fold[:2]]
+    if len(known) < 2 or not len(parts[1]):
+        raise DataError(
+            f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} validation clips of these; a "
+            "network needs two classes to learn from and clips to select on"
+        )
+    chosen = np.concatenate(parts)
+    apices = clips.faces.select(clips.rows[chosen, clips.apex_at[chosen]])
+    apices = apices.assign(split=np.repeat(["train", "valid"], [len(part) for part in parts]))
+    # A new last layer on the old body is the same thing for classes as for action units.
+    network = unit_network(model, len(known), keep_body=True, seed=seed)
+    training = train(apices, network, known, recipe, precision=precision, device=device, seed=seed)
+    return network, training.precision
+
+
+FARNEBACK = {
+    "pyr_scale": 0.5,
+    "levels": 3,
+    "winsize": 9,
+    "iterations": 3,
+    "poly_n": 5,
+    "poly_sigma": 1.1,
+    "flags": 0,
+}
+"""What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of 9, a fifth of a face of 48 pixels."""
+
+MARGIN = 8
+"""Pixels by which pictures are mirrored beyond their edges: without, equal pictures seem to move by up to 0.4 pixels near the right and the lower edge."""
+
+CELLS = 6
+"""Cells of the grid along each side over which displacements are averaged: 8 × 8 pixels each at 48 pixels."""
+
+
+def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float32 (N, H, W, 2): for each pixel of ``first`` uint8 (N, H, W) how far to the right and down it lies in ``second``, in pixels.
+
+    The median displacement of each picture is taken off: where the whole head has moved, no muscle has. Raises DataError where shapes differ
+    or the pictures are not uint8.
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or first.ndim != 3 or {first.dtype, second.dtype} != {np.dtype(np.uint8)}:
+        raise DataError(
+            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, W) twice"
+        )
+    flow = np.empty((*first.shape, 2), np.float32)
+    height, width = first.shape[1:]
+    for number, pair in enumerate(zip(first, second, strict=True)):
+        wider = (cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101) for picture in pair)
+        found = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
+        flow[number] = found[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+    return flow - np.median(flow, axis=(1, 2), keepdims=True)
+
+
+def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
+    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a grid.
+
+    For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in pixels. Sides that ``cells`` does not divide give
+    cells that differ by a pixel. Raises ParameterError for fewer than one cell or more than there are pixels.
+    """
+    height, width = clips.faces.size
+    if not 1 <= cells <= min(height, width):
+        raise ParameterError(
+            f"cells {cells}: give 1 to {min(height, width)} for pictures of {height} × {width}"
+        )
+    apex = clips.rows[np.arange(len(clips)), clips.apex_at]
+    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(apex))
+    moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
+    down, across = (np.arange(cells + 1) * side // cells for side in (height, width))
+    sums = np.add.reduceat(np.add.reduceat(moved, down[:-1], axis=1), across[:-1], axis=2)
+    means = sums / np.outer(np.diff(down), np.diff(across))[:, :, None]
+    return means.astype(np.float32).reshape(len(moved), -1)
+
+
+UNTRAINED, AS_THEY_ARE = "untrained", "features"
+"""Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was taken from."""
+
+
+def control_studies(
+    features: np.ndarray,
+    untrained: np.ndarray,
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    recipe: ClipRecipe,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> dict[str, ClipStudy]:
+    """The study of ``micro_expressions.study.leave_one_out`` by one ``recipe``, once for each thing that may be taken away, by its name.
+
+    The names: those of ``micro_expressions.rivals.CONTROLS``; ``AS_THEY_ARE``, the features without a difference to the onset; ``UNTRAINED``, those of another network,
+    ``untrained`` float32 (C, T, F'). ``seed`` draws what a control draws. Raises as ``leave_one_out``.
+    """
+    study = partial(
+        leave_one_out,
+        clips=clips,
+        classes=classes,
+        folds=folds,
+        seeds=seeds,
+        device=device,
+        watch_test=False,
+    )
+    found = {
+        name: study(
+            features, recipes=[recipe], control=partial(controlled, clips=clips, name=name, seed=seed)
+        )
+        for name in CONTROLS
+    }
+    found[AS_THEY_ARE] = study(features, recipes=[replace(recipe, input="features")])
+    found[UNTRAINED] = study(untrained, recipes=[recipe])
+    return found
+
+
+TUNING = Recipe(epochs=10, lr=0.003)
+"""Of the CNN, per fold: a tenth of the rate that it was taught with, so that what it knows of expressions is changed and not replaced."""
+
+
+def tuned_study(
+    model: Classifier,
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    recipe: ClipRecipe,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> ClipStudy:
+    """The study on features of a CNN of each fold's own: ``model``, fine-tuned by ``TUNING`` on the apex frames of the fold's training people.
+
+    ``seed`` draws the new last layers. Raises as ``micro_expressions.rivals.tuned_features`` and ``leave_one_out``.
+    """
+    # In one number format wherever it runs, so that another machine's choice changes no result.
+    how = {"precision": "fp32", "device": device, "seed": seed}
+    features = tuned_features(model, clips, classes, folds, TUNING, **how)
+    return leave_one_out(features, clips, classes, folds, [recipe], seeds, device=device, watch_test=False)
+
+
+def baseline_answers(
+    features: np.ndarray,
+    clips: Clips,
+    classes: tuple[str, ...],
+    folds: Sequence[ClipFold],
+    *,
+    seed: int = 0,
+) -> dict[str, ClipAnswers]:
+    """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
+
+    ``apex_features``: a linear machine on what the ``features`` (C, T, F) at the apex differ from those at the onset; ``optical_flow`` and ``lbp_top``, the same on these
+    descriptions, the latter only where every clip is long enough for patterns over time; ``majority`` and ``chance``. Raises as ``linear_answers``.
+    """
+    moved = difference_to_onset(features, clips.lengths)
+    described = {
+        "apex_features": moved[np.arange(len(clips)), clips.apex_at],
+        "optical_flow": flow_features(clips),
+    }
+    if clips.lengths.min() >= FEWEST_FRAMES:
+        described["lbp_top"] = candidate_features(clips)
+    found = {name: linear_answers(given, clips, classes, folds) for name, given in described.items()}
+    found["majority"] = majority_answers(clips, classes, folds)
+    found["chance"] = chance_answers(clips, classes, folds, [seed])
+    return found

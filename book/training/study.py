@@ -1,0 +1,181 @@
+"""Networks' answers on test splits, scored: metrics with intervals, the tables, the hardest pictures.
+
+The networks side by side: whose they are, and what they cost.
+
+A protocol and its folds as tables for the page.
+"""
+
+from inspect import getdoc
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Protocol, leak_table
+from fer_lib.faces.leakage import independent_groups
+from fer_lib.nets.build import NETWORKS, build_network, forward_macs
+from fer_lib.stats.classification import accuracy
+from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.train.crossval import CrossValidation
+from fer_lib.train.curve import Training
+from fer_lib.train.evaluate import Evaluation, majority_share
+from fer_lib.train.weights import parameter_count
+from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
+from ferbook.text import metric_text
+
+
+def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 12) -> pd.DataFrame:
+    """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the hardest first.
+
+    ``rank`` from 1; ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and ``predicted`` emotion with the probability that each was given
+    (``p_true``, ``p_predicted``); ``loss`` in nats. Frames of one sequence look alike, so the hardest stands for its sequence.
+    """
+    table, rows = evaluation.faces.table, np.arange(len(evaluation.faces))
+    labels, predicted = evaluation.faces.labels(classes), evaluation.probabilities.argmax(axis=1)
+    p_true = evaluation.probabilities[rows, labels].astype(np.float64)
+    names = np.array(classes)
+    found = pd.DataFrame(
+        {
+            "picture": rows,
+            "subject": table["subject"],
+            "sequence": table["sequence"],
+            "true": names[labels],
+            "predicted": names[predicted],
+            "p_true": p_true,
+            "p_predicted": evaluation.probabilities[rows, predicted].astype(np.float64),
+            "loss": -np.log(np.maximum(p_true, np.finfo(np.float32).tiny)),
+        }
+    ).sort_values("loss", ascending=False, kind="stable")
+    again = found["sequence"].ne("") & found.duplicated(["subject", "sequence"])
+    found = found[~again].head(count).reset_index(drop=True)
+    found.insert(0, "rank", np.arange(1, len(found) + 1))
+    return found
+
+
+def first_layer(model: nn.Module) -> np.ndarray:
+    """float32 (K, 1, h, w): a copy of the weights of the first convolution of ``model``, which sees pixels.
+
+    Raises DataError where the network has no convolution.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            return layer.weight.detach().cpu().numpy().copy()
+    raise DataError(f"{type(model).__name__} has no convolution whose filters could be shown")
+
+
+def start_correlation(start: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Pearson correlation (-1 to 1) between a layer's weights before and after training, of the same shape.
+
+    Near 1, what the layer shows is its random start. Raises DataError where the shapes differ.
+    """
+    if start.shape != weights.shape:
+        raise DataError(f"weights {weights.shape} did not start from weights {start.shape}")
+    return Estimate(np.corrcoef(start.ravel(), weights.ravel())[0, 1], n=weights.size, tolerance=0.1)
+
+
+def training_metrics(model: nn.Module, trained: Training) -> dict[str, Estimate]:
+    """What to know of a training: ``parameters``, ``epochs``, ``best_epoch`` and ``valid_accuracy`` in that epoch.
+
+    The last is the number by which the epoch was chosen, so it flatters; it has no interval for that reason.
+    """
+    epochs = len(trained.curve)
+    best = trained.curve.loc[trained.curve["epoch"] == trained.best_epoch, "valid_accuracy"].item()
+    return {
+        "parameters": Estimate(parameter_count(model), unit="count"),
+        "epochs": Estimate(epochs, unit="count"),
+        "best_epoch": Estimate(trained.best_epoch, unit="count", tolerance=max(2, epochs // 3)),
+        "valid_accuracy": Estimate(best, unit="share", tolerance=RERUN_TOLERANCE),
+    }
+
+
+def network_table(n_classes: int, size: int, used: str) -> pd.DataFrame:
+    """One row per network of ``nets.build``: the first sentence about it, ``weights``, ``multiply-adds`` of one picture, whether it is ``used``.
+
+    For ``n_classes`` emotions and pictures of ``size`` pixels; both counts are missing where a network does not take that size.
+    The global random state is left as it was.
+    """
+    rows = []
+    for name, network in NETWORKS.items():
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = build_network(name, n_classes, size)
+            counts = (parameter_count(model), forward_macs(model, size))
+        except ParameterError:
+            counts = (pd.NA, pd.NA)
+        about = " ".join(getdoc(network).split("\n\n")[0].split())
+        rows.append((name, about, *counts, "yes" if name == used else ""))
+    columns = ["network", "what it is", "weights", "multiply-adds", "used here"]
+    return pd.DataFrame(rows, columns=columns).astype({"weights": "Int64", "multiply-adds": "Int64"})
+
+
+def protocol_table(protocol: Protocol, ran: int) -> pd.DataFrame:
+    """What ``protocol`` is, for readers: its name, its source, how it divides, its classes, and that ``ran`` of its folds ran."""
+    told = {
+        "protocol": protocol.name,
+        "source": protocol.source,
+        "division": protocol.about,
+        "classes": ", ".join(protocol.classes),
+        "folds on this page": f"the first {ran} of {len(protocol.folds)}",
+    }
+    return pd.DataFrame({"": list(told), "what": list(told.values())}).set_index("")
+
+
+def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
+    """``leak_table`` of the first ``ran`` folds, the columns that are empty throughout left out."""
+    table = leak_table(faces, protocol).head(ran).set_index("fold")
+    empty = [name for name in ("absent_from_train", "absent_from_test") if table[name].eq("").all()]
+    return table.drop(columns=empty)
+
+
+def fold_metrics(crossed: CrossValidation, leaks: pd.DataFrame) -> dict[str, Estimate]:
+    """``folds`` that ran, ``folds_in_protocol``, ``tested_copies`` (of ``leaks``, over the folds that ran) and ``training_pictures`` of the first fold."""
+    counts = {
+        "folds": len(crossed.folds),
+        "folds_in_protocol": len(crossed.protocol.folds),
+        "tested_copies": leaks["tested_copies"].sum(),
+        "training_pictures": len(crossed.folds[0].faces.split("train")),
+    }
+    return {name: Estimate(count, unit="count") for name, count in counts.items()}
+
+
+def fold_table(
+    crossed: CrossValidation, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """One row per fold that ran: how its test went.
+
+    ``fold`` (from 0); ``pictures`` and ``people`` tested (people missing where nobody is named); ``best_epoch`` and ``valid_accuracy``, which chose
+    it; ``accuracy`` on the test split with ``low`` and ``high`` (NaN where there is no interval); ``majority``, what naming
+    the commonest class of the training split gives.
+    """
+    rows = []
+    for fold in crossed.folds:
+        tested = fold.faces.split("test")
+        subjects = tested.table["subject"]
+        right = (tested.labels(classes), fold.probabilities.argmax(axis=1), independent_groups(tested))
+        found = accuracy(*right, draws=draws, seed=seed)
+        curve = fold.training.curve.set_index("epoch")
+        rows.append(
+            {
+                "fold": fold.number,
+                "pictures": len(tested),
+                "people": subjects.nunique() if subjects.ne("").all() else pd.NA,
+                "best_epoch": fold.training.best_epoch,
+                "valid_accuracy": curve.loc[fold.training.best_epoch, "valid_accuracy"],
+                "accuracy": found.value,
+                "low": np.nan if found.low is None else found.low,
+                "high": np.nan if found.high is None else found.high,
+                "majority": majority_share(fold.faces, classes, "test"),
+            }
+        )
+    return pd.DataFrame(rows).astype({"people": "Int64"})
+
+
+def selection_answer(gain: Estimate) -> str:
+    """What ``selection_gain`` found, in one sentence."""
+    found = gain.to_json()
+    value = metric_text(found, "value" if gain.low is None else "interval")
+    trainings = "one training" if gain.n == 1 else f"{metric_text(found, 'n')} trainings"
+    return f"Over {trainings} the test pictures' own choice gains {value} on average."

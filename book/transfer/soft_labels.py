@@ -1,0 +1,199 @@
+"""Soft labels: one network learns what most of a crowd said, another how the crowd divided.
+
+What learning from a crowd's votes changes against learning from its majority: accuracy and calibration, in tables and words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.leakage import independent_groups
+from fer_lib.stats.calibration import calibration_metrics, reliability_table
+from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.study import require_votes, run_study
+from fer_lib.train.targets import vote_shares
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+from ferbook.text import number_text
+
+LEARNED = {"cross_entropy": "majority", "votes": "votes"}
+"""Loss -> from which labels it learns."""
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """Networks that learned the same pictures from the crowd's majority and from its votes.
+
+    ``table``: one row per training with ``learned`` (``majority`` or ``votes``), ``seed`` and what ``train.study.training_row`` says. ``probabilities``: float32
+    (trainings, N, C) for the test pictures, in the order of the table. ``test``: those N pictures; ``shares`` float32 (N, C): how the crowd's votes for
+    ``classes`` divide. ``without_votes``: pictures, of all splits, that were left out because nobody voted for any of the classes.
+    ``precision``: of all trainings.
+    """
+
+    table: pd.DataFrame
+    probabilities: np.ndarray
+    test: FaceSet
+    shares: np.ndarray
+    classes: tuple[str, ...]
+    without_votes: int
+    precision: Precision
+
+
+def learn_soft_labels(
+    faces: FaceSet,
+    classes: tuple[str, ...],
+    network: str,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    dropout: float | None = None,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> SoftLabels:
+    """Train ``network`` by ``recipe``, whose own loss does not count, from each of ``seeds``: on the majority, and on the votes (Barsoum et al. 2016).
+
+    The majority is learned with cross-entropy against the picture's ``emotion``, the votes with cross-entropy against their shares. Both start
+    from the same weights and see the pictures in the same order; the epoch of both is chosen by the accuracy on the validation split's
+    majority. The rest is as in ``train.study.run_study``.
+
+    Raises ParameterError for a face set without votes; DataError where a column of votes is absent, and as ``run_study``.
+    """
+    require_votes(faces, ["votes"])
+    columns = [f"vote_{name}" for name in classes]
+    absent = [name for name in columns if name not in faces.table]
+    if absent:
+        raise DataError(
+            f"face set {faces.name!r} has votes, but no column {absent[0]}; leave that class out of {', '.join(classes)}"
+        )
+    voted = faces.table[columns].to_numpy(np.float64).sum(axis=1) > 0
+    kept = faces.select(voted)
+    study = run_study(
+        kept,
+        classes,
+        [network],
+        list(LEARNED),
+        seeds,
+        recipe,
+        dropout=dropout,
+        precision=precision,
+        device=device,
+    )
+    learned = study.table["loss"].map(LEARNED)
+    table = study.table.drop(columns=["structure", "loss"])
+    table.insert(0, "learned", learned)
+    test = kept.split("test")
+    shares = vote_shares(kept, classes, split="test")
+    return SoftLabels(table, study.probabilities, test, shares, classes, int((~voted).sum()), study.precision)
+
+
+MAJORITY, VOTES = LEARNED.values()
+
+MEASURE_NAMES = {
+    "accuracy": "named as the majority does",
+    "calibration_error": "calibration error, bins of equal width",
+    "calibration_error_mass": "calibration error, bins of equal mass",
+    "brier": "Brier score against the majority",
+    "brier_votes": "Brier score against the votes",
+    "log_loss": "negative log-likelihood of the majority (nats)",
+    "log_loss_votes": "negative log-likelihood of the votes (nats)",
+}
+"""Measure of ``stats.calibration`` -> what it is, for readers; of all but the first, less is better."""
+
+
+def with_votes(sets: Mapping[str, FaceSet]) -> FaceSet | None:
+    """The first of ``sets`` whose labels are what most of a crowd voted for; None where there is none.
+
+    FER2013 may come with the votes of FER+, but keeps its own labels: there nobody would learn from a majority.
+    """
+    for faces in sets.values():
+        names = [column for column in faces.table if column.startswith("vote_")]
+        if names:
+            votes = faces.table[names].to_numpy(np.float64)
+            own = pd.Index(names).get_indexer("vote_" + faces.table["emotion"])
+            won = votes[np.arange(len(votes)), own] == votes.max(axis=1)
+            if (own >= 0).all() and won.all():
+                return faces
+    return None
+
+
+def voted_classes(faces: FaceSet) -> tuple[str, ...]:
+    """The emotions of ``faces`` that the crowd could vote for."""
+    return tuple(emotion for emotion in faces.classes if f"vote_{emotion}" in faces.table)
+
+
+def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+    """``majority_…``, ``votes_…`` and ``votes_…_difference`` of every measure of ``MEASURE_NAMES``: see ``stats.calibration.calibration_metrics``."""
+    labels, clusters = study.test.labels(study.classes), independent_groups(study.test)
+    return calibration_metrics(
+        study.probabilities,
+        list(study.table["learned"]),
+        labels,
+        clusters,
+        study.shares,
+        draws=draws,
+        seed=seed,
+        tolerance=2 * RERUN_TOLERANCE,
+    )
+
+
+def soft_label_table(metrics: Mapping[str, Mapping]) -> pd.DataFrame:
+    """A row per measure for the page: learned from the majority, from the votes, and the difference with its interval, as text; from ``metrics`` as stored."""
+    rows = []
+    for measure, name in MEASURE_NAMES.items():
+        apart = metrics[f"{VOTES}_{measure}_difference"]
+        unit = metrics[f"{VOTES}_{measure}"]["unit"]
+        rows.append(
+            {
+                "measure": name,
+                **{
+                    f"from {learned}": number_text(metrics[f"{learned}_{measure}"]["value"], unit)
+                    for learned in (MAJORITY, VOTES)
+                },
+                "difference": _difference(apart, 100 if unit == "share" else 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _difference(metric: Mapping, scale: int) -> str:
+    digits = 1 if scale == 100 else 3
+    text = f"{scale * metric['value']:+.{digits}f}"
+    if metric["low"] is not None:
+        text += f" ({scale * metric['low']:.{digits}f} to {scale * metric['high']:.{digits}f})"
+    return text.replace("-", "−") + (" points" if scale == 100 else "")
+
+
+def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """The bins of ``stats.calibration.reliability_table`` for what each network ``learned``, one below the other, for ``figures.reliability_diagram``."""
+    labels, clusters = study.test.labels(study.classes), independent_groups(study.test)
+    parts = []
+    for learned in (MAJORITY, VOTES):
+        own = study.probabilities[study.table["learned"].eq(learned).to_numpy()]
+        table = reliability_table(own, labels, clusters, draws=draws, seed=seed)
+        parts.append(table[table["n"].gt(0)].assign(learned=learned))
+    return pd.concat(parts, ignore_index=True)
+
+
+def soft_label_answer(metrics: Mapping[str, Mapping], name: str) -> str:
+    """What the votes of ``name`` changed, in words, from ``metrics`` as stored; empty where they were not learned."""
+    if f"{VOTES}_accuracy" not in metrics:
+        return ""
+    names = ("accuracy", "calibration_error", "brier_votes", "log_loss_votes")
+    accuracy, error, brier, loss = (metrics[f"{VOTES}_{measure}_difference"] for measure in names)
+    return (
+        f"On {name}, learning from votes instead of their majority {_changed(accuracy)} the accuracy ({_difference(accuracy, 100)}), {_changed(error)} the calibration "
+        f"error ({_difference(error, 100)}), {_changed(brier)} the Brier score against the votes ({_difference(brier, 1)}), and {_changed(loss)} the negative "
+        f"log-likelihood of the votes, which is what is learned ({_difference(loss, 1)}). Of all but the accuracy, less is better."
+    )
+
+
+def _changed(metric: Mapping) -> str:
+    if metric["low"] is None or metric["low"] <= 0 <= metric["high"]:
+        return "does not clearly change"
+    return "raises" if metric["value"] > 0 else "lowers"

@@ -1,0 +1,300 @@
+"""Several face sets brought to one list of classes: what all of them can name, and what has no counterpart.
+
+Every reader has brought its set's names to the one table of emotions, ``faces.faceset.EMOTIONS``, so an emotion is called alike in all
+sets, neutral and contempt too: whether they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what
+the makers of one set could not name; they mean something else in each set and have no counterpart.
+
+
+Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017, arXiv:1705.01842).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fer_lib.faces.faceset import EMOTIONS, LABELS, REQUIRED_COLUMNS, UNLABELLED, FaceSet
+from fer_lib.faces.shared import known_overlap, require_apart, shared, without_shared
+from fer_lib.faces.subsets import at_most, random_rows
+from fer_lib.nets.build import build_network
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.study import train_structure, training_row
+from ferbook.errors import DataError, ParameterError
+
+
+def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
+    """The emotions that every one of ``sets`` has, in the order of ``EMOTIONS``.
+
+    Raises DataError, naming each set's own, where a set has fewer than two, or where fewer than two are common to all.
+    """
+    if not sets:
+        raise DataError("no face set to find common classes of")
+    own = {name: _emotions(faces) for name, faces in sets.items()}
+    for name, emotions in own.items():
+        if len(emotions) < 2:
+            raise DataError(
+                f"face set {name!r} has {_listed(emotions)} only: a network that is to tell emotions apart needs at least two; "
+                "leave the set out"
+            )
+    common = tuple(emotion for emotion in EMOTIONS if all(emotion in emotions for emotions in own.values()))
+    if len(common) < 2:
+        each = "; ".join(f"{name}: {_listed(emotions)}" for name, emotions in own.items())
+        raise DataError(
+            f"the face sets have {_listed(common)} in common, and at least two classes are needed ({each}); leave out the "
+            "set that has none of the others' emotions"
+        )
+    return common
+
+
+def _emotions(faces: FaceSet) -> tuple[str, ...]:
+    return tuple(emotion for emotion in faces.classes if emotion in EMOTIONS)
+
+
+def _listed(emotions: tuple[str, ...]) -> str:
+    return ", ".join(emotions) or "no emotion"
+
+
+def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str, int]]:
+    """The pictures of ``faces`` whose emotion is one of ``classes``; and how many of each other label were left out.
+
+    The label of pictures without an emotion is the empty text. Raises DataError where a class has no training or no test picture, or where
+    there is none to validate with: it could not be learned, or nothing could be said of it.
+    """
+    kept = faces.select(faces.table["emotion"].isin(classes).to_numpy())
+    counts = faces.table["emotion"].value_counts()
+    dropped = {
+        label: int(counts[label])
+        for label in (UNLABELLED, *LABELS)
+        if label not in classes and label in counts
+    }
+    require_classes(kept, classes)
+    return kept, dropped
+
+
+def require_classes(
+    faces: FaceSet, classes: tuple[str, ...], in_splits: tuple[str, ...] = ("train", "test")
+) -> None:
+    """Raise DataError, naming class and split, unless ``faces`` has a picture of each of ``classes`` in each of ``in_splits``, and any to validate with."""
+    there = pd.crosstab(faces.table["emotion"], faces.table["split"])
+    for split in in_splits:
+        absent = [name for name in classes if not (split in there and there[split].get(name, 0))]
+        if absent:
+            raise DataError(
+                f"face set {faces.name!r}: no picture of {', '.join(absent)} in its split {split!r}; take more people, or "
+                "give the classes without it"
+            )
+    if "valid" not in there:
+        raise DataError(
+            f"face set {faces.name!r}: no picture of {', '.join(classes)} in its split 'valid'; take more people"
+        )
+
+
+LEARNED = ("train", "valid")
+"""The splits that a network has seen when it is tested."""
+
+ALL_BUT = "all but "
+
+
+@dataclass(frozen=True)
+class TransferStudy:
+    """Networks trained on each of several face sets, and on all but one, tested on every set.
+
+    ``sets``: their names, in the order given. ``classes``: the emotions told apart. ``table``: one row per training × tested set × seed with ``trained_on``,
+    ``tested_on``, ``seed``, ``accuracy`` (share of the test pictures), ``train_pictures``, ``test_pictures`` and what ``train.study.training_row``
+    says of the training. ``faces``: each set as it was learned from and tested: of the classes, with the test pictures left out that are not tested. ``answers``: (trained on, tested on, seed) -> float32 (test pictures, classes), probabilities in the order of ``tests``, the test
+    pictures of each set. ``networks``: (trained on, seed) -> the network, with the weights that validation chose.
+
+    ``dropped``: ``faces``, ``emotion``, ``pictures`` that have no counterpart in another set (an empty emotion: unlabelled). ``shared``: for each pair
+    ``trained_on`` and ``tested_on``, what the splits learned from share with the test split as it came: ``people`` (names), ``copies`` (pictures of the test split), and
+    ``left_out``, test pictures left out for it; nothing is left out for what a set shares with itself, which is its protocol's matter.
+    """
+
+    sets: tuple[str, ...]
+    classes: tuple[str, ...]
+    table: pd.DataFrame
+    answers: dict[tuple[str, str, int], np.ndarray]
+    faces: dict[str, FaceSet]
+    tests: dict[str, FaceSet]
+    dropped: pd.DataFrame
+    shared: pd.DataFrame
+    networks: dict[tuple[str, int], nn.Module]
+    precision: Precision
+
+
+def all_but(name: str) -> str:
+    """What a network that was trained on all sets but ``name`` is called in ``trained_on``."""
+    return ALL_BUT + name
+
+
+def cross_dataset(
+    sets: Mapping[str, FaceSet],
+    network: str,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    classes: tuple[str, ...] | None = None,
+    dropout: float | None = None,
+    most: int = 0,
+    leave_one_out: bool = True,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> TransferStudy:
+    """Train ``network`` on the training pictures of each of the k ``sets``, and test each of these k networks on the test pictures of all.
+
+    With ``leave_one_out`` and at least three sets, k more trainings on all sets but one, tested on the one (``joined``). Everything else is alike: the classes (``common_classes``, or those
+    given), the size of the pictures, the recipe, the seed's first weights. The epoch is chosen on validation pictures of the sets trained on; what is
+    tested on chooses nothing. ``most``: training pictures taken from each set, drawn at random, and a third as many to validate with; 0 takes all.
+
+    Test pictures whose people or whose very pixels are in a split that another set is learned from are left out for all networks, and counted.
+
+    Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without training or test pictures, data sets that are
+    known to overlap, or a test split of which nothing is left; ParameterError for no seed; and what ``train.learner.train`` raises.
+    """
+    if not seeds:
+        raise ParameterError("no seed to train from; give at least one")
+    _require_comparable(sets)
+    classes = _among(common_classes(sets), classes)
+    kept, dropped = {}, []
+    for name, faces in sets.items():
+        kept[name], gone = mapped(faces, classes)
+        dropped += [{"faces": name, "emotion": label, "pictures": n} for label, n in gone.items()]
+    kept, overlaps = _apart(kept, classes)
+    kept = {name: at_most(faces, most) for name, faces in kept.items()}
+    tests = {name: faces.split("test") for name, faces in kept.items()}
+    sources = dict(kept)
+    if leave_one_out and len(sets) > 2:
+        for name in kept:
+            others = [faces for other, faces in kept.items() if other != name]
+            sources[all_but(name)] = joined(all_but(name), others)
+    for faces in sources.values():
+        require_classes(faces, classes, in_splits=("train",))
+    # Before anything is trained: a size that the network does not take.
+    build_network(network, len(classes), next(iter(sources.values())).size[0], dropout=dropout)
+    rows, answers, networks = [], {}, {}
+    for seed in seeds:
+        for source, faces in sources.items():
+            model, training = train_structure(
+                faces, classes, network, recipe, seed, dropout=dropout, precision=precision, device=device
+            )
+            precision = training.precision
+            networks[source, seed] = model
+            about = training_row(training, model, faces.size[0])
+            for target, test in tests.items():
+                if source in tests or source == all_but(target):
+                    answer = predict(model, test, device=device)
+                    answers[source, target, seed] = answer
+                    right = answer.argmax(axis=1) == test.labels(classes)
+                    rows.append(
+                        {
+                            "trained_on": source,
+                            "tested_on": target,
+                            "seed": seed,
+                            "accuracy": float(right.mean()),
+                            "train_pictures": int(faces.table["split"].eq("train").sum()),
+                            "test_pictures": len(test),
+                            **about,
+                        }
+                    )
+    return TransferStudy(
+        tuple(sets),
+        classes,
+        pd.DataFrame(rows),
+        answers,
+        kept,
+        tests,
+        pd.DataFrame(dropped, columns=["faces", "emotion", "pictures"]),
+        pd.DataFrame(overlaps),
+        networks,
+        precision,
+    )
+
+
+def _among(common: tuple[str, ...], asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The ``common`` classes, or of them those ``asked`` for, in the order of the common ones."""
+    if asked is None:
+        return common
+    chosen = tuple(name for name in common if name in asked)
+    if len(chosen) < max(2, len(asked)):
+        raise ParameterError(
+            f"classes {', '.join(asked) or 'none'}: give at least two, each once, of those that all sets have: {', '.join(common)}"
+        )
+    return chosen
+
+
+def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
+    if len(sets) < 2:
+        raise DataError(f"{len(sets)} face set ({', '.join(sets)}): transfer needs at least two")
+    if len({faces.size for faces in sets.values()}) > 1:
+        sizes = ", ".join(f"{name} {faces.size[0]} × {faces.size[1]}" for name, faces in sets.items())
+        raise DataError(
+            f"face sets to transfer between must have pictures of one size, not {sizes}; open them at one size"
+        )
+    named = list(sets.values())
+    for number, first in enumerate(named):
+        for second in named[:number]:
+            if known_overlap(first, second):
+                require_apart(first, second)
+
+
+def _apart(
+    kept: Mapping[str, FaceSet], classes: tuple[str, ...]
+) -> tuple[dict[str, FaceSet], list[dict[str, object]]]:
+    """The sets without the test pictures that another set is learned from; and a row per pair on what they share."""
+    seen = {name: faces.select(faces.table["split"].isin(LEARNED).to_numpy()) for name, faces in kept.items()}
+    apart, rows = {}, []
+    for target, faces in kept.items():
+        whole = test = faces.split("test")
+        for source, learned in seen.items():
+            found, before = shared(learned, whole), len(test)
+            if source != target:
+                test, _ = without_shared(learned, test)
+            rows.append(
+                {
+                    "trained_on": source,
+                    "tested_on": target,
+                    "people": len(found.subjects),
+                    "copies": found.copies,
+                    "left_out": before - len(test),
+                }
+            )
+        lost = [emotion for emotion in classes if emotion not in test.classes]
+        if lost:
+            others = ", ".join(name for name in kept if name != target)
+            raise DataError(
+                f"face set {target!r}: without the people and pictures that {others} are learned from, no test picture of "
+                f"{', '.join(lost)} is left; leave out the set that shows the same faces"
+            )
+        apart[target] = FaceSet.concat(target, [seen[target], test])
+    return apart, rows
+
+
+def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
+    """The training and validation pictures of ``sets``, of each set equally many as far as sizes allow.
+
+    In all as many of a split as the largest set has, so that a network learns from more sets and not from more pictures. A smaller set gives all it has, and the
+    others share the rest evenly. The pictures are drawn at random. Raises DataError for pictures of different sizes.
+    """
+    parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
+    shares = {split: even_shares([part[split] for part in parts]) for split in LEARNED}
+    drawn = [
+        faces.select(random_rows(faces, {split: shares[split][k] for split in LEARNED}, seed))
+        for k, faces in enumerate(sets)
+    ]
+    # Votes and action units of one set are nothing to another.
+    plain = [FaceSet(part.name, part.pixels, part.table[list(REQUIRED_COLUMNS)]) for part in drawn]
+    return FaceSet.concat(name, plain)
+
+
+def even_shares(available: Sequence[int]) -> list[int]:
+    """How many to take of each of several supplies: as many in all as the largest holds, as evenly as the supplies allow."""
+    left, shares = max(available), [0] * len(available)
+    order = sorted(range(len(available)), key=lambda k: available[k])
+    for position, k in enumerate(order):
+        shares[k] = min(available[k], left // (len(order) - position))
+        left -= shares[k]
+    return shares

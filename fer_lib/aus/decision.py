@@ -1,0 +1,116 @@
+"""Decision rules: which filters are called detectors of which action unit."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from fer_lib.aus.nulls import Null, least_permutations
+from ferbook.errors import ParameterError
+
+Rule = Literal["max_statistic", "holm", "benjamini_hochberg", "argmax"]
+"""How it is decided that a filter detects an action unit:
+
+- ``max_statistic``: its score beats the largest score of all pairs in 1 - alpha of the permutations (family-wise error);
+- ``holm``: step-down on the pairs' own p-values (family-wise error; takes many permutations);
+- ``benjamini_hochberg``: step-up on the pairs' own p-values (false discovery rate: alpha of the *claims* may be wrong);
+- ``argmax``: every filter that varies detects the unit with which it is associated most: the papers' way, no null at all.
+"""
+
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+
+def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
+    """The permutations with which ``rule`` can call at least one pair at level ``alpha``; 0 for ``argmax``.
+
+    Holm's smallest p-value must reach alpha / pairs. Benjamini and Hochberg are refused no sooner than the maximum, but with
+    P permutations they call nothing unless some pairs / (alpha (1 + P)) of them stand out at once: to call a single one they need
+    as many as Holm.
+    """
+    _check(rule)
+    if rule == "argmax":
+        return 0
+    return least_permutations(alpha, int(null.tested.sum()) if rule == "holm" else 1)
+
+
+def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
+    """bool (K, A): the pairs of filter and action unit that ``rule`` calls at level ``alpha``.
+
+    Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never called, except that ``argmax``
+    asks for no test and names a rare filter's unit, too. Raises ParameterError for an
+    unknown rule, a level outside (0, 1), and where ``null`` has too few permutations: it says how many are needed.
+    """
+    needed = permutations_needed(null, rule, alpha)
+    if null.permutations < needed:
+        pairs = f" over {int(null.tested.sum())} pairs" if rule == "holm" else ""
+        raise ParameterError(
+            f"permutations = {null.permutations}: {rule} at level {alpha}{pairs} needs at least {needed}; "
+            "compute the null with so many, or choose max_statistic, which needs the fewest"
+        )
+    called = np.zeros(null.tested.shape, bool)
+    if rule == "argmax":
+        live = np.flatnonzero(~null.dead)
+        called[live, _strongest(null, ~np.isnan(null.observed))[live]] = True
+    elif rule == "max_statistic":
+        called[null.tested] = null.p_family[null.tested] <= alpha
+    elif rule == "holm":
+        called[null.tested] = holm(null.p[null.tested]) <= alpha
+    else:
+        called[null.tested] = false_discovery_control(null.p[null.tested], method="bh") <= alpha
+    return called
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """(tests,): p-values adjusted for family-wise error by Holm's step-down procedure (Holm 1979)."""
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted
+
+
+def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
+    """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
+
+    Of the pairs that ``decide`` calls, the one with the largest observed value: units that occur together are often
+    called together.
+    """
+    called = decide(null, rule, alpha)
+    return np.where(called.any(1), _strongest(null, called), -1)
+
+
+def _strongest(null: Null, among: np.ndarray) -> np.ndarray:
+    """(K,): the unit with the largest value among those marked (K, A)."""
+    return np.argmax(np.where(among, null.observed, -np.inf), axis=1)
+
+
+def survivors(
+    null: Null, rule: Rule = "max_statistic", alpha: float = 0.05, filters: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """One row per pair that ``rule`` calls, the largest score first.
+
+    Columns: ``filter`` (as in ``filters``, or its index), ``au``, ``value`` (the measure), ``score`` (in standard deviations of the
+    null), ``p`` (the pair's own), ``p_family`` (adjusted for all pairs), ``claimed`` (the unit is the filter's strongest).
+    """
+    called = decide(null, rule, alpha)
+    k, a = np.nonzero(called)
+    names = np.arange(len(called)) if filters is None else np.asarray(filters)
+    table = pd.DataFrame(
+        {
+            "filter": names[k],
+            "au": np.asarray(null.aus)[a],
+            "value": null.observed[k, a],
+            "score": null.scores[k, a],
+            "p": null.p[k, a],
+            "p_family": null.p_family[k, a],
+            "claimed": claims(null, rule, alpha)[k] == a,
+        }
+    )
+    return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def _check(rule: str) -> None:
+    if rule not in RULES:
+        raise ParameterError(f"rule = {rule!r}: choose one of {', '.join(RULES)}")

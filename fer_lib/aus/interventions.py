@@ -1,0 +1,314 @@
+"""Interventions: one action unit of a face is switched on, everything else stays, and a filter's response says what that does.
+
+What goes with an action unit in a set of faces (``aus.association``) may be another unit that people show at the same time. Here nothing else
+goes with it, so the difference is the unit's effect. Only synthetic faces can be asked for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.look.responses import maximal_responses
+from fer_lib.stats.resampling import CONFIDENCE, resampled_sums
+from ferbook.errors import DataError, ParameterError
+from synthetic_faces.domains import domain_named
+from synthetic_faces.expressions import draw_expression
+from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
+from synthetic_faces.sequences import person_number
+from synthetic_faces.staged import Script, staged_faces
+
+STRANGERS = 100_000
+"""Number of the first person: no set of synthetic faces can have so many, so no network was trained on these people."""
+
+PEOPLE_AT_LEAST = 6
+"""With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
+
+# First word of the seeds of contexts, beside those of people, sequences and takes.
+_CONTEXT = 21
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """B base faces, and each of them with each of A action units at each of L levels.
+
+    ``faces``: all pictures, base face by base face: first the base face itself, then for each AU its levels. ``aus`` (A); ``levels`` (L), ascending, in
+    (0, 1]; ``subjects`` (B,) text; ``contexts`` int64 (B,): 0 for the neutral base face of a person, else the number of a base face that
+    carries another expression. ``valid`` bool (B, A): False where the expression of the base face already has the AU, or one that excludes it; the pictures
+    of these pairs equal the base face.
+    """
+
+    faces: FaceSet
+    aus: tuple[str, ...]
+    levels: tuple[float, ...]
+    subjects: np.ndarray
+    contexts: np.ndarray
+    valid: np.ndarray
+
+    def arranged(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those of the base faces (B, …), and the others (B, A, L, …)."""
+        each = values.reshape(len(self.subjects), 1 + len(self.aus) * len(self.levels), *values.shape[1:])
+        shape = (len(self.subjects), len(self.aus), len(self.levels), *values.shape[1:])
+        return each[:, 0], each[:, 1:].reshape(shape)
+
+    @cached_property
+    def off(self) -> np.ndarray:
+        """uint8 (B, H, W): the base faces."""
+        return self.arranged(self.faces.pixels)[0]
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (B, A, L, H, W): the base faces with one AU more."""
+        return self.arranged(self.faces.pixels)[1]
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """bool (B, A, H, W): the region that each AU moves, in the base face or in the picture with the AU at its highest level."""
+        off, on = self.arranged(self.faces.masks)
+        bits = np.array([self.faces.mask_aus.index(au) for au in self.aus], np.uint32)[None, :, None, None]
+        return ((off[:, None] | on[:, :, -1]) >> bits & 1).astype(bool)
+
+
+def interventions(
+    people: int,
+    aus: Sequence[str] = AUS,
+    levels: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
+    *,
+    size: int = 48,
+    face_seed: int = 0,
+    domain: str = "lab",
+    contexts: int = 1,
+    first: int = STRANGERS,
+) -> Interventions:
+    """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each of ``levels``; cached.
+
+    A base face has the head pose, light, background and noise that the domain would give it, and so have all pictures made of it: they
+    differ in one AU alone. Each person has ``contexts`` base faces, in other poses and light: the first neutral, the
+    others showing an expression of the domain drawn at random, so that effects are averages over contexts. The
+    persons are number ``first`` and following; by default they are in no face set.
+
+    Raises ParameterError for fewer than ``PEOPLE_AT_LEAST`` people, an unknown or repeated AU, levels that do not ascend in (0, 1], and
+    no context.
+    """
+    aus, levels = tuple(aus), tuple(float(level) for level in levels)
+    unknown = [au for au in aus if au not in AUS]
+    if unknown or not aus or len(set(aus)) < len(aus):
+        raise ParameterError(f"aus {', '.join(aus) or 'none'}: give some of {', '.join(AUS)}, each once")
+    if not levels or not all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0 + 1e-9), strict=True)):
+        raise ParameterError(f"levels {levels}: give ascending intensities above 0, at most 1")
+    for name, value, least in (
+        ("people", people, PEOPLE_AT_LEAST),
+        ("contexts", contexts, 1),
+        ("first", first, 0),
+    ):
+        if value < least:
+            raise ParameterError(f"{name} {value}: give at least {least}")
+    base = np.stack(
+        [
+            context_intensities(domain, face_seed, first + person, context)
+            for person in range(people)
+            for context in range(contexts)
+        ]
+    )
+    valid = np.array([[_can_add(au, shown) for au in aus] for shown in base])
+    number = 1 + len(aus) * len(levels)
+    wanted = np.repeat(base[:, None], number, axis=1)
+    for a, au in enumerate(aus):
+        for step, level in enumerate(levels):
+            wanted[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level
+    persons = np.repeat(np.arange(first, first + people), contexts)
+    takes = np.tile(np.arange(contexts), people)
+    script = Script(np.repeat(persons, number), np.repeat(takes, number), wanted.reshape(-1, *base.shape[1:]))
+    faces = staged_faces(script, domain=domain, size=size, seed=face_seed)
+    subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
+    return Interventions(faces, aus, levels, subjects, takes, valid)
+
+
+def context_intensities(domain: str, seed: int, person: int, context: int) -> np.ndarray:
+    """float64 (``len(AUS)``, 2): what the base face ``context`` of a person shows; nothing where ``context`` is 0."""
+    if context == 0:
+        return np.zeros((len(AUS), 2))
+    own = domain_named(domain)
+    rng = np.random.default_rng((_CONTEXT, seed, person_number(own, person), context))
+    emotions = [e for e in own.emotions if e in EMOTIONS and e != "neutral"]
+    return draw_expression(emotions[rng.integers(len(emotions))], rng, own.spread).intensities
+
+
+def _can_add(au: str, shown: np.ndarray) -> bool:
+    """Whether a face with the intensities ``shown`` can show ``au`` too: it does not yet, nor an AU that excludes or opposes it."""
+    present = {AUS[row] for row in np.flatnonzero(shown.max(axis=1) > 0)}
+    excluded = {au}
+    for one, other in (*ALTERNATIVES, (OPPOSED[:1], OPPOSED[1:])):
+        excluded |= set(other) if au in one else set(one) if au in other else set()
+    return not present & excluded
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What each of A action units does to each of K filters, at L levels; in standard deviations of the filter's response to neutral faces.
+
+    ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile interval over draws of people. ``people``
+    (S, K, A, L): the differences that they are the means of. ``unit`` (K,): one standard deviation, in units of the layer's output; of filters
+    that are off on all neutral faces (``silent``, (K,)) that over all pictures. ``dead`` (K,): no picture drives the filter; its effects are 0.
+    ``monotone`` (K, A): share of people in whom the response moves in the direction of the effect and at no level back; NaN
+    without an effect. ``p`` (K, A): of the effect at the highest level, family-wise over all K·A, from flipping the signs of people's
+    differences.
+    """
+
+    aus: tuple[str, ...]
+    levels: tuple[float, ...]
+    subjects: np.ndarray
+    effect: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    people: np.ndarray
+    unit: np.ndarray
+    silent: np.ndarray
+    dead: np.ndarray
+    monotone: np.ndarray
+    p: np.ndarray
+
+    def survivors(self, alpha: float = 0.05) -> np.ndarray:
+        """bool (K, A): effects at the highest level that stand at the family-wise level ``alpha``."""
+        return self.p <= alpha
+
+
+def effects(
+    model: nn.Module,
+    layer: str,
+    switched: Interventions,
+    *,
+    draws: int = 1000,
+    flips: int = 2000,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    batch_size: int = 128,
+) -> Effects:
+    """The effect of every action unit of ``switched`` on the maximal response of every filter of ``layer``; see ``effects_of``."""
+    found = maximal_responses(model, switched.faces, layer, device=device, batch_size=batch_size)
+    return effects_of(found.maxima, switched, draws=draws, flips=flips, seed=seed)
+
+
+def effects_of(
+    maxima: np.ndarray, switched: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
+) -> Effects:
+    """As ``effects``, of responses ``maxima`` (N, K) to the N pictures of ``switched.faces``, whatever they are responses of.
+
+    A person's difference is the mean over this person's valid base faces, and every person counts alike (method.md: effect_ka(t)).
+
+    Survival: under the null hypothesis an AU moves a filter as often and as far up as down, so the signs of a person's differences may be flipped, all
+    together as they hang together. The statistic is |Σd| / √(n Σd²), which orders as |t| does and lies in [0, 1] for every
+    filter; ``p`` is the share of flips whose largest statistic over all filters and AUs is as large as the one observed: (1 + count) / (1 + ``flips``), or
+    of all flips where there are no more than ``flips``. Since noise is the same in on and off, small effects survive too: look at their size.
+
+    Raises DataError where ``maxima`` does not fit or is not finite; ParameterError where fewer than 20 flips or 2 draws are asked for.
+    """
+    maxima = np.asarray(maxima, dtype=np.float64)
+    if maxima.ndim != 2 or len(maxima) != len(switched.faces):
+        raise DataError(
+            f"responses of shape {maxima.shape}: give (pictures, filters) for the {len(switched.faces)} pictures of the interventions"
+        )
+    wrong = np.argwhere(~np.isfinite(maxima))
+    if len(wrong):
+        raise DataError(f"picture {wrong[0, 0]}, filter {wrong[0, 1]}: the response is not a finite number")
+    if draws < 2 or flips < 20:
+        raise ParameterError(f"draws {draws}, flips {flips}: give at least 2 and 20")
+    off, on = switched.arranged(maxima)
+    unit, silent, dead = _unit(off[switched.contexts == 0], maxima)
+    steps = (on - off[:, None, None]) / unit
+    subjects, people = _by_person(steps, switched)
+    monotone = _monotone_share(people)
+    # From here filters come first, as in every table of units.
+    people = np.ascontiguousarray(people.transpose(0, 3, 1, 2))
+    low, high = _interval(people, draws, seed)
+    return Effects(
+        aus=switched.aus,
+        levels=switched.levels,
+        subjects=subjects,
+        effect=people.mean(axis=0),
+        low=low,
+        high=high,
+        people=people.astype(np.float32),
+        unit=unit,
+        silent=silent,
+        dead=dead,
+        monotone=monotone,
+        p=sign_flip_p(people[..., -1], flips=flips, seed=seed),
+    )
+
+
+def _unit(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One standard deviation (K,) of responses to ``neutral`` faces, which filters have none there, and which have none anywhere."""
+    spread, overall = neutral.std(axis=0, ddof=1), maxima.std(axis=0, ddof=1)
+    # The spread of equal values is not exactly zero in floating point.
+    negligible = 1e-7 * np.abs(maxima).max(axis=0)
+    silent, dead = spread <= negligible, overall <= negligible
+    return np.where(dead, 1.0, np.where(silent, overall, spread)), silent, dead
+
+
+def _by_person(steps: np.ndarray, switched: Interventions) -> tuple[np.ndarray, np.ndarray]:
+    """Names (S,), and (S, A, L, K): means of ``steps`` (B, A, L, K) over each person's valid base faces."""
+    names, codes = np.unique(switched.subjects.astype(str), return_inverse=True)
+    valid = switched.valid.astype(np.float64)
+    sums, counts = np.zeros((len(names), *steps.shape[1:])), np.zeros((len(names), steps.shape[1]))
+    np.add.at(sums, codes, steps * valid[:, :, None, None])
+    np.add.at(counts, codes, valid)
+    missing = np.argwhere(counts == 0)
+    if len(missing):
+        who, au = missing[0]
+        raise DataError(
+            f"{names[who]} has no base face to which {switched.aus[au]} can be added; begin with a neutral one"
+        )
+    return names, sums / counts[:, :, None, None]
+
+
+def _monotone_share(people: np.ndarray) -> np.ndarray:
+    """(K, A) of differences (S, A, L, K)."""
+    direction = np.sign(people[:, :, -1].mean(axis=0))
+    rises = np.diff(people, axis=2, prepend=0) * direction[None, :, None]
+    # Rounding of a flat course is no step back.
+    slack = 1e-9 + 1e-6 * np.abs(people).max(axis=2, keepdims=True)
+    onwards = (rises >= -slack).all(axis=2) & (rises.sum(axis=2) > slack[:, :, 0])
+    return np.where(direction == 0, np.nan, onwards.mean(axis=0)).T
+
+
+def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the memory."""
+    bounds = np.empty((2, *people.shape[1:]))
+    tail = (1 - CONFIDENCE) / 2
+    for a in range(people.shape[2]):
+        # The same seed: the same people are drawn for every AU.
+        means = resampled_sums(people[:, :, a], draws, seed) / len(people)
+        bounds[:, :, a] = np.quantile(means, (tail, 1 - tail), axis=0)
+    return bounds[0], bounds[1]
+
+
+def sign_flip_p(differences: np.ndarray, *, flips: int = 2000, seed: int = 0) -> np.ndarray:
+    """Family-wise p of the means of ``differences`` (S, …) over S people: the maximum statistic under flips of whole people's signs.
+
+    The largest of |Σd| / √(n Σd²) over all entries is compared as ``effects_of`` says. All 2ˢ⁻¹ flips are tried where they are
+    no more than ``flips`` (a flip and its opposite give the same), else random ones. Raises DataError for fewer than ``PEOPLE_AT_LEAST`` people.
+    """
+    n = len(differences)
+    if n < PEOPLE_AT_LEAST:
+        raise DataError(f"{n} people: signs of at least {PEOPLE_AT_LEAST} are needed to reach 0.05")
+    flat = differences.reshape(n, -1).astype(np.float64)
+    length = np.sqrt((flat**2).sum(axis=0))
+    directions = np.divide(flat, length * np.sqrt(n), out=np.zeros_like(flat), where=length > 0)
+    observed = np.abs(directions.sum(axis=0))
+    exact = 2 ** (n - 1) <= flips
+    if exact:
+        signs = 1.0 - 2.0 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
+    else:
+        signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(flips, n))
+    largest = np.concatenate(
+        [np.abs(part @ directions).max(axis=1) for part in np.array_split(signs, max(1, len(signs) // 256))]
+    )
+    # Equal up to rounding counts as equal: the observed signs are among the exact flips.
+    as_large = len(largest) - np.searchsorted(np.sort(largest), observed - 1e-9)
+    p = as_large / len(largest) if exact else (1 + as_large) / (1 + flips)
+    return p.reshape(differences.shape[1:])

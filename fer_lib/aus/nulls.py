@@ -1,0 +1,218 @@
+"""What chance alone gives: associations of responses with action-unit labels that have changed places."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fer_lib.aus.association import statistic
+from fer_lib.aus.measures import Measure, coded_together, scorer
+from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
+from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
+from ferbook.errors import DataError, ParameterError
+
+MOST_VALUES = 2**27
+"""Values (permutations × filters × action units) held at a time: 512 MiB in float32."""
+
+MOST_LABELS = 2**24
+"""Labels (permutations × action units × pictures) held at a time: 64 MiB in float32."""
+
+TIE = 1e-4
+"""Scores nearer than this, in standard deviations of the null, count as equal: rounding must not break a tie in our favour."""
+
+
+@dataclass(frozen=True)
+class Null:
+    """Observed associations beside those of permuted labels, for K filters and A action units.
+
+    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``centre``, ``spread`` (K, A): mean and
+    standard deviation over the permutations and the observed one. ``scores`` (K, A): how many ``spread`` the observed value lies
+    above ``centre``; 0 where nothing varies. ``exceed`` (K, A) int: permutations whose value is at least the observed
+    one. ``maxima`` (permutations,): of each permutation the largest score over all filters and units. ``dead`` (K,) bool:
+    filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks to be judged. ``too_few``: units
+    that were left out for the like reason. ``blocks``: what changed places.
+    """
+
+    measure: Measure
+    aus: tuple[str, ...]
+    observed: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
+    scores: np.ndarray
+    exceed: np.ndarray
+    maxima: np.ndarray
+    dead: np.ndarray
+    rare: np.ndarray
+    too_few: tuple[str, ...]
+    blocks: str
+
+    @property
+    def permutations(self) -> int:
+        return len(self.maxima)
+
+    @property
+    def tested(self) -> np.ndarray:
+        """bool (K, A): the pairs of a filter that answers and a unit that occurs in enough blocks."""
+        return ~(self.dead | self.rare)[:, None] & ~np.isnan(self.observed)
+
+    @property
+    def p(self) -> np.ndarray:
+        """(K, A): each pair's own p-value, (1 + exceed) / (1 + permutations); NaN where it was not tested."""
+        return np.where(self.tested, (1 + self.exceed) / (1 + self.permutations), np.nan)
+
+    @property
+    def p_family(self) -> np.ndarray:
+        """(K, A): p-values adjusted for all pairs: the share of maxima at least as large as the pair's score."""
+        ordered = np.sort(self.maxima)
+        reached = self.permutations - np.searchsorted(ordered, self.scores - TIE)
+        return np.where(self.tested, (1 + reached) / (1 + self.permutations), np.nan)
+
+    def threshold(self, alpha: float = 0.05) -> float:
+        """The score that a pair must exceed to survive at family-wise level ``alpha``."""
+        allowed = int(np.floor(alpha * (1 + self.permutations))) - 1
+        if allowed < 0:
+            raise ParameterError(
+                f"{self.permutations} permutations cannot decide at level {alpha}; at least {least_permutations(alpha)} can"
+            )
+        return float(np.sort(self.maxima)[::-1][allowed] + TIE)
+
+
+def least_permutations(alpha: float, tests: int = 1) -> int:
+    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha / tests``."""
+    if not 0 < alpha < 1:
+        raise ParameterError(f"alpha = {alpha}: a level lies between 0 and 1, for instance 0.05")
+    # Rounding first: 1 / 0.05 is not a whole number in binary.
+    return int(np.ceil(round(tests / alpha, 6))) - 1
+
+
+def permutation_null(
+    maxima: np.ndarray,
+    presence: Presence,
+    measure: Measure,
+    *,
+    permutations: int = 2000,
+    seed: int = 0,
+    within: np.ndarray | None = None,
+    blocks: BlockKind = "sequence",
+    min_subjects: int = FEWEST_SUBJECTS,
+    device: torch.device | None = None,
+) -> Null:
+    """What ``measure`` gives when the label vectors of sequences (or subjects) change places (method.md, null 1 and 2).
+
+    ``maxima`` (N, K): maximal responses to the pictures of ``presence``. All action units of a block move together, and all
+    filters see the same permutation, so that their dependence is kept. ``within`` (N,): labels move only among blocks
+    of the same value, for instance ``presence.emotions``. See ``permutations.blocks_of`` for what changes places with what.
+    By sequences, the null says that labels are handed out to sequences regardless of the subject; where units run in people
+    (labels and responses both differ between subjects) ``blocks="subject"`` or ``within=presence.subjects`` is the safe choice.
+
+    The statistic of the family is the largest *score*: each pair's value minus its mean, over its standard deviation, over all
+    permutations with the observed labels among them. Raw values would not do: a rare unit's vary more than a
+    frequent one's, and a filter that merely tells any expression from none has a mean far from zero in all permutations, since
+    neutral frames stay neutral. The observed labels take part in mean and deviation so that they stand on a par with
+    the permuted ones, which makes the test exact. Large values alone count: a detector responds more.
+
+    Units that fewer than ``min_subjects`` subjects show, or are seen without, are too few to be judged. So are units and filters that
+    differ from the middle of their group in fewer than ``min_subjects`` blocks: a filter that answers in a single sequence, say. Such pairs
+    have but a few possible values, one of them many deviations off, and would hide all others from the maximum.
+
+    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises ParameterError for an unknown measure or number of
+    permutations; DataError for responses that do not fit or are not finite, one subject only, no unit that
+    ``min_subjects`` subjects show, no filter that varies, and what ``blocks_of`` refuses.
+    """
+    if permutations < 1:
+        raise ParameterError(
+            f"permutations = {permutations}: at least 1 is needed, 19 to decide at level 0.05"
+        )
+    if len(np.unique(presence.subjects)) < 2:
+        raise DataError(
+            f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged between subjects, add "
+            "pictures of other people"
+        )
+    enough = np.isin(presence.aus, presence.scored(min_subjects).aus)
+    moved = blocks_of(presence, blocks, within=within)
+    movable = moved.movable(presence.present)
+    scored = np.flatnonzero(enough & (movable >= min_subjects))
+    if not len(scored):
+        best = int(np.where(enough, movable, -1).argmax())
+        raise DataError(
+            f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} comes nearest with "
+            f"{movable[best]}: use a larger face set, or coarser strata"
+        )
+    few = tuple(au for a, au in enumerate(presence.aus) if a not in scored)
+    maxima = np.asarray(maxima)
+    found = statistic(maxima, presence.present[:, scored], measure)
+    observed = np.full((len(found), len(presence.aus)), np.nan)
+    observed[:, scored] = found
+    dead = np.ptp(maxima, axis=0) == 0
+    rare = ~dead & (moved.movable(maxima) < min_subjects)
+    if (dead | rare).all():
+        raise DataError(
+            f"none of the {len(dead)} filters varies over as many as {min_subjects} {blocks}s: is the network trained?"
+        )
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    # A filter that answers to all pictures alike is associated with nothing.
+    fields = {name: np.where(np.isnan(observed), np.nan, 0) for name in ("centre", "spread", "scores")}
+    exceed = np.full(observed.shape, permutations)
+    largest = np.full(permutations, -np.inf)
+    alive = np.flatnonzero(~(dead | rare))
+    at_once = max(1, MOST_VALUES // ((1 + permutations) * len(scored)))
+    for start in range(0, len(alive), at_once):
+        filters = alive[start : start + at_once]
+        values = _values(
+            maxima[:, filters], presence.present[:, scored], measure, moved, permutations, seed, device
+        )
+        spread, centre = torch.var_mean(values, 0, correction=0)
+        spread = spread.sqrt_()
+        at = np.ix_(filters, scored)
+        fields["centre"][at], fields["spread"][at] = centre.T.cpu().numpy(), spread.T.cpu().numpy()
+        values -= centre
+        values /= torch.where(spread > 0, spread, 1)
+        fields["scores"][at] = values[0].T.cpu().numpy()
+        exceed[at] = (values[1:] >= values[0] - TIE).sum(0).T.cpu().numpy()
+        largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
+    return Null(
+        measure,
+        presence.aus,
+        observed,
+        **fields,
+        exceed=exceed,
+        maxima=largest,
+        dead=dead,
+        rare=rare,
+        too_few=few,
+        blocks=moved.kind,
+    )
+
+
+def _values(
+    maxima: np.ndarray,
+    present: np.ndarray,
+    measure: Measure,
+    blocks: Blocks,
+    permutations: int,
+    seed: int,
+    device: torch.device,
+) -> torch.Tensor:
+    """float32 (1 + permutations, A, K): the measure of the observed labels, then of the permuted ones."""
+    values = torch.empty(1 + permutations, present.shape[1], maxima.shape[1], device=device)
+    # What is not coded stays where it is, so units coded in the same pictures share ranks and sums.
+    for units, rows in coded_together(present):
+        score = scorer(maxima, rows, measure, device)
+        labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
+        at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
+        done = 0
+        for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
+            for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
+                permuted = labels[:, part].flatten(0, 1)
+                scored = score(permuted).unflatten(0, (len(units), len(part)))
+                values[done : done + len(part), units] = scored.transpose(0, 1)
+                done += len(part)
+    # Where blocks differ in length a permutation can leave a unit without a picture: it shows no association.
+    return values.nan_to_num_(nan=0)
+
+
+def _with_observed(draws: Iterator[np.ndarray], pictures: int) -> Iterator[np.ndarray]:
+    yield np.arange(pictures)[None]
+    yield from draws

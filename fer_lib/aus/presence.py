@@ -1,0 +1,178 @@
+"""Presence: which picture shows which action unit, and who is on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
+
+FEWEST_SUBJECTS = 8
+"""An AU is scored only where at least so many subjects show it, and as many are seen without it."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Who shows which action unit, on N pictures and A units.
+
+    ``aus``: their names in numeric order. ``present`` float32 (N, A): 1 shown, 0 not shown, NaN not coded. ``subjects``, ``sequences`` and
+    ``emotions`` (N,) text; where a set does not say who is on a picture or which sequence it is from, the picture is a subject
+    or a sequence by itself, and an unlabelled picture's emotion is empty.
+
+    Raises DataError where lengths differ or ``present`` holds anything but 1, 0 and NaN.
+    """
+
+    aus: tuple[str, ...]
+    present: np.ndarray
+    subjects: np.ndarray
+    sequences: np.ndarray
+    emotions: np.ndarray
+
+    def __post_init__(self) -> None:
+        present = np.asarray(self.present, np.float32)
+        if present.ndim != 2 or present.shape[1] != len(self.aus):
+            raise DataError(
+                f"presence has the shape {present.shape}; expected (pictures, {len(self.aus)}), a column for each of the AUs"
+            )
+        check_present(present)
+        object.__setattr__(self, "present", present)
+        for name in ("subjects", "sequences", "emotions"):
+            given = np.asarray(getattr(self, name))
+            if given.shape != (len(present),):
+                raise DataError(
+                    f"{name} has the shape {given.shape}; expected one for each of {len(present)} pictures"
+                )
+            object.__setattr__(self, name, given)
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    @property
+    def n_present(self) -> np.ndarray:
+        """int64 (A,): pictures that show each AU."""
+        return (self.present == 1).sum(axis=0)
+
+    @property
+    def n_absent(self) -> np.ndarray:
+        """int64 (A,): pictures coded for each AU that do not show it."""
+        return (self.present == 0).sum(axis=0)
+
+    @property
+    def subjects_present(self) -> np.ndarray:
+        """int64 (A,): subjects with at least one picture that shows the AU."""
+        return self._subjects_with(self.present == 1)
+
+    @property
+    def subjects_absent(self) -> np.ndarray:
+        """int64 (A,): subjects with at least one picture that is coded and does not show the AU."""
+        return self._subjects_with(self.present == 0)
+
+    def _subjects_with(self, shown: np.ndarray) -> np.ndarray:
+        return np.array([len(np.unique(self.subjects[column])) for column in shown.T], np.int64)
+
+    def too_few(self, min_subjects: int = FEWEST_SUBJECTS) -> tuple[str, ...]:
+        """The AUs that fewer than ``min_subjects`` subjects show, or that fewer are seen without."""
+        fewest = np.minimum(self.subjects_present, self.subjects_absent)
+        return tuple(au for au, subjects in zip(self.aus, fewest, strict=True) if subjects < min_subjects)
+
+    def scored(self, min_subjects: int = FEWEST_SUBJECTS) -> "Presence":
+        """Only the AUs that are not ``too_few``. Raises DataError where none is left, naming the best attested one."""
+        few = self.too_few(min_subjects)
+        if len(few) == len(self.aus):
+            fewest = np.minimum(self.subjects_present, self.subjects_absent)
+            best = int(fewest.argmax())
+            raise DataError(
+                f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; {self.aus[best]} comes nearest with "
+                f"{self.subjects_present[best]} and {self.subjects_absent[best]} of {len(np.unique(self.subjects))} subjects: "
+                "use a larger face set"
+            )
+        return self.only([au for au in self.aus if au not in few])
+
+    def only(self, aus: Sequence[str]) -> "Presence":
+        """The AUs named, in that order. Raises ParameterError for one that is not among them."""
+        unknown = [au for au in aus if au not in self.aus]
+        if unknown:
+            raise ParameterError(f"no action unit {unknown[0]!r}; there are {', '.join(self.aus)}")
+        columns = [self.aus.index(au) for au in aus]
+        return replace(self, aus=tuple(aus), present=self.present[:, columns])
+
+    def select(self, keep: np.ndarray) -> "Presence":
+        """The pictures where the mask ``keep`` (N,) is true, or at the indices ``keep``, in their order."""
+        return replace(
+            self,
+            present=self.present[keep],
+            subjects=self.subjects[keep],
+            sequences=self.sequences[keep],
+            emotions=self.emotions[keep],
+        )
+
+    def counts(self, min_subjects: int = FEWEST_SUBJECTS) -> pd.DataFrame:
+        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``not_coded``, ``subjects_present``, ``subjects_absent``, ``too_few``."""
+        few = self.too_few(min_subjects)
+        return pd.DataFrame(
+            {
+                "au": list(self.aus),
+                "n_present": self.n_present,
+                "n_absent": self.n_absent,
+                "not_coded": np.isnan(self.present).sum(axis=0),
+                "subjects_present": self.subjects_present,
+                "subjects_absent": self.subjects_absent,
+                "too_few": [au in few for au in self.aus],
+            }
+        )
+
+
+def check_present(present: np.ndarray) -> None:
+    """Raise DataError, naming picture and column, where ``present`` (N, A) holds anything but 1, 0 and NaN."""
+    wrong = np.argwhere(~((present == 0) | (present == 1) | np.isnan(present)))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"picture {row}, action unit {column}: presence is {present[row, column]}; expected 1 (shown), 0 (not shown) or NaN (not coded)"
+        )
+
+
+def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
+    """Which pictures of ``faces`` show which action unit: those whose intensity is above ``present_from``.
+
+    ``present_from``: an intensity in [0, 1); 0 counts every trace that was coded. A threshold asks for clear expressions: pictures between 0 and it
+    then count as not showing the AU. Pictures for which an AU was not coded stay NaN. AUs that hardly anybody shows are kept; see
+    ``too_few``.
+
+    Raises DataError where ``faces`` has no column ``AU<n>``, ParameterError for a threshold out of range.
+    """
+    if not 0 <= present_from < 1:
+        raise ParameterError(f"present_from is {present_from}; expected an intensity from 0 to below 1")
+    if not faces.aus:
+        raise DataError(
+            f"face set {faces.name!r} has no action units (columns AU1, AU2 …); the synthetic faces (lab, wild, game, micro) have them, "
+            "and among others CK+, CASME II and SAMM come with FACS codes"
+        )
+    table = faces.table
+    intensities = table[list(faces.aus)].to_numpy(np.float64, na_value=np.nan)
+    present = np.where(np.isnan(intensities), np.nan, intensities > present_from)
+    return Presence(
+        faces.aus,
+        present,
+        _named_alone(table["subject"]),
+        _named_alone(table["sequence"]),
+        table["emotion"].to_numpy(dtype=object).astype(str),
+    )
+
+
+def _named_alone(names: pd.Series) -> np.ndarray:
+    """(N,) text: ``names``, and one of its own for each picture whose name is empty."""
+    alone = "picture " + names.index.to_series().astype(str)
+    return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)
+
+
+def whose_units(given: FaceSet, faces: FaceSet) -> str:
+    """Whose pictures and action units the chapter is about, in a sentence: ``given`` is the run's face set."""
+    if faces is given:
+        return f"Pictures and action units are those of {faces.name}."
+    return (
+        f"Nobody coded action units in {given.name}. The network that learned from it is asked about the rendered faces of {faces.name}, whose units are known: "
+        "what follows is about its filters, and not about pictures like those that it learned from."
+    )

@@ -1,0 +1,95 @@
+"""Numbers and tables as the page shows them."""
+
+import pandas as pd
+
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+
+
+def split_table(faces: FaceSet) -> pd.DataFrame:
+    """How many pictures and subjects each split holds, and how many pictures of each class.
+
+    Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing where
+    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no emotion`` where some have none.
+    """
+    table = faces.table
+    classes = {emotion: emotion for emotion in faces.classes}
+    if table["emotion"].eq(UNLABELLED).any():
+        classes["no emotion"] = UNLABELLED
+    columns = {}
+    for split in (*SPLITS, "total"):
+        part = table if split == "total" else table[table["split"].eq(split)]
+        if part.empty:
+            continue
+        known = part["subject"].ne("").all()
+        counts = part["emotion"].value_counts()
+        columns[split] = {
+            "pictures": len(part),
+            "subjects": part["subject"].nunique() if known else pd.NA,
+            **{name: int(counts.get(emotion, 0)) for name, emotion in classes.items()},
+        }
+    return pd.DataFrame(columns, dtype="Int64").rename_axis("")
+
+
+def au_table(faces: FaceSet) -> pd.DataFrame:
+    """How often each action unit was coded and seen; one row per AU of ``faces.aus``.
+
+    Columns: ``coded`` and ``present`` (pictures), ``people`` who show it (missing where a set does not know its
+    people), ``intensity`` (mean over the pictures that show it, 0 to 1; NaN where none does).
+    """
+    rows = {}
+    for au in faces.aus:
+        values = faces.table[au]
+        shown = values.gt(0)
+        people = faces.table.loc[shown, "subject"]
+        rows[au] = {
+            "coded": int(values.notna().sum()),
+            "present": int(shown.sum()),
+            "people": people.nunique() if people.ne("").all() else pd.NA,
+            "intensity": values[shown].mean(),
+        }
+    columns = ["coded", "present", "people", "intensity"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
+
+
+INFORMATION_FORMATS = {
+    "adjusted information": lambda share: f"{share:.2f}",
+    "p": lambda p: f"{p:.3f}",
+    "acts in": "share",
+    "pictures": "count",
+}
+
+
+def information_table(information: pd.DataFrame) -> pd.DataFrame:
+    """``faces.study.mutual_information`` for the page: the unit that the emotion tells most about first.
+
+    ``adjusted information`` is its ``share``.
+    """
+    kept = information.rename(
+        columns={
+            "n": "pictures",
+            "present": "acts in",
+            "share": "adjusted information",
+        }
+    ).sort_values("adjusted information", ascending=False)
+    return kept[list(INFORMATION_FORMATS)].rename_axis("")
+
+
+def people_table(faces: FaceSet) -> pd.DataFrame:
+    """How many pictures and sequences people have: least, median and most, in each split."""
+    known = faces.table[faces.table["subject"].ne("")]
+    per_person = known.groupby(["split", "subject"]).agg(
+        pictures=("frame", "size"), sequences=("sequence", "nunique")
+    )
+    found = {
+        split: {
+            "people": len(part),
+            **{
+                f"{what}, {name}": float(getattr(part[what], function)())
+                for what in ("pictures", "sequences")
+                for name, function in (("least", "min"), ("median", "median"), ("most", "max"))
+            },
+        }
+        for split, part in ((s, per_person[per_person.index.get_level_values(0) == s]) for s in SPLITS)
+        if len(part)
+    }
+    return pd.DataFrame(found).rename_axis("")

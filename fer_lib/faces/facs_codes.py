@@ -1,0 +1,247 @@
+"""FACS codes: from the text of a coding sheet to numbers, and back.
+
+The notation is that of the Facial Action Coding System (Ekman, Friesen & Hager 2002): codes joined by
+``+``, each an AU number, before it ``L`` or ``R`` where only the subject's own left or right half of the
+face acts, behind it a letter from ``A`` (trace) to ``E`` (maximum) where intensity was scored: ``4+L10``,
+``1C+2B+R12``. A letter is an intensity of 0.2, 0.4, 0.6, 0.8 or 1; a code without one says only that the
+AU is there.
+"""
+
+import math
+import numbers
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ferbook.errors import DataError
+
+LETTERS = "ABCDE"
+"""Intensity letters in order; the k-th (from 1) is intensity k/5."""
+
+SIDES = ("L", "R")
+"""The subject's own left and right half of the face."""
+
+NOT_CODED = "?"
+"""What stands in a cell whose AUs are not known, and beside a code that the coder was not sure of."""
+
+_CODE = re.compile(
+    r"\s*(?P<before>\?)?\s*(?:AU\s*)?(?P<side>[LR])?\s*(?P<au>[0-9]{1,2})\s*(?P<letter>[A-E])?"
+    r"(?(side)|\s*(?P<behind>[LR])?)\s*(?P<after>\?)?\s*",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"[+,;]")
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+_COLUMN = re.compile(r"AU([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Code:
+    """One action unit as coded: ``au`` 1 … 99; ``side`` ``L``, ``R``, or empty for both halves of the face;
+    ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?`` stands beside it.
+    """
+
+    au: int
+    side: str = ""
+    level: int | None = None
+    uncertain: bool = False
+
+    def __post_init__(self) -> None:
+        if (
+            not 1 <= self.au <= 99
+            or self.side not in ("", *SIDES)
+            or self.level not in (None, *range(1, len(LETTERS) + 1))
+        ):
+            raise DataError(
+                f"no FACS code: {self!r}; the AU is 1 to 99, the side L, R or empty, the level 1 to 5 or None"
+            )
+
+    def __str__(self) -> str:
+        letter = LETTERS[self.level - 1] if self.level else ""
+        return f"{self.side}{self.au}{letter}{NOT_CODED if self.uncertain else ''}"
+
+
+Codes = tuple[Code, ...] | None
+"""The codes of one picture or clip: empty where the face shows no AU, None where it was not coded."""
+
+
+def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
+    """The codes in ``cell``: text, or the bare number that a spreadsheet makes of a single AU.
+
+    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7``, ``10L`` and 4 or 4.0 are read, in either case. Nothing
+    (an empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None;
+    ``12?`` and ``?12`` are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14``
+    is a certain 14. An AU may stand there once, or once for each side.
+
+    Raises DataError that begins with ``place`` and names the code at fault.
+    """
+    text = _cell_text(cell, place)
+    if text in ("", "0"):
+        return ()
+    if text == NOT_CODED:
+        return None
+    codes: list[Code] = []
+    for part in _SEPARATOR.split(text):
+        for code in _alternatives([_parse_code(token, text, place) for token in _OR.split(part)]):
+            for other in codes:
+                if other.au == code.au and (not (other.side and code.side) or other.side == code.side):
+                    raise DataError(
+                        f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for each side"
+                    )
+            codes.append(code)
+    return tuple(codes)
+
+
+def _parse_code(token: str, text: str, place: str) -> Code:
+    match = _CODE.fullmatch(token)
+    if not match or int(match["au"]) == 0:
+        raise DataError(
+            f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined by +, "
+            "such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
+        )
+    letter = match["letter"]
+    return Code(
+        au=int(match["au"]),
+        side=(match["side"] or match["behind"] or "").upper(),
+        level=LETTERS.index(letter.upper()) + 1 if letter else None,
+        uncertain=bool(match["before"] or match["after"]),
+    )
+
+
+def _alternatives(codes: list[Code]) -> list[Code]:
+    """What is known where one of ``codes`` is meant: all uncertain, or, of one AU, what they agree on."""
+    if len(codes) == 1:
+        return codes
+    if len({code.au for code in codes}) > 1:
+        return [replace(code, uncertain=True) for code in codes]
+    sides, levels = {code.side for code in codes}, {code.level for code in codes}
+    side = sides.pop() if len(sides) == 1 else ""
+    level = levels.pop() if len(levels) == 1 else None
+    return [Code(codes[0].au, side, level, any(code.uncertain for code in codes))]
+
+
+def _cell_text(cell: object, place: str) -> str:
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None or cell is pd.NA:
+        return ""
+    if isinstance(cell, numbers.Real) and not isinstance(cell, (bool, np.bool_)):
+        if math.isnan(cell):
+            return ""
+        if float(cell).is_integer():
+            return str(int(cell))
+    raise DataError(f"{place}: {cell!r} is no FACS code; expected text such as 4+L10, or one AU number")
+
+
+def format_codes(codes: Codes) -> str:
+    """``codes`` as a coding sheet writes them, in their order: ``1C+2B+R12``; the inverse of ``parse_codes``."""
+    return NOT_CODED if codes is None else "+".join(map(str, codes))
+
+
+def au_columns(
+    rows: Iterable[Codes], unscored: float = 1.0, halves: bool = True, aus: Sequence[int] = ()
+) -> pd.DataFrame:
+    """The columns of a FaceSet that hold ``rows``, one element each: intensities in [0, 1] and the text ``facs``.
+
+    ``AU<n>`` is the stronger half, and with ``halves`` ``AU<n>_left`` and ``AU<n>_right`` are the subject's own
+    two halves; a code without a side is both. There is a column for every AU of ``aus`` and every one that occurs,
+    in numeric order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity of a code without
+    a letter.
+    """
+    rows = list(rows)
+    numbers_present = sorted(set(aus) | {code.au for codes in rows for code in codes or ()})
+    place = {au: k for k, au in enumerate(numbers_present)}
+    values = np.zeros((len(rows), len(place), len(SIDES)))
+    for row, codes in enumerate(rows):
+        if codes is None:
+            values[row] = np.nan
+            continue
+        for code in codes:
+            intensity = code.level / len(LETTERS) if code.level else unscored
+            for k, side in enumerate(SIDES):
+                if code.side in ("", side):
+                    values[row, place[code.au], k] = np.nan if code.uncertain else intensity
+    columns: dict[str, object] = {}
+    for au, k in place.items():
+        # max keeps NaN: with one half uncertain the stronger one is not known.
+        columns[f"AU{au}"] = values[:, k].max(axis=1)
+        if halves:
+            columns |= {f"AU{au}_left": values[:, k, 0], f"AU{au}_right": values[:, k, 1]}
+    columns["facs"] = pd.Series([format_codes(codes) for codes in rows], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
+    """The inverse of ``au_columns``: one element per row of ``table``, from its columns ``AU<n>``.
+
+    Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i) (``letters=False``: presence
+    only). Halves of different level are written one by one (``L12B+R12D``, ``L10``), where ``table`` has both
+    ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN, or
+    of a table without such columns, None.
+    """
+    numbers_present = sorted(int(m[1]) for c in table.columns if (m := _COLUMN.fullmatch(c)))
+    rows: list[list[Code]] = [[] for _ in range(len(table))]
+    coded = np.zeros(len(table), bool)
+    for au in numbers_present:
+        whole = table[f"AU{au}"].to_numpy(float, na_value=np.nan)
+        halves = np.column_stack([whole, whole])
+        names = [f"AU{au}_left", f"AU{au}_right"]
+        if all(name in table.columns for name in names):
+            given = table[names].to_numpy(float, na_value=np.nan)
+            halves = np.where(np.isnan(given).all(axis=1, keepdims=True), halves, given)
+        unknown = np.isnan(halves)
+        coded |= ~unknown.all(axis=1)
+        levels = intensity_levels(halves)
+        for row in np.flatnonzero(((levels > 0) | unknown).any(axis=1)):
+            pair = [
+                (int(level) if letters and not lost else None, bool(level) or lost, bool(lost))
+                for level, lost in zip(levels[row], unknown[row].tolist(), strict=True)
+            ]
+            if pair[0] == pair[1]:
+                rows[row].append(Code(au, "", pair[0][0], pair[0][2]))
+                continue
+            for side, (level, shown, lost) in zip(SIDES, pair, strict=True):
+                if shown:
+                    rows[row].append(Code(au, side, level, lost))
+    return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
+
+
+def intensity_levels(intensities: np.ndarray) -> np.ndarray:
+    """The levels 0 … 5 of ``intensities`` in [0, 1], of the same shape: 0 for 0 and for NaN, else ceil(5 i)."""
+    known = np.nan_to_num(intensities)
+    # Less a little, or 0.6 kept as float32 would be level 4.
+    levels = np.clip(np.ceil(known * len(LETTERS) - 1e-6), 1, len(LETTERS))
+    return np.where(known > 0, levels, 0).astype(int)
+
+
+def codes_of(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
+    """The codes to write for each row of ``table``: its own ``facs`` where it has any, else ``codes_from_columns``.
+
+    A set's own text knows more than its numbers: which codes were scored, and in which order they were written.
+    ``letters=False`` leaves intensities out, for sheets that code presence only. Raises DataError for bad ``facs``.
+    """
+    codes = codes_from_columns(table, letters)
+    if "facs" not in table.columns:
+        return codes
+    own = [
+        derived if pd.isna(text) else parse_codes(text, f"row {row}, facs")
+        for row, (text, derived) in enumerate(zip(table["facs"], codes, strict=True))
+    ]
+    return own if letters else [presence_only(codes) for codes in own]
+
+
+def presence_only(codes: Codes) -> Codes:
+    """``codes`` without intensities; an AU on both sides becomes one code without a side: L12B+R12D is 12."""
+    if codes is None:
+        return None
+    sides: dict[int, set[str]] = {}
+    for code in codes:
+        sides.setdefault(code.au, set()).add(code.side)
+    kept: dict[int, Code] = {}
+    for code in codes:
+        both = len(sides[code.au]) > 1
+        certain = not code.uncertain or (code.au in kept and not kept[code.au].uncertain)
+        kept[code.au] = Code(code.au, "" if both else code.side, None, not certain)
+    return tuple(kept.values())

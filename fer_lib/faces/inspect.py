@@ -1,0 +1,75 @@
+"""Whether every picture of a copy can be opened, those included that its reader passes over.
+
+What a real set should hold, by its publication, beside what a copy of it holds.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
+from fer_lib.faces.readers.pictures import SUFFIXES, is_litter, read_grey
+from ferbook.errors import DataError, ParameterError
+
+
+def open_every_picture(files: list[Path], progress: bool = False) -> int:
+    """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both there are.
+
+    Readers keep a few pictures of each sequence, and so would not notice that another is damaged. ``progress``: show a bar,
+    if stderr is a terminal. Raises DataError that names the first file that cannot be read.
+    """
+    files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
+    console = Console(stderr=True)
+    with ThreadPoolExecutor() as threads:
+        opened = threads.map(_open, files)
+        hidden = not (progress and console.is_terminal)
+        for _ in track(opened, "pictures", len(files), console=console, transient=True, disable=hidden):
+            pass
+    return len(files)
+
+
+def _open(file: Path) -> None:
+    if file.suffix.lower() != ".zip":
+        read_grey(file)
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as fault:
+        raise DataError(f"{file}: not a readable zip archive ({fault})") from fault
+    if damaged:
+        raise DataError(f"{file}, {damaged}: damaged in the archive")
+
+
+def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:
+    """One dict per entry of ``published``: ``what``, ``published``, ``found``.
+
+    Entries count ``pictures``, ``subjects``, ``sequences`` or ``labelled sequences``, or name a label:
+    ``sequences of anger``, ``pictures of anger`` (a neutral first frame does not make its sequence neutral).
+    Raises ParameterError for an entry that is none of these.
+    """
+    return [
+        {"what": what, "published": count, "found": _count(faces, what)} for what, count in published.items()
+    ]
+
+
+def _count(faces: FaceSet, what: str) -> int:
+    table = faces.table
+    kind, _, label = what.partition(" of ")
+    if label and label not in LABELS:
+        raise ParameterError(f"published count {what!r}: {label!r} is not a label; {', '.join(LABELS)}")
+    if what == "subjects":
+        return table.loc[table["subject"].ne(""), "subject"].nunique()
+    if what == "labelled sequences":
+        return table.loc[~table["emotion"].isin((UNLABELLED, "neutral")), "sequence"].nunique()
+    if kind in ("pictures", "sequences"):
+        part = table[table["emotion"].eq(label)] if label else table
+        return len(part) if kind == "pictures" else part["sequence"].nunique()
+    raise ParameterError(
+        f"published count {what!r} is not understood; it counts pictures, subjects, sequences or labelled sequences"
+    )

@@ -1,0 +1,333 @@
+"""Clips: sequences of pictures found on disk, thinned, framed and gathered into a face set; and how sets are named.
+
+What the readers and writers of sequence data sets share. A clip is cut out with one window for all its
+pictures: a window found anew in each would tremble, and pass for motion.
+"""
+
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.facs_codes import Codes, au_columns
+from fer_lib.faces.readers.pictures import (
+    SUFFIXES,
+    Window,
+    cut_out,
+    find_face,
+    gather_pictures,
+    list_inside,
+    read_grey,
+    whole,
+)
+from fer_lib.faces.splits import split_people
+from ferbook.errors import DataError
+
+Framing = Literal["clip", "picture", "whole"]
+"""One window per clip, one per picture, or the whole picture where the set's pictures are face crops already."""
+
+SEARCHED_AT = 320
+"""Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take seconds."""
+
+NO_FACE = {"clip": "clips in which no face was found", "picture": "pictures in which no face was found"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture that can be read when it is needed: ``place`` is what messages call it."""
+
+    place: str
+    read: Callable[[], np.ndarray]
+
+
+def picture_file(path: Path) -> Frame:
+    """The picture at ``path`` as a ``Frame``."""
+    return Frame(str(path), partial(read_grey, path))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The pictures kept of one sequence, and for each a row of the table.
+
+    ``rows``: at least ``frame`` and ``emotion``. ``codes``: FACS codes of each picture, where the set has such;
+    sets that come with AU numbers have their columns in ``rows`` instead.
+    """
+
+    subject: str
+    sequence: str
+    frames: Sequence[Frame]
+    rows: Sequence[Mapping[str, object]]
+    codes: Sequence[Codes] | None = None
+
+
+def gather_clips(
+    name: str,
+    clips: Sequence[Clip],
+    size: int,
+    framing: Framing,
+    left_out: Mapping[str, int],
+    halves: bool = True,
+) -> FaceSet:
+    """The face set ``name`` of ``clips``, every picture ``size`` × ``size``, split by subject.
+
+    Pictures that have that size are taken as they are. Clips (or, with framing ``picture``, pictures) in which no
+    face is found are left out and counted; so is what ``left_out`` brings along. With ``codes`` the table gets their
+    columns, and with ``halves`` those of the two halves of the face.
+
+    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its clip; and
+    where nothing is left or fewer than three people are.
+    """
+    frames = [(number, frame) for number, clip in enumerate(clips) for frame in clip.frames]
+    windows = _clip_windows(clips, size) if framing == "clip" else []
+    shapes: dict[int, tuple[int, ...]] = {}
+
+    def load(row: int) -> np.ndarray | None:
+        number, frame = frames[row]
+        picture = frame.read()
+        shape = shapes.setdefault(number, picture.shape)
+        if picture.shape != shape:
+            raise DataError(
+                f"{frame.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its clip are "
+                f"{shape[1]} × {shape[0]}"
+            )
+        if picture.shape == (size, size) or framing == "whole":
+            return whole(picture, size)
+        window = windows[number] if framing == "clip" else face_window(picture)
+        return None if window is None else cut_out(picture, window, size)
+
+    pixels, found = gather_pictures(len(frames), size, load)
+    counts = Counter(left_out)
+    if framing != "whole" and not found.all():
+        lost = (
+            {frames[row][0] for row in np.flatnonzero(~found)} if framing == "clip" else (~found).nonzero()[0]
+        )
+        counts[NO_FACE[framing]] += len(lost)
+    if not found.any():
+        reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+        raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
+    table = pd.DataFrame([dict(row) for clip in clips for row in clip.rows])
+    names = [(clip.subject, clip.sequence) for clip in clips for _ in clip.frames]
+    table.insert(0, "dataset", name)
+    table.insert(1, "subject", [subject for subject, _ in names])
+    table.insert(2, "sequence", [sequence for _, sequence in names])
+    if any(clip.codes is not None for clip in clips):
+        codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
+        table = pd.concat([table, au_columns(codes, halves=halves)], axis=1)
+    table = table[found].reset_index(drop=True)
+    table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
+    return FaceSet(name, pixels, table, left_out={reason: n for reason, n in counts.items() if n})
+
+
+def face_window(picture: np.ndarray) -> Window | None:
+    """``find_face`` in a copy of ``picture`` (H, W) reduced to ``SEARCHED_AT``; the window is in ``picture``'s pixels."""
+    scale = max(1.0, min(picture.shape) / SEARCHED_AT)
+    if scale > 1:
+        reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
+        small = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+    else:
+        small = picture
+    window = find_face(small)
+    return window and Window(window.left * scale, window.top * scale, window.side * scale)
+
+
+def first_window(frames: Iterable[np.ndarray]) -> Window | None:
+    """The face's window in the first of ``frames`` in which there is one; None where none has."""
+    return next((window for frame in frames if (window := face_window(frame))), None)
+
+
+def _clip_windows(clips: Sequence[Clip], size: int) -> list[Window | None]:
+    def window(clip: Clip) -> Window | None:
+        first = clip.frames[0].read()
+        if first.shape == (size, size):
+            return None  # not looked at: such pictures are taken as they are
+        return first_window(chain([first], (frame.read() for frame in clip.frames[1:])))
+
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(window, clips))
+
+
+def tops(folder: Path, child: re.Pattern, what: str, depth: int = 3) -> list[Path]:
+    """The folders, ``folder`` itself or up to ``depth`` levels below it, that hold a folder named like ``child``.
+
+    Unpacking often adds levels (``Cropped/Cropped``): the nearest level that has any is taken. Raises DataError
+    that says ``what`` was looked for, and for links that leave ``folder``.
+    """
+    found = folders_above(folder, child, depth)
+    if not found:
+        raise DataError(f"{folder}: no {what} there, nor in up to {depth} folders below")
+    return found
+
+
+def folders_above(folder: Path, child: re.Pattern, depth: int = 3) -> list[Path]:
+    """As ``tops``, but an empty list where there are none."""
+    level = [folder]
+    for _ in range(depth + 1):
+        below = {place: [entry for entry in list_inside(place, folder) if entry.is_dir()] for place in level}
+        found = [place for place, entries in below.items() if any(child.fullmatch(e.name) for e in entries)]
+        if found:
+            return found
+        level = [entry for entries in below.values() for entry in entries]
+    return []
+
+
+def named_folders(
+    place: Path,
+    root: Path,
+    pattern: re.Pattern,
+    form: Callable[[re.Match], str],
+    left_out: Counter,
+    what: str,
+) -> dict[str, Path]:
+    """The folders in ``place`` named like ``pattern``, sorted, by the id that ``form`` makes of the match.
+
+    Other folders are counted in ``left_out`` as ``what``. Raises DataError where two folders have one id.
+    """
+    found: dict[str, Path] = {}
+    for entry in list_inside(place, root):
+        if not entry.is_dir():
+            continue
+        match = pattern.fullmatch(entry.name)
+        if not match:
+            left_out[what] += 1
+            continue
+        name = form(match)
+        if name in found:
+            raise DataError(
+                f"{entry}: the same id, {name}, as {found[name].name}; keep one of the two folders"
+            )
+        found[name] = entry
+    return dict(sorted(found.items()))
+
+
+def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str) -> dict[int, Path]:
+    """The pictures in ``place`` by frame number, in ascending order: 9 before 10, however they are padded.
+
+    ``pattern`` matches a file's name without its ending and has a group ``frame``. Files that are no pictures are
+    passed over. Raises DataError for a picture named otherwise, and for two with one number.
+    """
+    found: dict[int, Path] = {}
+    for path in list_inside(place, root, SUFFIXES):
+        match = pattern.fullmatch(path.stem)
+        if not match:
+            raise DataError(f"{path}: not named like {example}, so its frame number is not known")
+        number = int(match["frame"])
+        if number in found:
+            raise DataError(
+                f"{path}: the same frame number, {number}, as {found[number].name}; keep one of the two"
+            )
+        found[number] = path
+    return dict(sorted(found.items()))
+
+
+def first_and_middle(count: int) -> list[int]:
+    """Positions of the first and the middle three of ``count`` ≥ 4 frames: at rest, and at the height of what is shown."""
+    middle = count // 2
+    return [0, middle - 1, middle, middle + 1]
+
+
+def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
+    """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
+
+    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0, and two of one
+    sequence with one frame number.
+    """
+    table = faces.table[["subject", "sequence", "frame"]]
+    if not len(table):
+        raise DataError(f"face set {faces.name!r}: no pictures to write")
+    if (table["subject"] == "").any():
+        row = int(np.flatnonzero(table["subject"] == "")[0])
+        raise DataError(
+            f"face set {faces.name!r}, row {row}: no subject; this layout has a folder for each person"
+        )
+    if (table["frame"] < 0).any():
+        row = int(np.flatnonzero(table["frame"] < 0)[0])
+        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
+    ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
+    for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
+        if group["frame"].duplicated().any():
+            raise DataError(f"face set {faces.name!r}: two pictures of one frame in {subject}, {sequence}")
+        yield subject, sequence, group.index.to_numpy()
+
+
+def official_ids(
+    ids: Iterable[str], own: re.Pattern, form: Callable[[int], str], most: float = math.inf
+) -> dict[str, str]:
+    """Each of ``ids`` -> the id to be written: its own (group 1 of ``own``) where all match ``own``, else a number.
+
+    The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it. Raises DataError for
+    more than ``most``, which the layout has no form for: its reader would pass them over.
+    """
+    distinct = sorted(set(ids))
+    matches = [own.fullmatch(name) for name in distinct]
+    if all(matches):
+        return {name: match[1] for name, match in zip(distinct, matches, strict=True)}
+    if len(distinct) > most:
+        raise DataError(
+            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room for {most:,}; "
+            "select fewer first"
+        )
+    return {name: form(k) for k, name in enumerate(distinct, start=1)}
+
+
+def shown_emotion(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) -> str:
+    """The one emotion of a sequence, whatever neutral pictures it begins with, that a layout can write.
+
+    ``names``: emotion -> what the layout calls it. Raises DataError for none, several, or one without a name.
+    """
+    table = faces.table
+    shown = sorted(set(table["emotion"].iloc[rows]) - ({"neutral"} if "neutral" not in names else set()))
+    where = f"face set {faces.name!r}: {table['subject'].iloc[rows[0]]}, {table['sequence'].iloc[rows[0]]}"
+    if len(shown) != 1:
+        raise DataError(f"{where} shows {', '.join(shown) or 'nothing but neutral'}; expected one emotion")
+    if shown[0] not in names:
+        raise DataError(
+            f"{where} is {shown[0] or 'not labelled'}; this layout has a name only for {', '.join(names)}: "
+            "leave the others out first (--without)"
+        )
+    return shown[0]
+
+
+def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) -> str:
+    """The emotion of a sequence whose first picture is neutral and whose other pictures, three or more, show it.
+
+    Raises DataError for any other sequence, and as ``shown_emotion`` does.
+    """
+    emotion = shown_emotion(faces, rows, names)
+    labels = faces.table["emotion"].iloc[rows].tolist()
+    if len(labels) < 4 or labels[0] != "neutral" or set(labels[1:]) != {emotion}:
+        first = faces.table.iloc[rows[0]]
+        raise DataError(
+            f"face set {faces.name!r}: {first['subject']}, {first['sequence']} has the labels {', '.join(labels[:6])}; "
+            "this layout holds sequences of a neutral picture and then at least three of one emotion"
+        )
+    return emotion
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by 1 or 2."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(pixels, path.suffix))
+
+
+def encoded(pixels: np.ndarray, suffix: str) -> bytes:
+    """The content of a picture file with the ending ``suffix`` that shows uint8 (H, W) ``pixels``.
+
+    In memory first: on a full disk Pillow leaves a file that is cut short, and says nothing.
+    """
+    file = io.BytesIO()
+    options = {"quality": 100} if suffix in (".jpg", ".jpeg") else {}
+    Image.fromarray(pixels).save(file, Image.registered_extensions()[suffix], **options)
+    return file.getvalue()

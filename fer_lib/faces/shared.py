@@ -1,0 +1,97 @@
+"""What two face sets share: people, pictures, or the sources that they were gathered from.
+
+A network that has seen the people or the pictures that it is tested on is not tested on another set.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError
+
+_TFD = "TFD was gathered from other sets, {} among them (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
+
+OVERLAPS: dict[frozenset[str], str] = {
+    frozenset({"tfd", "ckplus"}): _TFD.format("Cohn-Kanade, whose pictures are also in CK+,"),
+    frozenset({"tfd", "jaffe"}): _TFD.format("JAFFE"),
+    frozenset({"tfd", "mmi"}): _TFD.format("MMI"),
+    frozenset({"fer2013", "ferplus"}): (
+        "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
+    ),
+}
+"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes tell it: TFD numbers its people anew and cuts its pictures out afresh."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What two sets share.
+
+    ``subjects``: names of people in both, sorted. ``copies``: pictures of the second set that equal one of the first, byte for byte; None where
+    their sizes differ, so that it cannot be told. ``known``: what is published about the two data sets (``OVERLAPS``), or empty.
+    """
+
+    subjects: tuple[str, ...]
+    copies: int | None
+    known: str
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the sets share nothing that can be told."""
+        return not (self.subjects or self.copies or self.known)
+
+
+def shared(first: FaceSet, second: FaceSet) -> Shared:
+    """What ``first`` and ``second`` share. Pictures that do not say who is on them can only be found as copies."""
+    copies = int(_copied(first, second).sum()) if first.size == second.size else None
+    return Shared(tuple(sorted(_people(first) & _people(second))), copies, known_overlap(first, second))
+
+
+def known_overlap(first: FaceSet, second: FaceSet) -> str:
+    """What ``OVERLAPS`` says of the data sets in ``first`` and ``second``; empty where it says nothing."""
+    names = (sorted(set(faces.table["dataset"])) for faces in (first, second))
+    return "; ".join(
+        OVERLAPS[frozenset(pair)]
+        for pair in product(*names)
+        if len(set(pair)) == 2 and frozenset(pair) in OVERLAPS
+    )
+
+
+def require_apart(first: FaceSet, second: FaceSet) -> None:
+    """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless that is nothing."""
+    found = shared(first, second)
+    if found.nothing:
+        return
+    said = [found.known] if found.known else []
+    if found.subjects:
+        some = ", ".join(found.subjects[:3]) + (", …" if len(found.subjects) > 3 else "")
+        said.append(f"{len(found.subjects)} people are in both ({some})")
+    if found.copies:
+        said.append(f"{found.copies:,} pictures of {second.name} equal one of {first.name}")
+    raise DataError(
+        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(said)}. Train and test within one of "
+        "them, or leave one of the two out"
+    )
+
+
+def without_shared(train: FaceSet, test: FaceSet) -> tuple[FaceSet, dict[str, int]]:
+    """The pictures of ``test`` whose people, and which themselves, are not in ``train``; and how many were left out.
+
+    The counts: ``people``, pictures of a person who is in ``train``; ``copies``, further pictures that equal one of ``train``, byte for byte (which needs
+    sets of one size). What is only known of the data sets (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
+    """
+    people = test.table["subject"].isin(_people(train)).to_numpy()
+    copies = _copied(train, test) if train.size == test.size else np.zeros(len(test), bool)
+    counts = {"people": int(people.sum()), "copies": int((copies & ~people).sum())}
+    return test.select(~(people | copies)), counts
+
+
+def _people(faces: FaceSet) -> set[str]:
+    return set(faces.table["subject"]) - {""}
+
+
+def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:
+    """bool (len(second),): pictures of ``second`` that equal one of ``first``."""
+    seen = {picture.tobytes() for picture in first.pixels}
+    return np.fromiter((picture.tobytes() in seen for picture in second.pixels), bool, len(second))

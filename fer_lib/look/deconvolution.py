@@ -1,0 +1,287 @@
+"""Projections of single units to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation, gradient.
+
+All three send a unit's response down through the network that computed it and differ in the rectifiers only. So one backward pass serves
+them, with another rule for the rectifiers, and it runs on nothing but what the unit sees: windows cut from the
+pictures, one per pair of a picture and a filter, and the windows of the maps below that belong to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, way_to
+from fer_lib.look.receptive import ReceptiveField, fields_below
+from fer_lib.look.windows import cut, units
+from fer_lib.nets.evaluating import evaluating
+from ferbook.errors import DataError, ParameterError
+
+Method = Literal["deconv", "guided", "gradient"]
+
+WHOLE_PICTURES = 32
+"""Pictures that pass through the whole network at a time where the places of the maxima are looked for."""
+
+AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-2}
+HALF_AGREEMENT = 0.1
+"""How far a response may be from the network's own, as a share of the largest, in these types of numbers and in shorter ones. A GPU multiplies
+float32 with 10 bits of precision unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Signed pixel maps of P pairs of a picture and a filter, each on the receptive field of its unit.
+
+    ``maps`` float32 (P, h, w): what comes down, by pixels of the standardised picture (as the network's first layer sees it), zero beyond
+    the picture's borders. ``corners`` int64 (P, 2): row and column of a map's upper left pixel, negative where the field begins beyond
+    the border. ``size``: height and width of the pictures. ``responses`` float32 (P,): what each unit answered.
+    ``positions`` int64 (P, 2): the units' rows and columns in the layer's maps.
+    """
+
+    maps: np.ndarray
+    corners: np.ndarray
+    size: tuple[int, int]
+    responses: np.ndarray
+    positions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def whole(self, i: int | None = None) -> np.ndarray:
+        """The maps in place on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i`` alone."""
+        if i is not None:
+            return self._placed(i)
+        return np.stack([self._placed(pair) for pair in range(len(self))])
+
+    def _placed(self, pair: int) -> np.ndarray:
+        whole = np.zeros(self.size, np.float32)
+        here, there = [], []
+        for corner, length, side in zip(self.corners[pair], self.maps.shape[1:], self.size, strict=True):
+            first, end = max(corner, 0), min(corner + length, side)
+            here.append(slice(first, max(first, end)))
+            there.append(slice(first - corner, max(first, end) - corner))
+        whole[tuple(here)] = self.maps[pair][tuple(there)]
+        return whole
+
+
+class _DeconvRectifier(torch.autograd.Function):
+    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the unit stood."""
+
+    @staticmethod
+    def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
+        return maps.relu()
+
+    @staticmethod
+    def backward(ctx: object, signal: torch.Tensor) -> torch.Tensor:
+        return signal.relu()
+
+
+class _GuidedRectifier(torch.autograd.Function):
+    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the unit was on."""
+
+    @staticmethod
+    def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(maps > 0)
+        return maps.relu()
+
+    @staticmethod
+    def backward(ctx: object, signal: torch.Tensor) -> torch.Tensor:
+        (on,) = ctx.saved_tensors
+        return signal.relu() * on
+
+
+RECTIFIERS = {"deconv": _DeconvRectifier.apply, "guided": _GuidedRectifier.apply, "gradient": F.relu}
+
+
+@torch.inference_mode(False)  # where its tensors could not carry gradients
+def project(
+    model: nn.Module,
+    layer: str,
+    pictures: np.ndarray,
+    rows: Sequence[int] | np.ndarray,
+    filters: Sequence[int] | np.ndarray,
+    *,
+    positions: np.ndarray | None = None,
+    method: Method = "deconv",
+    chunk: int = 64,
+) -> Projections:
+    """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P pairs.
+
+    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The unit is that at ``positions[p]``, row and column in the layer's map; by default
+    the largest of the map (the first of several). Its response is put back at its place, everything else in the layer is zero, and
+    this goes down to the standardised picture: through a convolution by its transpose, through batch normalisation by its scale, through a
+    maximum to the pixel that was largest (the switch), through a mean evenly, through a sum into both branches. Through a rectifier
+    ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal, ``gradient`` what meets a unit that was on, ``guided``
+    (Springenberg et al. 2015) what is positive and meets one. Biases do not enter. A unit that was off (response ≤ 0) projects to exact zeros.
+
+    Only the receptive fields are computed, ``chunk`` pairs at a time, which bounds the memory; with given ``positions`` no picture passes
+    whole, but the first to check. Computed from the modules' weights where ``model`` lies, in its own type. The network is left as it was.
+
+    Raises ParameterError for an unknown layer, method, filter, row or position, for a module or function on the way that there is no rule
+    for, naming it, and where the modules on the way do not account for the layer's values; DataError where there
+    is no picture or pair, or an activation is not a finite number, naming the picture.
+    """
+    if method not in get_args(Method):
+        raise ParameterError(f"method {method!r}: give {', '.join(get_args(Method))}")
+    if chunk < 1:
+        raise ParameterError(f"chunk {chunk}: give at least 1")
+    pictures = _checked_pictures(pictures)
+    rows = _indices("row", rows, len(pictures), f"there are {len(pictures)} pictures")
+    if not len(rows):
+        raise DataError("no pair of a picture and a filter to project")
+    weight = next(model.parameters(), torch.zeros(()))
+    source = _Source(model, pictures, weight.device, weight.dtype)
+    first = source.whole(rows[:1])
+    way = way_to(model, layer, first)
+    fields = fields_below(way)
+    shape = way[max(way)].shape
+    filters = _indices("filter", filters, shape[1], f"{layer!r} has {shape[1]} filters")
+    if len(filters) != len(rows):
+        raise ParameterError(f"{len(rows)} rows but {len(filters)} filters: give one of each per pair")
+    if positions is None:
+        positions = _maxima(model, layer, source, rows, filters)
+    positions = _checked_positions(positions, len(rows), shape[2:], layer)
+    # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
+    order = np.argsort(rows, kind="stable")
+    chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
+    parts = [_project_chunk(way, fields, source, rows[c], filters[c], positions[c], method) for c in chunks]
+    back = np.argsort(order)
+    maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
+    _check_account(model, layer, source, rows, filters, positions, responses)
+    field = fields[PICTURE]
+    return Projections(maps, field.start + positions * field.stride, source.size, responses, positions)
+
+
+class _Source:
+    """The pictures, standardised when asked for, as the network's first layer sees them."""
+
+    def __init__(
+        self, model: nn.Module, pictures: np.ndarray, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.model, self.pictures, self.device, self.dtype = model, pictures, device, dtype
+        self.size = (pictures.shape[1], pictures.shape[2])
+
+    def whole(self, rows: np.ndarray) -> torch.Tensor:
+        """(len(rows), 1, H, W) in [0, 1], not standardised."""
+        picked = self.pictures[rows]
+        grey = torch.as_tensor(picked, device=self.device)[:, None]
+        scale = 255 if picked.dtype == np.uint8 else 1
+        return grey.to(self.dtype) / scale
+
+    def standardised(self, rows: np.ndarray) -> torch.Tensor:
+        """(len(rows), 1, H, W) as the network's first layer sees them."""
+        with evaluating(self.model):
+            return standardiser(self.model)(self.whole(rows))
+
+
+def _project_chunk(
+    way: dict[int, Call],
+    fields: dict[int, ReceptiveField],
+    source: _Source,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+    method: Method,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
+    unique, which = np.unique(rows, return_inverse=True)
+    places, which, own = (torch.as_tensor(a, device=source.device) for a in (positions, which, filters))
+    windows = cut(source.standardised(unique), which, fields[PICTURE], places)
+    with torch.enable_grad():
+        windows.requires_grad_()
+        every = units(way, fields, windows, places, RECTIFIERS[method])
+        responses = every.gather(1, own[:, None])[:, 0]
+        wrong = ~torch.isfinite(responses)
+        if wrong.any():
+            pair = int(wrong.nonzero()[0])
+            raise DataError(
+                f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is not a finite number; "
+                "look for such values in the picture and in the network's weights"
+            )
+        # Where the unit was off, nothing is put back.
+        (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
+    return maps[:, 0].float().cpu().numpy(), responses.detach().float().cpu().numpy()
+
+
+def _maxima(
+    model: nn.Module, layer: str, source: _Source, rows: np.ndarray, filters: np.ndarray
+) -> np.ndarray:
+    """Row and column (P, 2) of the largest value of each pair's map."""
+    positions = np.zeros((len(rows), 2), np.int64)
+    unique = np.unique(rows)
+    for start in range(0, len(unique), WHOLE_PICTURES):
+        some = unique[start : start + WHOLE_PICTURES]
+        maps = maps_of(model, layer, source.whole(some))
+        pairs = np.flatnonzero(np.isin(rows, some))
+        which = torch.as_tensor(np.searchsorted(some, rows[pairs]), device=maps.device)
+        own = maps[which, torch.as_tensor(filters[pairs], device=maps.device)]
+        flat = own.flatten(1).argmax(1).cpu().numpy()
+        positions[pairs] = np.stack(np.divmod(flat, maps.shape[3]), axis=1)
+    return positions
+
+
+def _check_account(
+    model: nn.Module,
+    layer: str,
+    source: _Source,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+    responses: np.ndarray,
+) -> None:
+    """Compare the responses to the first pair's picture with the network's own.
+
+    A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
+    """
+    maps = maps_of(model, layer, source.whole(rows[:1]))
+    pairs = np.flatnonzero(rows == rows[0])
+    own = maps[0].float().cpu().numpy()[filters[pairs], positions[pairs, 0], positions[pairs, 1]]
+    allowed = AGREEMENT.get(source.dtype, HALF_AGREEMENT) * float(maps.abs().max())
+    off = np.abs(own - responses[pairs])
+    if (off > allowed).any():
+        pair = off.argmax()
+        raise ParameterError(
+            f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way to it make "
+            f"{responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): something else changes its maps, such "
+            "as a forward hook; remove it"
+        )
+
+
+def _checked_pictures(pictures: np.ndarray) -> np.ndarray:
+    pictures = np.asarray(pictures)
+    if pictures.ndim != 3 or not (pictures.dtype == np.uint8 or pictures.dtype.kind == "f"):
+        raise ParameterError(
+            f"pictures {pictures.dtype} {pictures.shape}: give (M, H, W), uint8 or floats in [0, 1]"
+        )
+    if not len(pictures):
+        raise DataError("there is no picture to project to")
+    return pictures
+
+
+def _indices(what: str, given: Sequence[int] | np.ndarray, count: int, there_are: str) -> np.ndarray:
+    indices = np.asarray(given)
+    if indices.ndim != 1 or (len(indices) and indices.dtype.kind not in "iu"):
+        raise ParameterError(f"{what}s {indices.dtype} {indices.shape}: give one whole number per pair")
+    wrong = np.flatnonzero((indices < 0) | (indices >= count))
+    if len(wrong):
+        raise ParameterError(
+            f"{what} {indices[wrong[0]]} of pair {wrong[0]}: {there_are}, numbered 0 … {count - 1}"
+        )
+    return indices.astype(np.int64)
+
+
+def _checked_positions(positions: np.ndarray, pairs: int, size: tuple[int, int], layer: str) -> np.ndarray:
+    positions = np.asarray(positions)
+    if positions.shape != (pairs, 2) or positions.dtype.kind not in "iu":
+        raise ParameterError(
+            f"positions {positions.dtype} {positions.shape}: give a row and a column for each of {pairs} pairs"
+        )
+    wrong = np.flatnonzero(((positions < 0) | (positions >= size)).any(axis=1))
+    if len(wrong):
+        raise ParameterError(
+            f"position {tuple(positions[wrong[0]].tolist())} of pair {wrong[0]}: the maps of {layer!r} have {size[0]} × {size[1]} units"
+        )
+    return positions.astype(np.int64)

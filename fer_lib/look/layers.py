@@ -1,0 +1,217 @@
+"""The layers of a network that hold feature maps: their names, and how a picture reaches them."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.evaluating import evaluating
+from ferbook.errors import ParameterError, nearest_name
+
+PICTURE = -1
+"""Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands."""
+
+TRIED_SIZE = 64
+"""Side in pixels of the black picture that shows the layers of a network that does not say for what size it was built."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module without children while a picture passed through the network.
+
+    ``name`` is dotted, as in ``named_modules``. ``inputs`` says of each tensor that the module was given what made it: the number of an
+    earlier call, ``PICTURE``, or the name of a function that worked outside all modules. ``given`` and ``shape`` are the
+    shapes of its first input and of its output.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: tuple[int | str, ...]
+    given: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+class _Recorder(TorchFunctionMode):
+    """Sees every call of a module without children and the name of every other function that makes a tensor.
+
+    A tensor is known by its identity and version, so that a change in place between two modules is noticed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self.makers: dict[tuple[int, int], int] = {}
+        self.functions: dict[int, str] = {}
+        self.kept: list[torch.Tensor] = []  # nothing may be freed: an identity would be given twice
+        self.entered: list[tuple[tuple[int | str, ...], tuple[int, ...]]] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.kept.append(made)
+            self.functions[id(made)] = getattr(func, "__name__", str(func))
+        return made
+
+    def made_by(self, tensor: torch.Tensor, maker: int) -> None:
+        self.kept.append(tensor)
+        self.makers[id(tensor), tensor._version] = maker
+
+    def enter(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
+        inputs = tuple(
+            self.makers.get((id(t), t._version), self.functions.get(id(t), "a function")) for t in tensors
+        )
+        self.entered.append((inputs, tuple(tensors[0].shape) if tensors else ()))
+
+    def leave(self, name: str, module: nn.Module, made: object) -> None:
+        inputs, given = self.entered.pop()
+        if isinstance(made, torch.Tensor):
+            self.made_by(made, len(self.calls))
+            self.calls.append(Call(name, module, inputs, given, tuple(made.shape)))
+
+
+def standardiser(model: nn.Module) -> nn.Module:
+    """What makes of a picture in [0, 1] the one that the first layer sees: a ``Classifier``'s first module, elsewhere nothing."""
+    return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
+
+
+def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:
+    """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type and device pass; in evaluation mode.
+
+    The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works several times: what it put out first.
+    """
+    seen: list[torch.Tensor] = []
+    hook = model.get_submodule(name).register_forward_hook(lambda _, __, made: seen.append(made))
+    try:
+        with evaluating(model):
+            model(pictures)
+    finally:
+        hook.remove()
+    return seen[0]
+
+
+def trace(model: nn.Module, pictures: torch.Tensor) -> tuple[Call, ...]:
+    """The calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass through ``model``.
+
+    In evaluation mode; the hooks are gone and each module's mode is restored afterwards, whatever happens.
+    """
+    recorder = _Recorder()
+    _record(model, pictures, recorder)
+    return tuple(recorder.calls)
+
+
+def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> None:
+    first = standardiser(model)
+    inside = set(first.modules())
+    with ExitStack() as stack:
+        stack.enter_context(evaluating(model))
+
+        def watch(name: str, module: nn.Module) -> None:
+            for hook in (
+                module.register_forward_pre_hook(recorder.enter, with_kwargs=True),
+                module.register_forward_hook(lambda m, _, made: recorder.leave(name, m, made)),
+            ):
+                stack.callback(hook.remove)
+
+        for name, module in model.named_modules():
+            # An empty sequence, such as the shortcut of a residual block, hands on what it is given.
+            if not any(module.children()) and not isinstance(module, nn.Sequential) and module not in inside:
+                watch(name, module)
+        if isinstance(model, Classifier):
+            hook = first.register_forward_hook(lambda m, _, made: recorder.made_by(made, PICTURE))
+            stack.callback(hook.remove)
+        else:
+            recorder.made_by(pictures, PICTURE)
+        with recorder:
+            model(pictures)
+
+
+@torch.inference_mode(False)  # where its tensors would carry no version
+def example_picture(model: nn.Module) -> torch.Tensor:
+    """One black picture (1, channels, side, side) of a size that the network takes, in its type and on its device."""
+    side = model.arguments["size"] if isinstance(model, Classifier) else TRIED_SIZE
+    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        raise ParameterError(
+            f"{type(model).__name__} has no convolution, so no layer of feature maps to look at"
+        )
+    return first.weight.new_zeros(1, first.in_channels, side, side)
+
+
+def _example(model: nn.Module) -> tuple[Call, ...]:
+    recorder = _Recorder()
+    try:
+        _record(model, example_picture(model), recorder)
+    except RuntimeError:
+        # Dense layers that were built for another size stop the picture; all feature maps came before them.
+        if isinstance(model, Classifier):
+            raise
+    return tuple(call for call in recorder.calls if len(call.shape) == 4)
+
+
+def layer_names(model: nn.Module) -> tuple[str, ...]:
+    """Dotted names of the modules that put out feature maps (B, K, H, W), in the order in which they work.
+
+    Modules without children only, without the one that standardises the picture: ``conv1``, ``relu1``, ``pool1``, …, or
+    ``stage1.0.relu2`` of a residual net. Found by sending a black picture through. Raises ParameterError where ``model`` has no convolution.
+    """
+    return tuple(dict.fromkeys(call.name for call in _example(model)))
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which is nearest."""
+    _require_known(model, name, layer_names(model))
+    return model.get_submodule(name)
+
+
+def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise ParameterError(
+            f"{type(model).__name__} has no layer {name!r} of feature maps{nearest_name(name, names)}; "
+            f"they are {', '.join(names)}"
+        )
+
+
+def last_conv(model: nn.Module) -> str:
+    """The layer that the papers look at: the rectifier that follows the last convolution.
+
+    ``relu3`` of the zero-bias CNN. The convolution's own name where no rectifier on feature maps follows it. Raises ParameterError where ``model``
+    has no convolution.
+    """
+    calls = _example(model)
+    last = max(i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv2d))
+    rectified = (call.name for call in calls[last:] if isinstance(call.module, nn.ReLU))
+    return next(rectified, calls[last].name)
+
+
+def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Call]:
+    """The calls that ``layer`` is computed from, itself the last, by their numbers in ``trace``.
+
+    ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more than once in a pass, and where
+    anything on the way was made by a function instead of a module, naming both.
+    """
+    calls = trace(model, pictures)
+    _require_known(model, layer, tuple(dict.fromkeys(call.name for call in calls if len(call.shape) == 4)))
+    ends = [number for number, call in enumerate(calls) if call.name == layer]
+    if len(ends) != 1:
+        raise ParameterError(
+            f"layer {layer!r} of {type(model).__name__} works {len(ends)} times while a picture passes; "
+            "a unit of it has no single place: give the network one module per use"
+        )
+    wanted, way = set(ends), {}
+    for number in range(ends[0], -1, -1):
+        if number not in wanted:
+            continue
+        call = way[number] = calls[number]
+        for maker in call.inputs:
+            if isinstance(maker, str):
+                raise ParameterError(
+                    f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what {maker!r} made, which is a "
+                    "function and no module; how to go back through it is known of modules only: use nn.ReLU, nn.MaxPool2d, "
+                    "models.residual.Sum, …"
+                )
+        wanted |= set(call.inputs) - {PICTURE}
+    return dict(sorted(way.items()))

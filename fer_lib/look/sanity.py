@@ -1,0 +1,449 @@
+"""How alike the projections of the same pairs by two networks are, beyond what any two maps have in common.
+
+Whether projections show what a network has learned: sanity checks after Adebayo et al. 2018 (arXiv 1810.03292).
+
+A map that stays the same when the weights are random, or when the network was trained on shuffled labels, is made of the picture and not of the
+network. Guided backpropagation and deconvolution are known for it: both partly recover the picture, whatever the weights (Nie et al.
+2018, arXiv 1805.07039). A map that does not move with the picture shows places and not faces.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import rankdata
+from torch import nn
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.deconvolution import Method, Projections, project
+from fer_lib.look.layers import find_layer, maps_of, way_to
+from fer_lib.look.receptive import ReceptiveField, receptive_field
+from fer_lib.look.responses import Responses, maximal_responses
+from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from ferbook.errors import DataError, ParameterError
+
+MEASURES = ("absolute", "signed", "cosine")
+"""Spearman's rank correlation of the absolute maps, and of the signed ones (Adebayo et al. 2018 give both), and the cosine of the absolute maps."""
+
+
+def similarities(
+    ours: Projections, theirs: Projections, pictures: np.ndarray, clusters: np.ndarray
+) -> pd.DataFrame:
+    """One row per pair and measure: ``cluster``, ``measure``, ``similarity`` of ``ours`` and ``theirs``, and the ``floor``.
+
+    Both are P maps of the same places. The floor compares our map of a pair with theirs of the next pair of another picture: what
+    maps have in common without a common picture, since energy gathers in the middle of what a unit sees. ``pictures`` (P,): which
+    picture a pair is of; ``clusters`` (P,): whose. Only pixels inside the picture are compared. NaN where a map is zero throughout (the unit is off),
+    and for the floor where there is no other picture.
+    """
+    seen = _inside(ours)
+    blank = ~(ours.maps != 0).any(axis=(1, 2)) | ~(theirs.maps != 0).any(axis=(1, 2))
+    nothing = dict.fromkeys(MEASURES, np.nan)
+    rows = []
+    for pair, cluster in enumerate(clusters):
+        same = floor = nothing
+        if not blank[pair]:
+            same = _measured(ours.maps[pair], theirs.maps[pair], seen[pair])
+            elsewhere = np.flatnonzero(~blank & (pictures != pictures[pair]))
+            if len(elsewhere):
+                beside = elsewhere[np.searchsorted(elsewhere, pair) % len(elsewhere)]
+                floor = _measured(ours.maps[pair], theirs.maps[beside], seen[pair] & seen[beside])
+        rows += [(cluster, measure, same[measure], floor[measure]) for measure in MEASURES]
+    return pd.DataFrame(rows, columns=["cluster", "measure", "similarity", "floor"])
+
+
+def summary(compared: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """One row per measure of the rows of ``similarities``: means over the pairs that could be compared.
+
+    ``measure``, ``similarity``, ``floor``, ``excess`` = similarity - floor with its 95 % interval ``low`` … ``high`` (bootstrap over clusters; NaN where
+    there is none), ``n`` pairs that were compared and ``off``, how many could not be. Means over no pair are NaN.
+    """
+    rows = []
+    for measure, own in compared.groupby("measure", sort=False):
+        there = own.dropna()
+        excess = there["similarity"] - there["floor"]
+        low, high = mean_interval(excess.to_numpy(), there["cluster"].to_numpy(), seed=seed)
+        means = {"similarity": there["similarity"].mean(), "floor": there["floor"].mean()}
+        found = {"excess": excess.mean(), "low": low, "high": high}
+        counts = {"n": len(there), "off": len(own) - len(there)}
+        rows.append({"measure": measure} | means | found | counts)
+    return pd.DataFrame(rows)
+
+
+def mean_interval(values: np.ndarray, clusters: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` (N,), by a bootstrap over ``clusters`` (N,); NaN where there is none."""
+    sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), clusters.astype(str))
+    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, seed=seed)
+    return tuple(np.nan if end is None else end for end in (interval.low, interval.high))
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's correlation of all values of two arrays of one shape; NaN where one is constant."""
+    return float(correlations(one.reshape(-1, 1), other.reshape(-1, 1))[0, 0])
+
+
+def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """float64 (P, K): Pearson's correlation of each column of ``one`` (N, P) with each of ``other`` (N, K); NaN for constant columns."""
+    constant = [np.ptp(values, axis=0) == 0 for values in (one, other)]
+    one, other = (values - values.mean(axis=0, dtype=np.float64) for values in (one, other))
+    norms = np.linalg.norm(one, axis=0)[:, None] * np.linalg.norm(other, axis=0)
+    norms[constant[0][:, None] | constant[1]] = np.nan
+    return one.T @ other / norms
+
+
+def _inside(maps: Projections) -> np.ndarray:
+    """bool (P, h, w): which pixels of each map lie inside the picture."""
+    rows = maps.corners[:, :1] + np.arange(maps.maps.shape[1])
+    columns = maps.corners[:, 1:] + np.arange(maps.maps.shape[2])
+    height, width = maps.size
+    return ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+
+
+def _measured(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> dict[str, float]:
+    one, other = one[where].astype(np.float64), other[where].astype(np.float64)
+    norms = np.linalg.norm(one) * np.linalg.norm(other)
+    return {
+        "absolute": correlation(rankdata(abs(one)), rankdata(abs(other))),
+        "signed": correlation(rankdata(one), rankdata(other)),
+        "cosine": float(abs(one) @ abs(other) / norms) if norms else np.nan,
+    }
+
+
+JUDGED = ("absolute", "signed")
+"""The measures of ``similarity.MEASURES`` that a verdict looks at; the cosine of positive numbers is high for any two maps."""
+
+REMAINDER_LIMIT = 0.1
+"""Similarity beyond the floor that may remain: from 0.1 on, Cohen (1988) calls a correlation small, below it none to speak of."""
+
+SHIFT_LIMIT = 0.95
+"""Correlation of a map with that of the shifted picture. It is 1 but for rounding where only neighbours are compared; a standardisation by
+the whole picture's mean and spread changes a little with what the shift brings in, and some rectifiers and switches with it."""
+
+STANDARDISATION_REACH = 2
+"""Pixels around a receptive field that the zero-bias CNN's standardisation looks at besides (5×5 pixels around each)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check of one method: did ``value`` keep to its ``limit``?
+
+    ``passed`` is None where it cannot be told, as no unit could be compared. ``low`` and ``high``: 95 % interval of ``value`` that
+    resamples subjects, NaN where there is none. ``n``: compared maps. ``meaning``: what follows, in a few words.
+    """
+
+    name: str
+    method: str
+    value: float
+    low: float
+    high: float
+    limit: float
+    n: int
+    passed: bool | None
+    meaning: str
+
+
+def cascading_randomisation(
+    model: nn.Module,
+    faces: FaceSet,
+    layer: str,
+    rows: Sequence[int] | np.ndarray,
+    filters: Sequence[int] | np.ndarray,
+    *,
+    method: Method,
+    seed: int = 0,
+    draws: int = 3,
+) -> pd.DataFrame:
+    """How much of the maps is left when the weights are made random, from ``layer`` down, one convolution after the other.
+
+    P pairs of a picture (``rows`` of ``faces``) and a filter of ``layer``, each at its maximum in the trained network. The layers above ``layer`` have
+    no say in its maps, so the cascade begins at the layer's own convolution and ends at the first, when nothing learned is
+    left. Weights are drawn from a normal distribution with the mean square of the trained ones, biases become 0, and batch normalisation
+    becomes a new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every method.
+
+    Compared are the same units at the **same place**: a maximum that is looked for anew lies elsewhere, and the maps would then differ
+    whatever the method. A unit that is off in a drawn network says nothing; it is counted in ``off``. Adebayo et al. 2018 set no limit; here the
+    similarity is set beside its ``floor``, what maps have in common without a common picture.
+
+    One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this step made random besides the earlier
+    ones), and the columns of ``similarity.summary``. The interval resamples subjects, not the drawn networks.
+
+    Raises what ``project`` raises; ParameterError for ``draws`` below 1.
+    """
+    if draws < 1:
+        raise ParameterError(f"draws {draws}: give the number of random networks, at least 1")
+    pictures, index, filters = _pairs(faces, rows, filters)
+    subjects = _subjects(faces, rows)
+    trained = project(model, layer, pictures, index, filters, method=method)
+    convolutions = _convolutions(model, layer, pictures)
+    found = [[similarities(trained, trained, index, subjects)], *([] for _ in convolutions)]
+    at = {"positions": trained.positions, "method": method}
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(draws):
+        random = copy.deepcopy(model)
+        for (convolution, normalisation), compared in zip(convolutions, found[1:], strict=True):
+            _randomise(random, convolution, generator)
+            if normalisation:
+                _renormalise(random, convolution, normalisation, pictures)
+            maps = project(random, layer, pictures, index, filters, **at)
+            compared.append(similarities(trained, maps, index, subjects))
+    steps = []
+    for step, name in enumerate(["", *(convolution for convolution, _ in convolutions)]):
+        means = summary(pd.concat(found[step]), seed=seed)
+        steps.append(_labelled(means, method=method, step=step, layer=name))
+    return pd.concat(steps, ignore_index=True)
+
+
+def compare_networks(
+    model: nn.Module,
+    other: nn.Module,
+    faces: FaceSet,
+    layer: str,
+    rows: Sequence[int] | np.ndarray,
+    filters: Sequence[int] | np.ndarray,
+    *,
+    method: Method,
+    responses: tuple[Responses, Responses] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How much the maps of ``model`` are like those of ``other``, a network of the same structure that was trained on something else.
+
+    With an ``other`` trained on shuffled labels this is the data randomisation test of Adebayo et al. 2018; it should have started from other first
+    weights, which the two would else share. Filters of two networks do not correspond by their number. So each unit of ``model`` (pairs and places as in
+    ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same picture: of the filters that are on there,
+    the one whose maximal responses correlate best with those of the unit's filter. ``off`` counts pairs where none is on.
+
+    ``responses``: the maximal responses of ``model`` and of ``other`` to the same pictures, by which filters are matched; None computes them on ``faces``.
+    One row per measure: ``method`` and the columns of ``similarity.summary``. Raises what ``project`` and ``maximal_responses`` raise, and
+    ParameterError where the two networks' maps, or the responses, do not fit together.
+    """
+    pictures, index, filters = _pairs(faces, rows, filters)
+    ours = project(model, layer, pictures, index, filters, method=method)
+    if responses is None:
+        responses = tuple(maximal_responses(network, faces, layer) for network in (model, other))
+    own, others = responses
+    maps = _layer_maps(other, layer, pictures)
+    fits = own.maxima.shape[0] == others.maxima.shape[0] and own.map_size == others.map_size == maps.shape[2:]
+    if not fits or others.maxima.shape[1] != maps.shape[1] or filters.max() >= own.maxima.shape[1]:
+        raise ParameterError(
+            f"responses {own.maxima.shape} on maps of {own.map_size} and {others.maxima.shape} on maps of {others.map_size}, where "
+            f"{layer!r} of the other network has {maps.shape[1]} maps of {maps.shape[2:]}: give networks of one structure, and "
+            "their responses at that layer to the same pictures"
+        )
+    alike = correlations(own.maxima[:, filters], others.maxima)
+    off = maps[index, :, ours.positions[:, 0], ours.positions[:, 1]] <= 0
+    alike[off | np.isnan(alike)] = -np.inf
+    # Where all are off the first stands in: its map is zero, and it is counted as off.
+    matched = alike.argmax(axis=1)
+    theirs = project(other, layer, pictures, index, matched, positions=ours.positions, method=method)
+    means = summary(similarities(ours, theirs, index, _subjects(faces, rows)), seed=seed)
+    return _labelled(means, method=method)
+
+
+def shift_equivariance(
+    model: nn.Module,
+    faces: FaceSet,
+    layer: str,
+    rows: Sequence[int] | np.ndarray,
+    filters: Sequence[int] | np.ndarray,
+    *,
+    method: Method,
+    shift: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Whether a map moves with the picture: of each picture moved down and right by ``shift`` pixels it must be the same map, moved.
+
+    ``shift`` is a multiple of the layer's stride, 0 the stride itself; the rows and columns that come in repeat the picture's border. Near the
+    borders a network sees padding instead of faces, so each pair's unit is the strongest of those that see nothing but the
+    picture, before and after. ``off`` counts pairs where none of them is on, or where all see more than the picture.
+
+    One row: ``method``, ``shift``, ``correlation`` (Pearson's, of the two signed maps; mean over pairs) with its 95 % interval ``low`` … ``high``
+    (bootstrap over subjects; NaN where there is none), ``n`` and ``off``; NaN where n = 0. Raises what ``project`` raises, and
+    ParameterError for a ``shift`` that is no multiple of the stride.
+    """
+    pictures, index, filters = _pairs(faces, rows, filters)
+    field = receptive_field(model, layer)
+    shift = shift or field.stride
+    if shift < 1 or shift % field.stride:
+        raise ParameterError(
+            f"shift {shift}: {layer!r} steps over the picture by {field.stride} pixels; give a multiple of that"
+        )
+    height, width = pictures.shape[1:]
+    moved = np.pad(pictures, ((0, 0), (shift, 0), (shift, 0)), mode="edge")[:, :height, :width]
+    maps = _layer_maps(model, layer, pictures)
+    wrong = filters[(filters < 0) | (filters >= maps.shape[1])]
+    if len(wrong):
+        raise ParameterError(
+            f"filter {wrong[0]}: {layer!r} has {maps.shape[1]}, from 0 to {maps.shape[1] - 1}"
+        )
+    within = [
+        _sees_only_the_picture(field, shift, *sides)
+        for sides in zip(maps.shape[2:], (height, width), strict=True)
+    ]
+    strengths = np.where(within[0][:, None] & within[1], maps[index, filters], -np.inf)
+    usable = strengths.max(axis=(1, 2)) > 0
+    places = np.stack(np.divmod(strengths.reshape(len(index), -1).argmax(axis=1), maps.shape[3]), axis=1)
+    alike = np.full(len(index), np.nan)
+    if usable.any():
+        pairs = (index[usable], filters[usable])
+        before = project(model, layer, pictures, *pairs, positions=places[usable], method=method)
+        beyond = places[usable] + shift // field.stride
+        after = project(model, layer, moved, *pairs, positions=beyond, method=method)
+        alike[usable] = [correlation(*two) for two in zip(before.maps, after.maps, strict=True)]
+    told = np.isfinite(alike)
+    low, high = mean_interval(alike[told], _subjects(faces, rows)[told], seed=seed)
+    mean = alike[told].mean() if told.any() else np.nan
+    counts = {"n": int(told.sum()), "off": int((~told).sum())}
+    row = {"method": method, "shift": shift, "correlation": mean, "low": low, "high": high}
+    return pd.DataFrame([row | counts])
+
+
+def judge_weights(cascade: pd.DataFrame) -> tuple[Verdict, ...]:
+    """One verdict per method of tables of ``cascading_randomisation``: with all weights random, is at most ``REMAINDER_LIMIT`` left?"""
+    last = cascade[cascade["step"] == cascade["step"].max()]
+    return _remainders(
+        last, "random weights", "need what the network learned", "remain when the weights are random"
+    )
+
+
+def judge_labels(compared: pd.DataFrame) -> tuple[Verdict, ...]:
+    """One verdict per method of tables of ``compare_networks``: does at most ``REMAINDER_LIMIT`` look the same with the wrong labels?"""
+    return _remainders(
+        compared,
+        "shuffled labels",
+        "need the labels that were learned",
+        "remain when the labels are shuffled",
+    )
+
+
+def judge_shift(shifted: pd.DataFrame) -> tuple[Verdict, ...]:
+    """One verdict per method of tables of ``shift_equivariance``: is the correlation at least ``SHIFT_LIMIT``?"""
+    meanings = {
+        True: "the maps move with the picture",
+        False: "the maps do not move with the picture: they show places, not what is there",
+        None: "cannot be told: every unit that is on sees more than the picture",
+    }
+    found = []
+    for row in shifted.to_dict("records"):
+        passed = bool(row["correlation"] >= SHIFT_LIMIT) if row["n"] else None
+        value, limit = row["correlation"], SHIFT_LIMIT
+        about = {key: row[key] for key in ("method", "low", "high", "n")}
+        found.append(
+            Verdict("shift", value=value, limit=limit, passed=passed, meaning=meanings[passed], **about)
+        )
+    return tuple(found)
+
+
+def verdicts(
+    cascade: pd.DataFrame, shuffled: pd.DataFrame | None = None, shifted: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """All verdicts, one row per check and method, from the checks' tables, those of several methods one below the other.
+
+    Columns as the fields of ``Verdict``; ``passed`` is missing (NA) where it cannot be told.
+    """
+    found = list(judge_weights(cascade))
+    if shuffled is not None:
+        found += judge_labels(shuffled)
+    if shifted is not None:
+        found += judge_shift(shifted)
+    return pd.DataFrame([asdict(verdict) for verdict in found]).astype({"passed": "boolean"})
+
+
+def _remainders(table: pd.DataFrame, name: str, good: str, bad: str) -> tuple[Verdict, ...]:
+    """Per method the judged measure of which most is left beyond the floor, against ``REMAINDER_LIMIT``."""
+    found = []
+    for method, rows in table[table["measure"].isin(JUDGED)].groupby("method", sort=False):
+        worst = rows.sort_values("excess", ascending=False, kind="stable").iloc[0]
+        if not worst["n"]:
+            passed, meaning = None, "cannot be told: no unit is on in both networks"
+        elif worst["excess"] <= REMAINDER_LIMIT:
+            passed, meaning = True, f"the maps {good}"
+        else:
+            passed, meaning = False, f"{worst['measure']} maps {bad}: they show the picture, not the network"
+        numbers = (float(worst[key]) for key in ("excess", "low", "high"))
+        found.append(Verdict(name, method, *numbers, REMAINDER_LIMIT, int(worst["n"]), passed, meaning))
+    return tuple(found)
+
+
+def _labelled(table: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    """``table`` with constant ``columns`` in front."""
+    return table.assign(**columns)[[*columns, *table.columns]]
+
+
+def _pairs(
+    faces: FaceSet, rows: Sequence[int] | np.ndarray, filters: Sequence[int] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each picture once (M, H, W), the index (P,) of each pair's among them, and the filters (P,)."""
+    rows, filters = np.asarray(rows), np.asarray(filters)
+    if rows.shape != filters.shape or rows.ndim != 1:
+        raise ParameterError(f"rows {rows.shape} and filters {filters.shape}: give one of each per pair")
+    if not len(rows):
+        raise DataError("no pair of a picture and a filter to check")
+    unique, index = np.unique(rows, return_inverse=True)
+    return faces.gather(unique), index, filters
+
+
+def _subjects(faces: FaceSet, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Whose each pair's picture is (P,); one of nobody known has a name of its own."""
+    rows = np.asarray(rows)
+    subjects = faces.table["subject"].to_numpy(object)[rows]
+    return np.where(subjects == "", [f"picture {row}" for row in rows], subjects)
+
+
+def _sees_only_the_picture(field: ReceptiveField, shift: int, units: int, side: int) -> np.ndarray:
+    """bool (units,): which rows (or columns) of a map see nothing beyond the picture of ``side`` pixels, nor ``shift`` pixels on."""
+    first = field.start + field.stride * np.arange(units)
+    end = first + shift + field.size
+    return (first >= STANDARDISATION_REACH) & (end <= side - STANDARDISATION_REACH)
+
+
+def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
+    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W). Raises DataError where they are not finite."""
+    find_layer(model, layer)
+    maps = maps_of(model, layer, _grey(model, pictures)).float().cpu().numpy()
+    if not np.isfinite(maps).all():
+        number = np.argwhere(~np.isfinite(maps))[0, 1]
+        raise DataError(
+            f"layer {layer!r}, filter {number}: its map holds values that are not finite numbers; train the network again"
+        )
+    return maps
+
+
+def _grey(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
+    """uint8 (M, H, W) as the network takes them: (M, 1, H, W) in [0, 1], in its type and on its device."""
+    weight = next(model.parameters())
+    return torch.as_tensor(pictures, device=weight.device)[:, None].to(weight.dtype) / 255
+
+
+def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:
+    """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it ("" where there is none)."""
+    way = way_to(model, layer, _grey(model, pictures[:1]))
+    behind = {call.inputs[0]: call.name for call in way.values() if isinstance(call.module, nn.BatchNorm2d)}
+    return [
+        (way[number].name, behind.get(number, ""))
+        for number in sorted(way, reverse=True)
+        if isinstance(way[number].module, nn.Conv2d)
+    ]
+
+
+@torch.no_grad()
+def _randomise(model: nn.Module, name: str, generator: torch.Generator) -> None:
+    convolution = model.get_submodule(name)
+    weight = convolution.weight
+    # Drawn on the CPU: the same numbers wherever the network is.
+    drawn = torch.randn(weight.shape, generator=generator)
+    weight.copy_(drawn.to(weight) * weight.square().mean().sqrt())
+    if convolution.bias is not None:
+        convolution.bias.zero_()
+
+
+@torch.no_grad()
+def _renormalise(model: nn.Module, convolution: str, normalisation: str, pictures: np.ndarray) -> None:
+    """Make the batch normalisation a new one that has seen what the ``convolution`` makes of ``pictures``."""
+    maps = torch.from_numpy(_layer_maps(model, convolution, pictures))
+    module = model.get_submodule(normalisation)
+    module.reset_parameters()
+    module.running_mean.copy_(maps.mean(dim=(0, 2, 3)))
+    module.running_var.copy_(maps.var(dim=(0, 2, 3), correction=0))

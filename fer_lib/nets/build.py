@@ -1,0 +1,84 @@
+"""The networks by name, and what one picture costs them."""
+
+from inspect import signature
+
+import torch
+from torch import nn
+
+from fer_lib.nets.breuer import BreuerKimmelCNN
+from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.residual import ResidualNet
+from fer_lib.nets.vgg import VGG
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.nets.zhu import ZhuCNN
+from ferbook.errors import ParameterError, nearest_name
+
+NETWORKS: dict[str, type[Classifier]] = {
+    "zero_bias": ZeroBiasCNN,
+    "breuer": BreuerKimmelCNN,
+    "zhu": ZhuCNN,
+    "vgg": VGG,
+    "residual": ResidualNet,
+}
+"""The names of ``params.Network`` and the networks that they mean."""
+
+
+def network_options(name: str) -> tuple[str, ...]:
+    """What ``build_network`` takes for the network ``name`` beside classes, size and dropout.
+
+    Raises ParameterError for an unknown name.
+    """
+    if name not in NETWORKS:
+        raise ParameterError(
+            f"no network {name!r}{nearest_name(name, NETWORKS)}; the networks are {', '.join(NETWORKS)}"
+        )
+    return tuple(n for n in signature(NETWORKS[name]).parameters if n not in ("n_classes", "size", "dropout"))
+
+
+def build_network(
+    name: str, n_classes: int, size: int, *, dropout: float | None = None, **options: object
+) -> Classifier:
+    """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
+
+    ``dropout=None`` takes the network's own. ``options`` are those of its constructor (``network_options``): ``bias`` and ``gain`` of the zero-bias
+    CNN, ``widths`` of the VGG and the residual net, ``generator`` of all.
+
+    Raises ParameterError, naming the network, for an unknown name or option and for a size or value that it does not take.
+    """
+    known = network_options(name)
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise ParameterError(
+            f"network {name!r} has no option {unknown[0]!r}{nearest_name(unknown[0], known)}; it takes {', '.join(known)}"
+        )
+    if dropout is not None:
+        options["dropout"] = dropout
+    try:
+        return NETWORKS[name](n_classes, size, **options)
+    except ParameterError as fault:
+        raise ParameterError(f"network {name!r}: {fault}") from fault
+
+
+@torch.no_grad()
+def forward_macs(model: nn.Module, size: int) -> int:
+    """Multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` × ``size`` pixels.
+
+    Counted while a black picture passes; the model's mode, weights and statistics stay as they are. Biases, normalisation,
+    rectifiers and pooling are not counted. Raises ParameterError where the network does not take that size.
+    """
+    macs = 0
+
+    def count(layer: nn.Conv2d | nn.Linear, _: object, output: torch.Tensor) -> None:
+        nonlocal macs
+        # Each value of a layer's output is one product sum over one filter, or one row of the matrix.
+        macs += output.numel() * layer.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    was_training = model.training
+    try:
+        model.eval()(torch.zeros(1, 1, size, size, device=next(model.parameters()).device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return macs

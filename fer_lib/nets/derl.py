@@ -1,0 +1,271 @@
+"""The networks of de-expression residue learning (Yang, Ciftci and Yin, CVPR 2018).
+
+How sure what is said of the paper is: [S] read in papers that cite it, [R] remembered, [N] not found, so the choice is ours.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_rectifiers
+from ferbook.errors import ParameterError
+
+WIDTHS = (32, 64, 128, 256)
+GAN_SPREAD = 0.02
+"""Standard deviation of the first weights of both players, as in Isola et al. 2017 (arXiv 1611.07004, section 6.2)."""
+LEAK = 0.2
+"""Slope of the encoder's and the discriminator's rectifiers below zero, as in Isola et al. 2017."""
+
+
+class SignedRange(nn.Module):
+    """Grey values of [0, 1] brought to [-1, 1]. Float (B, C, H, W) in and out; no parameters."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return 2 * pictures - 1
+
+
+class Generator(nn.Module):
+    """An encoder and a decoder **without skip connections**, which turn a face into the same person's neutral face.
+
+    Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN [R]; its layers and widths were
+    not found [N]. The layers here are those of Isola et al. 2017: the encoder halves the maps by 4×4 convolutions of stride 2 (batch normalisation
+    in all but the first, rectifiers with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts
+    the decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation, rectifiers); a sigmoid
+    gives the picture. Isola et al. use dropout in the decoder as the noise of their GAN; with one right answer per face there is none here. Nothing
+    but the decoder's input passes from the encoder to the decoder: what the picture's expression was can only stay in the layers.
+
+    ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape, from the largest maps to the
+    smallest; ``pair24`` has maps of 24 pixels. With the default widths there are four. All layers are modules that work out of place: forward hooks
+    see every activation, and ``get_submodule`` finds a layer by the names in ``pairs``.
+
+    The first weights are normal with standard deviation 0.02, from ``generator`` or torch's global one; biases zero. Raises ParameterError
+    where ``size`` is not a multiple of 2 to the power of the number of widths, 16 with four, and when it is shown other pictures.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        widths: tuple[int, ...] = WIDTHS,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_halvings(size, widths)
+        self.arguments = {"size": size, "widths": list(widths)}
+        self.standardise = SignedRange()
+        self.encoder, self.decoder = nn.Sequential(), nn.Sequential()
+        self.pairs: dict[str, tuple[str, str]] = {}
+        sides = [size >> halvings for halvings in range(1, len(widths) + 1)]
+        before = 1
+        for side, width in zip(sides, widths, strict=True):
+            self.encoder.add_module(f"down{side}", _halving(before, width, normalised=before > 1))
+            self.pairs[f"pair{side}"] = (f"encoder.down{side}", f"decoder.up{side}")
+            before = width
+        smallest = nn.Conv2d(before, before, 3, padding=1, bias=False)
+        self.decoder.add_module(f"up{sides[-1]}", _rectified(smallest, before))
+        for side, (width, narrower) in zip(reversed(sides[:-1]), pairwise(reversed(widths)), strict=True):
+            doubling = nn.ConvTranspose2d(width, narrower, 4, 2, 1, bias=False)
+            self.decoder.add_module(f"up{side}", _rectified(doubling, narrower))
+        self.picture = nn.Sequential()
+        self.picture.add_module("conv", nn.ConvTranspose2d(widths[0], 1, 4, 2, 1))
+        self.picture.add_module("sigmoid", nn.Sigmoid())
+        _initialise(self, generator)
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Number of maps in the residue of each pair: the encoder's and the decoder's."""
+        return {name: 2 * width for name, width in zip(self.pairs, self.arguments["widths"], strict=True)}
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        _check_pictures(self, pictures, 1)
+        return self.picture(self.decoder(self.encoder(self.standardise(pictures))))
+
+    def maps(
+        self, pictures: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, torch.Tensor]]]:
+        """The generated pictures, and for each pair the maps (B, C, h, w) of its encoder layer and of its decoder layer.
+
+        In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in evaluation mode.
+        """
+        _check_pictures(self, pictures, 1)
+        seen: dict[str, torch.Tensor] = {}
+        values = self.standardise(pictures)
+        for part, stages in (("encoder", self.encoder), ("decoder", self.decoder)):
+            for name, stage in stages.named_children():
+                values = seen[f"{part}.{name}"] = stage(values)
+        pairs = {name: (seen[down], seen[up]) for name, (down, up) in self.pairs.items()}
+        return self.picture(values), pairs
+
+    def residues(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a local CNN takes [R]."""
+        return {name: torch.cat(pair, dim=1) for name, pair in self.maps(pictures)[1].items()}
+
+
+class Discriminator(nn.Module):
+    """Says of each patch of a pair (expressive face, neutral face) whether the neutral face is a true one.
+
+    Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w = ``size``/8 with three ``widths``. That it sees
+    the pair is the paper's [R]; the patches, 4×4 convolutions of stride 2 and rectifiers are those of Isola et al. 2017 (section 3.2.2). A logit
+    sees 38 × 38 pixels with three widths. First weights and errors as ``Generator``.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        widths: tuple[int, ...] = WIDTHS[:3],
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_halvings(size, widths)
+        self.arguments = {"size": size, "widths": list(widths)}
+        self.standardise = SignedRange()
+        self.layers = nn.Sequential()
+        for number, (before, width) in enumerate(pairwise((2, *widths)), start=1):
+            self.layers.add_module(f"down{number}", _halving(before, width, normalised=number > 1))
+        self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        _initialise(self, generator)
+
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
+        _check_pictures(self, pairs, 2)
+        return self.output(self.layers(self.standardise(pairs)))
+
+
+class LocalCNN(nn.Module):
+    """A small CNN on the residue of one layer pair: maps (B, ``channels``, h, w) of any size to (logits, features (B, ``features``)).
+
+    The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found [N]. Here: a 1×1 convolution to
+    ``width`` filters, a 3×3 one, the maximum of 2×2, a 3×3 one, each of the three with batch normalisation and a rectifier; the mean of each
+    ninth of the map, so that place is kept; a dense layer of ``features`` units with a rectifier; dropout; the output.
+    """
+
+    def __init__(
+        self, channels: int, n_classes: int, *, width: int = 32, features: int = 64, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential()
+        self.layers.add_module("reduce", _rectified(nn.Conv2d(channels, width, 1, bias=False), width))
+        self.layers.add_module("conv1", _rectified(nn.Conv2d(width, width, 3, padding=1, bias=False), width))
+        self.layers.add_module("pool1", nn.MaxPool2d(2, ceil_mode=True))
+        self.layers.add_module("conv2", _rectified(nn.Conv2d(width, width, 3, padding=1, bias=False), width))
+        self.layers.add_module("pool2", nn.AdaptiveAvgPool2d(3))
+        self.layers.add_module("flatten", nn.Flatten())
+        self.layers.add_module("dense", nn.Linear(9 * width, features))
+        self.layers.add_module("relu", nn.ReLU())
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(features, n_classes)
+
+    def forward(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.dropout(self.layers(maps))
+        return self.output(features), features
+
+
+class ResidueClassifier(nn.Module):
+    """Names the expression from residues: a ``LocalCNN`` for each pair, and one output from all their features joined.
+
+    ``channels``: name of a pair to the number of maps in its residue (``Generator.channels``, or some of it). Called with the residues by name,
+    float (B, channels, h, w), it returns the joint logits (B, ``n_classes``) and those of each pair by name: the five outputs whose cross-entropies
+    the paper adds up, weighted [R]. Residues of other names are not looked at.
+
+    First weights as He et al. 2015, from ``generator`` or torch's global one. Raises ParameterError where no pair is named, ``n_classes``
+    is below 2 or ``dropout`` outside [0, 1), and, when called, where a residue is absent or has another number of maps.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, int],
+        n_classes: int,
+        *,
+        width: int = 32,
+        features: int = 64,
+        dropout: float = 0.5,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if not channels:
+            raise ParameterError(
+                "channels: name at least one pair of layers and the number of maps in its residue"
+            )
+        if n_classes < 2:
+            raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
+        if not 0 <= dropout < 1:
+            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        self.arguments = {
+            "channels": dict(channels),
+            "n_classes": n_classes,
+            "width": width,
+            "features": features,
+            "dropout": dropout,
+        }
+        self.locals = nn.ModuleDict(
+            {
+                name: LocalCNN(count, n_classes, width=width, features=features, dropout=dropout)
+                for name, count in channels.items()
+            }
+        )
+        self.output = nn.Linear(len(channels) * features, n_classes)
+        for local in self.locals.values():
+            initialise_for_rectifiers(local, generator)
+        nn.init.normal_(self.output.weight, std=OUTPUT_SPREAD, generator=generator)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, residues: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        logits, features = {}, []
+        for name, local in self.locals.items():
+            count = self.arguments["channels"][name]
+            if name not in residues or residues[name].ndim != 4 or residues[name].shape[1] != count:
+                given = {pair: tuple(maps.shape) for pair, maps in residues.items()}
+                raise ParameterError(
+                    f"the residue {name} must have {count} maps, (B, {count}, h, w); given: {given or 'none'}. Build the "
+                    "classifier with the channels of the generator that the residues come from"
+                )
+            logits[name], found = local(residues[name])
+            features.append(found)
+        return self.output(torch.cat(features, dim=1)), logits
+
+
+def _check_halvings(size: int, widths: tuple[int, ...]) -> None:
+    if not widths or min(widths) < 1:
+        raise ParameterError(
+            f"widths {tuple(widths)}: give the number of filters of each layer, at least one layer"
+        )
+    step = 2 ** len(widths)
+    if size < step or size % step:
+        raise ParameterError(f"size {size}: {len(widths)} layers that halve need a multiple of {step}")
+
+
+def _check_pictures(model: Generator | Discriminator, pictures: torch.Tensor, channels: int) -> None:
+    size = model.arguments["size"]
+    if pictures.ndim != 4 or tuple(pictures.shape[1:]) != (channels, size, size):
+        raise ParameterError(
+            f"this {type(model).__name__} was built for (B, {channels}, {size}, {size}) and was given {tuple(pictures.shape)}; "
+            "build it with their size"
+        )
+
+
+def _halving(before: int, width: int, *, normalised: bool) -> nn.Sequential:
+    layers = nn.Sequential()
+    layers.add_module("conv", nn.Conv2d(before, width, 4, 2, 1, bias=not normalised))
+    if normalised:
+        layers.add_module("norm", nn.BatchNorm2d(width))
+    layers.add_module("relu", nn.LeakyReLU(LEAK))
+    return layers
+
+
+def _rectified(convolution: nn.Module, width: int) -> nn.Sequential:
+    layers = nn.Sequential()
+    layers.add_module("conv", convolution)
+    layers.add_module("norm", nn.BatchNorm2d(width))
+    layers.add_module("relu", nn.ReLU())
+    return layers
+
+
+@torch.no_grad()
+def _initialise(model: nn.Module, generator: torch.Generator | None) -> None:
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.weight.normal_(0, GAN_SPREAD, generator=generator)
+            if layer.bias is not None:
+                layer.bias.zero_()

@@ -1,0 +1,228 @@
+"""Many small LSTMs over the features of a clip's frames, computed as one program.
+
+A study that leaves one subject out trains a network per subject and seed. Each is too small to keep a processor busy, so
+all of them are one network here whose weights have a leading dimension M: their sums are a few large matrix products.
+Nothing flows from one of the M to another.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from ferbook.errors import ParameterError
+
+Pooling = Literal["mean", "last"]
+"""What is read of an LSTM's states over a clip: their mean over its frames, or the one after its last frame."""
+
+GATES = 4
+"""Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
+
+
+class ClipLSTM(nn.Module):
+    """``networks`` LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each with an output layer.
+
+    Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's own, and the
+    clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of the
+    states over each clip's frames, or from the last one (``pooling``). What stands behind a clip's end is not read.
+
+    Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and divides by a spread that each
+    network has of its own (``standardise_by``; zero and one at first). ``dropout`` acts on the pooled state only, so
+    that one pass through ``lstm`` serves both what is minimised and what is validated.
+
+    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same units. First weights are uniform
+    within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et al. 2015). They do not depend on which other networks
+    there are, nor on torch's random state.
+
+    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), an unknown pooling, seeds of another number, features of
+    another shape and lengths outside 1 … T.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        hidden: int = 32,
+        dropout: float = 0.5,
+        networks: int = 1,
+        *,
+        pooling: Pooling = "mean",
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("n_features", n_features, 1),
+            ("n_classes", n_classes, 2),
+            ("hidden", hidden, 1),
+            ("networks", networks, 1),
+        ):
+            if value < least:
+                raise ParameterError(f"{name} {value}: give at least {least}")
+        if not 0 <= dropout < 1:
+            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        if pooling not in get_args(Pooling):
+            raise ParameterError(f"pooling {pooling!r}: give {' or '.join(get_args(Pooling))}")
+        self.seeds = tuple(range(networks) if seeds is None else seeds)
+        if len(self.seeds) != networks:
+            raise ParameterError(f"{len(self.seeds)} seeds for {networks} networks: give one of each")
+        self.arguments = {
+            "n_features": n_features,
+            "n_classes": n_classes,
+            "hidden": hidden,
+            "dropout": dropout,
+            "networks": networks,
+            "pooling": pooling,
+        }
+        self.standardise = Scaling(networks, n_features)
+        self.lstm = LSTMs(networks, n_features, hidden, pooling)
+        self.dropout = SeededDropout(dropout, self.seeds)
+        self.output = Dense(networks, hidden, n_classes)
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        parts = (self.lstm.from_input, self.lstm.from_state, self.output)
+        for network, seed in enumerate(self.seeds):
+            generator = torch.Generator().manual_seed(seed)
+            for part in parts:
+                bound = 1 / math.sqrt(part.weight.shape[2])
+                part.weight[network].uniform_(-bound, bound, generator=generator)
+        hidden = self.lstm.hidden
+        self.lstm.from_input.bias[:, hidden : 2 * hidden] = 1.0
+
+    @torch.no_grad()
+    def standardise_by(self, mean: torch.Tensor, spread: torch.Tensor) -> None:
+        """Have each network subtract ``mean`` and divide by ``spread``, both float (M, F)."""
+        self.standardise.mean.copy_(mean)
+        self.standardise.spread.copy_(spread)
+
+    def alone(self, network: int) -> "ClipLSTM":
+        """A copy of one of the networks, number ``network`` from 0, with its seed, in this one's mode."""
+        arguments = self.arguments | {"networks": 1}
+        single = ClipLSTM(**arguments, seeds=self.seeds[network : network + 1])
+        single.load_state_dict(
+            {name: value[network : network + 1] for name, value in self.state_dict().items()}
+        )
+        return single.to(self.output.weight.device).train(self.training)
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        shape, given = features.shape, self.arguments
+        alike = features.ndim == 3
+        fits = alike or (features.ndim == 4 and shape[0] == given["networks"])
+        if not fits or shape[-1] != given["n_features"]:
+            raise ParameterError(
+                f"these {given['networks']} LSTMs take features (B, T, {given['n_features']}) or "
+                f"({given['networks']}, B, T, {given['n_features']}) and were given {tuple(shape)}"
+            )
+        if lengths.shape != shape[-3:-2] or not len(lengths):
+            raise ParameterError(f"{tuple(lengths.shape)} lengths for {shape[-3]} clips: give one per clip")
+        if lengths.min() < 1 or lengths.max() > shape[-2]:
+            raise ParameterError(
+                f"lengths from {int(lengths.min())} to {int(lengths.max())} for features of {shape[-2]} frames: "
+                f"give 1 to {shape[-2]}"
+            )
+        states = self.lstm(features, lengths, self.standardise)
+        return self.output(self.dropout(states))
+
+
+class Scaling(nn.Module):
+    """Each network's ``mean`` and ``spread`` of every feature, (M, F): not learned, but kept with the weights."""
+
+    def __init__(self, networks: int, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(networks, n_features))
+        self.register_buffer("spread", torch.ones(networks, n_features))
+
+
+class Dense(nn.Module):
+    """M linear layers: (M, B, ``inputs``) to (M, B, ``outputs``). Raises what torch raises."""
+
+    def __init__(self, networks: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(networks, outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(networks, outputs))
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return torch.baddbmm(self.bias[:, None], given, self.weight.transpose(1, 2))
+
+
+class LSTMs(nn.Module):
+    """M LSTMs: the mean of the states over the frames of each clip, or the last one, (M, B, ``hidden``).
+
+    ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds two.
+    """
+
+    def __init__(self, networks: int, n_features: int, hidden: int, pooling: Pooling) -> None:
+        super().__init__()
+        self.hidden, self.pooling = hidden, pooling
+        self.from_input = Dense(networks, n_features, GATES * hidden)
+        self.from_state = Dense(networks, hidden, GATES * hidden)
+        # One bias is enough for a sum.
+        self.from_state.bias = None
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+        by_clip = features if features.ndim == 3 else features.movedim(0, 2).flatten(2)
+        packed = pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        gates = self._projected(packed.data, features.ndim == 3, scaling)
+        networks = len(gates)
+        running = int(packed.batch_sizes[0])
+        state = gates.new_zeros(networks, self.hidden, running)
+        cell = pooled = torch.zeros_like(state)
+        ended = []
+        counts = packed.batch_sizes.tolist()
+        # Split at once: the gradient of each single slice would be as large as all of them.
+        for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
+            if count < running:  # clips come longest first: those that have ended are the last ones
+                ended.append(pooled[:, :, count:])
+                state, cell, pooled = (kept[:, :, :count] for kept in (state, cell, pooled))
+                running = count
+            entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
+            cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
+            state = leaving.sigmoid() * cell.tanh()
+            pooled = pooled + state if self.pooling == "mean" else state
+        states = torch.cat([pooled, *reversed(ended)], dim=2).transpose(1, 2)
+        states = states.index_select(1, packed.unsorted_indices)
+        return states / lengths.to(states)[:, None] if self.pooling == "mean" else states
+
+    def _projected(self, frames: torch.Tensor, alike: bool, scaling: Scaling) -> torch.Tensor:
+        """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.
+
+        The weights are scaled instead of the features, which M networks would else hold M times.
+        """
+        layer = self.from_input
+        weight = layer.weight / scaling.spread[:, None]
+        bias = layer.bias - (weight @ scaling.mean[:, :, None])[..., 0]
+        networks, rows, features = weight.shape
+        if alike:
+            return torch.addmm(bias.view(-1, 1), weight.view(-1, features), frames.T).view(networks, rows, -1)
+        return torch.baddbmm(bias[:, :, None], weight, frames.view(-1, networks, features).permute(1, 2, 0))
+
+
+class SeededDropout(nn.Module):
+    """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, whichever networks are beside it.
+
+    A network drops the same units in the same step whether it is trained alone or with others. ``restart`` begins the masks again.
+    """
+
+    def __init__(self, share: float, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self.share = share
+        distinct = list(dict.fromkeys(seeds))
+        self.register_buffer("mask_of", torch.tensor([distinct.index(seed) for seed in seeds]), False)
+        self.distinct = distinct
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the masks again, as if the network were new."""
+        self.generators = [torch.Generator().manual_seed(seed) for seed in self.distinct]
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.share:
+            return states
+        shape = states.shape[1:]
+        kept = torch.stack([torch.rand(shape, generator=g) >= self.share for g in self.generators])
+        scaled = kept.to(states.device, states.dtype) / (1 - self.share)
+        return states * scaled[self.mask_of]

@@ -1,0 +1,95 @@
+"""The zero-bias CNN of Khorrami, Paine and Huang (2015, arXiv 1510.02969).
+
+"The authors' code" here and in ``fer_lib.train`` is their repository ifp-uiuc/do-neural-networks-learn-faus-iccvw-2015
+with the library ifp-uiuc/anna below it.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.nets.classifier import Classifier
+from ferbook.errors import ParameterError
+
+FILTERS = (64, 128, 256)
+DENSE_UNITS = 300
+
+
+class LocalMeanRemoval(nn.Module):
+    """Pictures in [0, 1] times two, minus the mean of the 5×5 pixels around each pixel.
+
+    Float (B, 1, H, W) in and out. Outside the picture counts as black, as in the authors' code, so the
+    two outermost rows and columns keep a share of their brightness. The division by local contrast
+    that the authors describe had no effect in their code and is left out. No parameters.
+    """
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return 2 * (pictures - F.avg_pool2d(pictures, 5, stride=1, padding=2, count_include_pad=True))
+
+
+class ZeroBiasCNN(Classifier):
+    """Three 5×5 convolutions without biases, a maximum per quadrant, one dense layer of 300 units.
+
+    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). The paper's
+    input standardisation is the first layer, so whoever has the pictures and the network cannot forget it,
+    and it runs wherever the network runs. ``size`` is 96 in the paper; any multiple of 8 fits, because the
+    last pooling always takes the maximum of each quarter of the map (2×2 values per filter).
+
+    Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
+    ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout``, ``dense``, ``relu4``, ``output``. All are modules
+    that work out of place, so forward hooks see every activation; the pooling switches are the
+    arg-maxima of the inputs of ``pool1`` and ``pool2``.
+
+    ``dropout`` acts on the dense layer's input: 0.5 is the paper's variant D, 0 the one without.
+    ``bias=True`` adds biases, starting at zero, to the convolutions (an ablation; not the paper's network).
+    Weights are drawn from a normal distribution of standard deviation k/sqrt(fan-in) with one k for the whole
+    network: ``gain``, or drawn from U(0.2, 1.2) as the authors' code does. Signals shrink with the fifth power of k, so a
+    network with a small one may stay at chance for a long time. For the dense layer the authors' code counts the 64
+    pictures of a batch into the fan-in, which makes its first weights 8 times smaller than here. The dense layer's
+    bias starts at one, the output's at zero.
+    They come from ``generator``, or from torch's global one (``torch.manual_seed``).
+
+    Raises ParameterError as ``Classifier`` says, and where ``gain`` is not positive.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        size: int = 96,
+        *,
+        dropout: float = 0.5,
+        bias: bool = False,
+        gain: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(n_classes, size, dropout, bias=bias, gain=gain)
+        if gain is not None and gain <= 0:
+            raise ParameterError(f"gain {gain}: give a positive number")
+        first, second, third = FILTERS
+        self.standardise = LocalMeanRemoval()
+        self.conv1 = nn.Conv2d(1, first, 5, padding=2, bias=bias)
+        self.relu1 = nn.ReLU()
+        self.pool1 = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(first, second, 5, padding=2, bias=bias)
+        self.relu2 = nn.ReLU()
+        self.pool2 = nn.MaxPool2d(2)
+        self.conv3 = nn.Conv2d(second, third, 5, padding=2, bias=bias)
+        self.relu3 = nn.ReLU()
+        self.pool3 = nn.MaxPool2d(size // 8)
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(third * 2 * 2, DENSE_UNITS)
+        self.relu4 = nn.ReLU()
+        self.output = nn.Linear(DENSE_UNITS, n_classes)
+        self._initialise(gain, generator)
+
+    @torch.no_grad()
+    def _initialise(self, gain: float | None, generator: torch.Generator | None) -> None:
+        k = 0.2 + torch.rand((), generator=generator).item() if gain is None else gain
+        for layer in (self.conv1, self.conv2, self.conv3, self.dense, self.output):
+            fan_in = math.prod(layer.weight.shape[1:])
+            layer.weight.normal_(0, k / math.sqrt(fan_in), generator=generator)
+            if layer.bias is not None:
+                layer.bias.fill_(1.0 if layer is self.dense else 0.0)

@@ -1,1 +1,0 @@
-"""Typed parameters: one model per chapter. The profiles are data."""

@@ -1,1 +1,0 @@
-"""Numbers, figures and tables for the page."""

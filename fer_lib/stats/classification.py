@@ -1,0 +1,190 @@
+"""Figures of merit with intervals that respect subjects: several pictures of one person are not independent."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+)
+
+from fer_lib.stats.resampling import bootstrap_interval
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+
+def confusion_sums(
+    labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """int64 (clusters, classes, classes): each cluster's confusion matrix, rows the truth.
+
+    ``labels``, ``predicted``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give each picture its
+    own where nothing says who is on it. Raises DataError where lengths differ or an index is not a class.
+    """
+    labels, predicted, clusters = (np.asarray(a) for a in (labels, predicted, clusters))
+    if not len(labels) == len(predicted) == len(clusters):
+        raise DataError(
+            f"{len(labels)} labels, {len(predicted)} predictions and {len(clusters)} cluster codes: give one of each per picture"
+        )
+    if not len(labels):
+        raise DataError("no picture to score")
+    for name, indices in (("label", labels), ("prediction", predicted)):
+        wrong = np.flatnonzero((indices < 0) | (indices >= n_classes))
+        if len(wrong):
+            raise DataError(
+                f"picture {wrong[0]}: {name} {indices[wrong[0]]} is not one of the {n_classes} classes"
+            )
+    names, codes = np.unique(clusters, return_inverse=True)
+    cells = (codes * n_classes + labels) * n_classes + predicted
+    counts = np.bincount(cells, minlength=len(names) * n_classes**2)
+    return counts.reshape(len(names), n_classes, n_classes)
+
+
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole``, not a number where there is no whole."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+
+
+def _diagonal(totals: np.ndarray) -> np.ndarray:
+    return np.diagonal(totals, axis1=-2, axis2=-1)
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    defined = np.isfinite(values)
+    return _shares(np.where(defined, values, 0).sum(-1), defined.sum(-1))
+
+
+def accuracy_of(totals: np.ndarray) -> np.ndarray:
+    """Accuracy (draws,) of confusion matrices (draws, classes, classes)."""
+    return _shares(_diagonal(totals).sum(-1), totals.sum((-2, -1)))
+
+
+def balanced_accuracy_of(totals: np.ndarray) -> np.ndarray:
+    """Mean recall (draws,) over the classes that occur in each confusion matrix (draws, classes, classes)."""
+    return _mean_of_defined(_shares(_diagonal(totals), totals.sum(-1)))
+
+
+def macro_f1_of(totals: np.ndarray) -> np.ndarray:
+    """Mean F1 (draws,) over the classes that occur or are predicted in each confusion matrix."""
+    return _mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
+
+
+def _share_metric(
+    value: float,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    sums: np.ndarray,
+    draws: int,
+    seed: int,
+    tolerance: float,
+) -> Estimate:
+    interval = bootstrap_interval(statistic, sums, draws=draws, seed=seed)
+    return Estimate(value, interval.low, interval.high, int(sums.sum()), interval.method, "share", tolerance)
+
+
+def _n_classes(labels: np.ndarray, predicted: np.ndarray) -> int:
+    return int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
+
+
+def accuracy(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Estimate:
+    """Share of pictures that are named rightly, with its subject-cluster bootstrap interval.
+
+    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject. Raises DataError
+    where lengths differ or there is no picture.
+    """
+    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
+    return _share_metric(accuracy_score(labels, predicted), accuracy_of, sums, draws, seed, tolerance)
+
+
+def balanced_accuracy(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Estimate:
+    """Mean of the recalls of the classes that occur; arguments as in ``accuracy``."""
+    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
+    # balanced_accuracy_score warns of classes that are predicted but never true; this is the same mean.
+    value = recall_score(labels, predicted, labels=np.unique(labels), average="macro")
+    return _share_metric(value, balanced_accuracy_of, sums, draws, seed, tolerance)
+
+
+def macro_f1(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Estimate:
+    """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
+    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
+    value = f1_score(labels, predicted, average="macro", zero_division=0)
+    return _share_metric(value, macro_f1_of, sums, draws, seed, tolerance)
+
+
+def per_class_table(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: Sequence[str],
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per class: ``emotion``, ``n``, ``precision``, ``recall``, ``recall_low``, ``recall_high``, ``f1``.
+
+    What cannot be computed is NaN: precision and F1 of a class that is never predicted nor true, recall of
+    a class that does not occur, bounds where ``bootstrap_interval`` has none. Arguments as in ``accuracy``.
+    """
+    sums = confusion_sums(labels, predicted, clusters, len(classes))
+    precision, recall, f1, n = precision_recall_fscore_support(
+        labels, predicted, labels=range(len(classes)), zero_division=np.nan
+    )
+    intervals = [
+        bootstrap_interval(
+            lambda totals: _shares(totals[:, 0], totals[:, 1]),
+            np.stack((sums[:, k, k], sums[:, k].sum(-1)), axis=-1),
+            draws=draws,
+            seed=seed,
+        )
+        for k in range(len(classes))
+    ]
+    return pd.DataFrame(
+        {
+            "emotion": list(classes),
+            "n": n,
+            "precision": precision,
+            "recall": recall,
+            "recall_low": [np.nan if i.low is None else i.low for i in intervals],
+            "recall_high": [np.nan if i.high is None else i.high for i in intervals],
+            "f1": f1,
+        }
+    )
+
+
+def confusion(
+    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], *, shares: bool = False
+) -> pd.DataFrame:
+    """Counts (classes × classes): rows are the true emotion, columns the predicted one.
+
+    With ``shares`` each row is divided by its sum; a class that does not occur is a row of NaN.
+    """
+    counts = confusion_matrix(labels, predicted, labels=range(len(classes)))
+    table = pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
+    return table.div(table.sum(axis=1).replace(0, np.nan), axis=0) if shares else table

@@ -1,0 +1,172 @@
+"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave uncertain.
+
+A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that happen to be in the
+test split, and to the random starts that happened to be drawn. Both are imitated together:
+
+* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for all trainings, so that
+  whatever makes a picture hard for everybody cancels in a difference;
+* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d = trainings − conditions
+  degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom is added, times s · √Σw², the standard error of
+  a sum of independent trainings with the weights w.
+
+s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a little too wide rather than too
+narrow. Few seeds cannot be made good by resampling them: two seeds resampled have half the variance. With one
+seed per condition d is 0, and the interval covers the pictures only; its description says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
+from fer_lib.stats.resampling import CONFIDENCE
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate, Unit
+
+MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
+"""Name -> function of confusion matrices (draws, classes, classes)."""
+
+POINTS = 100
+"""Percentage points in a share: differences between accuracies are given in points."""
+
+DRAWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Trainings with their scores on one split, and the scores they would have on other draws of its pictures.
+
+    ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``: for each measure
+    float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their standard error. ``spread``: for each measure the pooled
+    standard deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
+    """
+
+    table: pd.DataFrame
+    drawn: dict[str, np.ndarray]
+    luck: np.ndarray
+    spread: dict[str, float]
+    freedom: int
+    pictures: int
+    clusters: int
+
+    def weights(self, keep: np.ndarray) -> np.ndarray:
+        """(trainings,): the mean over the trainings where the mask ``keep`` is true, as weights that sum to one."""
+        return np.asarray(keep, np.float64) / np.sum(keep)
+
+
+def score_trainings(
+    table: pd.DataFrame,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    condition: Sequence[str],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Scored:
+    """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with true classes ``labels`` (N,).
+
+    ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of ``table`` in which trainings of one
+    condition agree; they differ in the seed. Raises DataError where the shapes do not fit.
+    """
+    if probabilities.shape[:2] != (len(table), len(labels)):
+        raise DataError(
+            f"probabilities {probabilities.shape} of {len(table)} trainings and {len(labels)} pictures do not fit together"
+        )
+    n_classes = probabilities.shape[2]
+    sums = [
+        confusion_sums(labels, given.argmax(axis=1), clusters, n_classes).astype(np.float32)
+        for given in probabilities
+    ]
+    generator = np.random.default_rng(seed)
+    count = len(sums[0])
+    weights = _cluster_weights(count, draws, generator)
+    drawn = {name: np.empty((len(table), draws)) for name in MEASURES}
+    values = {name: np.empty(len(table)) for name in MEASURES}
+    for row, own in enumerate(sums):
+        totals = (weights @ own.reshape(count, -1)).reshape(draws, n_classes, n_classes)
+        for name, measure in MEASURES.items():
+            drawn[name][row] = measure(totals.astype(np.float64))
+            values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
+    scored = table.assign(**values).reset_index(drop=True)
+    groups = scored.groupby(list(condition), sort=False)
+    freedom = len(scored) - groups.ngroups
+    within = {name: ((scored[name] - groups[name].transform("mean")) ** 2).sum() for name in MEASURES}
+    return Scored(
+        scored,
+        drawn,
+        generator.standard_t(freedom, size=draws) if freedom else np.zeros(draws),
+        {name: float(np.sqrt(total / freedom)) if freedom else 0.0 for name, total in within.items()},
+        freedom,
+        len(labels),
+        count,
+    )
+
+
+def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """float32 (draws, clusters): how often each cluster was drawn, with replacement, as many times as there are clusters."""
+    even = np.full(clusters, 1 / clusters)
+    parts = [
+        generator.multinomial(clusters, even, size=min(DRAWS_AT_ONCE, draws - start)).astype(np.float32)
+        for start in range(0, draws, DRAWS_AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def contrast(
+    scored: Scored,
+    weights: np.ndarray,
+    measure: str = "accuracy",
+    *,
+    unit: Unit = "share",
+    same_networks: bool = False,
+    without_seed: np.ndarray | None = None,
+    tolerance: float = 0.0,
+) -> Estimate:
+    """A weighted sum of the trainings' scores, with a 95 % interval for the luck of pictures and seeds.
+
+    ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted. ``unit``: ``share`` for a mean, ``""`` for a
+    difference in percentage points. ``same_networks`` compares two ways of asking the same networks: then the seeds are no
+    luck that could favour either, and the interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers whatever the
+    seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds its
+    value: percentiles of a small split's macro F1 can miss it.
+    """
+    weights = np.asarray(weights, np.float64)
+    scale = 1 if unit == "share" else POINTS
+    value = scale * float(weights @ scored.table[measure].to_numpy())
+    settings = {"n": scored.pictures, "unit": unit, "tolerance": scale * tolerance}
+    if scored.clusters < 2:
+        why = f"none: {scored.clusters} cluster, at least 2 are needed"
+        return Estimate(value, interval=why, **settings)
+    draws = scale * (weights @ scored.drawn[measure])
+    covers = f"{scored.clusters} clusters"
+    lucky = weights if without_seed is None else np.where(without_seed, 0, weights)
+    if scored.freedom and lucky.any() and not same_networks:
+        draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((lucky**2).sum())
+        covers += f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
+    else:
+        covers += "; the seeds are not covered"
+    draws = draws[np.isfinite(draws)]
+    if not len(draws) or np.ptp(draws) < 1e-12:
+        return Estimate(
+            value,
+            interval=f"none: all draws of the {scored.clusters} clusters give the same value",
+            **settings,
+        )
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(draws, (tail, 1 - tail))
+    if unit == "share":
+        low, high = max(0.0, low), min(1.0, high)
+    low, high = min(low, value), max(high, value)
+    how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(draws)} draws of {covers}"
+    return Estimate(value, low, high, interval=how, **settings)
+
+
+def difference(
+    scored: Scored, first: np.ndarray, second: np.ndarray, measure: str = "accuracy", **settings: object
+) -> Estimate:
+    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as in ``contrast``."""
+    weights = scored.weights(first) - scored.weights(second)
+    return contrast(scored, weights, measure, unit="", **settings)

@@ -1,1 +1,0 @@
-"""Running, building and checking the chapters."""

@@ -1,0 +1,77 @@
+"""A moving average of the weights, which is what is validated and kept.
+
+Training pictures that are small at first and grow: early epochs cost less.
+"""
+
+import math
+
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ferbook.errors import ParameterError
+
+
+class Averaging(Callback):
+    """Exponential moving average of weights and buffers (batch normalisation's statistics too), one update per step.
+
+    The decay is the smaller of ``decay`` and (1+n)/(10+n) after n updates, so that a short training does not
+    average its random start in. From before each validation to the end of that epoch the learner's model is the averaged one:
+    validation, and whoever keeps weights there, sees the average; the optimiser goes on with the network itself.
+    """
+
+    order = 70  # after_epoch comes after that of Curve, which copies the weights that were validated
+
+    def __init__(self, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+
+    def before_fit(self) -> None:
+        self.trained: nn.Module = self.learn.model
+        self.updates = 0
+        self.averaged = AveragedModel(self.trained, multi_avg_fn=self._average, use_buffers=True)
+
+    def _average(self, averages: list[torch.Tensor], values: list[torch.Tensor], _: torch.Tensor) -> None:
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        get_ema_multi_avg_fn(decay)(averages, values, self.updates)
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.averaged.update_parameters(self.trained)
+            self.updates += 1
+
+    def before_validate(self) -> None:
+        self.learn.model = self.averaged.module
+        self.learn.model.eval()
+
+    def after_epoch(self) -> None:
+        self.learn.model = self.trained
+
+
+STEP = 8
+"""Sides are multiples of it, as all networks here take them."""
+
+
+def growing_side(epoch: int, epochs: int, start: int, end: int) -> int:
+    """Side in pixels in ``epoch`` (from 0) of ``epochs``: a line from ``start`` to ``end``, in steps of 8; ``end`` in the last epoch."""
+    share = epoch / (epochs - 1) if epochs > 1 else 1.0
+    return end if share == 1 else STEP * math.floor((start + share * (end - start)) / STEP + 0.5)
+
+
+class Growth(Callback):
+    """Sets the side of the training pictures before each epoch; validation pictures keep theirs.
+
+    Raises ParameterError where they would shrink or ``start`` is no multiple of 8.
+    """
+
+    def __init__(self, start: int, end: int) -> None:
+        super().__init__()
+        if start % STEP or not 0 < start <= end:
+            raise ParameterError(
+                f"start_size {start}: give a multiple of {STEP} up to the pictures' own side, {end}"
+            )
+        self.start, self.end = start, end
+
+    def before_epoch(self) -> None:
+        self.dls.train.side = growing_side(self.epoch, self.n_epoch, self.start, self.end)

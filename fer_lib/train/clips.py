@@ -1,0 +1,354 @@
+"""Training LSTMs on the features of clips with fastai: one network per fold and seed, all in one program.
+
+Every network learns from the clips that are its own; masks in the loss keep the others out. The sum of their losses is
+minimised by Adam, which treats each weight by itself, so that each network becomes what it would have become alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.callback.core import Callback, CancelValidException
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner, Recorder
+from fastai.optimizer import OptimWrapper
+from fastcore.basics import noop
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.nets.lstm import ClipLSTM, Pooling
+from fer_lib.train.features import scaling
+from fer_lib.train.learner import keep_freed_memory
+from fer_lib.train.objective import rate_of
+from ferbook.errors import DataError, ParameterError
+
+ClipInput = Literal["features", "difference", "both"]
+
+
+@dataclass(frozen=True)
+class ClipRecipe:
+    """How LSTMs are trained on clips.
+
+    ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate ``lr`` of ``schedule``, with
+    ``weight_decay``. ``hidden`` units, whose states are pooled over the frames by ``pooling``; ``dropout`` of what is pooled. With ``balanced`` every class that occurs among a network's
+    training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those of the onset frame,
+    or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0: all that there are).
+    """
+
+    epochs: int = 40
+    lr: float = 0.003
+    schedule: Literal["constant", "onecycle", "cosine"] = "onecycle"
+    weight_decay: float = 0.01
+    hidden: int = 16
+    pooling: Pooling = "mean"
+    dropout: float = 0.5
+    balanced: bool = True
+    input: ClipInput = "difference"
+    frames: int = 0
+
+    def to_json(self) -> dict:
+        """Plain values, as they stand in a run's record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTraining:
+    """What a training of M networks for E epochs on C clips did.
+
+    ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights after it, without dropout,
+    ``train_loss`` (cross-entropy in nats, weighed as while training), ``valid_loss`` (weighed by the classes of the training clips
+    whatever the recipe says) and ``valid_score`` (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the
+    epoch with the lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the highest of
+    many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says of every clip with the weights of its
+    best epoch, which ``model`` has; ``history`` float32 (E, M, C, classes): the same after each epoch, None where it was not asked for.
+    """
+
+    model: ClipLSTM
+    curve: pd.DataFrame
+    best_epoch: np.ndarray
+    probabilities: np.ndarray
+    history: np.ndarray | None
+
+
+def train_clips(
+    features: np.ndarray,
+    lengths: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    train: np.ndarray,
+    valid: np.ndarray,
+    seeds: Sequence[int],
+    recipe: ClipRecipe,
+    *,
+    device: torch.device | str = "cpu",
+    watch: bool = False,
+) -> ClipTraining:
+    """Train one network for each row of ``train`` and ``valid``, bool (M, C), from the seed that ``seeds`` (M,) gives it.
+
+    ``features`` float32 (C, T, F), or (M, C, T, F) with each network's own; ``lengths`` and ``labels`` int64 (C,), the latter indices of
+    ``n_classes`` classes. Each network standardises the features by its training clips, learns from them, and keeps the
+    epoch that its validation clips choose. A clip in neither row of a network has no influence on it. ``watch`` keeps ``history``.
+    Nothing is printed, no file is written, and torch's random state stays as it was.
+
+    Raises DataError where a network has no training or validation clip or one in both, and for values that are not finite;
+    ParameterError where the loss stops being a finite number.
+    """
+    learner = clip_learner(
+        features, lengths, labels, n_classes, train, valid, seeds, recipe, device=device, watch=watch
+    )
+    try:
+        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+    finally:
+        learner.clip_curve.close()
+    return learner.clip_curve.training()
+
+
+def clip_learner(
+    features: np.ndarray,
+    lengths: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    train: np.ndarray,
+    valid: np.ndarray,
+    seeds: Sequence[int],
+    recipe: ClipRecipe,
+    *,
+    device: torch.device | str = "cpu",
+    watch: bool = False,
+) -> Learner:
+    """The fastai ``Learner`` with which ``train_clips`` trains; its arguments, and what it raises, are those of ``train_clips``."""
+    _check(features, train, valid)
+    if torch.device(device).type == "cpu":
+        keep_freed_memory()
+    if recipe.epochs < 1:
+        raise ParameterError(f"epochs {recipe.epochs}: give at least 1")
+    model = ClipLSTM(
+        features.shape[-1],
+        n_classes,
+        recipe.hidden,
+        recipe.dropout,
+        len(train),
+        pooling=recipe.pooling,
+        seeds=tuple(seeds),
+    )
+    own = features.ndim == 4
+    scales = [
+        scaling(features[network] if own else features, lengths, chosen)
+        for network, chosen in enumerate(train)
+    ]
+    model.standardise_by(*(torch.from_numpy(np.stack(part)) for part in zip(*scales, strict=True)))
+    model.to(device)
+    weights = clip_weights(labels, n_classes, train, balanced=recipe.balanced)
+    learned = torch.from_numpy(weights * train).float()
+    # Balanced whatever is minimised, so that the validation losses of two recipes can be compared.
+    weights = clip_weights(labels, n_classes, train, balanced=True)
+    validated = torch.from_numpy(weights * valid).float()
+    batch = ClipBatch(features, lengths, labels).to(device)
+    learner = Learner(
+        DataLoaders(batch, batch, device=torch.device(device)),
+        model,
+        loss_func=SeparateLosses(learned).to(device),
+        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
+        wd_bn_bias=True,
+        cbs=[
+            ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch),
+            ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
+        ],
+    )
+    learner.remove_cbs([ProgressCallback, Recorder])
+    learner.logger = noop
+    return learner
+
+
+def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
+    if not np.isfinite(features).all():
+        clip = int(np.argwhere(~np.isfinite(features))[0][-3])
+        raise DataError(
+            f"the features of clip {clip} are not all finite numbers; look at the network they come from"
+        )
+    for network, (learned, validated) in enumerate(zip(train, valid, strict=True)):
+        if not learned.any() or not validated.any():
+            raise DataError(
+                f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to select on; "
+                "at least one of each is needed"
+            )
+        if (learned & validated).any():
+            clip = int(np.flatnonzero(learned & validated)[0])
+            raise DataError(f"network {network}: clip {clip} is both learned from and selected on")
+
+
+def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray, *, balanced: bool) -> np.ndarray:
+    """float64 (M, C): how much a clip's error counts to each network, from the classes of its training clips alone.
+
+    N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those clips the mean is one.
+    A class without a training clip weighs nothing. Without ``balanced`` all clips weigh one.
+    """
+    if not balanced:
+        return np.ones(train.shape)
+    counts = train.astype(np.float64) @ np.eye(n_classes)[labels]
+    present = (counts > 0).sum(axis=1, keepdims=True)
+    weights = np.divide(
+        counts.sum(axis=1, keepdims=True), present * counts, out=np.zeros_like(counts), where=counts > 0
+    )
+    return weights[:, labels]
+
+
+class ClipBatch:
+    """All clips as the one batch of an epoch: ``(features, lengths, labels)``, for fastai's ``DataLoaders``."""
+
+    n_inp = 2
+
+    def __init__(self, features: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> None:
+        self.tensors = tuple(
+            torch.from_numpy(np.ascontiguousarray(values)) for values in (features, lengths, labels)
+        )
+        self.bs = self.n = len(labels)
+
+    def to(self, device: torch.device | str) -> "ClipBatch":
+        """Move the clips to ``device``; returns this object."""
+        self.device = torch.device(device)
+        features, lengths, labels = self.tensors
+        # The lengths stay: packing reads them on the CPU.
+        self.tensors = (features.to(self.device), lengths, labels.to(self.device))
+        return self
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        yield self.tensors
+
+
+class SeparateLosses(nn.Module):
+    """The sum over M networks of each one's mean cross-entropy over the clips that ``weights`` (M, C) gives it.
+
+    Logits (M, C, classes), labels (C,). A network's gradient comes from its own clips only.
+    """
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        total = weights.sum(dim=1, keepdim=True)
+        # A network none of whose classes counts here has a loss of zero.
+        self.register_buffer("shares", weights / total.where(total > 0, 1))
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.each(logits, labels).sum()
+
+    def each(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(M,): the loss of each network."""
+        repeated = labels.expand(len(logits), -1)
+        errors = F.cross_entropy(logits.movedim(2, 1), repeated, reduction="none")
+        return (errors * self.shares).sum(dim=1)
+
+
+class ClipCurve(Callback):
+    """Scores every network after each epoch, and keeps the weights and answers of its best one.
+
+    Dropout acts behind the recurrence: the states that the next step computes, taken before dropout, are those of the
+    weights that the step before left, so only the last epoch needs a pass of its own.
+    """
+
+    def __init__(self, validated: SeparateLosses, valid: torch.Tensor, watch: bool) -> None:
+        super().__init__()
+        self.validated, self.valid, self.watch = validated, valid, watch
+        self.hook: torch.utils.hooks.RemovableHandle | None = None
+
+    def before_fit(self) -> None:
+        self.learn.model.dropout.restart()
+        self.rows: list[dict[str, np.ndarray]] = []
+        self.seen: list[torch.Tensor] = []
+        networks = len(self.valid)
+        self.best_epoch = torch.zeros(networks, dtype=torch.int64)
+        self.best_loss = torch.full((networks,), torch.inf, dtype=torch.float64)
+        self.best_weights = {n: v.detach().clone() for n, v in self.model.state_dict().items()}
+        self.best_logits: torch.Tensor | None = None
+        self.hook = self.model.lstm.register_forward_hook(self._keep)
+
+    def _keep(self, layer: nn.Module, given: tuple, states: torch.Tensor) -> None:
+        self.states = states.detach()
+
+    def after_pred(self) -> None:
+        if self.epoch:
+            self._score(self.epoch)
+
+    def before_validate(self) -> None:
+        raise CancelValidException
+
+    @torch.no_grad()
+    def after_fit(self) -> None:
+        self.model.eval()
+        features, lengths, _ = self.dls.train.tensors
+        self.model(features, lengths)
+        self._score(self.n_epoch)
+        self.close()
+
+    def close(self) -> None:
+        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        if self.hook is not None:
+            self.hook.remove()
+        self.hook = None
+
+    @torch.no_grad()
+    def _score(self, epoch: int) -> None:
+        logits = self.model.output(self.states)
+        labels = self.dls.train.tensors[2]
+        train_loss = self.learn.loss_func.each(logits, labels).double().cpu()
+        valid_loss = self.validated.each(logits, labels).double().cpu()
+        if not torch.isfinite(train_loss).all() or not torch.isfinite(valid_loss).all():
+            raise ParameterError(
+                f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr than "
+                f"{self.opt.hypers[-1]['lr']:.3g}"
+            )
+        score = mean_recall(logits.argmax(dim=2), labels, self.valid).cpu()
+        better = valid_loss < self.best_loss
+        self.best_epoch[better], self.best_loss[better] = epoch, valid_loss[better]
+        chosen = better.to(logits.device)
+        for name, value in self.model.state_dict().items():
+            self.best_weights[name][chosen] = value[chosen]
+        if self.best_logits is None:
+            self.best_logits = logits.clone()
+        self.best_logits[chosen] = logits[chosen]
+        if self.watch:
+            self.seen.append(logits.softmax(dim=2).cpu())
+        self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss, "valid_score": score})
+
+    def training(self) -> ClipTraining:
+        """What was recorded; the model has the weights of each network's best epoch, and is in evaluation mode."""
+        self.model.load_state_dict(self.best_weights)
+        self.model.eval().zero_grad()
+        epochs, networks = len(self.rows), len(self.valid)
+        curve = pd.DataFrame(
+            {
+                "network": np.repeat(np.arange(networks), epochs),
+                "epoch": np.tile(np.arange(1, epochs + 1), networks),
+                **{
+                    name: torch.stack([row[name] for row in self.rows], dim=1).flatten().numpy()
+                    for name in self.rows[0]
+                },
+            }
+        )
+        return ClipTraining(
+            self.model,
+            curve,
+            self.best_epoch.numpy(),
+            self.best_logits.softmax(dim=2).cpu().numpy(),
+            torch.stack(self.seen).numpy() if self.watch else None,
+        )
+
+
+def mean_recall(answers: torch.Tensor, labels: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``chosen``, bool (M, C).
+
+    Of the classes that occur among them; unweighted average recall.
+    """
+    kinds = F.one_hot(labels).double()
+    counts = chosen.double() @ kinds
+    right = ((answers == labels) & chosen).double() @ kinds
+    present = counts > 0
+    return (right / counts.where(present, 1)).sum(dim=1) / present.sum(dim=1)

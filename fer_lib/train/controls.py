@@ -1,0 +1,66 @@
+"""What stands beside a trained layer: untrained and mistaught networks, filters made by hand, another basis.
+
+None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the number of filters.
+"""
+
+import numpy as np
+import torch
+
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+from fer_lib.nets.classifier import Classifier
+from fer_lib.train.learner import train
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError, ParameterError
+
+
+def untrained_network(model: Classifier, seed: int) -> Classifier:
+    """The architecture of ``model`` with the first weights that ``seed`` draws, in evaluation mode, on the CPU.
+
+    ``model`` is left as it is. Raises ParameterError where it does not record its constructor's ``arguments``.
+    """
+    if not isinstance(model, Classifier):
+        raise ParameterError(
+            f"{type(model).__name__} does not say how it was built; give a network of models.factory.build_network"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return type(model)(**model.arguments, generator=generator).eval()
+
+
+def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
+    """``faces`` with the emotions of each split dealt out anew among its labelled pictures.
+
+    Every split keeps its number of pictures per emotion, pictures keep all the rest, action units among it. A network
+    that learns from them learns single pictures by heart and nothing about emotions (Zhang et al. 2017, arXiv 1611.03530).
+    Raises DataError where no picture has an emotion.
+    """
+    emotions = faces.table["emotion"].to_numpy(dtype=object).copy()
+    labelled = emotions != UNLABELLED
+    if not labelled.any():
+        raise DataError(f"face set {faces.name!r}: no picture has an emotion to shuffle")
+    generator = np.random.default_rng(seed)
+    for split in SPLITS:
+        rows = np.flatnonzero(labelled & faces.table["split"].eq(split).to_numpy())
+        emotions[rows] = emotions[generator.permutation(rows)]
+    return faces.assign(emotion=emotions)
+
+
+def mistaught_network(
+    model: Classifier,
+    faces: FaceSet,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Classifier:
+    """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces`` under shuffled labels.
+
+    It has seen the same faces as often as a trained network has, and learned nothing true about their emotions. On ``device``; arguments and what is raised
+    as in ``train.learner.train``.
+    """
+    network = untrained_network(model, seed)
+    shuffled = with_shuffled_labels(faces, seed)
+    train(shuffled, network, classes, recipe, precision=precision, device=device, seed=seed)
+    return network

@@ -1,0 +1,127 @@
+"""Cross-validation: a network trained and tested on each of several folds of a protocol."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Protocol, fold_faces
+from fer_lib.faces.leakage import exact_copies
+from fer_lib.nets.build import build_network
+from fer_lib.train.curve import Training
+from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.predict import TestTime, predict
+from fer_lib.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold gave.
+
+    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: its curve has ``watched_accuracy``, that of the test split
+    after each epoch, where it was watched. ``probabilities`` float32 (N, classes): of the test split, in its order.
+    """
+
+    number: int
+    faces: FaceSet
+    training: Training
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The ``folds`` that ran, and the network of the first one: ``untrained``, as it started, and ``model``, as it was tested."""
+
+    protocol: Protocol
+    folds: tuple[FoldResult, ...]
+    untrained: nn.Module
+    model: nn.Module
+
+    @property
+    def answers(self) -> tuple[tuple[FaceSet, np.ndarray], ...]:
+        """Each fold's faces and the probabilities of its test split, as ``train.evaluate.evaluate`` takes them."""
+        return tuple((fold.faces, fold.probabilities) for fold in self.folds)
+
+
+def cross_validate(
+    faces: FaceSet,
+    protocol: Protocol,
+    network: str,
+    recipe: Recipe,
+    *,
+    folds: int = 0,
+    options: Mapping[str, object] | None = None,
+    without_copies: bool = False,
+    test_time: TestTime = "none",
+    watch_test: bool = True,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> CrossValidation:
+    """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more than it has, takes all.
+
+    ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the same ``seed``. The
+    epoch is chosen on the fold's validation split; with ``watch_test`` the test split is watched, see ``train.learner.train``.
+    ``without_copies`` removes the training pictures that equal, pixel for pixel, one of the validation or test split. All
+    folds train in the number format of the first.
+
+    Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
+    """
+    available = len(protocol.folds)
+    # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
+    divided = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
+    results: list[FoldResult] = []
+    networks: list[nn.Module] = []
+    for number, chosen in enumerate(divided):
+        if without_copies:
+            chosen = training_without_copies(chosen)
+        seed_everything(seed)
+        model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
+        if not networks:
+            networks = [copy.deepcopy(model), model]
+        training, probabilities = train_and_test(
+            chosen,
+            model,
+            protocol.classes,
+            recipe,
+            test_time=test_time,
+            watch_test=watch_test,
+            precision=precision,
+            device=device,
+            seed=seed,
+        )
+        precision = training.precision
+        results.append(FoldResult(number, chosen, training, probabilities))
+    return CrossValidation(protocol, tuple(results), *networks)
+
+
+def train_and_test(
+    faces: FaceSet,
+    model: nn.Module,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    test_time: TestTime = "none",
+    watch_test: bool = True,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> tuple[Training, np.ndarray]:
+    """Train ``model`` in place by the splits of ``faces``, its test split watched or not; with the probabilities (N, classes) of the latter."""
+    test = faces.split("test")
+    watched = test if watch_test else None
+    training = train(
+        faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watched
+    )
+    return training, predict(model, test, test_time=test_time, device=device)
+
+
+def training_without_copies(faces: FaceSet) -> FaceSet:
+    """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test split."""
+    copied = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
+    return faces.select(~(copied & faces.table["split"].eq("train").to_numpy()))

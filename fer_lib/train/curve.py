@@ -1,0 +1,183 @@
+"""What a training records: one row per epoch, and the weights of the epoch that validation chooses."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.train.batches import FaceBatches
+from fer_lib.train.precision import Precision
+
+LOOKS = {"cuda": 50}
+"""Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it has been given."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training did. The weights are in the model that was given.
+
+    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture, while the weights
+    change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per picture with its one label, in
+    nats, whatever the recipe's loss is), ``valid_accuracy`` (share), ``seconds`` (training and validation) and, where a
+    set was watched, ``watched_accuracy``. ``best_epoch``: the epoch whose weights were kept. ``precision``: what was computed in.
+    Of a network with another task than one class per picture, its own loss and criterion: see ``train.au_heads``.
+    """
+
+    curve: pd.DataFrame
+    best_epoch: int
+    precision: Precision
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where the loss stopped being a finite number: ``epoch`` and ``step`` within it from 1, and the rate of that step.
+
+    ``step`` is 0 where it was found in the validation after the epoch.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+
+
+class Score(Protocol):
+    """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more is better."""
+
+    criterion: ClassVar[str]
+
+    def __init__(self, device: torch.device) -> None: ...
+
+    def add(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        """Take in a batch."""
+
+    def loss(self) -> float:
+        """Mean loss of what was added."""
+
+    def value(self) -> float:
+        """The criterion, of all that was added."""
+
+
+class ClassScore:
+    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
+
+    criterion = "accuracy"
+
+    def __init__(self, device: torch.device) -> None:
+        self.total, self.right = torch.zeros(2, device=device).unbind()
+        self.seen = 0
+
+    def add(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        self.total = self.total + F.cross_entropy(logits.float(), labels, reduction="sum")
+        self.right = self.right + (logits.argmax(1) == labels).sum()
+        self.seen += len(labels)
+
+    def loss(self) -> float:
+        return self.total.item() / self.seen
+
+    def value(self) -> float:
+        return self.right.item() / self.seen
+
+
+class Curve(Callback):
+    """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is lost.
+
+    Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss, then the earliest. The test split
+    is not known here; ``watched`` is read after each epoch and decides nothing. It takes the place of fastai's
+    Recorder, which reads the loss after every step.
+    """
+
+    order = 60  # after what changes the model or the loss
+
+    def __init__(
+        self, patience: int = 0, watched: FaceBatches | None = None, score: type[Score] = ClassScore
+    ) -> None:
+        super().__init__()
+        self.patience, self.watched, self.score = patience, watched, score
+        self.criterion = f"valid_{score.criterion}"
+
+    def before_fit(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.lrs: list[float] = []
+        self.best_epoch = 0
+        self.best_weights = _copy_of(self.model)
+        self.divergence: Divergence | None = None
+        self.highest = (0, -1.0)
+
+    def before_epoch(self) -> None:
+        self.started = time.perf_counter()
+
+    def before_train(self) -> None:
+        self.losses: list[torch.Tensor] = []
+        self.pictures: list[int] = []
+        self.looked = 0
+
+    def before_validate(self) -> None:
+        self._look()
+        self.valid = self.score(self.dls.device)
+
+    def after_loss(self) -> None:
+        if self.training:
+            self.losses.append(self.learn.loss.detach())
+            self.pictures.append(len(self.y))
+            self.lrs.append(self.opt.hypers[-1]["lr"])
+            if len(self.losses) - self.looked >= LOOKS.get(self.dls.device.type, 1):
+                self._look()
+
+    def after_batch(self) -> None:
+        if not self.training:
+            self.valid.add(self.pred, self.y)
+
+    def _look(self) -> None:
+        """End the training if a loss since the last look is not finite."""
+        if len(self.losses) > self.looked:
+            finite = torch.isfinite(torch.stack(self.losses[self.looked :])).tolist()
+            if not all(finite):
+                step = self.looked + finite.index(False) + 1
+                lr = self.lrs[step - 1 - len(self.losses)]
+                self.divergence = Divergence(self.epoch + 1, step, lr)
+                raise CancelFitException
+        self.looked = len(self.losses)
+
+    def after_epoch(self) -> None:
+        row = {
+            "epoch": self.epoch + 1,
+            "train_loss": float(np.average(torch.stack(self.losses).tolist(), weights=self.pictures)),
+            "valid_loss": self.valid.loss(),
+            self.criterion: self.valid.value(),
+            "seconds": time.perf_counter() - self.started,
+        }
+        if not math.isfinite(row["valid_loss"]):
+            self.divergence = Divergence(row["epoch"], 0, self.lrs[-1])
+            raise CancelFitException
+        if self.watched is not None:
+            row[f"watched_{self.score.criterion}"] = self._watched()
+        best = self.rows[self.best_epoch - 1] if self.best_epoch else None
+        self.rows.append(row)
+        if best is None or self._merit(row) > self._merit(best):
+            self.best_epoch, self.best_weights = row["epoch"], _copy_of(self.model)
+        if row[self.criterion] > self.highest[1]:
+            self.highest = (row["epoch"], row[self.criterion])
+        if self.patience and row["epoch"] - self.highest[0] >= self.patience:
+            raise CancelFitException
+
+    def _merit(self, row: dict[str, float]) -> tuple[float, float]:
+        return row[self.criterion], -row["valid_loss"]
+
+    @torch.no_grad()
+    def _watched(self) -> float:
+        score = self.score(self.dls.device)
+        self.model.eval()
+        for pictures, labels in self.watched:
+            score.add(self.model(pictures), labels)
+        return score.value()
+
+
+def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,152 @@
+"""Networks' answers on test splits, scored: metrics with intervals, the tables, the hardest pictures.
+
+What choosing the stopping epoch on the test split would have added to an accuracy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.leakage import exact_copies, independent_groups
+from fer_lib.stats.classification import accuracy, balanced_accuracy, confusion, macro_f1, per_class_table
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap_interval
+from fer_lib.train.curve import Training
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+Answers = tuple[FaceSet, np.ndarray]
+"""A face set whose split ``test`` has N pictures, and the class probabilities (N, classes) that a network gave them."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Answers on the test splits of one or more folds, put together and scored.
+
+    ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order. ``metrics`` by name, ``per_class`` (one row
+    per emotion), ``confusion`` counts (rows: the true emotion).
+    """
+
+    faces: FaceSet
+    probabilities: np.ndarray
+    metrics: dict[str, Estimate]
+    per_class: pd.DataFrame
+    confusion: pd.DataFrame
+
+
+def evaluate(
+    answers: Sequence[Answers], classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
+) -> Evaluation:
+    """Score the ``answers`` of networks on the test splits of one or more folds, as ``CrossValidation.answers`` has them.
+
+    Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at once. The metrics:
+    ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it;
+    ``test_accuracy_without_copies`` (pictures that also stand in their fold's training split left out); ``balanced_accuracy``; ``macro_f1``; and
+    ``majority_accuracy``: what answering with the commonest class of each fold's training split would give. Raises DataError where the
+    shapes do not fit or every picture is a copy.
+    """
+    tested, fresh, majority, weights = [], [], [], []
+    for faces, probabilities in answers:
+        chosen = faces.split("test")
+        if probabilities.shape != (len(chosen), len(classes)):
+            raise DataError(
+                f"probabilities are {probabilities.shape}, but the split 'test' has {len(chosen)} pictures "
+                f"and there are {len(classes)} classes"
+            )
+        tested.append(chosen)
+        fresh.append(~exact_copies(faces)[faces.table["split"].eq("test").to_numpy()])
+        majority.append(len(chosen) * majority_share(faces, classes, "test"))
+        weights.append(np.full(len(chosen), 1 / (len(answers) * len(chosen))))
+    pictures = FaceSet.concat(tested[0].name, tested)
+    pooled = np.concatenate([probabilities for _, probabilities in answers])
+    labels, predicted = pictures.labels(classes), pooled.argmax(axis=1)
+    clusters = independent_groups(pictures)
+    not_copied = np.concatenate(fresh)
+    if not not_copied.any():
+        raise DataError("every picture of the split 'test' also stands in the training split")
+    settings = {"draws": draws, "seed": seed, "tolerance": RERUN_TOLERANCE}
+    own = (labels, predicted, clusters)
+    metrics = {
+        "test_accuracy": accuracy(*own, **settings),
+        "protocol_accuracy": _mean_of_folds(
+            labels == predicted, np.concatenate(weights), clusters, draws, seed
+        ),
+        "test_accuracy_without_copies": accuracy(*(part[not_copied] for part in own), **settings),
+        "balanced_accuracy": balanced_accuracy(*own, **settings),
+        "macro_f1": macro_f1(*own, **settings),
+        "majority_accuracy": Estimate(sum(majority) / len(labels), n=len(labels), unit="share"),
+    }
+    return Evaluation(
+        pictures,
+        pooled,
+        metrics,
+        per_class_table(labels, predicted, classes, clusters, draws=draws, seed=seed),
+        confusion(labels, predicted, classes),
+    )
+
+
+def _mean_of_folds(
+    right: np.ndarray, weights: np.ndarray, clusters: np.ndarray, draws: int, seed: int
+) -> Estimate:
+    """The mean of the folds' accuracies: every picture has the weight 1 / (folds × pictures of its fold)."""
+    sums = pd.DataFrame({"right": weights * right, "all": weights}).groupby(clusters).sum().to_numpy()
+    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
+    value = float((weights * right).sum())
+    bounds = (interval.low, interval.high)
+    return Estimate(value, *bounds, len(right), interval.method, "share", RERUN_TOLERANCE)
+
+
+def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
+    """Share of the pictures of ``split`` that show the commonest emotion of the training split.
+
+    It is what a network reaches that ignores its input: the null of every accuracy on that split.
+    Raises DataError where ``split`` or the training split is empty, or holds an emotion outside ``classes``.
+    """
+    labels, training = faces.split(split).labels(classes), faces.split("train").labels(classes)
+    if not len(labels) or not len(training):
+        raise DataError(
+            f"face set {faces.name!r} has no picture in its split {split if len(training) else 'train'!r}"
+        )
+    return float((labels == np.bincount(training).argmax()).mean())
+
+
+GAIN_TOLERANCE = 0.05
+
+
+def selection_table(trainings: Mapping[str, Training]) -> pd.DataFrame:
+    """One row per training: what it reaches on the test split, by who chose the epoch.
+
+    ``training``: its name; ``chosen_epoch``, by the validation split, and ``chosen_accuracy``, on the test split after it;
+    ``test_epoch`` and ``test_accuracy``: the epoch that is best on the test split itself (of equals the first), and its accuracy; ``gain``: the
+    difference, never below 0. Raises DataError where the test split was not watched.
+    """
+    rows = []
+    for name, training in trainings.items():
+        if "watched_accuracy" not in training.curve:
+            raise DataError(f"training {name!r}: its curve has no watched_accuracy; train with watch=…")
+        watched = training.curve.set_index("epoch")["watched_accuracy"]
+        chosen, best = watched[training.best_epoch], watched.max()
+        rows.append(
+            {
+                "training": name,
+                "chosen_epoch": training.best_epoch,
+                "chosen_accuracy": chosen,
+                "test_epoch": watched.idxmax(),
+                "test_accuracy": best,
+                "gain": best - chosen,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def selection_gain(table: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> Estimate:
+    """Mean ``gain`` of ``selection_table``, with an interval that resamples trainings.
+
+    Trainings that were tested on the same pictures are not independent, so the interval is too narrow for other pictures.
+    """
+    sums = pd.DataFrame({"gain": table["gain"], "n": 1.0}).to_numpy()
+    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
+    bounds = (interval.low, interval.high)
+    return Estimate(table["gain"].mean(), *bounds, len(table), interval.method, "share", GAIN_TOLERANCE)

@@ -1,0 +1,303 @@
+"""Memory that a training step frees and the next one asks for again.
+
+Training a network with fastai, silently, with the epoch chosen on the validation split.
+"""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pandas as pd
+import torch
+from fastai.callback.mixup import MixUp
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import ParamScheduler
+from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner, Recorder
+from fastai.optimizer import OptimWrapper
+from fastai.torch_core import set_seed
+from fastcore.basics import noop
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.augment import augmentation_called
+from fer_lib.train.batches import FaceBatches, face_loaders
+from fer_lib.train.callbacks import Averaging, Growth, growing_side
+from fer_lib.train.curve import Curve, Divergence, Training
+from fer_lib.train.losses import build_loss
+from fer_lib.train.objective import Objective, rate_of
+from fer_lib.train.parallel import agreed, rank_and_processes, together
+from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
+from ferbook.errors import FerError, ParameterError
+
+# Names and numbers of glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+
+_KEPT = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
+
+
+_RETURNED = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
+"""What glibc's own moving thresholds arrive at in a process that uses large blocks."""
+
+
+def keep_freed_memory(keep: bool = True) -> bool:
+    """Whether freed blocks stay with this process, for the next step, rather than go back to the system.
+
+    glibc gives every block of 32 MiB and more back when it is freed. A training step on a CPU frees and asks for
+    dozens of them, and each time the kernel clears them page by page: an eighth of the step of the zero-bias CNN
+    at 48 pixels and 64 pictures. ``keep=False`` gives back what was kept, and from then on as glibc does by itself. Returns whether the C
+    library understood: false on systems without glibc, where nothing changes.
+    """
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        return False
+    understood = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
+    if not keep:
+        library.malloc_trim(0)
+    return all(understood)
+
+
+MOMENTUM = 0.9
+"""As in Khorrami et al. 2015."""
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators, and have cuDNN choose its algorithms repeatably.
+
+    Two runs give the same weights on the same machine with the same number of threads; another
+    processor, thread count or library version adds up in another order and differs in the last digits.
+    """
+    set_seed(seed, reproducible=True)
+
+
+def train(
+    faces: FaceSet,
+    model: nn.Module,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    watch: FaceSet | None = None,
+) -> Training:
+    """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that ``valid`` chose.
+
+    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch with the highest
+    validation accuracy is kept, of equals the one with the lowest validation loss; with ``recipe.averaging`` both are
+    those of the averaged weights. ``seed`` orders, augments and mixes the batches and draws the dropout: with the same network
+    and seed a machine gives the same weights; the global random state is left as it was. ``watch`` is scored after each epoch
+    (``watched_accuracy`` in the curve) and influences nothing. Nothing is printed, no file is written. Inside a
+    ``train.parallel.process_group`` the processes train one network together.
+
+    Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in ``train``, or
+    lacks the votes that the loss needs; ParameterError where the network and the pictures do not fit, where
+    the recipe asks for what there is not, where the loss stops being a finite number (the model then has its last good
+    weights) and where a GPU's memory is too small.
+    """
+    with repeatable(recipe, device, seed):
+        learner = face_learner(
+            faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watch
+        )
+        return fit(learner, recipe)
+
+
+@contextmanager
+def repeatable(recipe: Recipe, device: torch.device | str, seed: int) -> Iterator[None]:
+    """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's refusal of memory becomes advice."""
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
+        torch.manual_seed(seed + rank_and_processes()[0])
+        yield
+
+
+def face_learner(
+    faces: FaceSet,
+    model: nn.Module,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    watch: FaceSet | None = None,
+) -> Learner:
+    """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of ``train``.
+
+    Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all parameters, as in Khorrami
+    et al.'s code. No progress bar, nothing printed. The precision in use is the learner's attribute ``precision``.
+    """
+    counts = class_counts(faces, classes)
+    loaders = face_loaders(
+        faces,
+        classes,
+        recipe.batch_size,
+        device=device,
+        augmentation=augmentation_called(recipe.augment),
+        seed=seed,
+        targets=_training_targets(faces, classes, recipe),
+    )
+    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
+    return learner_of(
+        loaders,
+        model.to(device),
+        recipe,
+        Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
+        Curve(recipe.patience, _watched(watch, classes, device)),
+        outputs=len(classes),
+        precision=precision,
+    )
+
+
+def learner_of(
+    loaders: DataLoaders,
+    model: nn.Module,
+    recipe: Recipe,
+    objective: Objective,
+    curve: Curve,
+    *,
+    outputs: int,
+    precision: Request | Precision = "auto",
+) -> Learner:
+    """The ``Learner`` of any task: what ``face_learner`` makes for one class per picture, given its ``objective`` and ``curve``.
+
+    ``loaders`` of ``train.batches``, ``model`` on their device, with ``outputs`` values per picture. Raises ParameterError as ``train`` does.
+    """
+    device = loaders.device
+    if device.type == "cpu":
+        keep_freed_memory()
+    size = tuple(loaders.train.pixels.shape[1:])
+    options = _options(recipe, size[0])
+    _check_fit(model, size, recipe, outputs, device)
+    if not isinstance(precision, Precision):
+        precision = agreed(choose_precision(model, loaders.train.one_batch(), precision, device))
+    learner = Learner(
+        loaders,
+        model,
+        loss_func=objective.validated,
+        opt_func=partial(
+            OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
+        ),
+        wd_bn_bias=True,
+        cbs=[*precision.callbacks(device), objective, *options, curve, *together()],
+    )
+    learner.remove_cbs([ProgressCallback, Recorder])
+    learner.logger = noop
+    learner.precision = precision
+    return learner
+
+
+def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) -> torch.Tensor | None:
+    """float32 (n, C) where the recipe needs distributions over the classes, None where it takes the labels."""
+    if recipe.loss == "votes":
+        return torch.from_numpy(vote_shares(faces, classes))
+    if recipe.mixup:
+        labels = faces.split("train").labels(classes)
+        return F.one_hot(torch.from_numpy(labels), len(classes)).float()
+    return None
+
+
+def _options(recipe: Recipe, side: int) -> list:
+    """The callbacks of what a recipe may add to a plain training."""
+    chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
+    if recipe.clip:
+        chosen.append(GradientClip(recipe.clip))
+    if recipe.mixup:
+        chosen.append(MixUp(float(recipe.mixup)))
+    if recipe.start_size:
+        chosen.append(Growth(recipe.start_size, side))
+    if recipe.averaging:
+        chosen.append(Averaging(recipe.averaging))
+    return chosen
+
+
+def _watched(watch: FaceSet | None, classes: tuple[str, ...], device: torch.device) -> FaceBatches | None:
+    if watch is None:
+        return None
+    return FaceBatches(watch.pixels, watch.labels(classes), 256, device=device)
+
+
+@torch.no_grad()
+def _check_fit(
+    model: nn.Module, size: tuple[int, int], recipe: Recipe, n_classes: int, device: torch.device
+) -> None:
+    """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers otherwise."""
+    was_training = model.training
+    model.eval()
+    try:
+        start = recipe.start_size or size[0]
+        sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
+        for height in sorted(sides):
+            pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
+            named = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
+            try:
+                answer = tuple(model(pictures).shape)
+            except (FerError, RuntimeError) as fault:
+                if isinstance(fault, torch.OutOfMemoryError):
+                    raise
+                raise ParameterError(f"{named} do not fit: {fault}") from fault
+            if answer != (2, n_classes):
+                raise ParameterError(
+                    f"{named} give {answer} for 2 pictures; build it for {n_classes} classes"
+                )
+    finally:
+        model.train(was_training)
+
+
+def fit(learner: Learner, recipe: Recipe) -> Training:
+    """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the model.
+
+    ``learner`` comes from ``face_learner`` with the same recipe. The optimiser starts afresh with every call. An interruption
+    leaves no file, no open autocast region, no hook and no gradient behind; the model keeps the weights it had by then.
+
+    Raises ParameterError where training diverges, and names epoch, step and learning rate; the model then has the weights of
+    the best epoch before, or those it came with.
+    """
+    model, curve = learner.model, learner.curve
+    try:
+        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+    finally:
+        leave_autocast(learner.cbs, learner.dls.device)
+        learner.objective.close()
+        learner.model, learner.opt = model, None
+        # Contiguous weights, so that the network in memory and the one read back from a file
+        # add up in the same order and predict the same digits.
+        model.to(memory_format=torch.contiguous_format).eval().zero_grad()
+    model.load_state_dict(curve.best_weights)
+    if curve.divergence is not None:
+        raise ParameterError(_divergence(curve.divergence, curve.best_epoch, recipe))
+    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)
+
+
+def _divergence(found: Divergence, best_epoch: int, recipe: Recipe) -> str:
+    where = (
+        f"step {found.step} of epoch {found.epoch}"
+        if found.step
+        else f"the validation after epoch {found.epoch}"
+    )
+    kept = f"those of epoch {best_epoch}" if best_epoch else "those it started with"
+    return (
+        f"training diverged in {where}, at a learning rate of {found.lr:.3g}: the loss is not a finite number. The "
+        f"network's weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+    )
+
+
+@contextmanager
+def _memory_of(recipe: Recipe) -> Iterator[None]:
+    """Turn a GPU's refusal of memory into advice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as fault:
+        smaller = max(2, recipe.batch_size // 2)
+        raise ParameterError(
+            f"the GPU's memory does not suffice for batch_size = {recipe.batch_size}; give a smaller one "
+            f"(-p batch_size={smaller}) or smaller pictures (-p size=…)"
+        ) from fault

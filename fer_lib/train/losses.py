@@ -1,0 +1,245 @@
+"""The loss functions by name, each in float32 whatever the network is trained in.
+
+Every loss is a module called ``loss(logits, labels)``, or ``loss(logits, labels, features)`` where its attribute ``needs_features`` is
+true, and returns the mean over a batch. ``logits`` float (B, C); ``labels`` either int64 (B,) or a distribution over the classes for each
+picture, float (B, C) with rows that sum to one (crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
+"""
+
+from typing import ClassVar, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fer_lib.names import Loss
+from ferbook.errors import ParameterError, nearest_name
+
+LOSSES: tuple[str, ...] = get_args(Loss)
+"""The names that ``build_loss`` knows."""
+
+SMOOTHING = 0.1
+"""Share of a label that is spread evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
+
+FOCUS = 2.0
+"""Gamma of Lin et al. 2017 (arXiv 1708.02002), who found 2 best."""
+
+CENTRE_WEIGHT = 0.003
+"""Lambda of Wen et al. 2016, section 4.1 (remembered, unverified)."""
+
+CENTRE_RATE = 0.5
+"""Alpha of Wen et al. 2016: how far a centre goes towards the pictures of its class in one step."""
+
+ISLAND_WEIGHT = 0.01
+"""Lambda of Cai et al. 2018 (arXiv 1710.03144; remembered, unverified)."""
+
+SEPARATION = 10.0
+"""Lambda 1 of Cai et al. 2018: weight of the centres' cosines beside the centre loss (remembered, unverified)."""
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, arXiv 1608.01041).
+
+    ``smoothing`` mixes each label with the even distribution. With ``class_weights`` (C,) a term of class c counts as
+    often as its weight says, and the mean is the one that torch's ``cross_entropy`` takes: the sum is divided by the weights of the
+    pictures' labels. A one-hot distribution and its hard label cost the same.
+    """
+
+    needs_features: ClassVar[bool] = False
+
+    def __init__(
+        self, n_classes: int, *, smoothing: float = 0.0, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.n_classes = n_classes
+        self.smoothing = smoothing
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(logits.device.type, enabled=False):
+            targets = label_distribution(logits, labels, self.n_classes)
+            smoothed = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
+            return _mean(-smoothed * logits.float().log_softmax(dim=1), targets, self.class_weights)
+
+
+class FocalLoss(nn.Module):
+    """Cross-entropy in which a class that is given probability p counts (1 − p)^``focus`` (Lin et al. 2017, eq. 4).
+
+    With ``focus`` 0 it is the cross-entropy. For a distribution it is the mean of the losses of the single classes. ``class_weights`` (C,) are the
+    paper's alpha, as in ``CrossEntropy``.
+    """
+
+    needs_features: ClassVar[bool] = False
+
+    def __init__(self, n_classes: int, *, focus: float = FOCUS, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.n_classes = n_classes
+        self.focus = focus
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(logits.device.type, enabled=False):
+            targets = label_distribution(logits, labels, self.n_classes)
+            log_p = logits.float().log_softmax(dim=1)
+            missed = -log_p.expm1()
+            return _mean(-targets * missed**self.focus * log_p, targets, self.class_weights)
+
+
+class CentreLoss(nn.Module):
+    """Cross-entropy plus ``weight``/2 times the squared distance of the features to their class's centre (Wen et al. 2016, eq. 5).
+
+    Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin; whenever gradients are recorded
+    they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f − c)/(1 + n) over the n pictures of its class
+    in the batch. No gradient goes through them. In a training on several devices each moves them by its share of the batch, and their
+    mean is taken. ``class_weights`` concern the cross-entropy only.
+
+    Takes hard labels only: what a picture's own centre is, a distribution does not say (ParameterError).
+    """
+
+    needs_features: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        n_classes: int,
+        features: int,
+        *,
+        weight: float = CENTRE_WEIGHT,
+        rate: float = CENTRE_RATE,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.cross_entropy = CrossEntropy(n_classes, class_weights=class_weights)
+        self.weight = weight
+        self.rate = rate
+        self.register_buffer("centres", torch.zeros(n_classes, features))
+
+    def forward(self, logits: Tensor, labels: Tensor, features: Tensor) -> Tensor:
+        if labels.is_floating_point():
+            raise ParameterError(
+                f"{type(self).__name__} needs one class per picture, not a distribution over the classes: "
+                "leave out mixup, or choose another loss"
+            )
+        if features.shape != (len(logits), self.centres.shape[1]):
+            raise ParameterError(
+                f"{type(self).__name__} was built for features (B, {self.centres.shape[1]}) and was given {tuple(features.shape)}; "
+                "give it the input of the network's output layer"
+            )
+        with torch.autocast(logits.device.type, enabled=False):
+            features = features.float()
+            distance = (features - self.centres[labels]).square().sum(1).mean()
+            loss = self.cross_entropy(logits, labels) + self.weight * (distance / 2 + self._separation())
+            if torch.is_grad_enabled():
+                self._move(features.detach(), labels)
+        return loss
+
+    def _separation(self) -> Tensor | float:
+        """What is added to the half squared distance: nothing here."""
+        return 0.0
+
+    @torch.no_grad()
+    def _move(self, features: Tensor, labels: Tensor) -> None:
+        members = F.one_hot(labels, len(self.centres)).float()
+        counts = members.sum(0)[:, None]
+        self.centres += self.rate * self._step(members.T @ features - counts * self.centres, counts)
+
+    def _step(self, pull: Tensor, counts: Tensor) -> Tensor:
+        return pull / (1 + counts)
+
+
+class IslandLoss(CentreLoss):
+    """The centre loss plus ``separation`` times the sum, over ordered pairs of classes, of their centres' cosine plus one.
+
+    Cai et al. 2018 (arXiv 1710.03144), all times ``weight``. The cosines push the centres apart: each moves by ``rate`` times the
+    centre loss's step minus ``separation``/(C − 1) times the gradient of its cosines. On a network's weights they act through the centres only. A
+    centre at the origin (of a class not yet seen) has no direction: its cosines count as zero and it is not pushed.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        features: int,
+        *,
+        weight: float = ISLAND_WEIGHT,
+        separation: float = SEPARATION,
+        rate: float = CENTRE_RATE,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__(n_classes, features, weight=weight, rate=rate, class_weights=class_weights)
+        self.separation = separation
+
+    def _separation(self) -> Tensor:
+        pairs = len(self.centres) * (len(self.centres) - 1)
+        return self.separation * (_cosines(self.centres).sum() + pairs)
+
+    def _step(self, pull: Tensor, counts: Tensor) -> Tensor:
+        cosines = _cosines(self.centres)
+        lengths = self.centres.norm(dim=1, keepdim=True)
+        directions = F.normalize(self.centres, dim=1)
+        # d cos(c_j, c_k) / d c_j, summed over k: the part of the other directions that is across c_j, over its length.
+        others = directions.sum(0) - directions
+        across = (others - cosines.sum(1, keepdim=True) * directions) / lengths.clamp_min(1e-12)
+        push = torch.where(lengths > 0, across, 0.0)
+        return super()._step(pull, counts) - self.separation / (len(self.centres) - 1) * push
+
+
+def _cosines(centres: Tensor) -> Tensor:
+    """Cosine of each pair of centres (C, C), with a zero diagonal."""
+    directions = F.normalize(centres, dim=1)
+    return (directions @ directions.T).fill_diagonal_(0)
+
+
+def build_loss(
+    name: str, model: nn.Module, *, n_classes: int, class_weights: Tensor | None = None
+) -> nn.Module:
+    """The loss called ``name`` for ``model``, on the model's device.
+
+    ``cross_entropy``; ``label_smoothing`` (``SMOOTHING``); ``focal`` (``FOCUS``); ``centre`` and ``island``, with centres as wide as the input of ``model.output``;
+    ``votes``: the cross-entropy, to be called with the crowd's distribution. ``class_weights`` float (C,), positive.
+
+    Raises ParameterError for an unknown name and for class weights that are not ``n_classes`` positive numbers.
+    """
+    if name not in LOSSES:
+        raise ParameterError(
+            f"no loss {name!r}{nearest_name(name, LOSSES)}; the losses are {', '.join(LOSSES)}"
+        )
+    if class_weights is not None:
+        class_weights = torch.as_tensor(class_weights, dtype=torch.float32)
+        good = torch.isfinite(class_weights) & (class_weights > 0)
+        if class_weights.shape != (n_classes,) or not good.all():
+            raise ParameterError(
+                f"class_weights {class_weights.tolist()}: give {n_classes} positive numbers, one per class"
+            )
+    if name == "focal":
+        loss = FocalLoss(n_classes, class_weights=class_weights)
+    elif name in ("centre", "island"):
+        kind = CentreLoss if name == "centre" else IslandLoss
+        loss = kind(n_classes, model.output.in_features, class_weights=class_weights)
+    else:
+        smoothing = SMOOTHING if name == "label_smoothing" else 0.0
+        loss = CrossEntropy(n_classes, smoothing=smoothing, class_weights=class_weights)
+    return loss.to(next(model.parameters()).device)
+
+
+def label_distribution(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+    """``labels`` as float32 (B, C), hard ones as one-hot rows.
+
+    Raises ParameterError where ``logits`` (B, C) and ``labels`` (B,) or (B, C) do not fit together.
+    """
+    if logits.shape != (len(labels), n_classes):
+        raise ParameterError(
+            f"logits {tuple(logits.shape)} for {len(labels)} labels of {n_classes} classes: give one row per label, "
+            "one column per class"
+        )
+    if labels.is_floating_point() and labels.shape == logits.shape:
+        return labels.float()
+    if labels.dtype == torch.int64 and labels.ndim == 1:
+        return F.one_hot(labels, n_classes).float()
+    raise ParameterError(
+        f"labels {labels.dtype} {tuple(labels.shape)}: give int64 (B,), or float (B, {n_classes}) that sum to one per row"
+    )
+
+
+def _mean(terms: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Mean of the pictures' losses, each the sum of ``terms`` (B, C), weighed by class where weights are given."""
+    if class_weights is None:
+        return terms.sum(1).mean()
+    return (terms @ class_weights).sum() / (targets @ class_weights).sum()

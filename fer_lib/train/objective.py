@@ -1,0 +1,70 @@
+"""Which loss is minimised, and which one is validated.
+
+Learning rates over a training, by the names that a recipe takes.
+"""
+
+from collections.abc import Callable
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.schedule import SchedCos, SchedNo, combined_cos
+from torch import nn
+from torch.nn import functional as F
+
+from ferbook.errors import ParameterError
+
+
+class Objective(Callback):
+    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was trained with.
+
+    So the validation losses of trainings with different losses can be compared. A loss with ``needs_features`` is
+    given the input of the network's layer ``output`` too.
+    """
+
+    def __init__(
+        self, minimised: nn.Module, validated: Callable[..., torch.Tensor] = F.cross_entropy
+    ) -> None:
+        super().__init__()
+        self.minimised, self.validated = minimised, validated
+        self.hook: torch.utils.hooks.RemovableHandle | None = None
+
+    def before_train(self) -> None:
+        self.learn.loss_func = self.minimised
+        if getattr(self.minimised, "needs_features", False):
+            self.hook = self.model.output.register_forward_pre_hook(self._keep)
+            self.learn.loss_func = self._with_features
+
+    def _keep(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.features = inputs[0]
+
+    def _with_features(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.minimised(logits, labels, self.features)
+
+    def before_validate(self) -> None:
+        self.close()
+        self.learn.loss_func = self.validated
+
+    def close(self) -> None:
+        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        if self.hook is not None:
+            self.hook.remove()
+        self.hook = self.features = None
+
+
+SCHEDULES: dict[str, Callable[[float], Callable[[float], float]]] = {
+    "constant": lambda lr: SchedNo(lr, lr),
+    "onecycle": lambda lr: combined_cos(0.25, lr / 25, lr, lr / 1e5),
+    "cosine": lambda lr: SchedCos(lr, 0.0),
+}
+"""Name to a function of the peak rate, which gives the rate as a function of the share of all steps that is done."""
+
+
+def rate_of(schedule: str, lr: float) -> Callable[[float], float]:
+    """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
+
+    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the steps,
+    then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError for another name.
+    """
+    if schedule not in SCHEDULES:
+        raise ParameterError(f"schedule {schedule!r}: give {', '.join(SCHEDULES)}")
+    return SCHEDULES[schedule](lr)

@@ -1,0 +1,91 @@
+"""What trained networks say about pictures, with or without test-time augmentation."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.batches import batches
+from ferbook.errors import DataError, ParameterError
+
+TestTime = Literal["none", "flip", "ten_crop"]
+
+CROP = 7 / 8
+"""Side of a crop as a share of the picture's: 224 of 256 pixels, as Krizhevsky et al. 2012 cut their ten crops."""
+
+
+def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]:
+    """The versions of ``pictures`` (B, 1, H, W) that a network is asked about, each of the same shape.
+
+    ``none``: the pictures. ``flip``: the pictures and their mirror images. ``ten_crop``: the four corners and the centre, each a window
+    of ``CROP`` times the sides (42 of 48 pixels) enlarged bilinearly to the pictures' own size, and their mirror images; the
+    whole picture is not among them. Raises ParameterError for another name.
+    """
+    if test_time not in get_args(TestTime):
+        raise ParameterError(f"test_time {test_time!r}: give {', '.join(get_args(TestTime))}")
+    crops: Iterator[torch.Tensor] | list[torch.Tensor] = [pictures]
+    if test_time == "ten_crop":
+        crops = _corners_and_centre(pictures)
+    for crop in crops:
+        yield crop
+        if test_time != "none":
+            yield crop.flip(3)
+
+
+def _corners_and_centre(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
+    size = pictures.shape[2:]
+    height, width = (round(CROP * side) for side in size)
+    bottom, right = size[0] - height, size[1] - width
+    for y, x in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)):
+        window = pictures[:, :, y : y + height, x : x + width]
+        yield F.interpolate(window, size, mode="bilinear", align_corners=False)
+
+
+def predict(
+    model: nn.Module,
+    faces: FaceSet,
+    *,
+    test_time: TestTime = "none",
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to one.
+
+    With ``test_time`` the mean of the probabilities over a picture's ``views``. In float32 and in evaluation mode whatever the
+    network was trained in; the network's own mode is restored. Raises DataError where there is no picture.
+    """
+    return predict_many([model], faces, test_time=test_time, batch_size=batch_size, device=device)
+
+
+@torch.no_grad()
+def predict_many(
+    models: Sequence[nn.Module],
+    faces: FaceSet,
+    *,
+    test_time: TestTime = "none",
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """As ``predict``, of an ensemble: the mean of the probabilities of all ``models``, which count alike."""
+    if not models:
+        raise ParameterError("an ensemble needs at least one network")
+    if not len(faces):
+        raise DataError(f"face set {faces.name!r} holds no picture to predict")
+    modes = [model.training for model in models]
+    answers = []
+    try:
+        for model in models:
+            model.to(device).eval()
+        for pictures in batches(faces, batch_size, device=device):
+            said = [
+                model(view).float().softmax(dim=1) for view in views(pictures, test_time) for model in models
+            ]
+            answers.append(torch.stack(said).mean(dim=0))
+    finally:
+        for model, mode in zip(models, modes, strict=True):
+            model.train(mode)
+    return torch.cat(answers).cpu().numpy()

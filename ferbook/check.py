@@ -1,0 +1,187 @@
+"""Is the book still true? A run's chapters executed again through nbval, and their numbers compared."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.registry import require_source
+from ferbook.book import Chapter, with_upstream
+from ferbook.environment import child_environment
+from ferbook.errors import FerError, RunStoreError
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
+from ferbook.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
+from ferbook.owner import end_with_parent
+from ferbook.store import ChapterResult, Run, now, read_json, write_json
+
+ROUNDING = 1e-9
+"""Relative difference that only says how a number was written down."""
+
+
+def faults_of_notebook(path: Path) -> list[str]:
+    """Why nbval's verdict on the notebook at ``path`` would be worth nothing; empty if it would not.
+
+    nbval passes a notebook without outputs, so one that is stripped or was not executed is a fault here.
+    """
+    notebook = read_notebook(path)
+    faults = faults_of_execution(notebook)
+    compared = [cell for cell in notebook.cells if COMPARED_TAG in tags(cell)]
+    if not compared:
+        faults.append(f"no cell is tagged {COMPARED_TAG}")
+    faults += [f"a cell tagged {COMPARED_TAG} has no output" for cell in compared if not cell.get("outputs")]
+    return faults
+
+
+def compare_metrics(stored: dict[str, dict], again: dict[str, dict]) -> list[str]:
+    """Metrics that differ by more than their own tolerance, are missing or are new."""
+    faults = [f"metric {name}: missing when executed again" for name in stored if name not in again]
+    faults += [f"metric {name}: new when executed again" for name in again if name not in stored]
+    for name in stored.keys() & again.keys():
+        tolerance = stored[name].get("tolerance") or 0.0
+        for part in ("value", "low", "high", "n"):
+            before, after = stored[name].get(part), again[name].get(part)
+            allowed = 0 if part == "n" else tolerance
+            # "not <=", so that what is not a number is no agreement.
+            if (before is None) != (after is None) or (
+                before is not None and not abs(before - after) <= allowed + ROUNDING * abs(before)
+            ):
+                faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
+    return sorted(faults)
+
+
+def compare_figures(stored: ChapterResult, again: Path) -> list[str]:
+    """Figures whose numbers differ by more than the tolerance their chapter declared, or that are missing."""
+    faults = []
+    for name, about in stored.record()["figures"].items():
+        after = again / "figures" / f"{name}.csv"
+        if not after.is_file():
+            faults.append(f"figure {name}: missing when executed again")
+            continue
+        first = pd.read_csv(stored.folder / "figures" / f"{name}.csv")
+        second = pd.read_csv(after)
+        if list(first.columns) != list(second.columns) or len(first) != len(second):
+            faults.append(f"figure {name}: another table ({first.shape} → {second.shape})")
+            continue
+        for column in first.columns:
+            allowed = about["tolerance"]
+            allowed = allowed.get(column, 0.0) if isinstance(allowed, dict) else allowed
+            faults += _differing(f"figure {name}, column {column}", first[column], second[column], allowed)
+    return faults
+
+
+def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -> list[str]:
+    if all(pd.api.types.is_numeric_dtype(column) for column in (before, after)):
+        pair = before.astype(float), after.astype(float)
+        close = np.isclose(*pair, rtol=ROUNDING, atol=allowed, equal_nan=True)
+    else:
+        # An empty text is read as missing, and missing is equal to nothing.
+        texts = (column.astype(object).fillna("").astype(str) for column in (before, after))
+        close = np.equal(*(text.to_numpy(object) for text in texts)).astype(bool)
+    if close.all():
+        return []
+    row = int(np.flatnonzero(~close)[0])
+    return [
+        f"{what}: {int((~close).sum())} of {len(close)} numbers differ, "
+        f"first in row {row}: {before.iloc[row]} → {after.iloc[row]} (tolerance {allowed:g})"
+    ]
+
+
+def _execute_again(result: ChapterResult, run: Run) -> list[str]:
+    """Faults found by running the chapter again under nbval in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="ferbook-check.") as place:
+        again = Path(place) / "again"
+        again.mkdir()
+        copy = Path(place) / result.notebook.name
+        shutil.copy(result.notebook, copy)
+        environment = child_environment(
+            **{
+                OUTPUT_VARIABLE: str(again),
+                RUN_VARIABLE: str(run.folder),
+                STORED_VARIABLE: str(result.folder / "record.json"),
+            }
+        )
+        environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
+        if threads := result.record().get("threads"):
+            # Sums in another order differ in their last digits, which training makes larger.
+            environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
+        command = [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", place, "-c", os.devnull),
+            *("-q", "--no-header", "--tb=short", "--color=no"),
+            *("--nbval-lax", "--nbval-cell-timeout", "7200", str(copy)),
+        ]
+        answer = subprocess.run(
+            command,
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=end_with_parent,
+        )
+        if answer.returncode:
+            log = run.work / "logs" / f"{result.chapter}.check.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(answer.stdout + answer.stderr, encoding="utf-8")
+            told = [line.strip() for line in answer.stdout.splitlines() if line.startswith("FAILED")]
+            return [*(told or answer.stdout.splitlines()[-3:]), f"nbval's log: {log}"]
+        return compare_metrics(result.metrics(), read_json(again / "metrics.json")) + compare_figures(
+            result, again
+        )
+
+
+def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checked: bool) -> dict[str, object]:
+    result = run.result(chapter.name)
+    row: dict[str, object] = {"chapter": chapter.name, "executed": False, "faults": []}
+    row["faults"] = result.faults() or faults_of_notebook(result.notebook)
+    if row["faults"]:
+        return row | {"state": "failed: the stored result cannot be trusted"}
+    passed = run.work / "checked" / f"{chapter.name}.json"
+    key = {"result": result.checksum(), "finished": result.done()["finished"]}
+    earlier: dict = {}
+    with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
+        earlier = read_json(passed)
+    if skip_checked and earlier.get("key") == key:
+        return row | {"state": f"unchanged since it passed at {earlier.get('when')}"}
+    seconds = result.record()["seconds"]
+    if within is not None and seconds > within:
+        return row | {
+            "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than {within:g} s): "
+            f"`ferbook check {chapter.name} --run {run.name}` does"
+        }
+    faces = result.done()["inputs"].get("parameters", {}).get("faces")
+    try:
+        if faces is not None:
+            require_source(faces)
+    except FerError as fault:
+        return row | {"faults": [str(fault)], "state": "failed: it cannot be executed again here"}
+    row |= {"executed": True, "faults": _execute_again(result, run)}
+    if row["faults"]:
+        return row | {"state": "failed: executed again, it differs"}
+    write_json(passed, {"key": key, "when": now()})
+    figures = len(result.record()["figures"])
+    return row | {
+        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, every compared cell)"
+    }
+
+
+def check_run(
+    run: Run, names: list[str], *, within: float | None = None, skip_checked: bool = False
+) -> list[dict[str, object]]:
+    """Check the named chapters of a run (all where none is named): one row each, with ``state`` and ``faults``.
+
+    ``within``: execute again only what took at most so many seconds; the others' stored results are still
+    verified. ``skip_checked``: trust an earlier pass of an unchanged result. Raises RunStoreError where
+    there is no such run.
+    """
+    run.record()
+    chapters = with_upstream(names)
+    if names:
+        chapters = [chapter for chapter in chapters if chapter.name in names]
+    return [_check_chapter(chapter, run, within, skip_checked) for chapter in chapters]

@@ -1,0 +1,130 @@
+"""One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
+
+import fcntl
+import os
+import shutil
+import time
+import traceback
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from ferbook import paths
+from ferbook.book import Chapter
+from ferbook.environment import git_commit
+from ferbook.errors import ChapterError
+from ferbook.files import write_atomically
+from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
+from ferbook.owner import die_with_owner
+from ferbook.store import Run, now, read_json, write_json
+
+OUTPUT_VARIABLE = "FER_OUTPUT"
+RUN_VARIABLE = "FER_RUN"
+STORED_VARIABLE = "FER_STORED"
+THREADS_VARIABLE = "FER_THREADS"
+KERNEL_STARTS = 3
+"""How often a kernel is started before giving up: parallel kernels can race for ports."""
+
+
+def _error_of_cell(notebook: nbformat.NotebookNode) -> tuple[int, str] | None:
+    """Number (from 1) of the code cell that failed, and the error's last lines; None where none did."""
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return number, f"{output.ename}: {output.evalue}".strip()
+    return None
+
+
+def _literal(path: Path) -> str:
+    """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
+    """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
+    started = now()
+    total = len(code_cells(read_notebook(source))) + 1
+    seen = {"cells": 0}
+
+    def note(cell: nbformat.NotebookNode, **_: object) -> None:
+        if cell.cell_type == "code":
+            seen["cells"] += 1
+            write_json(progress, {"cell": seen["cells"], "cells": total, "started": started})
+
+    for attempt in range(1, KERNEL_STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(target),
+                parameters=parameters,
+                cwd=paths.ROOT,
+                progress_bar=False,
+                request_save_on_cell_execute=True,
+                on_cell_start=note,
+            )
+            return
+        except (RuntimeError, DeadKernelError):
+            if seen["cells"] or attempt == KERNEL_STARTS:
+                raise
+
+
+def execute_chapter(chapter: Chapter, run: Run) -> None:
+    """Execute ``chapter`` with the inputs that ``run`` holds for it and commit the result.
+
+    Raises ChapterError where a cell fails or the executed notebook is not whole; the partial notebook
+    and the error are then kept in ``<chapter>.failed/`` beside, and nothing is marked done.
+    """
+    die_with_owner()
+    result = run.result(chapter.name)
+    staging = run.work / "staging" / chapter.name
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    with (run.work / f"{chapter.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        inputs = read_json(run.inputs_file(chapter.name))
+        inputs["upstream"] = {name: run.result(name).checksum() for name in chapter.upstream}
+        os.environ[OUTPUT_VARIABLE] = str(staging)
+        os.environ[RUN_VARIABLE] = str(run.folder)
+        target = staging / f"{chapter.name}.ipynb"
+        began, commit = time.monotonic(), git_commit()
+        try:
+            _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
+            executed = read_notebook(target)
+            faults = faults_of_execution(executed)
+            if faults:
+                raise ChapterError("; ".join(faults))
+            nbformat.write(without_papermill_metadata(executed), target)
+            record = read_json(staging / "record.json")
+            record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
+            write_json(staging / "record.json", record)
+            result.commit(staging, inputs)
+        except Exception as fault:
+            raise _failed(chapter, run, staging, fault) from fault
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    marker = run.marker(chapter.name)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> ChapterError:
+    """Keep what there is of a failed attempt; the error to raise."""
+    kept = run.result(chapter.name).failed_folder
+    shutil.rmtree(kept, ignore_errors=True)
+    if isinstance(fault, PapermillExecutionError):
+        failed = _error_of_cell(read_notebook(staging / f"{chapter.name}.ipynb"))
+        cell, message = failed or (fault.exec_count, f"{fault.ename}: {fault.evalue}")
+        where = f"code cell {cell}"
+    else:
+        cell, where = None, "no cell"
+        message = str(fault) if isinstance(fault, ChapterError) else f"{type(fault).__name__}: {fault}"
+        if isinstance(fault, RuntimeError | DeadKernelError):
+            where, message = "the kernel", f"the kernel died ({fault})"
+    staging.rename(kept)
+    write_atomically(kept / "error.txt", "".join(traceback.format_exception(fault)))
+    write_json(kept / "failure.json", {"cell": cell, "where": where, "error": message, "when": now()})
+    return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")

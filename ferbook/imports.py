@@ -1,0 +1,51 @@
+"""Which files of the library a piece of code reaches by its imports: what a result depends on."""
+
+import ast
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+from ferbook import paths
+
+
+def imported_modules(source: str) -> set[str]:
+    """Names of the ``fer_lib`` modules that the Python code ``source`` imports, anywhere in it.
+
+    Raises SyntaxError or ValueError (a null byte) for what is not plain Python.
+    """
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "fer_lib"}
+
+
+def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> list[Path]:
+    """The files of ``modules`` and of all that they import in turn, sorted; only those that ``follow`` accepts."""
+    pending, seen = set(modules), set()
+    while pending:
+        name = pending.pop()
+        package = name.rpartition(".")[0]
+        if package:
+            pending.add(package)  # importing a module runs the __init__ of each package above it
+        file = _module_file(name)
+        if file is None or file in seen or not follow(file):
+            continue
+        seen.add(file)
+        pending |= _imports_of(file, file.stat().st_mtime_ns)
+    return sorted(seen)
+
+
+def _module_file(name: str) -> Path | None:
+    stem = paths.ROOT / Path(*name.split("."))
+    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _imports_of(file: Path, changed: int) -> frozenset[str]:
+    return frozenset(imported_modules(file.read_text(encoding="utf-8")))

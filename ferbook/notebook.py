@@ -1,0 +1,100 @@
+"""Reading chapters and judging executed ones."""
+
+import ast
+import copy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from ferbook.errors import ChapterError
+
+PARAMETERS_TAG = "parameters"
+INJECTED_TAG = "injected-parameters"
+COMPARED_TAG = "nbval-check-output"
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook at ``path``. Raises ChapterError where it is absent or not a notebook."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as fault:
+        raise ChapterError(f"{path}: there is no such notebook") from fault
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as fault:
+        # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
+        told = (str(fault).splitlines() or [type(fault).__name__])[0]
+        raise ChapterError(f"{path}: not a readable notebook ({told})") from fault
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The cell's tags."""
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells, without the one that papermill injects."""
+    return [c for c in notebook.cells if c.cell_type == "code" and INJECTED_TAG not in tags(c)]
+
+
+def code_sources(notebook: NotebookNode) -> list[str]:
+    """The source of each code cell, without the one that papermill injects."""
+    return [cell.source for cell in code_cells(notebook)]
+
+
+def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
+    """The assignments of the cell tagged ``parameters``, by name.
+
+    Raises ChapterError where there is not exactly one such cell, it is not the first code cell, or
+    it holds anything but plain assignments of literals.
+    """
+    code = code_cells(notebook)
+    tagged = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
+    if len(tagged) != 1 or tagged[0] is not code[0]:
+        raise ChapterError(
+            f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(tagged)} are"
+        )
+    values: dict[str, object] = {}
+    for node in ast.parse(tagged[0].source).body:
+        if not (
+            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+        ):
+            raise ChapterError(
+                f"line {node.lineno} of the parameters cell is not a plain assignment: {ast.unparse(node)}"
+            )
+        try:
+            values[node.targets[0].id] = ast.literal_eval(node.value)
+        except ValueError as fault:
+            raise ChapterError(
+                f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: {ast.unparse(node)}"
+            ) from fault
+    return values
+
+
+def faults_of_execution(notebook: NotebookNode) -> list[str]:
+    """What shows that a notebook was not executed from its first to its last cell; empty if it was.
+
+    Papermill can write a notebook whose kernel died as completed, so its word is not taken.
+    """
+    faults = []
+    executed = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    for place, cell in enumerate(executed, start=1):
+        if cell.execution_count != place:
+            faults.append(f"code cell {place} has execution count {cell.execution_count}, not {place}")
+            break
+    for place, cell in enumerate(executed, start=1):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                faults.append(f"code cell {place} ended with {output.ename}: {output.evalue}")
+    if not any(cell.outputs for cell in executed):
+        faults.append("no cell has any output")
+    return faults
+
+
+def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:
+    """A copy without papermill's notes of paths and times, which differ from machine to machine."""
+    clean = copy.deepcopy(notebook)
+    clean.metadata.pop("papermill", None)
+    for cell in clean.cells:
+        for note in ("papermill", "execution"):
+            cell.metadata.pop(note, None)
+    return clean

@@ -1,0 +1,78 @@
+"""The one style of all figures, and the words their alt texts share.
+
+Colours are those of Okabe and Ito, told apart by the colour-blind; hatches, dashes and direct labels carry the
+difference in grey print as well. Importing this module sets the style, since part of it acts only when
+a figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
+"""
+
+import matplotlib
+
+matplotlib.use("agg", force=False)
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ferbook.errors import FerError
+
+Drawn = tuple[Figure, pd.DataFrame, str]
+"""Figure; the numbers it shows, ready for a CSV; alt text."""
+
+BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
+INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.grid": False,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.8,
+    "image.cmap": "gray",
+    "image.interpolation": "none",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    # Element ids in an SVG are random without it.
+    "svg.hashsalt": "fer_lib.report.figures",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+}
+matplotlib.rcParams.update(STYLE)
+
+WIDTH = 5.8
+"""Width of a figure in inches: fills the page's column, and can still be read on a telephone."""
+
+
+class FigureError(FerError):
+    """What is to be drawn is empty, of the wrong shape, or lacks a column."""
+
+
+def require_columns(table: pd.DataFrame, columns: list[str]) -> None:
+    absent = [name for name in columns if name not in table.columns]
+    if absent or table.empty:
+        what = f"lacks {', '.join(absent)}" if absent else "has no rows"
+        raise FigureError(f"the table to draw {what}; it needs {', '.join(columns)}")
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) as ``92.4 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def listing(parts: list[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,87 @@
+"""Numbers and tables as the page shows them."""
+
+import html
+import math
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from ferbook.text import MetricError, number_text
+
+
+def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> pd.DataFrame:
+    """Metrics as a table for the page: one row per entry of ``names`` (metric name → what it is).
+
+    Columns: ``measure``, ``value``, ``interval`` (``low–high``, a dash where there is none),
+    ``n``. Values are text, formatted by unit. Raises MetricError for a name that ``metrics`` lacks.
+    """
+    rows = []
+    for name, label in names.items():
+        if name not in metrics:
+            raise MetricError(f"no metric {name!r}; there are {', '.join(sorted(metrics)) or 'none'}")
+        metric = metrics[name]
+        low, high, n = (metric.get(part) for part in ("low", "high", "n"))
+        unit = metric.get("unit", "")
+        bounded = low is not None and high is not None
+        rows.append(
+            {
+                "measure": label,
+                "value": number_text(metric["value"], unit),
+                "interval": f"{number_text(low, unit)} – {number_text(high, unit)}" if bounded else "–",
+                "n": "–" if n is None else number_text(n, "count"),
+            }
+        )
+    return pd.DataFrame(rows, columns=["measure", "value", "interval", "n"])
+
+
+def as_html(
+    table: pd.DataFrame,
+    caption: str,
+    formats: Mapping[str, str | Callable[[object], str]] | None = None,
+) -> str:
+    """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
+
+    The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column a
+    unit of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text
+    is escaped.
+    """
+    formats = formats or {}
+    plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
+    frame = table if plain_index else table.reset_index()
+    texts = [
+        [html.escape(_cell_text(cell, formats.get(name, ""))) for cell in frame.iloc[:, place]]
+        for place, name in enumerate(frame.columns)
+    ]
+    kinds = ["number" if all(map(_is_numeric, column)) else "text" for column in texts]
+    head = "".join(
+        f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
+        for name, kind in zip(frame.columns, kinds, strict=True)
+    )
+    body = []
+    for first, *others in zip(*texts, strict=True):
+        cells = [f'<th scope="row">{first}</th>']
+        cells += [f'<td class="{kind}">{text}</td>' for text, kind in zip(others, kinds[1:], strict=True)]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        '<div class="suite-table" tabindex="0" role="region" '
+        f'aria-label="{html.escape(caption)}"><table><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _is_numeric(text: str) -> bool:
+    return text[:1] in "0123456789-−–"
+
+
+def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
+        return "–"
+    if callable(form):
+        return form(cell)
+    if isinstance(cell, str | bool):
+        return str(cell)
+    # NumPy scalars are not the built-in types that number_text accepts.
+    value = cell.item() if hasattr(cell, "item") else cell
+    if isinstance(value, int) and form == "":
+        return f"{value:,}"
+    return number_text(value, form) if isinstance(value, int | float) else str(value)

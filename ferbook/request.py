@@ -1,0 +1,145 @@
+"""What the user asked for: a profile and overrides, resolved into each chapter's parameters."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from book.parameters import ChapterParameters
+from ferbook.book import CHAPTERS, Chapter, find_chapter
+from ferbook.errors import ParameterError, nearest_name
+from ferbook.parameters import resolve
+
+LONGEST_NAME = 50
+"""Characters of a run's derived name before the rest of it becomes a digest."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: a profile and overrides, either for all chapters or for one."""
+
+    profile: str = "laptop"
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where two
+    of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
+
+    def of_chapter(self, chapter: Chapter) -> ChapterParameters:
+        """The chapter's parameters, all resolved. Raises ParameterError."""
+        fields = chapter.parameters.model_fields
+        own: dict[str, object] = {}
+        for name, value in self.overrides.items():
+            scope, dot, short = name.rpartition(".")
+            if scope == chapter.name or (not dot and short in fields):
+                own[short] = value
+        return resolve(chapter.name, chapter.parameters, self.profile, own)
+
+    def check(self) -> None:
+        """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
+        of any chapter, and for a value that is not allowed, whichever chapters are to run."""
+        known = {name for chapter in CHAPTERS.values() for name in chapter.parameters.model_fields}
+        for name in self.overrides:
+            scope, dot, short = name.rpartition(".")
+            if dot:
+                find_chapter(scope)
+            elif short not in known:
+                raise ParameterError(
+                    f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` lists them"
+                )
+        for chapter in CHAPTERS.values():
+            self.of_chapter(chapter)
+
+    @property
+    def default_run_name(self) -> str:
+        """The run's name where the user gives none: face set, profile and overrides, ``laptop-epochs-5``.
+
+        Other parameters make another run, so trying a value never touches the runs one has.
+        """
+        words = [str(self.overrides["faces"])] if "faces" in self.overrides else []
+        words.append(self.profile)
+        words += [f"{name}-{value}" for name, value in sorted(self.overrides.items()) if name != "faces"]
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-")
+        if len(name) > LONGEST_NAME:
+            digest = hashlib.sha256(repr(sorted(self.overrides.items())).encode()).hexdigest()
+            name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
+        return name
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error, as YAML says; PyYAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
+    """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over ``name``."""
+    merged: dict[str, object] = {}
+    for source in sources:
+        for name in sorted(source, key=lambda name: "." in name):
+            merged.pop(name, None)  # what is applied last wins, so an overridden name moves to the end
+            merged[name] = source[name]
+    return merged
+
+
+def read_overrides(file: Path) -> dict[str, object]:
+    """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises ParameterError."""
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
+    except OSError as fault:
+        raise ParameterError(f"{file}: cannot be read ({fault.strerror})") from fault
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        # ValueError: not UTF-8, or a date or a number that Python cannot hold.
+        raise ParameterError(f"{file}: not YAML ({' '.join(str(fault).split())})") from fault
+    if not isinstance(content, dict):
+        raise ParameterError(f"{file}: expected a mapping of parameter names to values")
+    overrides: dict[str, object] = {}
+    for name, value in content.items():
+        inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else None
+        for key, item in (inner if inner is not None else {str(name): value}).items():
+            if key in overrides:
+                raise ParameterError(f"{file}: {key} is given twice")
+            overrides[key] = item
+    return overrides
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, object]:
+    """Overrides from ``name=value`` texts. Raises ParameterError where one has no ``=`` or is given twice."""
+    overrides: dict[str, object] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ParameterError(f"-p {text}: expected NAME=VALUE, for example -p epochs=5")
+        if name in overrides:
+            raise ParameterError(f"-p {name} is given twice")
+        overrides[name] = value.strip()
+    return overrides
+
+
+def stored_request(record: Mapping[str, object]) -> Request:
+    """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
+
+    Fields that every chapter has, such as the face set, hold for chapters that the run does not have yet. Fields
+    that models have lost since are left out.
+    """
+    profile, asked = record["request"]["profile"], record["request"]["parameters"]
+    overrides: dict[str, object] = {}
+    for name in ChapterParameters.model_fields:
+        values = [parameters[name] for parameters in asked.values() if name in parameters]
+        if values and all(value == values[0] for value in values):
+            overrides[name] = values[0]
+    for chapter, parameters in asked.items():
+        fields = CHAPTERS[chapter].parameters.model_fields if chapter in CHAPTERS else {}
+        overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
+    return Request(profile, overrides)

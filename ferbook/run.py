@@ -1,0 +1,283 @@
+"""Running chapters: say what is out of date and why, and let Snakemake schedule the rest."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+
+import psutil
+
+from book.parameters import ChapterParameters
+from fer_lib.faces.registry import open_faces, require_source, source_status
+from ferbook import paths
+from ferbook.book import CHAPTERS, Chapter, with_upstream
+from ferbook.environment import child_environment, git_commit
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
+from ferbook.files import is_leftover
+from ferbook.inputs import PACKAGES, chapter_inputs
+from ferbook.owner import OWNER_VARIABLE, end_with_parent, owner
+from ferbook.request import Request, stored_request
+from ferbook.state import ChapterState, differences, states
+from ferbook.store import Run, exclusive, now, open_run, read_json, write_json
+
+WORTHWHILE_THREADS = 4
+"""Threads of a chapter, where there are cores for several chapters of so many: small networks gain little from more."""
+
+_ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
+"""A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
+
+
+def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterParameters]) -> None:
+    """``run.yaml``: the request and, for each finished chapter, what its result was made from."""
+    earlier = run.record() if run.exists() else {}
+    requested = earlier.get("request", {}).get("parameters", {})
+    chapters = {}
+    for result in run.results():
+        # A damaged chapter is about to run again, which a record that cannot be written would prevent.
+        with contextlib.suppress(RunStoreError):
+            chapters[result.chapter] = result.summary()
+    content = {
+        "run": run.name,
+        "request": {
+            "profile": request.profile,
+            "parameters": requested | {name: model.model_dump() for name, model in parameters.items()},
+        },
+        "chapters": chapters,
+    }
+    if all(earlier.get(name) == value for name, value in content.items()):
+        return  # a command that found nothing to do changes nothing, the time of the last change included
+    run.write_record(
+        {
+            **content,
+            "created": earlier.get("created", now()),
+            "changed": now(),
+            "commit": git_commit(),
+            "versions": {name: version(name) for name in PACKAGES} | {"python": sys.version.split()[0]},
+        }
+    )
+
+
+def threads_of_each(cores: int, chapters: int) -> int:
+    """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one chapter, half of few cores for several.
+
+    Two trainings side by side are done some eighth sooner than one after the other on twice the threads (``benchmarks/training.py --parts
+    side_by_side``), and what a chapter does on one thread, such as resampling and drawing, leaves no core idle.
+    """
+    at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
+    return max(1, cores // at_once)
+
+
+def _snakemake(
+    run: Run, chapters: list[Chapter], cores: int, *extra: str, threads: int = 1
+) -> subprocess.Popen:
+    """Snakemake on the run's folder, by its documented command line; ``threads`` for each chapter."""
+    command = [
+        *(sys.executable, "-m", "snakemake"),
+        *("--snakefile", str(paths.SNAKEFILE), "--directory", str(run.folder)),
+        *("--cores", str(cores), "--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
+        *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}", f"threads={threads}"),
+        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
+        *("--profile", "none", "--workflow-profile", "none"),
+        *extra,
+    ]
+    with (run.work / "snakemake.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=child_environment(**{OWNER_VARIABLE: owner()}),
+            preexec_fn=end_with_parent,
+        )
+
+
+def _clear_lock_of_the_dead(run: Run, chapters: list[Chapter]) -> None:
+    """Unlock the folder that a killed Snakemake left locked. We hold the run, so no living one has it."""
+    locks = run.folder / ".snakemake" / "locks"
+    if locks.is_dir() and any(locks.iterdir()):
+        _snakemake(run, chapters, 1, "--unlock").wait()
+
+
+def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterParameters]) -> None:
+    """Tell Snakemake by files what is to be done; our judgement is by content, its own by time."""
+    moment = 1_000_000_000
+    for state in found:
+        write_json(
+            run.inputs_file(state.chapter), chapter_inputs(CHAPTERS[state.chapter], parameters[state.chapter])
+        )
+        os.utime(run.inputs_file(state.chapter), (moment, moment))
+        marker = run.marker(state.chapter)
+        run.progress_file(state.chapter).unlink(missing_ok=True)
+        if state.up_to_date:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+            os.utime(marker, (moment + 1, moment + 1))
+            moment += 2
+        else:
+            marker.unlink(missing_ok=True)
+            run.log_file(state.chapter).unlink(missing_ok=True)
+
+
+def _require_layers(parameters: Mapping[str, ChapterParameters]) -> None:
+    """Refuse a layer that the network of chapter ``training`` will not have before hours go into training it.
+
+    A network's layers have the same names at every size and number of classes.
+    """
+    asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
+    if not asked:
+        return
+    from fer_lib.look.layers import find_layer  # here, since torch takes seconds to import
+    from fer_lib.nets.build import build_network
+
+    taught = parameters["training"]
+    network = build_network(taught.network, 2, taught.size or 96, **taught.network_options)
+    for chapter, layer in asked.items():
+        try:
+            find_layer(network, layer)
+        except ParameterError as fault:
+            raise ParameterError(f"{chapter}.layer: {fault}") from fault
+
+
+def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
+    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
+    before anything executes, and chapters that run side by side do not all make the same set."""
+    models = list(wanted)
+    for source in {model.face_source for model in models}:
+        open_faces(**dict(source), progress=True)
+    for source in {source for model in models for source in model.face_sources[1:]}:
+        if source_status(dict(source)["name"])["found"]:
+            open_faces(**dict(source), progress=True)
+
+
+def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
+    for chapter in chapters:
+        failure = run.result(chapter.name).failed_folder / "failure.json"
+        told = read_json(failure) if failure.exists() else {}
+        if told.get("when", "") >= since:
+            return ChapterError(
+                f"chapter {chapter.name!r} failed in {told['where']}: {told['error']}\n"
+                f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
+                f"  log: {run.log_file(chapter.name)}"
+            )
+    snakemake = f"Snakemake's log: {run.work / 'snakemake.log'}"
+    for chapter in chapters:
+        log = run.log_file(chapter.name)
+        if log.exists() and not run.marker(chapter.name).exists():
+            told = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
+            why = told[-1].removeprefix("ferbook: ") if told else "killed from outside, or the memory ran out"
+            return ChapterError(
+                f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}\n  {snakemake}"
+            )
+    return ChapterError(f"Snakemake ended with an error; {snakemake}")
+
+
+def run_chapters(
+    request: Request | None,
+    names: list[str],
+    run_name: str | None = None,
+    *,
+    cores: int | None = None,
+    update: bool = False,
+    replace: bool = False,
+    wait: bool = False,
+    watch: Callable[[Run, list[ChapterState], subprocess.Popen], None],
+) -> tuple[Run, list[ChapterState]]:
+    """Bring the named chapters, and what they depend on, up to date in a run.
+
+    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is called once Snakemake works, shows progress, and returns when it has ended. Returns the run
+    and the states found before. Raises ParameterError, DataError, RunStoreError before anything executes,
+    ChapterError where a chapter fails.
+    """
+    run = open_run((request or Request()).default_run_name if run_name is None else run_name)
+    if request is None:
+        request = stored_request(run.record()) if run.exists() else Request()
+    request.check()
+    chapters = with_upstream(names)
+    parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
+    if (
+        run.folder.exists()
+        and not run.exists()
+        # A first command that was killed while it wrote run.yaml leaves a part of that.
+        and any(f != run.work and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
+    ):
+        raise RunStoreError(
+            f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
+        )
+    for model in parameters.values():
+        require_source(model.faces)
+    _require_layers(parameters)
+    with exclusive(run, wait):
+        for file in run.folder.iterdir():
+            if is_leftover(file, run.record_file):
+                file.unlink()
+        if replace:
+            _empty(run)
+        elif run.exists() and not update:
+            # Not before the run is ours: while we waited, its holder may have given it other parameters.
+            changed = differences(run.record()["request"]["parameters"], parameters)
+            if changed and run.results():
+                raise RunStoreError(
+                    f"run {run.name!r} exists with other parameters ({'; '.join(changed)}); "
+                    "--update runs again what these change, --replace starts the run anew, --run NAME makes another"
+                )
+        for chapter in chapters:
+            run.result(chapter.name).recover()
+        _write_record(run, request, parameters)
+        found = states(run, chapters, parameters)
+        if all(state.up_to_date for state in found):
+            return run, found
+        _prepare_faces(parameters[state.chapter] for state in found if not state.up_to_date)
+        _mark(run, found, parameters)
+        _clear_lock_of_the_dead(run, chapters)
+        since = now()
+        cores = cores or os.cpu_count() or 1
+        stale = sum(not state.up_to_date for state in found)
+        process = _snakemake(run, chapters, cores, threads=threads_of_each(cores, stale))
+        try:
+            watch(run, found, process)
+            process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+        finally:
+            _write_record(run, request, parameters)
+        if process.returncode:
+            raise _failure(run, chapters, since)
+        # Snakemake's word is not enough: it ends without an error also where it executed nothing.
+        unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
+        if unmade:
+            told = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
+            raise ChapterError(
+                f"Snakemake ended without an error, but not up to date: {told}\n"
+                f"  Snakemake's log: {run.work / 'snakemake.log'}"
+            )
+    return run, found
+
+
+def _empty(run: Run) -> None:
+    """Remove what the run holds, but not the lock that guards it; ``run.yaml`` last, as without it no command
+    would know the rest for a run."""
+    for entry in run.folder.iterdir():
+        if entry not in (run.work, run.record_file):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    run.record_file.unlink(missing_ok=True)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End Snakemake and everything below it, and wait until all are gone."""
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    for member in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(alive)

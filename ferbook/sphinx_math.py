@@ -1,0 +1,119 @@
+"""Sphinx extension: LaTeX becomes MathML in the page itself, so that no script has to be fetched.
+
+Every current browser draws MathML Core. What cannot be converted faithfully is a Sphinx warning
+that names file and line, which ``-W`` turns into a failed build.
+"""
+
+import html
+import re
+from xml.etree import ElementTree
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+from sphinx.util.typing import ExtensionMetadata
+from sphinx.writers.html5 import HTML5Translator
+
+from ferbook.errors import FerError
+
+logger = logging.getLogger(__name__)
+
+_NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", _NAMESPACE)
+
+# The converter numbers the rows of `align` by itself and does not know `aligned`; numbers are
+# Sphinx's affair, and `split` is the same layout without them.
+_SAME_LAYOUT = re.compile(r"\\(begin|end)\{(?:aligned|align\*?)\}")
+_NO_LAYOUT = re.compile(r"\\(?:begin|end)\{equation\*?\}")
+
+
+class MathError(FerError):
+    """An equation holds something that cannot be turned into MathML."""
+
+    exit_code = 2
+
+
+def to_mathml(latex: str, block: bool = False) -> str:
+    """The MathML Core element ``<math>`` of ``latex``, as a displayed equation if ``block``.
+
+    Raises MathError where the LaTeX is malformed, holds an unknown command, or asks for a
+    letter style that browsers do not draw.
+    """
+    text = _SAME_LAYOUT.sub(lambda match: f"\\{match[1]}{{split}}", _NO_LAYOUT.sub("", latex.strip()))
+    if block and "\\\\" in text and "\\begin" not in text:
+        text = f"\\begin{{split}}{text}\\end{{split}}"
+    try:
+        markup = convert(text, display="block" if block else "inline")
+    except Exception as fault:  # the converter's exceptions share no base class
+        reason = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(fault).__name__.removesuffix("Error")).lower()
+        raise MathError(f"cannot turn the equation {latex.strip()!r} into MathML: {reason}") from fault
+    try:
+        root = ElementTree.fromstring(markup)
+    except ElementTree.ParseError as fault:
+        raise MathError(
+            f"cannot turn the equation {latex.strip()!r} into MathML: "
+            "an & stands outside a matrix, cases, split or aligned environment"
+        ) from fault
+    for element in root.iter():
+        _use_core(element, latex)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _use_core(element: ElementTree.Element, latex: str) -> None:
+    """Change what MathML Core lacks into what it has; raise MathError where it has nothing."""
+    text = element.text or ""
+    if text.startswith("\\") and len(text) > 1:
+        raise MathError(
+            f"cannot turn the equation {latex.strip()!r} into MathML: {text} is not a known command; "
+            "write it with \\operatorname{…} or another command"
+        )
+    variant = element.get("mathvariant")
+    if variant is not None and variant != "normal":
+        raise MathError(
+            f"cannot turn the equation {latex.strip()!r} into MathML: browsers do not draw {text!r} "
+            f"in {variant}; use another letter or the Unicode character"
+        )
+    align = element.attrib.pop("columnalign", None)
+    if align:
+        element.set("style", f"text-align: {align}")
+
+
+def _location(node: nodes.Node | None) -> str | None:
+    """Where the equation stands: an inline node carries no line, its paragraph does."""
+    while node is not None:
+        if node.source and node.line:
+            return f"{node.source}:{node.line}"
+        node = node.parent
+    return None
+
+
+def _render(node: nodes.Element, block: bool) -> str:
+    try:
+        return to_mathml(node.astext(), block)
+    except MathError as fault:
+        logger.warning("%s", fault, location=_location(node), type="math")
+        return f"<code>{html.escape(node.astext().strip())}</code>"
+
+
+def visit_math(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(_render(node, block=False))
+    raise nodes.SkipNode
+
+
+def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
+    translator.body.append(translator.starttag(node, "div", CLASS="equation"))
+    translator.body.append(_render(node, block=True))
+    if node["number"]:
+        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
+        translator.add_permalink_ref(node, "Link to this equation")
+        translator.body.append("</span>")
+    translator.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the renderer; ``html_math_renderer = "mathml"`` chooses it."""
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

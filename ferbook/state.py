@@ -1,0 +1,89 @@
+"""Whether a stored result is what its present inputs would give, judged by content and never by time stamps."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from book.parameters import ChapterParameters
+from ferbook.book import CHAPTERS, Chapter
+from ferbook.errors import RunStoreError
+from ferbook.inputs import chapter_inputs, reasons_out_of_date
+from ferbook.request import Request, stored_request
+from ferbook.store import ChapterResult, Run, read_json
+
+
+@dataclass(frozen=True)
+class ChapterState:
+    """Whether a chapter's stored result is what its present inputs would give."""
+
+    chapter: str
+    reasons: tuple[str, ...]
+    seconds: float | None = None
+
+    @property
+    def up_to_date(self) -> bool:
+        """True where nothing speaks against the stored result."""
+        return not self.reasons
+
+
+def states(
+    run: Run, chapters: list[Chapter], parameters: Mapping[str, ChapterParameters]
+) -> list[ChapterState]:
+    """For each chapter, up to date or why not, judged by content and never by time stamps."""
+    found: list[ChapterState] = []
+    for chapter in chapters:
+        result = run.result(chapter.name)
+        reasons = _reasons(run, result, chapter, parameters[chapter.name])
+        stale = {state.chapter for state in found if not state.up_to_date}
+        if result.done() is not None:
+            reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
+        failure = result.failed_folder / "failure.json"
+        if failure.exists():
+            reasons.append(_failure_reason(failure))
+        seconds = None if reasons else result.record()["seconds"]
+        found.append(ChapterState(chapter.name, tuple(reasons), seconds))
+    return found
+
+
+def _failure_reason(failure: Path) -> str:
+    # What a failed attempt left behind is only told; damaged, it must not keep the chapter from running.
+    with suppress(RunStoreError):
+        return f"last attempt failed in {read_json(failure).get('where', 'an unknown place')}"
+    return "last attempt failed"
+
+
+def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: ChapterParameters) -> list[str]:
+    """What speaks against the stored result by itself."""
+    done = result.done()
+    if done is None:
+        begun = result.failed_folder.exists() or result.folder.exists()
+        return ["not finished" if begun else "never ran"]
+    if faults := result.faults():
+        return [f"stored result damaged: {faults[0]}"]
+    current = chapter_inputs(chapter, parameters)
+    upstream = [run.result(name) for name in chapter.upstream]
+    current["upstream"] = {other.chapter: other.checksum() for other in upstream if other.done()}
+    return reasons_out_of_date(done["inputs"], current)
+
+
+def differences(
+    before: Mapping[str, Mapping[str, object]], after: Mapping[str, ChapterParameters]
+) -> list[str]:
+    """``chapter.name old → new`` for each parameter of a chapter in both that differs."""
+    return [
+        f"{chapter}.{name} {before[chapter].get(name, 'absent')} → {value}"
+        for chapter, parameters in after.items()
+        if chapter in before
+        for name, value in parameters.model_dump().items()
+        if before[chapter].get(name) != value
+    ]
+
+
+def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
+    """The state of every chapter in ``run`` against ``request``, or against what the run was asked for."""
+    record = run.record()
+    request = request or stored_request(record)
+    request.check()
+    parameters = {chapter.name: request.of_chapter(chapter) for chapter in CHAPTERS.values()}
+    return states(run, list(CHAPTERS.values()), parameters)

@@ -1,0 +1,322 @@
+"""The run store: ``runs/<name>/`` with one folder per chapter, believed only with its ``DONE.json``."""
+
+import fcntl
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from book.profiles import PROFILES
+from ferbook import paths
+from ferbook.book import CHAPTERS
+from ferbook.errors import RunStoreError
+from ferbook.files import write_atomically
+
+DONE = "DONE.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def now() -> str:
+    """The present moment in UTC, to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` as indented JSON, atomically."""
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object at ``path``. Raises RunStoreError where it cannot be read or is no object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise RunStoreError(f"{path}: not readable as JSON ({fault}); run the chapter again") from fault
+    if not isinstance(content, dict):
+        raise RunStoreError(f"{path}: expected a JSON object; the file is damaged, run the chapter again")
+    return content
+
+
+def _file_checksums(folder: Path) -> dict[str, str]:
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != DONE)
+    return {f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+@dataclass(frozen=True)
+class ChapterResult:
+    """One chapter's folder in a run."""
+
+    chapter: str
+    folder: Path
+
+    @property
+    def notebook(self) -> Path:
+        """The executed notebook."""
+        return self.folder / f"{self.chapter}.ipynb"
+
+    @property
+    def failed_folder(self) -> Path:
+        """Where a failed attempt's partial notebook and log are kept."""
+        return self.folder.with_name(f"{self.chapter}.failed")
+
+    def done(self) -> dict | None:
+        """Content of ``DONE.json``, or None where the chapter is not finished or the file is damaged."""
+        try:
+            done = read_json(self.folder / DONE)
+        except RunStoreError:
+            return None
+        whole = isinstance(done.get("finished"), str) and all(
+            isinstance(done.get(part), dict) for part in ("inputs", "files")
+        )
+        return done if whole else None
+
+    def faults(self) -> list[str]:
+        """Which files differ from what ``DONE.json`` vouches for; empty if none does."""
+        done = self.done()
+        if done is None:
+            return [f"{self.chapter}: not finished (no readable {DONE})"]
+        present = _file_checksums(self.folder)
+        faults = [f"{self.chapter}/{f}: missing" for f in done["files"] if f not in present]
+        faults += [
+            f"{self.chapter}/{f}: differs from its checksum in {DONE}"
+            for f, checksum in done["files"].items()
+            if f in present and present[f] != checksum
+        ]
+        return faults + [f"{self.chapter}/{f}: not in {DONE}" for f in present if f not in done["files"]]
+
+    def checksum(self) -> str:
+        """SHA-256 (hex) over the checksums of the finished chapter's files."""
+        files = read_json(self.folder / DONE)["files"]
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+    def metrics(self) -> dict[str, dict]:
+        """Content of ``metrics.json``: metric name -> value, interval, unit, tolerance.
+
+        Raises RunStoreError where the file is damaged.
+        """
+        metrics = read_json(self.folder / "metrics.json")
+        for name, metric in metrics.items():
+            parts = (
+                [metric.get(part) for part in ("value", "low", "high")] if isinstance(metric, dict) else []
+            )
+            # Python reads NaN and Infinity as JSON, and would print them where others must read them.
+            finite = [
+                isinstance(part, int | float) and math.isfinite(part) for part in parts if part is not None
+            ]
+            if not all(finite) or not parts or parts[0] is None:
+                raise RunStoreError(
+                    f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the chapter again"
+                )
+        return metrics
+
+    def figure_data(self, name: str) -> pd.DataFrame:
+        """The numbers that the chapter's figure ``name`` shows, as it stored them beside it.
+
+        Raises RunStoreError where the chapter has no such figure or the file is damaged.
+        """
+        file = self.folder / "figures" / f"{name}.csv"
+        try:
+            return pd.read_csv(file)
+        except (OSError, ValueError) as fault:
+            raise RunStoreError(
+                f"{file}: not readable as a table ({fault}); run {self.chapter} again"
+            ) from fault
+
+    def record(self) -> dict:
+        """Content of ``record.json``: what the chapter noted of its data, device, time and figures."""
+        return read_json(self.folder / "record.json")
+
+    def summary(self) -> dict:
+        """How the finished chapter was made: parameters, packages, data, device, time, commit.
+
+        Raises RunStoreError where the chapter is not finished or damaged.
+        """
+        done = self.done()
+        if done is None:
+            raise RunStoreError(f"{self.folder}: not finished; run the chapter")
+        return {
+            "finished": done["finished"],
+            **{name: value for name, value in self.record().items() if name != "figures"},
+            "parameters": done["inputs"].get("parameters", {}),
+            "packages": done["inputs"].get("packages", {}),
+        }
+
+    def commit(self, staged: Path, inputs: dict) -> None:
+        """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
+        done = {
+            "chapter": self.chapter,
+            "finished": now(),
+            "inputs": inputs,
+            "files": _file_checksums(staged),
+        }
+        write_json(staged / DONE, done)
+        self.recover()
+        if self.folder.exists():
+            self.folder.rename(self._aside)
+        staged.rename(self.folder)
+        shutil.rmtree(self._aside, ignore_errors=True)
+        shutil.rmtree(self.failed_folder, ignore_errors=True)
+
+    @property
+    def _aside(self) -> Path:
+        return self.folder.with_name(f".{self.chapter}.replaced")
+
+    def recover(self) -> None:
+        """Put the earlier result back where a kill struck between the two moves of ``commit``."""
+        if self._aside.exists():
+            if self.folder.exists():
+                shutil.rmtree(self._aside)
+            else:
+                self._aside.rename(self.folder)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder."""
+
+    name: str
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """Locks, logs, staging: what may be deleted once nothing runs."""
+        return self.folder / ".work"
+
+    @property
+    def record_file(self) -> Path:
+        """``run.yaml``."""
+        return self.folder / "run.yaml"
+
+    def exists(self) -> bool:
+        """Whether the run has been started before."""
+        return self.record_file.is_file()
+
+    def record(self) -> dict:
+        """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
+        try:
+            content = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
+        except FileNotFoundError as fault:
+            raise RunStoreError(
+                f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` makes it"
+            ) from fault
+        except (OSError, ValueError, yaml.YAMLError) as fault:
+            # ValueError: not UTF-8, or a date or a number that Python cannot hold.
+            raise RunStoreError(
+                f"{self.record_file}: not readable ({' '.join(str(fault).split())}); {self._mend}"
+            ) from fault
+        request = content.get("request") if isinstance(content, dict) else None
+        if (
+            not isinstance(request, dict)
+            or request.get("profile") not in PROFILES
+            or not isinstance(request.get("parameters"), dict)
+            # Every chapter takes faces, in every edition of the library.
+            or not all(isinstance(p, dict) and "faces" in p for p in request["parameters"].values())
+            or not isinstance(content.get("changed"), str)
+        ):
+            raise RunStoreError(f"{self.record_file}: not the record of a run; {self._mend}")
+        return content
+
+    @property
+    def _mend(self) -> str:
+        return f"`ferbook run --run {self.name} --replace` starts the run anew, or remove the folder {self.folder}"
+
+    def write_record(self, content: dict) -> None:
+        """Write ``run.yaml`` atomically."""
+        write_atomically(
+            self.record_file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+        )
+
+    def result(self, chapter: str) -> ChapterResult:
+        """The folder of one chapter."""
+        return ChapterResult(chapter, self.folder / chapter)
+
+    def results(self) -> list[ChapterResult]:
+        """The finished chapters, in the book's order."""
+        return [result for name in CHAPTERS if (result := self.result(name)).done() is not None]
+
+    def inputs_file(self, chapter: str) -> Path:
+        """The chapter's present inputs, as the job that executes it reads them."""
+        return self.work / "inputs" / f"{chapter}.json"
+
+    def marker(self, chapter: str) -> Path:
+        """The file that tells Snakemake that the chapter is up to date; ``DONE.json`` stays the truth."""
+        return self.work / "finished" / chapter
+
+    def progress_file(self, chapter: str) -> Path:
+        """How far the chapter's execution has come."""
+        return self.work / "progress" / f"{chapter}.json"
+
+    def log_file(self, chapter: str) -> Path:
+        """What the chapter's execution printed."""
+        return self.work / "logs" / f"{chapter}.log"
+
+
+def open_run(name: str) -> Run:
+    """The run called ``name``, whether or not it exists.
+
+    Raises RunStoreError for a name that is not a plain folder name.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise RunStoreError(
+            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or digit, "
+            "at most 80, no '..' and no '/'"
+        )
+    return Run(name, paths.runs_dir() / name)
+
+
+def all_runs() -> list[Run]:
+    """Every run of the store, by name."""
+    folder = paths.runs_dir()
+    if not folder.is_dir():
+        return []
+    runs = [Run(f.name, f) for f in sorted(folder.iterdir()) if f.is_dir() and _NAME.fullmatch(f.name)]
+    return [run for run in runs if run.exists()]
+
+
+def _holder(file: Path) -> str:
+    try:
+        owner = json.loads(file.read_text())
+        return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+@contextmanager
+def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
+    """Hold the run for this process. The lock ends with the process, however it ends.
+
+    Raises RunStoreError naming the holder where another living process has it and ``wait`` is false.
+    """
+    run.work.mkdir(parents=True, exist_ok=True)
+    file = run.work / "lock"
+    with file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as fault:
+            raise RunStoreError(
+                f"run {run.name!r} is in use by {_holder(file)}; wait for it, pass --wait, or choose another --run NAME"
+            ) from fault
+        lock.seek(0)
+        lock.truncate()
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)
+        lock.flush()
+        yield
+
+
+def latest_run() -> Run:
+    """The run that changed last. Raises RunStoreError where there is none."""
+    found = all_runs()
+    if not found:
+        raise RunStoreError("there is no run yet; `ferbook run` makes one")
+    return max(found, key=lambda run: run.record().get("changed", ""))

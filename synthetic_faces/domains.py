@@ -1,0 +1,204 @@
+"""The four synthetic domains: what each stands in for, who is in it, what they show and how it is taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fer_lib.faces.faceset import EMOTIONS
+from ferbook.errors import ParameterError
+from synthetic_faces.crowd import Crowd
+from synthetic_faces.expressions import Spread
+from synthetic_faces.people import Looks
+from synthetic_faces.studio import Studio
+
+SUBJECTS_AT_LEAST = 3
+"""One for each split."""
+
+SEQUENCES_AT_LEAST = 5
+"""Of every emotion, where there are as many people as that."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of synthetic set.
+
+    ``stands_in_for``: the real set it is like. ``subjects`` and ``size`` (pixels): what is made unless others are asked for;
+    ``counts``: sequences of each emotion with that many subjects, in proportion with others (``sequence_counts``).
+    ``first_person``: the number of the first person, so that two domains share nobody.
+
+    ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the protocols of CK+ take
+    them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the head's movement within a
+    sequence, in radians (rotation) and in tenths of a metre (shift).
+
+    ``looks``, ``studio`` and ``spread``: how far the people, the pictures and the expressions differ. ``mislabelled``: share of pictures
+    whose label is wrong; ``crowd``: labels are votes of a crowd; ``true_emotion`` in the table is then what was shown.
+    """
+
+    name: str
+    title: str
+    stands_in_for: str
+    subjects: int
+    size: int
+    counts: Mapping[str, int]
+    first_person: int
+    course: Literal["still", "rise", "clip"] = "still"
+    motion: float = 0.0
+    looks: Looks = field(default_factory=Looks)
+    studio: Studio = field(default_factory=Studio)
+    spread: Spread = field(default_factory=Spread)
+    mislabelled: float = 0.0
+    crowd: Crowd | None = None
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What is shown, in the order of ``counts``."""
+        return tuple(self.counts)
+
+
+LAB = Domain(
+    name="lab",
+    title="posed expressions from neutral to apex, frontal, in even light",
+    stands_in_for="ckplus",
+    subjects=118,
+    size=96,
+    # The 327 labelled sequences of CK+.
+    counts={
+        "anger": 45,
+        "contempt": 18,
+        "disgust": 59,
+        "fear": 25,
+        "happiness": 69,
+        "sadness": 28,
+        "surprise": 83,
+    },
+    first_person=0,
+    course="rise",
+    motion=0.015,
+    looks=Looks(
+        age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
+    ),
+    studio=Studio(pose=0.2, light=0.1, blur=(0.0, 0.3), noise=(0.005, 0.01), window=0.072),
+    spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.06),
+)
+
+WILD = Domain(
+    name="wild",
+    title="single pictures with pose, light, blur, occlusion, weak expressions and wrong labels",
+    stands_in_for="fer2013",
+    subjects=2000,
+    size=48,
+    # The class shares of FER2013's 35,887 pictures, of 8,000.
+    counts={
+        "neutral": 1382,
+        "anger": 1104,
+        "disgust": 122,
+        "fear": 1141,
+        "happiness": 2004,
+        "sadness": 1355,
+        "surprise": 892,
+    },
+    first_person=1_000_000,
+    # People, crop, light and expressions of FER2013 as far as they could be had: benchmarks/real_gap.py.
+    looks=Looks(
+        age=(2 / 3, 1.0),
+        features=0.26,
+        lines=1.2,
+        beard=0.2,
+        moustache=0.1,
+        long_hair=0.75,
+        bangs=0.08,
+        glasses=0.08,
+        dark_glasses=0.1,
+        folds=0.5,
+    ),
+    studio=Studio(
+        pose=1.4,
+        light=1.2,
+        blur=(0.0, 0.1),
+        noise=(0.0, 0.008),
+        window=0.084,
+        centre=0.33,
+        follow=0.8,
+        crop=0.035,
+        zoom=0.06,
+        tilt=0.08,
+        scenery=0.6,
+        occluders=0.04,
+        captions=0.03,
+        exposure=0.4,
+        contrast=0.15,
+        levels=1.0,
+        quality=(90.0, 100.0),
+    ),
+    spread=Spread(intensity=(0.75, 1.0), jitter=0.12, extra=0.08, one_sided=0.02, natural=True),
+    mislabelled=0.06,
+)
+
+GAME = Domain(
+    name="game",
+    title="players before a webcam, labelled by the votes of a crowd",
+    stands_in_for="novaemotions",
+    subjects=40,
+    size=64,
+    # Each of 40 players is asked for each expression ten times.
+    counts=dict.fromkeys(EMOTIONS, 400),
+    first_person=2_000_000,
+    looks=Looks(age=(0.67, 0.8), features=0.14, glasses=0.2),
+    studio=Studio(
+        pose=0.7,
+        light=0.6,
+        blur=(0.0, 0.5),
+        noise=(0.006, 0.015),
+        window=0.088,
+        crop=0.05,
+        zoom=0.05,
+        tilt=0.03,
+        scenery=0.7,
+        exposure=0.25,
+        contrast=0.1,
+        enlargement=(1.0, 1.3),
+        quality=(50.0, 90.0),
+    ),
+    spread=Spread(intensity=(0.4, 1.0), jitter=0.12, extra=0.06, one_sided=0.02),
+    crowd=Crowd(),
+)
+
+MICRO = Domain(
+    name="micro",
+    title="clips of micro-expressions: less than half a second at 200 frames per second",
+    stands_in_for="casme2",
+    subjects=26,
+    size=96,
+    # The five classes of CASME II.
+    counts={"disgust": 63, "happiness": 32, "surprise": 25, "repression": 27, "other": 99},
+    first_person=3_000_000,
+    course="clip",
+    motion=0.004,
+    looks=Looks(age=(0.67, 0.75), glasses=0.3),
+    studio=Studio(pose=0.4, light=0.4, blur=(0.0, 0.2), noise=(0.006, 0.012)),
+    spread=Spread(intensity=(0.1, 0.35), jitter=0.15, drop=0.2, extra=0.03, one_sided=0.08),
+)
+
+DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME, MICRO)}
+"""The synthetic domains by name."""
+
+
+def domain_named(name: str) -> Domain:
+    """The domain ``name``; raises ParameterError where there is none."""
+    if name not in DOMAINS:
+        raise ParameterError(f"no synthetic domain {name!r}; the domains are {', '.join(DOMAINS)}")
+    return DOMAINS[name]
+
+
+def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:
+    """Sequences of each emotion with ``subjects`` people: the domain's ``counts`` at its own number of people.
+
+    With others in proportion, rounded to the nearest, but of every emotion at least ``SEQUENCES_AT_LEAST``, or one by each of
+    fewer people.
+    """
+    least = min(SEQUENCES_AT_LEAST, subjects)
+    # Halves are rounded up, in whole numbers.
+    return {
+        emotion: max(least, (2 * count * subjects + domain.subjects) // (2 * domain.subjects))
+        for emotion, count in domain.counts.items()
+    }

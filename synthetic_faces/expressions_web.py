@@ -1,0 +1,83 @@
+"""How people show emotions in pictures on the web: FER2013 was gathered there by searching for words of feeling.
+
+Such pictures are acted for effect or caught in the open: smiles with teeth, shouts and screams with the mouth wide open, gritted
+teeth, crying, lowered eyes. The laboratory's prototypes of ``expressions.VARIANTS`` are a part of them. Shares and
+intensities are choices of this generator, made by looking at FER2013's training pictures.
+"""
+
+from synthetic_faces.variants import Variant, unit_table
+
+NATURAL: dict[str, tuple[Variant, ...]] = {
+    "neutral": (Variant(1.0, {}),),
+    "anger": (
+        # Shouting.
+        Variant(
+            0.24,
+            unit_table("4 .8 1, 7 .7 .7, 5 .5 .6, 9 .4 .5, 10 .6 .6, 16 .5 .6, 25 1 .9, 27 .7 .8, 26 .3 .8"),
+        ),
+        # Teeth gritted.
+        Variant(0.24, unit_table("4 .9 1, 7 .8 .8, 9 .4 .5, 10 .8 .7, 20 .7 .7, 25 1 .9, 16 .8 .8, 5 .3 .5")),
+        Variant(0.22, unit_table("4 .95 1, 7 .75 .8, 23 .92 .85, 17 .6 .5, 5 .45 .5")),
+        Variant(0.16, unit_table("4 .95 1, 7 .75 .85, 24 .92 .85, 17 .6 .6, 15 .2 .4")),
+        # A frown alone.
+        Variant(0.14, unit_table("4 .97 1, 5 .4 .5, 7 .5 .6, 25 .3 .3")),
+    ),
+    "disgust": (
+        Variant(
+            0.35,
+            unit_table("9 .97 .95, 4 .4 .4, 7 .6 .6, 17 .7 .6, 15 .3 .5, 23 .2 .4, 10 .25 .4, 43 .15 .5"),
+        ),
+        Variant(0.30, unit_table("10 .97 1, 9 .6 .6, 17 .4 .5, 15 .5 .6, 6 .3 .4, 7 .4 .5, 25 .3 .4")),
+        # The whole face drawn together, the mouth open.
+        Variant(
+            0.35,
+            unit_table(
+                "9 .97 1, 10 .8 .8, 6 .7 .6, 7 .7 .9, 25 .9 .7, 26 .6 .5, 16 .4 .5, 43 .3 .6, 4 .3 .4"
+            ),
+        ),
+    ),
+    "fear": (
+        # Screaming.
+        Variant(0.30, unit_table("1 .97 1, 2 .8 .8, 4 .6 .5, 5 .95 1, 20 .6 .7, 25 1 .8, 27 .9 .8")),
+        Variant(0.25, unit_table("1 .97 1, 2 .6 .65, 4 .85 .65, 5 .85 .9, 20 .9 .95, 25 .85 .7, 26 .3 .4")),
+        Variant(0.20, unit_table("1 .95 1, 4 .7 .6, 2 .6 .6, 5 .9 .9, 24 .4 .4, 17 .3 .3")),
+        Variant(0.15, unit_table("1 .9 .9, 2 .85 .8, 5 .95 1, 25 .9 .6, 26 .9 .7, 4 .3 .5")),
+        # Wincing.
+        Variant(0.10, unit_table("4 .9 .8, 7 .6 .8, 6 .4 .5, 20 .9 .9, 25 .9 .8, 1 .5 .7")),
+    ),
+    "happiness": (
+        Variant(0.50, unit_table("6 .85 .8, 12 .99 .9, 25 1 .85, 26 .1 .3, 10 .1 .3")),
+        # Laughing.
+        Variant(0.20, unit_table("6 .95 .95, 12 .99 1, 25 1 .9, 26 .6 .7, 27 .35 .7, 7 .4 .5")),
+        Variant(0.13, unit_table("6 .6 .7, 12 .98 .8, 14 .15 .3")),
+        Variant(0.09, unit_table("12 .98 .8, 25 .9 .7, 2 .2 .4, 1 .2 .3")),
+        # Held back: dimples in the place of raised corners.
+        Variant(0.08, unit_table("6 .9 .7, 14 .9 .7, 24 .25 .35, 7 .4 .5")),
+    ),
+    "sadness": (
+        Variant(0.34, unit_table("1 .95 1, 4 .75 .6, 15 .92 .95, 17 .65 .5, 43 .2 .4")),
+        # The lids low, the mouth nearly at rest.
+        Variant(0.22, unit_table("1 .9 .9, 4 .6 .5, 43 .4 .5, 15 .4 .5, 7 .2 .3, 14 .25 .3")),
+        Variant(0.16, unit_table("6 .6 .5, 15 .97 1, 17 .8 .7, 4 .5 .5, 1 .4 .6")),
+        # Crying.
+        Variant(
+            0.20,
+            unit_table(
+                "1 .8 .9, 4 .85 .8, 6 .6 .6, 7 .6 .7, 20 .8 .7, 25 .95 .7, 26 .5 .5, 15 .6 .7, 10 .4 .4, 43 .4 .7"
+            ),
+        ),
+        Variant(0.08, unit_table("4 .7 .6, 15 .95 1, 17 .9 .7, 14 .2 .35")),
+    ),
+    "surprise": (
+        Variant(0.42, unit_table("1 .97 1, 2 .97 1, 5 .85 .9, 27 .95 .85, 25 1 .7")),
+        Variant(0.23, unit_table("1 .97 1, 2 .97 1, 5 .8 .8, 26 .97 .9, 25 1 .5")),
+        # Delighted.
+        Variant(0.11, unit_table("1 .95 .95, 2 .95 1, 5 .8 .8, 12 .6 .5, 26 .8 .7, 25 .9 .6")),
+        # An O of the lips.
+        Variant(0.10, unit_table("1 .95 .95, 2 .95 1, 5 .8 .8, 18 .5 .7, 22 .6 .7, 25 .6 .5, 26 .3 .5")),
+        Variant(0.08, unit_table("5 .97 1, 26 .9 .9, 25 1 .6, 1 .3 .5")),
+        # The mouth stays shut.
+        Variant(0.06, unit_table("1 .95 1, 2 .95 1, 5 .9 .9")),
+    ),
+}
+"""Variants of FER2013's seven classes, in the form of ``expressions.VARIANTS``."""

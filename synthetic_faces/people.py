@@ -1,0 +1,299 @@
+"""Who is in the pictures: the head and the looks of one synthetic person."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ferbook.errors import ParameterError
+from synthetic_faces.assets import EYE, REGIONS, SKIN, TEETH, Assets, vertex_normals
+from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
+
+# First word of every seed: streams of people, pictures and splits never meet.
+PERSON_STREAM = 1
+# Vertices of the base mesh: the lower teeth come first.
+UPPER_TEETH_FROM = 15060
+
+# Changes that make a resting face look angry, sad or smiling, and what is left of them.
+_EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
+_EXPRESSIVE_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How far the people of a set differ.
+
+    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``features``: standard
+    deviation of the 129 changes of face parts (0.22 is already hard for a small network); ``texture`` scales the
+    pattern of the skin and ``lines`` what age leaves in it (1: natural).
+
+    Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a sixth of
+    it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of which
+    ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the nose to the mouth's
+    corners that are there at rest, at any age.
+
+    Raises ParameterError for a value out of range.
+    """
+
+    age: tuple[float, float] = (0.67, 0.95)
+    features: float = 0.2
+    texture: float = 1.0
+    lines: float = 1.0
+    beard: float = 0.12
+    moustache: float = 0.08
+    stubble: float = 0.5
+    long_hair: float = 0.5
+    bangs: float = 0.15
+    makeup: float = 0.3
+    glasses: float = 0.0
+    dark_glasses: float = 0.0
+    folds: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.age
+        if not 2 / 3 <= low <= high <= 1:
+            raise ParameterError(f"age is {self.age}; it must be a pair 2/3 <= low <= high <= 1")
+        for field in fields(self)[1:]:
+            most = {"features": 0.5, "texture": 3, "lines": 3}.get(field.name, 1)
+            if not 0 <= getattr(self, field.name) <= most:
+                raise ParameterError(
+                    f"{field.name} is {getattr(self, field.name)}; it must lie between 0 and {most}"
+                )
+
+
+@dataclass(frozen=True)
+class Glasses:
+    """Two lenses in a frame before the eyes; lengths in metres.
+
+    ``middle``: between the lenses; ``apart``: from there to a lens's centre; ``squareness``: exponent of the lens's outline (2:
+    an ellipse); ``rim``: width of the frame, ``frame`` its reflectance; ``tint``: share of light that the lenses
+    keep; ``glare``: light of a window mirrored in them.
+    """
+
+    middle: tuple[float, float, float]
+    apart: float
+    half_width: float
+    half_height: float
+    squareness: float
+    rim: float
+    frame: float
+    tint: float
+    glare: float
+
+
+@dataclass(frozen=True)
+class Person:
+    """One synthetic adult: the neutral head ``vertices`` (N, 3) in metres, and how it is painted.
+
+    ``grown`` (N, 3), metres: how far inside scalp, beard and moustache a vertex lies, negative elsewhere;
+    ``vertices`` stand off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for most.
+
+    Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's reflectance),
+    ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes), ``eye_shadow``, ``creases``
+    (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0, 1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``,
+    ``brow_arch``, ``brow_thickness``; ``neckline``: where clothes begin in the template.
+    ``hair_density`` is the share of scalp covered; ``droop`` is how far the upper lids hang, in [0, 1];
+    ``texture`` seeds the pattern of skin and hair and ``grain`` scales it: at 0 the paint has no pattern, and
+    is symmetric.
+    """
+
+    vertices: np.ndarray
+    gender: float
+    age: float
+    skin: float
+    lips: float
+    stubble: float
+    beard: float
+    moustache: float
+    freckles: float
+    bags: float
+    creases: float
+    hair: float
+    grown: np.ndarray
+    hair_density: float
+    brow: float
+    brow_height: float
+    brow_arch: float
+    brow_thickness: float
+    iris: float
+    lash: float
+    eye_shadow: float
+    droop: float
+    clothes: float
+    neckline: float
+    texture: int
+    grain: float
+    long_hair: LongHair | None
+    glasses: Glasses | None
+    folds: float
+
+
+def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
+    """The person number ``subject`` of ``seed``, of a set whose people look like ``looks``.
+
+    The same whatever else is generated.
+    """
+    looks = looks or Looks()
+    rng = np.random.default_rng((PERSON_STREAM, seed, subject))
+    # Rather male or rather female, seldom half way.
+    gender = float(rng.beta(0.5, 0.5))
+    age = float(rng.uniform(*looks.age))
+    ancestry = rng.dirichlet((0.6, 0.6, 0.6))
+    vertices = assets.identity(
+        gender=gender,
+        age=age,
+        height=float(rng.uniform(0.3, 0.7)),
+        proportions=float(rng.uniform(0.3, 1)),
+        ancestry=tuple(ancestry.tolist()),
+        local=_draw_local(assets.local_names.tolist(), looks.features, rng),
+    )
+
+    old, male = (age - 2 / 3) * 3, gender < 0.5
+    skin = float(np.clip(ancestry @ (0.26, 0.54, 0.6) + 0.08 * rng.standard_normal(), 0.12, 0.76))
+    hair = float(np.clip(ancestry @ (0.04, 0.04, 0.18) + rng.exponential(0.04), 0.03, 0.6))
+    if rng.random() < 0.6 * old**2:
+        hair += (0.55 - hair) * rng.uniform(0.2, 1)
+    bald = male and rng.random() < 0.05 + 0.2 * old
+    flowing = not bald and rng.random() < looks.long_hair * (1 / 6 if male else 1)
+    fringe = not bald and rng.random() < looks.bangs
+    hairline = rng.normal(0.003 if male else -0.002, 0.005)
+    if fringe and not flowing:
+        hairline = rng.uniform(-0.030, -0.018)
+    bearded, lipped = male and rng.random() < looks.beard, male and rng.random() < looks.moustache
+    made_up = not male and rng.random() < looks.makeup
+
+    template = assets.template
+    grown = np.stack(
+        [scalp_field(template, float(hairline)), beard_field(template), moustache_field(template)], axis=1
+    )
+    volume = 0.001 if bald else 0.002 + min(rng.exponential(0.009), 0.035)
+    beard = (0.5 + 0.5 * rng.random()) if bearded else 0.0
+    thick = rng.uniform(0.001, 0.007) if bearded else 0.0
+    ears = assets.regions[:, REGIONS.index("ears")]
+    off = volume * np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - ears) + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
+    vertices += (off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
+    vertices += _tooth_shift(assets)
+
+    middle, half_head, top = measure_head(vertices, assets)
+    return Person(
+        vertices=vertices,
+        gender=gender,
+        age=age,
+        skin=skin,
+        lips=float(rng.uniform(0.35, 0.65) if made_up else rng.uniform(0.6, 0.88)),
+        stubble=float(rng.uniform(0.1, 0.6)) if male and rng.random() < looks.stubble else 0.0,
+        beard=float(beard),
+        moustache=float(max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0)),
+        freckles=float(rng.uniform(0.2, 0.8)) if rng.random() < 0.15 else 0.0,
+        bags=float(np.clip(looks.lines * rng.random() * (0.3 + 0.7 * old), 0, 1)),
+        creases=float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)),
+        hair=hair,
+        grown=grown,
+        hair_density=float(rng.uniform(0.0, 0.4)) if bald else 1.0,
+        brow=float(min(1.0 * hair + 0.02, rng.uniform(0.35, 0.75) * skin)),
+        brow_height=float(rng.normal(-0.0030 if male else -0.0015, 0.0018)),
+        brow_arch=float(rng.uniform(0.002, 0.008)),
+        brow_thickness=float(rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0)),
+        iris=float(rng.uniform(0.03, 0.16)),
+        lash=float(rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45)))),
+        eye_shadow=float(rng.uniform(0.1, 0.8)) if made_up else 0.0,
+        droop=float(rng.uniform(0, 0.05)),
+        clothes=float(rng.uniform(0.03, 0.7)),
+        neckline=float(rng.uniform(0.555, 0.60)),
+        texture=int(rng.integers(2**31)),
+        grain=looks.texture,
+        long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
+        glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
+        # Drawn last: where there are none, everything else is as it was.
+        folds=float(looks.folds * rng.random()),
+    )
+
+
+def _tooth_shift(assets: Assets) -> np.ndarray:
+    """float32 (N, 3): what turns the mesh's plain strips of teeth into teeth that a smile shows.
+
+    The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened. The lower
+    ones do not follow the lower lip as far as it goes: they are shortened.
+    """
+    teeth = np.zeros(len(assets.template), bool)
+    teeth[assets.triangles[assets.groups == TEETH]] = True
+    upper = teeth & (assets.vertex_ids >= UPPER_TEETH_FROM)
+    lower = teeth & (assets.vertex_ids < UPPER_TEETH_FROM)
+    shift = np.zeros_like(assets.template)
+    height = assets.template[:, 2]
+    # Share of the way to the biting edge.
+    down = np.clip((0.6794 - height) / 0.0194, 0, 1)
+    shift[upper, 2] = -0.0045 * down[upper]
+    shift[upper, 1] = -0.0015 * down[upper]
+    up = np.clip((height - 0.642) / 0.0173, 0, 1)
+    shift[lower, 2] = -0.006 * up[lower]
+    shift[lower, 1] = 0.002
+    return shift
+
+
+def measure_head(vertices: np.ndarray, assets: Assets) -> tuple[np.ndarray, float, float]:
+    """Middle of a head at the height of its eyes, half of its width there, and the height of its crown."""
+    skin = np.zeros(len(vertices), bool)
+    skin[assets.triangles[assets.groups == SKIN]] = True
+    skull = skin & (assets.regions[:, REGIONS.index("ears")] < 0.3) & (assets.template[:, 2] > 0.72)
+    eyes = vertices[np.unique(assets.triangles[assets.groups == EYE])].mean(axis=0, dtype=np.float64)
+    low, high = vertices[skull].min(axis=0), vertices[skull].max(axis=0)
+    middle = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), eyes[2]], dtype=np.float64)
+    return middle, float(0.5 * (high[0] - low[0])), float(high[2])
+
+
+def _draw_long_hair(
+    middle: np.ndarray, half_head: float, top: float, fringe: bool, rng: np.random.Generator
+) -> LongHair:
+    points, normals = fall(
+        middle,
+        half_head,
+        top,
+        volume=float(rng.uniform(0.004, 0.022)),
+        length=float(rng.uniform(0.06, 0.26)),
+        flare=float(rng.uniform(-0.05, 0.35)),
+        waves=(float(rng.uniform(0, 0.005)), float(rng.integers(5, 14)), float(rng.uniform(0, 3))),
+    )
+    if fringe:
+        high, slant, roundness = rng.uniform(0.30, 0.45), rng.uniform(-0.15, 0.15), rng.uniform(6, 14)
+    else:
+        high, slant, roundness = rng.uniform(0.7, 1.0), rng.uniform(-0.35, 0.35), rng.uniform(2, 4)
+    opening = (rng.uniform(0.74, 1.04), high, slant, rng.uniform(-0.08, 0.12))
+    return LongHair(points, normals, tuple(map(float, opening)), float(roundness))
+
+
+def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.random.Generator) -> Glasses:
+    eyes = vertices[np.unique(assets.triangles[assets.groups == EYE])]
+    middle = eyes.mean(axis=0, dtype=np.float64)
+    apart = float(np.abs(eyes[:, 0] - middle[0]).mean(dtype=np.float64))
+    dark = rng.random() < looks.dark_glasses
+    half_width = float(rng.uniform(0.021, 0.028))
+    thin = rng.random() < 0.4
+    return Glasses(
+        middle=(
+            float(middle[0]),
+            float(eyes[:, 1].min()) - 0.010,
+            float(middle[2]) - float(rng.uniform(0, 0.005)),
+        ),
+        apart=max(apart, half_width + 0.006),
+        half_width=half_width,
+        half_height=half_width * float(rng.uniform(0.6, 1.0)),
+        squareness=float(rng.uniform(2, 5)),
+        rim=float(rng.uniform(0.0008, 0.0014) if thin else rng.uniform(0.0015, 0.0035)),
+        frame=float(rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02),
+        tint=float(rng.uniform(0.75, 0.97)) if dark else float(rng.uniform(0, 0.15)),
+        glare=float(max(rng.normal(0.1, 0.3), 0.0)),
+    )
+
+
+def _draw_local(names: list[str], features: float, rng: np.random.Generator) -> np.ndarray:
+    """Values in [-1, 1] of the changes of face parts; the two halves of a face differ a little."""
+    shared: dict[str, float] = {}
+    values = np.zeros(len(names))
+    for i, name in enumerate(names):
+        part = name[2:] if name[:2] in ("l-", "r-") else name
+        spread = features * (_EXPRESSIVE_SHARE if part.startswith(_EXPRESSIVE) else 1)
+        if part not in shared:
+            shared[part] = spread * rng.standard_normal()
+        own = 0.25 * spread * rng.standard_normal() if part != name else 0.0
+        values[i] = shared[part] + own
+    return np.clip(values, -1, 1)

@@ -1,0 +1,194 @@
+"""What can stand before the skin: long hair, glasses, hands and bars, single strands of hair."""
+
+import warp as wp
+
+from synthetic_faces.scene import Scene, step_between
+
+# A ray that meets nothing ends here, in metres.
+FAR = 3.0
+NOTHING, FRAME, LENS = 0, 1, 2
+
+
+@wp.func
+def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Scene):
+    """Whether long hair leaves the point ``p`` of its mesh open, so that the face is seen."""
+    x = (p[0] - s.middle[0]) / s.half_head
+    z = (p[2] - s.middle[2]) / s.half_head
+    if p[1] > s.middle[1] + 0.3 * s.half_head:
+        return False
+    # Locks end here and there, not along a line: noise that runs down the hair.
+    lock = wp.vec3(coordinates[0] * 12.0, coordinates[1] * 12.0, coordinates[2] * 3.0)
+    ragged = wp.noise(wp.rand_init(s.texture, 9), lock) + 0.6 * wp.noise(
+        wp.rand_init(s.texture, 10), lock * 3.0
+    )
+    ragged *= s.grain
+    top = s.opening[1] + s.opening[2] * x + 0.08 * ragged
+    if z > top:
+        return False
+    width = s.opening[0] + s.opening[3] * wp.min(z, 0.0) + 0.08 * ragged
+    if z > 0.0:
+        width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.opening_roundness), 0.0))
+    return wp.abs(x) < width
+
+
+@wp.func
+def long_hair_hit(
+    hair: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=wp.int32),
+    origin: wp.vec3,
+    direction: wp.vec3,
+    limit: float,
+    s: Scene,
+):
+    """Distance to the first hair on a ray, or a negative number; its triangle and place there; its coordinates."""
+    start = origin
+    gone = wp.float32(0.0)
+    distance = wp.float32(-1.0)
+    face = wp.int32(0)
+    across = wp.float32(0.0)
+    down = wp.float32(0.0)
+    material = wp.vec3(0.0, 0.0, 0.0)
+    for _ in range(4):
+        hit = wp.mesh_query_ray(hair, start, direction, limit - gone)
+        if not hit.result:
+            break
+        gone += hit.t
+        p = start + direction * hit.t
+        a = points[corners[3 * hit.face]]
+        b = points[corners[3 * hit.face + 1]]
+        c = points[corners[3 * hit.face + 2]]
+        material = a * hit.u + b * hit.v + c * (1.0 - hit.u - hit.v)
+        if not in_opening(p, material, s):
+            distance = gone
+            face = hit.face
+            across = hit.u
+            down = hit.v
+            break
+        start = p + direction * 1.0e-4
+        gone += 1.0e-4
+    return distance, face, across, down, material
+
+
+@wp.func
+def rod_hit(rods: wp.array(dtype=wp.vec4), origin: wp.vec3, direction: wp.vec3, s: Scene):
+    """Distance to the first rod on a ray, or ``FAR``, and which.
+
+    Rod i is a capsule between the points of rows 2 i (with its radius) and 2 i + 1 (with its reflectance).
+    """
+    nearest = wp.float32(FAR)
+    which = wp.int32(-1)
+    for i in range(s.rods):
+        first = rods[2 * i]
+        second = rods[2 * i + 1]
+        a = wp.vec3(first[0], first[1], first[2])
+        ba = wp.vec3(second[0], second[1], second[2]) - a
+        oa = origin - a
+        baba = wp.dot(ba, ba)
+        bard = wp.dot(ba, direction)
+        baoa = wp.dot(ba, oa)
+        rdoa = wp.dot(direction, oa)
+        square = baba - bard * bard
+        half = baba * rdoa - baoa * bard
+        rest = baba * (wp.dot(oa, oa) - first[3] * first[3]) - baoa * baoa
+        inner = half * half - square * rest
+        if inner >= 0.0 and square > 0.0:
+            t = (-half - wp.sqrt(inner)) / square
+            along = baoa + t * bard
+            if along <= 0.0 or along >= baba:
+                # Beyond the cylinder: its round ends.
+                cap = oa
+                if along > 0.0:
+                    cap = origin - a - ba
+                half = wp.dot(direction, cap)
+                inner = half * half - wp.dot(cap, cap) + first[3] * first[3]
+                t = wp.float32(FAR)
+                if inner > 0.0:
+                    t = -half - wp.sqrt(inner)
+            if t > 0.0 and t < nearest:
+                nearest = t
+                which = i
+    return nearest, which
+
+
+@wp.func
+def rod_normal(rods: wp.array(dtype=wp.vec4), which: int, p: wp.vec3):
+    """Unit normal of a rod at its surface point ``p``."""
+    first = rods[2 * which]
+    second = rods[2 * which + 1]
+    a = wp.vec3(first[0], first[1], first[2])
+    ba = wp.vec3(second[0], second[1], second[2]) - a
+    share = wp.clamp(wp.dot(p - a, ba) / wp.dot(ba, ba), 0.0, 1.0)
+    return wp.normalize(p - a - ba * share)
+
+
+@wp.func
+def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Scene):
+    """What of the glasses a ray meets first: ``NOTHING``, ``FRAME`` or ``LENS``; and the distance to it."""
+    kind = wp.int32(NOTHING)
+    distance = wp.float32(FAR)
+    t = (s.lenses[1] - origin[1]) / direction[1]
+    p = origin + direction * t
+    x = wp.abs(p[0] - s.lenses[0]) - s.lens[0]
+    z = p[2] - s.lenses[2]
+    rim = s.lens[3]
+    # A superellipse: 1 on the lens's edge.
+    edge = wp.pow(wp.abs(x) / s.lens[1], s.lens_squareness) + wp.pow(wp.abs(z) / s.lens[2], s.lens_squareness)
+    edge = wp.pow(edge, 1.0 / s.lens_squareness)
+    outwards = (edge - 1.0) * wp.min(s.lens[1], s.lens[2])
+    if outwards < rim:
+        distance = t
+        kind = LENS
+        if outwards > -0.2 * rim:
+            kind = FRAME
+    elif x < 0.0 and wp.abs(z - 0.25 * s.lens[2]) < 0.7 * rim:
+        distance = t
+        kind = FRAME
+    if kind == NOTHING:
+        # The arms, from the outer edge of the frame back to the ears.
+        wide = s.lens[0] + s.lens[1] + rim
+        for i in range(2):
+            side = 1.0 - 2.0 * float(i)
+            if wp.abs(direction[0]) > 1.0e-6:
+                t = (s.lenses[0] + side * wide - origin[0]) / direction[0]
+                p = origin + direction * t
+                if (
+                    t > 0.0
+                    and t < distance
+                    and p[1] > s.lenses[1]
+                    and p[1] < s.middle[1]
+                    and wp.abs(p[2] - s.lenses[2] - 0.25 * s.lens[2]) < 0.7 * rim
+                ):
+                    distance = t
+                    kind = FRAME
+    return kind, distance
+
+
+@wp.func
+def lens_glare(p: wp.vec3, direction: wp.vec3, s: Scene):
+    """Light that a lens mirrors at ``p``: a window somewhere in front, seen in the curved glass."""
+    side = wp.sign(p[0] - s.lenses[0])
+    across = (p[0] - s.lenses[0] - side * s.lens[0]) / s.lens[1]
+    n = wp.normalize(wp.vec3(0.12 * side + 0.25 * across, -1.0, 0.2 * (p[2] - s.lenses[2]) / s.lens[2]))
+    mirrored = direction - 2.0 * wp.dot(direction, n) * n
+    return s.glare * step_between(0.93, 0.97, wp.dot(mirrored, s.light))
+
+
+@wp.func
+def strand_cover(u: float, v: float, strand: wp.vec4):
+    """Share in [0, 1] of a place of the picture, in half windows, that a strand of hair covers."""
+    off = wp.abs(u - strand[0] - strand[1] * v - strand[2] * v * v)
+    return 1.0 - step_between(0.7 * strand[3], 1.3 * strand[3], off)
+
+
+@wp.func
+def strands_cover(u: float, v: float, s: Scene):
+    """Share in [0, 1] of a place of the picture that strands of hair cover."""
+    cover = wp.float32(0.0)
+    if s.strands > 0:
+        cover = strand_cover(u, v, s.strand_1)
+    if s.strands > 1:
+        cover = wp.max(cover, strand_cover(u, v, s.strand_2))
+    if s.strands > 2:
+        cover = wp.max(cover, strand_cover(u, v, s.strand_3))
+    return cover

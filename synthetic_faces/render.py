@@ -1,0 +1,338 @@
+"""From a person, an expression and a shot to a grey picture, by ray casting in Warp."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+
+from fer_lib import paths
+from synthetic_faces import facs
+from synthetic_faces.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
+from synthetic_faces.develop import develop
+from synthetic_faces.hair import grid_coordinates, grid_triangles
+from synthetic_faces.landmarks import landmark_vertices
+from synthetic_faces.people import Person, measure_head
+from synthetic_faces.scene import CAMERA_DISTANCE, Scene
+from synthetic_faces.studio import Shot, Studio
+from synthetic_faces.trace import Shapes, cast, look_around, smooth
+
+# Height of the eyes above the lips in the template, in metres.
+EYES_TO_LIPS = 0.0664
+# The neck turns about here: behind the eyes and below them.
+PIVOT = np.array([0.0, 0.09, -0.06])
+
+
+# Rays that look for the sky from each vertex, and how far things stand in their way, in metres.
+SKY_RAYS, SKY_REACH = 96, 0.05
+# Share of an AU's largest movement above which skin counts as its region.
+MASK_THRESHOLD = 0.2
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One picture of S x S pixels and what is where in it.
+
+    ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be moved by
+    ``AUS[i]`` at full intensity, on both sides, by more than a fifth of the largest movement of that AU; what
+    stands in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the points of
+    ``landmarks.LANDMARKS``, seen or not; 0 is the picture's left or upper edge, a pixel's centre lies at + 0.5.
+    """
+
+    pixels: np.ndarray
+    masks: np.ndarray
+    landmarks: np.ndarray
+
+
+class Renderer:
+    """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
+
+    ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is enough. Runs on a CUDA device where Warp finds one, else on
+    one CPU core. Building the first one on a machine compiles the kernel (some seconds).
+    """
+
+    def __init__(self, assets: Assets, size: int, antialias: int = 2) -> None:
+        # Read when Warp starts; it keeps the folder that it started with.
+        wp.config.log_level = wp.LOG_WARNING
+        wp.config.kernel_cache_dir = str(paths.cache_dir() / "warp")
+        wp.init()
+        self.assets = assets
+        self.size = size
+        self.antialias = antialias
+        self.device = "cuda:0" if wp.is_cuda_available() else "cpu"
+        self._names = assets.action_names.tolist()
+        triangles = assets.triangles.astype(np.int32)
+        self._triangles = triangles
+        self._shapes = Shapes()
+        self._shapes.rest = self._array(assets.template, wp.vec3)
+        self._shapes.regions = self._array(assets.regions, wp.vec4)
+        self._shapes.groups = self._array(assets.groups, wp.uint8)
+        self._shapes.corners = self._array(triangles.ravel(), wp.int32)
+        self._mesh = wp.Mesh(self._array(assets.template, wp.vec3), self._shapes.corners)
+        self._shapes.head = self._mesh.id
+        self._shapes.openness = self._openness()
+        self._shapes.hair_corners = self._array(grid_triangles().ravel(), wp.int32)
+        self._shapes.hair_coordinates = self._array(grid_coordinates(), wp.vec3)
+        self._person: Person | None = None
+        self._hair: wp.Mesh | None = None
+        self._rough, self._smooth = (
+            wp.zeros((size, size), dtype=float, device=self.device) for _ in range(2)
+        )
+        self._eyes = np.unique(triangles[assets.groups == EYE])
+        self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
+        self._lips = assets.regions[:, REGIONS.index("lips")] > 0.5
+        self._landmarks = landmark_vertices(assets)
+        self._movement = self._array(unit_movements(assets), float)
+        self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
+
+    def render(
+        self, person: Person, intensities: np.ndarray, shot: Shot, studio: Studio | None = None
+    ) -> Rendered:
+        """``person`` with AU ``intensities`` (len(AUS), 2) in [0, 1], taken as ``shot``.
+
+        The same arguments give the same bits on the same kind of processor. Raises ParameterError for
+        intensities out of range.
+        """
+        studio = studio or Studio()
+        weights = facs.action_weights(intensities, self._names)
+        wrinkles = _wrinkles(dict(zip(self._names, weights.tolist(), strict=True)), person, studio.wrinkles)
+        vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
+
+        scene = self._scene(person, shot, studio)
+        for name, value in wrinkles.items():
+            setattr(scene, name, value)
+        scene.parted = _parted(dict(zip(self._names, weights.tolist(), strict=True)))
+        self._seat(person)
+        self._mesh.points.assign(vertices)
+        self._mesh.refit()
+        self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
+        self._shapes.rods = self._array(
+            _rods(shot, person, person.vertices[self._eyes].mean(axis=0), scene), wp.vec4
+        )
+        inputs = [self._shapes, self._movement, scene]
+        wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
+        radiance = self._rough
+        if self.antialias > 1:
+            radiance = self._smooth
+            inputs = [self._shapes, self.antialias, scene, self._rough]
+            wp.launch(smooth, radiance.shape, inputs, [radiance], device=self.device)
+        return Rendered(
+            pixels=develop(radiance.numpy(), shot),
+            masks=self._inside.numpy().copy(),
+            landmarks=_project(vertices[self._landmarks], scene),
+        )
+
+    def _array(self, values: np.ndarray, kind: type) -> wp.array:
+        return wp.array(values, dtype=kind, device=self.device)
+
+    def _openness(self) -> wp.array:
+        """How much of the light from all around reaches each vertex of the template head."""
+        normals = self._array(vertex_normals(self.assets.template, self._triangles), wp.vec3)
+        openness = wp.zeros(len(self.assets.template), dtype=float, device=self.device)
+        inputs = [self._shapes, normals, SKY_RAYS, SKY_REACH]
+        wp.launch(look_around, openness.shape, inputs, [openness], device=self.device)
+        return openness
+
+    def _seat(self, person: Person) -> None:
+        """Prepare what does not change from one picture of a person to the next."""
+        if person is self._person:
+            return
+        self._shapes.grown = self._array(person.grown, wp.vec3)
+        if person.long_hair is not None:
+            points = self._array(person.long_hair.points, wp.vec3)
+            self._hair = wp.Mesh(points, self._shapes.hair_corners)
+            self._shapes.hair = self._hair.id
+            self._shapes.hair_normals = self._array(person.long_hair.normals, wp.vec3)
+        self._person = person
+
+    def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
+        """The action weights with what is no action unit: where the eyes look and how the lids hang."""
+        across, up = shot.gaze
+        more = {
+            "eyeLookOutLeft": max(across, 0),
+            "eyeLookInRight": max(across, 0),
+            "eyeLookInLeft": max(-across, 0),
+            "eyeLookOutRight": max(-across, 0),
+        }
+        for side in facs.SIDES:
+            more[f"eyeLookUp{side}"] = max(up, 0)
+            more[f"eyeLookDown{side}"] = max(-up, 0)
+            more[f"eyeBlink{side}"] = person.droop + shot.lids
+        total = weights.copy()
+        for name, value in more.items():
+            total[self._names.index(name)] += value
+        return np.clip(total, 0, 1)
+
+    def _scene(self, person: Person, shot: Shot, studio: Studio) -> Scene:
+        eyes = person.vertices[self._eyes].mean(axis=0, dtype=np.float64)
+        lips = person.vertices[self._lips].mean(axis=0, dtype=np.float64)
+        apart = person.vertices[self._eyes][:, 0].std(dtype=np.float64) / self._apart
+        # Like a crop that was aligned by eyes and mouth: big faces do not look big.
+        scale = 0.5 * (eyes[2] - lips[2]) / EYES_TO_LIPS + 0.5 * apart
+        pivot = eyes + PIVOT
+        # The camera goes round the resting head instead of the head turning before the camera.
+        turn = _rotation(shot.yaw, shot.pitch, shot.roll).T
+        height = (1 - studio.centre) * eyes[2] + studio.centre * lips[2]
+        centre = np.array([eyes[0], eyes[1], height])
+        centre += (shot.shift[0], 0, shot.shift[1])
+        aim = pivot + turn @ (centre - pivot)
+        azimuth, elevation = shot.key_azimuth, shot.key_elevation
+
+        scene = Scene()
+        scene.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
+        scene.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
+        right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
+        scene.window = studio.window * scale * shot.zoom
+        # The crop goes some of the way with the face, then as far off it as the shot says.
+        followed = studio.follow * (centre - aim)
+        across = followed @ right + scene.window * shot.offset[0]
+        height = followed @ up + scene.window * shot.offset[1]
+        camera = aim - CAMERA_DISTANCE * forward + across * right + height * up
+        scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, right, forward, up))
+        scene.size = self.size
+        scene.region = MASK_THRESHOLD
+        for name in _SHOT:
+            setattr(scene, name, getattr(shot, name))
+        scene.background = wp.vec3(*shot.background)
+        for name in _PAINT:
+            setattr(scene, name, getattr(person, name))
+
+        middle, scene.half_head, _top = measure_head(person.vertices, self.assets)
+        scene.middle = wp.vec3(*middle)
+        hair, glasses = person.long_hair, person.glasses
+        if hair is not None:
+            scene.long_hair = 1
+            scene.opening = wp.vec4(*hair.opening)
+            scene.opening_roundness = hair.roundness
+        if glasses is not None:
+            scene.glasses = 1
+            scene.lenses = wp.vec3(*glasses.middle)
+            scene.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
+            scene.lens_squareness = glasses.squareness
+            scene.frame, scene.tint, scene.glare = glasses.frame, glasses.tint, glasses.glare
+        scene.rods = len(shot.rods)
+        scene.strands = len(shot.strands)
+        for name, strand in zip(("strand_1", "strand_2", "strand_3"), shot.strands, strict=False):
+            setattr(scene, name, wp.vec4(*strand))
+        return scene
+
+
+_SHOT = ("key", "fill", "ambient", "gloss", "shadow", "scenery", "seed")
+_PAINT = (
+    "skin",
+    "lips",
+    "stubble",
+    "beard",
+    "moustache",
+    "freckles",
+    "bags",
+    "grain",
+    "eye_shadow",
+    "clothes",
+    "neckline",
+    "hair",
+    "hair_density",
+    "brow",
+    "brow_height",
+    "brow_arch",
+    "brow_thickness",
+    "iris",
+    "lash",
+    "texture",
+)
+
+
+def _rods(shot: Shot, person: Person, eyes: np.ndarray, scene: Scene) -> np.ndarray:
+    """float32 (2 R, 4): the rods of a shot as the kernel reads them, in the person's space."""
+    right, forward, up = (np.array([*v]) for v in (scene.right, scene.forward, scene.up))
+    middle = np.array([*scene.middle])
+    front = np.array([middle[0], eyes[1], middle[2]])
+    rows = np.zeros((max(2 * len(shot.rods), 2), 4), np.float32)
+    for i, rod in enumerate(shot.rods):
+        for j, end in enumerate((rod.start, rod.end)):
+            rows[2 * i + j, :3] = front + end[0] * right + end[1] * up - end[2] * forward
+        rows[2 * i, 3] = rod.radius
+        rows[2 * i + 1, 3] = person.skin if rod.albedo is None else rod.albedo
+    return rows
+
+
+def unit_movements(assets: Assets) -> np.ndarray:
+    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex, as a share of its largest movement.
+
+    Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
+    """
+    names = assets.action_names.tolist()
+    hidden = np.ones(len(assets.template), bool)
+    hidden[assets.triangles[assets.groups == SKIN]] = False
+    hidden |= assets.regions[:, REGIONS.index("inside-mouth")] > 0.5
+    movements = []
+    for row in range(len(facs.AUS)):
+        intensities = np.zeros((len(facs.AUS), 2))
+        intensities[row] = 1
+        moved = assets.express(assets.template, facs.action_weights(intensities, names)) - assets.template
+        length = np.where(hidden, 0, np.sqrt((moved.astype(np.float64) ** 2).sum(axis=1)))
+        movements.append(length / length.max())
+    return np.stack(movements, axis=1).astype(np.float32)
+
+
+def _project(points: np.ndarray, scene: Scene) -> np.ndarray:
+    """float32 (..., 2): column and row of ``points`` (..., 3) in the picture of ``scene``."""
+    eye, right, up, forward = (np.array([*v]) for v in (scene.eye, scene.right, scene.up, scene.forward))
+    away = points.astype(np.float64) - eye
+    scale = CAMERA_DISTANCE / (away @ forward) / scene.window
+    across, height = (away @ right) * scale, (away @ up) * scale
+    return (0.5 * scene.size * np.stack([1 + across, 1 - height], axis=-1)).astype(np.float32)
+
+
+def _towards(azimuth: float, elevation: float) -> np.ndarray:
+    """Unit vector from the face to a light; azimuth 0 is the camera's direction, -y."""
+    flat = math.cos(elevation)
+    return np.array([flat * math.sin(azimuth), -flat * math.cos(azimuth), math.sin(elevation)])
+
+
+def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """(3, 3): roll about y, then pitch about x (positive: face up), then yaw about z (positive: to +x)."""
+    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (math.cos, math.sin))
+    about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+    about_y = np.array([[cr, 0, sr], [0, 1, 0], [-sr, 0, cr]])
+    return about_z @ about_x @ about_y
+
+
+def _parted(action: dict[str, float]) -> float:
+    """How far open lips are, in [0, 1]; 1 for all that shows more than a gap."""
+    opening = 5 * action["jawOpen"]
+    for name, share in (("mouthLowerDown", 1.0), ("mouthUpperUp", 0.6), ("mouthFunnel", 0.5)):
+        opening += share * sum(action.get(f"{name}{side}", action.get(name, 0)) for side in facs.SIDES)
+    return min(opening, 1)
+
+
+def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, object]:
+    """Depth in [0, 1] of each kind of wrinkle; those of ``person`` at rest are never below its creases."""
+
+    def pair(*terms: tuple[str, float]) -> wp.vec2:
+        sides = []
+        for side in facs.SIDES:
+            depth = sum(share * action[name.format(side=side)] for name, share in terms)
+            sides.append(strength * min(max(depth, 0), 1))
+        return wp.vec2(*sides)
+
+    def with_rest(depth: wp.vec2, share: float, least: float = 0.0) -> wp.vec2:
+        return wp.vec2(*(max(float(d), share * person.creases, least) for d in depth))
+
+    return {
+        "forehead": with_rest(pair(("browOuterUp{side}", 0.9)), 0.8),
+        "forehead_middle": max(strength * action["browInnerUp"], 0.8 * person.creases),
+        "glabella": with_rest(pair(("browDown{side}", 1.0)), 0.5),
+        "nose_bridge": pair(("noseSneer{side}", 1.0)),
+        "nasolabial": with_rest(
+            pair(("mouthSmile{side}", 0.9), ("noseSneer{side}", 0.7), ("mouthUpperUp{side}", 0.7)),
+            1.0,
+            person.folds,
+        ),
+        "crows_feet": with_rest(pair(("cheekSquint{side}", 1.0)), 0.6),
+        "lower_lid": with_rest(pair(("eyeSquint{side}", 0.9), ("cheekSquint{side}", 0.5)), 0.8),
+        "dimple": pair(("mouthDimple{side}", 1.0)),
+        "marionette": with_rest(pair(("mouthFrown{side}", 1.0)), 0.6),
+        "chin": strength * action["mouthShrugLower"],
+    }

@@ -1,0 +1,194 @@
+"""Who shows what, and how it goes: the plan of a set, and the frames of each sequence.
+
+All random numbers of a sequence come from streams that are keyed by (seed, person, emotion, repeat): what a person shows when showing
+an emotion for the n-th time is the same in sets of any size. Only who shows which emotion how often, and so
+which of these sequences are there, depends on the number of people.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fer_lib.faces.faceset import EMOTIONS, LABELS
+from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
+from synthetic_faces.crowd import cast_votes, majority, mislabel
+from synthetic_faces.domains import Domain, sequence_counts
+from synthetic_faces.expressions import draw_expression
+from synthetic_faces.facs import resolve_alternatives
+from synthetic_faces.studio import Shot, draw_shot
+
+# First words of seeds, beside those of people: streams never meet.
+_PLAN, _COURSE, _EXPRESSION, _LABEL, _SHOT, _MOTION = range(2, 8)
+
+
+@dataclass(frozen=True, order=True)
+class Sequence:
+    """One picture or clip of the plan: who (from 0), which of ``LABELS`` by its index, and for the how manieth time (from 0)."""
+
+    subject: int
+    label: int
+    repeat: int
+
+    @property
+    def emotion(self) -> str:
+        """The name of what is shown."""
+        return LABELS[self.label]
+
+
+@dataclass(frozen=True)
+class Course:
+    """When which frames of a sequence were taken and how far the expression has come.
+
+    ``frames``: frame numbers, ascending; ``progress`` in [0, 1] of the expression at each, 1 at the apex. ``onset``, ``apex``,
+    ``offset``: frame numbers of the clip, and ``fps`` its frames per second; None for single pictures.
+    """
+
+    frames: tuple[int, ...]
+    progress: tuple[float, ...]
+    onset: int | None = None
+    apex: int | None = None
+    offset: int | None = None
+    fps: float | None = None
+
+
+def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
+    """The sequences of a set, sorted by person, label and repeat.
+
+    The sequences of an emotion are spread over the people as evenly as can be: nobody shows it twice before all have
+    shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is in at least one sequence: whoever
+    would be in none takes one over from the person in the most.
+    """
+    shares = np.zeros((subjects, len(domain.counts)), int)
+    for column, (emotion, count) in enumerate(sequence_counts(domain, subjects).items()):
+        turns = [_rng(domain, seed, _PLAN, who, LABELS.index(emotion)).random() for who in range(subjects)]
+        everyone, rest = divmod(count, subjects)
+        shares[:, column] = everyone
+        shares[np.argsort(turns, kind="stable")[:rest], column] += 1
+    for who in np.flatnonzero(shares.sum(axis=1) == 0):
+        giver = shares.sum(axis=1).argmax()
+        emotion = shares[giver].argmax()
+        shares[giver, emotion] -= 1
+        shares[who, emotion] += 1
+    return sorted(
+        Sequence(who, LABELS.index(emotion), repeat)
+        for who, row in enumerate(shares.tolist())
+        for emotion, times in zip(domain.counts, row, strict=True)
+        for repeat in range(times)
+    )
+
+
+def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Course:
+    """The frames of ``sequence`` and how far the expression has come at each; of a clip ``clip_frames`` at most (0: all)."""
+    if domain.course == "still":
+        return Course((0,), (1.0,))
+    rng = _sequence_rng(domain, seed, _COURSE, sequence)
+    if domain.course == "rise":
+        # CK+: digitised frames 1 … n at video rate; the last one is the apex.
+        last = int(rng.integers(9, 41))
+        steps = 1 - np.cumsum(rng.uniform(0.01, 0.06, 2))
+        return Course(
+            (1, last - 2, last - 1, last), (0.0, float(steps[1]), float(steps[0]), 1.0), 1, last, last, 30.0
+        )
+    # CASME II: onset to offset in less than half a second at 200 frames per second.
+    fps, length = 200.0, int(rng.integers(36, 100))
+    onset = int(rng.integers(20, 200))
+    apex = onset + round(length * rng.uniform(0.35, 0.6))
+    offset = onset + length
+    # As the readers thin a real clip: with a fixed place for the apex, an index alone would tell where it is.
+    frames = np.array(spread_evenly(range(onset, offset + 1), clip_frames, apex))
+    way = np.where(frames <= apex, (frames - onset) / (apex - onset), (offset - frames) / (offset - apex))
+    progress = 0.5 - 0.5 * np.cos(math.pi * way)
+    return Course(tuple(frames.tolist()), tuple(progress.tolist()), onset, apex, offset, fps)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What is shown in a sequence and how it is labelled.
+
+    ``intensities`` (frames, len(AUS), 2); ``labels``: the emotion of each frame as the table says it; ``votes`` (8,) of the crowd for
+    each of ``EMOTIONS``, where there is one.
+    """
+
+    course: Course
+    intensities: np.ndarray
+    labels: tuple[str, ...]
+    votes: tuple[int, ...] | None = None
+
+
+def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Performance:
+    """The AU intensities and the labels of ``sequence``.
+
+    The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The frame from which
+    an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
+    """
+    course = draw_course(domain, seed, sequence, clip_frames)
+    rng = _sequence_rng(domain, seed, _EXPRESSION, sequence)
+    expression = draw_expression(sequence.emotion, rng, domain.spread)
+    apex, rest = expression.intensities, np.zeros_like(expression.intensities)
+    if domain.course == "rise":
+        rest = draw_expression("neutral", rng, domain.spread).intensities
+    intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in course.progress]
+    rng = _sequence_rng(domain, seed, _LABEL, sequence)
+    emotion, votes = sequence.emotion, None
+    if domain.crowd:
+        votes = cast_votes(emotion, expression.strength, domain.crowd, rng)
+        emotion = majority(votes, rng)
+    elif domain.mislabelled:
+        emotion = mislabel(emotion, domain.mislabelled, domain.emotions, rng)
+    labels = [emotion] * len(course.frames)
+    if domain.course == "rise":
+        labels[0] = EMOTIONS[0]
+    return Performance(
+        course, np.array(intensities), tuple(labels), None if votes is None else tuple(votes.tolist())
+    )
+
+
+def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) -> list[Shot]:
+    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise is new.
+
+    A frame of a clip is the same one however many of the clip are taken.
+    """
+    first = draw_shot(_sequence_rng(domain, seed, _SHOT, sequence), domain.studio)
+    if len(course.frames) == 1:
+        return [first]
+    rng = _sequence_rng(domain, seed, _MOTION, sequence)
+    times = (np.array(course.frames) - course.frames[0]) / (course.frames[-1] - course.frames[0])
+    # Slowly to somewhere, there and partly back: less than one swing in the sequence.
+    ways, phases, swings = rng.standard_normal(5), rng.uniform(0, 1, 5), rng.uniform(0.1, 0.6, 5)
+    turn = 2 * math.pi * (np.outer(times, swings) + phases)
+    moved = domain.motion * ways * (np.sin(turn) - np.sin(turn[0]))
+    places = np.arange(len(times))
+    if domain.course == "clip":
+        places = np.array(course.frames) - course.onset
+    moved += 0.05 * domain.motion * rng.standard_normal((places[-1] + 1, 5))[places]
+    return [
+        replace(
+            first,
+            yaw=first.yaw + yaw,
+            pitch=first.pitch + pitch,
+            roll=first.roll + roll,
+            shift=(first.shift[0] + 0.1 * across, first.shift[1] + 0.1 * up),
+            frame=place,
+        )
+        for place, (yaw, pitch, roll, across, up) in zip(places.tolist(), moved.tolist(), strict=True)
+    ]
+
+
+def by_subject(sequences: list[Sequence]) -> list[list[Sequence]]:
+    """The sequences of a plan, one list per person."""
+    return [list(own) for _, own in itertools.groupby(sequences, key=lambda sequence: sequence.subject)]
+
+
+def person_number(domain: Domain, subject: int) -> int:
+    """The number of the domain's person ``subject`` (from 0) among all people of a seed."""
+    return domain.first_person + subject
+
+
+def _rng(domain: Domain, seed: int, stream: int, subject: int, *rest: int) -> np.random.Generator:
+    return np.random.default_rng((stream, seed, person_number(domain, subject), *rest))
+
+
+def _sequence_rng(domain: Domain, seed: int, stream: int, sequence: Sequence) -> np.random.Generator:
+    return _rng(domain, seed, stream, sequence.subject, sequence.label, sequence.repeat)

@@ -1,0 +1,129 @@
+"""People who do exactly as they are told: one face, one light, and the action units that were asked for."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ferbook.errors import ParameterError
+from synthetic_faces.assets import load_assets
+from synthetic_faces.domains import domain_named
+from synthetic_faces.expressions import VARIANTS
+from synthetic_faces.facs import AUS
+from synthetic_faces.people import draw_person
+from synthetic_faces.render import Rendered, Renderer
+from synthetic_faces.sequences import person_number
+from synthetic_faces.studio import Studio, draw_shot
+
+AU_LEVELS = Mapping[str, float | tuple[float, float]]
+"""AU -> intensity in [0, 1], or a pair of them for the subject's left and right half of the face."""
+
+
+@dataclass(frozen=True)
+class Switched:
+    """One face with single AUs at 0 and at 1, everything else equal.
+
+    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture with that AU,
+    and the region that it moves, where it lies in the one picture or in the other (lids that close move over the eye).
+    """
+
+    aus: tuple[str, ...]
+    off: np.ndarray
+    on: np.ndarray
+    masks: np.ndarray
+
+
+class Stage:
+    """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
+
+    The ``seed`` is that of the domain: its person k is the person k of ``synthetic_faces``. Pictures have ``size`` x ``size``
+    pixels. Raises ParameterError for an unknown domain.
+    """
+
+    def __init__(self, size: int, seed: int = 0, domain: str = "lab") -> None:
+        self.domain = domain_named(domain)
+        self.seed = seed
+        self.studio = Studio(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.studio.window)
+        with _without_driver_warning():
+            self._renderer = Renderer(load_assets(), size)
+        # Everybody is taken alike: what differs between two pictures is who and what was asked for.
+        shot = draw_shot(np.random.default_rng(0), self.studio)
+        background = (0.45, 0.0, 0.0)
+        self._shot = replace(shot, gaze=(0.0, 0.0), lids=0.02, gloss=0.15, background=background)
+
+    def shoot(self, person: int, aus: AU_LEVELS | None = None) -> Rendered:
+        """The domain's person number ``person`` (from 0) showing ``aus`` and nothing else.
+
+        Raises ParameterError for an unknown AU or an intensity out of range.
+        """
+        intensities = np.zeros((len(AUS), 2))
+        for au, level in (aus or {}).items():
+            if au not in AUS:
+                raise ParameterError(
+                    f"no action unit {au!r} in the synthetic faces; they have {', '.join(AUS)}"
+                )
+            intensities[AUS.index(au)] = level
+        someone = draw_person(
+            self._renderer.assets, self.seed, person_number(self.domain, person), self.domain.looks
+        )
+        return self._renderer.render(someone, intensities, self._shot, self.studio)
+
+    def portraits(self, people: int) -> np.ndarray:
+        """uint8 (people, S, S): the first people of the domain, neutral."""
+        return np.stack([self.shoot(person).pixels for person in range(people)])
+
+    def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
+        """uint8 (len(emotions), S, S): one person showing the commonest variant of each emotion in full."""
+        return np.stack([self.shoot(person, typical_aus(emotion)).pixels for emotion in emotions])
+
+    def switched(self, person: int, aus: tuple[str, ...] = AUS) -> Switched:
+        """One neutral person, and the same picture with each of ``aus`` at full intensity."""
+        off = self.shoot(person)
+        on = {au: self.shoot(person, {au: 1.0}) for au in aus}
+        masks = [
+            ((off.masks | picture.masks) >> np.uint32(AUS.index(au)) & 1).astype(bool)
+            for au, picture in on.items()
+        ]
+        pixels = np.stack([picture.pixels for picture in on.values()])
+        return Switched(tuple(aus), off.pixels, pixels, np.stack(masks))
+
+
+def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
+    """The AUs of the commonest variant of ``emotion`` that are more likely shown than not, at full intensity.
+
+    Raises ParameterError for an emotion that the synthetic faces do not show.
+    """
+    if emotion not in VARIANTS:
+        raise ParameterError(f"no expression of {emotion!r}; there are {', '.join(VARIANTS)}")
+    variant = max(VARIANTS[emotion], key=lambda v: v.share)
+    return {
+        au: (full, 0.0) if variant.one_sided else full
+        for au, (probability, full) in variant.aus.items()
+        if probability > 0.5
+    }
+
+
+@contextlib.contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns off.
+
+    A page is no place for it: there is nothing to be done about it. All other lines are passed on.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            for line in held:
+                if b"load the NVIDIA CUDA driver" not in line:
+                    os.write(2, line)

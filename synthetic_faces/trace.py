@@ -1,0 +1,367 @@
+"""The ray caster's kernels: what a ray meets, how that is lit, and which action units move it.
+
+One thread works on one pixel: ``cast`` sends one ray through its centre, ``smooth`` more where that is not enough.
+"""
+
+import warp as wp
+
+from synthetic_faces.assets import EYE, LASH, SKIN, TEETH
+from synthetic_faces.paint import (
+    backdrop,
+    behind_lips,
+    eye_albedo,
+    skin_albedo,
+    strands_of_hair,
+    tooth_albedo,
+)
+from synthetic_faces.props import (
+    FAR,
+    FRAME,
+    LENS,
+    glasses_hit,
+    lens_glare,
+    long_hair_hit,
+    rod_hit,
+    rod_normal,
+    strands_cover,
+)
+from synthetic_faces.scene import Scene, towards
+
+# From this share of lost light on, a lens hides what is behind it.
+DARK_LENS = 0.5
+# A pixel that differs from its neighbours by less than this share of their mean needs no further rays.
+EVEN = 0.08
+
+
+@wp.struct
+class Shapes:
+    """Everything a ray can meet: the head, long hair, and rods, with what is known of their vertices."""
+
+    head: wp.uint64
+    corners: wp.array(dtype=wp.int32)
+    groups: wp.array(dtype=wp.uint8)
+    rest: wp.array(dtype=wp.vec3)
+    normals: wp.array(dtype=wp.vec3)
+    regions: wp.array(dtype=wp.vec4)
+    openness: wp.array(dtype=float)
+    grown: wp.array(dtype=wp.vec3)
+    hair: wp.uint64
+    hair_corners: wp.array(dtype=wp.int32)
+    hair_coordinates: wp.array(dtype=wp.vec3)
+    hair_normals: wp.array(dtype=wp.vec3)
+    rods: wp.array(dtype=wp.vec4)
+
+
+@wp.func
+def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Scene):
+    """1 where the key light reaches the point, less in a shadow; lashes throw none, they are too thin."""
+    # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
+    origin = p + n * 0.002 + s.light * 0.001
+    if s.rods > 0:
+        distance, which = rod_hit(shapes.rods, origin, s.light, s)
+        if which >= 0 and distance < 0.4:
+            return s.shadow
+    reach = wp.float32(1.0)
+    start = origin
+    for _ in range(4):
+        hit = wp.mesh_query_ray(shapes.head, start, s.light, 0.4)
+        if not hit.result:
+            break
+        if shapes.groups[hit.face] != wp.uint8(LASH):
+            reach = s.shadow
+            break
+        start = start + s.light * (hit.t + 1.0e-4)
+    if reach == 1.0 and s.long_hair > 0:
+        distance, _f, _u, _v, _m = long_hair_hit(
+            shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, s.light, 0.4, s
+        )
+        if distance > 0.0:
+            reach = s.shadow
+    return reach
+
+
+@wp.func
+def shaded(
+    albedo: float,
+    shine: float,
+    exponent: float,
+    reach: float,
+    openness: float,
+    n: wp.vec3,
+    direction: wp.vec3,
+    s: Scene,
+):
+    """Light that a surface with normal ``n`` sends to the camera; ``openness``: share of the sky that it sees."""
+    facing = wp.dot(n, s.light)
+    soft = wp.max((facing + 0.35) / 1.35, 0.0)
+    key = s.key * reach * (0.6 * wp.max(facing, 0.0) + 0.4 * soft * soft)
+    fill = s.fill * wp.max(wp.dot(n, s.fill_light), 0.0)
+    ambient = s.ambient * (0.7 + 0.3 * wp.dot(n, s.up))
+    half_way = wp.normalize(s.light - direction)
+    mirror = shine * reach * wp.pow(wp.max(wp.dot(n, half_way), 0.0), exponent)
+    return albedo * (openness * (ambient + fill) + (0.5 + 0.5 * openness) * key) + 0.35 * s.key * mirror
+
+
+@wp.func
+def head_light(shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, direction: wp.vec3, s: Scene):
+    """Light that a point of the head's mesh sends to the camera."""
+    a = shapes.corners[3 * face]
+    b = shapes.corners[3 * face + 1]
+    c = shapes.corners[3 * face + 2]
+    w = 1.0 - u - v
+    p = shapes.rest[a] * u + shapes.rest[b] * v + shapes.rest[c] * w
+    n = wp.normalize(shapes.normals[a] * u + shapes.normals[b] * v + shapes.normals[c] * w)
+    if wp.dot(n, direction) > 0.0:
+        n = -n
+    group = shapes.groups[face]
+    albedo = wp.float32(0.03)
+    shine = wp.float32(0.0)
+    exponent = wp.float32(12.0)
+    inside = wp.float32(0.0)
+    if group == wp.uint8(SKIN):
+        region = shapes.regions[a] * u + shapes.regions[b] * v + shapes.regions[c] * w
+        grown = shapes.grown[a] * u + shapes.grown[b] * v + shapes.grown[c] * w
+        inside = region[1]
+        albedo = skin_albedo(p, region, grown, s)
+        shine = s.gloss * (1.0 - region[1]) * (1.0 + 0.8 * region[0])
+    elif group == wp.uint8(EYE):
+        albedo = eye_albedo(p, s)
+        shine = 0.9
+        exponent = 120.0
+    elif group == wp.uint8(TEETH):
+        albedo = tooth_albedo(p)
+        # The strips are coarse; light wanders inside teeth, so they look evenly lit.
+        n = wp.normalize(0.35 * n + wp.vec3(0.0, -1.0, 0.15))
+        shine = 0.1
+        exponent = 30.0
+    elif group != wp.uint8(LASH):
+        albedo = 0.2
+        shine = 0.1
+        inside = 1.0
+    reach = s.shadow
+    if wp.dot(n, s.light) > 0.0:
+        reach = lit(shapes, point, n, s)
+    if group == wp.uint8(TEETH):
+        reach = 0.5 * (reach + 1.0)
+    openness = shapes.openness[a] * u + shapes.openness[b] * v + shapes.openness[c] * w
+    if group == wp.uint8(TEETH):
+        # Closed lips hide the teeth of the head at rest, not these.
+        openness = 1.0
+    light = shaded(albedo, shine, exponent, reach, openness, n, direction, s)
+    if group == wp.uint8(TEETH):
+        # No light comes in between closed lips.
+        light *= 0.05 + 0.95 * s.parted
+    return light * (1.0 - inside * (1.0 - behind_lips(p)))
+
+
+@wp.kernel(enable_backward=False)
+def look_around(
+    shapes: Shapes, normals: wp.array(dtype=wp.vec3), rays: int, reach: float, openness: wp.array(dtype=float)
+):
+    """Share of ``rays`` rays into the half space over each vertex of the head at rest that go ``reach`` metres."""
+    i = wp.tid()
+    n = normals[i]
+    free = wp.float32(0.0)
+    for k in range(rays):
+        # A spiral over the sphere; adding the normal makes it a cosine-weighted half sphere.
+        z = 1.0 - 2.0 * (float(k) + 0.5) / float(rays)
+        flat = wp.sqrt(1.0 - z * z)
+        turn = 2.39996 * float(k)
+        direction = wp.normalize(n * 1.001 + wp.vec3(flat * wp.cos(turn), flat * wp.sin(turn), z))
+        start = shapes.rest[i] + n * 0.0005
+        blocked = wp.bool(False)
+        gone = wp.float32(0.0)
+        for _ in range(4):
+            hit = wp.mesh_query_ray(shapes.head, start, direction, reach - gone)
+            if not hit.result:
+                break
+            if shapes.groups[hit.face] != wp.uint8(LASH):
+                blocked = True
+                break
+            start = start + direction * (hit.t + 1.0e-4)
+            gone += hit.t + 1.0e-4
+        if not blocked:
+            free += 1.0
+    openness[i] = free / float(rays)
+
+
+@wp.func
+def hair_light(shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, direction: wp.vec3, s: Scene):
+    """Light that a point of long hair sends to the camera."""
+    albedo = strands_of_hair(wp.vec3(material[0] * 26.0, material[1] * 26.0, material[2] * 4.0), s)
+    # Locks lie on locks: normals and depth vary across the hair, not along it.
+    lock = wp.noise(
+        wp.rand_init(s.texture, 8), wp.vec3(material[0] * 9.0, material[1] * 9.0, material[2] * 2.0)
+    )
+    tilted = wp.normalize(n + 0.6 * s.grain * lock * s.right)
+    albedo *= 1.0 + 0.5 * s.grain * lock
+    # Hair further back is in the dark of the hair before it.
+    away = wp.clamp((s.middle[1] + 0.2 * s.half_head - point[1]) / (0.8 * s.half_head), 0.0, 1.0)
+    albedo *= 0.25 + 0.75 * away
+    reach = lit(shapes, point, tilted, s)
+    return shaded(albedo, 0.5 * s.gloss * away, 8.0, reach, 1.0, tilted, direction, s)
+
+
+@wp.func
+def sample(shapes: Shapes, column: float, row: float, s: Scene):
+    """Light that reaches the place (``column``, ``row``) of the picture, in pixels; and the skin seen there.
+
+    The skin: its triangle, or -1 where something else is seen, and the place within it. A lash hides no skin.
+    """
+    direction, u, v = towards(column, row, s)
+    origin = s.eye
+    colour = wp.float32(-1.0)
+
+    # What is before the skin first: it may end the ray early.
+    limit = wp.float32(FAR)
+    rod = wp.int32(-1)
+    if s.rods > 0:
+        limit, rod = rod_hit(shapes.rods, origin, direction, s)
+    lens = wp.bool(False)
+    frame = wp.bool(False)
+    lens_distance = wp.float32(FAR)
+    if s.glasses > 0:
+        kind, distance = glasses_hit(origin, direction, s)
+        if kind == LENS:
+            lens = True
+            lens_distance = distance
+        elif kind == FRAME and distance < limit:
+            frame = True
+            limit = distance
+    strand = wp.int32(-1)
+    strand_u = wp.float32(0.0)
+    strand_v = wp.float32(0.0)
+    material = wp.vec3(0.0, 0.0, 0.0)
+    if s.long_hair > 0:
+        distance, face, hair_u, hair_v, at = long_hair_hit(
+            shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, direction, limit, s
+        )
+        if distance > 0.0:
+            limit = distance
+            strand = face
+            strand_u = hair_u
+            strand_v = hair_v
+            material = at
+
+    # Lashes are finer than a pixel: a strip of them lets some light through.
+    through = wp.float32(1.0)
+    seen = wp.int32(-1)
+    seen_u = wp.float32(0.0)
+    seen_v = wp.float32(0.0)
+    gone = wp.float32(0.0)
+    start = origin
+    for _ in range(8):
+        hit = wp.mesh_query_ray(shapes.head, start, direction, limit - gone)
+        if not hit.result:
+            break
+        gone += hit.t
+        point = start + direction * hit.t
+        lash = shapes.groups[hit.face] == wp.uint8(LASH)
+        if lash:
+            through *= 1.0 - s.lash
+        else:
+            colour = head_light(shapes, hit.face, hit.u, hit.v, point, direction, s)
+        if not lash:
+            if shapes.groups[hit.face] == wp.uint8(SKIN):
+                seen = hit.face
+                seen_u = hit.u
+                seen_v = hit.v
+            limit = gone
+            break
+        start = point + direction * 1.0e-4
+        gone += 1.0e-4
+
+    if colour < 0.0:
+        if strand >= 0:
+            point = origin + direction * limit
+            a = shapes.hair_corners[3 * strand]
+            b = shapes.hair_corners[3 * strand + 1]
+            c = shapes.hair_corners[3 * strand + 2]
+            n = shapes.hair_normals[a] * strand_u + shapes.hair_normals[b] * strand_v
+            n = wp.normalize(n + shapes.hair_normals[c] * (1.0 - strand_u - strand_v))
+            if wp.dot(n, direction) > 0.0:
+                n = -n
+            colour = hair_light(shapes, point, n, material, direction, s)
+        elif frame:
+            n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
+            colour = shaded(s.frame, 0.3, 20.0, 1.0, 1.0, n, direction, s)
+        elif rod >= 0:
+            point = origin + direction * limit
+            n = rod_normal(shapes.rods, rod, point)
+            colour = shaded(shapes.rods[2 * rod + 1][3], 0.5 * s.gloss, 12.0, 1.0, 1.0, n, direction, s)
+        else:
+            colour = backdrop(u, v, s)
+
+    colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
+
+    if lens and lens_distance < limit:
+        at_lens = origin + direction * lens_distance
+        colour = colour * (1.0 - s.tint) + lens_glare(at_lens, direction, s) + 0.02 * s.tint
+        if s.tint > DARK_LENS:
+            seen = -1
+    cover = strands_cover(u, v, s)
+    if cover > 0.0:
+        colour = colour * (1.0 - cover) + cover * s.hair * (s.ambient + 0.5 * s.key)
+        if cover > 0.5:
+            seen = -1
+    return colour, seen, seen_u, seen_v
+
+
+@wp.kernel(enable_backward=False)
+def cast(
+    shapes: Shapes,
+    movement: wp.array2d(dtype=float),
+    s: Scene,
+    radiance: wp.array2d(dtype=float),
+    inside: wp.array2d(dtype=wp.uint32),
+):
+    """Light at each pixel's centre, and which units move the skin seen there.
+
+    Bit i of ``inside``: by more than ``s.region`` of the largest movement of unit i.
+    """
+    row, column = wp.tid()
+    light, face, u, v = sample(shapes, float(column) + 0.5, float(row) + 0.5, s)
+    radiance[row, column] = light
+    bits = wp.uint32(0)
+    if face >= 0:
+        a = shapes.corners[3 * face]
+        b = shapes.corners[3 * face + 1]
+        c = shapes.corners[3 * face + 2]
+        for i in range(movement.shape[1]):
+            moved = movement[a, i] * u + movement[b, i] * v + movement[c, i] * (1.0 - u - v)
+            if moved > s.region:
+                bits |= wp.uint32(1) << wp.uint32(i)
+    inside[row, column] = bits
+
+
+@wp.kernel(enable_backward=False)
+def smooth(
+    shapes: Shapes,
+    steps: int,
+    s: Scene,
+    rough: wp.array2d(dtype=float),
+    radiance: wp.array2d(dtype=float),
+):
+    """Light of each pixel: ``rough``, or, where that is unlike its neighbours, the mean of ``steps`` squared rays."""
+    row, column = wp.tid()
+    here = rough[row, column]
+    last = s.size - 1
+    most = wp.float32(0.0)
+    for i in range(4):
+        # Left, right, above, below.
+        at_row = wp.clamp(row + (i // 2) * (2 * (i % 2) - 1), 0, last)
+        at_column = wp.clamp(column + (1 - i // 2) * (2 * (i % 2) - 1), 0, last)
+        most = wp.max(
+            most, wp.abs(rough[at_row, at_column] - here) / (rough[at_row, at_column] + here + 0.05)
+        )
+    if most < EVEN:
+        radiance[row, column] = here
+        return
+    total = wp.float32(0.0)
+    for i in range(steps):
+        for j in range(steps):
+            down = float(row) + (float(i) + 0.5) / float(steps)
+            across = float(column) + (float(j) + 0.5) / float(steps)
+            light, _face, _u, _v = sample(shapes, across, down, s)
+            total += light
+    radiance[row, column] = total / float(steps * steps)

@@ -1,0 +1,144 @@
+"""The figures of the chapter on de-expression: they show the numbers that they were given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from book.derl import figures
+from ferbook.page.style import FigureError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def even(value: int, count: int = 2) -> np.ndarray:
+    return np.full((count, 8, 8), value, np.uint8)
+
+
+def test_differences_are_drawn_around_the_middle_grey_and_counted_in_grey_levels():
+    figure, data, alt = figures.neutral_grid(even(100), even(110), even(120), ["anger", "fear"])
+    assert data["input_error"].tolist() == [20, 20] and data["generated_error"].tolist() == [10, 10]
+    assert data["change"].tolist() == [10, 10]
+    axes = figure.get_axes()
+    columns = len(axes) // 5
+    changed, wrong = (axes[row * columns].images[0].get_array() for row in (3, 4))
+    # Brighter than the input by ten, darker than the truth by ten; thumbnails have 64 grey levels.
+    assert changed.mean() == pytest.approx(127.5 + 20, abs=4) and wrong.mean() == pytest.approx(
+        127.5 - 20, abs=4
+    )
+    assert "anger and fear" in alt and "10.0 grey levels of 255, the inputs by 20.0" in alt
+    with pytest.raises(FigureError, match="0 faces"):
+        figures.neutral_grid(even(1, 0), even(1, 0), even(1, 0), [])
+
+
+def curve(epochs: int) -> pd.DataFrame:
+    steps = np.arange(1, epochs + 1)
+    falling = 0.2 / steps
+    return pd.DataFrame(
+        {"epoch": steps, "adversarial_loss": 1.0, "l1": falling, "discriminator_loss": 0.3}
+        | {"real_accuracy": 0.9, "fake_accuracy": 0.8, "valid_l1": 2 * falling}
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 20])
+def test_the_curves_are_those_of_both_players(epochs):
+    figure, data, alt = figures.gan_curves(curve(epochs))
+    assert len(data) == epochs
+    lines = [line for line in figure.get_axes()[0].get_lines()]
+    np.testing.assert_allclose(lines[1].get_ydata(), 255 * 0.4 / np.arange(1, epochs + 1))
+    assert f"over {epochs} epoch" in alt and f"from 102.0 to {102 / epochs:.1f} grey levels" in alt
+    assert "90.0 % of true and 80.0 % of generated" in alt
+    with pytest.raises(FigureError, match="lacks valid_l1"):
+        figures.gan_curves(curve(2).drop(columns="valid_l1"))
+
+
+def quality() -> pd.DataFrame:
+    rows = [
+        ("generated", "psnr", 25.0, 24.0, 26.0),
+        ("input", "psnr", 23.0, 22.0, 24.0),
+        ("true neutral", "psnr", np.nan, np.nan, np.nan),
+        ("generated", "identity", 0.5, 0.4, 0.6),
+        ("input", "identity", 0.8, 0.7, 0.9),
+        ("true neutral", "identity", 1.0, np.nan, np.nan),
+        ("further", "identity", 0.1, 0.0, 0.2),
+    ]
+    table = pd.DataFrame(rows, columns=["candidate", "measure", "value", "low", "high"])
+    return table.assign(gain=np.nan, gain_low=np.nan, gain_high=np.nan, n=9)
+
+
+def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth_comes_last():
+    figure, data, alt = figures.quality_dots(quality())
+    assert len(data) == 6, "without the PSNR of the truth"
+    near, found = figure.get_axes()[:2]
+    assert [label.get_text() for label in near.get_yticklabels()] == [
+        "generated",
+        "input",
+        "further",
+        "true neutral",
+    ]
+    assert sorted(line.get_xdata()[0] for line in near.get_lines()) == [23.0, 25.0]
+    assert {line.get_ydata()[0]: line.get_xdata()[0] for line in found.get_lines()} == {
+        0: 0.5,
+        1: 0.8,
+        2: 0.1,
+        3: 1.0,
+    }
+    assert "generated 25.00 and input 23.00" in alt
+
+
+def test_maps_are_described_by_where_they_are_and_how_wide():
+    point, flat = np.zeros((1, 8, 8)), np.ones((1, 8, 8))
+    point[0, 1, 6] = 1
+    _, data, alt = figures.residue_grid(even(9, 1), {"pair4": point, "pixels": flat}, ["fear"])
+    found = data.set_index("layer")
+    assert found.loc["pair4", ["row", "column"]].tolist() == pytest.approx([1.5 / 8, 6.5 / 8])
+    assert found.loc["pair4", "spread"] == pytest.approx(1 / 64)
+    assert found.loc["pixels", ["row", "column", "spread"]].tolist() == pytest.approx(
+        [0.5, 0.5, 0.5], abs=0.02
+    )
+    assert "4 × 4 1.6 %" in alt and "pixels 5" in alt
+    _, data, _ = figures.residue_grid(even(9, 1), {"pair4": 0 * point}, ["fear"])
+    assert data["spread"].isna().all(), "a map of zeros is nowhere"
+
+
+def places() -> pd.DataFrame:
+    kinds = {
+        "ours": 1.4,
+        "not_shown": 0.9,
+        "other_expression": 1.1,
+        "edges": 1.0,
+        "centre": 1.2,
+        "random": 1.0,
+    }
+    rows = [
+        {"layer": layer, "measure": measure, "kind": kind, "value": value / scale, "low": 0.1, "high": 2.0}
+        for layer in ("pair8", "pixels")
+        for measure, scale in (("concentration", 1), ("pointing_game", 2), ("iou", 3))
+        for kind, value in kinds.items()
+    ]
+    rows.append(rows[0] | {"kind": "untrained", "value": 1.3})
+    return pd.DataFrame(rows).assign(n=12)
+
+
+def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below():
+    figure, data, alt = figures.layer_place_dots(places())
+    assert set(data["measure"]) == {"concentration", "pointing_game"}
+    energy, peak = figure.get_axes()
+    assert [label.get_text() for label in energy.get_yticklabels()] == [
+        "8 × 8",
+        "pixels",
+        "edges",
+        "middle of the picture",
+        "noise",
+    ]
+    own = [line.get_xdata()[0] for line in energy.get_lines() if line.get_marker() == "D"]
+    assert own == [1.4, 1.4]
+    assert [line.get_xdata()[0] for line in energy.get_lines() if line.get_marker() == "v"] == [1.3]
+    assert [line.get_xdata()[0] for line in peak.get_lines() if line.get_marker() == "D"] == [0.7, 0.7]
+    assert (
+        "8 × 8 1.40 and pixels 1.40" in alt and "edges 1.00, middle of the picture 1.20 and noise 1.00" in alt
+    )

@@ -1,0 +1,262 @@
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from book.derl import adversary, stage_one
+from book.derl.stage_one import GanDivergence, GanRecipe, gan_learner, train_generator
+from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.train.weights import load_weights, save_weights
+from ferbook.errors import DataError, ParameterError
+
+TINY = GanRecipe(epochs=2, batch_size=8, lr=0.002, widths=(4, 6, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    """24 faces of a ramp, light or dark; the expressive ones wear a bright bar."""
+    generator = np.random.default_rng(0)
+    brightness = generator.integers(40, 140, 24)[:, None, None]
+    neutral = brightness + 4 * np.arange(16)[None, :, None] + generator.integers(0, 8, (24, 16, 16))
+    expressive = neutral.copy()
+    expressive[:, 10:13, 4:12] = 250
+    return expressive.astype(np.uint8), neutral.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def trained(pairs):
+    return train_generator(*pairs, TINY, valid=pairs, precision="fp32", seed=3)
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    others = other.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
+
+
+def distance(generator, pairs) -> float:
+    inputs, targets = (torch.tensor(part).unsqueeze(1).float() / 255 for part in pairs)
+    with torch.no_grad():
+        return F.l1_loss(generator(inputs), targets).item()
+
+
+def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
+    """Isola et al.'s two steps with torch's own losses; the same first weights and batches."""
+    recipe = replace(TINY, ema=0.0)
+    torch.manual_seed(7)
+    learner = gan_learner(*pairs, recipe, valid=pairs, precision="fp32", seed=5)
+    generator, discriminator = (
+        copy.deepcopy(network).train() for network in (learner.model, learner.adversary.discriminator)
+    )
+    start = [copy.deepcopy(network.state_dict()) for network in (generator, discriminator)]
+    batches = copy.deepcopy(learner.dls.train)
+    learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
+
+    players = [
+        torch.optim.Adam(network.parameters(), recipe.lr, recipe.betas)
+        for network in (generator, discriminator)
+    ]
+    cross_entropy, rows = nn.BCEWithLogitsLoss(), []
+    for _ in range(recipe.epochs):
+        seen = []
+        for faces, true in batches:
+            made = generator(faces)
+            real = discriminator(torch.cat((faces, true), 1))
+            fake = discriminator(torch.cat((faces, made.detach()), 1))
+            loss = (
+                cross_entropy(real, torch.ones_like(real)) + cross_entropy(fake, torch.zeros_like(fake))
+            ) / 2
+            players[1].zero_grad()
+            loss.backward()
+            players[1].step()
+            again = discriminator(torch.cat((faces, made), 1))
+            adversarial, l1 = cross_entropy(again, torch.ones_like(again)), (made - true).abs().mean()
+            players[0].zero_grad()
+            (adversarial + 100 * l1).backward()
+            players[0].step()
+            right = (real > 0).float().mean(), (fake < 0).float().mean()
+            seen.append([v.item() for v in (adversarial + 100 * l1, adversarial, l1, loss, *right)])
+        rows.append(np.mean(seen, axis=0))
+    for mine, theirs, first in (
+        (learner.model, generator, start[0]),
+        (learner.adversary.discriminator, discriminator, start[1]),
+    ):
+        for name, value in theirs.named_parameters():
+            # Adam makes a step of a gradient that is but a rounding error, so single weights may differ.
+            moved = (value - first[name]).abs().mean()
+            assert (mine.get_parameter(name) - value).abs().mean() < 0.05 * moved, name
+    found = [[row[name] for name in adversary.TERMS] for row in learner.gan_curve.rows]
+    assert np.allclose(found, rows, rtol=2e-3, atol=2e-3)
+    assert learner.gan_curve.rows[-1]["valid_l1"] == pytest.approx(
+        distance(generator.eval(), pairs), rel=1e-3
+    )
+
+
+def test_it_learns_to_take_the_bar_off(pairs):
+    training = train_generator(*pairs, replace(TINY, epochs=40, lr=0.005), valid=pairs, precision="fp32")
+    inputs, targets = (part.astype(float) / 255 for part in pairs)
+    copying = np.abs(inputs - targets).mean()
+    mean_face = np.abs(targets - targets.mean(0)).mean()
+    assert training.curve["valid_l1"].iloc[-1] < 0.6 * min(copying, mean_face)
+    assert training.curve["valid_l1"].iloc[-1] == pytest.approx(distance(training.generator, pairs), rel=1e-4)
+    assert not training.generator.training and not training.discriminator.training
+
+
+def test_the_curve_has_a_row_per_epoch(trained):
+    assert list(trained.curve) == ["epoch", *adversary.TERMS, "valid_l1", "seconds"]
+    assert trained.curve["epoch"].tolist() == [1, 2] and trained.epoch == 2
+    parts = trained.curve["adversarial_loss"] + 100 * trained.curve["l1"]
+    assert np.allclose(trained.curve["generator_loss"], parts, rtol=1e-5)
+    assert trained.curve[["real_accuracy", "fake_accuracy"]].apply(lambda c: c.between(0, 1).all()).all()
+
+
+def test_the_same_seed_gives_the_same_bits_and_leaves_the_random_state_alone(pairs, trained):
+    before = torch.random.get_rng_state()
+    again = train_generator(*pairs, TINY, precision="fp32", seed=3)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert same(again.generator, trained.generator) and same(again.discriminator, trained.discriminator)
+    assert "valid_l1" not in again.curve
+    assert not same(train_generator(*pairs, TINY, precision="fp32", seed=4).generator, trained.generator)
+
+
+def test_the_averaged_weights_are_kept_unless_none_are_asked_for(pairs, trained):
+    plain = train_generator(*pairs, replace(TINY, ema=0.0), precision="fp32", seed=3)
+    assert not same(plain.generator, trained.generator) and same(plain.discriminator, trained.discriminator)
+
+
+def test_bfloat16_trains_about_the_same_network_with_float32_weights(pairs, trained):
+    training = train_generator(*pairs, TINY, valid=pairs, precision="bf16", seed=3)
+    assert training.precision.name == "bf16" and not torch.is_autocast_enabled("cpu")
+    assert all(p.dtype == torch.float32 for p in training.generator.parameters())
+    assert np.allclose(training.curve["l1"], trained.curve["l1"], rtol=0.02)
+    assert not same(training.generator, trained.generator)
+
+
+def test_chosen_precision_is_timed_on_a_copy(pairs, trained):
+    training = train_generator(*pairs, TINY, seed=3)
+    assert set(training.precision.timings) == {"fp32", "fp32 channels_last", "bf16 channels_last"}
+    fixed = train_generator(*pairs, TINY, seed=3, precision=training.precision)
+    assert same(training.generator, fixed.generator)
+
+
+def test_the_rate_of_the_discriminator_follows_the_schedule(pairs):
+    recipe = replace(TINY, schedule="cosine", epochs=1)
+    learner = gan_learner(*pairs, recipe, precision="fp32")
+    learner.fit(1, recipe.lr, wd=0.0, reset_opt=True)
+    rate = learner.opt.hypers[-1]["lr"]
+    assert 0 < rate < recipe.lr and learner.adversary.optimiser.param_groups[0]["lr"] == rate
+
+
+class Halves(nn.Module):
+    """Features for the perceptual term, which count how often they were asked for and, from call ``broken`` on, are no numbers."""
+
+    def __init__(self, broken: int | None = None) -> None:
+        super().__init__()
+        self.pool, self.scale = nn.AvgPool2d(2), nn.Parameter(torch.ones(()))
+        self.broken = broken
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, pictures):
+        self.calls += 1
+        lost = self.broken is not None and self.calls >= self.broken
+        return self.scale * self.pool(pictures) * (float("nan") if lost else 1)
+
+
+def test_the_perceptual_term_adds_to_the_loss_and_changes_no_network_of_the_callers(pairs):
+    network = Halves().train()
+    recipe = replace(TINY, epochs=1, perceptual=50.0)
+    curve = train_generator(*pairs, recipe, precision="fp32", perceptual_network=network).curve.iloc[0]
+    added = curve["generator_loss"] - curve["adversarial_loss"] - 100 * curve["l1"]
+    # The mean of 2×2 differences is at most the mean of their sizes.
+    assert 0 < added <= 50 * curve["l1"] * 1.0001
+    assert network.calls == 0 and network.scale.grad is None and network.training
+    with pytest.raises(ParameterError, match="perceptual 50"):
+        train_generator(*pairs, recipe)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(pairs):
+    """24 pairs in batches of 8 are 3 steps an epoch, and each step asks twice: call 8 is in step 1 of epoch 2."""
+    recipe = replace(TINY, epochs=4, perceptual=1.0)
+    with pytest.raises(
+        GanDivergence, match=r"step 1 of epoch 2.*those of epoch 1.*smaller lr than 0\.002"
+    ) as stopped:
+        train_generator(*pairs, recipe, precision="fp32", perceptual_network=Halves(broken=8))
+    training = stopped.value.training
+    until = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32", perceptual_network=Halves())
+    assert training.epoch == 1 and len(training.curve) == 1 and same(training.generator, until.generator)
+
+
+def test_a_rate_that_is_far_too_high_stops_in_the_first_epoch(pairs):
+    with pytest.raises(GanDivergence, match="those it started with") as stopped:
+        train_generator(*pairs, replace(TINY, lr=1e30), precision="fp32")
+    assert stopped.value.training.epoch == 0 and stopped.value.training.curve.empty
+    assert all(p.isfinite().all() for p in stopped.value.training.generator.parameters())
+
+
+def test_a_discriminator_that_is_always_sure_stops_the_training(pairs, monkeypatch):
+    """All its epochs after the first are held silent by decree."""
+    recipe = replace(TINY, epochs=5, patience=3)
+    losses = train_generator(*pairs, recipe, precision="fp32").curve["discriminator_loss"]
+    assert losses.iloc[1:].max() < losses.iloc[0]
+    monkeypatch.setattr(stage_one, "SILENT", losses.iloc[0])
+    with pytest.raises(GanDivergence, match=r"in 3 epochs up to epoch 4.*those of epoch 1") as stopped:
+        train_generator(*pairs, recipe, precision="fp32")
+    training = stopped.value.training
+    good = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32")
+    assert training.epoch == 1 and len(training.curve) == 4 and same(training.generator, good.generator)
+    assert isinstance(stopped.value, ParameterError)
+    for patience in (0, 5):
+        assert train_generator(*pairs, replace(recipe, patience=patience), precision="fp32").epoch == 5
+
+
+def test_an_interruption_leaves_autocast_closed(pairs, monkeypatch):
+    def interrupted(self, pictures):
+        assert torch.is_autocast_enabled("cpu")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Generator, "forward", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(*pairs, TINY, precision="bf16")
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_all_networks_can_be_kept_and_read_back(trained, tmp_path):
+    again = load_weights(save_weights(trained.generator, tmp_path / "generator", {}))
+    pictures = torch.rand(2, 1, 16, 16)
+    assert type(again) is Generator and torch.equal(again(pictures), trained.generator(pictures))
+    discriminator = load_weights(save_weights(trained.discriminator, tmp_path / "discriminator", {}))
+    assert same(discriminator, trained.discriminator)
+    classifier = ResidueClassifier(trained.generator.channels, 3).eval()
+    residues = trained.generator.residues(pictures)
+    kept = load_weights(save_weights(classifier, tmp_path / "classifier", {}))
+    assert torch.equal(kept(residues)[0], classifier(residues)[0])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 1),
+        ("lr", 0.0),
+        ("betas", (0.5, 1.0)),
+        ("schedule", "steps"),
+        ("l1", -1.0),
+        ("perceptual", -1.0),
+        ("flip", 1.5),
+        ("ema", 1.0),
+        ("patience", -1),
+    ],
+)
+def test_refuses_a_recipe_that_cannot_be_followed(field, value):
+    with pytest.raises(ParameterError, match=field):
+        replace(TINY, **{field: value})
+
+
+def test_refuses_pictures_that_the_generator_does_not_take(pairs):
+    with pytest.raises(ParameterError, match="size 8"):
+        train_generator(*(part[:, :8, :8] for part in pairs), TINY)
+    with pytest.raises(DataError, match="train pairs"):
+        train_generator(pairs[0], pairs[1][:3], TINY)

@@ -1,0 +1,241 @@
+"""The ablation of DeRL: the same people, pictures and seeds for all conditions, and each given what its name says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from book.derl import stage_two as module
+from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
+from book.derl.study import CONDITIONS, USUAL, cnn_features, equal_cnn, residue_study, settle_statistics
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Fold, Protocol
+from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.train.features import features_of
+from fer_lib.train.precision import Precision
+from fer_lib.train.weights import parameter_count
+from ferbook.errors import DataError, ParameterError
+
+FP32 = Precision("fp32", channels_last=False)
+RECIPE = ResidueRecipe(epochs=1, batch_size=8)
+PAIRS = ("pair8", "pair4")
+
+
+@pytest.fixture
+def generators() -> dict[str, Generator]:
+    return {
+        name: Generator(16, (4, 6), generator=torch.Generator().manual_seed(seed))
+        for seed, name in enumerate(("trained", "untrained", "shuffled"))
+    }
+
+
+@pytest.fixture
+def posed(faces) -> FaceSet:
+    """``faces`` with an unlabelled picture before each of its first five: rows of the set and of its labelled pictures differ."""
+    rows = np.insert(np.arange(60), np.arange(5), np.arange(5))
+    emotions = faces.table["emotion"].to_numpy(dtype=object)[rows]
+    emotions[np.arange(0, 10, 2)] = ""
+    return FaceSet("stripes", faces.pixels[rows], faces.table.iloc[rows].assign(emotion=emotions))
+
+
+@pytest.fixture
+def protocol(classes) -> Protocol:
+    """Two folds by subject, of the 60 labelled pictures, of which ten are in no fold."""
+    rows = np.arange(10, 60)
+    folds = (Fold(rows[:30], rows[30:38], rows[38:]), Fold(rows[20:], rows[12:20], rows[:12]))
+    return Protocol("two folds", "made here", classes, folds, "")
+
+
+def run(posed, protocol, generators, **settings):
+    return residue_study(posed, protocol, generators, RECIPE, precision=FP32, **settings)
+
+
+def test_every_condition_answers_every_tested_picture_once_per_seed(posed, protocol, generators, classes):
+    weights = {name: g.state_dict()["decoder.up8.conv.weight"].clone() for name, g in generators.items()}
+    study = run(posed, protocol, generators, conditions=tuple(CONDITIONS), folds=0, seeds=(3, 4))
+    names = [name for name in CONDITIONS if name != "single_pairs"]
+    names[1:1] = PAIRS
+    assert (
+        list(study.table["condition"]) == list(np.repeat(names, 2))
+        and list(study.table["seed"]) == [3, 4] * 9
+    )
+    assert study.probabilities.shape == (18, 24, 2) and study.precision == FP32
+    np.testing.assert_allclose(study.probabilities.sum(axis=2), 1, atol=1e-5)
+    labelled = posed.labelled()
+    np.testing.assert_array_equal(study.rows, np.concatenate([np.arange(48, 60), np.arange(10, 22)]))
+    np.testing.assert_array_equal(study.labels, labelled.labels(classes)[study.rows])
+    assert list(study.subjects) == list(labelled.table["subject"].iloc[study.rows])
+    assert len(study.trainings) == 36 and set(study.trainings["fold"]) == {0, 1}
+    assert len(study.curves) == 36 and list(study.models) == names
+    means = study.trainings.groupby(["condition", "seed"])["valid_accuracy"].mean()
+    for row in study.table.itertuples():
+        assert row.valid_accuracy == pytest.approx(means[row.condition, row.seed])
+        assert row.about.startswith(CONDITIONS.get(row.condition, CONDITIONS["single_pairs"]))
+    for name, generator in generators.items():
+        assert torch.equal(generator.state_dict()["decoder.up8.conv.weight"], weights[name])
+        assert all(p.grad is None for p in generator.parameters())
+
+
+def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_besides(
+    posed, protocol, generators
+):
+    study = run(posed, protocol, generators, conditions=tuple(CONDITIONS))
+    table = study.table.set_index("condition")
+    for name, model in study.models.items():
+        assert table.loc[name, "parameters"] == parameter_count(model)
+    frozen, cnn = parameter_count(generators["trained"]), table.loc["cnn", "parameters"]
+    derl = table.loc["all_pairs", "parameters"]
+    assert table.loc["cnn", "frozen"] == table.loc["cnn_whole", "frozen"] == 0
+    assert table.loc["feature_difference", "frozen"] == frozen + cnn
+    others = table.drop(["cnn", "cnn_whole", "feature_difference"])
+    assert (others["frozen"] == frozen).all()
+    assert (
+        abs(cnn / derl - 1) < 0.15 and abs(table.loc["cnn_whole", "parameters"] / (derl + frozen) - 1) < 0.15
+    )
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Condition by condition the inputs that its classifier was trained on."""
+    seen = []
+    train = module.train_residue_classifier
+
+    def spy(inputs, *rest, **settings):
+        seen.append(inputs)
+        return train(inputs, *rest, **settings)
+
+    monkeypatch.setattr(module, "train_residue_classifier", spy)
+    return seen
+
+
+def test_each_condition_is_given_what_its_name_says(posed, protocol, generators, given):
+    study = run(posed, protocol, generators)
+    inputs = dict(zip(study.table["condition"], given, strict=True))
+    views = picture_views(posed.labelled().pixels[10:], RECIPE)
+    residues = residues_of(generators["trained"], views)
+    for pair in PAIRS:
+        assert set(inputs[pair]) == {pair} and torch.equal(inputs[pair][pair], residues[pair])
+        assert torch.equal(inputs["all_pairs"][pair], residues[pair])
+    for name, source in (("untrained_generator", "untrained"), ("shuffled_neutrals", "shuffled")):
+        for pair, maps in residues_of(generators[source], views).items():
+            assert torch.equal(inputs[name][pair], maps) and not torch.equal(maps, residues[pair])
+    neutral = neutral_faces(generators["trained"], views)
+    assert torch.equal(inputs["cnn"]["picture"], as_inputs(views))
+    assert torch.equal(inputs["pixel_difference"]["picture"], as_inputs(views) - neutral)
+    network = study.models["cnn"].network
+    expected = cnn_features(network, as_inputs(views)) - cnn_features(network, neutral)
+    assert torch.equal(inputs["feature_difference"]["picture"], expected)
+    assert set(study.table["condition"]) == {*PAIRS, *USUAL} - {"single_pairs"}
+
+
+def test_the_difference_of_features_is_to_the_cnn_of_the_same_fold_and_seed(
+    posed, protocol, generators, given
+):
+    run(posed, protocol, generators, conditions=("cnn", "feature_difference"), folds=0, seeds=(0, 1))
+    differences = [inputs["picture"] for inputs in given[4:]]
+    assert len(differences) == 4
+    for k, one in enumerate(differences):
+        assert not any(torch.equal(one, other) for other in differences[:k])
+
+
+def test_a_condition_alone_gives_the_same_answers_as_among_others(posed, protocol, generators):
+    together = run(posed, protocol, generators, seeds=(2,))
+    for name in ("shuffled_neutrals", "cnn"):
+        alone = run(posed, protocol, generators, conditions=(name,), seeds=(2,))
+        at = list(together.table["condition"]).index(name)
+        np.testing.assert_array_equal(alone.probabilities[0], together.probabilities[at])
+
+
+def test_the_people_tested_have_no_influence_on_what_is_learned(posed, protocol, generators):
+    study = run(posed, protocol, generators)
+    pixels, labelled = posed.pixels.copy(), np.flatnonzero((posed.table["emotion"] != "").to_numpy())
+    pixels[labelled[study.rows]] = np.random.default_rng(1).integers(0, 255, (12, 16, 16))
+    garbage = FaceSet("stripes", pixels, posed.table)
+    other = run(garbage, protocol, generators)
+    dropped = ["seconds"]
+    pd.testing.assert_frame_equal(study.curves.drop(columns=dropped), other.curves.drop(columns=dropped))
+    for name, model in study.models.items():
+        for value, same in zip(
+            model.state_dict().values(), other.models[name].state_dict().values(), strict=True
+        ):
+            assert torch.equal(value, same)
+    assert not np.array_equal(study.probabilities, other.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"conditions": ("all_pears",)}, "all_pears"),
+        ({"conditions": ("cnn", "cnn")}, "each once"),
+        ({"conditions": ()}, "at least one condition"),
+        ({"seeds": ()}, "one seed"),
+        ({"conditions": ("feature_difference",)}, "name both"),
+    ],
+)
+def test_studies_that_cannot_be_are_refused(posed, protocol, generators, settings, fault):
+    with pytest.raises(ParameterError, match=fault):
+        run(posed, protocol, generators, **settings)
+
+
+def test_a_generator_is_asked_for_only_where_it_is_needed(posed, protocol, generators):
+    only = {"trained": generators["trained"]}
+    with pytest.raises(ParameterError, match="no generator 'untrained' for untrained_generator"):
+        run(posed, protocol, only)
+    with pytest.raises(ParameterError, match="no generator 'trained'"):
+        run(posed, protocol, {"shuffled": only["trained"]}, conditions=("shuffled_neutrals",))
+    assert len(run(posed, protocol, only, conditions=("pixel_difference",)).table) == 1
+
+
+def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protocol, generators, given):
+    labels = posed.labelled().labels(protocol.classes)
+    second = protocol.folds[1]
+    lacking = Fold(second.train[labels[second.train] == 0], second.valid, second.test)
+    broken = Protocol("two folds", "", protocol.classes, (protocol.folds[0], lacking), "")
+    with pytest.raises(DataError, match="no training picture of happiness"):
+        run(posed, broken, generators, folds=2)
+    assert not given
+
+
+@pytest.mark.parametrize("parameters", [1000, 20_000, 183_336])
+def test_no_other_width_comes_nearer_to_the_number_of_parameters(parameters):
+    network = equal_cnn(8, 48, parameters)
+    width = network.arguments["widths"][0]
+    distance = abs(parameter_count(network) - parameters)
+    for other in {max(1, width - 1), width + 1} - {width}:
+        wider = type(network)(8, 48, widths=tuple(other * k for k in (1, 2, 4, 8)))
+        assert abs(parameter_count(wider) - parameters) >= distance
+    assert network(torch.rand(2, 1, 48, 48)).shape == (2, 8)
+
+
+def test_features_are_those_that_the_last_layer_is_given(faces):
+    network = equal_cnn(2, 16, 2000)
+    views = picture_views(faces.pixels, RECIPE)
+    found = cnn_features(network, as_inputs(views))
+    assert found.shape == (2, 60, network.output.in_features)
+    np.testing.assert_allclose(found[0], features_of(network, faces), atol=2e-3)
+    assert network.training and not network.output._forward_pre_hooks
+
+
+def test_settled_statistics_are_those_of_the_pictures_and_the_weights_stay(faces):
+    generator = Generator(16, (4, 6), generator=torch.Generator().manual_seed(0))
+    before = {name: value.clone() for name, value in generator.named_parameters()}
+    settle_statistics(generator, faces.pixels, batch_size=60)
+    assert all(torch.equal(before[name], value) for name, value in generator.named_parameters())
+    pictures = torch.tensor(faces.pixels)[:, None].float() / 255
+    with torch.no_grad():
+        maps = generator.encoder.down4.conv(generator.encoder.down8(generator.standardise(pictures)))
+    norm = generator.encoder.down4.norm
+    torch.testing.assert_close(norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(norm.running_var, maps.var(dim=(0, 2, 3)), atol=1e-8, rtol=1e-3)
+    settled = {
+        n: v.float().std().item()
+        for n, v in residues_of(generator, picture_views(faces.pixels, RECIPE)).items()
+    }
+    assert min(settled.values()) > 0.2
+
+
+def test_the_classifier_of_a_pair_is_that_of_derl_with_this_pair_alone(posed, protocol, generators):
+    study = run(posed, protocol, generators, conditions=("single_pairs",))
+    for pair in PAIRS:
+        model = study.models[pair]
+        assert isinstance(model, ResidueClassifier) and list(model.locals) == [pair]

@@ -1,0 +1,117 @@
+"""Controls take away what they say, and nothing else."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book.micro_expressions.rivals import CONTROLS, controlled
+from book.micro_expressions.study import leave_one_out
+from fer_lib.faces.clips import Clips, clips_of
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.clips import ClipRecipe
+from ferbook.errors import DataError, ParameterError
+
+
+def clips_with(*lengths: int, apex: int = 1) -> Clips:
+    """One clip per subject, of so many pictures; frame ``apex`` (from 0) is the apex."""
+    rows = [
+        {"subject": f"s{clip:02}", "sequence": "1", "frame": frame, "offset": length - 1}
+        for clip, length in enumerate(lengths)
+        for frame in range(length)
+    ]
+    table = pd.DataFrame(rows).assign(
+        dataset="micro", emotion="other", split="train", onset=0, apex=apex, fps=200.0
+    )
+    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
+
+
+def numbered(clips: Clips) -> np.ndarray:
+    """Feature 0 of a frame is 10 · clip + place + 1, feature 1 its negative; zero beyond the end."""
+    count, longest = clips.rows.shape
+    first = 10 * np.arange(count)[:, None] + np.arange(longest) + 1.0
+    return np.where(clips.inside[:, :, None], np.stack([first, -first], axis=2), 0).astype(np.float32)
+
+
+def test_reversed_apex_and_onset_by_hand():
+    clips = clips_with(4, 2)
+    given = numbered(clips)
+    kept = given.copy()
+    turned, lengths = controlled(given, clips, "reversed")
+    assert turned[:, :, 0].tolist() == [[4, 3, 2, 1], [12, 11, 0, 0]] and lengths.tolist() == [4, 2]
+    assert turned[:, :, 1].tolist() == (-turned[:, :, 0]).tolist()
+    apex, lengths = controlled(given, clips, "apex_only")
+    assert apex.tolist() == [[[2, -2]], [[12, -12]]] and lengths.tolist() == [1, 1]
+    onset, lengths = controlled(given, clips, "onset_only")
+    assert onset.tolist() == [[[1, -1]], [[11, -11]]] and lengths.tolist() == [1, 1]
+    np.testing.assert_array_equal(given, kept)
+
+
+def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
+    clips = clips_with(*[5] * 60, 3)
+    given = numbered(clips)
+    mixed, lengths = controlled(given, clips, "shuffled", seed=3)
+    np.testing.assert_array_equal(np.sort(mixed[:-1, :, 0], axis=1), given[:-1, :, 0])
+    assert sorted(mixed[-1, :3, 0]) == [601, 602, 603] and not mixed[-1, 3:].any()
+    np.testing.assert_array_equal(mixed[:, :, 1], -mixed[:, :, 0])
+    np.testing.assert_array_equal(lengths, clips.lengths)
+    orders = mixed[:60, :, 0] - given[:60, :1, 0]
+    # Each clip has an order of its own, and each frame comes first about equally often (12 of 60).
+    assert len(np.unique(orders, axis=0)) > 30
+    assert (np.bincount(orders[:, 0].astype(int), minlength=5) > 3).all()
+    np.testing.assert_array_equal(mixed, controlled(given, clips, "shuffled", seed=3)[0])
+    assert (mixed != controlled(given, clips, "shuffled", seed=4)[0]).any()
+
+
+def test_random_features_belong_to_the_picture_and_know_nothing_of_it():
+    clips = clips_with(4, 2)
+    given = np.tile(numbered(clips), (1, 1, 300))
+    drawn, lengths = controlled(given, clips, "random_features", seed=1)
+    assert drawn.shape == given.shape and drawn.dtype == np.float32 and not drawn[1, 2:].any()
+    np.testing.assert_array_equal(drawn, controlled(given**2 + 7, clips, "random_features", seed=1)[0])
+    twice = clips.select(np.array([1, 1, 0]))
+    again, _ = controlled(given[[1, 1, 0]], twice, "random_features", seed=1)
+    np.testing.assert_array_equal(again, drawn[[1, 1, 0]])
+    values = drawn[clips.inside]
+    assert abs(values.mean()) < 0.1 and abs(values.std() - 1) < 0.1
+    assert np.abs(np.corrcoef(values) - np.eye(6)).max() < 0.25
+    np.testing.assert_array_equal(lengths, clips.lengths)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_folds_with_features_of_their_own_are_changed_alike(name):
+    clips = clips_with(4, 2, 3)
+    given = numbered(clips)
+    together, lengths = controlled(np.stack([given, 2 * given]), clips, name, seed=5)
+    for fold, features in zip(together, (given, 2 * given), strict=True):
+        alone, same = controlled(features, clips, name, seed=5)
+        np.testing.assert_array_equal(fold, alone)
+        np.testing.assert_array_equal(lengths, same)
+
+
+def test_a_study_takes_them_after_the_difference_to_the_onset():
+    clips = clips_with(*[4] * 6)
+    seen = []
+
+    def noted(features):
+        seen.append(features)
+        return controlled(features, clips, "apex_only")
+
+    folds = [(np.array([2, 3, 4, 5]), np.array([1]), np.array([0]))]
+    recipe = ClipRecipe(epochs=1, hidden=2, input="difference")
+    classes = ("happiness", "other")
+    leave_one_out(numbered(clips), clips, classes, folds, [recipe], [0], control=noted)
+    assert not seen[0][:, 0].any() and seen[0][:, 1, 0].tolist() == [1] * 6
+    control = partial(controlled, clips=clips, name="shuffled", seed=1)
+    study = leave_one_out(numbered(clips), clips, classes, folds, [recipe], [0], control=control)
+    assert np.isfinite(study.probabilities[0, 0]).all()
+
+
+def test_unknown_names_and_features_of_other_clips_are_refused():
+    clips = clips_with(4, 2)
+    with pytest.raises(ParameterError, match=r"no control 'shufled'.*shuffled.*reversed"):
+        controlled(numbered(clips), clips, "shufled")
+    for wrong in (numbered(clips)[:1], numbered(clips)[:, :3], numbered(clips)[:, :, 0]):
+        with pytest.raises(DataError, match=r"2 clips of up to 4 frames"):
+            controlled(wrong, clips, "reversed")

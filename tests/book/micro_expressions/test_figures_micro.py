@@ -1,0 +1,122 @@
+"""The figures of the chapter on micro-expressions: they show the numbers that they were given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from book.micro_expressions import figures
+from ferbook.page import forest, heat
+from ferbook.page.style import FigureError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def contest():
+    rows = [
+        ("ours", "LSTM", 3, 0.50, 0.40, 0.60, 0.45, 0.55, np.nan, np.nan, np.nan),
+        ("control", "shuffled", 2, 0.48, 0.38, 0.58, 0.47, 0.49, 2.0, -3.0, 7.0),
+        ("baseline", "flow", 1, 0.60, 0.50, 0.70, 0.60, 0.60, -10.0, -15.0, -5.0),
+        ("null", "commonest", 1, 0.11, np.nan, np.nan, 0.11, 0.11, 39.0, 30.0, 48.0),
+    ]
+    columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
+    return pd.DataFrame(rows, columns=[*columns, "ahead", "ahead_low", "ahead_high"])
+
+
+def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart():
+    figure, data, alt = forest.contender_dots(contest(), "UF1")
+    assert len(data) == 4
+    scores, gaps = figure.get_axes()
+    assert [label.get_text() for label in scores.get_yticklabels()] == [
+        "LSTM",
+        "shuffled",
+        "flow",
+        "commonest",
+    ]
+    dots = [line for line in gaps.get_lines() if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == [2.0, -10.0, 39.0], "the first is not ahead of itself"
+    # Rows whose kind differs are parted: three times here.
+    assert (
+        len(
+            [
+                line
+                for line in scores.get_lines()
+                if len(set(line.get_ydata())) == 1 and line.get_marker() == "None"
+            ]
+        )
+        == 3
+    )
+    assert "LSTM 50.0 % (40–60)" in alt and "commonest 11.0 %" in alt
+    assert "above zero for commonest, and below zero for flow" in alt
+    with pytest.raises(FigureError, match="lacks ahead"):
+        forest.contender_dots(contest().drop(columns="ahead"), "UF1")
+
+
+def test_only_those_with_several_trainings_have_ticks_for_them():
+    figure, _, _ = forest.contender_dots(contest(), "UF1")
+    ticks = [line for line in figure.get_axes()[0].get_lines() if line.get_marker() == "|"]
+    assert [list(tick.get_xdata()) for tick in ticks] == [[0.45, 0.55], [0.47, 0.49]]
+
+
+def test_missing_the_apex_is_a_row_per_method():
+    table = pd.DataFrame(
+        {
+            "method": ["trained CNN", "middle of the clip"],
+            "clips": 246,
+            "mean": [6.0, 5.0],
+            "low": [5.0, 4.5],
+            "high": [7.0, 5.5],
+            "q25": [2.0, 2.5],
+            "median": [5.0, 5.0],
+            "q75": [9.0, 8.0],
+        }
+    )
+    figure, data, alt = figures.spotting_dots(table)
+    axes = figure.get_axes()[0]
+    assert data["mean"].tolist() == [6.0, 5.0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(table["method"])
+    assert (
+        "trained CNN 6.0 and middle of the clip 5.0" in alt
+        and "smallest is that of middle of the clip" in alt
+    )
+    with pytest.raises(FigureError, match="has no rows"):
+        figures.spotting_dots(table.iloc[:0])
+
+
+def trajectories(filters):
+    rows = [
+        {
+            "filter": number,
+            "au": f"AU{number}",
+            "group": group,
+            "progress": step,
+            "change": height * (1 - abs(step - 1)),
+        }
+        for number in range(filters)
+        for group, height in (("clips with the unit", 1.0), ("other clips", -0.25))
+        for step in (0.0, 0.5, 1.0, 1.5, 2.0)
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(low=table["change"] - 0.1, high=table["change"] + 0.1, clips=9)
+
+
+def test_a_panel_per_filter_and_a_line_per_group():
+    figure, data, alt = figures.trajectory_panels(trajectories(4))
+    drawn = [axes for axes in figure.get_axes() if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in drawn] == [f"filter {n}, AU{n}" for n in range(4)]
+    lines = [line for line in drawn[0].get_lines() if len(line.get_xdata()) == 5]
+    assert [line.get_ydata().max() for line in lines] == [1.0, 0.0] and len(data) == 40
+    assert "filter 3 of AU3 +1.00 in clips with the unit and −0.25 in other clips" in alt
+    with pytest.raises(FigureError, match="7 filters to draw"):
+        figures.trajectory_panels(trajectories(7))
+
+
+def test_a_confusion_says_what_it_counts():
+    matrix = pd.DataFrame([[3, 0], [0, 2]], index=["a", "b"], columns=["a", "b"])
+    figure, _, alt = heat.confusion_matrix(matrix, "clips")
+    assert figure.get_axes()[0].get_ylabel() == "true (number of clips)"
+    assert "5 clips" in alt and "No clip is confused" in alt

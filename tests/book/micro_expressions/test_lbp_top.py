@@ -1,0 +1,129 @@
+"""LBP-TOP against a loop over voxels that interpolates with SciPy."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import map_coordinates
+
+from book.micro_expressions.lbp_top import (
+    EQUAL_WITHIN,
+    PLANES,
+    candidate_features,
+    lbp_top,
+    plane_codes,
+    uniform_patterns,
+)
+from fer_lib.faces.clips import Clips, clips_of
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
+
+
+def clips_from(*volumes: np.ndarray) -> Clips:
+    rows = [
+        {"subject": f"s{clip}", "sequence": "1", "frame": frame, "offset": len(volume) - 1}
+        for clip, volume in enumerate(volumes)
+        for frame in range(len(volume))
+    ]
+    about = {"dataset": "micro", "emotion": "other", "split": "train", "onset": 0, "apex": 1, "fps": 200.0}
+    return clips_of(FaceSet("micro", np.concatenate(volumes), pd.DataFrame(rows).assign(**about)))
+
+
+def noise(frames: int = 6, side: int = 11, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (frames, side, side), dtype=np.uint8)
+
+
+def code_at(volume: np.ndarray, t: int, y: int, x: int, plane: str, radii: tuple[int, int, int]) -> int:
+    """As Zhao and Pietikäinen write it down, one voxel at a time."""
+    rx, ry, rt = radii
+    code = 0
+    for k in range(8):
+        cos, sin = math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)
+        place = {
+            "xy": (t, y + ry * sin, x + rx * cos),
+            "xt": (t + rt * sin, y, x + rx * cos),
+            "yt": (t + rt * sin, y + ry * cos, x),
+        }[plane]
+        value = map_coordinates(volume.astype(float), [[at] for at in place], order=1)[0]
+        code += (value >= float(volume[t, y, x]) - EQUAL_WITHIN) << k
+    return code
+
+
+@pytest.mark.parametrize("radii", [(1, 1, 1), (2, 1, 2), (1, 3, 1)])
+@pytest.mark.parametrize("plane", PLANES)
+def test_codes_equal_those_of_a_loop(plane, radii):
+    volume = noise()
+    rx, ry, rt = radii
+    codes = plane_codes(volume, plane, radii)
+    assert codes.shape == (6 - 2 * rt, 11 - 2 * ry, 11 - 2 * rx)
+    for (t, y, x), code in np.ndenumerate(codes):
+        assert code == code_at(volume, t + rt, y + ry, x + rx, plane, radii)
+
+
+def test_uniform_patterns_by_hand():
+    bins = uniform_patterns()
+    assert len(bins) == 256 and np.unique(bins).tolist() == list(range(59))
+    assert (bins == 58).sum() == 256 - 58
+    for uniform in (0b00000000, 0b11111111, 0b00011100, 0b10000011):
+        assert bins[uniform] < 58
+    for other in (0b00000101, 0b10101010, 0b10011000 | 1 << 5 | 1):
+        assert bins[other] == 58
+
+
+def test_a_flat_clip_has_one_pattern_and_a_flash_another_in_time_only():
+    flat = np.full((5, 9, 9), 77, np.uint8)
+    bins = uniform_patterns()
+    features = lbp_top(clips_from(flat), blocks=2).reshape(4, 3, 59)
+    assert (features[:, :, bins[255]] == 1).all() and features.sum() == 12
+    flash = flat.copy()
+    flash[2] = 200
+    features = lbp_top(clips_from(flash), blocks=1).reshape(3, 59)
+    assert features[0, bins[255]] == 1
+    # At the flash only the two neighbours in the same frame are as bright: angles 0 and 180 degrees.
+    for plane in (1, 2):
+        assert features[plane, bins[0b00010001]] == pytest.approx(1 / 3)
+
+
+def test_histograms_are_counted_block_by_block():
+    volumes = [noise(6), noise(4, seed=1)]
+    radii, blocks = (1, 2, 1), 3
+    features = lbp_top(clips_from(*volumes), blocks, radii)
+    assert features.shape == (2, 3 * 3 * 3 * 59) and features.dtype == np.float32
+    bins = uniform_patterns()
+    for volume, found in zip(volumes, features.reshape(2, 9, 3, 59), strict=True):
+        for plane, name in enumerate(PLANES):
+            codes = plane_codes(volume, name, radii)
+            height, width = codes.shape[1:]
+            counts = np.zeros((9, 59))
+            for (_, y, x), code in np.ndenumerate(codes):
+                # Block b begins at the first pixel at or above b/3 of the side.
+                counts[int(y * blocks / height) * blocks + int(x * blocks / width), bins[code]] += 1
+            np.testing.assert_allclose(found[:, plane], counts / counts.sum(axis=1, keepdims=True), rtol=1e-6)
+
+
+def test_brighter_pictures_have_the_same_patterns():
+    volume = noise() // 2
+    np.testing.assert_array_equal(
+        lbp_top(clips_from(volume), blocks=2), lbp_top(clips_from(volume + 100), blocks=2)
+    )
+
+
+def test_radii_are_tried_that_every_clip_is_long_enough_for():
+    clips = clips_from(noise(9), noise(5, seed=1))
+    tried = candidate_features(clips, 2)
+    assert list(tried) == ["radii 1, 1, 1", "radii 1, 1, 2"]
+    np.testing.assert_array_equal(tried["radii 1, 1, 2"], lbp_top(clips, 2, (1, 1, 2)))
+    assert len(candidate_features(clips_from(noise(9)), 2)) == 3
+    with pytest.raises(DataError, match="has 2 frames"):
+        candidate_features(clips_from(noise(2)), 2)
+
+
+def test_short_clips_and_wrong_radii_are_refused():
+    clips = clips_from(noise(6), noise(3))
+    with pytest.raises(DataError, match=r"clip 1 of s1 has 3 frames.*radius 2 need 5"):
+        lbp_top(clips, 2, (1, 1, 2))
+    assert lbp_top(clips, 2, (1, 1, 1)).shape == (2, 708)
+    for blocks, radii in ((0, (1, 1, 1)), (10, (1, 1, 1)), (2, (0, 1, 1)), (1, (1, 6, 1))):
+        with pytest.raises(ParameterError, match=f"blocks {blocks} and radii"):
+            lbp_top(clips, blocks, radii)

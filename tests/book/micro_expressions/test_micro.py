@@ -1,0 +1,146 @@
+"""Who names micro-expressions best, on one set of clips; and the clips as the page tells of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_contest import LABELS, PEOPLE, one_hot, toy_contest, wrong_in
+
+from book.micro_expressions.apex import clearest_clip
+from book.micro_expressions.page import (
+    FIRST,
+    clip_table,
+    clips_of_classes,
+    contenders,
+    contest_metrics,
+    leak_summary,
+    measures_table,
+    pooled_confusion,
+    selection_by_person,
+    selection_gain,
+    study_metrics,
+    whose_clips,
+)
+from book.micro_expressions.rivals import ClipAnswers
+from book.micro_expressions.study import ClipStudy
+from fer_lib.faces.clips import clips_of
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.shared import Shared
+from fer_lib.stats.contest import hold_contest
+from fer_lib.train.clips import ClipRecipe
+from ferbook.errors import DataError
+
+
+def test_the_measures_of_the_page_are_in_per_cent():
+    shown = measures_table(toy_contest())
+    assert list(shown.columns) == ["contender", "UF1", "UAR", "accuracy", "trainings"]
+    assert shown["UAR"][3] == "33.3" and shown["trainings"].tolist() == [3, 2, 1, 1]
+
+
+def test_every_rival_has_its_metrics():
+    rivals = {
+        "majority": ClipAnswers(pd.DataFrame(), one_hot(np.zeros(24, int))[None]),
+        "optical_flow": ClipAnswers(pd.DataFrame(), wrong_in(4, 9)[None]),
+        "shuffled": toy_study(),
+    }
+    contest = hold_contest(contenders(toy_study(), rivals), LABELS, PEOPLE, draws=100)
+    assert contest.names == (FIRST, "frames shuffled", "optical flow, SVM", "commonest class")
+    found = contest_metrics(contest)
+    assert {"uf1", "uar", "accuracy", "majority_uf1", "ahead_of_optical_flow", "seed_spread"} <= set(found)
+    assert found["ahead_of_shuffled"].value == 0
+    assert found["majority_accuracy"].value == pytest.approx(10 / 24)
+    assert found["seed_spread"].value == pytest.approx(100 * contest.scored.spread["macro_f1"])
+    with pytest.raises(DataError, match="no rival 'flow'"):
+        contenders(toy_study(), {"flow": rivals["optical_flow"]})
+
+
+def toy_study(watched=True):
+    """Two people, two seeds, three epochs: validation takes epoch 1, the person tested would take 2 or 3."""
+    rows = [(fold, f"p{fold}", seed, 0, 1) for fold in range(2) for seed in range(2)]
+    table = pd.DataFrame(rows, columns=["fold", "subject", "seed", "recipe", "best_epoch"]).assign(absent="")
+    accuracy = {
+        (0, 0): (0.5, 0.9, 0.9),
+        (0, 1): (0.5, 0.5, 0.7),
+        (1, 0): (0.8, 0.2, 0.1),
+        (1, 1): (0.6, 0.6, 1.0),
+    }
+    curves = pd.DataFrame(
+        [
+            {"recipe": 0, "fold": fold, "seed": seed, "epoch": epoch, "test_accuracy": value}
+            for (fold, seed), values in accuracy.items()
+            for epoch, value in enumerate(values, start=1)
+        ]
+    )
+    honest, flattered = (np.stack([wrong_in(*clips)] * 2) for clips in ((0, 11, 20), (0,)))
+    return ClipStudy(
+        ("a", "b", "c"), (ClipRecipe(),), table, honest, (None,) * 4, curves, flattered if watched else None
+    )
+
+
+def test_the_person_tested_would_choose_another_epoch():
+    table = selection_by_person(toy_study()).set_index("training")
+    assert table.loc["p0", ["chosen_accuracy", "test_accuracy", "gain"]].tolist() == pytest.approx(
+        [0.5, 0.8, 0.3]
+    )
+    assert table.loc["p0", "test_epoch"] == pytest.approx((2 + 3) / 2), "of equals the first"
+    assert table.loc["p1", "gain"] == pytest.approx((0 + 0.4) / 2)
+    gain = selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
+    assert gain["selection_gain_accuracy"].value == pytest.approx(100 * 2 / 24)
+    assert "the seeds are not covered" in gain["selection_gain_uf1"].interval, "the same networks"
+    for unwatched in (selection_by_person, lambda study: selection_gain(study, LABELS, PEOPLE)):
+        with pytest.raises(DataError, match="were not watched"):
+            unwatched(toy_study(watched=False))
+
+
+def test_what_could_give_a_test_away_is_counted():
+    leaks = pd.DataFrame(
+        {"tested_subjects": [0, 1], "validated_subjects": [0, 0], "tested_copies": [2, 3], "fold": [0, 1]}
+    )
+    found = leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).set_index("what")["found"]
+    assert found.tolist() == [1, 0, 5, 2, "–", 0]
+    confused = pooled_confusion(toy_study(), LABELS)
+    assert confused.to_numpy().tolist() == [[9, 1, 0], [0, 7, 1], [1, 0, 5]]
+    counted = study_metrics(toy_study(), PEOPLE)
+    assert (counted["clips"].value, counted["people"].value, counted["folds"].value) == (24, 6, 2)
+
+
+def moving_faces():
+    """Two clips of five frames of ``micro``-like faces at 100 per second: one of disgust from 10 to 50 ms, one of ``other``."""
+    rows = [
+        {
+            "subject": f"s{clip}",
+            "sequence": f"c{clip}",
+            "frame": frame,
+            "emotion": emotion,
+            "onset": 1,
+            "apex": 3,
+            "offset": 5,
+        }
+        for clip, emotion in enumerate(("disgust", "other"))
+        for frame in range(1, 6)
+    ]
+    table = pd.DataFrame(rows).assign(dataset="micro", split="train", fps=100.0)
+    pixels = np.zeros((10, 8, 8), np.uint8)
+    pixels[7] = 90  # the apex of the second clip
+    return FaceSet("micro", pixels, table, left_out={"one picture only": 2})
+
+
+def test_the_clips_are_told_as_they_are():
+    faces = moving_faces()
+    clips = clips_of(faces)
+    table = clip_table(clips, ("disgust", "other")).set_index("class")
+    assert table.loc["all", "clips"] == 2 and table.loc["disgust", "frames kept"] == 5
+    assert table.loc["other", "milliseconds"] == pytest.approx(40) and table.loc["all", "range"] == "40 to 40"
+    assert len(clips_of_classes(clips, ("other",))) == 1
+    assert (
+        whose_clips(faces, faces)
+        == "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
+    )
+    given = FaceSet("fer2013", faces.pixels, faces.table)
+    assert whose_clips(given, faces).startswith("fer2013 has no clips. The network that learned from it")
+
+
+def test_the_clearest_clip_is_the_one_that_shows_most():
+    faces = moving_faces()
+    assert set(clearest_clip(clips_of(faces)).table["sequence"]) == {"c1"}, "the one that changes most"
+    coded = faces.assign(AU4=[0, 0, 0.3, 0, 0] + 5 * [0.0], AU9=[0.0] * 5 + [0, 0, 0.2, 0, 0.9])
+    assert set(clearest_clip(clips_of(coded)).table["sequence"]) == {"c0"}, "at the apex"

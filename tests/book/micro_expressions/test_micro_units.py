@@ -1,0 +1,124 @@
+"""Filters that move with their unit: named by another chapter, judged by clips that show it and clips that do not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book.micro_expressions.movement import (
+    WITH,
+    WITHOUT,
+    claimed_filters,
+    movement_for_page,
+    movement_metrics,
+    movement_table,
+    nothing_to_look_at,
+    panel_table,
+    shown_units,
+    units_to_look_at,
+)
+from fer_lib.faces.clips import clips_of
+from fer_lib.faces.faceset import FaceSet
+
+
+def survivors():
+    """As the figure of chapter ``au_verification`` stores them: filter 7 beats chance for two units, 3 for none."""
+    return pd.DataFrame(
+        {
+            "filter": [7, 3, 9, 2],
+            "strongest": ["AU1", "AU4", "AU4", "AU12"],
+            "overall": ["AU1 AU4", np.nan, "AU4", "AU12"],
+            "within": ["AU1 AU4", np.nan, "AU4", "AU12"],
+            "AU1": [0.4, 0.1, 0.0, 0.1],
+            "AU4": [0.6, 0.3, 0.5, 0.2],
+            "AU12": [0.0, 0.1, 0.1, 0.3],
+        }
+    )
+
+
+def clips(people=6):
+    """Each person has a clip with AU4 at the apex and one without; AU12 is shown by one person only; AU9 was coded in no clip."""
+    rows = [
+        {
+            "subject": f"s{person}",
+            "sequence": str(unit),
+            "frame": frame,
+            "AU4": 0.3 * (unit == 1) * (frame == 1),
+            "AU12": 0.2 * (person == 0),
+            "AU9": np.nan,
+        }
+        for person in range(people)
+        for unit in (0, 1)
+        for frame in range(3)
+    ]
+    table = pd.DataFrame(rows).assign(
+        dataset="micro", emotion="other", split="train", onset=0, apex=1, offset=2, fps=200.0
+    )
+    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
+
+
+def test_a_filter_is_named_for_the_strongest_unit_that_beats_chance():
+    found = claimed_filters(survivors())
+    assert found[["filter", "au"]].to_numpy().tolist() == [[7, "AU4"], [9, "AU4"], [2, "AU12"]]
+    assert found["association"].tolist() == [0.6, 0.5, 0.3]
+    assert claimed_filters(survivors().iloc[[1]]).empty
+
+
+def test_units_are_looked_at_where_enough_people_show_and_do_not_show_them():
+    shown = shown_units(clips())
+    assert shown["AU4"].tolist() == [False, True] * 6 and shown["AU9"].isna().all()
+    subjects = clips().subjects
+    assert units_to_look_at(claimed_filters(survivors()), shown, subjects) == ["AU4"]
+    few = clips(people=4)
+    assert units_to_look_at(claimed_filters(survivors()), shown_units(few), few.subjects) == []
+
+
+def changes_with_the_unit():
+    """(12, 2, 5): filter 7 rises to 2 at the apex of clips with AU4 and to 1 in the others; filter 9 to 4 in all, plus the person's number / 100."""
+    way = np.array([0, 0.5, 1, 0.5, 0])
+    shown = np.array([False, True] * 6)
+    person = np.repeat(np.arange(6), 2)
+    heights = np.stack([1.0 + shown, 4.0 + person / 100], axis=1)
+    return heights[:, :, None] * way
+
+
+def test_the_difference_between_clips_is_that_of_means_by_hand():
+    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    moving = changes_with_the_unit()
+    found = movement_table(moving[:, :, 2], [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=200)
+    row = found.iloc[0]
+    assert (row["filters"], row["clips"]) == (2, 6)
+    # Means over both filters: (2 + 4.025) / 2 and (1 + 4.025) / 2.
+    assert (row["with"], row["without"]) == (pytest.approx(3.0125), pytest.approx(2.5125))
+    assert row["difference"] == pytest.approx(0.5)
+    assert movement_metrics(found)["unit_movement"].value == pytest.approx(0.5)
+    assert movement_for_page(found)["change with it"].tolist() == ["+3.01"]
+    nothing = movement_metrics(found.iloc[:0])
+    assert list(nothing) == ["units_looked_at"] and nothing["units_looked_at"].value == 0
+
+
+def test_a_difference_that_varies_has_an_interval_of_people():
+    generator = np.random.default_rng(0)
+    moving = changes_with_the_unit()[:, :, 2] + generator.normal(size=(12, 2))
+    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    row = movement_table(moving, [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=400).iloc[0]
+    assert row["low"] < row["difference"] < row["high"]
+    state = shown["AU4"].to_numpy(bool)
+    assert row["difference"] == pytest.approx(moving[state].mean() - moving[~state].mean())
+    same = movement_table(0 * moving, [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=200)
+    assert np.isnan(same["low"]).all() and movement_metrics(same)["units_moving"].value == 0
+
+
+def test_the_panels_show_the_strongest_filter_with_and_without_its_unit():
+    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    table = panel_table(changes_with_the_unit(), [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=50)
+    assert set(table["filter"]) == {7} and list(table["group"].unique()) == [WITH, WITHOUT]
+    at_apex = table[table["progress"].eq(1)].set_index("group")["change"]
+    assert (at_apex[WITH], at_apex[WITHOUT]) == (pytest.approx(2), pytest.approx(1))
+
+
+def test_the_reason_is_told_where_there_is_nothing_to_look_at():
+    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    assert "another network's" in nothing_to_look_at(False, claimed, shown)
+    assert "beats chance" in nothing_to_look_at(True, claimed.iloc[:0], shown)
+    assert "nobody coded" in nothing_to_look_at(True, claimed, shown[["AU9"]])
+    assert "shown by 5 people" in nothing_to_look_at(True, claimed, shown)

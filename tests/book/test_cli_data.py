@@ -1,0 +1,175 @@
+"""``ferbook data``: make, sheet, describe, export and check, on a toy set that takes the place of the faces."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fer_lib.faces import registry
+from fer_lib.faces.export import export_faces
+from fer_lib.faces.faceset import FaceSet
+from ferbook import cli, console
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch, tmp_path) -> None:
+    """``--data-dir`` sets FER_DATA; what is set here is put back."""
+    for variable in ("FER_DATA", "FER_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[dict]:
+    """What ``open_faces`` was asked for; the toy stands for every synthetic set."""
+    calls = []
+    real = registry.open_faces
+
+    def open_faces(name, **given):
+        calls.append({"name": name, **given})
+        return real(name, **given) if registry.REGISTRY[name].reader else toy(name)
+
+    monkeypatch.setattr(registry, "open_faces", open_faces)
+    monkeypatch.setattr(console.console, "width", 100)
+    return calls
+
+
+def toy(name: str) -> FaceSet:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
+    table = pd.DataFrame({"sequence": list("abcdef"), "subject": [f"{name}-S{i // 2 + 1}" for i in range(6)]})
+    table = table.assign(dataset=name, frame=0, emotion=["anger", "fear"] * 3)
+    table = table.assign(
+        split=["train", "train", "valid", "valid", "test", "test"], AU4=[0.5, 0, 1, 0, 0.3, 0]
+    )
+    return FaceSet(name, pixels, table, left_out={"pictures of nobody": 3})
+
+
+def ferbook(monkeypatch, capsys, *words) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["ferbook", "data", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    captured = capsys.readouterr()
+    return end.value.code or 0, captured.out, captured.err
+
+
+def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
+    options = ("--subjects", 9, "--size", 96, "--seed", 4)
+    code, out, _ = ferbook(monkeypatch, capsys, "make", "wild", *options)
+    assert code == 0 and out.startswith("wild: 6 pictures of 3 people, 48 × 48 pixels, checksum ")
+    assert asked == [{"name": "wild", "subjects": 9, "size": 96, "face_seed": 4, "clip_frames": 16}]
+
+
+@pytest.mark.parametrize("words", [["make", "micro"], ["export", "micro", "--as", "fer2013"]])
+def test_clips_are_made_and_exported_at_full_rate_where_that_is_asked(
+    asked, monkeypatch, capsys, tmp_path, words
+):
+    folder = [tmp_path / "sets"] if words[0] == "export" else []
+    code, _, _ = ferbook(monkeypatch, capsys, *words, *folder, "--clip-frames", 0)
+    assert code == 0 and [given["clip_frames"] for given in asked] == [0]
+
+
+def test_a_number_of_frames_for_a_set_without_clips_is_refused(monkeypatch, capsys):
+    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--clip-frames", 8)
+    assert code == 2 and "lab has no clips" in err
+
+
+@pytest.mark.parametrize(("name", "told"), [("ckplus", "ckplus is a real set"), ("labb", "'labb'")])
+def test_only_synthetic_sets_are_made(monkeypatch, capsys, name, told):
+    code, _, err = ferbook(monkeypatch, capsys, "make", name)
+    assert code == 2 and told in err and "lab, wild, game, micro" in err
+
+
+def test_a_sheet_is_a_picture_file(asked, monkeypatch, capsys, tmp_path):
+    file = tmp_path / "deep" / "sheet.png"
+    code, out, _ = ferbook(monkeypatch, capsys, "sheet", "lab", "-o", file, "--columns", 3)
+    assert code == 0 and str(file) in out and "licence" not in out
+    assert Image.open(file).size == (90 + 3 * 98, 2 * 98)
+
+
+def test_describe_counts_emotions_people_and_units(asked, monkeypatch, capsys):
+    code, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["anger", "1", "1", "1", "3"] in lines
+    assert ["AU4", "6", "3", "3", "0.60"] in lines
+    assert "left out: pictures of nobody: 3" in out
+    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab", "--json")
+    found = json.loads(out)
+    assert found["action units"]["AU4"]["present"] == 3 and found["left out"] == {"pictures of nobody": 3}
+
+
+def test_what_is_exported_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
+    code, out, _ = ferbook(monkeypatch, capsys, "export", "wild", "--as", "fer2013", tmp_path / "sets")
+    assert code == 0 and f"--faces fer2013 --data-dir {tmp_path / 'sets'}" in out
+    place = ("--data-dir", tmp_path / "sets")
+    _, out, _ = ferbook(monkeypatch, capsys, "list", *place)
+    assert f"fer2013: found ({tmp_path / 'sets' / 'fer2013'}), not official: wild in its layout" in out
+    assert "ckplus: not found: folder" in out
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place)
+    assert (
+        code == 1
+        and "not the official pictures but wild" in out
+        and "counts differ from the publication" in out
+    )
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--json")
+    assert code == 1 and json.loads(out)["counts"][0]["found"] < json.loads(out)["counts"][0]["published"]
+    _, out, _ = ferbook(monkeypatch, capsys, "sheet", "fer2013", "-o", tmp_path / "a.png", *place)
+    assert "it shows people under licence" in out
+
+
+def test_a_set_begun_is_incomplete_with_the_first_missing_thing(monkeypatch, capsys, tmp_path):
+    (tmp_path / "casme2" / "Cropped").mkdir(parents=True)
+    code, out, _ = ferbook(monkeypatch, capsys, "list", "--data-dir", tmp_path)
+    assert code == 0
+    assert f"casme2: incomplete: {tmp_path / 'casme2' / 'CASME2-coding-*.xlsx'}" in out
+    code, _, err = ferbook(monkeypatch, capsys, "check", "casme2", "--data-dir", tmp_path)
+    assert code == 2 and "CASME2-coding-*.xlsx not found" in err
+
+
+@pytest.mark.parametrize("name", ["lab", "nothing"])
+def test_only_real_sets_are_checked(monkeypatch, capsys, name):
+    code, _, err = ferbook(monkeypatch, capsys, "check", name)
+    assert code == 2 and name in err and "fer2013, ferplus" in err
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [("lab", "no official layout"), ("ckpluss", "the layouts are fer2013"), ("fer2013", "exists already")],
+)
+def test_an_export_that_cannot_be_is_refused_before_faces_are_made(
+    asked, monkeypatch, capsys, tmp_path, layout, told
+):
+    (tmp_path / "fer2013").mkdir()
+    code, _, err = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", layout)
+    assert code == 2 and told in err
+    assert asked == []
+
+
+def test_an_export_says_at_which_size_it_is_read_as_it_is(asked, monkeypatch, capsys, tmp_path):
+    _, out, _ = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", "jaffe")
+    assert "-p size=48 or --size 48" in out
+    code, _, _ = ferbook(monkeypatch, capsys, "describe", "jaffe", "--size", 48, "--data-dir", tmp_path)
+    assert code == 0
+
+
+@pytest.mark.parametrize("size", [513, 10**9])
+def test_a_size_that_would_fill_the_disk_is_refused(monkeypatch, capsys, tmp_path, size):
+    code, _, err = ferbook(monkeypatch, capsys, "check", "ckplus", "--size", size, "--data-dir", tmp_path)
+    assert code == 2 and f"size is {size}; it must lie between 0" in err
+
+
+def test_check_opens_the_pictures_that_the_reader_passes_over(monkeypatch, capsys, tmp_path):
+    frames = [toy("lab").table.assign(subject=f"lab-{p}", sequence="s", frame=range(6)) for p in range(3)]
+    table = pd.concat(frames, ignore_index=True).assign(emotion="fear")
+    pixels = np.random.default_rng(0).integers(0, 256, (18, 48, 48), dtype=np.uint8)
+    export_faces(FaceSet("lab", pixels, table), "ckplus", tmp_path)
+    words = ("check", "ckplus", "--size", 48, "--data-dir", tmp_path)
+    code, out, _ = ferbook(monkeypatch, capsys, *words)
+    assert code == 1 and "12 pictures of it are used; all 18 picture files can be opened" in out
+    second = sorted((tmp_path / "ckplus" / "cohn-kanade-images").rglob("*.png"))[1]
+    second.write_bytes(second.read_bytes()[:200])
+    assert ferbook(monkeypatch, capsys, "describe", *words[1:])[0] == 0
+    code, _, err = ferbook(monkeypatch, capsys, *words)
+    assert code == 2 and f"{second}: not a readable picture" in err

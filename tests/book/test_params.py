@@ -1,0 +1,270 @@
+"""Typed parameters: values are parsed by type, everything else stops with a clear error."""
+
+from typing import get_args
+
+import pytest
+
+from book.chapter_parameters import (
+    AuVerificationParameters,
+    DeconvolutionParameters,
+    DerlParameters,
+    FacesParameters,
+    MicroExpressionsParameters,
+    StructureAndLossParameters,
+    TrainingParameters,
+    TransferParameters,
+)
+from book.parameters import face_sets, percentages
+from book.profiles import PROFILES, PROFILES_ON_FACES
+from fer_lib.aus.measures import MEASURES
+from fer_lib.faces.clips import CLIP_SETS as KNOWN_CLIP_SETS
+from fer_lib.look.deconvolution import Method
+from fer_lib.names import CLIP_SETS, AssociationMeasure, FaceSource
+from fer_lib.nets.build import build_network
+from fer_lib.train.augment import AUGMENTATIONS
+from fer_lib.train.recipe import Recipe
+from ferbook import paths
+from ferbook.book import CHAPTERS
+from ferbook.errors import ParameterError
+from ferbook.parameters import parameter_rows, resolve
+from ferbook.request import Request, read_overrides
+
+
+def training(**overrides):
+    return resolve("training", TrainingParameters, "laptop", overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("5", "epochs", 5),
+        ("1e-2", "lr", 0.01),
+        ("yes", "bias", True),
+        ("constant", "schedule", "constant"),
+    ],
+)
+def test_text_is_parsed_by_the_field_type(text, field, value):
+    parsed = getattr(training(**{field: text}), field)
+    assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("epochs", "0", "≥ 1"),
+        ("epochs", "2.5", "int"),
+        ("epochs", "many", "int"),
+        ("epochs", True, "int"),
+        ("epochs", 3.0, "int"),
+        ("lr", "nan", "float"),
+        ("lr", "-1", "> 0"),
+        ("lr", None, "float"),
+        ("bias", "perhaps", "true | false"),
+        ("bias", 1, "true | false"),
+        ("schedule", "linear", "constant | onecycle | cosine"),
+        ("augment", True, "none | light | standard | published"),
+        ("size", "50", "a multiple of 8"),
+        ("faces", "imagenet", "lab | wild | game | micro | fer2013"),
+    ],
+)
+def test_an_impossible_value_names_field_value_and_range(field, value, told):
+    with pytest.raises(ParameterError) as caught:
+        training(**{field: value})
+    assert f"training.{field}" in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match=r"no parameter 'epohcs' \(did you mean 'epochs'\?\)"):
+        training(epohcs="5")
+
+
+def test_an_unknown_profile_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match="did you mean 'laptop'"):
+        resolve("training", TrainingParameters, "labtop")
+
+
+def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():
+    default = TrainingParameters()
+    smoke = resolve("training", TrainingParameters, "smoke")
+    assert smoke.epochs != default.epochs
+    assert resolve("training", TrainingParameters, "smoke", {"epochs": "9"}).epochs == 9
+
+
+def test_a_profile_can_differ_on_a_real_face_set():
+    assert training(faces="fer2013").epochs == PROFILES_ON_FACES["fer2013"]["laptop"]["training"]["epochs"]
+    assert training(faces="fer2013", epochs="3").epochs == 3
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=list(CHAPTERS))
+@pytest.mark.parametrize("faces", ["lab", "fer2013"])
+def test_every_profile_resolves_for_every_chapter_and_face_set(chapter, profile, faces):
+    assert resolve(chapter.name, chapter.parameters, profile, {"faces": faces}).faces == faces
+
+
+def test_profiles_name_only_chapters_and_fields_that_exist():
+    layers = [
+        *PROFILES.values(),
+        *(layer for by_profile in PROFILES_ON_FACES.values() for layer in by_profile.values()),
+    ]
+    for layer in layers:
+        for scope, values in layer.items():
+            models = (
+                [c.parameters for c in CHAPTERS.values()] if scope == "*" else [CHAPTERS[scope].parameters]
+            )
+            for model in models:
+                assert set(values) <= set(model.model_fields)
+
+
+def test_the_speedrun_is_a_request_that_can_be_trained():
+    request = Request("laptop", read_overrides(paths.ROOT / "params" / "fer2013_speedrun.yaml"))
+    request.check()
+    chosen = request.of_chapter(CHAPTERS["training"])
+    assert (chosen.faces, chosen.network, chosen.ablation_epochs) == ("fer2013", "residual", 0)
+    assert Recipe.of(chosen).augment in AUGMENTATIONS
+    assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
+
+
+def test_only_the_zero_bias_network_is_told_of_biases_and_gain():
+    assert training(network="residual", dropout="0.2").network_options == {"dropout": 0.2}
+    told = training(gain="0", bias="true").network_options
+    assert told == {"dropout": 0.5, "bias": True, "gain": None}, "gain 0 is drawn"
+
+
+def test_a_list_of_names_is_checked_and_its_names_are_told():
+    def structures(text):
+        return resolve("s", StructureAndLossParameters, "laptop", {"structures": text}).structures
+
+    assert structures("residual, vgg") == "residual, vgg"
+    for wrong in ("residual,resnet", "vgg,vgg", "", "vgg,"):
+        with pytest.raises(ParameterError, match=r"one or more of zero_bias, breuer.*separated by commas"):
+            structures(wrong)
+
+
+def test_ferplus_stands_beside_fer2013_and_beside_no_other_set():
+    beside = {
+        faces: StructureAndLossParameters(faces=faces).face_sources[1:] for faces in ("fer2013", "wild")
+    }
+    assert beside["wild"] == ()
+    assert [dict(source)["name"] for source in beside["fer2013"]] == ["ferplus"]
+    assert dict(beside["fer2013"][0])["size"] == StructureAndLossParameters().size
+
+
+def test_votes_are_learned_only_where_there_are_votes():
+    for faces, there in (("game", True), ("ferplus", True), ("wild", False), ("fer2013", False)):
+        values = resolve("structure_and_loss", StructureAndLossParameters, "paper", {"faces": faces})
+        assert ("votes" in values.losses.split(",")) == there
+
+
+def test_every_way_back_to_pixels_can_be_asked_for():
+    for method in get_args(Method):
+        assert resolve("d", DeconvolutionParameters, "laptop", {"method": method}).method == method
+    with pytest.raises(ParameterError, match=r"deconv \| guided \| gradient"):
+        resolve("d", DeconvolutionParameters, "laptop", {"method": "saliency"})
+
+
+def test_a_name_that_only_the_network_can_judge_is_any_text():
+    assert resolve("d", DeconvolutionParameters, "laptop", {"layer": "relu2"}).layer == "relu2"
+    rows = {row["parameter"]: row for row in parameter_rows("deconvolution", DeconvolutionParameters)}
+    assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
+
+
+@pytest.mark.parametrize("faces", ["lab", "wild", "game", "micro"])
+def test_rendered_faces_come_with_their_own_units(faces):
+    assert [dict(s)["name"] for s in AuVerificationParameters(faces=faces).face_sources] == [faces]
+
+
+def test_rendered_faces_stand_by_where_real_ones_may_have_no_units():
+    given, beside = (dict(s) for s in AuVerificationParameters(faces="fer2013", size=48).face_sources)
+    assert given["name"] == "fer2013"
+    assert (beside["name"], beside["size"], beside["subjects"]) == ("lab", 48, 0)
+
+
+def transfer(**overrides):
+    return resolve("transfer", TransferParameters, "laptop", overrides)
+
+
+def test_face_sets_beside_are_read_with_their_number_of_people():
+    assert face_sets(transfer(beside="wild:500, fer2013,game:24").beside) == {
+        "wild": 500,
+        "fer2013": 0,
+        "game": 24,
+    }
+    for wrong in ("", "wild:", "wild:x", "wild:-1", "wild:99999", "wild,wild:3", "imagenet", "fer2013:5"):
+        with pytest.raises(ParameterError, match=r"transfer\.beside.*number of people behind a colon"):
+            transfer(beside=wrong)
+
+
+def test_a_face_set_is_not_set_beside_itself():
+    for of_whom in (lambda: transfer(beside="lab"), lambda: transfer(faces="game", beside="lab,game:24")):
+        with pytest.raises(ParameterError, match="which is the chapter's own face set"):
+            of_whom()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("faces", get_args(FaceSource))
+def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, profile):
+    chosen = resolve("transfer", TransferParameters, profile, {"faces": faces})
+    names = [dict(source)["name"] for source in chosen.face_sources]
+    assert names[0] == faces and len(names) > 1 and len(set(names)) == len(names)
+    assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
+
+
+def test_rendered_faces_stand_by_for_units_with_the_number_of_people_that_the_list_gives():
+    assert [dict(s)["name"] for s in TransferParameters().face_sources] == ["lab", "wild", "game"]
+    real = TransferParameters(faces="fer2013", beside="wild:500").face_sources
+    assert [(dict(s)["name"], dict(s)["subjects"]) for s in real] == [
+        ("fer2013", 0),
+        ("wild", 500),
+        ("lab", 0),
+    ]
+    listed = TransferParameters(faces="fer2013", beside="lab:60").face_sources
+    assert [(dict(s)["name"], dict(s)["subjects"]) for s in listed] == [("fer2013", 0), ("lab", 60)]
+
+
+def test_fractions_are_per_cent_in_ascending_order():
+    assert percentages(transfer(fractions="0, 1,100").fractions) == (0, 1, 100)
+    for wrong in ("", "1,x", "5,1", "1,1", "101", "-1", "0.5"):
+        with pytest.raises(ParameterError, match=r"transfer\.fractions.*whole numbers from 0 to 100"):
+            transfer(fractions=wrong)
+
+
+def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_with_clips():
+    own, beside = (dict(source) for source in MicroExpressionsParameters(clip_frames=8).face_sources)
+    assert (own["name"], own["clip_frames"], beside["name"]) == ("micro", 8, "lab")
+    assert "clip_frames" not in beside, "a set without clips takes none"
+    given, clips = (dict(source) for source in MicroExpressionsParameters(faces="fer2013").face_sources)
+    assert (given["name"], clips["name"], clips["clip_frames"]) == ("fer2013", "micro", 16)
+    assert clips["size"] == given["size"] == 48
+
+
+def test_a_generator_learns_from_other_people_than_it_is_tested_on():
+    assert [dict(s)["name"] for s in DerlParameters().face_sources] == ["lab"]
+    real = DerlParameters(faces="ckplus", pretrain="bu4dfe")
+    assert not real.rendered_to_order
+    assert [dict(s)["name"] for s in real.face_sources] == ["ckplus", "lab", "bu4dfe"]
+    assert DerlParameters(faces="wild", pretrain="wild").rendered_to_order, (
+        "rendered people are always others"
+    )
+    with pytest.raises(ParameterError, match="pretrain = 'ckplus' is the chapter's own face set"):
+        DerlParameters(faces="ckplus", pretrain="ckplus")
+    with pytest.raises(ParameterError, match=r"derl\.size = '40'.*a multiple of 16"):
+        resolve("derl", DerlParameters, "laptop", {"size": "40"})
+
+
+def test_sets_of_clips_are_those_that_the_readers_know():
+    assert set(CLIP_SETS) == set(KNOWN_CLIP_SETS)
+
+
+def test_associations_are_measured_by_measures_that_there_are():
+    assert get_args(AssociationMeasure) == MEASURES
+
+
+def test_parameter_rows_tell_every_field_with_its_default_per_profile():
+    rows = {row["parameter"]: row for row in parameter_rows("faces", FacesParameters)}
+    assert list(rows) == list(FacesParameters.model_fields)
+    assert rows["samples"]["laptop"] == 6 and rows["samples"]["smoke"] == 3
+    assert rows["samples"]["range"] == "≥ 1, ≤ 12"
+    assert all(row["meaning"] and row["range"] for row in rows.values())

@@ -1,0 +1,149 @@
+"""Fine-tuning curves: two starts, the same pictures, nothing chosen by what is tested."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from book.transfer.fine_tuning import fine_tuning
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets import build as nets_build
+from fer_lib.nets.build import build_network
+from fer_lib.train import learner
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError, ParameterError
+
+RECIPE = Recipe(epochs=2, batch_size=8, lr=0.01, augment="none")
+NARROW = {"widths": (4, 4, 4)}
+
+
+@pytest.fixture(autouse=True)
+def narrow_networks(monkeypatch):
+    build = nets_build.build_network
+    monkeypatch.setattr(
+        nets_build, "build_network", lambda *given, **options: build(*given, **NARROW, **options)
+    )
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[tuple[FaceSet, Recipe, torch.Tensor]]:
+    """Of each training its faces, its recipe and the weights that it started with."""
+    seen, train = [], learner.train
+
+    def noted(faces, model, classes, recipe, **settings):
+        seen.append((faces, recipe, model.output.weight.detach().clone()))
+        return train(faces, model, classes, recipe, **settings)
+
+    monkeypatch.setattr(learner, "train", noted)
+    return seen
+
+
+def network(seed):
+    return build_network("residual", 2, 16, generator=torch.Generator().manual_seed(seed), **NARROW)
+
+
+def tuned(faces, classes, pretrained=None, **settings):
+    chosen = {"fractions": (0, 20, 100), "draws": 2, "least_steps": 1, "rate_shares": (1.0,)} | settings
+    return fine_tuning(
+        pretrained or network(5), faces, classes, "residual", RECIPE, precision="fp32", **chosen
+    )
+
+
+def test_both_starts_meet_every_fraction_in_every_draw_with_the_same_pictures(faces, classes, trained):
+    study = tuned(faces, classes)
+    keys = {(start, f, d) for start in ("pretrained", "scratch") for f in (0, 20, 100) for d in (0, 1)}
+    assert set(study.answers) == keys
+    assert set(study.table[["start", "fraction", "draw"]].itertuples(index=False, name=None)) == keys
+    assert len(trained) == 8
+    for (first, _, _), (second, _, _) in zip(trained[::2], trained[1::2], strict=True):
+        assert first.checksum == second.checksum
+    small, large, other = (set(trained[k][0].split("train").table["subject"]) for k in (0, 2, 4))
+    assert small < large and small != other
+    for row in study.table.itertuples():
+        answer = study.answers[row.start, row.fraction, row.draw]
+        assert row.accuracy == (answer.argmax(1) == study.test.labels(classes)).mean()
+        np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+    sizes = study.table.set_index(["start", "fraction", "draw"])[
+        ["train_pictures", "train_people", "valid_pictures"]
+    ]
+    assert sizes.loc[("scratch", 100, 1)].tolist() == [30, 15, 16]
+    assert sizes.loc[("pretrained", 20, 0)].tolist() == [6, 3, 4]
+    assert sizes.loc[("pretrained", 0, 0)].tolist() == [0, 0, 0]
+    assert study.table["valid_accuracy"].isna().equals(study.table["fraction"].eq(0))
+
+
+def test_without_a_picture_networks_answer_as_they_are(faces, classes, trained):
+    given = [network(5), network(6)]
+    study = tuned(faces, classes, given, fractions=(0,), draws=3, seed=9)
+    assert trained == [] and study.precision is None
+    test = faces.split("test")
+    for draw, model in enumerate([*given, given[0]]):
+        np.testing.assert_array_equal(study.answers["pretrained", 0, draw], predict(model, test))
+    torch.manual_seed(10)
+    untrained = build_network("residual", 2, 16, **NARROW)
+    np.testing.assert_array_equal(study.answers["scratch", 0, 1], predict(untrained, test))
+
+
+def test_a_pretrained_network_is_where_training_starts_and_stays_as_it_was(faces, classes, trained):
+    model = network(5)
+    before = copy.deepcopy(model.state_dict())
+    study = tuned(faces, classes, model, fractions=(100,), draws=1)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(trained[0][2], model.output.weight)
+    assert not torch.equal(trained[1][2], model.output.weight)
+    assert not np.array_equal(study.answers["pretrained", 100, 0], predict(model, study.test))
+
+
+def test_validation_chooses_the_rate_and_few_pictures_are_shown_for_longer(faces, classes, trained):
+    study = tuned(faces, classes, draws=1, rate_shares=(1e-6, 1.0), least_steps=9)
+    rates = [recipe.lr for _, recipe, _ in trained]
+    np.testing.assert_allclose(rates, [1e-8, 0.01] * 4)
+    # Six pictures are one step of an epoch, thirty are four.
+    assert [recipe.epochs for _, recipe, _ in trained] == [9, 9, 9, 9, 3, 3, 3, 3]
+    for first, second in zip(trained[::2], trained[1::2], strict=True):
+        assert torch.equal(first[2], second[2])
+    alone = {
+        share: tuned(faces, classes, draws=1, rate_shares=(share,), least_steps=9) for share in (1.0, 1e-6)
+    }
+    columns = ["start", "fraction"]
+    reached = {share: one.table.set_index(columns)["valid_accuracy"].dropna() for share, one in alone.items()}
+    for row in study.table[study.table["fraction"] > 0].itertuples():
+        best = max((1e-6, 1.0), key=lambda share: reached[share][row.start, row.fraction])
+        assert row.rate_share == best and row.valid_accuracy == reached[best][row.start, row.fraction]
+        expected = alone[best].answers[row.start, row.fraction, 0]
+        np.testing.assert_array_equal(study.answers[row.start, row.fraction, 0], expected)
+    assert 1.0 in set(study.table["rate_share"])
+    trained.clear()
+    tuned(faces, classes, draws=1)
+    assert [recipe.epochs for _, recipe, _ in trained] == [2, 2, 2, 2]
+
+
+def test_the_test_split_chooses_nothing(faces, classes):
+    of_test = faces.table["split"].eq("test").to_numpy()
+    pixels = faces.pixels.copy()
+    pixels[of_test] = 255 - pixels[of_test]
+    swapped = FaceSet(faces.name, pixels, faces.table)
+    settings = {"fractions": (100,), "draws": 1, "test": faces.split("valid")}
+    first, second = (tuned(given, classes, **settings) for given in (faces, swapped))
+    for key, answer in first.answers.items():
+        np.testing.assert_array_equal(answer, second.answers[key])
+    assert len(first.answers["scratch", 100, 0]) == 16
+
+
+def test_what_cannot_be_is_refused_before_anything_is_trained(faces, classes, monkeypatch):
+    monkeypatch.setattr(learner, "train", None)
+    for fractions in ((), (1, 101), (-1,), (5, 5)):
+        with pytest.raises(ParameterError, match="give per cent of the training pictures"):
+            tuned(faces, classes, fractions=fractions)
+    with pytest.raises(ParameterError, match="draws is 0"):
+        tuned(faces, classes, draws=0)
+    with pytest.raises(ParameterError, match="no pretrained network"):
+        fine_tuning([], faces, classes, "residual", RECIPE)
+    with pytest.raises(ParameterError, match="tells 2 classes apart, not 3"):
+        tuned(faces, (*classes, "fear"))
+    with pytest.raises(DataError, match="15 training pictures of neutral, and a fraction of 20 % needs 16"):
+        tuned(faces, classes, least=16)
+    with pytest.raises(DataError, match="row 1: emotion 'happiness' is not among the classes"):
+        tuned(faces, ("neutral", "fear"))

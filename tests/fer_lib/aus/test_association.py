@@ -1,0 +1,159 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import entropy, norm, t
+
+from fer_lib.aus import association
+from fer_lib.aus.association import associate, histograms, mapping, statistic
+from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, SIGNED
+from fer_lib.aus.presence import Presence
+from ferbook.errors import DataError, ParameterError
+
+
+def presence_of(present, subjects, aus=None):
+    subjects = np.asarray(subjects).astype(str)
+    names = aus or tuple(f"AU{k + 1}" for k in range(present.shape[1]))
+    return Presence(names, present, subjects, subjects, np.full(len(subjects), ""))
+
+
+@pytest.fixture
+def study():
+    """240 pictures of 30 subjects, 5 filters: 0 detects AU1, 1 detects AU2, 2 neither, 3 is silenced by AU1, 4 is dead. Few show AU3."""
+    generator = np.random.default_rng(8)
+    subjects = np.repeat(np.arange(30), 8)
+    present = (generator.random((240, 3)) < (0.3, 0.4, 0.5)).astype(np.float32)
+    present[subjects >= 7, 2] = 0
+    drive = np.stack((present[:, 0], present[:, 1], 0 * present[:, 0], -present[:, 0]), axis=1)
+    maxima = np.maximum(1 + 1.5 * drive + generator.normal(size=(240, 4)), 0)
+    return np.hstack((maxima, np.zeros((240, 1)))), presence_of(present, subjects)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_filters_find_their_au_and_intervals_hold_the_estimate(study, measure):
+    maxima, presence = study
+    found = associate(maxima, presence, measure, draws=100)
+    table = mapping(found)
+    assert table["au"].tolist()[:2] == ["AU1", "AU2"] and table["au"][4] == ""
+    assert (table["stability"][:2] == 1).all() and table["margin"][:2].gt(0).all()
+    assert table["second"].tolist()[:2] == ["AU2", "AU1"]
+    # What an AU silences is far from it in distance, and not detected where there is a sign.
+    assert table["au"][3] == ("AU2" if measure in SIGNED else "AU1")
+    assert (
+        found.too_few == ("AU3",) and np.isnan(found.estimate[:, 2]).all() and np.isnan(found.low[:, 2]).all()
+    )
+    scored = found.estimate[:, :2]
+    assert scored == pytest.approx(statistic(maxima, presence.present[:, :2], measure))
+    assert (found.low[:, :2] <= scored).all() and (scored <= found.high[:, :2]).all()
+    assert (found.low[:4, :2] < found.high[:4, :2]).all()
+    assert found.dead.tolist() == [False] * 4 + [True] and not found.estimate[4, :2].any()
+    assert np.isnan(table["stability"][4]) and table["second"][4] == "" and np.isnan(table["margin"][4])
+    assert "100 draws of 30 subjects" in found.interval
+
+
+@pytest.mark.parametrize("measure", ["auroc", "smd", "wasserstein"])
+def test_interval_is_that_of_a_naive_bootstrap_of_whole_subjects(study, measure):
+    maxima, presence = study
+    found = associate(maxima, presence, measure, draws=60, seed=4)
+    naive = []
+    for row in np.random.default_rng(4).integers(30, size=(60, 30)):
+        again = np.concatenate(
+            [np.flatnonzero(presence.subjects == np.unique(presence.subjects)[s]) for s in row]
+        )
+        naive.append(statistic(maxima[again], presence.present[again], measure)[:4, :2])
+    naive = np.array(naive)
+    shown = [presence.subjects[presence.present[:, a] == 1] for a in (0, 1)]
+    for a, who in enumerate(shown):
+        n = len(np.unique(who))
+        tail = norm.cdf(-t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1)))
+        low, high = np.quantile(naive[:, :, a], (tail, 1 - tail), axis=0)
+        estimate = found.estimate[:4, a]
+        if measure == "wasserstein":
+            low, high = np.maximum(2 * estimate - high, 0), np.maximum(2 * estimate - low, 0)
+        assert found.low[:4, a] == pytest.approx(np.minimum(low, estimate), abs=1e-5)
+        assert found.high[:4, a] == pytest.approx(np.maximum(high, estimate), abs=1e-5)
+    stable = (naive.argmax(axis=2) == found.estimate[:4, :2].argmax(axis=1)).mean(axis=0)
+    assert found.stability[:4] == pytest.approx(stable)
+
+
+def test_resamples_in_several_parts_are_as_good(study, monkeypatch):
+    maxima, presence = study
+    whole = associate(maxima, presence, "auroc", draws=50)
+    monkeypatch.setattr(association, "DRAWS_AT_ONCE", 7)
+    parts = associate(maxima, presence, "auroc", draws=50)
+    np.testing.assert_array_equal(parts.low, whole.low)
+    np.testing.assert_array_equal(parts.stability, whole.stability)
+    assert not np.array_equal(associate(maxima, presence, "auroc", draws=50, seed=1).low, whole.low, True)
+
+
+def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
+    maxima, presence = study
+    present = presence.present.copy()
+    present[:40, 1] = np.nan
+    partly = presence_of(present, presence.subjects)
+    found = associate(maxima, partly, "kl", draws=50)
+    assert found.estimate[:, 0] == pytest.approx(associate(maxima, presence, "kl", draws=50).estimate[:, 0])
+    assert np.isfinite(found.low[:, 1]).all()
+    assert found.n_present[1] + found.n_absent[1] == 200
+
+
+def test_table_has_a_row_per_filter_and_au(study):
+    found = associate(*study, "auroc", draws=20)
+    table = found.table()
+    assert len(table) == 15
+    row = table[(table["filter"] == 1) & (table["au"] == "AU2")].iloc[0]
+    assert (
+        row["estimate"] == found.estimate[1, 1]
+        and row["low"] == found.low[1, 1]
+        and row["high"] == found.high[1, 1]
+    )
+    assert row["n_present"] == study[1].n_present[1] and not row["dead"] and not row["too_few"]
+    assert table.loc[table["too_few"], "au"].eq("AU3").all() and table["too_few"].sum() == 5
+    assert table.loc[table["dead"], "filter"].eq(4).all() and table["dead"].sum() == 3
+
+
+def test_mapping_with_one_scored_au_has_no_second(study):
+    maxima, presence = study
+    for names in (["AU1"], ["AU1", "AU3"]):
+        table = mapping(associate(maxima, presence.only(names), "ks", draws=20))
+        assert table["au"].tolist() == ["AU1"] * 4 + [""]
+        assert table["second"].eq("").all() and table["margin"].isna().all()
+        assert (table["stability"][:4] == 1).all()
+
+
+def test_histograms_add_up_to_the_divergence(study):
+    maxima, presence = study
+    shown = presence.present[:, 0].copy()
+    shown[:9] = np.nan
+    table = histograms(maxima[:, 0], shown)
+    assert table["divergence"].sum() == pytest.approx(statistic(maxima[:, :1], shown[:, None], "kl")[0, 0])
+    counts = table[["n_present", "n_absent"]].to_numpy() + PSEUDO_COUNT
+    assert table["divergence"].sum() == pytest.approx(entropy(*counts.T))
+    assert table["n_present"].sum() == (shown == 1).sum() and table["n_absent"].sum() == (shown == 0).sum()
+    assert table[["present", "absent"]].sum().tolist() == pytest.approx([1, 1])
+    assert len(table) == BINS and table["left"][0] == 0 and table["right"].max() == maxima[:, 0].max()
+    assert table["left"][1:].tolist() == table["right"][:-1].tolist()
+    two = histograms(np.array([0.0, 1, 2, 4]), np.array([1, 0, 1, 0]), bins=2)
+    assert two["n_present"].tolist() == [1, 1] and two["n_absent"].tolist() == [1, 1]
+    pd.testing.assert_series_equal(two["right"], pd.Series([2.0, 4.0], name="right"))
+
+
+def test_histograms_of_a_filter_that_never_fires_are_refused():
+    with pytest.raises(DataError, match="the filter answers 0 to all 4 pictures"):
+        histograms(np.zeros(4), np.array([0, 1, 0, 1]))
+
+
+def test_bad_input_is_named(study):
+    maxima, presence = study
+    with pytest.raises(DataError, match="1 subject on 240 pictures"):
+        associate(maxima, presence_of(presence.present, np.zeros(240)))
+    with pytest.raises(DataError, match="no AU has 31 subjects"):
+        associate(maxima, presence, min_subjects=31)
+    with pytest.raises(ParameterError, match="draws is 0"):
+        associate(maxima, presence, draws=0)
+    with pytest.raises(ParameterError, match="min_subjects is 1"):
+        associate(maxima, presence, min_subjects=1)
+    with pytest.raises(ParameterError, match="measure is 'auc'"):
+        associate(maxima, presence, "auc")
+    maxima[3, 1] = np.inf
+    with pytest.raises(DataError, match="picture 3, filter 1: the maximal response is inf"):
+        associate(maxima, presence)

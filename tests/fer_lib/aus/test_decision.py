@@ -1,0 +1,108 @@
+"""Decision rules on p-values whose answers are known by hand."""
+
+import numpy as np
+import pytest
+
+from fer_lib.aus.decision import RULES, claims, decide, holm, permutations_needed, survivors
+from fer_lib.aus.nulls import Null
+from ferbook.errors import ParameterError
+
+
+def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None, rare=None):
+    """A null with the given counts; scores and values default to what falls with them."""
+    exceed = np.asarray(exceed)
+    shape = exceed.shape
+    observed = -exceed.astype(float) if observed is None else np.asarray(observed, float)
+    return Null(
+        "auroc",
+        tuple(f"AU{a + 1}" for a in range(shape[1])),
+        observed,
+        np.zeros(shape),
+        np.ones(shape),
+        observed if scores is None else np.asarray(scores, float),
+        exceed,
+        np.zeros(permutations) if maxima is None else np.asarray(maxima, float),
+        np.zeros(len(exceed), bool) if dead is None else np.asarray(dead),
+        np.zeros(len(exceed), bool) if rare is None else np.asarray(rare),
+        (),
+        "sequence",
+    )
+
+
+# p-values 0.001, 0.010, 0.020, 0.030, 0.040, 0.500: Holm's limits at 0.05 are 0.0083, 0.01, 0.0125; Benjamini
+# and Hochberg's are 0.0083, 0.0167, 0.025, 0.0333, 0.0417.
+EXCEED = [[0, 9, 19], [29, 39, 499]]
+
+
+def test_holm_and_benjamini_hochberg_by_hand():
+    null = null_of(EXCEED)
+    assert decide(null, "holm").tolist() == [[True, True, False], [False] * 3]
+    assert decide(null, "benjamini_hochberg").tolist() == [[True] * 3, [True, True, False]]
+    np.testing.assert_allclose(holm(np.array([0.04, 0.001, 0.03, 0.5])), [0.09, 0.004, 0.09, 0.5])
+    np.testing.assert_allclose(holm(np.array([0.6, 0.7])), [1, 1])
+
+
+def test_maximum_counts_the_largest_of_each_permutation():
+    # 49 of 999 reach 5: (1 + 49) / 1000 = 0.05 survives, and one more does not.
+    scores = [[5.0, 4.0], [1.0, 0.0]]
+    maxima = np.r_[np.full(49, 5.0), np.full(950, 1.5)]
+    null = null_of([[0, 0], [0, 0]], scores=scores, maxima=maxima)
+    assert null.p_family[0, 0] == pytest.approx(0.05)
+    assert decide(null, "max_statistic").tolist() == [[True, True], [False, False]]
+    assert null.p_family[0, 1] == pytest.approx(0.05) and null.p_family[1, 0] == 1
+    maxima[49] = 5
+    null = null_of([[0, 0], [0, 0]], scores=scores, maxima=maxima)
+    assert not decide(null, "max_statistic").any()
+
+
+def test_argmax_calls_every_filter_that_varies_and_asks_no_null():
+    observed = [[0.1, 0.3, np.nan], [0, 0, np.nan], [0.2, -0.1, np.nan]]
+    null = null_of(np.full((3, 3), 5), permutations=5, observed=observed, dead=[False, True, False])
+    assert claims(null, "argmax").tolist() == [1, -1, 0]
+    assert decide(null, "argmax").sum() == 2
+
+
+def test_argmax_alone_names_the_unit_of_a_rare_filter():
+    null = null_of([[0, 0]], observed=[[0.1, 0.7]], rare=[True])
+    assert claims(null, "argmax").tolist() == [1]
+    assert claims(null, "max_statistic").tolist() == [-1]
+
+
+def test_a_claim_is_the_strongest_of_those_called():
+    # AU3 has the largest value but is not called.
+    null = null_of([[0, 0, 900]], observed=[[0.4, 0.6, 0.9]])
+    assert claims(null, "holm").tolist() == [1]
+    table = survivors(null, "holm", filters=[17])
+    assert table["au"].tolist() == ["AU2", "AU1"]
+    assert table["claimed"].tolist() == [True, False] and set(table["filter"]) == {17}
+    assert table["p"].tolist() == [0.001, 0.001]
+    nothing = survivors(null_of([[900, 900, 900]]), "holm")
+    assert nothing.empty and "p_family" in nothing
+
+
+def test_pairs_that_were_not_tested_are_never_called_nor_counted():
+    observed = [[0.9, np.nan], [0.0, np.nan]]
+    null = null_of([[0, 0], [0, 0]], permutations=19, observed=observed, dead=[False, True])
+    # One pair is left, so 19 permutations are enough even for Holm.
+    assert permutations_needed(null, "holm") == 19
+    for rule in RULES:
+        assert not decide(null, rule)[1].any() and not decide(null, rule)[:, 1].any()
+    assert decide(null, "holm")[0, 0]
+
+
+def test_too_few_permutations_are_refused_with_the_number_required():
+    null = null_of(EXCEED, permutations=118)
+    with pytest.raises(ParameterError, match=r"permutations = 118.*6 pairs needs at least 119"):
+        decide(null, "holm")
+    for rule in ("max_statistic", "benjamini_hochberg"):
+        with pytest.raises(ParameterError, match="needs at least 19;"):
+            decide(null_of([[0, 0]], permutations=18), rule)
+        assert decide(null_of([[0, 0]], permutations=19, scores=[[1, 1]]), rule).all()
+    assert permutations_needed(null, "argmax") == 0
+    with pytest.raises(ParameterError, match="'bonferroni'"):
+        decide(null, "bonferroni")
+
+
+def test_threshold_refuses_too_few_permutations():
+    with pytest.raises(ParameterError, match="at least 19"):
+        null_of(EXCEED, permutations=18).threshold(0.05)

@@ -1,0 +1,335 @@
+"""Interventions: pairs that differ in one unit, and effects that are what arithmetic says."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from fer_lib.aus import interventions as aus_interventions
+from fer_lib.aus.interventions import (
+    Interventions,
+    context_intensities,
+    effects,
+    effects_of,
+    interventions,
+    sign_flip_p,
+)
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
+from synthetic_faces import staged
+from synthetic_faces.facs import AUS
+
+
+def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0), contexts=1, valid=None) -> Interventions:
+    """Interventions with blank pictures: for responses that a test makes up."""
+    number = 1 + len(aus) * len(levels)
+    base = people * contexts
+    subjects = np.repeat([f"S{i}" for i in range(people)], contexts).astype(object)
+    table = pd.DataFrame(
+        {
+            "dataset": "lab",
+            "subject": np.repeat(subjects, number),
+            "sequence": np.repeat(subjects, number),
+            "frame": 0,
+            "emotion": "",
+            "split": "test",
+        }
+    )
+    faces = FaceSet("lab-staged", np.zeros((base * number, 2, 2), np.uint8), table)
+    valid = np.ones((base, len(aus)), bool) if valid is None else valid
+    return Interventions(
+        faces, tuple(aus), tuple(levels), subjects, np.tile(np.arange(contexts), people), valid
+    )
+
+
+def responses(off, on):
+    """(N, K) in the order of the pictures, of ``off`` (B, K) and ``on`` (B, A, L, K)."""
+    off, on = np.asarray(off, float), np.asarray(on, float)
+    return np.concatenate([off[:, None], on.reshape(len(off), -1, off.shape[1])], axis=1).reshape(
+        -1, off.shape[1]
+    )
+
+
+# --- rendering ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Keep what would be rendered, and give back pictures of which picture they are."""
+    asked = {}
+
+    def fake(script, *, domain, size, seed):
+        asked.update(script=script, domain=domain, size=size, seed=seed)
+        n = len(script.people)
+        pixels = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None], (n, 2, 2)).copy()
+        table = pd.DataFrame(
+            {
+                "dataset": "lab",
+                "subject": [f"S{p}" for p in script.people],
+                "sequence": "",
+                "frame": 0,
+                "emotion": "",
+                "split": "test",
+            }
+        )
+        return FaceSet("lab-staged", pixels, table)
+
+    monkeypatch.setattr(staged, "staged_faces", fake)
+    return asked
+
+
+def test_every_pair_differs_in_one_unit_at_one_level(unrendered):
+    found = interventions(6, ("AU4", "AU12"), (0.25, 1.0), size=24, face_seed=3, domain="wild", contexts=3)
+    script = unrendered["script"]
+    assert (unrendered["domain"], unrendered["size"], unrendered["seed"]) == ("wild", 24, 3)
+    assert found.off.shape == (18, 2, 2) and found.pixels.shape == (18, 2, 2, 2, 2)
+    each = script.intensities.reshape(18, 5, len(AUS), 2)
+    # Picture 1 + 2 a + l shows AU a at level l: the order in which ``arranged`` takes them apart.
+    np.testing.assert_array_equal(found.pixels[1, :, :, 0, 0], 5 + np.arange(1, 5).reshape(2, 2))
+    assert found.valid.any(axis=0).all() and not found.valid.all()
+    for b, a, step in itertools.product(range(18), range(2), range(2)):
+        change = each[b, 1 + 2 * a + step] - each[b, 0]
+        wanted = np.zeros_like(change)
+        if found.valid[b, a]:
+            wanted[AUS.index(found.aus[a])] = found.levels[step]
+        np.testing.assert_array_equal(change, wanted)
+
+
+def test_people_are_strangers_and_their_first_base_face_is_neutral(unrendered):
+    found = interventions(6, ("AU4",), (1.0,), contexts=2)
+    script = unrendered["script"]
+    np.testing.assert_array_equal(np.unique(script.people), aus_interventions.STRANGERS + np.arange(6))
+    np.testing.assert_array_equal(script.takes, np.tile([0, 0, 1, 1], 6))
+    np.testing.assert_array_equal(found.contexts, np.tile([0, 1], 6))
+    assert not script.intensities[::4].any() and script.intensities[2::4].any(axis=(1, 2)).all()
+
+
+def test_contexts_are_expressions_of_the_domain_and_repeatable():
+    drawn = [context_intensities("lab", 0, person, 1) for person in range(8)]
+    assert all(shown.any() for shown in drawn) and len({shown.tobytes() for shown in drawn}) == 8
+    np.testing.assert_array_equal(drawn[0], context_intensities("lab", 0, 0, 1))
+    assert not context_intensities("lab", 0, 0, 0).any()
+
+
+@pytest.mark.parametrize(
+    ("shown", "au", "can"),
+    [
+        ({}, "AU12", True),
+        ({"AU12": 0.3}, "AU12", False),
+        ({"AU26": 0.3}, "AU27", False),
+        ({"AU27": 0.3}, "AU26", False),
+        ({"AU15": 0.3}, "AU12", False),
+        ({"AU12": 0.3}, "AU15", False),
+        ({"AU24": 0.3}, "AU25", False),
+        ({"AU4": 1.0}, "AU1", True),
+    ],
+)
+def test_what_excludes_each_other_is_not_put_together(shown, au, can):
+    intensities = np.zeros((len(AUS), 2))
+    for name, level in shown.items():
+        intensities[AUS.index(name), 1] = level
+    assert aus_interventions._can_add(au, intensities) == can
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"people": 5}, "people 5: give at least 6"),
+        ({"aus": ("AU1", "AU99")}, "aus AU1, AU99"),
+        ({"aus": ()}, "aus none"),
+        ({"aus": ("AU1", "AU1")}, "each once"),
+        ({"levels": (0.5, 0.5)}, "levels"),
+        ({"levels": (0.0, 0.5)}, "levels"),
+        ({"levels": (1.5,)}, "levels"),
+        ({"levels": ()}, "levels"),
+        ({"levels": (float("nan"),)}, "levels"),
+        ({"contexts": 0}, "contexts 0"),
+        ({"first": -1}, "first -1"),
+        ({"domain": "studio"}, "synthetic domain"),
+    ],
+)
+def test_impossible_interventions_are_refused(unrendered, given, message):
+    with pytest.raises(ParameterError, match=message):
+        interventions(**{"people": 6, "contexts": 2} | given)
+    assert not unrendered
+
+
+# --- effects -----------------------------------------------------------------------------------------
+
+
+def test_effects_by_hand():
+    # Neutral responses 1 … 6: standard deviation √3.5. AU1 adds 1 and then 3; AU2 takes half of it away.
+    off = np.arange(1.0, 7.0)[:, None]
+    on = np.stack([np.stack([off + 1, off + 3], 1), np.stack([off, off / 2], 1)], 1)
+    found = effects_of(responses(off, on), switched())
+    unit = np.sqrt(3.5)
+    np.testing.assert_allclose(found.unit, [unit])
+    np.testing.assert_allclose(found.effect[0], [[1 / unit, 3 / unit], [0, -1.75 / unit]])
+    np.testing.assert_allclose(found.people[:, 0, 1, 1], -off[:, 0] / 2 / unit, rtol=1e-6)
+    # Equal in all people: no width. Else the mean of any draw of people, between the extremes.
+    np.testing.assert_allclose(found.low[0, 0], found.effect[0, 0])
+    assert -3 / unit <= found.low[0, 1, 1] < found.effect[0, 1, 1] < found.high[0, 1, 1] <= -0.5 / unit
+    assert not found.silent.any() and not found.dead.any()
+    assert found.effect.shape == (1, 2, 2) and found.p.shape == (1, 2)
+
+
+def test_the_interval_is_that_of_means_of_drawn_people():
+    rng = np.random.default_rng(0)
+    off, on = rng.normal(size=(40, 2)), rng.normal(size=(40, 1, 1, 2))
+    maxima = responses(off, on)
+    found = effects_of(maxima, switched(40, ("AU1",), (1.0,)), draws=4000)
+    own = stats.bootstrap((found.people[:, 1, 0, 0],), np.mean, n_resamples=4000, method="percentile", rng=1)
+    np.testing.assert_allclose(
+        [found.low[1, 0, 0], found.high[1, 0, 0]],
+        [own.confidence_interval.low, own.confidence_interval.high],
+        atol=0.03,
+    )
+
+
+def test_people_count_alike_whatever_number_of_their_contexts_is_valid():
+    # Person 0: +1 in the neutral context, +9 in the other one, which counts only if valid. All others: 0.
+    valid = np.ones((12, 1), bool)
+    off = np.repeat(np.arange(6.0), 2)[:, None]
+    on = off[:, None, None].copy()
+    on[0] += 1
+    on[1] += 9
+    both = effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
+    np.testing.assert_allclose(both.effect[0, 0, 0] * both.unit[0], 5 / 6)
+    valid[1] = False
+    one = effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
+    np.testing.assert_allclose(one.effect[0, 0, 0] * one.unit[0], 1 / 6)
+    # The unit is that of neutral faces alone.
+    np.testing.assert_allclose(one.unit, np.arange(6.0).std(ddof=1))
+    valid[0] = False
+    with pytest.raises(DataError, match="S0 has no base face to which AU1"):
+        effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
+
+
+def test_filters_that_are_off_at_rest_or_always_are_told_apart():
+    off = np.zeros((6, 2))
+    on = np.zeros((6, 1, 1, 2))
+    on[:, 0, 0, 0] = 2.0
+    found = effects_of(responses(off, on), switched(6, ("AU1",), (1.0,)))
+    assert found.silent.tolist() == [True, True] and found.dead.tolist() == [False, True]
+    # Twelve responses, half of them 2: one standard deviation is √(12/11).
+    np.testing.assert_allclose(found.effect[:, 0, 0], [2 / np.sqrt(12 / 11), 0])
+    assert np.isnan(found.monotone[1, 0]) and found.p[1, 0] == 1
+
+
+def test_monotone_counts_people_whose_response_never_turns_back():
+    off = np.arange(6.0)[:, None]
+    steps = np.array([[1, 2, 3], [1, 1, 3], [2, 1, 3], [0, 0, 1], [0, 0, 0], [-1, 0, 1]], float)
+    on = off[:, None, None] + steps[:, None, :, None]
+    found = effects_of(responses(off, on), switched(6, ("AU1",), (0.3, 0.6, 1.0)))
+    # Persons 0, 1 and 3 rise; 2 turns back, 4 never moves, 5 falls first.
+    assert found.monotone[0, 0] == pytest.approx(3 / 6)
+    falling = effects_of(responses(off, 2 * off[:, None, None] - on), switched(6, ("AU1",), (0.3, 0.6, 1.0)))
+    assert falling.monotone[0, 0] == pytest.approx(3 / 6)
+
+
+def test_permuting_filters_units_and_people_permutes_effects():
+    rng = np.random.default_rng(1)
+    off, on = rng.random((7, 4)), rng.random((7, 3, 2, 4))
+    aus = ("AU1", "AU2", "AU4")
+    found = effects_of(responses(off, on), switched(7, aus))
+    k, a = rng.permutation(4), rng.permutation(3)
+    other = effects_of(responses(off[:, k], on[:, a][..., k]), switched(7, tuple(np.array(aus)[a])))
+    for name in ("effect", "low", "high", "monotone", "p"):
+        np.testing.assert_allclose(getattr(other, name), getattr(found, name)[k][:, a])
+    scaled = effects_of(5 * responses(off, on), switched(7, aus))
+    np.testing.assert_allclose(scaled.effect, found.effect)
+
+
+def test_flips_against_a_plain_loop():
+    rng = np.random.default_rng(2)
+    differences = rng.normal(0.8, 1, size=(7, 2, 3))
+    differences[:, 1, 2] = 0
+
+    def largest(signs):
+        flipped = differences * np.array(signs)[:, None, None]
+        length = np.sqrt(7 * (differences**2).sum(axis=0))
+        return np.abs(flipped.sum(axis=0)) / np.where(length > 0, length, 1)
+
+    null = np.array([largest(signs).max() for signs in itertools.product((1, -1), repeat=7)])
+    wanted = (null[:, None, None] >= largest([1] * 7) - 1e-9).mean(axis=0)
+    np.testing.assert_allclose(sign_flip_p(differences), wanted)
+    assert 0 < sign_flip_p(differences).min() < 0.2 and sign_flip_p(differences)[1, 2] == 1
+    # Too many for all: random ones come near.
+    np.testing.assert_allclose(sign_flip_p(differences, flips=60), wanted, atol=0.2)
+    assert (sign_flip_p(differences, flips=60) != wanted).any()
+
+
+def test_the_statistic_orders_as_t_does():
+    rng = np.random.default_rng(3)
+    differences = rng.normal(0.3, 1, size=(12, 40))
+    statistic = np.abs(differences.sum(axis=0)) / np.sqrt(12 * (differences**2).sum(axis=0))
+    t = np.abs(stats.ttest_1samp(differences, 0).statistic)
+    np.testing.assert_array_equal(np.argsort(statistic), np.argsort(t))
+
+
+def test_flips_keep_the_family_wise_error():
+    # 400 sets of 8 people × 30 correlated entries without any effect; 5 % ± 3 standard errors.
+    rng = np.random.default_rng(4)
+    wrong = 0
+    for _ in range(400):
+        differences = rng.normal(size=(8, 30)) + rng.normal(size=(8, 1))
+        wrong += (sign_flip_p(differences, flips=200) <= 0.05).any()
+    assert 0.017 <= wrong / 400 <= 0.083
+
+
+def test_random_flips_count_the_signs_that_were_observed():
+    # No flip of 40 equal signs comes near: the least p that so many flips can give.
+    assert sign_flip_p(np.ones((40, 1)), flips=99)[0] == 1 / 100
+
+
+def test_too_few_people_to_flip_are_refused():
+    with pytest.raises(DataError, match="5 people"):
+        sign_flip_p(np.ones((5, 2)))
+    assert sign_flip_p(np.ones((6, 1)))[0] == 2 / 2**6
+
+
+def test_responses_that_do_not_fit_are_refused():
+    given = switched()
+    good = np.random.default_rng(0).random((len(given.faces), 3))
+    with pytest.raises(DataError, match="responses of shape"):
+        effects_of(good[:-1], given)
+    broken = good.copy()
+    broken[4, 2] = np.nan
+    with pytest.raises(DataError, match="picture 4, filter 2"):
+        effects_of(broken, given)
+    with pytest.raises(ParameterError, match="flips 5"):
+        effects_of(good, given, flips=5)
+
+
+# --- pictures and networks ---------------------------------------------------------------------------
+
+
+def test_masks_are_those_of_the_unit_at_rest_or_at_its_highest_level():
+    given = switched(6, ("AU2", "AU1"), (0.5, 1.0))
+    masks = np.zeros((30, 2, 2), np.uint32)
+    # Bits: AU1 is the first, AU2 the second. Pictures of a base face: off, AU2 at two levels, AU1 at two levels.
+    masks[0, 0, 0], masks[1, 0, 1], masks[2, 1, 0], masks[4, 1, 1] = 0b11, 0b11, 0b10, 0b01
+    faces = FaceSet("lab-staged", given.faces.pixels, given.faces.table, masks, ("AU1", "AU2"))
+    found = Interventions(faces, given.aus, given.levels, given.subjects, given.contexts, given.valid)
+    assert found.masks.shape == (6, 2, 2, 2)
+    np.testing.assert_array_equal(found.masks[0, 0], [[True, False], [True, False]])
+    np.testing.assert_array_equal(found.masks[0, 1], [[True, False], [False, True]])
+    assert not found.masks[1:].any()
+
+
+def test_effects_of_a_network_are_those_of_its_maximal_responses():
+    given = switched(6, ("AU1", "AU2"), (0.5, 1.0))
+    pixels = np.random.default_rng(5).integers(0, 256, (30, 8, 8)).astype(np.uint8)
+    faces = FaceSet("lab-staged", pixels, given.faces.table)
+    given = Interventions(faces, given.aus, given.levels, given.subjects, given.contexts, given.valid)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU())
+    with torch.no_grad():
+        maxima = model(torch.tensor(pixels)[:, None] / 255).amax(dim=(2, 3)).numpy()
+    found, wanted = effects(model, "1", given, batch_size=7), effects_of(maxima, given)
+    np.testing.assert_allclose(found.effect, wanted.effect, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found.survivors(0.3), wanted.p <= 0.3)

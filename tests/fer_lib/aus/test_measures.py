@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+from scipy.stats import entropy, ks_2samp, wasserstein_distance
+from sklearn.metrics import roc_auc_score
+
+from fer_lib.aus.association import statistic
+from fer_lib.aus.measures import (
+    BINS,
+    MEASURES,
+    PSEUDO_COUNT,
+    SIGNED,
+    bin_codes,
+    coded_together,
+    divergence,
+    weighted_statistic,
+)
+from ferbook.errors import DataError, ParameterError
+
+
+def cohens_d(with_au, without):
+    n, m = len(with_au), len(without)
+    pooled = ((n - 1) * with_au.var(ddof=1) + (m - 1) * without.var(ddof=1)) / (n + m - 2)
+    return (with_au.mean() - without.mean()) / np.sqrt(pooled)
+
+
+def scipys(measure, responses, shown, limits):
+    """The measure by SciPy and scikit-learn for one filter and one AU; ``limits``: range of the bins."""
+    with_au, without = responses[shown == 1], responses[shown == 0]
+    if measure == "kl":
+        counts = [np.histogram(part, BINS, limits)[0] + PSEUDO_COUNT for part in (with_au, without)]
+        return entropy(*counts)
+    return {
+        "mean_difference": lambda: with_au.mean() - without.mean(),
+        "smd": lambda: cohens_d(with_au, without),
+        "wasserstein": lambda: wasserstein_distance(with_au, without),
+        "ks": lambda: ks_2samp(with_au, without).statistic,
+        "auroc": lambda: 2 * roc_auc_score(shown, responses) - 1,
+    }[measure]()
+
+
+@pytest.fixture
+def pictures():
+    """200 pictures, 6 rectified filters with many ties, 5 AUs, two of which are not coded everywhere."""
+    generator = np.random.default_rng(3)
+    maxima = np.maximum(generator.normal(size=(200, 6)), 0).round(1)
+    present = (generator.random((200, 5)) < (0.1, 0.3, 0.5, 0.2, 0.4)).astype(np.float32)
+    maxima[:, 0] += present[:, 1]
+    present[:60, 2:4] = np.nan
+    return maxima, present
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_every_measure_is_that_of_scipy_or_scikit_learn(pictures, measure):
+    maxima, present = pictures
+    found = statistic(maxima, present, measure)
+    for k in range(6):
+        for a in range(5):
+            coded = ~np.isnan(present[:, a])
+            limits = (maxima[:, k].min(), maxima[:, k].max())
+            expected = scipys(measure, maxima[coded, k], present[coded, a], limits)
+            assert found[k, a] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("mean_difference", 7 / 3 - 1),
+        # Sums of squares 14/3 about 7/3 and 2 about 1; 6 pictures.
+        ("smd", (4 / 3) / np.sqrt((14 / 3 + 2) / 4)),
+        # Of 9 pairs the AU wins (1>0), (2>0, 2>1), (4>0, 4>1, 4>2) and ties at 1 and 2.
+        ("auroc", 2 * 7 / 9 - 1),
+        # Below 1: 0 against 1/3; below 2: 1/3 against 2/3; below 4: 2/3 against 1.
+        ("ks", 1 / 3),
+        ("wasserstein", 1 / 3 + 1 / 3 + 2 / 3),
+        # Bins 0.4 wide: (1, 2, 4) in 2, 5 and 9; (0, 1, 2) in 0, 2 and 5; all of 3 + 10/2.
+        ("kl", (1.5 * np.log(3) - 0.5 * np.log(3)) / 8),
+    ],
+)
+def test_values_worked_by_hand(measure, value):
+    maxima = np.array([[1.0], [2.0], [4.0], [0.0], [1.0], [2.0]])
+    present = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
+    assert statistic(maxima, present, measure) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_order_of_pictures_filters_and_aus_does_not_matter(pictures, measure):
+    maxima, present = pictures
+    found = statistic(maxima, present, measure)
+    generator = np.random.default_rng(0)
+    rows, filters, aus = (generator.permutation(n) for n in (200, 6, 5))
+    again = statistic(maxima[rows][:, filters], present[rows][:, aus], measure)
+    assert again == pytest.approx(found[np.ix_(filters, aus)], abs=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_another_unit_of_the_response_changes_only_measures_that_have_it(pictures, measure):
+    maxima, present = pictures
+    scale = 4 if measure in ("mean_difference", "wasserstein") else 1
+    # A response that lies between two bins may fall into either after a shift.
+    shift = 0 if measure == "kl" else 1
+    found = statistic(4 * maxima + shift, present, measure)
+    assert found == pytest.approx(scale * statistic(maxima, present, measure), abs=1e-9)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_exchanging_present_and_absent_turns_the_sign_of_the_signed(pictures, measure):
+    maxima, present = pictures
+    found, turned = (statistic(maxima, given, measure) for given in (present, 1 - present))
+    if measure in SIGNED:
+        assert turned == pytest.approx(-found)
+    elif measure == "kl":
+        assert (found > 0).all() and (turned > 0).all()
+    else:
+        assert turned == pytest.approx(found)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_filter_that_answers_to_all_pictures_alike_has_no_association(pictures, measure):
+    maxima, present = pictures
+    maxima[:, 2], maxima[:, 4] = 0, 0.1
+    maxima[60:, 5] = 0.1  # where AU 2 and 3 were coded
+    found = statistic(maxima, present, measure)
+    assert not found[[2, 4]].any()
+    assert not found[5, 2:4].any() and found[5, [0, 1, 4]].all()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_au_that_nobody_or_everybody_shows_has_none_defined(pictures, measure):
+    maxima, present = pictures
+    present[:, 0], present[:, 1], present[:, 4] = 0, 1, np.nan
+    found = statistic(maxima, present, measure)
+    assert np.isnan(found[:, [0, 1, 4]]).all() and np.isfinite(found[:, 2:4]).all()
+
+
+def test_a_perfect_detector():
+    shown = np.repeat([1.0, 0.0], 10)[:, None]
+    responses = shown * 3 + np.linspace(0, 1, 20)[:, None]
+    for measure in ("auroc", "ks"):
+        assert statistic(responses, shown, measure) == 1
+        assert statistic(-responses, shown, measure) == (1 if measure == "ks" else -1)
+
+
+def test_of_groups_that_are_constant_only_the_sign_of_smd_is_left():
+    """Their means are not exact, so that what is left of the sums of squares may be a little above or below 0."""
+    for showing in range(1, 30):
+        shown = (np.arange(40) < showing)[:, None]
+        responses = np.where(shown, [[0.1, 0.7, 1 / 3]], [[0.7, 0.1, 1 / 3]])
+        assert statistic(responses, shown, "smd")[:, 0].tolist() == [-np.inf, np.inf, 0]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_weights_count_pictures_as_often_as_repeating_them(pictures, measure):
+    maxima, present = pictures
+    codes = np.arange(200) % 20
+    weights = np.random.default_rng(1).multinomial(20, [1 / 20] * 20, size=3)
+    # The bins are those of all pictures, so none may be lost at the ends: they come again with every draw.
+    weights[:, codes[[maxima[:, k].argmax() for k in range(6)]]] += 1
+    weights[:, codes[[maxima[:, k].argmin() for k in range(6)]]] += 1
+    found = weighted_statistic(maxima, present, codes, weights.astype(np.float32), measure)
+    for draw, row in enumerate(weights):
+        again = np.repeat(np.arange(200), row[codes])
+        expected = statistic(maxima[again], present[again], measure)
+        assert found[draw] == pytest.approx(expected, abs=1e-5)
+
+
+def test_weights_in_several_parts_are_as_good(pictures, monkeypatch):
+    maxima, present = pictures
+    codes, weights = np.arange(200) % 20, np.random.default_rng(1).integers(1, 4, size=(30, 20)) * 1.0
+    for measure in MEASURES:
+        monkeypatch.undo()
+        whole = weighted_statistic(maxima, present, codes, weights, measure)
+        monkeypatch.setattr("fer_lib.aus.measures._NUMBERS_AT_ONCE", 1500)
+        assert weighted_statistic(maxima, present, codes, weights, measure) == pytest.approx(whole, abs=1e-12)
+
+
+def test_bins_are_those_of_numpy():
+    maxima = np.random.default_rng(4).exponential(size=(300, 3))
+    codes = bin_codes(maxima, 7)
+    for k in range(3):
+        assert np.bincount(codes[:, k], minlength=7).tolist() == np.histogram(maxima[:, k], 7)[0].tolist()
+    assert not bin_codes(np.full((4, 1), 0.3)).any()
+
+
+def test_divergence_is_that_of_scipy_and_zero_for_equal_counts():
+    counts = np.random.default_rng(2).integers(0, 9, size=(2, 5, BINS))
+    assert divergence(*counts) == pytest.approx(entropy(*(counts + PSEUDO_COUNT), axis=-1))
+    assert divergence(counts[0], counts[0]) == pytest.approx(np.zeros(5), abs=1e-15)
+
+
+def test_aus_coded_for_the_same_pictures_go_together():
+    nan = np.nan
+    present = np.array([[1, nan, 0, nan], [0, 1, 1, nan], [1, 0, 0, nan]])
+    found = {tuple(columns): tuple(rows) for columns, rows in coded_together(present)}
+    assert found == {(0, 2): (0, 1, 2), (1,): (1, 2), (3,): ()}
+
+
+def test_bad_input_is_named(pictures):
+    maxima, present = pictures
+    with pytest.raises(ParameterError, match="'emd'; expected one of mean_difference"):
+        statistic(maxima, present, "emd")
+    with pytest.raises(DataError, match=r"\(200, 6\) and presence \(199, 5\)"):
+        statistic(maxima, present[:199], "ks")
+    present[7, 2] = 0.5
+    with pytest.raises(DataError, match="picture 7, action unit 2: presence"):
+        statistic(maxima, present, "ks")
+    present[7, 2] = 1
+    maxima[11, 3] = np.nan
+    with pytest.raises(DataError, match="picture 11, filter 3: the maximal response is nan"):
+        statistic(maxima, present, "ks")

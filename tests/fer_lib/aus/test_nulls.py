@@ -1,0 +1,193 @@
+"""Permutation nulls: equal to a loop over permutations, exact where blocks are alike, and refusing what cannot be judged."""
+
+import numpy as np
+import pytest
+
+from fer_lib.aus import nulls
+from fer_lib.aus.association import statistic
+from fer_lib.aus.measures import MEASURES
+from fer_lib.aus.nulls import least_permutations, permutation_null
+from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.presence import Presence
+from ferbook.errors import DataError, ParameterError
+
+
+def small(seed=0, subjects=12, sequences=2, frames=3, aus=3, missing=False):
+    """Responses (N, 4) in whole numbers, many of them tied at 0, and random units; the first frame shows none."""
+    generator = np.random.default_rng(seed)
+    blocks = subjects * sequences
+    shown = generator.random((blocks, aus)) < 0.4
+    present = np.repeat(shown, frames, axis=0).astype(np.float32)
+    present[::frames] = 0
+    if missing:
+        present[frames * (blocks // 3) : frames * (blocks // 2), 0] = np.nan
+    n = blocks * frames
+    named = Presence(
+        tuple(f"AU{a + 1}" for a in range(aus)),
+        present,
+        np.repeat([f"S{s:02}" for s in range(subjects)], sequences * frames),
+        np.repeat([f"Q{q:02}" for q in range(blocks)], frames),
+        np.where(np.arange(n) % frames == 0, "neutral", np.repeat(["anger", "fear"], n // 2)),
+    )
+    maxima = np.maximum(generator.integers(-4, 8, (n, 4)), 0).astype(float)
+    return maxima, named
+
+
+def loop(maxima, presence, measure, permutations, seed, **options):
+    """(1 + permutations, K, A): every permutation by the statistic itself."""
+    found = [statistic(maxima, presence.present, measure)]
+    for draws in blocks_of(presence, **options).draws(permutations, seed):
+        found += [statistic(maxima, presence.present[draw], measure) for draw in draws]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_null_equals_a_loop_over_the_same_permutations(measure, missing):
+    maxima, presence = small(missing=missing)
+    # The largest responses are to pictures that were not coded: bins span these, too.
+    maxima[np.isnan(presence.present).any(1)] *= 3
+    null = permutation_null(maxima, presence, measure, permutations=60, seed=3, min_subjects=2)
+    values = loop(maxima, presence, measure, 60, 3)
+    scores = (values - values.mean(0)) / values.std(0)
+    np.testing.assert_allclose(null.observed, values[0], rtol=1e-12)
+    np.testing.assert_allclose(null.centre, values.mean(0), atol=2e-6)
+    np.testing.assert_allclose(null.scores, scores[0], atol=1e-4)
+    np.testing.assert_allclose(null.maxima, scores[1:].max((1, 2)), atol=1e-4)
+    # Ties included: whole-number responses make many.
+    np.testing.assert_array_equal(null.exceed, (scores[1:] >= scores[0] - 1e-4).sum(0))
+
+
+@pytest.mark.parametrize("option", [{"kind": "subject"}, {"kind": "sequence", "within": "emotions"}])
+def test_blocks_and_strata_reach_the_null(option):
+    maxima, presence = small(1)
+    within = presence.emotions if "within" in option else None
+    null = permutation_null(
+        maxima, presence, "auroc", permutations=40, blocks=option["kind"], within=within, min_subjects=2
+    )
+    values = loop(maxima, presence, "auroc", 40, 0, kind=option["kind"], within=within)
+    np.testing.assert_allclose(null.centre, values.mean(0), atol=1e-6)
+    assert null.blocks == option["kind"]
+
+
+def test_parts_of_filters_and_of_labels_change_nothing(monkeypatch):
+    maxima, presence = small(2)
+    whole = permutation_null(maxima, presence, "kl", permutations=300, min_subjects=2)
+    monkeypatch.setattr(nulls, "MOST_VALUES", 301 * 3)
+    monkeypatch.setattr(nulls, "MOST_LABELS", 7 * len(presence))
+    parts = permutation_null(maxima, presence, "kl", permutations=300, min_subjects=2)
+    np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-5)
+    np.testing.assert_array_equal(parts.exceed, whole.exceed)
+    np.testing.assert_allclose(parts.maxima, whole.maxima, atol=1e-5)
+    # The first permutations are the same however many are asked for.
+    fewer = loop(maxima, presence, "kl", 20, 0)
+    np.testing.assert_array_equal(fewer, loop(maxima, presence, "kl", 255, 0)[:21])
+
+
+def test_permuting_filters_permutes_the_null():
+    maxima, presence = small(3)
+    order = [2, 0, 3, 1]
+    one = permutation_null(maxima, presence, "smd", permutations=50, min_subjects=2)
+    other = permutation_null(maxima[:, order], presence, "smd", permutations=50, min_subjects=2)
+    np.testing.assert_array_equal(other.exceed, one.exceed[order])
+    np.testing.assert_allclose(other.maxima, one.maxima, atol=1e-6)
+
+
+def test_p_values_by_hand():
+    maxima, presence = small(4)
+    null = permutation_null(maxima, presence, "auroc", permutations=99, min_subjects=2)
+    np.testing.assert_allclose(null.p, (1 + null.exceed) / 100)
+    k, a = 1, 2
+    reached = sum(largest >= null.scores[k, a] - 1e-4 for largest in null.maxima)
+    assert null.p_family[k, a] == pytest.approx((1 + reached) / 100)
+    # A score just above the threshold survives, one just below does not.
+    limit = null.threshold(0.05)
+    assert (1 + (null.maxima >= limit + 1e-9).sum()) / 100 <= 0.05
+    assert (1 + (null.maxima >= limit - 2e-4).sum()) / 100 > 0.05
+
+
+def test_filters_that_do_not_vary_and_rare_units_are_kept_but_not_tested():
+    maxima, presence = small(5)
+    maxima[:, 1] = 0
+    rare = presence.present.copy()
+    rare[:, 2] = 0
+    rare[4, 2] = 1
+    presence = Presence(presence.aus, rare, presence.subjects, presence.sequences, presence.emotions)
+    null = permutation_null(maxima, presence, "kl", permutations=30, min_subjects=2)
+    assert null.too_few == ("AU3",)
+    assert null.dead.tolist() == [False, True, False, False]
+    assert np.isnan(null.p[1]).all() and np.isnan(null.p[:, 2]).all()
+    assert (null.observed[1, :2] == 0).all() and np.isnan(null.observed[:, 2]).all()
+    assert null.tested.sum() == 6
+
+
+def test_a_filter_of_one_sequence_does_not_hide_the_others():
+    maxima, presence = small(8, subjects=60, frames=2)
+    maxima[:, 0] += 2.5 * presence.present[:, 1]
+    maxima[:, 3] = 0
+    # A sequence that shows a unit which seven others show: its values are few, and one is far off.
+    maxima[np.flatnonzero(presence.present[:, 2])[:1], 3] = 5
+    null = permutation_null(maxima, presence, "auroc", permutations=199)
+    assert null.rare.tolist() == [False, False, False, True] and not null.dead.any()
+    assert null.p_family[0, 1] == 1 / 200 and np.isnan(null.p_family[3]).all()
+    assert null.threshold() < 4.5
+
+
+def test_a_unit_that_could_change_in_few_blocks_is_too_few():
+    maxima, presence = small(9, subjects=40)
+    present = presence.present.copy()
+    first = presence.emotions == "anger"
+    # AU1 goes with the strata but for three sequences.
+    present[:, 0] = np.where(first, 1, 0)
+    present[np.flatnonzero(presence.emotions == "fear")[:6], 0] = 1
+    presence = Presence(presence.aus, present, presence.subjects, presence.sequences, presence.emotions)
+    assert "AU1" not in permutation_null(maxima, presence, "auroc", permutations=5).too_few
+    within = permutation_null(maxima, presence, "auroc", permutations=5, within=presence.emotions)
+    assert within.too_few == ("AU1",)
+    with pytest.raises(
+        DataError, match=r"no action unit has 8 sequences whose labels could change; AU1.* with 3"
+    ):
+        permutation_null(maxima, presence.only(["AU1"]), "auroc", permutations=5, within=presence.emotions)
+
+
+def test_a_unit_that_is_there_is_found_and_its_copy_in_noise_is_not():
+    maxima, presence = small(6, subjects=30)
+    maxima[:, 0] += 20 * presence.present[:, 1]
+    null = permutation_null(maxima, presence, "mean_difference", permutations=199)
+    assert null.p_family[0, 1] == 1 / 200
+    assert (null.p_family[1:] > 0.05).all()
+
+
+def test_too_many_pictures_for_float32_ranks_stay_exact():
+    maxima, presence = small(7, subjects=1000)
+    null = permutation_null(maxima, presence, "auroc", permutations=3)
+    values = loop(maxima, presence, "auroc", 3, 0)
+    np.testing.assert_allclose(null.centre, values.mean(0), atol=1e-7)
+
+
+def test_what_cannot_be_judged_is_refused():
+    maxima, presence = small()
+    with pytest.raises(ParameterError, match=r"chi2.*mean_difference"):
+        permutation_null(maxima, presence, "chi2")
+    with pytest.raises(ParameterError, match="permutations = 0"):
+        permutation_null(maxima, presence, "kl", permutations=0)
+    with pytest.raises(DataError, match="S00"):
+        permutation_null(maxima[:6], presence.select(np.arange(6)), "kl")
+    broken = maxima.copy()
+    broken[5, 2] = np.nan
+    with pytest.raises(DataError, match="picture 5, filter 2"):
+        permutation_null(broken, presence, "kl", min_subjects=2)
+    with pytest.raises(DataError, match="none of the 4 filters varies over as many as 2 sequences"):
+        permutation_null(np.zeros_like(maxima), presence, "kl", min_subjects=2)
+    with pytest.raises(DataError, match="no AU has 50"):
+        permutation_null(maxima, presence, "kl", min_subjects=50)
+    with pytest.raises(ParameterError, match=r"alpha = 1\.5"):
+        least_permutations(1.5)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "tests", "needed"), [(0.05, 1, 19), (0.01, 1, 99), (0.05, 3840, 76799), (0.03, 1, 33)]
+)
+def test_least_permutations_reach_the_level(alpha, tests, needed):
+    assert least_permutations(alpha, tests) == needed
+    assert 1 / (1 + needed) <= alpha / tests + 1e-12 < 1 / needed + 1e-12

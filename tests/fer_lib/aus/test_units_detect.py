@@ -1,0 +1,201 @@
+"""Detection heads: scores against scikit-learn, people never shared, nothing chosen on test pictures."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fer_lib.aus.heads import MACRO, Heads, _scores, best_threshold, detect, fit_heads, score_heads
+from fer_lib.aus.presence import Presence
+from ferbook.errors import DataError, ParameterError
+
+AUS = ("AU1", "AU2", "AU4")
+
+
+def data(seed=0, people=60, each=4, strength=2.0):
+    """Features (N, 5) of which the first two carry AU1 and AU2; AU4 is rare. Split by person."""
+    rng = np.random.default_rng(seed)
+    n = people * each
+    subjects = np.repeat([f"S{i:02d}" for i in range(people)], each)
+    present = (rng.random((n, 3)) < (0.4, 0.25, 0.01)).astype(np.float32)
+    features = rng.normal(size=(n, 5)) * (1, 10, 0.1, 1, 1) + 3
+    features[:, 0] += strength * present[:, 0]
+    features[:, 1] -= 10 * strength * present[:, 1]
+    person = np.arange(n) // each
+    split = np.select([person % 5 == 3, person % 5 == 4], ["valid", "test"], "train")
+    return features, Presence(AUS, present, subjects, subjects, np.full(n, "")), split
+
+
+def test_heads_are_those_of_scikit_learn():
+    features, presence, split = data()
+    heads = fit_heads(features, presence, split, strengths=(0.1,))
+    train = split == "train"
+    for column in range(len(heads.aus)):
+        own = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(
+            features[train], presence.present[train, column]
+        )
+        np.testing.assert_allclose(
+            heads.log_odds(features)[:, column], own.decision_function(features), rtol=1e-4, atol=1e-5
+        )
+    assert heads.aus == ("AU1", "AU2") and heads.too_few == ("AU4",)
+
+
+def test_estimates_are_those_of_scikit_learn():
+    features, presence, split = data()
+    heads = fit_heads(features, presence, split)
+    test = split == "test"
+    table = detect(features, presence, split, draws=50).set_index("au")
+    log_odds = heads.log_odds(features[test])
+    for column, au in enumerate(heads.aus):
+        shown = presence.present[test, column] == 1
+        called = log_odds[:, column] >= heads.thresholds[column]
+        row = table.loc[au]
+        assert row["auroc"] == pytest.approx(roc_auc_score(shown, log_odds[:, column]))
+        assert row["average_precision"] == pytest.approx(average_precision_score(shown, log_odds[:, column]))
+        assert row["f1"] == pytest.approx(f1_score(shown, called))
+        # Skew-normalised: as if there were as many negatives as positives.
+        balanced = np.where(shown, 1.0, shown.sum() / (~shown).sum())
+        assert row["f1_skew"] == pytest.approx(f1_score(shown, called, sample_weight=balanced))
+        assert row["n"] == test.sum() and row["positives"] == shown.sum()
+        assert row["prevalence"] == pytest.approx(shown.mean())
+        for name in ("auroc", "average_precision", "f1", "f1_skew"):
+            assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+    assert table.loc[MACRO, "auroc"] == pytest.approx(table.loc[list(heads.aus), "auroc"].mean())
+    assert table["too_few"].tolist() == [False, False, True, False] and np.isnan(table.loc["AU4", "auroc"])
+
+
+def test_weighted_scores_are_those_of_repeated_pictures():
+    # Whole numbers as weights must do what copies of the pictures would do, ties included.
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        scores, shown = rng.integers(0, 5, 12).astype(float), rng.random(12) < 0.5
+        shown[:2] = True, False
+        weights = rng.integers(0, 4, 12)
+        weights[:2] = 1
+        rows = np.repeat(np.arange(12), weights)
+        found = _scores(scores, shown, weights[None].astype(float), 2.0)[:, 0]
+        s, y = scores[rows], shown[rows]
+        balanced = np.where(y, 1.0, y.sum() / (~y).sum())
+        wanted = [
+            roc_auc_score(y, s),
+            average_precision_score(y, s),
+            f1_score(y, s >= 2),
+            f1_score(y, s >= 2, sample_weight=balanced),
+        ]
+        np.testing.assert_allclose(found, wanted)
+
+
+def test_a_draw_without_the_unit_is_left_out():
+    found = _scores(np.array([1.0, 2.0]), np.array([True, False]), np.array([[0.0, 2.0], [1.0, 1.0]]), 0.0)
+    assert np.isnan(found[:, 0]).all() and np.isfinite(found[:, 1]).all()
+
+
+def test_the_best_threshold_by_hand_and_by_trying_all():
+    assert best_threshold(np.array([1.0, 2.0, 4.0, 8.0]), np.array([False, False, True, True])) == 3
+    # Everything shown: all pictures are called.
+    assert best_threshold(np.array([1.0, 2.0]), np.array([True, True])) == 1
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        scores, shown = rng.normal(size=15).round(1), rng.random(15) < 0.4
+        shown[0] = True
+        tried = [f1_score(shown, scores >= t) for t in np.unique(scores)]
+        assert f1_score(shown, scores >= best_threshold(scores, shown)) == pytest.approx(max(tried))
+    with pytest.raises(DataError, match="no picture shows"):
+        best_threshold(np.array([1.0]), np.array([False]))
+
+
+def test_nothing_is_chosen_on_test_pictures():
+    features, presence, split = data()
+    heads = fit_heads(features, presence, split)
+    changed = features.copy()
+    changed[split == "test"] = 99
+    # Presence on test pictures only decides whether there are enough people.
+    other = fit_heads(changed, presence, split)
+    for name in ("weights", "bias", "thresholds", "strengths"):
+        np.testing.assert_array_equal(getattr(heads, name), getattr(other, name))
+
+
+def test_strength_and_threshold_are_chosen_on_validation_pictures():
+    features, presence, split = data(strength=0.6)
+    noisy = np.concatenate([features, np.random.default_rng(3).normal(size=(len(features), 80))], axis=1)
+    heads = fit_heads(noisy, presence, split, strengths=(1000.0, 0.001))
+    valid = split == "valid"
+    for column, chosen in enumerate(heads.strengths):
+        found = {}
+        for strength in (1000.0, 0.001):
+            one = fit_heads(noisy, presence, split, strengths=(strength,))
+            found[strength] = roc_auc_score(
+                presence.present[valid, column], one.log_odds(noisy[valid])[:, column]
+            )
+        assert chosen == max(sorted(found), key=found.get)
+        called = heads.log_odds(noisy[valid])[:, column]
+        assert heads.thresholds[column] == pytest.approx(
+            best_threshold(called, presence.present[valid, column] == 1)
+        )
+
+
+def test_pictures_that_were_not_coded_do_not_count():
+    features, presence, split = data()
+    present = presence.present.copy()
+    gone = np.arange(len(present)) % 7 == 0
+    present[gone, 0] = np.nan
+    part = Presence(AUS, present, presence.subjects, presence.sequences, presence.emotions)
+    with_gaps = detect(features, part, split, draws=20).iloc[0]
+    without = detect(features[~gone], part.select(~gone), split[~gone], draws=20, strengths=(0.01,)).iloc[0]
+    assert with_gaps["n"] == without["n"] == ((split == "test") & ~gone).sum()
+
+
+def test_noise_is_not_detected_and_a_clear_signal_is():
+    features, presence, split = data(strength=6)
+    assert detect(features, presence, split, draws=20)["auroc"][0] > 0.99
+    rng = np.random.default_rng(4)
+    row = detect(rng.normal(size=(len(features), 5)), presence, split, draws=200).iloc[0]
+    assert row["auroc_low"] < 0.5 < row["auroc_high"]
+
+
+def test_a_feature_that_never_varies_has_no_weight():
+    features, presence, split = data()
+    features[:, 3] = 7.3
+    # Even where it does vary on other people.
+    features[split == "test", 3] = 1e6
+    heads = fit_heads(features, presence, split)
+    assert (heads.weights[:, 3] == 0).all() and np.isfinite(heads.bias).all()
+
+
+def test_people_in_two_splits_are_refused():
+    features, presence, split = data()
+    shared = split.copy()
+    shared[0] = "test"
+    with pytest.raises(DataError, match="subject 'S00' is in the splits test, train"):
+        detect(features, presence, shared)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda f, p, s: (f[:-1], p, s), DataError, "features of shape"),
+        (lambda f, p, s: (np.where(np.arange(5) == 2, np.nan, f), p, s), DataError, "picture 0, feature 2"),
+        (lambda f, p, s: (f, p, s[:-1]), DataError, "split has the shape"),
+        (lambda f, p, s: (f, p, np.where(s == "test", "dev", s)), DataError, "split is 'dev'"),
+        (
+            lambda f, p, s: (f, p, np.where(s == "test", "train", s)),
+            DataError,
+            "no picture is in the split 'test'",
+        ),
+        (lambda f, p, s: (f, p.only(("AU4",)), s), DataError, "use a larger face set"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        detect(*change(*data()))
+
+
+def test_other_bad_arguments():
+    features, presence, split = data()
+    with pytest.raises(ParameterError, match="strengths"):
+        fit_heads(features, presence, split, strengths=(0.0,))
+    heads = Heads(("AU9",), np.zeros((1, 5)), np.zeros(1), np.zeros(1), np.ones(1), ())
+    with pytest.raises(DataError, match="AU9 has a head"):
+        score_heads(heads, features, presence)

@@ -1,0 +1,242 @@
+"""Clips: which frames are kept, in what order, with which window; and how folders and ids are found."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from made_by_hand import micro_faces, pictures, posed_faces
+from PIL import Image
+
+from fer_lib.faces.readers import pictures as readers_pictures
+from fer_lib.faces.readers.pictures import Window
+from fer_lib.faces.readers.sequences import (
+    Clip,
+    Frame,
+    emotion_after_rest,
+    face_window,
+    first_and_middle,
+    gather_clips,
+    named_folders,
+    numbered_pictures,
+    official_ids,
+    sequences_of,
+    shown_emotion,
+    tops,
+    write_picture,
+)
+from ferbook.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [(4, [0, 1, 2, 3]), (5, [0, 1, 2, 3]), (9, [0, 3, 4, 5]), (100, [0, 49, 50, 51])]
+)
+def test_first_and_middle(count, kept):
+    assert first_and_middle(count) == kept
+
+
+def test_frames_are_ordered_as_numbers_whatever_their_padding(tmp_path):
+    for name in ("img10.jpg", "img9.jpg", "img0011.JPG", "img100.jpg", "notes.txt", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    pattern = re.compile(r"img(?P<frame>\d+)")
+    found = numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
+    assert [(k, p.name) for k, p in found.items()] == [
+        (9, "img9.jpg"),
+        (10, "img10.jpg"),
+        (11, "img0011.JPG"),
+        (100, "img100.jpg"),
+    ]
+    (tmp_path / "img011.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"img011\.jpg: the same frame number, 11, as img0011\.JPG"):
+        numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
+    (tmp_path / "img011.jpg").rename(tmp_path / "cover.jpg")
+    with pytest.raises(DataError, match=r"cover\.jpg: not named like img1\.jpg"):
+        numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
+
+
+def test_folders_are_found_below_added_levels(tmp_path):
+    child = re.compile(r"sub\d+")
+    with pytest.raises(DataError, match="no people there, nor in up to 3 folders below"):
+        tops(tmp_path, child, "people")
+    (tmp_path / "a" / "b" / "c" / "sub1").mkdir(parents=True)
+    assert tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
+    (tmp_path / "a" / "sub7").write_bytes(b"a file, no folder")
+    assert tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
+    for name in ("y", "x"):
+        (tmp_path / name / "sub2").mkdir(parents=True)
+    assert tops(tmp_path, child, "people") == [tmp_path / "x", tmp_path / "y"]
+    assert tops(tmp_path / "x", child, "people") == [tmp_path / "x"]
+
+
+def test_two_folders_with_one_id_are_refused_and_others_counted(tmp_path):
+    for name in ("sub2", "sub01", "extra", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "sub9.txt").write_bytes(b"")
+    arguments = (re.compile(r"sub(\d+)"), lambda match: f"sub{int(match[1]):02d}")
+    left_out = Counter()
+    found = named_folders(tmp_path, tmp_path, *arguments, left_out, "other folders")
+    assert list(found) == ["sub01", "sub02"] and left_out == {"other folders": 1}
+    (tmp_path / "sub1").mkdir()
+    with pytest.raises(DataError, match=r"sub1: the same id, sub01, as sub01; keep one"):
+        named_folders(tmp_path, tmp_path, *arguments, Counter(), "other folders")
+
+
+def test_ids_are_kept_or_numbered_in_sorted_order():
+    own = re.compile(r"casme2-(sub\d+)")
+    assert official_ids(["casme2-sub07", "casme2-sub02", "casme2-sub07"], own, "sub{:02d}".format) == {
+        "casme2-sub07": "sub07",
+        "casme2-sub02": "sub02",
+    }
+    assert official_ids(["micro-b", "micro-a", "casme2-sub07"], own, "sub{:02d}".format) == {
+        "casme2-sub07": "sub01",
+        "micro-a": "sub02",
+        "micro-b": "sub03",
+    }
+
+
+def found_by_its_brightness(picture: np.ndarray) -> Window | None:
+    """Stands in for a face detector: the box of the pixels above 200."""
+    rows, columns = np.nonzero(picture > 200)
+    if not len(rows):
+        return None
+    return Window(float(columns.min()), float(rows.min()), float(columns.max() - columns.min() + 1))
+
+
+def with_a_bright_square(left: int, top: int, side: int = 20, size=(60, 80)) -> np.ndarray:
+    picture = np.full(size, 100, np.uint8)
+    picture[top : top + side, left : left + side] = 255
+    return picture
+
+
+def clip_of(subject: str, *frames: np.ndarray) -> Clip:
+    rows = [{"frame": k, "emotion": "anger"} for k in range(len(frames))]
+    return Clip(
+        subject, f"{subject}/1", [Frame(f"{subject}.{k}", lambda p=p: p) for k, p in enumerate(frames)], rows
+    )
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    monkeypatch.setattr(readers_pictures, "find_face", found_by_its_brightness)
+
+
+def test_one_window_for_a_clip_and_one_for_each_picture(detector):
+    still, moved = with_a_bright_square(10, 30), with_a_bright_square(15, 30)
+    people = [clip_of(name, still, moved) for name in "abc"]
+    one = gather_clips("x", people, 20, "clip", {})
+    assert (one.pixels[0] == 255).all()
+    # The window of the first picture: in the second its first five columns are background.
+    assert (one.pixels[1][:, 6:] == 255).all() and (one.pixels[1][:, :4] == 100).all()
+    each = gather_clips("x", people, 20, "picture", {})
+    assert (each.pixels == 255).all()
+
+
+def test_the_window_may_come_from_a_later_picture_of_the_clip(detector):
+    blank = np.full((60, 80), 100, np.uint8)
+    faces = gather_clips(
+        "x", [clip_of(n, blank, with_a_bright_square(10, 30)) for n in "abc"], 20, "clip", {}
+    )
+    assert (faces.pixels[0] == 100).all() and (faces.pixels[1] == 255).all()
+
+
+def test_what_shows_no_face_is_left_out_and_counted(detector):
+    blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
+    people = [clip_of(n, face, blank, face) for n in "abc"] + [clip_of("d", blank, blank)]
+    whole = gather_clips("x", people, 20, "clip", {"odd folders": 2, "nothing": 0})
+    assert whole.left_out == {"odd folders": 2, "clips in which no face was found": 1}
+    assert whole.table.groupby("subject").size().to_dict() == {"a": 3, "b": 3, "c": 3}
+    single = gather_clips("x", people, 20, "picture", {})
+    assert single.left_out == {"pictures in which no face was found": 5}
+    assert single.table["frame"].tolist() == [0, 2] * 3
+    with pytest.raises(
+        DataError, match=r"x: no picture is left \(1 odd folders; 2 clips in which no face was found\)"
+    ):
+        gather_clips("x", [clip_of(n, blank, blank) for n in "ab"], 20, "clip", {"odd folders": 1})
+    with pytest.raises(DataError, match=r"x: no picture is left \(no sequences found\)"):
+        gather_clips("x", [], 20, "clip", {})
+
+
+def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):
+    monkeypatch.setattr(readers_pictures, "find_face", None)  # not asked
+    own = pictures(6, 20)
+    faces = gather_clips(
+        "x", [clip_of(n, own[2 * k], own[2 * k + 1]) for k, n in enumerate("abc")], 20, "clip", {}
+    )
+    np.testing.assert_array_equal(faces.pixels, own)
+    assert faces.left_out == {}
+
+
+@pytest.mark.parametrize("framing", ["clip", "picture", "whole"])
+def test_a_picture_of_another_size_than_its_clip_is_named(detector, framing):
+    odd = with_a_bright_square(10, 30, size=(60, 81))
+    people = [clip_of(n, with_a_bright_square(10, 30)) for n in "abc"]
+    people.append(clip_of("d", with_a_bright_square(10, 30), odd))
+    with pytest.raises(DataError, match=r"d\.[01]: .*but others of its clip are"):
+        gather_clips("x", people, 20, framing, {})
+
+
+def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
+    searched = []
+
+    def find(picture):
+        searched.append(picture.shape)
+        return found_by_its_brightness(picture)
+
+    monkeypatch.setattr(readers_pictures, "find_face", find)
+    window = face_window(with_a_bright_square(600, 400, side=400, size=(1280, 1920)))
+    assert searched == [(320, 480)]
+    assert (window.left, window.top, window.side) == pytest.approx((600, 400, 400), abs=8)
+    assert face_window(np.zeros((640, 900), np.uint8)) is None
+
+
+def test_each_person_is_in_one_split(detector):
+    own = pictures(40, 20)
+    faces = gather_clips(
+        "x", [clip_of(f"p{k}", own[2 * k], own[2 * k + 1]) for k in range(20)], 20, "whole", {}
+    )
+    assert faces.table.groupby("subject")["split"].nunique().max() == 1
+    assert set(faces.table["split"]) == {"train", "valid", "test"}
+
+
+def test_sequences_come_sorted_with_frames_in_order():
+    faces = posed_faces().select(np.random.default_rng(0).permutation(24))
+    found = [(subject, sequence) for subject, sequence, _ in sequences_of(faces)]
+    assert found == [(f"lab-{p:04d}", f"{k:03d}") for p in range(3) for k in range(2)]
+    for _, _, rows in sequences_of(faces):
+        assert faces.table["frame"].iloc[rows].tolist() == [0, 17, 18, 119]
+    with pytest.raises(DataError, match="no pictures to write"):
+        list(sequences_of(faces.select(np.zeros(24, bool))))
+    table = faces.table.assign(frame=0)
+    with pytest.raises(DataError, match="two pictures of one frame in lab-0000, 000"):
+        list(sequences_of(type(faces)("lab", faces.pixels, table)))
+    table = faces.table.assign(subject=["", *faces.table["subject"][1:]])
+    with pytest.raises(DataError, match="row 0: no subject"):
+        list(sequences_of(type(faces)("lab", faces.pixels, table)))
+
+
+def test_the_emotion_of_a_sequence():
+    faces = posed_faces()
+    names = {"anger": "AN", "happiness": "HA"}
+    assert shown_emotion(faces, np.arange(4), names) == "anger"
+    assert emotion_after_rest(faces, np.arange(4, 8), names) == "happiness"
+    with pytest.raises(DataError, match="lab-0000, 000 shows anger, happiness; expected one emotion"):
+        shown_emotion(faces, np.arange(8), names)
+    with pytest.raises(DataError, match="shows nothing but neutral"):
+        shown_emotion(faces, np.arange(1), names)
+    with pytest.raises(DataError, match="is happiness; this layout has a name only for anger"):
+        shown_emotion(faces, np.arange(4, 8), {"anger": "AN"})
+    for rows in (np.arange(1, 4), np.arange(3), np.array([1, 0, 2, 3])):
+        with pytest.raises(DataError, match="a neutral picture and then at least three"):
+            emotion_after_rest(faces, rows, names)
+    unlabelled = micro_faces()
+    table = unlabelled.table.assign(emotion="")
+    with pytest.raises(DataError, match="is not labelled"):
+        shown_emotion(type(faces)("m", unlabelled.pixels, table), np.arange(5), names)
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".png", 0), (".bmp", 0), (".jpg", 2), (".jpeg", 2)])
+def test_pictures_are_written_as_well_as_their_format_can(tmp_path, suffix, most):
+    (picture,) = pictures(1, 24, seed=3)
+    write_picture(tmp_path / "a" / "b" / f"x{suffix}", picture)
+    read = np.asarray(Image.open(tmp_path / "a" / "b" / f"x{suffix}"))
+    assert np.abs(read.astype(int) - picture).max() <= most

@@ -1,0 +1,306 @@
+"""What holds for every registered reader and its writer: the way there and back, and copies broken in the same ways."""
+
+import importlib
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fer_lib.faces.export import export_faces
+from fer_lib.faces.faceset import LABELS, FaceSet
+from fer_lib.faces.readers.pictures import SUFFIXES
+from fer_lib.faces.registry import REGISTRY
+from ferbook.errors import DataError
+
+SOURCES = {name: source for name, source in REGISTRY.items() if source.reader and source.writer}
+SHOWN = ("disgust", "happiness")
+"""Emotions that every layout with emotions can hold."""
+
+PEOPLE = 3
+FRAMES = 4
+COUNTS = ("pictures", "subjects", "sequences", "labelled sequences")
+
+
+def size_of(name: str) -> int:
+    return SOURCES[name].sizes[0] if SOURCES[name].sizes else 32
+
+
+def function(place: str):
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def read(name: str, folder: Path) -> FaceSet:
+    return function(SOURCES[name].reader)(folder, size_of(name))
+
+
+def face_set(size: int) -> FaceSet:
+    """Three people, each with a sequence per emotion of ``SHOWN``: at rest, and three pictures of it.
+
+    Blocks of eight pixels, so that JPEG hardly changes them; each picture has a brightness of its own.
+    """
+    rng = np.random.default_rng(0)
+    rows, pixels = [], []
+    for person in range(PEOPLE):
+        for k, emotion in enumerate(SHOWN):
+            for frame in range(1, FRAMES + 1):
+                shown = frame > 1
+                rows.append(
+                    {
+                        "subject": f"lab-{person}",
+                        "sequence": f"lab-{person}-{k}",
+                        "frame": frame,
+                        "emotion": emotion if shown else "neutral",
+                        "split": ("train", "valid", "test")[person],
+                        "AU4": 0.6 * shown * (k == 0),
+                        "AU12": 1.0 * shown * (k == 1),
+                        "onset": 1,
+                        "apex": 3,
+                        "offset": 4,
+                    }
+                )
+                blocks = rng.integers(0, 40, (size // 8, size // 8)) + 8 * len(pixels)
+                pixels.append(np.kron(blocks, np.ones((8, 8))).astype(np.uint8))
+    return FaceSet("lab", np.array(pixels), pd.DataFrame(rows).assign(dataset="lab"))
+
+
+def exported(name: str, folder: Path, faces: FaceSet | None = None) -> Path:
+    folder.mkdir(parents=True)
+    function(SOURCES[name].writer)(face_set(size_of(name)) if faces is None else faces, folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pristine(name, tmp_path_factory):
+    """What the writer wrote; tests that break it work on a copy."""
+    return exported(name, tmp_path_factory.mktemp("pristine") / name)
+
+
+@pytest.fixture
+def copy(pristine, tmp_path):
+    return Path(shutil.copytree(pristine, tmp_path / pristine.name))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The pictures, or the files that hold them where there are none; in either case the last sorted comes first."""
+    files = [path for path in sorted(folder.rglob("*"), reverse=True) if path.is_file()]
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return pictures or sorted(files, key=lambda path: -path.stat().st_size)
+
+
+def test_every_real_set_has_a_reader_and_a_writer():
+    assert len(SOURCES) == 14
+    assert {name for name, source in REGISTRY.items() if source.layouts} == set(SOURCES)
+
+
+def test_a_set_comes_back_with_its_people_emotions_action_units_and_frames(name, pristine):
+    faces, given = read(name, pristine), face_set(size_of(name))
+    table, expected = faces.table, given.table
+    assert faces.name == name and set(table["dataset"]) == {name} and faces.size == given.size
+    people = set(table["subject"])
+    if people != {""}:
+        assert len(people) == PEOPLE and all(who.startswith(f"{name}-") for who in people)
+        assert (table.groupby("subject")["split"].nunique() == 1).all()
+    assert not table.duplicated(["subject", "sequence", "frame"]).any()
+    labelled = table[~table["emotion"].isin(("", "neutral"))]
+    if len(labelled):
+        shown = expected[expected["emotion"] != "neutral"]["emotion"].value_counts()
+        at_rest = (table["emotion"] == "neutral").any()
+        # Micro-expression sets give the clip's label to all of its pictures.
+        assert labelled["emotion"].value_counts().to_dict() == {
+            e: n if at_rest else n + PEOPLE for e, n in shown.items()
+        }
+    # Whoever kept sequences kept their frames; the numbering of the first may differ (0 or 1).
+    if table["frame"].nunique() > 1:
+        assert len(faces) == len(given)
+        frames = table.groupby(["subject", "sequence"])["frame"].apply(list)
+        assert all(list(np.diff(numbers)) == [1, 1, 1] for numbers in frames)
+    if faces.aus:
+        coded = table.groupby(["subject", "sequence"])[["AU4", "AU12"]].max()
+        assert sorted((coded > 0).to_numpy().tolist()) == [[False, True]] * 3 + [[True, False]] * 3
+
+
+def test_pictures_come_back(name, pristine):
+    faces, given = read(name, pristine), face_set(size_of(name))
+    means = np.sort(given.pixels.mean(axis=(1, 2)))
+    again = np.sort(faces.pixels.mean(axis=(1, 2)))
+    assert np.abs(again[:, None] - means[None]).min(axis=1).max() < 1.5
+    closest = np.abs(faces.pixels[:, None].astype(int) - given.pixels[None]).mean(axis=(2, 3)).argmin(axis=1)
+    assert len(set(closest.tolist())) == len(faces)
+    difference = np.abs(faces.pixels.astype(int) - given.pixels[closest]).mean()
+    lossless = not any(
+        path.suffix.lower() in (".jpg", ".jpeg", ".avi", ".zip") for path in pristine.rglob("*")
+    )
+    assert difference == 0 if lossless else difference < 3
+
+
+def test_reading_twice_and_writing_what_was_read_change_nothing(name, pristine, tmp_path):
+    faces = read(name, pristine)
+    assert read(name, pristine).checksum == faces.checksum
+    again = read(name, exported(name, tmp_path / name, faces))
+    columns = [column for column in faces.table if not column.startswith("split")]
+    pd.testing.assert_frame_equal(again.table[columns], faces.table[columns], check_dtype=False)
+    assert np.abs(again.pixels.astype(int) - faces.pixels).mean() < 3
+
+
+def test_what_file_managers_leave_is_passed_over(name, pristine, copy):
+    for place in [copy, *(path for path in copy.rglob("*") if path.is_dir())]:
+        (place / ".DS_Store").write_bytes(b"x")
+        (place / "Thumbs.db").write_bytes(b"x")
+    (copy / ".exported.json").write_text("{}")
+    (copy / "__MACOSX").mkdir()
+    assert read(name, copy).checksum == read(name, pristine).checksum
+
+
+def test_an_absent_folder_is_named(name, tmp_path):
+    with pytest.raises(DataError, match=r"/gone"):
+        read(name, tmp_path / "gone")
+
+
+@pytest.mark.parametrize("content", [(), ("notes.txt",), ("other/notes.txt", "other/deeper/list.csv")])
+def test_a_folder_with_something_else_in_it_is_refused(name, tmp_path, content):
+    folder = tmp_path / name
+    folder.mkdir()
+    for entry in content:
+        (folder / entry).parent.mkdir(parents=True, exist_ok=True)
+        (folder / entry).write_text("nothing of use")
+    with pytest.raises(DataError, match=str(folder)):
+        read(name, folder)
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_file_cut_short_is_named(name, copy, share):
+    victim = files_of(copy)[0]
+    content = victim.read_bytes()
+    victim.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(DataError, match=victim.name):
+        read(name, copy)
+
+
+def test_a_link_that_leaves_the_folder_is_refused(name, copy, tmp_path):
+    victim = files_of(copy)[0]
+    outside = tmp_path / f"outside{victim.suffix}"
+    victim.rename(outside)
+    victim.symlink_to(outside)
+    with pytest.raises(DataError, match="a link that leaves") as refusal:
+        read(name, copy)
+    assert victim.name in str(refusal.value)
+
+
+def test_a_link_to_itself_is_refused(name, copy):
+    victim = files_of(copy)[0]
+    victim.unlink()
+    victim.symlink_to(victim.name)
+    with pytest.raises(DataError) as refusal:
+        read(name, copy)
+    assert victim.name in str(refusal.value)
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_or_the_file_missed(name, copy):
+    victim = files_of(copy)[0]
+    os.rename(victim, os.fsencode(victim.parent) + b"/\xff" + os.fsencode(victim.name))
+    with pytest.raises(DataError, match=r"is not UTF-8|not found|no picture"):
+        read(name, copy)
+
+
+def test_a_folder_that_is_a_link_out_is_refused(name, copy, tmp_path):
+    folders = sorted(path for path in copy.iterdir() if path.is_dir())
+    for place in folders:
+        moved = tmp_path / f"outside-{place.name}"
+        place.rename(moved)
+        place.symlink_to(moved)
+        with pytest.raises(DataError):
+            read(name, copy)
+        place.unlink()
+        moved.rename(place)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("name", ["ckplus", "jaffe", "novaemotions"], indirect=True)
+def test_colour_and_16_bit_pictures_are_read_as_grey(name, pristine, copy, mode):
+    victim = files_of(copy)[0]
+    grey = np.asarray(Image.open(victim))
+    changed = (
+        Image.fromarray(grey.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(grey).convert(mode)
+    )
+    changed.save(victim)
+    assert read(name, copy).checksum == read(name, pristine).checksum
+
+
+@pytest.mark.parametrize("name", ["casme2", "samm", "oulu_casia", "bu3dfe", "bu4dfe", "bp4d"], indirect=True)
+def test_colour_pictures_in_other_formats_are_read_as_grey(name, pristine, copy):
+    victim = files_of(copy)[0]
+    Image.open(victim).convert("RGB").save(victim)
+    faces, before = read(name, copy), read(name, pristine)
+    pd.testing.assert_frame_equal(faces.table, before.table)
+    assert np.abs(faces.pixels.astype(int) - before.pixels).max() < 30
+
+
+def test_published_counts_name_what_can_be_counted(name):
+    published = importlib.import_module(SOURCES[name].reader.split(":")[0]).PUBLISHED
+    for key, count in published.items():
+        kind, _, emotion = key.partition(" of ")
+        assert key in COUNTS or (kind in ("pictures", "sequences") and emotion in LABELS), key
+        assert isinstance(count, int) and count > 0
+
+
+def test_no_layout_takes_an_emotion_that_it_has_no_name_for_in_silence(name, tmp_path):
+    """Written and read back, every emotion is there again, or the writer says which it cannot hold."""
+    given = face_set(size_of(name))
+    for emotion in LABELS:
+        faces = FaceSet("lab", given.pixels, given.table.assign(emotion=emotion))
+        folder = tmp_path / emotion
+        folder.mkdir()
+        try:
+            function(SOURCES[name].writer)(faces, folder)
+        except DataError as refusal:
+            assert emotion in str(refusal) or "neutral" in emotion
+            continue
+        assert set(read(name, folder).table["emotion"]) - {"neutral"} <= {emotion, ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "most"),
+    [("ckplus", 1000, "999"), ("jaffe", 677, "676"), ("bu4dfe", 1000, "999"), ("bp4d", 1000, "999")],
+)
+def test_more_people_than_a_layout_can_name_are_refused(name, people, most, tmp_path):
+    shown = face_set(8).select(np.arange(4))
+    table = pd.concat([shown.table] * people, ignore_index=True)
+    table["subject"] = [f"lab-{row // 4:04d}" for row in range(len(table))]
+    faces = FaceSet("lab", np.zeros((len(table), 8, 8), np.uint8), table)
+    with pytest.raises(DataError, match=rf"{people:,} to number, 'lab-0000' to .* room for {most}; "):
+        exported(name, tmp_path / name, faces)
+
+
+@pytest.mark.parametrize("name", ["ckplus", "samm", "mmi", "oulu_casia", "bu3dfe", "bu4dfe", "bp4dplus"])
+def test_a_frame_number_below_0_is_refused(name, tmp_path):
+    faces = face_set(size_of(name))
+    table = faces.table.assign(frame=faces.table["frame"].where(faces.table.index != 2, -7))
+    with pytest.raises(DataError, match="row 2: a frame number below 0"):
+        exported(name, tmp_path / name, FaceSet("lab", faces.pixels, table))
+
+
+def test_a_full_disk_is_a_data_error_and_leaves_nothing(name, tmp_path):
+    """A file-size limit makes the kernel refuse a write half-way, as a full disk does."""
+    given = face_set(size_of(name))
+    noise = np.random.default_rng(0).integers(0, 256, given.pixels.shape, dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
+    try:
+        with pytest.raises(DataError, match=r"make room|is the disk full"):
+            export_faces(FaceSet("lab", noise, given.table), name, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []

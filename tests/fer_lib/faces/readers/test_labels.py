@@ -1,0 +1,32 @@
+"""Whether a layout has a label for each picture of a set."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.readers.lines import SPELLINGS, require_labels
+from ferbook.errors import DataError
+
+
+def faces(emotions) -> FaceSet:
+    n = len(emotions)
+    table = pd.DataFrame(
+        {"dataset": "t", "subject": "a", "sequence": "s", "emotion": emotions, "split": "train"}
+    )
+    return FaceSet("t", np.zeros((n, 8, 8), np.uint8), table.assign(frame=range(n)))
+
+
+def test_a_label_that_the_layout_lacks_is_named():
+    require_labels(faces(["anger", "fear"]), ("fear", "anger"), "X")
+    require_labels(faces(["anger", ""]), ("anger",), "X", unlabelled=True)
+    with pytest.raises(
+        DataError, match=r"row 1: the layout of X has no label for 'contempt'; select the pictures of anger"
+    ):
+        require_labels(faces(["anger", "contempt"]), ("anger",), "X")
+    with pytest.raises(DataError, match="row 0: the layout of X has no label for 'an unlabelled picture'"):
+        require_labels(faces([""]), ("anger",), "X")
+
+
+def test_every_spelling_means_one_of_the_emotions():
+    assert set(SPELLINGS.values()) == set(EMOTIONS) and all(name == name.lower() for name in SPELLINGS)

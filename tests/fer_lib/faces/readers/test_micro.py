@@ -1,0 +1,414 @@
+"""CASME II and SAMM: clips written and read back, the faults of the official sheets, and copies that are broken."""
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from made_by_hand import by_sequence, micro_faces, pictures
+from PIL import Image
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers import pictures as readers_pictures
+from fer_lib.faces.readers.casme2 import read_casme2, write_casme2
+from fer_lib.faces.readers.micro import NO_APEX, SINGLE, UNCODED
+from fer_lib.faces.readers.pictures import Window
+from fer_lib.faces.readers.samm import HEADER, NOTE_ROWS, read_samm, write_samm
+from ferbook.errors import DataError
+
+SIZE = 24
+CASME2, SAMM = (write_casme2, read_casme2, "casme2"), (write_samm, read_samm, "samm")
+
+
+def written(folder, faces: FaceSet, write):
+    folder.mkdir()
+    write(faces, folder)
+    return folder
+
+
+@pytest.fixture
+def casme2(tmp_path):
+    return written(tmp_path / "casme2", micro_faces(), write_casme2)
+
+
+@pytest.fixture
+def samm(tmp_path):
+    return written(tmp_path / "samm", micro_faces(("anger", "other", "contempt")), write_samm)
+
+
+def edit(folder, *changes: tuple[int, int, object]) -> None:
+    """Set cells (row, column from 1) of the coding sheet in ``folder``."""
+    (path,) = folder.glob("*.xlsx")
+    book = openpyxl.load_workbook(path)
+    for row, column, value in changes:
+        book.active.cell(row, column).value = value
+    book.save(path)
+
+
+# Columns of the CASME II sheet; its first clip stands in row 2.
+SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = 1, 2, 4, 5, 6, 8, 9
+
+
+@pytest.mark.parametrize(
+    ("emotions", "layout"),
+    [
+        (("happiness", "repression", "other", "fear"), CASME2),
+        (("anger", "contempt", "other", "sadness"), SAMM),
+    ],
+)
+def test_written_and_read_back(tmp_path, emotions, layout):
+    write, read, name = layout
+    faces = micro_faces(emotions)
+    shuffled = faces.select(np.random.default_rng(1).permutation(len(faces)))
+    back = read(written(tmp_path / name, shuffled, write), SIZE)
+    old, new = by_sequence(faces), by_sequence(back)
+    for column in ("frame", "emotion", "onset", "apex", "offset"):
+        assert new[column].tolist() == old[column].tolist(), column
+    assert (
+        new.groupby("subject", sort=False).ngroup().tolist()
+        == old.groupby("subject", sort=False).ngroup().tolist()
+    )
+    assert new.groupby("sequence", sort=False).ngroup().tolist() == list(np.repeat(range(12), 5))
+    difference = np.abs(back.pixels[new["row"]].astype(int) - faces.pixels[old["row"]])
+    assert difference.max() <= 2
+    assert set(new["dataset"]) == {name} and set(new["fps"]) == {200.0} and set(new["corrected"]) == {""}
+    assert set(new["missing_frames"]) == {13 - 5} and back.left_out == {}
+    assert set(new["subject"]) == {
+        f"{name}-{k}" for k in (("sub01", "sub02", "sub03") if name == "casme2" else ("001", "002", "003"))
+    }
+    again = read(written(tmp_path / "again", back, write), SIZE)
+    pd.testing.assert_frame_equal(by_sequence(again), by_sequence(back))
+
+
+def test_action_units_at_the_apex_present_in_casme2_and_with_levels_in_samm(tmp_path):
+    faces = micro_faces(("happiness", "surprise"))
+    back = read_casme2(written(tmp_path / "casme2", faces, write_casme2), SIZE)
+    texts = back.table.groupby("sequence")["facs"].agg(set)
+    assert texts["sub01/EP01_01"] == {"4+7+L12"} and texts["sub01/EP01_02"] == {"4+7"}
+    first = back.table[back.table["sequence"] == "sub02/EP01_01"].iloc[0]
+    assert [first[c] for c in ("AU4", "AU7", "AU12", "AU12_left", "AU12_right")] == [1, 1, 1, 1, 0]
+    assert back.aus == (
+        "AU4",
+        "AU7",
+        "AU12",
+    )  # AU15 is never shown, and a code that is not written leaves no column
+    back = read_samm(written(tmp_path / "samm", faces, write_samm), SIZE)
+    texts = back.table.groupby("sequence")["facs"].agg(set)
+    assert texts["001/001_1_1"] == {"4B+L7A+R7B+L12B"} and texts["001/001_1_2"] == {"4B+L7A+R7B"}
+    first = back.table[back.table["sequence"] == "002/002_1_1"].iloc[0]
+    assert [first[c] for c in ("AU4", "AU7", "AU7_left", "AU7_right", "AU12_right")] == [
+        0.4,
+        0.4,
+        0.2,
+        0.4,
+        0,
+    ]
+
+
+def test_the_files_are_those_of_the_official_layouts(casme2, samm):
+    assert (casme2 / "Cropped" / "sub03" / "EP01_02" / "reg_img16.jpg").is_file()
+    rows = list(openpyxl.load_workbook(casme2 / "CASME2-coding-20140508.xlsx").active.values)
+    assert rows[0][:3] == ("Subject", "Filename", None) and rows[1] == (
+        *(1, "EP01_01", None, 10, 16, 22, None, "4+7+L12", "happiness"),
+    )
+    assert (samm / "003" / "003_1_2" / "003_00016.jpg").is_file()
+    book = openpyxl.load_workbook(samm / "SAMM_Micro_FACS_Codes_v2.xlsx")
+    rows = list(book["MICRO_ONLY"].values)
+    assert rows[NOTE_ROWS] == HEADER and rows[NOTE_ROWS + 1][:8] == (
+        "001",
+        "001_1_1",
+        1,
+        10,
+        16,
+        22,
+        13,
+        "Micro - 1/2",
+    )
+
+
+def test_at_most_sixteen_frames_are_kept_in_the_order_of_their_numbers(tmp_path):
+    faces = micro_faces(("happiness",), frames=41)
+    folder = written(tmp_path / "casme2", faces, write_casme2)
+    table = read_casme2(folder, SIZE).table
+    frames = table[table["subject"] == "casme2-sub01"]["frame"].tolist()
+    assert len(frames) == 16 and frames == sorted(frames)
+    assert {10, 10 + 3 * 20, 10 + 3 * 40} <= set(frames)
+
+
+def test_frame_nine_comes_before_frame_ten(tmp_path):
+    faces = micro_faces(("happiness",), frames=3)
+    moved = faces.table.assign(
+        frame=faces.table["frame"].map({10: 9, 13: 10, 16: 100}), onset=9, apex=10, offset=100
+    )
+    folder = written(tmp_path / "casme2", FaceSet("micro", faces.pixels, moved), write_casme2)
+    back = read_casme2(folder, SIZE)
+    assert back.table["frame"].tolist() == [9, 10, 100] * 3
+    assert np.abs(back.pixels.astype(int) - faces.pixels).max() <= 2
+
+
+@pytest.mark.parametrize("missing", [{"onset", "apex", "offset"}, {"apex"}])
+def test_without_columns_onset_apex_and_offset_follow_from_the_frames(tmp_path, missing):
+    faces = micro_faces(("happiness",), frames=6)
+    # Frames 10 … 25; AUs are strongest at the third frame of one person, and nowhere at all of the others.
+    action = np.where(np.arange(18) < 6, [0.0, 0.1, 0.4, 0.3, 0.2, 0.0] * 3, 0.0)
+    units = {column: action for column in faces.table.columns if column.startswith("AU")}
+    table = faces.table.drop(columns=list(missing)).assign(**units)
+    folder = written(tmp_path / "casme2", FaceSet("micro", faces.pixels, table), write_casme2)
+    back = read_casme2(folder, SIZE).table
+    assert set(back["onset"]) == {10} and set(back["offset"]) == {25}
+    assert back.groupby("subject")["apex"].first().tolist() == [16, 19, 19]
+
+
+def test_a_set_without_action_units_is_written_as_not_coded(tmp_path):
+    faces = micro_faces()
+    bare = faces.table.drop(columns=[c for c in faces.table if c.startswith("AU")])
+    back = read_casme2(written(tmp_path / "casme2", FaceSet("micro", faces.pixels, bare), write_casme2), SIZE)
+    assert set(back.table["facs"]) == {"?"} and back.aus == ()
+
+
+@pytest.mark.parametrize("tree", ["Cropped/Cropped", "Cropped/casme/Cropped"])
+def test_doubled_folders(casme2, tree):
+    (casme2 / "Cropped").rename(casme2 / "pictures")
+    (casme2 / tree).parent.mkdir(parents=True)
+    (casme2 / "pictures").rename(casme2 / tree)
+    assert len(read_casme2(casme2, SIZE)) == 45
+
+
+def test_samm_below_a_folder_of_its_own(samm):
+    (samm / "SAMM").mkdir()
+    for person in ("001", "002", "003"):
+        (samm / person).rename(samm / "SAMM" / person)
+    assert len(read_samm(samm, SIZE)) == 45
+
+
+def test_the_raw_pictures_are_cut_out_with_one_window_per_clip(casme2, monkeypatch):
+    seen = []
+
+    def find(picture):
+        seen.append(picture.shape)
+        return Window(10.0, 5.0, 24.0)
+
+    monkeypatch.setattr(readers_pictures, "find_face", find)
+    own = read_casme2(casme2, SIZE)
+    for path in (casme2 / "Cropped").rglob("*.jpg"):
+        frame = np.zeros((40, 60), np.uint8)
+        frame[5:29, 10:34] = np.asarray(Image.open(path))
+        place = casme2 / "CASME2_RAW_selected" / path.parent.relative_to(casme2 / "Cropped")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(frame).save(place / path.name.removeprefix("reg_").replace(".jpg", ".png"))
+        path.unlink()
+    (casme2 / "Cropped").rename(casme2 / "elsewhere")
+    raw = read_casme2(casme2, SIZE)
+    np.testing.assert_array_equal(raw.pixels, own.pixels)
+    assert seen == [(40, 60)] * 9
+
+
+def test_crops_are_taken_whole(casme2):
+    for k, path in enumerate(sorted((casme2 / "Cropped").rglob("*.jpg"))):
+        Image.fromarray(np.full((34, 28), k, np.uint8)).save(path)
+    back = read_casme2(casme2, SIZE)
+    assert [set(np.unique(picture)) for picture in back.pixels] == [{k} for k in range(45)]
+
+
+@pytest.mark.parametrize("cell", NO_APEX)
+def test_an_apex_that_is_not_given_becomes_the_middle(casme2, cell):
+    edit(casme2, (2, APEX, cell or None), (2, OFFSET, 19))
+    clip = read_casme2(casme2, SIZE).table.query("sequence == 'sub01/EP01_01'")
+    assert clip["frame"].tolist() == [10, 13, 16, 19]
+    # The middle is 14, and 13 the nearest picture.
+    assert set(clip["apex"]) == {13} and set(clip["corrected"]) == {f"apex {cell!r}, taken as 13"}
+    assert (read_casme2(casme2, SIZE).table["corrected"] != "").sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "span", "corrected"),
+    [
+        ([(2, APEX, 9)], (10, 16, 22), "apex 9 lies outside the clip, taken as 16"),
+        ([(2, APEX, 23)], (10, 16, 22), "apex 23 lies outside the clip, taken as 16"),
+        ([(2, APEX, 18)], (10, 19, 22), "apex 18 has no picture, taken as 19"),
+        ([(2, OFFSET, 9)], (10, 16, 22), "offset 9 lies before the onset, taken as 22"),
+        ([(2, OFFSET, 91)], (10, 16, 22), "offset 91 has no picture, taken as 22"),
+        ([(2, ONSET, 8)], (10, 16, 22), "onset 8 has no picture, taken as 10"),
+        ([(2, ONSET, 12), (2, APEX, "/")], (13, 16, 22), "onset 12 has no picture, taken as 13; apex '/', taken as 16"),
+        ([(2, ONSET, 16), (2, APEX, 16)], (16, 16, 22), ""),
+    ],
+)  # fmt: skip
+def test_faults_of_the_sheet_are_mended_and_said(casme2, changes, span, corrected):
+    edit(casme2, *changes)
+    clip = read_casme2(casme2, SIZE).table.query("sequence == 'sub01/EP01_01'")
+    assert clip["frame"].tolist() == [n for n in (10, 13, 16, 19, 22) if span[0] <= n <= span[2]]
+    assert [set(clip[c]) for c in ("onset", "apex", "offset")] == [{n} for n in span]
+    assert set(clip["corrected"]) == {corrected}
+
+
+def test_missing_frames_are_counted(casme2):
+    (casme2 / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg").unlink()
+    table = read_casme2(casme2, SIZE).table
+    assert table[table["sequence"] == "sub01/EP01_01"]["frame"].tolist() == [10, 16, 19, 22]
+    assert table.groupby("sequence")["missing_frames"].first().tolist() == [9] + [8] * 8
+
+
+def test_a_clip_of_one_picture_and_one_of_none_are_left_out_and_counted(casme2):
+    for k in (13, 16, 19, 22):
+        (casme2 / "Cropped" / "sub01" / "EP01_01" / f"reg_img{k}.jpg").unlink()
+    for path in (casme2 / "Cropped" / "sub02" / "EP01_03").iterdir():
+        path.unlink()
+    back = read_casme2(casme2, SIZE)
+    assert back.left_out == {SINGLE: 2} and back.table["sequence"].nunique() == 7
+
+
+def test_a_clip_of_one_frame_in_the_sheet_is_left_out(casme2):
+    edit(casme2, (2, ONSET, 16), (2, OFFSET, 16))
+    assert read_casme2(casme2, SIZE).left_out == {SINGLE: 1}
+
+
+def test_pictures_without_a_row_and_foreign_folders_are_counted(casme2):
+    (casme2 / "Cropped" / "sub01" / "EP99_01").mkdir()
+    (casme2 / "Cropped" / "sub04" / "EP01_01").mkdir(parents=True)
+    (casme2 / "Cropped" / "notes").mkdir()
+    (casme2 / "Cropped" / "sub01" / ".DS_Store").write_bytes(b"x")
+    back = read_casme2(casme2, SIZE)
+    assert back.left_out == {UNCODED: 2, "folders that are not named like a subject": 1} and len(back) == 45
+
+
+def rename(folder, old, new):
+    (folder / "Cropped" / old).rename(folder / "Cropped" / new)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda f: edit(f, (1, APEX, "Apex")), "row 1: no column 'ApexFrame'; found Subject, Filename, OnsetFrame, Apex"),
+        (lambda f: edit(f, (1, SUBJECT, "Person")), "no header row; expected a row whose first cell is Subject"),
+        (lambda f: edit(f, (5, EMOTION, "joy")), "row 5: Estimated Emotion is 'joy'; expected one of happiness, disgust"),
+        (lambda f: edit(f, (5, EMOTION, None)), "row 5: Estimated Emotion is ''"),
+        (lambda f: edit(f, (4, UNITS, "4+x")), "row 4, Action Units: 'x' in '4+x' is no FACS code"),
+        (lambda f: edit(f, (4, ONSET, "/")), "row 4: OnsetFrame is '/'; expected a whole number"),
+        (lambda f: edit(f, (4, APEX, "ca. 13")), "row 4: ApexFrame is 'ca. 13'; expected a whole number"),
+        (lambda f: edit(f, (4, OFFSET, -4)), "row 4: OffsetFrame is '-4'; expected a whole number"),
+        (lambda f: edit(f, (4, SUBJECT, "x")), "row 4: Subject is 'x'; expected a whole number"),
+        (lambda f: edit(f, (3, CLIP, "EP01_01")), "row 3: Subject Filename 1 EP01_01 stands in row 2 already"),
+        (lambda f: edit(f, (3, SUBJECT, "001"), (3, CLIP, "EP01_01")), "belongs to an earlier row already"),
+        (lambda f: edit(f, (4, CLIP, "../sub02/EP01_01")), "row 4: Filename is '../sub02/EP01_01'; expected a clip's name"),
+        (lambda f: edit(f, (4, CLIP, "EP77_01")), "row 4: no folder"),
+        (lambda f: edit(f, (4, SUBJECT, 7)), "row 4: no folder"),
+        (lambda f: edit(f, (4, ONSET, 100), (4, APEX, 105), (4, OFFSET, 110)), "row 4: no picture from onset 100 to offset 110"),
+        (lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/img13.jpg"), "img13.jpg: not named like reg_img46.jpg"),
+        (lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/reg_img010.jpg"), "the same frame number, 10, as"),
+        (lambda f: rename(f, "sub02", "sub1"), "the same id, sub01, as"),
+        (lambda f: (f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg").write_bytes(b"x"), "reg_img13.jpg: not a readable picture"),
+        (lambda f: Image.new("L", (25, 24)).save(f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg"), "but others of its clip are"),
+        (lambda f: next(f.glob("*.xlsx")).unlink(), "CASME2-coding-*.xlsx: not found"),
+        (lambda f: next(f.glob("*.xlsx")).write_bytes(b"PK"), "not a readable .xlsx workbook"),
+        (lambda f: (f / "Cropped").rename(f / "Pictures"), "no pictures; expected the folder Cropped or"),
+        (lambda f: [p.rename(p.with_name(f"p{p.name[-1]}")) for p in sorted((f / "Cropped").iterdir())], "no folders of subjects (sub01)"),
+    ],
+)  # fmt: skip
+def test_a_broken_copy_is_named(casme2, harm, message):
+    harm(casme2)
+    with pytest.raises(DataError) as refusal:
+        read_casme2(casme2, SIZE)
+    assert message in str(refusal.value) and str(casme2) in str(refusal.value)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    for read in (read_casme2, read_samm):
+        with pytest.raises(DataError, match="nowhere"):
+            read(tmp_path / "nowhere", SIZE)
+
+
+def test_sixteen_bit_and_colour_pictures_are_read(casme2):
+    place = casme2 / "Cropped" / "sub01" / "EP01_01"
+    (place / "reg_img13.jpg").unlink()
+    Image.fromarray(np.full((SIZE, SIZE), 257 * 90, np.uint16)).save(place / "reg_img13.png")
+    Image.new("RGB", (SIZE, SIZE), (255, 0, 0)).save(place / "reg_img16.jpg", quality=100)
+    back = read_casme2(casme2, SIZE)
+    rows = back.table.query("sequence == 'sub01/EP01_01'").set_index("frame").index
+    picture = dict(zip(rows, back.pixels[:5], strict=True))
+    assert set(np.unique(picture[13])) == {90} and abs(picture[16].mean() - 76) < 1
+
+
+@pytest.mark.parametrize(
+    "inside", ["Cropped/sub01", "Cropped/sub01/EP01_01", "Cropped/sub01/EP01_01/reg_img13.jpg"]
+)
+def test_links_out_of_the_folder_are_refused(casme2, tmp_path, inside):
+    (casme2 / inside).rename(tmp_path / "outside")
+    (casme2 / inside).symlink_to(tmp_path / "outside")
+    with pytest.raises(DataError, match="a link that leaves"):
+        read_casme2(casme2, SIZE)
+
+
+def test_notes_of_the_samm_coders(samm):
+    row = NOTE_ROWS + 2
+    edit(samm, (row, 9, "R12 or R15"), (row + 1, 9, 4), (row + 2, 9, None), (row, 10, "Others"))
+    edit(samm, (row, 1, 1), (row, 5, 1105))
+    table = read_samm(samm, SIZE).table
+    clips_ = {name: group.iloc[0] for name, group in table.groupby("sequence")}
+    first, second, third = (clips_[f"001/001_1_{k}"] for k in (1, 2, 3))
+    assert first["facs"] == "R12?+R15?" and np.isnan(first["AU12"]) and first["AU12_left"] == 0
+    assert (
+        first["emotion"] == "other" and first["corrected"] == "apex 1105 lies outside the clip, taken as 16"
+    )
+    assert second["facs"] == "4" and second["AU4"] == 1 and second["AU15"] == 0
+    assert third["facs"] == "" and third["AU4"] == 0
+
+
+def test_the_notes_above_the_header_may_be_gone_and_the_sheet_renamed(samm):
+    path = samm / "SAMM_Micro_FACS_Codes_v2.xlsx"
+    before = read_samm(samm, SIZE).table
+    book = openpyxl.load_workbook(path)
+    book.active.delete_rows(1, NOTE_ROWS)
+    book.active.title = "Tabelle1"
+    book.save(samm / "SAMM_20181215_Micro_FACS_Codes_v2.xlsx")
+    path.unlink()
+    pd.testing.assert_frame_equal(read_samm(samm, SIZE).table, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"emotion": "contempt"}, "is contempt; this layout has a name only for happiness, disgust"),
+        ({"emotion": "neutral"}, "shows nothing but neutral"),
+        ({"subject": ""}, "no subject"),
+        ({"sequence": "000"}, "two pictures of one frame"),
+    ],
+)
+def test_what_casme2_cannot_hold_is_refused(tmp_path, change, message):
+    faces = micro_faces(("happiness", "disgust"))
+    with pytest.raises(DataError, match=message):
+        write_casme2(FaceSet("micro", faces.pixels, faces.table.assign(**change)), tmp_path)
+
+
+def test_more_than_ninety_nine_clips_of_a_person_get_names_of_their_own(tmp_path):
+    rows = 3 * 100 * 2
+    table = pd.DataFrame(
+        {
+            "dataset": "micro",
+            "subject": np.repeat(["a", "b", "c"], 200),
+            "sequence": [f"{k:04d}" for k in np.repeat(np.arange(300), 2)],
+            "frame": np.tile([1, 2], 300),
+            "emotion": "fear",
+            "split": "train",
+        }
+    )
+    write_casme2(FaceSet("micro", np.tile(pictures(1, 8), (rows, 1, 1)), table), tmp_path)
+    assert read_casme2(tmp_path, 8).table["sequence"].nunique() == 300
+
+
+def test_the_five_classes_of_casme2_come_back_with_their_counts(tmp_path):
+    counts = {"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "other": 99}
+    emotions = np.repeat(list(counts), list(counts.values()))
+    table = pd.DataFrame(
+        {
+            "dataset": "micro",
+            "subject": [f"s{k % 26:02d}" for k in np.repeat(np.arange(246), 2)],
+            "sequence": [f"{k:03d}" for k in np.repeat(np.arange(246), 2)],
+            "frame": np.tile([9, 10], 246),
+            "emotion": np.repeat(emotions, 2),
+            "split": "train",
+        }
+    )
+    write_casme2(FaceSet("micro", pictures(492, 8), table), tmp_path)
+    back = read_casme2(tmp_path, 8).table
+    assert back.groupby("emotion")["sequence"].nunique().to_dict() == counts
+    assert back["subject"].nunique() == 26 and set(back["split"]) == {"train", "valid", "test"}
+    assert (back.groupby("subject")["split"].nunique() == 1).all()

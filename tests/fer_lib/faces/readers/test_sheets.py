@@ -1,0 +1,186 @@
+"""Coding sheets: the header found among notes, columns by name, and what is wrong named by row."""
+
+import datetime
+import random
+import re
+import zipfile
+
+import openpyxl
+import pytest
+
+from fer_lib.faces.readers import sheets
+from fer_lib.faces.readers.sheets import cell_text, find_sheet, read_sheet, write_sheet
+from ferbook.errors import DataError
+
+COLUMNS = ("Subject", "Filename", "OnsetFrame")
+KEY = ("Subject", "Filename")
+
+
+def sheet(path, *rows, title="Sheet1"):
+    write_sheet(path / "coding.xlsx", title, rows)
+    return path / "coding.xlsx"
+
+
+def test_rows_under_notes_with_columns_in_any_order_and_blanks(tmp_path):
+    path = sheet(
+        tmp_path,
+        ["Notes on the coding of the Subject"],
+        [None, "Subject"],
+        ["subject ", None, "Onset Frame", "Remarks", "file_name"],
+        [1, None, 46.0, "x", "EP02_01f"],
+        [],
+        ["02", None, "7 ", None, 12],
+    )
+    first, second = read_sheet(path, COLUMNS, KEY)
+    assert (first.number, second.number) == (4, 6)
+    assert first.place == f"{path}, row 4"
+    assert [first.text(c) for c in COLUMNS] == ["1", "EP02_01f", "46"]
+    assert [second.text(c) for c in COLUMNS] == ["02", "12", "7"]
+    assert second.whole("Subject") == 2 and second.whole("OnsetFrame") == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (float("nan"), ""),
+        (6, "6"),
+        (6.0, "6"),
+        (6.5, "6.5"),
+        (" 4+7 ", "4+7"),
+        (True, "True"),
+        (datetime.datetime(2014, 5, 8), "2014-05-08 00:00:00"),
+    ],
+)
+def test_cells_as_text(value, text):
+    assert cell_text(value) == text
+
+
+@pytest.mark.parametrize("value", ["x", "-3", "4.5", "", "²", "1e3", "12345678901"])
+def test_a_number_that_is_none_is_named(tmp_path, value):
+    row = read_sheet(sheet(tmp_path, COLUMNS, ["1", "a", value], ["2", "b", "/"]), COLUMNS, KEY)[0]
+    with pytest.raises(DataError, match=r"coding\.xlsx, row 2: OnsetFrame is .*expected a whole number"):
+        row.whole("OnsetFrame")
+
+
+def test_what_stands_for_nothing_must_be_said(tmp_path):
+    row = read_sheet(sheet(tmp_path, COLUMNS, ["1", "a", "/"]), COLUMNS, KEY)[0]
+    assert row.whole("OnsetFrame", absent=("", "/")) is None
+    with pytest.raises(DataError, match="OnsetFrame is '/'"):
+        row.whole("OnsetFrame")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([["Person", "Filename", "OnsetFrame"], [1, "a", 3]], "no header row; expected a row whose first cell is Subject"),
+        ([["Subject", "Filename", "Start"], [1, "a", 3]], "row 1: no column 'OnsetFrame'; found Subject, Filename, Start"),
+        ([["Subject", "Filename"], [1, "a"]], "row 1: no column 'OnsetFrame'"),
+        ([["Subject", "Filename", "OnsetFrame", "Onset Frame"], [1, "a", 3, 4]], "row 1: two columns OnsetFrame"),
+        ([COLUMNS], "no rows under the header in row 1"),
+        ([COLUMNS, [None, None, None]], "no rows under the header in row 1"),
+        ([COLUMNS, [1, "a", 3], [2, "a", 3], [1.0, "a ", 9]], "row 4: Subject Filename 1 a stands in row 2 already"),
+    ],
+)  # fmt: skip
+def test_a_sheet_that_cannot_be_used(tmp_path, rows, message):
+    with pytest.raises(DataError) as refusal:
+        read_sheet(sheet(tmp_path, *rows), COLUMNS, KEY)
+    assert message in str(refusal.value) and str(tmp_path / "coding.xlsx") in str(refusal.value)
+
+
+def test_an_empty_workbook_has_no_header(tmp_path):
+    with pytest.raises(DataError, match="no header row"):
+        read_sheet(sheet(tmp_path), COLUMNS, KEY)
+
+
+def test_the_named_worksheet_or_the_first(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["Subject"])
+    page = book.create_sheet("MICRO_ONLY")
+    page.append(["Subject"])
+    page.append([5])
+    book.save(tmp_path / "coding.xlsx")
+    assert (
+        read_sheet(tmp_path / "coding.xlsx", ["Subject"], ["Subject"], sheet="MICRO_ONLY")[0].text("Subject")
+        == "5"
+    )
+    with pytest.raises(DataError, match="no rows"):
+        read_sheet(tmp_path / "coding.xlsx", ["Subject"], ["Subject"], sheet="OTHER")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 40, 300, 2000, -30, -1])
+def test_a_damaged_workbook_is_named(tmp_path, keep):
+    path = sheet(tmp_path, COLUMNS, [1, "a", 3])
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"coding\.xlsx: not a readable \.xlsx workbook"):
+        read_sheet(path, COLUMNS, KEY)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_damaged_byte_is_refused_or_does_not_matter(tmp_path, seed):
+    path = sheet(tmp_path, COLUMNS, [1, "a", 3])
+    content = bytearray(path.read_bytes())
+    draw = random.Random(seed)
+    content[draw.randrange(len(content))] ^= draw.randrange(1, 256)
+    path.write_bytes(content)
+    try:
+        rows = read_sheet(path, COLUMNS, KEY)
+    except DataError:
+        return
+    assert [row.text(c) for row in rows for c in COLUMNS] == ["1", "a", "3"]
+
+
+def test_the_sheet_is_found_by_its_pattern_beside_what_excel_leaves(tmp_path):
+    with pytest.raises(DataError, match=r"CASME2-coding-\*\.xlsx: not found"):
+        find_sheet(tmp_path, "CASME2-coding-*.xlsx")
+    (tmp_path / "~$CASME2-coding-1.xlsx").write_bytes(b"")
+    (tmp_path / "casme2-coding-1.XLSX").write_bytes(b"")
+    assert find_sheet(tmp_path, "CASME2-coding-*.xlsx").name == "casme2-coding-1.XLSX"
+    (tmp_path / "CASME2-coding-2.xlsx").write_bytes(b"")
+    with pytest.raises(DataError, match="two coding sheets; keep the one"):
+        find_sheet(tmp_path, "CASME2-coding-*.xlsx")
+
+
+def test_a_sheet_that_is_a_link_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "set").mkdir()
+    sheet(tmp_path, COLUMNS, [1, "a", 3])
+    (tmp_path / "set" / "coding.xlsx").symlink_to(tmp_path / "coding.xlsx")
+    with pytest.raises(DataError, match="a link that leaves"):
+        find_sheet(tmp_path / "set", "coding.xlsx")
+
+
+def test_a_stray_cell_in_the_last_corner_costs_nothing(tmp_path, monkeypatch):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5], ["2", "b"])
+    book = openpyxl.load_workbook(path)
+    book.active.cell(sheets.LAST_ROW, 16_384, "stray")
+    book.save(path)
+    kept = []
+    monkeypatch.setattr(sheets, "cell_text", lambda value: kept.append(value) or cell_text(value))
+    rows = read_sheet(path, COLUMNS, KEY)
+    assert [row.number for row in rows] == [2, 3] and rows[1].text("OnsetFrame") == ""
+    assert len(kept) < 100
+
+
+def test_a_size_that_a_sheet_says_of_itself_is_not_believed(tmp_path):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5], ["2", "b", 6])
+    edited(path, lambda xml: re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:A2"', xml))
+    assert [row.text("OnsetFrame") for row in read_sheet(path, COLUMNS, KEY)] == ["5", "6"]
+
+
+def test_rows_beyond_the_last_are_refused(tmp_path):
+    path = sheet(tmp_path, COLUMNS, ["1", "a", 5])
+    edited(path, lambda xml: xml.replace(b'<row r="2"', b'<row r="99999999999"'))
+    with pytest.raises(DataError, match=r"coding\.xlsx: rows beyond 1,048,576"):
+        read_sheet(path, COLUMNS, KEY)
+
+
+def edited(path, edit) -> None:
+    """Rewrite the worksheet's XML in the workbook at ``path``."""
+    with zipfile.ZipFile(path) as book:
+        content = {name: book.read(name) for name in book.namelist()}
+    changed = edit(content["xl/worksheets/sheet1.xml"])
+    assert changed != content["xl/worksheets/sheet1.xml"]
+    content["xl/worksheets/sheet1.xml"] = changed
+    with zipfile.ZipFile(path, "w") as book:
+        for name, data in content.items():
+            book.writestr(name, data)

@@ -1,0 +1,194 @@
+"""TFD: its MATLAB file, the folds, and each way a copy can be broken."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.tfd import CODES, read_tfd, write_tfd
+from ferbook.errors import DataError
+
+N = 12
+
+
+def arrays(side=48) -> dict:
+    """Twelve pictures: row 5 is unlabelled, row 3 shows nobody known; emotions run 1 to 7."""
+    labels = np.array([k % 7 + 1 for k in range(N)])
+    labels[5] = -1
+    people = np.array([10 + k // 3 for k in range(N)])
+    people[3] = -1
+    folds = np.array([[(k + fold) % 3 + 1 for fold in range(5)] for k in range(N)])
+    folds[5] = 0
+    images = np.repeat(np.arange(N, dtype=np.uint8) * 20, side * side).reshape(N, side, side)
+    return {"images": images, "labs_ex": labels[:, None], "labs_id": people[:, None], "folds": folds}
+
+
+def write(folder, name="TFD_48x48.mat", side=48, **changed):
+    folder.mkdir(exist_ok=True)
+    content = {key: value for key, value in (arrays(side) | changed).items() if value is not None}
+    savemat(folder / name, content)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "tfd"
+
+
+def test_the_official_file(folder):
+    faces = read_tfd(write(folder), 48)
+    table = faces.table
+    rows = [k for k in range(N) if k != 5]
+    assert faces.pixels[:, 0, 0].tolist() == [20 * k for k in rows] and faces.size == (48, 48)
+    assert table["sequence"].tolist() == [f"{k:06d}" for k in rows]
+    names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+    assert table["emotion"].tolist() == [names[k % 7] for k in rows]
+    assert table["subject"].tolist() == ["" if k == 3 else f"tfd-{10 + k // 3}" for k in rows]
+    for fold in range(5):
+        meant = [("train", "valid", "test")[(k + fold) % 3] for k in rows]
+        assert table[f"fold{fold + 1}"].tolist() == meant
+    assert (table["split"] == table["fold1"]).all()
+    assert faces.left_out == {"pictures without an emotion": 1}
+
+
+def test_the_file_nearer_to_the_size_is_read(folder):
+    write(folder)
+    assert read_tfd(folder, 96).pixels[:2, 50, 50].tolist() == [0, 20]  # resampled
+    write(folder, "TFD_96x96.mat", 96, images=np.full((N, 96, 96), 7, np.uint8))
+    assert read_tfd(folder, 48).pixels[1, 0, 0] == 20
+    assert set(read_tfd(folder, 96).pixels.ravel().tolist()) == {7}
+    (folder / "TFD_48x48.mat").rename(folder / "TFD_ranzato_48x48.mat")
+    assert read_tfd(folder, 40).pixels[1, 0, 0] == 20
+    (folder / "TFD_ranzato_48x48.mat").unlink()
+    assert set(read_tfd(folder, 48).pixels.ravel().tolist()) == {7}
+
+
+def test_numbers_kept_as_double_and_rows_across_are_read(folder):
+    given = arrays()
+    same = read_tfd(write(folder), 48)
+    write(folder, images=given["images"].astype(float), labs_ex=given["labs_ex"].T.astype(float))
+    assert read_tfd(folder, 48).checksum == same.checksum
+
+
+def with_value(key, where, value):
+    changed = arrays()[key].astype(float)
+    changed[where] = value
+    return {key: changed}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_value("labs_ex", (4, 0), 8), "labs_ex, row 4: 8; expected 1 to 7, or -1 where unlabelled"),
+        (with_value("labs_ex", (4, 0), 0), "labs_ex, row 4: 0"),
+        (with_value("labs_ex", (4, 0), 1.5), "labs_ex, row 4: not a whole number"),
+        (with_value("labs_ex", (4, 0), np.nan), "labs_ex, row 4: not a whole number"),
+        (with_value("labs_id", (4, 0), -2), "labs_id, row 4: -2; expected the number of a person, or -1"),
+        (
+            with_value("folds", (4, 2), 4),
+            "folds, row 4: 4; expected 0 unlabelled, 1 train, 2 validation, 3 test",
+        ),
+        (with_value("folds", (4, 2), 0), "folds, row 4: 0 (unlabelled), but labs_ex gives it an emotion"),
+        (with_value("images", (4, 2, 2), 256), "images, row 4: a pixel outside 0 to 255"),
+        (with_value("images", (4, 2, 2), np.nan), "images, row 4: a pixel outside 0 to 255"),
+        ({"folds": None}, "no array 'folds'; expected images, labs_ex, labs_id, folds"),
+        ({"labs_ex": None}, "no array 'labs_ex'"),
+        (
+            {"labs_ex": arrays()["labs_ex"][:-1]},
+            "labs_ex is int64 (11, 1); expected one row for each of 12 pictures",
+        ),
+        ({"folds": arrays()["folds"][:, :4]}, "folds is int64 (12, 4)"),
+        ({"folds": arrays()["folds"].T}, "folds is (5, 12); expected (12, 5)"),
+        (
+            {"images": arrays()["images"].reshape(N, -1)},
+            "images is uint8 (12, 2304); expected numbers (N, 48, 48)",
+        ),
+        ({"images": arrays()["images"][:, :40]}, "images is uint8 (12, 40, 48)"),
+        ({"images": np.array(["x"])}, "images is <U1 (1,)"),
+        ({"labs_ex": np.full((N, 1), -1)}, "labs_ex is -1 throughout"),
+    ],
+)
+def test_a_bad_value_is_named_by_key_and_row(folder, changed, message):
+    with pytest.raises(DataError, match=re.escape(f"TFD_48x48.mat: {message}")):
+        read_tfd(write(folder, **changed), 48)
+
+
+def test_absent_and_foreign_files(tmp_path, folder):
+    with pytest.raises(DataError, match=r"tfd: no such folder.*FER_DATA"):
+        read_tfd(folder, 48)
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat: not found, nor TFD_96x96\.mat"):
+        read_tfd(folder, 48)
+    (folder / "TFD_48x48.mat").write_text("not MATLAB")
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat: not a readable MATLAB file"):
+        read_tfd(folder, 48)
+    newer = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (folder / "TFD_48x48.mat").write_bytes(newer + bytes(600))
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat: a MATLAB 7\.3 file"):
+        read_tfd(folder, 48)
+    write(folder)
+    (folder / "TFD_48x48.mat").rename(tmp_path / "outside.mat")
+    (folder / "TFD_48x48.mat").symlink_to(tmp_path / "outside.mat")
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat: a link that leaves"):
+        read_tfd(folder, 48)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_named(folder, share):
+    path = write(folder) / "TFD_48x48.mat"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat: "):
+        read_tfd(folder, 48)
+
+
+def face_set(side=48, **columns) -> FaceSet:
+    table = pd.DataFrame(
+        {
+            "dataset": "lab",
+            "subject": [f"lab-{k % 4}" for k in range(N)],
+            "sequence": [str(k) for k in range(N)],
+            "frame": 0,
+            "emotion": [CODES[k % 7] for k in range(N)],
+            "split": [("train", "valid", "test", "train")[k % 4] for k in range(N)],
+        }
+    ).assign(**columns)
+    return FaceSet("lab", np.random.default_rng(0).integers(0, 256, (N, side, side)).astype(np.uint8), table)
+
+
+@pytest.mark.parametrize("side", [48, 96])
+def test_what_is_written_is_read_back(tmp_path, side):
+    faces = face_set(side)
+    write_tfd(faces, tmp_path)
+    again = read_tfd(tmp_path, side)
+    np.testing.assert_array_equal(again.pixels, faces.pixels)
+    for column in ("emotion", "split"):
+        assert again.table[column].tolist() == faces.table[column].tolist()
+    assert again.table["subject"].tolist() == [f"tfd-{k % 4 + 1}" for k in range(N)]
+    assert again.left_out == {}
+    (tmp_path / "again").mkdir()
+    write_tfd(again, tmp_path / "again")
+    assert read_tfd(tmp_path / "again", side).checksum == again.checksum
+
+
+def test_folds_unlabelled_and_nobody_survive(tmp_path):
+    folds = {f"fold{k}": [("train", "valid", "test")[(i + k) % 3] for i in range(N)] for k in range(1, 6)}
+    emotion = ["" if k == 2 else CODES[k % 7] for k in range(N)]
+    faces = face_set(emotion=emotion, subject=["" if k == 7 else "tfd-7" for k in range(N)], **folds)
+    write_tfd(faces, tmp_path)
+    again = read_tfd(tmp_path, 48)
+    kept = [k for k in range(N) if k != 2]
+    assert again.left_out == {"pictures without an emotion": 1}
+    assert again.table["subject"].tolist() == ["" if k == 7 else "tfd-7" for k in kept]
+    for name, column in folds.items():
+        assert again.table[name].tolist() == [column[k] for k in kept]
+
+
+def test_other_sizes_are_resampled_and_other_emotions_refused(tmp_path):
+    write_tfd(face_set(64), tmp_path)
+    assert (tmp_path / "TFD_96x96.mat").exists() and read_tfd(tmp_path, 96).size == (96, 96)
+    with pytest.raises(DataError, match="row 0: the layout of TFD has no label for 'contempt'"):
+        write_tfd(face_set(emotion="contempt"), tmp_path)

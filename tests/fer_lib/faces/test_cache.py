@@ -1,0 +1,184 @@
+import errno
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.faces import cache
+from fer_lib.faces.cache import cached, entry
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
+
+KEY = {"size": 2, "seed": 0}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path))
+    return tmp_path / "faces"
+
+
+def toy(value=1):
+    table = pd.DataFrame(
+        {
+            "dataset": ["toy"],
+            "subject": "s",
+            "sequence": "s-1",
+            "frame": 0,
+            "emotion": "fear",
+            "split": "test",
+        }
+    )
+    return FaceSet("toy", np.full((1, 2, 2), value, np.uint8), table)
+
+
+def never():
+    pytest.fail("made although it was kept")
+
+
+def test_an_entry_is_made_once_and_loaded_after(folder):
+    made = cached("toy", KEY, toy)
+    again = cached("toy", dict(reversed(KEY.items())), never)
+    assert again.checksum == made.checksum == toy().checksum
+    assert list(folder.iterdir()) == [entry("toy", KEY)]
+    assert entry("toy", KEY).name.startswith("toy-")
+    assert len(entry("toy", KEY).name) == len("toy-") + 16
+
+
+def test_another_key_or_kind_is_another_entry():
+    keys = [KEY, {**KEY, "seed": 1}, {**KEY, "seed": "0"}, {**KEY, "seed": 0.5}, {"size": 2}]
+    places = {entry("toy", key) for key in keys} | {entry("other", KEY)}
+    assert len(places) == 6
+
+
+@pytest.mark.parametrize("key", [{"seed": {1}}, {"seed": float("nan")}, {(1, 2): 3}])
+def test_a_key_that_is_not_json_is_refused(key):
+    with pytest.raises(ParameterError, match=r"toy faces.*JSON"):
+        cached("toy", key, never)
+
+
+def damage_pixels(place):
+    whole = (place / "pixels.npy").read_bytes()
+    (place / "pixels.npy").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
+def truncate_pixels(place):
+    (place / "pixels.npy").write_bytes((place / "pixels.npy").read_bytes()[:-2])
+
+
+def empty_table(place):
+    (place / "table.parquet").write_bytes(b"")
+
+
+def drop_about(place):
+    (place / "faceset.json").unlink()
+
+
+def drop_all(place):
+    for file in place.iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_pixels, truncate_pixels, empty_table, drop_about, drop_all])
+def test_a_damaged_or_half_written_entry_is_said_in_one_line_and_made_anew(damage, folder, caplog):
+    cached("toy", KEY, toy)
+    damage(entry("toy", KEY))
+    assert cached("toy", KEY, lambda: toy(7)).pixels.max() == 7
+    (record,) = caplog.records
+    assert "made anew" in record.message and str(entry("toy", KEY)) in record.message
+    assert "\n" not in record.message
+    assert list(folder.iterdir()) == [entry("toy", KEY)]
+    assert cached("toy", KEY, never).pixels.max() == 7
+
+
+def test_whoever_is_second_to_finish_succeeds_too(folder):
+    def overtaken():
+        # Another process makes and keeps the same entry while this one is still at it.
+        cached("toy", KEY, toy)
+        return toy()
+
+    assert cached("toy", KEY, overtaken).checksum == toy().checksum
+    assert list(folder.iterdir()) == [entry("toy", KEY)]
+
+
+def test_an_entry_that_appears_in_the_last_moment_is_accepted(folder, monkeypatch):
+    place, rename = entry("toy", KEY), cache.Path.rename
+
+    def overtaken(source, target):
+        monkeypatch.setattr(cache.Path, "rename", rename)
+        toy().save(place)
+        return rename(source, target)
+
+    monkeypatch.setattr(cache.Path, "rename", overtaken)
+    assert cached("toy", KEY, toy).checksum == toy().checksum
+    assert list(folder.iterdir()) == [place]
+
+
+def test_a_damaged_entry_that_another_process_discards_first(folder, monkeypatch):
+    cached("toy", KEY, toy)
+    damage_pixels(entry("toy", KEY))
+    load = FaceSet.load
+
+    def load_then_lose(place):
+        try:
+            return load(place)
+        finally:
+            cache._discard(place)
+
+    monkeypatch.setattr(FaceSet, "load", load_then_lose)
+    assert cached("toy", KEY, toy).checksum == toy().checksum
+    assert list(folder.iterdir()) == [entry("toy", KEY)]
+
+
+def test_processes_that_make_the_same_entry_at_once_all_succeed(folder, request):
+    code = (
+        f"import sys; sys.path.insert(0, {str(request.path.parent)!r}); "
+        "from test_cache import KEY, cached, toy\n"
+        "def make():\n"
+        "    print('making', flush=True); sys.stdin.readline()\n"
+        "    return toy()\n"
+        "print(cached('toy', KEY, make).checksum)"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    assert [p.stdout.readline() for p in both] == ["making\n"] * 2
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [p.communicate()[0].strip() for p in both] == [toy().checksum] * 2
+    assert [p.returncode for p in both] == [0, 0]
+    assert list(folder.iterdir()) == [entry("toy", KEY)]
+
+
+def test_a_full_disk_is_a_data_error_and_leaves_no_entry(folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np.lib.format, "write_array_header_1_0", full)
+        with pytest.raises(DataError, match="No space left on device"):
+            cached("toy", KEY, toy)
+    assert list(folder.iterdir()) == []
+    assert cached("toy", KEY, toy).checksum == toy().checksum
+
+
+def test_what_was_interrupted_is_not_kept(folder):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached("toy", KEY, interrupted)
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_what_sets_it(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"file/faces/toy-.* could not be written .*FER_CACHE"):
+        cached("toy", KEY, toy)

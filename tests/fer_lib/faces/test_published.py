@@ -1,0 +1,40 @@
+"""Published counts beside found ones: each kind of count by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.inspect import published_table
+from ferbook.errors import ParameterError
+
+
+def test_each_kind_of_count():
+    rows = [("S1", "a", "neutral"), ("S1", "a", "anger"), ("S1", "a", "anger")]
+    rows += [("S1", "b", ""), ("S2", "c", "neutral"), ("", "d", "fear")]
+    table = pd.DataFrame(rows, columns=["subject", "sequence", "emotion"])
+    table = table.assign(dataset="toy", frame=range(6), split="train")
+    faces = FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table)
+    counted = {
+        "pictures": 6,
+        "subjects": 2,
+        "sequences": 4,
+        "labelled sequences": 2,
+        "pictures of anger": 2,
+        "sequences of anger": 1,
+        "sequences of surprise": 0,
+    }
+    rows = published_table(faces, dict.fromkeys(counted, 9))
+    assert {row["what"]: row["found"] for row in rows} == counted
+    assert all(row["published"] == 9 for row in rows)
+
+
+@pytest.mark.parametrize("what", ["people", "pictures of joy", "frames of anger"])
+def test_a_count_that_nobody_understands_is_refused(what):
+    faces = FaceSet("toy", np.zeros((0, 2, 2), np.uint8), pd.DataFrame(columns=COLUMNS).astype(TYPES))
+    with pytest.raises(ParameterError, match=what.partition(" of ")[2] or what):
+        published_table(faces, {what: 1})
+
+
+COLUMNS = ("dataset", "subject", "sequence", "frame", "emotion", "split")
+TYPES = {**dict.fromkeys(COLUMNS, "str"), "frame": "int64"}

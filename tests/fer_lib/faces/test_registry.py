@@ -1,0 +1,430 @@
+"""The registry: names, licences, where copies are looked for, and keys that notice every change."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fer_lib.faces import code as faces_code
+from fer_lib.faces import registry
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
+from fer_lib.faces.sources import Source
+from fer_lib.names import FaceDomain, FaceSource
+from ferbook import imports, paths
+from ferbook.errors import DataError, ParameterError
+from ferbook.paths import BOOK, LIBRARY
+
+ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch) -> Path:
+    """An empty FER_DATA and an empty FER_CACHE."""
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def write_fer2013(data: Path, first_pixel: int = 0) -> Path:
+    """The smallest FER2013: one black picture in each split, but for one pixel."""
+    rest = " ".join(["0"] * 2303)
+    usages = ("Training", "PublicTest", "PrivateTest")
+    lines = ["emotion,pixels,Usage", *(f"3,{first_pixel} {rest},{usage}" for usage in usages)]
+    (data / "fer2013").mkdir(exist_ok=True)
+    csv = data / "fer2013" / "fer2013.csv"
+    csv.write_text("\n".join(lines) + "\n")
+    return csv
+
+
+def age(path: Path, seconds: int = 3600) -> None:
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - seconds * 10**9))
+
+
+def test_the_registry_holds_exactly_what_the_parameter_faces_takes():
+    assert tuple(REGISTRY) == get_args(FaceSource)
+    assert all(name == source.name for name, source in REGISTRY.items())
+
+
+def test_every_source_says_whose_it_is_and_how_to_get_it():
+    for row in list_sources():
+        assert all(
+            row[field] for field in ("title", "licence", "citation", "how_to_get", "expected", "place")
+        )
+    assert [row["name"] for row in list_sources()] == list(REGISTRY)
+    keys = [source.citation_key for source in REGISTRY.values() if source.reader]
+    assert len(set(keys)) == len(keys)
+    keys += [source.citation_key for source in REGISTRY.values() if not source.reader]
+    references = (BOOK / "references.bib").read_text(encoding="utf-8")
+    assert [key for key in keys if f"{{{key}," not in references] == [], (
+        "cited, but not in the book's references"
+    )
+    assert {name for name, source in REGISTRY.items() if source.shareable} == set(get_args(FaceDomain))
+
+
+@pytest.mark.parametrize("source", [s for s in REGISTRY.values() if s.reader], ids=lambda s: s.name)
+def test_every_real_set_has_a_reader_a_writer_and_published_counts(source):
+    module = importlib.import_module(source.module)
+    for place in (source.reader, source.writer):
+        assert callable(getattr(module, place.partition(":")[2]))
+    known = {"pictures", "subjects", "sequences", "labelled sequences"}
+    # Where nothing is certain there is nothing to compare with.
+    assert all(what in known or " of " in what for what in module.PUBLISHED)
+
+
+def test_asking_what_is_there_loads_no_heavy_library():
+    code = (
+        "import json, sys; from fer_lib.faces import registry as r;"
+        f"[r.fingerprint(name, **{ARGUMENTS}) for name in r.REGISTRY]; r.list_sources();"
+        "heavy = 'numpy pandas pyarrow torch warp anny PIL pydantic fastai matplotlib'.split();"
+        "print(json.dumps([m for m in heavy if m in sys.modules]))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert json.loads(out) == []
+
+
+@pytest.mark.parametrize(
+    "ask", [source_status, lambda n: open_faces(n, **ARGUMENTS), lambda n: fingerprint(n, **ARGUMENTS)]
+)
+def test_an_unknown_name_is_refused_with_the_known_ones(ask):
+    with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are lab, wild"):
+        ask("fer2012")
+
+
+def test_a_set_of_fixed_size_is_reduced_but_never_enlarged(data):
+    write_fer2013(data)
+    assert open_faces("fer2013", **{**ARGUMENTS, "size": 24}).size == (24, 24)
+    with pytest.raises(ParameterError, match=r"size is 64, but .* give 48 or less"):
+        open_faces("fer2013", **{**ARGUMENTS, "size": 64})
+
+
+def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
+    assert source_status("fer2013") == {
+        "state": "not found",
+        "found": False,
+        "place": str(data / "fer2013"),
+        "missing": f"folder {data / 'fer2013'}",
+        "exported_from": None,
+    }
+    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    with pytest.raises(
+        DataError, match=r"FER_DATA \(or --data-dir\).*fer2013\.csv, or train and test.*Kaggle"
+    ) as no:
+        open_faces("fer2013", **ARGUMENTS)
+    assert str(data / "fer2013") in str(no.value)
+
+
+def test_the_first_missing_thing_belongs_to_the_layout_that_is_begun(data):
+    folder = data / "fer2013"
+    folder.mkdir()
+    assert source_status("fer2013")["missing"] == str(folder / "fer2013.csv")
+    (folder / "train").mkdir()
+    assert source_status("fer2013")["missing"] == str(folder / "test")
+    assert source_status("fer2013")["state"] == "incomplete"
+    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    (folder / "test").mkdir()
+    status = source_status("fer2013")
+    assert (status["state"], status["place"], status["missing"]) == ("found", str(folder), None)
+
+
+def test_fer2013_is_opened_once_and_then_taken_from_the_cache(data, monkeypatch):
+    write_fer2013(data, first_pixel=9)
+    faces = open_faces("fer2013", **ARGUMENTS)
+    assert (len(faces), faces.pixels[0, 0, 0], faces.classes) == (3, 9, ("happiness",))
+    monkeypatch.setattr("fer_lib.faces.readers.fer2013.read_fer2013", lambda *_: pytest.fail("read again"))
+    assert open_faces("fer2013", **ARGUMENTS).checksum == faces.checksum
+
+
+def test_a_damaged_set_is_refused_and_nothing_is_cached(data):
+    csv = write_fer2013(data)
+    good = csv.read_text()
+    csv.write_text(good.replace("PrivateTest", "Private"))
+    with pytest.raises(DataError, match=r"fer2013\.csv, line 4: Usage 'Private'"):
+        open_faces("fer2013", **ARGUMENTS)
+    csv.write_text(good)
+    assert len(open_faces("fer2013", **ARGUMENTS)) == 3
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_content_replaced_behind_the_same_size_and_time_is_noticed(data, monkeypatch, settled):
+    """The digest is remembered only for a settled file, and under its change time, which no call sets."""
+    monkeypatch.setattr(registry, "_SETTLED_NS", -1 if settled else 10**18)
+    csv = write_fer2013(data, first_pixel=1)
+    age(csv)
+    stamp = csv.stat()
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 1
+    assert (data.parent / "cache" / "digests" / "fer2013.json").exists() == settled
+    csv.write_text(csv.read_text().replace(",1 ", ",2 "))
+    os.utime(csv, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert (csv.stat().st_size, csv.stat().st_mtime_ns) == (stamp.st_size, stamp.st_mtime_ns)
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("tfd", "TFD_48x48.mat", "TFD_96x96.mat"),
+        ("jaffe", "KA.AN1.39.tiff", "jaffe/KA.AN2.40.tiff"),
+        ("jaffe", "jaffedbase/KA.AN1.39.TIFF", "jaffedbase/KA.AN2.40.jpg"),
+        ("jaffe", "KA.AN1.39.TIFF", "KA.AN2.40.png"),
+    ],
+)
+def test_every_file_that_a_reader_may_read_counts(data, name, first, second):
+    keys = [fingerprint(name)]
+    for file in (first, second):
+        (data / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (data / name / file).write_bytes(b"picture")
+        assert source_status(name)["found"]
+        keys.append(fingerprint(name))
+    assert keys[0] == "absent" and len(set(keys)) == 3
+
+
+def test_a_file_just_written_is_hashed_again(data):
+    write_fer2013(data)
+    open_faces("fer2013", **ARGUMENTS)
+    assert not (data.parent / "cache" / "digests").exists()
+
+
+def test_the_remembered_digest_saves_reading_the_file(data, monkeypatch):
+    monkeypatch.setattr(registry, "_SETTLED_NS", -1)
+    csv = write_fer2013(data)
+    first = open_faces("fer2013", **ARGUMENTS)
+    monkeypatch.setattr(registry.hashlib, "file_digest", lambda *_: pytest.fail("hashed again"))
+    assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+    monkeypatch.undo()
+    monkeypatch.setenv("FER_DATA", str(data))
+    monkeypatch.setenv("FER_CACHE", str(data.parent / "cache"))
+    for damage in ("", "[]", "{}", '{"states": 3}', "\x00"):
+        (data.parent / "cache" / "digests" / "fer2013.json").write_text(damage)
+        assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+    assert csv.exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, monkeypatch):
+    from fer_lib.faces.readers import fer2013
+
+    csv = write_fer2013(data)
+    read = fer2013.read_fer2013
+
+    def change_meanwhile(folder, size):
+        faces = read(folder, size)
+        write_fer2013(data, first_pixel=7)
+        return faces
+
+    monkeypatch.setattr(fer2013, "read_fer2013", change_meanwhile)
+    with pytest.raises(DataError, match="changed while they were read"):
+        open_faces("fer2013", **ARGUMENTS)
+    monkeypatch.setattr(fer2013, "read_fer2013", read)
+    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 7
+    assert csv.exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(data):
+    (data / "fer2013" / "fer2013.csv").mkdir(parents=True)
+    (data / "fer2013" / "fer2013.csv" / "inner").symlink_to(data / "fer2013" / "fer2013.csv")
+    with pytest.raises(DataError, match=r"fer2013\.csv"):
+        open_faces("fer2013", **ARGUMENTS)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_vanishes_while_it_is_hashed_is_refused(data, monkeypatch, gone):
+    csv = write_fer2013(data)
+    digest = registry.hashlib.file_digest
+
+    def meanwhile(file, name):
+        if gone:
+            csv.unlink()
+        else:
+            age(csv)
+        return digest(file, name)
+
+    monkeypatch.setattr(registry.hashlib, "file_digest", meanwhile)
+    with pytest.raises(DataError, match=r"fer2013: files below .* changed while they were read; try again"):
+        open_faces("fer2013", **ARGUMENTS)
+
+
+def test_fingerprint_follows_files_and_not_the_arguments_of_synthetic_faces(data):
+    csv = write_fer2013(data)
+    first = fingerprint("fer2013", **ARGUMENTS)
+    assert fingerprint("fer2013", **{**ARGUMENTS, "subjects": 50, "face_seed": 3}) == first
+    age(csv)
+    touched = fingerprint("fer2013", **ARGUMENTS)
+    csv.write_text(csv.read_text().replace(",0 ", ",10 "))
+    longer = fingerprint("fer2013", **ARGUMENTS)
+    (data / "fer2013" / "fer2013new.csv").write_text("")
+    with_votes = fingerprint("fer2013", **ARGUMENTS)
+    assert len({first, touched, longer, with_votes}) == 4
+
+
+def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
+    for part in ("train", "test"):
+        for emotion in ("fear", "sad"):
+            (data / "fer2013" / part / emotion).mkdir(parents=True)
+    picture = data / "fer2013" / "train" / "fear" / "a.png"
+    picture.write_bytes(b"x")
+    first = fingerprint("fer2013", **ARGUMENTS)
+    picture.rename(data / "fer2013" / "train" / "sad" / "a.png")
+    moved = fingerprint("fer2013", **ARGUMENTS)
+    (data / "fer2013" / "train" / "sad" / "dangling.png").symlink_to(data / "nowhere")
+    assert moved != first
+    assert fingerprint("fer2013", **ARGUMENTS) == moved
+
+
+def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
+    """Same size, time, content and place among the files: only its folder says what it shows."""
+    for part in ("train", "test"):
+        for value, emotion in enumerate("0123456"):
+            (data / "fer2013" / part / emotion).mkdir(parents=True)
+            picture = Image.fromarray(np.full((48, 48), value, np.uint8))
+            picture.save(data / "fer2013" / part / emotion / "a.png")
+    moved = data / "fer2013" / "test" / "0" / "z.png"
+    Image.fromarray(np.full((48, 48), 99, np.uint8)).save(moved)
+
+    def emotion_of_the_moved_picture() -> str:
+        faces = open_faces("fer2013", **ARGUMENTS)
+        return faces.table["emotion"][int(np.flatnonzero(faces.pixels[:, 0, 0] == 99)[0])]
+
+    assert emotion_of_the_moved_picture() == "anger"
+    moved.rename(data / "fer2013" / "test" / "1" / "0.png")  # still second in the order of files
+    assert emotion_of_the_moved_picture() == "disgust"
+
+
+def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):
+    keys = {fingerprint("lab", **ARGUMENTS), fingerprint("wild", **ARGUMENTS)}
+    for field in ARGUMENTS:
+        keys.add(fingerprint("lab", **{**ARGUMENTS, field: 77}))
+    assert len(keys) == 5
+    assert fingerprint("lab", **ARGUMENTS) in keys
+
+    code = tmp_path / "render.py"
+    monkeypatch.setattr(paths, "LIBRARY", tmp_path)
+    monkeypatch.setattr(imports, "reached_files", lambda modules, follow: [code])
+    for text in ("x = 1", "x = 2"):
+        code.write_text(text)
+        keys.add(fingerprint("lab", **ARGUMENTS))
+    monkeypatch.setattr(registry.importlib.metadata, "version", lambda package: "0.0")
+    keys.add(fingerprint("lab", **ARGUMENTS))
+    assert len(keys) == 8
+
+
+def code_of(name: str, monkeypatch) -> set[str]:
+    """The files, below the folder of face sets, whose content the set's fingerprint follows."""
+    found = []
+    reached = imports.reached_files
+
+    def listen(modules, follow):
+        found.extend(reached(modules, follow))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "reached_files", listen)
+        faces_code.code_hash(REGISTRY[name].module)
+    return {file.relative_to(LIBRARY / "faces").as_posix() for file in found}
+
+
+def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other(monkeypatch):
+    lab, ckplus = code_of("lab", monkeypatch), code_of("ckplus", monkeypatch)
+    assert {"synthetic/render.py", "synthetic/paint.py", "splits.py"} <= lab
+    assert not any(file.startswith("readers/") or file == "synthetic/stage.py" for file in lab)
+    assert {"readers/ckplus.py", "readers/pictures.py", "action_units.py", "splits.py"} <= ckplus
+    assert not any(file.startswith("synthetic/") or file.endswith("fer2013.py") for file in ckplus)
+    assert not {"faceset.py", "registry.py"} & (lab | ckplus)
+
+
+def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
+    def gone(package):
+        raise registry.importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(registry.importlib.metadata, "version", gone)
+    assert source_status("lab")["missing"] == "the Python package anny (pip install anny)"
+    assert fingerprint("lab", **ARGUMENTS) == "absent"
+
+
+def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
+    from synthetic_faces import produce
+
+    asked = []
+    monkeypatch.setattr(produce, "synthetic_faces", lambda *args, **options: asked.append((*args, options)))
+    open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
+    open_faces("micro", clip_frames=0)
+    assert asked == [
+        ("lab", 11, 64, 5, {"progress": False}),
+        ("micro", 0, 96, 0, {"progress": True, "clip_frames": 0}),
+    ]
+
+
+@pytest.mark.parametrize("ask", [open_faces, fingerprint])
+def test_other_numbers_of_frames_are_for_clips_only(ask, data):
+    with pytest.raises(
+        ParameterError, match=r"lab has no clips; leave it at 16, or take one of micro, casme2, samm"
+    ):
+        ask("lab", clip_frames=24)
+    with pytest.raises(ParameterError, match="fer2013 has no clips"):
+        ask("fer2013", clip_frames=0)
+    with pytest.raises(ParameterError, match="clip_frames is 2"):
+        ask("micro", clip_frames=2)
+    assert fingerprint("micro", clip_frames=0) != fingerprint("micro") == fingerprint("micro", clip_frames=16)
+
+
+def test_real_clips_are_kept_apart_by_their_number_of_frames(data):
+    from fer_lib.faces.export import export_faces
+    from synthetic_faces.produce import Recipe, face_table
+
+    recipe = Recipe("micro", 3, 16, 0)
+    table = face_table(recipe, recipe.plan()).groupby("subject").head(16)
+    export_faces(FaceSet("micro", np.zeros((48, 16, 16), np.uint8), table), "casme2", data)
+    kept = [len(open_faces("casme2", size=16, clip_frames=frames)) for frames in (16, 3, 0, 3)]
+    assert kept == [48, 9, 48, 9] and len(read_anew("casme2", 16, clip_frames=3)) == 9
+    assert len({fingerprint("casme2", size=16, clip_frames=frames) for frames in (16, 3, 0)}) == 3
+
+
+def test_a_synthetic_set_is_listed_as_it_is_made():
+    from synthetic_faces.domains import DOMAINS
+
+    made = {name: domain.size for name, domain in DOMAINS.items()}
+    assert made == {name: source.size for name, source in REGISTRY.items() if not source.reader}
+    assert tuple(made) == get_args(FaceDomain)
+
+
+def read_toy(folder: Path, size: int) -> FaceSet:
+    value = int((folder / "a" / "value.txt").read_text())
+    table = pd.DataFrame(
+        {"dataset": ["toy"], "subject": "", "sequence": "", "frame": 0, "emotion": "fear", "split": "train"}
+    )
+    return FaceSet("toy", np.full((1, size, size), value, np.uint8), table)
+
+
+def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
+    toy = Source(
+        name="toy",
+        title="Toy",
+        licence="free",
+        citation_key="toy",
+        citation="Toy.",
+        shareable=True,
+        how_to_get="write it",
+        size=2,
+        folders=("first", "toy"),
+        layouts=(("a", "b*"),),
+        reader=f"{__name__}:read_toy",
+    )
+    monkeypatch.setitem(REGISTRY, "toy", toy)
+    (data / "toy" / "a").mkdir(parents=True)
+    (data / "toy" / "a" / "value.txt").write_text("5")
+    assert source_status("toy")["missing"] == str(data / "toy" / "b*")
+    (data / "toy" / "b.txt").write_text("")
+    assert open_faces("toy").pixels.max() == 5
+    assert open_faces("toy", size=24).size == (24, 24)
+    assert read_anew("toy", 8).size == (8, 8)
+    (data / "toy" / registry.EXPORT_NOTE).write_text('{"exported_from": "lab"}')
+    assert source_status("toy")["exported_from"] == "lab"
+    assert list_sources()[-1]["found"]

@@ -1,0 +1,214 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.signal import convolve2d
+from torch import nn
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look import handmade
+from fer_lib.look.handmade import (
+    ORIENTATIONS,
+    WAVELENGTHS,
+    baseline_responses,
+    gabor_responses,
+    hog_responses,
+    rotated_channels,
+)
+from fer_lib.look.layers import find_layer
+from fer_lib.nets.build import build_network
+from fer_lib.train import controls, learner
+from fer_lib.train.controls import untrained_network, with_shuffled_labels
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError, ParameterError
+
+
+def face_set(
+    pixels: np.ndarray, emotions: list[str] | None = None, splits: list[str] | None = None
+) -> FaceSet:
+    count = len(pixels)
+    table = pd.DataFrame(
+        {
+            "dataset": "toy",
+            "subject": [f"s{i}" for i in range(count)],
+            "sequence": "",
+            "frame": 0,
+            "emotion": emotions or ["neutral"] * count,
+            "split": splits or ["train"] * count,
+            "AU4": np.arange(count) / max(count, 1),
+        }
+    )
+    return FaceSet("toy", pixels.astype(np.uint8), table)
+
+
+def grating(wavelength: float, angle: float, side: int = 48) -> np.ndarray:
+    down, across = np.mgrid[:side, :side]
+    wave = np.sin(2 * np.pi * (across * np.cos(angle) + down * np.sin(angle)) / wavelength)
+    return 128 + 100 * wave
+
+
+def test_a_gabor_filter_prefers_the_grating_of_its_wavelength_and_orientation_in_all_phases_alike():
+    kinds = [(w, t) for w in range(len(WAVELENGTHS)) for t in (0, 3, 6)]
+    pictures = np.stack([grating(WAVELENGTHS[w], np.pi * t / ORIENTATIONS) for w, t in kinds])
+    found = gabor_responses(face_set(pictures), batch_size=5)
+    by_phase = found.reshape(len(kinds), 4, len(WAVELENGTHS), ORIENTATIONS)
+    for number, (w, t) in enumerate(kinds):
+        answers = by_phase[:, :, w, t]
+        assert (answers.argmax(axis=0) == number).all()
+        assert np.ptp(answers[number]) < 0.1 * answers[number].mean()
+
+
+def test_gabor_responses_are_those_of_the_filters_written_out_in_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32))
+    found = gabor_responses(face_set(pixels)).reshape(2, 4, len(WAVELENGTHS), ORIENTATIONS)
+    margin = 13
+    down, across = np.mgrid[-margin : margin + 1, -margin : margin + 1]
+    for picture, answers in zip(pixels / 255, found, strict=True):
+        standardised = (picture - picture.mean()) / (picture.std() + 0.05)
+        around = np.pad(standardised, margin, mode="reflect")
+        for w, t in ((0, 0), (1, 5), (2, 2)):
+            sigma = handmade.WAVES_PER_ENVELOPE * WAVELENGTHS[w]
+            angle = np.pi * t / ORIENTATIONS
+            place = across * np.cos(angle) + down * np.sin(angle)
+            envelope = np.exp(-(across**2 + down**2) / (2 * sigma**2))
+            kernel = envelope * np.exp(2j * np.pi * place / WAVELENGTHS[w])
+            kernel -= envelope * kernel.sum() / envelope.sum()
+            kernel /= np.linalg.norm(kernel)
+            filtered = convolve2d(around, kernel, mode="valid")
+            phases = (filtered.real.max(), filtered.imag.max(), -filtered.real.min(), -filtered.imag.min())
+            np.testing.assert_allclose(answers[:, w, t], phases, rtol=0.02)
+
+
+def test_an_even_picture_drives_no_gabor_filter_and_no_histogram():
+    even = face_set(np.full((1, 48, 48), 77))
+    assert gabor_responses(even).max() < 1e-4
+    assert hog_responses(even).max() == 0
+
+
+def test_a_channel_of_the_histograms_belongs_to_its_cell():
+    blank = np.full((24, 32), 90)
+    marked = blank.copy()
+    marked[11:14, 19:21] = 200  # inside the cell of rows 8 to 15 and columns 16 to 23
+    found = hog_responses(face_set(np.stack([blank, marked])))
+    assert found.shape == (2, 3 * 4 * handmade.BINS) and found.dtype == np.float32
+    # OpenCV lists cells column by column.
+    by_cell = found[1].reshape(4, 3, handmade.BINS).sum(axis=2).T
+    assert (by_cell > 0).sum() == 1 and by_cell[1, 2] > 0
+
+
+@pytest.mark.parametrize(("side", "told"), [(12, "more than 13 pixels"), (8, "more than 13 pixels")])
+def test_pictures_too_small_for_the_longest_wave_are_refused(side, told):
+    with pytest.raises(DataError, match=told):
+        gabor_responses(face_set(np.zeros((1, side, side))))
+
+
+def test_pictures_that_cells_do_not_fill_and_empty_sets_are_refused():
+    with pytest.raises(DataError, match="20 × 20 pixels are not made of cells of 8"):
+        hog_responses(face_set(np.zeros((1, 20, 20))))
+    for respond in (gabor_responses, hog_responses):
+        with pytest.raises(DataError, match="holds no picture"):
+            respond(face_set(np.zeros((0, 24, 24))))
+
+
+@pytest.mark.parametrize("name", ["zero_bias", "residual"])
+def test_an_untrained_network_is_the_same_architecture_from_another_seed(name):
+    model = build_network(name, 3, 16)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    first, again, other = (untrained_network(model, seed) for seed in (1, 1, 2))
+    assert type(first) is type(model) and first.arguments == model.arguments and not first.training
+    weights = [network.conv1.weight for network in (first, again, other, model)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2]) and not torch.equal(weights[0], weights[3])
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_network_that_does_not_say_how_it_was_built_is_refused():
+    with pytest.raises(ParameterError, match="Sequential does not say how it was built"):
+        untrained_network(nn.Sequential(nn.Conv2d(1, 2, 3)), 0)
+
+
+def test_shuffling_deals_out_the_labels_of_each_split_and_leaves_all_else():
+    emotions = ["neutral", "anger", "fear", "sadness"] * 10 + [""] * 4
+    splits = (["train"] * 24 + ["valid"] * 16) + ["train"] * 4
+    faces = face_set(np.zeros((44, 8, 8)), emotions, splits)
+    shuffled, again = with_shuffled_labels(faces, 3), with_shuffled_labels(faces, 3)
+    assert shuffled.table.equals(again.table)
+    assert not shuffled.table["emotion"].equals(faces.table["emotion"])
+    per_split = [t.table.groupby(["split", "emotion"]).size() for t in (faces, shuffled)]
+    assert per_split[0].equals(per_split[1])
+    assert shuffled.table.drop(columns="emotion").equals(faces.table.drop(columns="emotion"))
+    assert (shuffled.table["emotion"].iloc[40:] == "").all()
+
+
+def test_without_labels_there_is_nothing_to_shuffle():
+    with pytest.raises(DataError, match="no picture has an emotion"):
+        with_shuffled_labels(face_set(np.zeros((2, 8, 8)), ["", ""]), 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "filters"), [("zero_bias", "relu3", 256), ("residual", "stage1.0.relu2", 4)]
+)
+def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, layer, filters):
+    options = {"widths": (4, 6), "depths": (1, 1)} if network == "residual" else {}
+    model = build_network(network, 3, 16, **options).eval()
+    rotated, behind = rotated_channels(model, layer, filters, seed=5)
+    assert not isinstance(model.get_submodule(layer), nn.Sequential), "the network itself is left as it is"
+    seen = {}
+    for key, network, name in (("own", model, layer), ("rotated", rotated, behind)):
+        assert find_layer(network, name) is network.get_submodule(name)
+        hook = network.get_submodule(name).register_forward_hook(
+            lambda _module, _given, maps, key=key: seen.update({key: maps.detach()})
+        )
+        network(torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)))
+        hook.remove()
+    weight = rotated.get_submodule(layer)[1].weight[:, :, 0, 0].detach()
+    np.testing.assert_allclose(weight @ weight.T, np.eye(filters), atol=1e-5)
+    naive = torch.einsum("kj,bjhw->bkhw", weight, seen["own"]).clamp(min=0)
+    np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
+    other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
+    assert not torch.equal(other[:, :, 0, 0], weight)
+
+
+def test_a_layer_that_is_not_there_cannot_be_rotated():
+    with pytest.raises(ParameterError, match="ZeroBiasCNN has no layer 'relu9'"):
+        rotated_channels(build_network("zero_bias", 3, 16), "relu9", 4, 0)
+
+
+def test_the_baselines_of_a_layer_come_by_name_and_are_the_same_for_the_same_seed():
+    model = build_network("zero_bias", 3, 16).eval()
+    faces = face_set(np.random.default_rng(0).integers(0, 256, (3, 16, 16)))
+    found, again = (baseline_responses(model, "relu3", faces, untrained=2, seed=4) for _ in range(2))
+    assert list(found) == ["untrained 1", "untrained 2", "rotated basis", "Gabor filters", "HOG"]
+    assert {name: bank.shape for name, bank in found.items()} == {
+        **dict.fromkeys(("untrained 1", "untrained 2", "rotated basis"), (3, 256)),
+        "Gabor filters": (3, 128),
+        "HOG": (3, 36),
+    }
+    for name, bank in found.items():
+        np.testing.assert_array_equal(bank, again[name])
+    assert not np.array_equal(found["untrained 1"], found["untrained 2"])
+    part = baseline_responses(model, "relu3", faces.select(np.array([2])), untrained=2, seed=4)
+    for name, bank in part.items():
+        np.testing.assert_allclose(bank[0], found[name][2], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ParameterError, match="at least 1"):
+        baseline_responses(model, "relu3", faces, untrained=0)
+
+
+def test_a_mistaught_network_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
+    emotions = ["neutral", "anger"] * 12
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16))
+    faces = face_set(pixels, emotions, ["train"] * 16 + ["valid"] * 8)
+    model = build_network("zhu", 2, 16)
+    seen = []
+    honest = learner.train
+    monkeypatch.setattr(
+        learner,
+        "train",
+        lambda faces, *rest, **further: (seen.append(faces), honest(faces, *rest, **further)),
+    )
+    recipe = Recipe(epochs=1, batch_size=8, augment="none", lr=0.01)
+    taught = controls.mistaught_network(model, faces, ("neutral", "anger"), recipe, precision="fp32", seed=1)
+    assert seen[0].table["emotion"].equals(with_shuffled_labels(faces, 1).table["emotion"])
+    start = untrained_network(model, 1)
+    assert type(taught) is type(model)
+    assert not torch.equal(taught.output.weight, start.output.weight)

@@ -1,0 +1,159 @@
+"""Many LSTMs as one program: each is torch's own LSTM, and none knows of the others."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from fer_lib.nets.lstm import ClipLSTM
+from ferbook.errors import ParameterError
+
+LENGTHS = torch.tensor([7, 1, 3, 3, 5, 2])
+
+
+def clips(features: int = 5) -> torch.Tensor:
+    """Six clips of up to seven frames; what stands behind a clip's end is no number and must not be read."""
+    drawn = torch.randn(6, 7, features, generator=torch.Generator().manual_seed(1))
+    drawn[torch.arange(7) >= LENGTHS[:, None]] = torch.nan
+    return drawn
+
+
+def torchs_answers(model: ClipLSTM, network: int, features: torch.Tensor) -> torch.Tensor:
+    """The logits by ``torch.nn.LSTM`` on packed sequences, with the weights of one network."""
+    mean, spread = model.standardise.mean[network], model.standardise.spread[network]
+    given = model.arguments
+    lstm = nn.LSTM(given["n_features"], given["hidden"], batch_first=True)
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(model.lstm.from_input.weight[network])
+        lstm.weight_hh_l0.copy_(model.lstm.from_state.weight[network])
+        lstm.bias_ih_l0.copy_(model.lstm.from_input.bias[network])
+        lstm.bias_hh_l0.zero_()
+        packed = pack_padded_sequence(
+            (features - mean) / spread, LENGTHS, batch_first=True, enforce_sorted=False
+        )
+        outputs, (last, _) = lstm(packed)
+        states, _ = pad_packed_sequence(outputs, batch_first=True)
+        pooled = last[0] if given["pooling"] == "last" else states.sum(dim=1) / LENGTHS[:, None]
+        return pooled @ model.output.weight[network].T + model.output.bias[network]
+
+
+def a_model(pooling: str, networks: int = 3) -> ClipLSTM:
+    model = ClipLSTM(5, 4, hidden=6, networks=networks, pooling=pooling).eval()
+    generator = torch.Generator().manual_seed(2)
+    shape = (networks, 5)
+    model.standardise_by(
+        torch.randn(shape, generator=generator), torch.rand(shape, generator=generator) + 0.5
+    )
+    with torch.no_grad():
+        model.output.bias.normal_(generator=generator)
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_each_network_is_torchs_lstm_on_packed_sequences(pooling):
+    model, features = a_model(pooling), clips()
+    with torch.no_grad():
+        answers = model(features, LENGTHS)
+    assert answers.shape == (3, 6, 4)
+    for network in range(3):
+        torch.testing.assert_close(
+            answers[network], torchs_answers(model, network, features), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_networks_may_have_features_of_their_own():
+    model = a_model("mean")
+    own = torch.stack([clips(), clips() * 2, clips() - 1])
+    with torch.no_grad():
+        answers = model(own, LENGTHS)
+    for network in range(3):
+        expected = torchs_answers(model, network, own[network])
+        torch.testing.assert_close(answers[network], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_stay_within_a_network():
+    model = a_model("mean")
+    model(clips(), LENGTHS)[1].sum().backward()
+    for value in model.parameters():
+        moved = value.grad.flatten(1).abs().sum(dim=1) > 0
+        assert moved.tolist() == [False, True, False]
+
+
+def test_a_network_starts_and_drops_by_its_seed_whoever_is_beside_it():
+    features = clips().nan_to_num()
+    many = ClipLSTM(5, 4, hidden=6, networks=4, seeds=(7, 3, 7, 8))
+    alone = ClipLSTM(5, 4, hidden=6, seeds=(3,))
+    for name, value in alone.state_dict().items():
+        assert torch.equal(value[0], many.state_dict()[name][1])
+    for _ in range(2):  # a second step drops other units, again the same ones
+        together, single = many(features, LENGTHS), alone(features, LENGTHS)
+        torch.testing.assert_close(together[1], single[0])
+        torch.testing.assert_close(together[0], together[2])
+        assert not torch.allclose(together[0], together[1])
+    first = ClipLSTM(5, 4, hidden=6, seeds=(3,))(features, LENGTHS)
+    assert not torch.allclose(single, first)
+    alone.dropout.restart()
+    assert torch.equal(alone(features, LENGTHS), first)
+
+
+def test_dropout_keeps_the_mean_and_rests_in_evaluation():
+    model = ClipLSTM(5, 4, hidden=500, dropout=0.25)
+    ones = torch.ones(1, 400, 500)
+    dropped = model.dropout(ones)
+    assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
+    # 200,000 independent draws: the mean's standard error is 0.0013.
+    assert dropped.mean().item() == pytest.approx(1, abs=0.007)
+    assert torch.equal(model.eval().dropout(ones), ones)
+
+
+def test_first_weights_are_as_stated_and_leave_the_random_state():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    model = ClipLSTM(100, 3, hidden=25)
+    assert torch.equal(before, torch.get_rng_state())
+    for part, bound in ((model.lstm.from_input, 0.1), (model.lstm.from_state, 0.2), (model.output, 0.2)):
+        largest = part.weight.abs().max().item()
+        assert 0.95 * bound < largest <= bound
+    gates = model.lstm.from_input.bias[0].view(4, 25)
+    assert (gates[1] == 1).all() and (gates[[0, 2, 3]] == 0).all() and (model.output.bias == 0).all()
+
+
+def test_one_network_alone_answers_as_it_did_among_the_others():
+    model = a_model("last")
+    single = model.alone(2)
+    assert single.arguments["networks"] == 1 and single.seeds == (2,) and not single.training
+    with torch.no_grad():
+        torch.testing.assert_close(single(clips(), LENGTHS)[0], model(clips(), LENGTHS)[2])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_features": 0}, "n_features 0"),
+        ({"n_classes": 1}, "at least 2"),
+        ({"hidden": 0}, "hidden 0"),
+        ({"networks": 0}, "networks 0"),
+        ({"dropout": 1.0}, "dropout 1.0"),
+        ({"pooling": "first"}, "'first': give mean or last"),
+        ({"networks": 2, "seeds": (1,)}, "1 seeds for 2 networks"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(changed, message):
+    with pytest.raises(ParameterError, match=message):
+        ClipLSTM(**{"n_features": 5, "n_classes": 3} | changed)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "message"),
+    [
+        ((6, 7, 4), LENGTHS, "take features"),
+        ((2, 6, 7, 5), LENGTHS, "take features"),
+        ((6, 7, 5), LENGTHS[:5], "5,\\) lengths for 6 clips"),
+        ((6, 6, 5), LENGTHS, "lengths from 1 to 7"),
+        ((6, 7, 5), LENGTHS - 1, "lengths from 0 to 6"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(shape, lengths, message):
+    with pytest.raises(ParameterError, match=message):
+        ClipLSTM(5, 3, networks=3)(torch.from_numpy(np.zeros(shape, np.float32)), lengths)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import uniform_filter
+from torch import nn
+
+from fer_lib.nets.zero_bias import LocalMeanRemoval, ZeroBiasCNN
+from ferbook.errors import ParameterError
+
+LAYERS = [
+    "standardise",
+    "conv1",
+    "relu1",
+    "pool1",
+    "conv2",
+    "relu2",
+    "pool2",
+    "conv3",
+    "relu3",
+    "pool3",
+    "flatten",
+    "dropout",
+    "dense",
+    "relu4",
+    "output",
+]
+
+
+def test_parameters_counted_by_hand():
+    model = ZeroBiasCNN(8)
+    convolutions = 64 * 25 + 128 * 64 * 25 + 256 * 128 * 25
+    dense = 1024 * 300 + 300
+    assert sum(p.numel() for p in model.parameters()) == convolutions + dense + 300 * 8 + 8
+    biased = ZeroBiasCNN(8, bias=True)
+    assert sum(p.numel() for p in biased.parameters()) == convolutions + 448 + dense + 300 * 8 + 8
+
+
+@pytest.mark.parametrize("size", [8, 24, 48, 96])
+def test_every_size_ends_in_quadrants(size):
+    model = ZeroBiasCNN(7, size=size).eval()
+    shapes = {}
+    for name, layer in model.named_children():
+        layer.register_forward_hook(lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])}))
+    assert model(torch.rand(2, 1, size, size)).shape == (2, 7)
+    assert list(shapes) == LAYERS
+    assert shapes["conv3"] == (256, size // 4, size // 4)
+    assert shapes["pool3"] == (256, 2, 2) and shapes["flatten"] == (1024,) and shapes["dense"] == (300,)
+
+
+def test_each_quadrant_gives_its_maximum():
+    model = ZeroBiasCNN(2, size=48)
+    response = torch.arange(144.0).view(1, 1, 12, 12)
+    # Rows 0-5 and 6-11 of twelve; the largest is at the lower right of each quarter.
+    assert model.pool3(response).flatten().tolist() == [5 * 12 + 5, 5 * 12 + 11, 11 * 12 + 5, 143]
+
+
+def test_rectifiers_are_modules_that_leave_their_input():
+    rectifiers = [m for m in ZeroBiasCNN(2).modules() if isinstance(m, nn.ReLU)]
+    assert len(rectifiers) == 4 and not any(r.inplace for r in rectifiers)
+
+
+def test_initial_weights_have_the_papers_spread():
+    model = ZeroBiasCNN(8, generator=torch.Generator().manual_seed(3))
+    k = 0.2 + torch.rand((), generator=torch.Generator().manual_seed(3)).item()
+    for layer, fan_in in ((model.conv2, 64 * 25), (model.conv3, 128 * 25), (model.dense, 1024)):
+        assert layer.weight.std().item() == pytest.approx(k / fan_in**0.5, rel=0.02)
+        assert abs(layer.weight.mean().item()) < 0.02 * k / fan_in**0.5
+    assert (model.dense.bias == 1).all() and (model.output.bias == 0).all()
+    assert all(layer.bias is None for layer in (model.conv1, model.conv2, model.conv3))
+
+
+def test_spread_is_drawn_anew_for_every_network_within_its_range():
+    spreads = [
+        ZeroBiasCNN(2, 8, generator=torch.Generator().manual_seed(seed)).conv3.weight.std().item() * 3200**0.5
+        for seed in range(12)
+    ]
+    assert 0.19 < min(spreads) < 0.5 and 0.9 < max(spreads) < 1.21
+
+
+def test_a_given_gain_is_the_spread():
+    weight = ZeroBiasCNN(2, 8, gain=1.5, generator=torch.Generator().manual_seed(0)).conv3.weight
+    assert weight.std().item() * 3200**0.5 == pytest.approx(1.5, rel=0.01)
+
+
+def test_same_seed_same_network():
+    torch.manual_seed(4)
+    first = ZeroBiasCNN(3, 8).state_dict()
+    torch.manual_seed(4)
+    again = ZeroBiasCNN(3, 8).state_dict()
+    torch.manual_seed(5)
+    other = ZeroBiasCNN(3, 8).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_standardisation_equals_scipys_filter_with_black_around():
+    pictures = np.random.default_rng(0).random((3, 20, 16)).astype(np.float32)
+    expected = 2 * pictures - uniform_filter(2 * pictures, size=(0, 5, 5), mode="constant")
+    found = LocalMeanRemoval()(torch.from_numpy(pictures).unsqueeze(1)).squeeze(1)
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_an_even_grey_becomes_zero_inside():
+    found = LocalMeanRemoval()(torch.full((1, 1, 12, 12), 0.7))
+    assert found[..., 2:-2, 2:-2].abs().max() < 1e-6
+    assert found[0, 0, 0, 0].item() == pytest.approx(2 * 0.7 * (1 - 9 / 25))
+
+
+def test_dropout_is_on_the_dense_layers_input_and_only_in_training():
+    model = ZeroBiasCNN(2, 8, dropout=0.5)
+    seen = []
+    model.dense.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    model.pool3.register_forward_hook(lambda *_: torch.ones(1, 256, 2, 2))
+    model.train()(torch.rand(1, 1, 8, 8))
+    model.eval()(torch.rand(1, 1, 8, 8))
+    assert set(seen[0].unique().tolist()) == {0.0, 2.0} and (seen[1] == 1).all()
+    assert 350 < (seen[0] == 0).sum() < 680
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"n_classes": 7, "size": 50}, "multiple of 8"),
+        ({"n_classes": 7, "size": 0}, "multiple of 8"),
+        ({"n_classes": 1}, "at least 2"),
+        ({"n_classes": 7, "dropout": 1.0}, "dropout"),
+        ({"n_classes": 7, "gain": 0.0}, "gain"),
+    ],
+)
+def test_refuses_impossible_networks(arguments, says):
+    with pytest.raises(ParameterError, match=says):
+        ZeroBiasCNN(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 96, 96), (2, 3, 48, 48), (2, 48, 48)])
+def test_refuses_pictures_of_another_size(shape):
+    with pytest.raises(ParameterError, match="48, 48"):
+        ZeroBiasCNN(7, size=48)(torch.rand(shape))

@@ -1,0 +1,171 @@
+"""Contrasts between trainings: hand-worked values, what cancels, and what an interval may not claim."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book.structure_and_loss.variance import PARTS, variance_shares
+from fer_lib.stats.classification import accuracy
+from fer_lib.stats.contrasts import contrast, difference, score_trainings
+from ferbook.errors import DataError
+
+
+def answers(right: np.ndarray, labels: np.ndarray, n_classes: int = 3) -> np.ndarray:
+    """Probabilities (N, classes) of a network that is right where ``right`` says so, and else names the next class."""
+    return np.eye(n_classes)[np.where(right, labels, (labels + 1) % n_classes)]
+
+
+def trained(skill: dict[tuple[str, str], list[float]], pictures: int = 600, seed: int = 0):
+    """A table and probabilities: each training is right on the share ``skill`` of pictures, independently."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(3, size=pictures)
+    rows, given = [], []
+    for (structure, loss), shares in skill.items():
+        for number, share in enumerate(shares):
+            rows.append({"structure": structure, "loss": loss, "seed": number})
+            given.append(answers(generator.permutation(pictures) < share * pictures, labels))
+    return pd.DataFrame(rows), np.stack(given), labels
+
+
+def scored_of(skill, clusters=None, **settings):
+    table, probabilities, labels = trained(skill)
+    groups = np.arange(len(labels)) if clusters is None else clusters
+    return score_trainings(table, probabilities, labels, groups, ["structure", "loss"], **settings)
+
+
+SKILL = {
+    ("small", "cross_entropy"): [0.50, 0.54],
+    ("small", "focal"): [0.52, 0.52],
+    ("large", "cross_entropy"): [0.70, 0.74],
+    ("large", "focal"): [0.72, 0.76],
+}
+
+
+def test_scores_and_the_pooled_spread_of_seeds_by_hand():
+    scored = scored_of(SKILL)
+    np.testing.assert_allclose(scored.table["accuracy"], np.ravel(list(SKILL.values())), atol=1e-9)
+    # Squared deviations 2 · 0.02² in three conditions, none in the other; four degrees of freedom.
+    assert scored.freedom == 4
+    assert scored.spread["accuracy"] == pytest.approx(np.sqrt(3 * 2 * 0.02**2 / 4))
+
+
+def test_a_difference_of_means_by_hand_in_points():
+    scored = scored_of(SKILL)
+    large, small = (scored.table["structure"].eq(name) for name in ("large", "small"))
+    found = difference(scored, large, small)
+    assert found.value == pytest.approx(21.0)
+    assert found.low < 21.0 < found.high and found.n == 600
+    assert found.interval.startswith("95% percentile bootstrap") and "seeds" in found.interval
+
+
+def test_with_one_training_the_interval_is_that_of_the_plain_bootstrap():
+    scored = scored_of({("a", "b"): [0.6]}, draws=4000)
+    one = contrast(scored, np.ones(1))
+    _, probabilities, labels = trained({("a", "b"): [0.6]})
+    plain = accuracy(labels, probabilities[0].argmax(axis=1), np.arange(len(labels)), draws=4000)
+    assert one.value == plain.value
+    assert one.low == pytest.approx(plain.low, abs=0.006) and one.high == pytest.approx(plain.high, abs=0.006)
+    assert "the seeds are not covered" in one.interval
+
+
+def test_seeds_widen_the_interval_as_student_says():
+    # All pictures in two clusters that are answered alike: the luck of the pictures vanishes almost.
+    labels = np.tile([0, 1, 2, 0], 50)
+    right = np.tile([True, True, True, False], 50)
+    other = np.tile([True, True, False, False], 50)
+    table = pd.DataFrame({"structure": "a", "loss": "b", "seed": [0, 1]})
+    given = np.stack([answers(right, labels), answers(other, labels)])
+    clusters = np.arange(200) // 100
+    scored = score_trainings(table, given, labels, clusters, ["structure", "loss"], draws=20_000)
+    mean = contrast(scored, np.full(2, 0.5), unit="")
+    # sd of (.75, .50) over √2, times the 97.5 % quantile of Student's t with one degree of freedom.
+    half = 100 * 0.1767767 / np.sqrt(2) * 12.7062
+    assert mean.value == pytest.approx(62.5)
+    assert (mean.high - mean.low) / 2 == pytest.approx(half, rel=0.1)
+    same = contrast(scored, np.full(2, 0.5), unit="", same_networks=True)
+    assert same.low is None and "same value" in same.interval
+
+
+def test_what_makes_a_picture_hard_for_everybody_cancels_in_a_difference():
+    labels = np.random.default_rng(1).integers(3, size=400)
+    hard = np.arange(400) < 160
+    better = hard & (np.arange(400) >= 8)
+    table = pd.DataFrame({"structure": ["a", "b"], "loss": "l", "seed": 0})
+    given = np.stack([answers(~hard, labels), answers(~better, labels)])
+    scored = score_trainings(table, given, labels, np.arange(400), ["structure", "loss"])
+    gain = contrast(scored, np.array([-1.0, 1.0]), unit="")
+    alone = contrast(scored, np.array([0.0, 1.0]), unit="")
+    assert gain.value == pytest.approx(2.0)
+    assert gain.high - gain.low < 0.35 * (alone.high - alone.low)
+    assert gain.low > 0
+
+
+def test_clusters_count_not_pictures():
+    clusters = np.arange(600) // 60
+    wide, narrow = scored_of({("a", "b"): [0.6]}, clusters), scored_of({("a", "b"): [0.6]})
+    assert (wide.clusters, narrow.clusters, wide.pictures) == (10, 600, 600)
+
+
+def test_one_cluster_has_no_interval_and_says_why():
+    scored = scored_of(SKILL, np.zeros(600, int))
+    found = contrast(scored, np.full(8, 1 / 8))
+    assert found.low is None and found.interval == "none: 1 cluster, at least 2 are needed"
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    table, probabilities, labels = trained(SKILL)
+    with pytest.raises(DataError, match="8 trainings and 599 pictures"):
+        score_trainings(table, probabilities, labels[1:], np.arange(599), ["structure", "loss"])
+
+
+def test_shares_sum_to_one_and_follow_what_differs():
+    shares = variance_shares(scored_of(SKILL))
+    assert tuple(shares) == PARTS
+    assert sum(share.value for share in shares.values()) == pytest.approx(1)
+    assert shares["structure"].value > 0.9 and shares["structure"].low > 0.6
+    assert shares["loss"].value < 0.1
+    turned = {(loss, structure): given for (structure, loss), given in SKILL.items()}
+    swapped = variance_shares(scored_of(turned))
+    assert swapped["loss"].value > 0.9 and swapped["structure"].value < 0.1
+
+
+def test_shares_by_hand_where_luck_is_negligible():
+    # 60,000 pictures, four clusters of the same answers: neither pictures nor seeds blur the four cells 0, 4 | 2, 8.
+    cells = {("a", "x"): 0.40, ("a", "y"): 0.44, ("b", "x"): 0.42, ("b", "y"): 0.48}
+    labels = np.zeros(400, int)
+    spot = np.arange(400) % 100
+    table = pd.DataFrame([{"structure": s, "loss": x, "seed": n} for s, x in cells for n in (0, 1)])
+    given = np.stack([answers(spot < 100 * share, labels) for share in cells.values() for _ in (0, 1)])
+    scored = score_trainings(table, given, labels, np.arange(400) // 100, ["structure", "loss"])
+    shares = variance_shares(scored)
+    # Means of rows 2, 5 and columns 1, 6 and of all 3.5: variances 2.25, 6.25 and, of the rest ±0.5, 0.25.
+    assert [shares[part].value for part in PARTS] == pytest.approx(
+        [2.25 / 8.75, 6.25 / 8.75, 0.25 / 8.75, 0], abs=1e-6
+    )
+
+
+def test_without_any_effect_structure_and_loss_explain_little():
+    same = {(structure, loss): [0.58, 0.6, 0.62] for structure in "abc" for loss in "xyz"}
+    shares = variance_shares(scored_of(same))
+    assert shares["seed"].value > 0.5
+    assert shares["structure"].low == 0 and shares["loss"].low == 0
+
+
+def test_one_seed_counts_the_rest_as_seed_and_one_level_explains_nothing():
+    single = {pair: given[:1] for pair, given in SKILL.items()}
+    shares = variance_shares(scored_of(single))
+    assert shares["interaction"].value == 0 and shares["interaction"].low is None
+    assert sum(share.value for share in shares.values()) == pytest.approx(1)
+    lone = variance_shares(scored_of({("a", "b"): [0.6]}))
+    assert all(share.value == 0 and share.low is None for share in lone.values())
+    assert "structure" in lone["structure"].interval
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    table, probabilities, labels = trained(SKILL)
+    order = np.random.default_rng(3).permutation(len(table))
+    groups = np.arange(len(labels))
+    first = score_trainings(table, probabilities, labels, groups, ["structure", "loss"])
+    second = score_trainings(table.iloc[order], probabilities[order], labels, groups, ["structure", "loss"])
+    for part, share in variance_shares(first).items():
+        assert variance_shares(second)[part].value == pytest.approx(share.value, abs=0.03)

@@ -1,0 +1,152 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from fer_lib.stats.classification import (
+    accuracy,
+    accuracy_of,
+    balanced_accuracy,
+    balanced_accuracy_of,
+    confusion,
+    confusion_sums,
+    macro_f1,
+    macro_f1_of,
+    per_class_table,
+)
+from fer_lib.stats.resampling import bootstrap_interval
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+# Two subjects; worked by hand.
+LABELS = np.array([0, 0, 1, 1, 1, 2])
+PREDICTED = np.array([0, 1, 1, 1, 0, 2])
+SUBJECTS = np.array([7, 7, 7, 3, 3, 3])
+
+
+@pytest.fixture
+def scored() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """400 pictures of 40 subjects, four classes, about 60 % right."""
+    generator = np.random.default_rng(5)
+    labels = generator.integers(4, size=400)
+    predicted = np.where(generator.random(400) < 0.6, labels, generator.integers(4, size=400))
+    return labels, predicted, np.repeat(np.arange(40), 10)
+
+
+def test_values_worked_by_hand():
+    assert accuracy(LABELS, PREDICTED, SUBJECTS).value == pytest.approx(4 / 6)
+    # Recalls 1/2, 2/3, 1; F1 of class 0: 2·1/(2+2), of class 1: 2·2/(3+3), of class 2: 1.
+    assert balanced_accuracy(LABELS, PREDICTED, SUBJECTS).value == pytest.approx((1 / 2 + 2 / 3 + 1) / 3)
+    assert macro_f1(LABELS, PREDICTED, SUBJECTS).value == pytest.approx((1 / 2 + 2 / 3 + 1) / 3)
+
+
+def test_confusion_is_counted_per_cluster():
+    sums = confusion_sums(LABELS, PREDICTED, SUBJECTS, 3)
+    assert sums[0].tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 1]]  # subject 3
+    assert sums[1].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]  # subject 7
+    table = confusion(LABELS, PREDICTED, ("a", "b", "c"))
+    assert table.loc["b", "a"] == 1 and table.loc["a", "b"] == 1 and table.to_numpy().sum() == 6
+    shares = confusion(LABELS, PREDICTED, ("a", "b", "c", "d"), shares=True)
+    assert shares.loc["b"].tolist() == pytest.approx([1 / 3, 2 / 3, 0, 0])
+    assert shares.loc["d"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("statistic", "reference"),
+    [
+        (accuracy_of, lambda y, p: np.mean(y == p)),
+        (balanced_accuracy_of, balanced_accuracy_score),
+        (macro_f1_of, lambda y, p: f1_score(y, p, average="macro", zero_division=0)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_interval_equals_a_naive_bootstrap_picture_by_picture(scored, statistic, reference):
+    labels, predicted, subjects = (a[:120] for a in scored)
+    draws, seed, clusters = 200, 3, 12
+    sums = confusion_sums(labels, predicted, subjects, 4)
+    interval = bootstrap_interval(statistic, sums, draws=draws, seed=seed)
+    drawn = np.random.default_rng(seed).integers(clusters, size=(draws, clusters))
+    values = []
+    for row in drawn:
+        pictures = np.concatenate([np.flatnonzero(subjects == subject) for subject in row])
+        values.append(reference(labels[pictures], predicted[pictures]))
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(values, (0.025, 0.975))))
+
+
+def test_point_metrics_agree_with_the_bootstrapped_statistics(scored):
+    labels, predicted, subjects = scored
+    total = confusion_sums(labels, predicted, subjects, 4).sum(0, keepdims=True)
+    for metric, statistic in (
+        (accuracy, accuracy_of),
+        (balanced_accuracy, balanced_accuracy_of),
+        (macro_f1, macro_f1_of),
+    ):
+        found = metric(labels, predicted, subjects, draws=100)
+        assert found.value == pytest.approx(statistic(total)[0])
+        assert found.low < found.value < found.high and found.n == 400 and found.unit == "share"
+        assert "40 clusters" in found.interval
+
+
+def test_names_of_clusters_do_not_matter(scored):
+    labels, predicted, subjects = scored
+    renamed = accuracy(labels, predicted, subjects * 13 + 4, draws=100)
+    assert renamed == accuracy(labels, predicted, subjects, draws=100)
+    assert renamed != accuracy(labels, predicted, subjects, draws=100, seed=1)
+
+
+def test_no_interval_without_a_reason():
+    one = accuracy(LABELS, PREDICTED, np.zeros(6, int))
+    assert (one.low, one.high) == (None, None) and one.interval.startswith("none: 1 cluster")
+    perfect = accuracy(LABELS, LABELS, SUBJECTS)
+    assert perfect.value == 1.0 and perfect.low is None and "same value" in perfect.interval
+
+
+def test_a_class_that_does_not_occur_is_left_out():
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
+    subjects = np.arange(4)
+    assert balanced_accuracy(labels, predicted, subjects, draws=100).value == pytest.approx(0.75)
+    # Class 2 is predicted but never true: its F1 is 0 and counts; class 3 is neither.
+    assert macro_f1(labels, predicted, subjects, draws=100).value == pytest.approx((2 / 3 + 1 + 0) / 3)
+    table = per_class_table(labels, predicted, ("a", "b", "c", "d"), subjects, draws=100).set_index("emotion")
+    assert table["n"].tolist() == [2, 2, 0, 0]
+    assert table.loc["a", "recall"] == 0.5 and table.loc["c", "precision"] == 0
+    assert np.isnan(table.loc["c", "recall"]) and np.isnan(table.loc["d"].drop("n").to_numpy(float)).all()
+
+
+def test_per_class_intervals_are_those_of_the_recall(scored):
+    labels, predicted, subjects = scored
+    table = per_class_table(labels, predicted, tuple("abcd"), subjects, draws=300, seed=2)
+    mine = labels == 1
+    alone = accuracy(labels[mine], predicted[mine], subjects[mine], draws=300, seed=2)
+    row = table.iloc[1]
+    assert row["recall"] == pytest.approx(alone.value) and row["n"] == mine.sum()
+    # Another set of subjects is drawn (those who show class b), so only nearly equal.
+    assert (row["recall_low"], row["recall_high"]) == pytest.approx((alone.low, alone.high), abs=0.05)
+
+
+def test_metric_holds_plain_numbers():
+    metric = Estimate(np.float64(0.5), np.float32(0.25), np.float64(0.75), np.int64(8), "made up", "share")
+    fields = metric.to_json()
+    assert json.loads(json.dumps(fields)) == fields
+    assert all(type(fields[name]) is float for name in ("value", "low", "high", "tolerance"))
+    assert type(fields["n"]) is int and "np.float64" not in repr(metric)
+
+
+@pytest.mark.parametrize("bad", [{"value": np.nan}, {"value": 0.5, "low": 0.1}])
+def test_metric_refuses_what_is_not_a_number(bad):
+    with pytest.raises(DataError):
+        Estimate(**bad)
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "subjects", "says"),
+    [
+        ([0, 1], [0], [0, 1], "2 labels, 1 predictions"),
+        ([], [], [], "no picture"),
+        ([0, -1], [0, 1], [0, 1], "picture 1: label -1"),
+    ],
+)
+def test_refuses_what_cannot_be_scored(labels, predicted, subjects, says):
+    with pytest.raises(DataError, match=says):
+        accuracy(np.array(labels, int), np.array(predicted, int), np.array(subjects, int))

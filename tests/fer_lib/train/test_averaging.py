@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from fer_lib.nets.residual import ResidualNet
+from fer_lib.train.callbacks import Averaging
+from fer_lib.train.learner import face_learner, fit
+from fer_lib.train.recipe import Recipe
+
+
+class Witness(Averaging):
+    """Keeps the network's state after each step, and what was validated."""
+
+    def before_fit(self):
+        super().before_fit()
+        self.states, self.validated = [], []
+
+    def after_batch(self):
+        super().after_batch()
+        if self.training:
+            self.states.append(copied(self.trained))
+
+    def after_validate(self):
+        self.validated.append((self.learn.model is self.averaged.module, copied(self.learn.model)))
+
+
+def copied(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("decay", [0.3, 0.95])
+def test_weights_and_statistics_are_averaged_as_by_hand(faces, classes, decay, monkeypatch):
+    monkeypatch.setattr("fer_lib.train.callbacks.Averaging", Witness)
+    model = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=torch.Generator().manual_seed(0))
+    recipe = Recipe(epochs=3, batch_size=8, averaging=decay, augment="none")
+    learner = face_learner(faces, model, classes, recipe, precision="fp32")
+    training = fit(learner, recipe)
+    witness = learner.witness
+    assert [swapped for swapped, _ in witness.validated] == [True] * 3 and learner.model is model
+
+    average = {name: value.double() for name, value in witness.states[0].items()}
+    expected = []
+    for step, state in enumerate(witness.states):
+        if step:
+            now = min(decay, (1 + step) / (10 + step))
+            average = {name: now * average[name] + (1 - now) * state[name] for name in state}
+        if step % 4 == 3:
+            expected.append(average)
+    floating = [name for name, value in model.state_dict().items() if value.is_floating_point()]
+    assert any("running_var" in name for name in floating)
+    for (_, found), wanted in zip(witness.validated, expected, strict=True):
+        for name in floating:
+            assert np.allclose(found[name], wanted[name], rtol=1e-4, atol=1e-5), name
+    kept, last = witness.validated[training.best_epoch - 1][1], witness.states[-1]
+    assert all(torch.equal(model.state_dict()[name], kept[name]) for name in kept)
+    assert any(not torch.equal(model.state_dict()[name], last[name]) for name in floating)

@@ -1,0 +1,207 @@
+"""Training many LSTMs in one program: each as a plain loop with torch's LSTM would train it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from fer_lib.train.clips import ClipRecipe, clip_learner, clip_weights, mean_recall, train_clips
+from fer_lib.train.features import standardised
+from ferbook.errors import DataError, ParameterError
+
+RECIPE = ClipRecipe(epochs=6, lr=0.02, schedule="constant", hidden=5, weight_decay=0.1)
+
+
+@pytest.fixture
+def task() -> dict:
+    """24 clips of up to six frames of three classes; three networks learn from and select on different ones."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(24) % 3
+    lengths = generator.integers(2, 7, 24)
+    features = generator.normal(size=(24, 6, 4)) + np.eye(3, 4)[labels][:, None]
+    features[np.arange(6) >= lengths[:, None]] = 0
+    place = np.arange(24)[None]
+    test = place // 8 == np.arange(3)[:, None]
+    valid = ~test & (place % 8 < 3)
+    return {
+        "features": features.astype(np.float32),
+        "lengths": lengths,
+        "labels": labels,
+        "n_classes": 3,
+        "train": ~test & ~valid,
+        "valid": valid,
+    }
+
+
+def one_of(task: dict, network: int) -> dict:
+    return task | {part: task[part][network : network + 1] for part in ("train", "valid")}
+
+
+def plain_loop(task: dict, model, recipe: ClipRecipe) -> tuple[list[float], list[float], np.ndarray]:
+    """One network by torch alone, from the first weights of ``model``: losses after each epoch, and the last one's answers."""
+    train, valid = task["train"][0], task["valid"][0]
+    labels, lengths = torch.from_numpy(task["labels"]), torch.from_numpy(task["lengths"])
+    features = torch.from_numpy(standardised(task["features"], task["lengths"], train))
+    lstm = nn.LSTM(4, recipe.hidden, batch_first=True)
+    output = nn.Linear(recipe.hidden, 3)
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(model.lstm.from_input.weight[0])
+        lstm.weight_hh_l0.copy_(model.lstm.from_state.weight[0])
+        lstm.bias_ih_l0.copy_(model.lstm.from_input.bias[0])
+        output.weight.copy_(model.output.weight[0])
+        output.bias.copy_(model.output.bias[0])
+    lstm.bias_hh_l0 = nn.Parameter(torch.zeros(4 * recipe.hidden), requires_grad=False)
+    learned = [p for p in (*lstm.parameters(), *output.parameters()) if p.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    weights = torch.from_numpy(
+        compute_class_weight("balanced", classes=np.arange(3), y=task["labels"][train])
+    ).float()
+
+    def answers() -> torch.Tensor:
+        packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
+        return output(states.sum(dim=1) / lengths[:, None])
+
+    def loss(chosen: np.ndarray) -> torch.Tensor:
+        return F.cross_entropy(answers()[chosen], labels[chosen], weights)
+
+    losses = []
+    for _ in range(recipe.epochs):
+        optimiser.zero_grad()
+        loss(train).backward()
+        optimiser.step()
+        with torch.no_grad():
+            losses.append((loss(train).item(), loss(valid).item()))
+    with torch.no_grad():
+        return *map(list, zip(*losses, strict=True)), answers().softmax(dim=1).numpy()
+
+
+def test_a_network_becomes_what_a_plain_loop_makes_of_it(task):
+    recipe = replace(RECIPE, dropout=0.0)
+    for network in range(3):
+        single = one_of(task, network)
+        start = clip_learner(**single, seeds=(network,), recipe=recipe).model
+        train_loss, valid_loss, answers = plain_loop(single, start, recipe)
+        together = train_clips(**task, seeds=(0, 1, 2), recipe=recipe, watch=True)
+        curve = together.curve[together.curve["network"] == network]
+        assert curve["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+        np.testing.assert_allclose(curve["train_loss"], train_loss, rtol=1e-4)
+        np.testing.assert_allclose(curve["valid_loss"], valid_loss, rtol=1e-4)
+        np.testing.assert_allclose(together.history[-1, network], answers, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, pooling="last", balanced=False)])
+def test_a_network_trained_with_others_equals_the_one_trained_alone(task, recipe):
+    together = train_clips(**task, seeds=(4, 4, 9), recipe=recipe)
+    for network, seed in enumerate((4, 4, 9)):
+        alone = train_clips(**one_of(task, network), seeds=(seed,), recipe=recipe)
+        assert alone.best_epoch[0] == together.best_epoch[network]
+        np.testing.assert_allclose(
+            alone.probabilities[0], together.probabilities[network], rtol=1e-4, atol=1e-6
+        )
+        for name, value in alone.model.state_dict().items():
+            torch.testing.assert_close(value[0], together.model.state_dict()[name][network])
+
+
+def test_features_of_their_own_are_used_by_each_network(task):
+    shared = train_clips(**task, seeds=(0, 1, 2), recipe=RECIPE)
+    others = np.stack([task["features"], task["features"], -5 * task["features"]])
+    own = train_clips(**task | {"features": others}, seeds=(0, 1, 2), recipe=RECIPE)
+    np.testing.assert_allclose(own.probabilities[:2], shared.probabilities[:2], rtol=1e-4, atol=1e-6)
+    assert np.abs(own.probabilities[2] - shared.probabilities[2]).max() > 1e-3
+
+
+def test_the_epoch_with_the_lowest_validation_loss_is_kept(task):
+    found = train_clips(**task, seeds=(0, 1, 2), recipe=replace(RECIPE, epochs=12, lr=0.1), watch=True)
+    losses = found.curve["valid_loss"].to_numpy().reshape(3, 12)
+    assert found.best_epoch.tolist() == (losses.argmin(axis=1) + 1).tolist()
+    assert len(set(found.best_epoch.tolist())) > 1 or found.best_epoch[0] not in (1, 12)
+    for network, epoch in enumerate(found.best_epoch):
+        np.testing.assert_allclose(found.probabilities[network], found.history[epoch - 1, network], atol=1e-6)
+    with torch.no_grad():
+        said = found.model(torch.from_numpy(task["features"]), torch.from_numpy(task["lengths"]))
+    np.testing.assert_allclose(said.softmax(dim=2), found.probabilities, atol=1e-5)
+    assert not found.model.training and not found.model.lstm._forward_hooks
+
+
+def test_scores_are_those_of_scikit_learn(task):
+    found = train_clips(**task, seeds=(0, 1, 2), recipe=RECIPE, watch=True)
+    last = found.curve[found.curve["epoch"] == 6]["valid_score"].to_numpy()
+    for network, valid in enumerate(task["valid"]):
+        said = found.history[-1, network].argmax(axis=1)
+        assert last[network] == pytest.approx(balanced_accuracy_score(task["labels"][valid], said[valid]))
+
+
+def test_recall_of_classes_that_do_not_occur_is_left_out():
+    answers = torch.tensor([[0, 0, 1, 2], [0, 1, 1, 2]])
+    labels = torch.tensor([0, 1, 1, 2])
+    chosen = torch.tensor([[True, True, True, False], [False, False, False, True]])
+    assert mean_recall(answers, labels, chosen).tolist() == [0.75, 1.0]
+
+
+def test_class_weights_by_hand():
+    labels = np.array([0, 0, 0, 1, 2])
+    train = np.array([[True, True, True, True, False], [True, False, False, True, True]])
+    # Four training clips of two classes: 4 / (2 · 3) and 4 / (2 · 1); the third class has none.
+    expected = [[2 / 3, 2 / 3, 2 / 3, 2, 0], [1, 1, 1, 1, 1]]
+    np.testing.assert_allclose(clip_weights(labels, 3, train, balanced=True), expected)
+    assert (clip_weights(labels, 3, train, balanced=False) == 1).all()
+
+
+def test_validation_losses_of_two_recipes_can_be_compared(task):
+    """Balanced or not, which changes what is minimised: networks that hardly learn have one validation loss."""
+    task["labels"] = np.minimum(np.arange(24) % 6, 2)
+    still = replace(RECIPE, lr=1e-9, epochs=1)
+    balanced, plain = (
+        train_clips(**task, seeds=(0, 1, 2), recipe=replace(still, balanced=choice)).curve
+        for choice in (True, False)
+    )
+    np.testing.assert_allclose(balanced["valid_loss"], plain["valid_loss"], rtol=1e-5)
+    assert (np.abs(balanced["train_loss"] - plain["train_loss"]) > 1e-3).any()
+
+
+def test_training_leaves_the_random_state_and_repeats_itself(task):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first = train_clips(**task, seeds=(0, 1, 2), recipe=RECIPE)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(1)
+    again = train_clips(**task, seeds=(0, 1, 2), recipe=RECIPE)
+    assert np.array_equal(first.probabilities, again.probabilities)
+    other = train_clips(**task, seeds=(0, 1, 5), recipe=RECIPE)
+    assert np.abs(first.probabilities[2] - other.probabilities[2]).max() > 1e-4
+
+
+def test_a_learner_can_be_fitted_again(task):
+    """A second fit goes on from the weights of the first, with the masks begun again."""
+    learner = clip_learner(**task, seeds=(0, 1, 2), recipe=RECIPE)
+    for _ in range(2):
+        learner.fit(2, RECIPE.lr)
+    assert len(learner.clip_curve.training().curve) == 6
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("train", lambda train, task: train & False, "0 clips to learn from"),
+        ("valid", lambda valid, task: valid & False, "0 to select on"),
+        ("valid", lambda valid, task: task["train"], "both learned from and selected on"),
+        ("features", lambda features, task: features * np.nan, "clip 0 are not all finite"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(task, part, change, message):
+    with pytest.raises(DataError, match=message):
+        train_clips(**task | {part: change(task[part], task)}, seeds=(0, 1, 2), recipe=RECIPE)
+
+
+def test_divergence_and_impossible_epochs_are_refused(task):
+    with pytest.raises(ParameterError, match=r"diverged in epoch \d.*smaller lr"):
+        train_clips(**task, seeds=(0, 1, 2), recipe=replace(RECIPE, lr=1e30))
+    with pytest.raises(ParameterError, match="epochs 0"):
+        train_clips(**task, seeds=(0, 1, 2), recipe=replace(RECIPE, epochs=0))

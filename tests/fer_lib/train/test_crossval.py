@@ -1,0 +1,155 @@
+"""Networks trained fold by fold, on tiny pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.train.crossval import cross_validate, training_without_copies
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import DataError
+
+ONE_EPOCH = Recipe(epochs=2, batch_size=8, augment="none")
+
+
+@pytest.fixture
+def people(faces):
+    """The striped pictures as if they came from the laboratory: 30 people, so ten folds of three."""
+    return FaceSet(faces.name, faces.pixels, faces.table.assign(dataset="lab"))
+
+
+@pytest.fixture
+def crossed(people):
+    return cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=2, precision="fp32")
+
+
+def test_every_fold_has_its_own_people_network_and_answers(people, crossed):
+    protocol = protocol_of(people)
+    assert [fold.number for fold in crossed.folds] == [0, 1]
+    for fold in crossed.folds:
+        wanted = people.select(protocol.folds[fold.number].test).table["subject"].tolist()
+        assert fold.faces.split("test").table["subject"].tolist() == wanted
+        assert fold.probabilities.shape == (len(wanted), 2)
+        assert list(fold.training.curve["epoch"]) == [1, 2]
+    assert [
+        (faces is fold.faces, answers is fold.probabilities)
+        for (faces, answers), fold in zip(crossed.answers, crossed.folds, strict=True)
+    ] == [(True, True)] * 2
+    assert not np.array_equal(crossed.folds[0].probabilities, crossed.folds[1].probabilities)
+
+
+def test_the_network_that_is_kept_is_the_first_folds(crossed):
+    first = crossed.folds[0]
+    assert np.array_equal(predict(crossed.model, first.faces.split("test")), first.probabilities)
+    # What the watched test split says of the chosen epoch is what the kept weights say.
+    watched = first.training.curve.set_index("epoch")["watched_accuracy"][first.training.best_epoch]
+    right = first.probabilities.argmax(axis=1) == first.faces.split("test").labels(crossed.protocol.classes)
+    assert watched == pytest.approx(right.mean())
+
+
+def test_the_untrained_network_is_where_the_trained_one_started(people, crossed):
+    again = cross_validate(
+        people, protocol_of(people), "zero_bias", replace(ONE_EPOCH, lr=1e-12), folds=1, precision="fp32"
+    )
+    start, trained, unmoved = (
+        network.conv1.weight for network in (crossed.untrained, crossed.model, again.model)
+    )
+    assert torch.allclose(start, unmoved, atol=1e-9) and not torch.allclose(start, trained, atol=1e-6)
+
+
+def test_equal_seeds_give_equal_answers_and_other_seeds_others(people, crossed):
+    settings = {"folds": 1, "precision": "fp32"}
+    same, other = (
+        cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, seed=seed, **settings)
+        for seed in (0, 1)
+    )
+    assert np.array_equal(same.folds[0].probabilities, crossed.folds[0].probabilities)
+    assert not np.array_equal(other.folds[0].probabilities, crossed.folds[0].probabilities)
+
+
+@pytest.mark.parametrize("asked", [0, 5])
+def test_no_number_or_too_large_a_one_takes_every_fold(people, asked):
+    official = FaceSet(people.name, people.pixels, people.table.assign(dataset="wild"))
+    protocol = protocol_of(official)
+    found = cross_validate(official, protocol, "zero_bias", ONE_EPOCH, folds=asked, precision="fp32")
+    assert len(protocol.folds) == len(found.folds) == 1
+
+
+def test_options_reach_the_network(people):
+    found = cross_validate(
+        people,
+        protocol_of(people),
+        "zero_bias",
+        ONE_EPOCH,
+        folds=1,
+        options={"bias": True, "dropout": 0.25},
+        precision="fp32",
+    )
+    assert found.model.conv1.bias is not None and found.model.dropout.p == 0.25
+
+
+def copied(split, greys):
+    table = pd.DataFrame({"split": split, "subject": "", "sequence": "", "frame": 0})
+    table = table.assign(dataset="wild", emotion=["fear", "anger"] * (len(split) // 2))
+    return FaceSet("copied", np.stack([np.full((8, 8), grey, np.uint8) for grey in greys]), table)
+
+
+def test_copies_leave_the_training_split_only():
+    faces = copied(["train"] * 4 + ["valid", "valid", "test", "test"], [1, 2, 3, 3, 1, 9, 2, 9])
+    kept = training_without_copies(faces)
+    # Greys 1 and 2 are asked about later; 3 is twice in training alone, 9 in validation and test.
+    assert kept.pixels[:, 0, 0].tolist() == [3, 3, 1, 9, 2, 9]
+
+
+def test_without_copies_is_what_is_trained_on():
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 255, (24, 16, 16)).astype(np.uint8)
+    pixels[20] = pixels[0]
+    table = pd.DataFrame(
+        {"split": ["train"] * 12 + ["valid"] * 6 + ["test"] * 6, "emotion": ["fear", "anger"] * 12}
+    ).assign(dataset="wild", subject="", sequence="", frame=0)
+    faces = FaceSet("noise", pixels, table)
+    sizes = [
+        len(
+            cross_validate(
+                faces, protocol_of(faces), "zero_bias", ONE_EPOCH, precision="fp32", without_copies=without
+            )
+            .folds[0]
+            .faces.split("train")
+        )
+        for without in (False, True)
+    ]
+    assert sizes == [12, 11]
+
+
+def test_a_class_that_only_copies_show_is_missed_by_name():
+    faces = copied(["train"] * 2 + ["valid", "valid", "test", "test"], [1, 2, 1, 3, 4, 5])
+    with pytest.raises(DataError, match="fear"):
+        cross_validate(faces, protocol_of(faces), "zero_bias", ONE_EPOCH, without_copies=True)
+    assert len(fold_faces(faces, protocol_of(faces), 0)) == 6
+
+
+def test_the_test_split_is_watched_only_where_that_is_asked_for(people, crossed):
+    blind = cross_validate(
+        people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=1, watch_test=False, precision="fp32"
+    )
+    assert "watched_accuracy" in crossed.folds[0].training.curve
+    assert "watched_accuracy" not in blind.folds[0].training.curve
+    assert np.array_equal(blind.folds[0].probabilities, crossed.folds[0].probabilities)
+
+
+def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):
+    protocol = protocol_of(people)
+    happy = people.labels(protocol.classes) == 1
+    second = protocol.folds[1]
+    sad = replace(
+        protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
+    )
+    monkeypatch.setattr("fer_lib.train.learner.train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(DataError, match="fold 1"):
+        cross_validate(people, sad, "zero_bias", ONE_EPOCH)

@@ -1,0 +1,144 @@
+"""Two processes on the CPU against one: the same batches, so the same weights."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train import parallel
+from fer_lib.train.augment import Augmentation
+from fer_lib.train.batches import FaceBatches
+from fer_lib.train.learner import train
+from fer_lib.train.parallel import process_group
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.weights import load_weights
+from ferbook.errors import ParameterError
+
+RECIPE = Recipe(epochs=3, batch_size=8, lr=0.02, augment="light", averaging=0.5, clip=0.5, patience=1)
+
+# The second process starts from other weights; in the second training one loss of its is no number.
+TOGETHER = """
+import json, sys
+import torch
+from ferbook.errors import ParameterError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.parallel import process_group, rank_and_processes
+from fer_lib.train.learner import train
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.weights import save_weights
+from fer_lib.nets.residual import ResidualNet
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from pathlib import Path
+
+folder, recipe = Path(sys.argv[1]), Recipe(**json.loads(sys.argv[2]))
+torch.set_num_threads(1)
+faces = FaceSet.load(folder / "faces")
+classes = ("neutral", "happiness")
+
+class Failing(ResidualNet):
+    def forward(self, pictures):
+        logits = super().forward(pictures)
+        return logits * float("nan") if self.training and rank_and_processes()[0] == 1 else logits
+
+def seeded():
+    return torch.Generator().manual_seed(rank_and_processes()[0])
+
+with process_group() as device:
+    model = ZeroBiasCNN(2, 16, dropout=0, generator=seeded())
+    train(faces, model, classes, recipe, precision="fp32", device=device)
+    rank, _ = rank_and_processes()
+    save_weights(model, folder / f"together{rank}", {})
+
+    normalised = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=seeded())
+    train(faces, normalised, classes, recipe, device=device)
+    save_weights(normalised, folder / f"normalised{rank}", {})
+
+    try:
+        train(faces, Failing(2, 16, widths=(4,), depths=(1,)), classes, recipe, precision="fp32", device=device)
+    except ParameterError as fault:
+        (folder / f"fault{rank}.txt").write_text(str(fault))
+"""
+
+
+@pytest.fixture
+def together(faces, tmp_path) -> Path:
+    """What two processes wrote."""
+    faces.save(tmp_path / "faces")
+    address = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    store = {"TORCHELASTIC_USE_AGENT_STORE": "False", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-c", TOGETHER, str(tmp_path), json.dumps(asdict(RECIPE))]
+    started = [
+        subprocess.Popen(
+            command,
+            env=os.environ | address | store | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+    return tmp_path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_two_processes_train_what_one_trains(faces, classes, together):
+    model = ZeroBiasCNN(2, 16, dropout=0, generator=torch.Generator().manual_seed(0))
+    alone = train(faces, model, classes, RECIPE, precision="fp32")
+    first, second = (load_weights(together / f"together{rank}") for rank in (0, 1))
+    assert len(alone.curve) > 1
+    for one, other, single in zip(first.parameters(), second.parameters(), model.parameters(), strict=True):
+        assert torch.equal(one, other) and torch.allclose(one, single, atol=1e-5)
+    # The statistics of batch normalisation are the first process's, in both.
+    states = [load_weights(together / f"normalised{rank}").state_dict() for rank in (0, 1)]
+    assert any("running_mean" in name for name in states[0])
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    # A loss that is no number in one process ends the training in both.
+    assert all("step 1 of epoch 1" in (together / f"fault{rank}.txt").read_text() for rank in (0, 1))
+
+
+def test_shares_of_a_pass_make_up_the_whole(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (31, 8, 8), dtype=np.uint8)
+
+    def passes(rank: int, processes: int):
+        monkeypatch.setattr(parallel, "rank_and_processes", lambda: (rank, processes))
+        return list(FaceBatches(pixels, np.arange(31), 12, augmentation=Augmentation(), shuffle=True))
+
+    whole, shares = passes(0, 1), [passes(rank, 3) for rank in range(3)]
+    assert [len(y) for _, y in whole] == [12, 12, 7] and [len(y) for _, y in shares[0]] == [4, 4, 2]
+    for step, (pictures, labels) in enumerate(whole):
+        for rank in range(3):
+            mine, named = shares[rank][step]
+            assert torch.equal(named, labels[rank::3][: len(named)])
+            assert torch.equal(mine, pictures[rank::3][: len(named)])
+
+
+def test_a_process_that_torchrun_did_not_start_is_told_how(monkeypatch):
+    for name in ("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.delenv("RANK", raising=False)
+    with (
+        pytest.raises(ParameterError, match="RANK is not set; start the script with `torchrun "),
+        process_group(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_refuses_batches_that_cannot_be_shared(batch_size, monkeypatch):
+    monkeypatch.setattr(parallel, "rank_and_processes", lambda: (0, 2))
+    with pytest.raises(ParameterError, match=f"batch_size {batch_size}: 2 processes share it"):
+        FaceBatches(np.zeros((9, 8, 8), np.uint8), np.zeros(9), batch_size, shuffle=True)

@@ -1,0 +1,313 @@
+"""The losses against torch's own, against values worked out by hand, and against what they must refuse."""
+
+import math
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.names import Loss
+from fer_lib.nets.build import build_network
+from fer_lib.train.losses import CentreLoss, CrossEntropy, FocalLoss, IslandLoss, build_loss
+from ferbook.errors import ParameterError
+
+NAMES = get_args(Loss)
+WEIGHTS = torch.tensor([0.5, 1.0, 3.0, 0.2])
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return 3 * torch.randn(12, 4, generator=seeded())
+
+
+@pytest.fixture
+def labels() -> torch.Tensor:
+    return torch.randint(4, (12,), generator=seeded(1))
+
+
+@pytest.fixture
+def votes() -> torch.Tensor:
+    return torch.rand(12, 4, generator=seeded(2)).softmax(1)
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return build_network("residual", 4, 16, widths=(6,), depths=(1,))
+
+
+def called(loss: nn.Module, logits: torch.Tensor, labels: torch.Tensor, width: int = 6) -> torch.Tensor:
+    features = torch.randn(len(logits), width, generator=seeded(3))
+    return loss(logits, labels, features) if loss.needs_features else loss(logits, labels)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_torchs_for_hard_labels(logits, labels, smoothing, weights):
+    found = CrossEntropy(4, smoothing=smoothing, class_weights=weights)(logits, labels)
+    assert torch.allclose(found, F.cross_entropy(logits, labels, weights, label_smoothing=smoothing))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_torchs_for_distributions(logits, votes, smoothing):
+    found = CrossEntropy(4, smoothing=smoothing)(logits, votes)
+    assert torch.allclose(found, F.cross_entropy(logits, votes, label_smoothing=smoothing))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "focal", "votes"])
+def test_a_hard_label_costs_what_its_one_hot_distribution_costs(logits, labels, model, name, weights):
+    loss = build_loss(name, model, n_classes=4, class_weights=weights)
+    assert torch.allclose(loss(logits, labels), loss(logits, F.one_hot(labels, 4).double()))
+
+
+def test_votes_cost_least_where_the_network_gives_the_crowds_shares(model, votes):
+    """Gibbs: of all predictions, the distribution itself costs least, and that is its entropy."""
+    loss = build_loss("votes", model, n_classes=4)
+    least = loss(votes.log(), votes)
+    assert torch.allclose(least, -(votes * votes.log()).sum(1).mean())
+    for seed in range(5):
+        assert loss(votes.log() + 0.1 * torch.randn(12, 4, generator=seeded(seed)), votes) > least
+
+
+def test_mixed_labels_cost_the_mixture_of_the_losses(logits, labels, model):
+    """What mixup (Zhang et al. 2018) asks of a loss."""
+    other = labels.roll(1)
+    mixed = 0.3 * F.one_hot(labels, 4) + 0.7 * F.one_hot(other, 4)
+    for name in ("cross_entropy", "label_smoothing", "focal", "votes"):
+        loss = build_loss(name, model, n_classes=4)
+        assert torch.allclose(loss(logits, mixed), 0.3 * loss(logits, labels) + 0.7 * loss(logits, other))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_focal_without_focus_is_the_cross_entropy(logits, labels, votes, weights):
+    focal = FocalLoss(4, focus=0.0, class_weights=weights)
+    plain = CrossEntropy(4, class_weights=weights)
+    for targets in (labels, votes):
+        assert torch.allclose(focal(logits, targets), plain(logits, targets))
+
+
+def test_focal_worked_out_by_hand():
+    """Probabilities 0.8 and 0.5 of the true class: (0.2²·log 1.25 + 0.5²·log 2)/2."""
+    logits = torch.tensor([[0.8, 0.2], [0.5, 0.5]]).log()
+    found = FocalLoss(2)(logits, torch.tensor([0, 1]))
+    assert found.item() == pytest.approx((0.04 * math.log(1.25) + 0.25 * math.log(2)) / 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_logits_cost_a_finite_number_with_finite_gradients(model, name):
+    logits = torch.tensor([[1e4, 0, 0, 0], [1e4, 0, 0, 0]], requires_grad=True)
+    loss = called(build_loss(name, model, n_classes=4), logits, torch.tensor([0, 1]))
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_autocast_changes_nothing(logits, labels, model, name):
+    """Nor the centres that the first batch leaves to the second."""
+    loss, inner = (build_loss(name, model, n_classes=4) for _ in range(2))
+    for _ in range(2):
+        plain = called(loss, logits, labels)
+        with torch.autocast("cpu", torch.bfloat16):
+            inside = called(inner, logits, labels)
+        assert inside.dtype == torch.float32 and torch.equal(plain, inside)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_is_taken_and_the_loss_is_float32(logits, labels, model, name):
+    rough = logits.bfloat16()
+    loss = build_loss(name, model, n_classes=4)
+    features = torch.randn(12, 6, generator=seeded(3)).bfloat16()
+    arguments = (features,) if loss.needs_features else ()
+    exact = build_loss(name, model, n_classes=4)
+    exact_arguments = (features.float(),) if loss.needs_features else ()
+    found = loss(rough, labels, *arguments)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, exact(rough.float(), labels, *exact_arguments))
+
+
+def test_each_name_has_the_constants_of_its_paper(logits, labels, model):
+    features = torch.randn(12, 6, generator=seeded(3))
+    log_p = logits.log_softmax(1)[torch.arange(12), labels]
+    entropy, norm = -log_p.mean().item(), features.square().sum(1).mean().item()
+    expected = {
+        "cross_entropy": entropy,
+        "label_smoothing": F.cross_entropy(logits, labels, label_smoothing=0.1).item(),
+        "focal": (-((1 - log_p.exp()) ** 2) * log_p).mean().item(),
+        # All centres are at the origin as yet, and the cosines of the twelve ordered pairs count as zero.
+        "centre": entropy + 0.003 * norm / 2,
+        "island": entropy + 0.01 * (norm / 2 + 10 * 12),
+        "votes": entropy,
+    }
+    found = {name: called(build_loss(name, model, n_classes=4), logits, labels).item() for name in NAMES}
+    assert found == pytest.approx(expected)
+
+
+CENTRES = torch.tensor([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]])
+FEATURES = torch.tensor([[1.0, 4.0], [3.0, 7.0], [1.0, 2.0]])
+LABELS = torch.tensor([0, 0, 1])
+EVEN = torch.zeros(3, 3)
+"""Equal logits: a cross-entropy of log 3."""
+
+
+def with_centres(loss: CentreLoss) -> CentreLoss:
+    loss.centres.copy_(CENTRES)
+    return loss
+
+
+def test_centre_loss_worked_out_by_hand():
+    """Squared distances 4, 9 and 1; 0.3/2 times their mean, on top of log 3."""
+    loss = with_centres(CentreLoss(3, 2, weight=0.3))
+    assert loss(EVEN, LABELS, FEATURES).item() == pytest.approx(math.log(3) + 0.15 * 14 / 3)
+
+
+def test_centres_move_as_worked_out_by_hand():
+    """Class 0: Σ(f − c) = (−2, 3), over 1 + 2; class 1: (1, 0), over 1 + 1; class 2 was not seen. Times 0.5."""
+    loss = with_centres(CentreLoss(3, 2, rate=0.5))
+    loss(EVEN, LABELS, FEATURES)
+    expected = torch.tensor([[3 - 1 / 3, 4.5], [0.25, 2.0], [1.0, 0.0]])
+    assert torch.allclose(loss.centres, expected)
+
+
+def test_the_features_gradient_is_taken_at_the_centres_before_they_move():
+    features = FEATURES.clone().requires_grad_()
+    loss = with_centres(CentreLoss(3, 2, weight=0.3, rate=0.5))
+    loss(EVEN, LABELS, features).backward()
+    assert torch.allclose(features.grad, 0.3 * (FEATURES - CENTRES[LABELS]) / 3)
+
+
+def test_island_loss_worked_out_by_hand():
+    """Cosines: 4/5 of centres 0 and 1, 3/5 of 0 and 2, 0 of 1 and 2; each pair is counted in both orders."""
+    loss = with_centres(IslandLoss(3, 2, weight=0.3, separation=10.0))
+    pairs = 2 * ((0.8 + 1) + (0.6 + 1) + (0.0 + 1))
+    expected = math.log(3) + 0.3 * (14 / 3 / 2 + 10 * pairs)
+    assert loss(EVEN, LABELS, FEATURES).item() == pytest.approx(expected)
+
+
+def test_island_centres_move_down_the_gradient_of_the_centre_loss_and_of_the_cosines():
+    """Autograd of the cosines, divided by the number of other classes, as an oracle of the step's second part."""
+    loss = with_centres(IslandLoss(3, 2, separation=10.0, rate=0.5))
+    loss(EVEN, LABELS, FEATURES)
+    centres = CENTRES.clone().requires_grad_()
+    i, j = torch.triu_indices(3, 3, offset=1)
+    F.cosine_similarity(centres[i], centres[j]).sum().backward()
+    pull = torch.tensor([[-2 / 3, 1.0], [0.5, 0.0], [0.0, 0.0]])
+    assert torch.allclose(loss.centres, CENTRES + 0.5 * (pull - 10 / 2 * centres.grad), atol=1e-5)
+
+
+def test_island_without_separation_is_the_centre_loss():
+    centre, island = (
+        with_centres(kind(3, 2, weight=0.3, **more))
+        for kind, more in ((CentreLoss, {}), (IslandLoss, {"separation": 0.0}))
+    )
+    assert torch.equal(centre(EVEN, LABELS, FEATURES), island(EVEN, LABELS, FEATURES))
+    assert torch.equal(centre.centres, island.centres)
+
+
+def test_islands_drift_apart():
+    """Three classes whose features share a direction: without the cosines' push the centres would keep it."""
+    features = torch.tensor([[5.0, 1.0, 0.0], [5.0, 0.0, 1.0], [5.0, -1.0, -1.0]])
+    angles = {}
+    for kind in (CentreLoss, IslandLoss):
+        loss = kind(3, 3)
+        for _ in range(50):
+            loss(EVEN, torch.arange(3), features)
+        directions = F.normalize(loss.centres, dim=1)
+        angles[kind] = (directions @ directions.T).triu(1).sum().item()
+        assert torch.isfinite(loss.centres).all()
+    assert angles[IslandLoss] < angles[CentreLoss] - 0.5
+
+
+def test_a_class_not_yet_seen_is_not_pushed():
+    loss = IslandLoss(3, 2)
+    found = loss(EVEN, LABELS, FEATURES)
+    assert torch.isfinite(found) and torch.isfinite(loss.centres).all()
+    loss(EVEN, LABELS, FEATURES)
+    assert torch.equal(loss.centres[2], torch.zeros(2)) and torch.isfinite(loss.centres).all()
+
+
+@pytest.mark.parametrize("kind", [CentreLoss, IslandLoss])
+def test_centres_rest_while_no_gradient_is_recorded(kind):
+    """Validation never moves them."""
+    loss = with_centres(kind(3, 2))
+    with torch.no_grad():
+        loss(EVEN, LABELS, FEATURES)
+    assert torch.equal(loss.centres, CENTRES)
+
+
+@pytest.mark.parametrize("name", ["centre", "island"])
+def test_the_features_gradient_reaches_the_network_below(model, name):
+    seen = []
+    model.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    loss = build_loss(name, model, n_classes=4)
+    logits = model(torch.rand(5, 1, 16, 16))
+    loss(logits.detach(), torch.arange(5) % 4, seen[0]).backward()
+    assert loss.centres.shape == (4, 6) and model.conv1.weight.grad.any()
+    assert model.output.weight.grad is None
+
+
+def test_weights_of_classes_concern_the_cross_entropy_of_a_centre_loss(logits, labels):
+    weighed, plain = CentreLoss(4, 6, class_weights=WEIGHTS), CentreLoss(4, 6)
+    difference = called(weighed, logits, labels) - called(plain, logits, labels)
+    expected = F.cross_entropy(logits, labels, WEIGHTS) - F.cross_entropy(logits, labels)
+    assert torch.allclose(difference, expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_loss_is_a_number_per_batch_whose_order_does_not_matter(logits, labels, model, name):
+    assert called(build_loss(name, model, n_classes=4), logits, labels).shape == ()
+    order = torch.randperm(12, generator=seeded(5))
+    loss, again = (build_loss(name, model, n_classes=4) for _ in range(2))
+    features = (torch.randn(12, 6, generator=seeded(3)),) if loss.needs_features else ()
+    mixed = again(logits[order], labels[order], *(f[order] for f in features))
+    assert torch.allclose(loss(logits, labels, *features), mixed)
+
+
+def test_refuses_an_unknown_name(model):
+    with pytest.raises(
+        ParameterError, match=r"no loss 'focl' \(did you mean 'focal'\?\); the losses are cross_"
+    ):
+        build_loss("focl", model, n_classes=4)
+
+
+@pytest.mark.parametrize(
+    "weights", [torch.ones(3), torch.tensor([1.0, 1, 0, 1]), torch.tensor([1.0, 1, math.inf, 1])]
+)
+def test_refuses_impossible_class_weights(model, weights):
+    with pytest.raises(ParameterError, match="give 4 positive numbers"):
+        build_loss("focal", model, n_classes=4, class_weights=weights)
+
+
+@pytest.mark.parametrize("name", ["centre", "island"])
+def test_refuses_distributions_where_a_centre_has_to_be_chosen(logits, votes, model, name):
+    with pytest.raises(ParameterError, match=r"needs one class per picture.*leave out mixup"):
+        called(build_loss(name, model, n_classes=4), logits, votes)
+
+
+def test_refuses_features_of_another_layer(logits, labels, model):
+    with pytest.raises(ParameterError, match=r"CentreLoss was built for features \(B, 6\).*\(12, 7\)"):
+        called(build_loss("centre", model, n_classes=4), logits, labels, width=7)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (torch.zeros(12, 3), r"float32 \(12, 3\)"),
+        (torch.zeros(12), r"float32 \(12,\)"),
+        (torch.zeros(12, dtype=torch.int32), "int32"),
+        (torch.zeros(11, dtype=torch.int64), "11 labels"),
+    ],
+)
+def test_refuses_labels_that_do_not_fit(logits, model, wrong, says):
+    with pytest.raises(ParameterError, match=says):
+        build_loss("cross_entropy", model, n_classes=4)(logits, wrong)
+
+
+def test_refuses_logits_of_another_number_of_classes(logits, labels, model):
+    with pytest.raises(ParameterError, match=r"logits \(12, 4\).*5 classes"):
+        build_loss("focal", model, n_classes=5)(logits, labels)

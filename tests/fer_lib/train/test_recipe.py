@@ -1,0 +1,41 @@
+"""A recipe for several networks: each at its own peak rate."""
+
+from typing import get_args
+
+import pytest
+
+from fer_lib.names import Network
+from fer_lib.train import learner, study
+from fer_lib.train.recipe import PEAK_SHARES, Recipe
+
+
+def test_every_network_has_a_share_and_the_residual_net_the_whole():
+    assert set(PEAK_SHARES) == set(get_args(Network))
+    assert PEAK_SHARES["residual"] == max(PEAK_SHARES.values()) == 1
+
+
+def test_only_the_rate_changes_from_network_to_network():
+    recipe = Recipe(lr=0.2, epochs=3, loss="focal")
+    assert recipe.for_network("residual") == recipe
+    assert recipe.for_network("zhu") == Recipe(lr=0.2 * PEAK_SHARES["zhu"], epochs=3, loss="focal")
+
+
+def test_pictures_grow_only_for_networks_that_take_every_size():
+    recipe = Recipe(start_size=24)
+    kept = {name: recipe.for_network(name).start_size for name in PEAK_SHARES}
+    assert kept == {"residual": 24, "vgg": 24, "zhu": 0, "zero_bias": 0, "breuer": 0}
+
+
+def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
+    rates = []
+
+    class Faces:
+        size = (16, 16)
+
+    def noted(faces, model, classes, recipe, **settings):
+        rates.append((type(model).__name__, recipe.lr))
+
+    monkeypatch.setattr(learner, "train", noted)
+    for structure in ("residual", "vgg"):
+        study.train_structure(Faces(), ("anger", "fear"), structure, Recipe(lr=0.2), 0)
+    assert rates == [("ResidualNet", 0.2), ("VGG", pytest.approx(0.2 * PEAK_SHARES["vgg"]))]

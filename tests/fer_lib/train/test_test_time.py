@@ -1,0 +1,105 @@
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train.predict import predict, predict_many, views
+from ferbook.errors import DataError, ParameterError
+
+
+def network(seed: int) -> ZeroBiasCNN:
+    return ZeroBiasCNN(2, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+def test_predictions_are_the_plain_networks(faces):
+    model = network(0).train()
+    found = predict(model, faces, batch_size=7)
+    assert model.training
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor(faces.pixels).unsqueeze(1) / 255).double().numpy()
+    expected = softmax(logits)
+    assert found.shape == (60, 2) and found.dtype == np.float32
+    assert np.allclose(found, expected, atol=1e-6) and np.allclose(found.sum(1), 1, atol=1e-6)
+
+
+def test_ten_crops_are_corners_and_centre_and_their_mirror_images():
+    # On a plane of one slope each way, an enlarged window shows the same plane, but for its border.
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    plane = (y + 100 * x).expand(1, 1, 48, 48)
+    found = list(views(plane, "ten_crop"))
+    inside = slice(2, 46)
+    places = (torch.arange(48) + 0.5) * 42 / 48 - 0.5  # of the enlarged pixels' centres in a window
+    for number, (top, left) in enumerate([(0, 0), (0, 6), (6, 0), (6, 6), (3, 3)]):
+        expected = (top + places)[:, None] + 100 * (left + places)[None, :]
+        crop, mirrored = found[2 * number], found[2 * number + 1]
+        assert crop.shape == plane.shape
+        assert torch.allclose(crop[0, 0, inside, inside], expected[inside, inside], atol=1e-2)
+        assert torch.equal(mirrored, crop.flip(3))
+    assert len(found) == 10
+
+
+def test_flip_is_the_picture_and_its_mirror_image():
+    pictures = torch.rand(3, 1, 16, 24)
+    plain, mirrored = views(pictures, "flip")
+    assert torch.equal(plain, pictures) and torch.equal(mirrored, pictures.flip(3))
+    assert [len(list(views(pictures, name))) for name in ("none", "ten_crop")] == [1, 10]
+
+
+@pytest.mark.parametrize("test_time", ["none", "flip", "ten_crop"])
+def test_probabilities_are_means_over_views_and_networks(faces, test_time):
+    models = [network(0), network(1)]
+    some = faces.select(np.arange(9))
+    pictures = torch.tensor(some.pixels).unsqueeze(1) / 255
+    with torch.no_grad():
+        each = [
+            softmax(model.eval()(view).double().numpy())
+            for model, view in product(models, views(pictures, test_time))
+        ]
+    together = predict_many(models, some, test_time=test_time, batch_size=4)
+    assert np.allclose(together, np.mean(each, axis=0), atol=1e-6)
+    alone = [predict(model, some, test_time=test_time) for model in models]
+    assert np.allclose(together, np.mean(alone, axis=0), atol=1e-6)
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+
+
+def test_mirror_images_are_answered_alike_with_flip(faces):
+    mirrored = type(faces)("mirrored", faces.pixels[:, :, ::-1].copy(), faces.table)
+    model = network(2)
+    plain = [predict(model, some) for some in (faces, mirrored)]
+    flipped = [predict(model, some, test_time="flip") for some in (faces, mirrored)]
+    assert not np.allclose(*plain, atol=1e-4) and np.allclose(*flipped, atol=1e-6)
+
+
+def test_the_modes_come_back_even_after_a_fault(faces):
+    class Broken(nn.Module):
+        def forward(self, pictures):
+            raise RuntimeError("no")
+
+    models = [network(0).train(), network(1).eval(), Broken()]
+    with pytest.raises(RuntimeError, match="no"):
+        predict_many(models, faces)
+    assert [model.training for model in models] == [True, False, True]
+
+
+def test_refusals(faces):
+    with pytest.raises(DataError, match="no picture"):
+        predict(network(0), faces.select(np.zeros(60, bool)))
+    with pytest.raises(ParameterError, match="at least one network"):
+        predict_many([], faces)
+    with pytest.raises(ParameterError, match="'five_crop': give none, flip, ten_crop"):
+        predict(network(0), faces, test_time="five_crop")
+
+
+def test_a_window_is_seven_eighths_of_the_side():
+    picture = torch.rand(1, 1, 16, 16)
+    first = next(views(picture, "ten_crop"))
+    expected = F.interpolate(picture[..., :14, :14], (16, 16), mode="bilinear", align_corners=False)
+    assert torch.equal(first, expected)

@@ -1,0 +1,174 @@
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train.learner import train
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.weights import load_weights, parameter_count, read_record, save_weights
+from ferbook.errors import DataError
+
+SMALL = {"vgg": {"widths": (4, 4, 8, 8), "dense_units": 8}, "residual": {"widths": (4, 8), "depths": (1, 2)}}
+
+
+@pytest.fixture
+def model() -> ZeroBiasCNN:
+    return ZeroBiasCNN(2, 16, dropout=0.25, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    return save_weights(model, tmp_path / "weights", {"classes": ["neutral", "happiness"]})
+
+
+def test_what_is_read_is_what_was_written(model, saved):
+    again = load_weights(saved)
+    assert type(again) is ZeroBiasCNN and again.arguments == model.arguments and not again.training
+    assert again.dropout.p == 0.25
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+
+def test_record_says_what_the_file_is(model, saved):
+    record = read_record(saved)
+    assert record["architecture"] == "ZeroBiasCNN" and record["classes"] == ["neutral", "happiness"]
+    assert record["parameters"] == parameter_count(model) == sum(p.numel() for p in model.parameters())
+    assert sorted(p.name for p in saved.parent.iterdir()) == ["weights.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["fold.1", "fold.1.safetensors", "fold.1.json"])
+def test_any_form_of_the_name_means_the_pair(model, tmp_path, name):
+    save_weights(model, tmp_path / name, {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fold.1.json", "fold.1.safetensors"]
+    assert load_weights(tmp_path / name).arguments == model.arguments
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_trained_network_predicts_the_same_digits_from_its_file(name, faces, classes, tmp_path):
+    """Running means of batch normalisation included."""
+    generator = torch.Generator().manual_seed(0)
+    model = build_network(name, 2, 16, generator=generator, **SMALL.get(name, {}))
+    train(faces, model, classes, Recipe(epochs=1, batch_size=15), precision="bf16")
+    again = load_weights(save_weights(model, tmp_path / "w", {}))
+    assert type(again) is NETWORKS[name] and again.arguments == model.arguments
+    assert np.array_equal(predict(model, faces), predict(again, faces))
+
+
+def test_reading_does_not_move_the_random_state(saved):
+    state = torch.get_rng_state()
+    load_weights(saved)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_replacing_is_atomic(model, saved, monkeypatch):
+    other = ZeroBiasCNN(3, 16)
+    before = saved.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(other, saved, {})
+    monkeypatch.undo()
+    assert saved.read_bytes() == before and len(list(saved.parent.iterdir())) == 2
+    assert load_weights(saved).arguments == model.arguments
+
+
+def edit(saved, **changes) -> None:
+    record = saved.with_suffix(".json")
+    content = json.loads(record.read_text()) | changes
+    record.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+def test_refuses_a_flipped_bit(saved):
+    content = bytearray(saved.read_bytes())
+    content[-5] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(DataError, match="does not match the checksum"):
+        load_weights(saved)
+
+
+@pytest.mark.parametrize("length", [0, 7, 8, 100, 1000])
+def test_a_file_cut_short_anywhere_is_refused_with_its_length(saved, length):
+    saved.write_bytes(saved.read_bytes()[:length])
+    with pytest.raises(
+        DataError, match=rf"weights\.safetensors: its content \({length:,} bytes\).*cut short"
+    ):
+        load_weights(saved)
+
+
+def test_refuses_the_weights_of_another_architecture_and_names_both(saved):
+    other = save_weights(build_network("zhu", 2, 16), saved.with_name("other"), {})
+    saved.write_bytes(other.read_bytes())
+    says = r"weights\.safetensors: holds the weights of a ZhuCNN, but weights\.json describes a ZeroBiasCNN"
+    with pytest.raises(DataError, match=says):
+        load_weights(saved)
+    edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
+    with pytest.raises(DataError, match=says):
+        load_weights(saved)
+
+
+def test_reads_a_file_that_does_not_name_its_architecture(model, saved):
+    """As files did before they named it, and as other programs write them."""
+    save_file(model.state_dict(), saved)
+    edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
+    assert torch.equal(load_weights(saved).output.weight, model.output.weight)
+
+
+def test_refuses_a_pickle_even_with_the_right_checksum(saved):
+    torch.save({"conv1.weight": torch.zeros(1)}, saved)
+    edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
+    with pytest.raises(DataError, match="does not hold the weights of ZeroBiasCNN"):
+        load_weights(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"architecture": "Sequential"}, "unknown architecture 'Sequential'"),
+        ({"architecture": ["ZeroBiasCNN"]}, "unknown architecture"),
+        ({"architecture": None}, "lacks architecture"),
+        ({"sha256": None, "parameters": None}, "lacks parameters, sha256"),
+        ({"arguments": {"n_classes": 3, "size": 16}}, "size mismatch"),
+        ({"arguments": {"n_classes": 2, "size": 17}}, "multiple of 8"),
+        ({"arguments": {"classes": 2}}, "unexpected keyword"),
+        ({"arguments": [2]}, r"arguments is \[2\]; expected names with values"),
+    ],
+)
+def test_refuses_a_record_that_does_not_fit(saved, changes, says):
+    edit(saved, **changes)
+    with pytest.raises(DataError, match=says):
+        load_weights(saved)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_names_the_absent_file(saved, suffix):
+    saved.with_suffix(suffix).unlink()
+    with pytest.raises(DataError, match=rf"weights\{suffix}: not "):
+        load_weights(saved)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"a"'])
+def test_refuses_a_damaged_record(saved, text):
+    saved.with_suffix(".json").write_text(text)
+    with pytest.raises(DataError, match=r"weights\.json"):
+        load_weights(saved)
+
+
+def test_refuses_to_write_what_could_not_be_read(model, tmp_path):
+    with pytest.raises(DataError, match="no network called Linear"):
+        save_weights(nn.Linear(2, 2), tmp_path / "w", {})
+    with pytest.raises(DataError, match="sha256"):
+        save_weights(model, tmp_path / "w", {"sha256": "0"})
+    with pytest.raises(DataError, match="not JSON"):
+        save_weights(model, tmp_path / "w", {"accuracy": np.float32(0.5)})
+    with torch.no_grad():
+        model.dense.bias[3] = float("nan")
+    with pytest.raises(DataError, match=r"dense\.bias"):
+        save_weights(model, tmp_path / "w", {})
+    assert list(tmp_path.iterdir()) == []

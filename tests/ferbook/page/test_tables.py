@@ -1,0 +1,239 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.faces.describe import INFORMATION_FORMATS, au_table, information_table, people_table, split_table
+from fer_lib.faces.faceset import FaceSet
+from ferbook.page.tables import as_html, records_table
+from ferbook.text import MetricError, interval_text, metric_text, number_text
+
+ACCURACY = {
+    "value": 0.9312,
+    "low": 0.9021,
+    "high": 0.9543,
+    "n": 576,
+    "interval": "95 % subject-cluster bootstrap, 2000 draws",
+    "unit": "share",
+}
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.9312, "share", "93.1 %"),
+        (1, "share", "100.0 %"),
+        (0.0, "share", "0.0 %"),
+        (-0.0312, "share", "-3.1 %"),
+        (1728.0, "count", "1,728"),
+        (0, "count", "0"),
+        (0.44, "seconds", "0.4 s"),
+        (9.96, "seconds", "10 s"),
+        (84.2, "seconds", "84 s"),
+        (119.4, "seconds", "119 s"),
+        (119.6, "seconds", "2 min 0 s"),
+        (130, "seconds", "2 min 10 s"),
+        (3599.6, "seconds", "1 h 00 min"),
+        (3900, "seconds", "1 h 05 min"),
+        (0, "", "0"),
+        (0.87123, "", "0.871"),
+        (12.345, "", "12.3"),
+        (9.999, "", "10.0"),
+        (123.4, "", "123"),
+        (1234567.0, "", "1.23e+06"),
+        (56789.0, "", "56,800"),
+        (0.00012345, "", "1.23e-04"),
+        (-0.5, "", "-0.500"),
+        (np.float64(0.25), "share", "25.0 %"),
+    ],
+)
+def test_a_number_by_its_unit(value, unit, text):
+    assert plain(number_text(value, unit)) == text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.5", None, True])
+def test_what_is_not_a_finite_number_is_refused(value):
+    with pytest.raises(MetricError, match="not a finite number"):
+        number_text(value, "share")
+
+
+def test_a_number_and_its_unit_stay_on_one_line():
+    assert " " not in number_text(0.5, "share") + number_text(3900, "seconds") + number_text(70, "seconds")
+
+
+def test_an_interval_names_its_level_and_bounds():
+    assert plain(interval_text(ACCURACY)) == "93.1 % (95 % interval 90.2–95.4 %)"
+    assert plain(interval_text(ACCURACY | {"interval": "99.5% of draws"})).startswith(
+        "93.1 % (99.5 % interval"
+    )
+    plain_unit = {"value": 0.871, "low": 0.83, "high": 0.9, "interval": "95 % bootstrap"}
+    assert plain(interval_text(plain_unit)) == "0.871 (95 % interval 0.830–0.900)"
+    below_zero = {"value": 0.5, "low": -3.9, "high": 5.0, "interval": "95 % bootstrap"}
+    assert plain(interval_text(below_zero)) == "0.500 (95 % interval -3.90 to 5.00)"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"low": None}, "no interval: low absent"),
+        ({"interval": ""}, "does not begin with a level"),
+        ({"interval": "bootstrap"}, "does not begin with a level"),
+        ({"low": 0.96}, "upside down"),
+    ],
+)
+def test_no_interval_is_made_up(change, said):
+    with pytest.raises(MetricError, match=said):
+        interval_text(ACCURACY | change)
+
+
+def test_parts_of_a_metric():
+    assert [plain(metric_text(ACCURACY, part)) for part in ("value", "low", "high", "n")] == [
+        "93.1 %",
+        "90.2 %",
+        "95.4 %",
+        "576",
+    ]
+    with pytest.raises(MetricError, match="not a part"):
+        metric_text(ACCURACY, "mean")
+    with pytest.raises(MetricError, match="has no n"):
+        metric_text({"value": 1, "unit": "count"}, "n")
+
+
+def faces(subjects: list[str]) -> FaceSet:
+    table = pd.DataFrame(
+        {
+            "dataset": "toy",
+            "subject": subjects,
+            "sequence": "",
+            "frame": 0,
+            "emotion": ["anger", "anger", "neutral", "neutral", "anger"],
+            "split": ["train", "train", "train", "test", "test"],
+        }
+    )
+    return FaceSet("toy", np.zeros((5, 8, 8), dtype=np.uint8), table)
+
+
+def test_split_table_by_hand():
+    table = split_table(faces(["a", "a", "b", "c", "c"]))
+    assert list(table.columns) == ["train", "test", "total"]
+    assert {name: list(row) for name, row in table.iterrows()} == {
+        "pictures": [3, 2, 5],
+        "subjects": [2, 1, 3],
+        "neutral": [1, 1, 2],
+        "anger": [2, 1, 3],
+    }
+
+
+def test_split_table_does_not_count_subjects_that_are_partly_unknown():
+    table = split_table(faces(["a", "a", "", "c", "c"]))
+    assert table.loc["subjects", "test"] == 1
+    assert table.loc["subjects", ["train", "total"]].isna().all()
+
+
+def test_split_table_counts_pictures_without_an_emotion():
+    labelled = faces(["a", "a", "b", "c", "c"])
+    some = labelled.table.assign(emotion=["anger", "", "", "neutral", ""])
+    table = split_table(FaceSet("toy", labelled.pixels, some))
+    assert list(table.loc["no emotion"]) == [2, 1, 3] and list(table.loc["anger"]) == [1, 0, 1]
+    nothing = split_table(FaceSet("toy", labelled.pixels, labelled.table.assign(emotion="")))
+    assert list(nothing.index) == ["pictures", "subjects", "no emotion"]
+
+
+def test_records_table_formats_and_keeps_order():
+    metrics = {"b": {"value": 3, "unit": "count"}, "a": ACCURACY}
+    table = records_table(metrics, {"a": "Accuracy", "b": "Epochs"})
+    assert [plain(cell) for cell in table.iloc[0]] == ["Accuracy", "93.1 %", "90.2 % – 95.4 %", "576"]
+    assert list(table.iloc[1]) == ["Epochs", "3", "–", "–"]
+    with pytest.raises(MetricError, match="no metric 'c'; there are a, b"):
+        records_table(metrics, {"c": "?"})
+
+
+class Cells(HTMLParser):
+    """(tag, scope, text) of each cell, and the caption."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.cells: list[list] = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("th", "td", "caption"):
+            self.cells.append([tag, dict(attrs).get("scope"), ""])
+
+    def handle_data(self, data):
+        self.cells[-1][2] += data
+
+
+def test_as_html_has_caption_scopes_formats_and_dashes():
+    table = pd.DataFrame(
+        {"n": pd.array([1234, pd.NA], dtype="Int64"), "share": [0.5, float("nan")]},
+        index=pd.Index(["a<b", "c"], name="split"),
+    )
+    cells = Cells(as_html(table, "What & why", {"share": "share"})).cells
+    assert [[tag, scope, plain(text)] for tag, scope, text in cells] == [
+        ["caption", None, "What & why"],
+        ["th", "col", "split"],
+        ["th", "col", "n"],
+        ["th", "col", "share"],
+        ["th", "row", "a<b"],
+        ["td", None, "1,234"],
+        ["td", None, "50.0 %"],
+        ["th", "row", "c"],
+        ["td", None, "–"],
+        ["td", None, "–"],
+    ]
+
+
+def test_as_html_escapes_and_takes_functions():
+    table = pd.DataFrame({"name": ["<script>"], "x": [2]})
+    markup = as_html(table, "t", {"x": lambda x: f"<{x}>"})
+    assert "<script>" not in markup
+    assert "&lt;2&gt;" in markup
+
+
+def test_an_interval_that_could_not_be_computed_says_why():
+    metric = {"value": 0.125, "low": None, "high": None, "interval": "none: 1 cluster", "unit": "share"}
+    assert interval_text(metric) == "12.5\u00a0% (no interval: 1 cluster)"
+
+
+def test_au_table_counts_coded_and_shown_by_hand():
+    known = faces(["a", "a", "b", "c", "c"])
+    coded = known.table.assign(AU2=[0.5, 0, np.nan, 1, 0.3], AU10=0.0)
+    table = au_table(FaceSet("toy", known.pixels, coded))
+    assert list(table.index) == ["AU2", "AU10"]
+    assert table.loc["AU2", ["coded", "present", "people"]].tolist() == [4, 3, 2]
+    assert table.loc["AU2", "intensity"] == pytest.approx(0.6)
+    assert table.loc["AU10", "present"] == 0 and np.isnan(table.loc["AU10", "intensity"])
+    unknown = au_table(FaceSet("toy", known.pixels, coded.assign(subject="")))
+    assert pd.isna(unknown.loc["AU2", "people"])
+    assert au_table(known).empty
+
+
+def test_people_table_counts_pictures_and_sequences_by_hand():
+    table = pd.DataFrame(
+        {"subject": list("aaabbc"), "sequence": list("112344"), "split": ["train"] * 5 + ["test"]}
+    )
+    table = table.assign(dataset="toy", frame=range(6), emotion="fear")
+    found = people_table(FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table))
+    assert found["train"].to_dict() == {
+        "people": 2,
+        **{"pictures, least": 2, "pictures, median": 2.5, "pictures, most": 3},
+        **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
+    }
+    assert found["test"]["people"] == 1
+
+
+def test_information_table_puts_the_unit_first_that_the_emotion_tells_most_about():
+    about = pd.DataFrame(
+        {"n": 9, "present": [0.1, 0.5], "information": [0.1, 0.7], "share": [0.2, 0.7], "p": [0.5, 0.005]},
+        index=["AU1", "AU12"],
+    )
+    shown = information_table(about)
+    assert list(shown.index) == ["AU12", "AU1"] and list(shown.columns) == list(INFORMATION_FORMATS)
+    cells = Cells(as_html(shown, "t", INFORMATION_FORMATS)).cells
+    assert [plain(text) for tag, _, text in cells if tag == "td"][:4] == ["0.70", "0.005", "50.0 %", "9"]

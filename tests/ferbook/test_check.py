@@ -1,0 +1,150 @@
+"""Checking: what counts as a difference."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from ferbook import check
+from ferbook.check import check_run, compare_figures, compare_metrics
+from ferbook.notebook import COMPARED_TAG
+from ferbook.store import ChapterResult, open_run, write_json
+
+METRIC = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 100, "tolerance": 0.02}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"value": 0.92}, None),
+        ({"value": 0.93}, "metric a, value: 0.9 → 0.93 (tolerance 0.02)"),
+        ({"low": 0.7}, "metric a, low: 0.8 → 0.7 (tolerance 0.02)"),
+        ({"low": None}, "metric a, low: 0.8 → None (tolerance 0.02)"),
+        ({"n": 101}, "metric a, n: 100 → 101 (tolerance 0)"),
+        ({"value": float("nan")}, "metric a, value: 0.9 → nan (tolerance 0.02)"),
+    ],
+)
+def test_a_metric_may_move_by_its_tolerance(change, told):
+    assert compare_metrics({"a": METRIC}, {"a": METRIC | change}) == ([told] if told else [])
+
+
+def test_missing_and_new_metrics_are_told():
+    assert compare_metrics({"a": METRIC}, {"b": METRIC}) == [
+        "metric a: missing when executed again",
+        "metric b: new when executed again",
+    ]
+
+
+@pytest.fixture
+def figure(tmp_path):
+    """Write a figure's numbers as stored and as executed again; returns the faults."""
+
+    def compare(before, after, tolerance):
+        result = ChapterResult("c", tmp_path / "stored")
+        for folder, table in ((result.folder, before), (tmp_path / "again", after)):
+            (folder / "figures").mkdir(parents=True)
+            if table is not None:
+                pd.DataFrame(table).to_csv(folder / "figures" / "f.csv", index=False)
+        record = {"figures": {"f": {"alt": "x", "tolerance": tolerance}}}
+        (result.folder / "record.json").write_text(json.dumps(record))
+        return compare_figures(result, tmp_path / "again")
+
+    return compare
+
+
+TABLE = {"epoch": [1, 2], "loss": [0.5, 0.4], "name": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("after", "tolerance", "told"),
+    [
+        (TABLE, 0.0, []),
+        (TABLE | {"loss": [0.5, 0.41]}, 0.02, []),
+        (TABLE | {"loss": [0.5, 0.41]}, {"loss": 0.02}, []),
+        (
+            TABLE | {"loss": [0.5, 0.41]},
+            {"epoch": 0.02},
+            ["column loss: 1 of 2 numbers differ, first in row 1"],
+        ),
+        (TABLE | {"loss": [0.5, 0.41]}, 0.001, ["0.4 → 0.41 (tolerance 0.001)"]),
+        (TABLE | {"name": ["a", "c"]}, 1.0, ["column name: 1 of 2"]),
+        ({"epoch": [1], "loss": [0.5], "name": ["a"]}, 1.0, ["another table"]),
+        (TABLE | {"extra": [1, 2]}, 1.0, ["another table"]),
+        (None, 1.0, ["missing when executed again"]),
+    ],
+)
+def test_a_figure_may_move_by_its_tolerance(figure, after, tolerance, told):
+    faults = figure(TABLE, after, tolerance)
+    assert len(faults) == len(told)
+    for fault, part in zip(faults, told, strict=True):
+        assert part in fault
+
+
+def test_an_empty_text_equals_itself_and_nothing_else(figure, tmp_path):
+    table = {"emotion": ["neutral", "anger"], "facs": ["", "4+5"]}
+    assert figure(table, table, 0.0) == []
+    shutil.rmtree(tmp_path / "stored")
+    shutil.rmtree(tmp_path / "again")
+    faults = figure(table, table | {"facs": ["1+2", "4+5"]}, 0.0)
+    assert faults == ["figure f, column facs: 1 of 2 numbers differ, first in row 0: nan → 1+2 (tolerance 0)"]
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A run with a finished chapter that counted on three threads; FER_RUNS and its like are relative."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FER_RUNS", "my-runs")
+    monkeypatch.setenv("FER_DATA", "my-data")
+    monkeypatch.setenv("FER_CACHE", "my-cache")
+    run = open_run("a")
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": 1.0})
+    write_json(staged / "metrics.json", {})
+    cells = [new_code_cell("1", execution_count=1, metadata={"tags": [COMPARED_TAG]})]
+    cells[0].outputs = [new_output("stream", name="stdout", text="1")]
+    nbformat.write(new_notebook(cells=cells), staged / "faces.ipynb")
+    run.folder.mkdir(parents=True)
+    run.result("faces").commit(staged, {})
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    return run
+
+
+def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path, monkeypatch):
+    given = {}
+
+    def pytest_of_nbval(command, *, env, **_):
+        given.update(env)
+        write_json(Path(env["FER_OUTPUT"]) / "metrics.json", {})
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    monkeypatch.setattr(check.subprocess, "run", pytest_of_nbval)
+    (row,) = check_run(finished, ["faces"])
+    assert row["executed"] and row["faults"] == []
+    places = {name: given[f"FER_{name}"] for name in ("RUNS", "DATA", "CACHE")}
+    assert places == {name: str(tmp_path / f"my-{name.lower()}") for name in ("RUNS", "DATA", "CACHE")}
+    assert given["FER_THREADS"] == given["OMP_NUM_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, content):
+    note = finished.work / "checked" / "faces.json"
+    note.parent.mkdir(parents=True)
+    note.write_text(content)
+    monkeypatch.setattr(check, "_execute_again", lambda result, run: ["it differs"])
+    (row,) = check_run(finished, ["faces"], skip_checked=True)
+    assert row["faults"] == ["it differs"]
+
+
+def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):
+    write_json(tmp_path / "again" / "record.json", {"figures": {}, "seconds": 1.0})
+    (tmp_path / "again" / "faces.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
+    finished.result("faces").commit(tmp_path / "again", {"parameters": {"faces": "fer2013"}})
+    monkeypatch.setattr(check, "_execute_again", lambda result, run: pytest.fail("it was executed"))
+    (row,) = check_run(finished, ["faces"])
+    assert not row["executed"] and "my-data/fer2013 not found" in row["faults"][0]

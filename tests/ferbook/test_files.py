@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all."""
+
+import os
+
+import pytest
+
+from ferbook.files import is_leftover, whole_folder, write_atomically
+
+
+def test_text_and_bytes_are_written_with_their_folders(tmp_path):
+    write_atomically(tmp_path / "a" / "b.txt", "ä")
+    write_atomically(tmp_path / "a" / "c.bin", b"\xff")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "ä".encode()
+    assert (tmp_path / "a" / "c.bin").read_bytes() == b"\xff"
+
+
+def test_a_file_has_the_rights_of_any_other(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_atomically(tmp_path / "x", "")
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_an_interrupted_write_leaves_the_old_content(tmp_path, monkeypatch):
+    file = tmp_path / "x.json"
+    write_atomically(file, "old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*x\.json'$"):
+        write_atomically(file, "new")
+    assert file.read_text() == "old"
+    assert [f.name for f in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_folder_appears_at_the_end_of_the_block(tmp_path):
+    with whole_folder(tmp_path / "deep" / "set") as partial:
+        (partial / "a").write_text("x")
+        assert not (tmp_path / "deep" / "set").exists() and partial.parent == tmp_path / "deep"
+    assert [file.name for file in (tmp_path / "deep").rglob("*")] == ["set", "a"]
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_a_folder_whose_block_fails_leaves_nothing(tmp_path, fault):
+    with pytest.raises(fault), whole_folder(tmp_path / "set") as partial:
+        (partial / "a").write_text("x")
+        raise fault
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_meanwhile_is_kept(tmp_path):
+    with pytest.raises(OSError), whole_folder(tmp_path / "set") as partial:
+        (partial / "a").write_text("x")
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "theirs").touch()
+    assert [file.name for file in tmp_path.rglob("*")] == ["set", "theirs"]
+
+
+def test_what_a_killed_write_leaves_is_known_by_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "x.json"
+    monkeypatch.setattr(os, "replace", lambda *_: None)
+    monkeypatch.setattr(type(file), "unlink", lambda _: None)
+    write_atomically(file, "new")
+    (left,) = tmp_path.iterdir()
+    assert is_leftover(left, file)
+    others = [
+        file,
+        left.with_name(left.name[:-1]),
+        left.with_name(f"{left.name}0"),
+        tmp_path / "a" / left.name,
+    ]
+    assert not any(is_leftover(other, file) for other in others)
+    assert not is_leftover(left, tmp_path / "xxjson")
+    with whole_folder(tmp_path / "set") as partial:
+        assert is_leftover(partial, tmp_path / "set")

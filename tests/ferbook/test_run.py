@@ -1,0 +1,148 @@
+"""Driving a run: who may change it, what emptying leaves, and what a chapter that ended silently is told of."""
+
+import contextlib
+import shutil
+import subprocess
+import uuid
+
+import pytest
+
+from ferbook import paths, store
+from ferbook import run as ferbook_run
+from ferbook.book import CHAPTERS
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
+from ferbook.request import Request
+from ferbook.store import open_run, write_json
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    return open_run("a")
+
+
+def finish(run, tmp_path, seed):
+    """Give the run a finished chapter made with ``seed``."""
+    request = Request("laptop", {"seed": seed})
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"figures": {}})
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.result("faces").commit(staged, {})
+    ferbook_run._write_record(run, request, {name: request.of_chapter(c) for name, c in CHAPTERS.items()})
+
+
+def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def after_another(run, wait):
+        finish(run, tmp_path, seed=7)
+        yield
+
+    monkeypatch.setattr(store, "exclusive", after_another)
+    with pytest.raises(RunStoreError, match=r"exists with other parameters \(faces.seed 7 → 0"):
+        ferbook_run.run_chapters(Request(), [], "a", wait=True, watch=None)
+    assert run.result("faces").done() is not None
+
+
+def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypatch):
+    finish(run, tmp_path, seed=0)
+    (run.folder / "linked").symlink_to(tmp_path)
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ferbook_run._empty(run)
+    assert run.exists()
+    monkeypatch.undo()
+    ferbook_run._empty(run)
+    assert list(run.folder.iterdir()) == [] and tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "chapter 'faces' ended without a result: killed from outside, or the memory ran out"),
+        ("[IPKernelApp] WARNING | Parent\n", "chapter 'faces' ended without a result: killed from outside"),
+        (
+            "OSError: disk full\n[IPKernelApp] WARNING | x\n",
+            "chapter 'faces' ended without a result: OSError: disk full",
+        ),
+        ("ferbook: /a: No space left\n", "chapter 'faces' ended without a result: /a: No space left"),
+        (None, "Snakemake ended with an error"),
+    ],
+)
+def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
+    if log is not None:
+        run.log_file("faces").parent.mkdir(parents=True)
+        run.log_file("faces").write_text(log)
+    fault = str(ferbook_run._failure(run, list(CHAPTERS.values()), "2026-01-01"))
+    assert fault.startswith(told) and "snakemake.log" in fault
+
+
+@pytest.mark.parametrize(
+    ("cores", "chapters", "each"),
+    [(1, 8, 1), (2, 1, 2), (2, 8, 1), (3, 8, 1), (4, 8, 2), (16, 1, 16), (16, 2, 8), (16, 8, 4), (64, 8, 8)],
+)
+def test_several_chapters_share_the_cores_and_one_has_all(cores, chapters, each):
+    assert ferbook_run.threads_of_each(cores, chapters) == each
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"layer": "relu9"}, r"deconvolution.layer: ZeroBiasCNN has no layer 'relu9' .*did you mean 'relu3'"),
+        ({"deconvolution.layer": "relu1", "au_verification.layer": "x"}, "au_verification.layer: "),
+        ({"layer": "relu3", "network": "residual"}, "ResidualNet has no layer 'relu3'"),
+    ],
+)
+def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(run, overrides, told):
+    with pytest.raises(ParameterError, match=told):
+        ferbook_run.run_chapters(
+            Request("smoke", overrides), ["deconvolution", "au_verification"], "a", watch=None
+        )
+    assert not run.exists()
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """Snakemake ends without an error, and has done nothing."""
+    monkeypatch.setattr(ferbook_run, "_prepare_faces", list)
+    monkeypatch.setattr(ferbook_run, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
+
+
+def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
+    run.work.mkdir(parents=True)
+    left = run.folder / f".run.yaml.{uuid.uuid4().hex}"
+    left.write_text("run: a")
+    with contextlib.suppress(ChapterError):
+        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert run.exists() and not left.exists()
+
+
+def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
+    run.work.mkdir(parents=True)
+    for name in (f".run.yaml.{uuid.uuid4().hex}", ".run.yaml.swp"):
+        (run.folder / name).touch()
+    with pytest.raises(RunStoreError, match=r"holds no run\.yaml"):
+        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert len(list(run.folder.iterdir())) == 3
+
+
+def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle):
+    with pytest.raises(ChapterError, match=r"not up to date: faces \(never ran\)") as fault:
+        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    assert str(run.work / "snakemake.log") in str(fault.value)
+
+
+def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(run, tmp_path, monkeypatch):
+    dry = tmp_path / "profiles" / "default" / "config.yaml"  # where Snakemake looks without being told
+    dry.parent.mkdir(parents=True)
+    dry.write_text("dry-run: true\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
+    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'made'\n    shell: 'touch {output}'\n")
+    monkeypatch.setattr(paths, "SNAKEFILE", tmp_path / "Snakefile")
+    run.work.mkdir(parents=True)
+    assert ferbook_run._snakemake(run, [CHAPTERS["faces"]], 1).wait() == 0
+    assert (run.folder / "made").exists()

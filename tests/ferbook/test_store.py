@@ -1,0 +1,191 @@
+"""The run store: names, atomic commits, locks."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from ferbook.errors import RunStoreError
+from ferbook.store import ChapterResult, all_runs, exclusive, open_run
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def staged(folder, text="1"):
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(text)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "curve.csv").write_text("epoch\n1\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "a/b", "", ".hidden", "a b", "x" * 81, "a..b", "-x"])
+def test_a_name_that_leaves_the_store_is_refused(name):
+    with pytest.raises(RunStoreError, match="cannot be used"):
+        open_run(name)
+
+
+def test_a_run_that_does_not_exist_is_told(runs):
+    with pytest.raises(RunStoreError, match="there is no run 'absent'"):
+        open_run("absent").record()
+
+
+def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
+    result = open_run("a").result("faces")
+    result.folder.parent.mkdir(parents=True)
+    result.commit(staged(tmp_path / "s"), {"parameters": {}})
+    assert result.faults() == []
+    assert set(result.done()["files"]) == {"metrics.json", "figures/curve.csv"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda f: (f / "metrics.json").write_text("2"), "differs from its checksum"),
+        (lambda f: (f / "metrics.json").unlink(), "missing"),
+        (lambda f: (f / "extra.txt").write_text(""), "not in DONE.json"),
+        (lambda f: (f / "DONE.json").unlink(), "not finished"),
+        (lambda f: (f / "DONE.json").write_text('{"files": '), "not finished"),
+        (lambda f: (f / "DONE.json").write_text("[]"), "not finished"),
+        (lambda f: (f / "DONE.json").write_text("null"), "not finished"),
+        (lambda f: (f / "DONE.json").write_text('{"files": 3}'), "not finished"),
+    ],
+)
+def test_a_changed_result_is_not_believed(runs, tmp_path, spoil, told):
+    result = open_run("a").result("faces")
+    result.folder.parent.mkdir(parents=True)
+    result.commit(staged(tmp_path / "s"), {})
+    spoil(result.folder)
+    assert any(told in fault for fault in result.faults())
+
+
+def test_a_second_commit_replaces_the_first_and_clears_the_failure(runs, tmp_path):
+    result = open_run("a").result("faces")
+    result.failed_folder.mkdir(parents=True)
+    result.commit(staged(tmp_path / "s"), {})
+    first = result.checksum()
+    result.commit(staged(tmp_path / "s", "2"), {})
+    assert result.checksum() != first and result.faults() == []
+    assert sorted(f.name for f in result.folder.parent.iterdir()) == ["faces"]
+
+
+def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path, monkeypatch):
+    result = open_run("a").result("faces")
+    result.folder.parent.mkdir(parents=True)
+    result.commit(staged(tmp_path / "s"), {})
+    first = result.checksum()
+    second = staged(tmp_path / "s", "2")
+    rename = type(second).rename
+
+    def killed(self, target):
+        if self == second:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(type(second), "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        result.commit(second, {})
+    monkeypatch.undo()
+    result = ChapterResult("faces", result.folder)
+    assert result.done() is None
+    result.recover()
+    assert result.checksum() == first and result.faults() == []
+
+
+def _hold(runs, ready, release):
+    os.environ["FER_RUNS"] = runs
+    with exclusive(open_run("a")):
+        ready.set()
+        release.wait()
+
+
+def test_a_living_holder_is_named_and_a_dead_one_does_not_matter(runs):
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(str(runs), ready, release))
+    holder.start()
+    ready.wait()
+    try:
+        with (
+            pytest.raises(RunStoreError, match=rf"in use by process {holder.pid} on .* since .*--wait"),
+            exclusive(open_run("a")),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.join()
+    with exclusive(open_run("a")):
+        pass
+
+
+def test_only_folders_with_a_record_are_runs(runs):
+    (runs / "not-a-run").mkdir(parents=True)
+    run = open_run("b")
+    run.write_record({"request": {}})  # whether it is a good one is asked when it is read
+    assert [run.name for run in all_runs()] == ["b"]
+
+
+def test_a_record_that_is_no_record_is_told(runs):
+    run = open_run("b")
+    run.folder.mkdir(parents=True)
+    for content in (
+        *(
+            "request: [",
+            "- 1",
+            "other: 1",
+            "",
+            "request: 3",
+            "changed: 2026-13-45",
+            "request: {profile: laptop}",
+        ),
+        "request: {profile: laptop, parameters: {training: {epochs: 3}}}\nchanged: 'x'\n",
+        "request: {profile: laptop, parameters: {training: 3}}\nchanged: 'x'\n",
+        "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
+    ):
+        run.record_file.write_text(content)
+        with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace") as told:
+            run.record()
+        assert "\n" not in str(told.value)
+    run.record_file.write_bytes(b"\xff")
+    with pytest.raises(RunStoreError, match=r"run\.yaml"):
+        run.record()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            "",
+            "[]",
+            "null",
+            "3",
+            '{"accuracy": 3}',
+            '{"accuracy": {"low": 1}}',
+            '{"accuracy": {"value": "x"}}',
+        ),
+        *('{"accuracy": {"value": NaN}}', '{"accuracy": {"value": 1, "low": -Infinity}}'),
+    ],
+)
+def test_metrics_that_are_none_are_told(runs, tmp_path, content):
+    result = open_run("a").result("faces")
+    result.folder.mkdir(parents=True)
+    (result.folder / "metrics.json").write_text(content)
+    with pytest.raises(RunStoreError, match=r"metrics\.json: .*run the chapter again"):
+        result.metrics()
+
+
+def test_the_numbers_of_a_figure_are_read_where_they_were_stored(tmp_path):
+    result = ChapterResult("faces", tmp_path / "faces")
+    (result.folder / "figures").mkdir(parents=True)
+    (result.folder / "figures" / "a.csv").write_text("filter,within\n3,AU1 AU2\n4,\n")
+    table = result.figure_data("a")
+    assert table["filter"].tolist() == [3, 4] and table["within"].isna().tolist() == [False, True]
+    with pytest.raises(RunStoreError, match=r"b\.csv: not readable as a table.*run faces again"):
+        result.figure_data("b")
+    (result.folder / "figures" / "c.csv").write_text("")
+    with pytest.raises(RunStoreError, match="not readable as a table"):
+        result.figure_data("c")

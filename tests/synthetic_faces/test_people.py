@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+
+from ferbook.errors import ParameterError
+from synthetic_faces import people as people_module
+from synthetic_faces.assets import TEETH
+from synthetic_faces.hair import (
+    beard_field,
+    fall,
+    grid_coordinates,
+    grid_triangles,
+    moustache_field,
+    scalp_field,
+)
+from synthetic_faces.people import Looks, draw_person, measure_head
+
+PAINT = (
+    "skin",
+    "lips",
+    "stubble",
+    "beard",
+    "moustache",
+    "freckles",
+    "bags",
+    "eye_shadow",
+    "clothes",
+    "creases",
+    "folds",
+    "hair",
+    "hair_density",
+    "brow",
+    "iris",
+    "lash",
+    "droop",
+)
+
+
+@pytest.fixture(scope="module")
+def people(head):
+    return [draw_person(head, seed=0, subject=subject) for subject in range(40)]
+
+
+def test_a_person_follows_from_seed_and_number(head, people):
+    again = draw_person(head, seed=0, subject=7)
+    np.testing.assert_array_equal(again.vertices, people[7].vertices)
+    assert (again.skin, again.texture) == (people[7].skin, people[7].texture)
+    assert draw_person(head, seed=1, subject=7).texture != people[7].texture
+
+
+def test_all_are_adults_with_possible_looks(people):
+    for person in people:
+        assert 2 / 3 <= person.age <= 1
+        assert all(0 <= getattr(person, name) <= 1 for name in PAINT)
+        assert np.isfinite(person.vertices).all()
+
+
+def test_people_differ(people):
+    assert np.std([p.skin for p in people]) > 0.05
+    assert {p.gender < 0.5 for p in people} == {True, False}
+    heads = np.stack([p.vertices - p.vertices.mean(axis=0) for p in people])
+    distance = np.sqrt(((heads[:, None] - heads[None]) ** 2).sum(-1).mean(-1))
+    assert distance[np.triu_indices(len(people), 1)].min() > 0.002
+
+
+def test_hair_grows_on_the_crown_and_not_on_the_face(head):
+    field = scalp_field(head.template, hairline=0.0)
+    top, chin_and_nose = np.argmax(head.template[:, 2]), head.template[:, 1] < -0.11
+    assert field[top] > 0.03
+    assert (field[chin_and_nose & (head.template[:, 2] < 0.77)] < 0).all()
+    assert (scalp_field(head.template, hairline=0.01) <= field).all()
+
+
+def test_shares_of_looks_are_those_that_were_asked_for(head):
+    looks = Looks(
+        beard=0.5, moustache=0.3, stubble=0.4, long_hair=0.6, makeup=0.5, glasses=0.3, dark_glasses=0.5
+    )
+    people = [draw_person(head, 1, k, looks) for k in range(300)]
+    men = [p for p in people if p.gender < 0.5]
+    women = [p for p in people if p.gender >= 0.5]
+
+    def share(whom, what):
+        return np.mean([bool(what(p)) for p in whom])
+
+    # Three standard errors of a share of 150 are about .12.
+    assert share(men, lambda p: p.beard > 0) == pytest.approx(0.5, abs=0.12)
+    assert share(men, lambda p: p.moustache > 0) == pytest.approx(0.5 + 0.5 * 0.3, abs=0.12)
+    assert share(men, lambda p: p.stubble > 0) == pytest.approx(0.4, abs=0.12)
+    assert share(women, lambda p: p.long_hair is not None) == pytest.approx(0.6, abs=0.12)
+    assert share(men, lambda p: p.long_hair is not None) == pytest.approx(0.1, abs=0.08)
+    assert share(women, lambda p: p.eye_shadow > 0) == pytest.approx(0.5, abs=0.12)
+    assert share(people, lambda p: p.glasses is not None) == pytest.approx(0.3, abs=0.08)
+    with_glasses = [p.glasses for p in people if p.glasses is not None]
+    assert share(with_glasses, lambda g: g.tint > 0.5) == pytest.approx(0.5, abs=0.16)
+    assert not any(p.beard or p.moustache or p.stubble for p in women)
+
+
+def test_without_the_extras_nobody_has_them(head):
+    looks = Looks(beard=0, moustache=0, stubble=0, long_hair=0, bangs=0, makeup=0, lines=0)
+    for person in (draw_person(head, 1, k, looks) for k in range(30)):
+        assert (person.beard, person.moustache, person.stubble, person.eye_shadow) == (0, 0, 0, 0)
+        assert (person.creases, person.bags, person.folds) == (0, 0, 0)
+        assert person.long_hair is None and person.glasses is None
+
+
+def test_features_and_age_are_as_wide_as_the_looks_say(head):
+    def spread(features):
+        looks = Looks(features=features, age=(0.8, 0.8))
+        people = [draw_person(head, 2, k, looks) for k in range(12)]
+        assert {p.age for p in people} == {0.8}
+        return np.stack([p.vertices for p in people]).std(axis=0).mean()
+
+    assert spread(0.4) > spread(0.1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("age", (0.5, 0.8)),
+        ("age", (0.9, 0.8)),
+        ("features", 0.6),
+        ("texture", -1),
+        ("beard", 1.1),
+        ("glasses", -0.1),
+        ("folds", 2),
+    ],
+)
+def test_looks_out_of_range_are_refused_by_name(field, value):
+    with pytest.raises(ParameterError, match=field):
+        Looks(**{field: value})
+
+
+def test_beards_grow_on_the_jaw_and_moustaches_under_the_nose(head):
+    x, y, z = head.template.T
+    beard, lip = beard_field(head.template), moustache_field(head.template)
+    chin = np.argmin(np.hypot(np.hypot(x, z - 0.635), y + 0.145))
+    philtrum = np.argmin(np.hypot(np.hypot(x, z - 0.674), y + 0.158))
+    assert beard[chin] > 0.01 and lip[chin] < 0
+    assert lip[philtrum] > 0.002 and beard[philtrum] < 0
+    above_the_nose = (z > 0.71) & (np.abs(x) < 0.05)
+    assert (beard[above_the_nose] < 0).all() and (lip[above_the_nose] < 0).all()
+    mirrored = head.template * (-1, 1, 1)
+    np.testing.assert_allclose(beard_field(mirrored), beard, atol=1e-6)
+    np.testing.assert_allclose(moustache_field(mirrored), lip, atol=1e-6)
+
+
+def test_long_hair_goes_round_the_head_and_down_to_its_length():
+    middle = np.array([0.0, -0.05, 0.73])
+    points, normals = fall(middle, 0.075, 0.85, volume=0.02, length=0.2, flare=0.0, waves=(0.0, 6, 0))
+    assert points.shape == normals.shape == grid_coordinates().shape
+    assert points[:, 2].max() == pytest.approx(0.87, abs=1e-6)
+    assert points[:, 2].min() == pytest.approx(0.53, abs=1e-6)
+    assert np.abs(points[:, 0]).max() == pytest.approx(0.095, abs=1e-3)
+    # Outwards, where it hangs beside the face.
+    beside = (np.abs(points[:, 0]) > 0.08) & (points[:, 2] < 0.7)
+    assert (normals[beside, 0] * points[beside, 0] > 0).all()
+    triangles = grid_triangles()
+    assert triangles.max() == len(points) - 1
+    edges = np.sort(np.concatenate([triangles[:, [i, (i + 1) % 3]] for i in range(3)]), axis=1)
+    _, uses = np.unique(edges, axis=0, return_counts=True)
+    # A tube: only its two rims have edges of one triangle.
+    assert set(uses) == {1, 2}
+    assert (uses == 1).sum() == 2 * (grid_coordinates()[:, 2] == 0).sum()
+
+
+def test_a_head_is_measured_where_it_is(head):
+    middle, half, top = measure_head(head.template, head)
+    np.testing.assert_allclose(middle, (0.0, -0.057, 0.7285), atol=0.003)
+    assert half == pytest.approx(0.0752, abs=0.001)
+    assert top == pytest.approx(0.8491, abs=0.001)
+    moved, _, _ = measure_head(head.template + np.float32((0.1, 0.2, 0.3)), head)
+    np.testing.assert_allclose(moved - middle, (0.1, 0.2, 0.3), atol=1e-5)
+
+
+def test_a_smile_shows_the_upper_teeth_for_they_are_longer_than_the_strips_of_the_mesh(head):
+    shift = people_module._tooth_shift(head)
+    teeth = np.unique(head.triangles[head.groups == TEETH])
+    upper = teeth[head.vertex_ids[teeth] >= 15060]
+    lower = teeth[head.vertex_ids[teeth] < 15060]
+    assert (len(upper), len(lower)) == (68, 68)
+    edge = upper[np.argmin(head.template[upper, 2])]
+    assert shift[edge, 2] == pytest.approx(-0.0045, abs=1e-4)
+    root = upper[np.argmax(head.template[upper, 2])]
+    assert shift[root, 2] == 0
+    assert shift[lower, 2].min() == pytest.approx(-0.006, abs=1e-6)
+    others = np.setdiff1d(np.arange(len(shift)), teeth)
+    assert (shift[others] == 0).all()

@@ -1,0 +1,88 @@
+"""The stage: one person, the units that were asked for, and nothing else."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from book.faces.figures import typical_codes
+from fer_lib.faces.faceset import LABELS
+from fer_lib.faces.facs_codes import parse_codes
+from ferbook.errors import ParameterError
+from synthetic_faces.facs import AUS
+from synthetic_faces.stage import Stage, typical_aus
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    return Stage(size=48)
+
+
+def test_nothing_but_the_unit_differs(stage):
+    again, smile = stage.shoot(0), stage.shoot(0, {"AU12": 1.0})
+    np.testing.assert_array_equal(stage.shoot(0).pixels, again.pixels)
+    change = np.abs(smile.pixels.astype(int) - again.pixels)
+    # The forehead has no part in a smile; the mouth has.
+    assert change[:16].max() <= 8 and change[26:].max() > 40
+    assert (stage.shoot(1).pixels != again.pixels).any()
+
+
+def test_a_pair_of_intensities_moves_half_of_the_face(stage):
+    change = np.abs(stage.shoot(0, {"AU12": (1.0, 0.0)}).pixels.astype(int) - stage.shoot(0).pixels)
+    # The subject's left is on the right of the picture.
+    assert change[:, 24:].sum() > 3 * change[:, :24].sum()
+
+
+def test_switched_units_lie_where_they_move_the_face(stage):
+    switched = stage.switched(0, ("AU1", "AU12", "AU43"))
+    assert switched.on.shape == switched.masks.shape == (3, 48, 48)
+    change = np.abs(switched.on.astype(int) - switched.off)
+    for own, masked in zip(change, switched.masks, strict=True):
+        share = (own * masked).sum() / own.sum()
+        assert 0.01 < masked.mean() < 0.4 and share > 2 * masked.mean() and share > 0.5
+
+
+def test_portraits_and_expressions_are_those_pictures(stage):
+    portraits = stage.portraits(2)
+    np.testing.assert_array_equal(portraits[1], stage.shoot(1).pixels)
+    expressions = stage.expressions(1, ("neutral", "anger"))
+    np.testing.assert_array_equal(expressions[0], portraits[1])
+    np.testing.assert_array_equal(expressions[1], stage.shoot(1, typical_aus("anger")).pixels)
+
+
+@pytest.mark.parametrize("emotion", LABELS)
+def test_typical_aus_are_known_and_in_range(emotion):
+    aus = typical_aus(emotion)
+    assert set(aus) <= set(AUS) and (aus or emotion == "neutral")
+    assert all(0 < np.max(level) <= 1 for level in aus.values())
+    assert any(isinstance(level, tuple) for level in aus.values()) == (emotion == "contempt")
+
+
+def test_typical_codes_are_the_typical_units():
+    assert typical_codes("neutral") == ""
+    assert typical_codes("surprise") == "1+2+5+25+27"
+    assert typical_codes("contempt") == "L14"
+    for emotion in LABELS:
+        assert {f"AU{code.au}" for code in parse_codes(typical_codes(emotion))} == set(typical_aus(emotion))
+
+
+def test_a_stage_says_nothing_of_a_missing_gpu_and_passes_on_all_else():
+    script = (
+        "import os\n"
+        "from synthetic_faces import stage\n"
+        "with stage._without_driver_warning():\n"
+        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. GPU\\nmatters\\n')\n"
+        "os.write(2, b'after\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "matters\nafter\n"
+
+
+def test_what_the_stage_cannot_show_is_refused(stage):
+    with pytest.raises(ParameterError, match="no action unit 'AU99'"):
+        stage.shoot(0, {"AU99": 1.0})
+    with pytest.raises(ParameterError, match="no expression of 'joy'"):
+        typical_aus("joy")
+    with pytest.raises(ParameterError, match="synthetic domain"):
+        Stage(size=48, domain="studio")
