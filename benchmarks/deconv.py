@@ -1,19 +1,24 @@
-"""Projections of all filters of the zero-bias CNN's third layer to their top pictures, against one neuron at a time.
+"""Projections of all filters of the zero-bias CNN's third layer to their top pictures, against one neuron at
+a time.
 
-    python benchmarks/deconv.py [--size 96] [--pictures 1308] [--top 9] [--method deconv] [--neurons 24] [--repeats 3] [--faces FOLDER]
+    python benchmarks/deconv.py [--size 96] [--pictures 1308] [--top 9] [--method deconv] [--neurons 24]
+    [--repeats 3] [--faces FOLDER]
 
-The pairs are those of the atlas: 256 filters times their `--top` strongest pictures, from different people. The contestants take
-turns within one process; a ratio is the median over the turns of the ratio within a turn, once of the time that passed and, on a CPU,
-once of processor time, which is what to look at where others use the machine (with one thread: a waiting thread counts as working).
+The pairs are those of the atlas: 256 filters times their `--top` strongest pictures, from different people.
+The contestants take turns within one process; a ratio is the median over the turns of the ratio within a
+turn, once of the time that passed and, on a CPU, once of processor time, which is what to look at where
+others use the machine (with one thread: a waiting thread counts as working).
 
-- ours: ``look.deconvolution.project`` of all pairs, the places of the maxima given, as ``maximal_responses`` found them;
-- one by one: for each pair the whole picture through the network as far as the layer and back, hooks on the rectifiers: the work that
-  Captum does, without what Captum does around it;
+- ours: ``look.deconvolution.project`` of all pairs, the places of the maxima given, as ``maximal_responses``
+  found them;
+- one by one: for each pair the whole picture through the network as far as the layer and back, hooks on the
+  rectifiers: the work that Captum does, without what Captum does around it;
 - captum: ``NeuronDeconvolution``, ``NeuronGuidedBackprop`` or ``NeuronGradient`` with a neuron selected.
 
-The last two are timed on `--neurons` pairs, spread evenly, and **scaled** to all; on these the maps are compared, too. `atlas` is what a chapter waits for:
-the responses of all filters to all pictures, the choice of the top pictures, and the projections. Memory is what the process grew by at
-most while all pairs were projected.
+The last two are timed on `--neurons` pairs, spread evenly, and **scaled** to all; on these the maps are
+compared, too. `atlas` is what a chapter waits for: the responses of all filters to all pictures, the choice
+of the top pictures, and the projections. Memory is what the process grew by at most while all pairs were
+projected.
 """
 
 import argparse
@@ -173,7 +178,8 @@ def main() -> None:
     generator = torch.Generator().manual_seed(SEED)
     model = build_network("zero_bias", 8, faces.size[0], gain=1.0, generator=generator).to(device).eval()
     print(
-        f"{len(faces)} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, {device_name(device)}"
+        f"{len(faces)} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "
+        f"{device_name(device)}"
     )
 
     # The very first: later, memory that was freed before would be taken again, and nothing would grow.
@@ -213,7 +219,8 @@ def main() -> None:
     projecting = np.median([turn["ours"] for turn in turns], axis=0)
     passed, used = choosing + projecting
     print(
-        f"{'atlas':12}{passed:8.2f} s{used:10.2f} s   of these {projecting[0]:.2f} s and {projecting[1]:.2f} s for projections"
+        f"{'atlas':12}{passed:8.2f} s{used:10.2f} s   of these {projecting[0]:.2f} s and "
+        f"{projecting[1]:.2f} s for projections"
     )
     for name in loops:
         passed, used = np.median([turn[name] / turn["ours"] for turn in turns], axis=0)

@@ -1,17 +1,20 @@
 """How hard the synthetic domains are for a small network that has not seen the people it is tested on.
 
-    python benchmarks/difficulty.py [--domains lab wild game micro] [--size 48] [--face-seed 0] [--seed 0] [--test]
+    python benchmarks/difficulty.py [--domains lab wild game micro] [--size 48] [--face-seed 0] [--seed 0]
+    [--test]
 
-Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer (102,000 weights for 8 classes) are
-trained on the split `train` with the settings printed; the epoch is chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one that is
-reported. Intervals: percentile bootstrap over whole people.
+Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer
+(102,000 weights for 8 classes) are trained on the split `train` with the settings printed; the epoch is
+chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one
+that is reported. Intervals: percentile bootstrap over whole people.
 
 - lab: all pictures, the neutral first frames too; 8 classes.
 - wild: the given labels, of which a known share is wrong; and against what was shown.
 - game: the label is the majority of ten votes; 8 classes. Beside it how the votes divide, and FER+'s did.
-- micro: `MICRO_FRAMES` frames around the apex of each clip minus its onset frame, as grey around 128 and enlarged
-  `MICRO_GAIN` times; a clip is what the mean of its frames' probabilities says; 5 classes. Too few clips for one split: five
-  folds by subject, each tested once (with `--test`) after the epoch was chosen on the next fold.
+- micro: `MICRO_FRAMES` frames around the apex of each clip minus its onset frame, as grey around 128 and
+  enlarged `MICRO_GAIN` times; a clip is what the mean of its frames' probabilities says; 5 classes. Too few
+  clips for one split: five folds by subject, each tested once (with `--test`) after the epoch was chosen on
+  the next fold.
 """
 
 import argparse
@@ -118,7 +121,8 @@ def score_votes(faces: FaceSet) -> None:
     right = (faces.table["emotion"] == faces.table["true_emotion"]).mean()
     print(
         f"game   votes: winner's share {shares.max(axis=1).mean():.3f} (FER+ {FERPLUS_WINNER:.3f}), "
-        f"entropy {bits.mean():.3f} bits (FER+ {FERPLUS_BITS:.3f}); the majority names what was shown: {right:.3f}"
+        f"entropy {bits.mean():.3f} bits (FER+ {FERPLUS_BITS:.3f}); the majority names what was shown: "
+        f"{right:.3f}"
     )
 
 
@@ -178,9 +182,12 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="score the test split, too")
     given = parser.parse_args()
     print(
-        f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr {LR} onecycle, "
-        f"weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, seed {given.seed}; "
-        f"face seed {given.face_seed}; {device_name(pick_device(given.device))}, {torch.get_num_threads()} threads"
+        f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr "
+        f"{LR} onecycle, "
+        f"weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, seed "
+        f"{given.seed}; "
+        f"face seed {given.face_seed}; {device_name(pick_device(given.device))}, {torch.get_num_threads()} "
+        "threads"
     )
     for domain in given.domains:
         start = time.perf_counter()

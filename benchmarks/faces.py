@@ -1,11 +1,13 @@
-"""Time and memory of the synthetic faces: each set made whole, made by one process and by two, and loaded from the cache.
+"""Time and memory of the synthetic faces: each set made whole, made by one process and by two, and loaded
+from the cache.
 
     python benchmarks/faces.py [--domains lab wild game micro] [--share 1.0] [--turns 3]
 
-A temporary cache is used, and the kernel is compiled before anything is timed. First every set is made once with
-masks and landmarks, at its own size, with `--share` of its people; then 12 people of `lab` are made in turns by
-one process and by two. A ratio is the median over the turns of the ratio within a turn, so that whatever else the
-machine does falls on both sides alike. Processor time of the workers says what a picture costs where the cores are shared.
+A temporary cache is used, and the kernel is compiled before anything is timed. First every set is made once
+with masks and landmarks, at its own size, with `--share` of its people; then 12 people of `lab` are made in
+turns by one process and by two. A ratio is the median over the turns of the ratio within a turn, so that
+whatever else the machine does falls on both sides alike. Processor time of the workers says what a picture
+costs where the cores are shared.
 """
 
 import argparse

@@ -1,17 +1,19 @@
-"""GAN steps in pictures per second: the library's learner against a bare loop, its formats against one another, and the price of a checkpoint.
+"""GAN steps in pictures per second: the library's learner against a bare loop, its formats against one
+another, and the price of a checkpoint.
 
     python benchmarks/gan.py [--pairs 512] [--size 48] [--batch 32] [--epochs 1] [--repeats 3] [--device cpu]
 
-The pairs are noise. Each contestant trains the same two networks for ``epochs`` passes over them in the same batches, mirrored alike, and averages
-the generator's weights; a step is one of the discriminator and one of the generator.
+The pairs are noise. Each contestant trains the same two networks for ``epochs`` passes over them in the same
+batches, mirrored alike, and averages the generator's weights; a step is one of the discriminator and one of
+the generator.
 
 - ours: ``gan_learner`` in the precision that is chosen;
 - bare: the same networks, precision, fused Adam and averaging in a plain loop;
 - ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
 - ours with checkpoint: ours, which writes its state after each epoch.
 
-The contestants take turns; a ratio is the median over the turns of the ratio within a turn, so that whatever else the machine does
-falls on all alike. Above 1, the first one is faster.
+The contestants take turns; a ratio is the median over the turns of the ratio within a turn, so that whatever
+else the machine does falls on all alike. Above 1, the first one is faster.
 """
 
 import argparse
@@ -149,7 +151,8 @@ def main() -> None:
     task = noise(given)
     chosen = learner_of(task, "auto").precision
     print(
-        f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, {device_name(task.device)}; "
+        f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, "
+        f"{device_name(task.device)}; "
         f"chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +161,8 @@ def main() -> None:
             "bare": bare(task, chosen),
             "ours fp32 contiguous": ours(task, FP32),
             "ours bf16 channels_last": ours(task, BF16),
-            # The file is not there when its learner is made: it never goes on from one, and writes after each epoch.
+            # The file is not there when its learner is made: it never goes on from one, and writes after each
+            # epoch.
             "ours with checkpoint": ours(task, chosen, Path(folder) / "gan.safetensors"),
         }
         seconds = take_turns(contestants, given.repeats)

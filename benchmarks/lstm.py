@@ -1,18 +1,23 @@
-"""Leave-one-subject-out LSTMs: all networks in one program against one after the other, and against processes.
+"""Leave-one-subject-out LSTMs: all networks in one program against one after the other, and against
+processes.
 
-    python benchmarks/lstm.py [--people 26] [--clips 246] [--frames 16] [--features 300] [--seeds 3] [--epochs 5] [--repeats 3] [--device cpu]
+    python benchmarks/lstm.py [--people 26] [--clips 246] [--frames 16] [--features 300] [--seeds 3] [--epochs
+    5] [--repeats 3] [--device cpu]
 
-Features are noise, of clips of all lengths from half of ``frames`` on; the default sizes are those of CASME II. Each person is tested
-once, the three next ones validate, so there is a network per person and seed. Every contestant trains all of
-them for ``epochs`` full-batch steps of AdamW with the same first weights, and scores the validation clips after each:
+Features are noise, of clips of all lengths from half of ``frames`` on; the default sizes are those of CASME
+II. Each person is tested once, the three next ones validate, so there is a network per person and seed. Every
+contestant trains all of them for ``epochs`` full-batch steps of AdamW with the same first weights, and scores
+the validation clips after each:
 
 - batched: ``train_clips`` with all networks in one program;
 - one by one: ``train_clips`` for each network, with all threads;
-- torch one by one: ``torch.nn.LSTM`` on packed sequences in a plain loop, each network on its own training and validation clips;
-- torch in processes: the same loop in as many processes as there are cores, of one thread each, which were started beforehand; on a CPU only.
+- torch one by one: ``torch.nn.LSTM`` on packed sequences in a plain loop, each network on its own training
+  and validation clips;
+- torch in processes: the same loop in as many processes as there are cores, of one thread each, which were
+  started beforehand; on a CPU only.
 
-The contestants take turns; a ratio is the median over the turns of the ratio within a turn. `ratio folds_batched` is against the faster of
-the two that train one by one.
+The contestants take turns; a ratio is the median over the turns of the ratio within a turn. `ratio
+folds_batched` is against the faster of the two that train one by one.
 """
 
 import argparse
@@ -93,7 +98,9 @@ def ours_one_by_one(task: Task) -> None:
 
 
 class Plain(nn.Module):
-    """What one network is to torch: its LSTM, dropout and a linear layer, from first weights that ``ClipLSTM`` draws."""
+    """What one network is to torch: its LSTM, dropout and a linear layer, from first weights that
+    ``ClipLSTM`` draws.
+    """
 
     def __init__(self, features: int, recipe: ClipRecipe, seed: int) -> None:
         super().__init__()
@@ -195,7 +202,8 @@ def main() -> None:
     given = parser.parse_args()
     task = noise(given)
     print(
-        f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} features, "
+        f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
+        "features, "
         f"{given.epochs} epochs, {torch.get_num_threads()} threads, {device_name(torch.device(given.device))}"
     )
     contestants = {

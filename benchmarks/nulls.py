@@ -1,17 +1,21 @@
 """Permutation nulls: seconds and memory of the whole, and how many times as fast as a loop over SciPy.
 
-    python benchmarks/nulls.py [--measures auroc kl] [--permutations 10000] [--filters 256] [--aus 15] [--subjects 109]
+    python benchmarks/nulls.py [--measures auroc kl] [--permutations 10000] [--filters 256] [--aus 15]
+    [--subjects 109]
 
-Every person shows 3 sequences of 4 pictures, so that 109 people make 1,308 pictures. Ours is ``permutation_null``: all permutations,
-filters and action units, with standardisation, p-values and the maximum. Beside it, on the same permuted labels:
+Every person shows 3 sequences of 4 pictures, so that 109 people make 1,308 pictures. Ours is
+``permutation_null``: all permutations, filters and action units, with standardisation, p-values and the
+maximum. Beside it, on the same permuted labels:
 
-- scipy: for each permutation, filter and action unit one call of SciPy, as one would write it (``mannwhitneyu``, ``entropy`` of two
-  ``histogram``, ``ks_2samp``, ``wasserstein_distance``; means by NumPy);
-- numpy: the same loop with what depends on the filter alone computed once (ranks, bins), for ``auroc`` and ``kl``.
+- scipy: for each permutation, filter and action unit one call of SciPy, as one would write it
+  (``mannwhitneyu``, ``entropy`` of two ``histogram``, ``ks_2samp``, ``wasserstein_distance``; means by
+  NumPy);
+- numpy: the same loop with what depends on the filter alone computed once (ranks, bins), for ``auroc`` and
+  ``kl``.
 
-The loops would take hours to days. They are timed on ``--sample`` calls spread over filters, units and permutations, and scaled by the
-number of calls; their values must equal ours. Wall and processor seconds are both printed: where other programs run, the processor's
-say more, and the ratio is of those.
+The loops would take hours to days. They are timed on ``--sample`` calls spread over filters, units and
+permutations, and scaled by the number of calls; their values must equal ours. Wall and processor seconds are
+both printed: where other programs run, the processor's say more, and the ratio is of those.
 """
 
 import argparse
@@ -88,7 +92,9 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
 
 
 def seconds_per_call(loop: Loop, measure: str, maxima: np.ndarray, labels: np.ndarray, sample: int) -> float:
-    """Processor seconds per call over ``sample`` calls on permuted ``labels`` (P, N, A), after one that warms up."""
+    """Processor seconds per call over ``sample`` calls on permuted ``labels`` (P, N, A), after one that warms
+    up.
+    """
     generator = np.random.default_rng(SEED)
     chosen = [
         tuple(int(generator.integers(n)) for n in (len(labels), maxima.shape[1], labels.shape[2]))
@@ -127,7 +133,8 @@ def main() -> None:
     labels = presence.present[draws] == 1
     calls = given.permutations * given.filters * given.aus
     print(
-        f"{given.permutations} permutations x {given.filters} filters x {given.aus} action units on {len(presence)} pictures, "
+        f"{given.permutations} permutations x {given.filters} filters x {given.aus} action units on "
+        f"{len(presence)} pictures, "
         f"{torch.get_num_threads()} threads, {device_name(device)}"
     )
     for measure in given.measures:
@@ -145,7 +152,8 @@ def main() -> None:
         for name, loop in loops.items():
             each = seconds_per_call(loop(maxima, measure), measure, maxima, labels, given.sample)
             print(
-                f"{name:5} {each * calls:10.0f} s of the processor, scaled from {given.sample} calls of {each * 1e6:.0f} µs each"
+                f"{name:5} {each * calls:10.0f} s of the processor, scaled from {given.sample} calls of "
+                f"{each * 1e6:.0f} µs each"
             )
             print(f"ratio {name} {each * calls / used:.0f}")
 

@@ -2,15 +2,15 @@
 
     python benchmarks/real_gap.py [--subjects 2000] [--epochs 16] [--seed 0] [--face-seed 0]
 
-A small network is trained on the pictures of ``wild`` alone, all splits of it, and reads FER2013's PublicTest in its seven classes. Printed
-are the recall of each class and their mean, the balanced accuracy (chance: 0.143), as the ratio
-``wild_to_fer2013``. FER2013's own training pictures are not used, and its PrivateTest is never looked at. The numbers of ``wild`` were
-chosen with the help of this very figure, which is therefore somewhat too good; PrivateTest is kept for whoever wants to
-know by how much.
+A small network is trained on the pictures of ``wild`` alone, all splits of it, and reads FER2013's PublicTest
+in its seven classes. Printed are the recall of each class and their mean, the balanced accuracy (chance:
+0.143), as the ratio ``wild_to_fer2013``. FER2013's own training pictures are not used, and its PrivateTest is
+never looked at. The numbers of ``wild`` were chosen with the help of this very figure, which is therefore
+somewhat too good; PrivateTest is kept for whoever wants to know by how much.
 
-What was tried, one after the other, with sets of 6,000 to 10,000 pictures in which the seven classes are equally frequent and no label is
-wrong, and this network (November 2026, one seed each: the standard error of a figure is about .012, so steps of less than .03 say
-little; the goal of .40 was not reached):
+What was tried, one after the other, with sets of 6,000 to 10,000 pictures in which the seven classes are
+equally frequent and no label is wrong, and this network (November 2026, one seed each: the standard error of
+a figure is about .012, so steps of less than .03 say little; the goal of .40 was not reached):
 
     untuned trial before beards, long hair, glasses, teeth (8,400 pictures)                .26
     all of those, with crops, head poses and blur that vary more than FER2013's            .253
@@ -24,11 +24,13 @@ little; the goal of .40 was not reached):
     the pictures of .347, .352 and .337 together, 24,000, 6 epochs: more of them help       .367
     wild itself, with 2 % disgust and 6 % wrong labels: this file's figure                 .320
 
-Wider shapes of faces (features .34), together with more bared teeth in anger, did worse half way through training (.297 against
-.322): the shapes were taken back, the teeth kept. Instance normalisation changed nothing (.304 against .300, half way).
+Wider shapes of faces (features .34), together with more bared teeth in anger, did worse half way through
+training (.297 against .322): the shapes were taken back, the teeth kept. Instance normalisation changed
+nothing (.304 against .300, half way).
 
-Training: every class weighs the same; flips, small rotations, scalings and shifts, gamma, blur, noise and a hidden square; each
-picture is standardised, in training and in reading. Where FER2013 is absent a line says so and nothing is done.
+Training: every class weighs the same; flips, small rotations, scalings and shifts, gamma, blur, noise and a
+hidden square; each picture is standardised, in training and in reading. Where FER2013 is absent a line says
+so and nothing is done.
 """
 
 import argparse
@@ -168,7 +170,8 @@ def main() -> None:
     truth = np.array([CODES.index(emotion) for emotion in public.table["emotion"]])
     recalls = [float((answers[truth == code] == code).mean()) for code in range(len(CODES))]
     print(
-        f"{len(faces)} synthetic pictures, {given.epochs} epochs in {seconds:.0f} s; {len(truth)} of PublicTest"
+        f"{len(faces)} synthetic pictures, {given.epochs} epochs in {seconds:.0f} s; {len(truth)} of "
+        "PublicTest"
     )
     for emotion, recall in zip(CODES, recalls, strict=True):
         print(f"recall {emotion:10s} {recall:.3f}")

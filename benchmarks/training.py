@@ -1,27 +1,34 @@
-"""Training throughput: the library's learner against a bare loop and stock fastai, the networks against one another, the loaders.
+"""Training throughput: the library's learner against a bare loop and stock fastai, the networks against one
+another, the loaders.
 
-    python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size 48] [--repeats 3] [--faces FOLDER]
+    python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size
+    48] [--repeats 3] [--faces FOLDER]
 
-Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and optimiser, and
-validated on an eighth as many. The contestants take turns; a ratio is the median over the turns of the ratio within a
-turn, so that whatever else the machine does falls on both sides alike.
+Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and
+optimiser, and validated on an eighth as many. The contestants take turns; a ratio is the median over the
+turns of the ratio within a turn, so that whatever else the machine does falls on both sides alike.
 
 `learners`, with the zero-bias CNN:
 
 - ours: ``face_learner`` and ``fit``, in the precision that is chosen;
-- bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU compiled, too;
+- bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU
+  compiled, too;
 - ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
-- stock fastai: ``ImageDataLoaders.from_df`` on PNG files with fastai's own augmentation and its default number of workers,
-  in float32, which is all that fastai offers on a CPU, with memory handled as glibc does by itself;
+- stock fastai: ``ImageDataLoaders.from_df`` on PNG files with fastai's own augmentation and its default
+  number of workers, in float32, which is all that fastai offers on a CPU, with memory handled as glibc does
+  by itself;
 - fastai without workers: the same but ``num_workers=0``, which suits small pictures on few cores better.
 
-`networks`: our learner with each network of ``nets.build``, in float32 and bfloat16, with and without channels_last.
+`networks`: our learner with each network of ``nets.build``, in float32 and bfloat16, with and without
+channels_last.
 
-`side_by_side`: two trainings of each of two networks, of which one is small: one after the other on all threads, and in two processes with half
-of the threads each, as ``ferbook.run`` runs chapters. ``ratio small_side_by_side``: how many times as soon both are done.
+`side_by_side`: two trainings of each of two networks, of which one is small: one after the other on all
+threads, and in two processes with half of the threads each, as ``ferbook.run`` runs chapters. ``ratio
+small_side_by_side``: how many times as soon both are done.
 
-`loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a ``DataLoader`` with two workers, and
-with none. The transforms are those nearest to ours: a mirror image, an affine map, brightness and contrast.
+`loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a
+``DataLoader`` with two workers, and with none. The transforms are those nearest to ours: a mirror image, an
+affine map, brightness and contrast.
 """
 
 import argparse
@@ -254,7 +261,9 @@ def peak_memory_mb() -> float:
 
 
 def take_turns(contestants: Contestants, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each turn, after one turn that warms up: allocations, kernels, page cache."""
+    """Seconds of each contestant in each turn, after one turn that warms up: allocations, kernels, page
+    cache.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         for name, run in contestants.items():
@@ -410,7 +419,8 @@ def main() -> None:
     )
     trained = len(faces.split("train"))
     print(
-        f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, {device_name(device)}"
+        f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "
+        f"{device_name(device)}"
     )
     for part in given.parts:
         print(f"-- {part}")

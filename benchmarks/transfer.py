@@ -1,13 +1,17 @@
-"""Transfer: features against a bare forward pass, and what a table of k × k tests costs beside its k trainings.
+"""Transfer: features against a bare forward pass, and what a table of k × k tests costs beside its k
+trainings.
 
-    python benchmarks/transfer.py [--parts features matrix] [--network residual] [--pictures 1024] [--size 32] [--repeats 5]
+    python benchmarks/transfer.py [--parts features matrix] [--network residual] [--pictures 1024] [--size 32]
+    [--repeats 5]
 
-`features`: ``features_of`` on a face set, bytes in and an array out, against the bare loop: the same network on the same pictures, which already
-lie on the device as floating-point numbers, in batches of the same size, the answers thrown away. The two take turns in changing order; the
-ratio is the median over the turns of the ratio within a turn, on a CPU of processor seconds, which other programs disturb less.
+`features`: ``features_of`` on a face set, bytes in and an array out, against the bare loop: the same network
+on the same pictures, which already lie on the device as floating-point numbers, in batches of the same size,
+the answers thrown away. The two take turns in changing order; the ratio is the median over the turns of the
+ratio within a turn, on a CPU of processor seconds, which other programs disturb less.
 
-`matrix`: ``cross_dataset`` between k sets of noise, trained for one epoch. Printed are the trainings per set (1 without leaving one out: k and not k², with
-which every pair would be trained for itself) and the share of the time that is not training.
+`matrix`: ``cross_dataset`` between k sets of noise, trained for one epoch. Printed are the trainings per set
+(1 without leaving one out: k and not k², with which every pair would be trained for itself) and the share of
+the time that is not training.
 """
 
 import argparse
@@ -109,7 +113,8 @@ def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
         )
         whole = time.perf_counter() - start
     print(
-        f"{SETS} × {SETS} tests: {len(spent)} trainings, {whole:.1f} s, of which {whole - sum(spent):.1f} s are not training"
+        f"{SETS} × {SETS} tests: {len(spent)} trainings, {whole:.1f} s, of which {whole - sum(spent):.1f} s "
+        "are not training"
     )
     print(f"ratio trainings_per_set {len(spent) / SETS:.2f}")
     print(f"ratio beside_training {(whole - sum(spent)) / whole:.2f}")
@@ -130,7 +135,8 @@ def main() -> None:
     device = torch.device(given.device)
     seed_everything(SEED)
     print(
-        f"{given.network}, {given.pictures} pictures of {given.size} pixels, {torch.get_num_threads()} threads, {device_name(device)}"
+        f"{given.network}, {given.pictures} pictures of {given.size} pixels, {torch.get_num_threads()} "
+        f"threads, {device_name(device)}"
     )
     for part in given.parts:
         print(f"-- {part}")

@@ -46,7 +46,9 @@ class FacesParameters(ChapterParameters):
 
 
 class TrainingParameters(RecipeParameters):
-    """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by default."""
+    """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by
+    default.
+    """
 
     epochs: EpochsField = 30
     network: Annotated[Network, Field(description="the network")] = "zero_bias"
@@ -55,7 +57,8 @@ class TrainingParameters(RecipeParameters):
         Field(
             ge=0,
             le=10,
-            description="zero_bias: sd of the initial weights times sqrt(fan-in); 0 draws it from U(0.2, 1.2) as published",
+            description="zero_bias: sd of the initial weights times sqrt(fan-in); 0 draws it from U(0.2, "
+            "1.2) as published",
         ),
     ] = 1.0
     bias: Annotated[
@@ -144,7 +147,9 @@ class StructureAndLossParameters(RecipeParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside FER2013, where it is at hand, FER+: the same pictures under other labels."""
+        """The face set of the chapter; beside FER2013, where it is at hand, FER+: the same pictures under
+        other labels.
+        """
         if self.faces != "fer2013":
             return (self.face_source,)
         fields = {field: getattr(self, field) for field in FACE_FIELDS}
@@ -157,13 +162,15 @@ class DeconvolutionParameters(ChapterParameters):
     layer: Annotated[
         str,
         Field(
-            description="the layer whose filters are looked at, as `relu3`; empty: the rectifier after the last convolution"
+            description="the layer whose filters are looked at, as `relu3`; empty: the rectifier after the "
+            "last convolution"
         ),
     ] = ""
     method: Annotated[
         Literal["deconv", "guided", "gradient"],
         Field(
-            description="how rectifiers let a signal down: deconv if it is positive, gradient if the unit was on, guided if both"
+            description="how rectifiers let a signal down: deconv if it is positive, gradient if the unit "
+            "was on, guided if both"
         ),
     ] = "deconv"
     top: Annotated[
@@ -192,12 +199,15 @@ class DeconvolutionParameters(ChapterParameters):
 
 
 class AuVerificationParameters(ChapterParameters):
-    """Chapter ``au_verification``: which filters of the network of chapter ``training`` detect an action unit."""
+    """Chapter ``au_verification``: which filters of the network of chapter ``training`` detect an action
+    unit.
+    """
 
     layer: Annotated[
         str,
         Field(
-            description="the layer whose filters are judged, as `relu3`; empty: the rectifier after the last convolution"
+            description="the layer whose filters are judged, as `relu3`; empty: the rectifier after the "
+            "last convolution"
         ),
     ] = ""
     present_from: Annotated[
@@ -244,7 +254,9 @@ class AuVerificationParameters(ChapterParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside a real one, rendered faces, which stand in for it where it has no action units."""
+        """The face set of the chapter; beside a real one, rendered faces, which stand in for it where it has
+        no action units.
+        """
         if self.faces in get_args(FaceDomain):
             return (self.face_source,)
         rendered = {"subjects": 0, "size": self.size, "face_seed": self.face_seed}
@@ -317,13 +329,16 @@ class TransferParameters(RecipeParameters):
         # Not a ValueError, which pydantic would wrap: this names one field on account of another.
         if self.faces in face_sets(self.beside):
             raise ParameterError(
-                f"beside = {self.beside!r} names {self.faces!r}, which is the chapter's own face set; leave it out of the list"
+                f"beside = {self.beside!r} names {self.faces!r}, which is the chapter's own face set; leave "
+                "it out of the list"
             )
         return self
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; those beside it; and rendered faces, which stand in where the chapter's own has no action units."""
+        """The face set of the chapter; those beside it; and rendered faces, which stand in where the
+        chapter's own has no action units.
+        """
         sets = face_sets(self.beside)
         if self.faces not in get_args(FaceDomain):
             sets.setdefault("lab", 0)
@@ -337,7 +352,9 @@ class TransferParameters(RecipeParameters):
 
 
 class MicroExpressionsParameters(ChapterParameters):
-    """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of each frame of a clip."""
+    """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of
+    each frame of a clip.
+    """
 
     faces: FaceField = "micro"
     clip_frames: Annotated[
@@ -370,8 +387,8 @@ class MicroExpressionsParameters(ChapterParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none of its people; beside any other set,
-        rendered clips."""
+        """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
+        of its people; beside any other set, rendered clips."""
         shared = tuple((field, getattr(self, field)) for field in FACE_FIELDS)
         if self.faces in CLIP_SETS:
             return (self.face_source, (("name", "lab"), *shared))
@@ -388,7 +405,8 @@ class DerlParameters(ChapterParameters):
     pretrain: Annotated[
         FaceSource,
         Field(
-            description="whom the generator learns from: people rendered to order as those of a synthetic set, or a real set with neutral "
+            description="whom the generator learns from: people rendered to order as those of a synthetic "
+            "set, or a real set with neutral "
             "faces, such as bu4dfe"
         ),
     ] = "lab"
@@ -445,7 +463,8 @@ class DerlParameters(ChapterParameters):
     def _strangers_to_learn_from(self) -> Self:
         if self.pretrain == self.faces and not self.rendered_to_order:
             raise ParameterError(
-                f"pretrain = {self.pretrain!r} is the chapter's own face set; the generator learns from other people: give another set, or lab"
+                f"pretrain = {self.pretrain!r} is the chapter's own face set; the generator learns from "
+                "other people: give another set, or lab"
             )
         return self
 
@@ -456,7 +475,9 @@ class DerlParameters(ChapterParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside a real one, rendered faces, whose neutral faces and action units are known; and a real set that the generator learns from."""
+        """The face set of the chapter; beside a real one, rendered faces, whose neutral faces and action
+        units are known; and a real set that the generator learns from.
+        """
         beside = {} if self.faces in get_args(FaceDomain) else {"lab": 0}
         if not self.rendered_to_order:
             beside[self.pretrain] = 0

@@ -142,7 +142,9 @@ def _cell(value: object) -> str:
 
 @data_app.command("check")
 def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Read a real set anew, open every picture of the copy, and compare what is there with what was published."""
+    """Read a real set anew, open every picture of the copy, and compare what is there with what was
+    published.
+    """
     from fer_lib.faces.inspect import open_every_picture, published_table
     from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
 

@@ -80,10 +80,13 @@ def percentages(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class FaceSets:
-    """Checks a text that lists face sets, separated by commas, each at most once; after a colon the number of people of a synthetic one."""
+    """Checks a text that lists face sets, separated by commas, each at most once; after a colon the number of
+    people of a synthetic one.
+    """
 
     allowed: str = (
-        "one or more face sets, separated by commas, each at most once; a synthetic one may have its number of people behind a colon, "
+        "one or more face sets, separated by commas, each at most once; a synthetic one may have its number "
+        "of people behind a colon, "
         "as in wild:500,game:24"
     )
 
@@ -173,7 +176,8 @@ class RecipeParameters(ChapterParameters):
     augment: Annotated[
         Literal["none", "light", "standard", "published"],
         Field(
-            description="augmentation: none, light (flip, small changes), standard (for pictures of the wild), or "
+            description="augmentation: none, light (flip, small changes), standard (for pictures of the "
+            "wild), or "
             "as published by Khorrami et al. (A)"
         ),
     ] = "light"
@@ -186,7 +190,8 @@ class RecipeParameters(ChapterParameters):
             ge=0,
             le=256,
             multiple_of=8,
-            description="side in pixels of the training pictures at the start, growing to their own; 0 keeps it",
+            description="side in pixels of the training pictures at the start, growing to their own; 0 "
+            "keeps it",
         ),
     ] = 0
     averaging: Annotated[

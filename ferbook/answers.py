@@ -21,7 +21,8 @@ _BADGES = {
 
 
 def judged_claims(run: Run) -> list[tuple[Paper, list[Judged]]]:
-    """Each paper with its claims of ``claims.yaml``, judged by the finished chapters of ``run``; what an unfinished one would answer is not asked.
+    """Each paper with its claims of ``claims.yaml``, judged by the finished chapters of ``run``; what an
+    unfinished one would answer is not asked.
 
     Raises DataError for a damaged ``claims.yaml`` and RunStoreError for a damaged result.
     """
@@ -66,7 +67,8 @@ def _question(each: Answered, faces: Mapping[str, str]) -> str:
 
 
 def claims_text(judged: Sequence[tuple[Paper, Sequence[Judged]]], faces: Mapping[str, str]) -> str:
-    """The claims as MyST Markdown: an overview, then paper by paper each claim with its questions, numbers and answers.
+    """The claims as MyST Markdown: an overview, then paper by paper each claim with its questions, numbers
+    and answers.
 
     ``faces``: chapter -> name of the face set that it was about.
     """

@@ -1,4 +1,6 @@
-"""The chapters, declared once. The Snakefile, the command line, the table of contents and the tests read this."""
+"""The chapters, declared once. The Snakefile, the command line, the table of contents and the tests read
+this.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""The book from a run: executed chapters staged at their source paths, numbers beside them, Jupyter Book on top."""
+"""The book from a run: executed chapters staged at their source paths, numbers beside them, Jupyter Book on
+top.
+"""
 
 import copy
 import fcntl
@@ -143,7 +145,8 @@ def _require_sound(run: Run) -> None:
         for name, used in result.done()["inputs"].get("upstream", {}).items():
             if run.result(name).done() is None or run.result(name).checksum() != used:
                 raise RunStoreError(
-                    f"run {run.name!r}: {result.chapter} was made from another result of {name} than the run now "
+                    f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "
+                    "run now "
                     f"holds; `{reproduce_command(run, result.chapter)} --run {run.name}` makes it again"
                 )
 

@@ -152,7 +152,8 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
     seconds = result.record()["seconds"]
     if within is not None and seconds > within:
         return row | {
-            "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than {within:g} s): "
+            "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than "
+            f"{within:g} s): "
             f"`ferbook check {chapter.name} --run {run.name}` does"
         }
     faces = result.done()["inputs"].get("parameters", {}).get("faces")
@@ -167,14 +168,16 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
     write_json(passed, {"key": key, "when": now()})
     figures = len(result.record()["figures"])
     return row | {
-        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, every compared cell)"
+        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, every "
+        "compared cell)"
     }
 
 
 def check_run(
     run: Run, names: list[str], *, within: float | None = None, skip_checked: bool = False
 ) -> list[dict[str, object]]:
-    """Check the named chapters of a run (all where none is named): one row each, with ``state`` and ``faults``.
+    """Check the named chapters of a run (all where none is named): one row each, with ``state`` and
+    ``faults``.
 
     ``within``: execute again only what took at most so many seconds; the others' stored results are still
     verified. ``skip_checked``: trust an earlier pass of an unchanged result. Raises RunStoreError where

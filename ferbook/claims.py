@@ -1,7 +1,8 @@
-"""What became of the papers' claims: questions, each answered by whether a number's whole interval lies beyond a bound.
+"""What became of the papers' claims: questions, each answered by whether a number's whole interval lies
+beyond a bound.
 
-The questions stand in ``claims.yaml``. None of them is answered by hand, and none by a number without its interval, but for counts of things that
-were tested one by one.
+The questions stand in ``claims.yaml``. None of them is answered by hand, and none by a number without its
+interval, but for counts of things that were tested one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +25,13 @@ Verdict = Literal["holds here", "holds in part", "does not hold here", "not sett
 
 
 class Question(BaseModel):
-    """A question that a metric answers: its whole interval lies ``above``, or ``below``, a number or another metric's value.
+    """A question that a metric answers: its whole interval lies ``above``, or ``below``, a number or another
+    metric's value.
 
-    ``counts``: the metric is a count, or another value that stands without an interval, and is compared as it is. ``beside``: the answer puts the
-    claim into proportion, but does not decide it. ``unit``: printed behind a number that has no unit of its own. The uncertainty of a bound that is another
-    metric does not enter.
+    ``counts``: the metric is a count, or another value that stands without an interval, and is compared as it
+    is. ``beside``: the answer puts the claim into proportion, but does not decide it. ``unit``: printed
+    behind a number that has no unit of its own. The uncertainty of a bound that is another metric does not
+    enter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,7 +70,9 @@ class Question(BaseModel):
 
 
 class PaperClaim(BaseModel):
-    """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it to hold, but for those beside it."""
+    """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it
+    to hold, but for those beside it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -117,7 +122,9 @@ class Judged:
 
 
 def read_claims(file: Path) -> tuple[Paper, ...]:
-    """The papers and claims of a YAML file, in its order. Raises DataError that names the file, the place in it and what is wrong there."""
+    """The papers and claims of a YAML file, in its order. Raises DataError that names the file, the place in
+    it and what is wrong there.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         papers = TypeAdapter(tuple[Paper, ...]).validate_python(content)
@@ -146,9 +153,9 @@ def _entry(metrics: Metrics, name: str) -> Mapping | None:
 def ask(question: Question, metrics: Metrics) -> Answered:
     """Answer a question from the metrics of a run.
 
-    Yes where the whole interval lies on the side that is asked for, no where it lies on the other, open where it holds the bound or where there is no interval; not
-    asked where a number is absent. Raises DataError for an unknown chapter, MetricError for a metric without an interval and without
-    a word why it has none.
+    Yes where the whole interval lies on the side that is asked for, no where it lies on the other, open where
+    it holds the bound or where there is no interval; not asked where a number is absent. Raises DataError for
+    an unknown chapter, MetricError for a metric without an interval and without a word why it has none.
     """
     entry = _entry(metrics, question.metric)
     limit = _entry(metrics, question.bound) if isinstance(question.bound, str) else {"value": question.bound}
@@ -191,7 +198,8 @@ def _verdict(answers: Sequence[Answer]) -> Verdict:
 
 
 def judge(claim: PaperClaim, metrics: Metrics) -> Judged:
-    """Ask all questions of a claim. It holds where every answer is yes, in part where some are yes and some no, and not where some are no and none is yes.
+    """Ask all questions of a claim. It holds where every answer is yes, in part where some are yes and some
+    no, and not where some are no and none is yes.
 
     Questions beside the claim decide nothing.
     """

@@ -288,7 +288,8 @@ def build(
     for state in run_states(chosen):
         if state.chapter in finished and not state.up_to_date:
             console.print(
-                f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the stored "
+                f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
+                "stored "
                 f"result, `ferbook run --run {chosen.name}` makes it anew",
                 markup=False,
                 soft_wrap=True,
@@ -354,7 +355,8 @@ def predict(
 ) -> None:
     """Say which emotion a run's network sees in pictures: the largest face of each.
 
-    Without --run: the run that changed last. A picture that cannot be answered is named; the others are answered.
+    Without --run: the run that changed last. A picture that cannot be answered is named; the others are
+    answered.
     """
     from fer_lib.train.photos import predict_pictures, trained_network
     from ferbook.book import find_chapter
@@ -417,7 +419,8 @@ def main() -> None:
         errors.print(f"ferbook: {fault}", soft_wrap=True)
         sys.exit(fault.exit_code)
     except OSError as fault:
-        # A full disk, a folder that may not be written: the user's to mend, where no room of ours knew better.
+        # A full disk, a folder that may not be written: the user's to mend, where no room of ours knew
+        # better.
         place = f"{fault.filename}: " if fault.filename else ""
         errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
         sys.exit(2)

@@ -12,7 +12,9 @@ from ferbook import paths
 
 
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside a git checkout."""
+    """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside a git
+    checkout.
+    """
     command = [
         "git",
         "-C",
@@ -27,7 +29,8 @@ def git_commit() -> str:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """This process's environment with ``more``: the same library and, absolute, the same runs, cache and data.
+    """This process's environment with ``more``: the same library and, absolute, the same runs, cache and
+    data.
 
     ``FER_RUNS`` and its like may be relative, and the child's working directory is another.
     """

@@ -1,4 +1,6 @@
-"""The one family of exceptions: each names what is wrong, where, and what to do about it; and the hint at the nearest known name."""
+"""The one family of exceptions: each names what is wrong, where, and what to do about it; and the hint at the
+nearest known name.
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -14,9 +14,10 @@ Unit = Literal["share", "count", "seconds", ""]
 class Estimate:
     """An estimate as it stands in ``metrics.json``; all plain Python numbers.
 
-    ``low`` and ``high`` bound the interval and are None where there is none; ``interval`` says how it was computed, or why
-    there is none. ``n``: number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or empty.
-    ``tolerance``: largest absolute difference at which a rerun still counts as the same.
+    ``low`` and ``high`` bound the interval and are None where there is none; ``interval`` says how it was
+    computed, or why there is none. ``n``: number of observations behind the value. ``unit``: ``share`` (0 to
+    1), ``count``, ``seconds`` or empty. ``tolerance``: largest absolute difference at which a rerun still
+    counts as the same.
     """
 
     value: float

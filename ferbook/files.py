@@ -26,8 +26,8 @@ def is_leftover(file: Path, path: Path) -> bool:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write ``content`` (text as UTF-8) to ``path``: a reader sees the old content or the new, never a part.
 
-    Parent folders are made. Raises OSError, naming ``path``, where the file cannot be written; nothing is left
-    behind then.
+    Parent folders are made. Raises OSError, naming ``path``, where the file cannot be written; nothing is
+    left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(path)
@@ -49,8 +49,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step.
 
-    Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left behind; OSError
-    says why.
+    Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left
+    behind; OSError says why.
     """
     partial = _partial(folder)
     try:

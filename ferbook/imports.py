@@ -23,7 +23,9 @@ def imported_modules(source: str) -> set[str]:
 
 
 def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> list[Path]:
-    """The files of ``modules`` and of all that they import in turn, sorted; only those that ``follow`` accepts."""
+    """The files of ``modules`` and of all that they import in turn, sorted; only those that ``follow``
+    accepts.
+    """
     pending, seen = set(modules), set()
     while pending:
         name = pending.pop()

@@ -20,9 +20,9 @@ _NOT_INPUTS = (
     *(paths.LIBRARY / "suite", paths.LIBRARY / "params", paths.LIBRARY / "paths.py"),
     *(paths.LIBRARY / "faces" / "synthetic", paths.LIBRARY / "faces" / "readers"),
 )
-"""Code that runs chapters rather than computing for them, neither counted nor followed; parameters are compared by
-value. What makes the pictures is part of the face set's own fingerprint: a changed renderer does not
-concern a real set."""
+"""Code that runs chapters rather than computing for them, neither counted nor followed; parameters are
+compared by value. What makes the pictures is part of the face set's own fingerprint: a changed renderer does
+not concern a real set."""
 
 
 def sha256(content: bytes) -> str:

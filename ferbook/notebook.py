@@ -65,7 +65,8 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
             values[node.targets[0].id] = ast.literal_eval(node.value)
         except ValueError as fault:
             raise ChapterError(
-                f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: {ast.unparse(node)}"
+                f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: "
+                f"{ast.unparse(node)}"
             ) from fault
     return values
 

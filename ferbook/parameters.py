@@ -60,7 +60,8 @@ def parse_value(chapter: str, model: type[ChapterParameters], name: str, value: 
         return adapter.validate_python(value, strict=not isinstance(value, str))
     except ValidationError as fault:
         raise ParameterError(
-            f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, {allowed_values(field)}"
+            f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, "
+            f"{allowed_values(field)}"
         ) from fault
 
 

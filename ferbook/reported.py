@@ -19,7 +19,9 @@ CERTAINTIES: dict[Certainty, str] = {
 
 @dataclass(frozen=True)
 class Claim:
-    """An accuracy (share; None where none is known) that ``paper`` reports on ``faces``, and how well we know it."""
+    """An accuracy (share; None where none is known) that ``paper`` reports on ``faces``, and how well we know
+    it.
+    """
 
     paper: str
     faces: str
@@ -80,7 +82,9 @@ DERL_CLAIMS: tuple[Claim, ...] = tuple(
 
 
 def claims_table(claims: tuple[Claim, ...] = RECOGNITION_CLAIMS) -> pd.DataFrame:
-    """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives; missing where unknown), ``how sure`` and ``remark``."""
+    """``claims`` for the page: ``paper``, ``faces``, ``accuracy`` (text with the digits that the paper gives;
+    missing where unknown), ``how sure`` and ``remark``.
+    """
     rows = [
         {
             "paper": claim.paper,

@@ -23,8 +23,8 @@ class Request:
 
     profile: str = "laptop"
     overrides: Mapping[str, object] = field(default_factory=dict)
-    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where two
-    of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
+    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
+    two of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
 
     def of_chapter(self, chapter: Chapter) -> ChapterParameters:
         """The chapter's parameters, all resolved. Raises ParameterError."""
@@ -46,7 +46,8 @@ class Request:
                 find_chapter(scope)
             elif short not in known:
                 raise ParameterError(
-                    f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` lists them"
+                    f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` "
+                    "lists them"
                 )
         for chapter in CHAPTERS.values():
             self.of_chapter(chapter)
@@ -83,7 +84,9 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
-    """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over ``name``."""
+    """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over
+    ``name``.
+    """
     merged: dict[str, object] = {}
     for source in sources:
         for name in sorted(source, key=lambda name: "." in name):
@@ -130,8 +133,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
 def stored_request(record: Mapping[str, object]) -> Request:
     """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
 
-    Fields that every chapter has, such as the face set, hold for chapters that the run does not have yet. Fields
-    that models have lost since are left out.
+    Fields that every chapter has, such as the face set, hold for chapters that the run does not have yet.
+    Fields that models have lost since are left out.
     """
     profile, asked = record["request"]["profile"], record["request"]["parameters"]
     overrides: dict[str, object] = {}

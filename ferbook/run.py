@@ -25,7 +25,9 @@ from ferbook.state import ChapterState, differences, states
 from ferbook.store import Run, exclusive, now, open_run, read_json, write_json
 
 WORTHWHILE_THREADS = 4
-"""Threads of a chapter, where there are cores for several chapters of so many: small networks gain little from more."""
+"""Threads of a chapter, where there are cores for several chapters of so many: small networks gain little
+from more.
+"""
 
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
@@ -62,10 +64,12 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
 
 
 def threads_of_each(cores: int, chapters: int) -> int:
-    """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one chapter, half of few cores for several.
+    """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one
+    chapter, half of few cores for several.
 
-    Two trainings side by side are done some eighth sooner than one after the other on twice the threads (``benchmarks/training.py --parts
-    side_by_side``), and what a chapter does on one thread, such as resampling and drawing, leaves no core idle.
+    Two trainings side by side are done some eighth sooner than one after the other on twice the threads
+    (``benchmarks/training.py --parts side_by_side``), and what a chapter does on one thread, such as
+    resampling and drawing, leaves no core idle.
     """
     at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
     return max(1, cores // at_once)
@@ -143,8 +147,8 @@ def _require_layers(parameters: Mapping[str, ChapterParameters]) -> None:
 
 
 def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
-    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the run
-    before anything executes, and chapters that run side by side do not all make the same set."""
+    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
+    run before anything executes, and chapters that run side by side do not all make the same set."""
     models = list(wanted)
     for source in {model.face_source for model in models}:
         open_faces(**dict(source), progress=True)
@@ -188,9 +192,10 @@ def run_chapters(
 ) -> tuple[Run, list[ChapterState]]:
     """Bring the named chapters, and what they depend on, up to date in a run.
 
-    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is called once Snakemake works, shows progress, and returns when it has ended. Returns the run
-    and the states found before. Raises ParameterError, DataError, RunStoreError before anything executes,
-    ChapterError where a chapter fails.
+    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is
+    called once Snakemake works, shows progress, and returns when it has ended. Returns the run and the states
+    found before. Raises ParameterError, DataError, RunStoreError before anything executes, ChapterError where
+    a chapter fails.
     """
     run = open_run((request or Request()).default_run_name if run_name is None else run_name)
     if request is None:
@@ -222,7 +227,8 @@ def run_chapters(
             if changed and run.results():
                 raise RunStoreError(
                     f"run {run.name!r} exists with other parameters ({'; '.join(changed)}); "
-                    "--update runs again what these change, --replace starts the run anew, --run NAME makes another"
+                    "--update runs again what these change, --replace starts the run anew, --run NAME makes "
+                    "another"
                 )
         for chapter in chapters:
             run.result(chapter.name).recover()

@@ -88,8 +88,8 @@ class Session:
 
     @property
     def precision(self) -> str | Precision:
-        """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the stored run
-        chose, since ``auto`` may choose otherwise on a busier machine."""
+        """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
+        stored run chose, since ``auto`` may choose otherwise on a busier machine."""
         stored = os.environ.get(STORED_VARIABLE)
         chosen = read_json(Path(stored)).get("precision") if stored else None
         return Precision(**chosen) if chosen else self.params.precision
@@ -114,7 +114,8 @@ class Session:
         return result
 
     def network(self, name: str) -> torch.nn.Module:
-        """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation mode.
+        """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation
+        mode.
 
         Raises ChapterError as ``upstream`` does, DataError where its weights are absent or damaged.
         """
@@ -162,8 +163,8 @@ class Session:
         """Store ``figures/<name>.svg`` and the numbers it shows as ``.csv``; returns it for display.
 
         ``drawn`` is what a function of ``report.figures`` returns: figure, data, alt text.
-        ``tolerance``: the largest absolute difference on re-execution, for all numeric columns or by column; a
-        column that is not named may not move at all.
+        ``tolerance``: the largest absolute difference on re-execution, for all numeric columns or by column;
+        a column that is not named may not move at all.
         """
         figure, data, alt = drawn
         if not alt.strip():
@@ -228,11 +229,12 @@ def _about(faces: FaceSet) -> dict[str, object]:
 
 
 def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
-    """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``) assigns.
+    """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``)
+    assigns.
 
     Validates every parameter, picks the device and seeds all generators. Under ``ferbook run`` the output
-    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``, and chapters upstream are
-    looked up in the run that changed last. Raises ParameterError.
+    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``, and chapters upstream
+    are looked up in the run that changed last. Raises ParameterError.
     """
     chapter = find_chapter(name)
     parameters = _parameters_from(chapter, namespace)

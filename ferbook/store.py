@@ -116,7 +116,8 @@ class ChapterResult:
             ]
             if not all(finite) or not parts or parts[0] is None:
                 raise RunStoreError(
-                    f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the chapter again"
+                    f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the "
+                    "chapter again"
                 )
         return metrics
 
@@ -208,7 +209,8 @@ class Run:
             content = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
         except FileNotFoundError as fault:
             raise RunStoreError(
-                f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` makes it"
+                f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` "
+                "makes it"
             ) from fault
         except (OSError, ValueError, yaml.YAMLError) as fault:
             # ValueError: not UTF-8, or a date or a number that Python cannot hold.
@@ -269,7 +271,8 @@ def open_run(name: str) -> Run:
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(
-            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or digit, "
+            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter "
+            "or digit, "
             "at most 80, no '..' and no '/'"
         )
     return Run(name, paths.runs_dir() / name)
@@ -305,7 +308,8 @@ def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as fault:
             raise RunStoreError(
-                f"run {run.name!r} is in use by {_holder(file)}; wait for it, pass --wait, or choose another --run NAME"
+                f"run {run.name!r} is in use by {_holder(file)}; wait for it, pass --wait, or choose "
+                "another --run NAME"
             ) from fault
         lock.seek(0)
         lock.truncate()

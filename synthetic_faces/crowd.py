@@ -1,8 +1,8 @@
 """What people make of a face: crowd votes, and wrong labels.
 
-Both follow one table of confusions: how ten FER+ voters divided over the FER2013 pictures whose majority was the row's
-emotion (Barsoum et al. 2016; fer2013new.csv, votes for "unknown" and "no face" left out, rounded). A machine's labels and
-a crowd's are wrong in the ways that people are wrong.
+Both follow one table of confusions: how ten FER+ voters divided over the FER2013 pictures whose majority was
+the row's emotion (Barsoum et al. 2016; fer2013new.csv, votes for "unknown" and "no face" left out, rounded).
+A machine's labels and a crowd's are wrong in the ways that people are wrong.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,9 @@ NEUTRAL = EMOTIONS.index("neutral")
 
 
 def confusions() -> np.ndarray:
-    """(8, 8): what a face of the row's emotion is taken for when it is taken for another; rows sum to 1, the diagonal is 0."""
+    """(8, 8): what a face of the row's emotion is taken for when it is taken for another; rows sum to 1, the
+    diagonal is 0.
+    """
     others = _FERPLUS * (1 - np.eye(len(EMOTIONS)))
     return others / others.sum(axis=1, keepdims=True)
 
@@ -40,11 +42,12 @@ def confusions() -> np.ndarray:
 class Crowd:
     """How voters see: all in [0, 1] but ``agreement``.
 
-    A voter sees the emotion shown with a probability that grows with the strength of the expression, from ``faint`` at
-    strength 0 to ``clear`` at 1 (``clear`` always for a neutral face). One who does not see it takes the face for neutral, the
-    more often the weaker it is (with probability 1 - strength), or for another emotion as in ``confusions``. Voters see
-    the same picture: what each picture looks like to them is a draw around these probabilities from a
-    Dirichlet distribution of concentration ``agreement``; the smaller, the more they agree with each other.
+    A voter sees the emotion shown with a probability that grows with the strength of the expression, from
+    ``faint`` at strength 0 to ``clear`` at 1 (``clear`` always for a neutral face). One who does not see it
+    takes the face for neutral, the more often the weaker it is (with probability 1 - strength), or for
+    another emotion as in ``confusions``. Voters see the same picture: what each picture looks like to them is
+    a draw around these probabilities from a Dirichlet distribution of concentration ``agreement``; the
+    smaller, the more they agree with each other.
     """
 
     faint: float = 0.25
@@ -61,7 +64,8 @@ class Crowd:
 
 
 def seen_as(emotion: str, strength: float, crowd: Crowd) -> np.ndarray:
-    """(8,) summing to 1: with which probabilities a voter names each of ``EMOTIONS`` for a face of ``emotion``.
+    """(8,) summing to 1: with which probabilities a voter names each of ``EMOTIONS`` for a face of
+    ``emotion``.
 
     ``strength`` in [0, 1]: of the expression; without effect for a neutral face.
     """

@@ -22,16 +22,17 @@ SEQUENCES_AT_LEAST = 5
 class Domain:
     """One kind of synthetic set.
 
-    ``stands_in_for``: the real set it is like. ``subjects`` and ``size`` (pixels): what is made unless others are asked for;
-    ``counts``: sequences of each emotion with that many subjects, in proportion with others (``sequence_counts``).
-    ``first_person``: the number of the first person, so that two domains share nobody.
+    ``stands_in_for``: the real set it is like. ``subjects`` and ``size`` (pixels): what is made unless others
+    are asked for; ``counts``: sequences of each emotion with that many subjects, in proportion with others
+    (``sequence_counts``). ``first_person``: the number of the first person, so that two domains share nobody.
 
-    ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the protocols of CK+ take
-    them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the head's movement within a
-    sequence, in radians (rotation) and in tenths of a metre (shift).
+    ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the
+    protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the
+    head's movement within a sequence, in radians (rotation) and in tenths of a metre (shift).
 
-    ``looks``, ``studio`` and ``spread``: how far the people, the pictures and the expressions differ. ``mislabelled``: share of pictures
-    whose label is wrong; ``crowd``: labels are votes of a crowd; ``true_emotion`` in the table is then what was shown.
+    ``looks``, ``studio`` and ``spread``: how far the people, the pictures and the expressions differ.
+    ``mislabelled``: share of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
+    ``true_emotion`` in the table is then what was shown.
     """
 
     name: str
@@ -191,10 +192,11 @@ def domain_named(name: str) -> Domain:
 
 
 def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:
-    """Sequences of each emotion with ``subjects`` people: the domain's ``counts`` at its own number of people.
+    """Sequences of each emotion with ``subjects`` people: the domain's ``counts`` at its own number of
+    people.
 
-    With others in proportion, rounded to the nearest, but of every emotion at least ``SEQUENCES_AT_LEAST``, or one by each of
-    fewer people.
+    With others in proportion, rounded to the nearest, but of every emotion at least ``SEQUENCES_AT_LEAST``,
+    or one by each of fewer people.
     """
     least = min(SEQUENCES_AT_LEAST, subjects)
     # Halves are rounded up, in whole numbers.

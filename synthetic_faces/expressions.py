@@ -128,8 +128,8 @@ class Spread:
     """How far pictures of one emotion differ. All in [0, 1]; ``intensity`` is a (low, high) pair.
 
     ``jitter``: relative standard deviation of each AU; ``drop``: chance that an AU of the variant is missing
-    beyond the variant's own; ``extra``: chance, twice per face, of a further weak AU that the emotion does not
-    call for (a neutral face too); ``one_sided``: chance that an AU of the variant is shown on one half
+    beyond the variant's own; ``extra``: chance, twice per face, of a further weak AU that the emotion does
+    not call for (a neutral face too); ``one_sided``: chance that an AU of the variant is shown on one half
     only; ``asymmetry``: largest share by which one half of a face is weaker, in three faces of ten.
     ``natural``: the variants are those of pictures on the web, ``natural.NATURAL``, where there are any.
     """
@@ -153,8 +153,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Expression:
-    """What one face shows: ``intensities`` (len(AUS), 2) of its left and right half, and the ``strength`` in [0, 1] of the
-    whole: the factor on the variant's intensities.
+    """What one face shows: ``intensities`` (len(AUS), 2) of its left and right half, and the ``strength`` in
+    [0, 1] of the whole: the factor on the variant's intensities.
     """
 
     intensities: np.ndarray

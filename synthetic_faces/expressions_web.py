@@ -1,8 +1,10 @@
-"""How people show emotions in pictures on the web: FER2013 was gathered there by searching for words of feeling.
+"""How people show emotions in pictures on the web: FER2013 was gathered there by searching for words of
+feeling.
 
-Such pictures are acted for effect or caught in the open: smiles with teeth, shouts and screams with the mouth wide open, gritted
-teeth, crying, lowered eyes. The laboratory's prototypes of ``expressions.VARIANTS`` are a part of them. Shares and
-intensities are choices of this generator, made by looking at FER2013's training pictures.
+Such pictures are acted for effect or caught in the open: smiles with teeth, shouts and screams with the mouth
+wide open, gritted teeth, crying, lowered eyes. The laboratory's prototypes of ``expressions.VARIANTS`` are a
+part of them. Shares and intensities are choices of this generator, made by looking at FER2013's training
+pictures.
 """
 
 from synthetic_faces.variants import Variant, unit_table
@@ -63,7 +65,8 @@ NATURAL: dict[str, tuple[Variant, ...]] = {
         Variant(
             0.20,
             unit_table(
-                "1 .8 .9, 4 .85 .8, 6 .6 .6, 7 .6 .7, 20 .8 .7, 25 .95 .7, 26 .5 .5, 15 .6 .7, 10 .4 .4, 43 .4 .7"
+                "1 .8 .9, 4 .85 .8, 6 .6 .6, 7 .6 .7, 20 .8 .7, 25 .95 .7, 26 .5 .5, 15 .6 .7, 10 .4 .4, 43 "
+                ".4 .7"
             ),
         ),
         Variant(0.08, unit_table("4 .7 .6, 15 .95 1, 17 .9 .7, 14 .2 .35")),

@@ -75,7 +75,9 @@ ALTERNATIVES = (
     # Lids are raised or closed.
     (("AU5",), ("AU43",)),
 )
-"""Pairs of groups of AUs of which a face shows one at a time (FACS manual: alternatives, or movements that undo each other)."""
+"""Pairs of groups of AUs of which a face shows one at a time (FACS manual: alternatives, or movements that
+undo each other).
+"""
 
 OPPOSED = ("AU12", "AU15")
 """Corners of the lips up and down: both can be scored, but not both be strong."""
@@ -86,9 +88,9 @@ OPPOSED_LIMIT = 0.3
 def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     """AU intensities (len(AUS), 2) as one face can show them; the given array is left as it is.
 
-    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU stays (the first of equals) and
-    the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27. The weaker of
-    ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
+    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU stays (the first of
+    equals) and the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27. The
+    weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
     """
     resolved = intensities.copy()
     for groups in ALTERNATIVES:

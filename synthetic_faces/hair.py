@@ -15,8 +15,8 @@ AROUND, DOWN = 56, 28
 class LongHair:
     """Hair that falls beside the face: ``points`` (P, 3) in metres with their ``normals`` (P, 3).
 
-    ``opening``: half width, top, slant of the top and flare of the window that it leaves for the face, in half
-    widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent.
+    ``opening``: half width, top, slant of the top and flare of the window that it leaves for the face, in
+    half widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent.
     """
 
     points: np.ndarray
@@ -37,7 +37,9 @@ def grid_triangles() -> np.ndarray:
 
 
 def grid_coordinates() -> np.ndarray:
-    """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the way around, way down."""
+    """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the way around, way
+    down.
+    """
     down, around = np.mgrid[:DOWN, :AROUND]
     angle = 2 * math.pi * around / AROUND
     return (
@@ -57,9 +59,10 @@ def fall(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points and normals (P, 3) of long hair over a head.
 
-    ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its crown; ``volume``:
-    how far hair stands off; ``length``: how far below the eyes it ends; all in metres. ``flare``: how much
-    wider it is at its end, a share; ``waves``: their depth in metres, number around and number down.
+    ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its
+    crown; ``volume``: how far hair stands off; ``length``: how far below the eyes it ends; all in metres.
+    ``flare``: how much wider it is at its end, a share; ``waves``: their depth in metres, number around and
+    number down.
     """
     down, around = np.mgrid[:DOWN, :AROUND]
     angle, way = 2 * math.pi * around / AROUND, down / (DOWN - 1)

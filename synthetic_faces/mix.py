@@ -1,9 +1,10 @@
-"""Two domains and what lies between them: the same people with the same expressions, one factor taken as the other domain takes it.
+"""Two domains and what lies between them: the same people with the same expressions, one factor taken as the
+other domain takes it.
 
-A network that was trained on one synthetic domain fails on another for many reasons at once. Here the reasons come apart. Every picture
-is drawn twice, as the domain ``base`` draws it and as ``other`` does, from the same random numbers; a **condition** says, for each
-factor, which of the two the picture has. What no factor names (the seed of scene and sensor, the gloss of the skin, how far the lids
-hang) comes from ``base`` throughout.
+A network that was trained on one synthetic domain fails on another for many reasons at once. Here the reasons
+come apart. Every picture is drawn twice, as the domain ``base`` draws it and as ``other`` does, from the same
+random numbers; a **condition** says, for each factor, which of the two the picture has. What no factor names
+(the seed of scene and sensor, the gloss of the skin, how far the lids hang) comes from ``base`` throughout.
 """
 
 import json
@@ -31,7 +32,9 @@ from synthetic_faces.shares import joined_shares, keep_share, rows_of_share, run
 from synthetic_faces.studio import Shot, draw_shot
 
 FIRST = 200_000
-"""Number of the first person: in no face set, which can have 100,000 people, nor among those whose units are switched on."""
+"""Number of the first person: in no face set, which can have 100,000 people, nor among those whose units are
+switched on.
+"""
 
 # First words of the seeds of shots and expressions, beside those of people, sequences, takes and contexts.
 _SHOT, _EXPRESSION = 22, 23
@@ -41,8 +44,8 @@ _SHOT, _EXPRESSION = 22, 23
 class Factor:
     """What one factor takes over from the other domain; fields by their names.
 
-    ``title``: what it is, in words. ``studio``, ``looks``, ``spread``: the settings of ``Domain.studio``, ``looks`` and ``spread`` that it is
-    about. ``shot``: what of a single picture is drawn by these settings.
+    ``title``: what it is, in words. ``studio``, ``looks``, ``spread``: the settings of ``Domain.studio``,
+    ``looks`` and ``spread`` that it is about. ``shot``: what of a single picture is drawn by these settings.
     """
 
     title: str
@@ -91,14 +94,17 @@ FACTORS: dict[str, Factor] = {
         shot=("exposure", "contrast", "levels"),
     ),
 }
-"""The factors by name. Every setting of two domains' pictures, people and expressions belongs to exactly one of them."""
+"""The factors by name. Every setting of two domains' pictures, people and expressions belongs to exactly one
+of them.
+"""
 
 
 @dataclass(frozen=True)
 class Condition:
     """One way of taking the pictures: ``switched`` are the factors taken from the other domain.
 
-    ``direction``: ``none`` or ``all`` factors are switched, or the one ``factor`` alone (``add``), or all but it (``remove``).
+    ``direction``: ``none`` or ``all`` factors are switched, or the one ``factor`` alone (``add``), or all but
+    it (``remove``).
     """
 
     name: str
@@ -108,7 +114,9 @@ class Condition:
 
 
 def conditions(base: str, other: str) -> tuple[Condition, ...]:
-    """The conditions between the domains ``base`` and ``other``: no factor switched, each alone, all but each, and all of them."""
+    """The conditions between the domains ``base`` and ``other``: no factor switched, each alone, all but
+    each, and all of them.
+    """
     names = tuple(FACTORS)
     alone = [Condition(f"{base} + {name}", name, "add", (name,)) for name in names]
     without = [
@@ -129,14 +137,15 @@ def factor_faces(
 ) -> FaceSet:
     """Faces between the synthetic domains ``base`` and ``other``, under each of their ``conditions``; cached.
 
-    Each of ``people`` persons, who are in no face set, shows each emotion of both domains once, so a condition has P = people × emotions
-    pictures, and row k·P + i of the set is picture i under condition k: the same person, emotion and random numbers. Beside the columns of
-    every set the table has ``condition``, ``factor`` and ``direction`` (see ``Condition``); ``emotion`` is what was shown, with no
-    wrong label; all pictures are in the split ``test``. A picture of ``game`` has no votes here. The number of ``workers`` (default: one
-    per usable core) changes nothing.
+    Each of ``people`` persons, who are in no face set, shows each emotion of both domains once, so a
+    condition has P = people × emotions pictures, and row k·P + i of the set is picture i under condition k:
+    the same person, emotion and random numbers. Beside the columns of every set the table has ``condition``,
+    ``factor`` and ``direction`` (see ``Condition``); ``emotion`` is what was shown, with no wrong label; all
+    pictures are in the split ``test``. A picture of ``game`` has no votes here. The number of ``workers``
+    (default: one per usable core) changes nothing.
 
-    Raises ParameterError for a value out of range, an unknown domain, twice the same one, or two that share fewer than two
-    emotions; DataError where anny or warp-lang is missing; FerError where a worker fails.
+    Raises ParameterError for a value out of range, an unknown domain, twice the same one, or two that share
+    fewer than two emotions; DataError where anny or warp-lang is missing; FerError where a worker fails.
     """
     if isinstance(people, bool) or not isinstance(people, int) or not 2 <= people <= 10_000:
         raise ParameterError(f"people {people!r}: give a whole number from 2 to 10,000")
@@ -147,7 +156,9 @@ def factor_faces(
 
 
 def shared_emotions(base: str, other: str) -> tuple[str, ...]:
-    """The emotions that people of both domains show, in the order of ``EMOTIONS``; raises ParameterError for fewer than two."""
+    """The emotions that people of both domains show, in the order of ``EMOTIONS``; raises ParameterError for
+    fewer than two.
+    """
     if base == other:
         raise ParameterError(f"base and other are both {base}; there is nothing between them")
     shown = [_emotions(domain_named(name)) for name in (base, other)]
@@ -203,7 +214,9 @@ def _table(base: str, other: str, people: int) -> pd.DataFrame:
 
 
 def work() -> None:
-    """What a worker process does: render all conditions of its share of the people, and leave the pictures in the folder that it is told."""
+    """What a worker process does: render all conditions of its share of the people, and leave the pictures in
+    the folder that it is told.
+    """
     # Imported here: the caller's process needs no Warp.
     from synthetic_faces.render import Renderer
 
@@ -234,7 +247,9 @@ def work() -> None:
 
 
 def mixed(base: Domain, other: Domain, switched: Iterable[str]) -> Domain:
-    """The domain ``base`` with the studio, looks and spread of ``other`` in all settings of the ``switched`` factors."""
+    """The domain ``base`` with the studio, looks and spread of ``other`` in all settings of the ``switched``
+    factors.
+    """
     parts = {}
     for part in ("studio", "looks", "spread"):
         taken = [name for factor in switched for name in getattr(FACTORS[factor], part)]
@@ -252,7 +267,9 @@ def draw_intensities(domain: Domain, seed: int, number: int, emotion: str) -> np
 def draw_mixed_shot(
     base: Domain, other: Domain, switched: Iterable[str], seed: int, number: int, emotion: str
 ) -> Shot:
-    """The shot of person ``number`` showing ``emotion`` as ``base`` draws it, with what the ``switched`` factors take from the one of ``other``."""
+    """The shot of person ``number`` showing ``emotion`` as ``base`` draws it, with what the ``switched``
+    factors take from the one of ``other``.
+    """
     own, far = (
         draw_shot(np.random.default_rng((_SHOT, seed, number, EMOTIONS.index(emotion))), domain.studio)
         for domain in (base, other)
@@ -262,7 +279,8 @@ def draw_mixed_shot(
 
 
 def factor_table(base: str = "lab", other: str = "wild") -> pd.DataFrame:
-    """One row per setting in which the domains differ: ``factor``, ``about`` (its title), ``setting``, and its value in ``base`` and ``other`` as text.
+    """One row per setting in which the domains differ: ``factor``, ``about`` (its title), ``setting``, and
+    its value in ``base`` and ``other`` as text.
 
     A factor without any difference has one row with empty ``setting`` and values.
     """

@@ -23,13 +23,13 @@ class Looks:
     """How far the people of a set differ.
 
     ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``features``: standard
-    deviation of the 129 changes of face parts (0.22 is already hard for a small network); ``texture`` scales the
-    pattern of the skin and ``lines`` what age leaves in it (1: natural).
+    deviation of the 129 changes of face parts (0.22 is already hard for a small network); ``texture`` scales
+    the pattern of the skin and ``lines`` what age leaves in it (1: natural).
 
-    Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a sixth of
-    it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of which
-    ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the nose to the mouth's
-    corners that are there at rest, at any age.
+    Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
+    sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of
+    which ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the
+    nose to the mouth's corners that are there at rest, at any age.
 
     Raises ParameterError for a value out of range.
     """
@@ -64,9 +64,9 @@ class Looks:
 class Glasses:
     """Two lenses in a frame before the eyes; lengths in metres.
 
-    ``middle``: between the lenses; ``apart``: from there to a lens's centre; ``squareness``: exponent of the lens's outline (2:
-    an ellipse); ``rim``: width of the frame, ``frame`` its reflectance; ``tint``: share of light that the lenses
-    keep; ``glare``: light of a window mirrored in them.
+    ``middle``: between the lenses; ``apart``: from there to a lens's centre; ``squareness``: exponent of the
+    lens's outline (2: an ellipse); ``rim``: width of the frame, ``frame`` its reflectance; ``tint``: share of
+    light that the lenses keep; ``glare``: light of a window mirrored in them.
     """
 
     middle: tuple[float, float, float]
@@ -85,15 +85,16 @@ class Person:
     """One synthetic adult: the neutral head ``vertices`` (N, 3) in metres, and how it is painted.
 
     ``grown`` (N, 3), metres: how far inside scalp, beard and moustache a vertex lies, negative elsewhere;
-    ``vertices`` stand off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for most.
+    ``vertices`` stand off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for
+    most.
 
-    Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's reflectance),
-    ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes), ``eye_shadow``, ``creases``
-    (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0, 1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``,
-    ``brow_arch``, ``brow_thickness``; ``neckline``: where clothes begin in the template.
-    ``hair_density`` is the share of scalp covered; ``droop`` is how far the upper lids hang, in [0, 1];
-    ``texture`` seeds the pattern of skin and hair and ``grain`` scales it: at 0 the paint has no pattern, and
-    is symmetric.
+    Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's
+    reflectance), ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes),
+    ``eye_shadow``, ``creases`` (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0,
+    1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``, ``brow_arch``, ``brow_thickness``;
+    ``neckline``: where clothes begin in the template. ``hair_density`` is the share of scalp covered;
+    ``droop`` is how far the upper lids hang, in [0, 1]; ``texture`` seeds the pattern of skin and hair and
+    ``grain`` scales it: at 0 the paint has no pattern, and is symmetric.
     """
 
     vertices: np.ndarray
@@ -211,8 +212,8 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
 def _tooth_shift(assets: Assets) -> np.ndarray:
     """float32 (N, 3): what turns the mesh's plain strips of teeth into teeth that a smile shows.
 
-    The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened. The lower
-    ones do not follow the lower lip as far as it goes: they are shortened.
+    The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened.
+    The lower ones do not follow the lower lip as far as it goes: they are shortened.
     """
     teeth = np.zeros(len(assets.template), bool)
     teeth[assets.triangles[assets.groups == TEETH]] = True

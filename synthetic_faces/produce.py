@@ -2,8 +2,8 @@
 
 The workers are plain subprocesses that run this module. Unlike ``multiprocessing`` they never import
 the caller's ``__main__``, so a set can be made from a notebook, from pytest and from a script without
-a guard. They read which sequences of a person are wanted, answer with pictures, masks and landmarks, and end when
-their input ends: a caller that dies leaves none behind.
+a guard. They read which sequences of a person are wanted, answer with pictures, masks and landmarks, and end
+when their input ends: a caller that dies leaves none behind.
 """
 
 import contextlib
@@ -70,7 +70,8 @@ class Recipe:
         require_clip_frames(self.clip_frames)
         if domain.course != "clip" and self.clip_frames != CLIP_FRAMES:
             raise ParameterError(
-                f"clip_frames is {self.clip_frames}, but {self.domain} has no clips; leave it at {CLIP_FRAMES}"
+                f"clip_frames is {self.clip_frames}, but {self.domain} has no clips; leave it at "
+                f"{CLIP_FRAMES}"
             )
         limits = {"subjects": (SUBJECTS_AT_LEAST, 100_000), "size": (16, 512), "seed": (0, 2**63 - 1)}
         for name, (low, high) in limits.items():
@@ -96,17 +97,18 @@ def synthetic_faces(
 ) -> FaceSet:
     """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
 
-    ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of people there are
-    more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames``
-    pictures, evenly spaced from onset to offset with the apex among them, or with 0 all of them; other domains have no clips. The set has AU masks and the 68
-    landmarks. Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the
-    same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
-    ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game`` ``vote_<emotion>``. Each person is in
-    one split: about 60 % train, 20 % valid, 20 % test.
+    ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of
+    people there are more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of
+    ``micro`` there are at most ``clip_frames`` pictures, evenly spaced from onset to offset with the apex
+    among them, or with 0 all of them; other domains have no clips. The set has AU masks and the 68 landmarks.
+    Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``,
+    the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild``
+    and ``game`` ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in
+    ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test.
 
-    The same arguments give the same set. Person k of a seed, and what this person does when showing an emotion for
-    the n-th time, is the same in sets of any number of people; who shows which emotions is not. ``progress``: show a bar, if
-    stderr is a terminal.
+    The same arguments give the same set. Person k of a seed, and what this person does when showing an
+    emotion for the n-th time, is the same in sets of any number of people; who shows which emotions is not.
+    ``progress``: show a bar, if stderr is a terminal.
 
     Raises ParameterError for a value out of range, DataError where the cache cannot be written or anny or
     warp-lang is missing.
@@ -127,7 +129,8 @@ def cache_key(recipe: Recipe) -> dict:
         packages = {name: version(name) for name in PACKAGES}
     except PackageNotFoundError as fault:
         raise DataError(
-            f"synthetic faces cannot be made without the Python package {fault.name}: pip install {fault.name}"
+            f"synthetic faces cannot be made without the Python package {fault.name}: pip install "
+            f"{fault.name}"
         ) from fault
     return dataclasses.asdict(recipe) | {"code": code_hash(__name__), "packages": packages}
 
@@ -306,8 +309,8 @@ def _end_worker(worker: subprocess.Popen) -> None:
 
 
 def work() -> None:
-    """What a worker process does: say on which device it runs, then read which sequences of a person are wanted and answer
-    with all their pictures, all their masks and all their landmarks, until the end.
+    """What a worker process does: say on which device it runs, then read which sequences of a person are
+    wanted and answer with all their pictures, all their masks and all their landmarks, until the end.
     """
     # Whatever a library prints goes to stderr: stdout carries answers only.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

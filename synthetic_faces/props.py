@@ -41,7 +41,9 @@ def long_hair_hit(
     limit: float,
     s: Scene,
 ):
-    """Distance to the first hair on a ray, or a negative number; its triangle and place there; its coordinates."""
+    """Distance to the first hair on a ray, or a negative number; its triangle and place there; its
+    coordinates.
+    """
     start = origin
     gone = wp.float32(0.0)
     distance = wp.float32(-1.0)

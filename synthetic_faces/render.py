@@ -33,10 +33,11 @@ MASK_THRESHOLD = 0.2
 class Rendered:
     """One picture of S x S pixels and what is where in it.
 
-    ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be moved by
-    ``AUS[i]`` at full intensity, on both sides, by more than a fifth of the largest movement of that AU; what
-    stands in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the points of
-    ``landmarks.LANDMARKS``, seen or not; 0 is the picture's left or upper edge, a pixel's centre lies at + 0.5.
+    ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be
+    moved by ``AUS[i]`` at full intensity, on both sides, by more than a fifth of the largest movement of that
+    AU; what stands in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the
+    points of ``landmarks.LANDMARKS``, seen or not; 0 is the picture's left or upper edge, a pixel's centre
+    lies at + 0.5.
     """
 
     pixels: np.ndarray
@@ -47,8 +48,9 @@ class Rendered:
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
-    ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is enough. Runs on a CUDA device where Warp finds one, else on
-    one CPU core. Building the first one on a machine compiles the kernel (some seconds).
+    ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is
+    enough. Runs on a CUDA device where Warp finds one, else on one CPU core. Building the first one on a
+    machine compiles the kernel (some seconds).
     """
 
     def __init__(self, assets: Assets, size: int, antialias: int = 2) -> None:
@@ -257,7 +259,8 @@ def _rods(shot: Shot, person: Person, eyes: np.ndarray, scene: Scene) -> np.ndar
 
 
 def unit_movements(assets: Assets) -> np.ndarray:
-    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex, as a share of its largest movement.
+    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex, as a share of its largest
+    movement.
 
     Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
     """

@@ -65,7 +65,8 @@ class Scene:
     frame: wp.float32
     tint: wp.float32
     glare: wp.float32
-    # Things before the face: the number of rods, and of strands (place, slant, curve, half width; half windows).
+    # Things before the face: the number of rods, and of strands (place, slant, curve, half width; half
+    # windows).
     rods: wp.int32
     strands: wp.int32
     strand_1: wp.vec4
@@ -115,7 +116,9 @@ def of_side(pair: wp.vec2, x: float):
 
 @wp.func
 def towards(column: float, row: float, s: Scene):
-    """Unit vector from the camera through a place of the picture, in pixels; that place in half windows: right, up."""
+    """Unit vector from the camera through a place of the picture, in pixels; that place in half windows:
+    right, up.
+    """
     u = 2.0 * column / float(s.size) - 1.0
     v = 1.0 - 2.0 * row / float(s.size)
     across, height = u * s.window, v * s.window

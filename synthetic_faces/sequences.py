@@ -1,8 +1,8 @@
 """Who shows what, and how it goes: the plan of a set, and the frames of each sequence.
 
-All random numbers of a sequence come from streams that are keyed by (seed, person, emotion, repeat): what a person shows when showing
-an emotion for the n-th time is the same in sets of any size. Only who shows which emotion how often, and so
-which of these sequences are there, depends on the number of people.
+All random numbers of a sequence come from streams that are keyed by (seed, person, emotion, repeat): what a
+person shows when showing an emotion for the n-th time is the same in sets of any size. Only who shows which
+emotion how often, and so which of these sequences are there, depends on the number of people.
 """
 
 import itertools
@@ -25,7 +25,9 @@ _PLAN, _COURSE, _EXPRESSION, _LABEL, _SHOT, _MOTION = range(2, 8)
 
 @dataclass(frozen=True, order=True)
 class Sequence:
-    """One picture or clip of the plan: who (from 0), which of ``LABELS`` by its index, and for the how manieth time (from 0)."""
+    """One picture or clip of the plan: who (from 0), which of ``LABELS`` by its index, and for the how
+    manieth time (from 0).
+    """
 
     subject: int
     label: int
@@ -41,8 +43,9 @@ class Sequence:
 class Course:
     """When which frames of a sequence were taken and how far the expression has come.
 
-    ``frames``: frame numbers, ascending; ``progress`` in [0, 1] of the expression at each, 1 at the apex. ``onset``, ``apex``,
-    ``offset``: frame numbers of the clip, and ``fps`` its frames per second; None for single pictures.
+    ``frames``: frame numbers, ascending; ``progress`` in [0, 1] of the expression at each, 1 at the apex.
+    ``onset``, ``apex``, ``offset``: frame numbers of the clip, and ``fps`` its frames per second; None for
+    single pictures.
     """
 
     frames: tuple[int, ...]
@@ -56,9 +59,9 @@ class Course:
 def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
     """The sequences of a set, sorted by person, label and repeat.
 
-    The sequences of an emotion are spread over the people as evenly as can be: nobody shows it twice before all have
-    shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is in at least one sequence: whoever
-    would be in none takes one over from the person in the most.
+    The sequences of an emotion are spread over the people as evenly as can be: nobody shows it twice before
+    all have shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is in at
+    least one sequence: whoever would be in none takes one over from the person in the most.
     """
     shares = np.zeros((subjects, len(domain.counts)), int)
     for column, (emotion, count) in enumerate(sequence_counts(domain, subjects).items()):
@@ -80,7 +83,9 @@ def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
 
 
 def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Course:
-    """The frames of ``sequence`` and how far the expression has come at each; of a clip ``clip_frames`` at most (0: all)."""
+    """The frames of ``sequence`` and how far the expression has come at each; of a clip ``clip_frames`` at
+    most (0: all).
+    """
     if domain.course == "still":
         return Course((0,), (1.0,))
     rng = _sequence_rng(domain, seed, _COURSE, sequence)
@@ -107,8 +112,8 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int 
 class Performance:
     """What is shown in a sequence and how it is labelled.
 
-    ``intensities`` (frames, len(AUS), 2); ``labels``: the emotion of each frame as the table says it; ``votes`` (8,) of the crowd for
-    each of ``EMOTIONS``, where there is one.
+    ``intensities`` (frames, len(AUS), 2); ``labels``: the emotion of each frame as the table says it;
+    ``votes`` (8,) of the crowd for each of ``EMOTIONS``, where there is one.
     """
 
     course: Course
@@ -120,8 +125,8 @@ class Performance:
 def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Performance:
     """The AU intensities and the labels of ``sequence``.
 
-    The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The frame from which
-    an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
+    The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The
+    frame from which an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
     """
     course = draw_course(domain, seed, sequence, clip_frames)
     rng = _sequence_rng(domain, seed, _EXPRESSION, sequence)
@@ -146,7 +151,8 @@ def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CL
 
 
 def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) -> list[Shot]:
-    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise is new.
+    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise
+    is new.
 
     A frame of a clip is the same one however many of the clip are taken.
     """

@@ -1,7 +1,8 @@
 """Pictures made by several processes, each of which renders all pictures of its share of the people.
 
-The processes are plain subprocesses that run a module's ``work``. Unlike ``multiprocessing`` they never import the caller's
-``__main__``, so faces can be made from a notebook, from pytest and from a script without a guard.
+The processes are plain subprocesses that run a module's ``work``. Unlike ``multiprocessing`` they never
+import the caller's ``__main__``, so faces can be made from a notebook, from pytest and from a script without
+a guard.
 """
 
 import json
@@ -20,7 +21,9 @@ from ferbook.errors import FerError
 
 
 def rows_of_share(people: np.ndarray, share: int, workers: int) -> np.ndarray:
-    """Rows of worker number ``share`` of ``workers``: whole people of ``people`` (N,), whose heads are then made once."""
+    """Rows of worker number ``share`` of ``workers``: whole people of ``people`` (N,), whose heads are then
+    made once.
+    """
     _, codes = np.unique(people, return_inverse=True)
     return np.flatnonzero(codes % workers == share)
 
@@ -28,8 +31,9 @@ def rows_of_share(people: np.ndarray, share: int, workers: int) -> np.ndarray:
 def run_shares(module: str, wanted: Mapping[str, object], workers: int, what: str) -> None:
     """Run ``work()`` of ``module`` in ``workers`` processes at once and wait for all of them.
 
-    Each reads, as JSON from its first argument, ``wanted`` and beside it ``share``, its number from 0, and ``workers``. ``what`` is rendered,
-    as an error message names it. Raises FerError with a worker's last words where it fails; the others are then ended.
+    Each reads, as JSON from its first argument, ``wanted`` and beside it ``share``, its number from 0, and
+    ``workers``. ``what`` is rendered, as an error message names it. Raises FerError with a worker's last
+    words where it fails; the others are then ended.
     """
     with ExitStack() as stack:
         started = []
@@ -50,7 +54,9 @@ def run_shares(module: str, wanted: Mapping[str, object], workers: int, what: st
 
 
 def keep_share(folder: Path, share: int, rendered: Mapping[str, list[np.ndarray]]) -> None:
-    """Leave in ``folder`` what worker number ``share`` rendered, in the order of its rows, for ``joined_shares``."""
+    """Leave in ``folder`` what worker number ``share`` rendered, in the order of its rows, for
+    ``joined_shares``.
+    """
     np.savez(folder / f"{share}.npz", **{name: np.stack(arrays) for name, arrays in rendered.items()})
 
 

@@ -27,8 +27,9 @@ AU_LEVELS = Mapping[str, float | tuple[float, float]]
 class Switched:
     """One face with single AUs at 0 and at 1, everything else equal.
 
-    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture with that AU,
-    and the region that it moves, where it lies in the one picture or in the other (lids that close move over the eye).
+    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture
+    with that AU, and the region that it moves, where it lies in the one picture or in the other (lids that
+    close move over the eye).
     """
 
     aus: tuple[str, ...]
@@ -40,8 +41,8 @@ class Switched:
 class Stage:
     """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
 
-    The ``seed`` is that of the domain: its person k is the person k of ``synthetic_faces``. Pictures have ``size`` x ``size``
-    pixels. Raises ParameterError for an unknown domain.
+    The ``seed`` is that of the domain: its person k is the person k of ``synthetic_faces``. Pictures have
+    ``size`` x ``size`` pixels. Raises ParameterError for an unknown domain.
     """
 
     def __init__(self, size: int, seed: int = 0, domain: str = "lab") -> None:
@@ -109,7 +110,8 @@ def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
 
 @contextlib.contextmanager
 def _without_driver_warning() -> Iterator[None]:
-    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns off.
+    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns
+    off.
 
     A page is no place for it: there is nothing to be done about it. All other lines are passed on.
     """

@@ -1,7 +1,8 @@
 """Faces to order: who, taken how, and with exactly which action units; made on several cores and cached.
 
-A set of ``generate`` draws what its people show; here the caller says it, picture by picture. Pictures of one person with the same number
-of ``takes`` share head pose, gaze, light, background and the sensor's noise, so they differ in nothing but their action units.
+A set of ``generate`` draws what its people show; here the caller says it, picture by picture. Pictures of one
+person with the same number of ``takes`` share head pose, gaze, light, background and the sensor's noise, so
+they differ in nothing but their action units.
 """
 
 import hashlib
@@ -35,9 +36,11 @@ _ARRAYS = ("pixels", "masks", "landmarks")
 
 @dataclass(frozen=True)
 class Script:
-    """What to render: ``people`` (N,) and ``takes`` (N,) whole numbers from 0, ``intensities`` (N, ``len(AUS)``, 2) in [0, 1].
+    """What to render: ``people`` (N,) and ``takes`` (N,) whole numbers from 0, ``intensities`` (N,
+    ``len(AUS)``, 2) in [0, 1].
 
-    The last axis is the subject's left and right half of the face. Raises ParameterError for shapes or values that do not fit.
+    The last axis is the subject's left and right half of the face. Raises ParameterError for shapes or values
+    that do not fit.
     """
 
     people: np.ndarray
@@ -48,7 +51,8 @@ class Script:
         n = len(self.people)
         if not n or len(self.takes) != n or self.intensities.shape != (n, len(AUS), 2):
             raise ParameterError(
-                f"{n} people, {len(self.takes)} takes and intensities of shape {self.intensities.shape}: give, for each of at "
+                f"{n} people, {len(self.takes)} takes and intensities of shape {self.intensities.shape}: "
+                "give, for each of at "
                 f"least one picture, a person, a take and ({len(AUS)}, 2) intensities"
             )
         for name in ("people", "takes"):
@@ -70,14 +74,17 @@ class Script:
 def staged_faces(
     script: Script, *, domain: str = "lab", size: int = 48, seed: int = 0, workers: int | None = None
 ) -> FaceSet:
-    """The pictures of ``script`` in its order, of people of the synthetic ``domain``, taken as this domain takes them; cached.
+    """The pictures of ``script`` in its order, of people of the synthetic ``domain``, taken as this domain
+    takes them; cached.
 
-    Person k and ``seed`` are those of ``synthetic_faces``. What the camera computes from a whole picture (levels, contrast) is left out:
-    it would carry a movement of the mouth to the forehead. The set has AU columns, masks and landmarks, no emotions, the sequence
-    ``<subject>-<take>``, ``frame`` counted within it, and every picture in the split ``test``. The number of ``workers`` (default: one per usable core, few
-    of them as a GPU may be shared) changes nothing.
+    Person k and ``seed`` are those of ``synthetic_faces``. What the camera computes from a whole picture
+    (levels, contrast) is left out: it would carry a movement of the mouth to the forehead. The set has AU
+    columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame`` counted within it,
+    and every picture in the split ``test``. The number of ``workers`` (default: one per usable core, few of
+    them as a GPU may be shared) changes nothing.
 
-    Raises ParameterError for a value out of range, DataError where anny or warp-lang is missing, FerError where a worker fails.
+    Raises ParameterError for a value out of range, DataError where anny or warp-lang is missing, FerError
+    where a worker fails.
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
     key = cache_key(recipe) | {"script": script.digest, "code": code_hash(__name__)}
@@ -119,7 +126,9 @@ def _table(script: Script, domain: str) -> pd.DataFrame:
 
 
 def work() -> None:
-    """What a worker process does: render its share of the people of the script in the folder that it is told, and leave it there."""
+    """What a worker process does: render its share of the people of the script in the folder that it is told,
+    and leave it there.
+    """
     # Imported here: the caller's process needs no Warp.
     from synthetic_faces.render import Renderer
 
@@ -145,7 +154,9 @@ def work() -> None:
 
 
 def take(domain: str, seed: int, person: int, number: int) -> Shot:
-    """Head pose, gaze, light, background and noise of a person's take ``number``, drawn as the ``domain`` draws those of its pictures."""
+    """Head pose, gaze, light, background and noise of a person's take ``number``, drawn as the ``domain``
+    draws those of its pictures.
+    """
     own = DOMAINS[domain]
     rng = np.random.default_rng((_TAKE, seed, person_number(own, person), number))
     return replace(draw_shot(rng, own.studio), levels=0.0, contrast=1.0)

@@ -31,23 +31,25 @@ _WINDOW = (0.05, 0.15)
 class Studio:
     """How far the pictures of a set differ in everything but the face.
 
-    Spreads. ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``tilt`` is the
-    standard deviation, in radians, by which the camera is held askew; ``exposure`` that of the light's amount, in
-    stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the largest share of the way on
-    which a picture's darkest and lightest hundredth are stretched to black and white, as picture editors do.
+    Spreads. ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``tilt`` is
+    the standard deviation, in radians, by which the camera is held askew; ``exposure`` that of the light's
+    amount, in stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the
+    largest share of the way on which a picture's darkest and lightest hundredth are stretched to black and
+    white, as picture editors do.
 
     Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
     deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
-    ``follow`` the share of the way on which it goes with a turning head, and ``crop`` the standard deviation of
-    its place, as a share of half the width.
+    ``follow`` the share of the way on which it goes with a turning head, and ``crop`` the standard deviation
+    of its place, as a share of half the width.
 
     Shares of pictures, in [0, 1]: ``scenery`` with a background of its own: plain white or black, or with
-    things in it; ``occluders`` where a hand, a bar or strands of hair cover part of the face; ``captions`` with a line of letter-like marks across.
+    things in it; ``occluders`` where a hand, a bar or strands of hair cover part of the face; ``captions``
+    with a line of letter-like marks across.
 
-    The picture itself. ``blur`` (pixels), ``noise`` (standard deviation, of a full scale of 1), ``enlargement``
-    (the picture is a smaller one, enlarged by this factor; 1: none) and ``quality`` (of JPEG compression, 1-99;
-    100: not compressed) are (low, high) pairs of which each picture draws its own value; ``wrinkles`` in [0, 1]
-    scales what actions leave in the skin.
+    The picture itself. ``blur`` (pixels), ``noise`` (standard deviation, of a full scale of 1),
+    ``enlargement`` (the picture is a smaller one, enlarged by this factor; 1: none) and ``quality`` (of JPEG
+    compression, 1-99; 100: not compressed) are (low, high) pairs of which each picture draws its own value;
+    ``wrinkles`` in [0, 1] scales what actions leave in the skin.
 
     Raises ParameterError for a value out of range.
     """
@@ -88,7 +90,8 @@ class Studio:
 
 @dataclass(frozen=True)
 class Rod:
-    """A round-ended bar before the face: its ends as (right, up, towards the camera) from the middle of the eyes, in metres.
+    """A round-ended bar before the face: its ends as (right, up, towards the camera) from the middle of the
+    eyes, in metres.
 
     ``albedo``: its reflectance; None for a finger of the person in the picture.
     """
@@ -121,9 +124,10 @@ class Shot:
 
     ``offset``: of the crop, in shares of half its width (right, up); ``tilt``: of the camera about its axis;
     ``shadow``: share of the key light that reaches its shadows; ``background``: light, slope and cloudiness;
-    ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the sensor's noise;
-    ``scenery``: strength of the things in the background; ``strands`` of hair before the face: place, slant and
-    curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor; ``blur`` in pixels.
+    ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the sensor's
+    noise; ``scenery``: strength of the things in the background; ``strands`` of hair before the face: place,
+    slant and curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor; ``blur`` in
+    pixels.
     """
 
     yaw: float

@@ -1,6 +1,7 @@
 """The ray caster's kernels: what a ray meets, how that is lit, and which action units move it.
 
-One thread works on one pixel: ``cast`` sends one ray through its centre, ``smooth`` more where that is not enough.
+One thread works on one pixel: ``cast`` sends one ray through its centre, ``smooth`` more where that is not
+enough.
 """
 
 import warp as wp
@@ -91,7 +92,9 @@ def shaded(
     direction: wp.vec3,
     s: Scene,
 ):
-    """Light that a surface with normal ``n`` sends to the camera; ``openness``: share of the sky that it sees."""
+    """Light that a surface with normal ``n`` sends to the camera; ``openness``: share of the sky that it
+    sees.
+    """
     facing = wp.dot(n, s.light)
     soft = wp.max((facing + 0.35) / 1.35, 0.0)
     key = s.key * reach * (0.6 * wp.max(facing, 0.0) + 0.4 * soft * soft)
@@ -158,7 +161,9 @@ def head_light(shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, di
 def look_around(
     shapes: Shapes, normals: wp.array(dtype=wp.vec3), rays: int, reach: float, openness: wp.array(dtype=float)
 ):
-    """Share of ``rays`` rays into the half space over each vertex of the head at rest that go ``reach`` metres."""
+    """Share of ``rays`` rays into the half space over each vertex of the head at rest that go ``reach``
+    metres.
+    """
     i = wp.tid()
     n = normals[i]
     free = wp.float32(0.0)
@@ -342,7 +347,9 @@ def smooth(
     rough: wp.array2d(dtype=float),
     radiance: wp.array2d(dtype=float),
 ):
-    """Light of each pixel: ``rough``, or, where that is unlike its neighbours, the mean of ``steps`` squared rays."""
+    """Light of each pixel: ``rough``, or, where that is unlike its neighbours, the mean of ``steps`` squared
+    rays.
+    """
     row, column = wp.tid()
     here = rough[row, column]
     last = s.size - 1

@@ -1,4 +1,6 @@
-"""What tests of several rooms share: small faces that a network can learn, and rendered ones, which a face detector finds."""
+"""What tests of several rooms share: small faces that a network can learn, and rendered ones, which a face
+detector finds.
+"""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,9 @@ def classes() -> tuple[str, ...]:
 
 @pytest.fixture
 def faces() -> FaceSet:
-    """60 noisy pictures of 16 pixels: the happy ones have a lattice of stripes, so a small net can learn them."""
+    """60 noisy pictures of 16 pixels: the happy ones have a lattice of stripes, so a small net can learn
+    them.
+    """
     generator = np.random.default_rng(0)
     happy = np.arange(60) % 2 == 1
     pixels = generator.integers(60, 120, size=(60, 16, 16))

@@ -1,4 +1,6 @@
-"""Does association find the cause? The action unit that goes most with a filter's response, held against the one that raises it most."""
+"""Does association find the cause? The action unit that goes most with a filter's response, held against the
+one that raises it most.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +23,12 @@ NONE = -1
 def causal_argmax(
     effects: Effects, aus: Sequence[str] | None = None, *, absolute: bool = False
 ) -> np.ndarray:
-    """int64 (K,): index in ``aus`` (None: ``effects.aus``) of the AU that, at its highest level, raises each filter's response most.
+    """int64 (K,): index in ``aus`` (None: ``effects.aus``) of the AU that, at its highest level, raises each
+    filter's response most.
 
-    ``NONE`` where no AU raises it; a detector of an AU is on when the AU is. With ``absolute`` the AU that changes the response most in
-    either direction, ``NONE`` where none changes it. Raises ParameterError for an AU that was not switched.
+    ``NONE`` where no AU raises it; a detector of an AU is on when the AU is. With ``absolute`` the AU that
+    changes the response most in either direction, ``NONE`` where none changes it. Raises ParameterError for
+    an AU that was not switched.
     """
     strongest = _at_full(effects, effects.aus if aus is None else aus)
     return _argmax(np.abs(strongest) if absolute else strongest)
@@ -48,10 +52,11 @@ def _argmax(values: np.ndarray) -> np.ndarray:
 class Agreement:
     """How often a ``measure`` names the AU that raises a filter's response most.
 
-    ``share`` of the ``n`` filters that the measure names an AU for, with the interval ``low`` … ``high`` over draws of people of the interventions (the
-    measure's own names stay as they are). ``chance``: the share to expect if filters were dealt their names at random, each AU as often
-    as it is named (as in Cohen's kappa). ``near``: the share where the two name the same AU or a pair that moves the same skin.
-    ``table``: one row per filter: ``filter``, ``named``, ``causal`` (empty: no AU raises it), ``agrees``.
+    ``share`` of the ``n`` filters that the measure names an AU for, with the interval ``low`` … ``high`` over
+    draws of people of the interventions (the measure's own names stay as they are). ``chance``: the share to
+    expect if filters were dealt their names at random, each AU as often as it is named (as in Cohen's kappa).
+    ``near``: the share where the two name the same AU or a pair that moves the same skin. ``table``: one row
+    per filter: ``filter``, ``named``, ``causal`` (empty: no AU raises it), ``agrees``.
     """
 
     measure: str
@@ -75,23 +80,28 @@ def agreement(
     draws: int = 1000,
     seed: int = 0,
 ) -> Agreement:
-    """Compare the AU that ``association`` names for each filter with the causal one; both choose among the AUs that both have.
+    """Compare the AU that ``association`` names for each filter with the causal one; both choose among the
+    AUs that both have.
 
-    ``filters`` bool (K,) restricts it, for instance to those that survive a null. A filter that the measure names an AU for and no AU
-    raises counts as a disagreement; dead filters are named by nobody and left out. ``absolute`` as in ``causal_argmax``.
+    ``filters`` bool (K,) restricts it, for instance to those that survive a null. A filter that the measure
+    names an AU for and no AU raises counts as a disagreement; dead filters are named by nobody and left out.
+    ``absolute`` as in ``causal_argmax``.
 
-    Raises DataError where the numbers of filters differ, fewer than two AUs are in both, or no filter is left.
+    Raises DataError where the numbers of filters differ, fewer than two AUs are in both, or no filter is
+    left.
     """
     estimate = association.estimate
     if len(estimate) != len(effects.effect):
         raise DataError(
-            f"{len(effects.effect)} filters in the effects and {len(estimate)} in the association; give those of one layer"
+            f"{len(effects.effect)} filters in the effects and {len(estimate)} in the association; give "
+            "those of one layer"
         )
     scored = ~np.isnan(estimate).all(axis=0)
     aus = [au for au, there in zip(association.aus, scored, strict=True) if there and au in effects.aus]
     if len(aus) < 2:
         raise DataError(
-            f"AUs both switched and scored: {', '.join(aus) or 'none'}; at least two are needed to choose among"
+            f"AUs both switched and scored: {', '.join(aus) or 'none'}; at least two are needed to choose "
+            "among"
         )
     kept = ~association.dead if filters is None else ~association.dead & np.asarray(filters, bool)
     if not kept.any():
@@ -133,7 +143,8 @@ def agreement(
         chance=float((of_measure * of_cause).sum() / kept.sum() ** 2),
         near=float(np.mean(near)),
         n=int(kept.sum()),
-        interval=f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {len(effects.subjects)} people of the interventions",
+        interval=f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {len(effects.subjects)} people "
+        "of the interventions",
         table=table,
     )
 
@@ -143,12 +154,14 @@ def confusable(
     switched: Interventions | None = None,
     pairs: Sequence[tuple[str, str]] = ALIKE,
 ) -> pd.DataFrame:
-    """For pairs of AUs, whether filters tell the one from the other; one row per pair, AUs at their highest level.
+    """For pairs of AUs, whether filters tell the one from the other; one row per pair, AUs at their highest
+    level.
 
-    ``first``, ``second``; ``shared_skin``: mean over base faces of the intersection of the two AUs' regions over their union, NaN without ``switched``;
-    ``correlation`` of the two AUs' effects over the filters that are not dead; ``filters_first``, ``filters_second``: filters that the one, or the
-    other, raises most; of all these, ``runner_up``: the share in which the other one comes second, and ``ratio``: the median
-    of the other one's effect over the own. NaN where there is nothing to compute it from.
+    ``first``, ``second``; ``shared_skin``: mean over base faces of the intersection of the two AUs' regions
+    over their union, NaN without ``switched``; ``correlation`` of the two AUs' effects over the filters that
+    are not dead; ``filters_first``, ``filters_second``: filters that the one, or the other, raises most; of
+    all these, ``runner_up``: the share in which the other one comes second, and ``ratio``: the median of the
+    other one's effect over the own. NaN where there is nothing to compute it from.
 
     Raises ParameterError for an AU that was not switched.
     """

@@ -12,43 +12,56 @@ from ferbook.page.style import listing
 
 
 def answer(metrics: Mapping[str, Mapping], measure: str) -> str:
-    """The chapter's result in plain words, from its metrics, as HTML paragraphs; parts that were not computed are left out."""
+    """The chapter's result in plain words, from its metrics, as HTML paragraphs; parts that were not computed
+    are left out.
+    """
 
     def count(name: str) -> str:
         return f"{metrics[name]['value']:,.0f}"
 
     told = [
-        f"The papers' rule names a unit for {count('named_filters')} of {count('filters')} filters. {count('beyond_chance_filters')} of "
-        f"{count('filters')} are detectors at a family-wise error of 5 %, over all filters and units; {count('beyond_emotion_filters')} are within emotions.",
-        f"Of as many filters that were never trained, the same two tests leave {count('beyond_chance_untrained')} and {count('beyond_emotion_untrained')} "
-        f"(mean of {count('untrained_networks')} networks). So to beat chance says that a filter sees something of the unit; it does not say that this was learned. Stronger than "
-        f"every untrained filter with the same unit are {count('beyond_untrained_filters')} of {count('filters')}.",
+        f"The papers' rule names a unit for {count('named_filters')} of {count('filters')} filters. "
+        f"{count('beyond_chance_filters')} of "
+        f"{count('filters')} are detectors at a family-wise error of 5 %, over all filters and units; "
+        f"{count('beyond_emotion_filters')} are within emotions.",
+        "Of as many filters that were never trained, the same two tests leave "
+        f"{count('beyond_chance_untrained')} and {count('beyond_emotion_untrained')} "
+        f"(mean of {count('untrained_networks')} networks). So to beat chance says that a filter sees "
+        "something of the unit; it does not say that this was learned. Stronger than "
+        f"every untrained filter with the same unit are {count('beyond_untrained_filters')} of "
+        f"{count('filters')}.",
     ]
     if "beyond_untrained_rotated" in metrics:
         told.append(
-            f"Of as many random mixtures of the trained filters {count('beyond_emotion_rotated')} beat chance within emotions, and {count('beyond_untrained_rotated')} also every untrained filter. "
+            f"Of as many random mixtures of the trained filters {count('beyond_emotion_rotated')} beat "
+            f"chance within emotions, and {count('beyond_untrained_rotated')} also every untrained filter. "
             + _against_mixtures(metrics)
         )
     if "verified_filters" in metrics:
         told.append(
-            f"Switched on alone, the unit of the claim within emotions is also the one that raises the response most in {count('verified_filters')} trained filters, for "
-            f"{count('verified_units')} different units. In an untrained network that holds for {count('verified_untrained')} filters, but for "
+            "Switched on alone, the unit of the claim within emotions is also the one that raises the "
+            f"response most in {count('verified_filters')} trained filters, for "
+            f"{count('verified_units')} different units. In an untrained network that holds for "
+            f"{count('verified_untrained')} filters, but for "
             f"{count('verified_units_untrained')} units."
         )
     agreed = {name: metrics.get(f"{name}_agreement") for name in (measure, "kl")}
     known = [
-        f"{MEASURE_LABELS[name]} in {100 * metric['value']:.0f} % ({100 * metric['low']:.0f}–{100 * metric['high']:.0f}) of the filters"
+        f"{MEASURE_LABELS[name]} in {100 * metric['value']:.0f} % "
+        f"({100 * metric['low']:.0f}–{100 * metric['high']:.0f}) of the filters"
         for name, metric in agreed.items()
         if metric
     ]
     if known:
         told.append(
-            f"The unit with the largest association is the one that moves the filter most: by {listing(known)}."
+            "The unit with the largest association is the one that moves the filter most: by "
+            f"{listing(known)}."
         )
     if "head_loss" in metrics:
         by_chance = 0.025 * metrics["heads"]["value"]
         told.append(
-            f"Silencing a unit's own filters hurts its detection more than silencing others for {count('heads_hurt')} of {count('heads')} units, where chance alone would give about "
+            "Silencing a unit's own filters hurts its detection more than silencing others for "
+            f"{count('heads_hurt')} of {count('heads')} units, where chance alone would give about "
             f"{by_chance:.1f}."
         )
     return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)

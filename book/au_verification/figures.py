@@ -1,4 +1,5 @@
-"""Figures of the question whether a filter detects an action unit: what the papers show, and what is left of it.
+"""Figures of the question whether a filter detects an action unit: what the papers show, and what is left of
+it.
 
 Figures of what switching does: an action unit on a face, a filter in a network.
 """
@@ -35,10 +36,12 @@ ROUNDED = 4
 
 
 def divergence_map(table: pd.DataFrame, label: str) -> Drawn:
-    """The papers' result: the association of some filters with every action unit, the largest of each row framed.
+    """The papers' result: the association of some filters with every action unit, the largest of each row
+    framed.
 
-    ``table``: a row per filter and AU, filters in the order to be shown: ``filter``, ``au``, ``estimate`` (NaN: too few people), ``stability`` (of the filter's
-    mapping, a share). ``label`` says what the estimate is. Data: a row per filter, ``named``, ``stability`` and a column per AU.
+    ``table``: a row per filter and AU, filters in the order to be shown: ``filter``, ``au``, ``estimate``
+    (NaN: too few people), ``stability`` (of the filter's mapping, a share). ``label`` says what the estimate
+    is. Data: a row per filter, ``named``, ``stability`` and a column per AU.
     """
     require_columns(table, ["filter", "au", "estimate", "stability"])
     wide = table.pivot(index="filter", columns="au", values="estimate")
@@ -72,20 +75,24 @@ def divergence_map(table: pd.DataFrame, label: str) -> Drawn:
     data.insert(1, "named", named.to_numpy())
     data.insert(2, "stability", stability.to_numpy())
     told = [
-        f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {percent(stability[number])} of the resamples)"
+        f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {percent(stability[number])} of "
+        "the resamples)"
         for number, au in named.items()
     ]
     alt = (
-        f"Heat map of {len(wide)} filters by {wide.shape[1]} action units; darker is a larger {label}. The largest of each row is framed: "
+        f"Heat map of {len(wide)} filters by {wide.shape[1]} action units; darker is a larger {label}. The "
+        "largest of each row is framed: "
         f"{listing(told)}."
     )
     return figure, data, alt
 
 
 def response_histograms(tables: dict[tuple[int, str], pd.DataFrame]) -> Drawn:
-    """How filters answer with and without the AU that the papers' rule names, as Khorrami et al. 2015 show it.
+    """How filters answer with and without the AU that the papers' rule names, as Khorrami et al. 2015 show
+    it.
 
-    ``tables``: (filter, AU) to what ``aus.association.histograms`` gives; at most six. Data: its columns with ``filter`` and ``au``.
+    ``tables``: (filter, AU) to what ``aus.association.histograms`` gives; at most six. Data: its columns with
+    ``filter`` and ``au``.
     """
     if not 1 <= len(tables) <= 6:
         raise FigureError(f"{len(tables)} filters: give from 1 to 6")
@@ -117,17 +124,20 @@ def response_histograms(tables: dict[tuple[int, str], pd.DataFrame]) -> Drawn:
         for (number, au), table in tables.items()
     ]
     alt = (
-        f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as a line and over pictures without it as grey "
+        f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as "
+        "a line and over pictures without it as grey "
         f"bars: {listing(told)}."
     )
     return figure, data, alt
 
 
 def strongest_associations(table: pd.DataFrame, label: str) -> Drawn:
-    """The strongest association of each channel, whatever the unit: the trained layer beside layers that learned nothing of emotions.
+    """The strongest association of each channel, whatever the unit: the trained layer beside layers that
+    learned nothing of emotions.
 
-    ``table``: a row per channel: ``source`` (in the order to be shown, the trained one first), ``estimate``. ``label`` says what the estimate is. Data: a row
-    per source, ``channels``, ``q05``, ``q25``, ``median``, ``q75``, ``q95``, ``largest``.
+    ``table``: a row per channel: ``source`` (in the order to be shown, the trained one first), ``estimate``.
+    ``label`` says what the estimate is. Data: a row per source, ``channels``, ``q05``, ``q25``, ``median``,
+    ``q75``, ``q95``, ``largest``.
     """
     require_columns(table, ["source", "estimate"])
     shares = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "largest": 1.0}
@@ -150,7 +160,8 @@ def strongest_associations(table: pd.DataFrame, label: str) -> Drawn:
     axes.tick_params(axis="y", length=0)
     told = [f"{row.source} {row.median:.2f} (largest {row.largest:.2f})" for row in data.itertuples()]
     alt = (
-        f"A line of dots per source of channels: median, quartiles, 5th to 95th percentile and largest value of each channel's strongest {label}. "
+        "A line of dots per source of channels: median, quartiles, 5th to 95th percentile and largest "
+        f"value of each channel's strongest {label}. "
         f"Medians: {listing(told)}."
     )
     return figure, data, alt
@@ -159,16 +170,19 @@ def strongest_associations(table: pd.DataFrame, label: str) -> Drawn:
 def survivor_panels(
     aus: Sequence[str], observed: np.ndarray, overall: np.ndarray, within: np.ndarray, label: str
 ) -> Drawn:
-    """All filters by all units three times: every association, what survives the null, what survives it within emotions.
+    """All filters by all units three times: every association, what survives the null, what survives it
+    within emotions.
 
-    ``observed`` (K, A), NaN for units of too few people; ``overall``, ``within`` bool (K, A). Filters stand in the same order in all three: by the unit
-    with which they go most. Data: a row per filter, ``strongest`` (its unit), ``overall`` and ``within`` (the units that survive, blanks between), and a
-    column per AU. Raises FigureError for other shapes.
+    ``observed`` (K, A), NaN for units of too few people; ``overall``, ``within`` bool (K, A). Filters stand
+    in the same order in all three: by the unit with which they go most. Data: a row per filter, ``strongest``
+    (its unit), ``overall`` and ``within`` (the units that survive, blanks between), and a column per AU.
+    Raises FigureError for other shapes.
     """
     observed = np.asarray(observed, np.float64)
     if not observed.shape == overall.shape == within.shape == (len(observed), len(aus)) or not len(observed):
         raise FigureError(
-            f"associations {observed.shape}, survivors {overall.shape} and {within.shape} for {len(aus)} units do not fit"
+            f"associations {observed.shape}, survivors {overall.shape} and {within.shape} for {len(aus)} "
+            "units do not fit"
         )
     scored = ~np.isnan(observed).any(axis=0)
     names = [au for au, kept in zip(aus, scored, strict=True) if kept]
@@ -201,18 +215,22 @@ def survivor_panels(
     per_unit = pd.Series(marks[1].sum(axis=0), index=names).sort_values(ascending=False, kind="stable")
     most = [f"{au} ({count} filters)" for au, count in per_unit.head(3).items() if count]
     alt = (
-        f"Three heat maps of {len(names)} action units by {len(values)} filters. The first shows every association above 0. In the second "
-        f"{marks[0].sum()} pairs of {marks[0].any(axis=1).sum()} filters are left, in the third, within emotions, {marks[1].sum()} pairs of "
+        f"Three heat maps of {len(names)} action units by {len(values)} filters. The first shows every "
+        "association above 0. In the second "
+        f"{marks[0].sum()} pairs of {marks[0].any(axis=1).sum()} filters are left, in the third, within "
+        f"emotions, {marks[1].sum()} pairs of "
         f"{marks[1].any(axis=1).sum()} filters" + (f"; most for {listing(most)}." if most else ".")
     )
     return figure, data.iloc[order].reset_index(drop=True), alt
 
 
 def criteria_panels(table: pd.DataFrame) -> Drawn:
-    """How many channels of each source meet each criterion: the trained layer in one colour, whatever stands beside it in another.
+    """How many channels of each source meet each criterion: the trained layer in one colour, whatever stands
+    beside it in another.
 
-    ``table``: a row per network (or bank of filters) and criterion: ``source`` (several untrained networks share one name), ``criterion``, ``share`` of the
-    channels, ``count``, ``channels``; in the order to be shown, the trained source first. Data: these columns.
+    ``table``: a row per network (or bank of filters) and criterion: ``source`` (several untrained networks
+    share one name), ``criterion``, ``share`` of the channels, ``count``, ``channels``; in the order to be
+    shown, the trained source first. Data: these columns.
     """
     columns = ["source", "criterion", "share", "count", "channels"]
     require_columns(table, columns)
@@ -243,7 +261,8 @@ def criteria_panels(table: pd.DataFrame) -> Drawn:
     return (
         figure,
         data,
-        f"Dots in {len(criteria)} panels, one per criterion: the share of channels that meet it. {'. '.join(told)}.",
+        f"Dots in {len(criteria)} panels, one per criterion: the share of channels that meet it. "
+        f"{'. '.join(told)}.",
     )
 
 
@@ -258,10 +277,12 @@ def _wrapped(text: str, width: int = 14) -> list[str]:
 
 
 def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
-    """How many filters each unit has: the trained layer beside the untrained ones, of which the dot is the mean and the line the range.
+    """How many filters each unit has: the trained layer beside the untrained ones, of which the dot is the
+    mean and the line the range.
 
-    ``table``: a row per ``bank`` and ``au``: ``source`` (``trained`` or ``untrained``), ``count``. ``label`` says what a filter has to do to be counted. Data: a row
-    per AU, ``trained``, ``untrained`` (mean), ``least``, ``most``.
+    ``table``: a row per ``bank`` and ``au``: ``source`` (``trained`` or ``untrained``), ``count``. ``label``
+    says what a filter has to do to be counted. Data: a row per AU, ``trained``, ``untrained`` (mean),
+    ``least``, ``most``.
     """
     require_columns(table, ["source", "bank", "au", "count"])
     trained, others = (table[table["source"].eq(source)] for source in ("trained", "untrained"))
@@ -286,17 +307,19 @@ def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
     told = [f"{row.au} {row.trained} and {row.untrained:.1f}" for row in data.itertuples()]
     served = int(data["trained"].gt(0).sum()), int(data["untrained"].gt(0).sum())
     alt = (
-        f"Dots per action unit: {label}, of the trained layer and as the mean of {others['bank'].nunique()} untrained ones. {served[0]} of {len(data)} units have a filter in the "
+        f"Dots per action unit: {label}, of the trained layer and as the mean of {others['bank'].nunique()} "
+        f"untrained ones. {served[0]} of {len(data)} units have a filter in the "
         f"trained layer, {served[1]} in any untrained one: {listing(told)}."
     )
     return figure, data, alt
 
 
 def agreement_dots(table: pd.DataFrame) -> Drawn:
-    """How often each measure names the unit that moves a filter most, with its interval and with what random names would reach.
+    """How often each measure names the unit that moves a filter most, with its interval and with what random
+    names would reach.
 
-    ``table``: a row per ``measure`` and ``filters`` (which filters are meant): ``share``, ``low``, ``high``, ``chance``, ``near`` (same or a pair on the same skin), ``n``.
-    Data: these columns.
+    ``table``: a row per ``measure`` and ``filters`` (which filters are meant): ``share``, ``low``, ``high``,
+    ``chance``, ``near`` (same or a pair on the same skin), ``n``. Data: these columns.
     """
     columns = ["measure", "filters", "share", "low", "high", "chance", "near", "n"]
     require_columns(table, columns)
@@ -333,21 +356,24 @@ def agreement_dots(table: pd.DataFrame) -> Drawn:
     axes.grid(axis="x")
     figure.legend(loc="outside upper left", ncols=2)
     told = [
-        f"{row.measure.replace('_', ' ')}, {row.filters}: {percent(row.share)} ({100 * row.low:.0f}–{100 * row.high:.0f}; by chance {percent(row.chance)})"
+        f"{row.measure.replace('_', ' ')}, {row.filters}: {percent(row.share)} "
+        f"({100 * row.low:.0f}–{100 * row.high:.0f}; by chance {percent(row.chance)})"
         for row in data.itertuples()
     ]
     return (
         figure,
         data,
-        f"Dots with intervals: the share of filters for which a measure names the causal unit. {listing(told)}.",
+        "Dots with intervals: the share of filters for which a measure names the causal unit. "
+        f"{listing(told)}.",
     )
 
 
 def calibration(table: pd.DataFrame) -> Drawn:
-    """Do the tests and intervals keep their promise? Error rates and coverage in simulations where the truth is known.
+    """Do the tests and intervals keep their promise? Error rates and coverage in simulations where the truth
+    is known.
 
-    ``table``: a row per check: ``panel`` (a title, such as ``family-wise error``), ``what``, ``rate``, ``low``, ``high`` (binomial interval), ``promised``, ``simulations``.
-    Data: these columns.
+    ``table``: a row per check: ``panel`` (a title, such as ``family-wise error``), ``what``, ``rate``,
+    ``low``, ``high`` (binomial interval), ``promised``, ``simulations``. Data: these columns.
     """
     columns = ["panel", "what", "rate", "low", "high", "promised", "simulations"]
     require_columns(table, columns)
@@ -367,16 +393,19 @@ def calibration(table: pd.DataFrame) -> Drawn:
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
     told = [
-        f"{row.panel}, {row.what}: {percent(row.rate)} ({100 * row.low:.1f}–{100 * row.high:.1f}), promised {percent(row.promised)}"
+        f"{row.panel}, {row.what}: {percent(row.rate)} ({100 * row.low:.1f}–{100 * row.high:.1f}), promised "
+        f"{percent(row.promised)}"
         for row in data.itertuples()
     ]
     return figure, data, f"Dots with binomial intervals, a dashed line at what is promised. {listing(told)}."
 
 
 def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
-    """Precision and recall of planted detectors by measure, one panel per rule and score, along ``along`` (a column of ``table``, on a log axis).
+    """Precision and recall of planted detectors by measure, one panel per rule and score, along ``along`` (a
+    column of ``table``, on a log axis).
 
-    ``table``: a row per ``measure``, ``rule`` and value of ``along``: ``precision``, ``recall`` (shares; NaN where nothing is claimed). Data: these columns.
+    ``table``: a row per ``measure``, ``rule`` and value of ``along``: ``precision``, ``recall`` (shares; NaN
+    where nothing is claimed). Data: these columns.
     """
     columns = ["measure", "rule", along, "precision", "recall"]
     require_columns(table, columns)
@@ -440,10 +469,12 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
 
 
 def effect_map(table: pd.DataFrame) -> Drawn:
-    """What each unit does to each of some filters, in standard deviations of the filter's response to neutral faces.
+    """What each unit does to each of some filters, in standard deviations of the filter's response to neutral
+    faces.
 
-    ``table``: a row per filter and AU, filters in the order to be shown: ``filter``, ``au``, ``effect``, ``survives`` (bool: the effect stands at the
-    family-wise level), ``claimed`` (bool: the association's unit). Framed: the claimed unit; plus and minus: effects that stand. Data: these columns.
+    ``table``: a row per filter and AU, filters in the order to be shown: ``filter``, ``au``, ``effect``,
+    ``survives`` (bool: the effect stands at the family-wise level), ``claimed`` (bool: the association's
+    unit). Framed: the claimed unit; plus and minus: effects that stand. Data: these columns.
     """
     columns = ["filter", "au", "effect", "survives", "claimed"]
     require_columns(table, columns)
@@ -481,16 +512,20 @@ def effect_map(table: pd.DataFrame) -> Drawn:
     told = [f"filter {row.filter} by {row.au} ({row.effect:+.1f})" for row in largest.itertuples()]
     same = int(largest["claimed"].sum())
     alt = (
-        f"Heat map of {len(filters)} filters by {len(aus)} units: red where switching the unit on raises the response, blue where it lowers it, a plus or a minus where the "
-        f"effect stands. Raised most: {listing(told)}. For {same} of {len(filters)} it is the framed unit, the one that the association names."
+        f"Heat map of {len(filters)} filters by {len(aus)} units: red where switching the unit on raises "
+        "the response, blue where it lowers it, a plus or a minus where the "
+        f"effect stands. Raised most: {listing(told)}. For {same} of {len(filters)} it is the framed unit, "
+        "the one that the association names."
     )
     return figure, data, alt
 
 
 def dose_response(table: pd.DataFrame) -> Drawn:
-    """Effect by intensity: for each filter its claimed unit as a line with its interval, the other units as thin grey lines.
+    """Effect by intensity: for each filter its claimed unit as a line with its interval, the other units as
+    thin grey lines.
 
-    ``table``: a row per ``filter``, ``au`` and ``level`` (0 to 1): ``effect``, ``low``, ``high`` (sd), ``claimed`` (bool), at most six filters. Data: these columns.
+    ``table``: a row per ``filter``, ``au`` and ``level`` (0 to 1): ``effect``, ``low``, ``high`` (sd),
+    ``claimed`` (bool), at most six filters. Data: these columns.
     """
     columns = ["filter", "au", "level", "effect", "low", "high", "claimed"]
     require_columns(table, columns)
@@ -529,7 +564,8 @@ def dose_response(table: pd.DataFrame) -> Drawn:
     figure.supxlabel("intensity of the unit", fontsize=9)
     figure.supylabel("effect (sd)", fontsize=9)
     alt = (
-        f"Line charts of {len(filters)} filters: the effect of the unit that the association names, with its interval, over its intensity, and those of the other units in grey. At "
+        f"Line charts of {len(filters)} filters: the effect of the unit that the association names, with "
+        "its interval, over its intensity, and those of the other units in grey. At "
         f"the highest intensity: {listing(told)}."
     )
     return figure, data, alt
@@ -538,12 +574,14 @@ def dose_response(table: pd.DataFrame) -> Drawn:
 def filter_gallery(
     table: pd.DataFrame, faces: np.ndarray | None, projections: np.ndarray, differences: np.ndarray | None
 ) -> Drawn:
-    """What drives some filters: their top faces, the deconvolutions of these, and what switching the claimed unit changes.
+    """What drives some filters: their top faces, the deconvolutions of these, and what switching the claimed
+    unit changes.
 
-    ``table``: a row per filter and top picture, ``filter``, ``au``, ``picture``, ``response``, filters in the order to be shown with equally many pictures each;
-    ``faces`` uint8 (rows, H, W), None where they may not be shown: then the projections' mean alone stands for each filter; ``projections`` float
-    (rows, H, W), signed; ``differences`` float (filters, H, W): picture with the unit on less that with it off, None to leave
-    it out. Data: these columns.
+    ``table``: a row per filter and top picture, ``filter``, ``au``, ``picture``, ``response``, filters in the
+    order to be shown with equally many pictures each; ``faces`` uint8 (rows, H, W), None where they may not
+    be shown: then the projections' mean alone stands for each filter; ``projections`` float (rows, H, W),
+    signed; ``differences`` float (filters, H, W): picture with the unit on less that with it off, None to
+    leave it out. Data: these columns.
     """
     columns = ["filter", "au", "picture", "response"]
     require_columns(table, columns)
@@ -640,10 +678,12 @@ def _strip(
 
 
 def silencing(table: pd.DataFrame) -> Drawn:
-    """What is lost when the top filters of a unit are silenced, beside what other filters of equal activation cost.
+    """What is lost when the top filters of a unit are silenced, beside what other filters of equal activation
+    cost.
 
-    ``table``: a row per AU of one outcome of ``au_verification.silence.silence``: ``au``, ``intact``, ``silenced``, ``random``, ``random_low``, ``random_high``, ``difference``, ``low``, ``high``.
-    Left the outcome itself, right the difference (random − silenced) with its interval. Data: these columns.
+    ``table``: a row per AU of one outcome of ``au_verification.silence.silence``: ``au``, ``intact``,
+    ``silenced``, ``random``, ``random_low``, ``random_high``, ``difference``, ``low``, ``high``. Left the
+    outcome itself, right the difference (random − silenced) with its interval. Data: these columns.
     """
     columns = ["au", "intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
     require_columns(table, columns)
@@ -673,11 +713,13 @@ def silencing(table: pd.DataFrame) -> Drawn:
         axes.grid(axis="x")
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8.5)
     told = [
-        f"{row.au} from {row.intact:.2f} to {row.silenced:.2f}, with others {row.random:.2f} (lost beyond these {row.difference:+.2f}, interval {row.low:+.2f} to {row.high:+.2f})"
+        f"{row.au} from {row.intact:.2f} to {row.silenced:.2f}, with others {row.random:.2f} (lost beyond "
+        f"these {row.difference:+.2f}, interval {row.low:+.2f} to {row.high:+.2f})"
         for row in data.itertuples()
     ]
     return (
         figure,
         data,
-        f"Dots per unit: the AUROC of its head intact, with its own top filters silenced and with others silenced. {listing(told)}.",
+        "Dots per unit: the AUROC of its head intact, with its own top filters silenced and with others "
+        f"silenced. {listing(told)}.",
     )

@@ -1,4 +1,6 @@
-"""Planted detectors: channels that are known to detect an action unit, and how well each measure and rule finds them."""
+"""Planted detectors: channels that are known to detect an action unit, and how well each measure and rule
+finds them.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -21,10 +23,11 @@ def plant(
 ) -> np.ndarray:
     """float64 (N, K): ``maxima`` with some channels replaced by detectors of known action units.
 
-    ``detectors``: filter index to action unit. The noise of such a channel is its own responses after its sequences have changed places
-    at random, each channel by itself: distribution and correlation within a sequence stay, the tie to the pictures goes.
-    To it are added ``snr`` of its standard deviations wherever the unit is shown (not where it is not coded). With ``snr`` 0 the
-    channel detects nothing. Raises ParameterError for a filter or unit that is not there, or a negative ``snr``.
+    ``detectors``: filter index to action unit. The noise of such a channel is its own responses after its
+    sequences have changed places at random, each channel by itself: distribution and correlation within a
+    sequence stay, the tie to the pictures goes. To it are added ``snr`` of its standard deviations wherever
+    the unit is shown (not where it is not coded). With ``snr`` 0 the channel detects nothing. Raises
+    ParameterError for a filter or unit that is not there, or a negative ``snr``.
     """
     planted = np.array(maxima, np.float64)
     if snr < 0:
@@ -59,26 +62,30 @@ def score_rules(
     noise: Noise | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well every measure and rule finds planted detectors, over numbers of subjects and signal-to-noise ratios.
+    """How well every measure and rule finds planted detectors, over numbers of subjects and signal-to-noise
+    ratios.
 
-    Each repeat draws ``subjects`` people of ``presence`` (0: all), gives ``filters`` channels null responses and makes the first
-    ``detectors`` of them detectors of units drawn at random among those that are not too few in all of ``presence``. All measures and
-    rules judge the same data. A rule *claims* for a filter at most one unit, see ``decision.claims``. Holm and Benjamini and Hochberg
-    need far more ``permutations`` to find anything, see ``decision.permutations_needed``.
+    Each repeat draws ``subjects`` people of ``presence`` (0: all), gives ``filters`` channels null responses
+    and makes the first ``detectors`` of them detectors of units drawn at random among those that are not too
+    few in all of ``presence``. All measures and rules judge the same data. A rule *claims* for a filter at
+    most one unit, see ``decision.claims``. Holm and Benjamini and Hochberg need far more ``permutations`` to
+    find anything, see ``decision.permutations_needed``.
 
-    One row per measure, rule, number of subjects and ratio: ``measure``, ``rule``, ``subjects``, ``snr``, ``repeats``; ``precision``, the share of
-    claims that name a planted detector and its unit (NaN where nothing was claimed); ``recall``, the share of planted detectors
-    claimed with their unit; both with a bootstrap interval over the repeats (``precision_low`` …, NaN where there is none);
-    ``wrong_unit``, the share of planted detectors claimed for another unit; ``family_wise_error``, the share of repeats in which a
-    channel of noise was claimed, with its exact interval (``family_wise_low`` …).
+    One row per measure, rule, number of subjects and ratio: ``measure``, ``rule``, ``subjects``, ``snr``,
+    ``repeats``; ``precision``, the share of claims that name a planted detector and its unit (NaN where
+    nothing was claimed); ``recall``, the share of planted detectors claimed with their unit; both with a
+    bootstrap interval over the repeats (``precision_low`` …, NaN where there is none); ``wrong_unit``, the
+    share of planted detectors claimed for another unit; ``family_wise_error``, the share of repeats in which
+    a channel of noise was claimed, with its exact interval (``family_wise_low`` …).
 
-    Raises ParameterError for numbers that do not fit together, and where a rule needs more ``permutations``; DataError
-    where among so few subjects no unit can be scored.
+    Raises ParameterError for numbers that do not fit together, and where a rule needs more ``permutations``;
+    DataError where among so few subjects no unit can be scored.
     """
     people = np.unique(presence.subjects)
     if not 0 < detectors <= filters or repeats < 1:
         raise ParameterError(
-            f"detectors {detectors} of {filters} filters, repeats {repeats}: at least 1 detector, no more than filters, and 1 repeat"
+            f"detectors {detectors} of {filters} filters, repeats {repeats}: at least 1 detector, no more "
+            "than filters, and 1 repeat"
         )
     if max(subjects) > len(people) or min(subjects) < 0:
         raise ParameterError(f"subjects = {list(subjects)}: from 1 to {len(people)}, or 0 for all of them")

@@ -20,16 +20,20 @@ from fer_lib.train.batches import batches
 from ferbook.errors import DataError, ParameterError
 
 NEAREST = 10
-"""A control is drawn from the so many free filters whose mean activation is nearest to that of the filter it stands for."""
+"""A control is drawn from the so many free filters whose mean activation is nearest to that of the filter it
+stands for.
+"""
 
 OWN, SEPARATION, OTHERS, ACCURACY = "own head", "own separation", "other heads", "accuracy"
-"""Outcomes: AUROC of the AU's own head; how much higher its log-odds are, in the mean, on pictures with the AU than on others, which falls before any
-picture changes places; mean AUROC of the other heads; share of expressions named rightly. Further ones are ``recall <emotion>``."""
+"""Outcomes: AUROC of the AU's own head; how much higher its log-odds are, in the mean, on pictures with the
+AU than on others, which falls before any picture changes places; mean AUROC of the other heads; share of
+expressions named rightly. Further ones are ``recall <emotion>``."""
 
 
 @contextmanager
 def silenced(model: nn.Module, layer: str, filters: Sequence[int]) -> Iterator[None]:
-    """``model`` with the maps of ``filters`` of ``layer`` set to zero, whatever else it is; afterwards as before, also after an exception.
+    """``model`` with the maps of ``filters`` of ``layer`` set to zero, whatever else it is; afterwards as
+    before, also after an exception.
 
     Raises ParameterError for an unknown layer; and, once pictures pass, for a filter out of range.
     """
@@ -58,9 +62,11 @@ def _muted(maps: torch.Tensor, filters: Sequence[int], layer: str) -> torch.Tens
 
 
 def top_filters(scores: np.ndarray, aus: Sequence[str], count: int) -> dict[str, tuple[int, ...]]:
-    """For each of ``aus`` the ``count`` filters with the largest of ``scores`` (K, A), strongest first; only such above 0.
+    """For each of ``aus`` the ``count`` filters with the largest of ``scores`` (K, A), strongest first; only
+    such above 0.
 
-    ``scores`` may be any association or effect. Values that are not numbers are passed over, and so are AUs that no filter is left for.
+    ``scores`` may be any association or effect. Values that are not numbers are passed over, and so are AUs
+    that no filter is left for.
     """
     chosen = {}
     for au, column in zip(aus, np.where(np.isnan(scores), -np.inf, scores).T, strict=True):
@@ -92,21 +98,26 @@ def silence(
     seed: int = 0,
     batch_size: int = 128,
 ) -> pd.DataFrame:
-    """What is lost when the ``filters`` of an AU are silenced, against ``repeats`` draws of as many other filters of equal mean activation.
+    """What is lost when the ``filters`` of an AU are silenced, against ``repeats`` draws of as many other
+    filters of equal mean activation.
 
-    ``faces``: test pictures, none of whose people the network or the ``heads`` were fitted on; ``presence``: of these pictures; ``heads``: fitted on
-    ``train.features.features_of`` the intact network; ``filters``: AU -> filters of ``layer``, for instance ``top_filters``; ``classes``: the emotions in the
-    order of the network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters nearest to it in mean
-    activation (of the map, over all pictures) that are neither silenced nor drawn yet.
+    ``faces``: test pictures, none of whose people the network or the ``heads`` were fitted on; ``presence``:
+    of these pictures; ``heads``: fitted on ``train.features.features_of`` the intact network; ``filters``: AU
+    -> filters of ``layer``, for instance ``top_filters``; ``classes``: the emotions in the order of the
+    network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters nearest
+    to it in mean activation (of the map, over all pictures) that are neither silenced nor drawn yet.
 
-    A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``filters``, how many; ``n`` pictures that the outcome counts; ``intact``, ``silenced`` and ``random`` (mean over the
-    draws): the outcome; ``random_low``, ``random_high``: 95 % of the draws lie between; ``difference`` = random − silenced, what these filters
-    matter more than others, with ``low`` and ``high``, its interval over draws of subjects; ``p``: (1 + draws of filters that lose as much) / (1 +
-    ``repeats``); ``activation`` and ``activation_random``: summed mean activation of what was silenced. AUs without a head are left
-    out, and so are emotions and AUs that the pictures do not show; pictures without an emotion do not count for expressions.
+    A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``filters``, how many; ``n`` pictures that the
+    outcome counts; ``intact``, ``silenced`` and ``random`` (mean over the draws): the outcome;
+    ``random_low``, ``random_high``: 95 % of the draws lie between; ``difference`` = random − silenced, what
+    these filters matter more than others, with ``low`` and ``high``, its interval over draws of subjects;
+    ``p``: (1 + draws of filters that lose as much) / (1 + ``repeats``); ``activation`` and
+    ``activation_random``: summed mean activation of what was silenced. AUs without a head are left out, and
+    so are emotions and AUs that the pictures do not show; pictures without an emotion do not count for
+    expressions.
 
-    Raises DataError where shapes do not fit or there is no AU left; ParameterError for an unknown layer or filter, for more filters
-    than others remain, and for no repeats.
+    Raises DataError where shapes do not fit or there is no AU left; ParameterError for an unknown layer or
+    filter, for more filters than others remain, and for no repeats.
     """
     if repeats < 1 or draws < 1:
         raise ParameterError(f"repeats {repeats}, draws {draws}: give at least 1 each")
@@ -117,13 +128,15 @@ def silence(
     expected = (model.output.in_features, model.output.out_features)
     if (heads.weights.shape[1], len(classes)) != expected:
         raise DataError(
-            f"heads on {heads.weights.shape[1]} features and {len(classes)} classes for a network with {expected[0]} features and "
+            f"heads on {heads.weights.shape[1]} features and {len(classes)} classes for a network with "
+            f"{expected[0]} features and "
             f"{expected[1]} outputs: fit the heads on features_of this network, and give its classes in order"
         )
     wanted = {au: tuple(dict.fromkeys(filters[au])) for au in heads.aus if filters.get(au)}
     if not wanted:
         raise DataError(
-            f"no AU has both a head and filters to silence; heads: {', '.join(heads.aus)}; filters: {', '.join(filters) or 'none'}"
+            f"no AU has both a head and filters to silence; heads: {', '.join(heads.aus)}; filters: "
+            f"{', '.join(filters) or 'none'}"
         )
     activation = mean_activation(model, layer, faces, batch_size=batch_size)
     rng = np.random.default_rng(seed)
@@ -152,7 +165,9 @@ def silence(
 
 
 def _compared(values: np.ndarray) -> dict[str, float]:
-    """Columns of one row from ``values`` (intact, silenced and random sets; 1 + draws of subjects), the estimate first."""
+    """Columns of one row from ``values`` (intact, silenced and random sets; 1 + draws of subjects), the
+    estimate first.
+    """
     intact, own, others = values[0, 0], values[1, 0], values[2:, 0]
     difference = values[2:].mean(axis=0) - values[1]
     low, high = percentiles(difference[1:])
@@ -172,7 +187,9 @@ def _compared(values: np.ndarray) -> dict[str, float]:
 
 
 def mean_activation(model: nn.Module, layer: str, faces: FaceSet, *, batch_size: int = 128) -> np.ndarray:
-    """float64 (K,): the mean of each map of ``layer`` over its places and all pictures of ``faces``. Raises DataError without pictures."""
+    """float64 (K,): the mean of each map of ``layer`` over its places and all pictures of ``faces``. Raises
+    DataError without pictures.
+    """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture")
     sums: list[np.ndarray] = []
@@ -203,7 +220,8 @@ def matched(filters: Sequence[int], activation: np.ndarray, rng: np.random.Gener
     free = [k for k in range(len(activation)) if k not in set(filters)]
     if len(free) < len(filters):
         raise ParameterError(
-            f"{len(filters)} of {len(activation)} filters are to be silenced; no more than half can be, for as many others are drawn"
+            f"{len(filters)} of {len(activation)} filters are to be silenced; no more than half can be, for "
+            "as many others are drawn"
         )
     drawn = []
     # The strongest first: they have the fewest neighbours.
@@ -311,8 +329,9 @@ def subject_wins(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What AUROC is made of, by subject: wins (S, S), positives (S,) and negatives (S,).
 
-    ``wins[s, t]``: pairs of a picture of s that shows the AU and one of t that does not, in which the first has the higher of ``scores`` (N,); ties count half. With
-    weights w of the subjects AUROC is wᵀ wins w / (w·positives)(w·negatives): no draw has to sort. ``present`` (N,): 1, 0 or NaN.
+    ``wins[s, t]``: pairs of a picture of s that shows the AU and one of t that does not, in which the first
+    has the higher of ``scores`` (N,); ties count half. With weights w of the subjects AUROC is wᵀ wins w /
+    (w·positives)(w·negatives): no draw has to sort. ``present`` (N,): 1, 0 or NaN.
     """
     shown, absent = present == 1, present == 0
     order = np.sort(scores[absent])

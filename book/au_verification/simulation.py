@@ -1,6 +1,8 @@
-"""Coverage: how often the intervals of an association hold the truth, in simulations where the truth is known.
+"""Coverage: how often the intervals of an association hold the truth, in simulations where the truth is
+known.
 
-Simulated data sets in which the truth is known: responses that no action unit moves, labels of invented people.
+Simulated data sets in which the truth is known: responses that no action unit moves, labels of invented
+people.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,9 @@ BETWEEN = 0.5
 """Share of the variance of a response that lies between subjects."""
 
 POPULATION = 20_000
-"""Pictures of the population whose statistic is the truth; their responses are not drawn but the quantiles themselves."""
+"""Pictures of the population whose statistic is the truth; their responses are not drawn but the quantiles
+themselves.
+"""
 
 PREVALENCE = (1.5, 3.5)
 """Beta distribution of the share of a subject's pictures that show the AU; mean 0.3."""
@@ -36,11 +40,13 @@ FILTERS = 10
 def simulated(
     subjects: int, pictures: int, effect: float, filters: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, Presence]:
-    """Responses (subjects · pictures, filters) in [0, 1) and who shows the one AU, with a truth that does not depend on ``subjects``.
+    """Responses (subjects · pictures, filters) in [0, 1) and who shows the one AU, with a truth that does not
+    depend on ``subjects``.
 
-    Each subject shows the AU in a share of its own of the pictures (``PREVALENCE``). A response is that of a rectified filter that saturates,
-    max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present: normal deviates of total variance 1, ``BETWEEN`` of it between subjects.
-    Half of the responses without the AU are 0.
+    Each subject shows the AU in a share of its own of the pictures (``PREVALENCE``). A response is that of a
+    rectified filter that saturates, max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present:
+    normal deviates of total variance 1, ``BETWEEN`` of it between subjects. Half of the responses without the
+    AU are 0.
     """
     who = np.repeat(np.arange(subjects), pictures)
     present = generator.random(len(who)) < generator.beta(*PREVALENCE, size=subjects)[who]
@@ -51,7 +57,9 @@ def simulated(
 
 
 def truth(measure: Measure, effect: float) -> float:
-    """What ``measure`` is for pictures without end made as in ``simulated``: its value for a population of exact quantiles."""
+    """What ``measure`` is for pictures without end made as in ``simulated``: its value for a population of
+    exact quantiles.
+    """
     showing = round(POPULATION * PREVALENCE[0] / sum(PREVALENCE))
     parts = [ndtri((np.arange(n) + 0.5) / n) for n in (showing, POPULATION - showing)]
     responses = _saturated(np.concatenate((parts[0] + effect, parts[1])))
@@ -75,9 +83,11 @@ def coverage(
 ) -> pd.DataFrame:
     """Share of the 95 % intervals of ``associate`` that hold the truth, one row per measure and effect.
 
-    ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``; ``effects`` in standard deviations of the
-    response before it is rectified. Columns: ``measure``, ``effect``, ``truth``, ``coverage``, ``low`` and ``high`` (95 % Wilson interval of the coverage),
-    ``simulations``. A distance cannot be below 0, so at effect 0, where the truth is 0, its intervals cannot miss it from below.
+    ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``;
+    ``effects`` in standard deviations of the response before it is rectified. Columns: ``measure``,
+    ``effect``, ``truth``, ``coverage``, ``low`` and ``high`` (95 % Wilson interval of the coverage),
+    ``simulations``. A distance cannot be below 0, so at effect 0, where the truth is 0, its intervals cannot
+    miss it from below.
     """
     rows = []
     for effect in effects:
@@ -111,8 +121,9 @@ def coverage(
 class Noise:
     """Where the variation of a response comes from, in a data set in which no action unit moves it.
 
-    ``subject``, ``sequence``, ``emotion``: standard deviations of an effect drawn anew for each subject, sequence and emotion of each
-    filter; ``frame``: that of the frames about them, whose successive values correlate by ``correlation`` (AR(1)).
+    ``subject``, ``sequence``, ``emotion``: standard deviations of an effect drawn anew for each subject,
+    sequence and emotion of each filter; ``frame``: that of the frames about them, whose successive values
+    correlate by ``correlation`` (AR(1)).
     """
 
     subject: float = 0.5
@@ -131,11 +142,12 @@ class Noise:
 def null_responses(
     presence: Presence, filters: int, *, seed: int = 0, noise: Noise | None = None
 ) -> np.ndarray:
-    """float64 (N, ``filters``): responses of filters that no action unit moves, to the pictures of ``presence``.
+    """float64 (N, ``filters``): responses of filters that no action unit moves, to the pictures of
+    ``presence``.
 
-    Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), rectified: some filters fire often, some rarely.
-    With ``noise.emotion`` above 0 the responses go with the emotion, and through it with its units; what then holds is only that
-    within an emotion no unit moves them.
+    Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), rectified: some filters
+    fire often, some rarely. With ``noise.emotion`` above 0 the responses go with the emotion, and through it
+    with its units; what then holds is only that within an emotion no unit moves them.
     """
     noise = noise or Noise()
     generator = np.random.default_rng(seed)
@@ -176,15 +188,19 @@ def simulated_presence(
     habit: float = 0.0,
     seed: int = 0,
 ) -> Presence:
-    """Labels of invented people: each sequence starts neutral and goes on with one emotion and the units that it shows.
+    """Labels of invented people: each sequence starts neutral and goes on with one emotion and the units that
+    it shows.
 
-    A unit is shown with probability ``prevalence``, more in some emotions and less in others (sd 1 on the logit scale). ``habit``: sd on
-    that scale of each subject's own inclination to each unit: above 0, units run in people.
+    A unit is shown with probability ``prevalence``, more in some emotions and less in others (sd 1 on the
+    logit scale). ``habit``: sd on that scale of each subject's own inclination to each unit: above 0, units
+    run in people.
     """
     if min(subjects, sequences, aus, emotions) < 1 or frames < 2 or not 0 < prevalence < 1 or habit < 0:
         raise ParameterError(
-            f"subjects {subjects}, sequences {sequences}, frames {frames}, aus {aus}, emotions {emotions}, prevalence {prevalence}, "
-            f"habit {habit}: counts are at least 1, frames at least 2, prevalence lies between 0 and 1, habit is at least 0"
+            f"subjects {subjects}, sequences {sequences}, frames {frames}, aus {aus}, emotions {emotions}, "
+            f"prevalence {prevalence}, "
+            f"habit {habit}: counts are at least 1, frames at least 2, prevalence lies between 0 and 1, "
+            "habit is at least 0"
         )
     generator = np.random.default_rng(seed)
     blocks = subjects * sequences
@@ -219,11 +235,13 @@ def family_wise_error(
     noise: Noise | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How often a rule claims any detector where there is none: the labels of ``presence`` beside ``sets`` draws of null responses.
+    """How often a rule claims any detector where there is none: the labels of ``presence`` beside ``sets``
+    draws of null responses.
 
-    One row per rule: ``measure``, ``rule``, ``blocks``, ``sets``, ``errors`` (sets with at least one claim), ``share``, and the exact
-    (Clopper and Pearson) 95 % interval ``low``, ``high``; ``claimed``: mean share of filters that are claimed. A rule keeps its
-    promise where the interval holds ``alpha`` or lies below it. Raises what ``permutation_null`` and ``decide`` raise.
+    One row per rule: ``measure``, ``rule``, ``blocks``, ``sets``, ``errors`` (sets with at least one claim),
+    ``share``, and the exact (Clopper and Pearson) 95 % interval ``low``, ``high``; ``claimed``: mean share of
+    filters that are claimed. A rule keeps its promise where the interval holds ``alpha`` or lies below it.
+    Raises what ``permutation_null`` and ``decide`` raise.
     """
     if sets < 1:
         raise ParameterError(
@@ -257,7 +275,9 @@ def family_wise_error(
 
 
 def error_share(errors: int, sets: int) -> dict[str, float]:
-    """``errors``, their ``share`` of ``sets``, and its exact 95 % interval ``low``, ``high`` (Clopper and Pearson 1934)."""
+    """``errors``, their ``share`` of ``sets``, and its exact 95 % interval ``low``, ``high`` (Clopper and
+    Pearson 1934).
+    """
     interval = binomtest(errors, sets).proportion_ci(CONFIDENCE, method="exact")
     return {
         "errors": errors,

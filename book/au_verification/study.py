@@ -39,14 +39,17 @@ NAMED, SURVIVES, WITHIN, MOVED, BEYOND = (
 """Criteria of ``criteria``; the last two take those that beat chance within emotions."""
 
 COUNT_TOLERANCE = 0.1
-"""By how much a count of filters may move on another machine, as a share of all: sums in another order shift a filter over a threshold."""
+"""By how much a count of filters may move on another machine, as a share of all: sums in another order shift
+a filter over a threshold.
+"""
 
 
 @dataclass(frozen=True)
 class Judged:
     """Channels of one network or bank, held against chance.
 
-    ``maxima`` (N, K): their maximal responses. ``overall`` and ``within``: the null over all pictures, and the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
+    ``maxima`` (N, K): their maximal responses. ``overall`` and ``within``: the null over all pictures, and
+    the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
     """
 
     presence: Presence
@@ -68,7 +71,8 @@ def judge(
     seed: int = 0,
     device: torch.device | None = None,
 ) -> dict[str, Judged]:
-    """Each of ``banks`` (name to maximal responses (N, K)) against permuted labels; the same permutations for all of them.
+    """Each of ``banks`` (name to maximal responses (N, K)) against permuted labels; the same permutations for
+    all of them.
 
     Raises what ``aus.nulls.permutation_null`` raises.
     """
@@ -87,7 +91,8 @@ def source_of(name: str) -> str:
 
 
 def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The association of the ``count`` filters with the highest response, the strongest first: what ``figures.divergence_map`` takes.
+    """The association of the ``count`` filters with the highest response, the strongest first: what
+    ``figures.divergence_map`` takes.
 
     ``ranked`` is what ``look.responses.rank_filters`` gave. Dead filters are passed over.
     """
@@ -106,7 +111,9 @@ def strongest_filters(association: Association, ranked: pd.DataFrame, count: int
 def named_histograms(
     strongest: pd.DataFrame, maxima: np.ndarray, presence: Presence, count: int = 6
 ) -> dict[tuple[int, str], pd.DataFrame]:
-    """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first ``count`` of ``strongest_filters``."""
+    """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first
+    ``count`` of ``strongest_filters``.
+    """
     best = strongest.loc[strongest.groupby("filter", sort=False)["estimate"].idxmax()].head(count)
     return {
         (row.filter, row.au): histograms(
@@ -117,7 +124,9 @@ def named_histograms(
 
 
 def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
-    """One row per channel that is neither dead nor rare: ``source`` and ``estimate``, its largest association with any unit."""
+    """One row per channel that is neither dead nor rare: ``source`` and ``estimate``, its largest association
+    with any unit.
+    """
     parts = []
     for name, own in judged.items():
         null = own.overall
@@ -127,9 +136,11 @@ def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
 
 
 def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
-    """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row per rule.
+    """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row
+    per rule.
 
-    A rule that would need more permutations than there are has missing values, and says in ``needs`` how many.
+    A rule that would need more permutations than there are has missing values, and says in ``needs`` how
+    many.
     """
     rows = []
     for rule in RULES:
@@ -147,9 +158,10 @@ def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
 def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per channel: what it is said to detect, and by what.
 
-    ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``: the unit that it is claimed to detect after the
-    null, empty where none; ``value`` and ``score`` of the latter; with ``effects`` also ``causal``, the unit that raises it most
-    and does so beyond chance (empty: none), and ``verified``: ``within`` is named and equals ``causal``.
+    ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``:
+    the unit that it is claimed to detect after the null, empty where none; ``value`` and ``score`` of the
+    latter; with ``effects`` also ``causal``, the unit that raises it most and does so beyond chance (empty:
+    none), and ``verified``: ``within`` is named and equals ``causal``.
     """
     names = np.array([*own.overall.aus, ""], dtype=object)
     within = claims(own.within, "max_statistic", alpha)
@@ -173,9 +185,11 @@ def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.
 
 
 def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALPHA) -> np.ndarray:
-    """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the untrained networks for the same unit.
+    """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the
+    untrained networks for the same unit.
 
-    An untrained network is held against the other ones. Where there is none to compare with, nothing is beyond.
+    An untrained network is held against the other ones. Where there is none to compare with, nothing is
+    beyond.
     """
     own = judged[name]
     others = [
@@ -191,7 +205,8 @@ def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALP
 def criteria(
     judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float = ALPHA
 ) -> pd.DataFrame:
-    """One row per bank and criterion: ``source``, ``bank``, ``criterion``, ``count``, ``channels`` and ``share``.
+    """One row per bank and criterion: ``source``, ``bank``, ``criterion``, ``count``, ``channels`` and
+    ``share``.
 
     The criterion of interventions stands only where there are ``effects``, by the names of ``judged``.
     """
@@ -223,10 +238,11 @@ def criteria(
 def unit_table(
     judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str, alpha: float = ALPHA
 ) -> pd.DataFrame:
-    """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``, ``count``.
+    """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``,
+    ``count``.
 
-    ``column`` of ``detectors`` says which unit is meant: ``named``, ``overall``, ``within``, ``causal``; ``verified`` counts those that are
-    claimed within emotions and moved most by that unit.
+    ``column`` of ``detectors`` says which unit is meant: ``named``, ``overall``, ``within``, ``causal``;
+    ``verified`` counts those that are claimed within emotions and moved most by that unit.
     """
     rows = []
     for name, own in judged.items():
@@ -244,7 +260,9 @@ def unit_table(
 
 
 def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
-    """``<name>_units``: how many units have a filter in the trained layer of ``unit_table``; ``<name>_units_untrained``, the mean over the untrained."""
+    """``<name>_units``: how many units have a filter in the trained layer of ``unit_table``;
+    ``<name>_units_untrained``, the mean over the untrained.
+    """
     served = table[table["count"].gt(0)].groupby(["source", "bank"]).size()
     banks = table.groupby("source")["bank"].nunique()
     return {
@@ -260,7 +278,9 @@ def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
 
 
 def count_table(presence: Presence) -> pd.DataFrame:
-    """One row per AU for the page: pictures and people that show it, pictures that do not, and whether they are enough."""
+    """One row per AU for the page: pictures and people that show it, pictures that do not, and whether they
+    are enough.
+    """
     counts = presence.counts().set_index("au").rename_axis("")
     return pd.DataFrame(
         {
@@ -273,7 +293,9 @@ def count_table(presence: Presence) -> pd.DataFrame:
 
 
 def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[str, Estimate]:
-    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and ``untrained_networks``."""
+    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and
+    ``untrained_networks``.
+    """
     return {
         "untrained_networks": Estimate(untrained, unit="count"),
         "pictures": Estimate(len(presence), unit="count"),
@@ -298,7 +320,9 @@ _ENDINGS = {"untrained": "untrained", "rotated basis": "rotated"}
 
 
 def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, ``<criterion>_untrained``, the mean over the untrained networks, and ``<criterion>_rotated``."""
+    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, ``<criterion>_untrained``, the mean over
+    the untrained networks, and ``<criterion>_rotated``.
+    """
     found = {}
     for (criterion, source), part in table.groupby(["criterion", "source"], sort=False):
         room = COUNT_TOLERANCE * part["channels"].iloc[0]
@@ -313,7 +337,9 @@ def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Estimate]:
-    """``<measure>_stability``: the mean share of resamples in which a filter keeps its unit, over the filters that are not dead."""
+    """``<measure>_stability``: the mean share of resamples in which a filter keeps its unit, over the filters
+    that are not dead.
+    """
     return {
         f"{measure}_stability": Estimate(
             np.nanmean(found.stability), n=int((~found.dead).sum()), unit="share", tolerance=0.1

@@ -22,20 +22,26 @@ LEVELS = (0.3, 0.6, 1.0)
 """Intensities at which units are switched on."""
 
 FEWEST_FOR_BH = 1500
-"""With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call them all."""
+"""With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call
+them all.
+"""
 
 SURVIVING = "trained, beats chance within emotions"
 
 
 def domain_of(faces: FaceSet) -> str | None:
-    """The synthetic domain whose people can show what they are told to, as those of ``faces`` do; None for real faces."""
+    """The synthetic domain whose people can show what they are told to, as those of ``faces`` do; None for
+    real faces.
+    """
     return faces.name if faces.name in DOMAINS else None
 
 
 def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
-    """Up to ``count`` filters to look at, ``filter`` and ``au``: verified ones first, as many units as possible, then by score.
+    """Up to ``count`` filters to look at, ``filter`` and ``au``: verified ones first, as many units as
+    possible, then by score.
 
-    Where too few are verified those follow that beat chance within emotions, then overall, then those that are merely named.
+    Where too few are verified those follow that beat chance within emotions, then overall, then those that
+    are merely named.
     """
     parts = []
     for column, rank in (("within", 1), ("overall", 2), ("named", 3)):
@@ -52,7 +58,8 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
 
 
 def top_pairs(chosen: pd.DataFrame, responses: Responses, top: np.ndarray) -> pd.DataFrame:
-    """``chosen`` filters with their top pictures, a row each: ``filter``, ``au``, ``picture``, ``response``; equally many for each.
+    """``chosen`` filters with their top pictures, a row each: ``filter``, ``au``, ``picture``, ``response``;
+    equally many for each.
 
     ``top`` (K, count) is what ``look.responses.top_pictures`` gave.
     """
@@ -78,7 +85,9 @@ def at_full(switched: Interventions) -> Interventions:
 
 
 def changed_pixels(switched: Interventions, chosen: pd.DataFrame) -> np.ndarray:
-    """float64 (filters, H, W): what the unit of each ``chosen`` filter changes in a picture at the highest level, mean over base faces."""
+    """float64 (filters, H, W): what the unit of each ``chosen`` filter changes in a picture at the highest
+    level, mean over base faces.
+    """
     off = switched.off.astype(np.float64)
     return np.stack(
         [
@@ -91,7 +100,9 @@ def changed_pixels(switched: Interventions, chosen: pd.DataFrame) -> np.ndarray:
 
 
 def effect_table(effects: Effects, chosen: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
-    """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``, ``survives`` (at the highest level), ``claimed``."""
+    """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``,
+    ``survives`` (at the highest level), ``claimed``.
+    """
     stands = effects.survivors(alpha)
     rows = []
     for filter_, claimed in zip(chosen["filter"], chosen["au"], strict=True):
@@ -121,11 +132,13 @@ def agreement_table(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How often each measure names the unit that raises a filter most, a row per measure and group of filters, for ``figures.agreement_dots``.
+    """How often each measure names the unit that raises a filter most, a row per measure and group of
+    filters, for ``figures.agreement_dots``.
 
-    The groups: all filters of the trained layer; those that are ``within`` bool (K, A), claimed for some unit within emotions, where there are any; those of the first
-    untrained network. ``known``: associations of the trained layer that have been computed with their intervals; the others' need none here, for
-    the names alone count.
+    The groups: all filters of the trained layer; those that are ``within`` bool (K, A), claimed for some unit
+    within emotions, where there are any; those of the first untrained network. ``known``: associations of the
+    trained layer that have been computed with their intervals; the others' need none here, for the names
+    alone count.
     """
     trained, untrained = judged[TRAINED], judged["untrained 1"]
     claimed = within.any(axis=1)
@@ -146,9 +159,11 @@ def agreement_table(
 
 
 def confusion_table(effects: Effects | None, switched: Interventions | None) -> pd.DataFrame | None:
-    """``au_verification.agreement.confusable`` for the page, of the pairs that were switched; None where no pair was.
+    """``au_verification.agreement.confusable`` for the page, of the pairs that were switched; None where no
+    pair was.
 
-    ``correlation`` of the effects over filters; ``first``, ``second``: filters that the one and the other raise most; ``other is next``: share in which the other comes second.
+    ``correlation`` of the effects over filters; ``first``, ``second``: filters that the one and the other
+    raise most; ``other is next``: share in which the other comes second.
     """
     pairs = [pair for pair in ALIKE if effects is not None and set(pair) <= set(effects.aus)]
     if not pairs:
@@ -170,18 +185,24 @@ CONFUSION_FORMATS = {"shared skin": "share", "other is next": "share"}
 
 
 def planted_rules(permutations: int) -> tuple[Rule, ...]:
-    """The rules that are tried on planted detectors: Benjamini and Hochberg's only with at least ``FEWEST_FOR_BH`` ``permutations``."""
+    """The rules that are tried on planted detectors: Benjamini and Hochberg's only with at least
+    ``FEWEST_FOR_BH`` ``permutations``.
+    """
     least = ("max_statistic", "argmax")
     return least if permutations < FEWEST_FOR_BH else ("max_statistic", "benjamini_hochberg", "argmax")
 
 
 def numbers_of_people(everyone: int) -> tuple[int, ...]:
-    """How many people planted detectors are looked for among: 20, 40 and 80, where there are more, and ``everyone``."""
+    """How many people planted detectors are looked for among: 20, 40 and 80, where there are more, and
+    ``everyone``.
+    """
     return (*(number for number in (20, 40, 80) if number < everyone), everyone)
 
 
 def agreement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """``<measure>_agreement`` of the trained layer's filters and ``<measure>_agreement_untrained``, with intervals; ``best_agreement`` is the largest."""
+    """``<measure>_agreement`` of the trained layer's filters and ``<measure>_agreement_untrained``, with
+    intervals; ``best_agreement`` is the largest.
+    """
     found = {}
     for row in table.itertuples():
         if row.filters not in (TRAINED, "untrained"):
@@ -204,8 +225,8 @@ def calibration_table(
 ) -> pd.DataFrame:
     """Family-wise errors and coverage, for ``figures.calibration``.
 
-    ``errors``: what was simulated -> table of ``au_verification.simulation.family_wise_error``, of which the maximum statistic is shown; ``covered``: table
-    of ``au_verification.simulation.coverage``.
+    ``errors``: what was simulated -> table of ``au_verification.simulation.family_wise_error``, of which the
+    maximum statistic is shown; ``covered``: table of ``au_verification.simulation.coverage``.
     """
     rows = [
         {
@@ -236,7 +257,9 @@ def calibration_table(
 
 
 def calibration_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """``family_wise_error`` and ``coverage``: the first row of each panel of ``calibration_table``, with its binomial interval."""
+    """``family_wise_error`` and ``coverage``: the first row of each panel of ``calibration_table``, with its
+    binomial interval.
+    """
     found = {}
     for (_, part), name in zip(
         table.groupby("panel", sort=False), ("family_wise_error", "coverage"), strict=True
@@ -255,8 +278,9 @@ def calibration_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:
-    """Of ``au_verification.planted.score_rules`` at the largest ratio of signal to noise: ``planted_precision``, ``planted_recall`` by the maximum statistic, and
-    ``planted_precision_argmax`` by the papers' rule."""
+    """Of ``au_verification.planted.score_rules`` at the largest ratio of signal to noise:
+    ``planted_precision``, ``planted_recall`` by the maximum statistic, and ``planted_precision_argmax`` by
+    the papers' rule."""
     far = table[table["snr"].eq(table["snr"].max()) & table["measure"].eq(measure)].set_index("rule")
     strict, papers = far.loc["max_statistic"], far.loc["argmax"]
     named = {
@@ -274,15 +298,18 @@ def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:
 def filters_to_silence(
     association: Association, effects: Effects | None, count: int
 ) -> dict[str, tuple[int, ...]]:
-    """The ``count`` filters per unit that are silenced: those that it raises most, without ``effects`` those most associated with it."""
+    """The ``count`` filters per unit that are silenced: those that it raises most, without ``effects`` those
+    most associated with it.
+    """
     if effects is None:
         return top_filters(association.estimate, association.aus, count)
     return top_filters(effects.effect[:, :, -1], effects.aus, count)
 
 
 def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Of ``au_verification.silence.silence``: ``head_loss``, the mean over units of what its head loses beyond other filters (AUROC), ``accuracy_loss``, the same of the share of
-    expressions named rightly, and ``heads_hurt`` of ``heads``: units whose interval lies above 0."""
+    """Of ``au_verification.silence.silence``: ``head_loss``, the mean over units of what its head loses
+    beyond other filters (AUROC), ``accuracy_loss``, the same of the share of expressions named rightly, and
+    ``heads_hurt`` of ``heads``: units whose interval lies above 0."""
     own, named = (table[table["outcome"].eq(outcome)] for outcome in (OWN, ACCURACY))
     found = {
         "heads": Estimate(len(own), unit="count", tolerance=3),

@@ -1,7 +1,9 @@
-"""The atlas: every filter of a layer in one HTML fragment that opens filter by filter, without scripts and without a network.
+"""The atlas: every filter of a layer in one HTML fragment that opens filter by filter, without scripts and
+without a network.
 
-Pictures stand in sprite sheets, one per kind, that the fragment's own style holds as data; a tile is a small element that
-shows its place on a sheet. What a filter keeps to itself lies in a ``<details>`` element, so keyboard and screen reader come for free.
+Pictures stand in sprite sheets, one per kind, that the fragment's own style holds as data; a tile is a small
+element that shows its place on a sheet. What a filter keeps to itself lies in a ``<details>`` element, so
+keyboard and screen reader come for free.
 """
 
 import base64
@@ -36,12 +38,16 @@ WHITE = 0.6
 """Share of a map's largest magnitude that is drawn white."""
 
 _RIM = 1
-"""Empty cells around each heat map on its sheet: a tile of a fractional size then never shows its neighbour's."""
+"""Empty cells around each heat map on its sheet: a tile of a fractional size then never shows its
+neighbour's.
+"""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Equal pictures in rows of ``across``. ``data``: a data URI; ``across``, ``down``: tiles in a row and in a column."""
+    """Equal pictures in rows of ``across``. ``data``: a data URI; ``across``, ``down``: tiles in a row and in
+    a column.
+    """
 
     data: str
     across: int
@@ -56,7 +62,8 @@ class Sheet:
         ]
         return (
             f".filter-atlas .{name}{{background-image:url({self.data});"
-            f"background-size:{100 * self.across}% {100 * self.down}%;background-position:{' '.join(places)}}}"
+            f"background-size:{100 * self.across}% "
+            f"{100 * self.down}%;background-position:{' '.join(places)}}}"
         )
 
     def place(self, number: int) -> str:
@@ -65,7 +72,9 @@ class Sheet:
 
 
 def sheet_of(tiles: np.ndarray, quality: int) -> Sheet:
-    """A WebP sheet of ``tiles`` uint8, grey (n, h, w) at ``quality`` (1 to 100), or colours with opacity (n, h, w, 4) without loss."""
+    """A WebP sheet of ``tiles`` uint8, grey (n, h, w) at ``quality`` (1 to 100), or colours with opacity (n,
+    h, w, 4) without loss.
+    """
     count, height, width = tiles.shape[:3]
     across = max(1, round(np.sqrt(count * height / width)))
     down = -(-count // across)
@@ -80,9 +89,11 @@ def sheet_of(tiles: np.ndarray, quality: int) -> Sheet:
 
 
 def grey_levels(maps: np.ndarray) -> np.ndarray:
-    """uint8, shaped as the signed ``maps`` (n, h, w): mid-grey 128 is 0, lighter positive, darker negative, each map on its own scale.
+    """uint8, shaped as the signed ``maps`` (n, h, w): mid-grey 128 is 0, lighter positive, darker negative,
+    each map on its own scale.
 
-    White and black are ``WHITE`` of the map's largest magnitude, and what lies beyond: a single strong pixel does not make all others grey.
+    White and black are ``WHITE`` of the map's largest magnitude, and what lies beyond: a single strong pixel
+    does not make all others grey.
     """
     limit = WHITE * np.abs(maps).max(axis=(1, 2), keepdims=True)
     share = np.divide(maps, limit, out=np.zeros_like(maps), where=limit > 0)
@@ -90,9 +101,11 @@ def grey_levels(maps: np.ndarray) -> np.ndarray:
 
 
 def mean_projections(view: LayerView) -> np.ndarray:
-    """float32 (K, h, w): the mean of each filter's projections, laid upon each other by their receptive fields.
+    """float32 (K, h, w): the mean of each filter's projections, laid upon each other by their receptive
+    fields.
 
-    A projection weighs as much as the response that it comes from; what lies outside the picture counts as zero. Zeros where a filter has none.
+    A projection weighs as much as the response that it comes from; what lies outside the picture counts as
+    zero. Zeros where a filter has none.
     """
     maps, filters = view.projections.maps, view.filters
     sums = np.zeros((len(view.top), *maps.shape[1:]), np.float32)
@@ -101,7 +114,9 @@ def mean_projections(view: LayerView) -> np.ndarray:
 
 
 def extremum_counts(responses: Responses) -> np.ndarray:
-    """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent pictures are not counted."""
+    """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent
+    pictures are not counted.
+    """
     height, width = responses.map_size
     filters = responses.maxima.shape[1]
     pictures, columns = np.nonzero(responses.maxima > 0)
@@ -112,7 +127,9 @@ def extremum_counts(responses: Responses) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Sheets:
-    """The sheets by the class of the elements that show their tiles, and where each picture stands on the sheet of faces."""
+    """The sheets by the class of the elements that show their tiles, and where each picture stands on the
+    sheet of faces.
+    """
 
     sheets: Mapping[str, Sheet]
     faces: Mapping[int, int]
@@ -124,9 +141,11 @@ class _Sheets:
 def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
     """Every filter of a layer as an HTML fragment: what drives it, where, and how often.
 
-    Filters stand in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures with the receptive field framed, their projections, the mean
-    projection, where its extrema stand on the mean face, a histogram of its responses, and numbers. Without ``show_faces`` single
-    pictures and what was projected from single pictures are left out. At most ``MOST_BYTES`` bytes where the lowest quality allows it.
+    Filters stand in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures
+    with the receptive field framed, their projections, the mean projection, where its extrema stand on the
+    mean face, a histogram of its responses, and numbers. Without ``show_faces`` single pictures and what was
+    projected from single pictures are left out. At most ``MOST_BYTES`` bytes where the lowest quality allows
+    it.
     """
     counts = extremum_counts(view.responses)
     for quality in QUALITIES:
@@ -232,7 +251,8 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: _Sheets) ->
     return (
         f'<figure><i class="mean" role="img" aria-label="Mean of {len(view.pairs_of(number))} projections" '
         f'style="{sheets.tile("mean", number)}"></i><figcaption>mean projection</figcaption></figure>'
-        f'<figure><i class="average" role="img" aria-label="{said}"><b class="heat" style="{sheets.tile("heat", number)}"></b></i>'
+        f'<figure><i class="average" role="img" aria-label="{said}"><b class="heat" '
+        f'style="{sheets.tile("heat", number)}"></b></i>'
         "<figcaption>where its extrema stand</figcaption></figure>"
     )
 
@@ -251,7 +271,9 @@ def _numbers(row: object, view: LayerView) -> str:
 
 
 def _histogram(maxima: np.ndarray) -> str:
-    """Bars of how many pictures give which response above 0, as an SVG path; silent pictures are among the numbers beside it."""
+    """Bars of how many pictures give which response above 0, as an SVG path; silent pictures are among the
+    numbers beside it.
+    """
     active = maxima[maxima > 0]
     counts, _ = np.histogram(active, bins=BINS, range=(0, float(active.max())))
     heights = np.round(40 * counts / counts.max(), 1)
@@ -271,7 +293,8 @@ def _pairs(view: LayerView, number: int, sheets: _Sheets) -> str:
         at = f"--l:{100 * column / width:.4g}%;--t:{100 * row / height:.4g}%"
         face, tile = sheets.tile("face", sheets.faces[int(view.rows[pair])]), sheets.tile("projection", pair)
         cells.append(
-            f'<span style="{at}"><i class="face" style="{face}"></i><i class="ground"><b class="projection" style="{tile}"></b></i></span>'
+            f'<span style="{at}"><i class="face" style="{face}"></i><i class="ground"><b class="projection" '
+            f'style="{tile}"></b></i></span>'
         )
     emotions = [emotion or "no emotion" for emotion in view.faces.table["emotion"].iloc[view.rows[pairs]]]
     label = f"Top pictures above their projections, the strongest first: {', '.join(emotions)}"

@@ -65,18 +65,22 @@ def filter_strengths(ranking: pd.DataFrame) -> Drawn:
     axes.grid(axis="y")
     silent = int((data["pictures"] == 0).sum())
     alt = (
-        f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to {data['selectivity'].max():.2f} against the strongest "
-        f"response, from {data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} of the filters never responds. The ten strongest are marked: "
+        f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to "
+        f"{data['selectivity'].max():.2f} against the strongest "
+        f"response, from {data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} "
+        "of the filters never responds. The ten strongest are marked: "
         f"{listing([str(number) for number in first['filter']])}."
     )
     return figure, data, alt
 
 
 def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Drawn:
-    """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above, projections below.
+    """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above,
+    projections below.
 
-    Of each filter the first ``pictures`` of its top pictures. Shows faces: only for sets that may be shown. Data: ``filter``, ``place``, ``picture``,
-    ``subject``, ``emotion``, ``response``; ``row`` and ``column`` of the receptive field's upper left pixel.
+    Of each filter the first ``pictures`` of its top pictures. Shows faces: only for sets that may be shown.
+    Data: ``filter``, ``place``, ``picture``, ``subject``, ``emotion``, ``response``; ``row`` and ``column``
+    of the receptive field's upper left pixel.
     """
     faces, projections = view.faces, view.projections
     chosen = view.ranking[view.ranking["pictures"] > 0].head(count)
@@ -116,18 +120,22 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
         times = int((emotions == commonest).sum())
         said.append(f"filter {number} {commonest or 'no emotion'} ({times} of {len(emotions)})")
     alt = (
-        f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below each face what of it drives the filter, as light and dark lines "
+        f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below "
+        "each face what of it drives the filter, as light and dark lines "
         f"on grey. The commonest emotion among the faces: {listing(said)}."
     )
     return figure, data, alt
 
 
 def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> Drawn:
-    """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how common it is.
+    """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
+    common it is.
 
-    ``networks``: name → responses to ``faces`` of networks of one architecture, the one in question first, nulls after it; ``field`` of the layer. Above, one mean face per network, a dot
-    where a unit is the commonest place of some filters, its area their number. Below, over the filters, the share of extrema that stand within one unit of the commonest place. Data: ``network``,
-    ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
+    ``networks``: name → responses to ``faces`` of networks of one architecture, the one in question first,
+    nulls after it; ``field`` of the layer. Above, one mean face per network, a dot where a unit is the
+    commonest place of some filters, its area their number. Below, over the filters, the share of extrema that
+    stand within one unit of the commonest place. Data: ``network``, ``filter``, ``x``, ``y`` (pixels, the
+    middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
     """
     require_pictures(faces)
     if not networks:
@@ -177,7 +185,8 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     medians = data.groupby("network", sort=False)["share"].median()
     said = [f"{name} {percent(share)}" for name, share in medians.items()]
     alt = (
-        f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for {most} filters in one place. Below, falling curves of how many of a filter's extrema "
+        f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for "
+        f"{most} filters in one place. Below, falling curves of how many of a filter's extrema "
         f"stand there; the median filter has {listing(said)}."
     )
     return figure, data, alt
@@ -217,10 +226,12 @@ _MEASURE_NAMES = {
 
 
 def localisation_dots(summary: pd.DataFrame) -> Drawn:
-    """How well projections find the regions of action units, above everything that knows nothing of the filters.
+    """How well projections find the regions of action units, above everything that knows nothing of the
+    filters.
 
-    ``summary`` from ``look.localisation.summarise`` without groups, or from ``deconvolution.study.with_untrained``. Data: its rows for three measures: ``measure``, ``kind``, ``value``, ``low``, ``high``, ``gain``,
-    ``gain_low``, ``gain_high``, ``n``, ``undefined``, ``subjects``.
+    ``summary`` from ``look.localisation.summarise`` without groups, or from
+    ``deconvolution.study.with_untrained``. Data: its rows for three measures: ``measure``, ``kind``,
+    ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``, ``undefined``, ``subjects``.
     """
     columns = ["measure", "kind", "value", "low", "high", "gain", "gain_low", "gain_high"]
     columns += ["n", "undefined", "subjects"]
@@ -251,7 +262,8 @@ def localisation_dots(summary: pd.DataFrame) -> Drawn:
     panels[1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     own = data[data["measure"].eq("concentration")].set_index("kind")["value"]
     alt = (
-        f"Dots with intervals for {len(kinds)} kinds of maps in three measures. The energy of the filters' own maps in the region of an action unit is {own['ours']:.2f} "
+        f"Dots with intervals for {len(kinds)} kinds of maps in three measures. The energy of the filters' "
+        f"own maps in the region of an action unit is {own['ours']:.2f} "
         "times what its area would give; beside it "
         + listing([f"{KIND_NAMES[kind]} {own[kind]:.2f}" for kind in kinds if kind != "ours"])
         + "."
@@ -260,10 +272,12 @@ def localisation_dots(summary: pd.DataFrame) -> Drawn:
 
 
 def cascade_lines(cascade: pd.DataFrame) -> Drawn:
-    """How much of the projections is left as the weights are made random from the layer down, by method, above what any two pictures share.
+    """How much of the projections is left as the weights are made random from the layer down, by method,
+    above what any two pictures share.
 
-    ``cascade`` from ``look.sanity.cascading_randomisation``, of several methods one below the other. Data: ``method``, ``step``, ``layer``, ``measure``, ``similarity``,
-    ``floor``, ``excess``, ``low``, ``high``, ``n``, ``off``.
+    ``cascade`` from ``look.sanity.cascading_randomisation``, of several methods one below the other. Data:
+    ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
+    ``n``, ``off``.
     """
     columns = [
         "method",
@@ -304,7 +318,8 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
     last = data[data["step"].eq(data["step"].max())]
     said = [f"{row.method} {row.excess:.2f} ({row.measure})" for row in last.itertuples()]
     alt = (
-        f"Lines that fall from 1 minus the floor as convolutions become random. With all of them random there remains, above what maps of different pictures share: {listing(said)}. "
+        "Lines that fall from 1 minus the floor as convolutions become random. With all of them random "
+        f"there remains, above what maps of different pictures share: {listing(said)}. "
         f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
     )
     return figure, data, alt
@@ -315,7 +330,8 @@ MOST_CELLS = 6
 
 
 def how_it_works(example: WorkedExample) -> Drawn:
-    """The worked example, number by number: up through the network, down again, and what other rectifiers let down.
+    """The worked example, number by number: up through the network, down again, and what other rectifiers let
+    down.
 
     Data: ``panel``, ``row``, ``column``, ``value``.
     """
@@ -372,10 +388,14 @@ def how_it_works(example: WorkedExample) -> Drawn:
         ignore_index=True,
     )
     alt = (
-        f"Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, rectified, the maxima of its four quarters, and the one unit that "
-        f"answers {example.response:g}. Down: this response times the second filter, each number put back where its maximum stood, negative "
-        f"ones removed ({int((example.unpooled < 0).sum())} of them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided backpropagation and by the gradient, "
-        f"which differ from the first in {_unlike(example, 'guided')} and {_unlike(example, 'gradient')} of 36 pixels."
+        "Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, "
+        "rectified, the maxima of its four quarters, and the one unit that "
+        f"answers {example.response:g}. Down: this response times the second filter, each number put back "
+        "where its maximum stood, negative "
+        f"ones removed ({int((example.unpooled < 0).sum())} of them), and a map of 6 by 6 pixels. Last row: "
+        "the two filters, and the maps by guided backpropagation and by the gradient, "
+        f"which differ from the first in {_unlike(example, 'guided')} and {_unlike(example, 'gradient')} of "
+        "36 pixels."
     )
     return figure, data, alt
 
@@ -385,7 +405,9 @@ def _unlike(example: WorkedExample, method: str) -> int:
 
 
 def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
-    """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a bold frame."""
+    """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a
+    bold frame.
+    """
     height, width = values.shape
     limit = max(float(np.abs(values).max()), 1.0)
     axes.set_title(title, fontsize=8, pad=3, loc="center")

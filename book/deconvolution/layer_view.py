@@ -1,4 +1,6 @@
-"""One layer of a network looked at through the pictures that drive its filters: what the atlas and the figures are drawn from."""
+"""One layer of a network looked at through the pictures that drive its filters: what the atlas and the
+figures are drawn from.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +22,9 @@ from ferbook.errors import DataError
 class LayerView:
     """The K filters of a layer, their responses to N pictures, and P projections of their top pictures.
 
-    ``responses`` to all of ``faces``; ``top`` (K, count) as ``look.responses.top_pictures`` gives it; ``projections`` of its pairs, filter after filter, by ``method``; ``field``: what a
-    unit sees. Raises DataError where these do not belong together.
+    ``responses`` to all of ``faces``; ``top`` (K, count) as ``look.responses.top_pictures`` gives it;
+    ``projections`` of its pairs, filter after filter, by ``method``; ``field``: what a unit sees. Raises
+    DataError where these do not belong together.
     """
 
     faces: FaceSet
@@ -34,12 +37,14 @@ class LayerView:
     def __post_init__(self) -> None:
         if self.responses.maxima.shape != (len(self.faces), len(self.top)):
             raise DataError(
-                f"responses of {self.responses.maxima.shape} for {len(self.faces)} pictures and {len(self.top)} filters; "
+                f"responses of {self.responses.maxima.shape} for {len(self.faces)} pictures and "
+                f"{len(self.top)} filters; "
                 "give those to these faces"
             )
         if len(self.projections) != len(self.rows):
             raise DataError(
-                f"{len(self.projections)} projections for {len(self.rows)} pairs of a filter and a top picture; project the pairs of top"
+                f"{len(self.projections)} projections for {len(self.rows)} pairs of a filter and a top "
+                "picture; project the pairs of top"
             )
 
     @cached_property
@@ -62,7 +67,9 @@ class LayerView:
         return range(*np.searchsorted(self.filters, (number, number + 1)).tolist())
 
     def sample(self, count: int) -> np.ndarray:
-        """int64: ``count`` filters that respond, or all where there are fewer, spread evenly from the strongest to the weakest."""
+        """int64: ``count`` filters that respond, or all where there are fewer, spread evenly from the
+        strongest to the weakest.
+        """
         alive = self.ranking.loc[self.ranking["pictures"] > 0, "filter"].to_numpy()
         places = np.linspace(0, len(alive) - 1, min(count, len(alive))).round().astype(int)
         return alive[places]
@@ -77,9 +84,11 @@ def view_layer(
     method: Method = "deconv",
     device: torch.device | str | None = None,
 ) -> LayerView:
-    """Ask ``model`` about all ``faces`` and project for each filter of ``layer`` its ``top`` pictures, each of another person.
+    """Ask ``model`` about all ``faces`` and project for each filter of ``layer`` its ``top`` pictures, each
+    of another person.
 
-    Without a ``layer`` the rectifier after the last convolution. Raises what ``maximal_responses`` and ``project`` raise, and DataError where no filter responds to any picture.
+    Without a ``layer`` the rectifier after the last convolution. Raises what ``maximal_responses`` and
+    ``project`` raise, and DataError where no filter responds to any picture.
     """
     layer = layer or last_conv(model)
     responses = maximal_responses(model, faces, layer, device=device)
@@ -87,7 +96,8 @@ def view_layer(
     filters, rows = np.nonzero(chosen >= 0)[0], chosen[chosen >= 0]
     if not len(rows):
         raise DataError(
-            f"no filter of {layer!r} responds to any picture of face set {faces.name!r}; train the network again"
+            f"no filter of {layer!r} responds to any picture of face set {faces.name!r}; train the network "
+            "again"
         )
     seen, index = np.unique(rows, return_inverse=True)
     projections = project(

@@ -21,7 +21,9 @@ from ferbook.text import NO_BREAK, number_text
 METHODS: tuple[Method, ...] = get_args(Method)
 
 RERUN_TOLERANCE = 0.05
-"""How far similarities and shares may move where another processor adds up in another order: a weak maximum may change its place."""
+"""How far similarities and shares may move where another processor adds up in another order: a weak maximum
+may change its place.
+"""
 
 MATCHED_PICTURES = 300
 """Pictures by whose responses the filters of two networks are matched: enough to tell which two go together."""
@@ -34,20 +36,26 @@ RIVALS = {
     "edges": "edges of the whole picture",
     "centre": "the middle of the picture",
 }
-"""The controls that a filter's maps have to beat for its place to mean anything, see ``look.localisation.KINDS``, in words."""
+"""The controls that a filter's maps have to beat for its place to mean anything, see
+``look.localisation.KINDS``, in words.
+"""
 
 
 def shown_aus(faces: FaceSet) -> tuple[str, ...]:
-    """The action units of ``faces`` that some picture shows and whose regions are known; none where the set has no regions."""
+    """The action units of ``faces`` that some picture shows and whose regions are known; none where the set
+    has no regions.
+    """
     known = region_aus(faces)
     return tuple(au for au in faces.aus if au in known and faces.table[au].gt(0).any())
 
 
 def locate(view: LayerView, count: int, *, seed: int = 0) -> pd.DataFrame | None:
-    """Score the projections of ``count`` filters against regions of action units: ``look.localisation.scores``; None where no regions are known.
+    """Score the projections of ``count`` filters against regions of action units:
+    ``look.localisation.scores``; None where no regions are known.
 
-    The filters are ``view.sample(count)`` with all their top pictures. Each is held to the action unit in whose region its maps of the other half of the people
-    concentrate most, and so is each kind of control map: the choice favours nobody.
+    The filters are ``view.sample(count)`` with all their top pictures. Each is held to the action unit in
+    whose region its maps of the other half of the people concentrate most, and so is each kind of control
+    map: the choice favours nobody.
     """
     aus = shown_aus(view.faces)
     if not aus:
@@ -69,7 +77,8 @@ def _known_subjects(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
 
 
 def with_untrained(summary: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
-    """``summary`` (of ``look.localisation.summarise``) and, as one kind more, the own maps of an untrained network, from its summary.
+    """``summary`` (of ``look.localisation.summarise``) and, as one kind more, the own maps of an untrained
+    network, from its summary.
 
     Its filters are others, held to regions of their own in the same way, so there is no paired gain.
     """
@@ -78,7 +87,8 @@ def with_untrained(summary: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFra
 
 
 def localisation_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """``concentration``, ``pointing_game`` and ``iou`` of the filters' own maps, and of each the gain over every rival: ``concentration_gain_edges`` …
+    """``concentration``, ``pointing_game`` and ``iou`` of the filters' own maps, and of each the gain over
+    every rival: ``concentration_gain_edges`` …
 
     With the untrained network's (``with_untrained``) its own: ``concentration_untrained`` …
     """
@@ -105,7 +115,9 @@ def _metric(value: float, low: float, high: float, method: str, further: dict) -
 
 
 def unit_table(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """One row per action unit: how many filters and pairs are held to it, their concentration, and its gain over edges within the receptive field."""
+    """One row per action unit: how many filters and pairs are held to it, their concentration, and its gain
+    over edges within the receptive field.
+    """
     scored = scored[scored["au"].ne("")]  # a filter seen with half of the people only is held to nothing
     summary = summarise(scored, ("au",), draws=draws, seed=seed)
     part = summary[summary["measure"].eq("concentration")]
@@ -149,7 +161,9 @@ def check_projections(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The cascade of random weights of every method, and the verdicts of all checks: ``look.sanity``.
 
-    On ``count`` filters, each with its strongest picture; filters of two networks are matched on ``MATCHED_PICTURES`` further ones. ``mistaught``: a network of the same structure that learned shuffled labels; None leaves that check out.
+    On ``count`` filters, each with its strongest picture; filters of two networks are matched on
+    ``MATCHED_PICTURES`` further ones. ``mistaught``: a network of the same structure that learned shuffled
+    labels; None leaves that check out.
     """
     rows, filters = sanity_pairs(view, count)
     layer = view.responses.layer
@@ -171,7 +185,9 @@ def check_projections(
 
 
 def verdict_table(found: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``maps`` compared, ``verdict``, ``what follows``."""
+    """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``maps``
+    compared, ``verdict``, ``what follows``.
+    """
     rows = []
     for row in found.itertuples():
         value = "–" if np.isnan(row.value) else f"{row.value:.2f}"
@@ -185,7 +201,9 @@ def verdict_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def sanity_metrics(found: pd.DataFrame) -> dict[str, Estimate]:
-    """``random_weights_deconv``, ``shuffled_labels_guided``, ``shift_gradient`` …: the value of every verdict that could be told."""
+    """``random_weights_deconv``, ``shuffled_labels_guided``, ``shift_gradient`` …: the value of every verdict
+    that could be told.
+    """
     method = "95% percentile bootstrap over subjects"
     return {
         f"{row.name.replace(' ', '_')}_{row.method}": _metric(
@@ -197,8 +215,10 @@ def sanity_metrics(found: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def view_metrics(view: LayerView, places: pd.DataFrame) -> dict[str, Estimate]:
-    """``filters``, ``filters_silent`` (that never respond), ``pairs`` projected, ``receptive_field`` (pixels), and ``place_share``: of the median filter, the share of extrema
-    within one unit of the commonest place, with ``place_share_untrained``. ``places``: the data of ``figures.extremum_points``, the network in question first."""
+    """``filters``, ``filters_silent`` (that never respond), ``pairs`` projected, ``receptive_field``
+    (pixels), and ``place_share``: of the median filter, the share of extrema within one unit of the commonest
+    place, with ``place_share_untrained``. ``places``: the data of ``figures.extremum_points``, the network in
+    question first."""
     medians = places.groupby("network", sort=False)["share"].agg(["median", "size"])
     shares = {
         name: Estimate(row["median"], n=row["size"], unit="share", tolerance=RERUN_TOLERANCE)
@@ -216,10 +236,13 @@ def view_metrics(view: LayerView, places: pd.DataFrame) -> dict[str, Estimate]:
 def conclusions(
     method: Method, found: pd.DataFrame, located: pd.DataFrame | None, places: pd.DataFrame
 ) -> str:
-    """What can and what cannot be concluded, as an HTML list, from the verdicts, the summary of the localisation and the extrema's places."""
+    """What can and what cannot be concluded, as an HTML list, from the verdicts, the summary of the
+    localisation and the extrema's places.
+    """
     said = [_about_place(places), *_about_regions(located), *_about_checks(method, found)]
     said.append(
-        "None of this says that a filter detects an action unit: a place on the face is not yet a movement. That takes nulls and interventions, which are the next chapter's."
+        "None of this says that a filter detects an action unit: a place on the face is not yet a movement. "
+        "That takes nulls and interventions, which are the next chapter's."
     )
     return f'<ul class="conclusions">{"".join(f"<li>{html.escape(text)}</li>" for text in said)}</ul>'
 
@@ -243,7 +266,8 @@ def _about_place(places: pd.DataFrame) -> str:
 def _about_regions(located: pd.DataFrame | None) -> list[str]:
     if located is None:
         return [
-            "For these faces nobody knows where action units act, so the places could not be compared with them."
+            "For these faces nobody knows where action units act, so the places could not be compared with "
+            "them."
         ]
     part = located[located["measure"].eq("concentration")].set_index("kind")
     own = part.loc["ours"]
@@ -270,7 +294,8 @@ def _about_regions(located: pd.DataFrame | None) -> list[str]:
     )
     return [
         text,
-        f"In the untrained network it is {null['value']:.1f} times ({null['low']:.1f} to {null['high']:.1f}): {verdict}.",
+        f"In the untrained network it is {null['value']:.1f} times ({null['low']:.1f} to "
+        f"{null['high']:.1f}): {verdict}.",
     ]
 
 

@@ -29,9 +29,10 @@ SECOND_FILTER = ((2, -1), (1, 1))
 class WorkedExample:
     """What happens to a picture on its way up, and to one unit's response on its way down; all float64.
 
-    Up: ``picture`` (6, 6), ``convolved`` (4, 4) with ``first_filter``, ``rectified`` (4, 4), ``pooled`` (2, 2) with ``switches``, bool (4, 4), where the maxima
-    stood, and the ``response`` of the one unit of ``second_filter``. Down, by ``deconv``: ``sent`` (2, 2), ``unpooled`` (4, 4), ``let_down`` (4, 4) by the rectifier.
-    ``maps``: method → the projection (6, 6) that ``look.deconvolution.project`` gives.
+    Up: ``picture`` (6, 6), ``convolved`` (4, 4) with ``first_filter``, ``rectified`` (4, 4), ``pooled`` (2,
+    2) with ``switches``, bool (4, 4), where the maxima stood, and the ``response`` of the one unit of
+    ``second_filter``. Down, by ``deconv``: ``sent`` (2, 2), ``unpooled`` (4, 4), ``let_down`` (4, 4) by the
+    rectifier. ``maps``: method → the projection (6, 6) that ``look.deconvolution.project`` gives.
     """
 
     picture: np.ndarray
@@ -70,9 +71,11 @@ class _Toy(nn.Module):
 
 @torch.no_grad()
 def worked_example() -> WorkedExample:
-    """Up step by step with torch's own functions, down step by step by ``deconv``; and beside it what ``project`` gives for each method.
+    """Up step by step with torch's own functions, down step by step by ``deconv``; and beside it what
+    ``project`` gives for each method.
 
-    Raises ChapterError where the steps and ``project`` do not end in the same map: the page would then explain another method than it uses.
+    Raises ChapterError where the steps and ``project`` do not end in the same map: the page would then
+    explain another method than it uses.
     """
     model = _Toy().double().eval()
     picture = torch.tensor(PICTURE, dtype=torch.float64)[None, None]

@@ -16,15 +16,19 @@ TERMS = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss", "real
 
 
 class Adversary(Callback):
-    """Trains ``discriminator`` on each batch before the generator, which is the learner's model, and gives the generator its loss.
+    """Trains ``discriminator`` on each batch before the generator, which is the learner's model, and gives
+    the generator its loss.
 
-    The objective of Isola et al. 2017 (eq. 1–4) with the generator's logarithm in the form that does not saturate. With x the expressive
-    faces, y the true and G(x) the generated neutral ones, the discriminator minimises the mean of the two cross-entropies: of (x, y) as true
-    and of (x, G(x)) as false. Then the generator minimises the cross-entropy of (x, G(x)) as true, plus ``l1`` (the paper's θ) times the mean
-    |y − G(x)| in grey values of [0, 1], plus ``perceptual`` times the mean |f(y) − f(G(x))| for a frozen network f. Each is the mean over patches.
+    The objective of Isola et al. 2017 (eq. 1–4) with the generator's logarithm in the form that does not
+    saturate. With x the expressive faces, y the true and G(x) the generated neutral ones, the discriminator
+    minimises the mean of the two cross-entropies: of (x, y) as true and of (x, G(x)) as false. Then the
+    generator minimises the cross-entropy of (x, G(x)) as true, plus ``l1`` (the paper's θ) times the mean |y
+    − G(x)| in grey values of [0, 1], plus ``perceptual`` times the mean |f(y) − f(G(x))| for a frozen network
+    f. Each is the mean over patches.
 
-    The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in that step. ``terms``: float32 (6,)
-    on the device, the latest step's losses, and the shares of patches that the discriminator judged rightly before it learned from them.
+    The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in
+    that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the shares of patches that
+    the discriminator judged rightly before it learned from them.
     """
 
     order = MixedPrecision.order + 1  # the generated pictures are float32 again
@@ -49,7 +53,8 @@ class Adversary(Callback):
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=self.betas, fused=True)
 
     def _autocast(self) -> AbstractContextManager:
-        # Without the cache of cast weights: within one region it would hide this step's update of the discriminator from the generator.
+        # Without the cache of cast weights: within one region it would hide this step's update of the
+        # discriminator from the generator.
         return torch.autocast(
             self.dls.device.type,
             torch.bfloat16,
@@ -68,7 +73,8 @@ class Adversary(Callback):
         for group in self.optimiser.param_groups:
             group["lr"] = self.opt.hypers[-1]["lr"]
         real, fake = self._judged(self.y), self._judged(self.pred.detach())
-        # Halved as in Isola et al. 2017 (section 3.3), which slows the discriminator down beside the generator.
+        # Halved as in Isola et al. 2017 (section 3.3), which slows the discriminator down beside the
+        # generator.
         loss = (_as_true(real) + _as_true(-fake)) / 2
         loss.backward()
         self.optimiser.step()
@@ -97,5 +103,7 @@ class Adversary(Callback):
 
 
 def _as_true(logits: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of ``logits`` with the answer "true"; of the negated logits it is that with the answer "false"."""
+    """Mean cross-entropy of ``logits`` with the answer "true"; of the negated logits it is that with the
+    answer "false".
+    """
     return F.softplus(-logits).mean()

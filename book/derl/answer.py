@@ -14,7 +14,9 @@ _NAMES = {slug: name for slug, (_, name) in SHORT.items()} | {"best_layer": "the
 
 
 def answer(metrics: Mapping[str, Mapping]) -> str:
-    """The chapter's result in plain words, as HTML paragraphs, from its metrics; what was not computed is left out."""
+    """The chapter's result in plain words, as HTML paragraphs, from its metrics; what was not computed is
+    left out.
+    """
     told = [_about_claim(metrics), *_about_nulls(metrics), *_about_neutrals(metrics)]
     told += [*_about_places(metrics), *_about_units(metrics)]
     return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
@@ -24,7 +26,8 @@ def _about_claim(metrics: Mapping[str, Mapping]) -> str:
     ahead = [slug for slug in _CLAIMED if _sign(metrics[f"ahead_of_{slug}"]) > 0]
     behind = [slug for slug in _CLAIMED if _sign(metrics[f"ahead_of_{slug}"]) < 0]
     values = [
-        f"{_NAMES[slug]} {number_text(metrics[f'{slug}_accuracy']['value'], 'share')}, DeRL {_apart(metrics[f'ahead_of_{slug}'])}"
+        f"{_NAMES[slug]} {number_text(metrics[f'{slug}_accuracy']['value'], 'share')}, DeRL "
+        f"{_apart(metrics[f'ahead_of_{slug}'])}"
         for slug in _CLAIMED
     ]
     if len(ahead) == len(_CLAIMED):
@@ -49,7 +52,8 @@ def _about_nulls(metrics: Mapping[str, Mapping]) -> list[str]:
     if not there:
         return []
     values = [
-        f"{_NAMES[slug]} {number_text(metrics[f'{slug}_accuracy']['value'], 'share')} (DeRL {_apart(metrics[f'ahead_of_{slug}'])})"
+        f"{_NAMES[slug]} {number_text(metrics[f'{slug}_accuracy']['value'], 'share')} (DeRL "
+        f"{_apart(metrics[f'ahead_of_{slug}'])})"
         for slug in there
     ]
     said = f"Beside it: {'; '.join(values)}."
@@ -59,7 +63,8 @@ def _about_nulls(metrics: Mapping[str, Mapping]) -> list[str]:
             if _sign(metrics["ahead_of_untrained_generator"]) > 0
             else " Random weights do better than a generator that learned."
             if _sign(metrics["ahead_of_untrained_generator"]) < 0
-            else " That the generator needs to have learned anything for this is not shown: random weights do as well."
+            else " That the generator needs to have learned anything for this is not shown: random weights "
+            "do as well."
         )
     if "shuffled_neutrals" in there:
         said += (
@@ -75,8 +80,10 @@ def _about_neutrals(metrics: Mapping[str, Mapping]) -> list[str]:
         return []
     near = _sign(metrics["psnr_over_input"])
     said = (
-        f"The generated neutral faces reach a PSNR of {metrics['generated_psnr']['value']:.1f} dB and an SSIM of {metrics['generated_ssim']['value']:.2f} against the true ones; handing back the input "
-        f"gives {metrics['input_psnr']['value']:.1f} dB and {metrics['input_ssim']['value']:.2f}, a mean face {metrics['mean_face_psnr']['value']:.1f} dB and {metrics['mean_face_ssim']['value']:.2f}. "
+        f"The generated neutral faces reach a PSNR of {metrics['generated_psnr']['value']:.1f} dB and an "
+        f"SSIM of {metrics['generated_ssim']['value']:.2f} against the true ones; handing back the input "
+        f"gives {metrics['input_psnr']['value']:.1f} dB and {metrics['input_ssim']['value']:.2f}, a mean "
+        f"face {metrics['mean_face_psnr']['value']:.1f} dB and {metrics['mean_face_ssim']['value']:.2f}. "
         + (
             "They are nearer to the truth than the input is."
             if near > 0
@@ -89,7 +96,9 @@ def _about_neutrals(metrics: Mapping[str, Mapping]) -> list[str]:
         said += f" The same person is found by {number_text(metrics['generated_identity']['value'], 'share')} of them, and by {number_text(metrics['input_identity']['value'], 'share')} of the inputs."
     if "generated_p_neutral" in metrics:
         said += (
-            f" A network that knows neither calls them neutral with a probability of {number_text(metrics['generated_p_neutral']['value'], 'share')}, the inputs {number_text(metrics['input_p_neutral']['value'], 'share')}, the true "
+            " A network that knows neither calls them neutral with a probability of "
+            f"{number_text(metrics['generated_p_neutral']['value'], 'share')}, the inputs "
+            f"{number_text(metrics['input_p_neutral']['value'], 'share')}, the true "
             f"neutral faces {number_text(metrics['truth_p_neutral']['value'], 'share')}."
         )
     return [said]
@@ -103,14 +112,18 @@ def _about_places(metrics: Mapping[str, Mapping]) -> list[str]:
     if not layers:
         return []
     values = [
-        f"{layer.removeprefix('pair')} × {layer.removeprefix('pair')}: {metrics[f'{layer}_concentration']['value']:.2f} ({metrics[f'{layer}_untrained']['value']:.2f} untrained)"
+        f"{layer.removeprefix('pair')} × {layer.removeprefix('pair')}: "
+        f"{metrics[f'{layer}_concentration']['value']:.2f} ({metrics[f'{layer}_untrained']['value']:.2f} "
+        "untrained)"
         for layer in layers
     ]
     best = max(layers, key=lambda layer: metrics[f"{layer}_concentration"]["value"])
     pixels = metrics["pixels_concentration"]
     beaten = metrics[f"{best}_concentration"]["value"] > pixels["value"]
     return [
-        f"Where is the expression? How many times as much of a layer's change lies in the skin that moves as its area would give: {'; '.join(values)}. The difference of the pictures themselves has {pixels['value']:.2f}, and edges have "
+        "Where is the expression? How many times as much of a layer's change lies in the skin that moves "
+        f"as its area would give: {'; '.join(values)}. The difference of the pictures themselves has "
+        f"{pixels['value']:.2f}, and edges have "
         f"{metrics['edges_concentration']['value']:.2f}. "
         + (
             "The layers point to the moving skin better than the pixels do."
@@ -126,7 +139,9 @@ def _about_units(metrics: Mapping[str, Mapping]) -> list[str]:
     value = {name: f"{metrics[f'au_{name}']['value']:.3f}" for name in ("trained", "untrained", "hog")}
     gap = _sign(metrics["au_over_untrained"])
     return [
-        f"Linear heads on the residues detect {number_text(metrics['au_scored']['value'], 'count')} action units with a mean AUROC of {value['trained']}, each from the layer that validation chooses; on residues of a generator "
+        f"Linear heads on the residues detect {number_text(metrics['au_scored']['value'], 'count')} action "
+        f"units with a mean AUROC of {value['trained']}, each from the layer that validation chooses; on "
+        "residues of a generator "
         f"that never learned {value['untrained']}, on HOG {value['hog']}. "
         + (
             "Learning to take expressions off makes units easier to read."

@@ -1,4 +1,6 @@
-"""Figures of de-expression: faces with the expression taken off, how the generator learned, how near it comes, and where its layers answer."""
+"""Figures of de-expression: faces with the expression taken off, how the generator learned, how near it
+comes, and where its layers answer.
+"""
 
 import numpy as np
 import pandas as pd
@@ -31,10 +33,13 @@ STRETCH = 2.0
 
 
 def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, emotions: list[str]) -> Drawn:
-    """Faces with an expression, what the generator makes of them, the true neutral ones, and two differences around the middle grey.
+    """Faces with an expression, what the generator makes of them, the true neutral ones, and two differences
+    around the middle grey.
 
-    ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), at most eight; ``emotions``: what the inputs show. Data: a row per face: ``emotion``, the mean absolute difference in grey levels
-    between input and truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``). Raises FigureError for none or more than eight.
+    ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), at most eight; ``emotions``: what the inputs
+    show. Data: a row per face: ``emotion``, the mean absolute difference in grey levels between input and
+    truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``).
+    Raises FigureError for none or more than eight.
     """
     if not 1 <= len(inputs) <= 8 or len(emotions) != len(inputs):
         raise FigureError(
@@ -56,16 +61,20 @@ def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, e
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
     alt = (
-        f"Grid of {len(inputs)} people ({listing(emotions)}): above, the input, then the generated and the true neutral face, then what the generator changed and what is still wrong. "
-        f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey levels of 255, the inputs by {means['input_error']:.1f}."
+        f"Grid of {len(inputs)} people ({listing(emotions)}): above, the input, then the generated and the "
+        "true neutral face, then what the generator changed and what is still wrong. "
+        f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey "
+        f"levels of 255, the inputs by {means['input_error']:.1f}."
     )
     return figure, data, alt
 
 
 def gan_curves(curve: pd.DataFrame) -> Drawn:
-    """How the two players learned: the L1 distance of training pairs and of the pairs watched, and how often the discriminator is right.
+    """How the two players learned: the L1 distance of training pairs and of the pairs watched, and how often
+    the discriminator is right.
 
-    ``curve`` of ``derl.stage_one.GanTraining`` with validation pairs. Data: ``epoch``, ``adversarial_loss``, ``l1``, ``discriminator_loss``, ``real_accuracy``, ``fake_accuracy``, ``valid_l1``.
+    ``curve`` of ``derl.stage_one.GanTraining`` with validation pairs. Data: ``epoch``, ``adversarial_loss``,
+    ``l1``, ``discriminator_loss``, ``real_accuracy``, ``fake_accuracy``, ``valid_l1``.
     """
     columns = ["epoch", "adversarial_loss", "l1", "discriminator_loss", "real_accuracy", "fake_accuracy"]
     columns.append("valid_l1")
@@ -113,8 +122,11 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
             axes.set_xlim(0, 2)
     first, last = data.iloc[0], data.iloc[-1]
     alt = (
-        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey levels, "
-        f"that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. Right, at the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
+        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of "
+        f"the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
+        "levels, "
+        f"that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. Right, at "
+        f"the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
         f"{percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
     )
     return figure, data, alt
@@ -133,7 +145,8 @@ _QUALITY = {
 def quality_dots(summary: pd.DataFrame) -> Drawn:
     """Each candidate for the true neutral face in each measure, with intervals.
 
-    ``summary`` from ``derl.neutral_quality.summarise_quality``. Data: ``candidate``, ``measure``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``; rows without a value are left out.
+    ``summary`` from ``derl.neutral_quality.summarise_quality``. Data: ``candidate``, ``measure``, ``value``,
+    ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``; rows without a value are left out.
     """
     columns = ["candidate", "measure", "value", "low", "high", "gain", "gain_low", "gain_high", "n"]
     require_columns(summary, columns)
@@ -174,10 +187,13 @@ def quality_dots(summary: pd.DataFrame) -> Drawn:
 
 
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> Drawn:
-    """Faces, and below each where every layer pair, and the plain difference of the pixels, answers to its expression: bright is more.
+    """Faces, and below each where every layer pair, and the plain difference of the pixels, answers to its
+    expression: bright is more.
 
-    ``pictures`` uint8 (N, H, W), at most six; ``maps``: by layer float (N, H, W), of these pictures, each drawn from 0 to its own maximum. Data: a row per picture and layer: ``emotion``,
-    ``layer``, ``row`` and ``column`` of the map's centre of gravity (0 to 1 from above and from the left), and ``spread``, the share of the picture's area that holds half of the map.
+    ``pictures`` uint8 (N, H, W), at most six; ``maps``: by layer float (N, H, W), of these pictures, each
+    drawn from 0 to its own maximum. Data: a row per picture and layer: ``emotion``, ``layer``, ``row`` and
+    ``column`` of the map's centre of gravity (0 to 1 from above and from the left), and ``spread``, the share
+    of the picture's area that holds half of the map.
     """
     if not 1 <= len(pictures) <= 6 or len(emotions) != len(pictures):
         raise FigureError(
@@ -230,9 +246,11 @@ _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "
 
 
 def layer_place_dots(table: pd.DataFrame) -> Drawn:
-    """How far the energy of each layer's maps lies in the skin that the expression moves, and how often its peak does, beside the controls.
+    """How far the energy of each layer's maps lies in the skin that the expression moves, and how often its
+    peak does, beside the controls.
 
-    ``table`` as ``derl.places.located`` has it. Data: its rows of the measures ``concentration`` and ``pointing_game``: ``layer``, ``measure``, ``kind``, ``value``, ``low``, ``high``, ``n``.
+    ``table`` as ``derl.places.located`` has it. Data: its rows of the measures ``concentration`` and
+    ``pointing_game``: ``layer``, ``measure``, ``kind``, ``value``, ``low``, ``high``, ``n``.
     """
     columns = ["layer", "measure", "kind", "value", "low", "high", "n"]
     require_columns(table, columns)
@@ -270,7 +288,8 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
     first = data[data["measure"].eq("concentration") & data["layer"].eq(layers[0])].set_index("kind")["value"]
     beside = [f"{name} {first[kind]:.2f}" for kind, name in _OF_PICTURES.items() if kind in first]
     alt = (
-        f"Dots with intervals by layer. The energy in the skin that moves, over what its area would give: {listing(told)}; of maps that know no network, {listing(beside)}. "
+        "Dots with intervals by layer. The energy in the skin that moves, over what its area would give: "
+        f"{listing(told)}; of maps that know no network, {listing(beside)}. "
         "A dashed line marks no preference."
     )
     return figure, data, alt

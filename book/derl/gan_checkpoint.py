@@ -18,9 +18,10 @@ FORMAT = 1
 class GanCheckpoint(Callback):
     """Writes ``file`` after each epoch, and begins where it ends if it exists.
 
-    One safetensors file with a JSON record in its header, so that it is whole or not there at all, whenever a process is killed. It holds both
-    networks, the averaged generator, the state of both optimisers, that of the batches' random numbers, the last good weights and the curve. ``identity``:
-    plain JSON values that make one training the same as another. ``epochs_done``: how many the file held at first.
+    One safetensors file with a JSON record in its header, so that it is whole or not there at all, whenever a
+    process is killed. It holds both networks, the averaged generator, the state of both optimisers, that of
+    the batches' random numbers, the last good weights and the curve. ``identity``: plain JSON values that
+    make one training the same as another. ``epochs_done``: how many the file held at first.
 
     Raises DataError where ``file`` is damaged or that of another training, naming what differs.
     """
@@ -38,7 +39,8 @@ class GanCheckpoint(Callback):
     def precision_for(self, request: Request | Precision) -> Request | Precision:
         """What the file's epochs were computed in, or ``request`` where it holds none.
 
-        A new timing might choose otherwise, and the digits would differ. Raises DataError where something else is requested by name.
+        A new timing might choose otherwise, and the digits would differ. Raises DataError where something
+        else is requested by name.
         """
         if not self.record:
             return request
@@ -46,7 +48,8 @@ class GanCheckpoint(Callback):
         name = request.name if isinstance(request, Precision) else request
         if name not in ("auto", held.name):
             raise DataError(
-                f"{self.file}: the checkpoint of a training in {held.name}, not {name}; give precision {held.name}, or delete "
+                f"{self.file}: the checkpoint of a training in {held.name}, not {name}; give precision "
+                f"{held.name}, or delete "
                 "this file and train anew"
             )
         return held
@@ -113,7 +116,9 @@ class GanCheckpoint(Callback):
 
 
 def _laid_out_as(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """``value`` in the memory format of ``weight``: a fused optimiser goes through both as through one row of numbers."""
+    """``value`` in the memory format of ``weight``: a fused optimiser goes through both as through one row of
+    numbers.
+    """
     return torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
 
 
@@ -132,7 +137,8 @@ def _read(file: Path, identity: dict) -> tuple[dict, dict[str, torch.Tensor]]:
     for name in identity | held:
         if held.get(name) != identity.get(name):
             raise DataError(
-                f"{file}: the checkpoint of another training, whose {name} was {held.get(name)!r}, not {identity.get(name)!r}; "
+                f"{file}: the checkpoint of another training, whose {name} was {held.get(name)!r}, not "
+                f"{identity.get(name)!r}; "
                 "give another file, or delete this one and train anew"
             )
     return record, tensors

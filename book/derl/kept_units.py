@@ -1,7 +1,9 @@
-"""Which action units does each layer pair of a generator keep? Linear heads on the residue of one pair at a time.
+"""Which action units does each layer pair of a generator keep? Linear heads on the residue of one pair at a
+time.
 
-The second stage of de-expression residue learning (Yang, Ciftci and Yin 2018) tells expressions apart by these residues; expressions are made of
-action units, so what a pair does not keep, its local network cannot use.
+The second stage of de-expression residue learning (Yang, Ciftci and Yin 2018) tells expressions apart by
+these residues; expressions are made of action units, so what a pair does not keep, its local network cannot
+use.
 """
 
 from collections.abc import Sequence
@@ -38,7 +40,8 @@ from ferbook.errors import DataError, ParameterError
 CELLS = 6
 """Cells along each side over which a map is averaged; smaller maps stay as they are.
 
-On the validation pictures of ``lab`` at 32 pixels heads on the two pairs of larger maps did better with 6 × 6 than with 2 × 2 cells.
+On the validation pictures of ``lab`` at 32 pixels heads on the two pairs of larger maps did better with 6 × 6
+than with 2 × 2 cells.
 """
 
 COMPONENTS = 64
@@ -53,10 +56,12 @@ def residue_features(
     batch_size: int = 128,
     device: torch.device | str = "cpu",
 ) -> dict[str, np.ndarray]:
-    """The residue of each layer pair for each of ``pictures`` uint8 (N, H, W), averaged over at most ``cells`` × ``cells`` places: by name float32 (N, F).
+    """The residue of each layer pair for each of ``pictures`` uint8 (N, H, W), averaged over at most
+    ``cells`` × ``cells`` places: by name float32 (N, F).
 
-    One channel's places side by side, the encoder's channels first. In evaluation mode, in one pass; the generator is moved to ``device`` and its mode stays as it was.
-    Raises DataError where there is no picture, ParameterError for fewer than one cell and as the generator does.
+    One channel's places side by side, the encoder's channels first. In evaluation mode, in one pass; the
+    generator is moved to ``device`` and its mode stays as it was. Raises DataError where there is no picture,
+    ParameterError for fewer than one cell and as the generator does.
     """
     if cells < 1:
         raise ParameterError(f"cells {cells}: give at least 1")
@@ -74,11 +79,12 @@ def residue_features(
 
 
 def condensed(features: np.ndarray, train: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
-    """float64 (N, at most ``components``): the largest principal components of ``features`` (N, F), each feature standardised first.
+    """float64 (N, at most ``components``): the largest principal components of ``features`` (N, F), each
+    feature standardised first.
 
-    Scale and components are those of the pictures ``train`` (mask or indices), which need no label for it; a feature that is the same in all of them is
-    left out, and where all are, one column of zeros is left. Raises ParameterError for fewer than one
-    component, DataError for fewer than two training pictures.
+    Scale and components are those of the pictures ``train`` (mask or indices), which need no label for it; a
+    feature that is the same in all of them is left out, and where all are, one column of zeros is left.
+    Raises ParameterError for fewer than one component, DataError for fewer than two training pictures.
     """
     known = features[train].astype(np.float64)
     if components < 1:
@@ -106,17 +112,22 @@ def kept_units(
     draws: int = 1000,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """How well linear heads on each pair's residue detect each action unit of ``faces``, on people that nothing was fitted to.
+    """How well linear heads on each pair's residue detect each action unit of ``faces``, on people that
+    nothing was fitted to.
 
-    ``faces`` with AU codes and splits by subject; ``generator`` learned from none of these people, nor did ``untrained``, one generator per seed, learn
-    at all. Of each pair the ``condensed`` ``residue_features`` are read; strengths, thresholds and the best pair of each AU are chosen on the
-    validation pictures, and scored on the test pictures.
+    ``faces`` with AU codes and splits by subject; ``generator`` learned from none of these people, nor did
+    ``untrained``, one generator per seed, learn at all. Of each pair the ``condensed`` ``residue_features``
+    are read; strengths, thresholds and the best pair of each AU are chosen on the validation pictures, and
+    scored on the test pictures.
 
-    The table is that of ``aus.cross_task.cross_task``, with the pairs as its layers: rows of the condition ``FROZEN`` (this generator), ``UNTRAINED``, ``HOG`` (condensed as
-    the pairs are) and ``EMOTION``, which knows the expression, one of ``classes``, and no picture: what exceeds it is known of the unit
-    itself. Under the layer ``CHOSEN`` each AU is read from its best pair; ``aus.cross_task.best_layer`` says which one that is.
+    The table is that of ``aus.cross_task.cross_task``, with the pairs as its layers: rows of the condition
+    ``FROZEN`` (this generator), ``UNTRAINED``, ``HOG`` (condensed as the pairs are) and ``EMOTION``, which
+    knows the expression, one of ``classes``, and no picture: what exceeds it is known of the unit itself.
+    Under the layer ``CHOSEN`` each AU is read from its best pair; ``aus.cross_task.best_layer`` says which
+    one that is.
 
-    Raises DataError where there are no AU codes or too few people (see ``aus.heads.fit_heads``), ParameterError for no untrained generator and as above.
+    Raises DataError where there are no AU codes or too few people (see ``aus.heads.fit_heads``),
+    ParameterError for no untrained generator and as above.
     """
     if not untrained:
         raise ParameterError(

@@ -1,7 +1,9 @@
-"""How good a generated neutral face is, where the true one is known: near to it, of the same person, and without the expression.
+"""How good a generated neutral face is, where the true one is known: near to it, of the same person, and
+without the expression.
 
-Each is asked of what costs nothing, too: the input handed back, which keeps the person and the expression, and a mean neutral face, which keeps neither.
-N pairs of an input and the true neutral picture of the same person, of H × W pixels each, all as bytes.
+Each is asked of what costs nothing, too: the input handed back, which keeps the person and the expression,
+and a mean neutral face, which keeps neither. N pairs of an input and the true neutral picture of the same
+person, of H × W pixels each, all as bytes.
 
 
 Generated neutral faces beside the true ones: whose they are, which are shown, the tables and metrics.
@@ -54,7 +56,9 @@ PEAK = 255
 
 
 WINDOW, SPREAD = 11, 1.5
-"""Pixels along each side of the Gaussian window of SSIM, and its standard deviation (Wang et al. 2004, section III-B)."""
+"""Pixels along each side of the Gaussian window of SSIM, and its standard deviation (Wang et al. 2004,
+section III-B).
+"""
 
 
 K1, K2 = 0.01, 0.03
@@ -62,7 +66,8 @@ K1, K2 = 0.01, 0.03
 
 
 def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean squared error); infinite where both are equal.
+    """Peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean squared error);
+    infinite where both are equal.
 
     ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError where they are anything else.
     """
@@ -73,16 +78,19 @@ def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def ssim(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean structural similarity of each picture, float64 (N,) in [-1, 1] (Wang et al. 2004, equations 13 and 17).
+    """Mean structural similarity of each picture, float64 (N,) in [-1, 1] (Wang et al. 2004, equations 13 and
+    17).
 
-    In a window of 11 × 11 pixels under a Gaussian of 1.5 pixels, moved over all places where it lies within the picture; ``K1`` and ``K2`` as there. The
-    authors' code halves pictures of 384 pixels and more beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError
-    where they are anything else, or smaller than the window.
+    In a window of 11 × 11 pixels under a Gaussian of 1.5 pixels, moved over all places where it lies within
+    the picture; ``K1`` and ``K2`` as there. The authors' code halves pictures of 384 pixels and more
+    beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError where
+    they are anything else, or smaller than the window.
     """
     _check(pictures=pictures, truth=truth)
     if min(pictures.shape[1:]) < WINDOW:
         raise DataError(
-            f"pictures of {pictures.shape[1]} × {pictures.shape[2]} pixels; SSIM needs {WINDOW} along each side"
+            f"pictures of {pictures.shape[1]} × {pictures.shape[2]} pixels; SSIM needs {WINDOW} along each "
+            "side"
         )
     one, other = pictures.astype(np.float64), truth.astype(np.float64)
     mean_one, mean_other = _windowed(one), _windowed(other)
@@ -112,11 +120,13 @@ def rank_one(
     owners: Sequence[str],
     allowed: np.ndarray,
 ) -> np.ndarray:
-    """Whether the picture of the gallery that correlates most with each picture is one of the same person: 1 or 0, float64 (N,).
+    """Whether the picture of the gallery that correlates most with each picture is one of the same person: 1
+    or 0, float64 (N,).
 
-    ``pictures`` (N, H, W) of ``subjects`` (N,); ``gallery`` (G, H, W) of ``owners`` (G,); ``allowed`` bool (N, G): which of the gallery each picture is compared
-    with. By Pearson's correlation of the pixels, so brightness and contrast as a whole do not count. Of equally near ones the share that is
-    of the same person counts. NaN where no allowed picture is of the same person, and nothing could be found.
+    ``pictures`` (N, H, W) of ``subjects`` (N,); ``gallery`` (G, H, W) of ``owners`` (G,); ``allowed`` bool
+    (N, G): which of the gallery each picture is compared with. By Pearson's correlation of the pixels, so
+    brightness and contrast as a whole do not count. Of equally near ones the share that is of the same person
+    counts. NaN where no allowed picture is of the same person, and nothing could be found.
     """
     alike = _unit(pictures) @ _unit(gallery).T
     same = np.asarray(subjects)[:, None] == np.asarray(owners)
@@ -128,7 +138,9 @@ def rank_one(
 
 
 def _unit(pictures: np.ndarray) -> np.ndarray:
-    """(N, H·W): each picture less its mean and of length one; an even one stays zero, which correlates with nothing."""
+    """(N, H·W): each picture less its mean and of length one; an even one stays zero, which correlates with
+    nothing.
+    """
     flat = pictures.reshape(len(pictures), -1).astype(np.float64)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -138,9 +150,11 @@ def _unit(pictures: np.ndarray) -> np.ndarray:
 def generated_neutrals(
     generator: nn.Module, pictures: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
 ) -> np.ndarray:
-    """What ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation mode and float32: uint8 (N, H, W), rounded as they would be stored.
+    """What ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation mode and float32: uint8
+    (N, H, W), rounded as they would be stored.
 
-    The generator is moved to ``device``; its mode stays as it was. Raises DataError where there is no picture.
+    The generator is moved to ``device``; its mode stays as it was. Raises DataError where there is no
+    picture.
     """
     if not len(pictures):
         raise DataError("no picture to make a neutral face of")
@@ -173,23 +187,28 @@ def neutral_quality(
 ) -> pd.DataFrame:
     """Every measure of every candidate for every input: one row per candidate and picture.
 
-    ``generated``, ``inputs`` and ``truth`` uint8 (N, H, W); ``table``: N rows with ``subject``, ``sequence`` and ``emotion`` of the inputs. Inputs that are neutral or their own
-    truth are left out: there is nothing to take off. ``mean_neutral`` uint8 (H, W): the ``mean_face`` of **other** people's neutral pictures. ``others``: further candidates
-    by name, such as what an untrained generator makes. ``classifier`` names ``classes``, learned from none of these people; without it, or where
-    an emotion is none of ``classes``, the probabilities are NaN.
+    ``generated``, ``inputs`` and ``truth`` uint8 (N, H, W); ``table``: N rows with ``subject``, ``sequence``
+    and ``emotion`` of the inputs. Inputs that are neutral or their own truth are left out: there is nothing
+    to take off. ``mean_neutral`` uint8 (H, W): the ``mean_face`` of **other** people's neutral pictures.
+    ``others``: further candidates by name, such as what an untrained generator makes. ``classifier`` names
+    ``classes``, learned from none of these people; without it, or where an emotion is none of ``classes``,
+    the probabilities are NaN.
 
-    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the ``MEASURES``, and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn
-    at random from the gallery would be of the person. The gallery is all different true neutral pictures. That of the input's own take has its
-    light, pose and background besides its person, so that even the input finds it; the second search therefore leaves out whatever is
-    the truth of the input's sequence, or of the input alone where it has none. PSNR and SSIM of the truth itself are NaN.
+    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the ``MEASURES``,
+    and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn at random from the
+    gallery would be of the person. The gallery is all different true neutral pictures. That of the input's
+    own take has its light, pose and background besides its person, so that even the input finds it; the
+    second search therefore leaves out whatever is the truth of the input's sequence, or of the input alone
+    where it has none. PSNR and SSIM of the truth itself are NaN.
 
-    Raises DataError where shapes do not fit, a column is missing, somebody has no name, or nothing but neutral inputs is given; ParameterError for a further
-    candidate under a name that is taken.
+    Raises DataError where shapes do not fit, a column is missing, somebody has no name, or nothing but
+    neutral inputs is given; ParameterError for a further candidate under a name that is taken.
     """
     candidates = {GENERATED: generated, INPUT: inputs}
     if np.shape(mean_neutral) != np.shape(inputs)[1:] or getattr(mean_neutral, "dtype", None) != np.uint8:
         raise DataError(
-            f"mean_neutral {np.shape(mean_neutral)} for pictures {np.shape(inputs)}; give uint8 (H, W), see mean_face"
+            f"mean_neutral {np.shape(mean_neutral)} for pictures {np.shape(inputs)}; give uint8 (H, W), see "
+            "mean_face"
         )
     candidates |= {MEAN: np.broadcast_to(mean_neutral, inputs.shape), TRUTH: truth}
     taken = [name for name in others or {} if name in candidates]
@@ -201,7 +220,8 @@ def neutral_quality(
     expressive = (about["emotion"] != NEUTRAL).to_numpy() & (inputs != truth).any(axis=(1, 2))
     if not expressive.any():
         raise DataError(
-            f"all of the {len(inputs)} inputs are neutral: there is no expression to take off; give expressive ones"
+            f"all of the {len(inputs)} inputs are neutral: there is no expression to take off; give "
+            "expressive ones"
         )
     about, truth = about[expressive], truth[expressive]
     search = _Search(truth, about)
@@ -222,12 +242,14 @@ def neutral_quality(
 
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means of what ``neutral_quality`` gave, with 95 % intervals that resample subjects: one row per candidate and measure.
+    """Means of what ``neutral_quality`` gave, with 95 % intervals that resample subjects: one row per
+    candidate and measure.
 
-    ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the ``GENERATED`` picture less the candidate, over the inputs for which both
-    are numbers (NaN for itself); ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``, those of the pictures
-    that count. A measure that no candidate has is left out. Bounds are NaN where there is no interval. Raises
-    ParameterError for fewer than one draw.
+    ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the
+    ``GENERATED`` picture less the candidate, over the inputs for which both are numbers (NaN for itself);
+    ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``,
+    those of the pictures that count. A measure that no candidate has is left out. Bounds are NaN where there
+    is no interval. Raises ParameterError for fewer than one draw.
     """
     if draws < 1:
         raise ParameterError(f"draws {draws}: give the number of bootstrap draws, at least 1")
@@ -303,7 +325,8 @@ def _left_expression(
     said = predict(classifier, FaceSet("candidates", pictures[first], columns), device=device)[places]
     if said.shape[1] != len(classes):
         raise ParameterError(
-            f"{len(classes)} classes for a classifier with {said.shape[1]} outputs; give those that it was trained for"
+            f"{len(classes)} classes for a classifier with {said.shape[1]} outputs; give those that it was "
+            "trained for"
         )
     # A column more, for emotions that the network does not know.
     said = np.column_stack([said, np.full(len(said), np.nan)]).astype(np.float64)
@@ -354,10 +377,11 @@ _SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "tru
 
 @dataclass(frozen=True, eq=False)
 class KnownNeutrals:
-    """Expressive pictures of labelled ``faces`` whose people are shown at rest as well: ``inputs`` and ``targets`` int64 (P,), rows of ``faces``.
+    """Expressive pictures of labelled ``faces`` whose people are shown at rest as well: ``inputs`` and
+    ``targets`` int64 (P,), rows of ``faces``.
 
-    ``same_sequence`` bool (P,): whether both pictures are of one sequence. ``about``: whose they are, in a sentence. ``own``: whether they are the
-    chapter's own faces.
+    ``same_sequence`` bool (P,): whether both pictures are of one sequence. ``about``: whose they are, in a
+    sentence. ``own``: whether they are the chapter's own faces.
     """
 
     faces: FaceSet
@@ -381,7 +405,9 @@ class KnownNeutrals:
         return self.faces.table.iloc[self.inputs].reset_index(drop=True)
 
     def apexes(self) -> np.ndarray:
-        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the set says when it is, else the last; a picture of no sequence stands for itself."""
+        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the
+        set says when it is, else the last; a picture of no sequence stands for itself.
+        """
         table = self.table
         alone = "picture " + pd.Series(self.inputs.astype(str))
         named = table["sequence"].where(table["sequence"].ne(""), alone)
@@ -397,7 +423,8 @@ class KnownNeutrals:
 
 
 def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutrals:
-    """The expressive pictures of ``faces`` (labelled ones) with the true neutral face of the same person; where it has none, those of the rendered set ``beside``.
+    """The expressive pictures of ``faces`` (labelled ones) with the true neutral face of the same person;
+    where it has none, those of the rendered set ``beside``.
 
     Raises DataError where neither has any.
     """
@@ -428,7 +455,9 @@ def _sentence(text: str) -> str:
 
 
 def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
-    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the order of the face set."""
+    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the
+    order of the face set.
+    """
     table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
     chosen: list[int] = []
     shown: list[str] = []
@@ -456,10 +485,13 @@ def quality(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """All measures of all candidates for the true neutral face, as ``derl.neutral_quality.summarise_quality`` has them.
+    """All measures of all candidates for the true neutral face, as ``derl.neutral_quality.summarise_quality``
+    has them.
 
-    ``generators``: ``trained``, and ``shuffled`` where there is one. ``neutrals`` uint8 (P, H, W): of other people, whose mean is a candidate. ``judge``: a network that names the
-    classes of ``protocol`` and was taught on its first fold: of the chapter's own faces it is asked only about the people whom that fold tests.
+    ``generators``: ``trained``, and ``shuffled`` where there is one. ``neutrals`` uint8 (P, H, W): of other
+    people, whose mean is a candidate. ``judge``: a network that names the classes of ``protocol`` and was
+    taught on its first fold: of the chapter's own faces it is asked only about the people whom that fold
+    tests.
     """
 
     def measured(part: KnownNeutrals, classifier: nn.Module | None) -> pd.DataFrame:
@@ -519,7 +551,9 @@ _HEADS = {
 
 
 def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and ``<measure>_over_<candidate>``, the generated picture less a candidate, of input and mean face."""
+    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and
+    ``<measure>_over_<candidate>``, the generated picture less a candidate, of input and mean face.
+    """
     found = {}
     for row in summary.itertuples():
         unit = "" if row.measure in ("psnr", "ssim") else "share"

@@ -1,4 +1,6 @@
-"""De-expression residue learning put to the test: whom the generator learns from, what is compared, and the tables and metrics."""
+"""De-expression residue learning put to the test: whom the generator learns from, what is compared, and the
+tables and metrics.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +51,9 @@ SHORT: dict[str, tuple[str, str]] = {
     SHUFFLED: (CONTROL, "generator of others' neutrals"),
     MAJORITY: (NULL, "commonest class"),
 }
-"""Slug in metrics -> kind and name of each condition of ``derl.study``; single layers are called by their pair."""
+"""Slug in metrics -> kind and name of each condition of ``derl.study``; single layers are called by their
+pair.
+"""
 
 _NAMED_SETS = {
     "ckplus": "CK+",
@@ -65,8 +69,8 @@ _NAMED_SETS = {
 class Lessons:
     """Pairs of pictures that a generator learns from, and others that are watched.
 
-    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each, of people who are in one of the two only. ``subjects`` (P,): whose the training
-    pairs are. ``about``: whose pictures they are, in a sentence.
+    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each, of people who are in one of the two
+    only. ``subjects`` (P,): whose the training pairs are. ``about``: whose pictures they are, in a sentence.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -81,11 +85,13 @@ class Lessons:
 
 
 def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None) -> Lessons:
-    """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in ``faces``.
+    """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in
+    ``faces``.
 
-    People rendered to order in the style of the set ``p.pretrain``, or the people of ``real``, a face set that has neutral pictures of them. The last
-    eighth of the people, sorted, is held out. Raises ParameterError where a real set is asked for and None is given; DataError where it
-    shares people or pictures with ``faces``, and where fewer than two people can be learned from.
+    People rendered to order in the style of the set ``p.pretrain``, or the people of ``real``, a face set
+    that has neutral pictures of them. The last eighth of the people, sorted, is held out. Raises
+    ParameterError where a real set is asked for and None is given; DataError where it shares people or
+    pictures with ``faces``, and where fewer than two people can be learned from.
     """
     if p.rendered_to_order:
         takes = max(1, p.pretrain_expressions // 2)
@@ -102,7 +108,8 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None)
     else:
         if real is None:
             raise ParameterError(
-                f"derl.pretrain: {p.pretrain!r} is not on this machine; `ferbook data` says how to get it. Give lab for rendered people"
+                f"derl.pretrain: {p.pretrain!r} is not on this machine; `ferbook data` says how to get it. "
+                "Give lab for rendered people"
             )
         require_apart(real, faces)
         pairs = neutral_pairs(real)
@@ -118,7 +125,8 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None)
         raise DataError(f"{len(people)} people to learn neutral faces from; at least 3 are needed")
     parts = [(inputs[own], targets[own]) for own in (~watched, watched)]
     about = (
-        f"The generator learns from {len(parts[0][0]):,} pairs of pictures of {len(people) - held} {whose}. {len(parts[1][0]):,} pairs of {held} more are watched, and "
+        f"The generator learns from {len(parts[0][0]):,} pairs of pictures of {len(people) - held} {whose}. "
+        f"{len(parts[1][0]):,} pairs of {held} more are watched, and "
         f"decide nothing. None of them is among the people of {faces.name}."
     )
     return Lessons(*parts, subjects[~watched], about)
@@ -135,7 +143,9 @@ def residue_recipe(p: DerlParameters) -> ResidueRecipe:
 
 
 def conditions(p: DerlParameters) -> tuple[str, ...]:
-    """What the chapter compares: all conditions, or without the ablation DeRL and the two rivals of the paper's claim."""
+    """What the chapter compares: all conditions, or without the ablation DeRL and the two rivals of the
+    paper's claim.
+    """
     return USUAL if p.ablation else (DERL, PIXELS, CNN)
 
 
@@ -153,7 +163,9 @@ def null_generators(
     device: torch.device | str,
     precision: Precision,
 ) -> dict[str, Generator]:
-    """The generators that did not learn to keep a person: ``untrained``, with its first weights, and where it is asked for ``shuffled``, trained as long on other people's neutral faces."""
+    """The generators that did not learn to keep a person: ``untrained``, with its first weights, and where it
+    is asked for ``shuffled``, trained as long on other people's neutral faces.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         untrained = Generator(lessons.train[0].shape[1], recipe.widths)
@@ -168,7 +180,9 @@ def null_generators(
 
 
 def gan_metrics(training: GanTraining, lessons: Lessons) -> dict[str, Estimate]:
-    """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch: ``generator_l1`` of the pairs watched (grey levels of 255), ``discriminator_right``, the share of patches that it judges rightly."""
+    """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch: ``generator_l1`` of the
+    pairs watched (grey levels of 255), ``discriminator_right``, the share of patches that it judges rightly.
+    """
     last = training.curve.iloc[-1]
     right = (last["real_accuracy"] + last["fake_accuracy"]) / 2
     return {
@@ -180,7 +194,9 @@ def gan_metrics(training: GanTraining, lessons: Lessons) -> dict[str, Estimate]:
 
 
 def commonest_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
-    """float32 (P, classes): for each picture of ``study`` the commonest class of its fold's training pictures, with certainty."""
+    """float32 (P, classes): for each picture of ``study`` the commonest class of its fold's training
+    pictures, with certainty.
+    """
     emotions = faces.labelled().table["emotion"].to_numpy(dtype=object)
     codes = pd.Index(protocol.classes).get_indexer(emotions)
     answers = np.zeros((len(study.rows), len(protocol.classes)), np.float32)
@@ -193,7 +209,9 @@ def commonest_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -
 
 
 def contenders(study: ResidueStudy, commonest: np.ndarray) -> list[Contender]:
-    """The conditions of ``study`` in the order to be shown, DeRL first, and always answering with the ``commonest`` class."""
+    """The conditions of ``study`` in the order to be shown, DeRL first, and always answering with the
+    ``commonest`` class.
+    """
     conditions = list(study.table["condition"].unique())
     single = [name for name in conditions if name not in SHORT]
     found = []
@@ -215,7 +233,9 @@ def _layer_name(pair: str) -> str:
 def contest_of(
     study: ResidueStudy, faces: FaceSet, protocol: Protocol, *, draws: int = 2000, seed: int = 0
 ) -> Contest:
-    """All conditions of ``study``, scored on the same pictures of the same people of ``faces``; where nobody is named every picture stands for itself."""
+    """All conditions of ``study``, scored on the same pictures of the same people of ``faces``; where nobody
+    is named every picture stands for itself.
+    """
     subjects = study.subjects.astype(str)
     alone = np.char.add("picture ", study.rows.astype(str))
     own = contenders(study, commonest_answers(faces, protocol, study))
@@ -224,10 +244,12 @@ def contest_of(
 
 
 def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate]:
-    """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
+    """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition
+    ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
 
-    ``best_layer_accuracy``, of the single pair with the best validation accuracy, and ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``; ``seed_spread`` (points), where a
-    condition was trained more than once.
+    ``best_layer_accuracy``, of the single pair with the best validation accuracy, and
+    ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``; ``seed_spread`` (points), where
+    a condition was trained more than once.
     """
     first = contest.names[0]
     found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
@@ -257,7 +279,9 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
 
 
 def condition_table(study: ResidueStudy, contest: Contest) -> pd.DataFrame:
-    """One row per condition for the page: ``condition``, ``what the classifier sees``, weights ``learned from labels`` and ``frozen``, ``accuracy`` and ``macro F1`` with intervals as text."""
+    """One row per condition for the page: ``condition``, ``what the classifier sees``, weights ``learned from
+    labels`` and ``frozen``, ``accuracy`` and ``macro F1`` with intervals as text.
+    """
     rows = []
     for slug, part in study.table.groupby("condition", sort=False):
         name = SHORT.get(slug, (SINGLE, _layer_name(slug)))[1]
@@ -281,7 +305,9 @@ def _bounded(found: Estimate) -> str:
 
 
 def claims_beside(faces: str, metrics: Mapping[str, Mapping]) -> pd.DataFrame:
-    """What the paper reports per face set, and what this run found on the one that it is about: ``faces``, ``Yang et al. 2018``, ``how sure``, ``DeRL here``, ``plain CNN here``."""
+    """What the paper reports per face set, and what this run found on the one that it is about: ``faces``,
+    ``Yang et al. 2018``, ``how sure``, ``DeRL here``, ``plain CNN here``.
+    """
     here = {
         "DeRL here": interval_text(metrics["accuracy"]),
         "plain CNN here": interval_text(metrics["cnn_accuracy"]),

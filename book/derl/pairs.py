@@ -1,4 +1,6 @@
-"""Pairs of an expressive picture and a neutral one of the same person, for networks that take an expression off a face."""
+"""Pairs of an expressive picture and a neutral one of the same person, for networks that take an expression
+off a face.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +19,14 @@ from synthetic_faces.staged import Script, staged_faces
 NEUTRAL = EMOTIONS[0]
 
 FIRST = 300_000
-"""Number of the first person that is rendered to order here: in no face set, and in none of the other pictures to order."""
+"""Number of the first person that is rendered to order here: in no face set, and in none of the other
+pictures to order.
+"""
 
 MOST_PEOPLE = 10_000
 
-# First word of the seeds of expressions, beside those of people, sequences, takes, contexts, shots and factors.
+# First word of the seeds of expressions, beside those of people, sequences, takes, contexts, shots and
+# factors.
 _EXPRESSION = 24
 
 
@@ -29,9 +34,10 @@ _EXPRESSION = 24
 class Pairs:
     """P pictures of a face set, each with a neutral picture of the same person; a neutral picture has itself.
 
-    ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``subjects`` (P,): text. ``same_sequence`` bool (P,):
-    whether the neutral picture is of the input's own sequence. ``left_out``: the people without a neutral picture, and how many pictures of
-    theirs have no pair; under the empty name the pictures of unnamed people.
+    ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``subjects`` (P,):
+    text. ``same_sequence`` bool (P,): whether the neutral picture is of the input's own sequence.
+    ``left_out``: the people without a neutral picture, and how many pictures of theirs have no pair; under
+    the empty name the pictures of unnamed people.
     """
 
     inputs: np.ndarray
@@ -45,10 +51,12 @@ class Pairs:
 
 
 def neutral_pairs(faces: FaceSet) -> Pairs:
-    """Every picture of ``faces`` that carries an emotion or action units, with a neutral one of the same person.
+    """Every picture of ``faces`` that carries an emotion or action units, with a neutral one of the same
+    person.
 
-    The neutral picture is one of the same sequence, the nearest in frames (of two the earlier), else the person's first one in the order
-    of sequence and frame. What counts as neutral, says ``is_neutral``. People without one are named and counted in ``left_out``.
+    The neutral picture is one of the same sequence, the nearest in frames (of two the earlier), else the
+    person's first one in the order of sequence and frame. What counts as neutral, says ``is_neutral``. People
+    without one are named and counted in ``left_out``.
 
     Raises DataError where the set names nobody, and where no person has a neutral picture.
     """
@@ -57,7 +65,8 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
     named = (table["subject"] != "").to_numpy()
     if not named.any():
         raise DataError(
-            f"face set {faces.name!r} does not say who is shown, so no neutral picture of the same person can be found; "
+            f"face set {faces.name!r} does not say who is shown, so no neutral picture of the same person "
+            "can be found; "
             "choose a set with subjects"
         )
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
@@ -85,7 +94,8 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
             targets.append(first[subject] if rows is None else rows[np.abs(frames - frame).argmin()])
     if not inputs:
         raise DataError(
-            f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or without any coded action unit; "
+            f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or "
+            "without any coded action unit; "
             "choose a set that has one of them"
         )
     subjects = table["subject"].to_numpy(dtype=object)[inputs]
@@ -95,8 +105,8 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
 def is_neutral(faces: FaceSet) -> np.ndarray:
     """bool (N,): which pictures of ``faces`` show a face at rest.
 
-    Those with the label neutral; of a set without that label the frame at a clip's onset, before the movement begins; and of
-    pictures without an emotion those on which some action units were coded and none was shown.
+    Those with the label neutral; of a set without that label the frame at a clip's onset, before the movement
+    begins; and of pictures without an emotion those on which some action units were coded and none was shown.
     """
     table = faces.table
     emotions = table["emotion"]
@@ -114,8 +124,9 @@ def _is_coded(faces: FaceSet) -> np.ndarray:
 def others_targets(subjects: np.ndarray, seed: int = 0) -> np.ndarray:
     """int64 (P,): for each of P pairs the index of another person's pair, drawn evenly among all of them.
 
-    A generator that is trained on these targets in the place of its own ones learns from faces of the same kind, but cannot learn to
-    keep the person. ``subjects`` (P,): who is shown. Raises DataError where all pairs are of one person.
+    A generator that is trained on these targets in the place of its own ones learns from faces of the same
+    kind, but cannot learn to keep the person. ``subjects`` (P,): who is shown. Raises DataError where all
+    pairs are of one person.
     """
     _, codes, counts = np.unique(np.asarray(subjects).astype(str), return_inverse=True, return_counts=True)
     if len(counts) < 2:
@@ -136,16 +147,20 @@ def expression_pairs(
     expressions: int = 8,
     takes: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Expressive and neutral pictures of people who are in no face set, uint8 (P, ``size``, ``size``) each, and a table of P rows; cached.
+    """Expressive and neutral pictures of people who are in no face set, uint8 (P, ``size``, ``size``) each,
+    and a table of P rows; cached.
 
-    Each of ``people`` persons of the synthetic ``domain`` shows ``expressions`` emotions, drawn as the domain draws them, in ``takes`` takes of their
-    own head pose, light, background and noise, and once in each take the neutral face. The neutral picture of the same take is
-    the target, so that a pair differs by the expression and in nothing else; a neutral picture has itself. So P is ``people`` ·
-    (``expressions`` + ``takes``), and ``people`` · that many pictures are rendered. As in sequences of the domain a person's neutral face, which may
-    show a weak action unit, stays under the expression. Nobody shows an emotion again before all others.
+    Each of ``people`` persons of the synthetic ``domain`` shows ``expressions`` emotions, drawn as the domain
+    draws them, in ``takes`` takes of their own head pose, light, background and noise, and once in each take
+    the neutral face. The neutral picture of the same take is the target, so that a pair differs by the
+    expression and in nothing else; a neutral picture has itself. So P is ``people`` · (``expressions`` +
+    ``takes``), and ``people`` · that many pictures are rendered. As in sequences of the domain a person's
+    neutral face, which may show a weak action unit, stays under the expression. Nobody shows an emotion again
+    before all others.
 
-    ``table``: ``subject``, ``sequence`` (the take), ``emotion``, and the intensities ``AU1`` … of the input. Raises ParameterError for numbers out of range
-    and an unknown domain, DataError where anny or warp-lang is missing.
+    ``table``: ``subject``, ``sequence`` (the take), ``emotion``, and the intensities ``AU1`` … of the input.
+    Raises ParameterError for numbers out of range and an unknown domain, DataError where anny or warp-lang is
+    missing.
     """
     own = domain_named(domain)
     limits = {
@@ -172,7 +187,9 @@ def expression_pairs(
 def _performance(
     domain: Domain, seed: int, person: int, expressions: int, takes: int
 ) -> list[tuple[int, str, np.ndarray]]:
-    """Take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, take by take, the neutral one first."""
+    """Take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, take by take, the neutral one
+    first.
+    """
     rng = np.random.default_rng((_EXPRESSION, seed, person_number(domain, person)))
     emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL]
     order = [

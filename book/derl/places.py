@@ -1,12 +1,15 @@
-"""Where is the expression? What a generator's layers do differently when a face moves, brought to the picture, beside the skin that has moved.
+"""Where is the expression? What a generator's layers do differently when a face moves, brought to the
+picture, beside the skin that has moved.
 
-De-expression residue learning (Yang, Ciftci and Yin 2018) says that what a generator takes off a face stays in its layer pairs. A map
-of it must not show the person, whom the layers hold too. Channels of encoder and decoder cannot be subtracted one from the other: without skip
-connections nothing makes the k-th filter of the one see what the k-th of the other sees. Compared are therefore the same channels for two
-pictures, one with the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
+De-expression residue learning (Yang, Ciftci and Yin 2018) says that what a generator takes off a face stays
+in its layer pairs. A map of it must not show the person, whom the layers hold too. Channels of encoder and
+decoder cannot be subtracted one from the other: without skip connections nothing makes the k-th filter of the
+one see what the k-th of the other sees. Compared are therefore the same channels for two pictures, one with
+the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
 
 
-Where a generator's layers answer to the expression, and which action units they keep: what is asked, tables and metrics.
+Where a generator's layers answer to the expression, and which action units they keep: what is asked, tables
+and metrics.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +43,9 @@ PIXELS = "pixels"
 """Name of the map that no layer has: the difference of the two pictures, the plain rival of the residue."""
 
 SHOWN, NOT_SHOWN = "shown", "not shown"
-"""The skin that the action units of a picture move, and the rest of the skin that the set's other action units would move."""
+"""The skin that the action units of a picture move, and the rest of the skin that the set's other action
+units would move.
+"""
 
 KINDS: dict[str, str] = {
     "ours": "the map itself in the skin that the picture's action units move",
@@ -60,8 +65,9 @@ FEWEST_SUBJECTS = 8
 OPENING = 1 / 8
 """Half of the widest opening that counts as part of the skin around it, as a share of the picture's height.
 
-Masks are of skin, but a picture changes most where lids and lips open, and what then shows is no skin. Without the openings, on ``lab`` at 48 pixels
-the plain difference of the pictures has less of its energy in the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not.
+Masks are of skin, but a picture changes most where lids and lips open, and what then shows is no skin.
+Without the openings, on ``lab`` at 48 pixels the plain difference of the pictures has less of its energy in
+the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not.
 """
 
 AT_ONCE = 128
@@ -77,23 +83,29 @@ def residue_maps(
     batch_size: int = 64,
     device: torch.device | str = "cpu",
 ) -> dict[str, np.ndarray]:
-    """How much each layer pair changes between ``pictures`` and ``neutrals`` of the same people, place by place: by name float32 (N, H, W), 0 or more.
+    """How much each layer pair changes between ``pictures`` and ``neutrals`` of the same people, place by
+    place: by name float32 (N, H, W), 0 or more.
 
-    ``pictures`` and ``neutrals`` uint8 (N, H, W), best of one take, or head pose and light are mapped as well; where no neutral picture is known, what the
-    ``generator`` makes of the picture may stand for it. At each place the root mean square over the channels of the change, each channel in units of its standard
-    deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A channel that is the same everywhere counts for
-    nothing. ``side``: the maps of the encoder, of the decoder, or of both, as the residue has them; the decoder of a generator that
-    took the expression off altogether would no longer change. Enlarged bilinearly to the picture, pixels in their places, so maps of small layers
-    are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute difference of the pictures, in [0, 1].
+    ``pictures`` and ``neutrals`` uint8 (N, H, W), best of one take, or head pose and light are mapped as
+    well; where no neutral picture is known, what the ``generator`` makes of the picture may stand for it. At
+    each place the root mean square over the channels of the change, each channel in units of its standard
+    deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
+    channel that is the same everywhere counts for nothing. ``side``: the maps of the encoder, of the decoder,
+    or of both, as the residue has them; the decoder of a generator that took the expression off altogether
+    would no longer change. Enlarged bilinearly to the picture, pixels in their places, so maps of small
+    layers are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute
+    difference of the pictures, in [0, 1].
 
-    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError where pictures and neutrals do not fit each other
-    or there are none; ParameterError for another ``side`` and as the generator does.
+    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError
+    where pictures and neutrals do not fit each other or there are none; ParameterError for another ``side``
+    and as the generator does.
     """
     if side not in get_args(Side):
         raise ParameterError(f"side {side!r}: give {', '.join(get_args(Side))}")
     if pictures.shape != neutrals.shape or pictures.ndim != 3 or not len(pictures):
         raise DataError(
-            f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at least one"
+            f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at "
+            "least one"
         )
     generator.to(device)
     with evaluating(generator):
@@ -119,12 +131,14 @@ def changes_by_side(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """How much each pair's encoder layer changes with the expression, and how much of it its decoder layer still does: one row per pair.
+    """How much each pair's encoder layer changes with the expression, and how much of it its decoder layer
+    still does: one row per pair.
 
-    ``pictures`` and ``neutrals`` uint8 (N, H, W) as for ``residue_maps``, of ``subjects`` (N,). ``layer``; ``encoder`` and ``decoder``, the mean of the maps of that side, in
-    standard deviations of its channels; ``ratio`` = decoder / encoder with ``low`` and ``high`` from a bootstrap over subjects (NaN where there is none). A
-    decoder that makes the same neutral face of both pictures has 0; one that hands the expression on has about 1. Raises as ``residue_maps``, and DataError
-    where there are not as many subjects as pictures.
+    ``pictures`` and ``neutrals`` uint8 (N, H, W) as for ``residue_maps``, of ``subjects`` (N,). ``layer``;
+    ``encoder`` and ``decoder``, the mean of the maps of that side, in standard deviations of its channels;
+    ``ratio`` = decoder / encoder with ``low`` and ``high`` from a bootstrap over subjects (NaN where there is
+    none). A decoder that makes the same neutral face of both pictures has 0; one that hands the expression on
+    has about 1. Raises as ``residue_maps``, and DataError where there are not as many subjects as pictures.
     """
     means = {}
     for side in ("encoder", "decoder"):
@@ -155,22 +169,28 @@ def locate_residues(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well the maps of each layer find the skin that the expression moves, beside every control: one row per layer, measure and kind.
+    """How well the maps of each layer find the skin that the expression moves, beside every control: one row
+    per layer, measure and kind.
 
-    ``maps``: by layer (N, H, W), as ``residue_maps`` gives them; ``rows`` (N,): the pictures of ``faces`` that they are of. The region of a picture is all skin
-    that its action units with an intensity above ``present_from`` move (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One picture per sequence will do: frames of one are alike.
+    ``maps``: by layer (N, H, W), as ``residue_maps`` gives them; ``rows`` (N,): the pictures of ``faces``
+    that they are of. The region of a picture is all skin that its action units with an intensity above
+    ``present_from`` move (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One
+    picture per sequence will do: frames of one are alike.
 
-    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind`` (``KINDS``), and ``value`` to ``subjects`` as in ``look.localisation.summarise``; the share of two
-    regions of unequal size is compared by the measure ``concentration``. Pictures that show no action unit are left out.
+    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind`` (``KINDS``), and ``value`` to
+    ``subjects`` as in ``look.localisation.summarise``; the share of two regions of unequal size is compared
+    by the measure ``concentration``. Pictures that show no action unit are left out.
 
-    Raises DataError where a map's shape does not fit, ``faces`` has no action units or regions, no picture shows one, or fewer than two people do.
+    Raises DataError where a map's shape does not fit, ``faces`` has no action units or regions, no picture
+    shows one, or fewer than two people do.
     """
     coded = _intensities(faces, rows, maps)
     shown = coded > present_from
     keep = np.flatnonzero(shown.any(axis=1).to_numpy())
     if not len(keep):
         raise DataError(
-            f"face set {faces.name!r}: none of the {len(rows)} pictures shows an action unit above {present_from}"
+            f"face set {faces.name!r}: none of the {len(rows)} pictures shows an action unit above "
+            f"{present_from}"
         )
     regions = np.empty((len(keep), 2, *faces.size), bool)
     for own, skin in _skin(faces, np.asarray(rows)[keep], tuple(coded)):
@@ -206,16 +226,19 @@ def locate_units(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Whether the maps of each layer have more energy in an action unit's skin when it is shown than when it is not: one row per layer and AU.
+    """Whether the maps of each layer have more energy in an action unit's skin when it is shown than when it
+    is not: one row per layer and AU.
 
-    Arguments as ``locate_residues``. ``layer``, ``au``; ``shown`` and ``not_shown``, the mean share of the map's energy in the unit's region of pictures that show it and of
-    those coded without it; ``area``, the mean share of the picture that the region covers; ``gain`` = shown less not shown, with ``low`` and ``high``
-    from a bootstrap over subjects (NaN where there is none); ``n_shown``, ``n_not_shown``, pictures; ``subjects``, who show it. The other pictures tell what the
-    map has there anyway, but not which of several units that are shown together it answers to; and shares add up to one, so a unit that comes with
-    large movements elsewhere may have less of the energy when it is shown.
+    Arguments as ``locate_residues``. ``layer``, ``au``; ``shown`` and ``not_shown``, the mean share of the
+    map's energy in the unit's region of pictures that show it and of those coded without it; ``area``, the
+    mean share of the picture that the region covers; ``gain`` = shown less not shown, with ``low`` and
+    ``high`` from a bootstrap over subjects (NaN where there is none); ``n_shown``, ``n_not_shown``, pictures;
+    ``subjects``, who show it. The other pictures tell what the map has there anyway, but not which of several
+    units that are shown together it answers to; and shares add up to one, so a unit that comes with large
+    movements elsewhere may have less of the energy when it is shown.
 
-    AUs that fewer than ``FEWEST_SUBJECTS`` people show, or are seen without, are left out. Raises as ``locate_residues``, and DataError where
-    all are left out.
+    AUs that fewer than ``FEWEST_SUBJECTS`` people show, or are seen without, are left out. Raises as
+    ``locate_residues``, and DataError where all are left out.
     """
     coded = _intensities(faces, rows, maps)
     subjects = _named(faces.select(rows))
@@ -224,7 +247,8 @@ def locate_units(
     kept = [a for a, counts in enumerate(people) if min(counts) >= FEWEST_SUBJECTS]
     if not kept:
         raise DataError(
-            f"face set {faces.name!r}: no action unit is shown by {FEWEST_SUBJECTS} people and seen without by as many; take more pictures"
+            f"face set {faces.name!r}: no action unit is shown by {FEWEST_SUBJECTS} people and seen without "
+            "by as many; take more pictures"
         )
     aus = [list(coded)[a] for a in kept]
     shares = {layer: np.empty((len(rows), len(aus))) for layer in maps}
@@ -277,7 +301,9 @@ def _layers(
 
 
 def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """By pair (1, C, 1, 1): the standard deviation of each channel over pictures and places; infinite where it does not vary."""
+    """By pair (1, C, 1, 1): the standard deviation of each channel over pictures and places; infinite where
+    it does not vary.
+    """
     totals: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
     for batch in batches:
@@ -306,13 +332,16 @@ def _intensities(faces: FaceSet, rows: np.ndarray, maps: Mapping[str, np.ndarray
     aus = [au for au in region_aus(faces) if au in faces.aus]
     if not aus:
         raise DataError(
-            f"face set {faces.name!r} has no action units with regions; take a synthetic set, or a real one with AU codes and landmarks, such as ckplus"
+            f"face set {faces.name!r} has no action units with regions; take a synthetic set, or a real one "
+            "with AU codes and landmarks, such as ckplus"
         )
     return faces.table[aus].iloc[rows].astype(float).reset_index(drop=True)
 
 
 def _skin(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Part by part the places in ``rows`` and the regions bool (n, A, H, W): all at once would fill the memory."""
+    """Part by part the places in ``rows`` and the regions bool (n, A, H, W): all at once would fill the
+    memory.
+    """
     for start in range(0, len(rows), AT_ONCE):
         own = np.arange(start, min(start + AT_ONCE, len(rows)))
         yield own, regions_of(faces, rows[own], aus)
@@ -358,7 +387,9 @@ def has_places(faces: FaceSet) -> bool:
 
 
 def known_places(known: KnownNeutrals, beside: FaceSet | None) -> tuple[KnownNeutrals, str]:
-    """``known`` where its faces have action units and places, else the rendered faces ``beside``; and whose they are, in a sentence. Raises DataError where neither has them."""
+    """``known`` where its faces have action units and places, else the rendered faces ``beside``; and whose
+    they are, in a sentence. Raises DataError where neither has them.
+    """
     if has_places(known.faces):
         return known, f"Pictures and action units are those of {known.faces.name}."
     if beside is None:
@@ -366,12 +397,15 @@ def known_places(known: KnownNeutrals, beside: FaceSet | None) -> tuple[KnownNeu
     rendered = known_neutrals(beside.labelled())
     return (
         rendered,
-        f"Nobody coded action units in {known.faces.name}. The same generator is asked about the rendered faces of {beside.name}, whose units are known.",
+        f"Nobody coded action units in {known.faces.name}. The same generator is asked about the rendered "
+        f"faces of {beside.name}, whose units are known.",
     )
 
 
 def one_per_sequence(known: KnownNeutrals, seed: int = 0) -> KnownNeutrals:
-    """The pair of the apex of each sequence in which the neutral picture is of the same sequence, ``MOST_SEQUENCES`` at most, drawn at random; of sets without such sequences those of all."""
+    """The pair of the apex of each sequence in which the neutral picture is of the same sequence,
+    ``MOST_SEQUENCES`` at most, drawn at random; of sets without such sequences those of all.
+    """
     apexes = known.apexes()
     kept = apexes[known.same_sequence[apexes]]
     kept = kept if len(kept) else apexes
@@ -395,7 +429,9 @@ def located(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """``derl.places.locate_residues`` of the trained generator's ``maps``, and as a further kind ``UNLEARNED`` what the maps of an ``untrained`` one reach."""
+    """``derl.places.locate_residues`` of the trained generator's ``maps``, and as a further kind
+    ``UNLEARNED`` what the maps of an ``untrained`` one reach.
+    """
     settings = {"draws": draws, "seed": seed}
     own = locate_residues(maps, known.faces, known.inputs, **settings)
     blank = {layer: its for layer, its in untrained.items() if layer != PIXELS}
@@ -406,7 +442,10 @@ def located(
 
 
 def place_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """``<layer>_concentration``: how many times as much of the energy of a layer's maps lies in the skin that moves as its area would give (``pixels`` for the plain difference); ``<layer>_untrained``, without training; ``edges_concentration``."""
+    """``<layer>_concentration``: how many times as much of the energy of a layer's maps lies in the skin that
+    moves as its area would give (``pixels`` for the plain difference); ``<layer>_untrained``, without
+    training; ``edges_concentration``.
+    """
     rows = table[table["measure"].eq("concentration")]
     found = {}
     for row in rows[rows["kind"].isin(("ours", UNLEARNED))].itertuples():
@@ -429,9 +468,11 @@ def split_faces(known: KnownNeutrals) -> FaceSet:
 
 
 def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """AUROC of each layer pair on each action unit and in the mean, for ``figures.unit_map``; ``framed``: the pair that the validation pictures choose.
+    """AUROC of each layer pair on each action unit and in the mean, for ``figures.unit_map``; ``framed``: the
+    pair that the validation pictures choose.
 
-    Below the pairs the best pair of a generator that never learned, ``HOG``, and the true expression. ``table`` from ``derl.kept_units.kept_units``, ``best`` from ``aus.cross_task.best_layer``.
+    Below the pairs the best pair of a generator that never learned, ``HOG``, and the true expression.
+    ``table`` from ``derl.kept_units.kept_units``, ``best`` from ``aus.cross_task.best_layer``.
     """
     rows = table[~table["too_few"]]
     layers = rows[rows["condition"].eq(FROZEN) & rows["layer"].ne(CHOSEN)]
@@ -454,7 +495,8 @@ def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
 
 
 def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Macro means of the AUROC: ``au_trained`` (each unit from the layer pair that validation chooses), ``au_untrained``, ``au_hog`` and ``au_emotion``; ``au_over_untrained`` and ``au_over_hog``, paired.
+    """Macro means of the AUROC: ``au_trained`` (each unit from the layer pair that validation chooses),
+    ``au_untrained``, ``au_hog`` and ``au_emotion``; ``au_over_untrained`` and ``au_over_hog``, paired.
 
     ``au_scored`` and ``au_too_few``: units. ``table`` from ``derl.kept_units.kept_units``.
     """
@@ -484,7 +526,9 @@ def _bounded(value: float, low: float, high: float, n: int, tolerance: float) ->
 
 
 def best_table(best: pd.DataFrame) -> pd.DataFrame:
-    """``aus.cross_task.best_layer`` for the page: ``unit``, ``layer pair``, ``AUROC`` with its interval, and what lies ``over untrained`` in the same pair, as text."""
+    """``aus.cross_task.best_layer`` for the page: ``unit``, ``layer pair``, ``AUROC`` with its interval, and
+    what lies ``over untrained`` in the same pair, as text.
+    """
     return pd.DataFrame(
         {
             "unit": best["au"],

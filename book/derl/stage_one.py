@@ -1,8 +1,10 @@
 """What the training of a GAN records, when it is lost, and the weights that were good until then.
 
-Batches of pairs of pictures that lie on the device: a network's input and the picture that it shall make of it.
+Batches of pairs of pictures that lie on the device: a network's input and the picture that it shall make of
+it.
 
-Training a generator of neutral faces against a discriminator (stage 1 of Yang, Ciftci and Yin, CVPR 2018) with fastai.
+Training a generator of neutral faces against a discriminator (stage 1 of Yang, Ciftci and Yin, CVPR 2018)
+with fastai.
 """
 
 import copy
@@ -40,19 +42,21 @@ from fer_lib.train.precision import Precision, Request, choose_precision, leave_
 from ferbook.errors import DataError, ParameterError
 
 SILENT = 0.01
-"""A discriminator whose mean cross-entropy in an epoch is below this is always right and sure of it: the generator learns nothing from it.
-At a coin's toss it is 0.69."""
+"""A discriminator whose mean cross-entropy in an epoch is below this is always right and sure of it: the
+generator learns nothing from it. At a coin's toss it is 0.69."""
 
 
 @dataclass(frozen=True, eq=False)
 class GanTraining:
     """What the training of a conditional GAN gave.
 
-    ``generator``: with averaged weights where the recipe asks for them, in evaluation mode, as ``discriminator`` is. ``epoch``: the one
-    whose weights the generator has. ``curve``: one row per epoch with ``epoch`` (from 1); the means per training pair ``generator_loss`` (all terms,
-    weighted), ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the weights that are trained), ``discriminator_loss`` (nats, half the sum
-    over true and false pairs), ``real_accuracy``, ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were validation
-    pairs (of the averaged weights); ``seconds`` (training and validation). ``precision``: what was computed in.
+    ``generator``: with averaged weights where the recipe asks for them, in evaluation mode, as
+    ``discriminator`` is. ``epoch``: the one whose weights the generator has. ``curve``: one row per epoch
+    with ``epoch`` (from 1); the means per training pair ``generator_loss`` (all terms, weighted),
+    ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the weights that are trained),
+    ``discriminator_loss`` (nats, half the sum over true and false pairs), ``real_accuracy``,
+    ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were validation pairs (of
+    the averaged weights); ``seconds`` (training and validation). ``precision``: what was computed in.
     """
 
     generator: Generator
@@ -71,10 +75,12 @@ class GanDivergence(ParameterError):
 
 
 class GanCurve(Callback):
-    """Keeps the numbers of each epoch and the latest good weights of the generator; ends a training that is lost.
+    """Keeps the numbers of each epoch and the latest good weights of the generator; ends a training that is
+    lost.
 
-    It is lost where a loss is not a finite number, and where the discriminator's was below ``SILENT`` in ``patience`` epochs one
-    after the other (0: never for that). The weights of an epoch are good where its discriminator's loss was not below ``SILENT``.
+    It is lost where a loss is not a finite number, and where the discriminator's was below ``SILENT`` in
+    ``patience`` epochs one after the other (0: never for that). The weights of an epoch are good where its
+    discriminator's loss was not below ``SILENT``.
     """
 
     order = 60  # after what changes the losses, and before Averaging takes its network out again
@@ -140,11 +146,13 @@ def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 class PairBatches:
-    """An iterable of batches ``(inputs, targets)``, each float32 (B, 1, H, W) in [0, 1], for fastai's ``DataLoaders`` or a plain loop.
+    """An iterable of batches ``(inputs, targets)``, each float32 (B, 1, H, W) in [0, 1], for fastai's
+    ``DataLoaders`` or a plain loop.
 
-    ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With ``shuffle`` every pass is a new permutation, and a last batch of
-    one pair, which says nothing to batch normalisation, is left out; with probability ``flip`` a pair is mirrored, both pictures alike.
-    Order and mirroring come from ``generator``, which starts at ``seed`` and whose state is all that a later pass depends on.
+    ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With ``shuffle`` every pass is a new
+    permutation, and a last batch of one pair, which says nothing to batch normalisation, is left out; with
+    probability ``flip`` a pair is mirrored, both pictures alike. Order and mirroring come from ``generator``,
+    which starts at ``seed`` and whose state is all that a later pass depends on.
     """
 
     n_inp = 1
@@ -201,10 +209,12 @@ def pair_loaders(
     flip: float = 0.0,
     seed: int = 0,
 ) -> DataLoaders:
-    """fastai ``DataLoaders`` of pairs to learn from (shuffled, mirrored) and of the pairs ``valid`` (in order, as they are).
+    """fastai ``DataLoaders`` of pairs to learn from (shuffled, mirrored) and of the pairs ``valid`` (in
+    order, as they are).
 
-    Without ``valid`` the second has no batch. Raises ParameterError for a batch of fewer than 2 pairs; DataError where there are fewer than 2
-    pairs, or pictures are not uint8 (N, H, W), square and all of one size, with as many targets as inputs.
+    Without ``valid`` the second has no batch. Raises ParameterError for a batch of fewer than 2 pairs;
+    DataError where there are fewer than 2 pairs, or pictures are not uint8 (N, H, W), square and all of one
+    size, with as many targets as inputs.
     """
     if batch_size < 2:
         raise ParameterError(f"batch_size {batch_size}: give at least 2")
@@ -215,7 +225,8 @@ def pair_loaders(
         square = pictures.ndim == 3 and pictures.shape[1:] == (inputs.shape[-1],) * 2
         if not (square and pictures.shape == others.shape and pictures.dtype == others.dtype == np.uint8):
             raise DataError(
-                f"{name} pairs: inputs are {pictures.dtype} {pictures.shape}, targets {others.dtype} {others.shape}; expected "
+                f"{name} pairs: inputs are {pictures.dtype} {pictures.shape}, targets {others.dtype} "
+                f"{others.shape}; expected "
                 "uint8 (N, H, H) for both, as many of the one as of the other and all of one size"
             )
     return DataLoaders(
@@ -229,12 +240,15 @@ def pair_loaders(
 class GanRecipe:
     """How a generator of neutral faces is trained.
 
-    ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr`` of ``schedule``, for both players.
-    ``l1``: weight of the L1 distance beside the adversarial loss, the paper's θ. ``perceptual``: weight of a distance in the features of a network, which
-    must then be given. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights, which are what is
-    kept (0: the trained ones). ``patience``: epochs that the discriminator's loss may be near zero (0: any number). ``widths``: the generator's.
+    ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
+    of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
+    paper's θ. ``perceptual``: weight of a distance in the features of a network, which must then be given.
+    ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights, which are what is kept
+    (0: the trained ones). ``patience``: epochs that the discriminator's loss may be near zero (0: any
+    number). ``widths``: the generator's.
 
-    Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not found.
+    Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
+    found.
     """
 
     epochs: int = 40
@@ -286,17 +300,22 @@ def train_generator(
     checkpoint: Path | None = None,
     perceptual_network: nn.Module | None = None,
 ) -> GanTraining:
-    """Train a new ``Generator`` that makes ``targets``, the neutral faces, of ``inputs``, the same people's faces; uint8 (N, H, H) each.
+    """Train a new ``Generator`` that makes ``targets``, the neutral faces, of ``inputs``, the same people's
+    faces; uint8 (N, H, H) each.
 
-    The pairs ``valid`` (inputs, targets) are measured after each epoch and decide nothing. ``seed`` fixes the first weights, the order and the
-    mirroring: with it, a machine gives the same weights; torch's global random state is left as it was. With ``checkpoint``, a file whose name ends
-    in .safetensors, the state is kept after each epoch; called again with the same arguments, a training that was killed
-    goes on from there, in the precision it began in, and ends with the same weights, bit for bit on a CPU; one that was finished is read back. ``perceptual_network``
-    maps float pictures (B, 1, H, H) in [0, 1] to features of any shape; a frozen copy of it in evaluation mode is used. Nothing is printed.
+    The pairs ``valid`` (inputs, targets) are measured after each epoch and decide nothing. ``seed`` fixes the
+    first weights, the order and the mirroring: with it, a machine gives the same weights; torch's global
+    random state is left as it was. With ``checkpoint``, a file whose name ends in .safetensors, the state is
+    kept after each epoch; called again with the same arguments, a training that was killed goes on from
+    there, in the precision it began in, and ends with the same weights, bit for bit on a CPU; one that was
+    finished is read back. ``perceptual_network`` maps float pictures (B, 1, H, H) in [0, 1] to features of
+    any shape; a frozen copy of it in evaluation mode is used. Nothing is printed.
 
-    Raises DataError for pictures that are no pairs and for a checkpoint that is damaged or of another training; ParameterError for a size that
-    the generator does not take, a perceptual weight without a network and where a GPU's memory is too small; its child ``GanDivergence``,
-    which has the last good weights, where a loss stops being a finite number or the discriminator's is near zero for ``recipe.patience`` epochs.
+    Raises DataError for pictures that are no pairs and for a checkpoint that is damaged or of another
+    training; ParameterError for a size that the generator does not take, a perceptual weight without a
+    network and where a GPU's memory is too small; its child ``GanDivergence``, which has the last good
+    weights, where a loss stops being a finite number or the discriminator's is near zero for
+    ``recipe.patience`` epochs.
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
@@ -327,9 +346,11 @@ def gan_learner(
     checkpoint: Path | None = None,
     perceptual_network: nn.Module | None = None,
 ) -> Learner:
-    """The fastai ``Learner`` with which ``train_generator`` trains; its arguments, and what it raises, are those of ``train_generator``.
+    """The fastai ``Learner`` with which ``train_generator`` trains; its arguments, and what it raises, are
+    those of ``train_generator``.
 
-    Its model is the generator; the discriminator learns in the callback ``adversary``. First weights are drawn from torch's global random state.
+    Its model is the generator; the discriminator learns in the callback ``adversary``. First weights are
+    drawn from torch's global random state.
     """
     device = torch.device(device)
     loaders = pair_loaders(
@@ -382,9 +403,11 @@ def gan_learner(
 
 
 def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
-    """Train for ``recipe.epochs`` passes, less those that a checkpoint holds; ``learner`` comes from ``gan_learner`` with the same recipe.
+    """Train for ``recipe.epochs`` passes, less those that a checkpoint holds; ``learner`` comes from
+    ``gan_learner`` with the same recipe.
 
-    Raises GanDivergence as ``train_generator`` says. An interruption leaves no open autocast region and no file but the checkpoint behind.
+    Raises GanDivergence as ``train_generator`` says. An interruption leaves no open autocast region and no
+    file but the checkpoint behind.
     """
     generator, curve = learner.model, learner.gan_curve
     done = learner.gan_checkpoint.epochs_done if hasattr(learner, "gan_checkpoint") else 0
@@ -394,7 +417,8 @@ def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
         leave_autocast(learner.cbs, learner.dls.device)
         learner.model, learner.opt = generator, None
         for network in (generator, learner.adversary.discriminator):
-            # Contiguous, so that the network in memory and the one read back from a file add up in the same order.
+            # Contiguous, so that the network in memory and the one read back from a file add up in the same
+            # order.
             network.to(memory_format=torch.contiguous_format).eval().zero_grad()
     if curve.divergence is not None:
         epoch, weights = curve.good_epoch, curve.good_weights
@@ -424,13 +448,17 @@ def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
     kept = f"those of epoch {curve.good_epoch}" if curve.good_epoch else "those it started with"
     if found.step:
         return (
-            f"the GAN diverged in step {found.step} of epoch {found.epoch}, at a learning rate of {found.lr:.3g}: a loss is not a finite "
+            f"the GAN diverged in step {found.step} of epoch {found.epoch}, at a learning rate of "
+            f"{found.lr:.3g}: a loss is not a finite "
             f"number. The generator's weights are {kept}. Give a smaller lr than {recipe.lr:g}"
         )
     return (
-        f"the discriminator's loss was below {SILENT:g} in {found.epoch - curve.good_epoch} epochs up to epoch {found.epoch}: it tells all generated "
-        f"faces from true ones, and the generator learns nothing from it. The generator's weights are {kept}. Give more people, "
-        f"a larger l1 than {recipe.l1:g}, fewer epochs, or a larger patience than {recipe.patience} to go on all the same"
+        f"the discriminator's loss was below {SILENT:g} in {found.epoch - curve.good_epoch} epochs up to "
+        f"epoch {found.epoch}: it tells all generated "
+        "faces from true ones, and the generator learns nothing from it. The generator's weights are "
+        f"{kept}. Give more people, "
+        f"a larger l1 than {recipe.l1:g}, fewer epochs, or a larger patience than {recipe.patience} to go "
+        "on all the same"
     )
 
 
@@ -460,6 +488,7 @@ def _memory_of(recipe: GanRecipe) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as fault:
         raise ParameterError(
-            f"the GPU's memory does not suffice for batches of {recipe.batch_size} pairs; give {max(2, recipe.batch_size // 2)}, "
+            f"the GPU's memory does not suffice for batches of {recipe.batch_size} pairs; give "
+            f"{max(2, recipe.batch_size // 2)}, "
             "or smaller pictures"
         ) from fault

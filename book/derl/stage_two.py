@@ -1,8 +1,10 @@
-"""Stage two of DeRL (Yang, Ciftci and Yin 2018): telling expressions apart by what a frozen generator took off the face.
+"""Stage two of DeRL (Yang, Ciftci and Yin 2018): telling expressions apart by what a frozen generator took
+off the face.
 
-The generator does not learn here, so what its layers hold is computed once per picture, and only small networks are trained on it. Whatever
-a picture may become on its way to a classifier (residues, a difference of pixels, the picture itself) is a mapping of named tensors, and
-every classifier answers with logits and with those of its local networks, so that all are trained and compared alike.
+The generator does not learn here, so what its layers hold is computed once per picture, and only small
+networks are trained on it. Whatever a picture may become on its way to a classifier (residues, a difference
+of pixels, the picture itself) is a mapping of named tensors, and every classifier answers with logits and
+with those of its local networks, so that all are trained and compared alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +34,9 @@ from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
 
 Inputs = Mapping[str, Tensor]
-"""By name float tensors (V, N, …): N pictures in V views, the first of them the pictures as they are. On the CPU."""
+"""By name float tensors (V, N, …): N pictures in V views, the first of them the pictures as they are. On the
+CPU.
+"""
 
 Answers = tuple[Tensor, dict[str, Tensor]]
 """Logits (B, classes) of the whole network, and by name those of its local networks, which may be none."""
@@ -42,11 +46,12 @@ Answers = tuple[Tensor, dict[str, Tensor]]
 class ResidueRecipe:
     """How classifiers of stage two are trained.
 
-    ``epochs`` passes in batches of ``batch_size`` by AdamW (Loshchilov and Hutter 2019) at the peak rate ``lr`` of ``schedule``, with ``weight_decay``.
-    ``local``: the weight of each local network's cross-entropy beside that of the joint answer, which weighs one; the paper has five weighted
-    losses, their weights are not known here. Each training picture is there in ``views`` versions, as it is and
-    transformed by the augmentation ``augment`` (a name in ``train.augment``), of which every pass takes one at random; all conditions
-    of a study see the same versions.
+    ``epochs`` passes in batches of ``batch_size`` by AdamW (Loshchilov and Hutter 2019) at the peak rate
+    ``lr`` of ``schedule``, with ``weight_decay``. ``local``: the weight of each local network's cross-entropy
+    beside that of the joint answer, which weighs one; the paper has five weighted losses, their weights are
+    not known here. Each training picture is there in ``views`` versions, as it is and transformed by the
+    augmentation ``augment`` (a name in ``train.augment``), of which every pass takes one at random; all
+    conditions of a study see the same versions.
     """
 
     epochs: int = 12
@@ -75,7 +80,9 @@ class ResidueRecipe:
 
 
 def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> Tensor:
-    """uint8 (V, N, 1, H, W): the pictures ``pixels``, uint8 (N, H, W), as they are and in ``recipe.views`` - 1 transformed versions, from ``seed``."""
+    """uint8 (V, N, 1, H, W): the pictures ``pixels``, uint8 (N, H, W), as they are and in ``recipe.views`` -
+    1 transformed versions, from ``seed``.
+    """
     pictures = torch.tensor(pixels).unsqueeze(1)
     augmentation = augmentation_called(recipe.augment)
     generator = torch.Generator().manual_seed(seed)
@@ -97,10 +104,12 @@ def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> T
 def residues_of(
     generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
-    """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the frozen ``generator``.
+    """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the
+    frozen ``generator``.
 
-    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError where there is no picture, and where a
-    value is not finite or too large for float16: of such a generator no residue is worth learning from.
+    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError where
+    there is no picture, and where a value is not finite or too large for float16: of such a generator no
+    residue is worth learning from.
     """
     return _asked(generator, views, generator.residues, batch_size, device)
 
@@ -108,7 +117,9 @@ def residues_of(
 def neutral_faces(
     generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """float16 (V, N, 1, H, W) in [0, 1]: the neutral faces that ``generator`` makes of ``views``; otherwise as ``residues_of``."""
+    """float16 (V, N, 1, H, W) in [0, 1]: the neutral faces that ``generator`` makes of ``views``; otherwise
+    as ``residues_of``.
+    """
     return _asked(generator, views, lambda pictures: {"neutral": generator(pictures)}, batch_size, device)[
         "neutral"
     ]
@@ -141,7 +152,8 @@ def _asked(
     for name, values in kept.items():
         if not torch.isfinite(values).all():
             raise DataError(
-                f"{name}: the generator gives values that are not finite in float16; it has diverged, train it anew with a smaller rate"
+                f"{name}: the generator gives values that are not finite in float16; it has diverged, train "
+                "it anew with a smaller rate"
             )
     return {name: values.unflatten(0, (versions, count)) for name, values in kept.items()}
 
@@ -149,9 +161,10 @@ def _asked(
 class InputBatches:
     """Batches ``(inputs, labels)`` of the pictures ``rows`` of ``inputs``, for fastai's ``DataLoaders``.
 
-    ``inputs`` as ``Inputs``, ``labels`` int64 (N,) of all N pictures. A batch is a dict of float32 tensors (B, …) and int64 (B,), on ``device``. With
-    ``shuffle`` every pass is a new permutation and draws each picture's version, from a generator that starts at ``seed``, and leaves out a last
-    batch of one, which says nothing to batch normalisation; without, the pictures come in order as they are.
+    ``inputs`` as ``Inputs``, ``labels`` int64 (N,) of all N pictures. A batch is a dict of float32 tensors
+    (B, …) and int64 (B,), on ``device``. With ``shuffle`` every pass is a new permutation and draws each
+    picture's version, from a generator that starts at ``seed``, and leaves out a last batch of one, which
+    says nothing to batch normalisation; without, the pictures come in order as they are.
     """
 
     n_inp = 1
@@ -173,7 +186,9 @@ class InputBatches:
         self.to(device)
 
     def to(self, device: torch.device | str) -> "InputBatches":
-        """Give batches on ``device`` from now on; returns this object. The inputs stay where they are: they may be large."""
+        """Give batches on ``device`` from now on; returns this object. The inputs stay where they are: they
+        may be large.
+        """
         self.device = torch.device(device)
         return self
 
@@ -204,7 +219,9 @@ class InputBatches:
 
 
 class WeightedLosses(nn.Module):
-    """The joint answer's cross-entropy, and ``local`` times that of each local network (Yang et al. 2018: five weighted losses); in nats."""
+    """The joint answer's cross-entropy, and ``local`` times that of each local network (Yang et al. 2018:
+    five weighted losses); in nats.
+    """
 
     def __init__(self, local: float) -> None:
         super().__init__()
@@ -229,7 +246,9 @@ class JointScore(ClassScore):
 
 
 class PlainClassifier(nn.Module):
-    """A ``network`` of one tensor as a classifier of inputs that has no local networks: it takes the one called ``name``."""
+    """A ``network`` of one tensor as a classifier of inputs that has no local networks: it takes the one
+    called ``name``.
+    """
 
     def __init__(self, network: nn.Module, name: str) -> None:
         super().__init__()
@@ -251,13 +270,17 @@ def train_residue_classifier(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Training:
-    """Train ``model`` on the pictures ``train`` of ``inputs``, and leave it with the weights that the pictures ``valid`` chose.
+    """Train ``model`` on the pictures ``train`` of ``inputs``, and leave it with the weights that the
+    pictures ``valid`` chose.
 
-    ``model`` takes a mapping of float tensors (B, …) and gives ``Answers``: ``nets.derl.ResidueClassifier``, or a ``PlainClassifier``. ``labels`` int64 (N,) of
-    all N pictures; ``train`` and ``valid`` are indices of them. Kept is the epoch with the highest validation accuracy of the joint answer, of
-    equals that with its lowest loss. Otherwise as ``train.learner.train``: silent, repeatable from ``seed``, the global random state untouched.
+    ``model`` takes a mapping of float tensors (B, …) and gives ``Answers``: ``nets.derl.ResidueClassifier``,
+    or a ``PlainClassifier``. ``labels`` int64 (N,) of all N pictures; ``train`` and ``valid`` are indices of
+    them. Kept is the epoch with the highest validation accuracy of the joint answer, of equals that with its
+    lowest loss. Otherwise as ``train.learner.train``: silent, repeatable from ``seed``, the global random
+    state untouched.
 
-    Raises DataError where there is no picture to learn from or to select on, or one is in both; ParameterError where training diverges.
+    Raises DataError where there is no picture to learn from or to select on, or one is in both;
+    ParameterError where training diverges.
     """
     _check(inputs, labels, train, valid)
     plain = Recipe(
@@ -316,7 +339,9 @@ def residue_learner(
 
 
 class _OneTensor(nn.Module):
-    """``model`` as ``choose_precision`` asks it: its inputs side by side in one tensor (B, …), its joint answer alone."""
+    """``model`` as ``choose_precision`` asks it: its inputs side by side in one tensor (B, …), its joint
+    answer alone.
+    """
 
     def __init__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -345,7 +370,8 @@ def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndar
     for name, values in inputs.items():
         if values.ndim < 3 or values.shape[1] != len(labels):
             raise DataError(
-                f"input {name!r} of shape {tuple(values.shape)} for {len(labels)} labels; give (views, pictures, …)"
+                f"input {name!r} of shape {tuple(values.shape)} for {len(labels)} labels; give (views, "
+                "pictures, …)"
             )
     if len(train) < 2 or not len(valid):
         raise DataError(
@@ -364,7 +390,9 @@ def predict_inputs(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """float32 (len(rows), classes): the probabilities of ``model``'s joint answer for the pictures ``rows`` as they are, in float32, evaluation mode."""
+    """float32 (len(rows), classes): the probabilities of ``model``'s joint answer for the pictures ``rows``
+    as they are, in float32, evaluation mode.
+    """
     labels = np.zeros(next(iter(inputs.values())).shape[1], np.int64)
     with evaluating(model.to(device)):
         said = [

@@ -1,6 +1,8 @@
-"""Is it the residue? Classifiers that learn from what a generator took off the face, beside those that learn from something else.
+"""Is it the residue? Classifiers that learn from what a generator took off the face, beside those that learn
+from something else.
 
-All conditions see the same versions of the same pictures in the same folds, start from the same seeds, and are trained by one recipe.
+All conditions see the same versions of the same pictures in the same folds, start from the same seeds, and
+are trained by one recipe.
 """
 
 import time
@@ -46,30 +48,38 @@ CONDITIONS: dict[str, str] = {
     SHUFFLED: "DeRL on a generator that learned to make other people's neutral faces",
     PIXELS: "the picture less the generated neutral face, to the plain CNN",
     CNN: "the picture, to a plain CNN with as many parameters as DeRL's second stage",
-    FEATURES: "the plain CNN's features of the picture less those of the generated neutral face, to a linear layer",
+    FEATURES: "the plain CNN's features of the picture less those of the generated neutral face, to a "
+    "linear layer",
     WHOLE: "the picture, to a plain CNN with as many parameters as both stages of DeRL",
 }
-"""What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by the pair's name (``pair24``)."""
+"""What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by
+the pair's name (``pair24``).
+"""
 
 USUAL = tuple(name for name in CONDITIONS if name != WHOLE)
-"""The conditions of a study unless others are asked for: the CNN of the size of both stages, with the default widths eleven times as large, is left out."""
+"""The conditions of a study unless others are asked for: the CNN of the size of both stages, with the default
+widths eleven times as large, is left out.
+"""
 
 GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
-"""Whose residues the conditions learn from. The differences are to the neutral faces of the one that is ``trained``."""
+"""Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
+``trained``.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class ResidueStudy:
     """Trainings that differ in condition, seed and fold, and in nothing else.
 
-    ``table``: one row per condition and seed with ``condition``, ``about`` (see ``CONDITIONS``), ``seed``, ``parameters`` (learned from labels in that condition), ``frozen`` (of
-    the generator and of the CNN that it needs besides), ``valid_accuracy`` (share, mean over the folds) and ``seconds`` of training. ``trainings``:
-    the same for each ``fold`` (from 0), with ``best_epoch``. ``curves``: their epochs, with the columns of ``train.curve.Training`` beside
-    ``condition``, ``seed`` and ``fold``.
+    ``table``: one row per condition and seed with ``condition``, ``about`` (see ``CONDITIONS``), ``seed``,
+    ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and of the CNN that
+    it needs besides), ``valid_accuracy`` (share, mean over the folds) and ``seconds`` of training.
+    ``trainings``: the same for each ``fold`` (from 0), with ``best_epoch``. ``curves``: their epochs, with
+    the columns of ``train.curve.Training`` beside ``condition``, ``seed`` and ``fold``.
 
-    ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran: ``rows`` (P,) of the labelled
-    pictures, their classes ``labels`` (P,) and people ``subjects`` (P,). ``models``: by condition the classifier of the first
-    fold and seed. ``precision``: of all trainings.
+    ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran:
+    ``rows`` (P,) of the labelled pictures, their classes ``labels`` (P,) and people ``subjects`` (P,).
+    ``models``: by condition the classifier of the first fold and seed. ``precision``: of all trainings.
     """
 
     classes: tuple[str, ...]
@@ -86,7 +96,9 @@ class ResidueStudy:
 
 @dataclass(frozen=True)
 class _Condition:
-    """``inputs`` and ``build`` of a seed and a fold; the network is built for these inputs, under a seeded random state."""
+    """``inputs`` and ``build`` of a seed and a fold; the network is built for these inputs, under a seeded
+    random state.
+    """
 
     name: str
     about: str
@@ -117,14 +129,17 @@ def residue_study(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> ResidueStudy:
-    """Train and test a classifier of each of ``conditions`` on the first ``folds`` folds of ``protocol`` (0: all) from each of ``seeds``.
+    """Train and test a classifier of each of ``conditions`` on the first ``folds`` folds of ``protocol`` (0:
+    all) from each of ``seeds``.
 
-    ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and ``shuffled`` where their conditions are asked for. Nobody of
-    ``faces`` may be among the people whom they learned from. They stay as they are. The epoch is chosen on a fold's validation people; its
-    test people are predicted once, and nothing is chosen by it. The number format is chosen at the first training and kept for all.
+    ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and
+    ``shuffled`` where their conditions are asked for. Nobody of ``faces`` may be among the people whom they
+    learned from. They stay as they are. The epoch is chosen on a fold's validation people; its test people
+    are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
+    kept for all.
 
-    Raises ParameterError for an unknown or repeated condition, a generator that is not given, no condition or no seed; and what
-    ``fold_faces`` and ``train_residue_classifier`` raise.
+    Raises ParameterError for an unknown or repeated condition, a generator that is not given, no condition or
+    no seed; and what ``fold_faces`` and ``train_residue_classifier`` raise.
     """
     _require(conditions, generators, seeds)
     labelled = faces.labelled()
@@ -210,7 +225,9 @@ def _require(conditions: Sequence[str], generators: Mapping[str, object], seeds:
 
 
 def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """The rows that ``folds`` use, ascending, and each fold's parts as places among them: of other rows nothing need be computed."""
+    """The rows that ``folds`` use, ascending, and each fold's parts as places among them: of other rows
+    nothing need be computed.
+    """
     used = np.unique(np.concatenate([rows for fold in folds for rows in (fold.train, fold.valid, fold.test)]))
     return used, [
         tuple(np.searchsorted(used, rows) for rows in (fold.train, fold.valid, fold.test)) for fold in folds
@@ -295,9 +312,11 @@ def _linear_head(features: int, n_classes: int) -> PlainClassifier:
 
 
 def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
-    """A VGG whose stages have w, 2w, 4w and 8w filters, with w so that its number of parameters is nearest to ``parameters``.
+    """A VGG whose stages have w, 2w, 4w and 8w filters, with w so that its number of parameters is nearest to
+    ``parameters``.
 
-    A chain of 3×3 convolutions with batch normalisation and rectifiers, of which the local CNNs of DeRL are made too.
+    A chain of 3×3 convolutions with batch normalisation and rectifiers, of which the local CNNs of DeRL are
+    made too.
     """
 
     def widths(first: int) -> tuple[int, ...]:
@@ -315,7 +334,9 @@ def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
 
 
 def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | str = "cpu") -> Tensor:
-    """float32 (V, N, F) on the CPU: what the last layer of ``network`` is given for each of ``pictures``, float (V, N, 1, H, W), in evaluation mode."""
+    """float32 (V, N, F) on the CPU: what the last layer of ``network`` is given for each of ``pictures``,
+    float (V, N, 1, H, W), in evaluation mode.
+    """
     kept: list[Tensor] = []
     hook = network.output.register_forward_pre_hook(lambda _, given: kept.append(given[0].float().cpu()))
     try:
@@ -330,9 +351,11 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
 def settle_statistics(
     generator: Generator, pixels: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
 ) -> None:
-    """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``, uint8 (N, H, W); the weights stay as they are.
+    """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``,
+    uint8 (N, H, W); the weights stay as they are.
 
-    Without it the maps of random weights shrink from layer to layer, and what is learned from them would say more about their scale than about them.
+    Without it the maps of random weights shrink from layer to layer, and what is learned from them would say
+    more about their scale than about them.
     """
     parts = torch.tensor(pixels).unsqueeze(1).split(batch_size)
     update_bn((part.float() / 255 for part in parts), generator.to(device), device)

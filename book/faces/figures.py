@@ -36,7 +36,9 @@ if TYPE_CHECKING:  # it would import the renderer
 
 
 def typical_codes(emotion: str) -> str:
-    """``typical_aus`` as FACS codes, without intensities: ``4+7+17+23``; ``L`` before an AU on the subject's left half only."""
+    """``typical_aus`` as FACS codes, without intensities: ``4+7+17+23``; ``L`` before an AU on the subject's
+    left half only.
+    """
     return format_codes(
         tuple(
             Code(int(au.removeprefix("AU")), "L" if isinstance(level, tuple) else "")
@@ -106,11 +108,12 @@ PEOPLE_AT_LEAST = 5
 def mean_faces(faces: FaceSet, classes: tuple[str, ...], people: int = PEOPLE_AT_LEAST) -> Drawn:
     """The mean picture of each class, side by side, on one grey scale from the darkest to the lightest mean.
 
-    A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an empty place: nobody shall be recognised in a
-    mean. 1 shows every class.
+    A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an
+    empty place: nobody shall be recognised in a mean. 1 shows every class.
 
     Data: one row per class and picture row: ``emotion``, ``pictures``, ``row``, then one grey value
-    (0–255) per picture column; one row of missing values for an empty place. Raises FigureError for a class without pictures, and without classes.
+    (0–255) per picture column; one row of missing values for an empty place. Raises FigureError for a class
+    without pictures, and without classes.
     """
     require_pictures(faces)
     require_classes(faces, classes)
@@ -168,8 +171,8 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
     """``samples`` pictures per class, one row of pictures per class, drawn at random.
 
     Each row shows as many different subjects as it can. Shows faces: only for sets that may
-    be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``, ``split``,
-    ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
+    be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``,
+    ``split``, ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
     """
     generator = np.random.default_rng(seed)
     step = -(-samples * faces.size[1] // MOST_COLUMNS)
@@ -265,7 +268,8 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         for emotion, row in present.iterrows()
     ]
     alt = (
-        f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in {len(present)} emotions. "
+        f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in "
+        f"{len(present)} emotions. "
         f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
     )
     return figure, data, alt
@@ -285,7 +289,9 @@ _SEEN = 12
 
 
 def portraits(pictures: np.ndarray) -> Drawn:
-    """Faces of synthetic people, side by side: uint8 (N, S, S). Data: ``person``, ``mean_grey``, ``contrast``."""
+    """Faces of synthetic people, side by side: uint8 (N, S, S). Data: ``person``, ``mean_grey``,
+    ``contrast``.
+    """
     per_row = min(6, len(pictures))
     data = grey_table(pictures).rename_axis("person").reset_index()
     sheet = mosaic(pictures, per_row)
@@ -293,17 +299,19 @@ def portraits(pictures: np.ndarray) -> Drawn:
     axes.imshow(sheet, vmin=0, vmax=255)
     axes.axis("off")
     alt = (
-        f"{len(pictures)} neutral faces of synthetic people in one light, {per_row} to a row. Their mean grey lies "
+        f"{len(pictures)} neutral faces of synthetic people in one light, {per_row} to a row. Their mean "
+        "grey lies "
         f"between {data['mean_grey'].min():.0f} and {data['mean_grey'].max():.0f} of 255."
     )
     return figure, data, alt
 
 
 def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, ...]) -> Drawn:
-    """One person's expressions with their names and FACS ``codes`` (``4+7+17``; empty for none): uint8 (len(names), S, S).
+    """One person's expressions with their names and FACS ``codes`` (``4+7+17``; empty for none): uint8
+    (len(names), S, S).
 
-    Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the share of pixels that differ from the first picture by more
-    than 12 of 255 grey levels.
+    Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the share of pixels that differ
+    from the first picture by more than 12 of 255 grey levels.
     """
     moved = (np.abs(pictures.astype(int) - pictures[0]) > _SEEN).mean(axis=(1, 2))
     data = grey_table(pictures).assign(moved=moved.round(4))
@@ -317,7 +325,8 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
         f"{n} ({c or 'no AU'}) {percent(m)}" for n, c, m in zip(names[1:], codes[1:], moved[1:], strict=True)
     ]
     alt = (
-        f"One synthetic person with {len(names)} expressions, each with its action units. Share of the picture that differs visibly from "
+        f"One synthetic person with {len(names)} expressions, each with its action units. Share of the "
+        "picture that differs visibly from "
         f"the {names[0]} face: {listing(told)}."
     )
     return figure, data, alt
@@ -328,11 +337,12 @@ _DARKER, _LIGHTER = -90, 90
 
 
 def switched_units(switched: "Switched") -> Drawn:
-    """Each AU alone: first the face without any, then for each AU the face with it and what it changes, with the outline of the
-    region that it moves.
+    """Each AU alone: first the face without any, then for each AU the face with it and what it changes, with
+    the outline of the region that it moves.
 
-    Data: ``au``, ``name``, ``region`` (share of the picture), ``changed`` (share of the picture that differs by more than 12 of 255 grey
-    levels), ``inside`` (share of all change, in absolute grey levels, that lies in the region).
+    Data: ``au``, ``name``, ``region`` (share of the picture), ``changed`` (share of the picture that differs
+    by more than 12 of 255 grey levels), ``inside`` (share of all change, in absolute grey levels, that lies
+    in the region).
     """
     per_row = 3
     figure, grid = picture_grid(-(-(len(switched.aus) + 1) // per_row), 2 * per_row, title=0.2)
@@ -362,9 +372,12 @@ def switched_units(switched: "Switched") -> Drawn:
     )
     least = data.loc[data["inside"].idxmin()]
     alt = (
-        f"One person's face with all units off, then for each of {len(data)} action units the face with that unit alone at full intensity, and the "
-        f"difference from the first face, lighter where the face became lighter, with the outline of the region that the unit moves. On average "
-        f"{percent(data['inside'].mean())} of the change lies inside the outline, least for {least['au']} ({percent(least['inside'])})."
+        f"One person's face with all units off, then for each of {len(data)} action units the face with "
+        "that unit alone at full intensity, and the "
+        "difference from the first face, lighter where the face became lighter, with the outline of the "
+        "region that the unit moves. On average "
+        f"{percent(data['inside'].mean())} of the change lies inside the outline, least for {least['au']} "
+        f"({percent(least['inside'])})."
     )
     return figure, data, alt
 
@@ -384,9 +397,11 @@ def _draw_scale(axes: Axes) -> None:
 
 
 def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
-    """Some pictures of several sets, one row per set, at one displayed size. Shows faces: only for sets that may be shown.
+    """Some pictures of several sets, one row per set, at one displayed size. Shows faces: only for sets that
+    may be shown.
 
-    Data: ``set``, ``place``, ``picture`` (index in the set), ``subject``, ``emotion``, ``mean_grey``, ``contrast``.
+    Data: ``set``, ``place``, ``picture`` (index in the set), ``subject``, ``emotion``, ``mean_grey``,
+    ``contrast``.
     """
     generator = np.random.default_rng(seed)
     figure, grid = picture_grid(len(sets), samples)

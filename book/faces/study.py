@@ -26,9 +26,10 @@ _AU = re.compile(r"AU(\d+)")
 def au_emotion_table(table: pd.DataFrame, present_from: float = 0.0) -> pd.DataFrame:
     """How often each AU is shown with each emotion: AUs as rows, emotions as columns, shares in [0, 1].
 
-    ``table``: of a FaceSet, with a column ``emotion`` and columns ``AU<n>``; rows without an emotion are left out. An AU is
-    shown where its intensity is above ``present_from``; pictures for which it was not coded (NaN) do not count, and a
-    share is NaN where none was coded. Raises DataError where there is no AU column or no labelled row.
+    ``table``: of a FaceSet, with a column ``emotion`` and columns ``AU<n>``; rows without an emotion are left
+    out. An AU is shown where its intensity is above ``present_from``; pictures for which it was not coded
+    (NaN) do not count, and a share is NaN where none was coded. Raises DataError where there is no AU column
+    or no labelled row.
     """
     emotion, present = _presence(table, present_from)
     shares = present.groupby(emotion).mean()
@@ -40,14 +41,15 @@ def mutual_information(
 ) -> pd.DataFrame:
     """What the presence of each AU and the emotion tell about each other, one row per AU.
 
-    ``n``: pictures with an emotion for which the AU was coded; ``present``: share of them that show it; ``entropy`` of its presence and
-    ``information``, its mutual information with the emotion, in bits. That is never below 0, and with few pictures far above it
-    even where nothing is told. So ``chance`` is what it is on average over ``draws`` deals in which the emotions
-    are dealt anew, the frames of one sequence with one emotion together, and
-    ``share`` = (information - chance) / (entropy - chance), adjusted for chance as by Vinh, Epps & Bailey (2010): about 0 where the
-    AU is independent of the emotion, 1 where the emotion determines it. ``p``: share of the deals, the real one
-    among them, with as much information. Both are NaN for an AU that is always or never there, and all but ``n`` where none was
-    coded. Arguments and errors as for ``au_emotion_table``.
+    ``n``: pictures with an emotion for which the AU was coded; ``present``: share of them that show it;
+    ``entropy`` of its presence and ``information``, its mutual information with the emotion, in bits. That is
+    never below 0, and with few pictures far above it even where nothing is told. So ``chance`` is what it is
+    on average over ``draws`` deals in which the emotions are dealt anew, the frames of one sequence with one
+    emotion together, and ``share`` = (information - chance) / (entropy - chance), adjusted for chance as by
+    Vinh, Epps & Bailey (2010): about 0 where the AU is independent of the emotion, 1 where the emotion
+    determines it. ``p``: share of the deals, the real one among them, with as much information. Both are NaN
+    for an AU that is always or never there, and all but ``n`` where none was coded. Arguments and errors as
+    for ``au_emotion_table``.
     """
     emotion, present = _presence(table, present_from)
     emotions, groups = pd.factorize(emotion)[0], _frames_together(table)
@@ -82,7 +84,9 @@ def mutual_information(
 
 
 def _frames_together(table: pd.DataFrame) -> np.ndarray:
-    """int64: which labelled rows are frames of one sequence with one emotion; a row without a sequence is by itself."""
+    """int64: which labelled rows are frames of one sequence with one emotion; a row without a sequence is by
+    itself.
+    """
     rows = table[table["emotion"] != UNLABELLED].reset_index(drop=True)
     alone = rows.index.to_series().astype(str)
     sequence = rows["sequence"].where(rows["sequence"].ne(""), alone) if "sequence" in rows else alone
@@ -125,10 +129,12 @@ def picture_statistics(
 ) -> pd.DataFrame:
     """What the pictures of several sets are like, whatever they show; one row per set.
 
-    Of ``pictures`` drawn pictures of each, shrunk to ``COMPARED_SIZE`` pixels where they are larger: mean ``grey`` and ``contrast``
-    (standard deviation within a picture) in grey levels of 0 to 255, ``sharpness`` (mean absolute step between neighbouring pixels over
-    the contrast) and ``symmetry`` (correlation of a picture with its mirror image), each as text with its 95 % bootstrap interval
-    over people, or over pictures where people are unknown. ``pictures`` and ``people`` count the whole set (missing where nobody is known).
+    Of ``pictures`` drawn pictures of each, shrunk to ``COMPARED_SIZE`` pixels where they are larger: mean
+    ``grey`` and ``contrast`` (standard deviation within a picture) in grey levels of 0 to 255, ``sharpness``
+    (mean absolute step between neighbouring pixels over the contrast) and ``symmetry`` (correlation of a
+    picture with its mirror image), each as text with its 95 % bootstrap interval over people, or over
+    pictures where people are unknown. ``pictures`` and ``people`` count the whole set (missing where nobody
+    is known).
     """
     rows = {}
     for name, faces in sets.items():
@@ -160,7 +166,9 @@ def _mean_over_people(
 
 
 def _shrunk(pictures: np.ndarray) -> np.ndarray:
-    """float64: the pictures with at most ``COMPARED_SIZE`` pixels a side, each the mean of the area that it covers."""
+    """float64: the pictures with at most ``COMPARED_SIZE`` pixels a side, each the mean of the area that it
+    covers.
+    """
     if pictures.shape[1] <= COMPARED_SIZE:
         return pictures.astype(np.float64)
     shape, box = (COMPARED_SIZE, COMPARED_SIZE), Image.Resampling.BOX
@@ -183,11 +191,14 @@ def _picture_measures(pictures: np.ndarray) -> pd.DataFrame:
 
 
 def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -> pd.DataFrame:
-    """How far the labels of several sets can be wrong; one row per set that lets one tell, none where no set does.
+    """How far the labels of several sets can be wrong; one row per set that lets one tell, none where no set
+    does.
 
-    ``wrong_labels``: share of the pictures whose label is not what was shown, with its 95 % bootstrap interval over people, for sets that know it
-    (column ``true_emotion``). Where a crowd voted: ``votes_for_the_label``, the mean share of a picture's votes, and ``unanimous``, the share of pictures
-    on which all voters agree. Shares as text; a dash stands for what cannot be known. Pictures without a vote are left out of the last two.
+    ``wrong_labels``: share of the pictures whose label is not what was shown, with its 95 % bootstrap
+    interval over people, for sets that know it (column ``true_emotion``). Where a crowd voted:
+    ``votes_for_the_label``, the mean share of a picture's votes, and ``unanimous``, the share of pictures on
+    which all voters agree. Shares as text; a dash stands for what cannot be known. Pictures without a vote
+    are left out of the last two.
     """
     rows = {}
     for name, faces in sets.items():
@@ -225,8 +236,8 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
     """Counts of pictures, people, classes and leakage of ``faces``; all exact, so without intervals.
 
     ``subjects``: known people. ``subjects_in_two_splits``: known people with pictures in more than one split.
-    ``copies_valid_in_train`` and ``copies_test_in_train``: pictures that equal one of the training split, pixel for
-    pixel. ``copies_conflicting``: those of them whose emotion differs from such a picture's.
+    ``copies_valid_in_train`` and ``copies_test_in_train``: pictures that equal one of the training split,
+    pixel for pixel. ``copies_conflicting``: those of them whose emotion differs from such a picture's.
     """
     table = faces.table
     known = table[table["subject"].ne("")]
@@ -247,10 +258,12 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
 
 
 def change_metrics(switched: pd.DataFrame) -> dict[str, Estimate]:
-    """Means over the AUs of ``switched``, the numbers of ``figures.switched_units``; of one person, so without intervals.
+    """Means over the AUs of ``switched``, the numbers of ``figures.switched_units``; of one person, so
+    without intervals.
 
-    ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the picture that the region
-    takes up, which is what the former would be if change lay anywhere. ``switched_units``: number of AUs.
+    ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the
+    picture that the region takes up, which is what the former would be if change lay anywhere.
+    ``switched_units``: number of AUs.
     """
     settings = {"n": len(switched), "unit": "share", "interval": "none: one person", "tolerance": 0.02}
     return {

@@ -12,10 +12,15 @@ _WITHOUT_LSTM = ("apex_features", "optical_flow", "lbp_top")
 
 
 def answer(metrics: Mapping[str, Mapping]) -> str:
-    """The chapter's result in plain words, as HTML paragraphs, from its metrics; what was not computed is left out."""
+    """The chapter's result in plain words, as HTML paragraphs, from its metrics; what was not computed is
+    left out.
+    """
     told = [
-        f"Of {number_text(metrics['clips']['value'], 'count')} clips of {number_text(metrics['people']['value'], 'count')} people, each named by LSTMs that never saw the person, the unweighted F1 is "
-        f"{interval_text(metrics['uf1'])}. Always naming the commonest class gives {number_text(metrics['majority_uf1']['value'], 'share')}, guessing "
+        f"Of {number_text(metrics['clips']['value'], 'count')} clips of "
+        f"{number_text(metrics['people']['value'], 'count')} people, each named by LSTMs that never saw the "
+        "person, the unweighted F1 is "
+        f"{interval_text(metrics['uf1'])}. Always naming the commonest class gives "
+        f"{number_text(metrics['majority_uf1']['value'], 'share')}, guessing "
         f"{number_text(metrics['chance_uf1']['value'], 'share')}: "
         + _clear(
             metrics,
@@ -30,7 +35,8 @@ def answer(metrics: Mapping[str, Mapping]) -> str:
     told.append(_about_baselines(metrics))
     gain = metrics["selection_gain_uf1"]
     told.append(
-        f"Had the person tested chosen when to stop, the same trainings would have reported {_points(gain)} more of UF1."
+        f"Had the person tested chosen when to stop, the same trainings would have reported {_points(gain)} "
+        "more of UF1."
     )
     told += [*_about_spotting(metrics), *_about_units(metrics)]
     return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in told)
@@ -77,13 +83,15 @@ def _about_features(metrics: Mapping[str, Mapping]) -> str:
     gap = metrics["ahead_of_untrained"]
     learned = gap["low"] is not None and gap["low"] > 0
     return (
-        f"With the features of a network that was never trained it is {number_text(metrics['untrained_uf1']['value'], 'share')}, {_points(gap)} less: "
+        "With the features of a network that was never trained it is "
+        f"{number_text(metrics['untrained_uf1']['value'], 'share')}, {_points(gap)} less: "
         + (
             "to have learned expressions helps."
             if learned
             else "that having learned expressions helps has not been shown."
         )
-        + f" The onset alone gives {number_text(metrics['onset_only_uf1']['value'], 'share')}, random features {number_text(metrics['random_features_uf1']['value'], 'share')}."
+        + f" The onset alone gives {number_text(metrics['onset_only_uf1']['value'], 'share')}, random "
+        f"features {number_text(metrics['random_features_uf1']['value'], 'share')}."
     )
 
 
@@ -122,8 +130,12 @@ def _about_spotting(metrics: Mapping[str, Mapping]) -> list[str]:
         else "not clearly better or worse than to answer the middle unseen"
     )
     return [
-        f"The frame whose features lie farthest from the onset misses the apex by {missed['trained']} frames on average, the one farthest from the line between both ends by {missed['trained_both_ends']}. "
-        f"By the same line an untrained network misses it by {missed['untrained_both_ends']}, pixels by {missed['pixels_both_ends']} and optical flow by {missed['flow_both_ends']}; the middle of the clip by "
+        f"The frame whose features lie farthest from the onset misses the apex by {missed['trained']} "
+        "frames on average, the one farthest from the line between both ends by "
+        f"{missed['trained_both_ends']}. "
+        f"By the same line an untrained network misses it by {missed['untrained_both_ends']}, pixels by "
+        f"{missed['pixels_both_ends']} and optical flow by {missed['flow_both_ends']}; the middle of the "
+        "clip by "
         f"{missed['middle']}, any frame by {missed['random']}. The trained network is {verdict}."
     ]
 
@@ -136,7 +148,8 @@ def _about_units(metrics: Mapping[str, Mapping]) -> list[str]:
         for name in ("units_moving", "units_moving_against", "units_looked_at")
     )
     return [
-        f"Of {looked} units that have a detector in the last convolution and are shown in enough clips, {moving} raise their filters more where they are shown than where not, and {against} less."
+        f"Of {looked} units that have a detector in the last convolution and are shown in enough clips, "
+        f"{moving} raise their filters more where they are shown than where not, and {against} less."
     ]
 
 

@@ -1,4 +1,6 @@
-"""The apex of a clip, found without being told: tables and metrics of ``micro_expressions.spotting.spotting_errors``."""
+"""The apex of a clip, found without being told: tables and metrics of
+``micro_expressions.spotting.spotting_errors``.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,8 @@ FRAMES_TOLERANCE = 2.0
 def spotting_table(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     """One row per method and reference of ``spotting_errors``, as ``figures.spotting_dots`` takes it.
 
-    ``method``: for readers; ``clips``; ``mean`` of the error in frames with ``low`` and ``high`` (drawing people; NaN where there is no interval), ``q25``, ``median``, ``q75``.
+    ``method``: for readers; ``clips``; ``mean`` of the error in frames with ``low`` and ``high`` (drawing
+    people; NaN where there is no interval), ``q25``, ``median``, ``q75``.
     """
     rows = []
     for (method, reference), part in _groups(errors):
@@ -48,11 +51,13 @@ def spotting_table(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) ->
 
 
 def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
-    """Mean errors in frames, and by how many frames the trained network is nearer, clip by clip; intervals draw people.
+    """Mean errors in frames, and by how many frames the trained network is nearer, clip by clip; intervals
+    draw people.
 
-    ``spotting_trained``, ``spotting_untrained``, ``spotting_pixels`` and ``spotting_flow`` compare each frame with the onset, and with ``_both_ends`` behind their names with the
-    line between both ends; ``spotting_middle``, ``spotting_random``. ``spotting_gain_`` before any other name than ``trained``: its error less that of the
-    trained network by the same reference, of ``middle`` and ``random`` by either.
+    ``spotting_trained``, ``spotting_untrained``, ``spotting_pixels`` and ``spotting_flow`` compare each frame
+    with the onset, and with ``_both_ends`` behind their names with the line between both ends;
+    ``spotting_middle``, ``spotting_random``. ``spotting_gain_`` before any other name than ``trained``: its
+    error less that of the trained network by the same reference, of ``middle`` and ``random`` by either.
     """
     names = {TRAINED: "trained", UNTRAINED: "untrained", "optical flow": "flow"}
     ends = {"onset": "", "both ends": "_both_ends", "": ""}
@@ -87,8 +92,8 @@ def _mean(values: pd.Series, subjects: pd.Series | pd.Index, draws: int, seed: i
 
 
 def clearest_clip(clips: Clips) -> FaceSet:
-    """The pictures of the clip that shows most: at its apex the largest sum of intensities of action units, or, where nobody coded them, the largest mean difference
-    of pixels to its onset; of equals the first."""
+    """The pictures of the clip that shows most: at its apex the largest sum of intensities of action units,
+    or, where nobody coded them, the largest mean difference of pixels to its onset; of equals the first."""
     apex = np.take_along_axis(clips.rows, clips.apex_at[:, None], axis=1)[:, 0]
     shown = clips.faces.table[list(clips.faces.aus)].iloc[apex].sum(axis=1).to_numpy()
     if not shown.any():

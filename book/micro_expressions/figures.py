@@ -33,8 +33,9 @@ def _part_kinds(axes: Axes, kinds: list[str]) -> None:
 def spotting_dots(table: pd.DataFrame) -> Drawn:
     """How many frames each method misses the apex by: mean with interval, quartiles.
 
-    ``table``: a row per method in the order to be shown, the feature trajectory first: ``method``, ``clips``, ``mean`` with ``low`` and ``high``, ``q25``, ``median``, ``q75`` (frames).
-    Data: these columns. Raises FigureError where one is absent.
+    ``table``: a row per method in the order to be shown, the feature trajectory first: ``method``, ``clips``,
+    ``mean`` with ``low`` and ``high``, ``q25``, ``median``, ``q75`` (frames). Data: these columns. Raises
+    FigureError where one is absent.
     """
     columns = ["method", "clips", "mean", "low", "high", "q25", "median", "q75"]
     require_columns(table, columns)
@@ -63,17 +64,20 @@ def spotting_dots(table: pd.DataFrame) -> Drawn:
     told = [f"{row.method} {row.mean:.1f}" for row in data.itertuples()]
     best = data.loc[data["mean"].idxmin(), "method"]
     alt = (
-        f"Bars and dots for {len(data)} ways to find the apex of {data['clips'][0]:,} clips; the mean distance from the coded apex in frames: {listing(told)}. "
+        f"Bars and dots for {len(data)} ways to find the apex of {data['clips'][0]:,} clips; the mean "
+        f"distance from the coded apex in frames: {listing(told)}. "
         f"The smallest is that of {best}."
     )
     return figure, data, alt
 
 
 def trajectory_panels(table: pd.DataFrame) -> Drawn:
-    """How filters' responses change from onset over apex to offset, in clips that show the unit that the filter is said to detect and in the others.
+    """How filters' responses change from onset over apex to offset, in clips that show the unit that the
+    filter is said to detect and in the others.
 
-    ``table``: a row per ``filter``, ``group`` (in the order to be shown) and ``progress`` (0 onset, 1 apex, 2 offset): ``au`` (its unit), ``change`` with ``low`` and ``high`` (standard
-    deviations of the filter over onset frames), ``clips``; at most six filters. Data: these columns.
+    ``table``: a row per ``filter``, ``group`` (in the order to be shown) and ``progress`` (0 onset, 1 apex, 2
+    offset): ``au`` (its unit), ``change`` with ``low`` and ``high`` (standard deviations of the filter over
+    onset frames), ``clips``; at most six filters. Data: these columns.
     """
     columns = ["filter", "au", "group", "progress", "change", "low", "high", "clips"]
     require_columns(table, columns)
@@ -121,6 +125,7 @@ def _trajectory_alt(data: pd.DataFrame, filters: list[int], groups: list[str]) -
                 values.append(f"{at_apex:+.2f} in {group}".replace("-", "−"))
         told.append(f"filter {number} of {own['au'].iloc[0]} {listing(values)}")
     return (
-        f"Line charts of {len(filters)} filters from onset over apex to offset: the mean change of the response since the onset, in standard deviations. "
+        f"Line charts of {len(filters)} filters from onset over apex to offset: the mean change of the "
+        "response since the onset, in standard deviations. "
         f"At the apex: {'; '.join(told)}."
     )

@@ -1,7 +1,9 @@
-"""LBP-TOP: local binary patterns on three orthogonal planes, dynamic texture without a network (Zhao and Pietikäinen 2007).
+"""LBP-TOP: local binary patterns on three orthogonal planes, dynamic texture without a network (Zhao and
+Pietikäinen 2007).
 
-The baseline that CASME II was published with (Yan et al. 2014). A clip is a volume of pixels over time. In each of the planes XY (what it looks like), XT
-and YT (how rows and columns change) each voxel is compared with eight neighbours on an ellipse; the patterns are counted block by block.
+The baseline that CASME II was published with (Yan et al. 2014). A clip is a volume of pixels over time. In
+each of the planes XY (what it looks like), XT and YT (how rows and columns change) each voxel is compared
+with eight neighbours on an ellipse; the patterns are counted block by block.
 """
 
 import math
@@ -17,22 +19,29 @@ BLOCKS = 5
 """Blocks along each side, as for CASME II."""
 
 RADII = (1, 1, 1)
-"""Radii in x, y and t. Of 16 frames out of about 70, the next frame is what four frames further is at 200 frames per second."""
+"""Radii in x, y and t. Of 16 frames out of about 70, the next frame is what four frames further is at 200
+frames per second.
+"""
 
 CANDIDATES = ((1, 1, 1), (1, 1, 2), (1, 1, 4))
-"""Radii that are tried, different in time. Yan et al. give the best of several results on the tested people; here validation chooses."""
+"""Radii that are tried, different in time. Yan et al. give the best of several results on the tested people;
+here validation chooses.
+"""
 
 PLANES = {"xy": (2, 1), "xt": (2, 0), "yt": (1, 0)}
 """The two axes of a volume (T, H, W) that span each plane, the one of the cosine first."""
 
 EQUAL_WITHIN = 1e-4
-"""Grey levels: interpolated neighbours that are darker by no more than this, a rounding error, count as equally bright."""
+"""Grey levels: interpolated neighbours that are darker by no more than this, a rounding error, count as
+equally bright.
+"""
 
 
 def candidate_features(
     clips: Clips, blocks: int = BLOCKS, candidates: Sequence[tuple[int, int, int]] = CANDIDATES
 ) -> dict[str, np.ndarray]:
-    """``lbp_top`` with each of the radii ``candidates``, by name, for ``micro_expressions.rivals.linear_answers`` to choose from.
+    """``lbp_top`` with each of the radii ``candidates``, by name, for
+    ``micro_expressions.rivals.linear_answers`` to choose from.
 
     Radii in time for which a clip is too short are left out, as long as some remain; raises as ``lbp_top``.
     """
@@ -42,7 +51,9 @@ def candidate_features(
 
 
 def uniform_patterns() -> np.ndarray:
-    """int64 (256,): the bin of each code. The 58 codes with at most two changes around the circle have one each, all others share the last, 58."""
+    """int64 (256,): the bin of each code. The 58 codes with at most two changes around the circle have one
+    each, all others share the last, 58.
+    """
     codes = np.arange(2**NEIGHBOURS)
     rotated = (codes >> 1) | ((codes & 1) << (NEIGHBOURS - 1))
     changes = np.bitwise_count(codes ^ rotated)
@@ -52,10 +63,11 @@ def uniform_patterns() -> np.ndarray:
 
 
 def plane_codes(volume: np.ndarray, plane: str, radii: tuple[int, int, int] = RADII) -> np.ndarray:
-    """int64 (T − 2·rt, H − 2·ry, W − 2·rx): the code in ``plane`` of each voxel of ``volume`` (T, H, W) that has neighbours on all sides.
+    """int64 (T − 2·rt, H − 2·ry, W − 2·rx): the code in ``plane`` of each voxel of ``volume`` (T, H, W) that
+    has neighbours on all sides.
 
-    ``radii``: rx, ry, rt. Neighbour k of 8 lies at the angle 2πk/8 on the ellipse with the plane's two radii, interpolated bilinearly; bit k is set where it is
-    at least as bright as the voxel.
+    ``radii``: rx, ry, rt. Neighbour k of 8 lies at the angle 2πk/8 on the ellipse with the plane's two radii,
+    interpolated bilinearly; bit k is set where it is at least as bright as the voxel.
     """
     volume = np.asarray(volume, np.float32)
     margins = radii[::-1]
@@ -89,25 +101,29 @@ def _shifted(volume: np.ndarray, margins: tuple[int, ...], shift: tuple[int, ...
 
 
 def lbp_top(clips: Clips, blocks: int = BLOCKS, radii: tuple[int, int, int] = RADII) -> np.ndarray:
-    """float32 (C, ``blocks``² · 3 · 59): the shares of the uniform patterns in each block and plane of each clip.
+    """float32 (C, ``blocks``² · 3 · 59): the shares of the uniform patterns in each block and plane of each
+    clip.
 
-    Blocks in reading order, all as large as can be over the voxels that have neighbours, the whole clip long; in each the planes xy, xt, yt; in each
-    the 59 bins of ``uniform_patterns``, which sum to one.
+    Blocks in reading order, all as large as can be over the voxels that have neighbours, the whole clip long;
+    in each the planes xy, xt, yt; in each the 59 bins of ``uniform_patterns``, which sum to one.
 
-    Raises ParameterError where ``blocks`` or ``radii`` do not fit the pictures, DataError for a clip that is too short, naming it.
+    Raises ParameterError where ``blocks`` or ``radii`` do not fit the pictures, DataError for a clip that is
+    too short, naming it.
     """
     height, width = clips.faces.size
     inner = height - 2 * radii[1], width - 2 * radii[0]
     if min(radii) < 1 or not 1 <= blocks <= min(inner):
         raise ParameterError(
-            f"blocks {blocks} and radii {radii} for pictures of {height} × {width}: give radii from 1 on, and at most as many blocks "
+            f"blocks {blocks} and radii {radii} for pictures of {height} × {width}: give radii from 1 on, "
+            "and at most as many blocks "
             "as pixels are left between the margins"
         )
     short = np.flatnonzero(clips.lengths < 2 * radii[2] + 1)
     if len(short):
         clip = short[0]
         raise DataError(
-            f"clip {clips.sequences[clip]} of {clips.subjects[clip]} has {clips.lengths[clip]} frames, and patterns over time with the radius "
+            f"clip {clips.sequences[clip]} of {clips.subjects[clip]} has {clips.lengths[clip]} frames, and "
+            "patterns over time with the radius "
             f"{radii[2]} need {2 * radii[2] + 1}; give a smaller radius, or leave it out"
         )
     bins = uniform_patterns()

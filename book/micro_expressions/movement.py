@@ -1,4 +1,6 @@
-"""Which filters move in a micro-expression, and whether it is for the action unit that they are said to detect."""
+"""Which filters move in a micro-expression, and whether it is for the action unit that they are said to
+detect.
+"""
 
 from collections.abc import Sequence
 
@@ -13,16 +15,19 @@ from ferbook.estimate import Estimate
 WITH, WITHOUT = "clips with the unit", "other clips"
 
 FEWEST_PEOPLE = 5
-"""A unit is looked at where so many people show it in some clip, and so many do not in another: an interval over fewer says little."""
+"""A unit is looked at where so many people show it in some clip, and so many do not in another: an interval
+over fewer says little.
+"""
 
 MOST_PANELS = 6
 
 
 def claimed_filters(survivors: pd.DataFrame) -> pd.DataFrame:
-    """The filters that chapter ``au_verification`` holds for detectors, with their units: ``filter``, ``au``, ``association``, the strongest first.
+    """The filters that chapter ``au_verification`` holds for detectors, with their units: ``filter``, ``au``,
+    ``association``, the strongest first.
 
-    ``survivors``: the numbers of that chapter's figure of the name. A filter counts where some unit beats chance within emotions; of several it is
-    named for the one with the largest association.
+    ``survivors``: the numbers of that chapter's figure of the name. A filter counts where some unit beats
+    chance within emotions; of several it is named for the one with the largest association.
     """
     rows = []
     for row in survivors.to_dict("records"):
@@ -35,14 +40,18 @@ def claimed_filters(survivors: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_units(clips: Clips) -> pd.DataFrame:
-    """bool, one row per clip and one column per action unit: whether the picture at the apex shows it; missing where nobody coded it."""
+    """bool, one row per clip and one column per action unit: whether the picture at the apex shows it;
+    missing where nobody coded it.
+    """
     apex = np.take_along_axis(clips.rows, clips.apex_at[:, None], axis=1)[:, 0]
     values = clips.faces.table[list(clips.faces.aus)].iloc[apex].reset_index(drop=True)
     return values.gt(0).astype("boolean").mask(values.isna())
 
 
 def units_to_look_at(claimed: pd.DataFrame, shown: pd.DataFrame, subjects: np.ndarray) -> list[str]:
-    """The units that have a claimed filter and are shown, and not shown, by ``FEWEST_PEOPLE`` people each; that with the strongest filter first."""
+    """The units that have a claimed filter and are shown, and not shown, by ``FEWEST_PEOPLE`` people each;
+    that with the strongest filter first.
+    """
     found = []
     for unit in claimed["au"].unique():
         if unit in shown:
@@ -63,10 +72,12 @@ def panel_table(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Of the first ``MOST_PANELS`` ``units`` the strongest filter over time, for ``figures.trajectory_panels``.
+    """Of the first ``MOST_PANELS`` ``units`` the strongest filter over time, for
+    ``figures.trajectory_panels``.
 
-    ``changes`` (C, K, steps) of ``micro_expressions.spotting.response_changes`` for the K ``filters``. The filter of a unit is chosen by its association in chapter
-    ``au_verification``, on other faces: nothing here is chosen by what it then shows.
+    ``changes`` (C, K, steps) of ``micro_expressions.spotting.response_changes`` for the K ``filters``. The
+    filter of a unit is chosen by its association in chapter ``au_verification``, on other faces: nothing here
+    is chosen by what it then shows.
     """
     strongest = claimed.drop_duplicates("au").set_index("au")["filter"]
     places = {number: column for column, number in enumerate(filters)}
@@ -94,8 +105,9 @@ def movement_table(
 ) -> pd.DataFrame:
     """One row per unit: how far its filters move in clips that show it, and in clips that do not.
 
-    ``at_apex`` (C, K): change of each of ``filters`` from onset to apex in standard deviations. ``au``, ``filters`` claimed for it, ``clips`` that show it, ``with``
-    and ``without``: mean change over clips and the unit's filters; ``difference`` with ``low`` and ``high``, drawing people.
+    ``at_apex`` (C, K): change of each of ``filters`` from onset to apex in standard deviations. ``au``,
+    ``filters`` claimed for it, ``clips`` that show it, ``with`` and ``without``: mean change over clips and
+    the unit's filters; ``difference`` with ``low`` and ``high``, drawing people.
     """
     places = {number: column for column, number in enumerate(filters)}
     rows = []
@@ -122,8 +134,9 @@ def movement_table(
 
 
 def movement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Of ``movement_table``: ``units_moving``, units whose filters rise more where they are shown (the interval lies above 0), ``units_moving_against``, where they rise
-    less, of ``units_looked_at``, and ``unit_movement``, the mean difference over units in standard deviations."""
+    """Of ``movement_table``: ``units_moving``, units whose filters rise more where they are shown (the
+    interval lies above 0), ``units_moving_against``, where they rise less, of ``units_looked_at``, and
+    ``unit_movement``, the mean difference over units in standard deviations."""
     if table.empty:
         return {"units_looked_at": Estimate(0, unit="count")}
     return {
@@ -135,7 +148,9 @@ def movement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def movement_for_page(table: pd.DataFrame) -> pd.DataFrame:
-    """``movement_table`` with its differences as text: ``unit``, ``filters``, ``clips with it``, ``change with it``, ``change without``, ``difference``."""
+    """``movement_table`` with its differences as text: ``unit``, ``filters``, ``clips with it``, ``change
+    with it``, ``change without``, ``difference``.
+    """
     gaps = [
         f"{row.difference:+.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})")
         for row in table.itertuples()
@@ -168,7 +183,9 @@ def _difference(
 
 
 def nothing_to_look_at(kept: bool, claimed: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """Why there is no unit to look at, in a sentence. ``kept``: whether the network is the one whose filters were judged."""
+    """Why there is no unit to look at, in a sentence. ``kept``: whether the network is the one whose filters
+    were judged.
+    """
     if not kept:
         return "Left out: the filters that chapter au_verification has judged are another network's."
     if claimed.empty:

@@ -18,8 +18,9 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
-"""Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all folds, the mean of the classes' F1 scores is
-the unweighted F1, UF1, and the mean of their recalls the unweighted average recall, UAR (See et al. 2019)."""
+"""Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all
+folds, the mean of the classes' F1 scores is the unweighted F1, UF1, and the mean of their recalls the
+unweighted average recall, UAR (See et al. 2019)."""
 
 
 def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
@@ -38,7 +39,9 @@ def whose_clips(given: FaceSet, faces: FaceSet) -> str:
 
 
 def clip_table(clips: Clips, classes: tuple[str, ...]) -> pd.DataFrame:
-    """One row per class and one for all: ``clips``, ``people``, ``frames kept`` of a clip (median), and from onset to offset ``milliseconds`` (median) and their range."""
+    """One row per class and one for all: ``clips``, ``people``, ``frames kept`` of a clip (median), and from
+    onset to offset ``milliseconds`` (median) and their range.
+    """
     rows = []
     lasting = 1000 * (clips.offset - clips.onset) / clips.fps
     for name in (*classes, "all"):
@@ -80,7 +83,9 @@ SLUGS = {name: slug for slug, (_, name) in RIVALS.items()}
 
 
 def contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
-    """The study's LSTMs first, then the ``rivals`` by their slugs in ``RIVALS``, in its order. Raises DataError for a slug that is not there."""
+    """The study's LSTMs first, then the ``rivals`` by their slugs in ``RIVALS``, in its order. Raises
+    DataError for a slug that is not there.
+    """
     unknown = [slug for slug in rivals if slug not in RIVALS]
     if unknown:
         raise DataError(f"no rival {unknown[0]!r}; they are {', '.join(RIVALS)}")
@@ -93,7 +98,9 @@ def contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) 
 
 
 def measures_table(contest: Contest) -> pd.DataFrame:
-    """One row per contender for the page: ``contender``, then UF1, UAR and accuracy, each with its interval as text, and ``trainings``."""
+    """One row per contender for the page: ``contender``, then UF1, UAR and accuracy, each with its interval
+    as text, and ``trainings``.
+    """
     rows = []
     for name in contest.names:
         row: dict[str, object] = {"contender": name}
@@ -106,8 +113,10 @@ def measures_table(contest: Contest) -> pd.DataFrame:
 
 
 def contest_metrics(contest: Contest) -> dict[str, Estimate]:
-    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in
-    UF1, in points; ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one contender, in points."""
+    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``,
+    ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
+    ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one
+    contender, in points."""
     found = {short: contest.score(contest.names[0], measure) for measure, short in MEASURES.items()}
     for name in contest.names[1:]:
         found[f"{SLUGS[name]}_uf1"] = contest.score(name)
@@ -123,10 +132,12 @@ def contest_metrics(contest: Contest) -> dict[str, Estimate]:
 
 
 def selection_by_person(study: ClipStudy) -> pd.DataFrame:
-    """Accuracy on each person by who chose the epoch, mean over the seeds, as ``figures.selection_dumbbells`` takes it.
+    """Accuracy on each person by who chose the epoch, mean over the seeds, as ``figures.selection_dumbbells``
+    takes it.
 
-    ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and ``test_accuracy``, by the person tested; ``gain``. Of equal
-    epochs the person tested takes the first. Raises DataError where the test subjects were not watched.
+    ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and
+    ``test_accuracy``, by the person tested; ``gain``. Of equal epochs the person tested takes the first.
+    Raises DataError where the test subjects were not watched.
     """
     if study.chosen_on_test is None:
         raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
@@ -153,9 +164,11 @@ def selection_by_person(study: ClipStudy) -> pd.DataFrame:
 def selection_gain(
     study: ClipStudy, labels: np.ndarray, subjects: np.ndarray, *, draws: int = 2000, seed: int = 0
 ) -> dict[str, Estimate]:
-    """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report if the person tested chose recipe and epoch.
+    """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report
+    if the person tested chose recipe and epoch.
 
-    The interval draws people; the trainings are the same in both. Raises DataError where the test subjects were not watched.
+    The interval draws people; the trainings are the same in both. Raises DataError where the test subjects
+    were not watched.
     """
     if study.chosen_on_test is None:
         raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
@@ -173,14 +186,17 @@ def selection_gain(
 
 
 def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:
-    """The confusion matrix of the first seed's networks, pooled over all folds: counts of clips, rows the true class."""
+    """The confusion matrix of the first seed's networks, pooled over all folds: counts of clips, rows the
+    true class.
+    """
     return confusion(labels, study.probabilities[0].argmax(axis=1), study.classes)
 
 
 def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> pd.DataFrame:
     """What could give a test away, and how often it was found: ``what`` and ``found``.
 
-    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``met``: what the clips share with the pictures that the CNN learned from.
+    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``met``: what the clips share with the
+    pictures that the CNN learned from.
     """
     lonely = study.table.drop_duplicates("fold")["absent"].ne("").sum()
     copies = "–" if met.copies is None else met.copies
@@ -196,7 +212,9 @@ def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> pd.DataF
 
 
 def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
-    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many were trained for the study itself."""
+    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many were trained for the study
+    itself.
+    """
     counts = {
         "clips": len(subjects),
         "people": len(np.unique(subjects)),

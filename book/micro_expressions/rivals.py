@@ -1,23 +1,28 @@
 """Controls of clips: sequences of features from which something was taken away, to see whether it was needed.
 
-A network that names a clip as well with its frames shuffled as in order has not used time; one that does as well with random features
-has used no picture. The features of an untrained network are a control too: ``train.features.clip_features`` of a network just built.
+A network that names a clip as well with its frames shuffled as in order has not used time; one that does as
+well with random features has used no picture. The features of an untrained network are a control too:
+``train.features.clip_features`` of a network just built.
 
 
-Answers about clips without a recurrent network: linear support vector machines on one vector per clip, the largest class, guesses.
+Answers about clips without a recurrent network: linear support vector machines on one vector per clip, the
+largest class, guesses.
 
-Each clip is answered by a machine that never saw its subject. Scaling and weights come from the training clips of a fold alone, the penalty from its
-validation subjects.
+Each clip is answered by a machine that never saw its subject. Scaling and weights come from the training
+clips of a fold alone, the penalty from its validation subjects.
 
 
-The expression network trained on, for each fold of a clip study, on the apex frames of those whom the fold may know.
+The expression network trained on, for each fold of a clip study, on the apex frames of those whom the fold
+may know.
 
 Optical flow: how far each part of a face has moved, without a network (Farnebäck 2003).
 
-The plain rival of learned features: if an expression is movement, its field of displacements from the onset to the apex should name it.
+The plain rival of learned features: if an expression is movement, its field of displacements from the onset
+to the apex should name it.
 
 
-What an LSTM on a trained network's features stands beside: the same with something taken away, and ways without an LSTM.
+What an LSTM on a trained network's features stands beside: the same with something taken away, and ways
+without an LSTM.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,13 +60,15 @@ CONTROLS: dict[str, str] = {
 
 
 def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The sequences ``features`` (…, C, T, F) of ``clips`` changed as the control ``name`` says, and their lengths: float32 (…, C, T', F), int64 (C,).
+    """The sequences ``features`` (…, C, T, F) of ``clips`` changed as the control ``name`` says, and their
+    lengths: float32 (…, C, T', F), int64 (C,).
 
-    T' is T, or 1 where one frame is kept; beyond a clip's end all is zero. ``features`` are what the classifier would be given: a difference to the onset
-    is taken before, so that the onset stays the first frame filmed and not the first one shuffled. As ``control`` of ``micro_expressions.study.leave_one_out``
-    serves ``functools.partial(controlled, clips=clips, name=name, seed=seed)``. ``seed`` draws the orders, one per clip,
-    and the random features, one row per picture of ``clips.faces``: a picture has the same ones wherever it stands. A clip of few frames may be drawn in the
-    order it had.
+    T' is T, or 1 where one frame is kept; beyond a clip's end all is zero. ``features`` are what the
+    classifier would be given: a difference to the onset is taken before, so that the onset stays the first
+    frame filmed and not the first one shuffled. As ``control`` of ``micro_expressions.study.leave_one_out``
+    serves ``functools.partial(controlled, clips=clips, name=name, seed=seed)``. ``seed`` draws the orders,
+    one per clip, and the random features, one row per picture of ``clips.faces``: a picture has the same ones
+    wherever it stands. A clip of few frames may be drawn in the order it had.
 
     Raises ParameterError for an unknown name, DataError where ``features`` do not belong to ``clips``.
     """
@@ -72,7 +79,8 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
     features, lengths = np.asarray(features, np.float32), clips.lengths
     if features.ndim < 3 or features.shape[-3:-1] != clips.rows.shape:
         raise DataError(
-            f"features of shape {features.shape} for {clips.rows.shape[0]} clips of up to {clips.rows.shape[1]} frames; expected (clips, frames, "
+            f"features of shape {features.shape} for {clips.rows.shape[0]} clips of up to "
+            f"{clips.rows.shape[1]} frames; expected (clips, frames, "
             "features) of the same clips"
         )
     return _CHANGES[name](features, clips, np.random.default_rng(seed)), (
@@ -129,9 +137,11 @@ STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 class ClipAnswers:
     """One answer per clip and seed, from whoever never saw the clip's subject.
 
-    ``probabilities`` float32 (seeds, C, classes), hard: 1 for the answer, 0 for the others; NaN for clips that no fold tests. ``table``: one row
-    per fold with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``clips`` (tested), ``absent`` (classes without a training clip, which are never
-    answered), and, of support vector machines, ``strength``, ``valid_score`` and, where several were given, ``features``.
+    ``probabilities`` float32 (seeds, C, classes), hard: 1 for the answer, 0 for the others; NaN for clips
+    that no fold tests. ``table``: one row per fold with ``fold`` (from 0), ``subject`` (tested; several
+    separated by commas), ``clips`` (tested), ``absent`` (classes without a training clip, which are never
+    answered), and, of support vector machines, ``strength``, ``valid_score`` and, where several were given,
+    ``features``.
     """
 
     table: pd.DataFrame
@@ -148,13 +158,16 @@ def linear_answers(
 ) -> ClipAnswers:
     """Linear support vector machines on ``features`` (C, F), one per fold and pair of classes.
 
-    Features are standardised by the training clips (one that is the same in all of them becomes 0) and divided by √F, so that one set of ``strengths`` serves
-    vectors of every length. Clips count by the inverse of their class's frequency. The strength is the one with the largest mean recall of the classes that
-    the validation clips show, the smallest of equals; those clips are not learned from. Of several ``features``, given by their names, each fold takes those with the
-    largest recall too, of equals the first, and the table names them in ``features``.
+    Features are standardised by the training clips (one that is the same in all of them becomes 0) and
+    divided by √F, so that one set of ``strengths`` serves vectors of every length. Clips count by the inverse
+    of their class's frequency. The strength is the one with the largest mean recall of the classes that the
+    validation clips show, the smallest of equals; those clips are not learned from. Of several ``features``,
+    given by their names, each fold takes those with the largest recall too, of equals the first, and the
+    table names them in ``features``.
 
-    Raises DataError where features, clips and folds do not fit, a value is not finite, somebody is on two sides of a fold, a clip is tested twice or a fold has
-    fewer than two classes to learn from; ParameterError for no features and for a strength that is not positive.
+    Raises DataError where features, clips and folds do not fit, a value is not finite, somebody is on two
+    sides of a fold, a clip is tested twice or a fold has fewer than two classes to learn from; ParameterError
+    for no features and for a strength that is not positive.
     """
     named = features if isinstance(features, Mapping) else {"": features}
     if not named:
@@ -168,7 +181,8 @@ def linear_answers(
     for number, (train, valid, test) in enumerate(folds):
         if len(np.unique(labels[train])) < 2:
             raise DataError(
-                f"fold {number} has training clips of {classes[labels[train[0]]]!r} only; take more people or more classes"
+                f"fold {number} has training clips of {classes[labels[train[0]]]!r} only; take more people "
+                "or more classes"
             )
         best = -1.0
         for name, given in named.items():
@@ -188,7 +202,9 @@ def linear_answers(
 
 
 def majority_answers(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> ClipAnswers:
-    """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises DataError as ``linear_answers``."""
+    """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises
+    DataError as ``linear_answers``.
+    """
     labels = _labels(clips, classes, folds)
     answers = np.full((1, len(labels)), -1)
     for train, _, test in folds:
@@ -199,7 +215,9 @@ def majority_answers(clips: Clips, classes: tuple[str, ...], folds: Sequence[Cli
 def chance_answers(
     clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold], seeds: Sequence[int]
 ) -> ClipAnswers:
-    """Every class as likely as any other, drawn anew from each of ``seeds``. Raises DataError as ``linear_answers``."""
+    """Every class as likely as any other, drawn anew from each of ``seeds``. Raises DataError as
+    ``linear_answers``.
+    """
     labels = _labels(clips, classes, folds)
     drawn = [np.random.default_rng(seed).integers(len(classes), size=len(labels)) for seed in seeds]
     tested = np.isin(np.arange(len(labels)), np.concatenate([test for _, _, test in folds]))
@@ -208,7 +226,9 @@ def chance_answers(
 
 
 def mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
-    """Mean over the classes in ``labels`` (N,) of the share of their clips that ``answers`` (N,) name rightly."""
+    """Mean over the classes in ``labels`` (N,) of the share of their clips that ``answers`` (N,) name
+    rightly.
+    """
     return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
 
 
@@ -248,7 +268,8 @@ def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
     called = f"features {name!r}" if name else "features"
     if features.ndim != 2 or len(features) != len(clips):
         raise DataError(
-            f"{called} of shape {features.shape} for {len(clips)} clips; expected (clips, features) of the same clips"
+            f"{called} of shape {features.shape} for {len(clips)} clips; expected (clips, features) of the "
+            "same clips"
         )
     wrong = np.argwhere(~np.isfinite(features))
     if len(wrong):
@@ -260,7 +281,9 @@ def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
 
 
 def _labels(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> np.ndarray:
-    """int64 (C,): the classes of the clips that are on a side of a fold, -1 of the others. Raises DataError where ``folds`` leak."""
+    """int64 (C,): the classes of the clips that are on a side of a fold, -1 of the others. Raises DataError
+    where ``folds`` leak.
+    """
     require_apart(clips, folds)
     used = np.unique(np.concatenate([part for fold in folds for part in fold]))
     labels = np.full(len(clips), -1, np.int64)
@@ -279,15 +302,17 @@ def tuned_features(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> np.ndarray:
-    """float32 (folds, C, T, F): the features of all ``clips`` by a network of each fold's own, as ``leave_one_out`` takes them.
+    """float32 (folds, C, T, F): the features of all ``clips`` by a network of each fold's own, as
+    ``leave_one_out`` takes them.
 
-    Each network starts with the body of ``model`` and a new last layer drawn with ``seed``, learns by ``recipe`` to name the emotion of the
-    apex frames of its fold's training clips, and keeps the epoch that those of its validation clips choose. Of ``classes`` it learns those
-    that its training clips show. It never sees the subject that is tested. ``model`` stays as it is. The features are kept, the
-    training is not.
+    Each network starts with the body of ``model`` and a new last layer drawn with ``seed``, learns by
+    ``recipe`` to name the emotion of the apex frames of its fold's training clips, and keeps the epoch that
+    those of its validation clips choose. Of ``classes`` it learns those that its training clips show. It
+    never sees the subject that is tested. ``model`` stays as it is. The features are kept, the training is
+    not.
 
-    Raises DataError as ``require_apart`` and where a fold has fewer than two classes to learn from or no validation clip of them; and
-    as ``train.learner.train``.
+    Raises DataError as ``require_apart`` and where a fold has fewer than two classes to learn from or no
+    validation clip of them; and as ``train.learner.train``.
     """
     require_apart(clips, folds)
     found = []
@@ -316,7 +341,8 @@ def _tuned(
     parts = [part[np.isin(clips.emotions[part], known)] for part in fold[:2]]
     if len(known) < 2 or not len(parts[1]):
         raise DataError(
-            f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} validation clips of these; a "
+            f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} "
+            "validation clips of these; a "
             "network needs two classes to learn from and clips to select on"
         )
     chosen = np.concatenate(parts)
@@ -337,25 +363,31 @@ FARNEBACK = {
     "poly_sigma": 1.1,
     "flags": 0,
 }
-"""What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of 9, a fifth of a face of 48 pixels."""
+"""What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of
+9, a fifth of a face of 48 pixels.
+"""
 
 MARGIN = 8
-"""Pixels by which pictures are mirrored beyond their edges: without, equal pictures seem to move by up to 0.4 pixels near the right and the lower edge."""
+"""Pixels by which pictures are mirrored beyond their edges: without, equal pictures seem to move by up to 0.4
+pixels near the right and the lower edge.
+"""
 
 CELLS = 6
 """Cells of the grid along each side over which displacements are averaged: 8 × 8 pixels each at 48 pixels."""
 
 
 def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float32 (N, H, W, 2): for each pixel of ``first`` uint8 (N, H, W) how far to the right and down it lies in ``second``, in pixels.
+    """float32 (N, H, W, 2): for each pixel of ``first`` uint8 (N, H, W) how far to the right and down it lies
+    in ``second``, in pixels.
 
-    The median displacement of each picture is taken off: where the whole head has moved, no muscle has. Raises DataError where shapes differ
-    or the pictures are not uint8.
+    The median displacement of each picture is taken off: where the whole head has moved, no muscle has.
+    Raises DataError where shapes differ or the pictures are not uint8.
     """
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or first.ndim != 3 or {first.dtype, second.dtype} != {np.dtype(np.uint8)}:
         raise DataError(
-            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, W) twice"
+            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, "
+            "W) twice"
         )
     flow = np.empty((*first.shape, 2), np.float32)
     height, width = first.shape[1:]
@@ -367,10 +399,12 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
-    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a grid.
+    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a
+    grid.
 
-    For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in pixels. Sides that ``cells`` does not divide give
-    cells that differ by a pixel. Raises ParameterError for fewer than one cell or more than there are pixels.
+    For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in
+    pixels. Sides that ``cells`` does not divide give cells that differ by a pixel. Raises ParameterError for
+    fewer than one cell or more than there are pixels.
     """
     height, width = clips.faces.size
     if not 1 <= cells <= min(height, width):
@@ -387,7 +421,9 @@ def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
 
 
 UNTRAINED, AS_THEY_ARE = "untrained", "features"
-"""Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was taken from."""
+"""Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was
+taken from.
+"""
 
 
 def control_studies(
@@ -402,10 +438,12 @@ def control_studies(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> dict[str, ClipStudy]:
-    """The study of ``micro_expressions.study.leave_one_out`` by one ``recipe``, once for each thing that may be taken away, by its name.
+    """The study of ``micro_expressions.study.leave_one_out`` by one ``recipe``, once for each thing that may
+    be taken away, by its name.
 
-    The names: those of ``micro_expressions.rivals.CONTROLS``; ``AS_THEY_ARE``, the features without a difference to the onset; ``UNTRAINED``, those of another network,
-    ``untrained`` float32 (C, T, F'). ``seed`` draws what a control draws. Raises as ``leave_one_out``.
+    The names: those of ``micro_expressions.rivals.CONTROLS``; ``AS_THEY_ARE``, the features without a
+    difference to the onset; ``UNTRAINED``, those of another network, ``untrained`` float32 (C, T, F').
+    ``seed`` draws what a control draws. Raises as ``leave_one_out``.
     """
     study = partial(
         leave_one_out,
@@ -428,7 +466,9 @@ def control_studies(
 
 
 TUNING = Recipe(epochs=10, lr=0.003)
-"""Of the CNN, per fold: a tenth of the rate that it was taught with, so that what it knows of expressions is changed and not replaced."""
+"""Of the CNN, per fold: a tenth of the rate that it was taught with, so that what it knows of expressions is
+changed and not replaced.
+"""
 
 
 def tuned_study(
@@ -442,9 +482,11 @@ def tuned_study(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> ClipStudy:
-    """The study on features of a CNN of each fold's own: ``model``, fine-tuned by ``TUNING`` on the apex frames of the fold's training people.
+    """The study on features of a CNN of each fold's own: ``model``, fine-tuned by ``TUNING`` on the apex
+    frames of the fold's training people.
 
-    ``seed`` draws the new last layers. Raises as ``micro_expressions.rivals.tuned_features`` and ``leave_one_out``.
+    ``seed`` draws the new last layers. Raises as ``micro_expressions.rivals.tuned_features`` and
+    ``leave_one_out``.
     """
     # In one number format wherever it runs, so that another machine's choice changes no result.
     how = {"precision": "fp32", "device": device, "seed": seed}
@@ -462,8 +504,9 @@ def baseline_answers(
 ) -> dict[str, ClipAnswers]:
     """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
 
-    ``apex_features``: a linear machine on what the ``features`` (C, T, F) at the apex differ from those at the onset; ``optical_flow`` and ``lbp_top``, the same on these
-    descriptions, the latter only where every clip is long enough for patterns over time; ``majority`` and ``chance``. Raises as ``linear_answers``.
+    ``apex_features``: a linear machine on what the ``features`` (C, T, F) at the apex differ from those at
+    the onset; ``optical_flow`` and ``lbp_top``, the same on these descriptions, the latter only where every
+    clip is long enough for patterns over time; ``majority`` and ``chance``. Raises as ``linear_answers``.
     """
     moved = difference_to_onset(features, clips.lengths)
     described = {

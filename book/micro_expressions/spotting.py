@@ -37,10 +37,12 @@ def trajectory(
     *,
     smoothed_over: int = SMOOTHED_OVER,
 ) -> np.ndarray:
-    """float64 (C, T): how far each frame's features have gone from those of the clip's first frame; NaN beyond its end.
+    """float64 (C, T): how far each frame's features have gone from those of the clip's first frame; NaN
+    beyond its end.
 
-    Of ``features`` (C, T, F) each is divided by its standard deviation over all frames of all clips, no label and no apex used; one that never changes counts
-    for nothing. The distance is the root of the mean square over features, and is smoothed as ``smoothed`` does. With the frame numbers ``frames`` (C, T) it is the
+    Of ``features`` (C, T, F) each is divided by its standard deviation over all frames of all clips, no label
+    and no apex used; one that never changes counts for nothing. The distance is the root of the mean square
+    over features, and is smoothed as ``smoothed`` does. With the frame numbers ``frames`` (C, T) it is the
     distance to the straight line in time from a clip's first to its last frame, see ``off_line``.
     """
     features, there = _there(features, lengths)
@@ -53,9 +55,11 @@ def trajectory(
 
 
 def off_line(values: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """``values`` (C, T, F) less the straight line, over the frame numbers ``frames`` (C, T), from each clip's first to its last frame; 0 beyond its end.
+    """``values`` (C, T, F) less the straight line, over the frame numbers ``frames`` (C, T), from each clip's
+    first to its last frame; 0 beyond its end.
 
-    A face rests at the onset and again at the offset: what differs between the two is no expression, but a head that has moved.
+    A face rests at the onset and again at the offset: what differs between the two is no expression, but a
+    head that has moved.
     """
     values, there = _there(values, lengths)
     last = (np.asarray(lengths) - 1)[:, None]
@@ -66,7 +70,8 @@ def off_line(values: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
 
 
 def smoothed(values: np.ndarray, over: int = SMOOTHED_OVER) -> np.ndarray:
-    """The mean of each frame of ``values`` (C, T) and its neighbours, ``over`` (odd) in all; at the ends, and before NaN, of those that are there.
+    """The mean of each frame of ``values`` (C, T) and its neighbours, ``over`` (odd) in all; at the ends, and
+    before NaN, of those that are there.
 
     Raises ParameterError where ``over`` is even or below 1.
     """
@@ -82,9 +87,11 @@ def smoothed(values: np.ndarray, over: int = SMOOTHED_OVER) -> np.ndarray:
 
 
 def spot(trajectory: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """int64 (C,): the frame number at which each row of ``trajectory`` (C, T) is largest, the first of equals.
+    """int64 (C,): the frame number at which each row of ``trajectory`` (C, T) is largest, the first of
+    equals.
 
-    ``frames`` (C, T): the frame numbers; what lies beyond ``lengths`` (C,) is not looked at. Raises DataError where shapes differ or a value within a clip is NaN.
+    ``frames`` (C, T): the frame numbers; what lies beyond ``lengths`` (C,) is not looked at. Raises DataError
+    where shapes differ or a value within a clip is NaN.
     """
     values, there = _there(np.asarray(trajectory)[:, :, None], lengths)
     if frames.shape != there.shape:
@@ -99,7 +106,9 @@ def spot(trajectory: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
 
 
 def pixel_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> dict[str, np.ndarray]:
-    """Mean absolute difference in grey levels of each frame to each of ``REFERENCES``, smoothed: float64 (C, T), NaN beyond a clip's end."""
+    """Mean absolute difference in grey levels of each frame to each of ``REFERENCES``, smoothed: float64 (C,
+    T), NaN beyond a clip's end.
+    """
 
     def changes(pictures: np.ndarray) -> np.ndarray:
         return (pictures.astype(np.float64) - pictures[0]).reshape(len(pictures), -1, 1)
@@ -108,9 +117,11 @@ def pixel_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> d
 
 
 def flow_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> dict[str, np.ndarray]:
-    """Mean length in pixels of the displacements from the first frame to each frame, smoothed: float64 (C, T), NaN beyond a clip's end.
+    """Mean length in pixels of the displacements from the first frame to each frame, smoothed: float64 (C,
+    T), NaN beyond a clip's end.
 
-    By reference: as they are, or of what they differ from displacements that grow steadily to those of the last frame.
+    By reference: as they are, or of what they differ from displacements that grow steadily to those of the
+    last frame.
     """
 
     def changes(pictures: np.ndarray) -> np.ndarray:
@@ -123,7 +134,9 @@ def flow_trajectories(clips: Clips, *, smoothed_over: int = SMOOTHED_OVER) -> di
 def _trajectories(
     clips: Clips, changes: Callable[[np.ndarray], np.ndarray], smoothed_over: int
 ) -> dict[str, np.ndarray]:
-    """From the ``changes`` (T, places, directions) of a clip's pictures (T, H, W) since the first, their mean length at each frame."""
+    """From the ``changes`` (T, places, directions) of a clip's pictures (T, H, W) since the first, their mean
+    length at each frame.
+    """
     found = {reference: np.full(clips.rows.shape, np.nan) for reference in REFERENCES}
     for number, length in enumerate(clips.lengths.tolist()):
         changed = changes(clips.faces.gather(clips.rows[number, :length]))
@@ -139,14 +152,17 @@ def spotting_errors(
 ) -> pd.DataFrame:
     """How far from the true apex each method finds it, one row per method, reference and clip.
 
-    ``features``: the name of a network -> its features (C, T, F) of ``clips``; beside them stand ``RIVALS``. All trajectories are smoothed alike. Columns:
-    ``method``; ``reference``, what each frame is compared with: ``onset`` or the line between ``both ends``, empty for ``middle`` and ``random``; ``subject``;
-    ``sequence``; ``apex`` and ``spotted``, frame numbers (missing for ``random``); ``error``, their distance in frames as filmed; ``milliseconds``, the same in
-    time (NaN without a frame rate); ``length``, frames from onset to offset.
+    ``features``: the name of a network -> its features (C, T, F) of ``clips``; beside them stand ``RIVALS``.
+    All trajectories are smoothed alike. Columns: ``method``; ``reference``, what each frame is compared with:
+    ``onset`` or the line between ``both ends``, empty for ``middle`` and ``random``; ``subject``;
+    ``sequence``; ``apex`` and ``spotted``, frame numbers (missing for ``random``); ``error``, their distance
+    in frames as filmed; ``milliseconds``, the same in time (NaN without a frame rate); ``length``, frames
+    from onset to offset.
 
-    Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean error over all of them: what guessing costs on
-    average. Both ends being at rest, a line between them draws answers towards the middle: ``middle`` is what such a method has to beat.
-    Raises DataError for features of other clips, ParameterError for a network with a rival's name.
+    Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
+    error over all of them: what guessing costs on average. Both ends being at rest, a line between them draws
+    answers towards the middle: ``middle`` is what such a method has to beat. Raises DataError for features of
+    other clips, ParameterError for a network with a rival's name.
     """
     taken = [name for name in features if name in RIVALS]
     if taken:
@@ -156,7 +172,8 @@ def spotting_errors(
     for name, given in features.items():
         if np.shape(given)[:2] != clips.rows.shape:
             raise DataError(
-                f"the features {name!r} have the shape {np.shape(given)} for clips {clips.rows.shape}; expected (clips, frames, features)"
+                f"the features {name!r} have the shape {np.shape(given)} for clips {clips.rows.shape}; "
+                "expected (clips, frames, features)"
             )
     ways = {
         name: {
@@ -207,12 +224,15 @@ def filter_trajectories(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How the maximal responses of ``filters`` (None: all) at ``layer`` change from the onset to the offset, one row per filter and step of progress.
+    """How the maximal responses of ``filters`` (None: all) at ``layer`` change from the onset to the offset,
+    one row per filter and step of progress.
 
-    Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in between; each clip's
-    responses are interpolated at ``steps`` points. ``change``: the mean over clips of the response less that at the onset, in standard deviations of the
-    filter's responses over all frames (0 for a filter that never changes); ``low`` and ``high``: 95 % percentiles over draws of whole subjects, NaN for fewer than two. ``clips``: how
-    many there are at that point: one with its apex at an end has no way there.
+    Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in
+    between; each clip's responses are interpolated at ``steps`` points. ``change``: the mean over clips of
+    the response less that at the onset, in standard deviations of the filter's responses over all frames (0
+    for a filter that never changes); ``low`` and ``high``: 95 % percentiles over draws of whole subjects, NaN
+    for fewer than two. ``clips``: how many there are at that point: one with its apex at an end has no way
+    there.
 
     Raises as ``response_changes``.
     """
@@ -224,9 +244,11 @@ def filter_trajectories(
 def response_changes(
     model: nn.Module, layer: str, clips: Clips, filters: Sequence[int] | None = None, *, steps: int = STEPS
 ) -> np.ndarray:
-    """float64 (C, K, ``steps``): what ``filter_trajectories`` is the mean of, clip by clip; NaN where a clip has no way there.
+    """float64 (C, K, ``steps``): what ``filter_trajectories`` is the mean of, clip by clip; NaN where a clip
+    has no way there.
 
-    Raises what ``look.responses.maximal_responses`` raises; ParameterError for a filter that the layer does not have, or fewer than 3 steps.
+    Raises what ``look.responses.maximal_responses`` raises; ParameterError for a filter that the layer does
+    not have, or fewer than 3 steps.
     """
     if steps < 3:
         raise ParameterError(f"steps {steps}: give at least 3, for onset, apex and offset")
@@ -247,7 +269,9 @@ def mean_trajectories(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The table of ``filter_trajectories`` from ``changes`` (C, K, steps) of ``response_changes``, of all clips or of some; ``filters`` names the K filters."""
+    """The table of ``filter_trajectories`` from ``changes`` (C, K, steps) of ``response_changes``, of all
+    clips or of some; ``filters`` names the K filters.
+    """
     grid = np.linspace(0, 2, changes.shape[2])
     known = ~np.isnan(changes)
     sums = cluster_sums(np.where(known, changes, 0), subjects)
@@ -262,7 +286,8 @@ def mean_trajectories(
 
 
 def _changes(maxima: np.ndarray, shown: np.ndarray, clips: Clips, grid: np.ndarray) -> np.ndarray:
-    """float64 (C, K, steps): change of each filter since the onset at each progress of ``grid``, NaN where a clip has no way there.
+    """float64 (C, K, steps): change of each filter since the onset at each progress of ``grid``, NaN where a
+    clip has no way there.
 
     ``maxima`` (M, K): the responses to the pictures ``shown`` (M,), ascending indices into ``clips.faces``.
     """
@@ -282,7 +307,9 @@ def _changes(maxima: np.ndarray, shown: np.ndarray, clips: Clips, grid: np.ndarr
 def _mean_change(
     sums: np.ndarray, counts: np.ndarray, draws: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, lower and upper bound (steps,) of changes that add up to ``sums`` over ``counts`` clips of each person, both (people, steps)."""
+    """Mean, lower and upper bound (steps,) of changes that add up to ``sums`` over ``counts`` clips of each
+    person, both (people, steps).
+    """
     total, clips = sums.sum(axis=0), counts.sum(axis=0)
     change, low, high = np.full((3, len(total)), np.nan)
     change[clips > 0] = total[clips > 0] / clips[clips > 0]
@@ -298,7 +325,9 @@ def _mean_change(
 
 
 def progress(clips: Clips) -> np.ndarray:
-    """float64 (C, T): where each frame stands between onset (0), apex (1) and offset (2); NaN beyond a clip's end."""
+    """float64 (C, T): where each frame stands between onset (0), apex (1) and offset (2); NaN beyond a clip's
+    end.
+    """
     onset, apex, offset = (
         np.asarray(at, np.float64)[:, None] for at in (clips.onset, clips.apex, clips.offset)
     )
@@ -310,11 +339,14 @@ def progress(clips: Clips) -> np.ndarray:
 
 
 def _there(features: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``features`` (C, T, F) as float64, and bool (C, T): which frames are within their clip. Raises DataError where they do not fit."""
+    """``features`` (C, T, F) as float64, and bool (C, T): which frames are within their clip. Raises
+    DataError where they do not fit.
+    """
     features, lengths = np.asarray(features, np.float64), np.asarray(lengths)
     if features.ndim != 3 or lengths.shape != features.shape[:1]:
         raise DataError(
-            f"features of shape {features.shape} and lengths of {lengths.shape}; expected (clips, frames, features) and one length per clip"
+            f"features of shape {features.shape} and lengths of {lengths.shape}; expected (clips, frames, "
+            "features) and one length per clip"
         )
     if lengths.min(initial=1) < 1 or lengths.max(initial=1) > features.shape[1]:
         raise DataError(f"lengths from {lengths.min()} to {lengths.max()}; expected 1 to {features.shape[1]}")

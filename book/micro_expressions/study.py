@@ -24,18 +24,20 @@ Control = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 class ClipStudy:
     """A study of S seeds on C clips, every fold from every seed.
 
-    ``table``: one row per fold and seed with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``seed``, ``recipe`` (index of
-    the one chosen in ``recipes``), ``best_epoch``, ``valid_loss``, by which recipe and epoch were chosen, and ``valid_score`` (mean recall);
-    ``train_clips``, ``valid_clips``, ``test_clips``; ``absent``: classes without a training clip, separated by commas: such a network is never
-    shown the class and hardly ever answers it, so those of the tested clips that show it count as they fall, mostly wrong.
+    ``table``: one row per fold and seed with ``fold`` (from 0), ``subject`` (tested; several separated by
+    commas), ``seed``, ``recipe`` (index of the one chosen in ``recipes``), ``best_epoch``, ``valid_loss``, by
+    which recipe and epoch were chosen, and ``valid_score`` (mean recall); ``train_clips``, ``valid_clips``,
+    ``test_clips``; ``absent``: classes without a training clip, separated by commas: such a network is never
+    shown the class and hardly ever answers it, so those of the tested clips that show it count as they fall,
+    mostly wrong.
 
-    ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for clips that no fold
-    tests. ``networks``: one ``ClipLSTM`` per row of ``table``. ``curves``: one row per recipe, fold, seed and epoch with ``train_loss``, ``valid_loss``,
-    ``valid_score``.
+    ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
+    clips that no fold tests. ``networks``: one ``ClipLSTM`` per row of ``table``. ``curves``: one row per
+    recipe, fold, seed and epoch with ``train_loss``, ``valid_loss``, ``valid_score``.
 
-    Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``, and ``chosen_on_test``, like
-    ``probabilities``, but of the recipe and epoch that answered best about the very subject that is tested (of equals the
-    lowest test loss). Nothing else depends on them.
+    Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``,
+    and ``chosen_on_test``, like ``probabilities``, but of the recipe and epoch that answered best about the
+    very subject that is tested (of equals the lowest test loss). Nothing else depends on them.
     """
 
     classes: tuple[str, ...]
@@ -59,15 +61,17 @@ def leave_one_out(
     device: torch.device | str = "cpu",
     watch_test: bool = True,
 ) -> ClipStudy:
-    """Train an LSTM for each fold and seed by each of ``recipes``, and ask the one that validation chooses about the fold's test clips.
+    """Train an LSTM for each fold and seed by each of ``recipes``, and ask the one that validation chooses
+    about the fold's test clips.
 
-    ``features`` float32 (C, T, F) of ``clips`` (``train.features.clip_features``), or (folds, C, T, F) where each fold has its own. ``folds`` as of
-    ``faces.folds.clip_folds``. Scaling and class weights come from a fold's training clips; recipe and epoch are chosen by the lowest
-    loss of its validation clips (of equals the first). ``control`` changes what each recipe's LSTM is given: the
-    features, or their differences to the onset, after these were taken. All networks of a recipe are trained in one program.
+    ``features`` float32 (C, T, F) of ``clips`` (``train.features.clip_features``), or (folds, C, T, F) where
+    each fold has its own. ``folds`` as of ``faces.folds.clip_folds``. Scaling and class weights come from a
+    fold's training clips; recipe and epoch are chosen by the lowest loss of its validation clips (of equals
+    the first). ``control`` changes what each recipe's LSTM is given: the features, or their differences to
+    the onset, after these were taken. All networks of a recipe are trained in one program.
 
-    Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``; ParameterError for no recipe,
-    no fold, no seed or one twice; and as ``train_clips``.
+    Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``;
+    ParameterError for no recipe, no fold, no seed or one twice; and as ``train_clips``.
     """
     recipes, seeds = tuple(recipes), tuple(seeds)
     for name, given in (("recipe", recipes), ("seed", seeds), ("fold", folds)):
@@ -80,7 +84,8 @@ def leave_one_out(
     expected = (len(folds), count)[-(features.ndim - 2) :]
     if features.ndim not in (3, 4) or features.shape[:-2] != expected:
         raise DataError(
-            f"features of shape {features.shape} for {count} clips and {len(folds)} folds; give (clips, frames, features), or "
+            f"features of shape {features.shape} for {count} clips and {len(folds)} folds; give (clips, "
+            "frames, features), or "
             "(folds, clips, frames, features)"
         )
     train, valid, test = (_masks(folds, part, count) for part in range(3))
@@ -123,7 +128,9 @@ def _trained(
 
 
 def clip_input(features: np.ndarray, lengths: np.ndarray, kind: ClipInput) -> np.ndarray:
-    """What an LSTM is given of ``features`` (…, C, T, F): those, their differences to the onset's, or both side by side (…, 2F)."""
+    """What an LSTM is given of ``features`` (…, C, T, F): those, their differences to the onset's, or both
+    side by side (…, 2F).
+    """
     if kind == "features":
         return features
     difference = difference_to_onset(features, lengths)
@@ -131,9 +138,11 @@ def clip_input(features: np.ndarray, lengths: np.ndarray, kind: ClipInput) -> np
 
 
 def sampled(features: np.ndarray, lengths: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """``frames`` of each clip's frames, evenly spaced from the first to the last, and their number (C,); 0 leaves all.
+    """``frames`` of each clip's frames, evenly spaced from the first to the last, and their number (C,); 0
+    leaves all.
 
-    ``features`` (…, C, T, F). A clip of no more frames keeps its own. Raises ParameterError for fewer than two.
+    ``features`` (…, C, T, F). A clip of no more frames keeps its own. Raises ParameterError for fewer than
+    two.
     """
     lengths = np.asarray(lengths)
     if frames == 0:
@@ -158,7 +167,9 @@ def _masks(folds: Sequence[ClipFold], part: int, count: int) -> np.ndarray:
 
 
 def require_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
-    """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is tested twice."""
+    """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is
+    tested twice.
+    """
     subjects = np.asarray(clips.subjects)
     names = ("learned from", "selected on", "tested")
     for number, fold in enumerate(folds):
@@ -170,7 +181,8 @@ def require_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
             shared = sorted(sides[first] & sides[second])
             if shared:
                 raise DataError(
-                    f"fold {number}: subject {shared[0]} is both {names[first]} and {names[second]}; divide by subject"
+                    f"fold {number}: subject {shared[0]} is both {names[first]} and {names[second]}; divide "
+                    "by subject"
                 )
     tested = np.bincount(np.concatenate([fold[2] for fold in folds]), minlength=len(subjects))
     if tested.max() > 1:

@@ -29,10 +29,12 @@ def plain_name(name: str) -> str:
 
 
 def structure_loss_map(table: pd.DataFrame) -> Drawn:
-    """Accuracy of each structure (row) with each loss (column) as a heat map, in per cent, with half the width of its interval.
+    """Accuracy of each structure (row) with each loss (column) as a heat map, in per cent, with half the
+    width of its interval.
 
-    ``table``: ``structure``, ``loss``, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (shares; bounds NaN where there is no interval), as
-    ``structure_and_loss.study.condition_table`` makes it. Data: these columns.
+    ``table``: ``structure``, ``loss``, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (shares; bounds NaN
+    where there is no interval), as ``structure_and_loss.study.condition_table`` makes it. Data: these
+    columns.
     """
     columns = ["structure", "loss", "accuracy", "accuracy_low", "accuracy_high"]
     require_columns(table, columns)
@@ -49,8 +51,10 @@ def structure_loss_map(table: pd.DataFrame) -> Drawn:
     axes.set_xticklabels([plain_name(n) for n in names], rotation=25, ha="right", rotation_mode="anchor")
     best, worst = (data.loc[getattr(data["accuracy"], end)()] for end in ("idxmax", "idxmin"))
     alt = (
-        f"Heat map of {len(rows)} structures by {len(names)} losses. The highest accuracy is that of {plain_name(best['structure'])} with "
-        f"{plain_name(best['loss'])}, {percent(best['accuracy'])}; the lowest that of {plain_name(worst['structure'])} with {plain_name(worst['loss'])}, "
+        f"Heat map of {len(rows)} structures by {len(names)} losses. The highest accuracy is that of "
+        f"{plain_name(best['structure'])} with "
+        f"{plain_name(best['loss'])}, {percent(best['accuracy'])}; the lowest that of "
+        f"{plain_name(worst['structure'])} with {plain_name(worst['loss'])}, "
         f"{percent(worst['accuracy'])}."
     )
     if half.notna().any():
@@ -59,10 +63,12 @@ def structure_loss_map(table: pd.DataFrame) -> Drawn:
 
 
 def paired_differences(table: pd.DataFrame) -> Drawn:
-    """Differences in points with their intervals: left the losses against one of them, right the structures against one of them.
+    """Differences in points with their intervals: left the losses against one of them, right the structures
+    against one of them.
 
-    A large dot is the mean over all levels of the other factor, small ones below it are its single levels. ``table``: ``factor``, ``name``,
-    ``reference``, ``within``, ``difference``, ``low``, ``high``, as ``structure_and_loss.study.differences`` makes it. Data: these columns.
+    A large dot is the mean over all levels of the other factor, small ones below it are its single levels.
+    ``table``: ``factor``, ``name``, ``reference``, ``within``, ``difference``, ``low``, ``high``, as
+    ``structure_and_loss.study.differences`` makes it. Data: these columns.
     """
     columns = ["factor", "name", "reference", "within", "difference", "low", "high"]
     require_columns(table, columns)
@@ -83,7 +89,8 @@ def paired_differences(table: pd.DataFrame) -> Drawn:
     ]
     clear = int(((data["low"] > 0) | (data["high"] < 0)).sum())
     alt = (
-        f"Dots with intervals beside a line at zero. Means, in points against {listing([plain_name(r) for r in means['reference'].unique()])}: "
+        "Dots with intervals beside a line at zero. Means, in points against "
+        f"{listing([plain_name(r) for r in means['reference'].unique()])}: "
         f"{listing(told)}. Of all {len(data)} intervals drawn {clear} leave out zero."
     )
     return figure, data, alt
@@ -119,8 +126,8 @@ def _signed(points: float) -> str:
 def variance_bars(table: pd.DataFrame) -> Drawn:
     """Share of the variance of one training's accuracy that each part explains, with its interval.
 
-    ``table``: ``part``, ``share``, ``low``, ``high`` (shares; bounds NaN where there is no interval), as ``structure_and_loss.study.variance_table`` makes it.
-    Data: these columns.
+    ``table``: ``part``, ``share``, ``low``, ``high`` (shares; bounds NaN where there is no interval), as
+    ``structure_and_loss.study.variance_table`` makes it. Data: these columns.
     """
     columns = ["part", "share", "low", "high"]
     require_columns(table, columns)
@@ -152,11 +159,13 @@ def _part_name(part: str) -> str:
 
 
 def ladder_steps(networks: pd.DataFrame, table: pd.DataFrame, null: float) -> Drawn:
-    """How far each rung comes on the validation split: a dot per network, the mean as a line with its interval, and the step from the rung below.
+    """How far each rung comes on the validation split: a dot per network, the mean as a line with its
+    interval, and the step from the rung below.
 
-    ``networks``: ``rung``, ``accuracy`` of each network; ``table``: ``rung``, ``name``, ``accuracy``, ``low``, ``high``, ``step``, ``step_low``, ``step_high`` as
-    ``structure_and_loss.study.ladder_table`` makes it. ``null``: the share of the commonest class. Data: one row per network with its rung's name, mean,
-    interval and step.
+    ``networks``: ``rung``, ``accuracy`` of each network; ``table``: ``rung``, ``name``, ``accuracy``,
+    ``low``, ``high``, ``step``, ``step_low``, ``step_high`` as ``structure_and_loss.study.ladder_table``
+    makes it. ``null``: the share of the commonest class. Data: one row per network with its rung's name,
+    mean, interval and step.
     """
     columns = ["rung", "name", "accuracy", "low", "high", "step", "step_low", "step_high"]
     require_columns(table, columns)
@@ -202,7 +211,8 @@ def ladder_steps(networks: pd.DataFrame, table: pd.DataFrame, null: float) -> Dr
         for row in means.itertuples(index=False)
     ]
     alt = (
-        f"A ladder of {len(table)} rungs, from above: {listing(told)}; in brackets the step in points. A dashed line marks "
+        f"A ladder of {len(table)} rungs, from above: {listing(told)}; in brackets the step in points. A "
+        "dashed line marks "
         f"always naming the commonest class, at {percent(null)}."
     )
     return figure, data, alt
@@ -216,10 +226,11 @@ COSTS = {
 
 
 def cost_and_accuracy(table: pd.DataFrame) -> Drawn:
-    """Accuracy of each structure over what it costs: parameters, multiply-adds and time, each on a logarithmic axis.
+    """Accuracy of each structure over what it costs: parameters, multiply-adds and time, each on a
+    logarithmic axis.
 
-    ``table``: ``structure``, ``parameters``, ``macs``, ``epoch_seconds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, as ``structure_and_loss.study.cost_table``
-    makes it. Data: these columns.
+    ``table``: ``structure``, ``parameters``, ``macs``, ``epoch_seconds``, ``accuracy``, ``accuracy_low``,
+    ``accuracy_high``, as ``structure_and_loss.study.cost_table`` makes it. Data: these columns.
     """
     columns = ["structure", *COSTS, "accuracy", "accuracy_low", "accuracy_high"]
     require_columns(table, columns)
@@ -252,7 +263,8 @@ def cost_and_accuracy(table: pd.DataFrame) -> Drawn:
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     told = [
-        f"{plain_name(row.structure)} {percent(row.accuracy)} with {_quantity(row.parameters)} parameters, {_quantity(row.macs)} multiply-adds and "
+        f"{plain_name(row.structure)} {percent(row.accuracy)} with {_quantity(row.parameters)} parameters, "
+        f"{_quantity(row.macs)} multiply-adds and "
         f"{_quantity(row.epoch_seconds)} s per epoch"
         for row in data.itertuples(index=False)
     ]

@@ -26,8 +26,9 @@ VOTES = "votes"
 class LabelStudy:
     """Networks that learned the same pictures from different labels.
 
-    ``table``: one row per training with ``learned`` (the labelling), ``seed`` and what ``train.study.training_row`` says; ``probabilities``: float32 (trainings, test
-    pictures, classes); ``tests``: the test pictures under each labelling; ``classes``: those of both labellings.
+    ``table``: one row per training with ``learned`` (the labelling), ``seed`` and what
+    ``train.study.training_row`` says; ``probabilities``: float32 (trainings, test pictures, classes);
+    ``tests``: the test pictures under each labelling; ``classes``: those of both labellings.
     """
 
     table: pd.DataFrame
@@ -37,7 +38,9 @@ class LabelStudy:
 
 
 def two_labellings(faces: FaceSet) -> dict[str, FaceSet]:
-    """The pictures of ``faces`` that both labellings name with an emotion that occurs in both, under the one and the other; empty where there is one label only."""
+    """The pictures of ``faces`` that both labellings name with an emotion that occurs in both, under the one
+    and the other; empty where there is one label only.
+    """
     table = faces.table
     for column, names in SECOND_LABELS.items():
         if column in table:
@@ -58,10 +61,12 @@ def run_labellings(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> LabelStudy | None:
-    """Train ``structure`` on each labelling of ``faces``, and on the crowd's votes where there are some; None where there is one label only.
+    """Train ``structure`` on each labelling of ``faces``, and on the crowd's votes where there are some; None
+    where there is one label only.
 
-    Hard labels are learned with cross-entropy, votes with cross-entropy against their distribution. Each training's epoch is chosen
-    on the validation split under the labels that it learns (for votes, the first labelling).
+    Hard labels are learned with cross-entropy, votes with cross-entropy against their distribution. Each
+    training's epoch is chosen on the validation split under the labels that it learns (for votes, the first
+    labelling).
     """
     labelled = two_labellings(faces)
     if not labelled:

@@ -21,7 +21,9 @@ NARROW = {"vgg": (32, 64, 128, 256), "residual": (32, 64, 128)}
 """Filters per stage below the rung ``width``: half of what the networks have."""
 
 CONSTANT_SHARE = 0.5
-"""The constant rate of the lower rungs as a share of the peak rate: what a one-cycle schedule bears, a constant rate does not."""
+"""The constant rate of the lower rungs as a share of the peak rate: what a one-cycle schedule bears, a
+constant rate does not.
+"""
 
 AVERAGING = 0.99
 """Decay per step of the averaged weights where the recipe names none."""
@@ -33,8 +35,9 @@ ENSEMBLE = 3
 class Rung:
     """One step: its ``name``, what it ``adds`` to the one below, and all that its networks are made with.
 
-    ``network`` with ``options`` as ``nets.build.build_network`` takes them; without ``normalised`` its batch normalisations are taken out.
-    ``test_time`` as in ``train.predict.predict``; the probabilities of ``networks`` networks are averaged.
+    ``network`` with ``options`` as ``nets.build.build_network`` takes them; without ``normalised`` its batch
+    normalisations are taken out. ``test_time`` as in ``train.predict.predict``; the probabilities of
+    ``networks`` networks are averaged.
     """
 
     name: str
@@ -56,9 +59,10 @@ class Rung:
 class Ladder:
     """How far each rung comes on the validation split, and the last one, once, on the test split.
 
-    ``table``: one row per network (or ensemble) of each rung with ``rung`` (from 0), ``name``, ``seed`` (an ensemble's first), ``trained`` (False where
-    the networks are those of the rung below) and what ``train.study.training_row`` says. ``valid``: float32 (rows, validation pictures,
-    classes); ``test``: float32 (networks or ensembles of the last rung, test pictures, classes).
+    ``table``: one row per network (or ensemble) of each rung with ``rung`` (from 0), ``name``, ``seed`` (an
+    ensemble's first), ``trained`` (False where the networks are those of the rung below) and what
+    ``train.study.training_row`` says. ``valid``: float32 (rows, validation pictures, classes); ``test``:
+    float32 (networks or ensembles of the last rung, test pictures, classes).
     """
 
     rungs: tuple[Rung, ...]
@@ -71,10 +75,11 @@ class Ladder:
 def ingredient_ladder(recipe: Recipe) -> tuple[Rung, ...]:
     """The rungs from the CNN of a tutorial to three of the suite's own networks trained by ``recipe``.
 
-    What ``recipe`` leaves out of an ingredient (augmentation, schedule, averaging) is set to a usual value, so that every rung adds something.
-    All rungs train for as many epochs. The lowest is the stack of 3×3 convolutions and poolings that one finds in most
-    tutorials: a narrow VGG without batch normalisation and biases, at a constant rate, on the pictures as they are. Each network has the rate
-    that suits it (``Recipe.for_network``).
+    What ``recipe`` leaves out of an ingredient (augmentation, schedule, averaging) is set to a usual value,
+    so that every rung adds something. All rungs train for as many epochs. The lowest is the stack of 3×3
+    convolutions and poolings that one finds in most tutorials: a narrow VGG without batch normalisation and
+    biases, at a constant rate, on the pictures as they are. Each network has the rate that suits it
+    (``Recipe.for_network``).
     """
     best = replace(
         recipe,
@@ -140,13 +145,16 @@ def without_normalisation(model: Classifier) -> Classifier:
 
 
 def build_rung(rung: Rung, n_classes: int, size: int, dropout: float | None = None) -> Classifier:
-    """An untrained network of ``rung``, drawn from torch's global generator. Raises ParameterError as ``build_network``."""
+    """An untrained network of ``rung``, drawn from torch's global generator. Raises ParameterError as
+    ``build_network``.
+    """
     model = build_network(rung.network, n_classes, size, dropout=dropout, **rung.options)
     return model if rung.normalised else without_normalisation(model)
 
 
 def ensembles(networks: int, members: int) -> tuple[tuple[int, ...], ...]:
-    """Which of ``networks`` networks form each ensemble of ``members``: neighbours in a ring, one set only where there are no more.
+    """Which of ``networks`` networks form each ensemble of ``members``: neighbours in a ring, one set only
+    where there are no more.
 
     >>> ensembles(3, 3), ensembles(4, 3)
     (((0, 1, 2),), ((0, 1, 2), (1, 2, 3), (2, 3, 0), (3, 0, 1)))
@@ -168,8 +176,8 @@ def climb(
 ) -> Ladder:
     """Train the networks of each rung from each of ``seeds``, and score all rungs on the validation split.
 
-    A rung that only averages answers uses the networks of the rung below; where ``seeds`` are fewer than an ensemble needs, the seeds after
-    them fill it up. The test split is predicted by the last rung only, once.
+    A rung that only averages answers uses the networks of the rung below; where ``seeds`` are fewer than an
+    ensemble needs, the seeds after them fill it up. The test split is predicted by the last rung only, once.
 
     Raises ParameterError where a network does not take the size of the pictures.
     """

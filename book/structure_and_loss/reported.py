@@ -1,4 +1,6 @@
-"""What is claimed on FER2013, and what people report who run the published code: to be read beside a result, never as its equal."""
+"""What is claimed on FER2013, and what people report who run the published code: to be read beside a result,
+never as its equal.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +9,8 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Report:
-    """Accuracies (shares) on FER2013: ``claimed`` by ``who``, and ``reported`` by users of the code in the public thread ``where``; None where unknown.
+    """Accuracies (shares) on FER2013: ``claimed`` by ``who``, and ``reported`` by users of the code in the
+    public thread ``where``; None where unknown.
 
     ``sure`` says how the claim is known: read in the thread too, remembered and unverified, or not found.
     """
@@ -44,7 +47,9 @@ REPORTS: tuple[Report, ...] = (
 
 
 def reported_table(reports: tuple[Report, ...] = REPORTS) -> pd.DataFrame:
-    """``reports`` for the page: ``who``, ``claimed`` (share, NaN where unknown), ``how sure``, ``users report`` and ``where``."""
+    """``reports`` for the page: ``who``, ``claimed`` (share, NaN where unknown), ``how sure``, ``users
+    report`` and ``where``.
+    """
     rows = [
         {
             "who": report.who,

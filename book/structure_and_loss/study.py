@@ -1,4 +1,6 @@
-"""What a study of structures and losses, a ladder of ingredients and a study of labels say: tables, metrics, and the answer."""
+"""What a study of structures and losses, a ladder of ingredients and a study of labels say: tables, metrics,
+and the answer.
+"""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,9 @@ OF_ALL = "all"
 def score_study(
     study: Study, faces: FaceSet, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
 ) -> Scored:
-    """The study's trainings with their scores on the test split; the bootstrap draws subjects, or groups of equal pictures."""
+    """The study's trainings with their scores on the test split; the bootstrap draws subjects, or groups of
+    equal pictures.
+    """
     return _scored(study.table, study.probabilities, faces.split("test"), classes, CONDITION, draws, seed)
 
 
@@ -48,8 +52,8 @@ def _bounds(metric: Estimate, names: tuple[str, str, str]) -> dict[str, float]:
 def condition_table(scored: Scored) -> pd.DataFrame:
     """One row per pair of structure and loss, in the study's order.
 
-    ``structure``, ``loss``, ``trainings``; means over the seeds of ``valid_accuracy``, ``accuracy`` and ``macro_f1``, the latter two with
-    ``…_low`` and ``…_high`` (NaN where there is no interval). All shares.
+    ``structure``, ``loss``, ``trainings``; means over the seeds of ``valid_accuracy``, ``accuracy`` and
+    ``macro_f1``, the latter two with ``…_low`` and ``…_high`` (NaN where there is no interval). All shares.
     """
     rows = []
     for (structure, loss), part in scored.table.groupby(CONDITION, sort=False):
@@ -70,7 +74,8 @@ def condition_table(scored: Scored) -> pd.DataFrame:
 
 
 def cost_table(scored: Scored) -> pd.DataFrame:
-    """One row per structure: what it costs, and its mean ``accuracy`` over all losses and seeds with ``accuracy_low`` and ``accuracy_high``.
+    """One row per structure: what it costs, and its mean ``accuracy`` over all losses and seeds with
+    ``accuracy_low`` and ``accuracy_high``.
 
     ``parameters``; ``macs``, multiply-adds of one picture; ``epoch_seconds``, the median over its trainings.
     """
@@ -90,10 +95,12 @@ def cost_table(scored: Scored) -> pd.DataFrame:
 
 
 def differences(scored: Scored) -> pd.DataFrame:
-    """Paired differences of test accuracy in percentage points: each loss minus cross-entropy (or the first loss), each structure minus the first.
+    """Paired differences of test accuracy in percentage points: each loss minus cross-entropy (or the first
+    loss), each structure minus the first.
 
-    Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other factor, or ``all`` for their mean),
-    ``difference``, ``low``, ``high`` (NaN where there is no interval). No rows where either factor has one level only.
+    Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other
+    factor, or ``all`` for their mean), ``difference``, ``low``, ``high`` (NaN where there is no interval). No
+    rows where either factor has one level only.
     """
     table, rows = scored.table, []
     for factor, other in (("loss", "structure"), ("structure", "loss")):
@@ -124,11 +131,13 @@ def chosen_pair(scored: Scored) -> tuple[str, str]:
 def study_metrics(scored: Scored, faces: FaceSet, classes: tuple[str, ...]) -> dict[str, Estimate]:
     """The study in numbers.
 
-    ``trainings``, ``structures``, ``losses``, ``seeds``; ``majority_accuracy`` of the test split. ``test_accuracy`` and ``macro_f1`` of the pair of structure and loss that
-    the validation split prefers, mean over its seeds. ``structure_effect`` and ``loss_effect``: from the level that the
-    validation split calls worst to the one it calls best, how much the accuracy on the test split grows, mean over everything else (points);
-    ``effect_difference``, the first minus the second. ``seed_spread``: standard deviation between two trainings of
-    one condition (points). ``structure_share``, ``loss_share``, ``interaction_share``, ``seed_share``: see ``contrasts.variance_shares``.
+    ``trainings``, ``structures``, ``losses``, ``seeds``; ``majority_accuracy`` of the test split.
+    ``test_accuracy`` and ``macro_f1`` of the pair of structure and loss that the validation split prefers,
+    mean over its seeds. ``structure_effect`` and ``loss_effect``: from the level that the validation split
+    calls worst to the one it calls best, how much the accuracy on the test split grows, mean over everything
+    else (points); ``effect_difference``, the first minus the second. ``seed_spread``: standard deviation
+    between two trainings of one condition (points). ``structure_share``, ``loss_share``,
+    ``interaction_share``, ``seed_share``: see ``contrasts.variance_shares``.
     """
     table = scored.table
     structure, loss = chosen_pair(scored)
@@ -174,8 +183,10 @@ def answer(metrics: dict[str, dict]) -> str:
     else:
         verdict = "Here this study cannot tell whether structure or loss matters more"
     return (
-        f"{verdict}: of the {structures} structures the one that validation prefers does better on the test split than the one it likes "
-        f"least by {_points(metrics['structure_effect'])}; of the {losses} losses, by {_points(metrics['loss_effect'])}. "
+        f"{verdict}: of the {structures} structures the one that validation prefers does better on the test "
+        "split than the one it likes "
+        f"least by {_points(metrics['structure_effect'])}; of the {losses} losses, by "
+        f"{_points(metrics['loss_effect'])}. "
         f"The first minus the second is {_points(gap)}."
     )
 
@@ -197,7 +208,9 @@ def _points(metric: dict) -> str:
 
 
 def variance_table(metrics: dict[str, dict]) -> pd.DataFrame:
-    """One row per part of the variance: ``part``, ``share``, ``low``, ``high`` (NaN where there is no interval)."""
+    """One row per part of the variance: ``part``, ``share``, ``low``, ``high`` (NaN where there is no
+    interval).
+    """
     rows = []
     for part in PARTS:
         metric = metrics[f"{part}_share"]
@@ -214,10 +227,12 @@ def score_ladder(
 
 
 def ladder_table(ladder: Ladder, scored: Scored) -> pd.DataFrame:
-    """One row per rung: ``rung``, ``name``, ``adds``, ``networks`` scored, ``parameters``, ``epoch_seconds``, ``macro_f1``; ``accuracy``, ``low``, ``high`` (shares of the
-    validation split); ``step``, ``step_low``, ``step_high``: what it adds to the rung below, in points.
+    """One row per rung: ``rung``, ``name``, ``adds``, ``networks`` scored, ``parameters``, ``epoch_seconds``,
+    ``macro_f1``; ``accuracy``, ``low``, ``high`` (shares of the validation split); ``step``, ``step_low``,
+    ``step_high``: what it adds to the rung below, in points.
 
-    All but the first have a step. Where the networks are those of the rung below, its interval covers the pictures only.
+    All but the first have a step. Where the networks are those of the rung below, its interval covers the
+    pictures only.
     """
     rows = []
     of_rung = scored.table["rung"]
@@ -254,8 +269,9 @@ def ladder_metrics(
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """``ladder_first`` and ``ladder_last``: validation accuracy of the lowest and highest rung; ``ladder_gain`` from the one to the other (points);
-    ``ladder_test_accuracy`` and ``ladder_test_macro_f1``: the last rung on the test split, which nothing has seen before."""
+    """``ladder_first`` and ``ladder_last``: validation accuracy of the lowest and highest rung;
+    ``ladder_gain`` from the one to the other (points); ``ladder_test_accuracy`` and ``ladder_test_macro_f1``:
+    the last rung on the test split, which nothing has seen before."""
     of_rung = scored.table["rung"]
     first, last = of_rung.eq(0), of_rung.eq(len(ladder.rungs) - 1)
     top = ladder.table[ladder.table["rung"].eq(len(ladder.rungs) - 1)]
@@ -281,15 +297,18 @@ def ladder_answer(metrics: dict[str, dict], table: pd.DataFrame) -> str:
         else (f"None of its {len(climbed)} steps alone has an interval above zero.")
     )
     return (
-        f"From {interval_text(metrics['ladder_first'])} to {interval_text(metrics['ladder_last'])} of the validation split. "
+        f"From {interval_text(metrics['ladder_first'])} to {interval_text(metrics['ladder_last'])} of the "
+        "validation split. "
         f"{said} The last rung on the test split: {interval_text(metrics['ladder_test_accuracy'])}."
     )
 
 
 def label_table(study: LabelStudy, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """One row per labelling to learn from and labelling to be tested by: ``learned``, ``tested``, ``trainings``, ``accuracy``, ``low``, ``high``, ``macro_f1``.
+    """One row per labelling to learn from and labelling to be tested by: ``learned``, ``tested``,
+    ``trainings``, ``accuracy``, ``low``, ``high``, ``macro_f1``.
 
-    The bootstrap draws subjects, or groups of equal pictures; the networks and the pictures are the same in both tests.
+    The bootstrap draws subjects, or groups of equal pictures; the networks and the pictures are the same in
+    both tests.
     """
     rows = []
     for tested, pictures in study.tests.items():
@@ -323,7 +342,9 @@ PAGE_FORMATS = {
 
 
 def for_page(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with each estimate and its bounds as one text, ``61.2 % (58.0–64.1)``, steps in points, and without what the page shows elsewhere."""
+    """``table`` with each estimate and its bounds as one text, ``61.2 % (58.0–64.1)``, steps in points, and
+    without what the page shows elsewhere.
+    """
     table = table.drop(columns=["rung", "trainings", "networks"], errors="ignore")
     for value, low, high in _BOUNDED:
         if {value, low, high} <= set(table):
@@ -359,5 +380,7 @@ _SUMMARY = {
 
 
 def summary_names(metrics: dict[str, dict]) -> dict[str, str]:
-    """Name -> what it is, of those of the page's main ``metrics`` that there are, for ``tables.records_table``."""
+    """Name -> what it is, of those of the page's main ``metrics`` that there are, for
+    ``tables.records_table``.
+    """
     return {name: words for name, words in _SUMMARY.items() if name in metrics}

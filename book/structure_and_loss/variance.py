@@ -1,17 +1,20 @@
-"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave uncertain.
+"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave
+uncertain.
 
-A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that happen to be in the
-test split, and to the random starts that happened to be drawn. Both are imitated together:
+A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that
+happen to be in the test split, and to the random starts that happened to be drawn. Both are imitated
+together:
 
-* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for all trainings, so that
-  whatever makes a picture hard for everybody cancels in a difference;
-* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d = trainings − conditions
-  degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom is added, times s · √Σw², the standard error of
-  a sum of independent trainings with the weights w.
+* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for
+  all trainings, so that whatever makes a picture hard for everybody cancels in a difference;
+* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d =
+  trainings − conditions degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom
+  is added, times s · √Σw², the standard error of a sum of independent trainings with the weights w.
 
-s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a little too wide rather than too
-narrow. Few seeds cannot be made good by resampling them: two seeds resampled have half the variance. With one
-seed per condition d is 0, and the interval covers the pictures only; its description says so.
+s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a
+little too wide rather than too narrow. Few seeds cannot be made good by resampling them: two seeds resampled
+have half the variance. With one seed per condition d is 0, and the interval covers the pictures only; its
+description says so.
 """
 
 import numpy as np
@@ -27,16 +30,19 @@ PARTS = ("structure", "loss", "interaction", "seed")
 def variance_shares(
     scored: Scored, *, measure: str = "accuracy", tolerance: float = 0.0
 ) -> dict[str, Estimate]:
-    """How the variance of one training's score divides into structure, loss, both together, and seed: shares that sum to one.
+    """How the variance of one training's score divides into structure, loss, both together, and seed: shares
+    that sum to one.
 
-    The trainings form a full table of structures × losses × seeds. The score of one is the mean of all, plus what its structure adds, what its loss adds, what
-    the pair adds beyond both, and its seed's luck. The variance of each part over the conditions of the study is estimated from the condition means; what the
-    luck of pictures and seeds adds to it is measured on the draws and subtracted, and what is then below zero counts as zero.
-    The intervals are percentiles over the draws, with twice that luck subtracted, since a draw has it twice.
+    The trainings form a full table of structures × losses × seeds. The score of one is the mean of all, plus
+    what its structure adds, what its loss adds, what the pair adds beyond both, and its seed's luck. The
+    variance of each part over the conditions of the study is estimated from the condition means; what the
+    luck of pictures and seeds adds to it is measured on the draws and subtracted, and what is then below zero
+    counts as zero. The intervals are percentiles over the draws, with twice that luck subtracted, since a
+    draw has it twice.
 
-    With a single seed per condition the seed cannot be told from the interaction: both count as seed, and what the seeds add to structure
-    and loss stays in them. There is no interval, and the
-    share is zero, where a part has only one level or nothing varies.
+    With a single seed per condition the seed cannot be told from the interaction: both count as seed, and
+    what the seeds add to structure and loss stays in them. There is no interval, and the share is zero, where
+    a part has only one level or nothing varies.
     """
     table = scored.table
     levels = [table[name].nunique() for name in ("structure", "loss")]
@@ -68,7 +74,9 @@ def variance_shares(
 
 
 def _components(means: np.ndarray) -> np.ndarray:
-    """(3, draws): variances of structure, loss and interaction in tables of condition means (structures, losses, draws)."""
+    """(3, draws): variances of structure, loss and interaction in tables of condition means (structures,
+    losses, draws).
+    """
     middle = means.mean(axis=(0, 1))
     by_structure, by_loss = means.mean(axis=1) - middle, means.mean(axis=0) - middle
     rest = means - middle - by_structure[:, None] - by_loss[None]

@@ -30,8 +30,8 @@ DROPOUT, AUGMENT = 0.5, "light"
 
 @dataclass(frozen=True)
 class Ablated:
-    """One network of the ablation: whether it has ``biases``, D (``dropout``) and A (``augmented``); how its training went;
-    class ``probabilities`` (N, classes) of the test split."""
+    """One network of the ablation: whether it has ``biases``, D (``dropout``) and A (``augmented``); how its
+    training went; class ``probabilities`` (N, classes) of the test split."""
 
     biases: bool
     dropout: bool
@@ -60,11 +60,12 @@ def ablate(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> tuple[Ablated, ...]:
-    """Train and test the zero-bias CNN eight times by the splits of ``faces``: no biases and biases, each with none, D, A, AD.
+    """Train and test the zero-bias CNN eight times by the splits of ``faces``: no biases and biases, each
+    with none, D, A, AD.
 
-    All start from the same weights, drawn with ``seed``. D is the dropout of ``options`` (its other entries go
-    to the constructor of every network), A the augmentation of ``recipe``; where these are off, ``DROPOUT`` and ``AUGMENT``. Raises what
-    ``train`` raises.
+    All start from the same weights, drawn with ``seed``. D is the dropout of ``options`` (its other entries
+    go to the constructor of every network), A the augmentation of ``recipe``; where these are off,
+    ``DROPOUT`` and ``AUGMENT``. Raises what ``train`` raises.
     """
     rate = options.get("dropout") or DROPOUT
     augment = recipe.augment if recipe.augment != "none" else AUGMENT
@@ -90,7 +91,9 @@ def ablate(
 
 
 SWITCHES = {"no_biases": ("biases", False), "dropout": ("dropout", True), "augmentation": ("augmented", True)}
-"""What is switched: the field of ``Ablated`` that says so, and its value with the switch on. Biases are left out, the others put in."""
+"""What is switched: the field of ``Ablated`` that says so, and its value with the switch on. Biases are left
+out, the others put in.
+"""
 
 
 def ablation_table(
@@ -101,7 +104,9 @@ def ablation_table(
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row per network: ``biases`` (bool), ``variant``, ``best_epoch``, ``accuracy`` on ``tested`` with ``low`` and ``high`` (NaN where there is none)."""
+    """One row per network: ``biases`` (bool), ``variant``, ``best_epoch``, ``accuracy`` on ``tested`` with
+    ``low`` and ``high`` (NaN where there is none).
+    """
     labels, clusters = tested.labels(classes), independent_groups(tested)
     rows = []
     for network in networks:
@@ -128,10 +133,12 @@ def ablation_effects(
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """By how much each switch changes the share of right answers, paired: the mean over pairs of networks that differ in it alone.
+    """By how much each switch changes the share of right answers, paired: the mean over pairs of networks
+    that differ in it alone.
 
-    Keys: ``no_biases_effect``, ``dropout_effect``, ``augmentation_effect``. Each tested picture counts the networks that are right with the switch minus those that are right without
-    it; the interval resamples subjects. It does not cover the random start: all networks have the same one. Raises DataError where not
+    Keys: ``no_biases_effect``, ``dropout_effect``, ``augmentation_effect``. Each tested picture counts the
+    networks that are right with the switch minus those that are right without it; the interval resamples
+    subjects. It does not cover the random start: all networks have the same one. Raises DataError where not
     every combination is there once.
     """
     right = np.array([n.probabilities.argmax(axis=1) for n in networks]) == tested.labels(classes)

@@ -35,11 +35,12 @@ VARIANTS = ("none", "D", "A", "AD")
 
 
 def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Drawn:
-    """Left, the accuracy of each network with its interval; right, the paired differences that each switch makes, with theirs.
+    """Left, the accuracy of each network with its interval; right, the paired differences that each switch
+    makes, with theirs.
 
-    ``table``: ``biases``, ``variant``, ``accuracy``, ``low``, ``high``; ``effects``: name to difference; both as ``training.ablation`` makes them. Data:
-    one row per dot, ``panel`` (1 left, 2 right), ``what``, ``value``, ``low``, ``high``. Raises FigureError where a column or a
-    network is absent.
+    ``table``: ``biases``, ``variant``, ``accuracy``, ``low``, ``high``; ``effects``: name to difference; both
+    as ``training.ablation`` makes them. Data: one row per dot, ``panel`` (1 left, 2 right), ``what``,
+    ``value``, ``low``, ``high``. Raises FigureError where a column or a network is absent.
     """
     require_columns(table, ["biases", "variant", "accuracy", "low", "high"])
     found = table.set_index(["variant", "biases"])
@@ -117,7 +118,8 @@ def _alt(data: pd.DataFrame) -> str:
         for row in changes.itertuples()
     ]
     return (
-        f"Left, dots with intervals: the share of test pictures that each network names rightly: {listing(told)}. "
+        "Left, dots with intervals: the share of test pictures that each network names rightly: "
+        f"{listing(told)}. "
         f"Right, what each switch changes on average, with a dashed line at no change: {listing(changed)}."
     )
 
@@ -129,9 +131,10 @@ NAMED_FOLDS = 20
 def fold_accuracies(folds: pd.DataFrame, pooled: dict) -> Drawn:
     """Accuracy on each fold's test split with its interval, over all folds below them, and the null.
 
-    ``folds``: ``fold``, ``pictures``, ``accuracy``, ``low``, ``high``, ``majority`` (shares, bounds NaN where there are none), as
-    ``training.study.fold_table`` makes them. ``pooled``: the entry ``test_accuracy`` of the metrics. Data: these columns, the last row, of
-    fold -1, over all. Raises FigureError where a column is absent.
+    ``folds``: ``fold``, ``pictures``, ``accuracy``, ``low``, ``high``, ``majority`` (shares, bounds NaN where
+    there are none), as ``training.study.fold_table`` makes them. ``pooled``: the entry ``test_accuracy`` of
+    the metrics. Data: these columns, the last row, of fold -1, over all. Raises FigureError where a column is
+    absent.
     """
     columns = ["fold", "pictures", "accuracy", "low", "high", "majority"]
     require_columns(folds, columns)
@@ -183,7 +186,8 @@ def _folds_alt(data: pd.DataFrame, null: float) -> str:
         told = f"{len(folds)} folds from {percent(folds['accuracy'].min())} to {percent(folds['accuracy'].max())}"
     bounds = "" if pd.isna(last["low"]) else f" (interval {percent(last['low'])} to {percent(last['high'])})"
     return (
-        f"Dots with intervals: the share of test pictures named rightly, {told}; over all {percent(last['accuracy'])}{bounds}. "
+        f"Dots with intervals: the share of test pictures named rightly, {told}; over all "
+        f"{percent(last['accuracy'])}{bounds}. "
         f"Dashed marks show always naming the commonest class, over all {percent(null)}."
     )
 
@@ -192,11 +196,13 @@ PER_ROW = 4
 
 
 def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]) -> Drawn:
-    """The ``hardest`` of the ``tested`` pictures, each below what it shows and what it was taken for. Shows faces: only for sets that may be shown.
+    """The ``hardest`` of the ``tested`` pictures, each below what it shows and what it was taken for. Shows
+    faces: only for sets that may be shown.
 
-    ``hardest``: ``picture`` (row of ``tested``), ``true``, ``predicted``, ``p_true``, ``p_predicted``, ``loss``, as ``training.study.hardest_pictures``
-    makes it. Data: ``rank`` from 1, ``picture``, ``true`` and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``, ``loss``, ``mean_grey``, ``contrast``.
-    Raises FigureError where a column is absent or there is no picture.
+    ``hardest``: ``picture`` (row of ``tested``), ``true``, ``predicted``, ``p_true``, ``p_predicted``,
+    ``loss``, as ``training.study.hardest_pictures`` makes it. Data: ``rank`` from 1, ``picture``, ``true``
+    and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``, ``loss``,
+    ``mean_grey``, ``contrast``. Raises FigureError where a column is absent or there is no picture.
     """
     columns = ["picture", "true", "predicted", "p_true", "p_predicted", "loss"]
     require_columns(hardest, columns)
@@ -225,7 +231,8 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
         for row in hardest.head(3).itertuples()
     ]
     alt = (
-        f"{len(pictures)} test pictures with the highest loss, the worst first; above each the true emotion and below it the "
+        f"{len(pictures)} test pictures with the highest loss, the worst first; above each the true emotion "
+        "and below it the "
         f"one named, with the probability that the network gave them. The first: {listing(told)}."
     )
     return figure, data, alt
@@ -234,8 +241,8 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
 def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     """Loss on training and validation split, and validation accuracy, by epoch; the chosen epoch is marked.
 
-    ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy`` (share).
-    ``null``: the validation accuracy (share) of always naming the commonest class, drawn as a line.
+    ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy``
+    (share). ``null``: the validation accuracy (share) of always naming the commonest class, drawn as a line.
     Data: these columns, ``null`` and ``best``. Raises FigureError where a column or the best epoch is absent.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
@@ -279,9 +286,12 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         if len(data) == 1:
             axes.set_xlim(0, 2)
     alt = (
-        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on the training split it goes from {first['train_loss']:.2f} to "
-        f"{last['train_loss']:.2f}, on the validation split from {first['valid_loss']:.2f} to {last['valid_loss']:.2f}. Right, the accuracy "
-        f"on the validation split: from {percent(first['valid_accuracy'])} to {percent(last['valid_accuracy'])}; "
+        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on "
+        f"the training split it goes from {first['train_loss']:.2f} to "
+        f"{last['train_loss']:.2f}, on the validation split from {first['valid_loss']:.2f} to "
+        f"{last['valid_loss']:.2f}. Right, the accuracy "
+        f"on the validation split: from {percent(first['valid_accuracy'])} to "
+        f"{percent(last['valid_accuracy'])}; "
         f"a dashed line marks always naming the commonest class, at {percent(null)}. "
         f"A dotted line marks epoch {best_epoch}, the one chosen, with {percent(best['valid_accuracy'])}."
     )
@@ -291,8 +301,8 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
 def per_class_bars(table: pd.DataFrame, null: float, null_name: str = "guessing") -> Drawn:
     """Recall of each class with its interval, and the recall that the null gives as a line.
 
-    ``table``: ``emotion``, ``n``, ``recall``, ``recall_low``, ``recall_high`` (shares, NaN where undefined), as
-    ``stats.classification.per_class_table`` makes it. ``null``: a share. Data: these columns and ``null``.
+    ``table``: ``emotion``, ``n``, ``recall``, ``recall_low``, ``recall_high`` (shares, NaN where undefined),
+    as ``stats.classification.per_class_table`` makes it. ``null``: a share. Data: these columns and ``null``.
     """
     columns = ["emotion", "n", "recall", "recall_low", "recall_high"]
     require_columns(table, columns)
@@ -351,10 +361,12 @@ def _recall_alt(data: pd.DataFrame, null: float, null_name: str) -> str:
 
 
 def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
-    """First-layer filters before and after training, on one scale: mid-grey is 0, white positive, black negative.
+    """First-layer filters before and after training, on one scale: mid-grey is 0, white positive, black
+    negative.
 
     The random start is the null: structure that it shows as well was not learned. ``weights``, ``start``:
-    (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``start``, ``weight``. Raises FigureError for other shapes.
+    (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``start``, ``weight``. Raises FigureError for other
+    shapes.
     """
     weights, start = (np.asarray(w, dtype=np.float64) for w in (weights, start))
     if weights.ndim != 4 or weights.shape[1] != 1 or not weights.size:
@@ -394,9 +406,12 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
     norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
     moved = np.sqrt(((weights - start) ** 2).sum(axis=(1, 2, 3)))
     alt = (
-        f"Two grids of {count} filters of {height} by {width} weights in grey, left at the random start, right after "
-        f"training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After training the strongest is filter "
-        f"{int(norms.argmax())} (norm {norms.max():.2f}), the weakest filter {int(norms.argmin())} (norm {norms.min():.2f}). "
+        f"Two grids of {count} filters of {height} by {width} weights in grey, left at the random start, "
+        "right after "
+        f"training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After training the "
+        "strongest is filter "
+        f"{int(norms.argmax())} (norm {norms.max():.2f}), the weakest filter {int(norms.argmin())} (norm "
+        f"{norms.min():.2f}). "
         f"Filter {int(moved.argmax())} has changed most (by a norm of {moved.max():.2f}), "
         f"filter {int(moved.argmin())} least (by {moved.min():.2f})."
     )

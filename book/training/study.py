@@ -28,10 +28,12 @@ from ferbook.text import metric_text
 
 
 def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 12) -> pd.DataFrame:
-    """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the hardest first.
+    """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the
+    hardest first.
 
-    ``rank`` from 1; ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and ``predicted`` emotion with the probability that each was given
-    (``p_true``, ``p_predicted``); ``loss`` in nats. Frames of one sequence look alike, so the hardest stands for its sequence.
+    ``rank`` from 1; ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and
+    ``predicted`` emotion with the probability that each was given (``p_true``, ``p_predicted``); ``loss`` in
+    nats. Frames of one sequence look alike, so the hardest stands for its sequence.
     """
     table, rows = evaluation.faces.table, np.arange(len(evaluation.faces))
     labels, predicted = evaluation.faces.labels(classes), evaluation.probabilities.argmax(axis=1)
@@ -77,7 +79,8 @@ def start_correlation(start: np.ndarray, weights: np.ndarray) -> Estimate:
 
 
 def training_metrics(model: nn.Module, trained: Training) -> dict[str, Estimate]:
-    """What to know of a training: ``parameters``, ``epochs``, ``best_epoch`` and ``valid_accuracy`` in that epoch.
+    """What to know of a training: ``parameters``, ``epochs``, ``best_epoch`` and ``valid_accuracy`` in that
+    epoch.
 
     The last is the number by which the epoch was chosen, so it flatters; it has no interval for that reason.
     """
@@ -92,10 +95,11 @@ def training_metrics(model: nn.Module, trained: Training) -> dict[str, Estimate]
 
 
 def network_table(n_classes: int, size: int, used: str) -> pd.DataFrame:
-    """One row per network of ``nets.build``: the first sentence about it, ``weights``, ``multiply-adds`` of one picture, whether it is ``used``.
+    """One row per network of ``nets.build``: the first sentence about it, ``weights``, ``multiply-adds`` of
+    one picture, whether it is ``used``.
 
-    For ``n_classes`` emotions and pictures of ``size`` pixels; both counts are missing where a network does not take that size.
-    The global random state is left as it was.
+    For ``n_classes`` emotions and pictures of ``size`` pixels; both counts are missing where a network does
+    not take that size. The global random state is left as it was.
     """
     rows = []
     for name, network in NETWORKS.items():
@@ -112,7 +116,9 @@ def network_table(n_classes: int, size: int, used: str) -> pd.DataFrame:
 
 
 def protocol_table(protocol: Protocol, ran: int) -> pd.DataFrame:
-    """What ``protocol`` is, for readers: its name, its source, how it divides, its classes, and that ``ran`` of its folds ran."""
+    """What ``protocol`` is, for readers: its name, its source, how it divides, its classes, and that ``ran``
+    of its folds ran.
+    """
     told = {
         "protocol": protocol.name,
         "source": protocol.source,
@@ -131,7 +137,9 @@ def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
 
 
 def fold_metrics(crossed: CrossValidation, leaks: pd.DataFrame) -> dict[str, Estimate]:
-    """``folds`` that ran, ``folds_in_protocol``, ``tested_copies`` (of ``leaks``, over the folds that ran) and ``training_pictures`` of the first fold."""
+    """``folds`` that ran, ``folds_in_protocol``, ``tested_copies`` (of ``leaks``, over the folds that ran)
+    and ``training_pictures`` of the first fold.
+    """
     counts = {
         "folds": len(crossed.folds),
         "folds_in_protocol": len(crossed.protocol.folds),
@@ -146,9 +154,10 @@ def fold_table(
 ) -> pd.DataFrame:
     """One row per fold that ran: how its test went.
 
-    ``fold`` (from 0); ``pictures`` and ``people`` tested (people missing where nobody is named); ``best_epoch`` and ``valid_accuracy``, which chose
-    it; ``accuracy`` on the test split with ``low`` and ``high`` (NaN where there is no interval); ``majority``, what naming
-    the commonest class of the training split gives.
+    ``fold`` (from 0); ``pictures`` and ``people`` tested (people missing where nobody is named);
+    ``best_epoch`` and ``valid_accuracy``, which chose it; ``accuracy`` on the test split with ``low`` and
+    ``high`` (NaN where there is no interval); ``majority``, what naming the commonest class of the training
+    split gives.
     """
     rows = []
     for fold in crossed.folds:

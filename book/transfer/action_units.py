@@ -35,26 +35,34 @@ METHOD = "95 % percentile bootstrap over subjects; the seeds are not covered"
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``aus.cross_task.CrossTask.table`` that stand for their condition: where there are layers, the chosen one of each unit."""
+    """The rows of ``aus.cross_task.CrossTask.table`` that stand for their condition: where there are layers,
+    the chosen one of each unit.
+    """
     return table[table["layer"].isin(("", CHOSEN))].reset_index(drop=True)
 
 
 def macro_table(found: CrossTask) -> pd.DataFrame:
-    """Macro means, a row per condition and layer, for ``figures.macro_dots``: ``condition``, ``layer`` (empty or ``CHOSEN`` where the row stands for its condition), ``auroc``, ``low``, ``high``."""
+    """Macro means, a row per condition and layer, for ``figures.macro_dots``: ``condition``, ``layer`` (empty
+    or ``CHOSEN`` where the row stands for its condition), ``auroc``, ``low``, ``high``.
+    """
     macro = found.table[found.table["au"].eq(MACRO)]
     named = {"auroc": "auroc", "auroc_low": "low", "auroc_high": "high"}
     return macro[["condition", "layer", *named]].rename(columns=named).reset_index(drop=True)
 
 
 def unit_scores(found: CrossTask) -> pd.DataFrame:
-    """AUROC of each condition on each unit and in the mean, for ``figures.unit_map``: ``row`` (the condition), ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false)."""
+    """AUROC of each condition on each unit and in the mean, for ``figures.unit_map``: ``row`` (the
+    condition), ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false).
+    """
     rows = headline(found.table)
     rows = rows[rows["au"].isin((*found.aus, MACRO))]
     return _cells(rows, rows["condition"]).assign(framed=False)
 
 
 def layer_scores(found: CrossTask, best: pd.DataFrame) -> pd.DataFrame:
-    """As ``unit_scores`` for each layer of the expression network; ``framed``: the layer that the validation pictures choose. ``best`` from ``aus.cross_task.best_layer``."""
+    """As ``unit_scores`` for each layer of the expression network; ``framed``: the layer that the validation
+    pictures choose. ``best`` from ``aus.cross_task.best_layer``.
+    """
     rows = found.table[found.table["condition"].eq(FROZEN) & found.table["layer"].ne(CHOSEN)]
     rows = rows[rows["au"].isin((*found.aus, MACRO))]
     chosen = set(zip(best["layer"], best["au"], strict=True))
@@ -76,7 +84,10 @@ def _cells(rows: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
 
 
 def condition_table(found: CrossTask) -> pd.DataFrame:
-    """Macro means for the page, a row per condition: ``detector``, ``AUROC`` with its interval, average precision, F1 at the chosen threshold and as if units were shown in half of the pictures, and what lies over the untrained network and over HOG, as text."""
+    """Macro means for the page, a row per condition: ``detector``, ``AUROC`` with its interval, average
+    precision, F1 at the chosen threshold and as if units were shown in half of the pictures, and what lies
+    over the untrained network and over HOG, as text.
+    """
     macro = headline(found.table)
     macro = macro[macro["au"].eq(MACRO)]
     return pd.DataFrame(
@@ -105,9 +116,12 @@ def _bounded(value: float, low: float, high: float, sign: str = "") -> str:
 
 
 def unit_metrics(found: CrossTask) -> dict[str, Estimate]:
-    """Macro means of the AUROC: ``au_auroc_frozen`` (each unit from its chosen layer), ``…_tuned``, ``…_scratch``, ``…_untrained``, ``…_hog``, ``…_emotion``.
+    """Macro means of the AUROC: ``au_auroc_frozen`` (each unit from its chosen layer), ``…_tuned``,
+    ``…_scratch``, ``…_untrained``, ``…_hog``, ``…_emotion``.
 
-    ``au_frozen_over_untrained``, ``au_frozen_over_hog``: paired differences; ``au_scored`` and ``au_too_few``: units; ``au_beyond_untrained``: units whose frozen AUROC lies above the untrained network's with an interval above zero.
+    ``au_frozen_over_untrained``, ``au_frozen_over_hog``: paired differences; ``au_scored`` and
+    ``au_too_few``: units; ``au_beyond_untrained``: units whose frozen AUROC lies above the untrained
+    network's with an interval above zero.
     """
     rows = headline(found.table)
     macro = rows[rows["au"].eq(MACRO)].set_index("condition")
@@ -143,8 +157,10 @@ def unit_answer(found: CrossTask, best: pd.DataFrame, metrics: Mapping[str, Mapp
 
     gap = metrics["au_frozen_over_untrained"]
     said = (
-        f"Linear heads on the expression network's features detect {len(found.aus)} action units with a mean AUROC of {auroc('frozen')}; on an untrained network's, "
-        f"{auroc('untrained')}; on HOG, {auroc('hog')}. Networks that learned the units reach {auroc('tuned')} (trained on, from expressions) "
+        f"Linear heads on the expression network's features detect {len(found.aus)} action units with a "
+        f"mean AUROC of {auroc('frozen')}; on an untrained network's, "
+        f"{auroc('untrained')}; on HOG, {auroc('hog')}. Networks that learned the units reach "
+        f"{auroc('tuned')} (trained on, from expressions) "
         f"and {auroc('scratch')} (from scratch)."
     )
     if gap["low"] is not None and gap["low"] > 0:

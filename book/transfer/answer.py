@@ -32,5 +32,7 @@ def summary_names(metrics: Mapping[str, Mapping]) -> dict[str, str]:
 
 
 def transfer_answer(sentences: Sequence[str]) -> str:
-    """The parts' answers one below the other, as HTML paragraphs; empty ones, of parts that were left out, are skipped."""
+    """The parts' answers one below the other, as HTML paragraphs; empty ones, of parts that were left out,
+    are skipped.
+    """
     return "".join(f"<p>{html.escape(told)}</p>" for told in sentences if told)

@@ -12,17 +12,23 @@ from fer_lib.stats.resampling import CONFIDENCE, cluster_sums, resampled_sums
 from ferbook.errors import ParameterError
 
 Measure = Literal["accuracy", "balanced_accuracy"]
-"""The share of right answers, over all pictures or as the mean over the classes; sets differ in how often they show each."""
+"""The share of right answers, over all pictures or as the mean over the classes; sets differ in how often
+they show each.
+"""
 
 
 @dataclass(frozen=True)
 class Drops:
-    """A transfer study in numbers: shares in [0, 1], bounds of 95 % intervals, NaN where there is no interval.
+    """A transfer study in numbers: shares in [0, 1], bounds of 95 % intervals, NaN where there is no
+    interval.
 
-    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``value``, ``low``, ``high``; ``in_dataset``, the value of the networks that were trained on the set tested on;
-    ``drop`` = ``in_dataset`` − ``value`` with ``drop_low`` and ``drop_high``, NaN where it is the same network; ``n`` (test pictures) and ``clusters``. Values are means
-    over the seeds. ``means``: one row per ``mean`` with ``value``, ``low``, ``high`` and ``cells``, how many it is over: ``in_dataset`` and ``across`` (off the diagonal),
-    ``drop`` of the latter and, where there are such networks, ``left_one_out`` and ``left_one_out_drop``. ``method``: how the intervals were made.
+    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``value``, ``low``, ``high``; ``in_dataset``,
+    the value of the networks that were trained on the set tested on; ``drop`` = ``in_dataset`` − ``value``
+    with ``drop_low`` and ``drop_high``, NaN where it is the same network; ``n`` (test pictures) and
+    ``clusters``. Values are means over the seeds. ``means``: one row per ``mean`` with ``value``, ``low``,
+    ``high`` and ``cells``, how many it is over: ``in_dataset`` and ``across`` (off the diagonal), ``drop`` of
+    the latter and, where there are such networks, ``left_one_out`` and ``left_one_out_drop``. ``method``: how
+    the intervals were made.
     """
 
     cells: pd.DataFrame
@@ -33,9 +39,10 @@ class Drops:
 def drops(study: TransferStudy, *, measure: Measure = "accuracy", draws: int = 2000, seed: int = 0) -> Drops:
     """Score each network of ``study`` on each set, and its drop against the networks of that set.
 
-    The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named), the same draw for all networks: what makes
-    a picture hard for all cancels in a drop. Sets are resampled independently of each other. Of the seeds the mean is taken in
-    every draw: the intervals cover the luck of the pictures, not that of the seeds. Raises ParameterError for another measure.
+    The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named),
+    the same draw for all networks: what makes a picture hard for all cancels in a drop. Sets are resampled
+    independently of each other. Of the seeds the mean is taken in every draw: the intervals cover the luck of
+    the pictures, not that of the seeds. Raises ParameterError for another measure.
     """
     if measure not in get_args(Measure):
         raise ParameterError(f"measure {measure!r}; give {' or '.join(get_args(Measure))}")
@@ -72,7 +79,9 @@ def drops(study: TransferStudy, *, measure: Measure = "accuracy", draws: int = 2
 
 
 def _right_and_all(study: TransferStudy, source: str, target: str) -> np.ndarray:
-    """float64 (clusters, seeds, 2, classes): of the pictures of each class, how many are answered rightly, and how many there are."""
+    """float64 (clusters, seeds, 2, classes): of the pictures of each class, how many are answered rightly,
+    and how many there are.
+    """
     test = study.tests[target]
     labels = test.labels(study.classes)
     truth = np.eye(len(study.classes))[labels]
@@ -83,7 +92,9 @@ def _right_and_all(study: TransferStudy, source: str, target: str) -> np.ndarray
 
 
 def _scores(totals: np.ndarray, measure: Measure) -> np.ndarray:
-    """(draws, sources) of totals (draws, sources, seeds, 2, classes): the mean over the seeds. A class that no draw shows is left out of a mean over classes."""
+    """(draws, sources) of totals (draws, sources, seeds, 2, classes): the mean over the seeds. A class that
+    no draw shows is left out of a mean over classes.
+    """
     right, pictures = totals[..., 0, :], totals[..., 1, :]
     if measure == "accuracy":
         return (right.sum(axis=-1) / pictures.sum(axis=-1)).mean(axis=-1)
@@ -92,7 +103,9 @@ def _scores(totals: np.ndarray, measure: Measure) -> np.ndarray:
 
 
 def _bounds(value: float, drawn: np.ndarray) -> tuple[float, float]:
-    """The interval of ``drawn``; NaN where all draws are the same, which would claim certainty. It always holds the value."""
+    """The interval of ``drawn``; NaN where all draws are the same, which would claim certainty. It always
+    holds the value.
+    """
     if np.ptp(drawn) < 1e-12:
         return np.nan, np.nan
     tail = (1 - CONFIDENCE) / 2

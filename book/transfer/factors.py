@@ -1,4 +1,5 @@
-"""What breaks transfer: networks' accuracy on faces between two domains, of which one factor at a time was switched.
+"""What breaks transfer: networks' accuracy on faces between two domains, of which one factor at a time was
+switched.
 
 What breaks transfer, factor by factor: the table of the figure, metrics, and the answer in words.
 """
@@ -31,15 +32,19 @@ def factor_drops(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """One row per condition of ``faces``, as ``synthetic_faces.mix.factor_faces`` makes them: what ``models`` name rightly.
+    """One row per condition of ``faces``, as ``synthetic_faces.mix.factor_faces`` makes them: what ``models``
+    name rightly.
 
-    ``condition``, ``factor``, ``direction``; ``n`` pictures; ``accuracy`` (share, the mean over the ``models``, which differ in their seed) with ``low`` and
-    ``high``; ``difference``, in shares: of a condition with a factor more, or with all, to the one with none; of a condition with a
-    factor less to the one with all. ``difference_low`` and ``difference_high``: its 95 % interval over draws of people, who are the same in both conditions;
-    ``interval`` says how, or why there is none (the bounds are then NaN). The luck of the seeds is not covered.
+    ``condition``, ``factor``, ``direction``; ``n`` pictures; ``accuracy`` (share, the mean over the
+    ``models``, which differ in their seed) with ``low`` and ``high``; ``difference``, in shares: of a
+    condition with a factor more, or with all, to the one with none; of a condition with a factor less to the
+    one with all. ``difference_low`` and ``difference_high``: its 95 % interval over draws of people, who are
+    the same in both conditions; ``interval`` says how, or why there is none (the bounds are then NaN). The
+    luck of the seeds is not covered.
 
-    The models answer with any of ``classes``. Pictures of another emotion are left out. Raises DataError where fewer than two of ``classes`` are shown,
-    and for faces that are not paired over conditions; ParameterError without a model.
+    The models answer with any of ``classes``. Pictures of another emotion are left out. Raises DataError
+    where fewer than two of ``classes`` are shown, and for faces that are not paired over conditions;
+    ParameterError without a model.
     """
     if not models:
         raise ParameterError("factor_drops needs at least one network")
@@ -74,7 +79,9 @@ def factor_drops(
 
 
 def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, FaceSet]:
-    """The conditions in their order, and the pictures of ``classes``, condition by condition, in one order of pictures."""
+    """The conditions in their order, and the pictures of ``classes``, condition by condition, in one order of
+    pictures.
+    """
     about = ["condition", "factor", "direction"]
     absent = [column for column in about if column not in faces.table]
     if absent:
@@ -82,7 +89,8 @@ def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, Fac
     chosen = faces.select(faces.table["emotion"].isin(classes).to_numpy())
     if len(chosen.classes) < 2:
         raise DataError(
-            f"face set {faces.name!r} shows {len(chosen.classes)} of the classes {', '.join(classes)}; at least 2 are needed"
+            f"face set {faces.name!r} shows {len(chosen.classes)} of the classes {', '.join(classes)}; at "
+            "least 2 are needed"
         )
     kinds = chosen.table[about].drop_duplicates(ignore_index=True)
     who = chosen.table[["subject", "emotion"]].to_numpy()
@@ -97,7 +105,8 @@ def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, Fac
         or len(ends) < 2
     ):
         raise DataError(
-            f"face set {faces.name!r}: its conditions do not hold the same people and emotions in the same order; give what "
+            f"face set {faces.name!r}: its conditions do not hold the same people and emotions in the same "
+            "order; give what "
             "factor_faces makes, whole"
         )
     return kinds, chosen
@@ -109,15 +118,19 @@ def _bounds(interval: Interval, prefix: str) -> dict[str, float]:
 
 
 def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:
-    """What a network of ``study`` learned from -> the networks of all seeds that did, of single sets only; ``first`` before the others, where it is among them."""
+    """What a network of ``study`` learned from -> the networks of all seeds that did, of single sets only;
+    ``first`` before the others, where it is among them.
+    """
     names = sorted(study.sets, key=lambda name: name != first)
     return {name: [model for (own, _), model in study.networks.items() if own == name] for name in names}
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The tables of ``transfer.factors.factor_drops`` by what the network learned from, one below the other, for ``figures.factor_dots``.
+    """The tables of ``transfer.factors.factor_drops`` by what the network learned from, one below the other,
+    for ``figures.factor_dots``.
 
-    ``network``, ``factor``, ``direction``, ``accuracy`` (share); ``difference``, ``low``, ``high`` in points. The condition without any factor, which is compared with itself, has no row.
+    ``network``, ``factor``, ``direction``, ``accuracy`` (share); ``difference``, ``low``, ``high`` in points.
+    The condition without any factor, which is compared with itself, has no row.
     """
     parts = []
     for name, table in found.items():
@@ -142,8 +155,8 @@ def about_factors() -> pd.DataFrame:
 
 
 def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:
-    """Of the first network: ``factor_base_accuracy`` with no factor switched, ``factor_all_drop`` with all, in points, and ``factor_worst_drop``, that of the
-    factor which alone lowers its accuracy most."""
+    """Of the first network: ``factor_base_accuracy`` with no factor switched, ``factor_all_drop`` with all,
+    in points, and ``factor_worst_drop``, that of the factor which alone lowers its accuracy most."""
     table = next(iter(found.values()))
     kind = table["direction"]
     alone = table[kind.eq("add")]
@@ -185,6 +198,7 @@ def factor_answer(
         else "No factor alone lowers it with an interval below zero."
     )
     return (
-        f"From {base} to {other} faces of the same people, the accuracy of the network that learned from {name} changes by "
+        f"From {base} to {other} faces of the same people, the accuracy of the network that learned from "
+        f"{name} changes by "
         f"{points_text(metrics['factor_all_drop'])}. {said}"
     )

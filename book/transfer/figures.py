@@ -1,8 +1,10 @@
-"""Figures of action units read from networks: the means of all conditions, and each unit by condition or layer.
+"""Figures of action units read from networks: the means of all conditions, and each unit by condition or
+layer.
 
 The reliability diagram: how often a network is right, by how sure it says it is.
 
-Figures of transfer: from one face set to another, with few pictures of one's own, and under single factors of the picture.
+Figures of transfer: from one face set to another, with few pictures of one's own, and under single factors of
+the picture.
 """
 
 import numpy as np
@@ -28,9 +30,11 @@ from ferbook.page.style import (
 
 
 def macro_dots(table: pd.DataFrame) -> Drawn:
-    """Mean AUROC over all action units by condition: a large dot with its interval, where there are layers a small mark for each of them.
+    """Mean AUROC over all action units by condition: a large dot with its interval, where there are layers a
+    small mark for each of them.
 
-    ``table``: ``condition``, ``layer``, ``auroc``, ``low``, ``high``, as ``transfer.action_units.macro_table`` makes it; a layer that is empty or ``chosen`` stands for its
+    ``table``: ``condition``, ``layer``, ``auroc``, ``low``, ``high``, as
+    ``transfer.action_units.macro_table`` makes it; a layer that is empty or ``chosen`` stands for its
     condition. Data: these columns.
     """
     columns = ["condition", "layer", "auroc", "low", "high"]
@@ -65,15 +69,18 @@ def macro_dots(table: pd.DataFrame) -> Drawn:
     return (
         figure,
         data,
-        f"Dots with intervals, the mean AUROC over action units: {listing(told)}. A dashed line marks chance.",
+        f"Dots with intervals, the mean AUROC over action units: {listing(told)}. A dashed line marks "
+        "chance.",
     )
 
 
 def reliability_diagram(table: pd.DataFrame) -> Drawn:
-    """Accuracy over confidence in bins, for networks that ``learned`` from different labels; below, how many pictures each bin holds.
+    """Accuracy over confidence in bins, for networks that ``learned`` from different labels; below, how many
+    pictures each bin holds.
 
-    On the dashed line a network is right as often as it says. ``table``: ``learned``, ``n``, ``confidence``, ``accuracy``, ``low``, ``high`` (shares), as
-    ``transfer.soft_labels.reliability`` makes it. Data: these columns.
+    On the dashed line a network is right as often as it says. ``table``: ``learned``, ``n``, ``confidence``,
+    ``accuracy``, ``low``, ``high`` (shares), as ``transfer.soft_labels.reliability`` makes it. Data: these
+    columns.
     """
     columns = ["learned", "n", "confidence", "accuracy", "low", "high"]
     require_columns(table, columns)
@@ -104,7 +111,8 @@ def reliability_diagram(table: pd.DataFrame) -> Drawn:
         below.plot(part["confidence"], share, color=colour, linestyle=dashes, marker=marker, markersize=4)
         mean, right = ((part[name] * share).sum() for name in ("confidence", "accuracy"))
         told.append(
-            f"learned from the {learned}, the mean confidence is {percent(mean)} and {percent(right)} are right"
+            f"learned from the {learned}, the mean confidence is {percent(mean)} and {percent(right)} are "
+            "right"
         )
     above.set(ylabel="right", xlim=(0, 1), ylim=(0, 1.06))
     below.set(xlabel="confidence of the answer", ylabel="pictures", ylim=(0, None))
@@ -114,7 +122,8 @@ def reliability_diagram(table: pd.DataFrame) -> Drawn:
         axes.grid(axis="y")
     figure.legend(*above.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
     alt = (
-        f"Lines of the share of right answers over confidence, beside a diagonal on which a network is right as often as it says: {listing(told)}. "
+        "Lines of the share of right answers over confidence, beside a diagonal on which a network is "
+        f"right as often as it says: {listing(told)}. "
         "Below, how the pictures spread over confidence."
     )
     return figure, data, alt
@@ -128,9 +137,11 @@ def _points(value: float) -> str:
 
 
 def transfer_matrix(table: pd.DataFrame) -> Drawn:
-    """Accuracy of networks (rows: what they learned from) on face sets (columns), in per cent, with half the width of the interval; the null in the last row.
+    """Accuracy of networks (rows: what they learned from) on face sets (columns), in per cent, with half the
+    width of the interval; the null in the last row.
 
-    A frame marks cells of one and the same set. ``table`` from ``transfer.page.matrix_table``. Data: ``trained_on``, ``tested_on``, ``accuracy``, ``low``, ``high``, ``pictures``.
+    A frame marks cells of one and the same set. ``table`` from ``transfer.page.matrix_table``. Data:
+    ``trained_on``, ``tested_on``, ``accuracy``, ``low``, ``high``, ``pictures``.
     """
     columns = ["trained_on", "tested_on", *_BOUNDED, "pictures"]
     require_columns(table, columns)
@@ -149,8 +160,10 @@ def transfer_matrix(table: pd.DataFrame) -> Drawn:
     other = data[data["trained_on"].isin(names) & data["trained_on"].ne(data["tested_on"])]
     told = [f"from {r.trained_on} to {r.tested_on} {percent(r.accuracy)}" for r in other.itertuples()]
     alt = (
-        f"Heat map of accuracy, {len(names)} sets learned from by the same {len(names)} sets tested on. On the diagonal: "
-        f"{listing([f'{r.tested_on} {percent(r.accuracy)}' for r in same.itertuples()])}. Off it: {listing(told)}."
+        f"Heat map of accuracy, {len(names)} sets learned from by the same {len(names)} sets tested on. On "
+        "the diagonal: "
+        f"{listing([f'{r.tested_on} {percent(r.accuracy)}' for r in same.itertuples()])}. Off it: "
+        f"{listing(told)}."
     )
     for name in rows[len(names) :]:
         own = data[data["trained_on"].eq(name)]
@@ -160,9 +173,11 @@ def transfer_matrix(table: pd.DataFrame) -> Drawn:
 
 
 def transfer_drops(table: pd.DataFrame) -> Drawn:
-    """What networks from elsewhere lose on each set against the set's own network: dots with intervals, in points, below one heading per set.
+    """What networks from elsewhere lose on each set against the set's own network: dots with intervals, in
+    points, below one heading per set.
 
-    ``table`` from ``transfer.page.drop_table``. Data: ``trained_on``, ``tested_on``, ``difference``, ``low``, ``high``.
+    ``table`` from ``transfer.page.drop_table``. Data: ``trained_on``, ``tested_on``, ``difference``, ``low``,
+    ``high``.
     """
     columns = ["trained_on", "tested_on", "difference", "low", "high"]
     require_columns(table, columns)
@@ -210,10 +225,12 @@ _STARTS = {"pretrained": (BLUE, "o", "-"), "scratch": (VERMILION, "s", "--")}
 
 
 def tuning_curves(table: pd.DataFrame, source: str, target: str, null: float) -> Drawn:
-    """Accuracy on ``target`` by the share of it that was learned from: networks that had learned ``source`` before, and networks that start anew.
+    """Accuracy on ``target`` by the share of it that was learned from: networks that had learned ``source``
+    before, and networks that start anew.
 
-    A mark per draw, a line through the means. ``table``: ``start``, ``fraction`` (per cent), ``draw``, ``accuracy``, ``train_pictures``, as of ``transfer.fine_tuning``; ``null``: the
-    share of the commonest class. Data: these columns and ``null``.
+    A mark per draw, a line through the means. ``table``: ``start``, ``fraction`` (per cent), ``draw``,
+    ``accuracy``, ``train_pictures``, as of ``transfer.fine_tuning``; ``null``: the share of the commonest
+    class. Data: these columns and ``null``.
     """
     columns = ["start", "fraction", "draw", "accuracy", "train_pictures"]
     require_columns(table, columns)
@@ -248,17 +265,20 @@ def tuning_curves(table: pd.DataFrame, source: str, target: str, null: float) ->
     axes.grid(axis="y")
     figure.legend(loc="outside upper left", ncols=3, fontsize=9)
     alt = (
-        f"Two lines of accuracy on {target} over the share of it that was learned from. {'. '.join(told)}. A dotted line marks the commonest class, "
+        f"Two lines of accuracy on {target} over the share of it that was learned from. {'. '.join(told)}. "
+        "A dotted line marks the commonest class, "
         f"{percent(null)}."
     )
     return figure, data, alt
 
 
 def factor_dots(table: pd.DataFrame, base: str, other: str) -> Drawn:
-    """What each factor of the picture takes from networks' accuracy, in points: left added to faces of ``base``, right taken from faces of ``other``.
+    """What each factor of the picture takes from networks' accuracy, in points: left added to faces of
+    ``base``, right taken from faces of ``other``.
 
-    ``table``: ``network`` (the set that it learned from), ``factor`` (empty: all of them), ``direction``, ``difference``, ``low``, ``high``, as ``report.transfer_parts.factor_table`` makes
-    it. A marker per network. Data: these columns.
+    ``table``: ``network`` (the set that it learned from), ``factor`` (empty: all of them), ``direction``,
+    ``difference``, ``low``, ``high``, as ``report.transfer_parts.factor_table`` makes it. A marker per
+    network. Data: these columns.
     """
     columns = ["network", "factor", "direction", "difference", "low", "high"]
     require_columns(table, columns)
@@ -306,6 +326,7 @@ def factor_dots(table: pd.DataFrame, base: str, other: str) -> Drawn:
         alone = part[part["direction"].eq("add")].sort_values("difference")
         said = [f"{r.factor} {_points(r.difference)}" for r in alone.itertuples()]
         told.append(
-            f"The network that learned from {network} changes by {_points(all_of)} points with all of them, alone by: {listing(said)}."
+            f"The network that learned from {network} changes by {_points(all_of)} points with all of them, "
+            f"alone by: {listing(said)}."
         )
     return figure, data, f"Two panels of dots with intervals beside a line at zero. {' '.join(told)}"

@@ -1,6 +1,7 @@
 """Fine-tuning: what pictures of other sets are worth where few of one's own are labelled.
 
-What pictures of another set are worth where few of one's own are labelled: tables, metrics, and the answer in words.
+What pictures of another set are worth where few of one's own are labelled: tables, metrics, and the answer in
+words.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +37,15 @@ FRACTIONS = (0, 1, 5, 10, 50, 100)
 STARTS = ("pretrained", "scratch")
 
 RATE_SHARES = (1.0, 0.1)
-"""The peak rates that each start is trained with, as shares of the recipe's; the validation pictures choose one. With few pictures a small rate keeps what was learned
-before, with many it only holds a network back; to fix either would decide the comparison beforehand.
+"""The peak rates that each start is trained with, as shares of the recipe's; the validation pictures choose
+one. With few pictures a small rate keeps what was learned before, with many it only holds a network back; to
+fix either would decide the comparison beforehand.
 """
 
 LEAST_STEPS = 60
-"""A training has at least so many steps, in more epochs than the recipe's: ten pictures make one step of an epoch."""
+"""A training has at least so many steps, in more epochs than the recipe's: ten pictures make one step of an
+epoch.
+"""
 
 NOTHING_TRAINED = {
     **dict.fromkeys(("train_pictures", "train_people", "valid_pictures"), 0),
@@ -55,10 +59,12 @@ NOTHING_TRAINED = {
 class FineTuning:
     """Networks fine-tuned on shares of a face set, beside networks trained from scratch on the same pictures.
 
-    ``table``: one row per ``start`` (``pretrained``, ``scratch``), ``fraction`` (per cent) and ``draw`` with ``accuracy`` (share of the test pictures),
-    ``train_pictures``, ``train_people`` (0 where the set does not say), ``valid_pictures``, ``valid_accuracy`` and ``rate_share``, the one that it chose (NaN where nothing was trained), ``best_epoch`` and ``epochs``.
-    ``answers``: (start, fraction, draw) -> float32 (test pictures, classes), probabilities in the order of ``test``. ``precision``: of all trainings, None
-    where nothing was trained.
+    ``table``: one row per ``start`` (``pretrained``, ``scratch``), ``fraction`` (per cent) and ``draw`` with
+    ``accuracy`` (share of the test pictures), ``train_pictures``, ``train_people`` (0 where the set does not
+    say), ``valid_pictures``, ``valid_accuracy`` and ``rate_share``, the one that it chose (NaN where nothing
+    was trained), ``best_epoch`` and ``epochs``. ``answers``: (start, fraction, draw) -> float32 (test
+    pictures, classes), probabilities in the order of ``test``. ``precision``: of all trainings, None where
+    nothing was trained.
     """
 
     table: pd.DataFrame
@@ -86,19 +92,24 @@ def fine_tuning(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> FineTuning:
-    """Train on each of ``fractions`` of ``target`` from ``pretrained`` weights and from scratch, ``draws`` times; test on its test split.
+    """Train on each of ``fractions`` of ``target`` from ``pretrained`` weights and from scratch, ``draws``
+    times; test on its test split.
 
-    ``pretrained``: a network with one output for each of ``classes``, as ``network`` builds it, or several of them (of several seeds), which the draws take in turn; they
-    stay as they are. Each start is trained once with each of ``rate_shares`` of the recipe's peak rate as it suits the network, and the training with the highest validation accuracy
-    is kept, of equals the earlier in ``rate_shares``.
-    The draw d is trained from the seed ``seed`` + d on pictures that ``faces.subsets.nested_rows`` orders: of one draw, those of a smaller fraction are among
-    those of a larger one, and at 100 the draws differ in the seed only. At 0 nothing is trained: the pretrained network as it is, and an untrained one.
+    ``pretrained``: a network with one output for each of ``classes``, as ``network`` builds it, or several of
+    them (of several seeds), which the draws take in turn; they stay as they are. Each start is trained once
+    with each of ``rate_shares`` of the recipe's peak rate as it suits the network, and the training with the
+    highest validation accuracy is kept, of equals the earlier in ``rate_shares``. The draw d is trained from
+    the seed ``seed`` + d on pictures that ``faces.subsets.nested_rows`` orders: of one draw, those of a
+    smaller fraction are among those of a larger one, and at 100 the draws differ in the seed only. At 0
+    nothing is trained: the pretrained network as it is, and an untrained one.
 
-    The epoch is chosen on the same fraction of the validation split, at least one picture of each class that is there and never more pictures than are trained on: who has
-    ten labelled pictures has not 400 to choose by. ``test``: other test pictures than the split's, for a study that left some out.
+    The epoch is chosen on the same fraction of the validation split, at least one picture of each class that
+    is there and never more pictures than are trained on: who has ten labelled pictures has not 400 to choose
+    by. ``test``: other test pictures than the split's, for a study that left some out.
 
-    Raises ParameterError for impossible fractions or draws and for a network with other outputs; DataError where a picture is none of ``classes``, or a class has
-    fewer than ``least`` training pictures or none to test; and what ``train.learner.train`` raises.
+    Raises ParameterError for impossible fractions or draws and for a network with other outputs; DataError
+    where a picture is none of ``classes``, or a class has fewer than ``least`` training pictures or none to
+    test; and what ``train.learner.train`` raises.
     """
     networks = [pretrained] if isinstance(pretrained, nn.Module) else list(pretrained)
     _require_settings(networks, fractions, draws, rate_shares, len(classes))
@@ -148,7 +159,9 @@ def _best_rate(
     precision: Request | Precision,
     **how: object,
 ) -> tuple[nn.Module, Training, float]:
-    """Of the trainings of ``begin()`` with each share of the recipe's rate, the one with the highest validation accuracy."""
+    """Of the trainings of ``begin()`` with each share of the recipe's rate, the one with the highest
+    validation accuracy.
+    """
     tried = []
     for share in rate_shares:
         model = begin()
@@ -185,7 +198,8 @@ def _require_settings(
     for model in networks:
         if model.output.out_features != n_classes:
             raise ParameterError(
-                f"a pretrained network tells {model.output.out_features} classes apart, not {n_classes}; train it on the common classes"
+                f"a pretrained network tells {model.output.out_features} classes apart, not {n_classes}; "
+                "train it on the common classes"
             )
 
 
@@ -211,8 +225,8 @@ PRETRAINED, SCRATCH = STARTS
 def score_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
     """Fraction (per cent) -> the trainings with it, scored on the test pictures.
 
-    Each fraction by itself: draws of few pictures differ more than draws of many, so one spread for all would be too small for the
-    first. The luck of the drawn pictures and that of the seed are covered together.
+    Each fraction by itself: draws of few pictures differ more than draws of many, so one spread for all would
+    be too small for the first. The luck of the drawn pictures and that of the seed are covered together.
     """
     labels, clusters = found.test.labels(found.classes), independent_groups(found.test)
     scored = {}
@@ -238,7 +252,9 @@ def _apart(scored: Scored, **settings: object) -> Estimate:
 
 
 def tuning_table(scored: Mapping[int, Scored]) -> pd.DataFrame:
-    """A row per fraction for the page: ``share``, ``pictures`` and ``people`` learned from (means over the draws; a dash where people are unknown), the accuracy of each start, and the difference, all as text."""
+    """A row per fraction for the page: ``share``, ``pictures`` and ``people`` learned from (means over the
+    draws; a dash where people are unknown), the accuracy of each start, and the difference, all as text.
+    """
     rows = []
     for fraction, own in scored.items():
         table = own.table
@@ -260,9 +276,10 @@ def _short(metric: Estimate) -> str:
 def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
     """Fine-tuning in numbers.
 
-    ``tuning_fraction``: the smallest share of the set that was learned from (a share), and at it ``tuned_accuracy`` and ``scratch_accuracy``, and ``tuning_gain``, the first
-    minus the second in points. ``tuning_gain_full``: the same with the largest share. ``zero_shot_accuracy``: the pre-trained network without any picture of the set,
-    where it was asked.
+    ``tuning_fraction``: the smallest share of the set that was learned from (a share), and at it
+    ``tuned_accuracy`` and ``scratch_accuracy``, and ``tuning_gain``, the first minus the second in points.
+    ``tuning_gain_full``: the same with the largest share. ``zero_shot_accuracy``: the pre-trained network
+    without any picture of the set, where it was asked.
     """
     settings = {"tolerance": RERUN_TOLERANCE}
     found = {}
@@ -282,13 +299,17 @@ def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
 
 
 def tuning_answer(metrics: Mapping[str, Mapping], source: str, target: str) -> str:
-    """What pre-training on ``source`` is worth on ``target``, in words, from ``metrics`` as stored; empty where nothing was tuned."""
+    """What pre-training on ``source`` is worth on ``target``, in words, from ``metrics`` as stored; empty
+    where nothing was tuned.
+    """
     if "tuning_gain" not in metrics:
         return ""
     least = f"{100 * metrics['tuning_fraction']['value']:.0f}{NO_BREAK}%"
     told = (
-        f"With {least} of {target}, a network that learned {source} before names {share_text(metrics['tuned_accuracy'])} rightly and one from scratch "
-        f"{share_text(metrics['scratch_accuracy'])}, a difference of {points_text(metrics['tuning_gain'])}. With the largest share the difference is "
+        f"With {least} of {target}, a network that learned {source} before names "
+        f"{share_text(metrics['tuned_accuracy'])} rightly and one from scratch "
+        f"{share_text(metrics['scratch_accuracy'])}, a difference of {points_text(metrics['tuning_gain'])}. "
+        "With the largest share the difference is "
         f"{points_text(metrics['tuning_gain_full'])}."
     )
     return f"{told} {_verdict(metrics['tuning_gain'], metrics['tuning_gain_full'])}"

@@ -23,8 +23,9 @@ COMMONEST = "commonest class"
 def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
     """One row per cell of the matrix, in the order of the sets, for ``figures.transfer_matrix``.
 
-    ``trained_on`` (a set, then ``OTHERS`` where there are such networks, then ``COMMONEST``), ``tested_on``, ``accuracy``, ``low``, ``high`` (shares; NaN where there is no
-    interval), ``pictures`` tested. ``found``: the drops of ``study`` in accuracy.
+    ``trained_on`` (a set, then ``OTHERS`` where there are such networks, then ``COMMONEST``), ``tested_on``,
+    ``accuracy``, ``low``, ``high`` (shares; NaN where there is no interval), ``pictures`` tested. ``found``:
+    the drops of ``study`` in accuracy.
     """
     columns = {"value": "accuracy", "n": "pictures"}
     cells = found.cells.rename(columns=columns)
@@ -47,9 +48,11 @@ def _commonest(study: TransferStudy, name: str) -> dict[str, float | int]:
 
 
 def drop_table(found: Drops) -> pd.DataFrame:
-    """What a network from elsewhere loses against the network of the tested set, paired on its test pictures, a row per pair.
+    """What a network from elsewhere loses against the network of the tested set, paired on its test pictures,
+    a row per pair.
 
-    ``trained_on`` (a set or ``OTHERS``), ``tested_on``, ``difference``, ``low``, ``high`` in points of accuracy; below zero is a loss.
+    ``trained_on`` (a set or ``OTHERS``), ``tested_on``, ``difference``, ``low``, ``high`` in points of
+    accuracy; below zero is a loss.
     """
     cells = found.cells.assign(trained_on=_renamed(found.cells)).dropna(subset="drop")
     # What is lost becomes a difference below zero, so the bounds change sides.
@@ -63,10 +66,12 @@ def drop_table(found: Drops) -> pd.DataFrame:
 def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     """The matrix in numbers.
 
-    ``sets``, ``classes``, ``trainings``; ``in_dataset_accuracy``: mean over the sets of learning from and being tested on the same one;
-    ``cross_dataset_accuracy``: mean over all pairs of different sets; ``transfer_drop``: how much the second lies below the first, each pair on the same pictures, in points;
-    ``commonest_accuracy``: mean over the sets of always naming the commonest class. Where there are networks of all sets but one:
-    ``left_out_accuracy`` and ``left_out_drop``; with several seeds: ``transfer_seed_spread``, the standard deviation between two trainings of one cell, in points.
+    ``sets``, ``classes``, ``trainings``; ``in_dataset_accuracy``: mean over the sets of learning from and
+    being tested on the same one; ``cross_dataset_accuracy``: mean over all pairs of different sets;
+    ``transfer_drop``: how much the second lies below the first, each pair on the same pictures, in points;
+    ``commonest_accuracy``: mean over the sets of always naming the commonest class. Where there are networks
+    of all sets but one: ``left_out_accuracy`` and ``left_out_drop``; with several seeds:
+    ``transfer_seed_spread``, the standard deviation between two trainings of one cell, in points.
     """
     means = found.means.set_index("mean")
     pictures = sum(len(test) for test in study.tests.values())
@@ -104,7 +109,9 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
 
 
 def set_table(study: TransferStudy) -> pd.DataFrame:
-    """What was compared, a row per set: ``faces``, pictures learned from (``train``), chosen by (``valid``) and tested on (``test``), and what is ``left out``."""
+    """What was compared, a row per set: ``faces``, pictures learned from (``train``), chosen by (``valid``)
+    and tested on (``test``), and what is ``left out``.
+    """
     rows = []
     for name, faces in study.faces.items():
         gone = study.dropped[study.dropped["faces"].eq(name)]
@@ -115,13 +122,16 @@ def set_table(study: TransferStudy) -> pd.DataFrame:
 
 
 def said_to_share(study: TransferStudy) -> str:
-    """Whether a set shares people or pictures with another that is tested, and what was done about it, in a sentence."""
+    """Whether a set shares people or pictures with another that is tested, and what was done about it, in a
+    sentence.
+    """
     pairs = study.shared[study.shared["left_out"].gt(0)]
     if pairs.empty:
         return "No person known by name and no picture is learned from in one set and tested in another."
     said = [f"{row.left_out:,} of {row.tested_on} (also in {row.trained_on})" for row in pairs.itertuples()]
     return (
-        f"{pairs['left_out'].sum():,} test pictures are in another set, or show its people. They are left out for all networks: "
+        f"{pairs['left_out'].sum():,} test pictures are in another set, or show its people. They are left "
+        "out for all networks: "
         f"{', '.join(said)}."
     )
 
@@ -135,22 +145,27 @@ def said_of_absent(names: Mapping[str, FaceSet | None]) -> str:
 def matrix_answer(study: TransferStudy, metrics: Mapping[str, Mapping]) -> str:
     """What the matrix says, in words, from its ``metrics`` as stored."""
     told = (
-        f"On the set that they learned from, networks name {share_text(metrics['in_dataset_accuracy'])} rightly, on another set "
-        f"{share_text(metrics['cross_dataset_accuracy'])}: a drop of {points_text(metrics['transfer_drop'])}. Always naming the commonest class gives "
+        f"On the set that they learned from, networks name {share_text(metrics['in_dataset_accuracy'])} "
+        "rightly, on another set "
+        f"{share_text(metrics['cross_dataset_accuracy'])}: a drop of "
+        f"{points_text(metrics['transfer_drop'])}. Always naming the commonest class gives "
         f"{share_text(metrics['commonest_accuracy'])}."
     )
     if len(study.sets) > 2:
         told += f" What was learned from {_travels_best(study)} loses least elsewhere, in the mean over the others."
     if "left_out_accuracy" in metrics:
         told += (
-            f" Those that learned from all other sets, and from no more pictures than the largest of them has, reach {share_text(metrics['left_out_accuracy'])} on the one left out, "
+            " Those that learned from all other sets, and from no more pictures than the largest of them "
+            f"has, reach {share_text(metrics['left_out_accuracy'])} on the one left out, "
             f"a drop of {points_text(metrics['left_out_drop'])}."
         )
     return told
 
 
 def _travels_best(study: TransferStudy) -> str:
-    """The set whose networks lose least on other sets, in the mean, each against the networks of the tested set: some sets are harder than others."""
+    """The set whose networks lose least on other sets, in the mean, each against the networks of the tested
+    set: some sets are harder than others.
+    """
     cells = study.table.groupby(["trained_on", "tested_on"])["accuracy"].mean()
     lost = {
         name: np.mean([cells[other, other] - cells[name, other] for other in study.sets if other != name])

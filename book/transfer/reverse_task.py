@@ -48,10 +48,12 @@ CONDITIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ReverseTask:
-    """What ``reverse`` found, as ``stats.contrasts.score_trainings`` takes it, with ``condition`` as what trainings are compared by.
+    """What ``reverse`` found, as ``stats.contrasts.score_trainings`` takes it, with ``condition`` as what
+    trainings are compared by.
 
-    ``table``: a row per condition and seed with ``condition``, ``seed``; ``features``, how many the head was given; ``strength``, its C; ``valid_accuracy``. Of the
-    expression network the first two of the latter are missing. ``probabilities`` float32 (rows, n, C) of the pictures of ``test``, in their order.
+    ``table``: a row per condition and seed with ``condition``, ``seed``; ``features``, how many the head was
+    given; ``strength``, its C; ``valid_accuracy``. Of the expression network the first two of the latter are
+    missing. ``probabilities`` float32 (rows, n, C) of the pictures of ``test``, in their order.
     """
 
     table: pd.DataFrame
@@ -70,17 +72,20 @@ def reverse(
 ) -> ReverseTask:
     """How well each of ``CONDITIONS`` names the expression on people that nothing was fitted to.
 
-    ``unit_networks``: one per seed of ``seeds``, trained from scratch to tell action units on the same people (``aus.cross_task``), which never were told an
-    expression; the seeds draw the first weights of the untrained networks too. Heads are multinomial logistic regressions with an
-    L2 penalty on features standardised by the training pictures; of ``strengths`` the one that names most validation pictures rightly, the smallest of equals.
-    Pictures of other emotions than ``classes`` do not count.
+    ``unit_networks``: one per seed of ``seeds``, trained from scratch to tell action units on the same people
+    (``aus.cross_task``), which never were told an expression; the seeds draw the first weights of the
+    untrained networks too. Heads are multinomial logistic regressions with an L2 penalty on features
+    standardised by the training pictures; of ``strengths`` the one that names most validation pictures
+    rightly, the smallest of equals. Pictures of other emotions than ``classes`` do not count.
 
-    Raises ParameterError for fewer than two classes, where they do not fit the expression network, where networks and seeds are not as many, and for a
-    strength that is not positive; DataError where a class has no training picture or a split is empty.
+    Raises ParameterError for fewer than two classes, where they do not fit the expression network, where
+    networks and seeds are not as many, and for a strength that is not positive; DataError where a class has
+    no training picture or a split is empty.
     """
     if len(classes) < 2 or expression_model.output.out_features != len(classes):
         raise ParameterError(
-            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; give the classes that it was trained for, "
+            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; "
+            "give the classes that it was trained for, "
             "at least two"
         )
     if not unit_networks or len(unit_networks) != len(seeds):
@@ -110,7 +115,9 @@ def reverse(
 
 
 class _Reader:
-    """Reads the ``classes`` of ``faces`` from features; says how well on validation pictures, and what it says of the test pictures."""
+    """Reads the ``classes`` of ``faces`` from features; says how well on validation pictures, and what it
+    says of the test pictures.
+    """
 
     def __init__(self, faces: FaceSet, classes: tuple[str, ...], strengths: tuple[float, ...]) -> None:
         self.faces, self.strengths = faces, strengths
@@ -125,7 +132,8 @@ class _Reader:
         counts = np.bincount(self.labels[self.rows["train"]], minlength=len(classes))
         if not counts.all():
             raise DataError(
-                f"face set {faces.name!r}: no training picture of {classes[int(counts.argmin())]}; leave the class out"
+                f"face set {faces.name!r}: no training picture of {classes[int(counts.argmin())]}; leave "
+                "the class out"
             )
 
     def network(self, model: Classifier) -> tuple[dict[str, object], np.ndarray]:
@@ -171,7 +179,9 @@ SHORT = {
 def score_reverse(
     found: ReverseTask, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
 ) -> Scored:
-    """Score what each condition names on the test pictures; the bootstrap draws subjects, or groups of equal pictures."""
+    """Score what each condition names on the test pictures; the bootstrap draws subjects, or groups of equal
+    pictures.
+    """
     labels, clusters = found.test.labels(classes), independent_groups(found.test)
     return score_trainings(
         found.table, found.probabilities, labels, clusters, ["condition"], draws=draws, seed=seed
@@ -183,7 +193,9 @@ def _of(scored: Scored, condition: str) -> np.ndarray:
 
 
 def reverse_metrics(scored: Scored) -> dict[str, Estimate]:
-    """``reverse_accuracy_<condition>`` for ``expressions``, ``units``, ``unit_answers``, ``untrained``, ``hog``; ``reverse_units_over_untrained`` and ``reverse_units_over_expressions``, paired, in points."""
+    """``reverse_accuracy_<condition>`` for ``expressions``, ``units``, ``unit_answers``, ``untrained``,
+    ``hog``; ``reverse_units_over_untrained`` and ``reverse_units_over_expressions``, paired, in points.
+    """
     settings = {"tolerance": 2 * RERUN_TOLERANCE}
     metrics = {
         f"reverse_accuracy_{name}": contrast(scored, scored.weights(_of(scored, condition)), **settings)
@@ -197,7 +209,9 @@ def reverse_metrics(scored: Scored) -> dict[str, Estimate]:
 
 
 def reverse_table(scored: Scored) -> pd.DataFrame:
-    """A row per condition for the page: ``from``, ``named rightly`` with its interval, and the difference to the expression network in points, as text."""
+    """A row per condition for the page: ``from``, ``named rightly`` with its interval, and the difference to
+    the expression network in points, as text.
+    """
     rows = []
     for condition, about in CONDITIONS.items():
         own = _of(scored, condition)
@@ -218,7 +232,10 @@ def reverse_table(scored: Scored) -> pd.DataFrame:
 def reverse_answer(metrics: Mapping[str, Mapping]) -> str:
     """What a network of action units knows of expressions, in words, from ``metrics`` as stored."""
     return (
-        f"The other way round, a linear head on a network that learned nothing but action units names {share_text(metrics['reverse_accuracy_units'])} of the expressions rightly, "
-        f"on an untrained network {share_text(metrics['reverse_accuracy_untrained'])} (a difference of {points_text(metrics['reverse_units_over_untrained'])}); the network that learned expressions names "
+        "The other way round, a linear head on a network that learned nothing but action units names "
+        f"{share_text(metrics['reverse_accuracy_units'])} of the expressions rightly, "
+        f"on an untrained network {share_text(metrics['reverse_accuracy_untrained'])} (a difference of "
+        f"{points_text(metrics['reverse_units_over_untrained'])}); the network that learned expressions "
+        "names "
         f"{share_text(metrics['reverse_accuracy_expressions'])}."
     )

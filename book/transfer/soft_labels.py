@@ -1,6 +1,7 @@
 """Soft labels: one network learns what most of a crowd said, another how the crowd divided.
 
-What learning from a crowd's votes changes against learning from its majority: accuracy and calibration, in tables and words.
+What learning from a crowd's votes changes against learning from its majority: accuracy and calibration, in
+tables and words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,11 @@ LEARNED = {"cross_entropy": "majority", "votes": "votes"}
 class SoftLabels:
     """Networks that learned the same pictures from the crowd's majority and from its votes.
 
-    ``table``: one row per training with ``learned`` (``majority`` or ``votes``), ``seed`` and what ``train.study.training_row`` says. ``probabilities``: float32
-    (trainings, N, C) for the test pictures, in the order of the table. ``test``: those N pictures; ``shares`` float32 (N, C): how the crowd's votes for
-    ``classes`` divide. ``without_votes``: pictures, of all splits, that were left out because nobody voted for any of the classes.
-    ``precision``: of all trainings.
+    ``table``: one row per training with ``learned`` (``majority`` or ``votes``), ``seed`` and what
+    ``train.study.training_row`` says. ``probabilities``: float32 (trainings, N, C) for the test pictures, in
+    the order of the table. ``test``: those N pictures; ``shares`` float32 (N, C): how the crowd's votes for
+    ``classes`` divide. ``without_votes``: pictures, of all splits, that were left out because nobody voted
+    for any of the classes. ``precision``: of all trainings.
     """
 
     table: pd.DataFrame
@@ -56,20 +58,24 @@ def learn_soft_labels(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> SoftLabels:
-    """Train ``network`` by ``recipe``, whose own loss does not count, from each of ``seeds``: on the majority, and on the votes (Barsoum et al. 2016).
+    """Train ``network`` by ``recipe``, whose own loss does not count, from each of ``seeds``: on the
+    majority, and on the votes (Barsoum et al. 2016).
 
-    The majority is learned with cross-entropy against the picture's ``emotion``, the votes with cross-entropy against their shares. Both start
-    from the same weights and see the pictures in the same order; the epoch of both is chosen by the accuracy on the validation split's
-    majority. The rest is as in ``train.study.run_study``.
+    The majority is learned with cross-entropy against the picture's ``emotion``, the votes with cross-entropy
+    against their shares. Both start from the same weights and see the pictures in the same order; the epoch
+    of both is chosen by the accuracy on the validation split's majority. The rest is as in
+    ``train.study.run_study``.
 
-    Raises ParameterError for a face set without votes; DataError where a column of votes is absent, and as ``run_study``.
+    Raises ParameterError for a face set without votes; DataError where a column of votes is absent, and as
+    ``run_study``.
     """
     require_votes(faces, ["votes"])
     columns = [f"vote_{name}" for name in classes]
     absent = [name for name in columns if name not in faces.table]
     if absent:
         raise DataError(
-            f"face set {faces.name!r} has votes, but no column {absent[0]}; leave that class out of {', '.join(classes)}"
+            f"face set {faces.name!r} has votes, but no column {absent[0]}; leave that class out of "
+            f"{', '.join(classes)}"
         )
     voted = faces.table[columns].to_numpy(np.float64).sum(axis=1) > 0
     kept = faces.select(voted)
@@ -109,7 +115,8 @@ MEASURE_NAMES = {
 def with_votes(sets: Mapping[str, FaceSet]) -> FaceSet | None:
     """The first of ``sets`` whose labels are what most of a crowd voted for; None where there is none.
 
-    FER2013 may come with the votes of FER+, but keeps its own labels: there nobody would learn from a majority.
+    FER2013 may come with the votes of FER+, but keeps its own labels: there nobody would learn from a
+    majority.
     """
     for faces in sets.values():
         names = [column for column in faces.table if column.startswith("vote_")]
@@ -128,7 +135,9 @@ def voted_classes(faces: FaceSet) -> tuple[str, ...]:
 
 
 def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
-    """``majority_…``, ``votes_…`` and ``votes_…_difference`` of every measure of ``MEASURE_NAMES``: see ``stats.calibration.calibration_metrics``."""
+    """``majority_…``, ``votes_…`` and ``votes_…_difference`` of every measure of ``MEASURE_NAMES``: see
+    ``stats.calibration.calibration_metrics``.
+    """
     labels, clusters = study.test.labels(study.classes), independent_groups(study.test)
     return calibration_metrics(
         study.probabilities,
@@ -143,7 +152,9 @@ def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -
 
 
 def soft_label_table(metrics: Mapping[str, Mapping]) -> pd.DataFrame:
-    """A row per measure for the page: learned from the majority, from the votes, and the difference with its interval, as text; from ``metrics`` as stored."""
+    """A row per measure for the page: learned from the majority, from the votes, and the difference with its
+    interval, as text; from ``metrics`` as stored.
+    """
     rows = []
     for measure, name in MEASURE_NAMES.items():
         apart = metrics[f"{VOTES}_{measure}_difference"]
@@ -170,7 +181,9 @@ def _difference(metric: Mapping, scale: int) -> str:
 
 
 def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """The bins of ``stats.calibration.reliability_table`` for what each network ``learned``, one below the other, for ``figures.reliability_diagram``."""
+    """The bins of ``stats.calibration.reliability_table`` for what each network ``learned``, one below the
+    other, for ``figures.reliability_diagram``.
+    """
     labels, clusters = study.test.labels(study.classes), independent_groups(study.test)
     parts = []
     for learned in (MAJORITY, VOTES):
@@ -181,15 +194,20 @@ def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.Da
 
 
 def soft_label_answer(metrics: Mapping[str, Mapping], name: str) -> str:
-    """What the votes of ``name`` changed, in words, from ``metrics`` as stored; empty where they were not learned."""
+    """What the votes of ``name`` changed, in words, from ``metrics`` as stored; empty where they were not
+    learned.
+    """
     if f"{VOTES}_accuracy" not in metrics:
         return ""
     names = ("accuracy", "calibration_error", "brier_votes", "log_loss_votes")
     accuracy, error, brier, loss = (metrics[f"{VOTES}_{measure}_difference"] for measure in names)
     return (
-        f"On {name}, learning from votes instead of their majority {_changed(accuracy)} the accuracy ({_difference(accuracy, 100)}), {_changed(error)} the calibration "
-        f"error ({_difference(error, 100)}), {_changed(brier)} the Brier score against the votes ({_difference(brier, 1)}), and {_changed(loss)} the negative "
-        f"log-likelihood of the votes, which is what is learned ({_difference(loss, 1)}). Of all but the accuracy, less is better."
+        f"On {name}, learning from votes instead of their majority {_changed(accuracy)} the accuracy "
+        f"({_difference(accuracy, 100)}), {_changed(error)} the calibration "
+        f"error ({_difference(error, 100)}), {_changed(brier)} the Brier score against the votes "
+        f"({_difference(brier, 1)}), and {_changed(loss)} the negative "
+        f"log-likelihood of the votes, which is what is learned ({_difference(loss, 1)}). Of all but the "
+        "accuracy, less is better."
     )
 
 

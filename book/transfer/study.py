@@ -1,11 +1,13 @@
 """Several face sets brought to one list of classes: what all of them can name, and what has no counterpart.
 
-Every reader has brought its set's names to the one table of emotions, ``faces.faceset.EMOTIONS``, so an emotion is called alike in all
-sets, neutral and contempt too: whether they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what
-the makers of one set could not name; they mean something else in each set and have no counterpart.
+Every reader has brought its set's names to the one table of emotions, ``faces.faceset.EMOTIONS``, so an
+emotion is called alike in all sets, neutral and contempt too: whether they are told apart depends on whether
+all sets have them. ``repression`` and ``other`` are what the makers of one set could not name; they mean
+something else in each set and have no counterpart.
 
 
-Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017, arXiv:1705.01842).
+Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017,
+arXiv:1705.01842).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,8 @@ from ferbook.errors import DataError, ParameterError
 def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
     """The emotions that every one of ``sets`` has, in the order of ``EMOTIONS``.
 
-    Raises DataError, naming each set's own, where a set has fewer than two, or where fewer than two are common to all.
+    Raises DataError, naming each set's own, where a set has fewer than two, or where fewer than two are
+    common to all.
     """
     if not sets:
         raise DataError("no face set to find common classes of")
@@ -38,14 +41,16 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
     for name, emotions in own.items():
         if len(emotions) < 2:
             raise DataError(
-                f"face set {name!r} has {_listed(emotions)} only: a network that is to tell emotions apart needs at least two; "
+                f"face set {name!r} has {_listed(emotions)} only: a network that is to tell emotions apart "
+                "needs at least two; "
                 "leave the set out"
             )
     common = tuple(emotion for emotion in EMOTIONS if all(emotion in emotions for emotions in own.values()))
     if len(common) < 2:
         each = "; ".join(f"{name}: {_listed(emotions)}" for name, emotions in own.items())
         raise DataError(
-            f"the face sets have {_listed(common)} in common, and at least two classes are needed ({each}); leave out the "
+            f"the face sets have {_listed(common)} in common, and at least two classes are needed ({each}); "
+            "leave out the "
             "set that has none of the others' emotions"
         )
     return common
@@ -60,10 +65,12 @@ def _listed(emotions: tuple[str, ...]) -> str:
 
 
 def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str, int]]:
-    """The pictures of ``faces`` whose emotion is one of ``classes``; and how many of each other label were left out.
+    """The pictures of ``faces`` whose emotion is one of ``classes``; and how many of each other label were
+    left out.
 
-    The label of pictures without an emotion is the empty text. Raises DataError where a class has no training or no test picture, or where
-    there is none to validate with: it could not be learned, or nothing could be said of it.
+    The label of pictures without an emotion is the empty text. Raises DataError where a class has no training
+    or no test picture, or where there is none to validate with: it could not be learned, or nothing could be
+    said of it.
     """
     kept = faces.select(faces.table["emotion"].isin(classes).to_numpy())
     counts = faces.table["emotion"].value_counts()
@@ -79,18 +86,22 @@ def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str,
 def require_classes(
     faces: FaceSet, classes: tuple[str, ...], in_splits: tuple[str, ...] = ("train", "test")
 ) -> None:
-    """Raise DataError, naming class and split, unless ``faces`` has a picture of each of ``classes`` in each of ``in_splits``, and any to validate with."""
+    """Raise DataError, naming class and split, unless ``faces`` has a picture of each of ``classes`` in each
+    of ``in_splits``, and any to validate with.
+    """
     there = pd.crosstab(faces.table["emotion"], faces.table["split"])
     for split in in_splits:
         absent = [name for name in classes if not (split in there and there[split].get(name, 0))]
         if absent:
             raise DataError(
-                f"face set {faces.name!r}: no picture of {', '.join(absent)} in its split {split!r}; take more people, or "
+                f"face set {faces.name!r}: no picture of {', '.join(absent)} in its split {split!r}; take "
+                "more people, or "
                 "give the classes without it"
             )
     if "valid" not in there:
         raise DataError(
-            f"face set {faces.name!r}: no picture of {', '.join(classes)} in its split 'valid'; take more people"
+            f"face set {faces.name!r}: no picture of {', '.join(classes)} in its split 'valid'; take more "
+            "people"
         )
 
 
@@ -104,14 +115,19 @@ ALL_BUT = "all but "
 class TransferStudy:
     """Networks trained on each of several face sets, and on all but one, tested on every set.
 
-    ``sets``: their names, in the order given. ``classes``: the emotions told apart. ``table``: one row per training × tested set × seed with ``trained_on``,
-    ``tested_on``, ``seed``, ``accuracy`` (share of the test pictures), ``train_pictures``, ``test_pictures`` and what ``train.study.training_row``
-    says of the training. ``faces``: each set as it was learned from and tested: of the classes, with the test pictures left out that are not tested. ``answers``: (trained on, tested on, seed) -> float32 (test pictures, classes), probabilities in the order of ``tests``, the test
-    pictures of each set. ``networks``: (trained on, seed) -> the network, with the weights that validation chose.
+    ``sets``: their names, in the order given. ``classes``: the emotions told apart. ``table``: one row per
+    training × tested set × seed with ``trained_on``, ``tested_on``, ``seed``, ``accuracy`` (share of the test
+    pictures), ``train_pictures``, ``test_pictures`` and what ``train.study.training_row`` says of the
+    training. ``faces``: each set as it was learned from and tested: of the classes, with the test pictures
+    left out that are not tested. ``answers``: (trained on, tested on, seed) -> float32 (test pictures,
+    classes), probabilities in the order of ``tests``, the test pictures of each set. ``networks``: (trained
+    on, seed) -> the network, with the weights that validation chose.
 
-    ``dropped``: ``faces``, ``emotion``, ``pictures`` that have no counterpart in another set (an empty emotion: unlabelled). ``shared``: for each pair
-    ``trained_on`` and ``tested_on``, what the splits learned from share with the test split as it came: ``people`` (names), ``copies`` (pictures of the test split), and
-    ``left_out``, test pictures left out for it; nothing is left out for what a set shares with itself, which is its protocol's matter.
+    ``dropped``: ``faces``, ``emotion``, ``pictures`` that have no counterpart in another set (an empty
+    emotion: unlabelled). ``shared``: for each pair ``trained_on`` and ``tested_on``, what the splits learned
+    from share with the test split as it came: ``people`` (names), ``copies`` (pictures of the test split),
+    and ``left_out``, test pictures left out for it; nothing is left out for what a set shares with itself,
+    which is its protocol's matter.
     """
 
     sets: tuple[str, ...]
@@ -144,16 +160,21 @@ def cross_dataset(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> TransferStudy:
-    """Train ``network`` on the training pictures of each of the k ``sets``, and test each of these k networks on the test pictures of all.
+    """Train ``network`` on the training pictures of each of the k ``sets``, and test each of these k networks
+    on the test pictures of all.
 
-    With ``leave_one_out`` and at least three sets, k more trainings on all sets but one, tested on the one (``joined``). Everything else is alike: the classes (``common_classes``, or those
-    given), the size of the pictures, the recipe, the seed's first weights. The epoch is chosen on validation pictures of the sets trained on; what is
-    tested on chooses nothing. ``most``: training pictures taken from each set, drawn at random, and a third as many to validate with; 0 takes all.
+    With ``leave_one_out`` and at least three sets, k more trainings on all sets but one, tested on the one
+    (``joined``). Everything else is alike: the classes (``common_classes``, or those given), the size of the
+    pictures, the recipe, the seed's first weights. The epoch is chosen on validation pictures of the sets
+    trained on; what is tested on chooses nothing. ``most``: training pictures taken from each set, drawn at
+    random, and a third as many to validate with; 0 takes all.
 
-    Test pictures whose people or whose very pixels are in a split that another set is learned from are left out for all networks, and counted.
+    Test pictures whose people or whose very pixels are in a split that another set is learned from are left
+    out for all networks, and counted.
 
-    Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without training or test pictures, data sets that are
-    known to overlap, or a test split of which nothing is left; ParameterError for no seed; and what ``train.learner.train`` raises.
+    Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without
+    training or test pictures, data sets that are known to overlap, or a test split of which nothing is left;
+    ParameterError for no seed; and what ``train.learner.train`` raises.
     """
     if not seeds:
         raise ParameterError("no seed to train from; give at least one")
@@ -221,7 +242,8 @@ def _among(common: tuple[str, ...], asked: tuple[str, ...] | None) -> tuple[str,
     chosen = tuple(name for name in common if name in asked)
     if len(chosen) < max(2, len(asked)):
         raise ParameterError(
-            f"classes {', '.join(asked) or 'none'}: give at least two, each once, of those that all sets have: {', '.join(common)}"
+            f"classes {', '.join(asked) or 'none'}: give at least two, each once, of those that all sets "
+            f"have: {', '.join(common)}"
         )
     return chosen
 
@@ -232,7 +254,8 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
     if len({faces.size for faces in sets.values()}) > 1:
         sizes = ", ".join(f"{name} {faces.size[0]} × {faces.size[1]}" for name, faces in sets.items())
         raise DataError(
-            f"face sets to transfer between must have pictures of one size, not {sizes}; open them at one size"
+            f"face sets to transfer between must have pictures of one size, not {sizes}; open them at one "
+            "size"
         )
     named = list(sets.values())
     for number, first in enumerate(named):
@@ -244,7 +267,9 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
 def _apart(
     kept: Mapping[str, FaceSet], classes: tuple[str, ...]
 ) -> tuple[dict[str, FaceSet], list[dict[str, object]]]:
-    """The sets without the test pictures that another set is learned from; and a row per pair on what they share."""
+    """The sets without the test pictures that another set is learned from; and a row per pair on what they
+    share.
+    """
     seen = {name: faces.select(faces.table["split"].isin(LEARNED).to_numpy()) for name, faces in kept.items()}
     apart, rows = {}, []
     for target, faces in kept.items():
@@ -266,7 +291,8 @@ def _apart(
         if lost:
             others = ", ".join(name for name in kept if name != target)
             raise DataError(
-                f"face set {target!r}: without the people and pictures that {others} are learned from, no test picture of "
+                f"face set {target!r}: without the people and pictures that {others} are learned from, no "
+                "test picture of "
                 f"{', '.join(lost)} is left; leave out the set that shows the same faces"
             )
         apart[target] = FaceSet.concat(target, [seen[target], test])
@@ -276,8 +302,9 @@ def _apart(
 def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     """The training and validation pictures of ``sets``, of each set equally many as far as sizes allow.
 
-    In all as many of a split as the largest set has, so that a network learns from more sets and not from more pictures. A smaller set gives all it has, and the
-    others share the rest evenly. The pictures are drawn at random. Raises DataError for pictures of different sizes.
+    In all as many of a split as the largest set has, so that a network learns from more sets and not from
+    more pictures. A smaller set gives all it has, and the others share the rest evenly. The pictures are
+    drawn at random. Raises DataError for pictures of different sizes.
     """
     parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
     shares = {split: even_shares([part[split] for part in parts]) for split in LEARNED}
@@ -291,7 +318,9 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
 
 
 def even_shares(available: Sequence[int]) -> list[int]:
-    """How many to take of each of several supplies: as many in all as the largest holds, as evenly as the supplies allow."""
+    """How many to take of each of several supplies: as many in all as the largest holds, as evenly as the
+    supplies allow.
+    """
     left, shares = max(available), [0] * len(available)
     order = sorted(range(len(available)), key=lambda k: available[k])
     for position, k in enumerate(order):

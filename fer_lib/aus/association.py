@@ -1,4 +1,5 @@
-"""How strongly a filter's maximal response goes with the presence of an action unit, with intervals and the papers' mapping.
+"""How strongly a filter's maximal response goes with the presence of an action unit, with intervals and the
+papers' mapping.
 
 The six measures are defined in ``aus.measures``.
 """
@@ -22,9 +23,11 @@ DRAWS_AT_ONCE = 1000
 class Association:
     """Association of K filters with A action units by one ``measure``, each with its interval.
 
-    ``estimate``, ``low``, ``high`` float64 (K, A): NaN for the AUs in ``too_few``. ``dead`` bool (K,): filters that answer to all
-    pictures alike (rectified, they never fire), whose association is 0. ``stability`` (K,): share of the resamples in which the filter's strongest AU is that of ``estimate``, NaN
-    for dead filters. ``n_present``, ``n_absent``, ``subjects_present`` int64 (A,). ``interval`` says how the bounds were computed.
+    ``estimate``, ``low``, ``high`` float64 (K, A): NaN for the AUs in ``too_few``. ``dead`` bool (K,):
+    filters that answer to all pictures alike (rectified, they never fire), whose association is 0.
+    ``stability`` (K,): share of the resamples in which the filter's strongest AU is that of ``estimate``, NaN
+    for dead filters. ``n_present``, ``n_absent``, ``subjects_present`` int64 (A,). ``interval`` says how the
+    bounds were computed.
     """
 
     measure: Measure
@@ -41,7 +44,9 @@ class Association:
     interval: str
 
     def table(self) -> pd.DataFrame:
-        """Long form, a row per filter and AU: ``filter``, ``au``, ``estimate``, ``low``, ``high``, ``n_present``, ``n_absent``, ``too_few``, ``dead``."""
+        """Long form, a row per filter and AU: ``filter``, ``au``, ``estimate``, ``low``, ``high``,
+        ``n_present``, ``n_absent``, ``too_few``, ``dead``.
+        """
         filters, units = self.estimate.shape
         few = np.isin(self.aus, self.too_few)
         return pd.DataFrame(
@@ -62,12 +67,13 @@ class Association:
 def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.ndarray:
     """Association float64 (K, A) of each filter with each AU, without interval.
 
-    ``maxima`` (N, K): maximal responses; ``present`` (N, A): 1 shown, 0 not shown, NaN not coded: each AU is judged on the pictures for
-    which it was coded. ``measure``: one of ``MEASURES``, defined in ``aus.measures``. NaN where no coded picture shows the AU, or all
-    do; 0 for a filter that answers to all pictures alike.
+    ``maxima`` (N, K): maximal responses; ``present`` (N, A): 1 shown, 0 not shown, NaN not coded: each AU is
+    judged on the pictures for which it was coded. ``measure``: one of ``MEASURES``, defined in
+    ``aus.measures``. NaN where no coded picture shows the AU, or all do; 0 for a filter that answers to all
+    pictures alike.
 
-    Raises ParameterError for an unknown measure; DataError where shapes do not fit, a response is not finite (it names filter and
-    picture) or ``present`` holds anything but 1, 0 and NaN.
+    Raises ParameterError for an unknown measure; DataError where shapes do not fit, a response is not finite
+    (it names filter and picture) or ``present`` holds anything but 1, 0 and NaN.
     """
     maxima, present = _checked(maxima, present, measure)
     one_cluster = np.zeros(len(maxima), np.int64)
@@ -83,28 +89,35 @@ def associate(
     seed: int = 0,
     min_subjects: int = FEWEST_SUBJECTS,
 ) -> Association:
-    """Association of every filter with every AU, with 95 % intervals from a bootstrap that draws whole subjects.
+    """Association of every filter with every AU, with 95 % intervals from a bootstrap that draws whole
+    subjects.
 
-    ``maxima`` (N, K): maximal responses of rectified maps; ``measure``: one of ``MEASURES``, defined in ``aus.measures``. AUs that
-    fewer than ``min_subjects`` subjects show, or are seen without, are not scored: they are named in ``too_few``.
+    ``maxima`` (N, K): maximal responses of rectified maps; ``measure``: one of ``MEASURES``, defined in
+    ``aus.measures``. AUs that fewer than ``min_subjects`` subjects show, or are seen without, are not scored:
+    they are named in ``too_few``.
 
-    The interval of signed measures is that of expanded percentiles (Hesterberg 2015, The American Statistician 69: 371), with the number of
-    clusters n taken as the smaller of the subjects who show the AU and those seen without it. Distances are larger in resamples than in the sample,
-    as they are larger in the sample than in truth, so theirs is reflected, 2 · estimate − percentile, and cut at 0. Where an interval would miss its own
-    estimate it is widened to it. Ranks, histograms and distribution functions are computed anew in each resample; bins stay. How often the
-    intervals hold the truth is measured by ``au_verification.simulation``: about as often as they say for signed measures, less often for distances near 0.
+    The interval of signed measures is that of expanded percentiles (Hesterberg 2015, The American
+    Statistician 69: 371), with the number of clusters n taken as the smaller of the subjects who show the AU
+    and those seen without it. Distances are larger in resamples than in the sample, as they are larger in the
+    sample than in truth, so theirs is reflected, 2 · estimate − percentile, and cut at 0. Where an interval
+    would miss its own estimate it is widened to it. Ranks, histograms and distribution functions are computed
+    anew in each resample; bins stay. How often the intervals hold the truth is measured by
+    ``au_verification.simulation``: about as often as they say for signed measures, less often for distances
+    near 0.
 
-    ``mean_difference``, ``smd`` and ``kl`` are products of matrices and, as ``auroc``, take seconds for hundreds of filters; ``ks`` and ``wasserstein`` have to follow
-    the distribution functions of every resample, filter and AU, and take about ten times as long as ``auroc``.
+    ``mean_difference``, ``smd`` and ``kl`` are products of matrices and, as ``auroc``, take seconds for
+    hundreds of filters; ``ks`` and ``wasserstein`` have to follow the distribution functions of every
+    resample, filter and AU, and take about ten times as long as ``auroc``.
 
-    Raises the errors of ``statistic``; DataError for fewer than two subjects or where every AU has too few; ParameterError for no draws or
-    ``min_subjects`` below 2.
+    Raises the errors of ``statistic``; DataError for fewer than two subjects or where every AU has too few;
+    ParameterError for no draws or ``min_subjects`` below 2.
     """
     maxima, present = _checked(maxima, presence.present, measure)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     if len(subjects) < 2:
         raise DataError(
-            f"{len(subjects)} subject on {len(maxima)} pictures; an interval needs at least 2 and better 30: add pictures of other people"
+            f"{len(subjects)} subject on {len(maxima)} pictures; an interval needs at least 2 and better "
+            "30: add pictures of other people"
         )
     if draws < 1:
         raise ParameterError(f"draws is {draws}; expected at least 1, and 1000 for steady bounds")
@@ -157,9 +170,11 @@ def associate(
 def mapping(association: Association) -> pd.DataFrame:
     """The papers' mapping: for each filter the AU with the largest association, one row per filter.
 
-    ``filter``; ``au`` (empty for a dead filter); ``estimate``, ``low``, ``high`` of that AU; ``second``, the AU next to it, and ``margin``, how much
-    less its association is; ``stability``, the share of the subject resamples that name the same AU; ``dead``. ``second`` is empty and ``margin``
-    NaN where only one AU was scored. For signed measures the largest is the most positive: an AU that silences the filter is not its AU.
+    ``filter``; ``au`` (empty for a dead filter); ``estimate``, ``low``, ``high`` of that AU; ``second``, the
+    AU next to it, and ``margin``, how much less its association is; ``stability``, the share of the subject
+    resamples that name the same AU; ``dead``. ``second`` is empty and ``margin`` NaN where only one AU was
+    scored. For signed measures the largest is the most positive: an AU that silences the filter is not its
+    AU.
     """
     estimate = np.where(np.isnan(association.estimate), -np.inf, association.estimate)
     filters = np.arange(len(estimate))
@@ -185,10 +200,12 @@ def mapping(association: Association) -> pd.DataFrame:
 
 
 def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """How a filter answers with and without an AU: the two histograms that ``kl`` compares (Khorrami et al. 2015).
+    """How a filter answers with and without an AU: the two histograms that ``kl`` compares (Khorrami et al.
+    2015).
 
-    ``responses`` (N,): maximal responses of one filter; ``present`` (N,): 1, 0 or NaN. One row per bin: ``left`` and ``right``, in units of the response;
-    ``n_present``, ``n_absent``: pictures; ``present``, ``absent``: shares of those; ``divergence``: what the bin adds to KL(present‖absent), in nats, after
+    ``responses`` (N,): maximal responses of one filter; ``present`` (N,): 1, 0 or NaN. One row per bin:
+    ``left`` and ``right``, in units of the response; ``n_present``, ``n_absent``: pictures; ``present``,
+    ``absent``: shares of those; ``divergence``: what the bin adds to KL(present‖absent), in nats, after
     smoothing. Raises DataError for a filter that answers to all pictures alike, and as ``statistic`` does.
     """
     column, shown = _checked(np.asarray(responses)[:, None], np.asarray(present)[:, None], "kl")
@@ -221,14 +238,16 @@ def _checked(maxima: np.ndarray, present: np.ndarray, measure: str) -> tuple[np.
     maxima, present = np.asarray(maxima, np.float64), np.asarray(present, np.float32)
     if maxima.ndim != 2 or present.ndim != 2 or len(maxima) != len(present) or not maxima.size:
         raise DataError(
-            f"maximal responses {maxima.shape} and presence {present.shape}; expected (pictures, filters) and (pictures, AUs) of the same pictures"
+            f"maximal responses {maxima.shape} and presence {present.shape}; expected (pictures, filters) "
+            "and (pictures, AUs) of the same pictures"
         )
     check_present(present)
     wrong = np.argwhere(~np.isfinite(maxima))
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"picture {row}, filter {column}: the maximal response is {maxima[row, column]}; expected a finite number: "
+            f"picture {row}, filter {column}: the maximal response is {maxima[row, column]}; expected a "
+            "finite number: "
             "look for pictures or weights that are not"
         )
     return maxima, present
@@ -237,8 +256,11 @@ def _checked(maxima: np.ndarray, present: np.ndarray, measure: str) -> tuple[np.
 def _bounds(
     estimate: np.ndarray, drawn: np.ndarray, subjects: np.ndarray, measure: Measure
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bound (K, A) from the statistic in each resample, ``drawn`` (draws, K, A), of AUs with so many ``subjects`` (A,)."""
-    # Expanded percentiles: of few clusters the bootstrap is too narrow, by √((n − 1) / n) and by the normal's tail for Student's.
+    """Lower and upper bound (K, A) from the statistic in each resample, ``drawn`` (draws, K, A), of AUs with
+    so many ``subjects`` (A,).
+    """
+    # Expanded percentiles: of few clusters the bootstrap is too narrow, by √((n − 1) / n) and by the normal's
+    # tail for Student's.
     reach = t.ppf((1 + CONFIDENCE) / 2, subjects - 1) * np.sqrt(subjects / (subjects - 1))
     tails = norm.cdf(-reach)
     quantile = np.nanquantile if np.isnan(drawn).any() else np.quantile

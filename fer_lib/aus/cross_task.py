@@ -1,4 +1,6 @@
-"""Across tasks: which action units a network that learned expressions detects, layer by layer, beside networks that learned the units."""
+"""Across tasks: which action units a network that learned expressions detects, layer by layer, beside
+networks that learned the units.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +51,9 @@ CONDITIONS: dict[str, str] = {
     HOG: "linear heads on histograms of oriented gradients",
     EMOTION: "linear heads on the picture's true emotion and nothing else",
 }
-"""What detects the action units, by name. ``EMOTION`` never saw the picture: it is what a detector gains that only knows the expression."""
+"""What detects the action units, by name. ``EMOTION`` never saw the picture: it is what a detector gains that
+only knows the expression.
+"""
 
 CHOSEN = "chosen"
 """Stands for a layer where each AU is read from the one that was best on the validation pictures."""
@@ -61,8 +65,9 @@ AUROC = SCORES.index("auroc")
 class CrossTask:
     """What ``cross_task`` found.
 
-    ``table``: see there. ``aus``: the AUs that were scored; ``too_few``: the others. ``networks``: (``TUNED`` or ``SCRATCH``, seed) -> the network,
-    whose outputs are the log-odds of ``aus``; ``trainings``: how each was trained. ``precision``: of these trainings.
+    ``table``: see there. ``aus``: the AUs that were scored; ``too_few``: the others. ``networks``: (``TUNED``
+    or ``SCRATCH``, seed) -> the network, whose outputs are the log-odds of ``aus``; ``trainings``: how each
+    was trained. ``precision``: of these trainings.
     """
 
     table: pd.DataFrame
@@ -87,26 +92,32 @@ def cross_task(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> CrossTask:
-    """How well each of ``CONDITIONS`` detects each action unit of ``faces`` on people that nothing was fitted to.
+    """How well each of ``CONDITIONS`` detects each action unit of ``faces`` on people that nothing was fitted
+    to.
 
-    ``faces`` with AU codes and splits by subject, the same that ``expression_model`` was trained by, or of other people; ``classes``: the emotions that it tells
-    apart. ``recipe`` trains the networks of ``TUNED`` and ``SCRATCH``, as it suits their structure (``Recipe.for_network``), each from all of ``seeds``, which also
-    draw the first weights of ``UNTRAINED``. ``layers`` and ``strengths``: see ``layer_features`` and ``fit_heads``. Epochs, strengths, thresholds and
-    layers are chosen on the validation pictures.
+    ``faces`` with AU codes and splits by subject, the same that ``expression_model`` was trained by, or of
+    other people; ``classes``: the emotions that it tells apart. ``recipe`` trains the networks of ``TUNED``
+    and ``SCRATCH``, as it suits their structure (``Recipe.for_network``), each from all of ``seeds``, which
+    also draw the first weights of ``UNTRAINED``. ``layers`` and ``strengths``: see ``layer_features`` and
+    ``fit_heads``. Epochs, strengths, thresholds and layers are chosen on the validation pictures.
 
-    The table has a row per condition, layer and AU, and one of macro means: ``condition``; ``layer``, of ``FROZEN`` and ``UNTRAINED`` each of the layers, ``FEATURES`` (what the
-    last layer is given) and ``CHOSEN``, of the others empty; ``au``, ``n``, ``positives``, ``subjects``, ``prevalence`` and the
-    scores with intervals as in ``aus.heads.score_heads``, means over the seeds; ``too_few``; ``valid_auroc``; ``seeds``, how many, and
-    ``spread``, the standard deviation of the AUROC between them; ``from_layer``, of ``CHOSEN`` rows. ``over_untrained`` and ``over_hog``, each with
-    ``_low`` and ``_high``: how much higher the AUROC is than that of ``UNTRAINED`` in the same layer (``CHOSEN`` where there is none), and of
-    ``HOG``; subjects are drawn for both at once. Intervals cover the luck of the pictures, not that of the seeds.
+    The table has a row per condition, layer and AU, and one of macro means: ``condition``; ``layer``, of
+    ``FROZEN`` and ``UNTRAINED`` each of the layers, ``FEATURES`` (what the last layer is given) and
+    ``CHOSEN``, of the others empty; ``au``, ``n``, ``positives``, ``subjects``, ``prevalence`` and the scores
+    with intervals as in ``aus.heads.score_heads``, means over the seeds; ``too_few``; ``valid_auroc``;
+    ``seeds``, how many, and ``spread``, the standard deviation of the AUROC between them; ``from_layer``, of
+    ``CHOSEN`` rows. ``over_untrained`` and ``over_hog``, each with ``_low`` and ``_high``: how much higher
+    the AUROC is than that of ``UNTRAINED`` in the same layer (``CHOSEN`` where there is none), and of
+    ``HOG``; subjects are drawn for both at once. Intervals cover the luck of the pictures, not that of the
+    seeds.
 
-    Raises DataError where there are no AU codes (naming sets that have them) and as ``fit_heads``; ParameterError where classes and network do not fit together, for no
-    seed, and as ``train_units``.
+    Raises DataError where there are no AU codes (naming sets that have them) and as ``fit_heads``;
+    ParameterError where classes and network do not fit together, for no seed, and as ``train_units``.
     """
     if expression_model.output.out_features != len(classes):
         raise ParameterError(
-            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; give the classes that it was trained for"
+            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; "
+            "give the classes that it was trained for"
         )
     if not seeds:
         raise ParameterError("no seed is given; give at least one")
@@ -147,7 +158,9 @@ def cross_task(
 
 @dataclass(frozen=True)
 class Read:
-    """What was read from one layer: ``values`` (seeds, A, scores, 1 + draws) of the test pictures, AUROC (seeds, A) of the validation pictures."""
+    """What was read from one layer: ``values`` (seeds, A, scores, 1 + draws) of the test pictures, AUROC
+    (seeds, A) of the validation pictures.
+    """
 
     values: np.ndarray
     valid: np.ndarray
@@ -155,7 +168,9 @@ class Read:
 
 
 class Judge:
-    """Fits on training pictures, chooses on validation pictures and scores on test pictures, the same for all conditions."""
+    """Fits on training pictures, chooses on validation pictures and scores on test pictures, the same for all
+    conditions.
+    """
 
     def __init__(self, coded: Presence, split: np.ndarray, strengths: tuple[float, ...], draws: int) -> None:
         self.coded, self.split, self.strengths, self.draws = coded, split, strengths, draws
@@ -208,7 +223,9 @@ def _aurocs(log_odds: np.ndarray, present: np.ndarray) -> list[float]:
 
 
 def chosen_layers(reads: Mapping[str, Read]) -> Read:
-    """Each AU from the layer with the highest AUROC on the validation pictures, mean over the seeds; of equals the first."""
+    """Each AU from the layer with the highest AUROC on the validation pictures, mean over the seeds; of
+    equals the first.
+    """
     names = tuple(reads)
     best = np.argmax([read.valid.mean(axis=0) for read in reads.values()], axis=0)
     columns = [(reads[names[layer]], a) for a, layer in enumerate(best)]
@@ -228,7 +245,8 @@ def one_hot(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
 def read_table(reads: Mapping[tuple[str, str], Read], aus: tuple[str, ...], test: Presence) -> pd.DataFrame:
     """The table that ``cross_task`` describes, of what was read of ``aus`` on the pictures of ``test``.
 
-    ``reads``: by condition and layer; those of ``UNTRAINED`` (each layer, or ``CHOSEN`` in its place) and of ``HOG`` must be among them.
+    ``reads``: by condition and layer; those of ``UNTRAINED`` (each layer, or ``CHOSEN`` in its place) and of
+    ``HOG`` must be among them.
     """
     parts = []
     for condition in CONDITIONS:
@@ -258,14 +276,18 @@ def _by_au(aus: tuple[str, ...], values: np.ndarray, macro: float) -> pd.Series:
 
 
 def _spread(aus: tuple[str, ...], aurocs: np.ndarray) -> pd.Series:
-    """Standard deviation of ``aurocs`` (seeds, A) between the seeds, and that of their means over AUs; NaN of one seed."""
+    """Standard deviation of ``aurocs`` (seeds, A) between the seeds, and that of their means over AUs; NaN of
+    one seed.
+    """
     if len(aurocs) < 2:
         return _by_au(aus, np.full(len(aus), np.nan), np.nan)
     return _by_au(aus, aurocs.std(axis=0, ddof=1), aurocs.mean(axis=1).std(ddof=1))
 
 
 def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read) -> pd.DataFrame:
-    """By AU, and of the macro means: the AUROC of ``read`` minus that of ``rival``, with its interval; NaN where both are the same."""
+    """By AU, and of the macro means: the AUROC of ``read`` minus that of ``rival``, with its interval; NaN
+    where both are the same.
+    """
     names = [column, f"{column}_low", f"{column}_high"]
     own, other = (one.values[:, :, AUROC].mean(axis=0) for one in (read, rival))
     gaps = np.vstack([own - other, mean_of_defined(own) - mean_of_defined(other)])
@@ -276,11 +298,14 @@ def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read) -> 
 
 
 def best_layer(table: pd.DataFrame, condition: str = FROZEN) -> pd.DataFrame:
-    """Which layer carries which AU: chosen on the validation pictures, scored on the test pictures; one row per AU.
+    """Which layer carries which AU: chosen on the validation pictures, scored on the test pictures; one row
+    per AU.
 
-    ``table``: that of ``cross_task``; ``condition``: ``FROZEN`` or ``UNTRAINED``. Columns: ``au``; ``layer``; ``valid_auroc``, by which it was chosen, and ``lead``, how much higher
-    it is than the next layer's; ``auroc``, ``auroc_low`` and ``auroc_high`` of the test pictures; ``over_untrained`` with ``_low`` and ``_high``, over the
-    same layer of the untrained network. AUs that too few people show are left out. Raises ParameterError for a condition without layers.
+    ``table``: that of ``cross_task``; ``condition``: ``FROZEN`` or ``UNTRAINED``. Columns: ``au``; ``layer``;
+    ``valid_auroc``, by which it was chosen, and ``lead``, how much higher it is than the next layer's;
+    ``auroc``, ``auroc_low`` and ``auroc_high`` of the test pictures; ``over_untrained`` with ``_low`` and
+    ``_high``, over the same layer of the untrained network. AUs that too few people show are left out. Raises
+    ParameterError for a condition without layers.
     """
     layers = table[(table["condition"] == condition) & ~table["layer"].isin((CHOSEN, ""))]
     if not len(layers):

@@ -13,10 +13,13 @@ from ferbook.errors import ParameterError
 Rule = Literal["max_statistic", "holm", "benjamini_hochberg", "argmax"]
 """How it is decided that a filter detects an action unit:
 
-- ``max_statistic``: its score beats the largest score of all pairs in 1 - alpha of the permutations (family-wise error);
+- ``max_statistic``: its score beats the largest score of all pairs in 1 - alpha of the permutations
+  (family-wise error);
 - ``holm``: step-down on the pairs' own p-values (family-wise error; takes many permutations);
-- ``benjamini_hochberg``: step-up on the pairs' own p-values (false discovery rate: alpha of the *claims* may be wrong);
-- ``argmax``: every filter that varies detects the unit with which it is associated most: the papers' way, no null at all.
+- ``benjamini_hochberg``: step-up on the pairs' own p-values (false discovery rate: alpha of the *claims* may
+  be wrong);
+- ``argmax``: every filter that varies detects the unit with which it is associated most: the papers' way, no
+  null at all.
 """
 
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -25,9 +28,9 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
     """The permutations with which ``rule`` can call at least one pair at level ``alpha``; 0 for ``argmax``.
 
-    Holm's smallest p-value must reach alpha / pairs. Benjamini and Hochberg are refused no sooner than the maximum, but with
-    P permutations they call nothing unless some pairs / (alpha (1 + P)) of them stand out at once: to call a single one they need
-    as many as Holm.
+    Holm's smallest p-value must reach alpha / pairs. Benjamini and Hochberg are refused no sooner than the
+    maximum, but with P permutations they call nothing unless some pairs / (alpha (1 + P)) of them stand out
+    at once: to call a single one they need as many as Holm.
     """
     _check(rule)
     if rule == "argmax":
@@ -38,9 +41,10 @@ def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
 def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """bool (K, A): the pairs of filter and action unit that ``rule`` calls at level ``alpha``.
 
-    Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never called, except that ``argmax``
-    asks for no test and names a rare filter's unit, too. Raises ParameterError for an
-    unknown rule, a level outside (0, 1), and where ``null`` has too few permutations: it says how many are needed.
+    Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
+    called, except that ``argmax`` asks for no test and names a rare filter's unit, too. Raises ParameterError
+    for an unknown rule, a level outside (0, 1), and where ``null`` has too few permutations: it says how many
+    are needed.
     """
     needed = permutations_needed(null, rule, alpha)
     if null.permutations < needed:
@@ -74,8 +78,8 @@ def holm(p: np.ndarray) -> np.ndarray:
 def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
 
-    Of the pairs that ``decide`` calls, the one with the largest observed value: units that occur together are often
-    called together.
+    Of the pairs that ``decide`` calls, the one with the largest observed value: units that occur together are
+    often called together.
     """
     called = decide(null, rule, alpha)
     return np.where(called.any(1), _strongest(null, called), -1)
@@ -91,8 +95,9 @@ def survivors(
 ) -> pd.DataFrame:
     """One row per pair that ``rule`` calls, the largest score first.
 
-    Columns: ``filter`` (as in ``filters``, or its index), ``au``, ``value`` (the measure), ``score`` (in standard deviations of the
-    null), ``p`` (the pair's own), ``p_family`` (adjusted for all pairs), ``claimed`` (the unit is the filter's strongest).
+    Columns: ``filter`` (as in ``filters``, or its index), ``au``, ``value`` (the measure), ``score`` (in
+    standard deviations of the null), ``p`` (the pair's own), ``p_family`` (adjusted for all pairs),
+    ``claimed`` (the unit is the filter's strongest).
     """
     called = decide(null, rule, alpha)
     k, a = np.nonzero(called)

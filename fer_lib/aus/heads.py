@@ -40,9 +40,9 @@ SCORES = ("auroc", "average_precision", "f1", "f1_skew")
 class Heads:
     """One linear detector per AU, on features as the network gives them.
 
-    ``weights`` (A, F) and ``bias`` (A,): the log-odds of AU a are ``features @ weights[a] + bias[a]``. ``thresholds`` (A,): log-odds from which on an AU counts as
-    shown, where F1 was largest on the validation pictures; ``strengths`` (A,): C of each head, chosen there too. ``too_few``: AUs
-    without a head.
+    ``weights`` (A, F) and ``bias`` (A,): the log-odds of AU a are ``features @ weights[a] + bias[a]``.
+    ``thresholds`` (A,): log-odds from which on an AU counts as shown, where F1 was largest on the validation
+    pictures; ``strengths`` (A,): C of each head, chosen there too. ``too_few``: AUs without a head.
     """
 
     aus: tuple[str, ...]
@@ -66,10 +66,12 @@ def detect(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Fit a head per AU on the training pictures, choose on the validation ones, and score on the test ones, all of other people.
+    """Fit a head per AU on the training pictures, choose on the validation ones, and score on the test ones,
+    all of other people.
 
-    ``features`` (N, F), of whatever network or filters; ``presence``: of the same N pictures; ``split`` (N,): one of ``SPLITS`` each, as in a face
-    set's table. The table is that of ``score_heads``. Raises the errors of ``fit_heads``.
+    ``features`` (N, F), of whatever network or filters; ``presence``: of the same N pictures; ``split`` (N,):
+    one of ``SPLITS`` each, as in a face set's table. The table is that of ``score_heads``. Raises the errors
+    of ``fit_heads``.
     """
     heads = fit_heads(features, presence, split, strengths=strengths)
     test = np.asarray(split) == "test"
@@ -77,7 +79,9 @@ def detect(
 
 
 def one_blas_thread() -> threadpool_limits:
-    """A context in which BLAS works on one thread: regressions of some hundred features are several times slower on two."""
+    """A context in which BLAS works on one thread: regressions of some hundred features are several times
+    slower on two.
+    """
     return threadpool_limits(1, user_api="blas")
 
 
@@ -86,12 +90,13 @@ def fit_heads(
 ) -> Heads:
     """Logistic regressions with an L2 penalty, one per AU, on features standardised by the training pictures.
 
-    Of ``strengths`` the one with the largest AUROC on the validation pictures, the smallest of equals; the training pictures alone are fitted. An
-    AU that fewer than ``FEWEST_SUBJECTS`` training subjects show, or are seen without, or fewer than ``FEWEST_HELD_OUT`` of the
-    validation or test pictures, gets no head and is named in ``too_few``.
+    Of ``strengths`` the one with the largest AUROC on the validation pictures, the smallest of equals; the
+    training pictures alone are fitted. An AU that fewer than ``FEWEST_SUBJECTS`` training subjects show, or
+    are seen without, or fewer than ``FEWEST_HELD_OUT`` of the validation or test pictures, gets no head and
+    is named in ``too_few``.
 
-    Raises DataError where shapes do not fit, a feature is not finite, a subject is in two splits, a split is empty or every AU has too few;
-    ParameterError for a strength that is not positive.
+    Raises DataError where shapes do not fit, a feature is not finite, a subject is in two splits, a split is
+    empty or every AU has too few; ParameterError for a strength that is not positive.
     """
     features = _checked(features, presence)
     split = np.asarray(split)
@@ -107,7 +112,8 @@ def fit_heads(
     aus = tuple(au for au in presence.aus if au not in too_few)
     if not aus:
         raise DataError(
-            f"no AU is shown by {FEWEST_SUBJECTS} training subjects and by {FEWEST_HELD_OUT} each in validation and test, and as many are seen "
+            f"no AU is shown by {FEWEST_SUBJECTS} training subjects and by {FEWEST_HELD_OUT} each in "
+            "validation and test, and as many are seen "
             "without it: use a larger face set"
         )
     train = features[split == "train"]
@@ -144,9 +150,11 @@ def fit_heads(
 
 
 def best_threshold(scores: np.ndarray, shown: np.ndarray) -> float:
-    """The threshold from which on F1 of ``scores`` (N,) against ``shown`` (N,) bool is largest: half way from there to the next lower score.
+    """The threshold from which on F1 of ``scores`` (N,) against ``shown`` (N,) bool is largest: half way from
+    there to the next lower score.
 
-    Of equally good ones the highest, which calls the fewest pictures. Raises DataError where nothing is shown.
+    Of equally good ones the highest, which calls the fewest pictures. Raises DataError where nothing is
+    shown.
     """
     if not shown.any():
         raise DataError("no picture shows the action unit; F1 has no best threshold")
@@ -162,15 +170,18 @@ def best_threshold(scores: np.ndarray, shown: np.ndarray) -> float:
 def score_heads(
     heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """How well ``heads`` detect the AUs of pictures that had no part in fitting them; one row per AU and one of macro means.
+    """How well ``heads`` detect the AUs of pictures that had no part in fitting them; one row per AU and one
+    of macro means.
 
-    ``au``; ``n`` coded pictures, ``positives`` of them and ``subjects`` who show the AU; ``prevalence``, which is what ``average_precision`` is by chance; then, each with
-    ``_low`` and ``_high``: ``auroc``; ``average_precision``; ``f1`` at the head's threshold; ``f1_skew``, the same with the false
-    positives weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so that AUs of different
-    frequency can be compared; ``strength``; ``too_few``. AUs without a head have NaN.
+    ``au``; ``n`` coded pictures, ``positives`` of them and ``subjects`` who show the AU; ``prevalence``,
+    which is what ``average_precision`` is by chance; then, each with ``_low`` and ``_high``: ``auroc``;
+    ``average_precision``; ``f1`` at the head's threshold; ``f1_skew``, the same with the false positives
+    weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so
+    that AUs of different frequency can be compared; ``strength``; ``too_few``. AUs without a head have NaN.
 
-    Intervals: 95 % percentiles over draws of whole subjects, the same subjects for all AUs; a draw without the AU is left out. The last
-    row, ``MACRO``, holds means over the AUs with a head. Raises DataError where shapes do not fit or an AU of the heads is not in ``presence``.
+    Intervals: 95 % percentiles over draws of whole subjects, the same subjects for all AUs; a draw without
+    the AU is left out. The last row, ``MACRO``, holds means over the AUs with a head. Raises DataError where
+    shapes do not fit or an AU of the heads is not in ``presence``.
     """
     values = drawn_scores(heads, features, presence, draws=draws, seed=seed)
     table = score_table(heads.aus, presence, values)
@@ -182,10 +193,11 @@ def score_heads(
 def drawn_scores(
     heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """float64 (A, len(SCORES), 1 + draws): the scores of each of the ``heads``, first on all pictures, then on each draw of whole subjects.
+    """float64 (A, len(SCORES), 1 + draws): the scores of each of the ``heads``, first on all pictures, then
+    on each draw of whole subjects.
 
-    The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw by draw. NaN where a draw has no
-    picture with the AU, or none without it. Raises as ``score_heads``.
+    The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw
+    by draw. NaN where a draw has no picture with the AU, or none without it. Raises as ``score_heads``.
     """
     features = _checked(features, presence)
     unknown = [au for au in heads.aus if au not in presence.aus]
@@ -207,7 +219,9 @@ def drawn_scores(
 
 
 def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) -> pd.DataFrame:
-    """The table of ``score_heads``, but for the strengths, from what ``drawn_scores`` gave of ``aus`` on the pictures of ``presence``."""
+    """The table of ``score_heads``, but for the strengths, from what ``drawn_scores`` gave of ``aus`` on the
+    pictures of ``presence``.
+    """
     counts = presence.counts().set_index("au")
     rows = []
     for au in presence.aus:
@@ -223,7 +237,9 @@ def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) ->
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """The mean of ``values`` (A, …) over the AUs, of each entry over those that are numbers; NaN where none is."""
+    """The mean of ``values`` (A, …) over the AUs, of each entry over those that are numbers; NaN where none
+    is.
+    """
     defined = np.isfinite(values)
     number = defined.sum(axis=0)
     total = np.where(defined, values, 0).sum(axis=0)
@@ -240,7 +256,9 @@ def _with_intervals(values: np.ndarray) -> dict[str, float]:
 
 
 def percentiles(drawn: np.ndarray) -> tuple[float, float]:
-    """Bounds of the 95 % percentile interval of ``drawn`` (draws,), without those that are not numbers; NaN where none is."""
+    """Bounds of the 95 % percentile interval of ``drawn`` (draws,), without those that are not numbers; NaN
+    where none is.
+    """
     drawn = drawn[np.isfinite(drawn)]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail)) if len(drawn) else (np.nan, np.nan)
@@ -281,7 +299,8 @@ def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) != len(presence):
         raise DataError(
-            f"features of shape {features.shape} for {len(presence)} pictures; expected (pictures, features) of the same pictures"
+            f"features of shape {features.shape} for {len(presence)} pictures; expected (pictures, "
+            "features) of the same pictures"
         )
     wrong = np.argwhere(~np.isfinite(features))
     if len(wrong):
@@ -293,7 +312,9 @@ def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
 
 
 def require_disjoint(presence: Presence, split: np.ndarray) -> None:
-    """Raise DataError where ``split`` (N,) is not one of ``SPLITS`` for each picture, all in use, or a subject is in two of them."""
+    """Raise DataError where ``split`` (N,) is not one of ``SPLITS`` for each picture, all in use, or a
+    subject is in two of them.
+    """
     if split.shape != (len(presence),):
         raise DataError(
             f"split has the shape {split.shape}; expected one for each of {len(presence)} pictures"
@@ -311,7 +332,8 @@ def require_disjoint(presence: Presence, split: np.ndarray) -> None:
     if len(twice):
         among = ", ".join(pairs["split"][pairs["subject"] == twice.iloc[0]])
         raise DataError(
-            f"subject {twice.iloc[0]!r} is in the splits {among}; heads must be tested on people that they have not seen: split by subject"
+            f"subject {twice.iloc[0]!r} is in the splits {among}; heads must be tested on people that they "
+            "have not seen: split by subject"
         )
 
 
@@ -320,10 +342,11 @@ FEATURES = "features"
 
 
 def stage_layers(model: nn.Module) -> tuple[str, ...]:
-    """The last rectifier at each size of feature maps, in the order in which they work: where a stage of the network ends.
+    """The last rectifier at each size of feature maps, in the order in which they work: where a stage of the
+    network ends.
 
-    ``relu1``, ``relu2``, ``relu3`` of the zero-bias CNN, ``stage1.0.relu2``, … of the residual net. Raises ParameterError where ``model`` has no
-    rectified maps.
+    ``relu1``, ``relu2``, ``relu3`` of the zero-bias CNN, ``stage1.0.relu2``, … of the residual net. Raises
+    ParameterError where ``model`` has no rectified maps.
     """
     ends: dict[tuple[int, ...], str] = {}
     for call in trace(model, example_picture(model)):
@@ -338,16 +361,18 @@ def stage_layers(model: nn.Module) -> tuple[str, ...]:
 def layer_features(
     model: Classifier, faces: FaceSet, layers: Sequence[str] | None = None, *, batch_size: int = 64
 ) -> dict[str, np.ndarray]:
-    """What each of ``layers`` says of each picture of ``faces``, in one pass: by name float32 (N, F), in evaluation mode, where the model is.
+    """What each of ``layers`` says of each picture of ``faces``, in one pass: by name float32 (N, F), in
+    evaluation mode, where the model is.
 
-    Of a layer with K feature maps the mean of each quarter of each map (F = 4 K, a map's quarters side by side): whether an edge is at the brows or at
-    the mouth stays known. On the validation pictures of ``lab`` at 32 pixels that served heads on an untrained network better than a quarter's
-    largest value, or than maximum and mean of the whole map, and heads on a trained one as well as these: the fairest to
-    the rival. Of an odd side both quarters have the middle row or column. Behind the layers, under the name ``FEATURES``, what the last layer is
-    given, equal to ``train.features.features_of``.
+    Of a layer with K feature maps the mean of each quarter of each map (F = 4 K, a map's quarters side by
+    side): whether an edge is at the brows or at the mouth stays known. On the validation pictures of ``lab``
+    at 32 pixels that served heads on an untrained network better than a quarter's largest value, or than
+    maximum and mean of the whole map, and heads on a trained one as well as these: the fairest to the rival.
+    Of an odd side both quarters have the middle row or column. Behind the layers, under the name
+    ``FEATURES``, what the last layer is given, equal to ``train.features.features_of``.
 
-    ``layers``: names as in ``look.layers.layer_names``; None takes ``stage_layers``. Raises ParameterError for an unknown layer, DataError where there is no
-    picture. The model's mode and hooks stay as they were.
+    ``layers``: names as in ``look.layers.layer_names``; None takes ``stage_layers``. Raises ParameterError
+    for an unknown layer, DataError where there is no picture. The model's mode and hooks stay as they were.
     """
     names = stage_layers(model) if layers is None else tuple(layers)
     if not len(faces):

@@ -1,7 +1,9 @@
-"""Interventions: one action unit of a face is switched on, everything else stays, and a filter's response says what that does.
+"""Interventions: one action unit of a face is switched on, everything else stays, and a filter's response
+says what that does.
 
-What goes with an action unit in a set of faces (``aus.association``) may be another unit that people show at the same time. Here nothing else
-goes with it, so the difference is the unit's effect. Only synthetic faces can be asked for that.
+What goes with an action unit in a set of faces (``aus.association``) may be another unit that people show at
+the same time. Here nothing else goes with it, so the difference is the unit's effect. Only synthetic faces
+can be asked for that.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ from synthetic_faces.sequences import person_number
 from synthetic_faces.staged import Script, staged_faces
 
 STRANGERS = 100_000
-"""Number of the first person: no set of synthetic faces can have so many, so no network was trained on these people."""
+"""Number of the first person: no set of synthetic faces can have so many, so no network was trained on these
+people.
+"""
 
 PEOPLE_AT_LEAST = 6
 """With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
@@ -36,10 +40,11 @@ _CONTEXT = 21
 class Interventions:
     """B base faces, and each of them with each of A action units at each of L levels.
 
-    ``faces``: all pictures, base face by base face: first the base face itself, then for each AU its levels. ``aus`` (A); ``levels`` (L), ascending, in
-    (0, 1]; ``subjects`` (B,) text; ``contexts`` int64 (B,): 0 for the neutral base face of a person, else the number of a base face that
-    carries another expression. ``valid`` bool (B, A): False where the expression of the base face already has the AU, or one that excludes it; the pictures
-    of these pairs equal the base face.
+    ``faces``: all pictures, base face by base face: first the base face itself, then for each AU its levels.
+    ``aus`` (A); ``levels`` (L), ascending, in (0, 1]; ``subjects`` (B,) text; ``contexts`` int64 (B,): 0 for
+    the neutral base face of a person, else the number of a base face that carries another expression.
+    ``valid`` bool (B, A): False where the expression of the base face already has the AU, or one that
+    excludes it; the pictures of these pairs equal the base face.
     """
 
     faces: FaceSet
@@ -50,7 +55,9 @@ class Interventions:
     valid: np.ndarray
 
     def arranged(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those of the base faces (B, …), and the others (B, A, L, …)."""
+        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those of the base faces (B, …), and the
+        others (B, A, L, …).
+        """
         each = values.reshape(len(self.subjects), 1 + len(self.aus) * len(self.levels), *values.shape[1:])
         shape = (len(self.subjects), len(self.aus), len(self.levels), *values.shape[1:])
         return each[:, 0], each[:, 1:].reshape(shape)
@@ -67,7 +74,9 @@ class Interventions:
 
     @cached_property
     def masks(self) -> np.ndarray:
-        """bool (B, A, H, W): the region that each AU moves, in the base face or in the picture with the AU at its highest level."""
+        """bool (B, A, H, W): the region that each AU moves, in the base face or in the picture with the AU at
+        its highest level.
+        """
         off, on = self.arranged(self.faces.masks)
         bits = np.array([self.faces.mask_aus.index(au) for au in self.aus], np.uint32)[None, :, None, None]
         return ((off[:, None] | on[:, :, -1]) >> bits & 1).astype(bool)
@@ -84,15 +93,17 @@ def interventions(
     contexts: int = 1,
     first: int = STRANGERS,
 ) -> Interventions:
-    """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each of ``levels``; cached.
+    """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each
+    of ``levels``; cached.
 
-    A base face has the head pose, light, background and noise that the domain would give it, and so have all pictures made of it: they
-    differ in one AU alone. Each person has ``contexts`` base faces, in other poses and light: the first neutral, the
-    others showing an expression of the domain drawn at random, so that effects are averages over contexts. The
-    persons are number ``first`` and following; by default they are in no face set.
+    A base face has the head pose, light, background and noise that the domain would give it, and so have all
+    pictures made of it: they differ in one AU alone. Each person has ``contexts`` base faces, in other poses
+    and light: the first neutral, the others showing an expression of the domain drawn at random, so that
+    effects are averages over contexts. The persons are number ``first`` and following; by default they are in
+    no face set.
 
-    Raises ParameterError for fewer than ``PEOPLE_AT_LEAST`` people, an unknown or repeated AU, levels that do not ascend in (0, 1], and
-    no context.
+    Raises ParameterError for fewer than ``PEOPLE_AT_LEAST`` people, an unknown or repeated AU, levels that do
+    not ascend in (0, 1], and no context.
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     unknown = [au for au in aus if au not in AUS]
@@ -129,7 +140,9 @@ def interventions(
 
 
 def context_intensities(domain: str, seed: int, person: int, context: int) -> np.ndarray:
-    """float64 (``len(AUS)``, 2): what the base face ``context`` of a person shows; nothing where ``context`` is 0."""
+    """float64 (``len(AUS)``, 2): what the base face ``context`` of a person shows; nothing where ``context``
+    is 0.
+    """
     if context == 0:
         return np.zeros((len(AUS), 2))
     own = domain_named(domain)
@@ -139,7 +152,9 @@ def context_intensities(domain: str, seed: int, person: int, context: int) -> np
 
 
 def _can_add(au: str, shown: np.ndarray) -> bool:
-    """Whether a face with the intensities ``shown`` can show ``au`` too: it does not yet, nor an AU that excludes or opposes it."""
+    """Whether a face with the intensities ``shown`` can show ``au`` too: it does not yet, nor an AU that
+    excludes or opposes it.
+    """
     present = {AUS[row] for row in np.flatnonzero(shown.max(axis=1) > 0)}
     excluded = {au}
     for one, other in (*ALTERNATIVES, (OPPOSED[:1], OPPOSED[1:])):
@@ -149,14 +164,16 @@ def _can_add(au: str, shown: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class Effects:
-    """What each of A action units does to each of K filters, at L levels; in standard deviations of the filter's response to neutral faces.
+    """What each of A action units does to each of K filters, at L levels; in standard deviations of the
+    filter's response to neutral faces.
 
-    ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile interval over draws of people. ``people``
-    (S, K, A, L): the differences that they are the means of. ``unit`` (K,): one standard deviation, in units of the layer's output; of filters
-    that are off on all neutral faces (``silent``, (K,)) that over all pictures. ``dead`` (K,): no picture drives the filter; its effects are 0.
-    ``monotone`` (K, A): share of people in whom the response moves in the direction of the effect and at no level back; NaN
-    without an effect. ``p`` (K, A): of the effect at the highest level, family-wise over all K·A, from flipping the signs of people's
-    differences.
+    ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile
+    interval over draws of people. ``people`` (S, K, A, L): the differences that they are the means of.
+    ``unit`` (K,): one standard deviation, in units of the layer's output; of filters that are off on all
+    neutral faces (``silent``, (K,)) that over all pictures. ``dead`` (K,): no picture drives the filter; its
+    effects are 0. ``monotone`` (K, A): share of people in whom the response moves in the direction of the
+    effect and at no level back; NaN without an effect. ``p`` (K, A): of the effect at the highest level,
+    family-wise over all K·A, from flipping the signs of people's differences.
     """
 
     aus: tuple[str, ...]
@@ -188,7 +205,9 @@ def effects(
     device: torch.device | str | None = None,
     batch_size: int = 128,
 ) -> Effects:
-    """The effect of every action unit of ``switched`` on the maximal response of every filter of ``layer``; see ``effects_of``."""
+    """The effect of every action unit of ``switched`` on the maximal response of every filter of ``layer``;
+    see ``effects_of``.
+    """
     found = maximal_responses(model, switched.faces, layer, device=device, batch_size=batch_size)
     return effects_of(found.maxima, switched, draws=draws, flips=flips, seed=seed)
 
@@ -196,21 +215,27 @@ def effects(
 def effects_of(
     maxima: np.ndarray, switched: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
 ) -> Effects:
-    """As ``effects``, of responses ``maxima`` (N, K) to the N pictures of ``switched.faces``, whatever they are responses of.
+    """As ``effects``, of responses ``maxima`` (N, K) to the N pictures of ``switched.faces``, whatever they
+    are responses of.
 
-    A person's difference is the mean over this person's valid base faces, and every person counts alike (method.md: effect_ka(t)).
+    A person's difference is the mean over this person's valid base faces, and every person counts alike
+    (method.md: effect_ka(t)).
 
-    Survival: under the null hypothesis an AU moves a filter as often and as far up as down, so the signs of a person's differences may be flipped, all
-    together as they hang together. The statistic is |Σd| / √(n Σd²), which orders as |t| does and lies in [0, 1] for every
-    filter; ``p`` is the share of flips whose largest statistic over all filters and AUs is as large as the one observed: (1 + count) / (1 + ``flips``), or
-    of all flips where there are no more than ``flips``. Since noise is the same in on and off, small effects survive too: look at their size.
+    Survival: under the null hypothesis an AU moves a filter as often and as far up as down, so the signs of a
+    person's differences may be flipped, all together as they hang together. The statistic is |Σd| / √(n Σd²),
+    which orders as |t| does and lies in [0, 1] for every filter; ``p`` is the share of flips whose largest
+    statistic over all filters and AUs is as large as the one observed: (1 + count) / (1 + ``flips``), or of
+    all flips where there are no more than ``flips``. Since noise is the same in on and off, small effects
+    survive too: look at their size.
 
-    Raises DataError where ``maxima`` does not fit or is not finite; ParameterError where fewer than 20 flips or 2 draws are asked for.
+    Raises DataError where ``maxima`` does not fit or is not finite; ParameterError where fewer than 20 flips
+    or 2 draws are asked for.
     """
     maxima = np.asarray(maxima, dtype=np.float64)
     if maxima.ndim != 2 or len(maxima) != len(switched.faces):
         raise DataError(
-            f"responses of shape {maxima.shape}: give (pictures, filters) for the {len(switched.faces)} pictures of the interventions"
+            f"responses of shape {maxima.shape}: give (pictures, filters) for the {len(switched.faces)} "
+            "pictures of the interventions"
         )
     wrong = np.argwhere(~np.isfinite(maxima))
     if len(wrong):
@@ -242,7 +267,9 @@ def effects_of(
 
 
 def _unit(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One standard deviation (K,) of responses to ``neutral`` faces, which filters have none there, and which have none anywhere."""
+    """One standard deviation (K,) of responses to ``neutral`` faces, which filters have none there, and which
+    have none anywhere.
+    """
     spread, overall = neutral.std(axis=0, ddof=1), maxima.std(axis=0, ddof=1)
     # The spread of equal values is not exactly zero in floating point.
     negligible = 1e-7 * np.abs(maxima).max(axis=0)
@@ -261,7 +288,8 @@ def _by_person(steps: np.ndarray, switched: Interventions) -> tuple[np.ndarray, 
     if len(missing):
         who, au = missing[0]
         raise DataError(
-            f"{names[who]} has no base face to which {switched.aus[au]} can be added; begin with a neutral one"
+            f"{names[who]} has no base face to which {switched.aus[au]} can be added; begin with a neutral "
+            "one"
         )
     return names, sums / counts[:, :, None, None]
 
@@ -277,7 +305,9 @@ def _monotone_share(people: np.ndarray) -> np.ndarray:
 
 
 def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the memory."""
+    """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the
+    memory.
+    """
     bounds = np.empty((2, *people.shape[1:]))
     tail = (1 - CONFIDENCE) / 2
     for a in range(people.shape[2]):
@@ -288,10 +318,12 @@ def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np
 
 
 def sign_flip_p(differences: np.ndarray, *, flips: int = 2000, seed: int = 0) -> np.ndarray:
-    """Family-wise p of the means of ``differences`` (S, …) over S people: the maximum statistic under flips of whole people's signs.
+    """Family-wise p of the means of ``differences`` (S, …) over S people: the maximum statistic under flips
+    of whole people's signs.
 
-    The largest of |Σd| / √(n Σd²) over all entries is compared as ``effects_of`` says. All 2ˢ⁻¹ flips are tried where they are
-    no more than ``flips`` (a flip and its opposite give the same), else random ones. Raises DataError for fewer than ``PEOPLE_AT_LEAST`` people.
+    The largest of |Σd| / √(n Σd²) over all entries is compared as ``effects_of`` says. All 2ˢ⁻¹ flips are
+    tried where they are no more than ``flips`` (a flip and its opposite give the same), else random ones.
+    Raises DataError for fewer than ``PEOPLE_AT_LEAST`` people.
     """
     n = len(differences)
     if n < PEOPLE_AT_LEAST:

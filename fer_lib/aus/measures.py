@@ -1,26 +1,33 @@
-"""Six measures of how much a response goes with a label: their definitions, and their values for many weightings of the pictures at once.
+"""Six measures of how much a response goes with a label: their definitions, and their values for many
+weightings of the pictures at once.
 
-Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere in the map; pictures that show the
-AU (present) and pictures that do not (absent). Khorrami, Paine and Huang 2015 compare histograms of m by their Kullback–Leibler
-divergence; Zhu, Fan and Yuan 2019 take the distance of the responses without saying which, so the usual ones are here to choose from.
+Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere
+in the map; pictures that show the AU (present) and pictures that do not (absent). Khorrami, Paine and Huang
+2015 compare histograms of m by their Kullback–Leibler divergence; Zhu, Fan and Yuan 2019 take the distance of
+the responses without saying which, so the usual ones are here to choose from.
 
 * ``mean_difference``: mean of m where present less its mean where absent, in units of m.
-* ``smd``: the same over the pooled standard deviation, √((SS₁ + SS₀) / (n₁ + n₀ − 2)), with SS the sums of squared deviations
-  from each group's own mean (Cohen's d); without a unit.
-* ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one without; ties count half.
+* ``smd``: the same over the pooled standard deviation, √((SS₁ + SS₀) / (n₁ + n₀ − 2)), with SS the sums of
+  squared deviations from each group's own mean (Cohen's d); without a unit.
+* ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one
+  without; ties count half.
 * ``ks``: Kolmogorov–Smirnov, the largest distance of the two empirical distribution functions, in [0, 1].
 * ``wasserstein``: Wasserstein-1, the area between the two distribution functions, in units of m.
-* ``kl``: KL(present‖absent) in nats of the histograms of m in ``BINS`` equal-width bins over the filter's range in all pictures given, with
-  ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that it is finite.
+* ``kl``: KL(present‖absent) in nats of the histograms of m in ``BINS`` equal-width bins over the filter's
+  range in all pictures given, with ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that
+  it is finite.
 
-The first three are signed, positive where m is larger with the AU. The others are distances: never below 0, above 0 by chance alone,
-the further the fewer pictures show the AU, and as large for a filter that the AU silences.
+The first three are signed, positive where m is larger with the AU. The others are distances: never below 0,
+above 0 by chance alone, the further the fewer pictures show the AU, and as large for a filter that the AU
+silences.
 
 
-The six measures for very many labellings of the same pictures: one matrix product where the measure allows it.
+The six measures for very many labellings of the same pictures: one matrix product where the measure allows
+it.
 
-``aus.measures`` defines the measures; here each is split into what depends on the responses alone, computed once, and
-what depends on the labels. A labelling is a vector of 0 and 1 over the pictures: an action unit under one permutation.
+``aus.measures`` defines the measures; here each is split into what depends on the responses alone, computed
+once, and what depends on the labels. A labelling is a vector of 0 and 1 over the pictures: an action unit
+under one permutation.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,9 +66,10 @@ def weighted_statistic(
 ) -> np.ndarray:
     """Each measure for many weightings of the same pictures, float64 (draws, K, A).
 
-    ``maxima`` float64 (N, K), finite; ``present`` (N, A): 1, 0 or NaN. Each picture of cluster ``codes`` (N,) counts ``weights`` (draws, clusters)
-    times, whole numbers; float32 is exact for them and twice as fast for measures of order. NaN where no picture counts that shows the AU, or
-    none that does not; 0 for a filter that answers alike to all pictures for which the AU was coded.
+    ``maxima`` float64 (N, K), finite; ``present`` (N, A): 1, 0 or NaN. Each picture of cluster ``codes`` (N,)
+    counts ``weights`` (draws, clusters) times, whole numbers; float32 is exact for them and twice as fast for
+    measures of order. NaN where no picture counts that shows the AU, or none that does not; 0 for a filter
+    that answers alike to all pictures for which the AU was coded.
     """
     found = np.full((len(weights), maxima.shape[1], present.shape[1]), np.nan)
     # Bins and scales come from all pictures, also those for which an AU was not coded.
@@ -106,7 +114,9 @@ def _features(maxima: np.ndarray, measure: str) -> np.ndarray:
 def _summed(
     features: np.ndarray, shown: np.ndarray, codes: np.ndarray, weights: np.ndarray, measure: str
 ) -> np.ndarray:
-    """float64 (draws, K): the measure for one AU, from sums over the pictures that show it, and over the others."""
+    """float64 (draws, K): the measure for one AU, from sums over the pictures that show it, and over the
+    others.
+    """
     clusters = weights.shape[1]
     own, other = (_sums(features[rows], codes[rows], clusters) for rows in (shown, ~shown))
     own_n, other_n = (np.bincount(codes[rows], minlength=clusters) for rows in (shown, ~shown))
@@ -122,7 +132,9 @@ def _summed(
 
 
 def _difference(sums: list[np.ndarray], numbers: list[np.ndarray], measure: str) -> np.ndarray:
-    """(draws, K): the difference of the means, of two groups' ``sums`` (draws, K, F) over ``numbers`` (draws, 1) of pictures."""
+    """(draws, K): the difference of the means, of two groups' ``sums`` (draws, K, F) over ``numbers`` (draws,
+    1) of pictures.
+    """
     means = [given[..., 0] / n for given, n in zip(sums, numbers, strict=True)]
     difference = means[0] - means[1]
     if measure == "mean_difference":
@@ -165,7 +177,9 @@ def _ordered(
 
 
 def _area(counts: np.ndarray, ranks: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """(draws, A): 2 · AUROC − 1 by the ranks (draws, N) from 0, equal responses sharing the middle one (Mann and Whitney 1947)."""
+    """(draws, A): 2 · AUROC − 1 by the ranks (draws, N) from 0, equal responses sharing the middle one (Mann
+    and Whitney 1947).
+    """
     present = counts @ shown
     absent = counts.sum(axis=1, keepdims=True) - present
     # Among themselves the pictures that show the AU win half of all their pairs.
@@ -174,7 +188,9 @@ def _area(counts: np.ndarray, ranks: np.ndarray, shown: np.ndarray) -> np.ndarra
 
 
 def _apart(counts: np.ndarray, upto: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """(draws, N): distance of the distribution functions of pictures with and without the AU after each picture."""
+    """(draws, N): distance of the distribution functions of pictures with and without the AU after each
+    picture.
+    """
     present = (counts * shown).cumsum(axis=1)
     own, other = present[:, -1:].copy(), upto[:, -1:] - present[:, -1:]
     # F₁ − F₀ with F₀ from what is not present: one running sum less.
@@ -184,7 +200,9 @@ def _apart(counts: np.ndarray, upto: np.ndarray, shown: np.ndarray) -> np.ndarra
 
 
 def bin_codes(maxima: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant filter."""
+    """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant
+    filter.
+    """
     maxima = np.asarray(maxima, np.float64)
     edges = np.linspace(maxima.min(axis=0), maxima.max(axis=0), bins + 1)
     inner = [np.searchsorted(edges[1:-1, k], maxima[:, k], side="right") for k in range(maxima.shape[1])]
@@ -198,7 +216,9 @@ def divergence(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 
 def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for each such group."""
+    """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for
+    each such group.
+    """
     coded = ~np.isnan(present)
     groups: dict[bytes, list[int]] = {}
     for column, rows in enumerate(coded.T):
@@ -224,12 +244,14 @@ LABELLINGS = 256
 
 
 def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, device: torch.device) -> Score:
-    """The ``measure`` of responses ``maxima`` (N, K), finite, as a function of labellings of the n pictures ``rows``.
+    """The ``measure`` of responses ``maxima`` (N, K), finite, as a function of labellings of the n pictures
+    ``rows``.
 
-    AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800 pictures); mean differences from sums
-    of standardised responses, within 1e-5 of their standard deviation. The pooled deviation of ``smd`` is at least a thousandth
-    of the whole one, so that it stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some
-    thirty times as slow as AUROC. A labelling without any 1, or without any 0, gives NaN.
+    AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800
+    pictures); mean differences from sums of standardised responses, within 1e-5 of their standard deviation.
+    The pooled deviation of ``smd`` is at least a thousandth of the whole one, so that it stays finite.
+    Wasserstein and KS are not functions of a fixed number of sums, and some thirty times as slow as AUROC. A
+    labelling without any 1, or without any 0, gives NaN.
     """
     maxima = np.asarray(maxima, np.float64)
     if measure == "kl":
@@ -246,7 +268,9 @@ def _counts(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _standardised(maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Responses with mean 0 and sd 1 over the pictures, and the sd (K,): float32 sums lose little of such numbers."""
+    """Responses with mean 0 and sd 1 over the pictures, and the sd (K,): float32 sums lose little of such
+    numbers.
+    """
     spread = maxima.std(0)
     return (maxima - maxima.mean(0)) / np.where(spread > 0, spread, 1), spread
 
@@ -296,7 +320,9 @@ def _auroc(maxima: np.ndarray, device: torch.device) -> Score:
 
 
 def _cumulated(maxima: np.ndarray, measure: Measure, device: torch.device) -> Score:
-    """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by filter, on the CPU."""
+    """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by
+    filter, on the CPU.
+    """
     order = np.argsort(maxima, axis=0, kind="stable")
     steps = np.diff(np.take_along_axis(maxima, order, axis=0), axis=0)
     n = len(maxima)
@@ -313,7 +339,8 @@ def _cumulated(maxima: np.ndarray, measure: Measure, device: torch.device) -> Sc
 
     def score(labels: torch.Tensor) -> torch.Tensor:
         products = torch.mul(*_counts(labels)).cpu().numpy()
-        # n1 n0 (F1 - F0) after i of n pictures is n c - i n1 with c of them present: whole numbers, summed one by one.
+        # n1 n0 (F1 - F0) after i of n pictures is n c - i n1 with c of them present: whole numbers, summed
+        # one by one.
         marks = (labels * n - labels.sum(1, keepdim=True)).cpu().numpy().astype(whole)
         found = np.empty((len(labels), len(steps.T)), np.float32)
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -337,7 +364,8 @@ def _kl(bins: np.ndarray, device: torch.device) -> Score:
         for part in labels.split(LABELLINGS):
             present, absent = (n + BINS * PSEUDO_COUNT for n in _counts(part))
             counts = (part @ one_hot).add_(PSEUDO_COUNT)
-            # sum p log(p / q), with p = counts / present and q = (smoothed - counts) / absent; the p sum to 1.
+            # sum p log(p / q), with p = counts / present and q = (smoothed - counts) / absent; the p sum to
+            # 1.
             terms = (smoothed - counts).reciprocal_().mul_(counts).log_().mul_(counts)
             sums = terms.unflatten(1, (-1, BINS)).sum(2)
             scores.append(sums / present + (absent / present).log())

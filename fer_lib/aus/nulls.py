@@ -19,19 +19,22 @@ MOST_LABELS = 2**24
 """Labels (permutations × action units × pictures) held at a time: 64 MiB in float32."""
 
 TIE = 1e-4
-"""Scores nearer than this, in standard deviations of the null, count as equal: rounding must not break a tie in our favour."""
+"""Scores nearer than this, in standard deviations of the null, count as equal: rounding must not break a tie
+in our favour.
+"""
 
 
 @dataclass(frozen=True)
 class Null:
     """Observed associations beside those of permuted labels, for K filters and A action units.
 
-    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``centre``, ``spread`` (K, A): mean and
-    standard deviation over the permutations and the observed one. ``scores`` (K, A): how many ``spread`` the observed value lies
-    above ``centre``; 0 where nothing varies. ``exceed`` (K, A) int: permutations whose value is at least the observed
-    one. ``maxima`` (permutations,): of each permutation the largest score over all filters and units. ``dead`` (K,) bool:
-    filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks to be judged. ``too_few``: units
-    that were left out for the like reason. ``blocks``: what changed places.
+    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``centre``, ``spread`` (K, A):
+    mean and standard deviation over the permutations and the observed one. ``scores`` (K, A): how many
+    ``spread`` the observed value lies above ``centre``; 0 where nothing varies. ``exceed`` (K, A) int:
+    permutations whose value is at least the observed one. ``maxima`` (permutations,): of each permutation the
+    largest score over all filters and units. ``dead`` (K,) bool: filters that answer to all pictures alike.
+    ``rare`` (K,) bool: filters that answer in too few blocks to be judged. ``too_few``: units that were left
+    out for the like reason. ``blocks``: what changed places.
     """
 
     measure: Measure
@@ -73,13 +76,16 @@ class Null:
         allowed = int(np.floor(alpha * (1 + self.permutations))) - 1
         if allowed < 0:
             raise ParameterError(
-                f"{self.permutations} permutations cannot decide at level {alpha}; at least {least_permutations(alpha)} can"
+                f"{self.permutations} permutations cannot decide at level {alpha}; at least "
+                f"{least_permutations(alpha)} can"
             )
         return float(np.sort(self.maxima)[::-1][allowed] + TIE)
 
 
 def least_permutations(alpha: float, tests: int = 1) -> int:
-    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha / tests``."""
+    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha /
+    tests``.
+    """
     if not 0 < alpha < 1:
         raise ParameterError(f"alpha = {alpha}: a level lies between 0 and 1, for instance 0.05")
     # Rounding first: 1 / 0.05 is not a whole number in binary.
@@ -98,27 +104,31 @@ def permutation_null(
     min_subjects: int = FEWEST_SUBJECTS,
     device: torch.device | None = None,
 ) -> Null:
-    """What ``measure`` gives when the label vectors of sequences (or subjects) change places (method.md, null 1 and 2).
+    """What ``measure`` gives when the label vectors of sequences (or subjects) change places (method.md, null
+    1 and 2).
 
-    ``maxima`` (N, K): maximal responses to the pictures of ``presence``. All action units of a block move together, and all
-    filters see the same permutation, so that their dependence is kept. ``within`` (N,): labels move only among blocks
-    of the same value, for instance ``presence.emotions``. See ``permutations.blocks_of`` for what changes places with what.
-    By sequences, the null says that labels are handed out to sequences regardless of the subject; where units run in people
-    (labels and responses both differ between subjects) ``blocks="subject"`` or ``within=presence.subjects`` is the safe choice.
+    ``maxima`` (N, K): maximal responses to the pictures of ``presence``. All action units of a block move
+    together, and all filters see the same permutation, so that their dependence is kept. ``within`` (N,):
+    labels move only among blocks of the same value, for instance ``presence.emotions``. See
+    ``permutations.blocks_of`` for what changes places with what. By sequences, the null says that labels are
+    handed out to sequences regardless of the subject; where units run in people (labels and responses both
+    differ between subjects) ``blocks="subject"`` or ``within=presence.subjects`` is the safe choice.
 
-    The statistic of the family is the largest *score*: each pair's value minus its mean, over its standard deviation, over all
-    permutations with the observed labels among them. Raw values would not do: a rare unit's vary more than a
-    frequent one's, and a filter that merely tells any expression from none has a mean far from zero in all permutations, since
-    neutral frames stay neutral. The observed labels take part in mean and deviation so that they stand on a par with
-    the permuted ones, which makes the test exact. Large values alone count: a detector responds more.
+    The statistic of the family is the largest *score*: each pair's value minus its mean, over its standard
+    deviation, over all permutations with the observed labels among them. Raw values would not do: a rare
+    unit's vary more than a frequent one's, and a filter that merely tells any expression from none has a mean
+    far from zero in all permutations, since neutral frames stay neutral. The observed labels take part in
+    mean and deviation so that they stand on a par with the permuted ones, which makes the test exact. Large
+    values alone count: a detector responds more.
 
-    Units that fewer than ``min_subjects`` subjects show, or are seen without, are too few to be judged. So are units and filters that
-    differ from the middle of their group in fewer than ``min_subjects`` blocks: a filter that answers in a single sequence, say. Such pairs
-    have but a few possible values, one of them many deviations off, and would hide all others from the maximum.
+    Units that fewer than ``min_subjects`` subjects show, or are seen without, are too few to be judged. So
+    are units and filters that differ from the middle of their group in fewer than ``min_subjects`` blocks: a
+    filter that answers in a single sequence, say. Such pairs have but a few possible values, one of them many
+    deviations off, and would hide all others from the maximum.
 
-    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises ParameterError for an unknown measure or number of
-    permutations; DataError for responses that do not fit or are not finite, one subject only, no unit that
-    ``min_subjects`` subjects show, no filter that varies, and what ``blocks_of`` refuses.
+    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises ParameterError for an unknown measure
+    or number of permutations; DataError for responses that do not fit or are not finite, one subject only, no
+    unit that ``min_subjects`` subjects show, no filter that varies, and what ``blocks_of`` refuses.
     """
     if permutations < 1:
         raise ParameterError(
@@ -126,7 +136,8 @@ def permutation_null(
         )
     if len(np.unique(presence.subjects)) < 2:
         raise DataError(
-            f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged between subjects, add "
+            f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged "
+            "between subjects, add "
             "pictures of other people"
         )
     enough = np.isin(presence.aus, presence.scored(min_subjects).aus)
@@ -136,7 +147,8 @@ def permutation_null(
     if not len(scored):
         best = int(np.where(enough, movable, -1).argmax())
         raise DataError(
-            f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} comes nearest with "
+            f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} "
+            "comes nearest with "
             f"{movable[best]}: use a larger face set, or coarser strata"
         )
     few = tuple(au for a, au in enumerate(presence.aus) if a not in scored)
@@ -148,7 +160,8 @@ def permutation_null(
     rare = ~dead & (moved.movable(maxima) < min_subjects)
     if (dead | rare).all():
         raise DataError(
-            f"none of the {len(dead)} filters varies over as many as {min_subjects} {blocks}s: is the network trained?"
+            f"none of the {len(dead)} filters varies over as many as {min_subjects} {blocks}s: is the "
+            "network trained?"
         )
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -1,4 +1,6 @@
-"""Permutations of action-unit labels that keep together what belongs together: the frames of a sequence, a subject's sequences."""
+"""Permutations of action-unit labels that keep together what belongs together: the frames of a sequence, a
+subject's sequences.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +19,19 @@ AT_ONCE = 250
 """Permutations drawn from one generator: permutation p is the same however many are asked for."""
 
 LEAST_ALIKE = 8
-"""Blocks of one length exchange labels among themselves if they are so many, else also with those nearest in length."""
+"""Blocks of one length exchange labels among themselves if they are so many, else also with those nearest in
+length.
+"""
 
 
 @dataclass(frozen=True)
 class Blocks:
     """Which pictures exchange labels with which: sequences in units, units in groups.
 
-    A unit is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of units, sequences and
-    time; ``starts``, ``lengths``, ``unit_of`` (S,): where a sequence begins in ``rows``, its frames, its unit; ``first``,
-    ``counts``, ``groups`` (U,): a unit's first sequence, its number of sequences, and the group within which it changes places.
+    A unit is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of
+    units, sequences and time; ``starts``, ``lengths``, ``unit_of`` (S,): where a sequence begins in ``rows``,
+    its frames, its unit; ``first``, ``counts``, ``groups`` (U,): a unit's first sequence, its number of
+    sequences, and the group within which it changes places.
     """
 
     kind: BlockKind
@@ -44,10 +49,11 @@ class Blocks:
         return int((np.bincount(self.groups) == 1).sum())
 
     def movable(self, values: np.ndarray) -> np.ndarray:
-        """int64 (C,): units that differ from the middle one of their group, in labels or responses ``values`` (N, C).
+        """int64 (C,): units that differ from the middle one of their group, in labels or responses ``values``
+        (N, C).
 
-        Only they tell one arrangement from another: what is alike in a whole group is so after every permutation. A unit
-        counts as its mean over pictures; NaN (not coded) as a value of its own.
+        Only they tell one arrangement from another: what is alike in a whole group is so after every
+        permutation. A unit counts as its mean over pictures; NaN (not coded) as a value of its own.
         """
         of_row = np.repeat(np.repeat(np.arange(len(self.counts)), self.counts), self.lengths)
         # Rounded: the mean of equal numbers may differ in the last digit.
@@ -62,12 +68,14 @@ class Blocks:
     def draws(self, permutations: int, seed: int) -> Iterator[np.ndarray]:
         """int64 (≤ AT_ONCE, N) each: picture i gets the labels of picture ``draw[p, i]``.
 
-        Uniform over all arrangements in which units change places within their group and, where a unit is a subject, its
-        sequences come in any order. A sequence hands its labels on to one of another length by relative time: frame j of
-        L frames receives those of frame floor((j + 1/2) L' / L) of L'. With equal lengths that is a permutation.
+        Uniform over all arrangements in which units change places within their group and, where a unit is a
+        subject, its sequences come in any order. A sequence hands its labels on to one of another length by
+        relative time: frame j of L frames receives those of frame floor((j + 1/2) L' / L) of L'. With equal
+        lengths that is a permutation.
         """
         for start in range(0, permutations, AT_ONCE):
-            # A spawned stream: what is drawn elsewhere from the same seed, simulated data say, is independent of it.
+            # A spawned stream: what is drawn elsewhere from the same seed, simulated data say, is independent
+            # of it.
             key = (start // AT_ONCE,)
             generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
             units = np.tile(np.arange(len(self.groups)), (AT_ONCE, 1))
@@ -77,7 +85,9 @@ class Blocks:
             yield self._rows_of(self._sequences_of(units, generator))[: permutations - start]
 
     def _sequences_of(self, units: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """(P, S): the sequence whose labels each sequence gets, from the unit (P, U) whose labels its unit gets."""
+        """(P, S): the sequence whose labels each sequence gets, from the unit (P, U) whose labels its unit
+        gets.
+        """
         shuffled = np.tile(np.arange(len(self.starts)), (len(units), 1))
         if self.counts.max() > 1:
             # Sequences are sorted by unit, so sorting by unit plus a fraction shuffles within each unit.
@@ -110,15 +120,17 @@ def blocks_of(
 
     Blocks change places
 
-    - with blocks of their stratum only: ``within`` (N,) names one per picture, for instance ``presence.emotions``. A
-      sequence that shows several (neutral, then anger) goes with those that show the same in the same order;
+    - with blocks of their stratum only: ``within`` (N,) names one per picture, for instance
+      ``presence.emotions``. A sequence that shows several (neutral, then anger) goes with those that show the
+      same in the same order;
     - with blocks in which the same action units are coded, so that what is not coded stays where it is;
-    - with blocks of their length (frames of a sequence, sequences of a subject); where fewer than ``LEAST_ALIKE`` share
-      it, also with those nearest in length. Equal lengths make the test exact; unequal ones make it approximate.
+    - with blocks of their length (frames of a sequence, sequences of a subject); where fewer than
+      ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the test exact; unequal
+      ones make it approximate.
 
-    Raises ParameterError for an unknown kind, for ``within`` of another length, or by subjects: a subject is in several strata;
-    DataError where no block has another to change places with, or one subject's sequences differ in the action
-    units coded and subjects change places.
+    Raises ParameterError for an unknown kind, for ``within`` of another length, or by subjects: a subject is
+    in several strata; DataError where no block has another to change places with, or one subject's sequences
+    differ in the action units coded and subjects change places.
     """
     if kind not in ("sequence", "subject"):
         raise ParameterError(f"blocks = {kind!r}: choose 'sequence' or 'subject'")
@@ -150,7 +162,8 @@ def blocks_of(
     for s in np.flatnonzero(np.diff(unit_of, prepend=-1) == 0):
         if keys[s] != keys[s - 1]:
             raise DataError(
-                f"subject {presence.subjects[rows[starts[s]]]!r}: not all its pictures have the same action units coded; "
+                f"subject {presence.subjects[rows[starts[s]]]!r}: not all its pictures have the same action "
+                "units coded; "
                 "permute sequences instead of subjects"
             )
     sizes = counts if kind == "subject" else lengths
@@ -158,7 +171,8 @@ def blocks_of(
     blocks = Blocks(kind, rows, starts, lengths, unit_of, first, counts, groups)
     if blocks.fixed == len(groups):
         raise DataError(
-            f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one stratum, with the "
+            f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one "
+            "stratum, with the "
             "same action units coded, are needed"
         )
     return blocks

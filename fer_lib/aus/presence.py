@@ -17,9 +17,10 @@ FEWEST_SUBJECTS = 8
 class Presence:
     """Who shows which action unit, on N pictures and A units.
 
-    ``aus``: their names in numeric order. ``present`` float32 (N, A): 1 shown, 0 not shown, NaN not coded. ``subjects``, ``sequences`` and
-    ``emotions`` (N,) text; where a set does not say who is on a picture or which sequence it is from, the picture is a subject
-    or a sequence by itself, and an unlabelled picture's emotion is empty.
+    ``aus``: their names in numeric order. ``present`` float32 (N, A): 1 shown, 0 not shown, NaN not coded.
+    ``subjects``, ``sequences`` and ``emotions`` (N,) text; where a set does not say who is on a picture or
+    which sequence it is from, the picture is a subject or a sequence by itself, and an unlabelled picture's
+    emotion is empty.
 
     Raises DataError where lengths differ or ``present`` holds anything but 1, 0 and NaN.
     """
@@ -34,7 +35,8 @@ class Presence:
         present = np.asarray(self.present, np.float32)
         if present.ndim != 2 or present.shape[1] != len(self.aus):
             raise DataError(
-                f"presence has the shape {present.shape}; expected (pictures, {len(self.aus)}), a column for each of the AUs"
+                f"presence has the shape {present.shape}; expected (pictures, {len(self.aus)}), a column "
+                "for each of the AUs"
             )
         check_present(present)
         object.__setattr__(self, "present", present)
@@ -78,14 +80,18 @@ class Presence:
         return tuple(au for au, subjects in zip(self.aus, fewest, strict=True) if subjects < min_subjects)
 
     def scored(self, min_subjects: int = FEWEST_SUBJECTS) -> "Presence":
-        """Only the AUs that are not ``too_few``. Raises DataError where none is left, naming the best attested one."""
+        """Only the AUs that are not ``too_few``. Raises DataError where none is left, naming the best
+        attested one.
+        """
         few = self.too_few(min_subjects)
         if len(few) == len(self.aus):
             fewest = np.minimum(self.subjects_present, self.subjects_absent)
             best = int(fewest.argmax())
             raise DataError(
-                f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; {self.aus[best]} comes nearest with "
-                f"{self.subjects_present[best]} and {self.subjects_absent[best]} of {len(np.unique(self.subjects))} subjects: "
+                f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; "
+                f"{self.aus[best]} comes nearest with "
+                f"{self.subjects_present[best]} and {self.subjects_absent[best]} of "
+                f"{len(np.unique(self.subjects))} subjects: "
                 "use a larger face set"
             )
         return self.only([au for au in self.aus if au not in few])
@@ -109,7 +115,9 @@ class Presence:
         )
 
     def counts(self, min_subjects: int = FEWEST_SUBJECTS) -> pd.DataFrame:
-        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``not_coded``, ``subjects_present``, ``subjects_absent``, ``too_few``."""
+        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``not_coded``, ``subjects_present``,
+        ``subjects_absent``, ``too_few``.
+        """
         few = self.too_few(min_subjects)
         return pd.DataFrame(
             {
@@ -130,16 +138,17 @@ def check_present(present: np.ndarray) -> None:
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"picture {row}, action unit {column}: presence is {present[row, column]}; expected 1 (shown), 0 (not shown) or NaN (not coded)"
+            f"picture {row}, action unit {column}: presence is {present[row, column]}; expected 1 (shown), "
+            "0 (not shown) or NaN (not coded)"
         )
 
 
 def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     """Which pictures of ``faces`` show which action unit: those whose intensity is above ``present_from``.
 
-    ``present_from``: an intensity in [0, 1); 0 counts every trace that was coded. A threshold asks for clear expressions: pictures between 0 and it
-    then count as not showing the AU. Pictures for which an AU was not coded stay NaN. AUs that hardly anybody shows are kept; see
-    ``too_few``.
+    ``present_from``: an intensity in [0, 1); 0 counts every trace that was coded. A threshold asks for clear
+    expressions: pictures between 0 and it then count as not showing the AU. Pictures for which an AU was not
+    coded stay NaN. AUs that hardly anybody shows are kept; see ``too_few``.
 
     Raises DataError where ``faces`` has no column ``AU<n>``, ParameterError for a threshold out of range.
     """
@@ -147,7 +156,8 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
         raise ParameterError(f"present_from is {present_from}; expected an intensity from 0 to below 1")
     if not faces.aus:
         raise DataError(
-            f"face set {faces.name!r} has no action units (columns AU1, AU2 …); the synthetic faces (lab, wild, game, micro) have them, "
+            f"face set {faces.name!r} has no action units (columns AU1, AU2 …); the synthetic faces (lab, "
+            "wild, game, micro) have them, "
             "and among others CK+, CASME II and SAMM come with FACS codes"
         )
     table = faces.table
@@ -173,6 +183,7 @@ def whose_units(given: FaceSet, faces: FaceSet) -> str:
     if faces is given:
         return f"Pictures and action units are those of {faces.name}."
     return (
-        f"Nobody coded action units in {given.name}. The network that learned from it is asked about the rendered faces of {faces.name}, whose units are known: "
+        f"Nobody coded action units in {given.name}. The network that learned from it is asked about the "
+        f"rendered faces of {faces.name}, whose units are known: "
         "what follows is about its filters, and not about pictures like those that it learned from."
     )

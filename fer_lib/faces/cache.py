@@ -19,9 +19,10 @@ _log = logging.getLogger(__name__)
 def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
     """The face set ``kind`` with ``key``: loaded if it was kept, else made by ``make`` and kept.
 
-    ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A damaged
-    entry is reported in one line and made anew. Processes that make the same entry at the same time all succeed.
-    Raises ParameterError for a key that is not JSON, DataError where the entry cannot be written.
+    ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A
+    damaged entry is reported in one line and made anew. Processes that make the same entry at the same time
+    all succeed. Raises ParameterError for a key that is not JSON, DataError where the entry cannot be
+    written.
     """
     folder = entry(kind, key)
     if folder.exists():

@@ -20,11 +20,12 @@ _NOWHERE = -1
 class Clips:
     """C clips of at most T pictures of the face set ``faces``, sorted by subject and sequence.
 
-    ``rows`` int64 (C, T): indices into ``faces`` in temporal order, and ``frames`` int64 (C, T): their frame numbers, strictly
-    ascending; both -1 beyond the clip's end. ``lengths`` int64 (C,): pictures of each clip, at least 2. ``subjects``, ``sequences`` and
-    ``emotions`` (C,): text, the emotion empty where a clip has none. ``onset``, ``apex``, ``offset`` int64 (C,): frame numbers.
-    ``apex_at`` int64 (C,): place in ``rows`` of the picture nearest to the apex, which ``clips_of`` finds at the apex itself.
-    ``fps`` float64 (C,): frames per second.
+    ``rows`` int64 (C, T): indices into ``faces`` in temporal order, and ``frames`` int64 (C, T): their frame
+    numbers, strictly ascending; both -1 beyond the clip's end. ``lengths`` int64 (C,): pictures of each clip,
+    at least 2. ``subjects``, ``sequences`` and ``emotions`` (C,): text, the emotion empty where a clip has
+    none. ``onset``, ``apex``, ``offset`` int64 (C,): frame numbers. ``apex_at`` int64 (C,): place in ``rows``
+    of the picture nearest to the apex, which ``clips_of`` finds at the apex itself. ``fps`` float64 (C,):
+    frames per second.
     """
 
     faces: FaceSet
@@ -49,28 +50,33 @@ class Clips:
         return self.rows != _NOWHERE
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
-        """int64 (C,): the index of each clip's emotion in ``classes``. Raises DataError, naming the clip, where it is not among them."""
+        """int64 (C,): the index of each clip's emotion in ``classes``. Raises DataError, naming the clip,
+        where it is not among them.
+        """
         codes = pd.Index(classes).get_indexer(self.emotions).astype(np.int64)
         if (codes < 0).any():
             wrong = int(np.flatnonzero(codes < 0)[0])
             raise DataError(
-                f"{self._named(wrong)}: its emotion {str(self.emotions[wrong])!r} is not among the classes {', '.join(classes)}; select "
+                f"{self._named(wrong)}: its emotion {str(self.emotions[wrong])!r} is not among the classes "
+                f"{', '.join(classes)}; select "
                 "the clips of these classes first"
             )
         return codes
 
     def select(self, keep: np.ndarray) -> "Clips":
-        """The clips where the boolean mask ``keep`` (C,) is true, or at the indices ``keep`` (0 … C-1), in their order.
+        """The clips where the boolean mask ``keep`` (C,) is true, or at the indices ``keep`` (0 … C-1), in
+        their order.
 
-        T stays as it is, so that features (C, T, F) selected alike still fit. Raises DataError for a mask of another length, an
-        index out of range, or any other kind of array.
+        T stays as it is, so that features (C, T, F) selected alike still fit. Raises DataError for a mask of
+        another length, an index out of range, or any other kind of array.
         """
         keep = np.asarray(keep)
         if keep.size == 0 and keep.dtype != bool:
             keep = keep.astype(np.int64)  # np.asarray([]) is float64
         if keep.ndim != 1 or keep.dtype.kind not in "biu":
             raise DataError(
-                f"clips are selected by a mask or by indices (one dimension), not {keep.dtype} of shape {keep.shape}"
+                f"clips are selected by a mask or by indices (one dimension), not {keep.dtype} of shape "
+                f"{keep.shape}"
             )
         if keep.dtype == bool:
             if len(keep) != len(self):
@@ -78,7 +84,8 @@ class Clips:
             keep = np.flatnonzero(keep)
         if len(keep) and not (keep.min() >= 0 and keep.max() < len(self)):
             raise DataError(
-                f"indices from {keep.min()} to {keep.max()} for {len(self)} clips, numbered from 0 to {len(self) - 1}"
+                f"indices from {keep.min()} to {keep.max()} for {len(self)} clips, numbered from 0 to "
+                f"{len(self) - 1}"
             )
         return replace(self, **{name: getattr(self, name)[keep] for name in _PER_CLIP})
 
@@ -96,12 +103,14 @@ _PER_CLIP = tuple(name for name in Clips.__dataclass_fields__ if name != "faces"
 
 
 def clips_of(faces: FaceSet) -> Clips:
-    """The clips of ``faces``: one per subject and sequence, in this order, whatever the order of the pictures.
+    """The clips of ``faces``: one per subject and sequence, in this order, whatever the order of the
+    pictures.
 
-    Clips of one picture are left out by the readers, which count them in ``faces.left_out``. Raises DataError, naming the clip: for a
-    set without clips (no columns ``onset``, ``apex``, ``offset`` and ``fps``, or emotions that change within a sequence), a picture
-    without subject or sequence, a clip of one picture, two pictures of one frame, an onset, apex, offset or rate that is
-    missing, not one number per clip or out of order, a picture outside onset and offset, and an apex without a picture.
+    Clips of one picture are left out by the readers, which count them in ``faces.left_out``. Raises
+    DataError, naming the clip: for a set without clips (no columns ``onset``, ``apex``, ``offset`` and
+    ``fps``, or emotions that change within a sequence), a picture without subject or sequence, a clip of one
+    picture, two pictures of one frame, an onset, apex, offset or rate that is missing, not one number per
+    clip or out of order, a picture outside onset and offset, and an apex without a picture.
     """
     table = faces.table
     missing = [column for column in (*_SPAN, "fps") if column not in table.columns]
@@ -112,7 +121,8 @@ def clips_of(faces: FaceSet) -> Clips:
         unnamed = np.flatnonzero((table[column] == "").to_numpy())
         if len(unnamed):
             raise DataError(
-                f"face set {faces.name!r}, row {unnamed[0]}: no {column}, so it belongs to no clip. {_advice()}"
+                f"face set {faces.name!r}, row {unnamed[0]}: no {column}, so it belongs to no clip. "
+                f"{_advice()}"
             )
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     groups = list(ordered.groupby(["subject", "sequence"], sort=True))
@@ -156,7 +166,8 @@ def _emotion(clip: pd.DataFrame, where: str) -> str:
     shown = clip["emotion"].unique()
     if len(shown) > 1:
         raise DataError(
-            f"{where}: its pictures are labelled {', '.join(map(repr, shown))}; a clip has one emotion. {_advice()}"
+            f"{where}: its pictures are labelled {', '.join(map(repr, shown))}; a clip has one emotion. "
+            f"{_advice()}"
         )
     return str(shown[0])
 
@@ -169,7 +180,8 @@ def _one_number(clip: pd.DataFrame, column: str, where: str) -> float:
         )
     if len(np.unique(values)) > 1:
         raise DataError(
-            f"{where}: {column} is {values.min():g} in one picture and {values.max():g} in another; expected one value per clip"
+            f"{where}: {column} is {values.min():g} in one picture and {values.max():g} in another; "
+            "expected one value per clip"
         )
     return float(values[0])
 
@@ -179,7 +191,8 @@ def _span(clip: pd.DataFrame, where: str) -> tuple[int, int, int]:
     onset, apex, offset = span = [_one_number(clip, column, where) for column in _SPAN]
     if not all(at.is_integer() for at in span) or not onset <= apex <= offset:
         raise DataError(
-            f"{where}: onset {onset:g}, apex {apex:g}, offset {offset:g}; expected frame numbers in this order"
+            f"{where}: onset {onset:g}, apex {apex:g}, offset {offset:g}; expected frame numbers in this "
+            "order"
         )
     frames = clip["frame"]
     if len(frames) < 2:
@@ -199,12 +212,14 @@ def _span(clip: pd.DataFrame, where: str) -> tuple[int, int, int]:
 
 
 def resampled(clips: Clips, frames: int) -> Clips:
-    """``clips`` with at most ``frames`` pictures each, evenly spaced in time from the first to the last; nothing is repeated.
+    """``clips`` with at most ``frames`` pictures each, evenly spaced in time from the first to the last;
+    nothing is repeated.
 
-    At each of the ``frames`` (≥ 2) moments the picture with the nearest frame number is taken, the earlier of two equally near;
-    a picture nearest to several moments is taken once, so where pictures are missing a clip may keep fewer; one of no more than
-    ``frames`` pictures stays as it is. The apex is not sought out, unlike in ``faces.frames.spread_evenly``: ``apex_at`` is the place
-    of the picture nearest to it. Raises ParameterError for less than 2.
+    At each of the ``frames`` (≥ 2) moments the picture with the nearest frame number is taken, the earlier of
+    two equally near; a picture nearest to several moments is taken once, so where pictures are missing a clip
+    may keep fewer; one of no more than ``frames`` pictures stays as it is. The apex is not sought out, unlike
+    in ``faces.frames.spread_evenly``: ``apex_at`` is the place of the picture nearest to it. Raises
+    ParameterError for less than 2.
     """
     if frames < 2:
         raise ParameterError(f"frames is {frames}; a clip keeps at least 2 pictures, the first and the last")

@@ -12,11 +12,12 @@ _TEXT_WIDTH = 90
 
 
 def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
-    """A PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per emotion.
+    """A PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per
+    emotion.
 
-    Of a sequence its last picture is shown, which is the strongest where sequences run from neutral to apex; where
-    the table knows the ``apex``, the picture nearest to it. Sets of clips end with one clip per row. Pictures
-    below 96 pixels are doubled. Raises DataError for a set without pictures.
+    Of a sequence its last picture is shown, which is the strongest where sequences run from neutral to apex;
+    where the table knows the ``apex``, the picture nearest to it. Sets of clips end with one clip per row.
+    Pictures below 96 pixels are doubled. Raises DataError for a set without pictures.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no pictures to show")

@@ -9,7 +9,8 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and subjects each split holds, and how many pictures of each class.
 
     Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing where
-    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no emotion`` where some have none.
+    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no emotion``
+    where some have none.
     """
     table = faces.table
     classes = {emotion: emotion for emotion in faces.classes}
@@ -33,8 +34,8 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
 def au_table(faces: FaceSet) -> pd.DataFrame:
     """How often each action unit was coded and seen; one row per AU of ``faces.aus``.
 
-    Columns: ``coded`` and ``present`` (pictures), ``people`` who show it (missing where a set does not know its
-    people), ``intensity`` (mean over the pictures that show it, 0 to 1; NaN where none does).
+    Columns: ``coded`` and ``present`` (pictures), ``people`` who show it (missing where a set does not know
+    its people), ``intensity`` (mean over the pictures that show it, 0 to 1; NaN where none does).
     """
     rows = {}
     for au in faces.aus:

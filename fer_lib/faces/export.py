@@ -13,10 +13,10 @@ from ferbook.files import whole_folder
 def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
     """Write ``faces`` to the folder ``layout`` below ``data_dir``, in the official layout of that real set.
 
-    Read back with ``FER_DATA`` set to ``data_dir``, the set gives the same labels, people, action units and frames,
-    at the layout's resolution. A note in the folder says that these are not the official pictures. Returns
-    the folder. Raises ParameterError for an unknown layout, DataError where the folder exists already, cannot be
-    written, or ``faces`` lacks what the layout holds; nothing is left behind then.
+    Read back with ``FER_DATA`` set to ``data_dir``, the set gives the same labels, people, action units and
+    frames, at the layout's resolution. A note in the folder says that these are not the official pictures.
+    Returns the folder. Raises ParameterError for an unknown layout, DataError where the folder exists
+    already, cannot be written, or ``faces`` lacks what the layout holds; nothing is left behind then.
     """
     folder = export_folder(layout, data_dir)
     if not len(faces):
@@ -48,8 +48,8 @@ def export_folder(layout: str, data_dir: Path) -> Path:
 def leave_out(faces: FaceSet, emotions: Sequence[str]) -> FaceSet:
     """``faces`` without the sequences that show one of ``emotions``: a layout may have no name for some.
 
-    A sequence goes as a whole, with the neutral pictures that it starts from. Raises ParameterError for an emotion that is
-    not one of ``LABELS``.
+    A sequence goes as a whole, with the neutral pictures that it starts from. Raises ParameterError for an
+    emotion that is not one of ``LABELS``.
     """
     unknown = [emotion for emotion in emotions if emotion not in LABELS]
     if unknown:

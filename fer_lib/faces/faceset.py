@@ -241,7 +241,8 @@ class FaceSet:
         return FaceSet(self.name, table=self.table.iloc[keep], **parts, **self._about)
 
     def assign(self, **columns: object) -> "FaceSet":
-        """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are copied.
+        """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are
+        copied.
 
         Raises DataError for values that do not fit, as the constructor does.
         """
@@ -271,7 +272,9 @@ class FaceSet:
         return keep
 
     def labelled(self) -> "FaceSet":
-        """The pictures that carry an emotion. Raises DataError where none does: such a set is for action units only."""
+        """The pictures that carry an emotion. Raises DataError where none does: such a set is for action
+        units only.
+        """
         known = (self.table["emotion"] != UNLABELLED).to_numpy()
         if not known.any():
             raise self._fault(
@@ -326,7 +329,8 @@ class FaceSet:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write the arrays (``pixels.npy`` …), ``table.parquet`` and ``faceset.json`` to ``folder``, a new one.
+        """Write the arrays (``pixels.npy`` …), ``table.parquet`` and ``faceset.json`` to ``folder``, a new
+        one.
 
         The files are written beside it and moved in one step: a half-written folder never appears.
         Raises DataError where ``folder`` exists or cannot be written (a full disk, say).

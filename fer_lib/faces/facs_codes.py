@@ -40,7 +40,8 @@ _COLUMN = re.compile(r"AU([0-9]+)")
 @dataclass(frozen=True)
 class Code:
     """One action unit as coded: ``au`` 1 … 99; ``side`` ``L``, ``R``, or empty for both halves of the face;
-    ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?`` stands beside it.
+    ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?`` stands beside
+    it.
     """
 
     au: int
@@ -70,10 +71,10 @@ Codes = tuple[Code, ...] | None
 def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
     """The codes in ``cell``: text, or the bare number that a spreadsheet makes of a single AU.
 
-    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7``, ``10L`` and 4 or 4.0 are read, in either case. Nothing
-    (an empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None;
-    ``12?`` and ``?12`` are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14``
-    is a certain 14. An AU may stand there once, or once for each side.
+    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7``, ``10L`` and 4 or 4.0 are read, in either case.
+    Nothing (an empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means
+    not coded: None; ``12?`` and ``?12`` are a code that is ``uncertain``. Of ``R12 or R15`` each is
+    uncertain, but ``L14 or R14`` is a certain 14. An AU may stand there once, or once for each side.
 
     Raises DataError that begins with ``place`` and names the code at fault.
     """
@@ -88,7 +89,8 @@ def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
             for other in codes:
                 if other.au == code.au and (not (other.side and code.side) or other.side == code.side):
                     raise DataError(
-                        f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for each side"
+                        f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for "
+                        "each side"
                     )
             codes.append(code)
     return tuple(codes)
@@ -98,7 +100,8 @@ def _parse_code(token: str, text: str, place: str) -> Code:
     match = _CODE.fullmatch(token)
     if not match or int(match["au"]) == 0:
         raise DataError(
-            f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined by +, "
+            f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined "
+            "by +, "
             "such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
         )
     letter = match["letter"]
@@ -143,12 +146,13 @@ def format_codes(codes: Codes) -> str:
 def au_columns(
     rows: Iterable[Codes], unscored: float = 1.0, halves: bool = True, aus: Sequence[int] = ()
 ) -> pd.DataFrame:
-    """The columns of a FaceSet that hold ``rows``, one element each: intensities in [0, 1] and the text ``facs``.
+    """The columns of a FaceSet that hold ``rows``, one element each: intensities in [0, 1] and the text
+    ``facs``.
 
-    ``AU<n>`` is the stronger half, and with ``halves`` ``AU<n>_left`` and ``AU<n>_right`` are the subject's own
-    two halves; a code without a side is both. There is a column for every AU of ``aus`` and every one that occurs,
-    in numeric order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity of a code without
-    a letter.
+    ``AU<n>`` is the stronger half, and with ``halves`` ``AU<n>_left`` and ``AU<n>_right`` are the subject's
+    own two halves; a code without a side is both. There is a column for every AU of ``aus`` and every one
+    that occurs, in numeric order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity
+    of a code without a letter.
     """
     rows = list(rows)
     numbers_present = sorted(set(aus) | {code.au for codes in rows for code in codes or ()})
@@ -176,10 +180,10 @@ def au_columns(
 def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
     """The inverse of ``au_columns``: one element per row of ``table``, from its columns ``AU<n>``.
 
-    Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i) (``letters=False``: presence
-    only). Halves of different level are written one by one (``L12B+R12D``, ``L10``), where ``table`` has both
-    ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN, or
-    of a table without such columns, None.
+    Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i) (``letters=False``:
+    presence only). Halves of different level are written one by one (``L12B+R12D``, ``L10``), where ``table``
+    has both ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN,
+    or of a table without such columns, None.
     """
     numbers_present = sorted(int(m[1]) for c in table.columns if (m := _COLUMN.fullmatch(c)))
     rows: list[list[Code]] = [[] for _ in range(len(table))]
@@ -217,10 +221,12 @@ def intensity_levels(intensities: np.ndarray) -> np.ndarray:
 
 
 def codes_of(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
-    """The codes to write for each row of ``table``: its own ``facs`` where it has any, else ``codes_from_columns``.
+    """The codes to write for each row of ``table``: its own ``facs`` where it has any, else
+    ``codes_from_columns``.
 
-    A set's own text knows more than its numbers: which codes were scored, and in which order they were written.
-    ``letters=False`` leaves intensities out, for sheets that code presence only. Raises DataError for bad ``facs``.
+    A set's own text knows more than its numbers: which codes were scored, and in which order they were
+    written. ``letters=False`` leaves intensities out, for sheets that code presence only. Raises DataError
+    for bad ``facs``.
     """
     codes = codes_from_columns(table, letters)
     if "facs" not in table.columns:

@@ -1,7 +1,7 @@
 """The published protocols: which pictures are learned from, selected on and tested on, fold by fold.
 
-A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where a set says who is
-shown, nobody is on two sides of a fold.
+A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where
+a set says who is shown, nobody is on two sides of a fold.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,9 @@ from fer_lib.faces.leakage import copy_groups
 from ferbook.errors import DataError, ParameterError
 
 TEN = 10
-"""Folds of the protocols by subject; also the share of the people (one tenth) that validates where one is left out."""
+"""Folds of the protocols by subject; also the share of the people (one tenth) that validates where one is
+left out.
+"""
 
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """The basic emotions: CK+ without neutral and contempt."""
@@ -24,7 +26,9 @@ SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows of the labelled pictures (``faces.labelled()``), each int64 and ascending; no row is in two of the three."""
+    """Rows of the labelled pictures (``faces.labelled()``), each int64 and ascending; no row is in two of the
+    three.
+    """
 
     train: np.ndarray
     valid: np.ndarray
@@ -35,8 +39,8 @@ class Fold:
 class Protocol:
     """How a classifier is tested on one face set.
 
-    ``name`` and ``about`` are for readers, ``source`` says where the protocol was published. ``classes``: the emotions told apart, in
-    the order of ``LABELS``; pictures of others are in no fold.
+    ``name`` and ``about`` are for readers, ``source`` says where the protocol was published. ``classes``: the
+    emotions told apart, in the order of ``LABELS``; pictures of others are in no fold.
     """
 
     name: str
@@ -48,7 +52,9 @@ class Protocol:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A protocol without pictures. ``divide``: from the labelled pictures and which of them count to the folds."""
+    """A protocol without pictures. ``divide``: from the labelled pictures and which of them count to the
+    folds.
+    """
 
     name: str
     source: str
@@ -60,23 +66,26 @@ class _Plan:
 def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Protocol:
     """The published protocol of the data set that ``faces`` comes from (the column ``dataset``).
 
-    ``classes``: the emotions to tell apart; None takes those of the protocol that occur, which of CK+ are eight, neutral and
-    contempt among them, and for its six-class protocol are given as ``SIX``. A synthetic set has the protocol of the set
-    that it stands in for.
+    ``classes``: the emotions to tell apart; None takes those of the protocol that occur, which of CK+ are
+    eight, neutral and contempt among them, and for its six-class protocol are given as ``SIX``. A synthetic
+    set has the protocol of the set that it stands in for.
 
-    Raises DataError for pictures of several data sets, of one without a protocol or without emotions; for fewer than three
-    people, or nobody named, where people are divided; and where a part of a fold is empty. Raises ParameterError for a class
-    that does not occur, is named twice, or stands alone. Which classes a fold lacks is told by ``leak_table``.
+    Raises DataError for pictures of several data sets, of one without a protocol or without emotions; for
+    fewer than three people, or nobody named, where people are divided; and where a part of a fold is empty.
+    Raises ParameterError for a class that does not occur, is named twice, or stands alone. Which classes a
+    fold lacks is told by ``leak_table``.
     """
     faces = faces.labelled()
     datasets = sorted(set(faces.table["dataset"]))
     if len(datasets) > 1:
         raise DataError(
-            f"face set {faces.name!r} joins pictures of {', '.join(datasets)}; a protocol belongs to one data set"
+            f"face set {faces.name!r} joins pictures of {', '.join(datasets)}; a protocol belongs to one "
+            "data set"
         )
     if datasets[0] not in _PLANS:
         raise DataError(
-            f"face set {faces.name!r}: no protocol of the data set {datasets[0]!r}; there are those of {', '.join(_PLANS)}"
+            f"face set {faces.name!r}: no protocol of the data set {datasets[0]!r}; there are those of "
+            f"{', '.join(_PLANS)}"
         )
     plan = _PLANS[datasets[0]]
     classes = _classes(faces, plan, classes)
@@ -102,34 +111,40 @@ def _classes(faces: FaceSet, plan: _Plan, asked: tuple[str, ...] | None) -> tupl
         absent = [emotion for emotion in asked if emotion not in present]
         if absent:
             raise ParameterError(
-                f"face set {faces.name!r} has no picture of {absent[0]!r}; its emotions are {', '.join(present)}"
+                f"face set {faces.name!r} has no picture of {absent[0]!r}; its emotions are "
+                f"{', '.join(present)}"
             )
         if len(set(asked)) < len(asked):
             raise ParameterError(f"a class is named twice in {', '.join(asked)}")
         chosen = tuple(e for e in present if e in asked)
     if len(chosen) < 2:
         raise ParameterError(
-            f"face set {faces.name!r}: {', '.join(chosen) or 'no class'} to tell apart; at least two are needed"
+            f"face set {faces.name!r}: {', '.join(chosen) or 'no class'} to tell apart; at least two are "
+            "needed"
         )
     return chosen
 
 
 def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
-    """The pictures of fold ``number`` (from 0) with ``split`` as the fold has it; other pictures are left out.
+    """The pictures of fold ``number`` (from 0) with ``split`` as the fold has it; other pictures are left
+    out.
 
-    ``faces`` is the set that ``protocol`` was made of. Raises ParameterError for a fold that is not there, DataError where a
-    class is absent from its training pictures; a class may be absent from the test pictures, which ``leak_table`` lists.
+    ``faces`` is the set that ``protocol`` was made of. Raises ParameterError for a fold that is not there,
+    DataError where a class is absent from its training pictures; a class may be absent from the test
+    pictures, which ``leak_table`` lists.
     """
     if not 0 <= number < len(protocol.folds):
         raise ParameterError(
-            f"no fold {number}; {protocol.name} has {len(protocol.folds)}, numbered from 0 to {len(protocol.folds) - 1}"
+            f"no fold {number}; {protocol.name} has {len(protocol.folds)}, numbered from 0 to "
+            f"{len(protocol.folds) - 1}"
         )
     fold = protocol.folds[number]
     labelled = faces.labelled()
     absent = _absent(labelled, protocol.classes, fold.train)
     if absent:
         raise DataError(
-            f"face set {faces.name!r}, fold {number} of {protocol.name}: no training picture of {', '.join(absent)}; "
+            f"face set {faces.name!r}, fold {number} of {protocol.name}: no training picture of "
+            f"{', '.join(absent)}; "
             "leave the class out, or take more people"
         )
     split = np.full(len(labelled), "", dtype=object)
@@ -140,12 +155,14 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
 
 
 def clip_folds(clips: Clips, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The folds of ``protocol``, made of ``clips.faces``, in clips: of each the int64 indices to train, validate and test on.
+    """The folds of ``protocol``, made of ``clips.faces``, in clips: of each the int64 indices to train,
+    validate and test on.
 
-    Clips of emotions that the protocol does not tell apart are on no side. A class that one person alone shows is absent from
-    training when this person is tested: no classifier answers what it never saw, so these clips count as wrong, never as left out;
-    ``leak_table`` lists the class for that fold. Raises DataError where a person or the pictures of a clip are on two sides of a fold,
-    a clip is tested twice, or a side has no clip.
+    Clips of emotions that the protocol does not tell apart are on no side. A class that one person alone
+    shows is absent from training when this person is tested: no classifier answers what it never saw, so
+    these clips count as wrong, never as left out; ``leak_table`` lists the class for that fold. Raises
+    DataError where a person or the pictures of a clip are on two sides of a fold, a clip is tested twice, or
+    a side has no clip.
     """
     labelled = np.flatnonzero((clips.faces.table["emotion"] != UNLABELLED).to_numpy())
     folds, tested = [], np.zeros(len(clips), int)
@@ -159,7 +176,8 @@ def clip_folds(clips: Clips, protocol: Protocol) -> list[tuple[np.ndarray, np.nd
         divided = np.flatnonzero(((of_frames != of_clips[:, None]) & clips.inside).any(axis=1))
         if len(divided):
             raise DataError(
-                f"{where}: pictures of clip {clips.sequences[divided[0]]} of {clips.subjects[divided[0]]} on two sides"
+                f"{where}: pictures of clip {clips.sequences[divided[0]]} of {clips.subjects[divided[0]]} "
+                "on two sides"
             )
         parts = tuple(np.flatnonzero(of_clips == side).astype(np.int64) for side in (1, 2, 3))
         for name, part in zip(SPLITS, parts, strict=True):
@@ -175,7 +193,8 @@ def clip_folds(clips: Clips, protocol: Protocol) -> list[tuple[np.ndarray, np.nd
     if (tested > 1).any():
         twice = int(tested.argmax())
         raise DataError(
-            f"face set {clips.faces.name!r}: clip {clips.sequences[twice]} of {clips.subjects[twice]} is tested in {tested[twice]} folds"
+            f"face set {clips.faces.name!r}: clip {clips.sequences[twice]} of {clips.subjects[twice]} is "
+            f"tested in {tested[twice]} folds"
         )
     return folds
 
@@ -186,12 +205,14 @@ def _absent(labelled: FaceSet, classes: tuple[str, ...], rows: np.ndarray) -> li
 
 
 def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
-    """One row per fold of ``protocol``, made of ``faces``: its sizes, what its sides share, which classes it lacks.
+    """One row per fold of ``protocol``, made of ``faces``: its sizes, what its sides share, which classes it
+    lacks.
 
-    ``fold`` (from 0); ``train``, ``valid``, ``test``: pictures. ``tested_subjects`` and ``tested_copies``: people, and test pictures that equal
-    one pixel for pixel, who are also among the pictures learned from or selected on; ``validated_subjects`` and ``validated_copies``: the
-    same of the validation against the training pictures. People are missing (``<NA>``) where a side names nobody.
-    ``absent_from_train`` and ``absent_from_test``: classes without a picture there, separated by commas.
+    ``fold`` (from 0); ``train``, ``valid``, ``test``: pictures. ``tested_subjects`` and ``tested_copies``:
+    people, and test pictures that equal one pixel for pixel, who are also among the pictures learned from or
+    selected on; ``validated_subjects`` and ``validated_copies``: the same of the validation against the
+    training pictures. People are missing (``<NA>``) where a side names nobody. ``absent_from_train`` and
+    ``absent_from_test``: classes without a picture there, separated by commas.
     """
     labelled = faces.labelled()
     copies = copy_groups(labelled)
@@ -222,8 +243,9 @@ def _shared_people(first: np.ndarray, second: np.ndarray) -> object:
 def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
     """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before.
 
-    Everybody with a labelled picture is numbered, whichever classes are told apart: in CK+ the published sizes of the six-class
-    folds are those of the eight-class ones less one or two sequences, the contempt, as with one numbering for both.
+    Everybody with a labelled picture is numbered, whichever classes are told apart: in CK+ the published
+    sizes of the six-class folds are those of the eight-class ones less one or two sequences, the contempt, as
+    with one numbering for both.
     """
     people, index = _people(faces, np.ones(len(faces), bool))
     count = min(TEN, len(people))
@@ -232,7 +254,9 @@ def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
 
 
 def _leave_one_out(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
-    """One person is tested, the next tenth of the sorted people (at least one, from the last on to the first) selected on."""
+    """One person is tested, the next tenth of the sorted people (at least one, from the last on to the first)
+    selected on.
+    """
     people, index = _people(faces, counted)
     further = -(-len(people) // TEN)
     after = [(index - k) % len(people) for k in range(len(people))]
@@ -251,17 +275,21 @@ def _official_folds(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
 
 
 def _people(faces: FaceSet, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sorted people of the ``counted`` pictures, and int64 (N,) each picture's person as an index (-1: none of them)."""
+    """The sorted people of the ``counted`` pictures, and int64 (N,) each picture's person as an index (-1:
+    none of them).
+    """
     subject = faces.table["subject"]
     unknown = np.flatnonzero((subject == "").to_numpy() & counted)
     if len(unknown):
         raise DataError(
-            f"face set {faces.name!r}, row {unknown[0]} of the labelled pictures: no subject; its protocol divides people"
+            f"face set {faces.name!r}, row {unknown[0]} of the labelled pictures: no subject; its protocol "
+            "divides people"
         )
     people = np.unique(subject.to_numpy()[counted].astype(str))
     if len(people) < len(SPLITS):
         raise DataError(
-            f"face set {faces.name!r}: {len(people)} people cannot be divided into training, validation and test; "
+            f"face set {faces.name!r}: {len(people)} people cannot be divided into training, validation and "
+            "test; "
             "at least 3 are needed"
         )
     return people, pd.Index(people).get_indexer(subject).astype(np.int64)
@@ -276,7 +304,8 @@ _CKPLUS = _Plan(
     name="ten folds by subject",
     source="Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code",
     about=(
-        "Of each labelled sequence the neutral first frame and the last three. The people, sorted, are numbered from 0; "
+        "Of each labelled sequence the neutral first frame and the last three. The people, sorted, are "
+        "numbered from 0; "
         "person i is tested in fold i modulo 10, and the next fold is for validation."
     ),
     divide=_by_index,
@@ -285,7 +314,8 @@ _JAFFE = _Plan(
     name="leave one subject out",
     source="Lyons et al. 1998 introduced the set; leaving one subject out is customary",
     about=(
-        "Each person is tested once, by a network that never saw that person. The next tenth of the sorted people, rounded up, is for "
+        "Each person is tested once, by a network that never saw that person. The next tenth of the sorted "
+        "people, rounded up, is for "
         "validation: never the test person, which flatters."
     ),
     divide=_leave_one_out,
@@ -299,7 +329,8 @@ _FER2013 = _Plan(
     name="official split",
     source="Goodfellow et al. 2013 (arXiv:1307.0414)",
     about=(
-        "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is shown, and has "
+        "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is "
+        "shown, and has "
         "copies of pictures across its parts."
     ),
     divide=_official_split,
@@ -308,16 +339,19 @@ _TFD = _Plan(
     name="official folds",
     source="Susskind, Anderson & Hinton 2010 (UTML TR 2010-001); used by Khorrami et al. 2015",
     about=(
-        "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ and JAFFE: a "
+        "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ "
+        "and JAFFE: a "
         "network of one is not tested on the other."
     ),
     divide=_official_folds,
 )
 _POSED = replace(
     _CKPLUS,
-    source="Subject-independent ten folds, as is customary; the fold of each person is ours, since none is published",
+    source="Subject-independent ten folds, as is customary; the fold of each person is ours, since none is "
+    "published",
     about=(
-        "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold is for validation."
+        "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold "
+        "is for validation."
     ),
 )
 
@@ -332,7 +366,8 @@ _PLANS: dict[str, _Plan] = {
     ),
     "wild": replace(
         _FER2013,
-        source="The division by people that the set is made with; it stands in for FER2013 (Goodfellow et al. 2013)",
+        source="The division by people that the set is made with; it stands in for FER2013 (Goodfellow et "
+        "al. 2013)",
         about="Some people are learned from, others selected on, and others tested.",
     ),
     "jaffe": _JAFFE,

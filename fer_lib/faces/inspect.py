@@ -18,10 +18,12 @@ from ferbook.errors import DataError, ParameterError
 
 
 def open_every_picture(files: list[Path], progress: bool = False) -> int:
-    """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both there are.
+    """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both
+    there are.
 
-    Readers keep a few pictures of each sequence, and so would not notice that another is damaged. ``progress``: show a bar,
-    if stderr is a terminal. Raises DataError that names the first file that cannot be read.
+    Readers keep a few pictures of each sequence, and so would not notice that another is damaged.
+    ``progress``: show a bar, if stderr is a terminal. Raises DataError that names the first file that cannot
+    be read.
     """
     files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
     console = Console(stderr=True)
@@ -71,5 +73,6 @@ def _count(faces: FaceSet, what: str) -> int:
         part = table[table["emotion"].eq(label)] if label else table
         return len(part) if kind == "pictures" else part["sequence"].nunique()
     raise ParameterError(
-        f"published count {what!r} is not understood; it counts pictures, subjects, sequences or labelled sequences"
+        f"published count {what!r} is not understood; it counts pictures, subjects, sequences or labelled "
+        "sequences"
     )

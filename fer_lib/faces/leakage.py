@@ -34,7 +34,8 @@ def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
 
 
 def independent_groups(faces: FaceSet) -> np.ndarray:
-    """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample groups.
+    """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample
+    groups.
 
     A group is a subject; where a picture does not say who is on it, the group of its exact copies.
     """

@@ -11,17 +11,23 @@ from fer_lib.faces.readers.pictures import DAMAGE, Window, cut_out, face_windows
 from ferbook.errors import DataError
 
 SEARCHED_AT = 320
-"""Shorter side in pixels to which a picture is brought while faces are looked for, larger and smaller ones alike."""
+"""Shorter side in pixels to which a picture is brought while faces are looked for, larger and smaller ones
+alike.
+"""
 
 LONGEST = 4 * SEARCHED_AT
-"""Longer side in pixels that is searched at most: of a strip, the shorter one is less than ``SEARCHED_AT`` then."""
+"""Longer side in pixels that is searched at most: of a strip, the shorter one is less than ``SEARCHED_AT``
+then.
+"""
 
 SMALLEST = (0.25, 0.1)
-"""The least share of the shorter side that a face takes: first as the readers take it, and only where there is none such, smaller.
-Smaller finds are more often false."""
+"""The least share of the shorter side that a face takes: first as the readers take it, and only where there
+is none such, smaller. Smaller finds are more often false."""
 
 ROOM = 0.25
-"""What is added on every side, as a share of the shorter one, by repeating the edge: the detector misses faces that fill a picture."""
+"""What is added on every side, as a share of the shorter one, by repeating the edge: the detector misses
+faces that fill a picture.
+"""
 
 _ORIENTATION = 0x0112
 """The EXIF tag."""
@@ -45,14 +51,16 @@ FRAMINGS: dict[str, Framing] = {
     "fer2013": Framing(1.02, -0.08),
     "ferplus": Framing(1.02, -0.08),
 }
-"""Medians over up to 400 pictures of each set (lab 164; FER2013: those of them in which a face is found, 76 %), enlarged to 192 pixels with room added.
-Other sets are framed by their readers as ``find_faces`` frames; how the crops that come with TFD lie is not known here."""
+"""Medians over up to 400 pictures of each set (lab 164; FER2013: those of them in which a face is found, 76
+%), enlarged to 192 pixels with room added. Other sets are framed by their readers as ``find_faces`` frames;
+how the crops that come with TFD lie is not known here."""
 
 
 def read_photo(path: Path) -> np.ndarray:
     """uint8 (H, W): the picture at ``path`` in grey, upright as its EXIF orientation says.
 
-    Raises DataError where there is no such file, where it is a folder, and for anything that is not a readable picture.
+    Raises DataError where there is no such file, where it is a folder, and for anything that is not a
+    readable picture.
     """
     try:
         if path.is_dir():
@@ -67,7 +75,9 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def _orientation(path: Path) -> int:
-    """The EXIF orientation in which ``read_grey`` leaves the picture at ``path``; 1, upright, where the tag is not legible."""
+    """The EXIF orientation in which ``read_grey`` leaves the picture at ``path``; 1, upright, where the tag
+    is not legible.
+    """
     with Image.open(path) as opened:
         if opened.format == "TIFF":
             return 1  # Pillow turned it while loading
@@ -78,7 +88,8 @@ def _orientation(path: Path) -> int:
 
 
 def find_faces(picture: np.ndarray) -> list[Window]:
-    """The windows of the frontal faces in a grey ``picture`` (H, W), the largest first; empty where none is found.
+    """The windows of the frontal faces in a grey ``picture`` (H, W), the largest first; empty where none is
+    found.
 
     Found by ``face_windows``, in the framing of the readers.
     """
@@ -100,10 +111,12 @@ def find_faces(picture: np.ndarray) -> list[Window]:
 
 
 def look_closer(picture: np.ndarray, window: Window) -> Window:
-    """``window`` of ``find_faces``, found anew in a part of ``picture`` twice as wide if it takes less than half of the shorter side.
+    """``window`` of ``find_faces``, found anew in a part of ``picture`` twice as wide if it takes less than
+    half of the shorter side.
 
-    Of a small face the detector's first answer is coarse: synthetic faces of 96 pixels in pictures of 640 × 480 were framed with
-    an overlap (intersection over union) of .68 with their own window, and of .93 after the second look.
+    Of a small face the detector's first answer is coarse: synthetic faces of 96 pixels in pictures of 640 ×
+    480 were framed with an overlap (intersection over union) of .68 with their own window, and of .93 after
+    the second look.
     """
     if window.side > 0.5 * min(picture.shape):
         return window
@@ -127,7 +140,8 @@ def frame_as(window: Window, framing: Framing) -> Window:
 def crop_face(picture: np.ndarray, size: int, faces_like: str) -> tuple[np.ndarray, Window, int] | None:
     """The largest face in a grey ``picture`` (H, W), cut out as the pictures of the set ``faces_like`` are.
 
-    Returns uint8 (``size``, ``size``), the window that it was cut from and how many faces were found; None where none was.
+    Returns uint8 (``size``, ``size``), the window that it was cut from and how many faces were found; None
+    where none was.
     """
     found = find_faces(picture)
     if not found:

@@ -46,9 +46,10 @@ def open_faces(
     """The face set ``name``, from the cache if its content key is known there.
 
     ``subjects`` (0: the domain's own number) and ``face_seed`` describe synthetic faces; a real set takes
-    only ``size``, the side in pixels (0: the set's own). Of each clip of ``micro``, ``casme2`` and ``samm`` at most ``clip_frames``
-    pictures are there, evenly spaced from onset to offset, or with 0 all of them. Raises ParameterError for an unknown
-    name, a wrong size, or other ``clip_frames`` than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
+    only ``size``, the side in pixels (0: the set's own). Of each clip of ``micro``, ``casme2`` and ``samm``
+    at most ``clip_frames`` pictures are there, evenly spaced from onset to offset, or with 0 all of them.
+    Raises ParameterError for an unknown name, a wrong size, or other ``clip_frames`` than the default for a
+    set without clips, DataError where the set is absent, incomplete or damaged.
     """
     source = _source(name)
     size = _size(source, size)
@@ -87,7 +88,9 @@ def read_anew(name: str, size: int = 0, clip_frames: int = CLIP_FRAMES) -> "Face
 
 
 def source_files(name: str) -> list[Path]:
-    """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as ``read_anew``."""
+    """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as
+    ``read_anew``.
+    """
     source = _source(name)
     require_source(name)
     folder = _folder(source)
@@ -100,7 +103,9 @@ def published_counts(name: str) -> dict[str, int]:
 
 
 def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
-    """Write ``faces`` in the official layout of the real set ``name`` to ``folder``, which is there and empty."""
+    """Write ``faces`` in the official layout of the real set ``name`` to ``folder``, which is there and
+    empty.
+    """
     require_layout(name)
     _function(REGISTRY[name].writer)(faces, folder)
 
@@ -140,7 +145,8 @@ def _size(source: Source, size: int) -> int:
     if source.sizes and size > max(source.sizes):
         largest = max(source.sizes)
         raise ParameterError(
-            f"size is {size}, but pictures of {source.name} have {largest} × {largest} pixels at most; give {largest} or less"
+            f"size is {size}, but pictures of {source.name} have {largest} × {largest} pixels at most; give "
+            f"{largest} or less"
         )
     return size or source.size
 
@@ -153,7 +159,8 @@ def _options(source: Source, clip_frames: int) -> dict[str, int]:
     if clip_frames != CLIP_FRAMES:
         known = ", ".join(other.name for other in SOURCES if other.clips)
         raise ParameterError(
-            f"clip_frames is {clip_frames}, but {source.name} has no clips; leave it at {CLIP_FRAMES}, or take one of {known}"
+            f"clip_frames is {clip_frames}, but {source.name} has no clips; leave it at {CLIP_FRAMES}, or "
+            f"take one of {known}"
         )
     return {}
 
@@ -188,8 +195,9 @@ def fingerprint(
 def source_status(name: str) -> dict:
     """Whether ``name`` can be opened here, and where it was looked for.
 
-    ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first missing
-    thing, or None), ``exported_from`` (the set that ``faces.export`` wrote there in this layout, or None).
+    ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first
+    missing thing, or None), ``exported_from`` (the set that ``faces.export`` wrote there in this layout, or
+    None).
     """
     source = _source(name)
     exported_from = None
@@ -225,7 +233,9 @@ def require_source(name: str) -> None:
 
 
 def list_sources() -> list[dict]:
-    """One dict per face set: title, licence, citation, how to get it, expected files, and its ``source_status``."""
+    """One dict per face set: title, licence, citation, how to get it, expected files, and its
+    ``source_status``.
+    """
     return [
         {
             "name": source.name,

@@ -10,7 +10,8 @@ CHUNK = 1 << 26
 
 
 class Rows:
-    """The rows ``index`` (M,) of ``blocks``, arrays that are thought of as stacked: an array (M, …) in all but memory.
+    """The rows ``index`` (M,) of ``blocks``, arrays that are thought of as stacked: an array (M, …) in all
+    but memory.
 
     Selecting and joining rows moves indices only. ``whole`` and ``gather`` give arrays; rows that lie
     side by side in one block are given as a view of it.

@@ -21,15 +21,18 @@ OVERLAPS: dict[frozenset[str], str] = {
         "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
     ),
 }
-"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes tell it: TFD numbers its people anew and cuts its pictures out afresh."""
+"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes tell it: TFD
+numbers its people anew and cuts its pictures out afresh.
+"""
 
 
 @dataclass(frozen=True)
 class Shared:
     """What two sets share.
 
-    ``subjects``: names of people in both, sorted. ``copies``: pictures of the second set that equal one of the first, byte for byte; None where
-    their sizes differ, so that it cannot be told. ``known``: what is published about the two data sets (``OVERLAPS``), or empty.
+    ``subjects``: names of people in both, sorted. ``copies``: pictures of the second set that equal one of
+    the first, byte for byte; None where their sizes differ, so that it cannot be told. ``known``: what is
+    published about the two data sets (``OVERLAPS``), or empty.
     """
 
     subjects: tuple[str, ...]
@@ -43,7 +46,9 @@ class Shared:
 
 
 def shared(first: FaceSet, second: FaceSet) -> Shared:
-    """What ``first`` and ``second`` share. Pictures that do not say who is on them can only be found as copies."""
+    """What ``first`` and ``second`` share. Pictures that do not say who is on them can only be found as
+    copies.
+    """
     copies = int(_copied(first, second).sum()) if first.size == second.size else None
     return Shared(tuple(sorted(_people(first) & _people(second))), copies, known_overlap(first, second))
 
@@ -70,16 +75,19 @@ def require_apart(first: FaceSet, second: FaceSet) -> None:
     if found.copies:
         said.append(f"{found.copies:,} pictures of {second.name} equal one of {first.name}")
     raise DataError(
-        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(said)}. Train and test within one of "
+        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(said)}. Train and test "
+        "within one of "
         "them, or leave one of the two out"
     )
 
 
 def without_shared(train: FaceSet, test: FaceSet) -> tuple[FaceSet, dict[str, int]]:
-    """The pictures of ``test`` whose people, and which themselves, are not in ``train``; and how many were left out.
+    """The pictures of ``test`` whose people, and which themselves, are not in ``train``; and how many were
+    left out.
 
-    The counts: ``people``, pictures of a person who is in ``train``; ``copies``, further pictures that equal one of ``train``, byte for byte (which needs
-    sets of one size). What is only known of the data sets (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
+    The counts: ``people``, pictures of a person who is in ``train``; ``copies``, further pictures that equal
+    one of ``train``, byte for byte (which needs sets of one size). What is only known of the data sets
+    (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
     """
     people = test.table["subject"].isin(_people(train)).to_numpy()
     copies = _copied(train, test) if train.size == test.size else np.zeros(len(test), bool)

@@ -12,12 +12,12 @@ class Source:
 
     ``layouts`` lists the files or folders (glob patterns) of each accepted layout, ``optional`` what is read
     as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` and
-    ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes`` are
-    the sides in pixels that the set comes in, of which it is reduced to any smaller one, empty where its pictures are cropped and scaled to any; ``size``
-    is what 0 stands for.
-    ``shareable`` says whether pictures may appear in a published page. Generated sets have no layouts and
-    no reader, but ``packages``: the distributions that must be installed and whose versions shape the pictures.
-    ``clips``: the set has clips with onset, apex and offset, and its reader takes ``clip_frames``.
+    ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes``
+    are the sides in pixels that the set comes in, of which it is reduced to any smaller one, empty where its
+    pictures are cropped and scaled to any; ``size`` is what 0 stands for. ``shareable`` says whether pictures
+    may appear in a published page. Generated sets have no layouts and no reader, but ``packages``: the
+    distributions that must be installed and whose versions shape the pictures. ``clips``: the set has clips
+    with onset, apex and offset, and its reader takes ``clip_frames``.
     """
 
     name: str
@@ -123,7 +123,8 @@ SOURCES = (
     _real(
         "ferplus",
         title="FER2013's pictures with the majority label of ten FER+ voters",
-        licence="The votes (Microsoft) are under the MIT licence; the pictures are FER2013's, for research only",
+        licence="The votes (Microsoft) are under the MIT licence; the pictures are FER2013's, for research "
+        "only",
         citation_key="barsoum2016",
         citation=(
             "E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang. Training Deep Networks for Facial Expression "
@@ -131,7 +132,8 @@ SOURCES = (
         ),
         how_to_get=(
             "fer2013new.csv from github.com/microsoft/FERPlus beside fer2013.csv from Kaggle, in the folder "
-            "fer2013 or ferplus below FER_DATA; or the folders FER2013Train, FER2013Valid and FER2013Test that "
+            "fer2013 or ferplus below FER_DATA; or the folders FER2013Train, FER2013Valid and FER2013Test "
+            "that "
             "its scripts write, in ferplus"
         ),
         folders=("ferplus", "fer2013"),
@@ -154,7 +156,8 @@ SOURCES = (
             "Workshops 2010, pp. 94–101."
         ),
         how_to_get=(
-            "ask for it at the authors' page for the Cohn-Kanade databases (University of Pittsburgh); unpack "
+            "ask for it at the authors' page for the Cohn-Kanade databases (University of Pittsburgh); "
+            "unpack "
             "its four archives into the folder ckplus below FER_DATA"
         ),
         layouts=(
@@ -189,7 +192,8 @@ SOURCES = (
             "M. Lyons, S. Akamatsu, M. Kamachi, J. Gyoba. Coding Facial Expressions with Gabor Wavelets. "
             "FG 1998, pp. 200–205."
         ),
-        how_to_get="ask for it at its page on Zenodo; put the .tiff files into the folder jaffe below FER_DATA",
+        how_to_get="ask for it at its page on Zenodo; put the .tiff files into the folder jaffe below "
+        "FER_DATA",
         layouts=tuple(
             (what,) for what in ("*.tif*", "*.TIF*", "jaffe", "jaffedbase", "*.jpg", "*.bmp", "*.png")
         ),
@@ -220,11 +224,13 @@ SOURCES = (
         licence=_AGREEMENT,
         citation_key="davison2018",
         citation=(
-            "A. K. Davison, C. Lansley, N. Costen, K. Tan, M. H. Yap. SAMM: A Spontaneous Micro-Facial Movement "
+            "A. K. Davison, C. Lansley, N. Costen, K. Tan, M. H. Yap. SAMM: A Spontaneous Micro-Facial "
+            "Movement "
             "Dataset. IEEE Transactions on Affective Computing 9(1): 116–129, 2018."
         ),
         how_to_get=(
-            "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, 007 …) "
+            "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, "
+            "007 …) "
             "and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
         ),
         layouts=tuple(
@@ -238,11 +244,13 @@ SOURCES = (
         licence=_AGREEMENT,
         citation_key="pantic2005",
         citation=(
-            "M. Pantic, M. Valstar, R. Rademaker, L. Maat. Web-based database for facial expression analysis. "
+            "M. Pantic, M. Valstar, R. Rademaker, L. Maat. Web-based database for facial expression "
+            "analysis. "
             "ICME 2005, pp. 317–321."
         ),
         how_to_get=(
-            "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below FER_DATA"
+            "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below "
+            "FER_DATA"
         ),
         layouts=(("Sessions",), ("*/Sessions",)),
     ),
@@ -267,11 +275,13 @@ SOURCES = (
         licence=_AGREEMENT,
         citation_key="yin2006",
         citation=(
-            "L. Yin, X. Wei, Y. Sun, J. Wang, M. J. Rosato. A 3D facial expression database for facial behavior "
+            "L. Yin, X. Wei, Y. Sun, J. Wang, M. J. Rosato. A 3D facial expression database for facial "
+            "behavior "
             "research. FG 2006, pp. 211–216."
         ),
         how_to_get=(
-            "ask the authors (Binghamton University) for it; put the people's folders (F0001 …) into the folder "
+            "ask the authors (Binghamton University) for it; put the people's folders (F0001 …) into the "
+            "folder "
             "bu3dfe below FER_DATA"
         ),
         layouts=(("[FM][0-9][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9][0-9]",)),
@@ -286,7 +296,8 @@ SOURCES = (
             "database. FG 2008."
         ),
         how_to_get=(
-            "ask the authors (Binghamton University) for it; put the people's folders (F001 …), or BU_4DFE with "
+            "ask the authors (Binghamton University) for it; put the people's folders (F001 …), or BU_4DFE "
+            "with "
             "them, into the folder bu4dfe below FER_DATA"
         ),
         layouts=(("[FM][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9]",)),
@@ -298,11 +309,13 @@ SOURCES = (
         citation_key="zhang2014",
         citation=(
             "X. Zhang, L. Yin, J. F. Cohn, S. Canavan, M. Reale, A. Horowitz, P. Liu, J. M. Girard. "
-            "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression database. Image and "
+            "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression database. Image "
+            "and "
             "Vision Computing 32(10): 692–706, 2014."
         ),
         how_to_get=(
-            "ask the authors (Binghamton University) for it; put AUCoding and the folder of the sequences into "
+            "ask the authors (Binghamton University) for it; put AUCoding and the folder of the sequences "
+            "into "
             "the folder bp4d below FER_DATA"
         ),
         layouts=tuple(
@@ -331,11 +344,13 @@ SOURCES = (
         licence="Research use only, from its authors",
         citation_key="mourao2013",
         citation=(
-            "A. Mourão, J. Magalhães. Competitive affective gaming: winning with a smile. ACM Multimedia 2013, "
+            "A. Mourão, J. Magalhães. Competitive affective gaming: winning with a smile. ACM Multimedia "
+            "2013, "
             "pp. 83–92."
         ),
         how_to_get=(
-            "from the authors (Universidade NOVA de Lisboa); its official layout is not known here: put a file "
+            "from the authors (Universidade NOVA de Lisboa); its official layout is not known here: put a "
+            "file "
             "novaemotions.csv (path, subject, one column of votes per emotion) or one folder of pictures per "
             "emotion into the folder novaemotions below FER_DATA"
         ),

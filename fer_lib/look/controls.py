@@ -17,12 +17,14 @@ def control_maps(
     fields: np.ndarray | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Maps (P, H, W) that know nothing of the filter, by name; whatever they score, the filter's own maps have to beat.
+    """Maps (P, H, W) that know nothing of the filter, by name; whatever they score, the filter's own maps
+    have to beat.
 
-    ``other_filter``: the map of another pair, drawn at random among those of other filters (absent where all pairs are of one filter).
-    ``edges``: Sobel edges of ``pictures`` (P, H, W), the gradient's length: what any edge detector shows. ``centre``: a Gaussian of spread
-    ``CENTRE_SPREAD`` in the middle. ``random``: uniform noise. With the receptive ``fields`` bool (P, H, W), outside which a map is zero by
-    construction: ``field``, the field itself, and ``field_edges``, the edges within it. Same seed, same controls.
+    ``other_filter``: the map of another pair, drawn at random among those of other filters (absent where all
+    pairs are of one filter). ``edges``: Sobel edges of ``pictures`` (P, H, W), the gradient's length: what
+    any edge detector shows. ``centre``: a Gaussian of spread ``CENTRE_SPREAD`` in the middle. ``random``:
+    uniform noise. With the receptive ``fields`` bool (P, H, W), outside which a map is zero by construction:
+    ``field``, the field itself, and ``field_edges``, the edges within it. Same seed, same controls.
 
     Raises DataError where shapes differ.
     """
@@ -49,9 +51,11 @@ def control_maps(
 
 
 def receptive_fields(corners: np.ndarray, side: int | tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """bool (P, H, W): the pixels in windows of ``side`` (height and width) whose upper left ones lie at ``corners`` (P, 2), row and column.
+    """bool (P, H, W): the pixels in windows of ``side`` (height and width) whose upper left ones lie at
+    ``corners`` (P, 2), row and column.
 
-    As ``Projections`` has them: corners may be negative, and what lies beyond the picture of ``size`` (H, W) is cut.
+    As ``Projections`` has them: corners may be negative, and what lies beyond the picture of ``size`` (H, W)
+    is cut.
     """
     height, width = (side, side) if isinstance(side, int) else side
     rows = np.arange(size[0]) - corners[:, :1]

@@ -1,8 +1,10 @@
-"""Projections of single units to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation, gradient.
+"""Projections of single units to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation,
+gradient.
 
-All three send a unit's response down through the network that computed it and differ in the rectifiers only. So one backward pass serves
-them, with another rule for the rectifiers, and it runs on nothing but what the unit sees: windows cut from the
-pictures, one per pair of a picture and a filter, and the windows of the maps below that belong to them.
+All three send a unit's response down through the network that computed it and differ in the rectifiers only.
+So one backward pass serves them, with another rule for the rectifiers, and it runs on nothing but what the
+unit sees: windows cut from the pictures, one per pair of a picture and a filter, and the windows of the maps
+below that belong to them.
 """
 
 from collections.abc import Sequence
@@ -27,18 +29,19 @@ WHOLE_PICTURES = 32
 
 AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-2}
 HALF_AGREEMENT = 0.1
-"""How far a response may be from the network's own, as a share of the largest, in these types of numbers and in shorter ones. A GPU multiplies
-float32 with 10 bits of precision unless told otherwise."""
+"""How far a response may be from the network's own, as a share of the largest, in these types of numbers and
+in shorter ones. A GPU multiplies float32 with 10 bits of precision unless told otherwise."""
 
 
 @dataclass(frozen=True)
 class Projections:
     """Signed pixel maps of P pairs of a picture and a filter, each on the receptive field of its unit.
 
-    ``maps`` float32 (P, h, w): what comes down, by pixels of the standardised picture (as the network's first layer sees it), zero beyond
-    the picture's borders. ``corners`` int64 (P, 2): row and column of a map's upper left pixel, negative where the field begins beyond
-    the border. ``size``: height and width of the pictures. ``responses`` float32 (P,): what each unit answered.
-    ``positions`` int64 (P, 2): the units' rows and columns in the layer's maps.
+    ``maps`` float32 (P, h, w): what comes down, by pixels of the standardised picture (as the network's first
+    layer sees it), zero beyond the picture's borders. ``corners`` int64 (P, 2): row and column of a map's
+    upper left pixel, negative where the field begins beyond the border. ``size``: height and width of the
+    pictures. ``responses`` float32 (P,): what each unit answered. ``positions`` int64 (P, 2): the units' rows
+    and columns in the layer's maps.
     """
 
     maps: np.ndarray
@@ -51,7 +54,9 @@ class Projections:
         return len(self.maps)
 
     def whole(self, i: int | None = None) -> np.ndarray:
-        """The maps in place on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i`` alone."""
+        """The maps in place on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i``
+        alone.
+        """
         if i is not None:
             return self._placed(i)
         return np.stack([self._placed(pair) for pair in range(len(self))])
@@ -68,7 +73,9 @@ class Projections:
 
 
 class _DeconvRectifier(torch.autograd.Function):
-    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the unit stood."""
+    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the unit
+    stood.
+    """
 
     @staticmethod
     def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
@@ -80,7 +87,9 @@ class _DeconvRectifier(torch.autograd.Function):
 
 
 class _GuidedRectifier(torch.autograd.Function):
-    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the unit was on."""
+    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the unit was
+    on.
+    """
 
     @staticmethod
     def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
@@ -108,21 +117,26 @@ def project(
     method: Method = "deconv",
     chunk: int = 64,
 ) -> Projections:
-    """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P pairs.
+    """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P
+    pairs.
 
-    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The unit is that at ``positions[p]``, row and column in the layer's map; by default
-    the largest of the map (the first of several). Its response is put back at its place, everything else in the layer is zero, and
-    this goes down to the standardised picture: through a convolution by its transpose, through batch normalisation by its scale, through a
-    maximum to the pixel that was largest (the switch), through a mean evenly, through a sum into both branches. Through a rectifier
-    ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal, ``gradient`` what meets a unit that was on, ``guided``
-    (Springenberg et al. 2015) what is positive and meets one. Biases do not enter. A unit that was off (response ≤ 0) projects to exact zeros.
+    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The unit is that at ``positions[p]``, row and column
+    in the layer's map; by default the largest of the map (the first of several). Its response is put back at
+    its place, everything else in the layer is zero, and this goes down to the standardised picture: through a
+    convolution by its transpose, through batch normalisation by its scale, through a maximum to the pixel
+    that was largest (the switch), through a mean evenly, through a sum into both branches. Through a
+    rectifier ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal,
+    ``gradient`` what meets a unit that was on, ``guided`` (Springenberg et al. 2015) what is positive and
+    meets one. Biases do not enter. A unit that was off (response ≤ 0) projects to exact zeros.
 
-    Only the receptive fields are computed, ``chunk`` pairs at a time, which bounds the memory; with given ``positions`` no picture passes
-    whole, but the first to check. Computed from the modules' weights where ``model`` lies, in its own type. The network is left as it was.
+    Only the receptive fields are computed, ``chunk`` pairs at a time, which bounds the memory; with given
+    ``positions`` no picture passes whole, but the first to check. Computed from the modules' weights where
+    ``model`` lies, in its own type. The network is left as it was.
 
-    Raises ParameterError for an unknown layer, method, filter, row or position, for a module or function on the way that there is no rule
-    for, naming it, and where the modules on the way do not account for the layer's values; DataError where there
-    is no picture or pair, or an activation is not a finite number, naming the picture.
+    Raises ParameterError for an unknown layer, method, filter, row or position, for a module or function on
+    the way that there is no rule for, naming it, and where the modules on the way do not account for the
+    layer's values; DataError where there is no picture or pair, or an activation is not a finite number,
+    naming the picture.
     """
     if method not in get_args(Method):
         raise ParameterError(f"method {method!r}: give {', '.join(get_args(Method))}")
@@ -198,7 +212,8 @@ def _project_chunk(
         if wrong.any():
             pair = int(wrong.nonzero()[0])
             raise DataError(
-                f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is not a finite number; "
+                f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is "
+                "not a finite number; "
                 "look for such values in the picture and in the network's weights"
             )
         # Where the unit was off, nothing is put back.
@@ -244,8 +259,10 @@ def _check_account(
     if (off > allowed).any():
         pair = off.argmax()
         raise ParameterError(
-            f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way to it make "
-            f"{responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): something else changes its maps, such "
+            f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way "
+            "to it make "
+            f"{responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): something "
+            "else changes its maps, such "
             "as a forward hook; remove it"
         )
 
@@ -277,11 +294,13 @@ def _checked_positions(positions: np.ndarray, pairs: int, size: tuple[int, int],
     positions = np.asarray(positions)
     if positions.shape != (pairs, 2) or positions.dtype.kind not in "iu":
         raise ParameterError(
-            f"positions {positions.dtype} {positions.shape}: give a row and a column for each of {pairs} pairs"
+            f"positions {positions.dtype} {positions.shape}: give a row and a column for each of {pairs} "
+            "pairs"
         )
     wrong = np.flatnonzero(((positions < 0) | (positions >= size)).any(axis=1))
     if len(wrong):
         raise ParameterError(
-            f"position {tuple(positions[wrong[0]].tolist())} of pair {wrong[0]}: the maps of {layer!r} have {size[0]} × {size[1]} units"
+            f"position {tuple(positions[wrong[0]].tolist())} of pair {wrong[0]}: the maps of {layer!r} have "
+            f"{size[0]} × {size[1]} units"
         )
     return positions.astype(np.int64)

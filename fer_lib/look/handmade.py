@@ -1,6 +1,7 @@
 """What stands beside a trained layer: untrained and mistaught networks, filters made by hand, another basis.
 
-None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the number of filters.
+None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the
+number of filters.
 """
 
 import copy
@@ -20,7 +21,9 @@ from fer_lib.train.controls import untrained_network
 from ferbook.errors import DataError, ParameterError
 
 WAVELENGTHS = (4.0, 5.7, 8.0, 11.3)
-"""Pixels per wave of the Gabor filters, half an octave apart: from the finest that pixels can carry to a mouth's width at 48 pixels."""
+"""Pixels per wave of the Gabor filters, half an octave apart: from the finest that pixels can carry to a
+mouth's width at 48 pixels.
+"""
 
 ORIENTATIONS = 8
 """Of each wavelength, evenly over half a turn, as usual for faces."""
@@ -37,13 +40,16 @@ BINS = 9
 
 
 def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
-    """A copy of ``model`` with a layer behind ``layer`` of which every channel is a random mixture of all, and that layer's name.
+    """A copy of ``model`` with a layer behind ``layer`` of which every channel is a random mixture of all,
+    and that layer's name.
 
-    It is another basis of the same maps. The ``filters`` maps of the layer are rotated by one orthogonal matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and
-    rectified, since a filter's maximal response is that of a rectified map. What the layer knows stays; what is special about its single units goes.
-    Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
+    It is another basis of the same maps. The ``filters`` maps of the layer are rotated by one orthogonal
+    matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's
+    maximal response is that of a rectified map. What the layer knows stays; what is special about its single
+    units goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
 
-    Raises ParameterError where ``model`` has no such layer; torch's RuntimeError, once it is used, where it has another number of maps.
+    Raises ParameterError where ``model`` has no such layer; torch's RuntimeError, once it is used, where it
+    has another number of maps.
     """
     rotated = copy.deepcopy(model)
     try:
@@ -63,10 +69,12 @@ def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> t
 
 
 def gabor_transfer(side: int) -> np.ndarray:
-    """float32 (wavelengths × ``ORIENTATIONS``, ``side``, ``side``): the bank's complex Gabor filters in the frequency domain.
+    """float32 (wavelengths × ``ORIENTATIONS``, ``side``, ``side``): the bank's complex Gabor filters in the
+    frequency domain.
 
-    Morlet's form: a Gaussian around the filter's frequency, less as much of the Gaussian around zero as an even picture would need to get no
-    answer. Kernels have norm one. Real part of a filtered picture: the even phases, imaginary part: the odd ones.
+    Morlet's form: a Gaussian around the filter's frequency, less as much of the Gaussian around zero as an
+    even picture would need to get no answer. Kernels have norm one. Real part of a filtered picture: the even
+    phases, imaginary part: the odd ones.
     """
     down, across = np.meshgrid(*[np.fft.fftfreq(side)] * 2, indexing="ij")
     bank = []
@@ -86,16 +94,17 @@ def gabor_responses(
 ) -> np.ndarray:
     """float32 (N, 128): the maximal response of each rectified Gabor filter to each picture, ≥ 0.
 
-    Pictures are standardised one by one, then mirrored at their edges, so that no border answers like an edge. In order: the four phases (even,
-    odd, and their opposites), within them wavelengths, within them orientations. Raises DataError where there is no picture or pictures
-    are too small for the longest wave.
+    Pictures are standardised one by one, then mirrored at their edges, so that no border answers like an
+    edge. In order: the four phases (even, odd, and their opposites), within them wavelengths, within them
+    orientations. Raises DataError where there is no picture or pictures are too small for the longest wave.
     """
     _require_pictures(faces)
     margin = int(np.ceil(2 * WAVES_PER_ENVELOPE * WAVELENGTHS[-1]))
     height, width = faces.size
     if min(height, width) <= margin:
         raise DataError(
-            f"face set {faces.name!r}: pictures of {height} × {width} pixels are too small for Gabor filters that reach {margin} pixels; "
+            f"face set {faces.name!r}: pictures of {height} × {width} pixels are too small for Gabor "
+            f"filters that reach {margin} pixels; "
             f"take pictures of more than {margin} pixels a side"
         )
     side = next_fast_len(max(height, width) + 2 * margin)
@@ -113,16 +122,19 @@ def gabor_responses(
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:
-    """float32 (N, cells × 9): histograms of oriented gradients, a channel per cell of 8 × 8 pixels and orientation, ≥ 0.
+    """float32 (N, cells × 9): histograms of oriented gradients, a channel per cell of 8 × 8 pixels and
+    orientation, ≥ 0.
 
-    Dalal and Triggs 2005 as OpenCV computes it, each cell normalised by itself. Unlike a filter's maximum a channel is bound to its place, which
-    makes it a strong rival: faces are aligned. Raises DataError where there is no picture or a side is not a multiple of 8.
+    Dalal and Triggs 2005 as OpenCV computes it, each cell normalised by itself. Unlike a filter's maximum a
+    channel is bound to its place, which makes it a strong rival: faces are aligned. Raises DataError where
+    there is no picture or a side is not a multiple of 8.
     """
     _require_pictures(faces)
     height, width = faces.size
     if height % CELL or width % CELL:
         raise DataError(
-            f"face set {faces.name!r}: pictures of {height} × {width} pixels are not made of cells of {CELL}; take a multiple of {CELL}"
+            f"face set {faces.name!r}: pictures of {height} × {width} pixels are not made of cells of "
+            f"{CELL}; take a multiple of {CELL}"
         )
     cell = (CELL, CELL)
     histogram = cv2.HOGDescriptor((width, height), cell, cell, cell, BINS)
@@ -139,10 +151,13 @@ def baseline_responses(
     seed: int = 0,
     device: torch.device | str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Maximal responses (N, K) to ``faces`` of all that stands beside ``layer`` of the trained ``model``, by name.
+    """Maximal responses (N, K) to ``faces`` of all that stands beside ``layer`` of the trained ``model``, by
+    name.
 
-    ``untrained 1`` …: the same layer of so many networks with other first weights; ``shuffled labels``: that of ``mistaught``, where there is one; ``rotated basis``: random mixtures of the trained layer's own
-    channels; ``Gabor filters`` and ``HOG``. The same ``seed`` gives the same networks and mixtures for any faces.
+    ``untrained 1`` …: the same layer of so many networks with other first weights; ``shuffled labels``: that
+    of ``mistaught``, where there is one; ``rotated basis``: random mixtures of the trained layer's own
+    channels; ``Gabor filters`` and ``HOG``. The same ``seed`` gives the same networks and mixtures for any
+    faces.
 
     Raises ParameterError for no untrained network, and what the single baselines raise.
     """

@@ -15,16 +15,18 @@ PICTURE = -1
 """Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands."""
 
 TRIED_SIZE = 64
-"""Side in pixels of the black picture that shows the layers of a network that does not say for what size it was built."""
+"""Side in pixels of the black picture that shows the layers of a network that does not say for what size it
+was built.
+"""
 
 
 @dataclass(frozen=True)
 class Call:
     """One call of a module without children while a picture passed through the network.
 
-    ``name`` is dotted, as in ``named_modules``. ``inputs`` says of each tensor that the module was given what made it: the number of an
-    earlier call, ``PICTURE``, or the name of a function that worked outside all modules. ``given`` and ``shape`` are the
-    shapes of its first input and of its output.
+    ``name`` is dotted, as in ``named_modules``. ``inputs`` says of each tensor that the module was given what
+    made it: the number of an earlier call, ``PICTURE``, or the name of a function that worked outside all
+    modules. ``given`` and ``shape`` are the shapes of its first input and of its output.
     """
 
     name: str
@@ -74,14 +76,18 @@ class _Recorder(TorchFunctionMode):
 
 
 def standardiser(model: nn.Module) -> nn.Module:
-    """What makes of a picture in [0, 1] the one that the first layer sees: a ``Classifier``'s first module, elsewhere nothing."""
+    """What makes of a picture in [0, 1] the one that the first layer sees: a ``Classifier``'s first module,
+    elsewhere nothing.
+    """
     return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
 
 
 def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:
-    """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type and device pass; in evaluation mode.
+    """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type
+    and device pass; in evaluation mode.
 
-    The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works several times: what it put out first.
+    The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works
+    several times: what it put out first.
     """
     seen: list[torch.Tensor] = []
     hook = model.get_submodule(name).register_forward_hook(lambda _, __, made: seen.append(made))
@@ -94,7 +100,8 @@ def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor
 
 
 def trace(model: nn.Module, pictures: torch.Tensor) -> tuple[Call, ...]:
-    """The calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass through ``model``.
+    """The calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass through
+    ``model``.
 
     In evaluation mode; the hooks are gone and each module's mode is restored afterwards, whatever happens.
     """
@@ -131,7 +138,9 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
 
 @torch.inference_mode(False)  # where its tensors would carry no version
 def example_picture(model: nn.Module) -> torch.Tensor:
-    """One black picture (1, channels, side, side) of a size that the network takes, in its type and on its device."""
+    """One black picture (1, channels, side, side) of a size that the network takes, in its type and on its
+    device.
+    """
     side = model.arguments["size"] if isinstance(model, Classifier) else TRIED_SIZE
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:
@@ -155,14 +164,17 @@ def _example(model: nn.Module) -> tuple[Call, ...]:
 def layer_names(model: nn.Module) -> tuple[str, ...]:
     """Dotted names of the modules that put out feature maps (B, K, H, W), in the order in which they work.
 
-    Modules without children only, without the one that standardises the picture: ``conv1``, ``relu1``, ``pool1``, …, or
-    ``stage1.0.relu2`` of a residual net. Found by sending a black picture through. Raises ParameterError where ``model`` has no convolution.
+    Modules without children only, without the one that standardises the picture: ``conv1``, ``relu1``,
+    ``pool1``, …, or ``stage1.0.relu2`` of a residual net. Found by sending a black picture through. Raises
+    ParameterError where ``model`` has no convolution.
     """
     return tuple(dict.fromkeys(call.name for call in _example(model)))
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which is nearest."""
+    """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which
+    is nearest.
+    """
     _require_known(model, name, layer_names(model))
     return model.get_submodule(name)
 
@@ -178,8 +190,8 @@ def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
 def last_conv(model: nn.Module) -> str:
     """The layer that the papers look at: the rectifier that follows the last convolution.
 
-    ``relu3`` of the zero-bias CNN. The convolution's own name where no rectifier on feature maps follows it. Raises ParameterError where ``model``
-    has no convolution.
+    ``relu3`` of the zero-bias CNN. The convolution's own name where no rectifier on feature maps follows it.
+    Raises ParameterError where ``model`` has no convolution.
     """
     calls = _example(model)
     last = max(i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv2d))
@@ -190,8 +202,9 @@ def last_conv(model: nn.Module) -> str:
 def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Call]:
     """The calls that ``layer`` is computed from, itself the last, by their numbers in ``trace``.
 
-    ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more than once in a pass, and where
-    anything on the way was made by a function instead of a module, naming both.
+    ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more
+    than once in a pass, and where anything on the way was made by a function instead of a module, naming
+    both.
     """
     calls = trace(model, pictures)
     _require_known(model, layer, tuple(dict.fromkeys(call.name for call in calls if len(call.shape) == 4)))
@@ -209,8 +222,10 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
         for maker in call.inputs:
             if isinstance(maker, str):
                 raise ParameterError(
-                    f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what {maker!r} made, which is a "
-                    "function and no module; how to go back through it is known of modules only: use nn.ReLU, nn.MaxPool2d, "
+                    f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what "
+                    f"{maker!r} made, which is a "
+                    "function and no module; how to go back through it is known of modules only: use "
+                    "nn.ReLU, nn.MaxPool2d, "
                     "models.residual.Sum, …"
                 )
         wanted |= set(call.inputs) - {PICTURE}

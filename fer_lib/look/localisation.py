@@ -1,7 +1,8 @@
-"""Do the pixels that drive a filter lie where an action unit moves the skin, and more so than maps that know nothing of the filter?
+"""Do the pixels that drive a filter lie where an action unit moves the skin, and more so than maps that know
+nothing of the filter?
 
-The measures are those of ``look.placement``, the other maps those of ``look.controls``. P pairs of a filter and a picture, A action units,
-pictures of H × W pixels.
+The measures are those of ``look.placement``, the other maps those of ``look.controls``. P pairs of a filter
+and a picture, A action units, pictures of H × W pixels.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ KINDS = ("ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "c
 """The maps themselves, then the controls, see ``look.controls.control_maps`` and ``localisation``."""
 
 SAME_SKIN = 0.5
-"""From this intersection over union on, two action units move the same skin, and one is no wrong answer for the other."""
+"""From this intersection over union on, two action units move the same skin, and one is no wrong answer for
+the other.
+"""
 
 
 def scores(
@@ -36,22 +39,27 @@ def scores(
     fields: np.ndarray | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well each pair's map, and each control, finds the region of the pair's AU: one row per pair and kind.
+    """How well each pair's map, and each control, finds the region of the pair's AU: one row per pair and
+    kind.
 
-    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures`` uint8 (P, H, W), ``fields`` bool
-    (P, H, W) as in ``control_maps``. Kinds: ``ours``; ``wrong_au``, the same maps against the other AUs' regions, mean over those that do not
-    move the ``SAME_SKIN``; and the ``control_maps``.
+    ``regions`` bool (P, A, H, W) for ``aus`` (A names), ``subjects`` (P,), ``filters`` (P,), ``pictures``
+    uint8 (P, H, W), ``fields`` bool (P, H, W) as in ``control_maps``. Kinds: ``ours``; ``wrong_au``, the same
+    maps against the other AUs' regions, mean over those that do not move the ``SAME_SKIN``; and the
+    ``control_maps``.
 
-    ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None: ``ours``, ``wrong_au`` and ``other_filter``
-    are held to the ``best_regions`` of the pairs' own maps, the other controls to their own. To choose the AUs by the
-    filters' maps and hold edges to the same ones would favour the filters.
+    ``targets`` (P,): the AU that each pair is held to, known from elsewhere, such as from responses. None:
+    ``ours``, ``wrong_au`` and ``other_filter`` are held to the ``best_regions`` of the pairs' own maps, the
+    other controls to their own. To choose the AUs by the filters' maps and hold edges to the same ones would
+    favour the filters.
 
-    Columns: ``pair``, ``filter``, ``au`` (that of the pair's own map, empty where none is best), ``subject``, ``kind``, ``held_to`` (the AU of this
-    kind), ``energy_share``, ``area_share``, ``pointing_game``, ``iou``, ``threshold``. The threshold of a kind is chosen on half of the subjects and
-    used for the other half, and the reverse: none is chosen on the pictures that it is scored on. Values are NaN where the
-    region is empty (hidden skin), the map zero everywhere, or no region the best.
+    Columns: ``pair``, ``filter``, ``au`` (that of the pair's own map, empty where none is best), ``subject``,
+    ``kind``, ``held_to`` (the AU of this kind), ``energy_share``, ``area_share``, ``pointing_game``, ``iou``,
+    ``threshold``. The threshold of a kind is chosen on half of the subjects and used for the other half, and
+    the reverse: none is chosen on the pictures that it is scored on. Values are NaN where the region is empty
+    (hidden skin), the map zero everywhere, or no region the best.
 
-    Raises DataError where lengths or shapes differ, for a target that is not among ``aus``, an empty subject, or fewer than two subjects.
+    Raises DataError where lengths or shapes differ, for a target that is not among ``aus``, an empty subject,
+    or fewer than two subjects.
     """
     pairs, filters = len(maps), np.asarray(filters)
     _check_pairs(pairs, regions=regions, subjects=subjects, filters=filters)
@@ -71,7 +79,9 @@ def scores(
         return pd.Index(aus).get_indexer(best_regions(its, regions, aus, filters, names, seed=seed))
 
     def add(kind: str, its: np.ndarray, against: np.ndarray, of: np.ndarray, target: np.ndarray) -> None:
-        """Means over the regions of ``against`` that ``of`` marks; the cut is the one that suits the maps' own regions."""
+        """Means over the regions of ``against`` that ``of`` marks; the cut is the one that suits the maps'
+        own regions.
+        """
         cut = _cross_fitted(overlaps(its, _own(regions, target))[:, 0], first_half)
         values = {
             "energy_share": energy_share(its, against),
@@ -97,15 +107,18 @@ def scores(
 def summarise(
     scored: pd.DataFrame, by: Sequence[str] = (), *, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Means of what ``scores`` gave, with 95 % intervals that resample subjects: one row per group, measure and kind.
+    """Means of what ``scores`` gave, with 95 % intervals that resample subjects: one row per group, measure
+    and kind.
 
-    ``by``: columns that part the groups: ``("au",)``, ``("filter", "au")``; empty for one group of all. The means are over pairs. The measure
-    ``concentration`` is the mean energy share over the mean area share. Columns beside ``by``: ``measure``, ``kind``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``,
-    ``gain_high``: ours less this kind, over the pairs in which both are defined, from the same draws (NaN for ours); ``n``, the pairs that
-    count; ``undefined``, those that do not (an empty region, a map of zeros); ``subjects``, those of the pairs that count.
+    ``by``: columns that part the groups: ``("au",)``, ``("filter", "au")``; empty for one group of all. The
+    means are over pairs. The measure ``concentration`` is the mean energy share over the mean area share.
+    Columns beside ``by``: ``measure``, ``kind``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``,
+    ``gain_high``: ours less this kind, over the pairs in which both are defined, from the same draws (NaN for
+    ours); ``n``, the pairs that count; ``undefined``, those that do not (an empty region, a map of zeros);
+    ``subjects``, those of the pairs that count.
 
-    Bounds are NaN with fewer than two subjects, or where all draws give the same. Raises ParameterError for an unknown
-    column in ``by`` or fewer than one draw.
+    Bounds are NaN with fewer than two subjects, or where all draws give the same. Raises ParameterError for
+    an unknown column in ``by`` or fewer than one draw.
     """
     if draws < 1:
         raise ParameterError(f"draws {draws}: give the number of bootstrap draws, at least 1")
@@ -133,7 +146,9 @@ def localisation(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well maps find the regions of their action units, beside every control: ``summarise(scores(...))``, where the arguments are told."""
+    """How well maps find the regions of their action units, beside every control: ``summarise(scores(...))``,
+    where the arguments are told.
+    """
     scored = scores(maps, regions, aus, targets, subjects, filters, pictures, fields=fields, seed=seed)
     return summarise(scored, by, draws=draws, seed=seed)
 
@@ -141,9 +156,11 @@ def localisation(
 def concentrations(
     maps: np.ndarray, regions: np.ndarray, aus: Sequence[str], filters: np.ndarray
 ) -> pd.DataFrame:
-    """Mean energy share over mean area share of each filter's maps in each region: a table filters × ``aus``, both as labels.
+    """Mean energy share over mean area share of each filter's maps in each region: a table filters × ``aus``,
+    both as labels.
 
-    ``regions`` bool (P, A, H, W). NaN where a filter has no pair with a map above zero and a region that is not empty.
+    ``regions`` bool (P, A, H, W). NaN where a filter has no pair with a map above zero and a region that is
+    not empty.
     """
     _check_pairs(len(maps), regions=regions, filters=filters)
     share = energy_share(maps, regions)
@@ -164,11 +181,12 @@ def best_regions(
     *,
     seed: int = 0,
 ) -> np.ndarray:
-    """The AU in whose region each pair's filter concentrates most, judged on the other half of the subjects: names (P,), for ``targets``.
+    """The AU in whose region each pair's filter concentrates most, judged on the other half of the subjects:
+    names (P,), for ``targets``.
 
-    So a filter may be held to one AU on half of its pictures and to another on the rest, which says that its place is not stable; and what is then
-    scored was not chosen on the scored pictures. Empty text where the other half has no map of the filter. The seed parts the
-    subjects as in ``scores``.
+    So a filter may be held to one AU on half of its pictures and to another on the rest, which says that its
+    place is not stable; and what is then scored was not chosen on the scored pictures. Empty text where the
+    other half has no map of the filter. The seed parts the subjects as in ``scores``.
     """
     _check_pairs(len(maps), regions=regions, filters=filters, subjects=subjects)
     filters, first_half = np.asarray(filters), _halves(np.asarray(subjects, dtype=object), seed)
@@ -260,7 +278,8 @@ def _target_indices(targets: Sequence[str], aus: Sequence[str], pairs: int) -> n
     wrong = np.flatnonzero(indices < 0)
     if len(wrong):
         raise DataError(
-            f"pair {wrong[0]}: the target {str(targets[wrong[0]])!r} is not among the regions' AUs {', '.join(aus)}; "
+            f"pair {wrong[0]}: the target {str(targets[wrong[0]])!r} is not among the regions' AUs "
+            f"{', '.join(aus)}; "
             "leave out pairs without a target"
         )
     return indices
@@ -280,7 +299,8 @@ def _halves(subjects: np.ndarray, seed: int) -> np.ndarray:
     empty = np.flatnonzero(subjects == "")
     if len(empty):
         raise DataError(
-            f"pair {empty[0]} has no subject; give each picture a name of its own where the set does not say who is on it"
+            f"pair {empty[0]} has no subject; give each picture a name of its own where the set does not "
+            "say who is on it"
         )
     names, codes = np.unique(subjects.astype(str), return_inverse=True)
     if len(names) < 2:
@@ -302,7 +322,9 @@ def _cross_fitted(found: np.ndarray, first_half: np.ndarray) -> np.ndarray:
 
 
 def _wrong_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """bool (P, A): the regions that do not move the ``SAME_SKIN`` as the target, nor are it; none where the target is -1."""
+    """bool (P, A): the regions that do not move the ``SAME_SKIN`` as the target, nor are it; none where the
+    target is -1.
+    """
     flat = regions.reshape(*regions.shape[:2], -1)
     wrong = np.zeros(flat.shape[:2], bool)
     for pair in np.flatnonzero(target >= 0):
@@ -312,7 +334,9 @@ def _wrong_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _mean_where(values: np.ndarray, of: np.ndarray, missing: float = np.nan) -> np.ndarray:
-    """(P,): mean of each row of ``values`` over what ``of`` marks and is defined, ``missing`` where that is nothing."""
+    """(P,): mean of each row of ``values`` over what ``of`` marks and is defined, ``missing`` where that is
+    nothing.
+    """
     count = of & ~np.isnan(values)
     total = np.where(count, values, 0).sum(axis=1)
     return np.divide(total, count.sum(axis=1), out=np.full(len(values), missing), where=count.any(axis=1))

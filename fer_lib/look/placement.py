@@ -1,7 +1,8 @@
 """How much of a map lies in a region of the face: four measures, each for any map and any region.
 
-A **map** is what ``look.deconvolution`` projects to the picture; its energy at a pixel is the absolute value there. A **region** is the
-skin that an action unit moves (``look.regions``). P pairs of a filter and a picture, A action units, pictures of H × W pixels.
+A **map** is what ``look.deconvolution`` projects to the picture; its energy at a pixel is the absolute value
+there. A **region** is the skin that an action unit moves (``look.regions``). P pairs of a filter and a
+picture, A action units, pictures of H × W pixels.
 """
 
 import numpy as np
@@ -10,18 +11,21 @@ from scipy import ndimage
 from ferbook.errors import DataError, ParameterError
 
 TOLERANCE = 1 / 48
-"""The pointing game forgives a maximum this far beside the region, as a share of the picture's height: one pixel of 48.
-Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) forgive 15 pixels of pictures of several hundred, about twice as much."""
+"""The pointing game forgives a maximum this far beside the region, as a share of the picture's height: one
+pixel of 48. Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) forgive 15 pixels of
+pictures of several hundred, about twice as much."""
 
 THRESHOLDS = np.arange(0.05, 1, 0.05)
 """Shares of a map's largest energy at which it is cut for the intersection over union."""
 
 
 def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Share of each map's energy that lies in the region: float64 in [0, 1], (P,) for one region per pair, (P, A) for A.
+    """Share of each map's energy that lies in the region: float64 in [0, 1], (P,) for one region per pair,
+    (P, A) for A.
 
-    ``maps`` (P, H, W), any sign; ``regions`` bool (P, H, W) or (P, A, H, W). The energy is the absolute value. NaN where the region is
-    empty or the map zero everywhere. Raises DataError where shapes differ or a map holds NaN.
+    ``maps`` (P, H, W), any sign; ``regions`` bool (P, H, W) or (P, A, H, W). The energy is the absolute
+    value. NaN where the region is empty or the map zero everywhere. Raises DataError where shapes differ or a
+    map holds NaN.
     """
     energy, inside = _flat(maps, regions)
     # Pair by pair, or all masks at once would become numbers.
@@ -32,13 +36,16 @@ def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def area_share(regions: np.ndarray) -> np.ndarray:
-    """Share of the picture that each region covers, (...) of ``regions`` bool (..., H, W): what energy spread evenly has. NaN of an empty one."""
+    """Share of the picture that each region covers, (...) of ``regions`` bool (..., H, W): what energy spread
+    evenly has. NaN of an empty one.
+    """
     share = regions.mean(axis=(-2, -1))
     return np.where(share > 0, share, np.nan)
 
 
 def concentration(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Energy share over area share: 1 where the energy is spread as evenly as the area, above where the region has more.
+    """Energy share over area share: 1 where the energy is spread as evenly as the area, above where the
+    region has more.
 
     Arguments, shapes and NaN as ``energy_share``. At most 1 / area share.
     """
@@ -46,10 +53,12 @@ def concentration(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None = None) -> np.ndarray:
-    """Whether the pixel of largest energy lies in the region or at most ``tolerance`` pixels beside it: 1 or 0.
+    """Whether the pixel of largest energy lies in the region or at most ``tolerance`` pixels beside it: 1 or
+    0.
 
-    The game of Zhang et al. 2016, for one region. Of several equal maxima the share that hits counts, which is the chance of one drawn
-    at random. ``tolerance``: distance between pixels' centres; None takes ``TOLERANCE`` times the height. Otherwise as ``energy_share``.
+    The game of Zhang et al. 2016, for one region. Of several equal maxima the share that hits counts, which
+    is the chance of one drawn at random. ``tolerance``: distance between pixels' centres; None takes
+    ``TOLERANCE`` times the height. Otherwise as ``energy_share``.
     """
     energy, inside = _flat(maps, regions)
     height, width = maps.shape[1:]
@@ -69,7 +78,8 @@ def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None
 
 
 def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
-    """Intersection over union of the region and the pixels with at least ``thresholds`` (T,) times the map's largest energy.
+    """Intersection over union of the region and the pixels with at least ``thresholds`` (T,) times the map's
+    largest energy.
 
     float64 (P, T), or (P, A, T) for A regions. Thresholds ascend in (0, 1]. Otherwise as ``energy_share``.
     """
@@ -93,11 +103,14 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
 
 
 def _flat(maps: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for shapes that do not fit and for NaN."""
+    """Energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for shapes that do not fit and
+    for NaN.
+    """
     fits = maps.ndim == 3 and regions.ndim in (3, 4) and regions.dtype == bool
     if not fits or regions.shape[:1] + regions.shape[-2:] != maps.shape:
         raise DataError(
-            f"maps {maps.shape} and regions {regions.dtype} {regions.shape} do not fit; give maps (P, H, W) and regions bool (P, H, W) or (P, A, H, W)"
+            f"maps {maps.shape} and regions {regions.dtype} {regions.shape} do not fit; give maps (P, H, W) "
+            "and regions bool (P, H, W) or (P, A, H, W)"
         )
     energy = np.abs(maps.reshape(len(maps), -1).astype(np.float64))
     wrong = np.flatnonzero(~np.isfinite(energy).all(axis=1))

@@ -14,9 +14,11 @@ SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Unit (r, c) of a layer sees rows ``start + r·stride`` … ``start + r·stride + size - 1``, and columns by c alike.
+    """Unit (r, c) of a layer sees rows ``start + r·stride`` … ``start + r·stride + size - 1``, and columns by
+    c alike.
 
-    In pixels of the picture, or units of a map below. ``start`` is negative where maps are padded: what lies outside counts as zero.
+    In pixels of the picture, or units of a map below. ``start`` is negative where maps are padded: what lies
+    outside counts as zero.
     """
 
     size: int
@@ -47,7 +49,9 @@ class Sliding:
 
 
 def sliding(call: Call) -> Sliding:
-    """How ``call``'s module slides. Raises ParameterError, naming it, where there is no rule to go back through it."""
+    """How ``call``'s module slides. Raises ParameterError, naming it, where there is no rule to go back
+    through it.
+    """
     module = call.module
     kind = type(module)  # not isinstance: a child's forward may be another one
     if kind in POINTWISE:
@@ -113,9 +117,11 @@ def _parts(call: Call) -> tuple[int, int]:
 
 
 def fields_below(way: dict[int, Call]) -> dict[int, ReceptiveField]:
-    """What one unit of the last call of ``way`` sees of the output of every call, and of the picture (``PICTURE``).
+    """What one unit of the last call of ``way`` sees of the output of every call, and of the picture
+    (``PICTURE``).
 
-    Where several calls use one map, the smallest field that covers what each of them sees. Raises ParameterError as ``sliding`` does.
+    Where several calls use one map, the smallest field that covers what each of them sees. Raises
+    ParameterError as ``sliding`` does.
     """
     last = max(way)
     fields = {last: ReceptiveField(1, 1, 0)}
@@ -138,8 +144,9 @@ def _union(call: Call, one: ReceptiveField, other: ReceptiveField) -> ReceptiveF
 def receptive_field(model: nn.Module, layer: str) -> ReceptiveField:
     """What one unit of ``layer`` sees of the picture, in pixels: the union over all branches.
 
-    For pictures of the size that ``model`` was built for (it matters to means of whole maps only), after its standardisation, which looks
-    at 5×5 pixels in the zero-bias CNN and at the whole picture in the others. Raises ParameterError for an unknown layer (listing all), and
-    for modules on the way whose reach is not known.
+    For pictures of the size that ``model`` was built for (it matters to means of whole maps only), after its
+    standardisation, which looks at 5×5 pixels in the zero-bias CNN and at the whole picture in the others.
+    Raises ParameterError for an unknown layer (listing all), and for modules on the way whose reach is not
+    known.
     """
     return fields_below(way_to(model, layer, example_picture(model)))[PICTURE]

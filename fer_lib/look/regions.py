@@ -1,9 +1,10 @@
 """The 68 facial landmarks of the iBUG scheme as fixed vertices of the mesh.
 
-Order of Sagonas et al., "300 Faces in-the-Wild Challenge" (ICCV Workshops 2013): 0-16 jaw from the subject's right
-ear over the chin to the left ear, 17-26 brows, 27-30 bridge of the nose, 31-35 its lower edge, 36-47 eyes,
-48-59 outer and 60-67 inner edge of the lips. The vertices were chosen on the template head: the jaw where the
-face ends before neck and ear for an eye straight in front, lids and inner lips at the edge of what opens.
+Order of Sagonas et al., "300 Faces in-the-Wild Challenge" (ICCV Workshops 2013): 0-16 jaw from the subject's
+right ear over the chin to the left ear, 17-26 brows, 27-30 bridge of the nose, 31-35 its lower edge, 36-47
+eyes, 48-59 outer and 60-67 inner edge of the lips. The vertices were chosen on the template head: the jaw
+where the face ends before neck and ear for an eye straight in front, lids and inner lips at the edge of what
+opens.
 
 
 Where on the face an action unit acts: exact masks of rendered faces, else regions laid around landmarks.
@@ -44,9 +45,11 @@ EDGE = 1e-4
 
 @dataclass(frozen=True)
 class Spot:
-    """A place on the face: the mean of ``landmarks`` (iBUG numbers, from 0), moved ``up`` and ``out`` by shares of the eyes' distance.
+    """A place on the face: the mean of ``landmarks`` (iBUG numbers, from 0), moved ``up`` and ``out`` by
+    shares of the eyes' distance.
 
-    Up is from the mouth to the brows, at a right angle to the line between the eyes; out is away from the nose.
+    Up is from the mouth to the brows, at a right angle to the line between the eyes; out is away from the
+    nose.
     """
 
     landmarks: tuple[int, ...]
@@ -133,7 +136,8 @@ LANDMARK_REGIONS: dict[str, tuple[Patch, ...]] = {
     "AU22": _FORWARD,
     "AU23": _MOUTH,
     "AU24": _MOUTH,
-    # Depressor labii, or relaxed mentalis or orbicularis oris: the lower lip, which leaves the upper one, and below.
+    # Depressor labii, or relaxed mentalis or orbicularis oris: the lower lip, which leaves the upper one, and
+    # below.
     "AU25": (Patch(_at(48, 54, *_LOWER_LIP) + _at(58, 57, 56, up=-0.2), 0.1, mirrored=False),),
     # Relaxed masseter, pterygoids: lips and chin.
     "AU26": (Patch(_at(*_LIPS, 7, 8, 9), 0.05, mirrored=False),),
@@ -143,46 +147,56 @@ LANDMARK_REGIONS: dict[str, tuple[Patch, ...]] = {
     "AU43": _CLOSING_LID,
     "AU45": _CLOSING_LID,
 }
-"""AU -> patches of skin over the muscles that the FACS manual (Ekman, Friesen & Hager 2002) names for it, or that they move.
+"""AU -> patches of skin over the muscles that the FACS manual (Ekman, Friesen & Hager 2002) names for it, or
+that they move.
 
-The points are the iBUG 68; the shapes are this suite's own reading of the manual, made for faces seen from the front.
-They are **approximate**: skin moves farther than these patches, and masks of rendered faces are to be preferred.
+The points are the iBUG 68; the shapes are this suite's own reading of the manual, made for faces seen from
+the front. They are **approximate**: skin moves farther than these patches, and masks of rendered faces are to
+be preferred.
 """
 
 
 def region_source(faces: FaceSet) -> RegionSource:
-    """From what the regions of ``faces`` are known: exact ``masks``, ``landmarks`` (approximate), or ``none``."""
+    """From what the regions of ``faces`` are known: exact ``masks``, ``landmarks`` (approximate), or
+    ``none``.
+    """
     if faces.mask_aus:
         return "masks"
     return "none" if faces.landmarks is None else "landmarks"
 
 
 def region_aus(faces: FaceSet) -> tuple[str, ...]:
-    """The AUs whose regions ``regions_of`` knows for ``faces``, in numeric order; none where the set has neither masks nor landmarks."""
+    """The AUs whose regions ``regions_of`` knows for ``faces``, in numeric order; none where the set has
+    neither masks nor landmarks.
+    """
     known = {"masks": faces.mask_aus, "landmarks": tuple(LANDMARK_REGIONS), "none": ()}
     return tuple(sorted(known[region_source(faces)], key=lambda au: int(au[2:])))
 
 
 def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarray:
-    """bool (P, A, H, W): the regions of each of ``aus`` (A names) on the pictures at the indices ``rows`` (P,) of ``faces``.
+    """bool (P, A, H, W): the regions of each of ``aus`` (A names) on the pictures at the indices ``rows``
+    (P,) of ``faces``.
 
-    The same row may stand there several times. Where the set has masks they are exact: the skin that the AU moves at
-    full intensity, whether the picture shows the AU or not; hidden skin is in no region, so a region may be empty. Else
-    the approximate ``LANDMARK_REGIONS``. A pixel is in a region where its centre is. Memory: P · A · H · W bytes.
+    The same row may stand there several times. Where the set has masks they are exact: the skin that the AU
+    moves at full intensity, whether the picture shows the AU or not; hidden skin is in no region, so a region
+    may be empty. Else the approximate ``LANDMARK_REGIONS``. A pixel is in a region where its centre is.
+    Memory: P · A · H · W bytes.
 
-    Raises DataError where the set has neither masks nor landmarks, for an AU without a region, for an index out of
-    range, and for landmarks that are not numbers or on which both eyes lie in one place.
+    Raises DataError where the set has neither masks nor landmarks, for an AU without a region, for an index
+    out of range, and for landmarks that are not numbers or on which both eyes lie in one place.
     """
     known = region_aus(faces)
     if not known:
         raise DataError(
-            f"face set {faces.name!r} has neither masks nor landmarks, so nobody knows where its action units act; "
+            f"face set {faces.name!r} has neither masks nor landmarks, so nobody knows where its action "
+            "units act; "
             "take a synthetic set, or a real one with landmarks, such as ckplus"
         )
     for au in aus:
         if au not in known:
             raise DataError(
-                f"face set {faces.name!r}: no region of {au!r}{nearest_name(au, known)}; the {region_source(faces)} give {', '.join(known)}"
+                f"face set {faces.name!r}: no region of {au!r}{nearest_name(au, known)}; the "
+                f"{region_source(faces)} give {', '.join(known)}"
             )
     distinct, pairs = np.unique(np.asarray(rows), return_inverse=True)
     chosen = faces.select(distinct)

@@ -1,7 +1,9 @@
-"""The maximal response of every filter to every picture, the pictures that drive it most, and the filters' ranking.
+"""The maximal response of every filter to every picture, the pictures that drive it most, and the filters'
+ranking.
 
-A filter's **maximal response** m to a picture is the largest value of its feature map (Khorrami et al. 2015, section 4; Zhu et al.
-2019 call it the map's extremum); its **position** is where in the map that value stands.
+A filter's **maximal response** m to a picture is the largest value of its feature map (Khorrami et al. 2015,
+section 4; Zhu et al. 2019 call it the map's extremum); its **position** is where in the map that value
+stands.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,16 +21,18 @@ from fer_lib.nets.evaluating import evaluating
 from ferbook.errors import DataError, ParameterError
 
 QUADRANTS = ("upper left", "upper right", "lower left", "lower right")
-"""The quarters of a map as one sees them, in the order in which the zero-bias CNN's last pooling flattens them."""
+"""The quarters of a map as one sees them, in the order in which the zero-bias CNN's last pooling flattens
+them.
+"""
 
 
 @dataclass(frozen=True)
 class Responses:
     """What ``maximal_responses`` finds at one ``layer`` with K filters, of N pictures.
 
-    ``maxima`` float32 (N, K): m of each picture and filter, in the units of the layer's output. ``positions`` int16 (N, K, 2): row and column of
-    the maximum in the map, the first in reading order of equal ones, so (0, 0) where a rectified map is all zero. ``map_size``: height and
-    width of a map.
+    ``maxima`` float32 (N, K): m of each picture and filter, in the units of the layer's output. ``positions``
+    int16 (N, K, 2): row and column of the maximum in the map, the first in reading order of equal ones, so
+    (0, 0) where a rectified map is all zero. ``map_size``: height and width of a map.
     """
 
     layer: str
@@ -58,13 +62,17 @@ def maximal_responses(
     device: torch.device | str | None = None,
     batch_size: int = 32,
 ) -> Responses | tuple[Responses, ...]:
-    """The largest value and its place of every feature map of ``layers``, for every picture of ``faces``, in one pass.
+    """The largest value and its place of every feature map of ``layers``, for every picture of ``faces``, in
+    one pass.
 
-    ``layers``: one dotted name, or several, which give a tuple in their order. Only (N, K) values are kept, and pictures are read
-    batch by batch (of 32: on a CPU more take longer and need more memory). The network is asked in evaluation mode, on ``device`` (None: where it is) and in its own
-    precision; afterwards its mode, place and hooks are as they were, also after an exception.
+    ``layers``: one dotted name, or several, which give a tuple in their order. Only (N, K) values are kept,
+    and pictures are read batch by batch (of 32: on a CPU more take longer and need more memory). The network
+    is asked in evaluation mode, on ``device`` (None: where it is) and in its own precision; afterwards its
+    mode, place and hooks are as they were, also after an exception.
 
-    Raises ParameterError for no layer, an unknown one (listing all), or one that works more than once per pass; DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
+    Raises ParameterError for no layer, an unknown one (listing all), or one that works more than once per
+    pass; DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and
+    picture).
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     arrays = _reduced(model, faces, names, _peak, (), device, batch_size)
@@ -80,7 +88,8 @@ def quadrant_maxima(
     device: torch.device | str | None = None,
     batch_size: int = 32,
 ) -> QuadrantResponses:
-    """The largest value and its place in each quarter of every feature map of ``layer``, as the zero-bias CNN's last pooling takes them.
+    """The largest value and its place in each quarter of every feature map of ``layer``, as the zero-bias
+    CNN's last pooling takes them.
 
     Of a map of odd height or width the lower or right quarters have the middle row or column. Otherwise as
     ``maximal_responses``; ParameterError also for maps with fewer than two rows or columns.
@@ -90,12 +99,13 @@ def quadrant_maxima(
 
 
 def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: int = 9) -> np.ndarray:
-    """The ``count`` pictures that drive each filter most, strongest first, at most one of each subject: int64 (K, ``count``).
+    """The ``count`` pictures that drive each filter most, strongest first, at most one of each subject: int64
+    (K, ``count``).
 
-    ``subjects`` (N,) as in the table of the face set; a picture with an empty subject counts as a subject of its own. Without the limit the
-    nine strongest are often frames of one sequence. Equal responses stand in the pictures' order; -1 fills
-    up where there are fewer pictures that drive the filter above zero. Raises DataError where ``subjects`` does not fit, ParameterError for
-    a ``count`` below 1.
+    ``subjects`` (N,) as in the table of the face set; a picture with an empty subject counts as a subject of
+    its own. Without the limit the nine strongest are often frames of one sequence. Equal responses stand in
+    the pictures' order; -1 fills up where there are fewer pictures that drive the filter above zero. Raises
+    DataError where ``subjects`` does not fit, ParameterError for a ``count`` below 1.
     """
     if count < 1:
         raise ParameterError(f"count {count}: give the number of pictures per filter, at least 1")
@@ -103,7 +113,8 @@ def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: 
     names = np.asarray(subjects, dtype=object)
     if names.shape != (n,):
         raise DataError(
-            f"subjects has shape {names.shape} for responses to {n} pictures; give one per picture, in their order"
+            f"subjects has shape {names.shape} for responses to {n} pictures; give one per picture, in "
+            "their order"
         )
     own = np.arange(n)
     codes = np.where(names == "", own + n, pd.factorize(names)[0])
@@ -119,21 +130,26 @@ def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: 
 
 
 def rank_filters(responses: Responses, top: np.ndarray) -> pd.DataFrame:
-    """One row per filter, the one with the highest response first, as Khorrami et al. 2015 chose the ten that they show.
+    """One row per filter, the one with the highest response first, as Khorrami et al. 2015 chose the ten that
+    they show.
 
-    ``top`` (K, count) is what ``top_pictures`` gave. Columns: ``filter``; ``strongest``, its largest response to any picture; ``pictures``, how many
-    top pictures it has; ``mean_top``, its mean response to them; ``mean``, that to all pictures; ``share_active``, the share of pictures with
-    a response above 0; ``selectivity``, the lifetime sparseness (Vinje and Gallant 2000) of the responses r, negative ones counted as 0:
-    (1 − mean(r)² / mean(r²)) / (1 − 1/N), which is 0 for equal responses to all pictures and 1 for a response to only one.
+    ``top`` (K, count) is what ``top_pictures`` gave. Columns: ``filter``; ``strongest``, its largest response
+    to any picture; ``pictures``, how many top pictures it has; ``mean_top``, its mean response to them;
+    ``mean``, that to all pictures; ``share_active``, the share of pictures with a response above 0;
+    ``selectivity``, the lifetime sparseness (Vinje and Gallant 2000) of the responses r, negative ones
+    counted as 0: (1 − mean(r)² / mean(r²)) / (1 − 1/N), which is 0 for equal responses to all pictures and 1
+    for a response to only one.
 
-    A filter that never responds is listed last, with 0 ``pictures``, and NaN for ``mean_top`` and ``selectivity``. Filters of equal
-    strength stand in order of their number. Raises DataError where ``top`` does not fit.
+    A filter that never responds is listed last, with 0 ``pictures``, and NaN for ``mean_top`` and
+    ``selectivity``. Filters of equal strength stand in order of their number. Raises DataError where ``top``
+    does not fit.
     """
     maxima = responses.maxima.astype(np.float64)
     n, k = maxima.shape
     if top.ndim != 2 or len(top) != k or top.min(initial=-1) < -1 or top.max(initial=-1) >= n:
         raise DataError(
-            f"top has shape {top.shape} for {k} filters and {n} pictures; give what top_pictures gave for these responses"
+            f"top has shape {top.shape} for {k} filters and {n} pictures; give what top_pictures gave for "
+            "these responses"
         )
     there = top >= 0
     pictures = there.sum(axis=1)
@@ -215,7 +231,8 @@ def _reduced(
 
 @contextmanager
 def _asked(model: nn.Module, device: torch.device | str | None) -> Iterator[torch.Tensor]:
-    """``model`` in evaluation mode on ``device`` (None: where it is); afterwards modes and place are as they were.
+    """``model`` in evaluation mode on ``device`` (None: where it is); afterwards modes and place are as they
+    were.
 
     Gives an empty tensor of the device and floating type in which the network takes its pictures.
     """
@@ -238,7 +255,9 @@ class _Enough(Exception):
 def _pass(
     model: nn.Module, layers: dict[str, nn.Module], reduction: _Reduction, pictures: torch.Tensor
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Values and places of ``pictures`` (B, 1, H, W) by layer, from a pass that ends behind the last of ``layers``."""
+    """Values and places of ``pictures`` (B, 1, H, W) by layer, from a pass that ends behind the last of
+    ``layers``.
+    """
     found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def keep(name: str) -> Callable[..., None]:
@@ -258,7 +277,9 @@ def _pass(
 def _map_shapes(
     model: nn.Module, layers: dict[str, nn.Module], pictures: torch.Tensor
 ) -> dict[str, tuple[int, int, int]]:
-    """Filters, height and width of the maps of each layer, from a whole pass; ParameterError where one works more than once."""
+    """Filters, height and width of the maps of each layer, from a whole pass; ParameterError where one works
+    more than once.
+    """
     seen: dict[str, list[tuple[int, ...]]] = {name: [] for name in layers}
 
     def note(name: str) -> Callable[..., None]:
@@ -269,7 +290,8 @@ def _map_shapes(
     for name, shapes in seen.items():
         if len(shapes) != 1:
             raise ParameterError(
-                f"layer {name!r} works {len(shapes)} times while a picture passes, so its maps are not one stack; "
+                f"layer {name!r} works {len(shapes)} times while a picture passes, so its maps are not one "
+                "stack; "
                 "give the network one module per use"
             )
     return {name: shapes[0] for name, shapes in seen.items()}
@@ -295,7 +317,8 @@ def _require_quarters(shapes: dict[str, tuple[int, int, int]]) -> None:
     for name, (_, height, width) in shapes.items():
         if min(height, width) < 2:
             raise ParameterError(
-                f"layer {name!r} has maps of {height} × {width} values, which have no quarters; choose a layer before it"
+                f"layer {name!r} has maps of {height} × {width} values, which have no quarters; choose a "
+                "layer before it"
             )
 
 
@@ -304,6 +327,7 @@ def _require_finite(values: np.ndarray, name: str, faces: FaceSet, start: int) -
     if len(wrong):
         picture, number = wrong[0, :2]
         raise DataError(
-            f"layer {name!r}, filter {number}: the response to picture {start + picture} of face set {faces.name!r} is "
+            f"layer {name!r}, filter {number}: the response to picture {start + picture} of face set "
+            f"{faces.name!r} is "
             f"{values[tuple(wrong[0])]}; expected a finite number; load or train the network again"
         )

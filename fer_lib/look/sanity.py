@@ -1,10 +1,12 @@
 """How alike the projections of the same pairs by two networks are, beyond what any two maps have in common.
 
-Whether projections show what a network has learned: sanity checks after Adebayo et al. 2018 (arXiv 1810.03292).
+Whether projections show what a network has learned: sanity checks after Adebayo et al. 2018 (arXiv
+1810.03292).
 
-A map that stays the same when the weights are random, or when the network was trained on shuffled labels, is made of the picture and not of the
-network. Guided backpropagation and deconvolution are known for it: both partly recover the picture, whatever the weights (Nie et al.
-2018, arXiv 1805.07039). A map that does not move with the picture shows places and not faces.
+A map that stays the same when the weights are random, or when the network was trained on shuffled labels, is
+made of the picture and not of the network. Guided backpropagation and deconvolution are known for it: both
+partly recover the picture, whatever the weights (Nie et al. 2018, arXiv 1805.07039). A map that does not move
+with the picture shows places and not faces.
 """
 
 import copy
@@ -26,18 +28,22 @@ from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
 from ferbook.errors import DataError, ParameterError
 
 MEASURES = ("absolute", "signed", "cosine")
-"""Spearman's rank correlation of the absolute maps, and of the signed ones (Adebayo et al. 2018 give both), and the cosine of the absolute maps."""
+"""Spearman's rank correlation of the absolute maps, and of the signed ones (Adebayo et al. 2018 give both),
+and the cosine of the absolute maps.
+"""
 
 
 def similarities(
     ours: Projections, theirs: Projections, pictures: np.ndarray, clusters: np.ndarray
 ) -> pd.DataFrame:
-    """One row per pair and measure: ``cluster``, ``measure``, ``similarity`` of ``ours`` and ``theirs``, and the ``floor``.
+    """One row per pair and measure: ``cluster``, ``measure``, ``similarity`` of ``ours`` and ``theirs``, and
+    the ``floor``.
 
-    Both are P maps of the same places. The floor compares our map of a pair with theirs of the next pair of another picture: what
-    maps have in common without a common picture, since energy gathers in the middle of what a unit sees. ``pictures`` (P,): which
-    picture a pair is of; ``clusters`` (P,): whose. Only pixels inside the picture are compared. NaN where a map is zero throughout (the unit is off),
-    and for the floor where there is no other picture.
+    Both are P maps of the same places. The floor compares our map of a pair with theirs of the next pair of
+    another picture: what maps have in common without a common picture, since energy gathers in the middle of
+    what a unit sees. ``pictures`` (P,): which picture a pair is of; ``clusters`` (P,): whose. Only pixels
+    inside the picture are compared. NaN where a map is zero throughout (the unit is off), and for the floor
+    where there is no other picture.
     """
     seen = _inside(ours)
     blank = ~(ours.maps != 0).any(axis=(1, 2)) | ~(theirs.maps != 0).any(axis=(1, 2))
@@ -58,8 +64,9 @@ def similarities(
 def summary(compared: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """One row per measure of the rows of ``similarities``: means over the pairs that could be compared.
 
-    ``measure``, ``similarity``, ``floor``, ``excess`` = similarity - floor with its 95 % interval ``low`` … ``high`` (bootstrap over clusters; NaN where
-    there is none), ``n`` pairs that were compared and ``off``, how many could not be. Means over no pair are NaN.
+    ``measure``, ``similarity``, ``floor``, ``excess`` = similarity - floor with its 95 % interval ``low`` …
+    ``high`` (bootstrap over clusters; NaN where there is none), ``n`` pairs that were compared and ``off``,
+    how many could not be. Means over no pair are NaN.
     """
     rows = []
     for measure, own in compared.groupby("measure", sort=False):
@@ -74,7 +81,9 @@ def summary(compared: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def mean_interval(values: np.ndarray, clusters: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` (N,), by a bootstrap over ``clusters`` (N,); NaN where there is none."""
+    """95 % interval of the mean of ``values`` (N,), by a bootstrap over ``clusters`` (N,); NaN where there is
+    none.
+    """
     sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), clusters.astype(str))
     interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, seed=seed)
     return tuple(np.nan if end is None else end for end in (interval.low, interval.high))
@@ -86,7 +95,9 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """float64 (P, K): Pearson's correlation of each column of ``one`` (N, P) with each of ``other`` (N, K); NaN for constant columns."""
+    """float64 (P, K): Pearson's correlation of each column of ``one`` (N, P) with each of ``other`` (N, K);
+    NaN for constant columns.
+    """
     constant = [np.ptp(values, axis=0) == 0 for values in (one, other)]
     one, other = (values - values.mean(axis=0, dtype=np.float64) for values in (one, other))
     norms = np.linalg.norm(one, axis=0)[:, None] * np.linalg.norm(other, axis=0)
@@ -113,25 +124,33 @@ def _measured(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> dict[str
 
 
 JUDGED = ("absolute", "signed")
-"""The measures of ``similarity.MEASURES`` that a verdict looks at; the cosine of positive numbers is high for any two maps."""
+"""The measures of ``similarity.MEASURES`` that a verdict looks at; the cosine of positive numbers is high for
+any two maps.
+"""
 
 REMAINDER_LIMIT = 0.1
-"""Similarity beyond the floor that may remain: from 0.1 on, Cohen (1988) calls a correlation small, below it none to speak of."""
+"""Similarity beyond the floor that may remain: from 0.1 on, Cohen (1988) calls a correlation small, below it
+none to speak of.
+"""
 
 SHIFT_LIMIT = 0.95
-"""Correlation of a map with that of the shifted picture. It is 1 but for rounding where only neighbours are compared; a standardisation by
-the whole picture's mean and spread changes a little with what the shift brings in, and some rectifiers and switches with it."""
+"""Correlation of a map with that of the shifted picture. It is 1 but for rounding where only neighbours are
+compared; a standardisation by the whole picture's mean and spread changes a little with what the shift brings
+in, and some rectifiers and switches with it."""
 
 STANDARDISATION_REACH = 2
-"""Pixels around a receptive field that the zero-bias CNN's standardisation looks at besides (5×5 pixels around each)."""
+"""Pixels around a receptive field that the zero-bias CNN's standardisation looks at besides (5×5 pixels
+around each).
+"""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One check of one method: did ``value`` keep to its ``limit``?
 
-    ``passed`` is None where it cannot be told, as no unit could be compared. ``low`` and ``high``: 95 % interval of ``value`` that
-    resamples subjects, NaN where there is none. ``n``: compared maps. ``meaning``: what follows, in a few words.
+    ``passed`` is None where it cannot be told, as no unit could be compared. ``low`` and ``high``: 95 %
+    interval of ``value`` that resamples subjects, NaN where there is none. ``n``: compared maps. ``meaning``:
+    what follows, in a few words.
     """
 
     name: str
@@ -156,19 +175,24 @@ def cascading_randomisation(
     seed: int = 0,
     draws: int = 3,
 ) -> pd.DataFrame:
-    """How much of the maps is left when the weights are made random, from ``layer`` down, one convolution after the other.
+    """How much of the maps is left when the weights are made random, from ``layer`` down, one convolution
+    after the other.
 
-    P pairs of a picture (``rows`` of ``faces``) and a filter of ``layer``, each at its maximum in the trained network. The layers above ``layer`` have
-    no say in its maps, so the cascade begins at the layer's own convolution and ends at the first, when nothing learned is
-    left. Weights are drawn from a normal distribution with the mean square of the trained ones, biases become 0, and batch normalisation
-    becomes a new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every method.
+    P pairs of a picture (``rows`` of ``faces``) and a filter of ``layer``, each at its maximum in the trained
+    network. The layers above ``layer`` have no say in its maps, so the cascade begins at the layer's own
+    convolution and ends at the first, when nothing learned is left. Weights are drawn from a normal
+    distribution with the mean square of the trained ones, biases become 0, and batch normalisation becomes a
+    new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every
+    method.
 
-    Compared are the same units at the **same place**: a maximum that is looked for anew lies elsewhere, and the maps would then differ
-    whatever the method. A unit that is off in a drawn network says nothing; it is counted in ``off``. Adebayo et al. 2018 set no limit; here the
-    similarity is set beside its ``floor``, what maps have in common without a common picture.
+    Compared are the same units at the **same place**: a maximum that is looked for anew lies elsewhere, and
+    the maps would then differ whatever the method. A unit that is off in a drawn network says nothing; it is
+    counted in ``off``. Adebayo et al. 2018 set no limit; here the similarity is set beside its ``floor``,
+    what maps have in common without a common picture.
 
-    One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this step made random besides the earlier
-    ones), and the columns of ``similarity.summary``. The interval resamples subjects, not the drawn networks.
+    One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this
+    step made random besides the earlier ones), and the columns of ``similarity.summary``. The interval
+    resamples subjects, not the drawn networks.
 
     Raises what ``project`` raises; ParameterError for ``draws`` below 1.
     """
@@ -208,16 +232,20 @@ def compare_networks(
     responses: tuple[Responses, Responses] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How much the maps of ``model`` are like those of ``other``, a network of the same structure that was trained on something else.
+    """How much the maps of ``model`` are like those of ``other``, a network of the same structure that was
+    trained on something else.
 
-    With an ``other`` trained on shuffled labels this is the data randomisation test of Adebayo et al. 2018; it should have started from other first
-    weights, which the two would else share. Filters of two networks do not correspond by their number. So each unit of ``model`` (pairs and places as in
-    ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same picture: of the filters that are on there,
-    the one whose maximal responses correlate best with those of the unit's filter. ``off`` counts pairs where none is on.
+    With an ``other`` trained on shuffled labels this is the data randomisation test of Adebayo et al. 2018;
+    it should have started from other first weights, which the two would else share. Filters of two networks
+    do not correspond by their number. So each unit of ``model`` (pairs and places as in
+    ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same picture: of
+    the filters that are on there, the one whose maximal responses correlate best with those of the unit's
+    filter. ``off`` counts pairs where none is on.
 
-    ``responses``: the maximal responses of ``model`` and of ``other`` to the same pictures, by which filters are matched; None computes them on ``faces``.
-    One row per measure: ``method`` and the columns of ``similarity.summary``. Raises what ``project`` and ``maximal_responses`` raise, and
-    ParameterError where the two networks' maps, or the responses, do not fit together.
+    ``responses``: the maximal responses of ``model`` and of ``other`` to the same pictures, by which filters
+    are matched; None computes them on ``faces``. One row per measure: ``method`` and the columns of
+    ``similarity.summary``. Raises what ``project`` and ``maximal_responses`` raise, and ParameterError where
+    the two networks' maps, or the responses, do not fit together.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
     ours = project(model, layer, pictures, index, filters, method=method)
@@ -228,8 +256,10 @@ def compare_networks(
     fits = own.maxima.shape[0] == others.maxima.shape[0] and own.map_size == others.map_size == maps.shape[2:]
     if not fits or others.maxima.shape[1] != maps.shape[1] or filters.max() >= own.maxima.shape[1]:
         raise ParameterError(
-            f"responses {own.maxima.shape} on maps of {own.map_size} and {others.maxima.shape} on maps of {others.map_size}, where "
-            f"{layer!r} of the other network has {maps.shape[1]} maps of {maps.shape[2:]}: give networks of one structure, and "
+            f"responses {own.maxima.shape} on maps of {own.map_size} and {others.maxima.shape} on maps of "
+            f"{others.map_size}, where "
+            f"{layer!r} of the other network has {maps.shape[1]} maps of {maps.shape[2:]}: give networks of "
+            "one structure, and "
             "their responses at that layer to the same pictures"
         )
     alike = correlations(own.maxima[:, filters], others.maxima)
@@ -253,22 +283,26 @@ def shift_equivariance(
     shift: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Whether a map moves with the picture: of each picture moved down and right by ``shift`` pixels it must be the same map, moved.
+    """Whether a map moves with the picture: of each picture moved down and right by ``shift`` pixels it must
+    be the same map, moved.
 
-    ``shift`` is a multiple of the layer's stride, 0 the stride itself; the rows and columns that come in repeat the picture's border. Near the
-    borders a network sees padding instead of faces, so each pair's unit is the strongest of those that see nothing but the
-    picture, before and after. ``off`` counts pairs where none of them is on, or where all see more than the picture.
+    ``shift`` is a multiple of the layer's stride, 0 the stride itself; the rows and columns that come in
+    repeat the picture's border. Near the borders a network sees padding instead of faces, so each pair's unit
+    is the strongest of those that see nothing but the picture, before and after. ``off`` counts pairs where
+    none of them is on, or where all see more than the picture.
 
-    One row: ``method``, ``shift``, ``correlation`` (Pearson's, of the two signed maps; mean over pairs) with its 95 % interval ``low`` … ``high``
-    (bootstrap over subjects; NaN where there is none), ``n`` and ``off``; NaN where n = 0. Raises what ``project`` raises, and
-    ParameterError for a ``shift`` that is no multiple of the stride.
+    One row: ``method``, ``shift``, ``correlation`` (Pearson's, of the two signed maps; mean over pairs) with
+    its 95 % interval ``low`` … ``high`` (bootstrap over subjects; NaN where there is none), ``n`` and
+    ``off``; NaN where n = 0. Raises what ``project`` raises, and ParameterError for a ``shift`` that is no
+    multiple of the stride.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
     field = receptive_field(model, layer)
     shift = shift or field.stride
     if shift < 1 or shift % field.stride:
         raise ParameterError(
-            f"shift {shift}: {layer!r} steps over the picture by {field.stride} pixels; give a multiple of that"
+            f"shift {shift}: {layer!r} steps over the picture by {field.stride} pixels; give a multiple of "
+            "that"
         )
     height, width = pictures.shape[1:]
     moved = np.pad(pictures, ((0, 0), (shift, 0), (shift, 0)), mode="edge")[:, :height, :width]
@@ -301,7 +335,9 @@ def shift_equivariance(
 
 
 def judge_weights(cascade: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``cascading_randomisation``: with all weights random, is at most ``REMAINDER_LIMIT`` left?"""
+    """One verdict per method of tables of ``cascading_randomisation``: with all weights random, is at most
+    ``REMAINDER_LIMIT`` left?
+    """
     last = cascade[cascade["step"] == cascade["step"].max()]
     return _remainders(
         last, "random weights", "need what the network learned", "remain when the weights are random"
@@ -309,7 +345,9 @@ def judge_weights(cascade: pd.DataFrame) -> tuple[Verdict, ...]:
 
 
 def judge_labels(compared: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``compare_networks``: does at most ``REMAINDER_LIMIT`` look the same with the wrong labels?"""
+    """One verdict per method of tables of ``compare_networks``: does at most ``REMAINDER_LIMIT`` look the
+    same with the wrong labels?
+    """
     return _remainders(
         compared,
         "shuffled labels",
@@ -319,7 +357,9 @@ def judge_labels(compared: pd.DataFrame) -> tuple[Verdict, ...]:
 
 
 def judge_shift(shifted: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``shift_equivariance``: is the correlation at least ``SHIFT_LIMIT``?"""
+    """One verdict per method of tables of ``shift_equivariance``: is the correlation at least
+    ``SHIFT_LIMIT``?
+    """
     meanings = {
         True: "the maps move with the picture",
         False: "the maps do not move with the picture: they show places, not what is there",
@@ -339,7 +379,8 @@ def judge_shift(shifted: pd.DataFrame) -> tuple[Verdict, ...]:
 def verdicts(
     cascade: pd.DataFrame, shuffled: pd.DataFrame | None = None, shifted: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """All verdicts, one row per check and method, from the checks' tables, those of several methods one below the other.
+    """All verdicts, one row per check and method, from the checks' tables, those of several methods one below
+    the other.
 
     Columns as the fields of ``Verdict``; ``passed`` is missing (NA) where it cannot be told.
     """
@@ -393,20 +434,25 @@ def _subjects(faces: FaceSet, rows: Sequence[int] | np.ndarray) -> np.ndarray:
 
 
 def _sees_only_the_picture(field: ReceptiveField, shift: int, units: int, side: int) -> np.ndarray:
-    """bool (units,): which rows (or columns) of a map see nothing beyond the picture of ``side`` pixels, nor ``shift`` pixels on."""
+    """bool (units,): which rows (or columns) of a map see nothing beyond the picture of ``side`` pixels, nor
+    ``shift`` pixels on.
+    """
     first = field.start + field.stride * np.arange(units)
     end = first + shift + field.size
     return (first >= STANDARDISATION_REACH) & (end <= side - STANDARDISATION_REACH)
 
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
-    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W). Raises DataError where they are not finite."""
+    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W). Raises DataError
+    where they are not finite.
+    """
     find_layer(model, layer)
     maps = maps_of(model, layer, _grey(model, pictures)).float().cpu().numpy()
     if not np.isfinite(maps).all():
         number = np.argwhere(~np.isfinite(maps))[0, 1]
         raise DataError(
-            f"layer {layer!r}, filter {number}: its map holds values that are not finite numbers; train the network again"
+            f"layer {layer!r}, filter {number}: its map holds values that are not finite numbers; train the "
+            "network again"
         )
     return maps
 
@@ -418,7 +464,9 @@ def _grey(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
 
 
 def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:
-    """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it ("" where there is none)."""
+    """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it (""
+    where there is none).
+    """
     way = way_to(model, layer, _grey(model, pictures[:1]))
     behind = {call.inputs[0]: call.name for call in way.values() if isinstance(call.module, nn.BatchNorm2d)}
     return [

@@ -1,8 +1,10 @@
-"""What units of a layer are computed from, and nothing else: windows of the picture and of each map on the way to them.
+"""What units of a layer are computed from, and nothing else: windows of the picture and of each map on the
+way to them.
 
-Many units at a time, at different places. A module works on its windows without padding, since they are large enough to hold what lies beyond a map's
-borders; that is filled in, with what the module would pad with, wherever the module looks across a border. What of it comes
-out in between counts for nothing: no unit inside a map depends on it.
+Many units at a time, at different places. A module works on its windows without padding, since they are large
+enough to hold what lies beyond a map's borders; that is filled in, with what the module would pad with,
+wherever the module looks across a border. What of it comes out in between counts for nothing: no unit inside
+a map depends on it.
 """
 
 import math
@@ -22,9 +24,11 @@ Rectifier = Callable[[torch.Tensor], torch.Tensor]
 def cut(
     pictures: torch.Tensor, which: torch.Tensor, field: ReceptiveField, places: torch.Tensor
 ) -> torch.Tensor:
-    """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for units at ``places`` (P, 2): (P, 1, size, size).
+    """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for units at ``places`` (P,
+    2): (P, 1, size, size).
 
-    Beyond the borders stands anything: only modules that pad look there, and ``units`` fills in what they pad with.
+    Beyond the borders stands anything: only modules that pad look there, and ``units`` fills in what they pad
+    with.
     """
     steps = _steps(field, places)
     sides = torch.tensor(pictures.shape[2:], device=places.device)[:, None]
@@ -42,8 +46,8 @@ def units(
 ) -> torch.Tensor:
     """The units at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
 
-    ``windows`` (P, 1, size, size) as ``cut`` gives them; ``fields`` from ``fields_below``. Every ``nn.ReLU`` is replaced by ``rectifier``, whose
-    gradient may be another one; the weights are taken as constants.
+    ``windows`` (P, 1, size, size) as ``cut`` gives them; ``fields`` from ``fields_below``. Every ``nn.ReLU``
+    is replaced by ``rectifier``, whose gradient may be another one; the weights are taken as constants.
     """
     values = {PICTURE: windows}
     for number, call in way.items():
@@ -76,14 +80,17 @@ def _fenced(
     size: tuple[int, ...],
     value: float = 0,
 ) -> torch.Tensor:
-    """``windows`` (P, K, s, s) that ``field`` covers of maps of ``size``, with ``value`` in place of what lies beyond these."""
+    """``windows`` (P, K, s, s) that ``field`` covers of maps of ``size``, with ``value`` in place of what
+    lies beyond these.
+    """
     steps = _steps(field, places)
     outside = (steps < 0) | (steps >= torch.tensor(size, device=places.device)[:, None])
     if not outside.any():
         return windows
     rows, columns = outside.unbind(1)
     beyond = (rows[:, :, None] | columns[:, None, :])[..., None]
-    # With the filters last in memory, before and after: else all further maps would lie the other way, which is slower.
+    # With the filters last in memory, before and after: else all further maps would lie the other way, which
+    # is slower.
     return windows.permute(0, 2, 3, 1).masked_fill(beyond, value).permute(0, 3, 1, 2)
 
 
@@ -95,7 +102,9 @@ def _passed(
     field: ReceptiveField,
     places: torch.Tensor,
 ) -> torch.Tensor:
-    """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond borders."""
+    """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond
+    borders.
+    """
     module, maps = call.module, given[0]
     match module:
         case nn.Conv2d(in_channels=1):
@@ -125,7 +134,8 @@ def _passed(
 
 
 def _product_of_patches(module: nn.Conv2d, slide: Sliding, maps: torch.Tensor) -> torch.Tensor:
-    """The convolution of one grey map as a matrix product, which is about three times as fast on a CPU, both ways.
+    """The convolution of one grey map as a matrix product, which is about three times as fast on a CPU, both
+    ways.
 
     The filters come last in memory, as the modules behind like it: the maxima take a sixth of the time.
     """
@@ -138,12 +148,15 @@ def _product_of_patches(module: nn.Conv2d, slide: Sliding, maps: torch.Tensor) -
 
 
 def _counted(call: Call, slide: Sliding, field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """By how many pixels a mean near the border is divided: (P, 1, size, size), as ``nn.AvgPool2d`` counts them."""
+    """By how many pixels a mean near the border is divided: (P, 1, size, size), as ``nn.AvgPool2d`` counts
+    them.
+    """
     sides = torch.tensor(call.given[2:], device=places.device)[:, None]
     first = _steps(field, places) * slide.stride - slide.padding
     end = (first + slide.kernel).minimum(sides + slide.padding)
     if not call.module.count_include_pad:
         first, end = first.clamp(min=0), end.minimum(sides)
-    # A window may hold places beyond the map, which see no pixel at all: their signal is zero, and stays so if divided by one.
+    # A window may hold places beyond the map, which see no pixel at all: their signal is zero, and stays so
+    # if divided by one.
     rows, columns = (end - first).clamp(min=1).unbind(1)
     return (rows[:, :, None] * columns[:, None, :])[:, None]

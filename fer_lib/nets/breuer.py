@@ -17,16 +17,17 @@ DENSE_UNITS = 512
 class BreuerKimmelCNN(Classifier):
     """Three blocks of 5×5 convolution, rectifier and 2×2 maximum, one dense layer of 512 units.
 
-    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). Blocks, filters and dense units are
-    those that papers citing this one report. Its input size is not among what we could verify: 48 is
-    FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the standardisation of each picture and the
-    initialisation (normal, variance 1/fan-in) are ours.
+    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). Blocks,
+    filters and dense units are those that papers citing this one report. Its input size is not among what we
+    could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the
+    standardisation of each picture and the initialisation (normal, variance 1/fan-in) are ours.
 
     ``dropout`` acts on the input of ``output``, and half of it on the maps after the last pooling: 0.5 and
     0.25, as remembered from the paper, unverified.
 
-    Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``, ``conv3``, ``relu3``, ``pool3``,
-    ``flatten``, ``dropout1``, ``dense``, ``relu4``, ``dropout2``, ``output``. Raises ParameterError as ``Classifier`` says.
+    Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
+    ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout1``, ``dense``, ``relu4``, ``dropout2``,
+    ``output``. Raises ParameterError as ``Classifier`` says.
     """
 
     def __init__(

@@ -40,16 +40,19 @@ def build_network(
 ) -> Classifier:
     """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
 
-    ``dropout=None`` takes the network's own. ``options`` are those of its constructor (``network_options``): ``bias`` and ``gain`` of the zero-bias
-    CNN, ``widths`` of the VGG and the residual net, ``generator`` of all.
+    ``dropout=None`` takes the network's own. ``options`` are those of its constructor (``network_options``):
+    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``generator`` of
+    all.
 
-    Raises ParameterError, naming the network, for an unknown name or option and for a size or value that it does not take.
+    Raises ParameterError, naming the network, for an unknown name or option and for a size or value that it
+    does not take.
     """
     known = network_options(name)
     unknown = [option for option in options if option not in known]
     if unknown:
         raise ParameterError(
-            f"network {name!r} has no option {unknown[0]!r}{nearest_name(unknown[0], known)}; it takes {', '.join(known)}"
+            f"network {name!r} has no option {unknown[0]!r}{nearest_name(unknown[0], known)}; it takes "
+            f"{', '.join(known)}"
         )
     if dropout is not None:
         options["dropout"] = dropout
@@ -61,10 +64,12 @@ def build_network(
 
 @torch.no_grad()
 def forward_macs(model: nn.Module, size: int) -> int:
-    """Multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` × ``size`` pixels.
+    """Multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` × ``size``
+    pixels.
 
-    Counted while a black picture passes; the model's mode, weights and statistics stay as they are. Biases, normalisation,
-    rectifiers and pooling are not counted. Raises ParameterError where the network does not take that size.
+    Counted while a black picture passes; the model's mode, weights and statistics stay as they are. Biases,
+    normalisation, rectifiers and pooling are not counted. Raises ParameterError where the network does not
+    take that size.
     """
     macs = 0
 

@@ -15,16 +15,17 @@ from ferbook.errors import ParameterError
 class Classifier(nn.Module):
     """Layers one after the other, from float pictures (B, 1, H, W) in [0, 1] to logits (B, ``n_classes``).
 
-    A child registers its layers in the order in which they work, each a module that leaves its input as it was, so that forward
-    hooks see every activation. The first standardises the pictures; the last is the ``nn.Linear`` called ``output``, and
-    what it is given are the picture's **features**. ``arguments`` repeats the constructor's, so that a network can be
-    built again from a record.
+    A child registers its layers in the order in which they work, each a module that leaves its input as it
+    was, so that forward hooks see every activation. The first standardises the pictures; the last is the
+    ``nn.Linear`` called ``output``, and what it is given are the picture's **features**. ``arguments``
+    repeats the constructor's, so that a network can be built again from a record.
 
-    A network with ``any_size`` takes pictures of every size whose sides are multiples of 8, whatever ``size`` it was built for;
-    the others take squares of ``size`` pixels only. ``smallest`` is the smallest side in pixels.
+    A network with ``any_size`` takes pictures of every size whose sides are multiples of 8, whatever ``size``
+    it was built for; the others take squares of ``size`` pixels only. ``smallest`` is the smallest side in
+    pixels.
 
-    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, ``n_classes`` is below 2 or ``dropout``
-    is outside [0, 1), and when it is shown pictures of a size that it does not take.
+    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, ``n_classes`` is below 2
+    or ``dropout`` is outside [0, 1), and when it is shown pictures of a size that it does not take.
     """
 
     any_size: ClassVar[bool] = False
@@ -57,7 +58,8 @@ class Classifier(nn.Module):
         if self.any_size:
             if not grey or not all(self._fits(side) for side in pictures.shape[2:]):
                 raise ParameterError(
-                    f"{type(self).__name__} takes pictures (B, 1, H, W) with sides that are multiples of 8, at least "
+                    f"{type(self).__name__} takes pictures (B, 1, H, W) with sides that are multiples of 8, "
+                    "at least "
                     f"{self.smallest}, and was given {tuple(pictures.shape)}; give another size"
                 )
             return
@@ -70,12 +72,15 @@ class Classifier(nn.Module):
 
 
 OUTPUT_SPREAD = 0.01
-"""Standard deviation of the first weights of ``output``: all classes start about equally likely, as in Krizhevsky et al. 2012."""
+"""Standard deviation of the first weights of ``output``: all classes start about equally likely, as in
+Krizhevsky et al. 2012.
+"""
 
 
 GAIN_BEFORE_MAXIMA = 1.0
-"""Rectified, the largest of four normal values with mean square 1 has mean square 1.55 if they are independent and 0.5 if equal.
-With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 where it learned with 1."""
+"""Rectified, the largest of four normal values with mean square 1 has mean square 1.55 if they are
+independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 where
+it learned with 1."""
 
 
 @torch.no_grad()
@@ -84,11 +89,13 @@ def initialise_for_rectifiers(
 ) -> None:
     """Draw the weights of ``model`` as He et al. 2015 (arXiv 1502.01852, eq. 10) do for rectified layers.
 
-    Normal with variance ``gain``/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no rectifier follows; biases zero. Batch
-    normalisation starts as the identity, as torch builds it. From ``generator``, or from torch's global one.
+    Normal with variance ``gain``/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no rectifier
+    follows; biases zero. Batch normalisation starts as the identity, as torch builds it. From ``generator``,
+    or from torch's global one.
 
-    The gain 2 makes good for the half of a signal's mean square that a rectifier cuts off. A 2×2 maximum behind it gives some of it
-    back, so networks with a maximum after each rectifier and no normalisation take ``GAIN_BEFORE_MAXIMA``.
+    The gain 2 makes good for the half of a signal's mean square that a rectifier cuts off. A 2×2 maximum
+    behind it gives some of it back, so networks with a maximum after each rectifier and no normalisation take
+    ``GAIN_BEFORE_MAXIMA``.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -100,13 +107,16 @@ def initialise_for_rectifiers(
 
 
 FLOOR = 0.05
-"""Added to a picture's standard deviation, in grey values of [0, 1]: an even picture stays even, and noise is not blown up."""
+"""Added to a picture's standard deviation, in grey values of [0, 1]: an even picture stays even, and noise is
+not blown up.
+"""
 
 
 class PictureStandardisation(nn.Module):
     """Each picture by itself: minus its mean, divided by its standard deviation plus ``FLOOR``.
 
-    Float (B, 1, H, W) in and out; no parameters. A change of a picture's brightness cancels, a change of its contrast nearly so.
+    Float (B, 1, H, W) in and out; no parameters. A change of a picture's brightness cancels, a change of its
+    contrast nearly so.
     """
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The networks of de-expression residue learning (Yang, Ciftci and Yin, CVPR 2018).
 
-How sure what is said of the paper is: [S] read in papers that cite it, [R] remembered, [N] not found, so the choice is ours.
+How sure what is said of the paper is: [S] read in papers that cite it, [R] remembered, [N] not found, so the
+choice is ours.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
 GAN_SPREAD = 0.02
-"""Standard deviation of the first weights of both players, as in Isola et al. 2017 (arXiv 1611.07004, section 6.2)."""
+"""Standard deviation of the first weights of both players, as in Isola et al. 2017 (arXiv 1611.07004, section
+6.2).
+"""
 LEAK = 0.2
 """Slope of the encoder's and the discriminator's rectifiers below zero, as in Isola et al. 2017."""
 
@@ -27,21 +30,26 @@ class SignedRange(nn.Module):
 
 
 class Generator(nn.Module):
-    """An encoder and a decoder **without skip connections**, which turn a face into the same person's neutral face.
+    """An encoder and a decoder **without skip connections**, which turn a face into the same person's neutral
+    face.
 
-    Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN [R]; its layers and widths were
-    not found [N]. The layers here are those of Isola et al. 2017: the encoder halves the maps by 4×4 convolutions of stride 2 (batch normalisation
-    in all but the first, rectifiers with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts
-    the decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation, rectifiers); a sigmoid
-    gives the picture. Isola et al. use dropout in the decoder as the noise of their GAN; with one right answer per face there is none here. Nothing
-    but the decoder's input passes from the encoder to the decoder: what the picture's expression was can only stay in the layers.
+    Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN
+    [R]; its layers and widths were not found [N]. The layers here are those of Isola et al. 2017: the encoder
+    halves the maps by 4×4 convolutions of stride 2 (batch normalisation in all but the first, rectifiers with
+    a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the decoder
+    at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation,
+    rectifiers); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of their
+    GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from the
+    encoder to the decoder: what the picture's expression was can only stay in the layers.
 
-    ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape, from the largest maps to the
-    smallest; ``pair24`` has maps of 24 pixels. With the default widths there are four. All layers are modules that work out of place: forward hooks
-    see every activation, and ``get_submodule`` finds a layer by the names in ``pairs``.
+    ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape,
+    from the largest maps to the smallest; ``pair24`` has maps of 24 pixels. With the default widths there are
+    four. All layers are modules that work out of place: forward hooks see every activation, and
+    ``get_submodule`` finds a layer by the names in ``pairs``.
 
-    The first weights are normal with standard deviation 0.02, from ``generator`` or torch's global one; biases zero. Raises ParameterError
-    where ``size`` is not a multiple of 2 to the power of the number of widths, 16 with four, and when it is shown other pictures.
+    The first weights are normal with standard deviation 0.02, from ``generator`` or torch's global one;
+    biases zero. Raises ParameterError where ``size`` is not a multiple of 2 to the power of the number of
+    widths, 16 with four, and when it is shown other pictures.
     """
 
     def __init__(
@@ -85,9 +93,11 @@ class Generator(nn.Module):
     def maps(
         self, pictures: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-        """The generated pictures, and for each pair the maps (B, C, h, w) of its encoder layer and of its decoder layer.
+        """The generated pictures, and for each pair the maps (B, C, h, w) of its encoder layer and of its
+        decoder layer.
 
-        In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in evaluation mode.
+        In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in
+        evaluation mode.
         """
         _check_pictures(self, pictures, 1)
         seen: dict[str, torch.Tensor] = {}
@@ -99,16 +109,19 @@ class Generator(nn.Module):
         return self.picture(values), pairs
 
     def residues(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-        """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a local CNN takes [R]."""
+        """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a
+        local CNN takes [R].
+        """
         return {name: torch.cat(pair, dim=1) for name, pair in self.maps(pictures)[1].items()}
 
 
 class Discriminator(nn.Module):
     """Says of each patch of a pair (expressive face, neutral face) whether the neutral face is a true one.
 
-    Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w = ``size``/8 with three ``widths``. That it sees
-    the pair is the paper's [R]; the patches, 4×4 convolutions of stride 2 and rectifiers are those of Isola et al. 2017 (section 3.2.2). A logit
-    sees 38 × 38 pixels with three widths. First weights and errors as ``Generator``.
+    Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w =
+    ``size``/8 with three ``widths``. That it sees the pair is the paper's [R]; the patches, 4×4 convolutions
+    of stride 2 and rectifiers are those of Isola et al. 2017 (section 3.2.2). A logit sees 38 × 38 pixels
+    with three widths. First weights and errors as ``Generator``.
     """
 
     def __init__(
@@ -134,11 +147,13 @@ class Discriminator(nn.Module):
 
 
 class LocalCNN(nn.Module):
-    """A small CNN on the residue of one layer pair: maps (B, ``channels``, h, w) of any size to (logits, features (B, ``features``)).
+    """A small CNN on the residue of one layer pair: maps (B, ``channels``, h, w) of any size to (logits,
+    features (B, ``features``)).
 
-    The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found [N]. Here: a 1×1 convolution to
-    ``width`` filters, a 3×3 one, the maximum of 2×2, a 3×3 one, each of the three with batch normalisation and a rectifier; the mean of each
-    ninth of the map, so that place is kept; a dense layer of ``features`` units with a rectifier; dropout; the output.
+    The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found
+    [N]. Here: a 1×1 convolution to ``width`` filters, a 3×3 one, the maximum of 2×2, a 3×3 one, each of the
+    three with batch normalisation and a rectifier; the mean of each ninth of the map, so that place is kept;
+    a dense layer of ``features`` units with a rectifier; dropout; the output.
     """
 
     def __init__(
@@ -163,14 +178,17 @@ class LocalCNN(nn.Module):
 
 
 class ResidueClassifier(nn.Module):
-    """Names the expression from residues: a ``LocalCNN`` for each pair, and one output from all their features joined.
+    """Names the expression from residues: a ``LocalCNN`` for each pair, and one output from all their
+    features joined.
 
-    ``channels``: name of a pair to the number of maps in its residue (``Generator.channels``, or some of it). Called with the residues by name,
-    float (B, channels, h, w), it returns the joint logits (B, ``n_classes``) and those of each pair by name: the five outputs whose cross-entropies
-    the paper adds up, weighted [R]. Residues of other names are not looked at.
+    ``channels``: name of a pair to the number of maps in its residue (``Generator.channels``, or some of it).
+    Called with the residues by name, float (B, channels, h, w), it returns the joint logits (B,
+    ``n_classes``) and those of each pair by name: the five outputs whose cross-entropies the paper adds up,
+    weighted [R]. Residues of other names are not looked at.
 
-    First weights as He et al. 2015, from ``generator`` or torch's global one. Raises ParameterError where no pair is named, ``n_classes``
-    is below 2 or ``dropout`` outside [0, 1), and, when called, where a residue is absent or has another number of maps.
+    First weights as He et al. 2015, from ``generator`` or torch's global one. Raises ParameterError where no
+    pair is named, ``n_classes`` is below 2 or ``dropout`` outside [0, 1), and, when called, where a residue
+    is absent or has another number of maps.
     """
 
     def __init__(
@@ -218,7 +236,8 @@ class ResidueClassifier(nn.Module):
             if name not in residues or residues[name].ndim != 4 or residues[name].shape[1] != count:
                 given = {pair: tuple(maps.shape) for pair, maps in residues.items()}
                 raise ParameterError(
-                    f"the residue {name} must have {count} maps, (B, {count}, h, w); given: {given or 'none'}. Build the "
+                    f"the residue {name} must have {count} maps, (B, {count}, h, w); given: "
+                    f"{given or 'none'}. Build the "
                     "classifier with the channels of the generator that the residues come from"
                 )
             logits[name], found = local(residues[name])
@@ -240,7 +259,8 @@ def _check_pictures(model: Generator | Discriminator, pictures: torch.Tensor, ch
     size = model.arguments["size"]
     if pictures.ndim != 4 or tuple(pictures.shape[1:]) != (channels, size, size):
         raise ParameterError(
-            f"this {type(model).__name__} was built for (B, {channels}, {size}, {size}) and was given {tuple(pictures.shape)}; "
+            f"this {type(model).__name__} was built for (B, {channels}, {size}, {size}) and was given "
+            f"{tuple(pictures.shape)}; "
             "build it with their size"
         )
 

@@ -1,8 +1,8 @@
 """Many small LSTMs over the features of a clip's frames, computed as one program.
 
-A study that leaves one subject out trains a network per subject and seed. Each is too small to keep a processor busy, so
-all of them are one network here whose weights have a leading dimension M: their sums are a few large matrix products.
-Nothing flows from one of the M to another.
+A study that leaves one subject out trains a network per subject and seed. Each is too small to keep a
+processor busy, so all of them are one network here whose weights have a leading dimension M: their sums are a
+few large matrix products. Nothing flows from one of the M to another.
 """
 
 import math
@@ -23,22 +23,25 @@ GATES = 4
 
 
 class ClipLSTM(nn.Module):
-    """``networks`` LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each with an output layer.
+    """``networks`` LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each
+    with an output layer.
 
-    Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's own, and the
-    clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of the
-    states over each clip's frames, or from the last one (``pooling``). What stands behind a clip's end is not read.
+    Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's
+    own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of
+    the states over each clip's frames, or from the last one (``pooling``). What stands behind a clip's end is
+    not read.
 
-    Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and divides by a spread that each
-    network has of its own (``standardise_by``; zero and one at first). ``dropout`` acts on the pooled state only, so
-    that one pass through ``lstm`` serves both what is minimised and what is validated.
+    Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and
+    divides by a spread that each network has of its own (``standardise_by``; zero and one at first).
+    ``dropout`` acts on the pooled state only, so that one pass through ``lstm`` serves both what is minimised
+    and what is validated.
 
-    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same units. First weights are uniform
-    within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et al. 2015). They do not depend on which other networks
-    there are, nor on torch's random state.
+    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same units.
+    First weights are uniform within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et
+    al. 2015). They do not depend on which other networks there are, nor on torch's random state.
 
-    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), an unknown pooling, seeds of another number, features of
-    another shape and lengths outside 1 … T.
+    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), an unknown
+    pooling, seeds of another number, features of another shape and lengths outside 1 … T.
     """
 
     def __init__(
@@ -121,7 +124,8 @@ class ClipLSTM(nn.Module):
             raise ParameterError(f"{tuple(lengths.shape)} lengths for {shape[-3]} clips: give one per clip")
         if lengths.min() < 1 or lengths.max() > shape[-2]:
             raise ParameterError(
-                f"lengths from {int(lengths.min())} to {int(lengths.max())} for features of {shape[-2]} frames: "
+                f"lengths from {int(lengths.min())} to {int(lengths.max())} for features of {shape[-2]} "
+                "frames: "
                 f"give 1 to {shape[-2]}"
             )
         states = self.lstm(features, lengths, self.standardise)
@@ -129,7 +133,9 @@ class ClipLSTM(nn.Module):
 
 
 class Scaling(nn.Module):
-    """Each network's ``mean`` and ``spread`` of every feature, (M, F): not learned, but kept with the weights."""
+    """Each network's ``mean`` and ``spread`` of every feature, (M, F): not learned, but kept with the
+    weights.
+    """
 
     def __init__(self, networks: int, n_features: int) -> None:
         super().__init__()
@@ -152,7 +158,8 @@ class Dense(nn.Module):
 class LSTMs(nn.Module):
     """M LSTMs: the mean of the states over the frames of each clip, or the last one, (M, B, ``hidden``).
 
-    ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds two.
+    ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds
+    two.
     """
 
     def __init__(self, networks: int, n_features: int, hidden: int, pooling: Pooling) -> None:
@@ -202,9 +209,11 @@ class LSTMs(nn.Module):
 
 
 class SeededDropout(nn.Module):
-    """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, whichever networks are beside it.
+    """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, whichever networks are
+    beside it.
 
-    A network drops the same units in the same step whether it is trained alone or with others. ``restart`` begins the masks again.
+    A network drops the same units in the same step whether it is trained alone or with others. ``restart``
+    begins the masks again.
     """
 
     def __init__(self, share: float, seeds: Sequence[int]) -> None:

@@ -1,4 +1,6 @@
-"""A compact residual network for faces of 48 pixels: the suite's own, after He et al. (2016, arXiv 1512.03385)."""
+"""A compact residual network for faces of 48 pixels: the suite's own, after He et al. (2016, arXiv
+1512.03385).
+"""
 
 from itertools import pairwise
 
@@ -19,9 +21,10 @@ class Sum(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions with batch normalisation beside a shortcut; a rectifier after their sum.
 
-    Float (B, ``before``, H, W) in; (B, ``width``, H/``stride``, W/``stride``) out, rounded up. Where the shape changes, the shortcut is a
-    mean over ``stride`` × ``stride`` pixels and a 1×1 convolution with batch normalisation (He et al. 2019, arXiv 1812.01187, ResNet-D):
-    no pixel is skipped. Elsewhere it is the identity.
+    Float (B, ``before``, H, W) in; (B, ``width``, H/``stride``, W/``stride``) out, rounded up. Where the
+    shape changes, the shortcut is a mean over ``stride`` × ``stride`` pixels and a 1×1 convolution with batch
+    normalisation (He et al. 2019, arXiv 1812.01187, ResNet-D): no pixel is skipped. Elsewhere it is the
+    identity.
     """
 
     def __init__(self, before: int, width: int, stride: int = 1) -> None:
@@ -49,14 +52,16 @@ class ResidualBlock(nn.Module):
 class ResidualNet(Classifier):
     """A 5×5 convolution of stride 2, stages of residual blocks, the mean of each map, and the output layer.
 
-    Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns logits (B, ``n_classes``). Stage i
-    has ``depths[i]`` blocks of ``widths[i]`` filters; each stage but the first halves the maps. At 48 pixels the default's stages
-    see 24×24, 12×12 and 6×6 values per map. ``size`` only says what the network is meant for: the pictures may
-    grow while it is trained. ``dropout`` acts on the input of ``output``. The initialisation is that of He et al. 2015.
+    Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns
+    logits (B, ``n_classes``). Stage i has ``depths[i]`` blocks of ``widths[i]`` filters; each stage but the
+    first halves the maps. At 48 pixels the default's stages see 24×24, 12×12 and 6×6 values per map. ``size``
+    only says what the network is meant for: the pictures may grow while it is trained. ``dropout`` acts on
+    the input of ``output``. The initialisation is that of He et al. 2015.
 
-    Layers, in order: ``standardise``, ``conv1``, ``norm1``, ``relu1``, ``stage1`` …, ``pool``, ``flatten``, ``dropout``, ``output``; a stage is a sequence of
-    ``ResidualBlock``. Raises ParameterError as ``Classifier`` says, and where ``widths`` and ``depths`` are not positive numbers, as many of
-    the one as of the other.
+    Layers, in order: ``standardise``, ``conv1``, ``norm1``, ``relu1``, ``stage1`` …, ``pool``, ``flatten``,
+    ``dropout``, ``output``; a stage is a sequence of ``ResidualBlock``. Raises ParameterError as
+    ``Classifier`` says, and where ``widths`` and ``depths`` are not positive numbers, as many of the one as
+    of the other.
     """
 
     any_size = True
@@ -75,7 +80,8 @@ class ResidualNet(Classifier):
         super().__init__(n_classes, size, dropout, widths=list(widths), depths=list(depths))
         if not widths or len(widths) != len(depths) or min(*widths, *depths) < 1:
             raise ParameterError(
-                f"widths {tuple(widths)} and depths {tuple(depths)}: give positive numbers, one of each per stage"
+                f"widths {tuple(widths)} and depths {tuple(depths)}: give positive numbers, one of each per "
+                "stage"
             )
         self.standardise = PictureStandardisation()
         self.conv1 = nn.Conv2d(1, widths[0], 5, stride=2, padding=2, bias=False)

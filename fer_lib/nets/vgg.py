@@ -12,16 +12,19 @@ from ferbook.errors import ParameterError
 class VGG(Classifier):
     """Four stages of two 3×3 convolutions, each with batch normalisation and rectifier, and a 2×2 maximum.
 
-    Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns logits (B, ``n_classes``). The stages
-    have ``widths`` filters: 64, 128, 256, 512 as published. ``dense_units=0``, the default, averages each of the
-    last maps and classifies from these means. The authors put two dense layers of 4,096 units behind the maps instead, which is
-    ``dense_units=4096``: 25 million further parameters on 2×2 values per map, which 40-pixel pictures, their input, have by themselves
+    Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns
+    logits (B, ``n_classes``). The stages have ``widths`` filters: 64, 128, 256, 512 as published.
+    ``dense_units=0``, the default, averages each of the last maps and classifies from these means. The
+    authors put two dense layers of 4,096 units behind the maps instead, which is ``dense_units=4096``: 25
+    million further parameters on 2×2 values per map, which 40-pixel pictures, their input, have by themselves
     and other sizes are averaged down to. ``size`` only says what the network is meant for.
 
-    ``dropout`` acts on the input of ``output``, and after the first dense layer where there is one. The initialisation is that of He et al. 2015.
+    ``dropout`` acts on the input of ``output``, and after the first dense layer where there is one. The
+    initialisation is that of He et al. 2015.
 
-    Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, [``dense1``, ``relu1``, ``dropout1``, ``dense2``, ``relu2``,] ``dropout``, ``output``;
-    a stage holds ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``. Raises ParameterError as ``Classifier`` says, and
+    Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, [``dense1``, ``relu1``,
+    ``dropout1``, ``dense2``, ``relu2``,] ``dropout``, ``output``; a stage holds ``conv1``, ``norm1``,
+    ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``. Raises ParameterError as ``Classifier`` says, and
     where a width is not positive or ``dense_units`` is negative.
     """
 

@@ -1,7 +1,7 @@
 """The zero-bias CNN of Khorrami, Paine and Huang (2015, arXiv 1510.02969).
 
-"The authors' code" here and in ``fer_lib.train`` is their repository ifp-uiuc/do-neural-networks-learn-faus-iccvw-2015
-with the library ifp-uiuc/anna below it.
+"The authors' code" here and in ``fer_lib.train`` is their repository
+ifp-uiuc/do-neural-networks-learn-faus-iccvw-2015 with the library ifp-uiuc/anna below it.
 """
 
 import math
@@ -32,24 +32,24 @@ class LocalMeanRemoval(nn.Module):
 class ZeroBiasCNN(Classifier):
     """Three 5×5 convolutions without biases, a maximum per quadrant, one dense layer of 300 units.
 
-    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). The paper's
-    input standardisation is the first layer, so whoever has the pictures and the network cannot forget it,
-    and it runs wherever the network runs. ``size`` is 96 in the paper; any multiple of 8 fits, because the
-    last pooling always takes the maximum of each quarter of the map (2×2 values per filter).
+    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). The
+    paper's input standardisation is the first layer, so whoever has the pictures and the network cannot
+    forget it, and it runs wherever the network runs. ``size`` is 96 in the paper; any multiple of 8 fits,
+    because the last pooling always takes the maximum of each quarter of the map (2×2 values per filter).
 
     Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
-    ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout``, ``dense``, ``relu4``, ``output``. All are modules
-    that work out of place, so forward hooks see every activation; the pooling switches are the
+    ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout``, ``dense``, ``relu4``, ``output``. All are
+    modules that work out of place, so forward hooks see every activation; the pooling switches are the
     arg-maxima of the inputs of ``pool1`` and ``pool2``.
 
     ``dropout`` acts on the dense layer's input: 0.5 is the paper's variant D, 0 the one without.
     ``bias=True`` adds biases, starting at zero, to the convolutions (an ablation; not the paper's network).
     Weights are drawn from a normal distribution of standard deviation k/sqrt(fan-in) with one k for the whole
-    network: ``gain``, or drawn from U(0.2, 1.2) as the authors' code does. Signals shrink with the fifth power of k, so a
-    network with a small one may stay at chance for a long time. For the dense layer the authors' code counts the 64
-    pictures of a batch into the fan-in, which makes its first weights 8 times smaller than here. The dense layer's
-    bias starts at one, the output's at zero.
-    They come from ``generator``, or from torch's global one (``torch.manual_seed``).
+    network: ``gain``, or drawn from U(0.2, 1.2) as the authors' code does. Signals shrink with the fifth
+    power of k, so a network with a small one may stay at chance for a long time. For the dense layer the
+    authors' code counts the 64 pictures of a batch into the fan-in, which makes its first weights 8 times
+    smaller than here. The dense layer's bias starts at one, the output's at zero. They come from
+    ``generator``, or from torch's global one (``torch.manual_seed``).
 
     Raises ParameterError as ``Classifier`` says, and where ``gain`` is not positive.
     """

@@ -17,15 +17,18 @@ DENSE_UNITS = 256
 class ZhuCNN(Classifier):
     """Three blocks of 3×3 convolution, rectifier and 2×2 maximum, one dense layer of 256 units.
 
-    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``); any ``size`` that is a multiple of 8.
+    Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``); any
+    ``size`` that is a multiple of 8.
 
-    Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each feature map is
-    projected to pixels by deconvolution, which convolutions, rectifiers and maxima in one chain allow. **Every figure of this
-    structure is ours** (filters, sizes, dense layer, dropout, standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a
-    small plain CNN, and not for the paper's network.
+    Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each
+    feature map is projected to pixels by deconvolution, which convolutions, rectifiers and maxima in one
+    chain allow. **Every figure of this structure is ours** (filters, sizes, dense layer, dropout,
+    standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a small plain CNN,
+    and not for the paper's network.
 
-    ``dropout`` acts on the dense layer's input. Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
-    ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout``, ``dense``, ``relu4``, ``output``. Raises ParameterError as ``Classifier`` says.
+    ``dropout`` acts on the dense layer's input. Layers, in order: ``standardise``, ``conv1``, ``relu1``,
+    ``pool1``, ``conv2``, ``relu2``, ``pool2``, ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout``,
+    ``dense``, ``relu4``, ``output``. Raises ParameterError as ``Classifier`` says.
     """
 
     def __init__(

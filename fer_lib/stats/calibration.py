@@ -1,10 +1,13 @@
-"""Calibration: whether a network that says 70 % is right in 70 % of such cases, and how far its probabilities are from the truth.
+"""Calibration: whether a network that says 70 % is right in 70 % of such cases, and how far its probabilities
+are from the truth.
 
-The **expected calibration error** sorts pictures into bins by their confidence, the highest class probability, and takes the mean distance between
-confidence and accuracy over the bins, weighed by their pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3). Bins are equally wide, or
-hold equally many pictures. The **Brier score** is the mean squared distance between the probabilities and the truth, summed over
-classes (Brier 1950): 0 to 2. The **negative log-likelihood** is the mean of −ln p, in nats. Both are proper scores: in the
-mean nothing beats the true probabilities. The truth is a picture's label, or the shares of a crowd's votes.
+The **expected calibration error** sorts pictures into bins by their confidence, the highest class
+probability, and takes the mean distance between confidence and accuracy over the bins, weighed by their
+pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3). Bins are equally wide, or hold equally many pictures. The
+**Brier score** is the mean squared distance between the probabilities and the truth, summed over classes
+(Brier 1950): 0 to 2. The **negative log-likelihood** is the mean of −ln p, in nats. Both are proper scores:
+in the mean nothing beats the true probabilities. The truth is a picture's label, or the shares of a crowd's
+votes.
 """
 
 import math
@@ -33,7 +36,8 @@ ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class Score:
-    """A measure as sums over pictures: ``parts`` (N, …) are added up, and ``of`` maps totals (draws, …) to values (draws,).
+    """A measure as sums over pictures: ``parts`` (N, …) are added up, and ``of`` maps totals (draws, …) to
+    values (draws,).
 
     ``unit`` of the value, ``n`` pictures.
     """
@@ -49,10 +53,11 @@ class Score:
 
 
 def bin_edges(confidence: np.ndarray, bins: int = BINS, binning: Binning = "width") -> np.ndarray:
-    """float64 (B + 1,) ascending: edges of at most ``bins`` bins of ``confidence`` (N,); a value on an edge is in the bin below it.
+    """float64 (B + 1,) ascending: edges of at most ``bins`` bins of ``confidence`` (N,); a value on an edge
+    is in the bin below it.
 
-    With ``mass`` the edges are quantiles, and bins between equal quantiles are dropped, so B may be smaller than ``bins``. Raises ParameterError for
-    no bin or an unknown binning.
+    With ``mass`` the edges are quantiles, and bins between equal quantiles are dropped, so B may be smaller
+    than ``bins``. Raises ParameterError for no bin or an unknown binning.
     """
     if bins < 1 or binning not in get_args(Binning):
         raise ParameterError(
@@ -90,13 +95,17 @@ def calibration_error(
 
 
 def brier_score(probabilities: np.ndarray, truth: np.ndarray) -> Score:
-    """The Brier score of ``probabilities`` (N, C) for ``truth``: true classes (N,), or shares of votes (N, C)."""
+    """The Brier score of ``probabilities`` (N, C) for ``truth``: true classes (N,), or shares of votes (N,
+    C).
+    """
     probabilities, target = checked(probabilities, truth), _distribution(truth, np.shape(probabilities)[1])
     return _mean_of(((probabilities - target) ** 2).sum(axis=1))
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> Score:
-    """The negative log-likelihood, in nats, of ``truth``: true classes (N,), or shares of votes (N, C); probabilities count as ``SMALLEST`` at least."""
+    """The negative log-likelihood, in nats, of ``truth``: true classes (N,), or shares of votes (N, C);
+    probabilities count as ``SMALLEST`` at least.
+    """
     probabilities, target = checked(probabilities, truth), _distribution(truth, np.shape(probabilities)[1])
     return _mean_of(-(target * np.log(np.maximum(probabilities, SMALLEST))).sum(axis=1))
 
@@ -117,13 +126,16 @@ def _ratio(totals: np.ndarray) -> np.ndarray:
 
 
 def checked(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """``probabilities`` in float64; raises DataError where they, or ``truth``, are not what the scores take, naming the picture."""
+    """``probabilities`` in float64; raises DataError where they, or ``truth``, are not what the scores take,
+    naming the picture.
+    """
     probabilities, truth = np.asarray(probabilities, np.float64), np.asarray(truth)
     if probabilities.ndim != 2 or not probabilities.size:
         raise DataError(f"probabilities of shape {probabilities.shape}: give (pictures, classes)")
     if truth.shape not in ((len(probabilities),), probabilities.shape):
         raise DataError(
-            f"truth of shape {truth.shape} for probabilities {probabilities.shape}: give a class, or shares of all classes, per picture"
+            f"truth of shape {truth.shape} for probabilities {probabilities.shape}: give a class, or shares "
+            "of all classes, per picture"
         )
     _check_shares("probabilities", probabilities)
     if truth.ndim == 2:
@@ -132,7 +144,8 @@ def checked(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         wrong = np.flatnonzero((truth < 0) | (truth >= probabilities.shape[1]))
         if len(wrong):
             raise DataError(
-                f"picture {wrong[0]}: label {truth[wrong[0]]} is not one of the {probabilities.shape[1]} classes"
+                f"picture {wrong[0]}: label {truth[wrong[0]]} is not one of the {probabilities.shape[1]} "
+                "classes"
             )
     return probabilities
 
@@ -154,10 +167,12 @@ def _distribution(truth: np.ndarray, n_classes: int) -> np.ndarray:
 def calibration_scores(
     probabilities: np.ndarray, labels: np.ndarray, shares: np.ndarray | None = None, *, bins: int = BINS
 ) -> dict[str, Score]:
-    """All measures of ``probabilities`` (N, C) by name; those against the crowd's ``shares`` (N, C) only where these are given.
+    """All measures of ``probabilities`` (N, C) by name; those against the crowd's ``shares`` (N, C) only
+    where these are given.
 
-    ``accuracy``; ``calibration_error`` (bins of equal width) and ``calibration_error_mass`` (of equal mass); ``brier`` and ``log_loss`` against the labels (N,);
-    ``brier_votes`` and ``log_loss_votes`` against the shares.
+    ``accuracy``; ``calibration_error`` (bins of equal width) and ``calibration_error_mass`` (of equal mass);
+    ``brier`` and ``log_loss`` against the labels (N,); ``brier_votes`` and ``log_loss_votes`` against the
+    shares.
     """
     scores = {
         "accuracy": accuracy_score(probabilities, labels),
@@ -176,14 +191,18 @@ def calibration_scores(
 
 @dataclass(frozen=True)
 class Luck:
-    """How much one training's score varies with its seed: the standard deviation ``spread``, known with ``freedom`` degrees of freedom."""
+    """How much one training's score varies with its seed: the standard deviation ``spread``, known with
+    ``freedom`` degrees of freedom.
+    """
 
     spread: float
     freedom: int
 
 
 def luck_of(groups: Iterable[Sequence[Score]]) -> Luck:
-    """The luck of the seeds, pooled over ``groups`` of trainings that differ in nothing else; of single trainings nothing is known."""
+    """The luck of the seeds, pooled over ``groups`` of trainings that differ in nothing else; of single
+    trainings nothing is known.
+    """
     values = [np.array([score.value for score in scores]) for scores in groups]
     freedom = sum(len(own) - 1 for own in values)
     squares = sum(((own - own.mean()) ** 2).sum() for own in values)
@@ -200,14 +219,17 @@ def score_metric(
     seed: int = 0,
     tolerance: float = 0.0,
 ) -> Estimate:
-    """The mean of one measure over trainings, less the mean ``against`` other trainings if given, with a 95 % interval over draws of clusters.
+    """The mean of one measure over trainings, less the mean ``against`` other trainings if given, with a 95 %
+    interval over draws of clusters.
 
-    ``scores``: one per training, all of the same N pictures; ``clusters`` (N,): codes or names, equal for pictures that are not independent.
-    A difference is paired by the same draws, and keeps the measure's scale: of shares it is a share, not points.
+    ``scores``: one per training, all of the same N pictures; ``clusters`` (N,): codes or names, equal for
+    pictures that are not independent. A difference is paired by the same draws, and keeps the measure's
+    scale: of shares it is a share, not points.
 
-    A calibration error is a mean of distances, which chance lengthens, and a draw has that luck twice. So what the draws exceed the value by in the
-    mean is subtracted from them; an interval that would not hold its value is widened. The seeds of the trainings are covered, as in ``stats.contrasts``,
-    by a deviate of Student's t times the standard error that their ``luck`` gives; without it they are not.
+    A calibration error is a mean of distances, which chance lengthens, and a draw has that luck twice. So
+    what the draws exceed the value by in the mean is subtracted from them; an interval that would not hold
+    its value is widened. The seeds of the trainings are covered, as in ``stats.contrasts``, by a deviate of
+    Student's t times the standard error that their ``luck`` gives; without it they are not.
     """
     terms = [(1 / len(scores), score) for score in scores]
     terms += [(-1 / len(against), score) for score in against]
@@ -251,11 +273,13 @@ def calibration_metrics(
     seed: int = 0,
     tolerance: float = 0.0,
 ) -> dict[str, Estimate]:
-    """``<learned>_<measure>`` for each measure of ``calibration_scores``, the mean over the trainings; and the differences.
+    """``<learned>_<measure>`` for each measure of ``calibration_scores``, the mean over the trainings; and
+    the differences.
 
-    ``probabilities`` (T, N, C) of T trainings, of which the t-th learned from ``learned[t]``; ``labels``, ``clusters`` and ``shares`` as in
-    ``calibration_scores`` and ``score_metric``. The differences, ``<learned>_<measure>_difference``, are those to what is named first. Raises DataError where
-    lengths do not fit.
+    ``probabilities`` (T, N, C) of T trainings, of which the t-th learned from ``learned[t]``; ``labels``,
+    ``clusters`` and ``shares`` as in ``calibration_scores`` and ``score_metric``. The differences,
+    ``<learned>_<measure>_difference``, are those to what is named first. Raises DataError where lengths do
+    not fit.
     """
     if len(learned) != len(probabilities):
         raise DataError(f"{len(learned)} names of what {len(probabilities)} trainings learned from")
@@ -287,11 +311,13 @@ def reliability_table(
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row per bin: ``from`` and ``to`` (the bin holds its upper edge), ``n`` pictures, mean ``confidence`` and ``accuracy`` (shares), ``low`` and ``high``.
+    """One row per bin: ``from`` and ``to`` (the bin holds its upper edge), ``n`` pictures, mean
+    ``confidence`` and ``accuracy`` (shares), ``low`` and ``high``.
 
-    The last two are the accuracy's 95 % interval over draws of clusters. Of a bin without pictures all but the edges and ``n`` are NaN, the bounds also
-    where ``bootstrap_interval`` has none. ``probabilities`` (N, C), or (T, N, C) of T trainings, whose answers are put together; the other
-    arguments as in ``calibration_error`` and ``score_metric``.
+    The last two are the accuracy's 95 % interval over draws of clusters. Of a bin without pictures all but
+    the edges and ``n`` are NaN, the bounds also where ``bootstrap_interval`` has none. ``probabilities`` (N,
+    C), or (T, N, C) of T trainings, whose answers are put together; the other arguments as in
+    ``calibration_error`` and ``score_metric``.
     """
     given = np.asarray(probabilities)
     trainings = len(given) if given.ndim == 3 else 1

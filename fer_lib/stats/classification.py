@@ -22,13 +22,15 @@ def confusion_sums(
 ) -> np.ndarray:
     """int64 (clusters, classes, classes): each cluster's confusion matrix, rows the truth.
 
-    ``labels``, ``predicted``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give each picture its
-    own where nothing says who is on it. Raises DataError where lengths differ or an index is not a class.
+    ``labels``, ``predicted``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give
+    each picture its own where nothing says who is on it. Raises DataError where lengths differ or an index is
+    not a class.
     """
     labels, predicted, clusters = (np.asarray(a) for a in (labels, predicted, clusters))
     if not len(labels) == len(predicted) == len(clusters):
         raise DataError(
-            f"{len(labels)} labels, {len(predicted)} predictions and {len(clusters)} cluster codes: give one of each per picture"
+            f"{len(labels)} labels, {len(predicted)} predictions and {len(clusters)} cluster codes: give "
+            "one of each per picture"
         )
     if not len(labels):
         raise DataError("no picture to score")
@@ -100,8 +102,8 @@ def accuracy(
 ) -> Estimate:
     """Share of pictures that are named rightly, with its subject-cluster bootstrap interval.
 
-    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject. Raises DataError
-    where lengths differ or there is no picture.
+    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject. Raises
+    DataError where lengths differ or there is no picture.
     """
     sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
     return _share_metric(accuracy_score(labels, predicted), accuracy_of, sums, draws, seed, tolerance)
@@ -147,7 +149,8 @@ def per_class_table(
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row per class: ``emotion``, ``n``, ``precision``, ``recall``, ``recall_low``, ``recall_high``, ``f1``.
+    """One row per class: ``emotion``, ``n``, ``precision``, ``recall``, ``recall_low``, ``recall_high``,
+    ``f1``.
 
     What cannot be computed is NaN: precision and F1 of a class that is never predicted nor true, recall of
     a class that does not occur, bounds where ``bootstrap_interval`` has none. Arguments as in ``accuracy``.

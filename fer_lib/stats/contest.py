@@ -1,4 +1,6 @@
-"""A contest: ways to answer about the same pictures or clips, scored on the same people, with the first held against the others."""
+"""A contest: ways to answer about the same pictures or clips, scored on the same people, with the first held
+against the others.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +18,11 @@ OURS, CONTROL, BASELINE, NULL = "ours", "control", "baseline", "null"
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to answer about all cases (pictures or clips), each case by a classifier that has not seen its person.
+    """One way to answer about all cases (pictures or clips), each case by a classifier that has not seen its
+    person.
 
-    ``probabilities`` (S, C, K): of S trainings for C cases and K classes; ``seeded``: whether another seed would give another answer.
+    ``probabilities`` (S, C, K): of S trainings for C cases and K classes; ``seeded``: whether another seed
+    would give another answer.
     """
 
     name: str
@@ -29,7 +33,9 @@ class Contender:
 
 @dataclass(frozen=True)
 class Contest:
-    """All contenders' trainings, scored on the same cases: ``scored`` has the columns ``name``, ``kind`` and ``seeded`` beside the measures."""
+    """All contenders' trainings, scored on the same cases: ``scored`` has the columns ``name``, ``kind`` and
+    ``seeded`` beside the measures.
+    """
 
     scored: Scored
     names: tuple[str, ...]
@@ -39,7 +45,9 @@ class Contest:
         return self.scored.table["name"].eq(name).to_numpy()
 
     def score(self, name: str, measure: str = "macro_f1") -> Estimate:
-        """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over people, and over seeds where it has any."""
+        """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over
+        people, and over seeds where it has any.
+        """
         return contrast(self.scored, self.scored.weights(self.of(name)), measure, **self._settings)
 
     def ahead(self, name: str, measure: str = "macro_f1") -> Estimate:
@@ -61,10 +69,11 @@ def hold_contest(
     draws: int = 2000,
     seed: int = 0,
 ) -> Contest:
-    """Score all ``contenders`` on the same cases, of which ``labels`` int (C,) are the true classes and ``subjects`` (C,) the people.
+    """Score all ``contenders`` on the same cases, of which ``labels`` int (C,) are the true classes and
+    ``subjects`` (C,) the people.
 
-    The bootstrap draws people, the same for all contenders. The first contender is the one that the page is about. Raises DataError where two have one name, and
-    where the shapes do not fit.
+    The bootstrap draws people, the same for all contenders. The first contender is the one that the page is
+    about. Raises DataError where two have one name, and where the shapes do not fit.
     """
     names = tuple(contender.name for contender in contenders)
     if len(set(names)) < len(names) or not names:
@@ -86,8 +95,9 @@ def hold_contest(
 def contest_table(contest: Contest, measure: str = "macro_f1") -> pd.DataFrame:
     """One row per contender, as ``figures.contender_dots`` takes it, by a measure of ``stats.contrasts``.
 
-    ``kind``, ``name``, ``trainings``; ``score`` (share) with ``low`` and ``high``; ``least`` and ``most`` of single trainings; ``ahead``: how far the first is ahead
-    of it, in points, with ``ahead_low`` and ``ahead_high`` (NaN of the first). A bound that there is not is NaN.
+    ``kind``, ``name``, ``trainings``; ``score`` (share) with ``low`` and ``high``; ``least`` and ``most`` of
+    single trainings; ``ahead``: how far the first is ahead of it, in points, with ``ahead_low`` and
+    ``ahead_high`` (NaN of the first). A bound that there is not is NaN.
     """
     rows = []
     for name in contest.names:

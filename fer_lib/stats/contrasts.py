@@ -1,17 +1,20 @@
-"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave uncertain.
+"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave
+uncertain.
 
-A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that happen to be in the
-test split, and to the random starts that happened to be drawn. Both are imitated together:
+A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that
+happen to be in the test split, and to the random starts that happened to be drawn. Both are imitated
+together:
 
-* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for all trainings, so that
-  whatever makes a picture hard for everybody cancels in a difference;
-* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d = trainings − conditions
-  degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom is added, times s · √Σw², the standard error of
-  a sum of independent trainings with the weights w.
+* *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for
+  all trainings, so that whatever makes a picture hard for everybody cancels in a difference;
+* *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d =
+  trainings − conditions degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom
+  is added, times s · √Σw², the standard error of a sum of independent trainings with the weights w.
 
-s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a little too wide rather than too
-narrow. Few seeds cannot be made good by resampling them: two seeds resampled have half the variance. With one
-seed per condition d is 0, and the interval covers the pictures only; its description says so.
+s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a
+little too wide rather than too narrow. Few seeds cannot be made good by resampling them: two seeds resampled
+have half the variance. With one seed per condition d is 0, and the interval covers the pictures only; its
+description says so.
 """
 
 from collections.abc import Sequence
@@ -36,11 +39,13 @@ DRAWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Scored:
-    """Trainings with their scores on one split, and the scores they would have on other draws of its pictures.
+    """Trainings with their scores on one split, and the scores they would have on other draws of its
+    pictures.
 
-    ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``: for each measure
-    float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their standard error. ``spread``: for each measure the pooled
-    standard deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
+    ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``:
+    for each measure float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their
+    standard error. ``spread``: for each measure the pooled standard deviation between trainings of one
+    condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
     """
 
     table: pd.DataFrame
@@ -52,7 +57,9 @@ class Scored:
     clusters: int
 
     def weights(self, keep: np.ndarray) -> np.ndarray:
-        """(trainings,): the mean over the trainings where the mask ``keep`` is true, as weights that sum to one."""
+        """(trainings,): the mean over the trainings where the mask ``keep`` is true, as weights that sum to
+        one.
+        """
         return np.asarray(keep, np.float64) / np.sum(keep)
 
 
@@ -66,14 +73,17 @@ def score_trainings(
     draws: int = 2000,
     seed: int = 0,
 ) -> Scored:
-    """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with true classes ``labels`` (N,).
+    """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with
+    true classes ``labels`` (N,).
 
-    ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of ``table`` in which trainings of one
-    condition agree; they differ in the seed. Raises DataError where the shapes do not fit.
+    ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of
+    ``table`` in which trainings of one condition agree; they differ in the seed. Raises DataError where the
+    shapes do not fit.
     """
     if probabilities.shape[:2] != (len(table), len(labels)):
         raise DataError(
-            f"probabilities {probabilities.shape} of {len(table)} trainings and {len(labels)} pictures do not fit together"
+            f"probabilities {probabilities.shape} of {len(table)} trainings and {len(labels)} pictures do "
+            "not fit together"
         )
     n_classes = probabilities.shape[2]
     sums = [
@@ -106,7 +116,9 @@ def score_trainings(
 
 
 def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """float32 (draws, clusters): how often each cluster was drawn, with replacement, as many times as there are clusters."""
+    """float32 (draws, clusters): how often each cluster was drawn, with replacement, as many times as there
+    are clusters.
+    """
     even = np.full(clusters, 1 / clusters)
     parts = [
         generator.multinomial(clusters, even, size=min(DRAWS_AT_ONCE, draws - start)).astype(np.float32)
@@ -127,11 +139,12 @@ def contrast(
 ) -> Estimate:
     """A weighted sum of the trainings' scores, with a 95 % interval for the luck of pictures and seeds.
 
-    ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted. ``unit``: ``share`` for a mean, ``""`` for a
-    difference in percentage points. ``same_networks`` compares two ways of asking the same networks: then the seeds are no
-    luck that could favour either, and the interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers whatever the
-    seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds its
-    value: percentiles of a small split's macro F1 can miss it.
+    ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted.
+    ``unit``: ``share`` for a mean, ``""`` for a difference in percentage points. ``same_networks`` compares
+    two ways of asking the same networks: then the seeds are no luck that could favour either, and the
+    interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers
+    whatever the seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds
+    its value: percentiles of a small split's macro F1 can miss it.
     """
     weights = np.asarray(weights, np.float64)
     scale = 1 if unit == "share" else POINTS
@@ -167,6 +180,8 @@ def contrast(
 def difference(
     scored: Scored, first: np.ndarray, second: np.ndarray, measure: str = "accuracy", **settings: object
 ) -> Estimate:
-    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as in ``contrast``."""
+    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as
+    in ``contrast``.
+    """
     weights = scored.weights(first) - scored.weights(second)
     return contrast(scored, weights, measure, unit="", **settings)

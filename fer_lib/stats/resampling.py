@@ -1,7 +1,8 @@
 """Bootstrap that draws whole clusters: several pictures of one person are not independent.
 
-Whatever is a function of sums over pictures (an accuracy, a mean, a histogram) needs the pictures only once, to add them up per cluster;
-a draw is then a row of weights, how often each cluster was drawn, and all draws are a product of two matrices.
+Whatever is a function of sums over pictures (an accuracy, a mean, a histogram) needs the pictures only once,
+to add them up per cluster; a draw is then a row of weights, how often each cluster was drawn, and all draws
+are a product of two matrices.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +28,11 @@ class Interval:
 
 
 def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """float64 (clusters, …): the sum of ``values`` (N, …) over the pictures of each cluster, in the order of the sorted names.
+    """float64 (clusters, …): the sum of ``values`` (N, …) over the pictures of each cluster, in the order of
+    the sorted names.
 
-    ``clusters`` (N,): any names or codes, equal for pictures that are not independent. Raises DataError where lengths differ.
+    ``clusters`` (N,): any names or codes, equal for pictures that are not independent. Raises DataError where
+    lengths differ.
     """
     values, clusters = np.asarray(values), np.asarray(clusters)
     if len(values) != len(clusters):
@@ -43,10 +46,11 @@ def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 
 def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each cluster is drawn, in parts float64 (rows, ``clusters``) that together have ``draws`` rows.
+    """How often each cluster is drawn, in parts float64 (rows, ``clusters``) that together have ``draws``
+    rows.
 
-    Each draw takes as many clusters as there are, with replacement; a row sums to ``clusters``. The parts hold at most
-    ``MOST_WEIGHTS`` numbers, and where they are cut does not change the draws.
+    Each draw takes as many clusters as there are, with replacement; a row sums to ``clusters``. The parts
+    hold at most ``MOST_WEIGHTS`` numbers, and where they are cut does not change the draws.
     """
     generator = np.random.default_rng(seed)
     at_once = max(1, MOST_WEIGHTS // clusters)
@@ -60,7 +64,9 @@ def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray
 
 
 def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) is what each adds."""
+    """float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) is what each
+    adds.
+    """
     flat = sums.reshape(len(sums), -1).astype(np.float64)
     parts = [weights @ flat for weights in cluster_weights(len(sums), draws, seed)]
     return np.concatenate(parts).reshape(draws, *sums.shape[1:])
@@ -75,8 +81,8 @@ def bootstrap_interval(
 ) -> Interval:
     """95 % percentile interval of a statistic of summed counts, resampling whole clusters.
 
-    ``sums`` (clusters, …): what each cluster (subject) adds, for instance its confusion matrix. ``statistic`` maps
-    (draws, …) resampled totals to (draws,) values; a value that is not a number (a class that no drawn
+    ``sums`` (clusters, …): what each cluster (subject) adds, for instance its confusion matrix. ``statistic``
+    maps (draws, …) resampled totals to (draws,) values; a value that is not a number (a class that no drawn
     subject shows) is left out. The draws are a product of two matrices, not a loop.
 
     There is no interval, and ``method`` says why, with fewer than two clusters, or where every draw gives the
@@ -101,5 +107,5 @@ def bootstrap_interval(
 
 
 RERUN_TOLERANCE = 0.05
-"""How far a share of right answers may move when a network is trained again with the same seed. The same machine
-gives the same digits; another processor adds up in another order, and training magnifies that."""
+"""How far a share of right answers may move when a network is trained again with the same seed. The same
+machine gives the same digits; another processor adds up in another order, and training magnifies that."""

@@ -21,16 +21,19 @@ from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
 
 TUNED_SHARE = 0.3
-"""The rate at which a trained body learns on, as a share of the rate from scratch. Of 1, 0.3, 0.1 and 0.03 the one with the highest AUROC on validation
-pictures: residual net, ``lab`` at 32 pixels, five epochs from a rate of 0.1, a seed that no chapter uses by default."""
+"""The rate at which a trained body learns on, as a share of the rate from scratch. Of 1, 0.3, 0.1 and 0.03
+the one with the highest AUROC on validation pictures: residual net, ``lab`` at 32 pixels, five epochs from a
+rate of 0.1, a seed that no chapter uses by default."""
 
 
 class CodedCrossEntropy(nn.Module):
-    """Binary cross-entropy in nats, in float32: the sum over a picture's codes, what was not coded left out; the mean over a batch.
+    """Binary cross-entropy in nats, in float32: the sum over a picture's codes, what was not coded left out;
+    the mean over a batch.
 
-    ``logits`` float (B, A), the log-odds that a picture shows each of A units; ``targets`` float (B, A): 1 shown, 0 not shown, NaN not coded;
-    mixed pictures (mixup) have shares between, and NaN where one of the two was not coded. ``weights`` float (2, A): how much
-    a code "not shown" (first row) and "shown" counts, a mixed one in between. A picture without any code costs nothing.
+    ``logits`` float (B, A), the log-odds that a picture shows each of A units; ``targets`` float (B, A): 1
+    shown, 0 not shown, NaN not coded; mixed pictures (mixup) have shares between, and NaN where one of the
+    two was not coded. ``weights`` float (2, A): how much a code "not shown" (first row) and "shown" counts, a
+    mixed one in between. A picture without any code costs nothing.
     """
 
     def __init__(self, weights: Tensor | None = None) -> None:
@@ -49,7 +52,9 @@ class CodedCrossEntropy(nn.Module):
 
 
 class UnitScore:
-    """Of a pass over pictures with codes: their mean cross-entropy, and the mean AUROC over the units that are shown and are not."""
+    """Of a pass over pictures with codes: their mean cross-entropy, and the mean AUROC over the units that
+    are shown and are not.
+    """
 
     criterion: ClassVar[str] = "auroc"
 
@@ -77,17 +82,19 @@ class UnitScore:
 
 
 def balancing_code_weights(present: np.ndarray) -> np.ndarray:
-    """float32 (2, A): n / (2 · n_absent) and n / (2 · n_present) of each unit's n codes in ``present`` (N, A).
+    """float32 (2, A): n / (2 · n_absent) and n / (2 · n_present) of each unit's n codes in ``present`` (N,
+    A).
 
-    Each unit's pictures with it count as much as those without, and its mean weight is one: a rare unit is as important as a frequent one. Raises
-    DataError for a unit that is never shown, or always.
+    Each unit's pictures with it count as much as those without, and its mean weight is one: a rare unit is as
+    important as a frequent one. Raises DataError for a unit that is never shown, or always.
     """
     counts = np.stack([(present == 0).sum(axis=0), (present == 1).sum(axis=0)])
     wrong = np.flatnonzero(counts.min(axis=0) == 0)
     if len(wrong):
         absent, shown = counts[:, wrong[0]]
         raise DataError(
-            f"unit {wrong[0]} of {present.shape[1]} is shown on {shown} training pictures and not on {absent}; a network can learn only units that "
+            f"unit {wrong[0]} of {present.shape[1]} is shown on {shown} training pictures and not on "
+            f"{absent}; a network can learn only units that "
             "are sometimes shown: leave it out"
         )
     return (counts.sum(axis=0) / (2 * counts)).astype(np.float32)
@@ -103,21 +110,25 @@ def train_units(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Training:
-    """Train ``model`` to tell which units a picture shows, on the split ``train``, and leave it with the weights that ``valid`` chose.
+    """Train ``model`` to tell which units a picture shows, on the split ``train``, and leave it with the
+    weights that ``valid`` chose.
 
-    ``present`` (N, A): 1 shown, 0 not shown, NaN not coded, of the N pictures of ``faces``; ``model`` gives A log-odds per picture. As
-    ``train.learner.train``, but for the loss (``CodedCrossEntropy``, whatever ``recipe.loss`` says; with ``recipe.class_weights`` each code weighs what
-    ``balancing_code_weights`` gives it by the training pictures) and for the epoch that is kept: that with the highest mean AUROC over the units of
-    the validation pictures, of equals the one with the lowest loss. The curve has ``valid_auroc``, and in ``valid_loss`` the unweighted loss.
+    ``present`` (N, A): 1 shown, 0 not shown, NaN not coded, of the N pictures of ``faces``; ``model`` gives A
+    log-odds per picture. As ``train.learner.train``, but for the loss (``CodedCrossEntropy``, whatever
+    ``recipe.loss`` says; with ``recipe.class_weights`` each code weighs what ``balancing_code_weights`` gives
+    it by the training pictures) and for the epoch that is kept: that with the highest mean AUROC over the
+    units of the validation pictures, of equals the one with the lowest loss. The curve has ``valid_auroc``,
+    and in ``valid_loss`` the unweighted loss.
 
-    Raises DataError where shapes do not fit, a split is empty, a unit is never shown or always on the training pictures, or no
-    unit is both on the validation pictures; ParameterError as ``train`` does.
+    Raises DataError where shapes do not fit, a split is empty, a unit is never shown or always on the
+    training pictures, or no unit is both on the validation pictures; ParameterError as ``train`` does.
     """
     targets = {name: _codes(faces, present, name) for name in ("train", "valid")}
     shown, coded = (targets["valid"] == 1).any(axis=0), (targets["valid"] == 0).any(axis=0)
     if not (shown & coded).any():
         raise DataError(
-            f"face set {faces.name!r}: no unit is shown on some validation pictures and not on others, so no epoch can be chosen; use a larger face set"
+            f"face set {faces.name!r}: no unit is shown on some validation pictures and not on others, so "
+            "no epoch can be chosen; use a larger face set"
         )
     balanced = torch.from_numpy(balancing_code_weights(targets["train"]))
     weights = balanced if recipe.class_weights else None
@@ -149,24 +160,29 @@ def _codes(faces: FaceSet, present: np.ndarray, split: str) -> np.ndarray:
     """float32 (n, A): the rows of ``present`` that belong to ``split``."""
     if present.ndim != 2 or len(present) != len(faces):
         raise DataError(
-            f"presence of shape {present.shape} for {len(faces)} pictures of face set {faces.name!r}; give (pictures, units)"
+            f"presence of shape {present.shape} for {len(faces)} pictures of face set {faces.name!r}; give "
+            "(pictures, units)"
         )
     return present[faces.table["split"].eq(split).to_numpy()].astype(np.float32)
 
 
 def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 0) -> Classifier:
-    """A network of the structure of ``model`` that answers for ``units`` action units; ``model`` stays as it is.
+    """A network of the structure of ``model`` that answers for ``units`` action units; ``model`` stays as it
+    is.
 
-    With ``keep_body`` all layers but ``output`` have the weights of ``model``; the others, and otherwise all, are drawn with ``seed``. On the CPU. Raises
-    ParameterError for fewer than two units, or where ``model`` does not record its constructor's ``arguments``.
+    With ``keep_body`` all layers but ``output`` have the weights of ``model``; the others, and otherwise all,
+    are drawn with ``seed``. On the CPU. Raises ParameterError for fewer than two units, or where ``model``
+    does not record its constructor's ``arguments``.
     """
     if not isinstance(model, Classifier):
         raise ParameterError(
-            f"{type(model).__name__} does not say how it was built; give a network of models.factory.build_network"
+            f"{type(model).__name__} does not say how it was built; give a network of "
+            "models.factory.build_network"
         )
     if units < 2:
         raise ParameterError(
-            f"{units} action unit: these networks answer at least two questions; use a face set in which more units are shown by enough people"
+            f"{units} action unit: these networks answer at least two questions; use a face set in which "
+            "more units are shown by enough people"
         )
     generator = torch.Generator().manual_seed(seed)
     network = type(model)(**{**model.arguments, "n_classes": units}, generator=generator)
@@ -186,7 +202,8 @@ def fine_tuned(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> tuple[Classifier, Training]:
-    """The body of the expression network ``model`` with a new last layer, trained on to tell the units of ``present`` (N, A); see ``train_units``.
+    """The body of the expression network ``model`` with a new last layer, trained on to tell the units of
+    ``present`` (N, A); see ``train_units``.
 
     All layers learn, at ``TUNED_SHARE`` of the rate of ``recipe``. ``model`` stays as it is.
     """
@@ -207,7 +224,9 @@ def from_scratch(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> tuple[Classifier, Training]:
-    """The structure of ``model`` with first weights drawn by ``seed``, trained to tell the units of ``present`` (N, A); see ``train_units``."""
+    """The structure of ``model`` with first weights drawn by ``seed``, trained to tell the units of
+    ``present`` (N, A); see ``train_units``.
+    """
     network = unit_network(model, present.shape[1], keep_body=False, seed=seed)
     return network, train_units(
         faces, present, network, recipe, precision=precision, device=device, seed=seed

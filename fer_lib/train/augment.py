@@ -10,16 +10,18 @@ from ferbook.errors import ParameterError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, variant A).
+    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, variant
+    A).
 
-    ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``: side
-    of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks. ``shift``:
-    how far the window may move, as a share of the room there is: 1 lets a small window reach the
-    picture's edge and a large one keep the whole picture inside; ``move``: how far it may move besides, as a share of the
-    picture's side. ``cutout``: side of a square, as a share of the picture's, that is blotted out with the picture's mean
-    grey wherever its centre falls (DeVries and Taylor 2017); 0 leaves it. ``gamma``, ``gain``, ``offset``: grey
-    jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are the ranges of the authors' code. That code
-    does not clip: it stretches each jittered picture to fill [0, 1], which undoes gain and offset.
+    ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``:
+    side of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks.
+    ``shift``: how far the window may move, as a share of the room there is: 1 lets a small window reach the
+    picture's edge and a large one keep the whole picture inside; ``move``: how far it may move besides, as a
+    share of the picture's side. ``cutout``: side of a square, as a share of the picture's, that is blotted
+    out with the picture's mean grey wherever its centre falls (DeVries and Taylor 2017); 0 leaves it.
+    ``gamma``, ``gain``, ``offset``: grey jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are
+    the ranges of the authors' code. That code does not clip: it stretches each jittered picture to fill [0,
+    1], which undoes gain and offset.
     """
 
     flip: float = 0.5
@@ -60,7 +62,9 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 
 
 def augmentation_called(name: str) -> Augmentation | None:
-    """The augmentation called ``name`` in ``AUGMENTATIONS``; None for ``none``. Raises ParameterError for another name."""
+    """The augmentation called ``name`` in ``AUGMENTATIONS``; None for ``none``. Raises ParameterError for
+    another name.
+    """
     if name not in AUGMENTATIONS:
         raise ParameterError(f"augment {name!r}: give {', '.join(AUGMENTATIONS)}")
     return AUGMENTATIONS[name]
@@ -69,10 +73,12 @@ def augmentation_called(name: str) -> Augmentation | None:
 def window_matrices(
     mirrored: torch.Tensor, degrees: torch.Tensor, window: torch.Tensor, shift: torch.Tensor, aspect: float
 ) -> torch.Tensor:
-    """Affine matrices (B, 2, 3) from an output pixel to the input pixel it shows, in ``affine_grid``'s coordinates.
+    """Affine matrices (B, 2, 3) from an output pixel to the input pixel it shows, in ``affine_grid``'s
+    coordinates.
 
-    ``mirrored`` (B,) bool; ``degrees`` (B,), counter-clockwise turns of the picture as it is seen; ``window`` (B,)
-    as in ``Augmentation``; ``shift`` (B, 2) of the window's centre, (x, y) in half picture sides; ``aspect`` is height/width.
+    ``mirrored`` (B,) bool; ``degrees`` (B,), counter-clockwise turns of the picture as it is seen; ``window``
+    (B,) as in ``Augmentation``; ``shift`` (B, 2) of the window's centre, (x, y) in half picture sides;
+    ``aspect`` is height/width.
     """
     angle = torch.deg2rad(degrees)
     # Coordinates run from -1 to 1 along either side, so a rotation of an oblong picture must be
@@ -96,9 +102,10 @@ def augment(
 ) -> torch.Tensor:
     """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit at random; same type and device.
 
-    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so it costs less. Beyond
-    a picture's edge is black, as in Khorrami et al.'s code. The random numbers are drawn on the CPU
-    from ``generator`` (or the global one), so the same seed gives the same batch on every device.
+    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so
+    it costs less. Beyond a picture's edge is black, as in Khorrami et al.'s code. The random numbers are
+    drawn on the CPU from ``generator`` (or the global one), so the same seed gives the same batch on every
+    device.
     """
     return transformed(pictures, augmentation, torch.rand((len(pictures), DRAWS), generator=generator), size)
 
@@ -109,7 +116,9 @@ def transformed(
     draws: torch.Tensor,
     size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """As ``augment``, with the numbers in [0, 1) that it draws: ``draws`` (B, ``DRAWS``), a row for each picture."""
+    """As ``augment``, with the numbers in [0, 1) that it draws: ``draws`` (B, ``DRAWS``), a row for each
+    picture.
+    """
     batch, _, height, width = pictures.shape
     draws = draws.to(pictures.device, pictures.dtype)
     flip, rotation, window, x, y, gamma, gain, offset, *hole = draws.unbind(1)
@@ -141,7 +150,9 @@ def transformed(
 
 
 def _blotted(pictures: torch.Tensor, x: torch.Tensor, y: torch.Tensor, share: float) -> torch.Tensor:
-    """Each picture's mean grey in a square of ``share`` of the sides around the point (``x``, ``y``), shares of the sides too."""
+    """Each picture's mean grey in a square of ``share`` of the sides around the point (``x``, ``y``), shares
+    of the sides too.
+    """
 
     def near(centres: torch.Tensor, pixels: int) -> torch.Tensor:
         places = (torch.arange(pixels, device=centres.device, dtype=centres.dtype) + 0.5) / pixels

@@ -22,15 +22,16 @@ from ferbook.errors import DataError, ParameterError
 class FaceBatches:
     """An iterable of batches ``(pictures, labels)``, for fastai's ``DataLoaders`` or a plain loop.
 
-    ``pixels`` uint8 (N, H, W) and ``labels``, int64 (N,) or float32 (N, C), are kept on ``device``. A batch's pictures are
-    float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is set they are drawn at a
-    height of that many pixels. With ``shuffle`` every pass is a new permutation, with
-    ``augmentation`` every picture is drawn anew; both come from a generator of this object's own that starts at
-    ``seed``, so nothing else that draws random numbers disturbs them. A shuffled pass leaves out a last batch of one
-    picture, which says nothing to batch normalisation.
+    ``pixels`` uint8 (N, H, W) and ``labels``, int64 (N,) or float32 (N, C), are kept on ``device``. A batch's
+    pictures are float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is
+    set they are drawn at a height of that many pixels. With ``shuffle`` every pass is a new permutation, with
+    ``augmentation`` every picture is drawn anew; both come from a generator of this object's own that starts
+    at ``seed``, so nothing else that draws random numbers disturbs them. A shuffled pass leaves out a last
+    batch of one picture, which says nothing to batch normalisation.
 
-    Where several processes train together (``train.parallel``), a shuffled pass gives each its share of every batch: the
-    order and the transformations are those of one process, ``batch_size`` counts the pictures of all.
+    Where several processes train together (``train.parallel``), a shuffled pass gives each its share of every
+    batch: the order and the transformations are those of one process, ``batch_size`` counts the pictures of
+    all.
     """
 
     n_inp = 1
@@ -51,7 +52,8 @@ class FaceBatches:
         self.rank, self.processes = rank_and_processes() if shuffle else (0, 1)
         if self.processes > 1 and (batch_size % self.processes or batch_size < 2 * self.processes):
             raise ParameterError(
-                f"batch_size {batch_size}: {self.processes} processes share it; give a multiple of that number, at "
+                f"batch_size {batch_size}: {self.processes} processes share it; give a multiple of that "
+                "number, at "
                 "least twice as large"
             )
         if shuffle and len(pixels) < 2 * self.processes:
@@ -126,10 +128,12 @@ def face_loaders(
     seed: int = 0,
     targets: np.ndarray | torch.Tensor | None = None,
 ) -> DataLoaders:
-    """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it is).
+    """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
+    is).
 
-    Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``, float32
-    (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another emotion.
+    Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``,
+    float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another
+    emotion.
     """
     train, valid = (training_split(faces, name).labels(classes) for name in ("train", "valid"))
     return target_loaders(
@@ -153,7 +157,8 @@ def target_loaders(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> DataLoaders:
-    """As ``face_loaders``, with the targets of the training pictures, ``train``, and of the validation pictures, ``valid``, in their order.
+    """As ``face_loaders``, with the targets of the training pictures, ``train``, and of the validation
+    pictures, ``valid``, in their order.
 
     What a target is, is the business of the loss and of the score. Raises DataError where a split is empty.
     """

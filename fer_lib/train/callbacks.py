@@ -14,11 +14,13 @@ from ferbook.errors import ParameterError
 
 
 class Averaging(Callback):
-    """Exponential moving average of weights and buffers (batch normalisation's statistics too), one update per step.
+    """Exponential moving average of weights and buffers (batch normalisation's statistics too), one update
+    per step.
 
     The decay is the smaller of ``decay`` and (1+n)/(10+n) after n updates, so that a short training does not
-    average its random start in. From before each validation to the end of that epoch the learner's model is the averaged one:
-    validation, and whoever keeps weights there, sees the average; the optimiser goes on with the network itself.
+    average its random start in. From before each validation to the end of that epoch the learner's model is
+    the averaged one: validation, and whoever keeps weights there, sees the average; the optimiser goes on
+    with the network itself.
     """
 
     order = 70  # after_epoch comes after that of Curve, which copies the weights that were validated
@@ -54,7 +56,9 @@ STEP = 8
 
 
 def growing_side(epoch: int, epochs: int, start: int, end: int) -> int:
-    """Side in pixels in ``epoch`` (from 0) of ``epochs``: a line from ``start`` to ``end``, in steps of 8; ``end`` in the last epoch."""
+    """Side in pixels in ``epoch`` (from 0) of ``epochs``: a line from ``start`` to ``end``, in steps of 8;
+    ``end`` in the last epoch.
+    """
     share = epoch / (epochs - 1) if epochs > 1 else 1.0
     return end if share == 1 else STEP * math.floor((start + share * (end - start)) / STEP + 0.5)
 

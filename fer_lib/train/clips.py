@@ -1,7 +1,8 @@
 """Training LSTMs on the features of clips with fastai: one network per fold and seed, all in one program.
 
-Every network learns from the clips that are its own; masks in the loss keep the others out. The sum of their losses is
-minimised by Adam, which treats each weight by itself, so that each network becomes what it would have become alone.
+Every network learns from the clips that are its own; masks in the loss keep the others out. The sum of their
+losses is minimised by Adam, which treats each weight by itself, so that each network becomes what it would
+have become alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,10 +36,12 @@ ClipInput = Literal["features", "difference", "both"]
 class ClipRecipe:
     """How LSTMs are trained on clips.
 
-    ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate ``lr`` of ``schedule``, with
-    ``weight_decay``. ``hidden`` units, whose states are pooled over the frames by ``pooling``; ``dropout`` of what is pooled. With ``balanced`` every class that occurs among a network's
-    training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those of the onset frame,
-    or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0: all that there are).
+    ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
+    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` units, whose states are pooled over the frames
+    by ``pooling``; ``dropout`` of what is pooled. With ``balanced`` every class that occurs among a network's
+    training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those
+    of the onset frame, or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0:
+    all that there are).
     """
 
     epochs: int = 40
@@ -61,12 +64,14 @@ class ClipRecipe:
 class ClipTraining:
     """What a training of M networks for E epochs on C clips did.
 
-    ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights after it, without dropout,
-    ``train_loss`` (cross-entropy in nats, weighed as while training), ``valid_loss`` (weighed by the classes of the training clips
-    whatever the recipe says) and ``valid_score`` (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the
-    epoch with the lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the highest of
-    many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says of every clip with the weights of its
-    best epoch, which ``model`` has; ``history`` float32 (E, M, C, classes): the same after each epoch, None where it was not asked for.
+    ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights
+    after it, without dropout, ``train_loss`` (cross-entropy in nats, weighed as while training),
+    ``valid_loss`` (weighed by the classes of the training clips whatever the recipe says) and ``valid_score``
+    (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the epoch with the
+    lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the
+    highest of many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says
+    of every clip with the weights of its best epoch, which ``model`` has; ``history`` float32 (E, M, C,
+    classes): the same after each epoch, None where it was not asked for.
     """
 
     model: ClipLSTM
@@ -89,15 +94,17 @@ def train_clips(
     device: torch.device | str = "cpu",
     watch: bool = False,
 ) -> ClipTraining:
-    """Train one network for each row of ``train`` and ``valid``, bool (M, C), from the seed that ``seeds`` (M,) gives it.
+    """Train one network for each row of ``train`` and ``valid``, bool (M, C), from the seed that ``seeds``
+    (M,) gives it.
 
-    ``features`` float32 (C, T, F), or (M, C, T, F) with each network's own; ``lengths`` and ``labels`` int64 (C,), the latter indices of
-    ``n_classes`` classes. Each network standardises the features by its training clips, learns from them, and keeps the
-    epoch that its validation clips choose. A clip in neither row of a network has no influence on it. ``watch`` keeps ``history``.
-    Nothing is printed, no file is written, and torch's random state stays as it was.
+    ``features`` float32 (C, T, F), or (M, C, T, F) with each network's own; ``lengths`` and ``labels`` int64
+    (C,), the latter indices of ``n_classes`` classes. Each network standardises the features by its training
+    clips, learns from them, and keeps the epoch that its validation clips choose. A clip in neither row of a
+    network has no influence on it. ``watch`` keeps ``history``. Nothing is printed, no file is written, and
+    torch's random state stays as it was.
 
-    Raises DataError where a network has no training or validation clip or one in both, and for values that are not finite;
-    ParameterError where the loss stops being a finite number.
+    Raises DataError where a network has no training or validation clip or one in both, and for values that
+    are not finite; ParameterError where the loss stops being a finite number.
     """
     learner = clip_learner(
         features, lengths, labels, n_classes, train, valid, seeds, recipe, device=device, watch=watch
@@ -122,7 +129,9 @@ def clip_learner(
     device: torch.device | str = "cpu",
     watch: bool = False,
 ) -> Learner:
-    """The fastai ``Learner`` with which ``train_clips`` trains; its arguments, and what it raises, are those of ``train_clips``."""
+    """The fastai ``Learner`` with which ``train_clips`` trains; its arguments, and what it raises, are those
+    of ``train_clips``.
+    """
     _check(features, train, valid)
     if torch.device(device).type == "cpu":
         keep_freed_memory()
@@ -175,7 +184,8 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
     for network, (learned, validated) in enumerate(zip(train, valid, strict=True)):
         if not learned.any() or not validated.any():
             raise DataError(
-                f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to select on; "
+                f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to "
+                "select on; "
                 "at least one of each is needed"
             )
         if (learned & validated).any():
@@ -184,10 +194,12 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
 
 
 def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray, *, balanced: bool) -> np.ndarray:
-    """float64 (M, C): how much a clip's error counts to each network, from the classes of its training clips alone.
+    """float64 (M, C): how much a clip's error counts to each network, from the classes of its training clips
+    alone.
 
-    N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those clips the mean is one.
-    A class without a training clip weighs nothing. Without ``balanced`` all clips weigh one.
+    N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those
+    clips the mean is one. A class without a training clip weighs nothing. Without ``balanced`` all clips
+    weigh one.
     """
     if not balanced:
         return np.ones(train.shape)
@@ -226,7 +238,8 @@ class ClipBatch:
 
 
 class SeparateLosses(nn.Module):
-    """The sum over M networks of each one's mean cross-entropy over the clips that ``weights`` (M, C) gives it.
+    """The sum over M networks of each one's mean cross-entropy over the clips that ``weights`` (M, C) gives
+    it.
 
     Logits (M, C, classes), labels (C,). A network's gradient comes from its own clips only.
     """
@@ -250,8 +263,8 @@ class SeparateLosses(nn.Module):
 class ClipCurve(Callback):
     """Scores every network after each epoch, and keeps the weights and answers of its best one.
 
-    Dropout acts behind the recurrence: the states that the next step computes, taken before dropout, are those of the
-    weights that the step before left, so only the last epoch needs a pass of its own.
+    Dropout acts behind the recurrence: the states that the next step computes, taken before dropout, are
+    those of the weights that the step before left, so only the last epoch needs a pass of its own.
     """
 
     def __init__(self, validated: SeparateLosses, valid: torch.Tensor, watch: bool) -> None:
@@ -302,7 +315,8 @@ class ClipCurve(Callback):
         valid_loss = self.validated.each(logits, labels).double().cpu()
         if not torch.isfinite(train_loss).all() or not torch.isfinite(valid_loss).all():
             raise ParameterError(
-                f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr than "
+                f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr "
+                "than "
                 f"{self.opt.hypers[-1]['lr']:.3g}"
             )
         score = mean_recall(logits.argmax(dim=2), labels, self.valid).cpu()
@@ -319,7 +333,9 @@ class ClipCurve(Callback):
         self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss, "valid_score": score})
 
     def training(self) -> ClipTraining:
-        """What was recorded; the model has the weights of each network's best epoch, and is in evaluation mode."""
+        """What was recorded; the model has the weights of each network's best epoch, and is in evaluation
+        mode.
+        """
         self.model.load_state_dict(self.best_weights)
         self.model.eval().zero_grad()
         epochs, networks = len(self.rows), len(self.valid)
@@ -343,7 +359,8 @@ class ClipCurve(Callback):
 
 
 def mean_recall(answers: torch.Tensor, labels: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``chosen``, bool (M, C).
+    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``chosen``,
+    bool (M, C).
 
     Of the classes that occur among them; unweighted average recall.
     """

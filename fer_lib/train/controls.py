@@ -1,6 +1,7 @@
 """What stands beside a trained layer: untrained and mistaught networks, filters made by hand, another basis.
 
-None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the number of filters.
+None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the
+number of filters.
 """
 
 import numpy as np
@@ -15,13 +16,16 @@ from ferbook.errors import DataError, ParameterError
 
 
 def untrained_network(model: Classifier, seed: int) -> Classifier:
-    """The architecture of ``model`` with the first weights that ``seed`` draws, in evaluation mode, on the CPU.
+    """The architecture of ``model`` with the first weights that ``seed`` draws, in evaluation mode, on the
+    CPU.
 
-    ``model`` is left as it is. Raises ParameterError where it does not record its constructor's ``arguments``.
+    ``model`` is left as it is. Raises ParameterError where it does not record its constructor's
+    ``arguments``.
     """
     if not isinstance(model, Classifier):
         raise ParameterError(
-            f"{type(model).__name__} does not say how it was built; give a network of models.factory.build_network"
+            f"{type(model).__name__} does not say how it was built; give a network of "
+            "models.factory.build_network"
         )
     generator = torch.Generator().manual_seed(seed)
     return type(model)(**model.arguments, generator=generator).eval()
@@ -30,9 +34,9 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
 def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
     """``faces`` with the emotions of each split dealt out anew among its labelled pictures.
 
-    Every split keeps its number of pictures per emotion, pictures keep all the rest, action units among it. A network
-    that learns from them learns single pictures by heart and nothing about emotions (Zhang et al. 2017, arXiv 1611.03530).
-    Raises DataError where no picture has an emotion.
+    Every split keeps its number of pictures per emotion, pictures keep all the rest, action units among it. A
+    network that learns from them learns single pictures by heart and nothing about emotions (Zhang et al.
+    2017, arXiv 1611.03530). Raises DataError where no picture has an emotion.
     """
     emotions = faces.table["emotion"].to_numpy(dtype=object).copy()
     labelled = emotions != UNLABELLED
@@ -55,10 +59,11 @@ def mistaught_network(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Classifier:
-    """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces`` under shuffled labels.
+    """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces``
+    under shuffled labels.
 
-    It has seen the same faces as often as a trained network has, and learned nothing true about their emotions. On ``device``; arguments and what is raised
-    as in ``train.learner.train``.
+    It has seen the same faces as often as a trained network has, and learned nothing true about their
+    emotions. On ``device``; arguments and what is raised as in ``train.learner.train``.
     """
     network = untrained_network(model, seed)
     shuffled = with_shuffled_labels(faces, seed)

@@ -23,8 +23,9 @@ from fer_lib.train.recipe import Recipe
 class FoldResult:
     """What one fold gave.
 
-    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: its curve has ``watched_accuracy``, that of the test split
-    after each epoch, where it was watched. ``probabilities`` float32 (N, classes): of the test split, in its order.
+    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: its curve has ``watched_accuracy``,
+    that of the test split after each epoch, where it was watched. ``probabilities`` float32 (N, classes): of
+    the test split, in its order.
     """
 
     number: int
@@ -35,7 +36,9 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The ``folds`` that ran, and the network of the first one: ``untrained``, as it started, and ``model``, as it was tested."""
+    """The ``folds`` that ran, and the network of the first one: ``untrained``, as it started, and ``model``,
+    as it was tested.
+    """
 
     protocol: Protocol
     folds: tuple[FoldResult, ...]
@@ -44,7 +47,9 @@ class CrossValidation:
 
     @property
     def answers(self) -> tuple[tuple[FaceSet, np.ndarray], ...]:
-        """Each fold's faces and the probabilities of its test split, as ``train.evaluate.evaluate`` takes them."""
+        """Each fold's faces and the probabilities of its test split, as ``train.evaluate.evaluate`` takes
+        them.
+        """
         return tuple((fold.faces, fold.probabilities) for fold in self.folds)
 
 
@@ -63,12 +68,13 @@ def cross_validate(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> CrossValidation:
-    """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more than it has, takes all.
+    """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more
+    than it has, takes all.
 
-    ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the same ``seed``. The
-    epoch is chosen on the fold's validation split; with ``watch_test`` the test split is watched, see ``train.learner.train``.
-    ``without_copies`` removes the training pictures that equal, pixel for pixel, one of the validation or test split. All
-    folds train in the number format of the first.
+    ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
+    same ``seed``. The epoch is chosen on the fold's validation split; with ``watch_test`` the test split is
+    watched, see ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel
+    for pixel, one of the validation or test split. All folds train in the number format of the first.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -112,7 +118,9 @@ def train_and_test(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> tuple[Training, np.ndarray]:
-    """Train ``model`` in place by the splits of ``faces``, its test split watched or not; with the probabilities (N, classes) of the latter."""
+    """Train ``model`` in place by the splits of ``faces``, its test split watched or not; with the
+    probabilities (N, classes) of the latter.
+    """
     test = faces.split("test")
     watched = test if watch_test else None
     training = train(
@@ -122,6 +130,8 @@ def train_and_test(
 
 
 def training_without_copies(faces: FaceSet) -> FaceSet:
-    """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test split."""
+    """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test
+    split.
+    """
     copied = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
     return faces.select(~(copied & faces.table["split"].eq("train").to_numpy()))

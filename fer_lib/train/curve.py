@@ -16,18 +16,21 @@ from fer_lib.train.batches import FaceBatches
 from fer_lib.train.precision import Precision
 
 LOOKS = {"cuda": 50}
-"""Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it has been given."""
+"""Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it
+has been given.
+"""
 
 
 @dataclass(frozen=True)
 class Training:
     """What a training did. The weights are in the model that was given.
 
-    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture, while the weights
-    change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per picture with its one label, in
-    nats, whatever the recipe's loss is), ``valid_accuracy`` (share), ``seconds`` (training and validation) and, where a
-    set was watched, ``watched_accuracy``. ``best_epoch``: the epoch whose weights were kept. ``precision``: what was computed in.
-    Of a network with another task than one class per picture, its own loss and criterion: see ``train.au_heads``.
+    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture,
+    while the weights change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per
+    picture with its one label, in nats, whatever the recipe's loss is), ``valid_accuracy`` (share),
+    ``seconds`` (training and validation) and, where a set was watched, ``watched_accuracy``. ``best_epoch``:
+    the epoch whose weights were kept. ``precision``: what was computed in. Of a network with another task
+    than one class per picture, its own loss and criterion: see ``train.au_heads``.
     """
 
     curve: pd.DataFrame
@@ -37,7 +40,8 @@ class Training:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where the loss stopped being a finite number: ``epoch`` and ``step`` within it from 1, and the rate of that step.
+    """Where the loss stopped being a finite number: ``epoch`` and ``step`` within it from 1, and the rate of
+    that step.
 
     ``step`` is 0 where it was found in the validation after the epoch.
     """
@@ -48,7 +52,9 @@ class Divergence:
 
 
 class Score(Protocol):
-    """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more is better."""
+    """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more
+    is better.
+    """
 
     criterion: ClassVar[str]
 
@@ -65,7 +71,9 @@ class Score(Protocol):
 
 
 class ClassScore:
-    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make a GPU wait."""
+    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make
+    a GPU wait.
+    """
 
     criterion = "accuracy"
 
@@ -86,11 +94,12 @@ class ClassScore:
 
 
 class Curve(Callback):
-    """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is lost.
+    """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is
+    lost.
 
-    Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss, then the earliest. The test split
-    is not known here; ``watched`` is read after each epoch and decides nothing. It takes the place of fastai's
-    Recorder, which reads the loss after every step.
+    Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
+    then the earliest. The test split is not known here; ``watched`` is read after each epoch and decides
+    nothing. It takes the place of fastai's Recorder, which reads the loss after every step.
     """
 
     order = 60  # after what changes the model or the loss

@@ -10,7 +10,9 @@ from ferbook.errors import ParameterError
 
 
 def pick_device(requested: str = "auto") -> torch.device:
-    """``auto`` takes CUDA, then Apple's MPS, then the CPU. Raises ParameterError for a device that is not there."""
+    """``auto`` takes CUDA, then Apple's MPS, then the CPU. Raises ParameterError for a device that is not
+    there.
+    """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if requested == "auto":
         return torch.device(next(name for name, there in available.items() if there))

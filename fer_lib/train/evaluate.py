@@ -18,15 +18,17 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 Answers = tuple[FaceSet, np.ndarray]
-"""A face set whose split ``test`` has N pictures, and the class probabilities (N, classes) that a network gave them."""
+"""A face set whose split ``test`` has N pictures, and the class probabilities (N, classes) that a network
+gave them.
+"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Answers on the test splits of one or more folds, put together and scored.
 
-    ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order. ``metrics`` by name, ``per_class`` (one row
-    per emotion), ``confusion`` counts (rows: the true emotion).
+    ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order.
+    ``metrics`` by name, ``per_class`` (one row per emotion), ``confusion`` counts (rows: the true emotion).
     """
 
     faces: FaceSet
@@ -39,13 +41,15 @@ class Evaluation:
 def evaluate(
     answers: Sequence[Answers], classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
 ) -> Evaluation:
-    """Score the ``answers`` of networks on the test splits of one or more folds, as ``CrossValidation.answers`` has them.
+    """Score the ``answers`` of networks on the test splits of one or more folds, as
+    ``CrossValidation.answers`` has them.
 
-    Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at once. The metrics:
-    ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it;
-    ``test_accuracy_without_copies`` (pictures that also stand in their fold's training split left out); ``balanced_accuracy``; ``macro_f1``; and
-    ``majority_accuracy``: what answering with the commonest class of each fold's training split would give. Raises DataError where the
-    shapes do not fit or every picture is a copy.
+    Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at
+    once. The metrics: ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the
+    folds' accuracies, as papers report it; ``test_accuracy_without_copies`` (pictures that also stand in
+    their fold's training split left out); ``balanced_accuracy``; ``macro_f1``; and ``majority_accuracy``:
+    what answering with the commonest class of each fold's training split would give. Raises DataError where
+    the shapes do not fit or every picture is a copy.
     """
     tested, fresh, majority, weights = [], [], [], []
     for faces, probabilities in answers:
@@ -118,9 +122,10 @@ GAIN_TOLERANCE = 0.05
 def selection_table(trainings: Mapping[str, Training]) -> pd.DataFrame:
     """One row per training: what it reaches on the test split, by who chose the epoch.
 
-    ``training``: its name; ``chosen_epoch``, by the validation split, and ``chosen_accuracy``, on the test split after it;
-    ``test_epoch`` and ``test_accuracy``: the epoch that is best on the test split itself (of equals the first), and its accuracy; ``gain``: the
-    difference, never below 0. Raises DataError where the test split was not watched.
+    ``training``: its name; ``chosen_epoch``, by the validation split, and ``chosen_accuracy``, on the test
+    split after it; ``test_epoch`` and ``test_accuracy``: the epoch that is best on the test split itself (of
+    equals the first), and its accuracy; ``gain``: the difference, never below 0. Raises DataError where the
+    test split was not watched.
     """
     rows = []
     for name, training in trainings.items():
@@ -144,7 +149,8 @@ def selection_table(trainings: Mapping[str, Training]) -> pd.DataFrame:
 def selection_gain(table: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> Estimate:
     """Mean ``gain`` of ``selection_table``, with an interval that resamples trainings.
 
-    Trainings that were tested on the same pictures are not independent, so the interval is too narrow for other pictures.
+    Trainings that were tested on the same pictures are not independent, so the interval is too narrow for
+    other pictures.
     """
     sums = pd.DataFrame({"gain": table["gain"], "n": 1.0}).to_numpy()
     interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)

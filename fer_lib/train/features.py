@@ -24,7 +24,8 @@ from ferbook.imports import reached_files
 
 
 def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
-    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``, in evaluation mode, where the model is.
+    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``, in evaluation
+    mode, where the model is.
 
     Raises DataError where there is no picture. The model's mode and hooks stay as they were.
     """
@@ -46,8 +47,9 @@ def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> 
 def cached_features(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
     """As ``features_of``, kept below ``paths.cache_dir()`` and read from there when the same is asked again.
 
-    The key is of the network's weights and structure, the checksum of ``faces``, the code that computes, the kind of device and torch's version.
-    A damaged entry is reported in one line and made anew. Raises DataError where there is no picture or the entry cannot be written.
+    The key is of the network's weights and structure, the checksum of ``faces``, the code that computes, the
+    kind of device and torch's version. A damaged entry is reported in one line and made anew. Raises
+    DataError where there is no picture or the entry cannot be written.
     """
     file = _entry(model, faces)
     if file.exists():
@@ -103,7 +105,9 @@ def _code_hash() -> str:
 
 
 def clip_features(model: Classifier, clips: Clips) -> np.ndarray:
-    """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's end. Kept as ``cached_features``."""
+    """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's
+    end. Kept as ``cached_features``.
+    """
     inside = clips.rows >= 0
     rows, places = np.unique(clips.rows[inside], return_inverse=True)
     found = cached_features(model, clips.faces.select(rows))
@@ -124,9 +128,11 @@ def difference_to_onset(features: np.ndarray, lengths: np.ndarray) -> np.ndarray
 
 
 def scaling(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, float32 (F,) each, over the frames of the clips ``train`` (mask or indices) and no other.
+    """Mean and standard deviation, float32 (F,) each, over the frames of the clips ``train`` (mask or
+    indices) and no other.
 
-    ``features`` (C, T, F). A feature that does not vary there has the deviation one. Raises DataError where ``train`` is empty.
+    ``features`` (C, T, F). A feature that does not vary there has the deviation one. Raises DataError where
+    ``train`` is empty.
     """
     frames = features[train][inside_clips(np.asarray(lengths)[train], features.shape[1])]
     if not len(frames):
@@ -137,7 +143,9 @@ def scaling(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> tup
 
 
 def standardised(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """``features`` (C, T, F) less the mean and over the deviation of the clips ``train`` (see ``scaling``); zero behind a clip's end."""
+    """``features`` (C, T, F) less the mean and over the deviation of the clips ``train`` (see ``scaling``);
+    zero behind a clip's end.
+    """
     mean, spread = scaling(features, lengths, train)
     inside = inside_clips(lengths, features.shape[1])[..., None]
     return np.where(inside, (features - mean) / spread, 0).astype(np.float32)

@@ -49,10 +49,11 @@ _RETURNED = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64
 def keep_freed_memory(keep: bool = True) -> bool:
     """Whether freed blocks stay with this process, for the next step, rather than go back to the system.
 
-    glibc gives every block of 32 MiB and more back when it is freed. A training step on a CPU frees and asks for
-    dozens of them, and each time the kernel clears them page by page: an eighth of the step of the zero-bias CNN
-    at 48 pixels and 64 pictures. ``keep=False`` gives back what was kept, and from then on as glibc does by itself. Returns whether the C
-    library understood: false on systems without glibc, where nothing changes.
+    glibc gives every block of 32 MiB and more back when it is freed. A training step on a CPU frees and asks
+    for dozens of them, and each time the kernel clears them page by page: an eighth of the step of the
+    zero-bias CNN at 48 pixels and 64 pictures. ``keep=False`` gives back what was kept, and from then on as
+    glibc does by itself. Returns whether the C library understood: false on systems without glibc, where
+    nothing changes.
     """
     if sys.platform != "linux":
         return False
@@ -89,19 +90,21 @@ def train(
     seed: int = 0,
     watch: FaceSet | None = None,
 ) -> Training:
-    """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that ``valid`` chose.
+    """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that
+    ``valid`` chose.
 
-    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch with the highest
-    validation accuracy is kept, of equals the one with the lowest validation loss; with ``recipe.averaging`` both are
-    those of the averaged weights. ``seed`` orders, augments and mixes the batches and draws the dropout: with the same network
-    and seed a machine gives the same weights; the global random state is left as it was. ``watch`` is scored after each epoch
-    (``watched_accuracy`` in the curve) and influences nothing. Nothing is printed, no file is written. Inside a
-    ``train.parallel.process_group`` the processes train one network together.
+    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch
+    with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
+    ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
+    batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
+    random state is left as it was. ``watch`` is scored after each epoch (``watched_accuracy`` in the curve)
+    and influences nothing. Nothing is printed, no file is written. Inside a ``train.parallel.process_group``
+    the processes train one network together.
 
-    Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in ``train``, or
-    lacks the votes that the loss needs; ParameterError where the network and the pictures do not fit, where
-    the recipe asks for what there is not, where the loss stops being a finite number (the model then has its last good
-    weights) and where a GPU's memory is too small.
+    Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in
+    ``train``, or lacks the votes that the loss needs; ParameterError where the network and the pictures do
+    not fit, where the recipe asks for what there is not, where the loss stops being a finite number (the
+    model then has its last good weights) and where a GPU's memory is too small.
     """
     with repeatable(recipe, device, seed):
         learner = face_learner(
@@ -112,7 +115,9 @@ def train(
 
 @contextmanager
 def repeatable(recipe: Recipe, device: torch.device | str, seed: int) -> Iterator[None]:
-    """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's refusal of memory becomes advice."""
+    """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's
+    refusal of memory becomes advice.
+    """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
         torch.manual_seed(seed + rank_and_processes()[0])
@@ -130,10 +135,12 @@ def face_learner(
     seed: int = 0,
     watch: FaceSet | None = None,
 ) -> Learner:
-    """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of ``train``.
+    """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
+    ``train``.
 
-    Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all parameters, as in Khorrami
-    et al.'s code. No progress bar, nothing printed. The precision in use is the learner's attribute ``precision``.
+    Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all
+    parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The precision in use is the
+    learner's attribute ``precision``.
     """
     counts = class_counts(faces, classes)
     loaders = face_loaders(
@@ -167,9 +174,11 @@ def learner_of(
     outputs: int,
     precision: Request | Precision = "auto",
 ) -> Learner:
-    """The ``Learner`` of any task: what ``face_learner`` makes for one class per picture, given its ``objective`` and ``curve``.
+    """The ``Learner`` of any task: what ``face_learner`` makes for one class per picture, given its
+    ``objective`` and ``curve``.
 
-    ``loaders`` of ``train.batches``, ``model`` on their device, with ``outputs`` values per picture. Raises ParameterError as ``train`` does.
+    ``loaders`` of ``train.batches``, ``model`` on their device, with ``outputs`` values per picture. Raises
+    ParameterError as ``train`` does.
     """
     device = loaders.device
     if device.type == "cpu":
@@ -229,7 +238,9 @@ def _watched(watch: FaceSet | None, classes: tuple[str, ...], device: torch.devi
 def _check_fit(
     model: nn.Module, size: tuple[int, int], recipe: Recipe, n_classes: int, device: torch.device
 ) -> None:
-    """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers otherwise."""
+    """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers
+    otherwise.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -253,13 +264,15 @@ def _check_fit(
 
 
 def fit(learner: Learner, recipe: Recipe) -> Training:
-    """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the model.
+    """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the
+    model.
 
-    ``learner`` comes from ``face_learner`` with the same recipe. The optimiser starts afresh with every call. An interruption
-    leaves no file, no open autocast region, no hook and no gradient behind; the model keeps the weights it had by then.
+    ``learner`` comes from ``face_learner`` with the same recipe. The optimiser starts afresh with every call.
+    An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model keeps
+    the weights it had by then.
 
-    Raises ParameterError where training diverges, and names epoch, step and learning rate; the model then has the weights of
-    the best epoch before, or those it came with.
+    Raises ParameterError where training diverges, and names epoch, step and learning rate; the model then has
+    the weights of the best epoch before, or those it came with.
     """
     model, curve = learner.model, learner.curve
     try:
@@ -285,7 +298,8 @@ def _divergence(found: Divergence, best_epoch: int, recipe: Recipe) -> str:
     )
     kept = f"those of epoch {best_epoch}" if best_epoch else "those it started with"
     return (
-        f"training diverged in {where}, at a learning rate of {found.lr:.3g}: the loss is not a finite number. The "
+        f"training diverged in {where}, at a learning rate of {found.lr:.3g}: the loss is not a finite "
+        "number. The "
         f"network's weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
     )
 

@@ -23,7 +23,9 @@ from ferbook.store import ChapterResult
 
 @dataclass(frozen=True)
 class Taught:
-    """The lesson of a kept network: ``faces`` in the splits of its fold, ``classes`` in the order of its output, ``recipe`` and ``precision``."""
+    """The lesson of a kept network: ``faces`` in the splits of its fold, ``classes`` in the order of its
+    output, ``recipe`` and ``precision``.
+    """
 
     faces: FaceSet
     classes: tuple[str, ...]
@@ -36,9 +38,11 @@ class Taught:
 
 
 def taught_by(result: ChapterResult, faces: FaceSet) -> Taught:
-    """How the chapter ``training`` of ``result`` taught the network that it keeps, on ``faces``, the face set of its run.
+    """How the chapter ``training`` of ``result`` taught the network that it keeps, on ``faces``, the face set
+    of its run.
 
-    Raises RunStoreError where the chapter is not finished, DataError where the record of its weights is damaged or no picture of ``faces`` has an emotion.
+    Raises RunStoreError where the chapter is not finished, DataError where the record of its weights is
+    damaged or no picture of ``faces`` has an emotion.
     """
     record = read_record(result.folder / "weights.json")
     labelled = faces.labelled()
@@ -55,8 +59,10 @@ def taught_by(result: ChapterResult, faces: FaceSet) -> Taught:
 class Stranger:
     """A network for faces of which it has seen nobody.
 
-    ``model`` in evaluation mode; ``learned_from``: the name of the face set it learned from, and ``pictures``, how many of them. ``kept``: whether it is the network of chapter
-    ``training``, and not another one taught the same way. ``shared``: what the faces share with those that chapter ``training`` learned from.
+    ``model`` in evaluation mode; ``learned_from``: the name of the face set it learned from, and
+    ``pictures``, how many of them. ``kept``: whether it is the network of chapter ``training``, and not
+    another one taught the same way. ``shared``: what the faces share with those that chapter ``training``
+    learned from.
     """
 
     model: Classifier
@@ -70,28 +76,35 @@ class Stranger:
         """Whose network it is and what it has seen, in sentences."""
         if self.kept:
             return (
-                f"The network is that of chapter training. It learned from {self.pictures:,} pictures of {self.learned_from}, and shares nobody and no picture "
+                f"The network is that of chapter training. It learned from {self.pictures:,} pictures of "
+                f"{self.learned_from}, and shares nobody and no picture "
                 "with these clips."
             )
         return (
-            f"The network of chapter training learned from the people of these clips ({len(self.shared.subjects)} of them), so it is not asked about them. Another one, taught the "
-            f"same way on {self.pictures:,} pictures of {self.learned_from}, takes its place; the filters of chapter au_verification are not its filters."
+            "The network of chapter training learned from the people of these clips "
+            f"({len(self.shared.subjects)} of them), so it is not asked about them. Another one, taught the "
+            f"same way on {self.pictures:,} pictures of {self.learned_from}, takes its place; the filters "
+            "of chapter au_verification are not its filters."
         )
 
 
 def stranger_to(run: Session, faces: FaceSet) -> Stranger:
-    """The network that chapter ``training`` keeps; or, where it learned from people or pictures of ``faces``, another one, taught the same way on the rendered faces ``lab``.
+    """The network that chapter ``training`` keeps; or, where it learned from people or pictures of ``faces``,
+    another one, taught the same way on the rendered faces ``lab``.
 
-    The chapter of ``run`` has ``training`` upstream and declares ``lab`` beside its own faces. The other network takes the training's parameters and the first fold of the protocol.
-    Raises ParameterError where the network takes pictures of another size than those of ``faces``.
+    The chapter of ``run`` has ``training`` upstream and declares ``lab`` beside its own faces. The other
+    network takes the training's parameters and the first fold of the protocol. Raises ParameterError where
+    the network takes pictures of another size than those of ``faces``.
     """
     result = run.upstream("training")
     parameters = TrainingParameters(**result.summary()["parameters"])
     learned = open_faces(**dict(parameters.face_source), progress=False)
     if learned.size != faces.size:
         raise ParameterError(
-            f"{run.chapter.name}.size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but the network of chapter training was taught on "
-            f"{learned.size[0]} × {learned.size[1]}; give both chapters one size, for example -p size={learned.size[0]}"
+            f"{run.chapter.name}.size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but the "
+            "network of chapter training was taught on "
+            f"{learned.size[0]} × {learned.size[1]}; give both chapters one size, for example -p "
+            f"size={learned.size[0]}"
         )
     lesson, found = taught_by(result, learned), shared(learned, faces)
     if found.nothing:

@@ -1,8 +1,9 @@
 """The loss functions by name, each in float32 whatever the network is trained in.
 
-Every loss is a module called ``loss(logits, labels)``, or ``loss(logits, labels, features)`` where its attribute ``needs_features`` is
-true, and returns the mean over a batch. ``logits`` float (B, C); ``labels`` either int64 (B,) or a distribution over the classes for each
-picture, float (B, C) with rows that sum to one (crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
+Every loss is a module called ``loss(logits, labels)``, or ``loss(logits, labels, features)`` where its
+attribute ``needs_features`` is true, and returns the mean over a batch. ``logits`` float (B, C); ``labels``
+either int64 (B,) or a distribution over the classes for each picture, float (B, C) with rows that sum to one
+(crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
 """
 
 from typing import ClassVar, get_args
@@ -33,15 +34,19 @@ ISLAND_WEIGHT = 0.01
 """Lambda of Cai et al. 2018 (arXiv 1710.03144; remembered, unverified)."""
 
 SEPARATION = 10.0
-"""Lambda 1 of Cai et al. 2018: weight of the centres' cosines beside the centre loss (remembered, unverified)."""
+"""Lambda 1 of Cai et al. 2018: weight of the centres' cosines beside the centre loss (remembered,
+unverified).
+"""
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, arXiv 1608.01041).
+    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, arXiv
+    1608.01041).
 
-    ``smoothing`` mixes each label with the even distribution. With ``class_weights`` (C,) a term of class c counts as
-    often as its weight says, and the mean is the one that torch's ``cross_entropy`` takes: the sum is divided by the weights of the
-    pictures' labels. A one-hot distribution and its hard label cost the same.
+    ``smoothing`` mixes each label with the even distribution. With ``class_weights`` (C,) a term of class c
+    counts as often as its weight says, and the mean is the one that torch's ``cross_entropy`` takes: the sum
+    is divided by the weights of the pictures' labels. A one-hot distribution and its hard label cost the
+    same.
     """
 
     needs_features: ClassVar[bool] = False
@@ -62,10 +67,11 @@ class CrossEntropy(nn.Module):
 
 
 class FocalLoss(nn.Module):
-    """Cross-entropy in which a class that is given probability p counts (1 − p)^``focus`` (Lin et al. 2017, eq. 4).
+    """Cross-entropy in which a class that is given probability p counts (1 − p)^``focus`` (Lin et al. 2017,
+    eq. 4).
 
-    With ``focus`` 0 it is the cross-entropy. For a distribution it is the mean of the losses of the single classes. ``class_weights`` (C,) are the
-    paper's alpha, as in ``CrossEntropy``.
+    With ``focus`` 0 it is the cross-entropy. For a distribution it is the mean of the losses of the single
+    classes. ``class_weights`` (C,) are the paper's alpha, as in ``CrossEntropy``.
     """
 
     needs_features: ClassVar[bool] = False
@@ -85,12 +91,14 @@ class FocalLoss(nn.Module):
 
 
 class CentreLoss(nn.Module):
-    """Cross-entropy plus ``weight``/2 times the squared distance of the features to their class's centre (Wen et al. 2016, eq. 5).
+    """Cross-entropy plus ``weight``/2 times the squared distance of the features to their class's centre (Wen
+    et al. 2016, eq. 5).
 
-    Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin; whenever gradients are recorded
-    they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f − c)/(1 + n) over the n pictures of its class
-    in the batch. No gradient goes through them. In a training on several devices each moves them by its share of the batch, and their
-    mean is taken. ``class_weights`` concern the cross-entropy only.
+    Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin;
+    whenever gradients are recorded they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f −
+    c)/(1 + n) over the n pictures of its class in the batch. No gradient goes through them. In a training on
+    several devices each moves them by its share of the batch, and their mean is taken. ``class_weights``
+    concern the cross-entropy only.
 
     Takes hard labels only: what a picture's own centre is, a distribution does not say (ParameterError).
     """
@@ -120,7 +128,8 @@ class CentreLoss(nn.Module):
             )
         if features.shape != (len(logits), self.centres.shape[1]):
             raise ParameterError(
-                f"{type(self).__name__} was built for features (B, {self.centres.shape[1]}) and was given {tuple(features.shape)}; "
+                f"{type(self).__name__} was built for features (B, {self.centres.shape[1]}) and was given "
+                f"{tuple(features.shape)}; "
                 "give it the input of the network's output layer"
             )
         with torch.autocast(logits.device.type, enabled=False):
@@ -146,11 +155,13 @@ class CentreLoss(nn.Module):
 
 
 class IslandLoss(CentreLoss):
-    """The centre loss plus ``separation`` times the sum, over ordered pairs of classes, of their centres' cosine plus one.
+    """The centre loss plus ``separation`` times the sum, over ordered pairs of classes, of their centres'
+    cosine plus one.
 
-    Cai et al. 2018 (arXiv 1710.03144), all times ``weight``. The cosines push the centres apart: each moves by ``rate`` times the
-    centre loss's step minus ``separation``/(C − 1) times the gradient of its cosines. On a network's weights they act through the centres only. A
-    centre at the origin (of a class not yet seen) has no direction: its cosines count as zero and it is not pushed.
+    Cai et al. 2018 (arXiv 1710.03144), all times ``weight``. The cosines push the centres apart: each moves
+    by ``rate`` times the centre loss's step minus ``separation``/(C − 1) times the gradient of its cosines.
+    On a network's weights they act through the centres only. A centre at the origin (of a class not yet seen)
+    has no direction: its cosines count as zero and it is not pushed.
     """
 
     def __init__(
@@ -174,7 +185,8 @@ class IslandLoss(CentreLoss):
         cosines = _cosines(self.centres)
         lengths = self.centres.norm(dim=1, keepdim=True)
         directions = F.normalize(self.centres, dim=1)
-        # d cos(c_j, c_k) / d c_j, summed over k: the part of the other directions that is across c_j, over its length.
+        # d cos(c_j, c_k) / d c_j, summed over k: the part of the other directions that is across c_j, over
+        # its length.
         others = directions.sum(0) - directions
         across = (others - cosines.sum(1, keepdim=True) * directions) / lengths.clamp_min(1e-12)
         push = torch.where(lengths > 0, across, 0.0)
@@ -192,10 +204,12 @@ def build_loss(
 ) -> nn.Module:
     """The loss called ``name`` for ``model``, on the model's device.
 
-    ``cross_entropy``; ``label_smoothing`` (``SMOOTHING``); ``focal`` (``FOCUS``); ``centre`` and ``island``, with centres as wide as the input of ``model.output``;
-    ``votes``: the cross-entropy, to be called with the crowd's distribution. ``class_weights`` float (C,), positive.
+    ``cross_entropy``; ``label_smoothing`` (``SMOOTHING``); ``focal`` (``FOCUS``); ``centre`` and ``island``,
+    with centres as wide as the input of ``model.output``; ``votes``: the cross-entropy, to be called with the
+    crowd's distribution. ``class_weights`` float (C,), positive.
 
-    Raises ParameterError for an unknown name and for class weights that are not ``n_classes`` positive numbers.
+    Raises ParameterError for an unknown name and for class weights that are not ``n_classes`` positive
+    numbers.
     """
     if name not in LOSSES:
         raise ParameterError(
@@ -226,7 +240,8 @@ def label_distribution(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor
     """
     if logits.shape != (len(labels), n_classes):
         raise ParameterError(
-            f"logits {tuple(logits.shape)} for {len(labels)} labels of {n_classes} classes: give one row per label, "
+            f"logits {tuple(logits.shape)} for {len(labels)} labels of {n_classes} classes: give one row "
+            "per label, "
             "one column per class"
         )
     if labels.is_floating_point() and labels.shape == logits.shape:
@@ -234,12 +249,15 @@ def label_distribution(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor
     if labels.dtype == torch.int64 and labels.ndim == 1:
         return F.one_hot(labels, n_classes).float()
     raise ParameterError(
-        f"labels {labels.dtype} {tuple(labels.shape)}: give int64 (B,), or float (B, {n_classes}) that sum to one per row"
+        f"labels {labels.dtype} {tuple(labels.shape)}: give int64 (B,), or float (B, {n_classes}) that sum "
+        "to one per row"
     )
 
 
 def _mean(terms: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
-    """Mean of the pictures' losses, each the sum of ``terms`` (B, C), weighed by class where weights are given."""
+    """Mean of the pictures' losses, each the sum of ``terms`` (B, C), weighed by class where weights are
+    given.
+    """
     if class_weights is None:
         return terms.sum(1).mean()
     return (terms @ class_weights).sum() / (targets @ class_weights).sum()

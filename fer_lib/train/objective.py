@@ -15,10 +15,11 @@ from ferbook.errors import ParameterError
 
 
 class Objective(Callback):
-    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was trained with.
+    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was
+    trained with.
 
-    So the validation losses of trainings with different losses can be compared. A loss with ``needs_features`` is
-    given the input of the network's layer ``output`` too.
+    So the validation losses of trainings with different losses can be compared. A loss with
+    ``needs_features`` is given the input of the network's layer ``output`` too.
     """
 
     def __init__(
@@ -56,14 +57,17 @@ SCHEDULES: dict[str, Callable[[float], Callable[[float], float]]] = {
     "onecycle": lambda lr: combined_cos(0.25, lr / 25, lr, lr / 1e5),
     "cosine": lambda lr: SchedCos(lr, 0.0),
 }
-"""Name to a function of the peak rate, which gives the rate as a function of the share of all steps that is done."""
+"""Name to a function of the peak rate, which gives the rate as a function of the share of all steps that is
+done.
+"""
 
 
 def rate_of(schedule: str, lr: float) -> Callable[[float], float]:
     """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
 
-    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the steps,
-    then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError for another name.
+    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the
+    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError for
+    another name.
     """
     if schedule not in SCHEDULES:
         raise ParameterError(f"schedule {schedule!r}: give {', '.join(SCHEDULES)}")

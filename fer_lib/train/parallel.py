@@ -14,15 +14,18 @@ from ferbook.errors import ParameterError
 
 @contextmanager
 def process_group() -> Iterator[torch.device]:
-    """Join the processes that ``torchrun`` started, and leave them at the end; gives this process's own device.
+    """Join the processes that ``torchrun`` started, and leave them at the end; gives this process's own
+    device.
 
     A GPU for each process where there are any, else the CPU. What ``train`` is called with inside must be the
-    same in all processes, but for the device. Raises ParameterError where ``torchrun`` did not start this process.
+    same in all processes, but for the device. Raises ParameterError where ``torchrun`` did not start this
+    process.
     """
     absent = [name for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR") if name not in os.environ]
     if absent:
         raise ParameterError(
-            f"no process group to join: {absent[0]} is not set; start the script with `torchrun --nproc-per-node 2 SCRIPT`"
+            f"no process group to join: {absent[0]} is not set; start the script with `torchrun "
+            "--nproc-per-node 2 SCRIPT`"
         )
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -54,10 +57,10 @@ def agreed(choice: Precision) -> Precision:
 class Together(Callback):
     """Averages the gradients of all processes before each step, so that all keep the same weights.
 
-    Each process sees its share of a batch; the mean of their gradients is that of the whole batch. Batch normalisation takes
-    its statistics from the process's share; the first process's are validated and kept. All processes
-    validate all pictures and go by the first one's result, so that all choose the same epoch and stop in the same one.
-    The centres of a loss that has such are averaged with the gradients.
+    Each process sees its share of a batch; the mean of their gradients is that of the whole batch. Batch
+    normalisation takes its statistics from the process's share; the first process's are validated and kept.
+    All processes validate all pictures and go by the first one's result, so that all choose the same epoch
+    and stop in the same one. The centres of a loss that has such are averaged with the gradients.
     """
 
     order = 5  # before the gradients are unscaled (10) and clipped (11)

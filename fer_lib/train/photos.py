@@ -22,7 +22,9 @@ from ferbook.store import Run
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network that a run keeps. ``classes`` in the order of its answers; ``faces``: the set that it was trained on."""
+    """A network that a run keeps. ``classes`` in the order of its answers; ``faces``: the set that it was
+    trained on.
+    """
 
     model: nn.Module
     classes: tuple[str, ...]
@@ -34,8 +36,8 @@ class TrainedNetwork:
 class Answer:
     """What was said about one picture, or, in ``fault``, why nothing was.
 
-    ``probabilities``: emotion -> share, summing to one. ``window``: what was cut out; None where the picture was taken whole. ``found``:
-    how many faces were found in it, of which the largest was taken.
+    ``probabilities``: emotion -> share, summing to one. ``window``: what was cut out; None where the picture
+    was taken whole. ``found``: how many faces were found in it, of which the largest was taken.
     """
 
     path: Path
@@ -72,7 +74,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers in the order of the pictures, and the seconds that reading and framing them, and asking the network, took."""
+    """Answers in the order of the pictures, and the seconds that reading and framing them, and asking the
+    network, took.
+    """
 
     answers: list[Answer]
     reading: float
@@ -88,14 +92,15 @@ class Prediction:
 def trained_network(run: Run, chapter: str) -> TrainedNetwork:
     """The network that ``chapter`` of ``run`` keeps.
 
-    Raises RunStoreError where there is no such run or the chapter keeps no weights there, DataError for weights that are
-    damaged or whose record does not say classes and size.
+    Raises RunStoreError where there is no such run or the chapter keeps no weights there, DataError for
+    weights that are damaged or whose record does not say classes and size.
     """
     run.record()
     result = run.result(chapter)
     if not (result.folder / "weights.json").exists():
         raise RunStoreError(
-            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run {run.name}` makes them, "
+            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
+            f"{run.name}` makes them, "
             "if it is a chapter that trains, as `training` is"
         )
     record = read_record(result.folder / "weights")
@@ -108,7 +113,8 @@ def trained_network(run: Run, chapter: str) -> TrainedNetwork:
         or record["arguments"].get("n_classes") != len(classes)
     ):
         raise DataError(
-            f"{result.folder / 'weights.json'}: the record does not say which classes and which size the network takes; train again"
+            f"{result.folder / 'weights.json'}: the record does not say which classes and which size the "
+            "network takes; train again"
         )
     return TrainedNetwork(
         load_weights(result.folder / "weights"), tuple(classes), str(record.get("faces", "")), size
@@ -123,10 +129,12 @@ def predict_pictures(
     test_time: TestTime = "none",
     device: str = "auto",
 ) -> Prediction:
-    """What ``network`` says about the pictures at ``paths``, all in batches; one that cannot be answered stops no other.
+    """What ``network`` says about the pictures at ``paths``, all in batches; one that cannot be answered
+    stops no other.
 
     In each the largest face is found and cut out as the pictures of the network's training set are framed
-    (``faces.photo``). ``cropped``: the pictures are such crops already and are taken whole, squeezed where not square.
+    (``faces.photo``). ``cropped``: the pictures are such crops already and are taken whole, squeezed where
+    not square.
     """
     started = time.perf_counter()
 

@@ -31,9 +31,9 @@ must not decide between two that are as good, because their weights differ."""
 class Precision:
     """What a network trains in, for the run's record.
 
-    ``name``: ``fp32``, ``bf16`` or ``fp16``; the weights stay float32 in all three. ``channels_last``: memory format of
-    weights and activations. ``timings``: training throughput, in pictures per second, of each format
-    that was tried; empty where there was nothing to choose.
+    ``name``: ``fp32``, ``bf16`` or ``fp16``; the weights stay float32 in all three. ``channels_last``: memory
+    format of weights and activations. ``timings``: training throughput, in pictures per second, of each
+    format that was tried; empty where there was nothing to choose.
     """
 
     name: Literal["fp32", "bf16", "fp16"]
@@ -105,9 +105,10 @@ def time_formats(
 ) -> dict[str, float]:
     """Pictures per second of a training step in each format.
 
-    The formats take turns and the fastest step of each counts: other work on the machine only slows steps down.
-    ``formats``: name to (bf16, channels last). The steps are done by copies of ``model`` under a random state of their
-    own: the model's weights, gradients and mode, and the global random state, stay as they are.
+    The formats take turns and the fastest step of each counts: other work on the machine only slows steps
+    down. ``formats``: name to (bf16, channels last). The steps are done by copies of ``model`` under a random
+    state of their own: the model's weights, gradients and mode, and the global random state, stay as they
+    are.
     """
     pictures, labels = batch
     seconds: dict[str, list[float]] = {name: [] for name in formats}
@@ -136,10 +137,10 @@ def choose_precision(
 ) -> Precision:
     """The number and memory format to train ``model`` in, on ``device``, for batches like ``batch``.
 
-    On a CPU ``auto`` times a few steps (two seconds at 48 pixels) and takes the fastest format, if it is clearly
-    faster than plain float32: bfloat16 is more than twice as fast where the processor has
-    instructions for it and slower where it has none. On CUDA ``auto`` is bfloat16, or float16 on GPUs without it;
-    on other devices float32. What is requested by name is channels-last on a CPU and on CUDA.
+    On a CPU ``auto`` times a few steps (two seconds at 48 pixels) and takes the fastest format, if it is
+    clearly faster than plain float32: bfloat16 is more than twice as fast where the processor has
+    instructions for it and slower where it has none. On CUDA ``auto`` is bfloat16, or float16 on GPUs without
+    it; on other devices float32. What is requested by name is channels-last on a CPU and on CUDA.
 
     Raises ParameterError for an unknown request and for bfloat16 where the device has none.
     """

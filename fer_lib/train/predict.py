@@ -15,15 +15,18 @@ from ferbook.errors import DataError, ParameterError
 TestTime = Literal["none", "flip", "ten_crop"]
 
 CROP = 7 / 8
-"""Side of a crop as a share of the picture's: 224 of 256 pixels, as Krizhevsky et al. 2012 cut their ten crops."""
+"""Side of a crop as a share of the picture's: 224 of 256 pixels, as Krizhevsky et al. 2012 cut their ten
+crops.
+"""
 
 
 def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]:
     """The versions of ``pictures`` (B, 1, H, W) that a network is asked about, each of the same shape.
 
-    ``none``: the pictures. ``flip``: the pictures and their mirror images. ``ten_crop``: the four corners and the centre, each a window
-    of ``CROP`` times the sides (42 of 48 pixels) enlarged bilinearly to the pictures' own size, and their mirror images; the
-    whole picture is not among them. Raises ParameterError for another name.
+    ``none``: the pictures. ``flip``: the pictures and their mirror images. ``ten_crop``: the four corners and
+    the centre, each a window of ``CROP`` times the sides (42 of 48 pixels) enlarged bilinearly to the
+    pictures' own size, and their mirror images; the whole picture is not among them. Raises ParameterError
+    for another name.
     """
     if test_time not in get_args(TestTime):
         raise ParameterError(f"test_time {test_time!r}: give {', '.join(get_args(TestTime))}")
@@ -53,10 +56,12 @@ def predict(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to one.
+    """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to
+    one.
 
-    With ``test_time`` the mean of the probabilities over a picture's ``views``. In float32 and in evaluation mode whatever the
-    network was trained in; the network's own mode is restored. Raises DataError where there is no picture.
+    With ``test_time`` the mean of the probabilities over a picture's ``views``. In float32 and in evaluation
+    mode whatever the network was trained in; the network's own mode is restored. Raises DataError where there
+    is no picture.
     """
     return predict_many([model], faces, test_time=test_time, batch_size=batch_size, device=device)
 

@@ -14,10 +14,12 @@ PEAK_SHARES: dict[Network, float] = {
     "zero_bias": 0.3,
     "breuer": 0.3,
 }
-"""The peak rate that suits a network, as a share of the residual net's. One rate for all would compare rates, not networks.
+"""The peak rate that suits a network, as a share of the residual net's. One rate for all would compare rates,
+not networks.
 
-Those of ``residual``, ``zhu`` and ``vgg`` were chosen on the validation pictures of ``wild`` at 32 pixels in 12 epochs, from seeds that no chapter
-uses by default; ``zero_bias`` and ``breuer`` take, of a rate of 0.1, what the chapter ``training`` trains with. At 0.1 the zero-bias CNN hardly learns.
+Those of ``residual``, ``zhu`` and ``vgg`` were chosen on the validation pictures of ``wild`` at 32 pixels in
+12 epochs, from seeds that no chapter uses by default; ``zero_bias`` and ``breuer`` take, of a rate of 0.1,
+what the chapter ``training`` trains with. At 0.1 the zero-bias CNN hardly learns.
 """
 
 
@@ -25,13 +27,14 @@ uses by default; ``zero_bias`` and ``breuer`` take, of a rate of 0.1, what the c
 class Recipe:
     """Everything about a training but its faces, its network and its seed; fields as in ``RecipeParameters``.
 
-    ``epochs`` passes in batches of ``batch_size``; SGD with momentum 0.9, or Nesterov's, at the peak rate ``lr`` of ``schedule``, with
-    ``weight_decay``; gradients longer than ``clip`` are shortened to it (0: never). ``loss`` by its name in ``train.losses``,
-    each class weighed by the inverse of its number of training pictures with ``class_weights``. ``augment`` by its name in
-    ``train.augment``; ``mixup`` is the alpha of Zhang et al. 2018 (0: none). Training pictures have ``start_size`` pixels a side
-    at first and grow to their own (0: their own from the start). ``averaging`` is the decay per step of a moving average
-    of the weights, which is then what is validated and kept (0: none). Training ends after ``patience`` epochs without a
-    better validation accuracy (0: never before ``epochs``).
+    ``epochs`` passes in batches of ``batch_size``; SGD with momentum 0.9, or Nesterov's, at the peak rate
+    ``lr`` of ``schedule``, with ``weight_decay``; gradients longer than ``clip`` are shortened to it (0:
+    never). ``loss`` by its name in ``train.losses``, each class weighed by the inverse of its number of
+    training pictures with ``class_weights``. ``augment`` by its name in ``train.augment``; ``mixup`` is the
+    alpha of Zhang et al. 2018 (0: none). Training pictures have ``start_size`` pixels a side at first and
+    grow to their own (0: their own from the start). ``averaging`` is the decay per step of a moving average
+    of the weights, which is then what is validated and kept (0: none). Training ends after ``patience``
+    epochs without a better validation accuracy (0: never before ``epochs``).
     """
 
     epochs: int = 60
@@ -58,7 +61,9 @@ class Recipe:
         )
 
     def for_network(self, network: Network) -> "Recipe":
-        """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures that grow only where it takes them."""
+        """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures
+        that grow only where it takes them.
+        """
         start_size = self.start_size if NETWORKS[network].any_size else 0
         return replace(self, lr=self.lr * PEAK_SHARES[network], start_size=start_size)
 

@@ -24,9 +24,10 @@ from ferbook.errors import ParameterError
 class Study:
     """Trainings that differ in structure, loss and seed, and in nothing else.
 
-    ``table``: one row per training with ``structure``, ``loss``, ``seed``; ``valid_accuracy`` (share) in ``best_epoch``, the epoch whose weights
-    were kept; ``epochs`` trained; ``parameters``; ``macs`` (multiply-adds of one picture); ``epoch_seconds`` (median).
-    ``probabilities``: float32 (trainings, test pictures, classes), in the order of the table. ``precision``: of all trainings.
+    ``table``: one row per training with ``structure``, ``loss``, ``seed``; ``valid_accuracy`` (share) in
+    ``best_epoch``, the epoch whose weights were kept; ``epochs`` trained; ``parameters``; ``macs``
+    (multiply-adds of one picture); ``epoch_seconds`` (median). ``probabilities``: float32 (trainings, test
+    pictures, classes), in the order of the table. ``precision``: of all trainings.
     """
 
     table: pd.DataFrame
@@ -65,14 +66,17 @@ def run_study(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> Study:
-    """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own loss does not count.
+    """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own
+    loss does not count.
 
-    The recipe's rate is the residual net's; the other structures take their share of it (``train.recipe.PEAK_SHARES``).
-    A seed fixes the first weights of a structure, the order of the pictures and their augmentation: two losses of one structure start from
-    the same network. The epoch is chosen on the validation split; the test split is predicted once per
-    training, and nothing is chosen by it. The precision is chosen at the first training and kept for all.
+    The recipe's rate is the residual net's; the other structures take their share of it
+    (``train.recipe.PEAK_SHARES``). A seed fixes the first weights of a structure, the order of the pictures
+    and their augmentation: two losses of one structure start from the same network. The epoch is chosen on
+    the validation split; the test split is predicted once per training, and nothing is chosen by it. The
+    precision is chosen at the first training and kept for all.
 
-    Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without votes, before anything is trained.
+    Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without
+    votes, before anything is trained.
     """
     require_votes(faces, losses)
     size = faces.size[0]
@@ -103,7 +107,8 @@ def train_structure(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, Training]:
-    """A new network of ``structure``, trained by ``recipe`` at the rate that suits it (``Recipe.for_network``).
+    """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
+    (``Recipe.for_network``).
 
     ``seed`` fixes its first weights and the training. Raises as ``train``.
     """

@@ -36,9 +36,9 @@ def parameter_count(model: nn.Module) -> int:
 def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
     """Write ``<stem>.safetensors`` and ``<stem>.json`` and return the first one's path.
 
-    ``path`` may carry either suffix or none. The record holds the architecture, its constructor's arguments, the number
-    of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face set,
-    precision, seed …). Each file appears whole or not at all, the record last.
+    ``path`` may carry either suffix or none. The record holds the architecture, its constructor's arguments,
+    the number of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face
+    set, precision, seed …). Each file appears whole or not at all, the record last.
 
     Raises DataError where the architecture could not be read back, where ``about`` uses a name of the record
     or is not JSON, or where a weight is not finite.
@@ -105,15 +105,16 @@ def _architecture_in(content: bytes) -> str | None:
 def load_weights(path: Path) -> nn.Module:
     """The network that ``save_weights`` wrote, on the CPU and in evaluation mode.
 
-    Raises DataError where a file is absent, cut short or changed, where the weights are those of another architecture than
-    the record's (naming both), or where the architecture is unknown.
+    Raises DataError where a file is absent, cut short or changed, where the weights are those of another
+    architecture than the record's (naming both), or where the architecture is unknown.
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
     architecture = ARCHITECTURES.get(str(record["architecture"]))
     if architecture is None:
         raise DataError(
-            f"{record_file}: unknown architecture {record['architecture']!r}; known: {', '.join(ARCHITECTURES)}"
+            f"{record_file}: unknown architecture {record['architecture']!r}; known: "
+            f"{', '.join(ARCHITECTURES)}"
         )
     try:
         content = weights_file.read_bytes()
@@ -122,12 +123,14 @@ def load_weights(path: Path) -> nn.Module:
     held = _architecture_in(content)
     if held not in (None, record["architecture"]):
         raise DataError(
-            f"{weights_file}: holds the weights of a {held}, but {record_file.name} describes a {record['architecture']}; "
+            f"{weights_file}: holds the weights of a {held}, but {record_file.name} describes a "
+            f"{record['architecture']}; "
             "put back the file that belongs to it, or train again"
         )
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
         raise DataError(
-            f"{weights_file}: its content ({len(content):,} bytes) does not match the checksum in {record_file.name}: "
+            f"{weights_file}: its content ({len(content):,} bytes) does not match the checksum in "
+            f"{record_file.name}: "
             "it was cut short or changed; train again"
         )
     try:

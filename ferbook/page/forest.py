@@ -13,11 +13,13 @@ from ferbook.page.style import BLUE, INK, MUTED, VERMILION, WIDTH, Drawn, listin
 
 
 def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
-    """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the same clips.
+    """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the
+    same clips.
 
-    ``table``: a row per contender in the order to be shown, the one that the page is about first: ``kind``, ``name``, ``trainings``, ``score`` (share) with ``low`` and
-    ``high``, ``least`` and ``most`` (of single trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says what the score is.
-    Data: these columns. Raises FigureError where one is absent.
+    ``table``: a row per contender in the order to be shown, the one that the page is about first: ``kind``,
+    ``name``, ``trainings``, ``score`` (share) with ``low`` and ``high``, ``least`` and ``most`` (of single
+    trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says
+    what the score is. Data: these columns. Raises FigureError where one is absent.
     """
     columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
     columns += ["ahead", "ahead_low", "ahead_high"]
@@ -56,7 +58,8 @@ def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
     clear = list(data.loc[data["ahead_low"].gt(0), "name"])
     behind = list(data.loc[data["ahead_high"].lt(0), "name"])
     alt = (
-        f"Dots with intervals, {label}: {listing(told)}. A second panel shows how far the first, {data['name'][0]}, is ahead of each other one. Its "
+        f"Dots with intervals, {label}: {listing(told)}. A second panel shows how far the first, "
+        f"{data['name'][0]}, is ahead of each other one. Its "
         f"interval lies above zero for {listing(clear) if clear else 'none'}"
         + (f", and below zero for {listing(behind)}" if behind else "")
         + "."
@@ -69,9 +72,11 @@ NAMED_TRAININGS = 24
 
 
 def selection_dumbbells(table: pd.DataFrame) -> Drawn:
-    """Accuracy on the test split by who chose the epoch: validation split or the test split itself; a line from one to the other.
+    """Accuracy on the test split by who chose the epoch: validation split or the test split itself; a line
+    from one to the other.
 
-    ``table``: as ``train.evaluate.selection_table`` makes it. Data: its columns. Raises FigureError where one is absent.
+    ``table``: as ``train.evaluate.selection_table`` makes it. Data: its columns. Raises FigureError where one
+    is absent.
     """
     columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
     require_columns(table, columns)
@@ -106,9 +111,13 @@ def selection_dumbbells(table: pd.DataFrame) -> Drawn:
     figure.legend(loc="outside upper left", ncols=2)
     largest = data.loc[data["gain"].idxmax()]
     alt = (
-        f"One line for each of {len(data)} {'training' if len(data) == 1 else 'trainings'}, from the accuracy on the test split at the epoch "
-        "that validation chose to the accuracy at the epoch that is best on the test split itself. The second is higher by "
-        f"{100 * data['gain'].mean():.1f} points on average, from {100 * data['gain'].min():.1f} to {100 * largest['gain']:.1f} "
-        f"(most for {largest['training']}: {percent(largest['chosen_accuracy'])} against {percent(largest['test_accuracy'])})."
+        f"One line for each of {len(data)} {'training' if len(data) == 1 else 'trainings'}, from the "
+        "accuracy on the test split at the epoch "
+        "that validation chose to the accuracy at the epoch that is best on the test split itself. The "
+        "second is higher by "
+        f"{100 * data['gain'].mean():.1f} points on average, from {100 * data['gain'].min():.1f} to "
+        f"{100 * largest['gain']:.1f} "
+        f"(most for {largest['training']}: {percent(largest['chosen_accuracy'])} against "
+        f"{percent(largest['test_accuracy'])})."
     )
     return figure, data, alt

@@ -20,10 +20,11 @@ def draw_cells(
     fontsize: float = 9,
     **bar: object,
 ) -> None:
-    """``shares`` (rows, columns) times 100 as cells, the darker the higher; in each the ``text`` (rows, columns) of it.
+    """``shares`` (rows, columns) times 100 as cells, the darker the higher; in each the ``text`` (rows,
+    columns) of it.
 
-    ``measured`` stands beside the colour bar, which takes ``bar`` too. Colours run from ``lowest`` to ``highest`` per cent; None: from what occurs. A
-    missing share is an empty cell.
+    ``measured`` stands beside the colour bar, which takes ``bar`` too. Colours run from ``lowest`` to
+    ``highest`` per cent; None: from what occurs. A missing share is an empty cell.
     """
     sns.heatmap(
         100 * shares,
@@ -57,10 +58,12 @@ CHANCE = 0.5
 
 
 def unit_map(table: pd.DataFrame, what: str) -> Drawn:
-    """AUROC of each row (a condition or a layer) on each action unit, times 100, as a heat map; the mean in the last column.
+    """AUROC of each row (a condition or a layer) on each action unit, times 100, as a heat map; the mean in
+    the last column.
 
-    ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a
-    frame. ``what`` the rows are. Data: these columns.
+    ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as
+    ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a frame. ``what``
+    the rows are. Data: these columns.
     """
     columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
     require_columns(table, columns)
@@ -89,7 +92,8 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
         own = data[data["row"].eq(name)].set_index("au")["auroc"]
         units = own.drop("macro", errors="ignore").dropna()
         told.append(
-            f"{name}: mean {own.get('macro', units.mean()):.2f}, highest {units.idxmax()} {units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
+            f"{name}: mean {own.get('macro', units.mean()):.2f}, highest {units.idxmax()} "
+            f"{units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
         )
     alt = f"Heat map of AUROC, {len(rows)} rows by {len(aus) - ('macro' in aus)} action units and their mean. {'; '.join(told)}."
     if len(framed):
@@ -100,8 +104,9 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
 def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures") -> Drawn:
     """Confusion as a heat map, each row a true class, in per cent of that row.
 
-    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the same order. Data: ``true``,
-    ``predicted``, ``count``, ``share`` (missing where a class does not occur). Raises FigureError for other shapes.
+    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the
+    same order. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a class does not occur).
+    Raises FigureError for other shapes.
     """
     if list(matrix.index) != list(matrix.columns) or matrix.empty:
         raise FigureError("a confusion matrix has the same classes, in the same order, as rows and columns")

@@ -58,7 +58,9 @@ def mosaic(pictures: np.ndarray, per_row: int, gap: int = 4) -> np.ndarray:
 
 
 def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, np.ndarray]:
-    """A figure of the page's width with (rows, columns) close-set axes for square pictures, each with ``title`` inches above."""
+    """A figure of the page's width with (rows, columns) close-set axes for square pictures, each with
+    ``title`` inches above.
+    """
     figure, grid = plt.subplots(
         rows, columns, figsize=(WIDTH, rows * (WIDTH / columns + title)), squeeze=False
     )
@@ -76,10 +78,12 @@ def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 8) -> N
 
 
 def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
-    """Frames of one sequence, the apex among them where it is known, and below each its difference from the first, four times enlarged.
+    """Frames of one sequence, the apex among them where it is known, and below each its difference from the
+    first, four times enlarged.
 
-    Data: ``frame``, ``milliseconds`` since the first frame (missing where the rate is unknown), ``apex`` (whether it is), ``change`` (mean
-    absolute difference from the first frame in grey levels), and the intensity of each AU that acts in the clip.
+    Data: ``frame``, ``milliseconds`` since the first frame (missing where the rate is unknown), ``apex``
+    (whether it is), ``change`` (mean absolute difference from the first frame in grey levels), and the
+    intensity of each AU that acts in the clip.
     """
     order = np.argsort(clip.table["frame"].to_numpy(), kind="stable")
     table = clip.table.iloc[order].reset_index(drop=True)
@@ -111,8 +115,10 @@ def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
             grid[1, place].set_title("apex", fontsize=8, loc="left", pad=2)
     most = data.loc[data["change"].idxmax()]
     alt = (
-        f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its difference from the first, four times "
-        f"enlarged. The difference is largest at frame {most['frame']:.0f}, {most['change']:.1f} of 255 grey levels per pixel on average. "
+        f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
+        "difference from the first, four times "
+        f"enlarged. The difference is largest at frame {most['frame']:.0f}, {most['change']:.1f} of 255 "
+        "grey levels per pixel on average. "
         f"Units that act: {listing(acting or ['none'])}."
     )
     return figure, data, alt

@@ -1,8 +1,8 @@
 """The one style of all figures, and the words their alt texts share.
 
-Colours are those of Okabe and Ito, told apart by the colour-blind; hatches, dashes and direct labels carry the
-difference in grey print as well. Importing this module sets the style, since part of it acts only when
-a figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
+Colours are those of Okabe and Ito, told apart by the colour-blind; hatches, dashes and direct labels carry
+the difference in grey print as well. Importing this module sets the style, since part of it acts only when a
+figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
 """
 
 import matplotlib

@@ -39,7 +39,8 @@ def as_html(
     caption: str,
     formats: Mapping[str, str | Callable[[object], str]] | None = None,
 ) -> str:
-    """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
+    """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a
+    space.
 
     The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column a
     unit of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text

@@ -198,7 +198,8 @@ def test_another_process_draws_the_same_bytes():
     script = (
         "import hashlib, io, pandas as pd\n"
         "from fer_lib.report.figures import learning_curve\n"
-        "curve = pd.DataFrame({'epoch': [1, 2], 'train_loss': [2., 1.], 'valid_loss': [2., 1.5], 'valid_accuracy': [.5, .6]})\n"
+        "curve = pd.DataFrame({'epoch': [1, 2], 'train_loss': [2., 1.], 'valid_loss': [2., 1.5], "
+        "'valid_accuracy': [.5, .6]})\n"
         "sink = io.BytesIO()\n"
         "learning_curve(curve, 2, 0.25)[0].savefig(sink, format='svg', metadata={'Date': None})\n"
         "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"

@@ -1,4 +1,5 @@
-"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same command goes on.
+"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same
+command goes on.
 
 Two chapters, one upstream of the other, are enough for that.
 """

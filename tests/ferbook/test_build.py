@@ -191,7 +191,9 @@ def finished(tmp_path):
 
 @pytest.fixture
 def toy_book(tmp_path, monkeypatch):
-    """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of its own."""
+    """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of
+    its own.
+    """
     monkeypatch.setattr(paths, "BUILD", tmp_path / "_build")
     monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
     monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
@@ -216,7 +218,8 @@ def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, tmp
     finished.result("faces").commit(tmp_path / "other", {})
     with pytest.raises(
         RunStoreError,
-        match=r"training was made from another result of faces .*`ferbook run training .* --run a` makes it again",
+        match=r"training was made from another result of faces .*`ferbook run training .* --run a` makes it "
+        r"again",
     ):
         build_book(finished)
 

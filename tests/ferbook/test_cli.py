@@ -1,4 +1,6 @@
-"""The command line's own part: what it prints can be copied, and every failure is one line with its exit code."""
+"""The command line's own part: what it prints can be copied, and every failure is one line with its exit
+code.
+"""
 
 import io
 import json

@@ -41,7 +41,8 @@ def dense(rows, head):
 
 
 def test_every_part_of_the_head_is_there(head):
-    # Triangles per group as counted in base.obj: two eyes of 140, a tongue, two strips of teeth, four of lashes.
+    # Triangles per group as counted in base.obj: two eyes of 140, a tongue, two strips of teeth, four of
+    # lashes.
     assert np.bincount(head.groups)[[EYE, TONGUE, TEETH, LASH]].tolist() == [280, 448, 192, 368]
     assert (head.groups == SKIN).sum() > 9000
     assert head.actions.shape == (52, len(head.template), 3)

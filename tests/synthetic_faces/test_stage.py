@@ -72,7 +72,8 @@ def test_a_stage_says_nothing_of_a_missing_gpu_and_passes_on_all_else():
         "import os\n"
         "from synthetic_faces import stage\n"
         "with stage._without_driver_warning():\n"
-        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. GPU\\nmatters\\n')\n"
+        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. "
+        "GPU\\nmatters\\n')\n"
         "os.write(2, b'after\\n')\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -13,7 +13,9 @@ RECIPE = Recipe("lab", subjects=3, size=24, seed=0)
 
 
 def script() -> Script:
-    """Two people: neutral, and a smile, in a first take; neutral and a smile of the left half in a second one of the second person."""
+    """Two people: neutral, and a smile, in a first take; neutral and a smile of the left half in a second one
+    of the second person.
+    """
     people = np.array([4, 9, 4, 9, 9, 9])
     takes = np.array([0, 0, 0, 0, 1, 1])
     intensities = np.zeros((6, len(AUS), 2))
@@ -37,7 +39,8 @@ def test_pictures_of_one_take_differ_where_the_units_move(faces):
     pixels = faces.pixels.astype(int)
     for off, on in ((0, 2), (1, 3)):
         change = np.abs(pixels[on] - pixels[off])
-        # Noise and all else is the same; a smile reaches the forehead by less than the noise, which is 3 grey levels.
+        # Noise and all else is the same; a smile reaches the forehead by less than the noise, which is 3 grey
+        # levels.
         assert change[:6].max() <= 1 and change[14:].max() > 20
     left = np.abs(pixels[5] - pixels[4])
     assert left[:, 12:].sum() > 2 * left[:, :12].sum()

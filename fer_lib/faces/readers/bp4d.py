@@ -1,13 +1,15 @@
 """BP4D-Spontaneous (Zhang et al., 2014): 41 people, eight tasks, FACS codes frame by frame.
 
-Expected: pictures ``F001/T1/0000.jpg`` in ``Sequences(2D+3D)/`` (also ``Sequences_2D+3D``, ``2D+3D``, or ``BP4D-training`` of
-FERA 2015), and the codes ``AUCoding/AU_OCC/F001_T1.csv`` and ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv``. The
-header of an occurrence file names the AUs after its first column, the frame; the older edition has a column for every
-number from 0 to 99. Frame numbers have three or four digits, by person, and are read as numbers.
+Expected: pictures ``F001/T1/0000.jpg`` in ``Sequences(2D+3D)/`` (also ``Sequences_2D+3D``, ``2D+3D``, or
+``BP4D-training`` of FERA 2015), and the codes ``AUCoding/AU_OCC/F001_T1.csv`` and
+``AUCoding/AU_INT/AU06/F001_T1_AU06.csv``. The header of an occurrence file names the AUs after its first
+column, the frame; the older edition has a column for every number from 0 to 99. Frame numbers have three or
+four digits, by person, and are read as numbers.
 
-Not certain: whether frame n of the codes is picture n (assumed) or n - 1 (``shift=-1``), for both are found in
-published code; and the place of the intensities, which is that of BP4D+. There is no official split; FERA 2015 trained on
-people with odd numbers. What is kept, and what codes become, says ``fer_lib.faces.readers.spontaneous``.
+Not certain: whether frame n of the codes is picture n (assumed) or n - 1 (``shift=-1``), for both are found
+in published code; and the place of the intensities, which is that of BP4D+. There is no official split; FERA
+2015 trained on people with odd numbers. What is kept, and what codes become, says
+``fer_lib.faces.readers.spontaneous``.
 """
 
 import re
@@ -38,9 +40,9 @@ _TREE = re.compile(r"Sequences.*|2D\+3D|BP4D-training", re.IGNORECASE)
 def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
     """BP4D from ``folder``: at most 100 coded frames of each person and task, without emotions.
 
-    Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what must be added
-    to it to get the picture's. Faces are found by a detector; pictures without one are counted. Raises DataError:
-    see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
+    Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what
+    must be added to it to get the picture's. Faces are found by a detector; pictures without one are counted.
+    Raises DataError: see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
@@ -62,8 +64,9 @@ def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
 def write_bp4d(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``Sequences(2D+3D)/F001/T1/0000.jpg`` and ``AUCoding/``.
 
-    Frames keep their numbers; emotions are not written, since the layout has none; JPEG changes grey values slightly.
-    How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``, which also says what is refused.
+    Frames keep their numbers; emotions are not written, since the layout has none; JPEG changes grey values
+    slightly. How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``, which also
+    says what is refused.
     """
     pictures = folder / "Sequences(2D+3D)"
 

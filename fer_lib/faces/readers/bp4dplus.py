@@ -1,12 +1,14 @@
 """BP4D+ (Zhang et al., 2016): 140 people, ten tasks, FACS codes of four of them frame by frame.
 
-Expected: ``2D+3D/F001.zip`` per person with entries ``…/T1/<frame>.jpg``, read without being unpacked, or unpacked folders
-``2D+3D/F001/T1/<frame>.jpg``; and the codes ``AUCoding/AU_OCC/F001_T1.csv`` (frame, then 34 AUs in the order of
-``OCCURRENCE_AUS``; the header has a mistake and is only compared) and ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv`` (frame,
-intensity; no header). Frame numbers have three or four digits, by person, and are read as numbers.
+Expected: ``2D+3D/F001.zip`` per person with entries ``…/T1/<frame>.jpg``, read without being unpacked, or
+unpacked folders ``2D+3D/F001/T1/<frame>.jpg``; and the codes ``AUCoding/AU_OCC/F001_T1.csv`` (frame, then 34
+AUs in the order of ``OCCURRENCE_AUS``; the header has a mistake and is only compared) and
+``AUCoding/AU_INT/AU06/F001_T1_AU06.csv`` (frame, intensity; no header). Frame numbers have three or four
+digits, by person, and are read as numbers.
 
-Not certain: whether frame n of the codes is picture n (assumed; else ``shift``), and how many women and men there are. There
-is no official split. What is kept, and what codes become, says ``fer_lib.faces.readers.spontaneous``.
+Not certain: whether frame n of the codes is picture n (assumed; else ``shift``), and how many women and men
+there are. There is no official split. What is kept, and what codes become, says
+``fer_lib.faces.readers.spontaneous``.
 """
 
 import io
@@ -54,9 +56,10 @@ _DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotI
 def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
     """BP4D+ from ``folder``: at most 100 coded frames of each person and task, without emotions.
 
-    Subjects are ``bp4dplus-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what must be
-    added to it to get the picture's. Faces are found by a detector; pictures without one are counted. Raises
-    DataError: see ``read_spontaneous``; and, naming the archive, for one that cannot be read, or a person's twice.
+    Subjects are ``bp4dplus-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift``
+    what must be added to it to get the picture's. Faces are found by a detector; pictures without one are
+    counted. Raises DataError: see ``read_spontaneous``; and, naming the archive, for one that cannot be read,
+    or a person's twice.
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
@@ -127,9 +130,9 @@ def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
 def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``2D+3D/F001.zip`` … and ``AUCoding/``.
 
-    Frames keep their numbers; neither emotions are written nor AUs outside ``OCCURRENCE_AUS``, since the layout has no
-    place for them; JPEG changes grey values slightly. How people and tasks are named, and what becomes of AUs: see
-    ``write_spontaneous``, which also says what is refused.
+    Frames keep their numbers; neither emotions are written nor AUs outside ``OCCURRENCE_AUS``, since the
+    layout has no place for them; JPEG changes grey values slightly. How people and tasks are named, and what
+    becomes of AUs: see ``write_spontaneous``, which also says what is refused.
     """
     pictures = folder / "2D+3D"
     pictures.mkdir(parents=True)

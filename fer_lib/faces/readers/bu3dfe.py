@@ -1,9 +1,10 @@
 """BU-3DFE (Yin et al., 2006): 100 people, six expressions at four levels and one neutral face each.
 
-Expected, also some levels further down (``Subjects/``, one folder per archive): ``F0001/F0001_AN01WH_F2D.bmp``, that
-is person, expression (AN DI FE HA SA SU, or NE for neutral), level (01 to 04, 00 for neutral), ancestry (WH AE AM BL IN LA).
-Only the pictures ``_F2D.bmp`` are read, no meshes. They are textures said to be stitched of two views, which is
-unverified; the face is found in each by a detector. There is no official split.
+Expected, also some levels further down (``Subjects/``, one folder per archive):
+``F0001/F0001_AN01WH_F2D.bmp``, that is person, expression (AN DI FE HA SA SU, or NE for neutral), level (01
+to 04, 00 for neutral), ancestry (WH AE AM BL IN LA). Only the pictures ``_F2D.bmp`` are read, no meshes. They
+are textures said to be stitched of two views, which is unverified; the face is found in each by a detector.
+There is no official split.
 """
 
 import re
@@ -56,9 +57,9 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     """BU-3DFE from ``folder``: every frontal picture, one sequence each (``F0001_AN01WH``), frame 0.
 
     Subjects are ``bu3dfe-F0001`` …; columns ``level`` (0 for neutral, in the release 1 to 4 otherwise) and
-    ``ancestry``. Pictures in which no face is found are left out and counted. Raises DataError, naming the file: a name
-    that says another person than its folder, or an expression, level or ancestry that there is not; two pictures of one
-    model; two folders of one person; what ``gather_clips`` refuses.
+    ``ancestry``. Pictures in which no face is found are left out and counted. Raises DataError, naming the
+    file: a name that says another person than its folder, or an expression, level or ancestry that there is
+    not; two pictures of one model; two folders of one person; what ``gather_clips`` refuses.
     """
     left_out: Counter[str] = Counter()
     clips: dict[str, Clip] = {}
@@ -101,10 +102,11 @@ def _row(path: Path, person: str) -> dict[str, object]:
 def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``F0001/F0001_AN01WH_F2D.bmp`` …, without loss.
 
-    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is BU-3DFE
-    itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and frame, neutral
-    ones 00, 01 …: sets with more than the release's four (and one) go on counting, up to 99. AUs are not written.
-    Raises DataError for an emotion without a code, more than 99 pictures, or a picture without a subject.
+    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is
+    BU-3DFE itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and
+    frame, neutral ones 00, 01 …: sets with more than the release's four (and one) go on counting, up to 99.
+    AUs are not written. Raises DataError for an emotion without a code, more than 99 pictures, or a picture
+    without a subject.
     """
     table = faces.table
     unknown = sorted(set(table["emotion"]) - set(EMOTIONS))

@@ -1,9 +1,10 @@
-"""BU-4DFE (Yin et al., 2008): 101 people, six expressions from rest over their height back to rest, 25 per second.
+"""BU-4DFE (Yin et al., 2008): 101 people, six expressions from rest over their height back to rest, 25 per
+second.
 
-Expected, also some levels further down: ``F001/Fear/042.jpg``, the texture beside the mesh ``042.wrl``, which is not
-read. Of each sequence the first picture is kept, as neutral, and the middle three. That a sequence is at its height in
-the middle is the custom, not a label; how large the pictures are, and the published counts, are quoted from memory of
-the literature. There is no official split.
+Expected, also some levels further down: ``F001/Fear/042.jpg``, the texture beside the mesh ``042.wrl``, which
+is not read. Of each sequence the first picture is kept, as neutral, and the middle three. That a sequence is
+at its height in the middle is the custom, not a label; how large the pictures are, and the published counts,
+are quoted from memory of the literature. There is no official split.
 """
 
 import re
@@ -21,7 +22,9 @@ EMOTIONS = {
     "sadness": "Sad",
     "surprise": "Surprise",
 }
-"""Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this layout."""
+"""Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
+layout.
+"""
 
 PUBLISHED = {"subjects": 101, "sequences": 606, **{f"sequences of {emotion}": 101 for emotion in EMOTIONS}}
 """58 women and 43 men, one sequence of each expression; from memory of the literature."""
@@ -44,7 +47,8 @@ def read_bu4dfe(folder: Path, size: int) -> FaceSet:
     """BU-4DFE from ``folder``: the first and the middle three pictures of each sequence.
 
     Subjects are ``bu4dfe-F001`` …, sequences ``F001/Fear`` …. Faces are found by a detector, one window per
-    sequence. Several folders of people on one level (one per archive) are taken together. Raises DataError: see ``read_posed``.
+    sequence. Several folders of people on one level (one per archive) are taken together. Raises DataError:
+    see ``read_posed``.
     """
     return read_posed(
         LAYOUT, folder, tops(folder, LAYOUT.subject_folder, "folders of people (F001)"), "clip", size
@@ -54,8 +58,8 @@ def read_bu4dfe(folder: Path, size: int) -> FaceSet:
 def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``BU_4DFE/F001/Fear/000.jpg`` ….
 
-    The k-th of the sorted subjects becomes ``F00k``, whoever that is; JPEG changes grey values slightly; AUs are not
-    written. Of a sequence of more than four pictures the reader keeps four. Raises DataError for sequences that the
-    layout cannot hold: see ``write_posed``.
+    The k-th of the sorted subjects becomes ``F00k``, whoever that is; JPEG changes grey values slightly; AUs
+    are not written. Of a sequence of more than four pictures the reader keeps four. Raises DataError for
+    sequences that the layout cannot hold: see ``write_posed``.
     """
     write_posed(LAYOUT, faces, folder / "BU_4DFE")

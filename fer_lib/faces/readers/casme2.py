@@ -2,13 +2,16 @@
 
 Expected in the folder: the coding sheet ``CASME2-coding-<date>.xlsx`` and one of
 
-- ``Cropped/sub01/EP02_01f/reg_img46.jpg``: face crops, taken whole (they are not square: squeezed, as is customary);
-- ``CASME2_RAW_selected/`` or ``CASME2-RAW/``, ``sub01/EP02_01f/img46.jpg``: the faces are found by a detector.
+- ``Cropped/sub01/EP02_01f/reg_img46.jpg``: face crops, taken whole (they are not square: squeezed, as is
+  customary);
+- ``CASME2_RAW_selected/`` or ``CASME2-RAW/``, ``sub01/EP02_01f/img46.jpg``: the faces are found by a
+  detector.
 
-Doubled folders (``Cropped/Cropped``) are accepted. Frame numbers are not padded and are those of the sheet. Faults of
-the sheet (one apex is ``/``; the offset of one row, the 61st, is wrong) are mended and noted as
-``fer_lib.faces.readers.micro`` says; so is the incomplete ``sub16/EP01_08``. AUs are coded as present (intensity 1) with
-sides. The class counts below are those usually quoted, unverified; there is no official split.
+Doubled folders (``Cropped/Cropped``) are accepted. Frame numbers are not padded and are those of the sheet.
+Faults of the sheet (one apex is ``/``; the offset of one row, the 61st, is wrong) are mended and noted as
+``fer_lib.faces.readers.micro`` says; so is the incomplete ``sub16/EP01_08``. AUs are coded as present
+(intensity 1) with sides. The class counts below are those usually quoted, unverified; there is no official
+split.
 """
 
 import re
@@ -70,11 +73,12 @@ _TREES = (
 
 
 def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
-    """CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` × ``size``.
+    """CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` ×
+    ``size``.
 
-    Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``, ``fps``,
-    ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of ``EMOTIONS``. Raises
-    DataError: see ``read_micro``; and where neither tree of pictures is there.
+    Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``,
+    ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
+    ``EMOTIONS``. Raises DataError: see ``read_micro``; and where neither tree of pictures is there.
     """
     for tree, prefix, framing in _TREES:
         place = folder / tree
@@ -86,16 +90,17 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
             own = Pictures(top, pattern, f"{prefix}46.jpg", framing)
             return read_micro(LAYOUT, folder, own, size, clip_frames)
     raise DataError(
-        f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME II there"
+        f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME "
+        "II there"
     )
 
 
 def write_casme2(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``Cropped/`` and the coding sheet.
 
-    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come from
-    CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or not. Raises
-    DataError for what the layout cannot hold: see ``clips_to_write``.
+    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
+    from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
+    not. Raises DataError for what the layout cannot hold: see ``clips_to_write``.
     """
     rows: list[list[object]] = [
         ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion"]

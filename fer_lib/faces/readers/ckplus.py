@@ -1,20 +1,23 @@
-"""CK+, the Extended Cohn-Kanade set (Lucey et al., 2010): posed sequences that begin neutral and end at the peak.
+"""CK+, the Extended Cohn-Kanade set (Lucey et al., 2010): posed sequences that begin neutral and end at the
+peak.
 
 Four parallel trees are read, as the four official archives unpack:
 
     cohn-kanade-images/S005/001/S005_001_00000011.png     every frame
     Emotion/S005/001/S005_001_00000011_emotion.txt        one number 0 to 7; 327 of 593 sequences have one
-    FACS/S005/001/S005_001_00000011_facs.txt              lines "AU intensity"; intensity 0: there, but not scored
-    Landmarks/S005/001/S005_001_00000011_landmarks.txt    68 lines "x y"
+    FACS/S005/001/S005_001_00000011_facs.txt              lines "AU intensity"; intensity 0: there, but not
+    scored Landmarks/S005/001/S005_001_00000011_landmarks.txt    68 lines "x y"
 
-each of them also one level deeper or under the archive's name (``extended-cohn-kanade-images``, ``Emotion_labels``,
-``FACS_labels``). FACS and Landmarks may be absent: then there are no action units, and faces are framed by a detector.
-Emotion and FACS belong to a sequence's last frame; the file's name is only looked at for the frame number at
-its end, since the official ReadMe itself has a slip in the subject's (``S0005_…``).
+each of them also one level deeper or under the archive's name (``extended-cohn-kanade-images``,
+``Emotion_labels``, ``FACS_labels``). FACS and Landmarks may be absent: then there are no action units, and
+faces are framed by a detector. Emotion and FACS belong to a sequence's last frame; the file's name is only
+looked at for the frame number at its end, since the official ReadMe itself has a slip in the subject's
+(``S0005_…``).
 
 Kept of a sequence: the first frame as neutral and the last three with its label, as is customary; every
-action unit of the label's frame on those three, none on the first. What is certain about the layout comes from the
-official ReadMe. Unverified without a copy: how many pictures are in colour, and the counts per emotion.
+action unit of the label's frame on those three, none on the first. What is certain about the layout comes
+from the official ReadMe. Unverified without a copy: how many pictures are in colour, and the counts per
+emotion.
 """
 
 import re
@@ -62,8 +65,8 @@ PUBLISHED = {
     "sequences of sadness": 28,
     "sequences of surprise": 83,
 }
-"""593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those usually
-quoted from Lucey et al. 2010."""
+"""593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those
+usually quoted from Lucey et al. 2010."""
 
 LEVELS = 5
 NOT_SCORED = 0.5
@@ -106,17 +109,19 @@ class _Sequence:
 
 
 def read_ckplus(folder: Path, size: int) -> FaceSet:
-    """CK+ from ``folder``: pixels (N, ``size``, ``size``), of each sequence the neutral first frame and the last three.
+    """CK+ from ``folder``: pixels (N, ``size``, ``size``), of each sequence the neutral first frame and the
+    last three.
 
-    ``subject`` is ``ckplus-S005``, ``sequence`` ``S005/001``, ``frame`` the number in the picture's name. ``emotion`` is
-    neutral on the first frame and the sequence's own on the last three; in sequences without a label, kept where
-    they are FACS coded, it is empty on all four. ``AU<n>``: level k of 1 … 5 is k / 5, level 0 ("not scored") 0.5, and
-    not listed 0; NaN where the sequence was not coded. ``facs`` keeps the codes as text. Splits are by subject.
+    ``subject`` is ``ckplus-S005``, ``sequence`` ``S005/001``, ``frame`` the number in the picture's name.
+    ``emotion`` is neutral on the first frame and the sequence's own on the last three; in sequences without a
+    label, kept where they are FACS coded, it is empty on all four. ``AU<n>``: level k of 1 … 5 is k / 5,
+    level 0 ("not scored") 0.5, and not listed 0; NaN where the sequence was not coded. ``facs`` keeps the
+    codes as text. Splits are by subject.
 
-    Pictures of ``size`` × ``size`` are taken as they are; others are framed by their landmarks, the eyes of each frame
-    and the proportions of the first, or else by the face found in the first frame. ``landmarks`` are those of the
-    pictures returned. ``left_out`` counts sequences with neither label nor codes, empty ones, those whose label's frame
-    is missing, and those without a face.
+    Pictures of ``size`` × ``size`` are taken as they are; others are framed by their landmarks, the eyes of
+    each frame and the proportions of the first, or else by the face found in the first frame. ``landmarks``
+    are those of the pictures returned. ``left_out`` counts sequences with neither label nor codes, empty
+    ones, those whose label's frame is missing, and those without a face.
 
     Raises DataError, naming the file and line, for anything else that is absent, damaged or out of range.
     """
@@ -157,7 +162,8 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     for shape, (number, frame) in zip(shapes, rows, strict=True):
         if shape != expected[number]:
             raise DataError(
-                f"{sequences[number].frames[frame]}: {shape[1]} × {shape[0]} pixels, but the first frame of its sequence "
+                f"{sequences[number].frames[frame]}: {shape[1]} × {shape[0]} pixels, but the first frame of "
+                "its sequence "
                 f"has {expected[number][1]} × {expected[number][0]}"
             )
     if not found.all():
@@ -201,7 +207,8 @@ def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder. CK+ is looked for in the folder ckplus below FER_DATA (or --data-dir): "
+            f"{folder}: no such folder. CK+ is looked for in the folder ckplus below FER_DATA (or "
+            "--data-dir): "
             "unpack its archives there (ferbook data list says how to get them)"
         )
     found = {}
@@ -222,12 +229,14 @@ def _trees(folder: Path) -> dict[str, Path]:
 def _other_form(folder: Path) -> str:
     if (folder / "ckextended.csv").exists():
         return (
-            "ckextended.csv is not CK+ as released: it numbers the emotions otherwise (0 anger … 7 contempt), names no "
+            "ckextended.csv is not CK+ as released: it numbers the emotions otherwise (0 anger … 7 "
+            "contempt), names no "
             "subjects, and so allows no test on new people. Put the official archives there, unpacked"
         )
     if (folder / "CK+48").exists():
         return (
-            "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most sequences. "
+            "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most "
+            "sequences. "
             "Put the official archives there, unpacked"
         )
     return "Expected the official archives, unpacked: cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
@@ -262,13 +271,16 @@ def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]
         for key, file in files.items():
             if key not in seen:
                 raise DataError(
-                    f"{file}: describes a sequence without pictures; expected some in {trees['images'] / key[0] / key[1]}"
+                    f"{file}: describes a sequence without pictures; expected some in "
+                    f"{trees['images'] / key[0] / key[1]}"
                 )
     return sequences
 
 
 def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[tuple[str, str, Path]]:
-    """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed over."""
+    """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed
+    over.
+    """
     subjects = named_folders(tree, folder, _SUBJECT, lambda m: f"S{m[1]}", left_out, _FOREIGN)
     return [
         (subject, number, inner)
@@ -317,7 +329,9 @@ def _read_emotion(file: Path) -> str:
 
 
 def _read_facs(file: Path) -> Codes:
-    """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts once."""
+    """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts
+    once.
+    """
     levels: dict[int, int] = {}
     for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
@@ -328,7 +342,8 @@ def _read_facs(file: Path) -> Codes:
             au, level = -1, -1
         if au not in range(1, 100) or level not in range(LEVELS + 1):
             raise DataError(
-                f"{file}, line {number}: {line.strip()[:40]!r}; expected an AU's number and its intensity from 0 to {LEVELS}"
+                f"{file}, line {number}: {line.strip()[:40]!r}; expected an AU's number and its intensity "
+                f"from 0 to {LEVELS}"
             )
         if levels.setdefault(int(au), int(level)) != level:
             raise DataError(
@@ -360,15 +375,17 @@ def _landmarks(tree: Path | None, sequence: _Sequence, frame: int, folder: Path)
 
 
 def write_ckplus(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as CK+: pictures, emotions, FACS codes and landmarks of its sequences.
+    """Write ``faces`` to the empty ``folder`` as CK+: pictures, emotions, FACS codes and landmarks of its
+    sequences.
 
-    Emotion and codes are those of a sequence's last frame; a label is written unless it is empty, codes unless all
-    are NaN. Levels are ceil(5 intensity), of the stronger half; an uncertain code is left out. ``S005`` and
-    ``001`` are kept where all names are CK+'s; otherwise the k-th of the sorted subjects becomes ``S001`` …, and the
-    k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last three of a sequence.
+    Emotion and codes are those of a sequence's last frame; a label is written unless it is empty, codes
+    unless all are NaN. Levels are ceil(5 intensity), of the stronger half; an uncertain code is left out.
+    ``S005`` and ``001`` are kept where all names are CK+'s; otherwise the k-th of the sorted subjects becomes
+    ``S001`` …, and the k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last
+    three of a sequence.
 
-    Raises DataError where a picture has no subject, an emotion has no code in CK+, a frame occurs twice or is below 0, or
-    there are more than 999 subjects or sequences of one.
+    Raises DataError where a picture has no subject, an emotion has no code in CK+, a frame occurs twice or is
+    below 0, or there are more than 999 subjects or sequences of one.
     """
     require_labels(faces, CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)

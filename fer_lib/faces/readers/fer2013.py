@@ -58,12 +58,14 @@ _LONGEST_LINE = 4 * _CHUNK
 
 
 def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
-    """FER2013 from ``folder``: pixels (N, ``size``, ``size``), emotions, official splits, FER+ votes if they are there.
+    """FER2013 from ``folder``: pixels (N, ``size``, ``size``), emotions, official splits, FER+ votes if they
+    are there.
 
     ``Training`` becomes ``train``, ``PublicTest`` ``valid``, ``PrivateTest`` ``test``; ``subject`` is
     empty, since FER2013 does not say who is shown; ``sequence`` is the 0-based row number (csv) or
-    the picture's path. Pictures of 48 × 48 are resampled to another ``size``. With ``fer2013new.csv``, ``vote_<emotion>``, ``vote_unknown`` and ``vote_nf``
-    hold the counts of the ten voters. Exact copies are kept: see ``fer_lib.faces.leakage``.
+    the picture's path. Pictures of 48 × 48 are resampled to another ``size``. With ``fer2013new.csv``,
+    ``vote_<emotion>``, ``vote_unknown`` and ``vote_nf`` hold the counts of the ten voters. Exact copies are
+    kept: see ``fer_lib.faces.leakage``.
 
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
     loaded in part.
@@ -109,7 +111,9 @@ def resized(faces: FaceSet, size: int) -> FaceSet:
 
 
 def read_csv(csv: Path) -> FaceSet:
-    """The rows of ``fer2013.csv``: pixels (N, 48, 48), emotions and splits. Raises DataError, naming file and line."""
+    """The rows of ``fer2013.csv``: pixels (N, 48, 48), emotions and splits. Raises DataError, naming file and
+    line.
+    """
     pixels, labels, usages = [], [], []
     try:
         with csv.open("rb") as file:
@@ -185,7 +189,8 @@ def _parse_block(block: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     if len(ends) != rows * PIXELS:
         return None
     ends = ends.reshape(rows, PIXELS)
-    # Usage names hold no digit, so every byte that is not a digit is accounted for, or it stands among the pixels.
+    # Usage names hold no digit, so every byte that is not a digit is accounted for, or it stands among the
+    # pixels.
     if np.count_nonzero(digit > 9) != ends.size + 2 * rows + sum(map(len, tails)):
         return None
     # Of rows with too many or too few numbers, one would straddle lines: longer than three, or below none.
@@ -260,7 +265,8 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
         emotion = _FOLDER_NAMES.get(entry.name.lower())
         if emotion is None or not entry.is_dir():
             raise DataError(
-                f"{entry}: not an emotion folder; expected angry, disgust, fear, happy, sad, surprise, neutral (or 0 to 6)"
+                f"{entry}: not an emotion folder; expected angry, disgust, fear, happy, sad, surprise, "
+                "neutral (or 0 to 6)"
             )
         if emotion in found:
             raise DataError(f"{entry}: a second folder for {emotion}; keep one")
@@ -321,7 +327,8 @@ def _faceset(
 
 
 def write_fer2013(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``fer2013.csv``, and its votes, if any, as ``fer2013new.csv``.
+    """Write ``faces`` to the empty ``folder`` as ``fer2013.csv``, and its votes, if any, as
+    ``fer2013new.csv``.
 
     Row i is picture i; pictures of another size than 48 × 48 are resampled. The layout keeps emotion,
     split and votes; who is shown, sequences, frames and action units are lost. ``Image name`` is
@@ -339,7 +346,8 @@ def write_csv(faces: FaceSet, path: Path, codes: Sequence[int]) -> None:
     missing = set(USAGE.values()) - set(faces.table["split"])
     if missing:
         raise DataError(
-            f"face set {faces.name!r}: no picture in the split {min(missing)}; fer2013.csv must hold train, valid and test"
+            f"face set {faces.name!r}: no picture in the split {min(missing)}; fer2013.csv must hold train, "
+            "valid and test"
         )
     pixels = resized(faces, SIDE).pixels
     number = [str(value) for value in range(256)]

@@ -1,17 +1,18 @@
 """FER+ (Barsoum et al., 2016): the pictures of FER2013 under the labels of ten crowd voters.
 
-Two layouts are read. ``fer2013.csv`` with ``fer2013new.csv`` beside it, row i of one belonging to row i of the
-other; and what Microsoft's ``generate_training_data.py`` makes of them: the folders ``FER2013Train``,
-``FER2013Valid`` and ``FER2013Test`` (there, or in ``data/``), each with png pictures and a ``label.csv`` without
-header: name, ten votes in the order of the csv. An edition with a box such as ``"(0, 0, 48, 48)"`` after the name
-circulates and is read too; the box is always the whole picture. Four names stand in the released csv twice, with
-different pictures: in the folders the later has overwritten the earlier, whose line is left out and counted.
+Two layouts are read. ``fer2013.csv`` with ``fer2013new.csv`` beside it, row i of one belonging to row i of
+the other; and what Microsoft's ``generate_training_data.py`` makes of them: the folders ``FER2013Train``,
+``FER2013Valid`` and ``FER2013Test`` (there, or in ``data/``), each with png pictures and a ``label.csv``
+without header: name, ten votes in the order of the csv. An edition with a box such as ``"(0, 0, 48, 48)"``
+after the name circulates and is read too; the box is always the whole picture. Four names stand in the
+released csv twice, with different pictures: in the folders the later has overwritten the earlier, whose line
+is left out and counted.
 
-The label is that of the official majority rule (``_process_data``, mode ``majority``, in ``src/ferplus.py`` of
-github.com/microsoft/FERPlus): votes that stand alone in their class are dropped, and the class with more than
-half of what remains wins. Left out and counted are the pictures that FER+ gives no name (no face was found),
-those where nothing wins, and those where "unknown" or NF ("not a face") wins. The votes are kept as columns,
-so that the paper's other modes (probability, cross-entropy) can be had from them.
+The label is that of the official majority rule (``_process_data``, mode ``majority``, in ``src/ferplus.py``
+of github.com/microsoft/FERPlus): votes that stand alone in their class are dropped, and the class with more
+than half of what remains wins. Left out and counted are the pictures that FER+ gives no name (no face was
+found), those where nothing wins, and those where "unknown" or NF ("not a face") wins. The votes are kept as
+columns, so that the paper's other modes (probability, cross-entropy) can be had from them.
 """
 
 import re
@@ -31,7 +32,9 @@ FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "tes
 VOTERS = 10
 
 PUBLISHED = {"pictures": 31_412}
-"""What the majority rule leaves of 35,887: 25,060 train, 3,199 valid and 3,153 test, as papers on FER+ report."""
+"""What the majority rule leaves of 35,887: 25,060 train, 3,199 valid and 3,153 test, as papers on FER+
+report.
+"""
 
 _BOX = re.compile(r"\(\s*\d+(\s*,\s*\d+){3}\s*\)")
 _UNNAMED = "pictures without a name in FER+ (no face was found)"
@@ -45,15 +48,16 @@ _UNLISTED = "pictures that label.csv does not list"
 def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
     """FER+ from ``folder``: pixels (N, ``size``, ``size``), majority labels, official splits, votes.
 
-    ``image`` is the picture's name in FER+ (``fer0000000.png``), not always its alone; ``sequence`` the 0-based row
-    number (csv) or that name (folders); ``subject`` is empty. ``vote_<emotion>``,
-    ``vote_unknown`` and ``vote_nf`` hold the counts of the voters; from the csv files, ``fer2013_emotion`` the
-    label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file and
-    line, for anything absent, damaged or out of range; nothing is loaded in part.
+    ``image`` is the picture's name in FER+ (``fer0000000.png``), not always its alone; ``sequence`` the
+    0-based row number (csv) or that name (folders); ``subject`` is empty. ``vote_<emotion>``,
+    ``vote_unknown`` and ``vote_nf`` hold the counts of the voters; from the csv files, ``fer2013_emotion``
+    the label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file
+    and line, for anything absent, damaged or out of range; nothing is loaded in part.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder. FER+ is looked for in the folder ferplus below FER_DATA (or --data-dir): "
+            f"{folder}: no such folder. FER+ is looked for in the folder ferplus below FER_DATA (or "
+            "--data-dir): "
             "put fer2013.csv and fer2013new.csv there (ferbook data list says more)"
         )
     pictures, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
@@ -71,10 +75,11 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
 
 
 def majority(votes: np.ndarray) -> np.ndarray:
-    """int64 (N,): the class that wins by FER+'s majority rule, as an index in ``VOTE_COLUMNS``, -1 where none does.
+    """int64 (N,): the class that wins by FER+'s majority rule, as an index in ``VOTE_COLUMNS``, -1 where none
+    does.
 
-    ``votes`` (N, 10) counts in the order of ``VOTE_COLUMNS``. Single votes are dropped; the winner has more than
-    half of the rest.
+    ``votes`` (N, 10) counts in the order of ``VOTE_COLUMNS``. Single votes are dropped; the winner has more
+    than half of the rest.
     """
     votes = np.where(votes > 1, votes, 0)
     best = votes.argmax(axis=1)
@@ -102,7 +107,8 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
     missing = [name for name in FOLDERS if not (top / name).is_dir()]
     if missing:
         raise DataError(
-            f"{folder / 'fer2013.csv'}: not found, and no folder {missing[0]} either. Put the official fer2013.csv "
+            f"{folder / 'fer2013.csv'}: not found, and no folder {missing[0]} either. Put the official "
+            "fer2013.csv "
             f"and fer2013new.csv there, or all of {', '.join(FOLDERS)}"
         )
     paths: list[Path] = []
@@ -149,10 +155,10 @@ def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
 def write_ferplus(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``fer2013.csv`` and ``fer2013new.csv``.
 
-    As ``write_fer2013``; contempt is allowed. Where ``faces`` has no votes, all ten go to its emotion; where it
-    has, the label that is read back is that of the majority rule, not the emotion. The label in
-    fer2013.csv is ``fer2013_emotion``, or else the emotion, neutral for contempt, which has no code there; ``read_ferplus``
-    takes no label from it.
+    As ``write_fer2013``; contempt is allowed. Where ``faces`` has no votes, all ten go to its emotion; where
+    it has, the label that is read back is that of the majority rule, not the emotion. The label in
+    fer2013.csv is ``fer2013_emotion``, or else the emotion, neutral for contempt, which has no code there;
+    ``read_ferplus`` takes no label from it.
     """
     require_labels(faces, EMOTIONS, "FER+")
     if not any(column.startswith("vote_") for column in faces.table):

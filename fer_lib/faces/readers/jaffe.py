@@ -1,12 +1,14 @@
-"""JAFFE, Japanese Female Facial Expression (Lyons et al., 1998): 213 pictures of ten women, seven expressions.
+"""JAFFE, Japanese Female Facial Expression (Lyons et al., 1998): 213 pictures of ten women, seven
+expressions.
 
-A folder of pictures is read: ``KA.AN1.39.tiff`` is the person (two letters), the expression (AN DI FE HA NE SA SU) with
-the number of the take, and a running number, which is not dense. Copies that were converted and renamed are read
-too (``….tiff.bmp``, ``….jpg``), and so is a folder ``jaffe`` or ``jaffedbase`` inside. Names and the number of pictures are
-certain; the counts per expression and the list of people are not, so any two letters are taken for a person.
+A folder of pictures is read: ``KA.AN1.39.tiff`` is the person (two letters), the expression (AN DI FE HA NE
+SA SU) with the number of the take, and a running number, which is not dense. Copies that were converted and
+renamed are read too (``….tiff.bmp``, ``….jpg``), and so is a folder ``jaffe`` or ``jaffedbase`` inside. Names
+and the number of pictures are certain; the counts per expression and the list of people are not, so any two
+letters are taken for a person.
 
-The published pictures, 256 × 256, show head and shoulders: they are framed by a face detector, unless ``size`` is
-256, since pictures of that size are taken as they are.
+The published pictures, 256 × 256, show head and shoulders: they are framed by a face detector, unless
+``size`` is 256, since pictures of that size are taken as they are.
 """
 
 import re
@@ -43,13 +45,15 @@ _NO_FACE = "pictures in which no face was found"
 def read_jaffe(folder: Path, size: int) -> FaceSet:
     """JAFFE from ``folder``: pixels (N, ``size``, ``size``), emotions, people.
 
-    ``subject`` is ``jaffe-KA``, ``sequence`` the file's name without its ending (``KA.AN1.39``), ``frame`` 0; splits are by
-    subject. Pictures in which no face is found are counted in ``left_out``. Files that are no pictures (a README) are
-    passed over. Raises DataError, naming the file, for a picture that is damaged, named otherwise, or there twice.
+    ``subject`` is ``jaffe-KA``, ``sequence`` the file's name without its ending (``KA.AN1.39``), ``frame`` 0;
+    splits are by subject. Pictures in which no face is found are counted in ``left_out``. Files that are no
+    pictures (a README) are passed over. Raises DataError, naming the file, for a picture that is damaged,
+    named otherwise, or there twice.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder. JAFFE is looked for in the folder jaffe below FER_DATA (or --data-dir): put "
+            f"{folder}: no such folder. JAFFE is looked for in the folder jaffe below FER_DATA (or "
+            "--data-dir): put "
             "its pictures there (ferbook data list says how to get them)"
         )
     places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
@@ -83,10 +87,11 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
 def write_jaffe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as JAFFE: 8-bit tiff files, so that no pixel changes.
 
-    A set read from JAFFE keeps its file names. Else people of JAFFE keep their letters where all are of it; otherwise the k-th of the sorted subjects becomes ``AA``,
-    ``AB`` …. Takes count the pictures of a person and expression, running numbers all pictures, both from 1, in the
-    table's order. Sequences, frames and action units are lost. Raises DataError for a picture without a subject,
-    more than 676 subjects, or an emotion that JAFFE does not have.
+    A set read from JAFFE keeps its file names. Else people of JAFFE keep their letters where all are of it;
+    otherwise the k-th of the sorted subjects becomes ``AA``, ``AB`` …. Takes count the pictures of a person
+    and expression, running numbers all pictures, both from 1, in the table's order. Sequences, frames and
+    action units are lost. Raises DataError for a picture without a subject, more than 676 subjects, or an
+    emotion that JAFFE does not have.
     """
     require_labels(faces, tuple(CODES.values()), "JAFFE")
     table = faces.table

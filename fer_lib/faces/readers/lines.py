@@ -20,13 +20,16 @@ SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
 
 
 def require_labels(faces: FaceSet, allowed: Collection[str], layout: str, unlabelled: bool = False) -> None:
-    """Raise DataError, naming the row, unless every emotion is among ``allowed`` (or empty, with ``unlabelled``)."""
+    """Raise DataError, naming the row, unless every emotion is among ``allowed`` (or empty, with
+    ``unlabelled``).
+    """
     emotion = faces.table["emotion"]
     wrong = np.flatnonzero(~emotion.isin([*allowed, UNLABELLED] if unlabelled else [*allowed]))
     if len(wrong):
         raise DataError(
             f"face set {faces.name!r}, row {wrong[0]}: the layout of {layout} has no label for "
-            f"{emotion[wrong[0]] or 'an unlabelled picture'!r}; select the pictures of {', '.join(allowed)} first"
+            f"{emotion[wrong[0]] or 'an unlabelled picture'!r}; select the pictures of {', '.join(allowed)} "
+            "first"
         )
 
 
@@ -39,7 +42,9 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_fields(path: Path) -> list[list[str]]:
-    """The fields of each line of a UTF-8 csv file. Raises DataError, naming the line, where it cannot be read."""
+    """The fields of each line of a UTF-8 csv file. Raises DataError, naming the line, where it cannot be
+    read.
+    """
     lines = csv.reader(read_lines(path))
     try:
         return list(lines)

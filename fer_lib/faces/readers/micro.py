@@ -1,14 +1,16 @@
-"""Coded clips of micro-expressions: what CASME II and SAMM have in common, a coding sheet and a folder per clip.
+"""Coded clips of micro-expressions: what CASME II and SAMM have in common, a coding sheet and a folder per
+clip.
 
-Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its action
-units and its emotion, which every kept picture gets. Kept are at most ``clip_frames`` pictures, evenly spaced from
-onset to offset, with onset, apex and offset among them, or with 0 all of them.
+Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its
+action units and its emotion, which every kept picture gets. Kept are at most ``clip_frames`` pictures, evenly
+spaced from onset to offset, with onset, apex and offset among them, or with 0 all of them.
 
 The official sheets have a few faults. They are mended where only one way is plausible, and the column
-``corrected`` says what was done (empty where nothing was): an apex that is not given, or lies outside the clip,
-becomes the middle of onset and offset; an offset before the onset becomes the clip's last picture; an onset, apex
-or offset without a picture becomes the nearest one within the clip. ``missing_frames`` counts the frame numbers from
-onset to offset for which there is no picture. Clips of which fewer than two pictures are there are left out and counted.
+``corrected`` says what was done (empty where nothing was): an apex that is not given, or lies outside the
+clip, becomes the middle of onset and offset; an offset before the onset becomes the clip's last picture; an
+onset, apex or offset without a picture becomes the nearest one within the clip. ``missing_frames`` counts the
+frame numbers from onset to offset for which there is no picture. Clips of which fewer than two pictures are
+there are left out and counted.
 """
 
 import re
@@ -88,8 +90,8 @@ def read_micro(
 ) -> FaceSet:
     """The clips of the coding sheet in ``folder``, as the module's docstring says.
 
-    Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row without
-    a folder, a clip none of whose pictures lies between onset and offset.
+    Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row
+    without a folder, a clip none of whose pictures lies between onset and offset.
     """
     sheet = find_sheet(folder, layout.sheet)
     rows = read_sheet(sheet, layout.columns, (layout.subject, layout.clip), layout.subject, layout.worksheet)
@@ -170,7 +172,9 @@ def _emotion(layout: MicroLayout, row: SheetRow) -> str:
 
 
 def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
-    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``found``: pictures' numbers."""
+    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``found``: pictures'
+    numbers.
+    """
     onset, offset = row.whole(layout.onset), row.whole(layout.offset)
     apex = row.whole(layout.apex, absent=NO_APEX)
     if not found:
@@ -182,7 +186,8 @@ def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int
     inside = [number for number in found if onset <= number <= offset]
     if not inside:
         raise DataError(
-            f"{row.place}: no picture from onset {onset} to offset {offset}; the clip's pictures are numbered "
+            f"{row.place}: no picture from onset {onset} to offset {offset}; the clip's pictures are "
+            "numbered "
             f"{found[0]} to {found[-1]}. Do the pictures belong to this sheet?"
         )
     for what, value, nearest in (("onset", onset, inside[0]), ("offset", offset, inside[-1])):
@@ -233,13 +238,14 @@ def clips_to_write(
 ) -> Iterator[WrittenClip]:
     """The sequences of ``faces`` with the names and the sheet's cells that ``layout`` has for them, in order.
 
-    A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th of the
-    sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say. Onset, apex and
-    offset are the table's columns; without them the first and the last frame, and of the frames the one with the
-    most action (or the middle one, where no AU is coded). Action units are those of the apex.
+    A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
+    of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
+    Onset, apex and offset are the table's columns; without them the first and the last frame, and of the
+    frames the one with the most action (or the middle one, where no AU is coded). Action units are those of
+    the apex.
 
-    Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a picture
-    without a subject.
+    Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
+    picture without a subject.
     """
     sequences = list(sequences_of(faces))
     table = faces.table

@@ -1,19 +1,23 @@
-"""MMI (Pantic et al., 2005; Valstar & Pantic, 2010): videos of posed expressions from rest over their height to rest.
+"""MMI (Pantic et al., 2005; Valstar & Pantic, 2010): videos of posed expressions from rest over their height
+to rest.
 
-Expected: ``Sessions/<n>/`` with ``session.xml``, one ``<sid>.avi``, ``<sid>.xml`` and optionally the AU coding
-``<sid>-oao_aucs.xml``. The layout is not documented in public; what is read follows code that others published:
+Expected: ``Sessions/<n>/`` with ``session.xml``, one ``<sid>.avi``, ``<sid>.xml`` and optionally the AU
+coding ``<sid>-oao_aucs.xml``. The layout is not documented in public; what is read follows code that others
+published:
 
-- ``session.xml``: the attribute ``view`` of the first ``track``: 0 (frontal) and 2 (both views in one picture) are read,
-  the others are counted. Who is shown is the attribute ``id`` of ``subject``, or, without it, the part of the sid
-  before the hyphen (``S001-001``): both are unverified.
-- ``<sid>.xml``: the ``Metatag`` named ``Emotion``: 1 anger, 2 disgust, 3 fear, 4 happiness, 5 sadness, 6 surprise. Other
-  codes exist. A video with such a code, or with none, is kept without an emotion where its AUs are coded, else counted.
-- ``<sid>-oao_aucs.xml``: per ``ActionUnit`` (attribute ``Number``) ``Marker`` elements with ``Frame`` (from 1) and ``Type``:
-  0 neutral, 1 onset, 2 apex, 3 offset. From a marker of type 1 to 3 up to one of type 0 the AU counts as present
-  (intensity 1); an AU that is not listed is absent. AUs whose number is not whole are counted and passed over.
+- ``session.xml``: the attribute ``view`` of the first ``track``: 0 (frontal) and 2 (both views in one
+  picture) are read, the others are counted. Who is shown is the attribute ``id`` of ``subject``, or, without
+  it, the part of the sid before the hyphen (``S001-001``): both are unverified.
+- ``<sid>.xml``: the ``Metatag`` named ``Emotion``: 1 anger, 2 disgust, 3 fear, 4 happiness, 5 sadness, 6
+  surprise. Other codes exist. A video with such a code, or with none, is kept without an emotion where its
+  AUs are coded, else counted.
+- ``<sid>-oao_aucs.xml``: per ``ActionUnit`` (attribute ``Number``) ``Marker`` elements with ``Frame`` (from
+  1) and ``Type``: 0 neutral, 1 onset, 2 apex, 3 offset. From a marker of type 1 to 3 up to one of type 0 the
+  AU counts as present (intensity 1); an AU that is not listed is absent. AUs whose number is not whole are
+  counted and passed over.
 
-Kept are the first frame, as neutral, and the middle three. Some videos lie on their side: where no face is found
-upright, it is looked for in the frames turned by 90° clockwise. There is no official split.
+Kept are the first frame, as neutral, and the middle three. Some videos lie on their side: where no face is
+found upright, it is looked for in the frames turned by 90° clockwise. There is no official split.
 """
 
 import re
@@ -48,7 +52,9 @@ from fer_lib.faces.readers.sequences import (
 from ferbook.errors import DataError
 
 EMOTION_CODES = {"anger": 1, "disgust": 2, "fear": 3, "happiness": 4, "sadness": 5, "surprise": 6}
-"""Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this layout."""
+"""Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
+layout.
+"""
 
 EMOTIONS = {emotion: str(code) for emotion, code in EMOTION_CODES.items()}
 PUBLISHED: dict[str, int] = {}
@@ -71,7 +77,9 @@ _SESSION = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class _Session:
-    """One session as its XML files describe it; ``markers``: AU -> (frame, type) in order, None where not coded."""
+    """One session as its XML files describe it; ``markers``: AU -> (frame, type) in order, None where not
+    coded.
+    """
 
     number: str
     video: Path
@@ -83,9 +91,10 @@ class _Session:
 def read_mmi(folder: Path, size: int) -> FaceSet:
     """MMI from ``folder``: four frames of each frontal video, ``size`` × ``size``.
 
-    Subjects are ``mmi-<id>``, sequences ``<session, four digits>/<sid>``, ``frame`` counts from 1; ``fps`` is the video's. AUs are those
-    of each frame. Raises DataError, naming the file: XML that cannot be read or lacks what is needed, a video that
-    cannot be read or is cut short, two videos in a session, an AU or a marker twice.
+    Subjects are ``mmi-<id>``, sequences ``<session, four digits>/<sid>``, ``frame`` counts from 1; ``fps`` is
+    the video's. AUs are those of each frame. Raises DataError, naming the file: XML that cannot be read or
+    lacks what is needed, a video that cannot be read or is cut short, two videos in a session, an AU or a
+    marker twice.
     """
     left_out: Counter[str] = Counter()
     places: dict[str, Path] = {}
@@ -185,7 +194,8 @@ def _markers(path: Path, left_out: Counter[str]) -> dict[int, list[tuple[int, in
             frame, kind = marker.get("Frame", ""), marker.get("Type", "")
             if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in MARKERS:
                 raise DataError(
-                    f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame number "
+                    f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame "
+                    "number "
                     "and a type from 0 to 3"
                 )
             markers.append((int(frame), int(kind)))
@@ -259,7 +269,9 @@ def _probe(path: Path) -> tuple[int, float]:
 
 
 def _read_frames(path: Path, wanted: Sequence[int], count: int) -> list[np.ndarray]:
-    """The frames at the 0-based positions ``wanted``, grey. All ``count`` are gone through, to see whether they are there."""
+    """The frames at the 0-based positions ``wanted``, grey. All ``count`` are gone through, to see whether
+    they are there.
+    """
     video = cv2.VideoCapture(str(path))
     pictures: list[np.ndarray] = []
     try:
@@ -273,7 +285,8 @@ def _read_frames(path: Path, wanted: Sequence[int], count: int) -> list[np.ndarr
                     )
             if not read:
                 raise DataError(
-                    f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
+                    f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or "
+                    "damaged"
                 )
     finally:
         video.release()
@@ -281,19 +294,23 @@ def _read_frames(path: Path, wanted: Sequence[int], count: int) -> list[np.ndarr
 
 
 def write_mmi(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``Sessions/<n>/`` with XML files and a lossless video (FFV1) each.
+    """Write ``faces`` to the empty ``folder`` as ``Sessions/<n>/`` with XML files and a lossless video (FFV1)
+    each.
 
-    The k-th sequence, sorted by subject and sequence, becomes session k; the k-th of the sorted subjects has the id k,
-    unless all come from MMI. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs are written as
-    present or not, frame by frame. Of a sequence of more than four pictures the reader keeps four.
+    The k-th sequence, sorted by subject and sequence, becomes session k; the k-th of the sorted subjects has
+    the id k, unless all come from MMI. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs
+    are written as present or not, frame by frame. Of a sequence of more than four pictures the reader keeps
+    four.
 
-    Raises DataError for a sequence that is not a neutral picture and then three or more of one of the six emotions, for
-    one in which some AUs are coded and others not, which these files cannot say, and for pictures with an odd side.
+    Raises DataError for a sequence that is not a neutral picture and then three or more of one of the six
+    emotions, for one in which some AUs are coded and others not, which these files cannot say, and for
+    pictures with an odd side.
     """
     if any(side % 2 for side in faces.size):
         # The encoder would drop a row and a column without a word.
         raise DataError(
-            f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even sides"
+            f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even "
+            "sides"
         )
     sequences = list(sequences_of(faces))
     subjects = official_ids((subject for subject, _, _ in sequences), re.compile(r"mmi-([^\s/]+)"), str)

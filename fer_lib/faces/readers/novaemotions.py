@@ -1,10 +1,11 @@
-"""NovaEmotions (Mourão & Magalhães, 2013): pictures of people who play a game by making faces, labelled by a crowd.
+"""NovaEmotions (Mourão & Magalhães, 2013): pictures of people who play a game by making faces, labelled by a
+crowd.
 
-Unverified throughout: the official layout is not known here, only that there are some 42,900 pictures of 40 people,
-several workers' labels for each. Two forms are read, to which a copy is easily brought. ``novaemotions.csv`` with the
-header ``path,subject,`` and one column of votes per emotion (``anger`` or ``angry`` …, in any order), if wanted
-with a column ``emotion``; paths are relative to the csv. Or one folder of pictures per emotion (``anger/*.png`` …), which
-says neither who is shown nor how the votes fell.
+Unverified throughout: the official layout is not known here, only that there are some 42,900 pictures of 40
+people, several workers' labels for each. Two forms are read, to which a copy is easily brought.
+``novaemotions.csv`` with the header ``path,subject,`` and one column of votes per emotion (``anger`` or
+``angry`` …, in any order), if wanted with a column ``emotion``; paths are relative to the csv. Or one folder
+of pictures per emotion (``anger/*.png`` …), which says neither who is shown nor how the votes fell.
 
 In the csv form the emotion is the column ``emotion``, or else the one with the most votes; pictures on which
 two or more share the first place are left out and counted.
@@ -34,16 +35,19 @@ _NO_FACE = "pictures in which no face was found"
 
 
 def read_novaemotions(folder: Path, size: int) -> FaceSet:
-    """NovaEmotions from ``folder``: pixels (N, ``size``, ``size``), emotions, and from a csv people and votes.
+    """NovaEmotions from ``folder``: pixels (N, ``size``, ``size``), emotions, and from a csv people and
+    votes.
 
-    ``subject`` is ``novaemotions-`` and the csv's name, empty where it gives none; ``sequence`` the picture's path, ``frame``
-    0; ``vote_<emotion>`` the votes. Splits are by subject; a picture of nobody known counts as a person of its own.
-    Pictures of another size than ``size`` are framed by a face detector. ``left_out`` counts ties, pictures that the csv
-    does not list, and those without a face. Raises DataError, naming file and line, for whatever else is wrong.
+    ``subject`` is ``novaemotions-`` and the csv's name, empty where it gives none; ``sequence`` the picture's
+    path, ``frame`` 0; ``vote_<emotion>`` the votes. Splits are by subject; a picture of nobody known counts
+    as a person of its own. Pictures of another size than ``size`` are framed by a face detector. ``left_out``
+    counts ties, pictures that the csv does not list, and those without a face. Raises DataError, naming file
+    and line, for whatever else is wrong.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder. NovaEmotions is looked for in the folder novaemotions below FER_DATA (or "
+            f"{folder}: no such folder. NovaEmotions is looked for in the folder novaemotions below "
+            "FER_DATA (or "
             f"--data-dir): put {CSV} (path,subject, one column of votes per emotion) and its pictures there"
         )
     path = folder / CSV
@@ -153,17 +157,20 @@ def _list_folders(folder: Path) -> pd.DataFrame:
         ]
     if not rows:
         raise DataError(
-            f"{folder / CSV}: not found, and no folders of pictures named after emotions either; put one of both there"
+            f"{folder / CSV}: not found, and no folders of pictures named after emotions either; put one of "
+            "both there"
         )
     return pd.DataFrame(rows)
 
 
 def write_novaemotions(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``novaemotions.csv`` and png pictures ``pictures/0000000.png`` ….
+    """Write ``faces`` to the empty ``folder`` as ``novaemotions.csv`` and png pictures
+    ``pictures/0000000.png`` ….
 
-    The csv has a column ``emotion``; the vote columns are those of ``faces``, or one vote for the emotion. Names of subjects
-    are kept less the prefix ``novaemotions-``, and the reader puts it before them. Frames and action units are lost.
-    Raises DataError for an emotion that is not one of ``EMOTIONS``, and for votes that are not whole numbers.
+    The csv has a column ``emotion``; the vote columns are those of ``faces``, or one vote for the emotion.
+    Names of subjects are kept less the prefix ``novaemotions-``, and the reader puts it before them. Frames
+    and action units are lost. Raises DataError for an emotion that is not one of ``EMOTIONS``, and for votes
+    that are not whole numbers.
     """
     require_labels(faces, EMOTIONS, "NovaEmotions")
     table = faces.table

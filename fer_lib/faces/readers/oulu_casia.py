@@ -1,10 +1,12 @@
-"""Oulu-CASIA NIR&VIS (Zhao et al., 2011): 80 people, six expressions from rest to their height, 320 × 240, 25 per second.
+"""Oulu-CASIA NIR&VIS (Zhao et al., 2011): 80 people, six expressions from rest to their height, 320 × 240, 25
+per second.
 
 Expected somewhere below the folder: ``VL/Strong/P001/Anger/000.jpeg`` (in the release inside
-``B_OriginalImg/OriginalImg/``), or, where that is not there, ``VL_Acropped/Strong/…`` (inside ``PreProcess_Img/``,
-``PreProcessImg/`` or ``PreProcess/``), whose pictures are face crops and are taken whole. Read is what the usual protocol
-uses: visible light (VL) and strong light; of each sequence the first picture, as neutral, and the last three. Which
-names the upper folders have is not certain, so they are searched for. There is no official split and no file of labels.
+``B_OriginalImg/OriginalImg/``), or, where that is not there, ``VL_Acropped/Strong/…`` (inside
+``PreProcess_Img/``, ``PreProcessImg/`` or ``PreProcess/``), whose pictures are face crops and are taken
+whole. Read is what the usual protocol uses: visible light (VL) and strong light; of each sequence the first
+picture, as neutral, and the last three. Which names the upper folders have is not certain, so they are
+searched for. There is no official split and no file of labels.
 """
 
 import re
@@ -23,14 +25,18 @@ EMOTIONS = {
     "sadness": "Sadness",
     "surprise": "Surprise",
 }
-"""Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this layout."""
+"""Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
+layout.
+"""
 
 PUBLISHED = {
     "subjects": 80,
     "sequences": 480,
     **{f"sequences of {emotion}": 80 for emotion in EMOTIONS},
 }
-"""In visible, strong light. The people are certain, one sequence of each expression is what the literature uses."""
+"""In visible, strong light. The people are certain, one sequence of each expression is what the literature
+uses.
+"""
 
 LIGHT = "Strong"
 LAYOUT = PosedLayout(
@@ -50,8 +56,9 @@ LAYOUT = PosedLayout(
 def read_oulu_casia(folder: Path, size: int) -> FaceSet:
     """Oulu-CASIA (visible, strong light) from ``folder``: first and last three pictures of each sequence.
 
-    Subjects are ``oulu_casia-P001`` …, sequences ``P001/Anger`` …. In the original pictures faces are found by a
-    detector, one window per sequence. Raises DataError: see ``read_posed``; and where neither tree is there.
+    Subjects are ``oulu_casia-P001`` …, sequences ``P001/Anger`` …. In the original pictures faces are found
+    by a detector, one window per sequence. Raises DataError: see ``read_posed``; and where neither tree is
+    there.
     """
     for name, framing in (("VL", "clip"), ("VL_Acropped", "whole")):
         above = folders_above(folder, re.compile(name))
@@ -67,7 +74,8 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
 def write_oulu_casia(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``B_OriginalImg/OriginalImg/VL/Strong``.
 
-    The k-th of the sorted subjects becomes ``P00k``; JPEG changes grey values slightly; AUs are not written, since
-    the layout has none. Raises DataError for sequences that the layout cannot hold: see ``write_posed``.
+    The k-th of the sorted subjects becomes ``P00k``; JPEG changes grey values slightly; AUs are not written,
+    since the layout has none. Raises DataError for sequences that the layout cannot hold: see
+    ``write_posed``.
     """
     write_posed(LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / LIGHT)

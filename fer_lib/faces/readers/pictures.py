@@ -32,7 +32,9 @@ IN_MEMORY = 1 << 30
 """Bytes of pixels up to which ``gather_pictures`` returns an array in memory; above, one mapped to a file."""
 
 RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
-"""Points of the 68 of iBUG: the contour of the subject's right and left eye, and the outer contour of the lips."""
+"""Points of the 68 of iBUG: the contour of the subject's right and left eye, and the outer contour of the
+lips.
+"""
 
 EYES_TO_LIPS, EYE_TO_EYE, HALF_SIDE = 0.0664, 0.062, 0.084
 """Metres in the average synthetic face: eye line to lips, eye to eye, and half the side of its picture."""
@@ -73,7 +75,8 @@ def is_litter(path: Path) -> bool:
 def require_inside(path: Path, folder: Path) -> Path:
     """``path``, unless it is a link that leaves ``folder`` or leads in a circle: then DataError.
 
-    Such a link would put files into the set that its owner never placed there. ``folder`` itself may be a link.
+    Such a link would put files into the set that its owner never placed there. ``folder`` itself may be a
+    link.
     """
     try:
         target = path.resolve()
@@ -88,8 +91,8 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
     """What lies directly in ``place``, sorted by name, without litter; ``folder`` is the data set's own.
 
     With ``suffixes`` (lower case) only files with one of these endings. Raises DataError where
-    ``place`` cannot be listed, where it or an entry is a link that leaves ``folder``, and for a name that is not
-    UTF-8, which no table could hold.
+    ``place`` cannot be listed, where it or an entry is a link that leaves ``folder``, and for a name that is
+    not UTF-8, which no table could hold.
     """
     try:
         entries = sorted(require_inside(place, folder).iterdir())
@@ -109,12 +112,13 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
 
 
 def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
-    """uint8 (H, W): the picture at ``path``, or in the open ``file`` (of an archive, say; ``path`` then names it).
+    """uint8 (H, W): the picture at ``path``, or in the open ``file`` (of an archive, say; ``path`` then names
+    it).
 
     8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by
     257 and rounded, so that 65535 becomes 255. Alpha is dropped. An EXIF orientation is ignored:
-    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in one
-    file the first is taken.
+    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in
+    one file the first is taken.
 
     Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
     """
@@ -138,7 +142,8 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
 
 
 def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) -> Window:
-    """The window that frames a face as the synthetic ones are framed, from 68 ``landmarks`` (68, 2) in iBUG order.
+    """The window that frames a face as the synthetic ones are framed, from 68 ``landmarks`` (68, 2) in iBUG
+    order.
 
     With the eye line E (mean of the two eyes' centres), the lips L (mean of their outer contour), the
     eyes d apart and E and L h apart (both in pixels), the window's centre is ``x = (E.x + L.x) / 2,
@@ -185,10 +190,11 @@ _detectors = threading.local()
 
 
 def face_windows(picture: np.ndarray, least: float) -> list[Window]:
-    """The windows of all frontal faces in a grey ``picture`` (H, W) whose box is at least ``least`` pixels wide.
+    """The windows of all frontal faces in a grey ``picture`` (H, W) whose box is at least ``least`` pixels
+    wide.
 
-    OpenCV's Haar cascade ``haarcascade_frontalface_default``, which its package ships, scale factor 1.1, five neighbours; the boxes
-    are moved to the framing of the synthetic faces by ``BOX_TO_SIDE`` and ``BOX_DOWN``.
+    OpenCV's Haar cascade ``haarcascade_frontalface_default``, which its package ships, scale factor 1.1, five
+    neighbours; the boxes are moved to the framing of the synthetic faces by ``BOX_TO_SIDE`` and ``BOX_DOWN``.
     """
     if not hasattr(_detectors, "frontal"):  # a classifier keeps state while it searches: one per thread
         cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
@@ -202,7 +208,9 @@ def face_windows(picture: np.ndarray, least: float) -> list[Window]:
 
 
 def find_face(picture: np.ndarray) -> Window | None:
-    """The window of the largest face that ``face_windows`` finds in ``picture`` (H, W), or None where there is none."""
+    """The window of the largest face that ``face_windows`` finds in ``picture`` (H, W), or None where there
+    is none.
+    """
     found = face_windows(picture, max(20, SMALLEST_FACE * min(picture.shape)))
     return max(found, key=lambda window: (window.side, window.left, window.top), default=None)
 
@@ -237,7 +245,8 @@ def face_crop(
     """uint8 (size, size): the face in a grey ``picture`` (H, W), framed as the synthetic faces are.
 
     A picture that is ``size`` × ``size`` already is returned as it is. Otherwise ``landmarks`` give the
-    window (``landmark_window`` says by which formula), or, without them, ``find_face``; None where no face is found.
+    window (``landmark_window`` says by which formula), or, without them, ``find_face``; None where no face is
+    found.
     """
     if picture.shape == (size, size):
         return picture
@@ -246,7 +255,8 @@ def face_crop(
 
 
 def whole(picture: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (size, size): the whole of a grey ``picture`` (H, W), for sets whose pictures are face crops already.
+    """uint8 (size, size): the whole of a grey ``picture`` (H, W), for sets whose pictures are face crops
+    already.
 
     A picture that is not square is squeezed, as is customary with these crops.
     """
@@ -258,7 +268,8 @@ def whole(picture: np.ndarray, size: int) -> np.ndarray:
 def read_pictures(
     paths: Iterable[Path], size: int, crop: Crop | Sequence[Crop] = face_crop
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures at ``paths``, each read by ``read_grey`` and cut by ``crop``, or by its own if there is one each.
+    """The pictures at ``paths``, each read by ``read_grey`` and cut by ``crop``, or by its own if there is
+    one each.
 
     Returns ``pixels`` uint8 (M, size, size) of the M pictures with a face, in their order, and ``found``
     bool (N,): for which of the N paths ``crop`` did not give None. See ``gather_pictures`` for memory.
@@ -280,7 +291,8 @@ def read_pictures(
 def gather_pictures(
     count: int, size: int, load: Callable[[int], np.ndarray | None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a picture to leave out.
+    """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a
+    picture to leave out.
 
     Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``found`` bool (count,). Above
     ``IN_MEMORY`` bytes the pixels are mapped to a nameless file beside the cache, gone when they are.
@@ -314,7 +326,8 @@ def _room(shape: tuple[int, int, int]) -> np.ndarray:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            # Written out: on a full disk this fails here, where a hole in the file would kill the process later.
+            # Written out: on a full disk this fails here, where a hole in the file would kill the process
+            # later.
             for block in map(partial(min, 1 << 24), range(size, 0, -(1 << 24))):
                 file.write(bytes(block))
             file.flush()

@@ -1,7 +1,7 @@
 """Posed expressions: a folder per person, in it one per emotion, in it a sequence that begins at rest.
 
-What Oulu-CASIA and BU-4DFE have in common. There is no file of labels: the folder's name is the label, and of the
-pictures kept the first is neutral.
+What Oulu-CASIA and BU-4DFE have in common. There is no file of labels: the folder's name is the label, and of
+the pictures kept the first is neutral.
 """
 
 import re
@@ -55,8 +55,9 @@ def read_posed(
 ) -> FaceSet:
     """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
 
-    Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person, a picture
-    without a frame number, and what ``gather_clips`` refuses. Sequences of fewer than four pictures are counted.
+    Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person,
+    a picture without a frame number, and what ``gather_clips`` refuses. Sequences of fewer than four pictures
+    are counted.
     """
     left_out: Counter[str] = Counter()
     emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
@@ -111,9 +112,9 @@ def _read_sequence(layout: PosedLayout, folder: Path, subject: str, emotion: str
 def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` below ``folder``, one folder per person and emotion; frames keep their numbers.
 
-    The k-th of the sorted subjects becomes ``subject_id(k)``, unless all come from this data set. Raises DataError
-    for a sequence that is not a neutral picture and then three or more of one emotion, and for two of a person's
-    sequences that show the same emotion.
+    The k-th of the sorted subjects becomes ``subject_id(k)``, unless all come from this data set. Raises
+    DataError for a sequence that is not a neutral picture and then three or more of one emotion, and for two
+    of a person's sequences that show the same emotion.
     """
     sequences = list(sequences_of(faces))
     subjects = official_ids(
@@ -124,7 +125,8 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
         place = folder / subjects[subject] / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]
         if place in written:
             raise DataError(
-                f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in {sequence}; "
+                f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in "
+                f"{sequence}; "
                 "this layout has room for one sequence of each emotion"
             )
         written[place] = sequence

@@ -1,14 +1,15 @@
-"""SAMM (Davison et al., 2018): micro-expressions of a wide range of people, grey, 2040 × 1088, 200 pictures per second.
+"""SAMM (Davison et al., 2018): micro-expressions of a wide range of people, grey, 2040 × 1088, 200 pictures
+per second.
 
 Expected in the folder: ``006/006_1_2/006_05562.jpg`` (subject, subject_inducement_index, subject_frame), also
 some levels further down, and the coding sheet ``SAMM_Micro_FACS_Codes_v2.xlsx`` (other names with
-``FACS_Codes`` are found as well), worksheet ``MICRO_ONLY`` or the first. Notes stand above its header, which is found
-by its first cell. The padding of frame numbers differs between clips: they are read as numbers.
+``FACS_Codes`` are found as well), worksheet ``MICRO_ONLY`` or the first. Notes stand above its header, which
+is found by its first cell. The padding of frame numbers differs between clips: they are read as numbers.
 
-Faces are found by a detector, one window per clip. Faults of the sheet (the apex of ``028_4_1`` and of ``032_3_1`` lies
-outside the clip; the offset of one row is wrong) are mended and noted as ``fer_lib.faces.readers.micro`` says. AU
-codes may carry letters and sides; of ``R12 or R15`` neither counts as coded. The class counts below are those
-usually quoted, unverified; there is no official split.
+Faces are found by a detector, one window per clip. Faults of the sheet (the apex of ``028_4_1`` and of
+``032_3_1`` lies outside the clip; the offset of one row is wrong) are mended and noted as
+``fer_lib.faces.readers.micro`` says. AU codes may carry letters and sides; of ``R12 or R15`` neither counts
+as coded. The class counts below are those usually quoted, unverified; there is no official split.
 """
 
 import re
@@ -76,11 +77,12 @@ LAYOUT = MicroLayout(
 
 
 def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
-    """SAMM from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` × ``size``.
+    """SAMM from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` ×
+    ``size``.
 
-    Subjects are ``samm-006`` …, sequences ``006/006_1_2`` …; columns ``onset``, ``apex``, ``offset``, ``fps``,
-    ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of ``EMOTIONS``. Raises
-    DataError: see ``read_micro``; and where there are no folders of subjects.
+    Subjects are ``samm-006`` …, sequences ``006/006_1_2`` …; columns ``onset``, ``apex``, ``offset``,
+    ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
+    ``EMOTIONS``. Raises DataError: see ``read_micro``; and where there are no folders of subjects.
     """
     (top, *others) = tops(folder, LAYOUT.subject_folder, "folders of subjects (006)")
     if others:
@@ -90,11 +92,13 @@ def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSe
 
 
 def write_samm(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as folders of subjects and the coding sheet, with its notes on top.
+    """Write ``faces`` to the empty ``folder`` as folders of subjects and the coding sheet, with its notes on
+    top.
 
-    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless they
-    come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with the letter of
-    their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot hold: see ``clips_to_write``.
+    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless
+    they come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with
+    the letter of their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot
+    hold: see ``clips_to_write``.
     """
     rows: list[list[object]] = [[f"Note {k}"] for k in range(1, NOTE_ROWS + 1)] + [list(HEADER)]
     written = clips_to_write(

@@ -1,4 +1,5 @@
-"""Clips: sequences of pictures found on disk, thinned, framed and gathered into a face set; and how sets are named.
+"""Clips: sequences of pictures found on disk, thinned, framed and gathered into a face set; and how sets are
+named.
 
 What the readers and writers of sequence data sets share. A clip is cut out with one window for all its
 pictures: a window found anew in each would tremble, and pass for motion.
@@ -40,7 +41,9 @@ Framing = Literal["clip", "picture", "whole"]
 """One window per clip, one per picture, or the whole picture where the set's pictures are face crops already."""
 
 SEARCHED_AT = 320
-"""Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take seconds."""
+"""Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take
+seconds.
+"""
 
 NO_FACE = {"clip": "clips in which no face was found", "picture": "pictures in which no face was found"}
 
@@ -62,8 +65,8 @@ def picture_file(path: Path) -> Frame:
 class Clip:
     """The pictures kept of one sequence, and for each a row of the table.
 
-    ``rows``: at least ``frame`` and ``emotion``. ``codes``: FACS codes of each picture, where the set has such;
-    sets that come with AU numbers have their columns in ``rows`` instead.
+    ``rows``: at least ``frame`` and ``emotion``. ``codes``: FACS codes of each picture, where the set has
+    such; sets that come with AU numbers have their columns in ``rows`` instead.
     """
 
     subject: str
@@ -83,12 +86,12 @@ def gather_clips(
 ) -> FaceSet:
     """The face set ``name`` of ``clips``, every picture ``size`` × ``size``, split by subject.
 
-    Pictures that have that size are taken as they are. Clips (or, with framing ``picture``, pictures) in which no
-    face is found are left out and counted; so is what ``left_out`` brings along. With ``codes`` the table gets their
-    columns, and with ``halves`` those of the two halves of the face.
+    Pictures that have that size are taken as they are. Clips (or, with framing ``picture``, pictures) in
+    which no face is found are left out and counted; so is what ``left_out`` brings along. With ``codes`` the
+    table gets their columns, and with ``halves`` those of the two halves of the face.
 
-    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its clip; and
-    where nothing is left or fewer than three people are.
+    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
+    clip; and where nothing is left or fewer than three people are.
     """
     frames = [(number, frame) for number, clip in enumerate(clips) for frame in clip.frames]
     windows = _clip_windows(clips, size) if framing == "clip" else []
@@ -132,7 +135,9 @@ def gather_clips(
 
 
 def face_window(picture: np.ndarray) -> Window | None:
-    """``find_face`` in a copy of ``picture`` (H, W) reduced to ``SEARCHED_AT``; the window is in ``picture``'s pixels."""
+    """``find_face`` in a copy of ``picture`` (H, W) reduced to ``SEARCHED_AT``; the window is in
+    ``picture``'s pixels.
+    """
     scale = max(1.0, min(picture.shape) / SEARCHED_AT)
     if scale > 1:
         reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
@@ -160,10 +165,11 @@ def _clip_windows(clips: Sequence[Clip], size: int) -> list[Window | None]:
 
 
 def tops(folder: Path, child: re.Pattern, what: str, depth: int = 3) -> list[Path]:
-    """The folders, ``folder`` itself or up to ``depth`` levels below it, that hold a folder named like ``child``.
+    """The folders, ``folder`` itself or up to ``depth`` levels below it, that hold a folder named like
+    ``child``.
 
-    Unpacking often adds levels (``Cropped/Cropped``): the nearest level that has any is taken. Raises DataError
-    that says ``what`` was looked for, and for links that leave ``folder``.
+    Unpacking often adds levels (``Cropped/Cropped``): the nearest level that has any is taken. Raises
+    DataError that says ``what`` was looked for, and for links that leave ``folder``.
     """
     found = folders_above(folder, child, depth)
     if not found:
@@ -215,8 +221,8 @@ def named_folders(
 def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str) -> dict[int, Path]:
     """The pictures in ``place`` by frame number, in ascending order: 9 before 10, however they are padded.
 
-    ``pattern`` matches a file's name without its ending and has a group ``frame``. Files that are no pictures are
-    passed over. Raises DataError for a picture named otherwise, and for two with one number.
+    ``pattern`` matches a file's name without its ending and has a group ``frame``. Files that are no pictures
+    are passed over. Raises DataError for a picture named otherwise, and for two with one number.
     """
     found: dict[int, Path] = {}
     for path in list_inside(place, root, SUFFIXES):
@@ -233,7 +239,9 @@ def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str
 
 
 def first_and_middle(count: int) -> list[int]:
-    """Positions of the first and the middle three of ``count`` ≥ 4 frames: at rest, and at the height of what is shown."""
+    """Positions of the first and the middle three of ``count`` ≥ 4 frames: at rest, and at the height of what
+    is shown.
+    """
     middle = count // 2
     return [0, middle - 1, middle, middle + 1]
 
@@ -241,8 +249,8 @@ def first_and_middle(count: int) -> list[int]:
 def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
 
-    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0, and two of one
-    sequence with one frame number.
+    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0,
+    and two of one sequence with one frame number.
     """
     table = faces.table[["subject", "sequence", "frame"]]
     if not len(table):
@@ -265,10 +273,11 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
 def official_ids(
     ids: Iterable[str], own: re.Pattern, form: Callable[[int], str], most: float = math.inf
 ) -> dict[str, str]:
-    """Each of ``ids`` -> the id to be written: its own (group 1 of ``own``) where all match ``own``, else a number.
+    """Each of ``ids`` -> the id to be written: its own (group 1 of ``own``) where all match ``own``, else a
+    number.
 
-    The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it. Raises DataError for
-    more than ``most``, which the layout has no form for: its reader would pass them over.
+    The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it. Raises
+    DataError for more than ``most``, which the layout has no form for: its reader would pass them over.
     """
     distinct = sorted(set(ids))
     matches = [own.fullmatch(name) for name in distinct]
@@ -276,7 +285,8 @@ def official_ids(
         return {name: match[1] for name, match in zip(distinct, matches, strict=True)}
     if len(distinct) > most:
         raise DataError(
-            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room for {most:,}; "
+            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room "
+            f"for {most:,}; "
             "select fewer first"
         )
     return {name: form(k) for k, name in enumerate(distinct, start=1)}
@@ -301,7 +311,8 @@ def shown_emotion(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) ->
 
 
 def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) -> str:
-    """The emotion of a sequence whose first picture is neutral and whose other pictures, three or more, show it.
+    """The emotion of a sequence whose first picture is neutral and whose other pictures, three or more, show
+    it.
 
     Raises DataError for any other sequence, and as ``shown_emotion`` does.
     """
@@ -310,14 +321,17 @@ def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str
     if len(labels) < 4 or labels[0] != "neutral" or set(labels[1:]) != {emotion}:
         first = faces.table.iloc[rows[0]]
         raise DataError(
-            f"face set {faces.name!r}: {first['subject']}, {first['sequence']} has the labels {', '.join(labels[:6])}; "
+            f"face set {faces.name!r}: {first['subject']}, {first['sequence']} has the labels "
+            f"{', '.join(labels[:6])}; "
             "this layout holds sequences of a neutral picture and then at least three of one emotion"
         )
     return emotion
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by 1 or 2."""
+    """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by
+    1 or 2.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(pixels, path.suffix))
 

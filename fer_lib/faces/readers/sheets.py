@@ -32,7 +32,9 @@ LAST_ROW = 1_048_576
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One row of a coding sheet: ``cells`` by column name, and ``place``, the file and row that messages name."""
+    """One row of a coding sheet: ``cells`` by column name, and ``place``, the file and row that messages
+    name.
+    """
 
     place: str
     number: int
@@ -85,15 +87,16 @@ def find_sheet(folder: Path, pattern: str) -> Path:
 def read_sheet(
     path: Path, columns: Sequence[str], key: Sequence[str], first_cell: str = "Subject", sheet: str = ""
 ) -> list[SheetRow]:
-    """The rows of the workbook at ``path`` that stand under the header row, each with the cells of ``columns``.
+    """The rows of the workbook at ``path`` that stand under the header row, each with the cells of
+    ``columns``.
 
-    The header is the first row whose first cell is ``first_cell``, so that notes may stand above it. Columns are
-    found by name, wherever they stand; case, spaces and underscores in names do not matter; empty rows and further
-    columns are ignored. The worksheet named ``sheet`` is read, or the first one. ``key``: columns that together
-    name a row; two rows with the same key are an error.
+    The header is the first row whose first cell is ``first_cell``, so that notes may stand above it. Columns
+    are found by name, wherever they stand; case, spaces and underscores in names do not matter; empty rows
+    and further columns are ignored. The worksheet named ``sheet`` is read, or the first one. ``key``: columns
+    that together name a row; two rows with the same key are an error.
 
-    Raises DataError, naming file and row: unreadable workbook, no header, a missing or doubled column (with the
-    columns that were found), no rows, doubled rows.
+    Raises DataError, naming file and row: unreadable workbook, no header, a missing or doubled column (with
+    the columns that were found), no rows, doubled rows.
     """
     table = _cells(path, sheet)
     wanted = {_plain(column): column for column in columns}
@@ -130,17 +133,19 @@ def read_sheet(
         name = tuple(row.text(column) for column in key)
         if name in seen:
             raise DataError(
-                f"{row.place}: {' '.join(key)} {' '.join(name)} stands in row {seen[name]} already; keep one row"
+                f"{row.place}: {' '.join(key)} {' '.join(name)} stands in row {seen[name]} already; keep "
+                "one row"
             )
         seen[name] = row.number
     return rows
 
 
 def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
-    """(row number, cell values) of every row of a worksheet that holds something, numbered from 1 as Excel shows them.
+    """(row number, cell values) of every row of a worksheet that holds something, numbered from 1 as Excel
+    shows them.
 
-    Each ends with the last cell that the file has. Row by row: one cell far below, as formatting leaves it, would else
-    make a million rows.
+    Each ends with the last cell that the file has. Row by row: one cell far below, as formatting leaves it,
+    would else make a million rows.
     """
     rows: list[tuple[int, tuple[object, ...]]] = []
     try:

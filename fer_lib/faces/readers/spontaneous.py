@@ -1,13 +1,14 @@
 """Spontaneous expressions coded frame by frame: what BP4D and BP4D+ have in common.
 
-A person does several tasks; of each task there are pictures, and for a part of them AU codes: a csv of occurrences
-``AU_OCC/F001_T1.csv`` (a row per frame; 0 absent, 1 present, 9 unknown) and, for some AUs, csv files of intensities
-``AU_INT/AU06/F001_T1_AU06.csv`` (frame, then 0 to 5, or 9). Where an intensity is coded it is taken, level k as k/5;
-otherwise presence as intensity 1; 9 is NaN. There are no emotions: ``emotion`` is empty, the column ``task`` says what the
-person did.
+A person does several tasks; of each task there are pictures, and for a part of them AU codes: a csv of
+occurrences ``AU_OCC/F001_T1.csv`` (a row per frame; 0 absent, 1 present, 9 unknown) and, for some AUs, csv
+files of intensities ``AU_INT/AU06/F001_T1_AU06.csv`` (frame, then 0 to 5, or 9). Where an intensity is coded
+it is taken, level k as k/5; otherwise presence as intensity 1; 9 is NaN. There are no emotions: ``emotion``
+is empty, the column ``task`` says what the person did.
 
-Neighbouring frames are almost the same picture: of each task every k-th frame that has codes and a picture is kept,
-where k is the least number that leaves no more than ``FRAMES_PER_TASK``. Pictures are framed one by one.
+Neighbouring frames are almost the same picture: of each task every k-th frame that has codes and a picture is
+kept, where k is the least number that leaves no more than ``FRAMES_PER_TASK``. Pictures are framed one by
+one.
 """
 
 import re
@@ -67,8 +68,9 @@ def read_spontaneous(
     ``columns``: the AUs of the occurrence files where their order is fixed; None where the header names them.
     ``shift``: the number of a frame's picture less the frame's number in the csv files.
 
-    Raises DataError, naming file and row: no codes, a csv that cannot be read, values out of range, a frame twice, codes
-    of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``, ``NO_PICTURE``.
+    Raises DataError, naming file and row: no codes, a csv that cannot be read, values out of range, a frame
+    twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
+    ``NO_PICTURE``.
     """
     occurrences = _coded_files(folder, folder, "AU_OCC", _OCCURRENCE)
     if not occurrences:
@@ -195,7 +197,9 @@ def read_codes(
 
 
 def _read_csv(path: Path, header: bool) -> tuple[list[str], pd.DataFrame]:
-    """The header's cells and the rows below as text. Without ``header`` a first row that is no number is taken as one."""
+    """The header's cells and the rows below as text. Without ``header`` a first row that is no number is
+    taken as one.
+    """
     try:
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (
@@ -228,12 +232,14 @@ def _columns_of(path: Path, header: Sequence[str], columns: Sequence[int] | None
                 + (f"{wrong[0]!r}" if wrong else "one twice")
             )
         return tuple(named)
-    # The published header says 1 in one place too many: a 1 is let pass anywhere, another number only in its place.
+    # The published header says 1 in one place too many: a 1 is let pass anywhere, another number only in its
+    # place.
     if len(named) != len(columns) or any(
         au not in (1, column) for au, column in zip(named, columns, strict=True)
     ):
         raise DataError(
-            f"{path}, row 1: expected the frame and the AUs {', '.join(map(str, columns))}; found {', '.join(header)}"
+            f"{path}, row 1: expected the frame and the AUs {', '.join(map(str, columns))}; found "
+            f"{', '.join(header)}"
         )
     return tuple(columns)
 
@@ -283,14 +289,16 @@ def write_spontaneous(
     own_subject: re.Pattern,
     write: Callable[[str, str, int, np.ndarray], None],
 ) -> None:
-    """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task, frame, pixels)``.
+    """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task,
+    frame, pixels)``.
 
-    The k-th of the sorted subjects becomes ``F00k`` (unless all match ``own_subject``), the k-th of a person's sorted
-    sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns of the occurrence files; AUs that
-    have none are not written. Present is every intensity above 0; for ``INTENSITY_AUS`` levels are written as well.
+    The k-th of the sorted subjects becomes ``F00k`` (unless all match ``own_subject``), the k-th of a
+    person's sorted sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns
+    of the occurrence files; AUs that have none are not written. Present is every intensity above 0; for
+    ``INTENSITY_AUS`` levels are written as well.
 
-    Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more than
-    999 people or 99 sequences of one.
+    Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more
+    than 999 people or 99 sequences of one.
     """
     if not faces.aus:
         raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")

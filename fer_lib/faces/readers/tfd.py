@@ -1,14 +1,16 @@
-"""TFD, the Toronto Face Database (Susskind, Anderson & Hinton, 2010): aligned grey faces with five official folds.
+"""TFD, the Toronto Face Database (Susskind, Anderson & Hinton, 2010): aligned grey faces with five official
+folds.
 
-One MATLAB file is read: ``TFD_48x48.mat`` or ``TFD_96x96.mat`` (an edition as ``TFD_ranzato_48x48.mat`` has the same
-content). Its arrays: ``images`` (N, S, S), 0 to 255; ``labs_ex`` (N, 1), the emotion 1 to 7, -1 where unlabelled;
-``labs_id`` (N, 1), the person, -1 where unknown; ``folds`` (N, 5), 0 for unlabelled, 1 train, 2 validation, 3 test. Some
-98,000 of the 102,000 pictures are unlabelled; they are left out and counted.
+One MATLAB file is read: ``TFD_48x48.mat`` or ``TFD_96x96.mat`` (an edition as ``TFD_ranzato_48x48.mat`` has
+the same content). Its arrays: ``images`` (N, S, S), 0 to 255; ``labs_ex`` (N, 1), the emotion 1 to 7, -1
+where unlabelled; ``labs_id`` (N, 1), the person, -1 where unknown; ``folds`` (N, 5), 0 for unlabelled, 1
+train, 2 validation, 3 test. Some 98,000 of the 102,000 pictures are unlabelled; they are left out and
+counted.
 
-The keys and the coding of the folds are those of pylearn2's loader (``pylearn2/datasets/tfd.py``). Unverified without a
-copy: the numeric types, the sizes of the folds. TFD was gathered from other sets, CK+, JAFFE, MMI, KDEF, POFA
-and NimStim among them: never learn from one and test on the other without saying so. By design the validation
-pictures of one fold can be training or test pictures of another.
+The keys and the coding of the folds are those of pylearn2's loader (``pylearn2/datasets/tfd.py``). Unverified
+without a copy: the numeric types, the sizes of the folds. TFD was gathered from other sets, CK+, JAFFE, MMI,
+KDEF, POFA and NimStim among them: never learn from one and test on the other without saying so. By design the
+validation pictures of one fold can be training or test pictures of another.
 """
 
 import re
@@ -43,12 +45,14 @@ _OWN_ID = re.compile(r"tfd-(0|[1-9]\d{0,8})")
 
 
 def read_tfd(folder: Path, size: int) -> FaceSet:
-    """The labelled pictures of TFD in ``folder``: pixels (N, ``size``, ``size``), emotions, people, the five folds.
+    """The labelled pictures of TFD in ``folder``: pixels (N, ``size``, ``size``), emotions, people, the five
+    folds.
 
-    Of the two files the one of 48 × 48 is read for a ``size`` up to 48, that of 96 × 96 above, or else the one that is
-    there; the pictures, face crops already, are resampled where ``size`` is another. ``subject`` is ``tfd-<id>``, empty
-    where unknown; ``sequence`` the picture's row in the file. ``fold1`` … ``fold5`` hold ``train``, ``valid`` or
-    ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and row, for anything absent or out of range.
+    Of the two files the one of 48 × 48 is read for a ``size`` up to 48, that of 96 × 96 above, or else the
+    one that is there; the pictures, face crops already, are resampled where ``size`` is another. ``subject``
+    is ``tfd-<id>``, empty where unknown; ``sequence`` the picture's row in the file. ``fold1`` … ``fold5``
+    hold ``train``, ``valid`` or ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and
+    row, for anything absent or out of range.
     """
     path = _file(folder, size)
     arrays = _load(path)
@@ -66,7 +70,8 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     outside = rows[(folds[rows] == 0).any(axis=1)]
     if len(outside):
         raise DataError(
-            f"{path}: folds, row {outside[0]}: 0 (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3"
+            f"{path}: folds, row {outside[0]}: 0 (unlabelled), but labs_ex gives it an emotion; expected 1, "
+            "2 or 3"
         )
     if (people < NOBODY).any():
         row = int(np.flatnonzero(people < NOBODY)[0])
@@ -93,7 +98,8 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
 def _file(folder: Path, size: int) -> Path:
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder. TFD is looked for in the folder tfd below FER_DATA (or --data-dir): put "
+            f"{folder}: no such folder. TFD is looked for in the folder tfd below FER_DATA (or --data-dir): "
+            "put "
             "TFD_48x48.mat or TFD_96x96.mat there (ferbook data list says how to get it)"
         )
     for side in (48, 96) if size <= 48 else (96, 48):
@@ -105,7 +111,9 @@ def _file(folder: Path, size: int) -> Path:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    """``images`` (N, S, S) as the file has them; ``labs_ex`` and ``labs_id`` int64 (N,), ``folds`` int64 (N, 5)."""
+    """``images`` (N, S, S) as the file has them; ``labs_ex`` and ``labs_id`` int64 (N,), ``folds`` int64 (N,
+    5).
+    """
     try:
         content = loadmat(path, variable_names=KEYS)
     except NotImplementedError as fault:
@@ -136,7 +144,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         values = np.asarray(content[key])
         if values.size != np.prod(shape) or values.dtype.kind not in "uif":
             raise DataError(
-                f"{path}: {key} is {values.dtype} {values.shape}; expected one row for each of {len(images)} pictures"
+                f"{path}: {key} is {values.dtype} {values.shape}; expected one row for each of "
+                f"{len(images)} pictures"
             )
         if key == "folds" and values.shape != shape:
             raise DataError(
@@ -167,12 +176,14 @@ def _picture(path: Path, images: np.ndarray, row: int) -> np.ndarray:
 
 
 def write_tfd(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``TFD_48x48.mat``, or as ``TFD_96x96.mat`` if larger than 48 pixels.
+    """Write ``faces`` to the empty ``folder`` as ``TFD_48x48.mat``, or as ``TFD_96x96.mat`` if larger than 48
+    pixels.
 
-    Pictures of another size are resampled. The folds are ``fold1`` … ``fold5`` where the table has them, otherwise
-    ``split`` five times. Numbers of people are kept where all names have the form ``tfd-<number>``; otherwise the
-    k-th of the sorted names, from 1, becomes k. A picture without a subject is nobody's, one without an emotion
-    unlabelled. Sequences, frames and action units are lost. Raises DataError for an emotion that TFD does not have.
+    Pictures of another size are resampled. The folds are ``fold1`` … ``fold5`` where the table has them,
+    otherwise ``split`` five times. Numbers of people are kept where all names have the form ``tfd-<number>``;
+    otherwise the k-th of the sorted names, from 1, becomes k. A picture without a subject is nobody's, one
+    without an emotion unlabelled. Sequences, frames and action units are lost. Raises DataError for an
+    emotion that TFD does not have.
     """
     require_labels(faces, CODES, "TFD", unlabelled=True)
     side = 48 if max(faces.size) <= 48 else 96

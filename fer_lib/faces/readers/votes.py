@@ -22,9 +22,9 @@ FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
 def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
     """The FER+ votes in ``fer2013new.csv``, one row for each of ``usage``, the Usage of fer2013.csv's rows.
 
-    Columns: ``vote_<emotion>`` in the order of ``EMOTIONS``, ``vote_unknown``, ``vote_nf`` (not a face), int64, and
-    ``image``, the picture's name, empty where FER+ has none; in the released file four names stand in two rows,
-    with different pictures. Raises DataError, naming file and line.
+    Columns: ``vote_<emotion>`` in the order of ``EMOTIONS``, ``vote_unknown``, ``vote_nf`` (not a face),
+    int64, and ``image``, the picture's name, empty where FER+ has none; in the released file four names stand
+    in two rows, with different pictures. Raises DataError, naming file and line.
     """
     lines = read_lines(path)
     if not lines:
@@ -32,7 +32,8 @@ def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
     require_header(path, lines[0], FERPLUS_HEADER)
     if len(lines) - 1 != len(usage):
         raise DataError(
-            f"{path}: {len(lines) - 1} rows of votes for the {len(usage)} rows of fer2013.csv; row i must belong to row i"
+            f"{path}: {len(lines) - 1} rows of votes for the {len(usage)} rows of fer2013.csv; row i must "
+            "belong to row i"
         )
     counts = np.empty((len(usage), len(VOTE_COLUMNS)), np.int64)
     names = []
@@ -45,7 +46,8 @@ def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
             )
         if fields[0] != usage[row]:
             raise DataError(
-                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two files do not belong together"
+                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two "
+                "files do not belong together"
             )
         counts[row] = parse_votes(fields[2:], place)
         names.append(fields[1].strip())
@@ -53,7 +55,9 @@ def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
 
 
 def parse_votes(fields: Sequence[str], place: str) -> list[int]:
-    """The ten counts in ``fields``, in the order of ``VOTE_COLUMNS``. Raises DataError that begins with ``place``."""
+    """The ten counts in ``fields``, in the order of ``VOTE_COLUMNS``. Raises DataError that begins with
+    ``place``.
+    """
     for column, value in zip(VOTE_COLUMNS, fields, strict=True):
         if not (value.isascii() and value.isdigit()) or len(value) > 3:
             raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
@@ -67,9 +71,11 @@ def vote_table(counts: np.ndarray) -> pd.DataFrame:
 
 
 def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:
-    """Write the votes of ``faces`` to ``path`` in the form of fer2013new.csv, with the ``usage`` (N,) of its rows.
+    """Write the votes of ``faces`` to ``path`` in the form of fer2013new.csv, with the ``usage`` (N,) of its
+    rows.
 
-    A column that the table lacks is written as 0; the picture's name is ``fer`` and the seven-digit row. Raises DataError, naming the row, for a count that is not a whole number below 1000.
+    A column that the table lacks is written as 0; the picture's name is ``fer`` and the seven-digit row.
+    Raises DataError, naming the row, for a count that is not a whole number below 1000.
     """
     columns = [f"vote_{column.lower()}" for column in VOTE_COLUMNS]
     votes = faces.table.reindex(columns=columns, fill_value=0).to_numpy(float)
@@ -77,7 +83,8 @@ def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"face set {faces.name!r}, row {row}: {columns[column]} is {votes[row, column]:g}; fer2013new.csv holds whole numbers up to 999"
+            f"face set {faces.name!r}, row {row}: {columns[column]} is {votes[row, column]:g}; "
+            "fer2013new.csv holds whole numbers up to 999"
         )
     rows = zip(usage, votes.astype(int).tolist(), strict=True)
     lines = [

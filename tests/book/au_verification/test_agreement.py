@@ -15,7 +15,9 @@ AUS = ("AU1", "AU2", "AU4")
 
 
 def effects_with(full, people=None, aus=AUS) -> Effects:
-    """Effects (K, A) at the highest of two levels; the same in six people, unless ``people`` (S, K, A) says otherwise."""
+    """Effects (K, A) at the highest of two levels; the same in six people, unless ``people`` (S, K, A) says
+    otherwise.
+    """
     full = np.asarray(full, float)
     each = np.repeat(full[None], 6, axis=0) if people is None else np.asarray(people, float)
     # At the lower level another AU is strongest: it must have no say.

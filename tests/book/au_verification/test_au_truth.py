@@ -20,7 +20,9 @@ AUS = ("AU1", "AU2", "AU12")
 
 
 def switched(levels: tuple[float, ...] = (0.5, 1.0)) -> Interventions:
-    """Two base faces; the grey value of a picture is its number, 1 + unit * levels + level, plus 100 for the second face."""
+    """Two base faces; the grey value of a picture is its number, 1 + unit * levels + level, plus 100 for the
+    second face.
+    """
     per_face = 1 + len(AUS) * len(levels)
     numbers = np.concatenate([np.arange(per_face), 100 + np.arange(per_face)])
     pixels = np.repeat(numbers, 64).reshape(-1, 8, 8).astype(np.uint8)

@@ -14,7 +14,9 @@ AUS = ("AU1", "AU4", "AU12")
 
 
 def people(count: int = 24) -> Presence:
-    """Two sequences of three frames each per person: neutral, then two frames in which units are shown at random."""
+    """Two sequences of three frames each per person: neutral, then two frames in which units are shown at
+    random.
+    """
     generator = np.random.default_rng(1)
     shown = generator.random((count, 2, len(AUS))) < 0.5
     present = np.zeros((count, 2, 3, len(AUS)))
@@ -26,7 +28,9 @@ def people(count: int = 24) -> Presence:
 
 
 def bank(presence: Presence, strength: float, seed: int) -> np.ndarray:
-    """Six filters: the first detects AU12 with ``strength``, the last fires for one person only, the others are noise."""
+    """Six filters: the first detects AU12 with ``strength``, the last fires for one person only, the others
+    are noise.
+    """
     maxima = np.random.default_rng(seed).random((len(presence), 6))
     maxima[:, 0] += strength * presence.present[:, 2]
     maxima[:, 5] = 0

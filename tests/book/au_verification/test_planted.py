@@ -1,4 +1,6 @@
-"""Planted detectors: planted as said, found by the maximum rule, and by the papers' rule along with everything else."""
+"""Planted detectors: planted as said, found by the maximum rule, and by the papers' rule along with
+everything else.
+"""
 
 import numpy as np
 import pytest

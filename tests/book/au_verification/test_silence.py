@@ -30,7 +30,8 @@ CLASSES = ("neutral", "anger")
 
 
 class Columns(Classifier):
-    """Six filters of which filter k answers to the brightness of column k of 8 × 8 pictures; features are their means.
+    """Six filters of which filter k answers to the brightness of column k of 8 × 8 pictures; features are
+    their means.
 
     The class is ``anger`` where column 0 is bright.
     """
@@ -54,7 +55,9 @@ class Columns(Classifier):
 
 
 def scene(people=8, each=4, seed=0):
-    """Faces whose column 0 is bright with AU1, column 1 with AU2; heads that read just these; anger goes with AU1."""
+    """Faces whose column 0 is bright with AU1, column 1 with AU2; heads that read just these; anger goes with
+    AU1.
+    """
     rng = np.random.default_rng(seed)
     n = people * each
     present = (rng.random((n, 2)) < 0.5).astype(np.float32)

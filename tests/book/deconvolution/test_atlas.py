@@ -105,7 +105,8 @@ def test_the_heat_map_is_the_count_of_extrema_exactly(text):
     counts = extremum_counts(view.responses)[1]
     assert opacity[1:-1, 1:-1][3, 3] == 230 and not opacity[[0, -1]].any() and not opacity[:, [0, -1]].any()
     np.testing.assert_allclose(opacity[1:-1, 1:-1], 230 * np.sqrt(counts / 3), atol=0.5)
-    # Cell (0, 0) covers the four pixels in the middle of what its unit sees: 0 to 3; the rim is one cell more.
+    # Cell (0, 0) covers the four pixels in the middle of what its unit sees: 0 to 3; the rim is one cell
+    # more.
     rule = re.search(r"\.heat{(left[^}]*)}", text)[1]
     assert rule == "left:-25%;top:-25%;width:150%;height:150%"
 

@@ -1,4 +1,6 @@
-"""A layer with what drives it: its pairs belong together, and a projection is that of its own picture and place."""
+"""A layer with what drives it: its pairs belong together, and a projection is that of its own picture and
+place.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""The chapter on de-expression: whom the generator learns from, and what is compared, counted against values worked by hand."""
+"""The chapter on de-expression: whom the generator learns from, and what is compared, counted against values
+worked by hand.
+"""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,6 @@
-"""Where the layers answer: which pictures are asked about, and what the metrics and tables take from the studies."""
+"""Where the layers answer: which pictures are asked about, and what the metrics and tables take from the
+studies.
+"""
 
 import numpy as np
 import pandas as pd

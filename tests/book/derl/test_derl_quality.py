@@ -1,4 +1,6 @@
-"""Generated neutral faces beside the true ones: whose they are, and that the network that judges them knows none of them."""
+"""Generated neutral faces beside the true ones: whose they are, and that the network that judges them knows
+none of them.
+"""
 
 import numpy as np
 import pandas as pd

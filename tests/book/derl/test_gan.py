@@ -151,7 +151,9 @@ def test_the_rate_of_the_discriminator_follows_the_schedule(pairs):
 
 
 class Halves(nn.Module):
-    """Features for the perceptual term, which count how often they were asked for and, from call ``broken`` on, are no numbers."""
+    """Features for the perceptual term, which count how often they were asked for and, from call ``broken``
+    on, are no numbers.
+    """
 
     def __init__(self, broken: int | None = None) -> None:
         super().__init__()
@@ -178,7 +180,9 @@ def test_the_perceptual_term_adds_to_the_loss_and_changes_no_network_of_the_call
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(pairs):
-    """24 pairs in batches of 8 are 3 steps an epoch, and each step asks twice: call 8 is in step 1 of epoch 2."""
+    """24 pairs in batches of 8 are 3 steps an epoch, and each step asks twice: call 8 is in step 1 of epoch
+    2.
+    """
     recipe = replace(TINY, epochs=4, perceptual=1.0)
     with pytest.raises(
         GanDivergence, match=r"step 1 of epoch 2.*those of epoch 1.*smaller lr than 0\.002"

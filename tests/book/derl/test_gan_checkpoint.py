@@ -73,7 +73,9 @@ class Stopped(Exception):
 
 
 def ended_in_step(step: int):
-    """An ``Adversary.after_loss`` that ends the training in a step, counted over all epochs, as if its process had died."""
+    """An ``Adversary.after_loss`` that ends the training in a step, counted over all epochs, as if its
+    process had died.
+    """
     steps, after_loss = [], Adversary.after_loss
 
     def counted(self) -> None:
@@ -148,7 +150,9 @@ def test_what_was_computed_in_stays_when_it_is_to_be_chosen(pairs, whole, tmp_pa
 
 
 def test_the_last_good_weights_outlive_the_process(pairs, tmp_path, monkeypatch):
-    """All epochs after the first count as silent; the process dies in the third, and the next one finds out in the fourth."""
+    """All epochs after the first count as silent; the process dies in the third, and the next one finds out
+    in the fourth.
+    """
     recipe, file = replace(RECIPE, patience=3), tmp_path / "gan.safetensors"
     losses = train(pairs, recipe).curve["discriminator_loss"]
     assert losses.iloc[1:].max() < losses.iloc[0]

@@ -1,4 +1,6 @@
-"""The quality of neutral faces: against values worked by hand and a naive loop, and each candidate held to the same inputs."""
+"""The quality of neutral faces: against values worked by hand and a naive loop, and each candidate held to
+the same inputs.
+"""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +37,8 @@ def noise(count: int, seed: int = 0, side: int = SIDE) -> np.ndarray:
 
 
 def test_psnr_by_hand():
-    # One grey value of difference everywhere: 20 log10 255. Ten of difference in a quarter of the pixels: a mean square of 25.
+    # One grey value of difference everywhere: 20 log10 255. Ten of difference in a quarter of the pixels: a
+    # mean square of 25.
     quarter = even(100)
     quarter[0, :8, :8] = 110
     found = psnr(np.concatenate([even(101), quarter, even(100)]), np.concatenate([even(100)] * 3))
@@ -45,7 +48,8 @@ def test_psnr_by_hand():
 
 
 def test_ssim_by_hand():
-    # Even pictures have neither variance nor covariance: what is left compares the means, with C1 = 2.55² = 6.5025.
+    # Even pictures have neither variance nor covariance: what is left compares the means, with C1 = 2.55² =
+    # 6.5025.
     assert ssim(even(100), even(50)) == pytest.approx((2 * 5000 + 6.5025) / (12500 + 6.5025))
     assert ssim(even(7), even(7)) == pytest.approx(1)
     picture = noise(1)
@@ -89,7 +93,8 @@ def test_what_is_no_pair_of_pictures_is_refused():
 def test_the_nearest_allowed_picture_decides():
     gallery = noise(4)
     owners = np.array(["a", "b", "a", "c"])
-    # The second is brighter and flatter: correlation does not mind. The last is even, and equally far from all.
+    # The second is brighter and flatter: correlation does not mind. The last is even, and equally far from
+    # all.
     pictures = np.stack([gallery[0], gallery[1] // 2 + 60, gallery[3], even(9)[0]])
     everything = np.ones((4, 4), bool)
     subjects = np.array(["a", "a", "c", "a"])
@@ -131,7 +136,9 @@ class Brightness(nn.Module):
 
 
 def study() -> dict:
-    """Three people; a in two takes, the first with two inputs, b and c in one each; the fifth input is neutral, the last one its own truth."""
+    """Three people; a in two takes, the first with two inputs, b and c in one each; the fifth input is
+    neutral, the last one its own truth.
+    """
     neutral = noise(4, seed=3)
     truth = neutral[[0, 0, 1, 2, 0, 3, 3]]
     inputs = truth.copy()
@@ -179,7 +186,8 @@ def test_another_take_is_found_without_the_pictures_of_the_own_one():
     assert part["identity_chance"].tolist() == [0.5] * 5
     assert part["identity_other_take_chance"].to_numpy() == pytest.approx(1 / 3)
     assert part["identity_other_take"][0] == 1
-    # The second input is the truth of its own take, which is not to be found; which of the three others is nearest, pixels say.
+    # The second input is the truth of its own take, which is not to be found; which of the three others is
+    # nearest, pixels say.
     flat = given["truth"][[1, 2, 3, 5]].reshape(4, -1)
     nearest = np.corrcoef(flat)[0, 1:]
     against = np.corrcoef(np.concatenate([given["truth"][1].reshape(1, -1), flat[1:]]))[0, 1:]
@@ -189,7 +197,8 @@ def test_another_take_is_found_without_the_pictures_of_the_own_one():
 
 def test_the_take_of_another_input_hides_its_truth_too():
     given = study()
-    # The inputs of one sequence have different truths, as where a sequence begins and ends at rest: neither counts as another take.
+    # The inputs of one sequence have different truths, as where a sequence begins and ends at rest: neither
+    # counts as another take.
     truth = given["truth"].copy()
     truth[1] = noise(1, seed=9)[0]
     table = neutral_quality(**given | {"truth": truth}, mean_neutral=mean_face(truth))

@@ -8,7 +8,9 @@ from ferbook.errors import DataError, ParameterError
 
 @pytest.fixture
 def pairs() -> tuple[np.ndarray, np.ndarray]:
-    """11 pairs that say which they are: pixel (0, 0) of the input is the number, of the target twice the number."""
+    """11 pairs that say which they are: pixel (0, 0) of the input is the number, of the target twice the
+    number.
+    """
     inputs = np.zeros((11, 4, 4), np.uint8)
     inputs[:, 0, 0] = np.arange(11) + 1
     inputs.setflags(write=False)

@@ -1,4 +1,6 @@
-"""Pairs of an expressive and a neutral picture: the right neutral one, for every layout, and exactly the same take where rendered."""
+"""Pairs of an expressive and a neutral picture: the right neutral one, for every layout, and exactly the same
+take where rendered.
+"""
 
 import importlib
 
@@ -130,7 +132,9 @@ def test_other_peoples_targets_are_drawn_evenly_and_never_from_the_person():
 
 @pytest.fixture
 def scripts(monkeypatch):
-    """Pictures that say what they would show, in the place of rendered ones: person, take, and one pixel per AU and half."""
+    """Pictures that say what they would show, in the place of rendered ones: person, take, and one pixel per
+    AU and half.
+    """
     seen = []
 
     def fake(script, *, domain, size, seed):

@@ -1,4 +1,6 @@
-"""Stage two of DeRL: residues as the generator gives them, five weighted losses, and nothing learned from pictures that are not to be learned from."""
+"""Stage two of DeRL: residues as the generator gives them, five weighted losses, and nothing learned from
+pictures that are not to be learned from.
+"""
 
 import numpy as np
 import pytest

@@ -18,7 +18,9 @@ SIDE = 16
 
 @pytest.fixture
 def generator() -> Generator:
-    """Two pairs, of 8 and 4 pixels, with weights large enough to see something; one filter of the encoder is dead."""
+    """Two pairs, of 8 and 4 pixels, with weights large enough to see something; one filter of the encoder is
+    dead.
+    """
     made = Generator(SIDE, (3, 4), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         for weights in made.parameters():
@@ -79,7 +81,8 @@ def test_equal_pictures_have_no_map_and_a_change_stays_in_its_place(generator):
     found = residue_maps(generator, one, other, side="encoder")
     for its in found.values():
         assert not its[0].any() and its[1:].any(axis=(1, 2)).all()
-    # A 4×4 filter of stride 2 sees one pixel beyond its place; the next map's places are 4 pixels wide and see 3 beyond.
+    # A 4×4 filter of stride 2 sees one pixel beyond its place; the next map's places are 4 pixels wide and
+    # see 3 beyond.
     assert not found["pair8"][:, 8:, :].any() and not found["pair8"][:, :, 8:].any()
     assert found["pair8"][1:, 2, 2].all()
     assert not found["pair4"][:, 14:, :].any()
@@ -116,7 +119,9 @@ def test_what_does_not_fit_is_refused(generator):
 
 
 def face_set(people: int = 20) -> FaceSet:
-    """Each person happy and surprised: AU12 moves the lower left quarter, AU1 the upper half, AU4 the lower right one and is never shown."""
+    """Each person happy and surprised: AU12 moves the lower left quarter, AU1 the upper half, AU4 the lower
+    right one and is never shown.
+    """
     count = 2 * people
     happy = np.arange(count) % 2 == 0
     masks = np.zeros((count, SIDE, SIDE), np.uint32)
@@ -168,7 +173,8 @@ def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not():
 def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
     faces = face_set()
     masks = faces.masks.copy()
-    # A ring of skin of AU12 with an opening of 4 pixels, and a gap at the picture's edge, narrower, that nothing surrounds.
+    # A ring of skin of AU12 with an opening of 4 pixels, and a gap at the picture's edge, narrower, that
+    # nothing surrounds.
     masks[:] = 0
     masks[:, 1:13, 3:13] = 4
     masks[:, 6:10, 6:10] = 0
@@ -192,7 +198,8 @@ def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
 def test_pictures_without_an_action_unit_are_left_out():
     faces = face_set()
     rows = np.arange(len(faces))
-    # The happy ones, of whom every other picture is, show too little: their maps must not stand for those of the surprised.
+    # The happy ones, of whom every other picture is, show too little: their maps must not stand for those of
+    # the surprised.
     maps = {"brows": np.zeros((len(rows), SIDE, SIDE))}
     maps["brows"][1::2, :8] = 1
     maps["brows"][::2, 8:] = 1

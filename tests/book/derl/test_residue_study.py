@@ -1,4 +1,6 @@
-"""The ablation of DeRL: the same people, pictures and seeds for all conditions, and each given what its name says."""
+"""The ablation of DeRL: the same people, pictures and seeds for all conditions, and each given what its name
+says.
+"""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +33,9 @@ def generators() -> dict[str, Generator]:
 
 @pytest.fixture
 def posed(faces) -> FaceSet:
-    """``faces`` with an unlabelled picture before each of its first five: rows of the set and of its labelled pictures differ."""
+    """``faces`` with an unlabelled picture before each of its first five: rows of the set and of its labelled
+    pictures differ.
+    """
     rows = np.insert(np.arange(60), np.arange(5), np.arange(5))
     emotions = faces.table["emotion"].to_numpy(dtype=object)[rows]
     emotions[np.arange(0, 10, 2)] = ""

@@ -30,7 +30,9 @@ def generator(seed: int) -> Generator:
 
 
 def people(count: int = 45, each: int = 4) -> FaceSet:
-    """Noisy pictures: AU12 stripes the lower half and mostly comes with happiness, AU1 brightens the upper one whatever the emotion."""
+    """Noisy pictures: AU12 stripes the lower half and mostly comes with happiness, AU1 brightens the upper
+    one whatever the emotion.
+    """
     rng = np.random.default_rng(0)
     n = count * each
     person = np.arange(n) // each

@@ -17,7 +17,9 @@ PEOPLE, REPEATS = 6, 2
 
 
 def labelled_clips(lonely: bool = False) -> Clips:
-    """Six people show each class twice, ``other`` four times; with ``lonely`` only the first of them shows disgust."""
+    """Six people show each class twice, ``other`` four times; with ``lonely`` only the first of them shows
+    disgust.
+    """
     rows = []
     for person in range(PEOPLE):
         for emotion in CLASSES:
@@ -40,7 +42,9 @@ def folds_of(clips: Clips) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 def telling(clips: Clips, noise: float = 1.0, size: int = 12) -> np.ndarray:
-    """Features that tell the classes apart, more or less, on scales of their own, and one that is the same in all."""
+    """Features that tell the classes apart, more or less, on scales of their own, and one that is the same in
+    all.
+    """
     generator = np.random.default_rng(0)
     features = generator.normal(size=(len(clips), size)) * noise
     features[:, :3] += 1.5 * np.eye(3)[clips.labels(CLASSES)]

@@ -1,4 +1,6 @@
-"""What stands beside the LSTMs: every control and rival is asked about the same clips, and gets what its name says."""
+"""What stands beside the LSTMs: every control and rival is asked about the same clips, and gets what its name
+says.
+"""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,9 @@ PEOPLE = 5
 
 
 def clips_of_length(frames=3):
-    """Five people, each with a clip of disgust, whose apex is bright, and one of ``other``, whose apex is dark; ``frames`` of 16 × 16 pixels."""
+    """Five people, each with a clip of disgust, whose apex is bright, and one of ``other``, whose apex is
+    dark; ``frames`` of 16 × 16 pixels.
+    """
     rows = [
         {"subject": f"s{person}", "sequence": emotion, "emotion": emotion, "frame": frame}
         for person in range(PEOPLE)

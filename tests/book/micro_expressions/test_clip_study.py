@@ -25,7 +25,9 @@ RECIPES = (
 
 
 def clips_shown(rarely: str = "") -> Clips:
-    """Six people show three emotions twice, in clips of three to five frames; ``rarely`` is shown by the first one only."""
+    """Six people show three emotions twice, in clips of three to five frames; ``rarely`` is shown by the
+    first one only.
+    """
     rows = []
     for person in range(PEOPLE):
         for take in range(6):

@@ -104,7 +104,9 @@ def test_what_could_give_a_test_away_is_counted():
 
 
 def moving_faces():
-    """Two clips of five frames of ``micro``-like faces at 100 per second: one of disgust from 10 to 50 ms, one of ``other``."""
+    """Two clips of five frames of ``micro``-like faces at 100 per second: one of disgust from 10 to 50 ms,
+    one of ``other``.
+    """
     rows = [
         {
             "subject": f"s{clip}",

@@ -8,7 +8,9 @@ from book.micro_expressions.apex import TRAINED, UNTRAINED, spotting_metrics, sp
 
 
 def errors():
-    """Four clips of three people; the trained network misses by 1, 3, 5, 7 frames from the onset, by nothing from both ends."""
+    """Four clips of three people; the trained network misses by 1, 3, 5, 7 frames from the onset, by nothing
+    from both ends.
+    """
     clips = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")]
     missed = {
         (TRAINED, "onset"): (1, 3, 5, 7),

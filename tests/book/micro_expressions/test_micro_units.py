@@ -1,4 +1,6 @@
-"""Filters that move with their unit: named by another chapter, judged by clips that show it and clips that do not."""
+"""Filters that move with their unit: named by another chapter, judged by clips that show it and clips that do
+not.
+"""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,9 @@ from fer_lib.faces.faceset import FaceSet
 
 
 def survivors():
-    """As the figure of chapter ``au_verification`` stores them: filter 7 beats chance for two units, 3 for none."""
+    """As the figure of chapter ``au_verification`` stores them: filter 7 beats chance for two units, 3 for
+    none.
+    """
     return pd.DataFrame(
         {
             "filter": [7, 3, 9, 2],
@@ -36,7 +40,9 @@ def survivors():
 
 
 def clips(people=6):
-    """Each person has a clip with AU4 at the apex and one without; AU12 is shown by one person only; AU9 was coded in no clip."""
+    """Each person has a clip with AU4 at the apex and one without; AU12 is shown by one person only; AU9 was
+    coded in no clip.
+    """
     rows = [
         {
             "subject": f"s{person}",
@@ -73,7 +79,9 @@ def test_units_are_looked_at_where_enough_people_show_and_do_not_show_them():
 
 
 def changes_with_the_unit():
-    """(12, 2, 5): filter 7 rises to 2 at the apex of clips with AU4 and to 1 in the others; filter 9 to 4 in all, plus the person's number / 100."""
+    """(12, 2, 5): filter 7 rises to 2 at the apex of clips with AU4 and to 1 in the others; filter 9 to 4 in
+    all, plus the person's number / 100.
+    """
     way = np.array([0, 0.5, 1, 0.5, 0])
     shown = np.array([False, True] * 6)
     person = np.repeat(np.arange(6), 2)

@@ -105,7 +105,8 @@ def test_the_first_of_the_largest_is_spotted_within_the_clip():
 
 
 def test_pixels_are_compared_with_the_first_frame_and_with_the_line():
-    # Brightness drifts by 2 a frame, and flashes by 10 at frame 3, of which the first frame alone knows nothing.
+    # Brightness drifts by 2 a frame, and flashes by 10 at frame 3, of which the first frame alone knows
+    # nothing.
     clips = clips_from((grey(100, 112, 104, 106, 108), [2, 3, 4, 5, 6], 3))
     found = pixel_trajectories(clips, smoothed_over=1)
     np.testing.assert_allclose(found["onset"], [[0, 12, 4, 6, 8]])
@@ -206,7 +207,8 @@ def test_filters_rise_to_the_apex_and_fall_to_the_offset():
         np.array([0, (5 + 10 + 15 + 20) / 4, 25, (5 + 10 + 15 + 20) / 4, 0]) / spread,
         atol=1e-6,
     )
-    # Another scale and offset of the response is the same in standard deviations, and a constant never changes.
+    # Another scale and offset of the response is the same in standard deviations, and a constant never
+    # changes.
     second, third = (table[table["filter"] == number] for number in (1, 2))
     np.testing.assert_allclose(second["change"], first["change"], atol=1e-6)
     assert not third[["change", "low", "high"]].to_numpy().any()

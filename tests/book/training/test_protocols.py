@@ -15,7 +15,9 @@ from fer_lib.train.precision import Precision
 
 @pytest.fixture
 def faces():
-    """Ten people, each angry in one picture and afraid in another; the pictures of person 3 equal those of person 4."""
+    """Ten people, each angry in one picture and afraid in another; the pictures of person 3 equal those of
+    person 4.
+    """
     pixels = np.repeat(np.arange(20, dtype=np.uint8), 16).reshape(20, 4, 4)
     pixels[6:8] = pixels[8:10]
     table = pd.DataFrame({"subject": [f"p{i // 2}" for i in range(20)], "emotion": ["anger", "fear"] * 10})

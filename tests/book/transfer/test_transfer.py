@@ -1,4 +1,6 @@
-"""Cross-dataset validation: k trainings for a table of k × k, on the same classes, with tests that nobody has learned from."""
+"""Cross-dataset validation: k trainings for a table of k × k, on the same classes, with tests that nobody has
+learned from.
+"""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,9 @@ SPLITS = ["train"] * 24 + ["valid"] * 9 + ["test"] * 12
 
 
 def stripes(name, seed, emotions=("neutral", "happiness", "fear")):
-    """45 noisy pictures of 16 pixels; two of each person, three emotions in turn, told by where a bright bar lies."""
+    """45 noisy pictures of 16 pixels; two of each person, three emotions in turn, told by where a bright bar
+    lies.
+    """
     generator = np.random.default_rng(seed)
     pixels = generator.integers(0, 120, size=(45, 16, 16))
     for row in range(45):

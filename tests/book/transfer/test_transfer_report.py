@@ -155,7 +155,8 @@ def test_the_answer_tells_the_drop_and_what_travels_best():
 
 def test_a_set_travels_best_by_what_it_loses_and_not_by_how_hard_the_others_are():
     study = made_study()
-    # 30 points less for everybody on c: c itself, which is not tested there, now has the highest mean elsewhere.
+    # 30 points less for everybody on c: c itself, which is not tested there, now has the highest mean
+    # elsewhere.
     harder = study.table["accuracy"] - 0.3 * study.table["tested_on"].eq("c")
     hard = replace(study, table=study.table.assign(accuracy=harder))
     assert "learned from a loses least" in page.matrix_answer(hard, stored(study))

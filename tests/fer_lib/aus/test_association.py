@@ -18,7 +18,9 @@ def presence_of(present, subjects, aus=None):
 
 @pytest.fixture
 def study():
-    """240 pictures of 30 subjects, 5 filters: 0 detects AU1, 1 detects AU2, 2 neither, 3 is silenced by AU1, 4 is dead. Few show AU3."""
+    """240 pictures of 30 subjects, 5 filters: 0 detects AU1, 1 detects AU2, 2 neither, 3 is silenced by AU1,
+    4 is dead. Few show AU3.
+    """
     generator = np.random.default_rng(8)
     subjects = np.repeat(np.arange(30), 8)
     present = (generator.random((240, 3)) < (0.3, 0.4, 0.5)).astype(np.float32)

@@ -1,4 +1,6 @@
-"""Across tasks: each condition against an independent way to its numbers, choices on validation pictures only."""
+"""Across tasks: each condition against an independent way to its numbers, choices on validation pictures
+only.
+"""
 
 import numpy as np
 import pandas as pd
@@ -50,7 +52,9 @@ def one_thread():
 
 
 def people(count=45, each=4):
-    """Noisy pictures of 16 pixels: AU1 brightens the upper half, AU12 stripes the lower; AU6 is coded for every second, AU4 shown by nobody."""
+    """Noisy pictures of 16 pixels: AU1 brightens the upper half, AU12 stripes the lower; AU6 is coded for
+    every second, AU4 shown by nobody.
+    """
     rng = np.random.default_rng(0)
     n = count * each
     person = np.arange(n) // each

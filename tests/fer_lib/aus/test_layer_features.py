@@ -1,4 +1,6 @@
-"""Features per layer: equal to a loop over pictures and maps, in one pass, and nothing of the network changes."""
+"""Features per layer: equal to a loop over pictures and maps, in one pass, and nothing of the network
+changes.
+"""
 
 import numpy as np
 import pandas as pd

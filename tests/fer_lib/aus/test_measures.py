@@ -141,7 +141,9 @@ def test_a_perfect_detector():
 
 
 def test_of_groups_that_are_constant_only_the_sign_of_smd_is_left():
-    """Their means are not exact, so that what is left of the sums of squares may be a little above or below 0."""
+    """Their means are not exact, so that what is left of the sums of squares may be a little above or below
+    0.
+    """
     for showing in range(1, 30):
         shown = (np.arange(40) < showing)[:, None]
         responses = np.where(shown, [[0.1, 0.7, 1 / 3]], [[0.7, 0.1, 1 / 3]])

@@ -1,4 +1,6 @@
-"""Permutation nulls: equal to a loop over permutations, exact where blocks are alike, and refusing what cannot be judged."""
+"""Permutation nulls: equal to a loop over permutations, exact where blocks are alike, and refusing what
+cannot be judged.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from ferbook.errors import DataError, ParameterError
 
 
 def small(seed=0, subjects=12, sequences=2, frames=3, aus=3, missing=False):
-    """Responses (N, 4) in whole numbers, many of them tied at 0, and random units; the first frame shows none."""
+    """Responses (N, 4) in whole numbers, many of them tied at 0, and random units; the first frame shows
+    none.
+    """
     generator = np.random.default_rng(seed)
     blocks = subjects * sequences
     shown = generator.random((blocks, aus)) < 0.4

@@ -64,7 +64,8 @@ def test_subjects_with_as_many_sequences_exchange_only_among_themselves():
 
 
 def test_lengths_that_are_rare_join_the_nearest_and_pass_labels_on_by_relative_time():
-    # A sequence of 2 frames and one of 4: the two frames get the labels of frames 1 and 3 of four (0, 1, 2, 3).
+    # A sequence of 2 frames and one of 4: the two frames get the labels of frames 1 and 3 of four (0, 1, 2,
+    # 3).
     draws = all_draws(shown(list("aabbbb"), list("aabbbb")))
     swapped = draws[draws[:, 0] >= 2]
     assert len(swapped) and (swapped == [3, 5, 0, 0, 1, 1]).all()

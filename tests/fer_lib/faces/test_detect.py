@@ -1,4 +1,6 @@
-"""Faces in anybody's pictures: found where they were put, framed as a set is, and files that are no pictures refused."""
+"""Faces in anybody's pictures: found where they were put, framed as a set is, and files that are no pictures
+refused.
+"""
 
 import re
 
@@ -14,7 +16,9 @@ from ferbook.errors import DataError
 
 
 def with_faces(size: tuple[int, int], *placed: tuple[np.ndarray, int, int, int]) -> np.ndarray:
-    """Grey clouds of ``size`` (height, width) with each of ``placed`` in it: a picture, its side there, left and top."""
+    """Grey clouds of ``size`` (height, width) with each of ``placed`` in it: a picture, its side there, left
+    and top.
+    """
     noise = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
     picture = cv2.GaussianBlur(noise, (0, 0), 4)
     for face, side, left, top in placed:
@@ -87,7 +91,9 @@ def test_only_known_sets_have_a_framing_of_their_own():
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
 def test_a_photo_is_turned_upright_and_grey(tmp_path, ending):
-    """The tag says how a camera was held: 6, the picture is to be turned clockwise, 3, upside down, 2, mirrored."""
+    """The tag says how a camera was held: 6, the picture is to be turned clockwise, 3, upside down, 2,
+    mirrored.
+    """
     picture = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
     for orientation, upright in {
         1: picture,

@@ -31,7 +31,9 @@ def frames(subject: str, sequence: str, emotions: list[str], **columns) -> list[
 
 
 def a_set(rows: list[dict], name: str = "lab", size: int = 8) -> FaceSet:
-    """Pictures all different: blocks of eight pixels, so that JPEG hardly changes them, numbered in their last two rows."""
+    """Pictures all different: blocks of eight pixels, so that JPEG hardly changes them, numbered in their
+    last two rows.
+    """
     rng = np.random.default_rng(0)
     blocks = rng.integers(20, 230, (len(rows), size // 8, size // 8))
     pixels = np.kron(blocks, np.ones((1, 8, 8))).astype(np.uint8)
@@ -40,7 +42,9 @@ def a_set(rows: list[dict], name: str = "lab", size: int = 8) -> FaceSet:
 
 
 def posed(people: int, emotions=("disgust", "happiness"), name: str = "lab", size: int = 8) -> FaceSet:
-    """Everybody with a sequence of each emotion: at rest, and three pictures of it; a fifth of the people each validate and test."""
+    """Everybody with a sequence of each emotion: at rest, and three pictures of it; a fifth of the people
+    each validate and test.
+    """
     rows = []
     for person in range(people):
         split = ("train", "train", "train", "valid", "test")[person % 5]
@@ -58,10 +62,12 @@ def posed(people: int, emotions=("disgust", "happiness"), name: str = "lab", siz
 
 
 def ckplus_sequences() -> list[tuple[str, str]]:
-    """(subject, emotion) of 327 sequences that give the published sizes of both protocols, as one of many ways to.
+    """(subject, emotion) of 327 sequences that give the published sizes of both protocols, as one of many
+    ways to.
 
-    118 people, sorted, belong to ten folds by their index modulo ten. A fold of 132 pictures has 33 sequences, and where
-    96 of its pictures show one of six emotions, 32 of them do: the other one is of contempt.
+    118 people, sorted, belong to ten folds by their index modulo ten. A fold of 132 pictures has 33
+    sequences, and where 96 of its pictures show one of six emotions, 32 of them do: the other one is of
+    contempt.
     """
     people = [f"ckplus-S{number:03d}" for number in range(5, 5 + 7 * 118, 7)]
     spread = [((k + 0.5) / count, emotion) for emotion, count in CKPLUS.items() for k in range(count)]
@@ -93,8 +99,9 @@ def ckplus(tmp_path_factory) -> FaceSet:
 
 
 def test_fold_sizes_are_the_published_ones(ckplus):
-    """That index modulo ten over the labelled people, four or three frames of a sequence, and one numbering for both protocols
-    can give both lists; not which of CK+'s people are in which fold, which only a copy of CK+ can show."""
+    """That index modulo ten over the labelled people, four or three frames of a sequence, and one numbering
+    for both protocols can give both lists; not which of CK+'s people are in which fold, which only a copy of
+    CK+ can show."""
     assert len(ckplus) == 1328 and len(ckplus.labelled()) == 1308
     assert ckplus.labelled().table["subject"].nunique() == 118
     eight = protocol_of(ckplus)
@@ -191,7 +198,9 @@ def test_where_people_are_divided_everybody_is_tested_once(faces):
 
 
 def test_leaving_one_subject_out_by_hand():
-    """21 people: one is tested, the next three, a tenth rounded up, are selected on, after the last comes the first."""
+    """21 people: one is tested, the next three, a tenth rounded up, are selected on, after the last comes the
+    first.
+    """
     faces = posed(21, name="jaffe")
     who = faces.table["subject"].str[-3:].astype(int).to_numpy()
     folds = protocol_of(faces).folds

@@ -58,7 +58,8 @@ def test_leakage_table_by_hand(seven):
     assert table["subjects_in_common"].tolist() == [1, 0, 1]
     # Row 3 copies rows 0 and 1, row 6 copies row 5, row 4 copies row 2.
     assert table["exact_copies"].tolist() == [1, 1, 1]
-    # Row 3 (anger) agrees with row 0 but not with row 1 (fear); rows 6 and 4 disagree with their only original.
+    # Row 3 (anger) agrees with row 0 but not with row 1 (fear); rows 6 and 4 disagree with their only
+    # original.
     assert table["conflicting_labels"].tolist() == [1, 1, 1]
 
 
@@ -118,7 +119,9 @@ def test_agrees_with_comparing_every_pair(seed):
 
 
 def test_fer2013_has_its_known_copies():
-    """Published with the data: 1,516 groups of 3,369 copies, 57 of them with more than one label, 12 black rows."""
+    """Published with the data: 1,516 groups of 3,369 copies, 57 of them with more than one label, 12 black
+    rows.
+    """
     folder = data_dir() / "fer2013"
     if not (folder / "fer2013.csv").is_file():
         pytest.skip("the real FER2013 is not at hand: FER_DATA has no fer2013/fer2013.csv")

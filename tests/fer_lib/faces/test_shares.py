@@ -16,7 +16,9 @@ TRAINED = 120
 
 @pytest.fixture
 def faces() -> FaceSet:
-    """30 people with four training pictures each, of which sadness is rare; 30 validation and 30 test pictures of others."""
+    """30 people with four training pictures each, of which sadness is rare; 30 validation and 30 test
+    pictures of others.
+    """
     emotion = ["anger", "fear", "anger", "fear"] * 30
     emotion[5] = emotion[77] = "sadness"
     emotion += ["anger", "fear", "sadness"] * 20

@@ -22,7 +22,8 @@ def noise(count: int, *size: int) -> np.ndarray:
     return np.random.default_rng(0).random((count, *size))
 
 
-# By hand ---------------------------------------------------------------------------------------------------------
+# By hand
+# ---------------------------------------------------------------------------------------------------------
 
 HAND = np.array([[1, 0, 2, 0], [0, 3, 0, 1], [2, 0, 1, 0], [0, 1, 0, 4]], np.float32)
 
@@ -43,13 +44,11 @@ def by_hand() -> nn.Sequential:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_toy_worked_by_hand(method):
-    # conv: a - b + 2d of each 2×2 square [[a, b], [c, d]]:
-    #   [[ 7, -2,  4],      1-0+6, 0-2+0, 2-0+2
-    #    [-3,  5, -1],      0-3+0, 3-0+2, 0-1+0
-    #    [ 4, -1,  9]]      2-0+2, 0-1+0, 1-0+8
-    # rectified, maxima of 2×2: [[7, 5], [5, 9]], from (0,0), (1,1), (1,1), (2,2).
-    # conv: 7 - 5 + 5 + 18 = 25, rectified 25. Put back: 25 · [[1, -1], [1, 2]] on the maxima, and by the switches
-    #   (0,0): 25; (1,1): -25 + 25 = 0; (2,2): 50. All three were on and no signal is negative: the methods agree.
+    # conv: a - b + 2d of each 2×2 square [[a, b], [c, d]]: [[ 7, -2,  4],      1-0+6, 0-2+0, 2-0+2 [-3,  5,
+    # -1],      0-3+0, 3-0+2, 0-1+0 [ 4, -1,  9]]      2-0+2, 0-1+0, 1-0+8 rectified, maxima of 2×2: [[7, 5],
+    # [5, 9]], from (0,0), (1,1), (1,1), (2,2). conv: 7 - 5 + 5 + 18 = 25, rectified 25. Put back: 25 · [[1,
+    # -1], [1, 2]] on the maxima, and by the switches (0,0): 25; (1,1): -25 + 25 = 0; (2,2): 50. All three
+    # were on and no signal is negative: the methods agree.
     signal = np.zeros((3, 3))
     signal[0, 0], signal[2, 2] = 25, 50
     expected = np.zeros((4, 4))
@@ -62,7 +61,8 @@ def test_the_toy_worked_by_hand(method):
 
 
 def test_the_methods_differ_by_hand_where_a_signal_is_negative_or_a_unit_off():
-    # Two filters of one pixel, x and -x, and their weighted sum: of x = 2 the first is 2 and on, the second -2 and off.
+    # Two filters of one pixel, x and -x, and their weighted sum: of x = 2 the first is 2 and on, the second
+    # -2 and off.
     model = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(), nn.Conv2d(2, 2, 1, bias=False), nn.ReLU()
     )
@@ -70,8 +70,8 @@ def test_the_methods_differ_by_hand_where_a_signal_is_negative_or_a_unit_off():
     model[2].weight.data = torch.tensor([[3.0, 5.0], [1.0, -4.0]]).view(2, 2, 1, 1)
     pictures = np.full((1, 1, 1), 2.0)
     found = {m: project(model, "3", pictures, [0, 0], [0, 1], method=m).maps[:, 0, 0] for m in METHODS}
-    # Filter 0 answers 6: down come 18 and 30. Deconvolution lets both pass: 18 - 30; the others only the first.
-    # Filter 1 answers 2: down come 2 and -8, of which no method lets the second pass.
+    # Filter 0 answers 6: down come 18 and 30. Deconvolution lets both pass: 18 - 30; the others only the
+    # first. Filter 1 answers 2: down come 2 and -8, of which no method lets the second pass.
     assert found["deconv"].tolist() == [18 - 30, 2]
     assert found["guided"].tolist() == found["gradient"].tolist() == [18, 2]
     model[2].weight.data = torch.tensor([[-1.0, 3.0], [2.0, -1.0]]).view(2, 2, 1, 1)
@@ -81,7 +81,8 @@ def test_the_methods_differ_by_hand_where_a_signal_is_negative_or_a_unit_off():
     assert (found["deconv"], found["guided"], found["gradient"]) == ([-18], [0], [-6])
 
 
-# Properties ------------------------------------------------------------------------------------------------------
+# Properties
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -184,7 +185,8 @@ def test_maps_lie_in_place_and_are_cut_at_the_borders():
     assert not beyond.whole().any()
 
 
-# The network is left as it was -----------------------------------------------------------------------------------
+# The network is left as it was
+# -----------------------------------------------------------------------------------
 
 
 def state(model):
@@ -223,7 +225,8 @@ def test_it_does_not_matter_whether_gradients_are_wanted_outside():
         assert np.array_equal(project(model, "relu3", pictures, [0], [9]).maps, plain.maps)
 
 
-# Bad input -------------------------------------------------------------------------------------------------------
+# Bad input
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

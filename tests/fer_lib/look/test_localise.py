@@ -23,7 +23,9 @@ AUS = ("AU1", "AU2", "AU4")
 
 
 def study(people=8, seed=0, skill=1.0):
-    """Filter 0 finds AU1 (upper left quarter), filter 1 finds AU4 (lower right); AU2 is nearly AU1. ``skill`` times more energy inside than outside."""
+    """Filter 0 finds AU1 (upper left quarter), filter 1 finds AU4 (lower right); AU2 is nearly AU1. ``skill``
+    times more energy inside than outside.
+    """
     generator = np.random.default_rng(seed)
     filters = np.tile([0, 1], people)
     targets = np.array(["AU1", "AU4"], dtype=object)[filters]
@@ -102,7 +104,9 @@ def test_the_threshold_is_chosen_on_other_subjects():
 
 
 def test_the_chosen_threshold_is_the_best_one_of_the_other_half():
-    """Energy 1 inside, and outside ever more from subject to subject: above the largest of a half, all its maps are cut out rightly."""
+    """Energy 1 inside, and outside ever more from subject to subject: above the largest of a half, all its
+    maps are cut out rightly.
+    """
     given = study(people=6)
     outside = (0.11 + 0.15 * np.arange(6))[np.repeat(np.arange(6), 2)]
     own = given["regions"][np.arange(12), 2 * given["filters"]]
@@ -270,7 +274,8 @@ def test_without_targets_filters_and_controls_are_held_to_their_own_best_regions
 
 def test_a_filter_without_a_best_region_is_counted_not_scored():
     given = {**study(skill=4), "targets": None}
-    # Of filter 0 there is one map: the other half of the subjects cannot say to what it is to be held, and all others are zero.
+    # Of filter 0 there is one map: the other half of the subjects cannot say to what it is to be held, and
+    # all others are zero.
     given["maps"][(given["filters"] == 0) & (given["subjects"] != "s03")] = 0
     table = scores(**given)
     assert table[table["kind"].eq("wrong_au") & table["filter"].eq(0)]["energy_share"].isna().all()

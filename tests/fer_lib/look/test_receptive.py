@@ -10,7 +10,8 @@ from ferbook.errors import ParameterError
 
 
 def test_zero_bias_fields_by_hand():
-    # 5×5 with padding 2; a 2×2 maximum adds the step to the size; the next 5×5 adds 4 steps and begins 2 steps earlier.
+    # 5×5 with padding 2; a 2×2 maximum adds the step to the size; the next 5×5 adds 4 steps and begins 2
+    # steps earlier.
     model = build_network("zero_bias", 8, 48)
     expected = {
         "conv1": ReceptiveField(5, 1, -2),

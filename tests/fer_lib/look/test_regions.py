@@ -26,7 +26,9 @@ SIZE = 32
 
 
 def frontal_face():
-    """(68, 2): a face drawn by hand on 32 × 32 pixels, eyes 16 apart, the mouth 14 below them; symmetric about x = 16."""
+    """(68, 2): a face drawn by hand on 32 × 32 pixels, eyes 16 apart, the mouth 14 below them; symmetric
+    about x = 16.
+    """
     points = np.full((68, 2), 16.0)
     turns = np.linspace(np.pi, 0, 17)
     points[:17] = np.stack((16 + 15 * np.cos(turns), 12 + 19 * np.sin(turns)), axis=-1)
@@ -87,7 +89,8 @@ def test_a_patch_is_the_grown_hull_of_its_spots(monkeypatch):
     spots = (Spot((36,), up=-0.25, out=-0.125), Spot((39, 36), up=-0.5))
     monkeypatch.setitem(LANDMARK_REGIONS, "AU1", (Patch(spots, 0.2, mirrored=False),))
     found = regions_of(faces_of([frontal_face()]), [0], ["AU1"])[0, 0]
-    # The eyes are 16 pixels apart: 36 at (5, 10) goes 4 down and 2 inwards; the middle of 36 and 39 goes 8 down.
+    # The eyes are 16 pixels apart: 36 at (5, 10) goes 4 down and 2 inwards; the middle of 36 and 39 goes 8
+    # down.
     start, end = np.array([7.0, 14.0]), np.array([8.0, 18.0])
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     along = ((x - start[0]) * (end - start)[0] + (y - start[1]) * (end - start)[1]) / (
@@ -148,7 +151,9 @@ def test_a_region_beyond_the_picture_is_cut_or_empty():
 
 
 def test_landmark_regions_agree_with_the_skin_that_rendered_faces_move(tmp_path, monkeypatch):
-    """The independent oracle: each region hits its AU's exact mask far more often than chance does, and than it hits the other AUs'."""
+    """The independent oracle: each region hits its AU's exact mask far more often than chance does, and than
+    it hits the other AUs'.
+    """
     monkeypatch.setenv("FER_CACHE", str(tmp_path))
     assets = load_assets()
     renderer = Renderer(assets, 48, antialias=1)

@@ -182,7 +182,9 @@ def test_layers_above_have_no_say(faces):
 
 
 def test_guided_backpropagation_and_deconvolution_fail_and_the_gradient_passes(faces):
-    """Nie et al. 2018: with random weights the first two still show the picture. No training is needed to see it."""
+    """Nie et al. 2018: with random weights the first two still show the picture. No training is needed to see
+    it.
+    """
     model = zero_bias()
     rows, filters = pairs(model, faces, "relu2", 24)
     cascade = pd.concat(

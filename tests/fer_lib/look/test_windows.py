@@ -65,7 +65,9 @@ def maps_of(model: nn.Module, layer: str, pictures: np.ndarray) -> torch.Tensor:
 
 
 def whole_pictures(model, layer, pictures, rows, filters, positions, method):
-    """One pair after the other on whole pictures: autograd, with the rectifiers' gradients changed by backward hooks."""
+    """One pair after the other on whole pictures: autograd, with the rectifiers' gradients changed by
+    backward hooks.
+    """
 
     def rectify(module, signals, above):
         if method == "deconv":
@@ -103,7 +105,8 @@ def assert_close(found, expected, tolerance):
     assert (off <= tolerance * largest).all(), off / np.maximum(largest, 1e-30)
 
 
-# Loops over single numbers of whole pictures ---------------------------------------------------------------------
+# Loops over single numbers of whole pictures
+# ---------------------------------------------------------------------
 
 
 def loops(model: nn.Sequential, picture: np.ndarray, filter_: int, place: tuple[int, int], method: str):
@@ -189,7 +192,8 @@ def test_loops_over_single_numbers_say_the_same(method):
     assert_close(found.whole(), np.stack(expected), 1e-6)
 
 
-# Whole networks, hooks on their rectifiers -----------------------------------------------------------------------
+# Whole networks, hooks on their rectifiers
+# -----------------------------------------------------------------------
 
 
 CASES = [(name, method) for name in ("zero_bias", "vgg", "residual") for method in METHODS]

@@ -30,7 +30,9 @@ LABELS = np.array([0, 1, 0, 1])
 
 @pytest.fixture
 def answers():
-    """500 pictures of 25 people with three classes, probabilities that are the truth, and shares of ten votes."""
+    """500 pictures of 25 people with three classes, probabilities that are the truth, and shares of ten
+    votes.
+    """
     generator = np.random.default_rng(2)
     probabilities = generator.dirichlet(np.full(3, 0.8), 500)
     labels = np.array([generator.choice(3, p=p) for p in probabilities])

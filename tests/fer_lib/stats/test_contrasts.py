@@ -11,7 +11,9 @@ from ferbook.errors import DataError
 
 
 def answers(right: np.ndarray, labels: np.ndarray, n_classes: int = 3) -> np.ndarray:
-    """Probabilities (N, classes) of a network that is right where ``right`` says so, and else names the next class."""
+    """Probabilities (N, classes) of a network that is right where ``right`` says so, and else names the next
+    class.
+    """
     return np.eye(n_classes)[np.where(right, labels, (labels + 1) % n_classes)]
 
 
@@ -130,7 +132,8 @@ def test_shares_sum_to_one_and_follow_what_differs():
 
 
 def test_shares_by_hand_where_luck_is_negligible():
-    # 60,000 pictures, four clusters of the same answers: neither pictures nor seeds blur the four cells 0, 4 | 2, 8.
+    # 60,000 pictures, four clusters of the same answers: neither pictures nor seeds blur the four cells 0, 4
+    # | 2, 8.
     cells = {("a", "x"): 0.40, ("a", "y"): 0.44, ("b", "x"): 0.42, ("b", "y"): 0.48}
     labels = np.zeros(400, int)
     spot = np.arange(400) % 100

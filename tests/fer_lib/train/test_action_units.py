@@ -1,4 +1,6 @@
-"""Training on action units: codes that are missing count nowhere, the epoch is chosen by AUROC, bodies are kept or drawn anew."""
+"""Training on action units: codes that are missing count nowhere, the epoch is chosen by AUROC, bodies are
+kept or drawn anew.
+"""
 
 from dataclasses import replace
 
@@ -35,7 +37,9 @@ def tiny(outputs=2, seed=0):
 
 @pytest.fixture
 def present(faces):
-    """(60, 2): the first unit is shown on the striped pictures, the second on bright ones of which a third was not coded."""
+    """(60, 2): the first unit is shown on the striped pictures, the second on bright ones of which a third
+    was not coded.
+    """
     happy = (faces.table["emotion"] == "happiness").to_numpy(np.float32)
     bright = (faces.pixels[:, 8, 8] > np.median(faces.pixels[:, 8, 8])).astype(np.float32)
     bright[::3] = np.nan

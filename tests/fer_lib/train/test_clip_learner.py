@@ -44,7 +44,9 @@ def one_of(task: dict, network: int) -> dict:
 
 
 def plain_loop(task: dict, model, recipe: ClipRecipe) -> tuple[list[float], list[float], np.ndarray]:
-    """One network by torch alone, from the first weights of ``model``: losses after each epoch, and the last one's answers."""
+    """One network by torch alone, from the first weights of ``model``: losses after each epoch, and the last
+    one's answers.
+    """
     train, valid = task["train"][0], task["valid"][0]
     labels, lengths = torch.from_numpy(task["labels"]), torch.from_numpy(task["lengths"])
     features = torch.from_numpy(standardised(task["features"], task["lengths"], train))

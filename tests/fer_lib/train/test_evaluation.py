@@ -72,7 +72,9 @@ OTHER_FOLD = face_set(
         ("B", "fear", "test", 10),
     ]
 )
-"""Everybody is afraid; the last picture equals the one learned from. C, tested in the first fold, is learned from."""
+"""Everybody is afraid; the last picture equals the one learned from. C, tested in the first fold, is learned
+from.
+"""
 
 
 def test_folds_are_pooled_and_their_mean_is_the_protocols():

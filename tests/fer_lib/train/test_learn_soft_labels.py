@@ -15,7 +15,9 @@ SILENT = [3, 20, 35, 59]
 
 @pytest.fixture
 def crowd(faces):
-    """Seven or eight of ten votes for the emotion, the others for the rest; four pictures got votes for fear only."""
+    """Seven or eight of ten votes for the emotion, the others for the rest; four pictures got votes for fear
+    only.
+    """
     happy = np.where(faces.table["emotion"].eq("happiness"), 7 + np.arange(60) % 2, 2)
     votes = {"vote_happiness": happy, "vote_neutral": 10 - happy, "vote_fear": np.zeros(60, int)}
     table = faces.table.assign(**votes)

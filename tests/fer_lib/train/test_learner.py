@@ -92,7 +92,9 @@ def test_learns_with_every_option(voted, classes, options):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
-    """The same batches through torch.optim.SGD and torch's clipping give the same weights, weight decay and biases included."""
+    """The same batches through torch.optim.SGD and torch's clipping give the same weights, weight decay and
+    biases included.
+    """
     seed_everything(3)
     model = ZeroBiasCNN(2, 16, dropout=0)
     twin = ZeroBiasCNN(2, 16, dropout=0)
@@ -112,7 +114,9 @@ def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
 
 
 def test_class_weights_are_those_that_balance_the_classes(faces, classes):
-    """One step on 15 neutral and 5 happy training pictures is that of torch's loss with the weights 20/(2·15) and 20/(2·5)."""
+    """One step on 15 neutral and 5 happy training pictures is that of torch's loss with the weights 20/(2·15)
+    and 20/(2·5).
+    """
     happy = (faces.table["emotion"] == "happiness") & (faces.table["split"] == "train")
     few = faces.select((~happy | (happy.cumsum() <= 5)).to_numpy())
     model = ZeroBiasCNN(2, 16, dropout=0, generator=torch.Generator().manual_seed(0))

@@ -190,7 +190,9 @@ def test_island_loss_worked_out_by_hand():
 
 
 def test_island_centres_move_down_the_gradient_of_the_centre_loss_and_of_the_cosines():
-    """Autograd of the cosines, divided by the number of other classes, as an oracle of the step's second part."""
+    """Autograd of the cosines, divided by the number of other classes, as an oracle of the step's second
+    part.
+    """
     loss = with_centres(IslandLoss(3, 2, separation=10.0, rate=0.5))
     loss(EVEN, LABELS, FEATURES)
     centres = CENTRES.clone().requires_grad_()

@@ -1,4 +1,6 @@
-"""``ferbook predict``: answers, faces in photos, and every picture that cannot be answered beside those that can."""
+"""``ferbook predict``: answers, faces in photos, and every picture that cannot be answered beside those that
+can.
+"""
 
 import json
 import sys

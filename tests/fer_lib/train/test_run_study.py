@@ -1,4 +1,6 @@
-"""A study: every structure with every loss from every seed, trained alike, judged on pictures that choose nothing."""
+"""A study: every structure with every loss from every seed, trained alike, judged on pictures that choose
+nothing.
+"""
 
 import numpy as np
 import pytest

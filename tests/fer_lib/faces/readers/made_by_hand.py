@@ -15,7 +15,9 @@ def pictures(count: int, size: int = 24, seed: int = 0) -> np.ndarray:
 
 
 def micro_faces(emotions=("happiness", "disgust", "repression"), people: int = 3, frames: int = 5) -> FaceSet:
-    """A clip of each emotion by each of ``people``: frames 10, 13, 16 …, onset, apex and offset among them, AUs by halves."""
+    """A clip of each emotion by each of ``people``: frames 10, 13, 16 …, onset, apex and offset among them,
+    AUs by halves.
+    """
     rows = [
         {
             "dataset": "micro",
@@ -71,6 +73,8 @@ def posed_faces(
 
 
 def by_sequence(faces: FaceSet) -> pd.DataFrame:
-    """The table sorted by subject, sequence and frame, as writers and readers go through it, with ``row`` in ``pixels``."""
+    """The table sorted by subject, sequence and frame, as writers and readers go through it, with ``row`` in
+    ``pixels``.
+    """
     table = faces.table.assign(row=np.arange(len(faces)))
     return table.sort_values(["subject", "sequence", "frame"]).reset_index(drop=True)

@@ -15,7 +15,9 @@ SIZE = 32
 
 
 def face_points(side: float, dx: float = 0.0, mouth: float = 0.0) -> np.ndarray:
-    """68 points whose window is the whole of a picture of ``side`` pixels, moved by ``dx``; ``mouth``: lips lower."""
+    """68 points whose window is the whole of a picture of ``side`` pixels, moved by ``dx``; ``mouth``: lips
+    lower.
+    """
     metre = side / 0.168
     points = np.full((68, 2), side / 2)
     x, y = side / 2, side / 2 - 0.45 * 0.0664 * metre
@@ -161,7 +163,8 @@ def test_pictures_are_framed_by_their_landmarks(tmp_path):
     for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):
         for frame in range(1, 7):
             copy.picture(subject, number, frame, columns)
-            # The window of 64 pixels begins at (10, 8), and moves right by 2 pixels with each frame; the mouth opens.
+            # The window of 64 pixels begins at (10, 8), and moves right by 2 pixels with each frame; the
+            # mouth opens.
             points = face_points(64, dx=2 * frame, mouth=frame - 1) + np.array([10, 8])
             copy.points(subject, number, frame, points)
     faces = copy.read()
@@ -234,7 +237,8 @@ def cut_short(path):
         (lambda c: c.write("emotion", "S005", "001", 6, "happy"), "S005_001_00000006_emotion.txt: 'happy'"),
         (
             lambda c: c.write("emotion", "S005", "001", 5, "3"),
-            "S005_001_00000006_emotion.txt: a second file for that sequence, beside S005_001_00000005_emotion.txt",
+            "S005_001_00000006_emotion.txt: a second file for that sequence, beside "
+            "S005_001_00000005_emotion.txt",
         ),
         (
             lambda c: c.write("emotion", "S005", "009", 5, "3"),

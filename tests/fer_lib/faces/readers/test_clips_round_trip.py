@@ -1,4 +1,6 @@
-"""Micro-expressions written in the layouts of CASME II and SAMM and read back: the same clips, folds and features."""
+"""Micro-expressions written in the layouts of CASME II and SAMM and read back: the same clips, folds and
+features.
+"""
 
 import re
 

@@ -1,4 +1,6 @@
-"""What holds for every registered reader and its writer: the way there and back, and copies broken in the same ways."""
+"""What holds for every registered reader and its writer: the way there and back, and copies broken in the
+same ways.
+"""
 
 import importlib
 import os
@@ -92,7 +94,9 @@ def copy(pristine, tmp_path):
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The pictures, or the files that hold them where there are none; in either case the last sorted comes first."""
+    """The pictures, or the files that hold them where there are none; in either case the last sorted comes
+    first.
+    """
     files = [path for path in sorted(folder.rglob("*"), reverse=True) if path.is_file()]
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return pictures or sorted(files, key=lambda path: -path.stat().st_size)

@@ -63,9 +63,11 @@ def test_frames_between_markers(first, mmi):
     coding = first / "S001-001-oao_aucs.xml"
     coding.write_text(
         "<ActionUnits>"
-        "<ActionUnit Number='4'><Marker Frame='1' Type='0'/><Marker Frame='2' Type='1'/><Marker Frame='3' Type='2'/>"
+        "<ActionUnit Number='4'><Marker Frame='1' Type='0'/><Marker Frame='2' Type='1'/><Marker Frame='3' "
+        "Type='2'/>"
         "<Marker Frame='4' Type='0'/></ActionUnit>"
-        "<ActionUnit Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/><Marker Frame='1' Type='0'/></ActionUnit>"
+        "<ActionUnit Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/><Marker Frame='1' "
+        "Type='0'/></ActionUnit>"
         "<ActionUnit Number='12'/>"
         "<ActionUnit Number='4.5'><Marker Frame='1' Type='2'/></ActionUnit>"
         "<ActionUnit><Marker Frame='1' Type='2'/></ActionUnit>"
@@ -183,13 +185,19 @@ def test_added_folders(mmi, name):
         (lambda s: (s / "session.xml").unlink(), "session.xml: not found"),
         (lambda s: (s / "session.xml").write_text("<session"), "session.xml: not a readable XML file"),
         (lambda s: (s / "session.xml").write_bytes(b""), "session.xml: not a readable XML file"),
-        (lambda s: edit(s / "session.xml", "view", "side"), "session.xml: no element track with the attribute view"),
+        (lambda s: edit(s / "session.xml", "view", "side"), "session.xml: no element track with the "
+                                                            "attribute view"),
         (lambda s: (s / "S001-001.xml").write_bytes(b"\xff\xfe"), "S001-001.xml: not a readable XML file"),
-        (lambda s: edit(s / "S001-001.xml", '"1"', '"joy"'), "S001-001.xml: Emotion is 'joy'; expected a whole number"),
-        (lambda s: edit(s / "S001-001.xml", "</session>", '<Metatag Name="Emotion" Value="2"/></session>'), "2 Metatags Emotion that differ: 1, 2"),
-        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Type="2"', 'Type="4"'), "AU6 has a Marker with Frame '2', Type '4'"),
-        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="x"'), "AU6 has a Marker with Frame 'x', Type '2'"),
-        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="1"'), "AU6 has two Markers at one frame"),
+        (lambda s: edit(s / "S001-001.xml", '"1"', '"joy"'), "S001-001.xml: Emotion is 'joy'; expected a "
+                                                             "whole number"),
+        (lambda s: edit(s / "S001-001.xml", "</session>", '<Metatag Name="Emotion" '
+                                                          'Value="2"/></session>'), "2 Metatags Emotion that differ: 1, 2"),
+        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Type="2"', 'Type="4"'), "AU6 has a Marker with Frame "
+                                                                              "'2', Type '4'"),
+        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="x"'), "AU6 has a Marker with "
+                                                                                "Frame 'x', Type '2'"),
+        (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="1"'), "AU6 has two Markers at one "
+                                                                                "frame"),
         (lambda s: edit(s / "S001-001-oao_aucs.xml", 'Number="12"', 'Number="6"'), "ActionUnit 6 stands there twice"),
         (lambda s: (s / "S001-001.avi").write_bytes(b"RIFF"), "S001-001.avi: not a readable video"),
         (lambda s: (s / "S001-002.avi").write_bytes(b""), "S001-002.avi: a second video beside S001-001.avi"),

@@ -37,7 +37,8 @@ def landmarks(eye_line=(100.0, 80.0), apart=62.0, down=66.4, mouth=8.0) -> np.nd
 
 
 def test_a_face_of_average_proportions_gets_the_synthetic_window():
-    # 1 px = 1 mm: the renderer's window for this face is 84 mm to each side, 0.45 of the way down from the eyes.
+    # 1 px = 1 mm: the renderer's window for this face is 84 mm to each side, 0.45 of the way down from the
+    # eyes.
     window = landmark_window(landmarks())
     assert window.side == pytest.approx(168)
     assert window.left == pytest.approx(100 - 84)

@@ -140,10 +140,12 @@ def rename(folder, old, new):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda f: rename(f, "P001/Anger", "P001/Bored"), "P001/Bored: not the folder of an emotion; expected Anger"),
+        (lambda f: rename(f, "P001/Anger", "P001/Bored"), "P001/Bored: not the folder of an emotion; "
+                                                          "expected Anger"),
         (lambda f: (f / "P001" / "anger").mkdir(), "a second folder of anger, beside"),
         (lambda f: rename(f, "P002", "p0001"), "the same id, P001, as"),
-        (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"), "peak.jpeg: not named like 000.jpeg"),
+        (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"), "peak.jpeg: not named like "
+                                                                             "000.jpeg"),
         (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/18.jpeg"), "the same frame number, 18, as"),
         (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(b"x"), "017.jpeg: not a readable picture"),
         (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes((f / "P001" / "Anger" / "018.jpeg").read_bytes()[:200]), "017.jpeg: not a readable picture"),
@@ -211,7 +213,8 @@ def test_bu3dfe_is_written_without_loss_and_read_back(tmp_path):
     # One neutral picture and three of each expression, as the release has one and four.
     faces = faces.select(((faces.table["sequence"] == "000") | (faces.table["frame"] > 0)).to_numpy())
     back = read_bu3dfe(written(tmp_path / "bu3dfe", faces, write_bu3dfe), SIZE)
-    # Sorted by name, the expressions come as AN DI FE HA NE SA SU, where they were made in the order of the alphabet.
+    # Sorted by name, the expressions come as AN DI FE HA NE SA SU, where they were made in the order of the
+    # alphabet.
     old = by_sequence(faces).sort_values(["subject", "emotion", "frame"], kind="stable")
     new = by_sequence(back).sort_values(["subject", "emotion", "level"], kind="stable")
     assert new["emotion"].tolist() == old["emotion"].tolist()
