@@ -41,10 +41,10 @@ from book.micro_expressions.study import ClipFold, ClipStudy, leave_one_out, req
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
 from fer_lib.nets.classifier import Classifier
+from fer_lib.train import learner
 from fer_lib.train.au_heads import unit_network
 from fer_lib.train.clips import ClipRecipe
 from fer_lib.train.features import clip_features, difference_to_onset
-from fer_lib.train.learner import train
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError, nearest_name
@@ -350,7 +350,7 @@ def _tuned(
     apices = apices.assign(split=np.repeat(["train", "valid"], [len(part) for part in parts]))
     # A new last layer on the old body is the same thing for classes as for action units.
     network = unit_network(model, len(known), keep_body=True, seed=seed)
-    training = train(apices, network, known, recipe, precision=precision, device=device, seed=seed)
+    training = learner.train(apices, network, known, recipe, precision=precision, device=device, seed=seed)
     return network, training.precision
 
 
