@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 # The environment is made again only when a pinned version changes, or the checkout has moved.
 PINS := $(shell (echo "$(CURDIR)"; grep -h '==' pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(PINS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test lint bench clean
+.PHONY: help env book test test-all lint bench clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 env: $(READY) ## make the Python environment in .venv (about 6.5 GB, two minutes)
 
@@ -36,10 +37,15 @@ book: $(READY) ## run every chapter on the embedded faces, build the book, check
 
 lint: $(READY) ## formatter and linter
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check --isolated --line-length 84 book/*/*.ipynb
 	$(BIN)/ruff check .
 
-test: lint ## formatter, linter, and every test
-	$(BIN)/python -m pytest
+# Two workers of one thread each: networks this small gain little from a second thread.
+test: lint ## formatter, linter, and every test that is not slow
+	$(PYTEST) -m "not slow and not browser and not cluster"
+
+test-all: lint ## every test, the slow ones too
+	$(PYTEST)
 
 bench: $(READY) ## the benchmarks; each ends with its ratios
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done

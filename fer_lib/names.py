@@ -1,15 +1,17 @@
-"""The names that a parameter may take: face sets, networks, losses, measures, profiles."""
+"""The names that a parameter may take: face sets, networks, losses, measures, profiles. Light to import: the command
+line reads them before anything is computed.
+"""
 
 from typing import Literal
 
-FaceDomain = Literal["lab", "wild", "game", "micro"]
+from fer_lib.faces.sources import SOURCES
+
+FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
 """The synthetic face sets."""
 
-FaceSource = Literal[
-    FaceDomain,
-    *("fer2013", "ferplus", "ckplus", "tfd", "jaffe", "casme2", "samm", "mmi", "oulu_casia"),
-    *("bu3dfe", "bu4dfe", "bp4d", "bp4dplus", "novaemotions"),
-]
+FaceSource = Literal[*(source.name for source in SOURCES)]
+"""Every face set of ``faces.sources``."""
+
 Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
 """The networks that ``nets.build.build_network`` builds by name."""
 
@@ -21,5 +23,5 @@ AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl"
 
 Profile = Literal["smoke", "laptop", "paper"]
 
-CLIP_SETS: tuple[FaceSource, ...] = ("micro", "casme2", "samm")
+CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
 """The face sets that hold clips, from onset over apex to offset."""
