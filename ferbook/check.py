@@ -55,23 +55,36 @@ def compare_metrics(stored: dict[str, dict], again: dict[str, dict]) -> list[str
     return sorted(faults)
 
 
-def compare_figures(stored: ChapterResult, again: Path) -> list[str]:
-    """Figures whose numbers differ by more than the tolerance their chapter declared, or that are missing."""
+def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
+    """Figures and tables whose numbers differ by more than the tolerance they declared, or that are missing
+    or new.
+    """
     faults = []
-    for name, about in stored.record()["figures"].items():
-        after = again / "figures" / f"{name}.csv"
-        if not after.is_file():
-            faults.append(f"figure {name}: missing when executed again")
-            continue
-        first = pd.read_csv(stored.folder / "figures" / f"{name}.csv")
-        second = pd.read_csv(after)
-        if list(first.columns) != list(second.columns) or len(first) != len(second):
-            faults.append(f"figure {name}: another table ({first.shape} → {second.shape})")
-            continue
-        for column in first.columns:
-            allowed = about["tolerance"]
-            allowed = allowed.get(column, 0.0) if isinstance(allowed, dict) else allowed
-            faults += _differing(f"figure {name}, column {column}", first[column], second[column], allowed)
+    for kind in ("figures", "tables"):
+        shown = stored.record().get(kind, {})
+        faults += [
+            f"{kind[:-1]} {file.stem}: new when executed again"
+            for file in sorted((again / kind).glob("*.csv"))
+            if file.stem not in shown
+        ]
+        for name, about in shown.items():
+            after = again / kind / f"{name}.csv"
+            if after.is_file():
+                before = stored.folder / kind / f"{name}.csv"
+                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about["tolerance"])
+            else:
+                faults.append(f"{kind[:-1]} {name}: missing when executed again")
+    return faults
+
+
+def _compare_csv(what: str, before: Path, after: Path, tolerance: float | dict[str, float]) -> list[str]:
+    first, second = pd.read_csv(before), pd.read_csv(after)
+    if list(first.columns) != list(second.columns) or len(first) != len(second):
+        return [f"{what}: another table ({first.shape} → {second.shape})"]
+    faults = []
+    for column in first.columns:
+        allowed = tolerance.get(column, 0.0) if isinstance(tolerance, dict) else tolerance
+        faults += _differing(f"{what}, column {column}", first[column], second[column], allowed)
     return faults
 
 
@@ -131,9 +144,8 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
             log.write_text(answer.stdout + answer.stderr, encoding="utf-8")
             told = [line.strip() for line in answer.stdout.splitlines() if line.startswith("FAILED")]
             return [*(told or answer.stdout.splitlines()[-3:]), f"nbval's log: {log}"]
-        return compare_metrics(result.metrics(), read_json(again / "metrics.json")) + compare_figures(
-            result, again
-        )
+        metrics = read_json(again / "metrics.json")
+        return compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 
 
 def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checked: bool) -> dict[str, object]:
@@ -166,10 +178,10 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
     if row["faults"]:
         return row | {"state": "failed: executed again, it differs"}
     write_json(passed, {"key": key, "when": now()})
-    figures = len(result.record()["figures"])
+    figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
     return row | {
-        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, every "
-        "compared cell)"
+        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, "
+        f"{tables} tables, every compared cell)"
     }
 
 

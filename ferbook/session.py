@@ -1,4 +1,4 @@
-"""What a chapter notebook holds: its parameters, its faces, and where its numbers and figures go."""
+"""What a chapter notebook holds: its parameters, and where its numbers, figures and tables go."""
 
 import base64
 import html
@@ -6,54 +6,42 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
-import torch
 from IPython.display import HTML
 from matplotlib import pyplot
-from matplotlib.figure import Figure
+from pydantic import BaseModel
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import REGISTRY, open_faces, source_status
-from fer_lib.train.device import device_name, pick_device
-from fer_lib.train.learner import seed_everything
-from fer_lib.train.precision import Precision
-from fer_lib.train.weights import load_weights, save_weights
 from ferbook import paths
 from ferbook.book import Chapter, find_chapter
 from ferbook.errors import ChapterError, ParameterError, nearest_name
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
-from ferbook.page.tables import as_html
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from ferbook.files import write_atomically
+from ferbook.page.style import Drawn
+from ferbook.page.tables import Table, as_html
 from ferbook.parameters import parse_value
-from ferbook.store import ChapterResult, all_runs, latest_run, read_json, write_json
-
-FIGURE_TOLERANCE = 1e-6
-"""By how much a number in a figure's CSV may differ when the chapter is executed again."""
+from ferbook.store import ChapterResult, all_runs, latest_run, write_json
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
+Tolerance = float | Mapping[str, float]
+
 
 class Session:
-    """An open chapter. Made by ``open_chapter``; writes into one folder, and notes there what it used."""
+    """An open chapter. Made by ``open_chapter``; writes into one folder, and notes there what it used.
 
-    def __init__(self, chapter: Chapter, parameters: Mapping[str, object], output: Path, run: Path) -> None:
+    What a book's chapters share beyond this, such as their data, is a subclass of the book.
+    """
+
+    def __init__(self, chapter: Chapter, parameters: BaseModel, output: Path, run: Path) -> None:
         self.chapter = chapter
-        self.params = chapter.parameters(**parameters)
+        self.params = parameters
         self.output = output
         self._run = run
-        self.device: torch.device = pick_device(self.params.device)
-        threads = int(os.environ.get(THREADS_VARIABLE, "0"))
-        if threads:
-            torch.set_num_threads(threads)
-        seed_everything(self.params.seed)
-        self._record: dict[str, object] = {
-            "device": device_name(self.device),
-            "threads": torch.get_num_threads(),
-            "figures": {},
-        }
+        self._record: dict[str, object] = {"figures": {}, "tables": {}}
         self._metrics: dict[str, object] = {}
         self._write()
 
@@ -61,65 +49,17 @@ class Session:
         write_json(self.output / "record.json", self._record)
         write_json(self.output / "metrics.json", self._metrics)
 
-    def faces(self) -> FaceSet:
-        """The face set that the parameters name; its checksum goes into the run's record."""
-        faces = open_faces(**dict(self.params.face_source), progress=False)
-        self.note(data=_about(faces))
-        return faces
-
-    def beside(self, name: str) -> FaceSet | None:
-        """The face set ``name`` that the chapter sets beside its own; None where it is not on this machine.
-
-        Raises ChapterError where the chapter's parameters do not declare it: its result would not be
-        noticed as out of date when those faces change.
-        """
-        declared = {dict(source)["name"]: dict(source) for source in self.params.face_sources[1:]}
-        if name not in declared:
-            raise ChapterError(
-                f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
-                f"{', '.join(declared) or 'none beside its own'}"
-            )
-        if not source_status(name)["found"]:
-            return None
-        faces = open_faces(**declared[name], progress=False)
-        seen = [*self._record.get("beside", []), _about(faces)]
-        self.note(beside=seen)
-        return faces
-
-    @property
-    def precision(self) -> str | Precision:
-        """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
-        stored run chose, since ``auto`` may choose otherwise on a busier machine."""
-        stored = os.environ.get(STORED_VARIABLE)
-        chosen = read_json(Path(stored)).get("precision") if stored else None
-        return Precision(**chosen) if chosen else self.params.precision
-
-    @cached_property
-    def may_show_faces(self) -> bool:
-        """Whether single pictures may appear on the page: the set is free, or the user said so."""
-        return REGISTRY[self.params.faces].shareable or self.params.publish_faces
-
     def upstream(self, name: str) -> ChapterResult:
         """The finished result of a chapter that this one depends on.
 
         Raises ChapterError where the chapter is not declared upstream or not finished.
         """
         if name not in self.chapter.upstream:
-            raise ChapterError(
-                f"chapter {self.chapter.name!r} does not declare {name!r} as upstream in chapters.py"
-            )
+            raise ChapterError(f"chapter {self.chapter.name!r} does not declare {name!r} as upstream")
         result = ChapterResult(name, self._run / name)
         if result.done() is None:
             raise ChapterError(f"chapter {name!r} is not finished in this run; `ferbook run {name}` makes it")
         return result
-
-    def network(self, name: str) -> torch.nn.Module:
-        """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation
-        mode.
-
-        Raises ChapterError as ``upstream`` does, DataError where its weights are absent or damaged.
-        """
-        return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
 
     def note(self, **facts: object) -> None:
         """Add facts (plain JSON values) to the chapter's record."""
@@ -136,57 +76,114 @@ class Session:
         """What ``save_metrics`` has stored so far, as in ``metrics.json``."""
         return dict(self._metrics)
 
+    def artefact(self, name: str, content: BaseModel) -> Path:
+        """Store ``content`` as ``artefacts/<name>.json`` for the chapters that follow, which read it with
+        ``run.upstream(…).artefact(name, type(content))``; returns the file.
+        """
+        file = self.output / "artefacts" / f"{name}.json"
+        file.parent.mkdir(exist_ok=True)
+        write_atomically(file, content.model_dump_json(indent=2) + "\n")
+        return file
+
+    def figure(
+        self,
+        name: str,
+        draw: Drawn | Callable[..., Drawn],
+        *given: object,
+        needs: str = "",
+        **options: object,
+    ) -> HTML:
+        """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and the numbers it shows as
+        ``.csv``; returns it for display.
+
+        ``draw`` may be drawn already. Where any of ``given`` is None nothing is drawn, and the page says that
+        the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
+        text or numbers, and for one that is left out without a reason.
+        """
+        if any(part is None for part in given):
+            return self._left_out(f"figure {name!r}", needs)
+        drawn = draw(*given, **options) if callable(draw) else draw
+        return self._store_figure(name, drawn)
+
+    def table(
+        self,
+        name: str,
+        make: Table | Callable[..., Table],
+        *given: object,
+        needs: str = "",
+        **options: object,
+    ) -> HTML:
+        """Store the numbers of the table ``make(*given, **options)`` as ``tables/<name>.csv``; returns it for
+        display. Else as ``figure``.
+        """
+        if any(part is None for part in given):
+            return self._left_out(f"table {name!r}", needs)
+        made = make(*given, **options) if callable(make) else make
+        if made.data.empty:
+            raise ChapterError(f"table {name!r} has no rows")
+        self._store_numbers("tables", name, made.stored(), {"caption": made.caption}, made.tolerance)
+        return HTML(made.html())
+
+    def _store_figure(self, name: str, drawn: Drawn) -> HTML:
+        drawn = drawn if isinstance(drawn, Drawn) else Drawn(*drawn)
+        if not drawn.alt.strip():
+            raise ChapterError(f"figure {name!r} has no alt text")
+        if drawn.data.empty:
+            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
+        picture = io.BytesIO()
+        drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
+        pyplot.close(drawn.figure)
+        table = self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
+        (self.output / "figures" / f"{name}.svg").write_bytes(picture.getvalue())
+        return HTML(_figure_html(name, picture.getvalue(), table, drawn.alt, drawn.caption))
+
+    def _store_numbers(
+        self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
+    ) -> str:
+        """Write ``<kind>/<name>.csv``, and note how far its numbers may move when the chapter is executed
+        again: all of them alike, or by column; a column that is not named may not move at all.
+        """
+        (self.output / kind).mkdir(exist_ok=True)
+        text = data.to_csv(index=False, float_format="%.9g")
+        (self.output / kind / f"{name}.csv").write_text(text, encoding="utf-8")
+        allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
+        self._record[kind][name] = words | {"tolerance": allowed}
+        self._write()
+        return text
+
+    def _left_out(self, what: str, needs: str) -> HTML:
+        if not needs:
+            raise ChapterError(f"{what} lacks what it shows; say with needs= what that takes")
+        return self.say(f"Left out: it needs {needs.rstrip('.')}.")
+
+    # The two that follow go when every chapter has moved to ``figure`` and ``table``.
+    def save_figure(
+        self, name: str, drawn: object, caption: str = "", tolerance: Tolerance | None = None
+    ) -> HTML:
+        drawn = drawn if isinstance(drawn, Drawn) else Drawn(*drawn)
+        allowed = drawn.tolerance if tolerance is None else tolerance
+        return self._store_figure(
+            name, Drawn(drawn.figure, drawn.data, drawn.alt, caption or drawn.caption, allowed)
+        )
+
     def show_table(
         self,
         table: pd.DataFrame,
         caption: str,
         formats: Mapping[str, str | Callable[[object], str]] | None = None,
     ) -> HTML:
-        """The table for display, with a caption; ``formats`` as in ``ferbook.page.tables.as_html``."""
         return HTML(as_html(table, caption, formats))
 
     def show(self, fragment: str) -> HTML:
-        """HTML that a function of ``report`` wrote, for display as it is."""
+        """HTML that a function of the book wrote, for display as it is."""
         return HTML(fragment)
 
     def say(self, text: str) -> HTML:
-        """A sentence in place of a figure that this face set or these parameters do not allow."""
+        """A sentence in place of what these data or these parameters do not allow."""
         return HTML(f'<p class="not-shown">{html.escape(text)}</p>')
 
-    def save_figure(
-        self,
-        name: str,
-        drawn: tuple[Figure, pd.DataFrame, str],
-        caption: str = "",
-        tolerance: float | Mapping[str, float] = FIGURE_TOLERANCE,
-    ) -> HTML:
-        """Store ``figures/<name>.svg`` and the numbers it shows as ``.csv``; returns it for display.
 
-        ``drawn`` is what a function of ``report.figures`` returns: figure, data, alt text.
-        ``tolerance``: the largest absolute difference on re-execution, for all numeric columns or by column;
-        a column that is not named may not move at all.
-        """
-        figure, data, alt = drawn
-        if not alt.strip():
-            raise ChapterError(f"figure {name!r} has no alt text")
-        if data.empty:
-            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
-        folder = self.output / "figures"
-        folder.mkdir(exist_ok=True)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="svg", metadata={"Date": None})
-        pyplot.close(figure)
-        (folder / f"{name}.svg").write_bytes(picture.getvalue())
-        table = data.to_csv(index=False, float_format="%.9g")
-        (folder / f"{name}.csv").write_text(table, encoding="utf-8")
-        allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
-        self._record["figures"][name] = {"alt": alt, "tolerance": allowed}
-        self._write()
-        return HTML(_figure_html(name, picture.getvalue(), table, alt, caption))
-
-    def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
-        """Store the network as ``weights.safetensors`` and ``weights.json``; returns the former's path."""
-        return save_weights(model, self.output / "weights.safetensors", about)
+Opened = TypeVar("Opened", bound=Session)
 
 
 def _figure_html(name: str, picture: bytes, table: str, alt: str, caption: str) -> str:
@@ -222,22 +219,16 @@ def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[
     return {name: parse_value(chapter.name, chapter.parameters, name, value) for name, value in given.items()}
 
 
-def _about(faces: FaceSet) -> dict[str, object]:
-    exported = source_status(faces.name)["exported_from"]
-    name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
-    return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
-
-
-def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
+def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] = Session) -> Opened:
     """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``)
-    assigns.
+    assigns, as a session of the book's own ``kind``.
 
-    Validates every parameter, picks the device and seeds all generators. Under ``ferbook run`` the output
-    goes into the run; in a notebook opened by hand it goes to ``runs/interactive/``, and chapters upstream
-    are looked up in the run that changed last. Raises ParameterError.
+    Validates every parameter. Under ``ferbook run`` the output goes into the run; in a notebook opened by
+    hand it goes to ``runs/interactive/``, and chapters upstream are looked up in the run that changed last.
+    Raises ParameterError.
     """
     chapter = find_chapter(name)
-    parameters = _parameters_from(chapter, namespace)
+    parameters = chapter.parameters(**_parameters_from(chapter, namespace))
     interactive = paths.runs_dir() / "interactive"
     if RUN_VARIABLE in os.environ:
         run = Path(os.environ[RUN_VARIABLE])
@@ -247,4 +238,4 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
     if OUTPUT_VARIABLE not in os.environ:
         shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True, exist_ok=True)
-    return Session(chapter, parameters, output, run)
+    return kind(chapter, parameters, output, run)

@@ -13,15 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import yaml
+from pydantic import BaseModel
 
 from book.profiles import PROFILES
 from ferbook import paths
 from ferbook.book import CHAPTERS
 from ferbook.errors import RunStoreError
 from ferbook.files import write_atomically
+
+Content = TypeVar("Content", bound=BaseModel)
 
 DONE = "DONE.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -134,8 +138,21 @@ class ChapterResult:
                 f"{file}: not readable as a table ({fault}); run {self.chapter} again"
             ) from fault
 
+    def artefact(self, name: str, model: type[Content]) -> Content:
+        """What the chapter stored for others with ``run.artefact(name, …)``.
+
+        Raises RunStoreError where it stored no such thing, or the file does not fit ``model``.
+        """
+        file = self.folder / "artefacts" / f"{name}.json"
+        try:
+            return model.model_validate_json(file.read_bytes())
+        except (OSError, ValueError) as fault:
+            raise RunStoreError(
+                f"{file}: not readable as {model.__name__} ({fault}); run {self.chapter} again"
+            ) from fault
+
     def record(self) -> dict:
-        """Content of ``record.json``: what the chapter noted of its data, device, time and figures."""
+        """Content of ``record.json``: what the chapter noted of its data, device, time, figures and tables."""
         return read_json(self.folder / "record.json")
 
     def summary(self) -> dict:
@@ -148,7 +165,7 @@ class ChapterResult:
             raise RunStoreError(f"{self.folder}: not finished; run the chapter")
         return {
             "finished": done["finished"],
-            **{name: value for name, value in self.record().items() if name != "figures"},
+            **{name: value for name, value in self.record().items() if name not in ("figures", "tables")},
             "parameters": done["inputs"].get("parameters", {}),
             "packages": done["inputs"].get("packages", {}),
         }

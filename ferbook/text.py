@@ -66,6 +66,17 @@ def metric_text(metric: Mapping, part: str = "value") -> str:
     return number_text(metric[part], "count" if part == "n" else metric.get("unit", ""))
 
 
+def bounds_text(value: float, low: float | None, high: float | None, unit: str = "") -> str:
+    """``93.1 % (90.2–95.4)``: a value with its bounds, if it has any, short enough for a table's cell."""
+    text = number_text(value, unit)
+    if low is None or high is None:
+        return text
+    percent = f"{NO_BREAK}%"
+    to = " to " if low < 0 else "–"  # a dash beside a minus sign cannot be read
+    first, last = (number_text(bound, unit).removesuffix(percent) for bound in (low, high))
+    return f"{text} ({first}{to}{last})"
+
+
 def interval_text(metric: Mapping) -> str:
     """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval.
 

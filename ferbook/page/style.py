@@ -5,6 +5,9 @@ the difference in grey print as well. Importing this module sets the style, sinc
 figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import matplotlib
 
 matplotlib.use("agg", force=False)
@@ -14,8 +17,21 @@ from matplotlib.figure import Figure
 
 from ferbook.errors import FerError
 
-Drawn = tuple[Figure, pd.DataFrame, str]
-"""Figure; the numbers it shows, ready for a CSV; alt text."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with the numbers it shows, ready for a CSV, and what a page needs of it.
+
+    ``alt`` says what one sees. ``tolerance``: by how much a number of ``data`` may differ when the chapter is
+    executed again, all alike or by column; a column that is not named may not move at all.
+    """
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+    caption: str = ""
+    tolerance: float | Mapping[str, float] = 1e-6
+
 
 BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
 INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"

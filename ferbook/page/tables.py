@@ -3,10 +3,58 @@
 import html
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ferbook.text import MetricError, number_text
+from ferbook.estimate import Estimate
+from ferbook.text import MetricError, bounds_text, number_text
+
+Formats = Mapping[str, str | Callable[[object], str]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers that a page shows as a table, and ``ferbook check`` compares.
+
+    ``data`` holds numbers and texts, not formatted numbers; a cell may be an Estimate, and is shown with its
+    interval. The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` as in
+    ``as_html``; ``tolerance`` as of a figure, for an Estimate's bounds too.
+    """
+
+    data: pd.DataFrame
+    caption: str
+    formats: Formats = field(default_factory=dict)
+    tolerance: float | Mapping[str, float] = 1e-6
+
+    def html(self) -> str:
+        """The table for the page."""
+        return as_html(self.data, self.caption, self.formats)
+
+    def stored(self) -> pd.DataFrame:
+        """The numbers for a CSV: of a column of Estimates the value, and its bounds in ``<column>_low`` and
+        ``<column>_high``.
+        """
+        frame = _with_header_column(self.data)
+        columns = {}
+        for name in frame.columns:
+            cells = list(frame[name])
+            if any(isinstance(cell, Estimate) for cell in cells):
+                for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
+                    columns[f"{name}{suffix}"] = [
+                        getattr(cell, part) if isinstance(cell, Estimate) else cell if not suffix else None
+                        for cell in cells
+                    ]
+            else:
+                columns[str(name)] = cells
+        return pd.DataFrame(columns)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tolerance, Mapping):
+            bounds = {
+                f"{name}{side}": by for name, by in self.tolerance.items() for side in ("_low", "_high")
+            }
+            object.__setattr__(self, "tolerance", bounds | dict(self.tolerance))
 
 
 def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> pd.DataFrame:
@@ -37,7 +85,7 @@ def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> p
 def as_html(
     table: pd.DataFrame,
     caption: str,
-    formats: Mapping[str, str | Callable[[object], str]] | None = None,
+    formats: Formats | None = None,
 ) -> str:
     """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a
     space.
@@ -47,8 +95,7 @@ def as_html(
     is escaped.
     """
     formats = formats or {}
-    plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
-    frame = table if plain_index else table.reset_index()
+    frame = _with_header_column(table)
     texts = [
         [html.escape(_cell_text(cell, formats.get(name, ""))) for cell in frame.iloc[:, place]]
         for place, name in enumerate(frame.columns)
@@ -70,6 +117,11 @@ def as_html(
     )
 
 
+def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:
+    plain = isinstance(table.index, pd.RangeIndex) and table.index.name is None
+    return table if plain else table.reset_index()
+
+
 def _is_numeric(text: str) -> bool:
     return text[:1] in "0123456789-−–"
 
@@ -79,6 +131,8 @@ def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
         return "–"
     if callable(form):
         return form(cell)
+    if isinstance(cell, Estimate):
+        return bounds_text(cell.value, cell.low, cell.high, form or cell.unit)
     if isinstance(cell, str | bool):
         return str(cell)
     # NumPy scalars are not the built-in types that number_text accepts.

@@ -57,7 +57,7 @@ class Clone:
         """Replace a chapter by one that opens, keeps one metric and runs ``cells``; no faces, no training."""
         defaults = CHAPTERS[name].parameters().model_dump()
         assignments = "\n".join(f"{field} = {value!r}" for field, value in defaults.items())
-        opening = f'from ferbook.session import open_chapter\nrun = open_chapter("{name}", globals())'
+        opening = f'from book.session import open_chapter\nrun = open_chapter("{name}", globals())'
         notebook = new_notebook(
             cells=[
                 new_markdown_cell(f"# {name}"),

@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from ferbook import check
-from ferbook.check import check_run, compare_figures, compare_metrics
+from ferbook.check import check_run, compare_metrics, compare_shown
 from ferbook.notebook import COMPARED_TAG
 from ferbook.store import ChapterResult, open_run, write_json
 
@@ -40,19 +40,20 @@ def test_missing_and_new_metrics_are_told():
     ]
 
 
-@pytest.fixture
-def figure(tmp_path):
-    """Write a figure's numbers as stored and as executed again; returns the faults."""
+@pytest.fixture(params=["figures", "tables"])
+def shown(request, tmp_path):
+    """Write the numbers of a figure or table as stored and as executed again; returns the faults."""
+    kind = request.param
 
     def compare(before, after, tolerance):
         result = ChapterResult("c", tmp_path / "stored")
         for folder, table in ((result.folder, before), (tmp_path / "again", after)):
-            (folder / "figures").mkdir(parents=True)
+            (folder / kind).mkdir(parents=True)
             if table is not None:
-                pd.DataFrame(table).to_csv(folder / "figures" / "f.csv", index=False)
-        record = {"figures": {"f": {"alt": "x", "tolerance": tolerance}}}
+                pd.DataFrame(table).to_csv(folder / kind / "f.csv", index=False)
+        record = {kind: {"f": {"tolerance": tolerance}}}
         (result.folder / "record.json").write_text(json.dumps(record))
-        return compare_figures(result, tmp_path / "again")
+        return [fault.removeprefix(f"{kind[:-1]} f") for fault in compare_shown(result, tmp_path / "again")]
 
     return compare
 
@@ -78,20 +79,28 @@ TABLE = {"epoch": [1, 2], "loss": [0.5, 0.4], "name": ["a", "b"]}
         (None, 1.0, ["missing when executed again"]),
     ],
 )
-def test_a_figure_may_move_by_its_tolerance(figure, after, tolerance, told):
-    faults = figure(TABLE, after, tolerance)
+def test_a_figure_or_table_may_move_by_its_tolerance(shown, after, tolerance, told):
+    faults = shown(TABLE, after, tolerance)
     assert len(faults) == len(told)
     for fault, part in zip(faults, told, strict=True):
         assert part in fault
 
 
-def test_an_empty_text_equals_itself_and_nothing_else(figure, tmp_path):
+def test_what_is_shown_only_when_executed_again_is_told(tmp_path):
+    result = ChapterResult("c", tmp_path)
+    (tmp_path / "record.json").write_text("{}")
+    (tmp_path / "again" / "tables").mkdir(parents=True)
+    (tmp_path / "again" / "tables" / "t.csv").write_text("a\n1\n")
+    assert compare_shown(result, tmp_path / "again") == ["table t: new when executed again"]
+
+
+def test_an_empty_text_equals_itself_and_nothing_else(shown, tmp_path):
     table = {"emotion": ["neutral", "anger"], "facs": ["", "4+5"]}
-    assert figure(table, table, 0.0) == []
+    assert shown(table, table, 0.0) == []
     shutil.rmtree(tmp_path / "stored")
     shutil.rmtree(tmp_path / "again")
-    faults = figure(table, table | {"facs": ["1+2", "4+5"]}, 0.0)
-    assert faults == ["figure f, column facs: 1 of 2 numbers differ, first in row 0: nan → 1+2 (tolerance 0)"]
+    faults = shown(table, table | {"facs": ["1+2", "4+5"]}, 0.0)
+    assert faults == [", column facs: 1 of 2 numbers differ, first in row 0: nan → 1+2 (tolerance 0)"]
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ import json
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-import torch
+from pydantic import BaseModel
 
-from book.chapter_parameters import DeconvolutionParameters, FacesParameters, TrainingParameters
-from fer_lib.nets.build import build_network
-from fer_lib.train.precision import Precision
-from fer_lib.train.weights import save_weights
-from ferbook.errors import ChapterError, ParameterError
+from book.chapter_parameters import FacesParameters, TrainingParameters
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from ferbook.page.style import Drawn
+from ferbook.page.tables import Table
 from ferbook.session import open_chapter
 from ferbook.store import ChapterResult, open_run
 
@@ -30,13 +29,14 @@ def output(tmp_path, monkeypatch):
 def drawn(data=None, alt="A line that rises from 1 to 2."):
     figure, axes = plt.subplots()
     axes.plot([1, 2])
-    return figure, pd.DataFrame({"y": [1, 2]}) if data is None else data, alt
+    data = pd.DataFrame({"y": [1, 2]}) if data is None else data
+    return Drawn(figure, data, alt, "What rises.", {"y": 0.5})
 
 
 def test_a_chapter_opens_with_what_the_cell_assigns(output):
     run = open_chapter("faces", DEFAULTS | {"samples": 2, "In": [], "_": 3, "get_ipython": print})
     assert run.params.samples == 2
-    assert json.loads((output / "record.json").read_text())["device"].startswith("CPU")
+    assert json.loads((output / "record.json").read_text()) == {"figures": {}, "tables": {}}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_missing_assignment_stops_the_chapter(output):
 
 def test_a_figure_is_stored_with_its_numbers_and_words(output):
     run = open_chapter("faces", DEFAULTS)
-    shown = run.save_figure("line", drawn(), tolerance={"y": 0.5}).data
+    shown = run.figure("line", lambda alt: drawn(alt=alt), "A line that rises from 1 to 2.").data
     assert (output / "figures" / "line.svg").read_text().lstrip().startswith("<?xml")
     assert (output / "figures" / "line.csv").read_text() == "y\n1\n2\n"
     assert json.loads((output / "record.json").read_text())["figures"]["line"] == {
@@ -67,6 +67,7 @@ def test_a_figure_is_stored_with_its_numbers_and_words(output):
         "tolerance": {"y": 0.5},
     }
     assert 'alt="A line that rises from 1 to 2."' in shown and 'download="line.csv"' in shown
+    assert "<figcaption>What rises. <a" in shown
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,52 @@ def test_a_figure_is_stored_with_its_numbers_and_words(output):
 )
 def test_a_figure_without_words_or_numbers_is_refused(output, given, told):
     with pytest.raises(ChapterError, match=told):
-        open_chapter("faces", DEFAULTS).save_figure("line", drawn(**given))
+        open_chapter("faces", DEFAULTS).figure("line", drawn(**given))
+
+
+def test_what_a_figure_or_table_needs_is_said_in_its_place(output):
+    run = open_chapter("faces", DEFAULTS)
+    for show, kind in ((run.figure, "figures"), (run.table, "tables")):
+        page = show("line", pytest.fail, 3, None, needs="two people.").data
+        assert page == '<p class="not-shown">Left out: it needs two people.</p>'
+        assert not (output / kind).exists()
+        with pytest.raises(ChapterError, match="lacks what it shows"):
+            show("line", pytest.fail, None)
+
+
+def test_a_table_is_stored_as_numbers_with_bounds_and_shown_as_text(output):
+    accuracy = [Estimate(0.5, 0.25, 0.75, unit="share"), Estimate(1, unit="share")]
+    data = pd.DataFrame({"network": ["a", "b"], "accuracy": accuracy, "seconds": [90.0, 3]})
+    table = Table(data, "Networks", {"seconds": "seconds"}, {"accuracy": 0.1, "seconds": 1e6})
+    shown = open_chapter("faces", DEFAULTS).table("networks", table).data
+    stored = pd.read_csv(output / "tables" / "networks.csv")
+    assert list(stored.columns) == ["network", "accuracy", "accuracy_low", "accuracy_high", "seconds"]
+    assert stored.loc[0].tolist() == ["a", 0.5, 0.25, 0.75, 90]
+    assert stored.loc[1, "accuracy"] == 1 and stored.loc[1, ["accuracy_low", "accuracy_high"]].isna().all()
+    noted = json.loads((output / "record.json").read_text())["tables"]["networks"]
+    assert noted["caption"] == "Networks"
+    assert noted["tolerance"] | {"accuracy": 0.1, "accuracy_high": 0.1, "seconds": 1e6} == noted["tolerance"]
+    assert "50.0\N{NO-BREAK SPACE}% (25.0–75.0)" in shown and "100.0\N{NO-BREAK SPACE}%</td>" in shown
+
+
+def test_a_table_without_rows_is_refused(output):
+    with pytest.raises(ChapterError, match="table 'networks' has no rows"):
+        open_chapter("faces", DEFAULTS).table("networks", Table(pd.DataFrame({"a": []}), "Networks"))
+
+
+class Detectors(BaseModel):
+    filters: list[int]
+
+
+def test_an_artefact_is_read_back_as_it_was_stored(output):
+    open_chapter("faces", DEFAULTS).artefact("detectors", Detectors(filters=[3, 4]))
+    stored = ChapterResult("faces", output)
+    assert stored.artefact("detectors", Detectors) == Detectors(filters=[3, 4])
+    with pytest.raises(RunStoreError, match=r"others.json: not readable as Detectors .*; run faces again"):
+        stored.artefact("others", Detectors)
+    (output / "artefacts" / "others.json").write_text('{"filters": "all"}')
+    with pytest.raises(RunStoreError, match="not readable as Detectors"):
+        stored.artefact("others", Detectors)
 
 
 def test_metrics_add_up_and_are_stored(output):
@@ -92,38 +138,8 @@ def test_only_a_declared_and_finished_chapter_can_be_looked_up(output):
         run.upstream("faces")
 
 
-def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(output, tmp_path):
-    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
-    with pytest.raises(ChapterError, match="'training' is not finished in this run"):
-        run.network("training")
-    staged = tmp_path / "run" / "staged"
-    staged.mkdir(parents=True)
-    model = build_network("zhu", 3, 16)
-    save_weights(model, staged / "weights.safetensors", {"classes": ["a", "b", "c"]})
-    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
-    kept = run.network("training")
-    assert not kept.training
-    assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), model.parameters(), strict=True))
-
-
 def test_a_fragment_of_a_report_is_shown_as_it_is(output):
     assert open_chapter("faces", DEFAULTS).show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
-
-
-def test_pictures_under_licence_are_shown_only_on_demand(output):
-    assert open_chapter("faces", DEFAULTS).may_show_faces
-    licensed = DEFAULTS | {"faces": "fer2013"}
-    assert not open_chapter("faces", licensed).may_show_faces
-    assert open_chapter("faces", licensed | {"publish_faces": True}).may_show_faces
-
-
-def test_a_check_trains_in_the_stored_format(output, tmp_path, monkeypatch):
-    run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
-    assert run.precision == "auto"
-    stored = tmp_path / "record.json"
-    stored.write_text(json.dumps({"precision": {"name": "bf16", "channels_last": True, "timings": {}}}))
-    monkeypatch.setenv(STORED_VARIABLE, str(stored))
-    assert run.precision == Precision("bf16", channels_last=True)
 
 
 def test_words_in_place_of_a_figure_are_text(output):

@@ -1,0 +1,96 @@
+"""An open chapter of this book: the engine's session with face sets, networks and the device they run on."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel
+
+import ferbook.session
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import REGISTRY, open_faces, source_status
+from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.learner import seed_everything
+from fer_lib.train.precision import Precision
+from fer_lib.train.weights import load_weights, save_weights
+from ferbook.book import Chapter
+from ferbook.errors import ChapterError
+from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
+from ferbook.store import read_json
+
+
+class Session(ferbook.session.Session):
+    """An open chapter about faces. No number is computed here: a result does not go stale with this file."""
+
+    def __init__(self, chapter: Chapter, parameters: BaseModel, output: Path, run: Path) -> None:
+        super().__init__(chapter, parameters, output, run)
+        self.device: torch.device = pick_device(self.params.device)
+        threads = int(os.environ.get(THREADS_VARIABLE, "0"))
+        if threads:
+            torch.set_num_threads(threads)
+        seed_everything(self.params.seed)
+        self.note(device=device_name(self.device), threads=torch.get_num_threads())
+
+    def faces(self) -> FaceSet:
+        """The face set that the parameters name; its checksum goes into the run's record."""
+        faces = open_faces(**dict(self.params.face_source), progress=False)
+        self.note(data=_about(faces))
+        return faces
+
+    def beside(self, name: str) -> FaceSet | None:
+        """The face set ``name`` that the chapter sets beside its own; None where it is not on this machine.
+
+        Raises ChapterError where the chapter's parameters do not declare it: its result would not be
+        noticed as out of date when those faces change.
+        """
+        declared = {dict(source)["name"]: dict(source) for source in self.params.face_sources[1:]}
+        if name not in declared:
+            raise ChapterError(
+                f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
+                f"{', '.join(declared) or 'none beside its own'}"
+            )
+        if not source_status(name)["found"]:
+            return None
+        faces = open_faces(**declared[name], progress=False)
+        self.note(beside=[*self._record.get("beside", []), _about(faces)])
+        return faces
+
+    @property
+    def precision(self) -> str | Precision:
+        """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
+        stored run chose, since ``auto`` may choose otherwise on a busier machine."""
+        stored = os.environ.get(STORED_VARIABLE)
+        chosen = read_json(Path(stored)).get("precision") if stored else None
+        return Precision(**chosen) if chosen else self.params.precision
+
+    @cached_property
+    def may_show_faces(self) -> bool:
+        """Whether single pictures may appear on the page: the set is free, or the user said so."""
+        return REGISTRY[self.params.faces].shareable or self.params.publish_faces
+
+    def network(self, name: str) -> torch.nn.Module:
+        """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation
+        mode.
+
+        Raises ChapterError as ``upstream`` does, DataError where its weights are absent or damaged.
+        """
+        return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
+
+    def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
+        """Store the network as ``weights.safetensors`` and ``weights.json``; returns the former's path."""
+        return save_weights(model, self.output / "weights.safetensors", about)
+
+
+def _about(faces: FaceSet) -> dict[str, object]:
+    exported = source_status(faces.name)["exported_from"]
+    name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
+    return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
+
+
+def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
+    """Open the chapter ``name`` with what ``namespace`` (the notebook's ``globals()``) assigns, pick the
+    device and seed all generators. Raises ParameterError.
+    """
+    return ferbook.session.open_chapter(name, namespace, Session)

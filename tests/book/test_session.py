@@ -1,0 +1,60 @@
+"""An open chapter of this book: its device, its faces and the network it looks at."""
+
+import json
+
+import pytest
+import torch
+
+from book.chapter_parameters import DeconvolutionParameters, FacesParameters, TrainingParameters
+from book.session import open_chapter
+from fer_lib.nets.build import build_network
+from fer_lib.train.precision import Precision
+from fer_lib.train.weights import save_weights
+from ferbook.errors import ChapterError
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
+from ferbook.store import ChapterResult
+
+DEFAULTS = FacesParameters(device="cpu").model_dump()
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "out"))
+    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
+    return tmp_path / "out"
+
+
+def test_a_chapter_notes_its_device_and_threads(output):
+    open_chapter("faces", DEFAULTS)
+    record = json.loads((output / "record.json").read_text())
+    assert record["device"].startswith("CPU") and record["threads"] == 1
+
+
+def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(tmp_path):
+    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
+    with pytest.raises(ChapterError, match="'training' is not finished in this run"):
+        run.network("training")
+    staged = tmp_path / "run" / "staged"
+    staged.mkdir(parents=True)
+    model = build_network("zhu", 3, 16)
+    save_weights(model, staged / "weights.safetensors", {"classes": ["a", "b", "c"]})
+    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+    kept = run.network("training")
+    assert not kept.training
+    assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), model.parameters(), strict=True))
+
+
+def test_pictures_under_licence_are_shown_only_on_demand():
+    assert open_chapter("faces", DEFAULTS).may_show_faces
+    licensed = DEFAULTS | {"faces": "fer2013"}
+    assert not open_chapter("faces", licensed).may_show_faces
+    assert open_chapter("faces", licensed | {"publish_faces": True}).may_show_faces
+
+
+def test_a_check_trains_in_the_stored_format(tmp_path, monkeypatch):
+    run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
+    assert run.precision == "auto"
+    stored = tmp_path / "record.json"
+    stored.write_text(json.dumps({"precision": {"name": "bf16", "channels_last": True, "timings": {}}}))
+    monkeypatch.setenv(STORED_VARIABLE, str(stored))
+    assert run.precision == Precision("bf16", channels_last=True)
