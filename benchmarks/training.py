@@ -288,8 +288,7 @@ def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
 
 def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None:
     trained = len(faces.split("train"))
-    batch = face_loaders(faces, EMOTIONS, RECIPE.batch_size, device=device).train.one_batch()
-    chosen = choose_precision(network(faces).to(device), batch, "auto", device)
+    chosen = choose_precision("auto", device)
     print(f"precision chosen: {chosen.name}, channels_last {chosen.channels_last}")
     with tempfile.TemporaryDirectory() as folder:
         for row, picture in enumerate(faces.pixels):
@@ -353,8 +352,7 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
         print("left out: it is about a CPU with two threads or more")
         return
     trained = len(faces.split("train"))
-    batch = face_loaders(faces, EMOTIONS, RECIPE.batch_size, device=device).train.one_batch()
-    precision = choose_precision(network(faces), batch, "auto", device)
+    precision = choose_precision("auto", device)
     names = {"small": "zhu", "large": "residual"}
     halved = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
     with (

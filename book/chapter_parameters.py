@@ -453,7 +453,9 @@ class DerlParameters(ChapterParameters):
     ] = True
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
-        Field(description="number format of training; auto times a few steps on a CPU"),
+        Field(
+            description="number format of training; auto takes bfloat16 where the processor computes in it"
+        ),
     ] = "auto"
     bootstrap: Annotated[
         int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")

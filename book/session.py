@@ -60,10 +60,10 @@ class Session(ferbook.session.Session):
     @property
     def precision(self) -> str | Precision:
         """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
-        stored run chose, since ``auto`` may choose otherwise on a busier machine."""
+        stored run chose, since ``auto`` may choose otherwise on another machine."""
         stored = os.environ.get(STORED_VARIABLE)
         chosen = read_json(Path(stored)).get("precision") if stored else None
-        return Precision(**chosen) if chosen else self.params.precision
+        return Precision.of(chosen) if chosen else self.params.precision
 
     @cached_property
     def may_show_faces(self) -> bool:

@@ -360,10 +360,18 @@ def predict(
     """
     from fer_lib.train.photos import predict_pictures, trained_network
     from ferbook.book import find_chapter
+    from ferbook.errors import RunStoreError
     from ferbook.store import latest_run, open_run
 
     chosen = latest_run() if run_name is None else open_run(run_name)
-    network = trained_network(chosen, find_chapter(chapter).name)
+    chosen.record()
+    folder = chosen.result(find_chapter(chapter).name).folder
+    if not (folder / "weights.json").exists():
+        raise RunStoreError(
+            f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
+            f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
+        )
+    network = trained_network(folder)
     found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
     answered = [answer for answer in found.answers if not answer.fault]
     if as_json:

@@ -39,7 +39,7 @@ class GanCheckpoint(Callback):
     def precision_for(self, request: Request | Precision) -> Request | Precision:
         """What the file's epochs were computed in, or ``request`` where it holds none.
 
-        A new timing might choose otherwise, and the digits would differ. Raises DataError where something
+        Another machine might choose otherwise, and the digits would differ. Raises DataError where something
         else is requested by name.
         """
         if not self.record:

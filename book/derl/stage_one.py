@@ -373,8 +373,7 @@ def gan_learner(
     if device.type == "cpu":
         keep_freed_memory()
     if not isinstance(precision, Precision):
-        pictures = next(iter(pair_loaders(inputs, targets, recipe.batch_size, device=device).train))[0]
-        precision = _precision(generator, pictures, precision)
+        precision = _precision(precision, device)
     learner = Learner(
         loaders,
         generator,
@@ -433,12 +432,8 @@ def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
     return training
 
 
-def _precision(generator: Generator, pictures: torch.Tensor, request: Request) -> Precision:
-    # Any loss will do for timing the generator: its pixels count as classes.
-    labels = torch.zeros(len(pictures), dtype=torch.int64, device=pictures.device)
-    chosen = choose_precision(
-        nn.Sequential(generator, nn.Flatten()), (pictures, labels), request, pictures.device
-    )
+def _precision(request: Request, device: torch.device) -> Precision:
+    chosen = choose_precision(request, device)
     # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and rare.
     return Precision("fp32", channels_last=True) if chosen.name == "fp16" else chosen
 

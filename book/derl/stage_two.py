@@ -29,7 +29,7 @@ from fer_lib.train.augment import DRAWS, augmentation_called, transformed
 from fer_lib.train.curve import ClassScore, Curve, Training
 from fer_lib.train.learner import fit, keep_freed_memory, repeatable
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import TIMED_PICTURES, Precision, Request, choose_precision
+from fer_lib.train.precision import Precision, Request, choose_precision
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
 
@@ -315,9 +315,7 @@ def residue_learner(
         InputBatches(inputs, labels, valid, 8 * recipe.batch_size, device=device),
         device=device,
     )
-    if not isinstance(precision, Precision):
-        timed = InputBatches(inputs, labels, train, TIMED_PICTURES, device=device)
-        precision = _precision(model, next(iter(timed)), precision, device)
+    precision = choose_precision(precision, device)
     callbacks: list[Callback] = [
         *precision.callbacks(device),
         Objective(WeightedLosses(recipe.local), _joint_loss),
@@ -336,34 +334,6 @@ def residue_learner(
     learner.logger = noop
     learner.precision = precision
     return learner
-
-
-class _OneTensor(nn.Module):
-    """``model`` as ``choose_precision`` asks it: its inputs side by side in one tensor (B, …), its joint
-    answer alone.
-    """
-
-    def __init__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.model = model
-        self.shapes = {name: values.shape[1:] for name, values in batch.items()}
-
-    def forward(self, values: Tensor) -> Tensor:
-        parts = values.split([shape.numel() for shape in self.shapes.values()], dim=1)
-        return self.model(
-            {
-                name: part.unflatten(1, shape)
-                for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-            }
-        )[0]
-
-
-def _precision(
-    model: nn.Module, batch: tuple[dict[str, Tensor], Tensor], request: Request, device: torch.device
-) -> Precision:
-    inputs, labels = batch
-    flat = torch.cat([values.flatten(1) for values in inputs.values()], dim=1)
-    return choose_precision(_OneTensor(model, inputs), (flat, labels), request, device)
 
 
 def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:

@@ -11,16 +11,14 @@ import numpy as np
 import torch
 from safetensors.torch import save as tensors_to_bytes
 
-from fer_lib import paths as fer_lib_paths
+from fer_lib import paths
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
-from ferbook import paths
 from ferbook.errors import DataError
 from ferbook.files import write_atomically
-from ferbook.imports import reached_files
 
 
 def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
@@ -94,13 +92,14 @@ def _entry(model: Classifier, faces: FaceSet) -> Path:
         "torch": torch.__version__,
     }
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
-    return fer_lib_paths.cache_dir() / "features" / f"{faces.name}-{name}.npz"
+    return paths.cache_dir() / "features" / f"{faces.name}-{name}.npz"
 
 
 def _code_hash() -> str:
     """Of the networks, and of how pictures come to them."""
-    rooms = [paths.LIBRARY / "models", paths.LIBRARY / "learn"]
-    files = reached_files([__name__], lambda file: any(file.is_relative_to(room) for room in rooms))
+    here = Path(__file__)
+    networks = sorted((here.parents[1] / "nets").glob("*.py"))
+    files = [*networks, here, here.with_name("batches.py"), here.with_name("augment.py")]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -30,7 +30,7 @@ from fer_lib.train.callbacks import Averaging, Growth, growing_side
 from fer_lib.train.curve import Curve, Divergence, Training
 from fer_lib.train.losses import build_loss
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.parallel import agreed, rank_and_processes, together
+from fer_lib.train.parallel import rank_and_processes, together
 from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
@@ -186,8 +186,7 @@ def learner_of(
     size = tuple(loaders.train.pixels.shape[1:])
     options = _options(recipe, size[0])
     _check_fit(model, size, recipe, outputs, device)
-    if not isinstance(precision, Precision):
-        precision = agreed(choose_precision(model, loaders.train.one_batch(), precision, device))
+    precision = choose_precision(precision, device)
     learner = Learner(
         loaders,
         model,

@@ -50,7 +50,7 @@ def taught_by(result: ChapterResult, faces: FaceSet) -> Taught:
     return Taught(
         fold_faces(labelled, protocol, record["fold"]),
         protocol.classes,
-        Precision(**result.record()["precision"]),
+        Precision.of(result.record()["precision"]),
         TrainingParameters(**result.summary()["parameters"]),
     )
 

@@ -8,7 +8,6 @@ import torch
 from fastai.callback.core import Callback
 from torch import distributed
 
-from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
 
@@ -45,38 +44,22 @@ def rank_and_processes() -> tuple[int, int]:
     return 0, 1
 
 
-def agreed(choice: Precision) -> Precision:
-    """What the first process chose, in all processes: their timings may differ."""
-    if rank_and_processes()[1] == 1:
-        return choice
-    said = [choice]
-    distributed.broadcast_object_list(said, src=0)
-    return said[0]
-
-
 class Together(Callback):
     """Averages the gradients of all processes before each step, so that all keep the same weights.
 
     Each process sees its share of a batch; the mean of their gradients is that of the whole batch. Batch
-    normalisation takes its statistics from the process's share; the first process's are validated and kept.
-    All processes validate all pictures and go by the first one's result, so that all choose the same epoch
-    and stop in the same one. The centres of a loss that has such are averaged with the gradients.
+    normalisation takes its statistics from the process's share; the first process's are everybody's after
+    each step, so that they are averaged, validated and kept. All processes validate all pictures and go by
+    the first one's result, so that all choose the same epoch and stop in the same one. A loss that is not
+    finite in one ends the training in all. The centres of a loss that has such are averaged with the
+    gradients. torch's DistributedDataParallel would wrap the network, which the losses on features, the
+    averaged weights and the curve need bare; fastai's takes another package.
     """
 
-    order = 5  # before the gradients are unscaled (10) and clipped (11)
+    order = 5  # before the gradients are unscaled (10) and clipped (11), and before Curve (60) reads the loss
 
     def before_fit(self) -> None:
         _spread(self.model.state_dict().values())
-
-    def before_step(self) -> None:
-        moving = [p.grad for p in self.model.parameters() if p.grad is not None]
-        _average([*moving, *self.objective.minimised.buffers()])
-
-
-class OneVerdict(Callback):
-    """Lets all processes see the same losses: one that is not finite anywhere ends the training everywhere."""
-
-    order = 55  # before Curve (60) reads them
 
     def after_loss(self) -> None:
         if self.training:
@@ -84,22 +67,18 @@ class OneVerdict(Callback):
             _average([loss])
             self.learn.loss = loss
 
+    def before_step(self) -> None:
+        moving = [p.grad for p in self.model.parameters() if p.grad is not None]
+        _average([*moving, *self.objective.minimised.buffers()])
+        _spread(self.model.buffers())
+
     def after_validate(self) -> None:
         _spread([self.curve.valid.total, self.curve.valid.right])
 
 
-class OneNetwork(Callback):
-    """Validates the first process's statistics of batch normalisation in all of them."""
-
-    order = 80  # after Averaging (70) has put its network in place
-
-    def before_validate(self) -> None:
-        _spread(self.model.buffers())
-
-
 def together() -> list[Callback]:
     """The callbacks of a training that several processes share; none outside a process group."""
-    return [Together(), OneVerdict(), OneNetwork()] if rank_and_processes()[1] > 1 else []
+    return [Together()] if rank_and_processes()[1] > 1 else []
 
 
 @torch.no_grad()

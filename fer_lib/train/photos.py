@@ -1,4 +1,4 @@
-"""What a run's network says about anybody's pictures."""
+"""What a trained network says about anybody's pictures."""
 
 import time
 from collections.abc import Sequence
@@ -16,13 +16,12 @@ from fer_lib.faces.readers.pictures import Window, whole
 from fer_lib.train.device import pick_device
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.weights import load_weights, read_record
-from ferbook.errors import DataError, RunStoreError
-from ferbook.store import Run
+from ferbook.errors import DataError
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network that a run keeps. ``classes`` in the order of its answers; ``faces``: the set that it was
+    """A network that was kept. ``classes`` in the order of its answers; ``faces``: the set that it was
     trained on.
     """
 
@@ -89,36 +88,26 @@ class Prediction:
         return answered / (self.reading + self.asking)
 
 
-def trained_network(run: Run, chapter: str) -> TrainedNetwork:
-    """The network that ``chapter`` of ``run`` keeps.
+def trained_network(folder: Path) -> TrainedNetwork:
+    """The network whose weights lie in ``folder`` as ``weights.safetensors`` and ``weights.json``.
 
-    Raises RunStoreError where there is no such run or the chapter keeps no weights there, DataError for
-    weights that are damaged or whose record does not say classes and size.
+    Raises DataError where they are absent or damaged, or their record does not say classes and size.
     """
-    run.record()
-    result = run.result(chapter)
-    if not (result.folder / "weights.json").exists():
-        raise RunStoreError(
-            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
-            f"{run.name}` makes them, "
-            "if it is a chapter that trains, as `training` is"
-        )
-    record = read_record(result.folder / "weights")
-    classes, size = record.get("classes"), record["arguments"].get("size")
+    record = read_record(folder / "weights")
+    classes, arguments = record.get("classes"), record["arguments"]
     known = isinstance(classes, list) and classes and all(name in LABELS for name in classes)
     if (
         not known
         or len(set(classes)) < len(classes)
-        or not isinstance(size, int)
-        or record["arguments"].get("n_classes") != len(classes)
+        or not isinstance(arguments.get("size"), int)
+        or arguments.get("n_classes") != len(classes)
     ):
         raise DataError(
-            f"{result.folder / 'weights.json'}: the record does not say which classes and which size the "
-            "network takes; train again"
+            f"{folder / 'weights.json'}: the record does not say which classes and which size the network "
+            "takes; train again"
         )
-    return TrainedNetwork(
-        load_weights(result.folder / "weights"), tuple(classes), str(record.get("faces", "")), size
-    )
+    model = load_weights(folder / "weights")
+    return TrainedNetwork(model, tuple(classes), str(record.get("faces", "")), arguments["size"])
 
 
 def predict_pictures(

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
-from book.parameters import RecipeParameters
 from fer_lib.names import Loss, Network
 from fer_lib.nets.build import NETWORKS
 
@@ -25,7 +24,8 @@ what the chapter ``training`` trains with. At 0.1 the zero-bias CNN hardly learn
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about a training but its faces, its network and its seed; fields as in ``RecipeParameters``.
+    """Everything about a training but its faces, its network and its seed; fields as a chapter's parameters
+    name them.
 
     ``epochs`` passes in batches of ``batch_size``; SGD with momentum 0.9, or Nesterov's, at the peak rate
     ``lr`` of ``schedule``, with ``weight_decay``; gradients longer than ``clip`` are shortened to it (0:
@@ -53,12 +53,12 @@ class Recipe:
     patience: int = 0
 
     @classmethod
-    def of(cls, parameters: RecipeParameters, **changes: object) -> "Recipe":
-        """The recipe that a chapter's ``parameters`` give, with ``changes`` to single fields."""
-        given = parameters.model_dump()
-        return cls(
-            **{field.name: given[field.name] for field in fields(cls) if field.name in given} | changes
-        )
+    def of(cls, given: object, **changes: object) -> "Recipe":
+        """The recipe that the attributes of ``given`` say, such as a chapter's parameters, with ``changes``;
+        a field that it has not is as by default.
+        """
+        names = (field.name for field in fields(cls))
+        return cls(**{name: getattr(given, name) for name in names if hasattr(given, name)} | changes)
 
     def for_network(self, network: Network) -> "Recipe":
         """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures

@@ -139,7 +139,7 @@ def test_a_finished_training_is_read_back_without_a_step(pairs, whole, tmp_path,
 
 
 def test_what_was_computed_in_stays_when_it_is_to_be_chosen(pairs, whole, tmp_path, monkeypatch):
-    """A second timing might choose otherwise, and the digits would differ."""
+    """Another machine might choose otherwise, and the digits would differ."""
     file = tmp_path / "gan.safetensors"
     train_until(5, monkeypatch, pairs, checkpoint=file, precision="bf16")
     with pytest.raises(DataError, match="a training in bf16, not fp32"):

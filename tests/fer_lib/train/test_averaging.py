@@ -30,7 +30,7 @@ def copied(model):
 
 @pytest.mark.parametrize("decay", [0.3, 0.95])
 def test_weights_and_statistics_are_averaged_as_by_hand(faces, classes, decay, monkeypatch):
-    monkeypatch.setattr("fer_lib.train.callbacks.Averaging", Witness)
+    monkeypatch.setattr("fer_lib.train.learner.Averaging", Witness)
     model = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=torch.Generator().manual_seed(0))
     recipe = Recipe(epochs=3, batch_size=8, averaging=decay, augment="none")
     learner = face_learner(faces, model, classes, recipe, precision="fp32")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train import parallel
+from fer_lib.train import batches
 from fer_lib.train.augment import Augmentation
 from fer_lib.train.batches import FaceBatches
 from fer_lib.train.learner import train
@@ -114,7 +114,7 @@ def test_shares_of_a_pass_make_up_the_whole(monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (31, 8, 8), dtype=np.uint8)
 
     def passes(rank: int, processes: int):
-        monkeypatch.setattr(parallel, "rank_and_processes", lambda: (rank, processes))
+        monkeypatch.setattr(batches, "rank_and_processes", lambda: (rank, processes))
         return list(FaceBatches(pixels, np.arange(31), 12, augmentation=Augmentation(), shuffle=True))
 
     whole, shares = passes(0, 1), [passes(rank, 3) for rank in range(3)]
@@ -139,6 +139,6 @@ def test_a_process_that_torchrun_did_not_start_is_told_how(monkeypatch):
 
 @pytest.mark.parametrize("batch_size", [2, 7])
 def test_refuses_batches_that_cannot_be_shared(batch_size, monkeypatch):
-    monkeypatch.setattr(parallel, "rank_and_processes", lambda: (0, 2))
+    monkeypatch.setattr(batches, "rank_and_processes", lambda: (0, 2))
     with pytest.raises(ParameterError, match=f"batch_size {batch_size}: 2 processes share it"):
         FaceBatches(np.zeros((9, 8, 8), np.uint8), np.zeros(9), batch_size, shuffle=True)

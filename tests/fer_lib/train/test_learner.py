@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import curve, objective
-from fer_lib.train import precision as module
 from fer_lib.train.batches import face_loaders
 from fer_lib.train.learner import face_learner, fit, seed_everything, train
 from fer_lib.train.precision import Precision
@@ -502,11 +501,6 @@ def test_seeding_reaches_all_three_generators():
     assert draws[0] == draws[1] and all(a != b for a, b in zip(draws[0], draws[2], strict=True))
 
 
-def test_precision_is_chosen_once_and_kept(faces, classes, monkeypatch):
-    asked = []
-    choose = module.choose_precision
-    monkeypatch.setattr(module, "choose_precision", lambda *a: asked.append(a[2:]) or choose(*a))
-    first = train(faces, ZeroBiasCNN(2, 16), classes, PLAIN)
-    assert asked == [("auto", torch.device("cpu"))] and first.precision.timings
-    again = train(faces, ZeroBiasCNN(2, 16), classes, PLAIN, precision=first.precision)
-    assert len(asked) == 1 and again.precision is first.precision
+def test_a_chosen_precision_is_kept(faces, classes):
+    chosen = Precision("bf16", channels_last=False)
+    assert train(faces, ZeroBiasCNN(2, 16), classes, PLAIN, precision=chosen).precision is chosen

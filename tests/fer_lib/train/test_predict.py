@@ -17,7 +17,7 @@ from fer_lib.train.photos import predict_pictures, trained_network
 from fer_lib.train.predict import TestTime
 from fer_lib.train.weights import save_weights
 from ferbook import cli, console
-from ferbook.errors import DataError, RunStoreError
+from ferbook.errors import DataError
 from ferbook.store import open_run
 
 SIZE = 16
@@ -67,7 +67,7 @@ def ferbook(monkeypatch, capsys, *words):
 
 
 def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
-    network = trained_network(run, "training")
+    network = trained_network(run.result("training").folder)
     assert (network.classes, network.size, network.faces) == (tuple(CLASSES), SIZE, "lab")
     found = predict_pictures(network, crops, cropped=True, device="cpu")
     assert [answer.path for answer in found.answers] == crops
@@ -84,7 +84,7 @@ def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
 
 
 def test_a_mirror_image_is_asked_about_too(run, crops):
-    network = trained_network(run, "training")
+    network = trained_network(run.result("training").folder)
     mirrored = crops[0].with_name("mirrored.png")
     Image.fromarray(np.array(Image.open(crops[0]))[:, ::-1]).save(mirrored)
     pair = [crops[0], mirrored]
@@ -102,7 +102,7 @@ def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_fa
         photo[90:282, 60:252] = np.kron(face, np.ones((2, 2), np.uint8))
         Image.fromarray(photo).save(tmp_path / f"photo{k}.png")
         Image.fromarray(face).save(tmp_path / f"crop{k}.png")
-    network = trained_network(run, "training")
+    network = trained_network(run.result("training").folder)
     photos = predict_pictures(network, [tmp_path / f"photo{k}.png" for k in (0, 1)], device="cpu").answers
     crops = predict_pictures(
         network, [tmp_path / f"crop{k}.png" for k in (0, 1)], cropped=True, device="cpu"
@@ -157,16 +157,14 @@ def test_a_photo_of_several_says_that_the_largest_was_taken(
     assert "a network trained on lab" in out
 
 
-def test_a_run_without_weights_says_how_to_make_them(run):
-    with pytest.raises(RunStoreError, match="there is no run 'other'"):
-        trained_network(open_run("other"), "training")
-    with pytest.raises(
-        RunStoreError, match=r"no weights of the chapter 'faces'; `ferbook run faces --run mine`"
-    ):
-        trained_network(run, "faces")
+def test_a_run_without_weights_says_how_to_make_them(run, crops, monkeypatch, capsys):
+    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "other")
+    assert "there is no run 'other'" in err
+    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "mine", "--chapter", "faces")
+    assert "no weights of the chapter 'faces'; `ferbook run faces --run mine` makes them" in err
     (run.result("training").folder / "weights.safetensors").unlink()
     with pytest.raises(DataError, match=r"weights\.safetensors: not readable"):
-        trained_network(run, "training")
+        trained_network(run.result("training").folder)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +174,14 @@ def test_a_run_without_weights_says_how_to_make_them(run):
 def test_weights_that_do_not_say_what_they_answer_are_refused(run, classes):
     save_network(run, classes)
     with pytest.raises(DataError, match=r"weights\.json: the record does not say which classes"):
-        trained_network(run, "training")
+        trained_network(run.result("training").folder)
 
 
 def test_a_record_whose_arguments_have_no_names_is_refused(run):
     place = run.result("training").folder / "weights.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"arguments": [3, SIZE]}))
     with pytest.raises(DataError, match=r"weights\.json: arguments is \[3, 16\]; expected names"):
-        trained_network(run, "training")
+        trained_network(run.result("training").folder)
 
 
 def test_the_command_takes_every_augmentation_that_there_is(run, crops, monkeypatch, capsys):

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from fer_lib.names import Network
-from fer_lib.train import learner, study
+from fer_lib.train import study
 from fer_lib.train.recipe import PEAK_SHARES, Recipe
 
 
@@ -35,7 +35,7 @@ def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
     def noted(faces, model, classes, recipe, **settings):
         rates.append((type(model).__name__, recipe.lr))
 
-    monkeypatch.setattr(learner, "train", noted)
+    monkeypatch.setattr(study, "train", noted)
     for structure in ("residual", "vgg"):
         study.train_structure(Faces(), ("anger", "fear"), structure, Recipe(lr=0.2), 0)
     assert rates == [("ResidualNet", 0.2), ("VGG", pytest.approx(0.2 * PEAK_SHARES["vgg"]))]

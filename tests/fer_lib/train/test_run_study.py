@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.nets import build as nets_build
-from fer_lib.train import learner
+from fer_lib.train import study as module
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.study import named, run_study, seeds_from
 from ferbook.errors import ParameterError
@@ -23,12 +22,12 @@ def small_study(faces, classes, **changes):
 
 @pytest.fixture(autouse=True)
 def narrow_networks(monkeypatch):
-    build = nets_build.build_network
+    build = module.build_network
 
     def narrow(name, *arguments, **options):
         return build(name, *arguments, **options | ({"widths": (4, 4, 4)} if name == "residual" else {}))
 
-    monkeypatch.setattr(nets_build, "build_network", narrow)
+    monkeypatch.setattr(module, "build_network", narrow)
 
 
 def test_every_structure_meets_every_loss_from_every_seed(faces, classes):
@@ -49,8 +48,8 @@ def test_losses_of_one_seed_start_from_the_same_network_and_other_seeds_do_not(f
         starts[recipe.loss, seed] = model.output.weight.detach().clone()
         return train(faces, model, classes, recipe, seed=seed, **settings)
 
-    train = learner.train
-    monkeypatch.setattr(learner, "train", noted)
+    train = module.train
+    monkeypatch.setattr(module, "train", noted)
     small_study(faces, classes, structures=("zhu",))
     assert torch.equal(starts["cross_entropy", 3], starts["focal", 3])
     assert not torch.equal(starts["cross_entropy", 3], starts["cross_entropy", 4])
@@ -74,7 +73,7 @@ def test_the_test_split_chooses_nothing(faces, classes):
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is(faces, classes, monkeypatch):
-    monkeypatch.setattr(learner, "train", None)
+    monkeypatch.setattr(module, "train", None)
     with pytest.raises(ParameterError, match=r"'votes' learns from the votes of a crowd.*game or ferplus"):
         small_study(faces, classes, losses=("votes",))
     with pytest.raises(ParameterError, match="did you mean 'residual'"):

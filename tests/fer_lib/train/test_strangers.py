@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from book.chapter_parameters import TrainingParameters
-from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
+from fer_lib.train import lesson
 from fer_lib.train.lesson import stranger_to
 from fer_lib.train.weights import save_weights
 from ferbook.errors import ParameterError
@@ -40,7 +40,7 @@ def session(tmp_path, monkeypatch):
     parameters = TrainingParameters(network="zhu", epochs=1, augment="none", dropout=0.0)
     result.commit(staged, {"parameters": parameters.model_dump()})
     learned = faces_of("learned")
-    monkeypatch.setattr(registry, "open_faces", lambda **_: learned)
+    monkeypatch.setattr(lesson, "open_faces", lambda **_: learned)
     return SimpleNamespace(
         chapter=SimpleNamespace(name="micro_expressions"),
         device="cpu",
