@@ -1,7 +1,8 @@
-"""Figures of merit with intervals that respect subjects: several pictures of one person are not independent."""
+"""An estimate with its interval: what every number is from its computation to the page."""
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, Self, get_args
 
 import numpy as np
 
@@ -14,23 +15,29 @@ Unit = Literal["share", "count", "seconds", ""]
 class Estimate:
     """An estimate as it stands in ``metrics.json``; all plain Python numbers.
 
-    ``low`` and ``high`` bound the interval and are None where there is none; ``interval`` says how it was
-    computed, or why there is none. ``n``: number of observations behind the value. ``unit``: ``share`` (0 to
-    1), ``count``, ``seconds`` or empty. ``tolerance``: largest absolute difference at which a rerun still
-    counts as the same.
+    ``low`` and ``high`` bound the interval, which holds the truth in ``level`` (0 to 1) of such studies; both
+    are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none. ``n``:
+    number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or empty.
+    ``tolerance``: largest absolute difference at which a rerun still counts as the same.
+
+    Raises DataError for a value or bound that is not a finite number, one bound without the other, bounds the
+    wrong way round, a reason for the absence of an interval that is there, a level that is not between 0 and
+    1, and an unknown unit.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     n: int | None = None
-    interval: str = ""
+    how: str = ""
+    why: str = ""
+    level: float = 0.95
     unit: Unit = ""
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         # NumPy's scalars are not JSON and print as np.float64(…).
-        for name in ("value", "low", "high", "tolerance"):
+        for name in ("value", "low", "high", "level", "tolerance"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else float(given))
         object.__setattr__(self, "n", None if self.n is None else int(self.n))
@@ -38,7 +45,45 @@ class Estimate:
             raise DataError(f"a metric's value must be a finite number, not {self.value}")
         if (self.low is None) != (self.high is None):
             raise DataError("a metric has both bounds of its interval, or none")
+        if self.low is not None:
+            if not (np.isfinite(self.low) and np.isfinite(self.high)):
+                raise DataError(f"a metric's bounds must be finite numbers, not {self.low} and {self.high}")
+            if self.low > self.high:
+                raise DataError(f"a metric's interval is upside down: low {self.low} > high {self.high}")
+            if self.why:
+                raise DataError(f"a metric with an interval says why it has none: {self.why!r}")
+        if not 0 < self.level < 1:
+            raise DataError(f"a metric's level must lie between 0 and 1, not at {self.level}")
+        if self.unit not in get_args(Unit):
+            raise DataError(f"a metric's unit is {self.unit!r}; expected one of {get_args(Unit)}")
 
     def to_json(self) -> dict:
         """Plain values by field name."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Mapping) -> Self:
+        """The estimate that ``to_json`` gave ``entry`` of; fields that have a default may be absent.
+
+        Raises DataError for anything that is not a mapping of its fields, and as the class does.
+        """
+        known = {field.name for field in fields(cls)}
+        if not isinstance(entry, Mapping) or "value" not in entry or not set(entry) <= known:
+            raise DataError(f"{entry!r} is not a metric; it has the fields {', '.join(known)}")
+        try:
+            return cls(**entry)
+        except (TypeError, ValueError) as fault:
+            raise DataError(f"{entry!r} is not a metric: {fault}") from fault
+
+    @classmethod
+    def bounded(
+        cls, value: float, low: float, high: float, *, how: str, why: str = "", **settings: object
+    ) -> Self:
+        """An estimate from the row of a table, where bounds that there are not are NaN or None.
+
+        ``how`` is for an interval that is there, ``why`` for one that is not: by default that every draw
+        gives the same value. Other fields as they are.
+        """
+        if low is None or high is None or np.isnan(low) or np.isnan(high):
+            return cls(value, why=why or "every draw gives the same value", **settings)
+        return cls(value, low, high, how=how, **settings)

@@ -1,10 +1,10 @@
 """Numbers and tables as the page shows them."""
 
 import math
-import re
 from collections.abc import Mapping
 
 from ferbook.errors import FerError
+from ferbook.estimate import Estimate
 
 METRIC_PARTS = ("value", "interval", "low", "high", "n")
 
@@ -52,13 +52,14 @@ def _duration_text(seconds: float) -> str:
     return f"{hours}{NO_BREAK}h{NO_BREAK}{minutes:02d}{NO_BREAK}min"
 
 
-def metric_text(metric: Mapping, part: str = "value") -> str:
+def metric_text(metric: Mapping | Estimate, part: str = "value") -> str:
     """One part of a ``metrics.json`` entry as text: its value, low, high, n, or value with interval.
 
     Raises MetricError for an unknown part and for one that the metric does not have.
     """
     if part not in METRIC_PARTS:
         raise MetricError(f"{part!r} is not a part of a metric; the parts are {', '.join(METRIC_PARTS)}")
+    metric = metric.to_json() if isinstance(metric, Estimate) else metric
     if part == "interval":
         return interval_text(metric)
     if metric.get(part) is None:
@@ -77,28 +78,25 @@ def bounds_text(value: float, low: float | None, high: float | None, unit: str =
     return f"{text} ({first}{to}{last})"
 
 
-def interval_text(metric: Mapping) -> str:
-    """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval.
+def interval_text(metric: Mapping | Estimate) -> str:
+    """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval, or with the reason why it has
+    none.
 
-    ``metric`` is an entry of ``metrics.json`` with ``value``, ``low``, ``high`` and ``interval``,
-    whose text begins with the level (``95 % subject-cluster bootstrap …``). Where no interval could be
-    computed the text says why (``none: …``), and so does the result. Raises MetricError where one of
-    them is absent without a reason, or low > high.
+    ``metric`` is an estimate or its entry in ``metrics.json``. Raises MetricError where it has neither an
+    interval nor a reason, or low > high.
     """
-    why_none = str(metric.get("interval", "")).partition("none: ")[2]
-    if why_none:
-        return f"{number_text(metric['value'], metric.get('unit', ''))} (no interval: {why_none})"
-    absent = [name for name in ("value", "low", "high", "interval") if metric.get(name) is None]
+    entry = metric.to_json() if isinstance(metric, Estimate) else metric
+    value, unit = number_text(entry["value"], entry.get("unit", "")), entry.get("unit", "")
+    if entry.get("why"):
+        return f"{value} (no interval: {entry['why']})"
+    absent = [name for name in ("low", "high") if entry.get(name) is None]
     if absent:
-        raise MetricError(f"it has no interval: {', '.join(absent)} absent")
-    level = re.match(r"(\d+(?:\.\d+)?)\s*%", metric["interval"])
-    if level is None:
-        raise MetricError(f"its interval {metric['interval']!r} does not begin with a level such as 95 %")
-    if metric["low"] > metric["high"]:
-        raise MetricError(f"its interval is upside down: low {metric['low']} > high {metric['high']}")
-    unit = metric.get("unit", "")
-    low, high = number_text(metric["low"], unit), number_text(metric["high"], unit)
+        raise MetricError(f"it has no interval, and nothing says why: {', '.join(absent)} absent")
+    if entry["low"] > entry["high"]:
+        raise MetricError(f"its interval is upside down: low {entry['low']} > high {entry['high']}")
+    low, high = number_text(entry["low"], unit), number_text(entry["high"], unit)
     if unit == "share":
         low = low.removesuffix(f"{NO_BREAK}%")
-    to = " to " if metric["low"] < 0 else "–"  # a dash beside a minus sign cannot be read
-    return f"{number_text(metric['value'], unit)} ({level[1]}{NO_BREAK}% interval {low}{to}{high})"
+    to = " to " if entry["low"] < 0 else "–"  # a dash beside a minus sign cannot be read
+    level = 100 * entry.get("level", 0.95)
+    return f"{value} ({level:g}{NO_BREAK}% interval {low}{to}{high})"

@@ -14,7 +14,7 @@ from fer_lib.aus.measures import MEASURES, Measure
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import BlockKind, blocks_of
 from fer_lib.aus.presence import Presence
-from fer_lib.stats.resampling import bootstrap_interval
+from fer_lib.stats.resampling import bounds, ratio, resampled_sums
 from ferbook.errors import ParameterError
 
 
@@ -147,17 +147,9 @@ def _summary(counts: np.ndarray, seed: int) -> dict[str, float]:
     summary: dict[str, float] = {}
     for name, part, whole in (("precision", right, claimed), ("recall", right, planted)):
         total = counts[:, whole].sum()
-        interval = bootstrap_interval(
-            lambda sums, part=part, whole=whole: np.divide(
-                sums[:, part], sums[:, whole], out=np.full(len(sums), np.nan), where=sums[:, whole] > 0
-            ),
-            counts,
-            seed=seed,
-        )
         summary[name] = counts[:, part].sum() / total if total else np.nan
-        for bound in ("low", "high"):
-            found = getattr(interval, bound)
-            summary[f"{name}_{bound}"] = np.nan if found is None else found
+        drawn = ratio(resampled_sums(counts[:, [part, whole]], 2000, seed))
+        summary[f"{name}_low"], summary[f"{name}_high"] = bounds(drawn, len(counts), summary[name])
     summary["wrong_unit"] = counts[:, wrong].sum() / counts[:, planted].sum()
     errors = error_share(int((counts[:, 3] > 0).sum()), len(counts))
     summary["family_wise_error"] = errors["share"]

@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.aus.heads import Heads, percentiles
+from fer_lib.aus.heads import Heads
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import cluster_weights
+from fer_lib.stats.resampling import bounds, cluster_weights
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError, ParameterError
 
@@ -159,19 +159,21 @@ def silence(
         for outcome, (n, score) in outcomes(au).items():
             values = np.stack([score(answer, codes, weights) for answer in among])
             rows.append(
-                {"au": au, "outcome": outcome, "filters": len(own), "n": n} | _compared(values) | about
+                {"au": au, "outcome": outcome, "filters": len(own), "n": n}
+                | _compared(values, len(subjects))
+                | about
             )
     return pd.DataFrame(rows)
 
 
-def _compared(values: np.ndarray) -> dict[str, float]:
-    """Columns of one row from ``values`` (intact, silenced and random sets; 1 + draws of subjects), the
+def _compared(values: np.ndarray, people: int) -> dict[str, float]:
+    """Columns of one row from ``values`` (intact, silenced and random sets; 1 + draws of ``people``), the
     estimate first.
     """
     intact, own, others = values[0, 0], values[1, 0], values[2:, 0]
     difference = values[2:].mean(axis=0) - values[1]
-    low, high = percentiles(difference[1:])
-    random_low, random_high = percentiles(others)
+    low, high = bounds(difference[1:], people, difference[0])
+    random_low, random_high = np.nanquantile(others, (0.025, 0.975))
     return {
         "intact": intact,
         "silenced": own,
@@ -179,9 +181,8 @@ def _compared(values: np.ndarray) -> dict[str, float]:
         "random_low": random_low,
         "random_high": random_high,
         "difference": difference[0],
-        # Where draws miss their own estimate the interval is widened to it.
-        "low": np.fmin(low, difference[0]),
-        "high": np.fmax(high, difference[0]),
+        "low": low,
+        "high": high,
         "p": (1 + (others <= own).sum()) / (1 + len(others)),
     }
 

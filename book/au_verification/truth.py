@@ -208,8 +208,8 @@ def agreement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
         if row.filters not in (TRAINED, "untrained"):
             continue
         name = f"{row.measure}_agreement" + ("" if row.filters == TRAINED else "_untrained")
-        method = "95 % percentile bootstrap over people of the interventions"
-        found[name] = Estimate(row.share, row.low, row.high, row.n, method, "share", 0.15)
+        how = "95 % percentile bootstrap over people of the interventions"
+        found[name] = Estimate(row.share, row.low, row.high, row.n, how, unit="share", tolerance=0.15)
     return found
 
 
@@ -271,8 +271,8 @@ def calibration_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
             row["high"],
             row["simulations"],
             "95 % binomial interval over simulations",
-            "share",
-            0.03,
+            unit="share",
+            tolerance=0.03,
         )
     return found
 

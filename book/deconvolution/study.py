@@ -93,7 +93,7 @@ def localisation_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
     With the untrained network's (``with_untrained``) its own: ``concentration_untrained`` …
     """
     found = {}
-    draws = "95% percentile bootstrap over subjects"
+    draws = "95 % expanded percentile bootstrap over subjects"
     for row in summary.itertuples():
         if row.measure == "energy_share":
             continue
@@ -109,9 +109,7 @@ def localisation_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _metric(value: float, low: float, high: float, method: str, further: dict) -> Estimate:
-    if np.isfinite(low) and np.isfinite(high):
-        return Estimate(value, low, high, interval=method, **further)
-    return Estimate(value, interval="none: all draws give the same value", **further)
+    return Estimate.bounded(value, low, high, how=method, **further)
 
 
 def unit_table(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -204,7 +202,7 @@ def sanity_metrics(found: pd.DataFrame) -> dict[str, Estimate]:
     """``random_weights_deconv``, ``shuffled_labels_guided``, ``shift_gradient`` …: the value of every verdict
     that could be told.
     """
-    method = "95% percentile bootstrap over subjects"
+    method = "95 % expanded percentile bootstrap over subjects"
     return {
         f"{row.name.replace(' ', '_')}_{row.method}": _metric(
             row.value, row.low, row.high, method, {"n": row.n, "tolerance": RERUN_TOLERANCE}

@@ -23,7 +23,7 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.folds import Protocol
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from fer_lib.train.batches import FaceBatches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError, ParameterError
@@ -278,9 +278,8 @@ def _mean(values: np.ndarray, subjects: np.ndarray, draws: int, seed: int) -> tu
     if not counts.any():
         return np.nan, np.nan, np.nan
     sums = cluster_sums(np.stack([values[counts], np.ones(counts.sum())], axis=1), subjects[counts])
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
-    bounds = (np.nan if bound is None else bound for bound in (interval.low, interval.high))
-    return float(values[counts].mean()), *bounds
+    value = float(values[counts].mean())
+    return value, *bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
 
 
 class _Search:
@@ -571,10 +570,8 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _metric(value: float, low: float, high: float, subjects: int, **settings: object) -> Estimate:
-    if np.isnan(low):
-        return Estimate(value, interval="none: every draw gives the same value", **settings)
-    how = f"95 % percentile bootstrap over {subjects} subjects"
-    return Estimate(value, min(low, value), max(high, value), interval=how, **settings)
+    how = f"95 % expanded percentile bootstrap over {subjects} subjects"
+    return Estimate.bounded(value, low, high, how=how, **settings)
 
 
 def candidate_names(summary: pd.DataFrame) -> pd.DataFrame:

@@ -273,8 +273,8 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     found |= {name: Estimate(count, unit="count") for name, count in counts.items()}
     if contest.scored.freedom:
         spread = 100 * contest.scored.spread["accuracy"]
-        why = f"none: pooled over the conditions, {contest.scored.freedom} degrees of freedom"
-        found["seed_spread"] = Estimate(spread, interval=why, tolerance=100 * RERUN_TOLERANCE)
+        why = f"pooled over the conditions, {contest.scored.freedom} degrees of freedom"
+        found["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
     return found
 
 

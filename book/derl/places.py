@@ -32,7 +32,7 @@ from fer_lib.look.placement import area_share, energy_share
 from fer_lib.look.regions import region_aus, regions_of
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from fer_lib.train.batches import FaceBatches
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
@@ -148,16 +148,11 @@ def changes_by_side(
     for layer in means["encoder"]:
         encoder, decoder = (means[side][layer].astype(float) for side in ("encoder", "decoder"))
         sums = cluster_sums(np.stack([decoder, encoder], axis=1), subjects)
-        interval = bootstrap_interval(_ratio, sums, draws=draws, seed=seed)
-        low, high = (np.nan if end is None else end for end in (interval.low, interval.high))
+        value = ratio(sums.sum(axis=0))
+        low, high = bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
         row = {"layer": layer, "encoder": encoder.mean(), "decoder": decoder.mean()}
-        rows.append(row | {"ratio": _ratio(sums.sum(axis=0)[None])[0], "low": low, "high": high})
+        rows.append(row | {"ratio": value, "low": low, "high": high})
     return pd.DataFrame(rows)
-
-
-def _ratio(totals: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return totals[:, 0] / totals[:, 1]
 
 
 def locate_residues(
@@ -268,8 +263,10 @@ def locate_units(
             sums = np.stack(
                 [part for side in sides for part in (np.where(side, values, 0), side)], axis=1
             ).astype(float)
-            interval = bootstrap_interval(_difference, cluster_sums(sums, subjects), draws=draws, seed=seed)
-            low, high = (np.nan if end is None else end for end in (interval.low, interval.high))
+            by_person = cluster_sums(sums, subjects)
+            low, high = bounds(
+                _difference(resampled_sums(by_person, draws, seed)), len(by_person), means[0] - means[1]
+            )
             row = {"layer": layer, "au": au, "shown": means[0], "not_shown": means[1]}
             row |= {"area": areas[column], "gain": means[0] - means[1], "low": low, "high": high}
             row |= {"n_shown": int(sides[0].sum()), "n_not_shown": int(sides[1].sum())}
@@ -278,8 +275,7 @@ def locate_units(
 
 
 def _difference(totals: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]
+    return ratio(totals[:, :2]) - ratio(totals[:, 2:])
 
 
 def _both(
@@ -518,11 +514,8 @@ def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _bounded(value: float, low: float, high: float, n: int, tolerance: float) -> Estimate:
-    settings = {"n": n, "tolerance": tolerance}
-    if np.isnan(low):
-        return Estimate(value, interval="none: every draw gives the same value", **settings)
-    how = "95 % percentile bootstrap over subjects"
-    return Estimate(value, min(low, value), max(high, value), interval=how, **settings)
+    how = "95 % expanded percentile bootstrap over subjects"
+    return Estimate.bounded(value, low, high, how=how, n=n, tolerance=tolerance)
 
 
 def best_table(best: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from sklearn.metrics import mutual_info_score
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import leakage_table
-from fer_lib.stats.resampling import bootstrap_interval
+from fer_lib.stats.resampling import bounds, ratio, resampled_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.text import NO_BREAK, number_text
@@ -147,7 +147,7 @@ def picture_statistics(
         for measure, digits in _MEASURES.items():
             mean, low, high = _mean_over_people(measured[measure].to_numpy(), subject, draws, seed)
             text = f"{mean:.{digits}f}"
-            if low is not None:
+            if not np.isnan(low):
                 text += f" ({low:.{digits}f} to {high:.{digits}f})"
             rows[name][measure] = text.replace(" ", NO_BREAK)
         rows[name] |= {"pictures": len(faces), "people": known.nunique() if len(known) else pd.NA}
@@ -156,13 +156,13 @@ def picture_statistics(
 
 def _mean_over_people(
     values: np.ndarray, subject: pd.Series, draws: int, seed: int
-) -> tuple[float, float | None, float | None]:
+) -> tuple[float, float, float]:
     """The mean of ``values`` and its interval; a picture of nobody known counts as a person of its own."""
     alone = pd.Series(np.arange(len(subject)).astype(str), index=subject.index)
     people = subject.where(subject.ne(""), alone).to_numpy()
     sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(people).sum().to_numpy()
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
-    return float(np.mean(values)), interval.low, interval.high
+    value = float(np.mean(values))
+    return value, *bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
 
 
 def _shrunk(pictures: np.ndarray) -> np.ndarray:
@@ -265,7 +265,7 @@ def change_metrics(switched: pd.DataFrame) -> dict[str, Estimate]:
     picture that the region takes up, which is what the former would be if change lay anywhere.
     ``switched_units``: number of AUs.
     """
-    settings = {"n": len(switched), "unit": "share", "interval": "none: one person", "tolerance": 0.02}
+    settings = {"n": len(switched), "unit": "share", "why": "one person", "tolerance": 0.02}
     return {
         "change_inside": Estimate(switched["inside"].mean(), **settings),
         "region_share": Estimate(switched["region"].mean(), **settings),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.estimate import Estimate
 
 TRAINED, UNTRAINED = "trained CNN", "untrained CNN"
@@ -86,9 +86,8 @@ def _mean(values: pd.Series, subjects: pd.Series | pd.Index, draws: int, seed: i
     """The mean of ``values`` with an interval that draws people."""
     values = values.to_numpy(np.float64)
     sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), np.asarray(subjects))
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
-    bounds = (interval.low, interval.high)
-    return Estimate(values.mean(), *bounds, len(values), interval.method, tolerance=FRAMES_TOLERANCE)
+    settings = {"n": len(values), "tolerance": FRAMES_TOLERANCE}
+    return bootstrap(sums, value=values.mean(), draws=draws, seed=seed, **settings)
 
 
 def clearest_clip(clips: Clips) -> FaceSet:

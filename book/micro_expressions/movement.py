@@ -9,7 +9,7 @@ import pandas as pd
 
 from book.micro_expressions.spotting import mean_trajectories
 from fer_lib.faces.clips import Clips
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bootstrap, cluster_sums, ratio
 from ferbook.estimate import Estimate
 
 WITH, WITHOUT = "clips with the unit", "other clips"
@@ -174,12 +174,10 @@ def _difference(
     parts = np.stack([values * state, state, values * ~state, ~state], axis=1).astype(np.float64)
 
     def gap(totals: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]
+        return ratio(totals[:, :2]) - ratio(totals[:, 2:])
 
-    interval = bootstrap_interval(gap, cluster_sums(parts, subjects), draws=draws, seed=seed)
     value = gap(parts.sum(axis=0)[None])[0]
-    return Estimate(value, interval.low, interval.high, len(values), interval.method)
+    return bootstrap(cluster_sums(parts, subjects), gap, value, draws=draws, seed=seed, n=len(values))
 
 
 def nothing_to_look_at(kept: bool, claimed: pd.DataFrame, shown: pd.DataFrame) -> str:

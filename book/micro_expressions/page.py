@@ -124,9 +124,9 @@ def contest_metrics(contest: Contest) -> dict[str, Estimate]:
     majority = RIVALS["majority"][1]
     if majority in contest.names:
         found["majority_accuracy"] = contest.score(majority, "accuracy")
-    freedom = f"none: pooled over the contenders, {contest.scored.freedom} degrees of freedom"
+    freedom = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
     found["seed_spread"] = Estimate(
-        100 * contest.scored.spread["macro_f1"], interval=freedom, tolerance=100 * RERUN_TOLERANCE
+        100 * contest.scored.spread["macro_f1"], why=freedom, tolerance=100 * RERUN_TOLERANCE
     )
     return found
 

@@ -9,7 +9,7 @@ from torch import nn
 from book.micro_expressions.rivals import displacements
 from fer_lib.faces.clips import Clips
 from fer_lib.look.responses import maximal_responses
-from fer_lib.stats.resampling import CONFIDENCE, cluster_sums, resampled_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from ferbook.errors import DataError, ParameterError
 
 SMOOTHED_OVER = 3
@@ -316,11 +316,10 @@ def _mean_change(
     several = (counts > 0).sum(axis=0) > 1
     if several.any():
         drawn = resampled_sums(np.stack([sums[:, several], counts[:, several]], axis=1), draws, seed)
-        tail = (1 - CONFIDENCE) / 2
-        # A draw may miss everybody who has a way there.
-        with np.errstate(invalid="ignore"):
-            bounds = np.nanquantile(drawn[:, 0] / drawn[:, 1], (tail, 1 - tail), axis=0)
-        low[several], high[several] = bounds
+        # A draw may miss everybody who has a way there; what changes in nobody has its value for an interval.
+        drawn = ratio(drawn.transpose(0, 2, 1))
+        found = bounds(drawn, (counts > 0).sum(axis=0)[several], change[several])
+        low[several], high[several] = (np.where(np.isnan(end), change[several], end) for end in found)
     return change, low, high
 
 

@@ -151,7 +151,7 @@ def study_metrics(scored: Scored, faces: FaceSet, classes: tuple[str, ...]) -> d
     pair = effects["structure"], effects["loss"]
     count = {"trainings": len(table), "structures": table["structure"].nunique()}
     count |= {"losses": table["loss"].nunique(), "seeds": table["seed"].nunique()}
-    freedom = f"none: pooled over all conditions, {scored.freedom} degrees of freedom"
+    freedom = f"pooled over all conditions, {scored.freedom} degrees of freedom"
     return {
         **{name: Estimate(value, unit="count") for name, value in count.items()},
         "majority_accuracy": Estimate(
@@ -163,7 +163,7 @@ def study_metrics(scored: Scored, faces: FaceSet, classes: tuple[str, ...]) -> d
         "loss_effect": contrast(scored, pair[1], unit="", **settings),
         "effect_difference": contrast(scored, pair[0] - pair[1], unit="", **settings),
         "seed_spread": Estimate(
-            POINTS * scored.spread["accuracy"], interval=freedom, tolerance=POINTS * RERUN_TOLERANCE
+            POINTS * scored.spread["accuracy"], why=freedom, tolerance=POINTS * RERUN_TOLERANCE
         ),
         **{f"{part}_share": share for part, share in variance_shares(scored, tolerance=0.5).items()},
     }

@@ -91,11 +91,11 @@ def _normalised(parts: np.ndarray) -> np.ndarray:
 def _share(name: str, value: float, drawn: np.ndarray, scored: Scored, tolerance: float) -> Estimate:
     settings = {"n": len(scored.table), "unit": "share", "tolerance": tolerance}
     if np.ptp(drawn) < 1e-12:
-        why = f"none: no variation by {name} could be estimated"
-        return Estimate(value, interval=why, **settings)
+        why = f"no variation by {name} could be estimated"
+        return Estimate(value, why=why, **settings)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
     # Of estimates that were cut off at zero the percentiles can miss the estimate itself.
     low, high = min(low, value), max(high, value)
     how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(drawn)} draws of {scored.clusters} clusters and of the seeds"
-    return Estimate(value, low, high, interval=how, **settings)
+    return Estimate(value, low, high, how=how, **settings)

@@ -15,7 +15,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap_interval
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.crossval import train_and_test
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything
@@ -151,9 +151,8 @@ def ablation_effects(
         on = switches[:, place] == wanted
         difference = right[on].mean(axis=0) - right[~on].mean(axis=0)
         sums = pd.DataFrame({"d": difference, "n": 1.0}).groupby(clusters).sum().to_numpy()
-        found = bootstrap_interval(lambda t: t[:, 0] / t[:, 1], sums, draws=draws, seed=seed)
-        bounds = (found.low, found.high)
-        effects[f"{name}_effect"] = Estimate(
-            difference.mean(), *bounds, len(tested), found.method, "share", 2 * RERUN_TOLERANCE
+        settings = {"of": "clusters", "n": len(tested), "unit": "share", "tolerance": 2 * RERUN_TOLERANCE}
+        effects[f"{name}_effect"] = bootstrap(
+            sums, value=difference.mean(), draws=draws, seed=seed, **settings
         )
     return effects

@@ -184,7 +184,6 @@ def fold_table(
 
 def selection_answer(gain: Estimate) -> str:
     """What ``selection_gain`` found, in one sentence."""
-    found = gain.to_json()
-    value = metric_text(found, "value" if gain.low is None else "interval")
-    trainings = "one training" if gain.n == 1 else f"{metric_text(found, 'n')} trainings"
+    value = metric_text(gain, "value" if gain.low is None else "interval")
+    trainings = "one training" if gain.n == 1 else f"{metric_text(gain, 'n')} trainings"
     return f"Over {trainings} the test pictures' own choice gains {value} on average."

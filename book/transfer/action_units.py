@@ -31,7 +31,7 @@ SHORT = {
 }
 """Condition -> its name in metrics."""
 
-METHOD = "95 % percentile bootstrap over subjects; the seeds are not covered"
+METHOD = "95 % expanded percentile bootstrap over subjects; the seeds are not covered"
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
@@ -143,10 +143,7 @@ def unit_metrics(found: CrossTask) -> dict[str, Estimate]:
 
 def _metric(row: pd.Series, name: str, n: int) -> Estimate:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    settings = {"n": n, "tolerance": 2 * RERUN_TOLERANCE}
-    if np.isnan(low):
-        return Estimate(value, interval="none: every draw gives the same value", **settings)
-    return Estimate(value, min(low, value), max(high, value), interval=METHOD, **settings)
+    return Estimate.bounded(value, low, high, how=METHOD, n=n, tolerance=2 * RERUN_TOLERANCE)
 
 
 def unit_answer(found: CrossTask, best: pd.DataFrame, metrics: Mapping[str, Mapping]) -> str:

@@ -15,7 +15,7 @@ from book.transfer.page import points_text
 from book.transfer.study import TransferStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS
-from fer_lib.stats.resampling import RERUN_TOLERANCE, Interval, bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bounds, cluster_sums, ratio, resampled_sums
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
@@ -62,17 +62,21 @@ def factor_drops(
     for k, kind in kinds.iterrows():
         against = every if kind["direction"] == "remove" else none
         own = sums[:, [k, against, -1]]
-        alone = bootstrap_interval(lambda t: t[:, 0] / t[:, 2], own, draws=draws, seed=seed)
-        apart = bootstrap_interval(lambda t: (t[:, 0] - t[:, 1]) / t[:, 2], own, draws=draws, seed=seed)
+        accuracy, lost = by_picture[:, k].mean(), by_picture[:, k].mean() - by_picture[:, against].mean()
+        drawn = resampled_sums(own, draws, seed)
+        low, high = bounds(ratio(drawn[:, ::2]), len(own), accuracy)
+        apart = bounds((drawn[:, 0] - drawn[:, 1]) / drawn[:, 2], len(own), lost)
         rows.append(
             {
                 **kind,
                 "n": len(by_picture),
-                "accuracy": by_picture[:, k].mean(),
-                **_bounds(alone, ""),
-                "difference": by_picture[:, k].mean() - by_picture[:, against].mean(),
-                **_bounds(apart, "difference_"),
-                "interval": apart.method,
+                "accuracy": accuracy,
+                "low": low,
+                "high": high,
+                "difference": lost,
+                "difference_low": apart[0],
+                "difference_high": apart[1],
+                "interval": f"95 % expanded percentile bootstrap, {draws} draws of {len(own)} people",
             }
         )
     return pd.DataFrame(rows)
@@ -110,11 +114,6 @@ def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, Fac
             "factor_faces makes, whole"
         )
     return kinds, chosen
-
-
-def _bounds(interval: Interval, prefix: str) -> dict[str, float]:
-    values = {"low": interval.low, "high": interval.high}
-    return {f"{prefix}{name}": np.nan if value is None else value for name, value in values.items()}
 
 
 def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:
@@ -172,13 +171,9 @@ def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:
 
 
 def _metric(value: float, low: float, high: float, row: pd.Series, scale: int) -> Estimate:
-    ends = (
-        (None, None) if pd.isna(low) else (min(scale * low, scale * value), max(scale * high, scale * value))
-    )
-    how = row["interval"] if not pd.isna(low) else "none: all draws of the people give the same value"
-    return Estimate(
-        scale * value, *ends, row["n"], how, "share" if scale == 1 else "", 2 * scale * RERUN_TOLERANCE
-    )
+    settings = {"unit": "share" if scale == 1 else "", "tolerance": 2 * scale * RERUN_TOLERANCE}
+    ends = (scale * number for number in (value, low, high))
+    return Estimate.bounded(*ends, how=row["interval"], n=row["n"], **settings)
 
 
 def factor_answer(

@@ -78,9 +78,9 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
 
     def metric(name: str, unit: Unit = "share") -> Estimate:
         row, scale = means.loc[name], 1 if unit == "share" else POINTS
-        low, high = (None if np.isnan(row[end]) else scale * row[end] for end in ("low", "high"))
-        how = found.method if low is not None else "none: every draw gives the same value"
-        return Estimate(scale * row["value"], low, high, pictures, how, unit, scale * RERUN_TOLERANCE)
+        ends = (scale * row[name] for name in ("value", "low", "high"))
+        settings = {"n": pictures, "unit": unit, "tolerance": scale * RERUN_TOLERANCE}
+        return Estimate.bounded(*ends, how=found.method, **settings)
 
     nulls = [_commonest(study, name)["accuracy"] for name in study.sets]
     metrics = {
@@ -101,9 +101,9 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     freedom = len(study.table) - cells.ngroups
     if freedom:
         within = ((study.table["accuracy"] - cells.transform("mean")) ** 2).sum()
-        how = f"none: pooled over all cells, {freedom} degrees of freedom"
+        why = f"pooled over all cells, {freedom} degrees of freedom"
         metrics["transfer_seed_spread"] = Estimate(
-            POINTS * np.sqrt(within / freedom), interval=how, tolerance=POINTS * RERUN_TOLERANCE
+            POINTS * np.sqrt(within / freedom), why=why, tolerance=POINTS * RERUN_TOLERANCE
         )
     return metrics
 

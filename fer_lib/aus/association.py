@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
 
 from fer_lib.aus.measures import BINS, MEASURES, SIGNED, Measure, bin_codes, smoothed, weighted_statistic
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, check_present
-from fer_lib.stats.resampling import CONFIDENCE, cluster_weights
+from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
 from ferbook.errors import DataError, ParameterError
 
 DRAWS_AT_ONCE = 1000
@@ -96,11 +95,8 @@ def associate(
     ``aus.measures``. AUs that fewer than ``min_subjects`` subjects show, or are seen without, are not scored:
     they are named in ``too_few``.
 
-    The interval of signed measures is that of expanded percentiles (Hesterberg 2015, The American
-    Statistician 69: 371), with the number of clusters n taken as the smaller of the subjects who show the AU
-    and those seen without it. Distances are larger in resamples than in the sample, as they are larger in the
-    sample than in truth, so theirs is reflected, 2 · estimate − percentile, and cut at 0. Where an interval
-    would miss its own estimate it is widened to it. Ranks, histograms and distribution functions are computed
+    The intervals are those of ``stats.resampling.bounds``, with the number of clusters taken as the smaller
+    of the subjects who show the AU and those seen without it; those of distances are reflected. Ranks, histograms and distribution functions are computed
     anew in each resample; bins stay. How often the intervals hold the truth is measured by
     ``au_verification.simulation``: about as often as they say for signed measures, less often for distances
     near 0.
@@ -140,8 +136,9 @@ def associate(
             )
         ]
     )
-    subjects_scored = np.minimum(scored.subjects_present, scored.subjects_absent)
-    low, high = _bounds(estimate, drawn, subjects_scored, measure)
+    low, high = bounds(drawn, scored.fewest_subjects, estimate, reflected=measure not in SIGNED)
+    # A filter whose draws are all the same (a dead one) has its value for an interval.
+    low, high = (np.where(np.isnan(bound), estimate, bound) for bound in (low, high))
     strongest = np.where(np.isnan(drawn), -np.inf, drawn).argmax(axis=2)
     stability = (strongest == estimate.argmax(axis=1)).mean(axis=0)
 
@@ -251,21 +248,3 @@ def _checked(maxima: np.ndarray, present: np.ndarray, measure: str) -> tuple[np.
             "look for pictures or weights that are not"
         )
     return maxima, present
-
-
-def _bounds(
-    estimate: np.ndarray, drawn: np.ndarray, subjects: np.ndarray, measure: Measure
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bound (K, A) from the statistic in each resample, ``drawn`` (draws, K, A), of AUs with
-    so many ``subjects`` (A,).
-    """
-    # Expanded percentiles: of few clusters the bootstrap is too narrow, by √((n − 1) / n) and by the normal's
-    # tail for Student's.
-    reach = t.ppf((1 + CONFIDENCE) / 2, subjects - 1) * np.sqrt(subjects / (subjects - 1))
-    tails = norm.cdf(-reach)
-    quantile = np.nanquantile if np.isnan(drawn).any() else np.quantile
-    bounds = [quantile(drawn[:, :, a], (tail, 1 - tail), axis=0) for a, tail in enumerate(tails)]
-    low, high = np.stack(bounds, axis=-1).astype(np.float64)
-    if measure not in SIGNED:
-        low, high = np.maximum(2 * estimate - high, 0), np.maximum(2 * estimate - low, 0)
-    return np.minimum(low, estimate), np.maximum(high, estimate)

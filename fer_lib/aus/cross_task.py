@@ -20,13 +20,13 @@ from fer_lib.aus.heads import (
     fit_heads,
     layer_features,
     mean_of_defined,
-    percentiles,
     score_table,
 )
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
+from fer_lib.stats.resampling import bounds
 from fer_lib.train.au_heads import fine_tuned, from_scratch
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.curve import Training
@@ -266,7 +266,7 @@ def read_table(reads: Mapping[tuple[str, str], Read], aus: tuple[str, ...], test
             from_layer = dict(zip(aus, read.from_layer, strict=False))
             part["from_layer"] = [from_layer.get(au, "") for au in part.index]
             for column, rival in rivals.items():
-                part = part.join(_differences(column, aus, read, rival))
+                part = part.join(_differences(column, aus, read, rival, test))
             parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
@@ -284,7 +284,7 @@ def _spread(aus: tuple[str, ...], aurocs: np.ndarray) -> pd.Series:
     return _by_au(aus, aurocs.std(axis=0, ddof=1), aurocs.mean(axis=1).std(ddof=1))
 
 
-def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read) -> pd.DataFrame:
+def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read, test: Presence) -> pd.DataFrame:
     """By AU, and of the macro means: the AUROC of ``read`` minus that of ``rival``, with its interval; NaN
     where both are the same.
     """
@@ -293,8 +293,9 @@ def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read) -> 
     gaps = np.vstack([own - other, mean_of_defined(own) - mean_of_defined(other)])
     if read is rival:
         gaps = np.full_like(gaps, np.nan)
-    rows = [(gap[0], *percentiles(gap[1:])) for gap in gaps]
-    return pd.DataFrame(rows, index=[*aus, MACRO], columns=names)
+    people = [*test.only(aus).fewest_subjects, len(np.unique(test.subjects))]
+    found = gaps[:, 0], *bounds(gaps[:, 1:].T, np.array(people), gaps[:, 0])
+    return pd.DataFrame(dict(zip(names, found, strict=True)), index=[*aus, MACRO])
 
 
 def best_layer(table: pd.DataFrame, condition: str = FROZEN) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.look.layers import example_picture, find_layer, trace
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import CONFIDENCE, cluster_weights
+from fer_lib.stats.resampling import bounds, cluster_weights
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError, ParameterError
 
@@ -179,8 +179,8 @@ def score_heads(
     weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so
     that AUs of different frequency can be compared; ``strength``; ``too_few``. AUs without a head have NaN.
 
-    Intervals: 95 % percentiles over draws of whole subjects, the same subjects for all AUs; a draw without
-    the AU is left out. The last row, ``MACRO``, holds means over the AUs with a head. Raises DataError where
+    Intervals: by the rule of ``stats.resampling.bounds`` over draws of whole subjects, the same subjects for
+    all AUs, of whom those count who show the AU, or who do not if they are fewer. The last row, ``MACRO``, holds means over the AUs with a head. Raises DataError where
     shapes do not fit or an AU of the heads is not in ``presence``.
     """
     values = drawn_scores(heads, features, presence, draws=draws, seed=seed)
@@ -223,6 +223,7 @@ def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) ->
     pictures of ``presence``.
     """
     counts = presence.counts().set_index("au")
+    people = dict(zip(presence.aus, presence.fewest_subjects, strict=True))
     rows = []
     for au in presence.aus:
         n, positives = int(counts.n_present[au] + counts.n_absent[au]), int(counts.n_present[au])
@@ -230,8 +231,9 @@ def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) ->
         row["prevalence"] = positives / n if n else np.nan
         has_head = au in aus
         known = values[aus.index(au)] if has_head else np.full(values.shape[1:], np.nan)
-        rows.append(row | _with_intervals(known) | {"too_few": not has_head})
-    rows.append({"au": MACRO, **_with_intervals(mean_of_defined(values)), "too_few": False})
+        rows.append(row | _with_intervals(known, people[au]) | {"too_few": not has_head})
+    means = _with_intervals(mean_of_defined(values), len(np.unique(presence.subjects)))
+    rows.append({"au": MACRO, **means, "too_few": False})
     # Whole numbers that the last row lacks.
     return pd.DataFrame(rows).astype(dict.fromkeys(("n", "positives", "subjects"), "Int64"))
 
@@ -246,23 +248,14 @@ def mean_of_defined(values: np.ndarray) -> np.ndarray:
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-def _with_intervals(values: np.ndarray) -> dict[str, float]:
-    """Columns of one row from ``values`` (scores, 1 + draws), the estimate first."""
+def _with_intervals(values: np.ndarray, people: int) -> dict[str, float]:
+    """Columns of one row from ``values`` (scores, 1 + draws), the estimate first, of draws of ``people``."""
     row = {}
-    for name, (estimate, *drawn) in zip(SCORES, values, strict=True):
-        row[name] = estimate
-        row[f"{name}_low"], row[f"{name}_high"] = percentiles(np.array(drawn))
+    for name, estimate, *ends in zip(
+        SCORES, values[:, 0], *bounds(values[:, 1:].T, people, values[:, 0]), strict=True
+    ):
+        row |= {name: estimate, f"{name}_low": ends[0], f"{name}_high": ends[1]}
     return row
-
-
-def percentiles(drawn: np.ndarray) -> tuple[float, float]:
-    """Bounds of the 95 % percentile interval of ``drawn`` (draws,), without those that are not numbers; NaN
-    where none is.
-    """
-    drawn = drawn[np.isfinite(drawn)]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail)) if len(drawn) else (np.nan, np.nan)
-    return float(low), float(high)
 
 
 def _scores(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.look.responses import maximal_responses
-from fer_lib.stats.resampling import CONFIDENCE, resampled_sums
+from fer_lib.stats.resampling import bounds, resampled_sums
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import domain_named
 from synthetic_faces.expressions import draw_expression
@@ -308,13 +308,14 @@ def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np
     """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the
     memory.
     """
-    bounds = np.empty((2, *people.shape[1:]))
-    tail = (1 - CONFIDENCE) / 2
+    low, high = np.empty((2, *people.shape[1:]))
     for a in range(people.shape[2]):
         # The same seed: the same people are drawn for every AU.
         means = resampled_sums(people[:, :, a], draws, seed) / len(people)
-        bounds[:, :, a] = np.quantile(means, (tail, 1 - tail), axis=0)
-    return bounds[0], bounds[1]
+        found, value = bounds(means, len(people)), people[:, :, a].mean(axis=0)
+        # An effect that is the same in everybody has its value for an interval.
+        low[:, a], high[:, a] = (np.where(np.isnan(bound), value, bound) for bound in found)
+    return low, high
 
 
 def sign_flip_p(differences: np.ndarray, *, flips: int = 2000, seed: int = 0) -> np.ndarray:

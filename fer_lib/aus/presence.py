@@ -71,13 +71,18 @@ class Presence:
         """int64 (A,): subjects with at least one picture that is coded and does not show the AU."""
         return self._subjects_with(self.present == 0)
 
+    @property
+    def fewest_subjects(self) -> np.ndarray:
+        """int64 (A,): the smaller of both: what an interval of anything that compares the two stands on."""
+        return np.minimum(self.subjects_present, self.subjects_absent)
+
     def _subjects_with(self, shown: np.ndarray) -> np.ndarray:
         return np.array([len(np.unique(self.subjects[column])) for column in shown.T], np.int64)
 
     def too_few(self, min_subjects: int = FEWEST_SUBJECTS) -> tuple[str, ...]:
         """The AUs that fewer than ``min_subjects`` subjects show, or that fewer are seen without."""
-        fewest = np.minimum(self.subjects_present, self.subjects_absent)
-        return tuple(au for au, subjects in zip(self.aus, fewest, strict=True) if subjects < min_subjects)
+        fewest = zip(self.aus, self.fewest_subjects, strict=True)
+        return tuple(au for au, subjects in fewest if subjects < min_subjects)
 
     def scored(self, min_subjects: int = FEWEST_SUBJECTS) -> "Presence":
         """Only the AUs that are not ``too_few``. Raises DataError where none is left, naming the best
@@ -85,8 +90,7 @@ class Presence:
         """
         few = self.too_few(min_subjects)
         if len(few) == len(self.aus):
-            fewest = np.minimum(self.subjects_present, self.subjects_absent)
-            best = int(fewest.argmax())
+            best = int(self.fewest_subjects.argmax())
             raise DataError(
                 f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; "
                 f"{self.aus[best]} comes nearest with "

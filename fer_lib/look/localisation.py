@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_lib.look.controls import control_maps
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
-from fer_lib.stats.resampling import CONFIDENCE, cluster_sums, resampled_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, resampled_sums
 from ferbook.errors import DataError, ParameterError
 
 MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
@@ -221,17 +221,17 @@ def _summary_rows(group: pd.DataFrame, draws: int, seed: int) -> list[dict]:
     value, gain = _value_and_gain(sums.sum(axis=0)[None])
     enough = len(sums) > 1
     drawn = _value_and_gain(resampled_sums(sums, draws, seed)) if enough else (value, gain)
-    bounds = [_bounds(of) for of in drawn]
+    (low, high), (gain_low, gain_high) = (bounds(of, len(sums)) for of in drawn)
     return [
         {
             "measure": measure,
             "kind": kind,
             "value": value[0, i],
-            "low": bounds[0][0, i],
-            "high": bounds[0][1, i],
+            "low": low[i],
+            "high": high[i],
             "gain": np.nan if kind == "ours" else gain[0, i],
-            "gain_low": bounds[1][0, i],
-            "gain_high": bounds[1][1, i],
+            "gain_low": gain_low[i],
+            "gain_high": gain_high[i],
             "n": int(defined.sum()),
             "undefined": int((~defined).sum()),
             "subjects": len(np.unique(subjects[defined].astype(str))),
@@ -253,17 +253,6 @@ def _value_and_gain(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = totals[..., 0::2] / totals[..., 1::2]
     return ratios[..., 0], ratios[..., 1] - ratios[..., 2]
-
-
-def _bounds(drawn: np.ndarray) -> np.ndarray:
-    """(2, cells): percentile bounds over the defined ones of (draws, cells); NaN where they are all the same."""
-    bounds = np.full((2, drawn.shape[1]), np.nan)
-    tail = (1 - CONFIDENCE) / 2
-    for cell, values in enumerate(drawn.T):
-        values = values[np.isfinite(values)]
-        if len(values) and np.ptp(values) > 1e-12:
-            bounds[:, cell] = np.quantile(values, (tail, 1 - tail))
-    return bounds
 
 
 def _check_pairs(pairs: int, **given: Sequence) -> None:

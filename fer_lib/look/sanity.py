@@ -24,7 +24,7 @@ from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import find_layer, maps_of, way_to
 from fer_lib.look.receptive import ReceptiveField, receptive_field
 from fer_lib.look.responses import Responses, maximal_responses
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from ferbook.errors import DataError, ParameterError
 
 MEASURES = ("absolute", "signed", "cosine")
@@ -85,8 +85,7 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, *, seed: int = 0) ->
     none.
     """
     sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), clusters.astype(str))
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, seed=seed)
-    return tuple(np.nan if end is None else end for end in (interval.low, interval.high))
+    return bounds(ratio(resampled_sums(sums, 2000, seed)), len(sums))
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:

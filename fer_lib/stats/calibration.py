@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from fer_lib.stats.resampling import CONFIDENCE, bootstrap_interval, cluster_sums, resampled_sums
+from fer_lib.stats.resampling import SAME, bounds, cluster_sums, interval, ratio, resampled_sums
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate, Unit
 
@@ -238,14 +238,13 @@ def score_metric(
     settings = {"n": len(scores[0].parts), "unit": unit, "tolerance": tolerance}
     sums = [(weight, score, cluster_sums(score.parts, clusters)) for weight, score in terms]
     count = len(sums[0][2])
-    if count < 2:
-        return Estimate(value, interval=f"none: {count} cluster, at least 2 are needed", **settings)
-    drawn = sum(weight * score.of(resampled_sums(own, draws, seed)) for weight, score, own in sums)
-    if np.ptp(drawn) < 1e-12:
-        why = f"none: all draws of the {count} clusters give the same value"
-        return Estimate(value, interval=why, **settings)
+    drawn = np.empty(0)
+    if count > 1:
+        drawn = sum(weight * score.of(resampled_sums(own, draws, seed)) for weight, score, own in sums)
+    if not len(drawn) or np.ptp(drawn) < SAME:
+        return interval(value, drawn, count, of="clusters", **settings)
     drawn = drawn - (drawn.mean() - value)
-    covers = f"{count} clusters, their mean excess subtracted"
+    covers = ", their mean excess subtracted"
     if luck and luck.freedom:
         generator = np.random.default_rng(seed)
         error = luck.spread * math.sqrt(sum(weight**2 for weight, _ in terms))
@@ -253,12 +252,8 @@ def score_metric(
         covers += f", and of the seeds (pooled, {luck.freedom} degrees of freedom)"
     else:
         covers += "; the seeds are not covered"
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
-    if unit == "share":
-        low, high = max(0.0, low), min(1.0, high)
-    how = f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {covers}"
-    return Estimate(value, min(low, value), max(high, value), interval=how, **settings)
+    drawn = drawn.clip(0, 1) if unit == "share" else drawn
+    return interval(value, drawn, count, of="clusters", besides=covers, **settings)
 
 
 def calibration_metrics(
@@ -315,7 +310,7 @@ def reliability_table(
     ``confidence`` and ``accuracy`` (shares), ``low`` and ``high``.
 
     The last two are the accuracy's 95 % interval over draws of clusters. Of a bin without pictures all but
-    the edges and ``n`` are NaN, the bounds also where ``bootstrap_interval`` has none. ``probabilities`` (N,
+    the edges and ``n`` are NaN, the bounds also where there are none. ``probabilities`` (N,
     C), or (T, N, C) of T trainings, whose answers are put together; the other arguments as in
     ``calibration_error`` and ``score_metric``.
     """
@@ -331,7 +326,10 @@ def reliability_table(
         inside = places == place
         parts = np.stack([inside & right, inside], axis=1)
         sums = cluster_sums(parts, np.tile(clusters, trainings))
-        interval = bootstrap_interval(_ratio, sums[sums[:, 1] > 0], draws=draws, seed=seed)
+        sums = sums[sums[:, 1] > 0]
+        low, high = (
+            bounds(ratio(resampled_sums(sums, draws, seed)), len(sums)) if len(sums) else (np.nan,) * 2
+        )
         rows.append(
             {
                 "from": edges[place],
@@ -339,8 +337,8 @@ def reliability_table(
                 "n": int(inside.sum()),
                 "confidence": confidence[inside].mean() if inside.any() else np.nan,
                 "accuracy": right[inside].mean() if inside.any() else np.nan,
-                "low": np.nan if interval.low is None else interval.low,
-                "high": np.nan if interval.high is None else interval.high,
+                "low": low,
+                "high": high,
             }
         )
     return pd.DataFrame(rows)

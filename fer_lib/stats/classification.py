@@ -12,7 +12,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from fer_lib.stats.resampling import bootstrap_interval
+from fer_lib.stats.resampling import bootstrap, bounds, ratio, resampled_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -83,8 +83,8 @@ def _share_metric(
     seed: int,
     tolerance: float,
 ) -> Estimate:
-    interval = bootstrap_interval(statistic, sums, draws=draws, seed=seed)
-    return Estimate(value, interval.low, interval.high, int(sums.sum()), interval.method, "share", tolerance)
+    settings = {"of": "clusters", "n": sums.sum(), "unit": "share", "tolerance": tolerance}
+    return bootstrap(sums, statistic, value, draws=draws, seed=seed, **settings)
 
 
 def _n_classes(labels: np.ndarray, predicted: np.ndarray) -> int:
@@ -153,29 +153,22 @@ def per_class_table(
     ``f1``.
 
     What cannot be computed is NaN: precision and F1 of a class that is never predicted nor true, recall of
-    a class that does not occur, bounds where ``bootstrap_interval`` has none. Arguments as in ``accuracy``.
+    a class that does not occur, bounds where there are none. Arguments as in ``accuracy``.
     """
     sums = confusion_sums(labels, predicted, clusters, len(classes))
     precision, recall, f1, n = precision_recall_fscore_support(
         labels, predicted, labels=range(len(classes)), zero_division=np.nan
     )
-    intervals = [
-        bootstrap_interval(
-            lambda totals: _shares(totals[:, 0], totals[:, 1]),
-            np.stack((sums[:, k, k], sums[:, k].sum(-1)), axis=-1),
-            draws=draws,
-            seed=seed,
-        )
-        for k in range(len(classes))
-    ]
+    drawn = resampled_sums(np.stack((_diagonal(sums), sums.sum(-1)), axis=-1), draws, seed)
+    low, high = bounds(ratio(drawn), len(sums))
     return pd.DataFrame(
         {
             "emotion": list(classes),
             "n": n,
             "precision": precision,
             "recall": recall,
-            "recall_low": [np.nan if i.low is None else i.low for i in intervals],
-            "recall_high": [np.nan if i.high is None else i.high for i in intervals],
+            "recall_low": low,
+            "recall_high": high,
             "f1": f1,
         }
     )

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
-from fer_lib.stats.resampling import CONFIDENCE
+from fer_lib.stats.resampling import interval
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 
@@ -150,31 +150,15 @@ def contrast(
     scale = 1 if unit == "share" else POINTS
     value = scale * float(weights @ scored.table[measure].to_numpy())
     settings = {"n": scored.pictures, "unit": unit, "tolerance": scale * tolerance}
-    if scored.clusters < 2:
-        why = f"none: {scored.clusters} cluster, at least 2 are needed"
-        return Estimate(value, interval=why, **settings)
     draws = scale * (weights @ scored.drawn[measure])
-    covers = f"{scored.clusters} clusters"
     lucky = weights if without_seed is None else np.where(without_seed, 0, weights)
     if scored.freedom and lucky.any() and not same_networks:
         draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((lucky**2).sum())
-        covers += f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
+        covers = f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
     else:
-        covers += "; the seeds are not covered"
-    draws = draws[np.isfinite(draws)]
-    if not len(draws) or np.ptp(draws) < 1e-12:
-        return Estimate(
-            value,
-            interval=f"none: all draws of the {scored.clusters} clusters give the same value",
-            **settings,
-        )
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws, (tail, 1 - tail))
-    if unit == "share":
-        low, high = max(0.0, low), min(1.0, high)
-    low, high = min(low, value), max(high, value)
-    how = f"{CONFIDENCE:.0%} percentile bootstrap, {len(draws)} draws of {covers}"
-    return Estimate(value, low, high, interval=how, **settings)
+        covers = "; the seeds are not covered"
+    draws = draws.clip(0, 1) if unit == "share" else draws
+    return interval(value, draws, scored.clusters, of="clusters", besides=covers, **settings)
 
 
 def difference(

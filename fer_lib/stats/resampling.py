@@ -6,25 +6,20 @@ are a product of two matrices.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm, t
 
 from ferbook.errors import DataError
+from ferbook.estimate import Estimate, Unit
 
 CONFIDENCE = 0.95
 
+SAME = 1e-12
+"""Draws that lie no further apart are all the same."""
+
 MOST_WEIGHTS = 4_000_000
 """Bootstrap weights (draws × clusters) held at a time: 32 MB."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """``low`` and ``high``, None where there is no interval; ``method`` says how, or why not."""
-
-    low: float | None
-    high: float | None
-    method: str
 
 
 def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -72,38 +67,117 @@ def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
     return np.concatenate(parts).reshape(draws, *sums.shape[1:])
 
 
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], np.ndarray],
+def expanded_tail(clusters: int) -> float:
+    """The share of the draws beyond each bound of a 95 % interval over so many ``clusters`` (at least 2): less
+    than 2.5 %.
+    """
+    reach = t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
+    return float(norm.cdf(-reach))
+
+
+def bounds(
+    draws: np.ndarray,
+    clusters: int | np.ndarray,
+    value: float | np.ndarray | None = None,
+    *,
+    reflected: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The one rule for intervals: lower and upper bound float64 (…) from what a statistic is in each resample,
+    ``draws`` (D, …).
+
+    ``clusters``: how many independent ones (people) each draw was made of, one number or an array that fits
+    the statistics' last axes. With few of them percentiles at 2.5 and 97.5 % are too narrow, by
+    √((n − 1) / n) and by the normal's tail for Student's; so the percentiles are taken further out (expanded
+    percentiles: Hesterberg 2015, The American Statistician 69: 371).
+
+    ``value`` (…): the statistic of the sample, which every interval is widened to hold. ``reflected``: for
+    distances, which are larger in resamples than in the sample as they are larger in the sample than in
+    truth: 2 · value − percentile, cut at 0.
+
+    Draws that are not numbers (a class that no drawn person shows) are left out. NaN where there is no
+    interval: with fewer than two clusters, no draw that is a number, or where every draw gives the same
+    value: 20 right answers out of 20 would claim certainty.
+    """
+    shape = np.shape(draws)[1:]
+    clusters = np.broadcast_to(clusters, shape).ravel()
+    draws = np.reshape(draws, (len(draws), -1))
+    defined = np.isfinite(draws)
+    quantile = np.quantile if defined.all() else np.nanquantile
+    draws = draws if defined.all() else np.where(defined, draws, np.nan)
+    low, high = np.full((2, draws.shape[1]), np.nan)
+    there = defined.any(axis=0) & (clusters > 1)
+    there[there] = np.nanmax(draws[:, there], axis=0) - np.nanmin(draws[:, there], axis=0) >= SAME
+    for count in np.unique(clusters[there]):
+        own = there & (clusters == count)
+        tail = expanded_tail(count)
+        low[own], high[own] = quantile(draws[:, own], (tail, 1 - tail), axis=0)
+    low, high = low.reshape(shape)[()], high.reshape(shape)[()]
+    if reflected:
+        low, high = np.maximum(2 * value - high, 0), np.maximum(2 * value - low, 0)
+    if value is not None:
+        low, high = np.minimum(low, value), np.maximum(high, value)
+    return low, high
+
+
+def interval(
+    value: float,
+    draws: np.ndarray,
+    clusters: int,
+    *,
+    of: str = "people",
+    besides: str = "",
+    n: int | None = None,
+    unit: Unit = "",
+    tolerance: float = 0.0,
+    reflected: bool = False,
+) -> Estimate:
+    """``value`` with its interval by the rule of ``bounds``, from what it is in each resample, ``draws`` (D,),
+    of so many ``clusters``.
+
+    ``of`` names what was drawn, in the plural; ``besides`` is said behind it: what else the interval covers,
+    or does not. Where there is none the estimate says why.
+    """
+    settings = {"n": n, "unit": unit, "tolerance": tolerance, "level": CONFIDENCE}
+    if clusters < 2:
+        return Estimate(value, why=f"fewer than two {of}", **settings)
+    low, high = bounds(draws, clusters, value, reflected=reflected)
+    defined = int(np.isfinite(draws).sum())
+    if np.isnan(low):
+        same = f"all draws of the {clusters} {of} give the same value"
+        return Estimate(value, why=same if defined else "it is undefined in every draw", **settings)
+    kind = "reflected expanded percentile" if reflected else "expanded percentile"
+    how = f"{100 * CONFIDENCE:g} % {kind} bootstrap, {defined} draws of {clusters} {of}{besides}"
+    return Estimate(value, low, high, how=how, **settings)
+
+
+def ratio(totals: np.ndarray) -> np.ndarray:
+    """float64 (…): of totals (…, 2 or more) the first over the second, the mean where these are a sum and a
+    count; not a number where there is nothing to divide by.
+    """
+    whole = totals[..., 1]
+    return np.divide(totals[..., 0], whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+
+
+def bootstrap(
     sums: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray] = ratio,
+    value: float | None = None,
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> Interval:
-    """95 % percentile interval of a statistic of summed counts, resampling whole clusters.
+    **settings: object,
+) -> Estimate:
+    """A statistic of summed counts with its interval, by drawing whole clusters.
 
-    ``sums`` (clusters, …): what each cluster (subject) adds, for instance its confusion matrix. ``statistic``
-    maps (draws, …) resampled totals to (draws,) values; a value that is not a number (a class that no drawn
-    subject shows) is left out. The draws are a product of two matrices, not a loop.
-
-    There is no interval, and ``method`` says why, with fewer than two clusters, or where every draw gives the
-    same value: a bootstrap of 20 right answers out of 20 would claim certainty.
+    ``sums`` (clusters, …): what each cluster (person) adds, for instance its confusion matrix, or its sum and
+    its number of pictures. ``statistic`` maps totals (draws, …) to values (draws,). ``value``: that of the
+    sample, where adding it up in another order would not give its last digit. ``settings`` as in
+    ``interval``. The draws are a product of two matrices, not a loop.
     """
-    clusters = len(sums)
-    if clusters < 2:
-        return Interval(None, None, f"none: {clusters} cluster, at least 2 are needed")
-    values = statistic(resampled_sums(sums, draws, seed))
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Interval(None, None, "none: the statistic is undefined in every draw")
-    if np.ptp(values) < 1e-12:
-        return Interval(None, None, f"none: all draws of the {clusters} clusters give the same value")
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values, (tail, 1 - tail))
-    return Interval(
-        float(low),
-        float(high),
-        f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {clusters} clusters",
-    )
+    if value is None:
+        value = float(statistic(sums.sum(axis=0)[None])[0])
+    drawn = statistic(resampled_sums(sums, draws, seed)) if len(sums) > 1 else np.empty(0)
+    return interval(value, drawn, len(sums), **settings)
 
 
 RERUN_TOLERANCE = 0.05

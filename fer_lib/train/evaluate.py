@@ -12,7 +12,7 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.stats.classification import accuracy, balanced_accuracy, confusion, macro_f1, per_class_table
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap_interval
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.curve import Training
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -96,10 +96,8 @@ def _mean_of_folds(
 ) -> Estimate:
     """The mean of the folds' accuracies: every picture has the weight 1 / (folds × pictures of its fold)."""
     sums = pd.DataFrame({"right": weights * right, "all": weights}).groupby(clusters).sum().to_numpy()
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
-    value = float((weights * right).sum())
-    bounds = (interval.low, interval.high)
-    return Estimate(value, *bounds, len(right), interval.method, "share", RERUN_TOLERANCE)
+    settings = {"of": "clusters", "n": len(right), "unit": "share", "tolerance": RERUN_TOLERANCE}
+    return bootstrap(sums, value=float((weights * right).sum()), draws=draws, seed=seed, **settings)
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
@@ -153,6 +151,5 @@ def selection_gain(table: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> 
     other pictures.
     """
     sums = pd.DataFrame({"gain": table["gain"], "n": 1.0}).to_numpy()
-    interval = bootstrap_interval(lambda totals: totals[:, 0] / totals[:, 1], sums, draws=draws, seed=seed)
-    bounds = (interval.low, interval.high)
-    return Estimate(table["gain"].mean(), *bounds, len(table), interval.method, "share", GAIN_TOLERANCE)
+    settings = {"of": "trainings", "n": len(table), "unit": "share", "tolerance": GAIN_TOLERANCE}
+    return bootstrap(sums, value=table["gain"].mean(), draws=draws, seed=seed, **settings)

@@ -37,7 +37,7 @@ def test_a_chapter_leaves_everything_the_store_promises(smoke_clone, chapter):
     for name, metric in metrics.items():
         if metric.get("low") is not None:
             assert metric["low"] <= metric["value"] <= metric["high"], name
-            assert metric["n"] > 0 and metric["interval"], name
+            assert metric["n"] > 0 and metric["how"], name
     figures = json.loads((folder / "record.json").read_text())["figures"]
     assert figures
     for name, about in figures.items():

@@ -20,7 +20,7 @@ def run(tmp_path, monkeypatch):
     request = Request("smoke", {"derl.faces": "ckplus"})
     run.folder.mkdir(parents=True)
     staged = tmp_path / "staged"
-    ahead = {"low": 1.0, "high": 3.0, "unit": "", "interval": "95 % bootstrap"}
+    ahead = {"low": 1.0, "high": 3.0, "unit": "", "how": "95 % bootstrap"}
     names = ("ahead_of_cnn", "ahead_of_pixel_difference", "ahead_of_untrained_generator")
     write_json(staged / "metrics.json", {name: {"value": 2.0, **ahead} for name in names})
     write_json(staged / "record.json", {"figures": {}})

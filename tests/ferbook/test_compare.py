@@ -10,7 +10,7 @@ from ferbook.errors import RunStoreError
 from ferbook.request import Request
 from ferbook.store import open_run
 
-METRIC = {"value": 0.9, "low": 0.85, "high": 0.95, "n": 100, "interval": "95 % bootstrap", "unit": "share"}
+METRIC = {"value": 0.9, "low": 0.85, "high": 0.95, "n": 100, "how": "95 % bootstrap", "unit": "share"}
 
 
 @pytest.fixture(autouse=True)

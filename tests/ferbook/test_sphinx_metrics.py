@@ -15,10 +15,10 @@ METRICS = {
         "low": 0.9021,
         "high": 0.9543,
         "n": 1728,
-        "interval": "95 % subject-cluster bootstrap, 2000 draws",
+        "how": "95 % subject-cluster bootstrap, 2000 draws",
         "unit": "share",
     },
-    "epochs_run": {"value": 30, "low": None, "high": None, "n": None, "interval": "", "unit": "count"},
+    "epochs_run": {"value": 30, "low": None, "high": None, "n": None, "how": "", "unit": "count"},
 }
 
 

@@ -12,18 +12,18 @@ from ferbook.text import MetricError
 BOOTSTRAP = "95 % percentile bootstrap"
 
 
-def entry(value, low=None, high=None, unit="", interval=BOOTSTRAP):
-    return {"value": value, "low": low, "high": high, "unit": unit, "interval": interval}
+def entry(value, low=None, high=None, unit="", why=""):
+    return {"value": value, "low": low, "high": high, "unit": unit, "how": BOOTSTRAP, "why": why}
 
 
 METRICS = {
     "training": {
         "accuracy": entry(0.8, 0.7, 0.9, "share"),
-        "null": entry(0.25, unit="share", interval=""),
+        "null": entry(0.25, unit="share"),
         "gain": entry(-4.0, -7.0, -1.0),
-        "lone": entry(0.0, interval="none: one person"),
-        "filters": entry(9, unit="count", interval=""),
-        "untrained": entry(9, unit="count", interval=""),
+        "lone": entry(0.0, why="one person"),
+        "filters": entry(9, unit="count"),
+        "untrained": entry(9, unit="count"),
     },
     "derl": {},
 }

@@ -219,7 +219,7 @@ def test_the_table_of_conditions_follows_the_figure(study, protocol):
 
 @pytest.mark.parametrize(("faces", "row"), [("ckplus", "CK+"), ("lab", "lab (this run)")])
 def test_this_run_stands_in_the_row_of_its_own_faces(faces, row):
-    entry = {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "share", "interval": "95 % percentile bootstrap"}
+    entry = {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "share", "how": "95 % percentile bootstrap"}
     table = page.claims_beside(faces, {"accuracy": entry, "cnn_accuracy": entry}).set_index("faces")
     assert table["Yang et al. 2018"].dropna().str.replace("\u00a0", " ").tolist() == [
         "97.3 %",

@@ -7,8 +7,8 @@ from ferbook.page.tables import records_table
 
 
 def entry(value, low=None, high=None, unit=""):
-    interval = "none: one cluster" if low is None else "95 % percentile bootstrap"
-    return {"value": value, "low": low, "high": high, "unit": unit, "n": 20, "interval": interval}
+    why = "one cluster" if low is None else ""
+    return {"value": value, "low": low, "high": high, "unit": unit, "n": 20, "why": why}
 
 
 def share(value):

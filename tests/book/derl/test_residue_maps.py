@@ -10,7 +10,7 @@ from book.derl.places import KINDS, PIXELS, changes_by_side, locate_residues, lo
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.placement import area_share, energy_share, pointing_game
 from fer_lib.nets.derl import Generator
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bootstrap, cluster_sums, ratio
 from ferbook.errors import DataError, ParameterError
 
 SIDE = 16
@@ -100,7 +100,7 @@ def test_a_decoder_that_hears_nothing_has_no_change_left(generator):
     assert (row["encoder"], row["decoder"]) == pytest.approx((encoder.mean(), decoder.mean()), rel=1e-5)
     assert row["ratio"] == pytest.approx(decoder.mean() / encoder.mean(), rel=1e-5)
     sums = cluster_sums(np.stack([decoder, encoder], axis=1), np.array(subjects))
-    interval = bootstrap_interval(lambda t: t[:, 0] / t[:, 1], sums, draws=100, seed=2)
+    interval = bootstrap(sums, draws=100, seed=2)
     assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high), rel=1e-5)
     with torch.no_grad():
         generator.decoder.up4.conv.weight.zero_()
@@ -237,9 +237,7 @@ def test_each_unit_is_compared_with_the_pictures_that_do_not_show_it(monkeypatch
             np.stack([shared * state, state & known, shared * ~state, ~state & known], axis=1),
             faces.table["subject"].to_numpy(object)[rows],
         )
-        interval = bootstrap_interval(
-            lambda t: t[:, 0] / t[:, 1] - t[:, 2] / t[:, 3], sums, draws=100, seed=4
-        )
+        interval = bootstrap(sums, lambda t: ratio(t[:, :2]) - ratio(t[:, 2:]), draws=100, seed=4)
         assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
     even = table[table["layer"] == "even"]
     assert even["gain"].to_numpy() == pytest.approx(0) and even["low"].isna().all()

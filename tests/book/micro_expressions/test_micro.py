@@ -85,7 +85,7 @@ def test_the_person_tested_would_choose_another_epoch():
     assert table.loc["p1", "gain"] == pytest.approx((0 + 0.4) / 2)
     gain = selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
     assert gain["selection_gain_accuracy"].value == pytest.approx(100 * 2 / 24)
-    assert "the seeds are not covered" in gain["selection_gain_uf1"].interval, "the same networks"
+    assert "the seeds are not covered" in gain["selection_gain_uf1"].how, "the same networks"
     for unwatched in (selection_by_person, lambda study: selection_gain(study, LABELS, PEOPLE)):
         with pytest.raises(DataError, match="were not watched"):
             unwatched(toy_study(watched=False))

@@ -7,8 +7,8 @@ from book.micro_expressions.page import RIVALS
 
 
 def metric(value, low=None, high=None, unit=""):
-    how = "95% bootstrap" if low is not None else "none: one cluster"
-    return {"value": value, "low": low, "high": high, "unit": unit, "interval": how, "n": 9}
+    why = "" if low is not None else "one cluster"
+    return {"value": value, "low": low, "high": high, "unit": unit, "why": why, "n": 9}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_the_interval_resamples_people():
         "no_biases_effect"
     ]
     # A, with two pictures, changes by 1; B and C do not: drawn three times A (1 draw in 27) gives 1.
-    assert effect.value == pytest.approx(1 / 2) and "3 clusters" in effect.interval
+    assert effect.value == pytest.approx(1 / 2) and "3 clusters" in effect.how
     assert (effect.low, effect.high) == (pytest.approx(0), pytest.approx(1))
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from book.transfer.factors import factor_drops
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.stats.resampling import cluster_weights
+from fer_lib.stats.resampling import bounds, cluster_weights
 from ferbook.errors import DataError, ParameterError
 
 CLASSES = ("neutral", "happiness")
@@ -68,18 +68,17 @@ def test_intervals_draw_people_and_keep_pairs_together(between):
     apart = [
         sum(w * (o - n) for w, o, n in zip(d, right["b − x"], right["b"], strict=True)) / 6 for d in drawn
     ]
-    expected = np.quantile(apart, (0.025, 0.975))
+    of_difference = found.loc["b − x", "difference"]
     assert found.loc["b − x", ["difference_low", "difference_high"]].tolist() == pytest.approx(
-        expected.tolist()
+        bounds(np.array(apart), 3, of_difference)
     )
     alone = [sum(w * o for w, o in zip(d, right["b"], strict=True)) / 6 for d in drawn]
     assert found.loc["b", ["low", "high"]].tolist() == pytest.approx(
-        np.quantile(alone, (0.025, 0.975)).tolist()
+        bounds(np.array(alone), 3, found.loc["b", "accuracy"])
     )
-    assert found.loc["b", "interval"] == "95% percentile bootstrap, 300 draws of 3 clusters"
+    assert found.loc["b", "interval"] == "95 % expanded percentile bootstrap, 300 draws of 3 people"
     # All right in every draw: no interval, rather than one that claims certainty.
     assert found.loc["a", ["low", "high", "difference_low"]].isna().all()
-    assert found.loc["a", "interval"].startswith("none")
 
 
 def test_emotions_that_the_network_does_not_know_are_left_out(between):

@@ -62,9 +62,8 @@ def test_the_metrics_are_those_of_the_first_network():
 def test_without_an_interval_the_reason_is_kept():
     table = made()
     table.loc[table["direction"].eq("all"), ["difference_low", "difference_high"]] = np.nan
-    table.loc[table["direction"].eq("all"), "interval"] = "none: all draws give the same value"
     metric = stored({"lab": table})["factor_all_drop"]
-    assert metric["low"] is None and metric["interval"].startswith("none:")
+    assert metric["low"] is None and metric["why"].startswith("every draw")
 
 
 def test_the_answer_names_factors_whose_interval_leaves_out_zero():

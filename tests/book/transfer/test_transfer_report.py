@@ -131,7 +131,7 @@ def test_several_seeds_say_how_far_they_differ():
     metrics = stored(made_study(seeds=(0, 1)))
     # Two seeds, 10 points apart in each of 12 cells: variance 50 with one degree of freedom each.
     assert metrics["transfer_seed_spread"]["value"] == pytest.approx(np.sqrt(50))
-    assert "12 degrees of freedom" in metrics["transfer_seed_spread"]["interval"]
+    assert "12 degrees of freedom" in metrics["transfer_seed_spread"]["why"]
 
 
 def test_two_sets_have_no_joint_networks_and_no_row_of_them():

@@ -19,6 +19,7 @@ from fer_lib.aus.interventions import (
     sign_flip_p,
 )
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces import staged
 from synthetic_faces.facs import AUS
@@ -182,7 +183,15 @@ def test_the_interval_is_that_of_means_of_drawn_people():
     off, on = rng.normal(size=(40, 2)), rng.normal(size=(40, 1, 1, 2))
     maxima = responses(off, on)
     found = effects_of(maxima, switched(40, ("AU1",), (1.0,)), draws=4000)
-    own = stats.bootstrap((found.people[:, 1, 0, 0],), np.mean, n_resamples=4000, method="percentile", rng=1)
+    level = 1 - 2 * expanded_tail(40)
+    own = stats.bootstrap(
+        (found.people[:, 1, 0, 0],),
+        np.mean,
+        n_resamples=4000,
+        method="percentile",
+        rng=1,
+        confidence_level=level,
+    )
     np.testing.assert_allclose(
         [found.low[1, 0, 0], found.high[1, 0, 0]],
         [own.confidence_interval.low, own.confidence_interval.high],

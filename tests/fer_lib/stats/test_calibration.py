@@ -20,7 +20,7 @@ from fer_lib.stats.calibration import (
     reliability_table,
     score_metric,
 )
-from fer_lib.stats.resampling import bootstrap_interval, cluster_sums
+from fer_lib.stats.resampling import bootstrap, cluster_sums, expanded_tail
 from ferbook.errors import DataError, ParameterError
 
 SURE = np.array([0.9, 0.8, 0.6, 0.3])
@@ -159,7 +159,7 @@ def test_intervals_of_means_are_the_bootstraps(answers):
     probabilities, labels, clusters, _ = answers
     score = brier_score(probabilities, labels)
     found = score_metric([score], clusters, draws=1000, seed=3)
-    plain = bootstrap_interval(score.of, cluster_sums(score.parts, clusters), draws=1000, seed=3)
+    plain = bootstrap(cluster_sums(score.parts, clusters), score.of, draws=1000, seed=3)
     assert (found.value, found.n, found.unit) == (pytest.approx(score.value), 500, "")
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.002)
     assert found.low < found.value < found.high
@@ -169,7 +169,7 @@ def test_chance_that_lengthens_distances_is_not_counted_twice(answers):
     probabilities, labels, clusters, _ = answers
     score = calibration_error(probabilities, labels)
     found = score_metric([score], clusters)
-    plain = bootstrap_interval(score.of, cluster_sums(score.parts, clusters))
+    plain = bootstrap(cluster_sums(score.parts, clusters), score.of)
     # Of calibrated answers the draws' errors lie above the error itself, which is chance already.
     assert plain.low + plain.high > 2.3 * score.value
     assert 0 <= found.low < found.value < found.high < plain.high
@@ -191,9 +191,9 @@ def test_differences_are_paired_and_means_over_trainings(answers):
         apart.high < 0
         and apart.high - apart.low < single["majority_brier"].high - single["majority_brier"].low
     )
-    assert "pooled, 2 degrees" in found["majority_brier"].interval
+    assert "pooled, 2 degrees" in found["majority_brier"].how
     same = found["votes_accuracy_difference"]
-    assert same.value == pytest.approx(0) and same.interval.startswith("none: all draws")
+    assert same.value == pytest.approx(0) and same.why.startswith("all draws")
     assert found["votes_accuracy"].unit == "share" and same.unit == ""
     assert {name.removesuffix("_votes") for name in found if name.endswith("_votes")} == {
         f"{name}_{measure}" for name in ("majority", "votes") for measure in ("brier", "log_loss")
@@ -212,18 +212,18 @@ def test_the_seeds_widen_an_interval_by_their_spread(answers):
     # Where pictures vary little beside the seeds, the interval is that of Student's t.
     wild = Luck(0.1, 5)
     found = score_metric(scores[:2], clusters, scores[2:], luck=wild, draws=20_000)
-    half = 0.1 * np.sqrt(4 / 4) * stats.t.ppf(0.975, 5)
+    half = 0.1 * stats.t.ppf(1 - expanded_tail(len(set(clusters))), 5)
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
-    assert found.interval.endswith("and of the seeds (pooled, 5 degrees of freedom)")
+    assert found.how.endswith("and of the seeds (pooled, 5 degrees of freedom)")
     plain = score_metric(scores[:2], clusters, scores[2:])
-    assert plain.high - plain.low < 0.5 * half and plain.interval.endswith("the seeds are not covered")
+    assert plain.high - plain.low < 0.5 * half and plain.how.endswith("the seeds are not covered")
 
 
 def test_without_votes_only_labels_count_and_one_person_has_no_interval(answers):
     probabilities, labels, _, _ = answers
     found = calibration_metrics(probabilities[None], ["majority"], labels, np.zeros(500))
     assert len(found) == 5 and not any("votes" in name for name in found)
-    assert all(metric.low is None and "1 cluster" in metric.interval for metric in found.values())
+    assert all(metric.low is None and metric.why == "fewer than two clusters" for metric in found.values())
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from book.structure_and_loss.variance import PARTS, variance_shares
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import contrast, difference, score_trainings
+from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError
 
 
@@ -57,7 +59,7 @@ def test_a_difference_of_means_by_hand_in_points():
     found = difference(scored, large, small)
     assert found.value == pytest.approx(21.0)
     assert found.low < 21.0 < found.high and found.n == 600
-    assert found.interval.startswith("95% percentile bootstrap") and "seeds" in found.interval
+    assert found.how.startswith("95 % expanded percentile bootstrap") and "seeds" in found.how
 
 
 def test_with_one_training_the_interval_is_that_of_the_plain_bootstrap():
@@ -67,7 +69,7 @@ def test_with_one_training_the_interval_is_that_of_the_plain_bootstrap():
     plain = accuracy(labels, probabilities[0].argmax(axis=1), np.arange(len(labels)), draws=4000)
     assert one.value == plain.value
     assert one.low == pytest.approx(plain.low, abs=0.006) and one.high == pytest.approx(plain.high, abs=0.006)
-    assert "the seeds are not covered" in one.interval
+    assert "the seeds are not covered" in one.how
 
 
 def test_seeds_widen_the_interval_as_student_says():
@@ -77,15 +79,15 @@ def test_seeds_widen_the_interval_as_student_says():
     other = np.tile([True, True, False, False], 50)
     table = pd.DataFrame({"structure": "a", "loss": "b", "seed": [0, 1]})
     given = np.stack([answers(right, labels), answers(other, labels)])
-    clusters = np.arange(200) // 100
+    clusters = np.arange(200) // 4
     scored = score_trainings(table, given, labels, clusters, ["structure", "loss"], draws=20_000)
     mean = contrast(scored, np.full(2, 0.5), unit="")
-    # sd of (.75, .50) over √2, times the 97.5 % quantile of Student's t with one degree of freedom.
-    half = 100 * 0.1767767 / np.sqrt(2) * 12.7062
+    # sd of (.75, .50) over √2, times the quantile of Student's t with one degree of freedom.
+    half = 100 * 0.1767767 / np.sqrt(2) * t.ppf(1 - expanded_tail(50), 1)
     assert mean.value == pytest.approx(62.5)
     assert (mean.high - mean.low) / 2 == pytest.approx(half, rel=0.1)
     same = contrast(scored, np.full(2, 0.5), unit="", same_networks=True)
-    assert same.low is None and "same value" in same.interval
+    assert same.low is None and "same value" in same.why
 
 
 def test_what_makes_a_picture_hard_for_everybody_cancels_in_a_difference():
@@ -111,7 +113,7 @@ def test_clusters_count_not_pictures():
 def test_one_cluster_has_no_interval_and_says_why():
     scored = scored_of(SKILL, np.zeros(600, int))
     found = contrast(scored, np.full(8, 1 / 8))
-    assert found.low is None and found.interval == "none: 1 cluster, at least 2 are needed"
+    assert found.low is None and found.why == "fewer than two clusters"
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -161,7 +163,7 @@ def test_one_seed_counts_the_rest_as_seed_and_one_level_explains_nothing():
     assert sum(share.value for share in shares.values()) == pytest.approx(1)
     lone = variance_shares(scored_of({("a", "b"): [0.6]}))
     assert all(share.value == 0 and share.low is None for share in lone.values())
-    assert "structure" in lone["structure"].interval
+    assert "structure" in lone["structure"].why
 
 
 def test_the_order_of_the_rows_does_not_matter():

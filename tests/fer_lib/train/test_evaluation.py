@@ -59,9 +59,9 @@ def test_scores_worked_out_by_hand():
 
 def test_the_interval_resamples_people():
     metric = evaluate([(FACES, ANSWERS)], CLASSES, draws=200).metrics["test_accuracy"]
-    assert metric.n == 4 and "2 clusters" in metric.interval
+    assert metric.n == 4 and "2 clusters" in metric.why
     # C and D are both right in one of two: whoever is drawn, the accuracy is 1/2.
-    assert metric.low is None and "same value" in metric.interval
+    assert metric.low is None and "same value" in metric.why
 
 
 OTHER_FOLD = face_set(
@@ -87,7 +87,7 @@ def test_folds_are_pooled_and_their_mean_is_the_protocols():
     assert values["majority_accuracy"] == pytest.approx((1 + 0) / 7), "each fold has its own commonest class"
     assert result.confusion.to_numpy().sum() == 7 and len(result.faces) == len(result.probabilities) == 7
     people = result.metrics["protocol_accuracy"]
-    assert people.n == 7 and "4 clusters" in people.interval
+    assert people.n == 7 and "4 clusters" in people.how
 
 
 def test_the_protocols_interval_weighs_every_fold_alike():
@@ -139,7 +139,7 @@ def test_copies_are_one_group_where_nobody_is_known():
         [("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)],
     )
     metric = evaluate([(faces, ANSWERS[:3])], CLASSES, draws=200).metrics["test_accuracy"]
-    assert "2 clusters" in metric.interval
+    assert "2 clusters" in metric.why
 
 
 def test_answers_of_another_shape_are_refused():

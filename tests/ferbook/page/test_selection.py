@@ -27,9 +27,9 @@ def test_the_gain_is_the_best_minus_the_chosen_epoch():
 def test_the_mean_gain_resamples_trainings():
     gain = selection_gain(selection_table(TRAININGS), draws=500)
     assert (gain.value, gain.n) == (pytest.approx(0.2), 2)
-    assert (gain.low, gain.high) == (pytest.approx(0), pytest.approx(0.4)) and "2 clusters" in gain.interval
+    assert (gain.low, gain.high) == (pytest.approx(0), pytest.approx(0.4)) and "2 trainings" in gain.how
     alone = selection_gain(selection_table({"a": TRAININGS["a"]}))
-    assert alone.low is None and "1 cluster" in alone.interval
+    assert alone.low is None and alone.why == "fewer than two trainings"
 
 
 def test_a_training_whose_test_split_was_not_watched_is_named():

@@ -1,0 +1,51 @@
+import json
+
+import numpy as np
+import pytest
+
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+
+def test_an_estimate_holds_plain_numbers():
+    found = Estimate(
+        np.float64(0.5), np.float32(0.25), np.float64(0.75), np.int64(8), "made up", unit="share"
+    )
+    fields = found.to_json()
+    assert json.loads(json.dumps(fields)) == fields
+    assert all(type(fields[name]) is float for name in ("value", "low", "high", "level", "tolerance"))
+    assert type(fields["n"]) is int and "np.float64" not in repr(found)
+    assert Estimate.from_json(json.loads(json.dumps(fields))) == found
+    assert Estimate.from_json({"value": 3, "unit": "count"}) == Estimate(3, unit="count")
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"value": np.nan}, "finite"),
+        ({"value": 0.5, "low": 0.1}, "both bounds"),
+        ({"value": 0.5, "low": 0.1, "high": np.inf}, "bounds must be finite"),
+        ({"value": 0.5, "low": 0.6, "high": 0.4}, "upside down"),
+        ({"value": 0.5, "low": 0.1, "high": 0.9, "why": "one person"}, "says why it has none"),
+        ({"value": 0.5, "level": 95}, "level"),
+        ({"value": 0.5, "unit": "metres"}, "unit is 'metres'"),
+    ],
+)
+def test_an_estimate_refuses_what_cannot_be(bad, said):
+    with pytest.raises(DataError, match=said):
+        Estimate(**bad)
+
+
+@pytest.mark.parametrize(
+    "entry", [None, 0.5, {"low": 1}, {"value": 1, "interval": "95 %"}, {"value": "much"}]
+)
+def test_what_is_no_metric_is_told(entry):
+    with pytest.raises(DataError, match="is not a metric"):
+        Estimate.from_json(entry)
+
+
+def test_a_row_without_bounds_has_a_reason_instead():
+    assert Estimate.bounded(1, 0, 2, how="drawn", n=5) == Estimate(1, 0, 2, 5, "drawn")
+    none = Estimate.bounded(1, np.nan, np.nan, how="drawn", n=5)
+    assert none == Estimate(1, n=5, why="every draw gives the same value")
+    assert Estimate.bounded(1, None, None, how="drawn", why="one person").why == "one person"
