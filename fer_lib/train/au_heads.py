@@ -177,7 +177,7 @@ def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 
     if not isinstance(model, Classifier):
         raise ParameterError(
             f"{type(model).__name__} does not say how it was built; give a network of "
-            "models.factory.build_network"
+            "nets.build.build_network"
         )
     if units < 2:
         raise ParameterError(

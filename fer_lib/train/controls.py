@@ -1,7 +1,7 @@
-"""What stands beside a trained layer: untrained and mistaught networks, filters made by hand, another basis.
+"""What stands beside a trained network: the same structure untrained, and trained on shuffled labels.
 
-None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the
-number of filters.
+Neither has learned what an emotion is, so whatever they answer to comes from the pictures, or from the number
+of filters.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
     if not isinstance(model, Classifier):
         raise ParameterError(
             f"{type(model).__name__} does not say how it was built; give a network of "
-            "models.factory.build_network"
+            "nets.build.build_network"
         )
     generator = torch.Generator().manual_seed(seed)
     return type(model)(**model.arguments, generator=generator).eval()
@@ -49,7 +49,7 @@ def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
     return faces.assign(emotion=emotions)
 
 
-def mistaught_network(
+def shuffled_labels_network(
     model: Classifier,
     faces: FaceSet,
     classes: tuple[str, ...],

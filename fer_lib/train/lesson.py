@@ -1,58 +1,66 @@
-"""How the network of a finished chapter was taught: what it takes to teach another one the same way.
-
-A network that has seen nobody of the faces that it is asked about.
+"""How the network of chapter ``training`` learned, as it hands it to other chapters; and a network that has
+seen nobody of the faces that it is asked about.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from book.chapter_parameters import TrainingParameters
+import torch
+from pydantic import BaseModel, ConfigDict
+
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.shared import Shared, shared
+from fer_lib.names import Network
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
-from fer_lib.train.weights import read_record
 from ferbook.errors import ParameterError
-from ferbook.session import Session
-from ferbook.store import ChapterResult
 
 
-@dataclass(frozen=True)
-class Taught:
-    """The lesson of a kept network: ``faces`` in the splits of its fold, ``classes`` in the order of its
-    output, ``recipe`` and ``precision``.
+class Lesson(BaseModel):
+    """What it takes to teach another network as the kept one was taught.
+
+    ``network`` by its name in ``nets.build``, with ``options`` of its constructor, trained by ``recipe`` in
+    ``precision`` from ``seed``; ``classes`` in the order of its output. It learned from the fold ``fold`` of
+    the protocol of the face set that ``source`` names, the arguments of ``faces.registry.open_faces``.
     """
 
-    faces: FaceSet
-    classes: tuple[str, ...]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: Network
+    options: dict[str, object]
+    recipe: Recipe
     precision: Precision
-    parameters: TrainingParameters
+    seed: int
+    classes: tuple[str, ...]
+    fold: int
+    source: dict[str, object]
 
-    def recipe(self, **changes: object) -> Recipe:
-        """The recipe of the training, with ``changes`` to single fields."""
-        return Recipe.of(self.parameters, **changes)
+    @classmethod
+    def of(cls, given: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":
+        """The lesson that ``given``, the parameters of chapter ``training``, describe."""
+        return cls(
+            network=given.network,
+            options=given.network_options,
+            recipe=Recipe.of(given),
+            precision=precision,
+            seed=given.seed,
+            classes=classes,
+            fold=fold,
+            source=dict(given.face_source),
+        )
 
+    def fold_of(self, faces: FaceSet) -> FaceSet:
+        """The labelled pictures of ``faces``, the set that ``source`` names, in the splits of the kept fold.
 
-def taught_by(result: ChapterResult, faces: FaceSet) -> Taught:
-    """How the chapter ``training`` of ``result`` taught the network that it keeps, on ``faces``, the face set
-    of its run.
-
-    Raises RunStoreError where the chapter is not finished, DataError where the record of its weights is
-    damaged or no picture of ``faces`` has an emotion.
-    """
-    record = read_record(result.folder / "weights.json")
-    labelled = faces.labelled()
-    protocol = protocol_of(labelled, tuple(record["classes"]))
-    return Taught(
-        fold_faces(labelled, protocol, record["fold"]),
-        protocol.classes,
-        Precision.of(result.record()["precision"]),
-        TrainingParameters(**result.summary()["parameters"]),
-    )
+        Raises DataError where no picture has an emotion.
+        """
+        labelled = faces.labelled()
+        return fold_faces(labelled, protocol_of(labelled, self.classes), self.fold)
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,7 @@ class Stranger:
         if self.kept:
             return (
                 f"The network is that of chapter training. It learned from {self.pictures:,} pictures of "
-                f"{self.learned_from}, and shares nobody and no picture "
-                "with these clips."
+                f"{self.learned_from}, and shares nobody and no picture with these clips."
             )
         return (
             "The network of chapter training learned from the people of these clips "
@@ -88,41 +95,34 @@ class Stranger:
         )
 
 
-def stranger_to(run: Session, faces: FaceSet) -> Stranger:
-    """The network that chapter ``training`` keeps; or, where it learned from people or pictures of ``faces``,
-    another one, taught the same way on the rendered faces ``lab``.
+def stranger_to(
+    faces: FaceSet,
+    lesson: Lesson,
+    model: Classifier,
+    rendered: Callable[[], FaceSet],
+    *,
+    device: torch.device | str = "cpu",
+) -> Stranger:
+    """``model``, the network of ``lesson``; or, where it learned from people or pictures of ``faces``,
+    another one, taught the same way on the faces ``rendered()``, by the first fold of their protocol.
 
-    The chapter of ``run`` has ``training`` upstream and declares ``lab`` beside its own faces. The other
-    network takes the training's parameters and the first fold of the protocol. Raises ParameterError where
-    the network takes pictures of another size than those of ``faces``.
+    Raises ParameterError where the network takes pictures of another size than those of ``faces``.
     """
-    result = run.upstream("training")
-    parameters = TrainingParameters(**result.summary()["parameters"])
-    learned = open_faces(**dict(parameters.face_source), progress=False)
+    learned = open_faces(**lesson.source, progress=False)
     if learned.size != faces.size:
         raise ParameterError(
-            f"{run.chapter.name}.size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but the "
-            "network of chapter training was taught on "
-            f"{learned.size[0]} × {learned.size[1]}; give both chapters one size, for example -p "
-            f"size={learned.size[0]}"
+            f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but the network of chapter "
+            f"training was taught on {learned.size[0]} × {learned.size[1]}; give both chapters one size, for "
+            f"example -p size={learned.size[0]}"
         )
-    lesson, found = taught_by(result, learned), shared(learned, faces)
+    own, found = lesson.fold_of(learned), shared(learned, faces)
     if found.nothing:
-        model = run.network("training").eval()
-        return Stranger(model, learned.name, len(lesson.faces.split("train")), True, found)
-    rendered = run.beside("lab").labelled()
-    protocol = protocol_of(rendered)
-    fold = fold_faces(rendered, protocol, 0)
-    seed_everything(parameters.seed)
-    options = parameters.network_options
-    model = build_network(parameters.network, len(protocol.classes), faces.size[0], **options)
-    train(
-        fold,
-        model,
-        protocol.classes,
-        Recipe.of(parameters),
-        precision=lesson.precision,
-        device=run.device,
-        seed=parameters.seed,
-    )
-    return Stranger(model.eval(), rendered.name, len(fold.split("train")), False, found)
+        return Stranger(model.eval(), learned.name, len(own.split("train")), True, found)
+    labelled = rendered().labelled()
+    protocol = protocol_of(labelled)
+    fold = fold_faces(labelled, protocol, 0)
+    seed_everything(lesson.seed)
+    other = build_network(lesson.network, len(protocol.classes), faces.size[0], **lesson.options)
+    settings = {"precision": lesson.precision, "device": device, "seed": lesson.seed}
+    train(fold, other, protocol.classes, lesson.recipe, **settings)
+    return Stranger(other.eval(), labelled.name, len(fold.split("train")), False, found)

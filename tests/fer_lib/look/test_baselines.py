@@ -17,7 +17,7 @@ from fer_lib.look.handmade import (
 )
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.build import build_network
-from fer_lib.train import controls, learner
+from fer_lib.train import controls
 from fer_lib.train.controls import untrained_network, with_shuffled_labels
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
@@ -194,20 +194,22 @@ def test_the_baselines_of_a_layer_come_by_name_and_are_the_same_for_the_same_see
         baseline_responses(model, "relu3", faces, untrained=0)
 
 
-def test_a_mistaught_network_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
+def test_a_network_of_shuffled_labels_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
     emotions = ["neutral", "anger"] * 12
     pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16))
     faces = face_set(pixels, emotions, ["train"] * 16 + ["valid"] * 8)
     model = build_network("zhu", 2, 16)
     seen = []
-    honest = learner.train
+    honest = controls.train
     monkeypatch.setattr(
-        learner,
+        controls,
         "train",
         lambda faces, *rest, **further: (seen.append(faces), honest(faces, *rest, **further)),
     )
     recipe = Recipe(epochs=1, batch_size=8, augment="none", lr=0.01)
-    taught = controls.mistaught_network(model, faces, ("neutral", "anger"), recipe, precision="fp32", seed=1)
+    taught = controls.shuffled_labels_network(
+        model, faces, ("neutral", "anger"), recipe, precision="fp32", seed=1
+    )
     assert seen[0].table["emotion"].equals(with_shuffled_labels(faces, 1).table["emotion"])
     start = untrained_network(model, 1)
     assert type(taught) is type(model)
