@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.rendered import domain_faces
 from fer_lib.stats.classification import accuracy, balanced_accuracy
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.device import device_name, pick_device
@@ -36,7 +37,6 @@ from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.estimate import Estimate
 from synthetic_faces.domains import DOMAINS
-from synthetic_faces.produce import synthetic_faces
 
 FILTERS = (32, 64, 96)
 BATCH_SIZE, LR, WEIGHT_DECAY, DROPOUT = 32, 0.02, 1e-4, 0.3
@@ -191,7 +191,7 @@ def main() -> None:
     )
     for domain in given.domains:
         start = time.perf_counter()
-        faces = synthetic_faces(domain, given.subjects, given.size, given.face_seed)
+        faces = domain_faces(domain, given.subjects, given.size, given.face_seed)
         made = time.perf_counter() - start
         if domain == "game":
             score_votes(faces)

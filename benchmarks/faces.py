@@ -20,8 +20,10 @@ import time
 from collections.abc import Callable
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.rendered import domain_faces, render_set
 from synthetic_faces.domains import DOMAINS
-from synthetic_faces.produce import Recipe, generate, synthetic_faces, usable_cores
+from synthetic_faces.produce import Recipe
+from synthetic_faces.workers import usable_cores
 
 SEED = 0
 # Linux counts resident memory in KB, macOS in bytes.
@@ -46,8 +48,8 @@ def whole_sets(names: list[str], share: float) -> list[float]:
     saved = []
     for name in names:
         people = max(3, round(share * DOMAINS[name].subjects))
-        wall, used, faces = timed(lambda name=name, people=people: synthetic_faces(name, people, 0, SEED))
-        load, _, _ = timed(lambda name=name, people=people: synthetic_faces(name, people, 0, SEED))
+        wall, used, faces = timed(lambda name=name, people=people: domain_faces(name, people, 0, SEED))
+        load, _, _ = timed(lambda name=name, people=people: domain_faces(name, people, 0, SEED))
         rate = len(faces) / wall / usable_cores()
         print(
             f"{name:8s}{len(faces):10,d}{faces.size[0]:8d}{wall:8.1f} s{rate:10.1f} p/s"
@@ -67,13 +69,15 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FER_CACHE"] = folder
-        first, _, _ = timed(lambda: generate(Recipe("lab", 3, 24, SEED)))
+        first, _, _ = timed(lambda: render_set(Recipe("lab", 3, 24, SEED)))
         print(f"{usable_cores()} cores; first set, kernel compiled: {first:.1f} s")
         saved = whole_sets(given.domains, given.share)
         recipe = Recipe("lab", 12, 96, SEED)
         speedups = []
         for _ in range(given.turns):
-            one, two = (timed(lambda workers=workers: generate(recipe, workers))[0] for workers in (1, 2))
+            one, two = (
+                timed(lambda workers=workers: render_set(recipe, workers=workers))[0] for workers in (1, 2)
+            )
             speedups.append(one / two)
 
     for name, who in (

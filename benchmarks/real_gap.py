@@ -42,9 +42,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.readers.fer2013 import CODES, read_fer2013
+from fer_lib.faces.rendered import domain_faces
 from fer_lib.paths import data_dir
 from ferbook.errors import DataError
-from synthetic_faces.produce import synthetic_faces
 
 SIZE = 48
 BATCH = 128
@@ -155,7 +155,7 @@ def main() -> None:
         print(f"skipped: {fault}")
         return
 
-    faces = synthetic_faces("wild", given.subjects, SIZE, given.face_seed)
+    faces = domain_faces("wild", given.subjects, SIZE, given.face_seed)
     emotions = faces.table["emotion"].to_numpy()
     start = time.perf_counter()
     torch.manual_seed(given.seed)

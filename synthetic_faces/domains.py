@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fer_lib.faces.faceset import EMOTIONS
-from ferbook.errors import ParameterError
+from synthetic_faces.capture import Capture
 from synthetic_faces.crowd import Crowd
-from synthetic_faces.expressions import Spread
+from synthetic_faces.errors import SettingError
+from synthetic_faces.expressions import EMOTIONS, Spread
 from synthetic_faces.people import Looks
-from synthetic_faces.studio import Studio
 
 SUBJECTS_AT_LEAST = 3
 """One for each split."""
@@ -30,7 +29,7 @@ class Domain:
     protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the
     head's movement within a sequence, in radians (rotation) and in tenths of a metre (shift).
 
-    ``looks``, ``studio`` and ``spread``: how far the people, the pictures and the expressions differ.
+    ``looks``, ``capture`` and ``spread``: how far the people, the pictures and the expressions differ.
     ``mislabelled``: share of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
     ``true_emotion`` in the table is then what was shown.
     """
@@ -45,7 +44,7 @@ class Domain:
     course: Literal["still", "rise", "clip"] = "still"
     motion: float = 0.0
     looks: Looks = field(default_factory=Looks)
-    studio: Studio = field(default_factory=Studio)
+    capture: Capture = field(default_factory=Capture)
     spread: Spread = field(default_factory=Spread)
     mislabelled: float = 0.0
     crowd: Crowd | None = None
@@ -78,7 +77,7 @@ LAB = Domain(
     looks=Looks(
         age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
     ),
-    studio=Studio(pose=0.2, light=0.1, blur=(0.0, 0.3), noise=(0.005, 0.01), window=0.072),
+    capture=Capture(pose=0.2, light=0.1, blur=(0.0, 0.3), noise=(0.005, 0.01), window=0.072),
     spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.06),
 )
 
@@ -112,7 +111,7 @@ WILD = Domain(
         dark_glasses=0.1,
         folds=0.5,
     ),
-    studio=Studio(
+    capture=Capture(
         pose=1.4,
         light=1.2,
         blur=(0.0, 0.1),
@@ -145,7 +144,7 @@ GAME = Domain(
     counts=dict.fromkeys(EMOTIONS, 400),
     first_person=2_000_000,
     looks=Looks(age=(0.67, 0.8), features=0.14, glasses=0.2),
-    studio=Studio(
+    capture=Capture(
         pose=0.7,
         light=0.6,
         blur=(0.0, 0.5),
@@ -176,7 +175,7 @@ MICRO = Domain(
     course="clip",
     motion=0.004,
     looks=Looks(age=(0.67, 0.75), glasses=0.3),
-    studio=Studio(pose=0.4, light=0.4, blur=(0.0, 0.2), noise=(0.006, 0.012)),
+    capture=Capture(pose=0.4, light=0.4, blur=(0.0, 0.2), noise=(0.006, 0.012)),
     spread=Spread(intensity=(0.1, 0.35), jitter=0.15, drop=0.2, extra=0.03, one_sided=0.08),
 )
 
@@ -185,9 +184,9 @@ DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME
 
 
 def domain_named(name: str) -> Domain:
-    """The domain ``name``; raises ParameterError where there is none."""
+    """The domain ``name``; raises SettingError where there is none."""
     if name not in DOMAINS:
-        raise ParameterError(f"no synthetic domain {name!r}; the domains are {', '.join(DOMAINS)}")
+        raise SettingError(f"no synthetic domain {name!r}; the domains are {', '.join(DOMAINS)}")
     return DOMAINS[name]
 
 

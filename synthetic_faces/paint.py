@@ -7,11 +7,11 @@ without texture images.
 
 import warp as wp
 
-from synthetic_faces.scene import EYE_X, EYE_Y, EYE_Z, Scene, bump, of_side, ridge, step_between
+from synthetic_faces.uniforms import EYE_X, EYE_Y, EYE_Z, Uniforms, bump, of_side, ridge, step_between
 
 
 @wp.func
-def brow_cover(p: wp.vec3, s: Scene):
+def brow_cover(p: wp.vec3, s: Uniforms):
     """Share in [0, 1] of the skin that is covered by the eyebrow at template point ``p``."""
     t = (wp.abs(p[0]) - 0.011) / 0.042
     if t < -0.1 or t > 1.1 or p[1] > -0.08:
@@ -26,7 +26,7 @@ def brow_cover(p: wp.vec3, s: Scene):
 
 
 @wp.func
-def crease_depth(p: wp.vec3, s: Scene):
+def crease_depth(p: wp.vec3, s: Uniforms):
     """How much darker wrinkles make the skin at template point ``p``: 0 not at all … 1 black."""
     if p[1] > -0.06:
         return 0.0
@@ -96,14 +96,14 @@ def crease_depth(p: wp.vec3, s: Scene):
 
 
 @wp.func
-def strands_of_hair(p: wp.vec3, s: Scene):
+def strands_of_hair(p: wp.vec3, s: Uniforms):
     """Reflectance of hair that grows at ``p``; ``p`` is stretched so that the pattern runs along the hair."""
     streaks = wp.noise(wp.rand_init(s.texture, 5), p) + 0.5 * wp.noise(wp.rand_init(s.texture, 6), p * 2.7)
     return s.hair * (1.0 + 0.35 * s.grain * streaks)
 
 
 @wp.func
-def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Scene):
+def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Uniforms):
     """Reflectance of skin with all that grows on it.
 
     ``region`` in the order of ``assets.REGIONS``; ``grown``: metres inside scalp, beard and moustache.
@@ -157,7 +157,7 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Scene):
 
 
 @wp.func
-def eye_albedo(p: wp.vec3, s: Scene):
+def eye_albedo(p: wp.vec3, s: Uniforms):
     centre = wp.vec3(wp.sign(p[0]) * EYE_X, EYE_Y, EYE_Z)
     d = wp.normalize(p - centre)
     angle = wp.acos(wp.clamp(-d[1], -1.0, 1.0))
@@ -184,7 +184,7 @@ def tooth_albedo(p: wp.vec3):
 
 
 @wp.func
-def backdrop(u: float, v: float, s: Scene):
+def backdrop(u: float, v: float, s: Uniforms):
     """Light of the background at a place of the picture, in half windows."""
     state = wp.rand_init(s.seed, 11)
     cloud = wp.noise(state, wp.vec2(u * 2.0, v * 2.0)) + 0.5 * wp.noise(

@@ -1,15 +1,48 @@
 """Who is in the pictures: the head and the looks of one synthetic person."""
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
 
 import numpy as np
 
-from ferbook.errors import ParameterError
 from synthetic_faces.assets import EYE, REGIONS, SKIN, TEETH, Assets, vertex_normals
+from synthetic_faces.errors import SettingError
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
 
-# First word of every seed: streams of people, pictures and splits never meet.
-PERSON_STREAM = 1
+
+class Stream(IntEnum):
+    """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for another.
+
+    Of sequences ``PERSON`` to ``MOTION``; of pictures to order ``TAKE``; the others belong to those who order them.
+    """
+
+    PERSON = 1
+    PLAN = 2
+    COURSE = 3
+    EXPRESSION = 4
+    LABEL = 5
+    SHOT = 6
+    MOTION = 7
+    TAKE = 20
+    CONTEXT = 21
+    MIXED_SHOT = 22
+    MIXED_EXPRESSION = 23
+    PAIR = 24
+
+
+# Numbers of the people of a domain, from its ``first_person``: who is in a set is in no picture to order.
+IN_SETS = range(0, 100_000)
+"""Those of face sets."""
+
+STRANGERS = 100_000
+"""First of those whose action units are switched on: no network was trained on them."""
+
+MIXED = 200_000
+"""First of those between two domains."""
+
+PAIRED = 300_000
+"""First of those taken in pairs of an expression and a neutral face."""
+
 # Vertices of the base mesh: the lower teeth come first.
 UPPER_TEETH_FROM = 15060
 
@@ -31,7 +64,7 @@ class Looks:
     which ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the
     nose to the mouth's corners that are there at rest, at any age.
 
-    Raises ParameterError for a value out of range.
+    Raises SettingError for a value out of range.
     """
 
     age: tuple[float, float] = (0.67, 0.95)
@@ -51,11 +84,11 @@ class Looks:
     def __post_init__(self) -> None:
         low, high = self.age
         if not 2 / 3 <= low <= high <= 1:
-            raise ParameterError(f"age is {self.age}; it must be a pair 2/3 <= low <= high <= 1")
+            raise SettingError(f"age is {self.age}; it must be a pair 2/3 <= low <= high <= 1")
         for field in fields(self)[1:]:
             most = {"features": 0.5, "texture": 3, "lines": 3}.get(field.name, 1)
             if not 0 <= getattr(self, field.name) <= most:
-                raise ParameterError(
+                raise SettingError(
                     f"{field.name} is {getattr(self, field.name)}; it must lie between 0 and {most}"
                 )
 
@@ -134,7 +167,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     The same whatever else is generated.
     """
     looks = looks or Looks()
-    rng = np.random.default_rng((PERSON_STREAM, seed, subject))
+    rng = np.random.default_rng((Stream.PERSON, seed, subject))
     # Rather male or rather female, seldom half way.
     gender = float(rng.beta(0.5, 0.5))
     age = float(rng.uniform(*looks.age))

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from synthetic_faces.scene import Scene, step_between
+from synthetic_faces.uniforms import Uniforms, step_between
 
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
@@ -10,7 +10,7 @@ NOTHING, FRAME, LENS = 0, 1, 2
 
 
 @wp.func
-def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Scene):
+def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
     """Whether long hair leaves the point ``p`` of its mesh open, so that the face is seen."""
     x = (p[0] - s.middle[0]) / s.half_head
     z = (p[2] - s.middle[2]) / s.half_head
@@ -39,7 +39,7 @@ def long_hair_hit(
     origin: wp.vec3,
     direction: wp.vec3,
     limit: float,
-    s: Scene,
+    s: Uniforms,
 ):
     """Distance to the first hair on a ray, or a negative number; its triangle and place there; its
     coordinates.
@@ -73,7 +73,7 @@ def long_hair_hit(
 
 
 @wp.func
-def rod_hit(rods: wp.array(dtype=wp.vec4), origin: wp.vec3, direction: wp.vec3, s: Scene):
+def rod_hit(rods: wp.array(dtype=wp.vec4), origin: wp.vec3, direction: wp.vec3, s: Uniforms):
     """Distance to the first rod on a ray, or ``FAR``, and which.
 
     Rod i is a capsule between the points of rows 2 i (with its radius) and 2 i + 1 (with its reflectance).
@@ -125,7 +125,7 @@ def rod_normal(rods: wp.array(dtype=wp.vec4), which: int, p: wp.vec3):
 
 
 @wp.func
-def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Scene):
+def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Uniforms):
     """What of the glasses a ray meets first: ``NOTHING``, ``FRAME`` or ``LENS``; and the distance to it."""
     kind = wp.int32(NOTHING)
     distance = wp.float32(FAR)
@@ -167,7 +167,7 @@ def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Scene):
 
 
 @wp.func
-def lens_glare(p: wp.vec3, direction: wp.vec3, s: Scene):
+def lens_glare(p: wp.vec3, direction: wp.vec3, s: Uniforms):
     """Light that a lens mirrors at ``p``: a window somewhere in front, seen in the curved glass."""
     side = wp.sign(p[0] - s.lenses[0])
     across = (p[0] - s.lenses[0] - side * s.lens[0]) / s.lens[1]
@@ -184,7 +184,7 @@ def strand_cover(u: float, v: float, strand: wp.vec4):
 
 
 @wp.func
-def strands_cover(u: float, v: float, s: Scene):
+def strands_cover(u: float, v: float, s: Uniforms):
     """Share in [0, 1] of a place of the picture that strands of hair cover."""
     cover = wp.float32(0.0)
     if s.strands > 0:

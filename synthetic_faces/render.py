@@ -2,20 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import warp as wp
 
-from fer_lib import paths
 from synthetic_faces import facs
 from synthetic_faces.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
+from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import landmark_vertices
 from synthetic_faces.people import Person, measure_head
-from synthetic_faces.scene import CAMERA_DISTANCE, Scene
-from synthetic_faces.studio import Shot, Studio
 from synthetic_faces.trace import Shapes, cast, look_around, smooth
+from synthetic_faces.uniforms import CAMERA_DISTANCE, Uniforms
 
 # Height of the eyes above the lips in the template, in metres.
 EYES_TO_LIPS = 0.0664
@@ -44,19 +44,24 @@ class Rendered:
     masks: np.ndarray
     landmarks: np.ndarray
 
+    def mask(self, au: str) -> np.ndarray:
+        """bool (S, S): the skin that ``au`` moves."""
+        return (self.masks >> np.uint32(facs.AUS.index(au)) & 1).astype(bool)
+
 
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
     ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is
     enough. Runs on a CUDA device where Warp finds one, else on one CPU core. Building the first one on a
-    machine compiles the kernel (some seconds).
+    machine compiles the kernel (some seconds); it is kept in the folder ``cache``, else where Warp keeps its own.
     """
 
-    def __init__(self, assets: Assets, size: int, antialias: int = 2) -> None:
+    def __init__(self, assets: Assets, size: int, antialias: int = 2, cache: Path | None = None) -> None:
         # Read when Warp starts; it keeps the folder that it started with.
         wp.config.log_level = wp.LOG_WARNING
-        wp.config.kernel_cache_dir = str(paths.cache_dir() / "warp")
+        if cache is not None:
+            wp.config.kernel_cache_dir = str(cache / "warp")
         wp.init()
         self.assets = assets
         self.size = size
@@ -88,40 +93,40 @@ class Renderer:
         self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
 
     def render(
-        self, person: Person, intensities: np.ndarray, shot: Shot, studio: Studio | None = None
+        self, person: Person, intensities: np.ndarray, shot: Shot, capture: Capture | None = None
     ) -> Rendered:
         """``person`` with AU ``intensities`` (len(AUS), 2) in [0, 1], taken as ``shot``.
 
-        The same arguments give the same bits on the same kind of processor. Raises ParameterError for
+        The same arguments give the same bits on the same kind of processor. Raises SettingError for
         intensities out of range.
         """
-        studio = studio or Studio()
+        capture = capture or Capture()
         weights = facs.action_weights(intensities, self._names)
-        wrinkles = _wrinkles(dict(zip(self._names, weights.tolist(), strict=True)), person, studio.wrinkles)
+        wrinkles = _wrinkles(dict(zip(self._names, weights.tolist(), strict=True)), person, capture.wrinkles)
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
-        scene = self._scene(person, shot, studio)
+        view = self._uniforms(person, shot, capture)
         for name, value in wrinkles.items():
-            setattr(scene, name, value)
-        scene.parted = _parted(dict(zip(self._names, weights.tolist(), strict=True)))
+            setattr(view, name, value)
+        view.parted = _parted(dict(zip(self._names, weights.tolist(), strict=True)))
         self._seat(person)
         self._mesh.points.assign(vertices)
         self._mesh.refit()
         self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
         self._shapes.rods = self._array(
-            _rods(shot, person, person.vertices[self._eyes].mean(axis=0), scene), wp.vec4
+            _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view), wp.vec4
         )
-        inputs = [self._shapes, self._movement, scene]
+        inputs = [self._shapes, self._movement, view]
         wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
         radiance = self._rough
         if self.antialias > 1:
             radiance = self._smooth
-            inputs = [self._shapes, self.antialias, scene, self._rough]
+            inputs = [self._shapes, self.antialias, view, self._rough]
             wp.launch(smooth, radiance.shape, inputs, [radiance], device=self.device)
         return Rendered(
             pixels=develop(radiance.numpy(), shot),
             masks=self._inside.numpy().copy(),
-            landmarks=_project(vertices[self._landmarks], scene),
+            landmarks=_project(vertices[self._landmarks], view),
         )
 
     def _array(self, values: np.ndarray, kind: type) -> wp.array:
@@ -165,7 +170,7 @@ class Renderer:
             total[self._names.index(name)] += value
         return np.clip(total, 0, 1)
 
-    def _scene(self, person: Person, shot: Shot, studio: Studio) -> Scene:
+    def _uniforms(self, person: Person, shot: Shot, capture: Capture) -> Uniforms:
         eyes = person.vertices[self._eyes].mean(axis=0, dtype=np.float64)
         lips = person.vertices[self._lips].mean(axis=0, dtype=np.float64)
         apart = person.vertices[self._eyes][:, 0].std(dtype=np.float64) / self._apart
@@ -174,49 +179,49 @@ class Renderer:
         pivot = eyes + PIVOT
         # The camera goes round the resting head instead of the head turning before the camera.
         turn = _rotation(shot.yaw, shot.pitch, shot.roll).T
-        height = (1 - studio.centre) * eyes[2] + studio.centre * lips[2]
+        height = (1 - capture.centre) * eyes[2] + capture.centre * lips[2]
         centre = np.array([eyes[0], eyes[1], height])
         centre += (shot.shift[0], 0, shot.shift[1])
         aim = pivot + turn @ (centre - pivot)
         azimuth, elevation = shot.key_azimuth, shot.key_elevation
 
-        scene = Scene()
-        scene.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
-        scene.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
+        view = Uniforms()
+        view.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
+        view.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
         right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
-        scene.window = studio.window * scale * shot.zoom
+        view.window = capture.window * scale * shot.zoom
         # The crop goes some of the way with the face, then as far off it as the shot says.
-        followed = studio.follow * (centre - aim)
-        across = followed @ right + scene.window * shot.offset[0]
-        height = followed @ up + scene.window * shot.offset[1]
+        followed = capture.follow * (centre - aim)
+        across = followed @ right + view.window * shot.offset[0]
+        height = followed @ up + view.window * shot.offset[1]
         camera = aim - CAMERA_DISTANCE * forward + across * right + height * up
-        scene.eye, scene.right, scene.forward, scene.up = (wp.vec3(*v) for v in (camera, right, forward, up))
-        scene.size = self.size
-        scene.region = MASK_THRESHOLD
+        view.eye, view.right, view.forward, view.up = (wp.vec3(*v) for v in (camera, right, forward, up))
+        view.size = self.size
+        view.region = MASK_THRESHOLD
         for name in _SHOT:
-            setattr(scene, name, getattr(shot, name))
-        scene.background = wp.vec3(*shot.background)
+            setattr(view, name, getattr(shot, name))
+        view.background = wp.vec3(*shot.background)
         for name in _PAINT:
-            setattr(scene, name, getattr(person, name))
+            setattr(view, name, getattr(person, name))
 
-        middle, scene.half_head, _top = measure_head(person.vertices, self.assets)
-        scene.middle = wp.vec3(*middle)
+        middle, view.half_head, _top = measure_head(person.vertices, self.assets)
+        view.middle = wp.vec3(*middle)
         hair, glasses = person.long_hair, person.glasses
         if hair is not None:
-            scene.long_hair = 1
-            scene.opening = wp.vec4(*hair.opening)
-            scene.opening_roundness = hair.roundness
+            view.long_hair = 1
+            view.opening = wp.vec4(*hair.opening)
+            view.opening_roundness = hair.roundness
         if glasses is not None:
-            scene.glasses = 1
-            scene.lenses = wp.vec3(*glasses.middle)
-            scene.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
-            scene.lens_squareness = glasses.squareness
-            scene.frame, scene.tint, scene.glare = glasses.frame, glasses.tint, glasses.glare
-        scene.rods = len(shot.rods)
-        scene.strands = len(shot.strands)
+            view.glasses = 1
+            view.lenses = wp.vec3(*glasses.middle)
+            view.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
+            view.lens_squareness = glasses.squareness
+            view.frame, view.tint, view.glare = glasses.frame, glasses.tint, glasses.glare
+        view.rods = len(shot.rods)
+        view.strands = len(shot.strands)
         for name, strand in zip(("strand_1", "strand_2", "strand_3"), shot.strands, strict=False):
-            setattr(scene, name, wp.vec4(*strand))
-        return scene
+            setattr(view, name, wp.vec4(*strand))
+        return view
 
 
 _SHOT = ("key", "fill", "ambient", "gloss", "shadow", "scenery", "seed")
@@ -244,10 +249,10 @@ _PAINT = (
 )
 
 
-def _rods(shot: Shot, person: Person, eyes: np.ndarray, scene: Scene) -> np.ndarray:
+def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.ndarray:
     """float32 (2 R, 4): the rods of a shot as the kernel reads them, in the person's space."""
-    right, forward, up = (np.array([*v]) for v in (scene.right, scene.forward, scene.up))
-    middle = np.array([*scene.middle])
+    right, forward, up = (np.array([*v]) for v in (view.right, view.forward, view.up))
+    middle = np.array([*view.middle])
     front = np.array([middle[0], eyes[1], middle[2]])
     rows = np.zeros((max(2 * len(shot.rods), 2), 4), np.float32)
     for i, rod in enumerate(shot.rods):
@@ -278,13 +283,13 @@ def unit_movements(assets: Assets) -> np.ndarray:
     return np.stack(movements, axis=1).astype(np.float32)
 
 
-def _project(points: np.ndarray, scene: Scene) -> np.ndarray:
-    """float32 (..., 2): column and row of ``points`` (..., 3) in the picture of ``scene``."""
-    eye, right, up, forward = (np.array([*v]) for v in (scene.eye, scene.right, scene.up, scene.forward))
+def _project(points: np.ndarray, view: Uniforms) -> np.ndarray:
+    """float32 (..., 2): column and row of ``points`` (..., 3) in the picture of ``view``."""
+    eye, right, up, forward = (np.array([*v]) for v in (view.eye, view.right, view.up, view.forward))
     away = points.astype(np.float64) - eye
-    scale = CAMERA_DISTANCE / (away @ forward) / scene.window
+    scale = CAMERA_DISTANCE / (away @ forward) / view.window
     across, height = (away @ right) * scale, (away @ up) * scale
-    return (0.5 * scene.size * np.stack([1 + across, 1 - height], axis=-1)).astype(np.float32)
+    return (0.5 * view.size * np.stack([1 + across, 1 - height], axis=-1)).astype(np.float32)
 
 
 def _towards(azimuth: float, elevation: float) -> np.ndarray:

@@ -7,20 +7,20 @@ emotion how often, and so which of these sequences are there, depends on the num
 
 import itertools
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_lib.faces.faceset import EMOTIONS, LABELS
-from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
+from synthetic_faces.capture import Shot, draw_shot
 from synthetic_faces.crowd import cast_votes, majority, mislabel
 from synthetic_faces.domains import Domain, sequence_counts
-from synthetic_faces.expressions import draw_expression
+from synthetic_faces.expressions import EMOTIONS, LABELS, draw_expression
 from synthetic_faces.facs import resolve_alternatives
-from synthetic_faces.studio import Shot, draw_shot
+from synthetic_faces.people import Stream
 
-# First words of seeds, beside those of people: streams never meet.
-_PLAN, _COURSE, _EXPRESSION, _LABEL, _SHOT, _MOTION = range(2, 8)
+Choice = Callable[[range, int], Iterable[int]]
+"""From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken, ascending."""
 
 
 @dataclass(frozen=True, order=True)
@@ -65,7 +65,9 @@ def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
     """
     shares = np.zeros((subjects, len(domain.counts)), int)
     for column, (emotion, count) in enumerate(sequence_counts(domain, subjects).items()):
-        turns = [_rng(domain, seed, _PLAN, who, LABELS.index(emotion)).random() for who in range(subjects)]
+        turns = [
+            _rng(domain, seed, Stream.PLAN, who, LABELS.index(emotion)).random() for who in range(subjects)
+        ]
         everyone, rest = divmod(count, subjects)
         shares[:, column] = everyone
         shares[np.argsort(turns, kind="stable")[:rest], column] += 1
@@ -82,13 +84,13 @@ def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
     )
 
 
-def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Course:
-    """The frames of ``sequence`` and how far the expression has come at each; of a clip ``clip_frames`` at
-    most (0: all).
+def draw_course(domain: Domain, seed: int, sequence: Sequence, choose: Choice | None = None) -> Course:
+    """The frames of ``sequence`` and how far the expression has come at each; of a clip those that ``choose``
+    takes (None: all).
     """
     if domain.course == "still":
         return Course((0,), (1.0,))
-    rng = _sequence_rng(domain, seed, _COURSE, sequence)
+    rng = _sequence_rng(domain, seed, Stream.COURSE, sequence)
     if domain.course == "rise":
         # CK+: digitised frames 1 … n at video rate; the last one is the apex.
         last = int(rng.integers(9, 41))
@@ -101,8 +103,8 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence, clip_frames: int 
     onset = int(rng.integers(20, 200))
     apex = onset + round(length * rng.uniform(0.35, 0.6))
     offset = onset + length
-    # As the readers thin a real clip: with a fixed place for the apex, an index alone would tell where it is.
-    frames = np.array(spread_evenly(range(onset, offset + 1), clip_frames, apex))
+    every = range(onset, offset + 1)
+    frames = np.array([*(choose(every, apex) if choose else every)])
     way = np.where(frames <= apex, (frames - onset) / (apex - onset), (offset - frames) / (offset - apex))
     progress = 0.5 - 0.5 * np.cos(math.pi * way)
     return Course(tuple(frames.tolist()), tuple(progress.tolist()), onset, apex, offset, fps)
@@ -116,26 +118,24 @@ class Performance:
     ``votes`` (8,) of the crowd for each of ``EMOTIONS``, where there is one.
     """
 
-    course: Course
     intensities: np.ndarray
     labels: tuple[str, ...]
     votes: tuple[int, ...] | None = None
 
 
-def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CLIP_FRAMES) -> Performance:
-    """The AU intensities and the labels of ``sequence``.
+def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Performance:
+    """The AU intensities and the labels of ``sequence``, which takes its ``course``.
 
     The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The
     frame from which an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
     """
-    course = draw_course(domain, seed, sequence, clip_frames)
-    rng = _sequence_rng(domain, seed, _EXPRESSION, sequence)
+    rng = _sequence_rng(domain, seed, Stream.EXPRESSION, sequence)
     expression = draw_expression(sequence.emotion, rng, domain.spread)
     apex, rest = expression.intensities, np.zeros_like(expression.intensities)
     if domain.course == "rise":
         rest = draw_expression("neutral", rng, domain.spread).intensities
     intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in course.progress]
-    rng = _sequence_rng(domain, seed, _LABEL, sequence)
+    rng = _sequence_rng(domain, seed, Stream.LABEL, sequence)
     emotion, votes = sequence.emotion, None
     if domain.crowd:
         votes = cast_votes(emotion, expression.strength, domain.crowd, rng)
@@ -145,9 +145,7 @@ def perform(domain: Domain, seed: int, sequence: Sequence, clip_frames: int = CL
     labels = [emotion] * len(course.frames)
     if domain.course == "rise":
         labels[0] = EMOTIONS[0]
-    return Performance(
-        course, np.array(intensities), tuple(labels), None if votes is None else tuple(votes.tolist())
-    )
+    return Performance(np.array(intensities), tuple(labels), None if votes is None else tuple(votes.tolist()))
 
 
 def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) -> list[Shot]:
@@ -156,10 +154,10 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
 
     A frame of a clip is the same one however many of the clip are taken.
     """
-    first = draw_shot(_sequence_rng(domain, seed, _SHOT, sequence), domain.studio)
+    first = draw_shot(_sequence_rng(domain, seed, Stream.SHOT, sequence), domain.capture)
     if len(course.frames) == 1:
         return [first]
-    rng = _sequence_rng(domain, seed, _MOTION, sequence)
+    rng = _sequence_rng(domain, seed, Stream.MOTION, sequence)
     times = (np.array(course.frames) - course.frames[0]) / (course.frames[-1] - course.frames[0])
     # Slowly to somewhere, there and partly back: less than one swing in the sequence.
     ways, phases, swings = rng.standard_normal(5), rng.uniform(0, 1, 5), rng.uniform(0.1, 0.6, 5)

@@ -1,276 +1,130 @@
-"""How pictures are taken: head pose, light, camera, what stands in the way, and what becomes of the file."""
+"""A studio: one person, one light, and the action units that were asked for."""
 
-import math
-from dataclasses import dataclass
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from ferbook.errors import ParameterError
+from synthetic_faces.assets import load_assets
+from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.domains import domain_named
+from synthetic_faces.errors import SettingError
+from synthetic_faces.expressions import VARIANTS
+from synthetic_faces.facs import AUS
+from synthetic_faces.people import draw_person
+from synthetic_faces.render import Rendered, Renderer
+from synthetic_faces.sequences import person_number
 
-# Highest value of each single number of a Studio; the lowest is 0 but for the window.
-_LIMITS = {
-    "pose": 3,
-    "light": 1.5,
-    "wrinkles": 1,
-    "crop": 0.5,
-    "centre": 1,
-    "follow": 1,
-    "zoom": 0.5,
-    "tilt": 1,
-    "scenery": 1,
-    "occluders": 1,
-    "captions": 1,
-    "exposure": 2,
-    "contrast": 1,
-    "levels": 1,
-}
-_WINDOW = (0.05, 0.15)
+AU_LEVELS = Mapping[str, float | tuple[float, float]]
+"""AU -> intensity in [0, 1], or a pair of them for the subject's left and right half of the face."""
 
 
 @dataclass(frozen=True)
+class Switched:
+    """One face with single AUs at 0 and at 1, everything else equal.
+
+    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture
+    with that AU, and the region that it moves, where it lies in the one picture or in the other (lids that
+    close move over the eye).
+    """
+
+    aus: tuple[str, ...]
+    off: np.ndarray
+    on: np.ndarray
+    masks: np.ndarray
+
+
 class Studio:
-    """How far the pictures of a set differ in everything but the face.
+    """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
 
-    Spreads. ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``tilt`` is
-    the standard deviation, in radians, by which the camera is held askew; ``exposure`` that of the light's
-    amount, in stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the
-    largest share of the way on which a picture's darkest and lightest hundredth are stretched to black and
-    white, as picture editors do.
-
-    Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
-    deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
-    ``follow`` the share of the way on which it goes with a turning head, and ``crop`` the standard deviation
-    of its place, as a share of half the width.
-
-    Shares of pictures, in [0, 1]: ``scenery`` with a background of its own: plain white or black, or with
-    things in it; ``occluders`` where a hand, a bar or strands of hair cover part of the face; ``captions``
-    with a line of letter-like marks across.
-
-    The picture itself. ``blur`` (pixels), ``noise`` (standard deviation, of a full scale of 1),
-    ``enlargement`` (the picture is a smaller one, enlarged by this factor; 1: none) and ``quality`` (of JPEG
-    compression, 1-99; 100: not compressed) are (low, high) pairs of which each picture draws its own value;
-    ``wrinkles`` in [0, 1] scales what actions leave in the skin.
-
-    Raises ParameterError for a value out of range.
+    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x ``size``
+    pixels. The head and the compiled kernels are kept in the folder ``cache``, without one not at all and where
+    Warp keeps its own. Raises SettingError for an unknown domain.
     """
 
-    pose: float = 0.8
-    light: float = 0.8
-    blur: tuple[float, float] = (0.0, 0.3)
-    noise: tuple[float, float] = (0.01, 0.02)
-    wrinkles: float = 1.0
-    window: float = 0.084
-    centre: float = 0.45
-    follow: float = 0.0
-    crop: float = 0.0
-    zoom: float = 0.0
-    tilt: float = 0.0
-    scenery: float = 0.0
-    occluders: float = 0.0
-    captions: float = 0.0
-    exposure: float = 0.0
-    contrast: float = 0.0
-    levels: float = 0.0
-    enlargement: tuple[float, float] = (1.0, 1.0)
-    quality: tuple[float, float] = (100.0, 100.0)
+    def __init__(self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None) -> None:
+        self.domain = domain_named(domain)
+        self.seed = seed
+        self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
+        with _without_driver_warning():
+            self._renderer = Renderer(load_assets(cache), size, cache=cache)
+        # Everybody is taken alike: what differs between two pictures is who and what was asked for.
+        shot = draw_shot(np.random.default_rng(0), self.capture)
+        background = (0.45, 0.0, 0.0)
+        self._shot = replace(shot, gaze=(0.0, 0.0), lids=0.02, gloss=0.15, background=background)
 
-    def __post_init__(self) -> None:
-        ranges = {name: (0, high) for name, high in _LIMITS.items()} | {"window": _WINDOW}
-        for name, (low, high) in ranges.items():
-            if not low <= getattr(self, name) <= high:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
-        pairs = {"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)}
-        for name, (least, most) in pairs.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
-                raise ParameterError(
-                    f"{name} is {getattr(self, name)}; it must be a pair {least} <= low <= high <= {most}"
+    def shoot(self, person: int, aus: AU_LEVELS | None = None) -> Rendered:
+        """The domain's person number ``person`` (from 0) showing ``aus`` and nothing else.
+
+        Raises SettingError for an unknown AU or an intensity out of range.
+        """
+        intensities = np.zeros((len(AUS), 2))
+        for au, level in (aus or {}).items():
+            if au not in AUS:
+                raise SettingError(
+                    f"no action unit {au!r} in the synthetic faces; they have {', '.join(AUS)}"
                 )
+            intensities[AUS.index(au)] = level
+        someone = draw_person(
+            self._renderer.assets, self.seed, person_number(self.domain, person), self.domain.looks
+        )
+        return self._renderer.render(someone, intensities, self._shot, self.capture)
+
+    def portraits(self, people: int) -> np.ndarray:
+        """uint8 (people, S, S): the first people of the domain, neutral."""
+        return np.stack([self.shoot(person).pixels for person in range(people)])
+
+    def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
+        """uint8 (len(emotions), S, S): one person showing the commonest variant of each emotion in full."""
+        return np.stack([self.shoot(person, typical_aus(emotion)).pixels for emotion in emotions])
+
+    def switched(self, person: int, aus: tuple[str, ...] = AUS) -> Switched:
+        """One neutral person, and the same picture with each of ``aus`` at full intensity."""
+        off = self.shoot(person)
+        on = {au: self.shoot(person, {au: 1.0}) for au in aus}
+        masks = [off.mask(au) | picture.mask(au) for au, picture in on.items()]
+        pixels = np.stack([picture.pixels for picture in on.values()])
+        return Switched(tuple(aus), off.pixels, pixels, np.stack(masks))
 
 
-@dataclass(frozen=True)
-class Rod:
-    """A round-ended bar before the face: its ends as (right, up, towards the camera) from the middle of the
-    eyes, in metres.
+def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
+    """The AUs of the commonest variant of ``emotion`` that are more likely shown than not, at full intensity.
 
-    ``albedo``: its reflectance; None for a finger of the person in the picture.
+    Raises SettingError for an emotion that the synthetic faces do not show.
     """
+    if emotion not in VARIANTS:
+        raise SettingError(f"no expression of {emotion!r}; there are {', '.join(VARIANTS)}")
+    variant = max(VARIANTS[emotion], key=lambda v: v.share)
+    return {
+        au: (full, 0.0) if variant.one_sided else full
+        for au, (probability, full) in variant.aus.items()
+        if probability > 0.5
+    }
 
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
-    radius: float
-    albedo: float | None
 
+@contextlib.contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns
+    off.
 
-@dataclass(frozen=True)
-class Caption:
-    """A line of letter-like marks: left end, top and height as shares of the picture's side.
-
-    ``light``: their grey in [0, 1]; ``strength``: how much of the picture they cover, in [0, 1].
+    A page is no place for it: there is nothing to be done about it. All other lines are passed on.
     """
-
-    left: float
-    top: float
-    height: float
-    letters: int
-    light: float
-    strength: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Shot:
-    """What is special about one picture beside the face: angles in radians, lengths in metres.
-
-    ``offset``: of the crop, in shares of half its width (right, up); ``tilt``: of the camera about its axis;
-    ``shadow``: share of the key light that reaches its shadows; ``background``: light, slope and cloudiness;
-    ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the sensor's
-    noise; ``scenery``: strength of the things in the background; ``strands`` of hair before the face: place,
-    slant and curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor; ``blur`` in
-    pixels.
-    """
-
-    yaw: float
-    pitch: float
-    roll: float
-    shift: tuple[float, float]
-    zoom: float
-    gaze: tuple[float, float]
-    lids: float
-    key_azimuth: float
-    key_elevation: float
-    key: float
-    fill: float
-    ambient: float
-    gloss: float
-    background: tuple[float, float, float]
-    blur: float
-    noise: float
-    seed: int
-    frame: int = 0
-    offset: tuple[float, float] = (0.0, 0.0)
-    tilt: float = 0.0
-    shadow: float = 0.25
-    scenery: float = 0.0
-    rods: tuple[Rod, ...] = ()
-    strands: tuple[tuple[float, float, float, float], ...] = ()
-    caption: Caption | None = None
-    exposure: float = 0.0
-    contrast: float = 1.0
-    levels: float = 0.0
-    enlargement: float = 1.0
-    quality: float = 100.0
-
-
-def draw_shot(rng: np.random.Generator, studio: Studio) -> Shot:
-    """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture."""
-    pose, light = studio.pose, studio.light
-    yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
-    background = (
-        float(rng.uniform(0.03, 0.6)),
-        float(rng.uniform(-0.12, 0.12)),
-        float(rng.uniform(0, 0.12)),
-    )
-    scenery = 0.0
-    if rng.random() < studio.scenery:
-        kind = rng.choice(3, p=(0.25, 0.15, 0.6))
-        # Bright enough for white, whatever the exposure.
-        background = ((3.0, 0.0, 0.0), (0.005, 0.0, 0.01), background)[kind]
-        scenery = float(rng.uniform(0.3, 1.2)) if kind == 2 else 0.0
-    rods, strands = (), ()
-    if rng.random() < studio.occluders:
-        kind = rng.choice(3, p=(0.5, 0.15, 0.35))
-        rods = (_draw_hand(rng), _draw_bar(rng), ())[kind]
-        strands = _draw_strands(rng) if kind == 2 else ()
-    return Shot(
-        yaw=float(yaw),
-        pitch=float(pitch),
-        roll=float(roll),
-        shift=tuple((0.003 * pose * rng.standard_normal(2)).tolist()),
-        zoom=float((1 + 0.06 * pose * rng.uniform(-1, 1)) * np.exp(studio.zoom * rng.standard_normal())),
-        # People look into the camera, more or less, whatever the head does.
-        gaze=(
-            float(np.clip(-yaw / 0.6 + 0.08 * rng.standard_normal(), -1, 1)),
-            float(np.clip(-pitch / 0.6 + 0.06 * rng.standard_normal(), -1, 1)),
-        ),
-        lids=float(rng.uniform(0, 0.06)),
-        key_azimuth=float(light * rng.uniform(-1.1, 1.1)),
-        key_elevation=float(0.6 + light * rng.uniform(-0.35, 0.35)),
-        key=float(0.95 * (1 + 0.25 * light * rng.uniform(-1, 1))),
-        fill=float(0.28 * (1 + 0.5 * light * rng.uniform(-1, 1))),
-        ambient=float(0.24 * (1 + 0.4 * light * rng.uniform(-1, 1))),
-        gloss=float(rng.uniform(0.08, 0.3)),
-        background=background,
-        blur=float(rng.uniform(*studio.blur)),
-        noise=float(rng.uniform(*studio.noise)),
-        seed=int(rng.integers(2**31)),
-        offset=tuple((studio.crop * rng.standard_normal(2)).tolist()),
-        tilt=float(studio.tilt * rng.standard_normal()),
-        shadow=float(0.25 + 0.13 * light * rng.uniform(-1, 1)),
-        scenery=scenery,
-        rods=rods,
-        strands=strands,
-        caption=_draw_caption(rng) if rng.random() < studio.captions else None,
-        exposure=float(studio.exposure * rng.standard_normal()),
-        contrast=float(np.exp(studio.contrast * rng.standard_normal())),
-        levels=float(rng.uniform(0, studio.levels)),
-        enlargement=float(rng.uniform(*studio.enlargement)),
-        quality=float(rng.uniform(*studio.quality)),
-    )
-
-
-def _draw_hand(rng: np.random.Generator) -> tuple[Rod, ...]:
-    """Four fingers and the palm behind them, laid on mouth, cheek, eye or forehead."""
-    places = ((0.0, -0.075), (0.05, -0.05), (-0.05, -0.05), (0.04, 0.0), (-0.04, 0.0), (0.0, 0.045))
-    x, z = np.add(
-        places[rng.choice(len(places), p=(0.4, 0.2, 0.2, 0.05, 0.05, 0.1))], 0.008 * rng.standard_normal(2)
-    )
-    # Fingers point upwards or to the middle of the face.
-    side = -1.0 if x > 0 or (x == 0 and rng.random() < 0.5) else 1.0
-    angle = rng.uniform(0.1, 1.5)
-    along = np.array((side * math.sin(angle), math.cos(angle)))
-    across = np.array((along[1], -along[0]))
-    near = 0.042 - 9 * x * x
-    rods = []
-    for i, length in enumerate((0.058, 0.068, 0.064, 0.05)):
-        foot = np.array((x, z)) + (i - 1.5) * 0.0175 * across - 0.5 * 0.06 * along
-        tip = foot + length * along + 0.004 * rng.standard_normal(2)
-        rods.append(Rod((*foot.tolist(), near + 0.004), (*tip.tolist(), near - 0.006), 0.0085, None))
-    for i in (-1, 1):
-        start = np.array((x, z)) + i * 0.017 * across - 0.035 * along
-        end = start - 0.06 * along
-        rods.append(Rod((*start.tolist(), near), (*end.tolist(), near + 0.01), 0.019, None))
-    return tuple(rods)
-
-
-def _draw_bar(rng: np.random.Generator) -> tuple[Rod, ...]:
-    """A bar across part of the picture: a railing, a microphone, an arm."""
-    angle = rng.uniform(0, math.pi)
-    middle = rng.uniform((-0.06, -0.12), (0.06, 0.05))
-    reach = 0.2 * np.array((math.cos(angle), math.sin(angle)))
-    start, end = (middle - reach).tolist(), (middle + reach).tolist()
-    radius, albedo = float(rng.uniform(0.004, 0.014)), float(rng.uniform(0.03, 0.6))
-    return (Rod((*start, 0.06), (*end, 0.06), radius, albedo),)
-
-
-def _draw_strands(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
-    """One to three strands of hair over the face."""
-    place, slant = rng.uniform(-0.8, 0.8), rng.uniform(-0.5, 0.5)
-    strands = []
-    for _ in range(rng.integers(1, 4)):
-        strand = (place + 0.15 * rng.standard_normal(), slant + 0.1 * rng.standard_normal())
-        strands.append((*map(float, strand), float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.015, 0.07))))
-    return tuple(strands)
-
-
-def _draw_caption(rng: np.random.Generator) -> Caption:
-    """Like the marks that picture agencies print over their pictures."""
-    return Caption(
-        left=float(rng.uniform(-0.3, 0.3)),
-        top=float(rng.uniform(0.2, 0.9)),
-        height=float(rng.uniform(0.06, 0.16)),
-        letters=int(rng.integers(4, 14)),
-        light=float(rng.choice((0.0, 1.0), p=(0.3, 0.7))),
-        strength=float(rng.uniform(0.15, 0.5)),
-        seed=int(rng.integers(2**31)),
-    )
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            for line in held:
+                if b"load the NVIDIA CUDA driver" not in line:
+                    os.write(2, line)

@@ -26,7 +26,7 @@ from synthetic_faces.props import (
     rod_normal,
     strands_cover,
 )
-from synthetic_faces.scene import Scene, towards
+from synthetic_faces.uniforms import Uniforms, towards
 
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
@@ -54,7 +54,7 @@ class Shapes:
 
 
 @wp.func
-def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Scene):
+def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
     """1 where the key light reaches the point, less in a shadow; lashes throw none, they are too thin."""
     # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
     origin = p + n * 0.002 + s.light * 0.001
@@ -90,7 +90,7 @@ def shaded(
     openness: float,
     n: wp.vec3,
     direction: wp.vec3,
-    s: Scene,
+    s: Uniforms,
 ):
     """Light that a surface with normal ``n`` sends to the camera; ``openness``: share of the sky that it
     sees.
@@ -106,7 +106,9 @@ def shaded(
 
 
 @wp.func
-def head_light(shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, direction: wp.vec3, s: Scene):
+def head_light(
+    shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, direction: wp.vec3, s: Uniforms
+):
     """Light that a point of the head's mesh sends to the camera."""
     a = shapes.corners[3 * face]
     b = shapes.corners[3 * face + 1]
@@ -191,7 +193,9 @@ def look_around(
 
 
 @wp.func
-def hair_light(shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, direction: wp.vec3, s: Scene):
+def hair_light(
+    shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, direction: wp.vec3, s: Uniforms
+):
     """Light that a point of long hair sends to the camera."""
     albedo = strands_of_hair(wp.vec3(material[0] * 26.0, material[1] * 26.0, material[2] * 4.0), s)
     # Locks lie on locks: normals and depth vary across the hair, not along it.
@@ -208,7 +212,7 @@ def hair_light(shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, di
 
 
 @wp.func
-def sample(shapes: Shapes, column: float, row: float, s: Scene):
+def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
     """Light that reaches the place (``column``, ``row``) of the picture, in pixels; and the skin seen there.
 
     The skin: its triangle, or -1 where something else is seen, and the place within it. A lash hides no skin.
@@ -316,7 +320,7 @@ def sample(shapes: Shapes, column: float, row: float, s: Scene):
 def cast(
     shapes: Shapes,
     movement: wp.array2d(dtype=float),
-    s: Scene,
+    s: Uniforms,
     radiance: wp.array2d(dtype=float),
     inside: wp.array2d(dtype=wp.uint32),
 ):
@@ -343,7 +347,7 @@ def cast(
 def smooth(
     shapes: Shapes,
     steps: int,
-    s: Scene,
+    s: Uniforms,
     rough: wp.array2d(dtype=float),
     radiance: wp.array2d(dtype=float),
 ):

@@ -2,6 +2,10 @@
 detector finds.
 """
 
+import fcntl
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,10 +14,10 @@ import torch
 from fer_lib.faces.faceset import FaceSet
 from synthetic_faces import facs
 from synthetic_faces.assets import load_assets
+from synthetic_faces.capture import draw_shot
 from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from synthetic_faces.studio import draw_shot
 
 CLASSES = ("neutral", "happiness")
 
@@ -55,15 +59,27 @@ def faces() -> FaceSet:
 
 
 @pytest.fixture(scope="session")
-def rendered_faces(tmp_path_factory) -> np.ndarray:
+def face_cache(tmp_path_factory) -> Path:
+    """A folder with the head and the compiled kernels of the synthetic faces, made once for all processes that test."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "face-cache"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Renderer(load_assets(folder), 16, cache=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered_faces(face_cache) -> np.ndarray:
     """uint8 (4, 96, 96): four people at rest, framed and lit as those of the set ``lab``."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        assets = load_assets()
-        renderer = Renderer(assets, 96, antialias=1)
+    assets = load_assets(face_cache)
+    renderer = Renderer(assets, 96, antialias=1, cache=face_cache)
     pictures = []
     for person in range(4):
-        shot = draw_shot(np.random.default_rng(person), LAB.studio)
+        shot = draw_shot(np.random.default_rng(person), LAB.capture)
         looks = draw_person(assets, 7, person, LAB.looks)
-        pictures.append(renderer.render(looks, np.zeros((len(facs.AUS), 2)), shot, LAB.studio).pixels)
+        pictures.append(renderer.render(looks, np.zeros((len(facs.AUS), 2)), shot, LAB.capture).pixels)
     return np.array(pictures)

@@ -9,25 +9,18 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
+from fer_lib.faces.rendered import scripted_faces
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import Domain, domain_named
 from synthetic_faces.expressions import draw_expression
 from synthetic_faces.facs import resolve_alternatives
+from synthetic_faces.people import PAIRED, Stream
+from synthetic_faces.script import Script
 from synthetic_faces.sequences import person_number
-from synthetic_faces.staged import Script, staged_faces
 
 NEUTRAL = EMOTIONS[0]
 
-FIRST = 300_000
-"""Number of the first person that is rendered to order here: in no face set, and in none of the other
-pictures to order.
-"""
-
 MOST_PEOPLE = 10_000
-
-# First word of the seeds of expressions, beside those of people, sequences, takes, contexts, shots and
-# factors.
-_EXPRESSION = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,12 +164,12 @@ def expression_pairs(
     for name, (value, most) in limits.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise ParameterError(f"{name} {value!r}: give a whole number from 1 to {most:,}")
-    shown = [_performance(own, seed, FIRST + person, expressions, takes) for person in range(people)]
+    shown = [_performance(own, seed, PAIRED + person, expressions, takes) for person in range(people)]
     emotions = [emotion for plan in shown for _, emotion, _ in plan]
     number = np.array([take for plan in shown for take, _, _ in plan])
     intensities = np.stack([units for plan in shown for _, _, units in plan])
-    script = Script(np.repeat(FIRST + np.arange(people), expressions + takes), number, intensities)
-    faces = staged_faces(script, domain=domain, size=size, seed=seed)
+    script = Script(np.repeat(PAIRED + np.arange(people), expressions + takes), number, intensities)
+    faces = scripted_faces(script, domain=domain, size=size, seed=seed)
     table = faces.table[["subject", "sequence", *faces.aus]].assign(emotion=emotions)
     sequences = table["sequence"].to_numpy()
     # A take begins with its neutral picture.
@@ -190,7 +183,7 @@ def _performance(
     """Take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, take by take, the neutral one
     first.
     """
-    rng = np.random.default_rng((_EXPRESSION, seed, person_number(domain, person)))
+    rng = np.random.default_rng((Stream.PAIR, seed, person_number(domain, person)))
     emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL]
     order = [
         str(emotion) for _ in range(-(-expressions // len(emotions))) for emotion in rng.permutation(emotions)

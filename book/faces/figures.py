@@ -29,10 +29,10 @@ from ferbook.page.pictures import (
 )
 from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, WIDTH, Drawn, FigureError, listing, percent
 from synthetic_faces.facs import ACTION_UNITS
-from synthetic_faces.stage import typical_aus
+from synthetic_faces.studio import typical_aus
 
 if TYPE_CHECKING:  # it would import the renderer
-    from synthetic_faces.stage import Switched
+    from synthetic_faces.studio import Switched
 
 
 def typical_codes(emotion: str) -> str:

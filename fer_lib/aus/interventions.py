@@ -15,25 +15,19 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.rendered import scripted_faces
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bounds, resampled_sums
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import domain_named
 from synthetic_faces.expressions import draw_expression
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
+from synthetic_faces.people import STRANGERS, Stream
+from synthetic_faces.script import Script
 from synthetic_faces.sequences import person_number
-from synthetic_faces.staged import Script, staged_faces
-
-STRANGERS = 100_000
-"""Number of the first person: no set of synthetic faces can have so many, so no network was trained on these
-people.
-"""
 
 PEOPLE_AT_LEAST = 6
 """With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
-
-# First word of the seeds of contexts, beside those of people, sequences and takes.
-_CONTEXT = 21
 
 
 @dataclass(frozen=True)
@@ -134,7 +128,7 @@ def interventions(
     persons = np.repeat(np.arange(first, first + people), contexts)
     takes = np.tile(np.arange(contexts), people)
     script = Script(np.repeat(persons, number), np.repeat(takes, number), wanted.reshape(-1, *base.shape[1:]))
-    faces = staged_faces(script, domain=domain, size=size, seed=face_seed)
+    faces = scripted_faces(script, domain=domain, size=size, seed=face_seed)
     subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
     return Interventions(faces, aus, levels, subjects, takes, valid)
 
@@ -146,7 +140,7 @@ def context_intensities(domain: str, seed: int, person: int, context: int) -> np
     if context == 0:
         return np.zeros((len(AUS), 2))
     own = domain_named(domain)
-    rng = np.random.default_rng((_CONTEXT, seed, person_number(own, person), context))
+    rng = np.random.default_rng((Stream.CONTEXT, seed, person_number(own, person), context))
     emotions = [e for e in own.emotions if e in EMOTIONS and e != "neutral"]
     return draw_expression(emotions[rng.integers(len(emotions))], rng, own.spread).intensities
 

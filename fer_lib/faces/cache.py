@@ -1,5 +1,10 @@
-"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on."""
+"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on, the code
+that reads or makes them included.
 
+Light to import: the command line asks for the code's hash many times a session.
+"""
+
+import ast
 import contextlib
 import hashlib
 import json
@@ -7,16 +12,26 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer_lib import paths
-from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
+
+ROOMS = ("fer_lib/faces/", "synthetic_faces/")
+"""Where the code lies that decides what is in a face set."""
+
+_NOT_CODE = {f"fer_lib/faces/{name}.py" for name in ("faceset", "rows", "cache", "registry", "sources")}
+"""Files that keep face sets, or ask about them, but do not decide what is in one."""
 
 _log = logging.getLogger(__name__)
 
 
-def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
+def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
     """The face set ``kind`` with ``key``: loaded if it was kept, else made by ``make`` and kept.
 
     ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A
@@ -24,6 +39,8 @@ def cached(kind: str, key: dict, make: Callable[[], FaceSet]) -> FaceSet:
     all succeed. Raises ParameterError for a key that is not JSON, DataError where the entry cannot be
     written.
     """
+    from fer_lib.faces.faceset import FaceSet
+
     folder = entry(kind, key)
     if folder.exists():
         try:
@@ -59,3 +76,37 @@ def _discard(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def code_hash(*modules: str) -> str:
+    """Hex digest of ``code_of``."""
+    digest = hashlib.sha256()
+    for name, content in sorted(code_of(*modules).items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def code_of(*modules: str) -> dict[str, bytes]:
+    """The code in ``ROOMS`` that decides what ``modules`` read or make: these files and all that they import in turn,
+    with their content.
+    """
+    home = Path(__file__).resolve().parents[2]
+    pending, found = list(modules), {}
+    while pending:
+        name = pending.pop().replace(".", "/") + ".py"
+        if name.startswith(ROOMS) and name not in {*found, *_NOT_CODE} and (home / name).is_file():
+            found[name] = (home / name).read_bytes()
+            pending += _imported(found[name])
+    return found
+
+
+@cache
+def _imported(content: bytes) -> set[str]:
+    """Names of the modules that the Python code ``content`` imports, and perhaps of what it takes of them."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_lib.faces.code import code_hash
+from fer_lib.faces.cache import cached, code_hash
 from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.paths import cache_dir, data_dir
@@ -55,11 +55,9 @@ def open_faces(
     size = _size(source, size)
     options = _options(source, clip_frames)
     if not source.reader:
-        from synthetic_faces.produce import synthetic_faces
+        from fer_lib.faces.rendered import domain_faces
 
-        return synthetic_faces(name, subjects, size, face_seed, progress=progress, **options)
-
-    from fer_lib.faces.cache import cached
+        return domain_faces(name, subjects, size, face_seed, progress=progress, **options)
 
     require_source(name)
     folder = _folder(source)

@@ -40,7 +40,7 @@ class Source:
     @property
     def module(self) -> str:
         """The module that reads or makes the set."""
-        return self.reader.split(":")[0] or "synthetic_faces.produce"
+        return self.reader.split(":")[0] or "fer_lib.faces.rendered"
 
     @property
     def expected(self) -> str:

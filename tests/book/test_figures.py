@@ -16,7 +16,7 @@ from ferbook.estimate import Estimate
 from ferbook.page import forest, heat, style
 from ferbook.page import pictures as page_pictures
 from ferbook.page.style import FigureError
-from synthetic_faces.stage import Switched
+from synthetic_faces.studio import Switched
 
 
 @pytest.fixture(autouse=True)

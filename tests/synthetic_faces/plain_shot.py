@@ -1,6 +1,6 @@
 """A picture from straight ahead in even light, without blur or noise; tests change what they are about."""
 
-from synthetic_faces.studio import Shot
+from synthetic_faces.capture import Shot
 
 PLAIN = Shot(
     yaw=0.0,

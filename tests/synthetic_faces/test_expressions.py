@@ -4,9 +4,9 @@ import pytest
 
 from book.faces.study import au_emotion_table, mutual_information
 from fer_lib.faces.faceset import EMOTIONS, LABELS
-from ferbook.errors import ParameterError
 from synthetic_faces import facs
 from synthetic_faces.domains import DOMAINS
+from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import VARIANTS, Spread, draw_expression
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 
@@ -133,7 +133,7 @@ def test_strength_scales_the_expression():
 
 
 def test_bad_arguments_are_refused_by_name():
-    with pytest.raises(ParameterError, match="'joy'"):
+    with pytest.raises(SettingError, match="'joy'"):
         draw_expression("joy", np.random.default_rng(0), Spread())
     for field, value in (
         ("intensity", (0.9, 0.2)),
@@ -143,5 +143,5 @@ def test_bad_arguments_are_refused_by_name():
         ("asymmetry", -1),
         ("extra", float("nan")),
     ):
-        with pytest.raises(ParameterError, match=field):
+        with pytest.raises(SettingError, match=field):
             Spread(**{field: value})

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ferbook.errors import ParameterError
 from synthetic_faces import facs
+from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS, action_weights, resolve_alternatives
 
 
@@ -86,7 +86,7 @@ def test_resolved_is_resolved_and_the_given_array_stays():
 
 
 def test_bad_intensities_are_refused_by_name(head):
-    with pytest.raises(ParameterError, match="intensit"):
+    with pytest.raises(SettingError, match="intensit"):
         action_weights(shown(AU1=1.2), head.action_names.tolist())
-    with pytest.raises(ParameterError, match="intensities must be"):
+    with pytest.raises(SettingError, match="intensities must be"):
         action_weights(np.zeros((3, 2)), head.action_names.tolist())

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fer_lib.look.regions import MIRRORED
-from ferbook.errors import DataError
+from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import AUS
 from synthetic_faces.landmarks import LANDMARKS, landmark_vertices
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from synthetic_faces.studio import Studio, draw_shot
 
 NEUTRAL = np.zeros((len(AUS), 2))
 JAW, BROWS, NOSE, EYES, LIPS = (slice(*ends) for ends in ((0, 17), (17, 27), (27, 36), (36, 48), (48, 68)))
@@ -66,7 +66,7 @@ def test_a_head_without_a_landmark_is_refused(head):
     gone = dataclasses.replace(
         head, vertex_ids=np.where(head.vertex_ids == LANDMARKS[30], -1, head.vertex_ids)
     )
-    with pytest.raises(DataError, match=str(LANDMARKS[30])):
+    with pytest.raises(AssetError, match=str(LANDMARKS[30])):
         landmark_vertices(gone)
 
 
@@ -87,11 +87,11 @@ def turn(yaw, pitch, roll):
 def test_landmarks_are_the_projected_points_of_the_moved_head(subject, follow, head):
     """The head turns before a fixed camera here; in the renderer the camera goes round the head."""
     size, person = 80, draw_person(head, 0, subject)
-    studio = Studio(pose=2, crop=0.1, zoom=0.1, tilt=0.2, follow=follow, centre=0.3, window=0.09)
-    shot = draw_shot(np.random.default_rng(subject), studio)
+    capture = Capture(pose=2, crop=0.1, zoom=0.1, tilt=0.2, follow=follow, centre=0.3, window=0.09)
+    shot = draw_shot(np.random.default_rng(subject), capture)
     shown = NEUTRAL.copy()
     shown[AUS.index("AU27")] = 1
-    ours = Renderer(head, size, antialias=1).render(person, shown, shot, studio).landmarks
+    ours = Renderer(head, size, antialias=1).render(person, shown, shot, capture).landmarks
 
     weights = np.zeros(52)
     names = head.action_names.tolist()

@@ -8,16 +8,16 @@ import pytest
 from scipy import ndimage
 
 from synthetic_faces.assets import SKIN
+from synthetic_faces.capture import Capture, Rod
 from synthetic_faces.facs import AUS
 from synthetic_faces.hair import LongHair, fall
 from synthetic_faces.people import Glasses, draw_person, measure_head
 from synthetic_faces.render import Renderer, unit_movements
-from synthetic_faces.studio import Rod, Studio
 
 SIZE = 96
 PLAIN = dataclasses.replace(plain_shot.PLAIN, key_azimuth=0.1, key_elevation=0.4, gloss=0.1)
 NEUTRAL = np.zeros((len(AUS), 2))
-SMOOTH = Studio(wrinkles=0)
+SMOOTH = Capture(wrinkles=0)
 
 
 def shown(au, value=1.0):

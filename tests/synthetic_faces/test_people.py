@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ferbook.errors import ParameterError
 from synthetic_faces import people as people_module
 from synthetic_faces.assets import TEETH
+from synthetic_faces.errors import SettingError
 from synthetic_faces.hair import (
     beard_field,
     fall,
@@ -125,7 +125,7 @@ def test_features_and_age_are_as_wide_as_the_looks_say(head):
     ],
 )
 def test_looks_out_of_range_are_refused_by_name(field, value):
-    with pytest.raises(ParameterError, match=field):
+    with pytest.raises(SettingError, match=field):
         Looks(**{field: value})
 
 

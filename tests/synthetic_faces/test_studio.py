@@ -1,102 +1,79 @@
+"""The studio: one person, the units that were asked for, and nothing else."""
+
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from ferbook.errors import ParameterError
-from synthetic_faces.studio import Studio, draw_shot
+from synthetic_faces.errors import SettingError
+from synthetic_faces.expressions import LABELS
+from synthetic_faces.facs import AUS
+from synthetic_faces.studio import Studio, typical_aus
 
 
-def shots(number=400, **how):
-    studio = Studio(**how)
-    return [draw_shot(np.random.default_rng((5, k)), studio) for k in range(number)]
+@pytest.fixture(scope="module")
+def studio(face_cache) -> Studio:
+    return Studio(size=48, cache=face_cache)
 
 
-def test_a_plain_studio_takes_plain_pictures():
-    for shot in shots(50):
-        assert (shot.rods, shot.strands, shot.caption, shot.scenery) == ((), (), None, 0.0)
-        assert (shot.tilt, shot.exposure, shot.contrast, shot.levels) == (0, 0, 1, 0)
-        assert (shot.enlargement, shot.quality, shot.offset) == (1, 100, (0, 0))
+def test_nothing_but_the_unit_differs(studio):
+    again, smile = studio.shoot(0), studio.shoot(0, {"AU12": 1.0})
+    np.testing.assert_array_equal(studio.shoot(0).pixels, again.pixels)
+    change = np.abs(smile.pixels.astype(int) - again.pixels)
+    # The forehead has no part in a smile; the mouth has.
+    assert change[:16].max() <= 8 and change[26:].max() > 40
+    assert (studio.shoot(1).pixels != again.pixels).any()
 
 
-def test_the_same_numbers_give_the_same_shot():
-    studio = Studio(occluders=1, captions=1, scenery=1)
-    first, second = (draw_shot(np.random.default_rng(3), studio) for _ in range(2))
-    assert first == second
-    assert first != draw_shot(np.random.default_rng(4), studio)
+def test_a_pair_of_intensities_moves_half_of_the_face(studio):
+    change = np.abs(studio.shoot(0, {"AU12": (1.0, 0.0)}).pixels.astype(int) - studio.shoot(0).pixels)
+    # The subject's left is on the right of the picture.
+    assert change[:, 24:].sum() > 3 * change[:, :24].sum()
 
 
-def test_shares_and_spreads_are_those_that_were_asked_for():
-    some = shots(
-        occluders=0.4,
-        captions=0.3,
-        scenery=0.5,
-        tilt=0.2,
-        exposure=0.7,
-        contrast=0.3,
-        crop=0.1,
-        zoom=0.1,
-        pose=0,
+def test_switched_units_lie_where_they_move_the_face(studio):
+    switched = studio.switched(0, ("AU1", "AU12", "AU43"))
+    assert switched.on.shape == switched.masks.shape == (3, 48, 48)
+    change = np.abs(switched.on.astype(int) - switched.off)
+    for own, masked in zip(change, switched.masks, strict=True):
+        share = (own * masked).sum() / own.sum()
+        assert 0.01 < masked.mean() < 0.4 and share > 2 * masked.mean() and share > 0.5
+
+
+def test_portraits_and_expressions_are_those_pictures(studio):
+    portraits = studio.portraits(2)
+    np.testing.assert_array_equal(portraits[1], studio.shoot(1).pixels)
+    expressions = studio.expressions(1, ("neutral", "anger"))
+    np.testing.assert_array_equal(expressions[0], portraits[1])
+    np.testing.assert_array_equal(expressions[1], studio.shoot(1, typical_aus("anger")).pixels)
+
+
+@pytest.mark.parametrize("emotion", LABELS)
+def test_typical_aus_are_known_and_in_range(emotion):
+    aus = typical_aus(emotion)
+    assert set(aus) <= set(AUS) and (aus or emotion == "neutral")
+    assert all(0 < np.max(level) <= 1 for level in aus.values())
+    assert any(isinstance(level, tuple) for level in aus.values()) == (emotion == "contempt")
+
+
+def test_a_studio_says_nothing_of_a_missing_gpu_and_passes_on_all_else():
+    script = (
+        "import os\n"
+        "from synthetic_faces import studio\n"
+        "with studio._without_driver_warning():\n"
+        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. "
+        "GPU\\nmatters\\n')\n"
+        "os.write(2, b'after\\n')\n"
     )
-    # Three standard errors of a share of 400 are .075.
-    assert np.mean([bool(s.rods or s.strands) for s in some]) == pytest.approx(0.4, abs=0.075)
-    assert np.mean([s.caption is not None for s in some]) == pytest.approx(0.3, abs=0.075)
-    extreme = [s.scenery > 0 or s.background[0] in (3.0, 0.005) for s in some]
-    assert np.mean(extreme) == pytest.approx(0.5, abs=0.075)
-    for values, deviation in (
-        ([s.tilt for s in some], 0.2),
-        ([s.exposure for s in some], 0.7),
-        (np.log([s.contrast for s in some]), 0.3),
-        (np.log([s.zoom for s in some]), 0.1),
-        (np.ravel([s.offset for s in some]), 0.1),
-    ):
-        assert np.std(values) == pytest.approx(deviation, rel=0.15)
-        assert abs(np.mean(values)) < 0.2 * deviation
-    assert {s.yaw for s in some} == {0}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "matters\nafter\n"
 
 
-def test_ranges_are_kept():
-    some = shots(blur=(0.2, 0.4), noise=(0.01, 0.03), enlargement=(1.5, 2), quality=(30, 60), levels=0.5)
-    for name, low, high in (
-        ("blur", 0.2, 0.4),
-        ("noise", 0.01, 0.03),
-        ("enlargement", 1.5, 2),
-        ("quality", 30, 60),
-        ("levels", 0, 0.5),
-    ):
-        values = np.array([getattr(s, name) for s in some])
-        assert low <= values.min() < low + 0.1 * (high - low)
-        assert high - 0.1 * (high - low) < values.max() <= high
-
-
-def test_a_hand_has_four_fingers_before_the_face():
-    hands = [s.rods for s in shots(occluders=1) if len(s.rods) > 1]
-    assert len(hands) > 100
-    for hand in hands:
-        fingers = [rod for rod in hand if rod.radius < 0.01]
-        assert len(fingers) == 4
-        assert all(rod.albedo is None for rod in hand)
-        ends = np.array([(rod.start, rod.end) for rod in hand])
-        assert np.abs(ends[..., :2]).max() < 0.25
-        # From behind a turned cheek to before the nose.
-        assert ends[..., 2].min() > -0.03 and ends[..., 2].max() < 0.07
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("crop", 0.6),
-        ("tilt", -0.1),
-        ("scenery", 1.1),
-        ("occluders", 2),
-        ("captions", -1),
-        ("exposure", 3),
-        ("contrast", 1.5),
-        ("levels", 1.1),
-        ("follow", 1.2),
-        ("centre", -0.2),
-        ("quality", (50, 101)),
-        ("enlargement", (2, 1)),
-    ],
-)
-def test_a_studio_out_of_range_is_refused_by_name(field, value):
-    with pytest.raises(ParameterError, match=field):
-        Studio(**{field: value})
+def test_what_the_studio_cannot_show_is_refused(studio):
+    with pytest.raises(SettingError, match="no action unit 'AU99'"):
+        studio.shoot(0, {"AU99": 1.0})
+    with pytest.raises(SettingError, match="no expression of 'joy'"):
+        typical_aus("joy")
+    with pytest.raises(SettingError, match="synthetic domain"):
+        Studio(size=48, domain="zoo")

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 from made_by_hand import micro_faces, pictures, posed_faces
 
-from book.derl.pairs import FIRST, expression_pairs, is_neutral, neutral_pairs, others_targets
-from fer_lib.aus.interventions import STRANGERS
+from book.derl import pairs
+from book.derl.pairs import expression_pairs, is_neutral, neutral_pairs, others_targets
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.rendered import script_table
 from ferbook.errors import DataError, ParameterError
-from synthetic_faces import staged as module
 from synthetic_faces.domains import DOMAINS
+from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
-from synthetic_faces.staged import _table
+from synthetic_faces.people import PAIRED, STRANGERS
 
 SIZE = 24
 
@@ -140,12 +141,12 @@ def scripts(monkeypatch):
     def fake(script, *, domain, size, seed):
         seen.append((script, domain, size, seed))
         pixels = np.zeros((len(script.people), size, size), np.uint8)
-        pixels[:, 0, 0], pixels[:, 0, 1] = script.people - FIRST, script.takes
+        pixels[:, 0, 0], pixels[:, 0, 1] = script.people - PAIRED, script.takes
         units = (255 * script.intensities.reshape(len(pixels), -1)).astype(np.uint8)
         pixels.reshape(len(pixels), -1)[:, 2 : 2 + units.shape[1]] = units
-        return FaceSet("lab-staged", pixels, _table(script, domain))
+        return FaceSet("lab-staged", pixels, script_table(script, domain))
 
-    monkeypatch.setattr(module, "staged_faces", fake)
+    monkeypatch.setattr(pairs, "scripted_faces", fake)
     return seen
 
 
@@ -154,8 +155,8 @@ def test_a_rendered_pair_is_one_person_in_one_take_and_differs_by_the_expression
     inputs, targets, table = expression_pairs(5, 24, 3, domain, expressions=7, takes=3)
     assert inputs.shape == targets.shape == (50, 24, 24) and inputs.dtype == targets.dtype == np.uint8
     ((script, *settings),) = scripts
-    assert settings == [domain, 24, 3] and script.people.min() == FIRST > STRANGERS + 10_000
-    assert DOMAINS[domain].first_person == 0 or DOMAINS[domain].first_person > FIRST + 10_000
+    assert settings == [domain, 24, 3] and script.people.min() == PAIRED > STRANGERS + 10_000
+    assert DOMAINS[domain].first_person == 0 or DOMAINS[domain].first_person > PAIRED + 10_000
     np.testing.assert_array_equal(inputs[:, 0, :2], targets[:, 0, :2])
     neutral = (table["emotion"] == "neutral").to_numpy()
     assert neutral.sum() == 15 and (table[~neutral].groupby("subject").size() == 7).all()
@@ -200,6 +201,6 @@ def test_a_person_is_the_same_among_any_number_of_people(scripts):
 )
 def test_what_cannot_be_rendered_is_refused(scripts, settings, named):
     given = {"people": 2, "size": 24, "takes": 1} | settings
-    with pytest.raises(ParameterError, match=named):
+    with pytest.raises((ParameterError, SettingError), match=named):
         expression_pairs(**given)
     assert not scripts

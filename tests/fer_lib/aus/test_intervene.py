@@ -21,7 +21,7 @@ from fer_lib.aus.interventions import (
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
-from synthetic_faces import staged
+from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 
 
@@ -79,7 +79,7 @@ def unrendered(monkeypatch):
         )
         return FaceSet("lab-staged", pixels, table)
 
-    monkeypatch.setattr(staged, "staged_faces", fake)
+    monkeypatch.setattr("fer_lib.aus.interventions.scripted_faces", fake)
     return asked
 
 
@@ -154,7 +154,7 @@ def test_what_excludes_each_other_is_not_put_together(shown, au, can):
     ],
 )
 def test_impossible_interventions_are_refused(unrendered, given, message):
-    with pytest.raises(ParameterError, match=message):
+    with pytest.raises((ParameterError, SettingError), match=message):
         interventions(**{"people": 6, "contexts": 2} | given)
     assert not unrendered
 

@@ -9,8 +9,9 @@ from fer_lib.faces.clips import CLIP_SETS, clips_of, resampled
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, leak_table, protocol_of
 from fer_lib.faces.registry import REGISTRY
+from fer_lib.faces.rendered import set_table
 from ferbook.errors import DataError, ParameterError
-from synthetic_faces.produce import Recipe, face_table
+from synthetic_faces.produce import Recipe
 
 EMOTIONS = ("disgust", "happiness", "other")
 
@@ -109,8 +110,7 @@ def test_a_set_without_clips_says_which_have_them():
             clips_of(bare)
     with pytest.raises(DataError, match="has no clips: no picture"):
         clips_of(three_clips().select([]))
-    recipe = Recipe("lab", 3, 16, 0)
-    table = face_table(recipe, recipe.plan())
+    table = set_table(Recipe("lab", 3, 16))
     with pytest.raises(
         DataError, match=r"labelled 'neutral', .*; a clip has one emotion.*micro, casme2, samm"
     ):

@@ -13,15 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces import code as faces_code
-from fer_lib.faces import registry
+from fer_lib.faces import cache, registry, rendered
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
 from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
-from ferbook import imports, paths
 from ferbook.errors import DataError, ParameterError
-from ferbook.paths import BOOK, LIBRARY
+from ferbook.paths import BOOK
 
 ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
 
@@ -305,39 +303,24 @@ def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages
     assert len(keys) == 5
     assert fingerprint("lab", **ARGUMENTS) in keys
 
-    code = tmp_path / "render.py"
-    monkeypatch.setattr(paths, "LIBRARY", tmp_path)
-    monkeypatch.setattr(imports, "reached_files", lambda modules, follow: [code])
-    for text in ("x = 1", "x = 2"):
-        code.write_text(text)
+    for content in (b"x = 1", b"x = 2"):
+        monkeypatch.setattr(cache, "code_of", lambda *modules, content=content: {"render.py": content})
         keys.add(fingerprint("lab", **ARGUMENTS))
     monkeypatch.setattr(registry.importlib.metadata, "version", lambda package: "0.0")
     keys.add(fingerprint("lab", **ARGUMENTS))
     assert len(keys) == 8
 
 
-def code_of(name: str, monkeypatch) -> set[str]:
-    """The files, below the folder of face sets, whose content the set's fingerprint follows."""
-    found = []
-    reached = imports.reached_files
-
-    def listen(modules, follow):
-        found.extend(reached(modules, follow))
-        return found
-
-    with monkeypatch.context() as patch:
-        patch.setattr(imports, "reached_files", listen)
-        faces_code.code_hash(REGISTRY[name].module)
-    return {file.relative_to(LIBRARY / "faces").as_posix() for file in found}
-
-
-def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other(monkeypatch):
-    lab, ckplus = code_of("lab", monkeypatch), code_of("ckplus", monkeypatch)
-    assert {"synthetic/render.py", "synthetic/paint.py", "splits.py"} <= lab
-    assert not any(file.startswith("readers/") or file == "synthetic/stage.py" for file in lab)
-    assert {"readers/ckplus.py", "readers/pictures.py", "action_units.py", "splits.py"} <= ckplus
-    assert not any(file.startswith("synthetic/") or file.endswith("fer2013.py") for file in ckplus)
-    assert not {"faceset.py", "registry.py"} & (lab | ckplus)
+def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other():
+    lab, ckplus = (set(cache.code_of(REGISTRY[name].module)) for name in ("lab", "ckplus"))
+    home = "fer_lib/faces"
+    assert {"synthetic_faces/render.py", "synthetic_faces/paint.py", f"{home}/splits.py"} <= lab
+    assert not any(file.startswith(f"{home}/readers/") for file in lab)
+    assert not lab & {"synthetic_faces/mix.py"}
+    own = {f"{home}/readers/ckplus.py", f"{home}/readers/pictures.py", f"{home}/facs_codes.py"}
+    assert own | {f"{home}/splits.py"} <= ckplus
+    assert not any(file.startswith("synthetic") or file.endswith("fer2013.py") for file in ckplus)
+    assert not {f"{home}/faceset.py", f"{home}/registry.py"} & (lab | ckplus)
 
 
 def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
@@ -350,10 +333,8 @@ def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
 
 
 def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
-    from synthetic_faces import produce
-
     asked = []
-    monkeypatch.setattr(produce, "synthetic_faces", lambda *args, **options: asked.append((*args, options)))
+    monkeypatch.setattr(rendered, "domain_faces", lambda *args, **options: asked.append((*args, options)))
     open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
     open_faces("micro", clip_frames=0)
     assert asked == [
@@ -377,10 +358,9 @@ def test_other_numbers_of_frames_are_for_clips_only(ask, data):
 
 def test_real_clips_are_kept_apart_by_their_number_of_frames(data):
     from fer_lib.faces.export import export_faces
-    from synthetic_faces.produce import Recipe, face_table
+    from synthetic_faces.produce import Recipe
 
-    recipe = Recipe("micro", 3, 16, 0)
-    table = face_table(recipe, recipe.plan()).groupby("subject").head(16)
+    table = rendered.set_table(Recipe("micro", 3, 16)).groupby("subject").head(16)
     export_faces(FaceSet("micro", np.zeros((48, 16, 16), np.uint8), table), "casme2", data)
     kept = [len(open_faces("casme2", size=16, clip_frames=frames)) for frames in (16, 3, 0, 3)]
     assert kept == [48, 9, 48, 9] and len(read_anew("casme2", 16, clip_frames=3)) == 9

@@ -17,10 +17,10 @@ from fer_lib.look.regions import (
 from ferbook.errors import DataError
 from synthetic_faces import facs
 from synthetic_faces.assets import load_assets
+from synthetic_faces.capture import draw_shot
 from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from synthetic_faces.studio import draw_shot
 
 SIZE = 32
 
@@ -150,20 +150,19 @@ def test_a_region_beyond_the_picture_is_cut_or_empty():
     assert not found[0, 0].any() and found[0, 1].any() and not found[1].any()
 
 
-def test_landmark_regions_agree_with_the_skin_that_rendered_faces_move(tmp_path, monkeypatch):
+def test_landmark_regions_agree_with_the_skin_that_rendered_faces_move(face_cache):
     """The independent oracle: each region hits its AU's exact mask far more often than chance does, and than
     it hits the other AUs'.
     """
-    monkeypatch.setenv("FER_CACHE", str(tmp_path))
-    assets = load_assets()
-    renderer = Renderer(assets, 48, antialias=1)
+    assets = load_assets(face_cache)
+    renderer = Renderer(assets, 48, antialias=1, cache=face_cache)
     still = np.zeros((len(facs.AUS), 2))
     shots = [
         renderer.render(
             draw_person(assets, 7, person, LAB.looks),
             still,
-            draw_shot(np.random.default_rng(person), LAB.studio),
-            LAB.studio,
+            draw_shot(np.random.default_rng(person), LAB.capture),
+            LAB.capture,
         )
         for person in range(2)
     ]

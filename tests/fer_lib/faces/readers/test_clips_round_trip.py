@@ -16,9 +16,10 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, protocol_of
 from fer_lib.faces.readers.casme2 import read_casme2, write_casme2
 from fer_lib.faces.readers.samm import read_samm, write_samm
+from fer_lib.faces.rendered import set_table
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.features import clip_features
-from synthetic_faces.produce import Recipe, face_table
+from synthetic_faces.produce import Recipe
 
 SIZE = 24
 IN_BOTH = ("disgust", "happiness", "other", "surprise")
@@ -27,8 +28,7 @@ LAYOUTS = {"casme2": (write_casme2, read_casme2), "samm": (write_samm, read_samm
 
 def micro_table(clip_frames: int) -> pd.DataFrame:
     """What five people of ``micro`` do in their first clip of each emotion that both layouts have a name for."""
-    recipe = Recipe("micro", 5, SIZE, 0, clip_frames)
-    table = face_table(recipe, recipe.plan())
+    table = set_table(Recipe("micro", 5, SIZE), clip_frames)
     first = table["sequence"].str.endswith("-1") & table["emotion"].isin(IN_BOTH)
     return table[first].reset_index(drop=True)
 

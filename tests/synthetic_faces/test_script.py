@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from ferbook.errors import FerError, ParameterError
-from synthetic_faces import shares, staged
+from synthetic_faces.domains import LAB
+from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
-from synthetic_faces.produce import Recipe
-from synthetic_faces.staged import Script, render_script, staged_faces, take
-
-RECIPE = Recipe("lab", subjects=3, size=24, seed=0)
+from synthetic_faces.people import draw_person
+from synthetic_faces.script import Script, render_script, script_rows, take
 
 
 def script() -> Script:
@@ -26,17 +24,21 @@ def script() -> Script:
 
 
 @pytest.fixture(scope="module")
-def faces(cache):
-    return render_script(script(), RECIPE, workers=2)
+def faces(face_cache):
+    return render_script(script(), "lab", 24, workers=2, cache=face_cache)
 
 
-def test_one_worker_makes_the_same_bits(faces):
-    alone = render_script(script(), RECIPE, workers=1)
-    assert alone.checksum == faces.checksum
+def test_each_picture_is_that_of_its_own_row(faces, renderer):
+    told = script()
+    for row, (person, number) in enumerate(zip(told.people.tolist(), told.takes.tolist(), strict=True)):
+        someone, shot = draw_person(renderer.assets, 0, person, LAB.looks), take("lab", 0, person, number)
+        picture = renderer.render(someone, told.intensities[row], shot, LAB.capture)
+        for name, array in faces.items():
+            np.testing.assert_array_equal(array[row], getattr(picture, name))
 
 
 def test_pictures_of_one_take_differ_where_the_units_move(faces):
-    pixels = faces.pixels.astype(int)
+    pixels = faces["pixels"].astype(int)
     for off, on in ((0, 2), (1, 3)):
         change = np.abs(pixels[on] - pixels[off])
         # Noise and all else is the same; a smile reaches the forehead by less than the noise, which is 3 grey
@@ -47,7 +49,7 @@ def test_pictures_of_one_take_differ_where_the_units_move(faces):
 
 
 def test_another_take_or_person_is_another_picture(faces):
-    pixels = faces.pixels.astype(int)
+    pixels = faces["pixels"].astype(int)
     assert np.abs(pixels[1] - pixels[4])[:6].max() > 5 and np.abs(pixels[0] - pixels[1])[:6].max() > 5
     assert take("lab", 0, 9, 0) == take("lab", 0, 9, 0) != take("lab", 0, 9, 1)
     assert take("lab", 1, 9, 0) != take("lab", 0, 9, 0)
@@ -58,43 +60,12 @@ def test_nothing_is_computed_from_a_whole_picture():
     assert all(shot.levels == 0 and shot.contrast == 1 for shot in shots)
 
 
-def test_the_table_says_what_was_asked_for(faces):
-    table = faces.table
+def test_the_rows_say_what_was_asked_for():
+    table = script_rows(script(), "lab")
     assert list(table["subject"]) == ["lab-S005", "lab-S010", "lab-S005", "lab-S010", "lab-S010", "lab-S010"]
     assert list(table["sequence"].str[-2:]) == ["-1", "-1", "-1", "-1", "-2", "-2"]
     assert list(table["frame"]) == [0, 0, 1, 1, 0, 1]
     assert list(table["AU12"]) == [0, 0, 1, 1, 0, 1] and not table["AU4"].any()
-    assert faces.mask_aus == AUS and faces.mask("AU12")[:, 14:].any() and faces.landmarks.shape == (6, 68, 2)
-
-
-def test_a_script_is_rendered_once(cache, monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        staged, "render_script", lambda given, recipe, workers: made.append(recipe) or fake(given)
-    )
-
-    def fake(given):
-        from fer_lib.faces.faceset import FaceSet
-
-        return FaceSet("lab-staged", np.zeros((6, 16, 16), np.uint8), staged._table(given, "lab"))
-
-    first, again = staged_faces(script(), size=16), staged_faces(script(), size=16)
-    other = script()
-    other.intensities[0, 0] = 0.5
-    staged_faces(other, size=16)
-    staged_faces(script(), size=16, seed=1)
-    assert first.checksum == again.checksum and len(made) == 3
-
-
-def test_a_worker_that_fails_is_named_with_its_last_words(cache, monkeypatch):
-    run = shares.run_shares
-
-    def run_elsewhere(module, wanted, *rest):
-        run(module, {**wanted, "folder": wanted["folder"] + "-gone"}, *rest)
-
-    monkeypatch.setattr(shares, "run_shares", run_elsewhere)
-    with pytest.raises(FerError, match=r"staged faces ended with status 1: FileNotFoundError"):
-        render_script(script(), RECIPE, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +81,5 @@ def test_a_worker_that_fails_is_named_with_its_last_words(cache, monkeypatch):
 )
 def test_what_cannot_be_rendered_is_refused(change, message):
     good = {"people": np.array([0]), "takes": np.array([0]), "intensities": np.zeros((1, len(AUS), 2))}
-    with pytest.raises(ParameterError, match=message):
+    with pytest.raises(SettingError, match=message):
         Script(**good | change)
-
-
-def test_size_and_domain_are_checked_before_anything_is_rendered():
-    with pytest.raises(ParameterError, match="size"):
-        staged_faces(script(), size=8)
-    with pytest.raises(ParameterError, match="synthetic domain"):
-        staged_faces(script(), domain="studio")

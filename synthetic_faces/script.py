@@ -1,0 +1,124 @@
+"""Faces to order: who, taken how, and with exactly which action units.
+
+The people of a set do what ``sequences.perform`` draws for them; here the caller says it, picture by picture.
+Pictures of one person with the same number of ``takes`` share head pose, gaze, light, background and the sensor's
+noise, so they differ in nothing but their action units.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from synthetic_faces.capture import Shot, draw_shot
+from synthetic_faces.domains import DOMAINS
+from synthetic_faces.errors import SettingError
+from synthetic_faces.facs import AUS
+from synthetic_faces.people import Stream, draw_person
+from synthetic_faces.produce import empty_arrays, stacked
+from synthetic_faces.sequences import person_number
+from synthetic_faces.workers import Job, render_people
+
+if TYPE_CHECKING:
+    from synthetic_faces.render import Renderer
+
+
+@dataclass(frozen=True)
+class Script:
+    """What to render: ``people`` (N,) and ``takes`` (N,) whole numbers from 0, ``intensities`` (N,
+    ``len(AUS)``, 2) in [0, 1].
+
+    The last axis is the subject's left and right half of the face. Raises SettingError for shapes or values
+    that do not fit.
+    """
+
+    people: np.ndarray
+    takes: np.ndarray
+    intensities: np.ndarray
+
+    def __post_init__(self) -> None:
+        n = len(self.people)
+        if not n or len(self.takes) != n or self.intensities.shape != (n, len(AUS), 2):
+            raise SettingError(
+                f"{n} people, {len(self.takes)} takes and intensities of shape {self.intensities.shape}: "
+                "give, for each of at "
+                f"least one picture, a person, a take and ({len(AUS)}, 2) intensities"
+            )
+        for name in ("people", "takes"):
+            numbers = getattr(self, name)
+            if numbers.dtype.kind not in "iu" or numbers.min() < 0:
+                raise SettingError(f"{name} must be whole numbers from 0")
+        if not (self.intensities.min() >= 0 and self.intensities.max() <= 1):
+            raise SettingError("intensities must lie between 0 and 1")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        digest = hashlib.sha256()
+        for array, dtype in ((self.people, "<i8"), (self.takes, "<i8"), (self.intensities, "<f8")):
+            digest.update(np.ascontiguousarray(array, dtype).tobytes())
+        return digest.hexdigest()
+
+
+def render_script(
+    script: Script,
+    domain: str,
+    size: int,
+    seed: int = 0,
+    *,
+    workers: int | None = None,
+    cache: Path | None = None,
+) -> dict[str, np.ndarray]:
+    """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in its
+    order, of people of ``domain``, taken as this domain takes them.
+
+    Person k of ``seed`` is that of the domain's sets. What the camera computes from a whole picture (levels,
+    contrast) is left out: it would carry a movement of the mouth to the forehead.
+    """
+    jobs, order = [], []
+    for person in np.unique(script.people).tolist():
+        rows = np.flatnonzero(script.people == person)
+        order.append(rows)
+        told = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
+        jobs.append(Job(person, len(rows), told | {"intensities": script.intensities[rows].tolist()}))
+    rendered = empty_arrays(len(script.people), size)
+    render_people(f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache)
+    place = np.argsort(np.concatenate(order))
+    return {name: array[place] for name, array in rendered.items()}
+
+
+def render_takes(
+    renderer: "Renderer", domain: str, seed: int, person: int, takes: list[int], intensities: list
+) -> list[np.ndarray]:
+    """Pixels, masks and landmarks of one person, a picture for each of ``takes`` with its ``intensities``."""
+    own = DOMAINS[domain]
+    someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
+    return stacked(
+        [
+            renderer.render(someone, np.array(shown), take(domain, seed, person, number), own.capture)
+            for number, shown in zip(takes, intensities, strict=True)
+        ]
+    )
+
+
+def script_rows(script: Script, domain: str) -> pd.DataFrame:
+    """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``), ``frame``
+    counted within it, and the intensity of each AU.
+    """
+    subjects = [f"{domain}-S{person + 1:03d}" for person in script.people.tolist()]
+    sequences = [f"{who}-{take + 1}" for who, take in zip(subjects, script.takes.tolist(), strict=True)]
+    table = pd.DataFrame({"dataset": domain, "subject": subjects, "sequence": sequences})
+    table["frame"] = table.groupby("sequence").cumcount()
+    return table.assign(**dict(zip(AUS, script.intensities.max(axis=2).T, strict=True)))
+
+
+def take(domain: str, seed: int, person: int, number: int) -> Shot:
+    """Head pose, gaze, light, background and noise of a person's take ``number``, drawn as the ``domain``
+    draws those of its pictures.
+    """
+    own = DOMAINS[domain]
+    rng = np.random.default_rng((Stream.TAKE, seed, person_number(own, person), number))
+    return replace(draw_shot(rng, own.capture), levels=0.0, contrast=1.0)

@@ -1,0 +1,243 @@
+"""Face sets of the generator: splits of people, FACS codes, one key for all that they depend on, and the cache."""
+
+import importlib.metadata
+import sys
+
+import numpy as np
+import pytest
+
+from book.faces.study import mutual_information
+from fer_lib.faces import cache, rendered
+from fer_lib.faces.cache import entry
+from fer_lib.faces.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
+from fer_lib.faces.facs_codes import codes_of, format_codes
+from fer_lib.faces.rendered import (
+    cache_key,
+    domain_faces,
+    script_table,
+    scripted_faces,
+    set_table,
+)
+from ferbook.errors import DataError, ParameterError
+from synthetic_faces import expressions, landmarks
+from synthetic_faces.errors import RenderError, SettingError
+from synthetic_faces.facs import AUS
+from synthetic_faces.produce import Recipe
+from synthetic_faces.script import Script
+
+TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
+
+
+def table_of(**changes):
+    return set_table(Recipe(**{**TINY, **changes}))
+
+
+def two_people() -> Script:
+    """Two people, neutral and smiling."""
+    intensities = np.zeros((4, len(AUS), 2))
+    intensities[2:, AUS.index("AU12")] = 1
+    return Script(np.array([4, 9, 4, 9]), np.array([0, 1, 0, 1]), intensities)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch, face_cache):
+    """No face set is kept here yet, but the head and the kernels are."""
+    for name in ("assets", "warp"):
+        (tmp_path / name).symlink_to(face_cache / name)
+    monkeypatch.setenv("FER_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_the_generator_names_emotions_and_landmarks_as_face_sets_do():
+    assert (expressions.EMOTIONS, expressions.LABELS) == (EMOTIONS, LABELS)
+    assert len(landmarks.LANDMARKS) == LANDMARKS
+
+
+def test_a_set_is_made_once_and_nothing_is_printed(own_cache, capfd, monkeypatch):
+    asked, make = [], rendered.produce
+    monkeypatch.setattr(
+        rendered, "produce", lambda *given, **how: asked.append(make(*given, **how)) or asked[0]
+    )
+    made = domain_faces(**TINY)
+    for name, array in asked[0].items():
+        np.testing.assert_array_equal(getattr(made, name), array)
+    assert made.name == "lab" and made.mask_aus == AUS == made.aus
+    assert made.masks.shape == made.pixels.shape and made.landmarks.shape == (len(made), LANDMARKS, 2)
+    monkeypatch.setattr(rendered, "render_set", lambda *_, **__: pytest.fail("made although it was kept"))
+    again = domain_faces(**TINY)
+    assert again.checksum == made.checksum
+    np.testing.assert_array_equal(again.masks, made.masks)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_set_that_is_interrupted_leaves_no_entry(own_cache, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rendered, "produce", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        domain_faces(**TINY)
+    assert not entry("lab", cache_key(Recipe(**TINY), clip_frames=16)).parent.exists()
+
+
+def test_codes_say_the_same_as_the_intensities():
+    table = table_of(subjects=9)
+    without = table.drop(columns="facs")
+    assert table["facs"].tolist() == [format_codes(codes) for codes in codes_of(without)]
+    row = table[table["AU12"] > 0].iloc[0]
+    assert f"12{'ABCDE'[int(np.ceil(5 * row['AU12_left'])) - 1]}" in row["facs"]
+
+
+def test_a_clip_says_when_it_happened():
+    table = table_of(domain="micro", subjects=26)
+    clips = table.groupby("sequence")
+    assert clips.ngroups == 246 and (clips.size() == 16).all()
+    assert (clips["emotion"].nunique() == 1).all()
+    ends = clips["frame"].agg(["min", "max"])
+    assert (ends["min"] == clips["onset"].first()).all() and (ends["max"] == clips["offset"].first()).all()
+    assert set(table["fps"]) == {200.0}
+    assert ((table["offset"] - table["onset"]) / table["fps"]).max() < 0.5
+
+
+def test_more_frames_of_a_clip_change_neither_its_split_nor_what_is_shown():
+    recipe = Recipe("micro", 5, 24)
+    few, every = set_table(recipe, 16), set_table(recipe, 0)
+    both = few.merge(every, on=["sequence", "frame"])
+    assert len(both) == len(few) < len(every)
+    for column in ("split", "facs", "AU4", "emotion"):
+        assert (both[f"{column}_x"] == both[f"{column}_y"]).all()
+
+
+def test_no_unit_of_a_set_is_a_function_of_its_emotion():
+    table = table_of(subjects=118)
+    # The 18 sequences of contempt are too few to tell .9 from 1.
+    several = table[table["emotion"] != "contempt"]
+    shares = (several[list(AUS)] > 0).groupby(several["emotion"]).mean()
+    assert shares.to_numpy().max() < 0.97
+    assert mutual_information(table)["share"].max() < 0.85
+
+
+@pytest.mark.parametrize(
+    ("domain", "subjects"), [("lab", 118), ("lab", 24), ("wild", 300), ("game", 9), ("micro", 26)]
+)
+def test_splits_share_nobody_and_hold_every_class(domain, subjects):
+    table = table_of(domain=domain, subjects=subjects)
+    assert (table.groupby("subject")["split"].nunique() == 1).all()
+    classes = set(table["emotion"])
+    for split in SPLITS:
+        assert set(table.loc[table["split"] == split, "emotion"]) == classes
+    people = table.groupby("subject")["split"].first().value_counts(normalize=True)
+    assert 0.5 < people["train"] < 0.7 and 0.1 < people["valid"] < 0.3 and 0.1 < people["test"] < 0.3
+    assert table["split"].tolist() == table_of(domain=domain, subjects=subjects)["split"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("domain", "zoo"), ("subjects", 2), ("subjects", False), ("size", 8), ("seed", -1)]
+)
+def test_bad_arguments_are_refused_by_name(name, value):
+    with pytest.raises(SettingError, match=f"{name} "):
+        domain_faces(**{**TINY, name: value})
+
+
+@pytest.mark.parametrize("value", [2, 0])
+def test_frames_of_clips_are_asked_of_clips(value):
+    with pytest.raises(ParameterError, match="clip_frames "):
+        domain_faces(**TINY, clip_frames=value)
+
+
+def test_nought_is_the_domains_own_number(monkeypatch):
+    asked = []
+    monkeypatch.setattr(rendered, "cached", lambda name, key, make: asked.append((name, key)))
+    domain_faces("micro")
+    domain_faces("wild", subjects=12)
+    assert [(name, key["subjects"], key["size"]) for name, key in asked] == [
+        ("micro", 26, 96),
+        ("wild", 12, 48),
+    ]
+
+
+def test_the_key_follows_arguments_code_and_packages(monkeypatch):
+    keys = [cache_key(Recipe(**TINY)), cache_key(Recipe(**{**TINY, "domain": "wild"}))]
+    keys += [cache_key(Recipe(**{**TINY, name: TINY[name] + 1})) for name in ("subjects", "size", "seed")]
+    keys += [cache_key(Recipe("micro", 3, 24, 0), clip_frames=count) for count in (0, 16, 24)]
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "code_of", lambda *modules: {"render.py": b"other code"})
+        keys.append(cache_key(Recipe(**TINY)))
+    for package in ("anny", "warp-lang"):
+        with monkeypatch.context() as patch:
+            patch.setattr(rendered, "version", lambda name, p=package: "9" if name == p else "0")
+            keys.append(cache_key(Recipe(**TINY)))
+    assert len({str(key) for key in keys}) == 11
+    assert cache_key(Recipe(**TINY)) == keys[0]
+
+
+def test_without_a_package_the_error_says_what_to_install(monkeypatch):
+    def gone(package):
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(rendered, "version", gone)
+    with pytest.raises(DataError, match=r"without the Python package anny: pip install anny"):
+        cache_key(Recipe(**TINY))
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    class Terminal:
+        encoding = "utf-8"
+
+        def __init__(self):
+            self.text = ""
+
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            pass
+
+    for wanted in (True, False):
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        monkeypatch.setenv("TERM", "xterm")
+        with rendered._bar(wanted, "lab", 2) as advance:
+            advance(1)
+            advance(1)
+        assert ("lab: pictures" in sys.stderr.text) == wanted
+
+
+def test_a_script_is_rendered_once(own_cache, monkeypatch):
+    made = []
+
+    def fake(script, recipe, workers):
+        made.append(recipe)
+        return FaceSet("lab-staged", np.zeros((4, 16, 16), np.uint8), script_table(script, "lab"))
+
+    monkeypatch.setattr(rendered, "render_ordered", fake)
+    first, again = scripted_faces(two_people(), size=16), scripted_faces(two_people(), size=16)
+    other = two_people()
+    other.intensities[0, 0] = 0.5
+    scripted_faces(other, size=16)
+    scripted_faces(two_people(), size=16, seed=1)
+    assert first.checksum == again.checksum and len(made) == 3
+
+
+def test_the_faces_of_a_script_say_what_was_asked_for(own_cache):
+    faces = scripted_faces(two_people(), size=16, workers=1)
+    table = faces.table
+    assert list(table["subject"]) == ["lab-S005", "lab-S010"] * 2
+    assert list(table["sequence"].str[-2:]) == ["-1", "-2"] * 2 and list(table["frame"]) == [0, 0, 1, 1]
+    assert set(table["split"]) == {"test"} and set(table["emotion"]) == {""}
+    assert faces.mask_aus == AUS and faces.mask("AU12")[:, 9:].any() and faces.landmarks.shape == (4, 68, 2)
+
+
+def test_what_fails_in_a_worker_is_said(own_cache, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RenderError, match="ended with status 1 as it started"):
+        scripted_faces(two_people(), size=16, workers=1)
+
+
+def test_size_and_domain_are_checked_before_anything_is_rendered():
+    with pytest.raises(SettingError, match="size"):
+        scripted_faces(two_people(), size=8)
+    with pytest.raises(SettingError, match="synthetic domain"):
+        scripted_faces(two_people(), domain="zoo")

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.errors import SettingError
+
+
+def shots(number=400, **how):
+    capture = Capture(**how)
+    return [draw_shot(np.random.default_rng((5, k)), capture) for k in range(number)]
+
+
+def test_a_plain_studio_takes_plain_pictures():
+    for shot in shots(50):
+        assert (shot.rods, shot.strands, shot.caption, shot.scenery) == ((), (), None, 0.0)
+        assert (shot.tilt, shot.exposure, shot.contrast, shot.levels) == (0, 0, 1, 0)
+        assert (shot.enlargement, shot.quality, shot.offset) == (1, 100, (0, 0))
+
+
+def test_the_same_numbers_give_the_same_shot():
+    capture = Capture(occluders=1, captions=1, scenery=1)
+    first, second = (draw_shot(np.random.default_rng(3), capture) for _ in range(2))
+    assert first == second
+    assert first != draw_shot(np.random.default_rng(4), capture)
+
+
+def test_shares_and_spreads_are_those_that_were_asked_for():
+    some = shots(
+        occluders=0.4,
+        captions=0.3,
+        scenery=0.5,
+        tilt=0.2,
+        exposure=0.7,
+        contrast=0.3,
+        crop=0.1,
+        zoom=0.1,
+        pose=0,
+    )
+    # Three standard errors of a share of 400 are .075.
+    assert np.mean([bool(s.rods or s.strands) for s in some]) == pytest.approx(0.4, abs=0.075)
+    assert np.mean([s.caption is not None for s in some]) == pytest.approx(0.3, abs=0.075)
+    extreme = [s.scenery > 0 or s.background[0] in (3.0, 0.005) for s in some]
+    assert np.mean(extreme) == pytest.approx(0.5, abs=0.075)
+    for values, deviation in (
+        ([s.tilt for s in some], 0.2),
+        ([s.exposure for s in some], 0.7),
+        (np.log([s.contrast for s in some]), 0.3),
+        (np.log([s.zoom for s in some]), 0.1),
+        (np.ravel([s.offset for s in some]), 0.1),
+    ):
+        assert np.std(values) == pytest.approx(deviation, rel=0.15)
+        assert abs(np.mean(values)) < 0.2 * deviation
+    assert {s.yaw for s in some} == {0}
+
+
+def test_ranges_are_kept():
+    some = shots(blur=(0.2, 0.4), noise=(0.01, 0.03), enlargement=(1.5, 2), quality=(30, 60), levels=0.5)
+    for name, low, high in (
+        ("blur", 0.2, 0.4),
+        ("noise", 0.01, 0.03),
+        ("enlargement", 1.5, 2),
+        ("quality", 30, 60),
+        ("levels", 0, 0.5),
+    ):
+        values = np.array([getattr(s, name) for s in some])
+        assert low <= values.min() < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < values.max() <= high
+
+
+def test_a_hand_has_four_fingers_before_the_face():
+    hands = [s.rods for s in shots(occluders=1) if len(s.rods) > 1]
+    assert len(hands) > 100
+    for hand in hands:
+        fingers = [rod for rod in hand if rod.radius < 0.01]
+        assert len(fingers) == 4
+        assert all(rod.albedo is None for rod in hand)
+        ends = np.array([(rod.start, rod.end) for rod in hand])
+        assert np.abs(ends[..., :2]).max() < 0.25
+        # From behind a turned cheek to before the nose.
+        assert ends[..., 2].min() > -0.03 and ends[..., 2].max() < 0.07
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("crop", 0.6),
+        ("tilt", -0.1),
+        ("scenery", 1.1),
+        ("occluders", 2),
+        ("captions", -1),
+        ("exposure", 3),
+        ("contrast", 1.5),
+        ("levels", 1.1),
+        ("follow", 1.2),
+        ("centre", -0.2),
+        ("quality", (50, 101)),
+        ("enlargement", (2, 1)),
+    ],
+)
+def test_a_studio_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(SettingError, match=field):
+        Capture(**{field: value})
