@@ -15,11 +15,12 @@ from matplotlib.ticker import PercentFormatter
 from book.deconvolution.atlas import extremum_counts, grey_levels, mean_picture
 from book.deconvolution.layer_view import LayerView
 from book.deconvolution.worked_example import WorkedExample
+from book.shared_figures import require_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
 from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
-from ferbook.page.pictures import require_pictures, show, thumbnail
+from ferbook.page.pictures import show, thumbnail
 from ferbook.page.style import (
     BLUE,
     INK,

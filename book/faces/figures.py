@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from book.shared_figures import require_classes, require_pictures
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
 from ferbook.page.heat import draw_cells
@@ -22,8 +23,6 @@ from ferbook.page.pictures import (
     grey_table,
     mosaic,
     picture_grid,
-    require_classes,
-    require_pictures,
     show,
     thumbnail,
 )

@@ -14,9 +14,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from book.shared_figures import require_pictures
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
-from ferbook.page.pictures import grey_table, picture_grid, require_pictures, show
+from ferbook.page.pictures import grey_table, picture_grid, show
 from ferbook.page.style import (
     BLUE,
     INK,

@@ -1,123 +1,270 @@
-"""Figures of micro-expressions: who names them best, who finds their apex, and which filters move with them.
+"""Dots with intervals: the one figure for estimates, however many measures, groups or series it shows."""
 
-What choosing the stopping epoch on the test split would have added.
-"""
+from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from book.micro_expressions.figures import _part_kinds
-from ferbook.page.style import BLUE, INK, MUTED, VERMILION, WIDTH, Drawn, listing, percent, require_columns
+from ferbook.page.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    SKY,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    FigureError,
+    listing,
+    percent,
+    require_columns,
+)
+
+NAMED_ROWS = 24
+"""Up to so many rows each has its own label; of more, every so many-th has."""
+
+# Colour, marker, whether it is filled: the difference stays in grey print.
+_SERIES = (
+    (BLUE, "o", True),
+    (VERMILION, "s", False),
+    (ORANGE, "^", True),
+    (INK, "D", False),
+    (SKY, "v", True),
+    (MUTED, "P", False),
+)
 
 
-def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
-    """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the
-    same clips.
+def forest(
+    rows: pd.DataFrame,
+    *,
+    measured: str | Mapping[str, str],
+    unit: str | Mapping[str, str] = "share",
+    null: float | Mapping[str, float] | None = None,
+    null_name: str = "",
+    limits: tuple[float | None, float | None] | Mapping[str, tuple[float | None, float | None]] | None = None,
+    strokes: pd.DataFrame | None = None,
+    joined: bool = False,
+    across: int = 3,
+    widths: tuple[float, ...] | None = None,
+    noted: str = "",
+    told: bool = True,
+    alt: str,
+    caption: str = "",
+    tolerance: float | Mapping[str, float] = 1e-6,
+    data: pd.DataFrame | None = None,
+) -> Drawn:
+    """A dot for each value with a line from ``low`` to ``high``; rows stand in the order of the table.
 
-    ``table``: a row per contender in the order to be shown, the one that the page is about first: ``kind``,
-    ``name``, ``trainings``, ``score`` (share) with ``low`` and ``high``, ``least`` and ``most`` (of single
-    trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says
-    what the score is. Data: these columns. Raises FigureError where one is absent.
+    ``rows`` needs ``label``, ``value``, ``low`` and ``high`` (NaN where there is no interval) and may have
+
+    - ``panel``: the measure of the row; each has axes of its own, with the panel's name above, up to
+      ``across`` side by side. Labels stand once where one panel has them all, else beside each panel;
+    - ``group``: rows of one group stand below its name in bold;
+    - ``series``: several dots in a row of one label, told apart by colour, marker and a legend; ``joined``
+      draws a line between them (a dumbbell);
+    - ``kind``: a line parts rows of different kinds;
+    - ``main`` (bool): the row the page is about, a red diamond; ``minor`` (bool): small and grey;
+    - ``wide_low``, ``wide_high``: a pale bar behind the dot, such as the quartiles;
+    - ``null``: what the row would be by chance, a red dashed mark;
+    - ``note``: a text right of the row, below the heading ``noted``.
+
+    ``strokes`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values behind
+    an estimate, small marks below it. ``measured`` labels the axis, and ``unit`` is ``share`` (0 to 1, in per
+    cent), ``points`` (differences of per cents, with a sign) or empty; they, ``null`` (a dashed line, called
+    ``null_name`` in the legend) and ``limits`` of the axis hold for all panels or are given by panel.
+
+    ``alt`` says what is drawn, in a sentence or two; where ``told``, all values follow it. The numbers stored
+    are ``data``, or the rows as they are. Raises FigureError where a column is absent or there is no row.
+
+    >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
+    ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
+    >>> forest(rows, measured="accuracy", null=0.2, alt="Dots with intervals: accuracy by network.").alt
+    'Dots with intervals: accuracy by network. zero bias 91.0 % (88.0 to 94.0) and residual 93.0 % (90.0 to \
+95.0). A dashed line marks 20.0 %.'
     """
-    columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
-    columns += ["ahead", "ahead_low", "ahead_high"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    places = np.arange(len(data))
-    figure, (scores, gaps) = plt.subplots(
-        1, 2, figsize=(WIDTH, 1.3 + 0.3 * len(data)), sharey=True, width_ratios=(1.4, 1)
+    require_columns(rows, ["label", "value", "low", "high"])
+    optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
+    optional |= {"wide_low": np.nan, "wide_high": np.nan, "null": np.nan}
+    drawn = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
+    names = list(drawn["panel"].unique())
+    panels = {name: drawn[drawn["panel"].eq(name)] for name in names}
+    tables = {name: _places(part) for name, part in panels.items()}
+    longest = max(tables.values(), key=len)
+    shared = all(set(places) <= set(longest) for places in tables.values())
+    if shared:
+        tables = dict.fromkeys(names, longest)
+    series = list(drawn["series"].unique())
+    if len(series) > len(_SERIES):
+        raise FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
+    columns = min(across, len(names))
+    lines = -(-len(names) // columns)
+    height = min(max(longest.values()) + 1, NAMED_ROWS) * max(0.27, 0.15 * len(series))
+    figure, grid = plt.subplots(
+        lines,
+        columns,
+        figsize=(WIDTH, 0.65 + lines * (0.4 + height)),
+        sharey=shared,
+        squeeze=False,
+        width_ratios=widths,
     )
-    for place, row in zip(places, data.itertuples(), strict=True):
-        colour, marker = (VERMILION, "D") if place == 0 else (BLUE, "o")
-        scores.plot(row.score, place, marker, color=colour, markersize=6)
-        scores.hlines(place, row.low, row.high, color=colour, linewidth=1.8)
-        if row.trainings > 1:
-            scores.plot([row.least, row.most], [place + 0.3] * 2, "|", color=MUTED, markersize=5)
-        if place:
-            gaps.plot(row.ahead, place, "o", color=BLUE, markersize=6)
-            gaps.hlines(place, row.ahead_low, row.ahead_high, color=BLUE, linewidth=1.8)
-    gaps.axvline(0, color=INK, linestyle="--", linewidth=1.2)
-    gaps.xaxis.set_major_locator(MaxNLocator(4))
-    for axes in (scores, gaps):
-        axes.xaxis.label.set_fontsize(9)
-        _part_kinds(axes, list(data["kind"]))
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
-    scores.set_yticks(places, data["name"], fontsize=9)
-    scores.set_ylim(len(data) - 0.5, -0.5)
-    scores.set(xlabel=f"{label}\nwith its interval; ticks: least and most", xlim=(0, None))
-    scores.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    gaps.set_xlabel("points by which\nthe first is ahead")
-    told = [
-        f"{row.name} {percent(row.score)}"
-        + ("" if pd.isna(row.low) else f" ({100 * row.low:.0f}–{100 * row.high:.0f})")
-        for row in data.itertuples()
-    ]
-    clear = list(data.loc[data["ahead_low"].gt(0), "name"])
-    behind = list(data.loc[data["ahead_high"].lt(0), "name"])
-    alt = (
-        f"Dots with intervals, {label}: {listing(told)}. A second panel shows how far the first, "
-        f"{data['name'][0]}, is ahead of each other one. Its "
-        f"interval lies above zero for {listing(clear) if clear else 'none'}"
-        + (f", and below zero for {listing(behind)}" if behind else "")
-        + "."
-    )
-    return figure, data, alt
+    handles: dict[str, object] = {}
+    for axes, name in zip(grid.flat, names, strict=False):
+        _draw_rows(axes, panels[name], tables[name], series, joined, handles)
+        if strokes is not None:
+            own = strokes[strokes["panel"].eq(name)] if "panel" in strokes else strokes
+            groups = own["group"] if "group" in own else [""] * len(own)
+            spots = [tables[name][key] for key in zip(groups, own["label"], strict=True)]
+            axes.plot(own["value"], np.add(spots, 0.28), "|", color=MUTED, markersize=6, linestyle="none")
+        if (line := _of(null, name)) is not None:
+            handle = axes.axvline(line, color=INK, linestyle="--", linewidth=1.2, label=null_name)
+            handles |= {null_name: handle} if null_name else {}
+        _dress(axes, name, tables[name], _of(unit, name), _of(limits, name))
+        _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
+        if isinstance(measured, Mapping):
+            axes.set_xlabel(measured.get(name, ""), fontsize=9)
+        if not shared or axes in grid[:, 0]:
+            _name_rows(axes, tables[name])
+    last = grid.flat[len(names) - 1]
+    if noted:
+        last.text(1.03, 1.01, noted, fontsize=8, color=MUTED, transform=last.transAxes)
+    for axes in grid.flat[len(names) :]:
+        axes.set_axis_off()
+    if not isinstance(measured, Mapping):
+        figure.supxlabel(measured, fontsize=10)
+    if handles:
+        figure.legend(handles.values(), handles, loc="outside upper left", ncols=3, fontsize=8.5)
+    if told:
+        alt = f"{alt} {_told(panels, unit)}."
+        if null is not None:
+            lines_at = {
+                _value(_of(null, name), _of(unit, name)) for name in names if _of(null, name) is not None
+            }
+            alt += f" A dashed line marks {listing(sorted(lines_at))}."
+    return Drawn(figure, rows.reset_index(drop=True) if data is None else data, alt, caption, tolerance)
 
 
-NAMED_TRAININGS = 24
-"""Up to so many trainings each has its own label; of more, every so many-th has."""
+def _of(given: object, panel: str) -> object:
+    return given.get(panel) if isinstance(given, Mapping) else given
 
 
-def selection_dumbbells(table: pd.DataFrame) -> Drawn:
-    """Accuracy on the test split by who chose the epoch: validation split or the test split itself; a line
-    from one to the other.
+def _places(part: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """(group, label) -> place from above; a group's name stands at (group, "")."""
+    places: dict[tuple[str, str], float] = {}
+    spot, before = 0.0, ""
+    for group, label in part[["group", "label"]].drop_duplicates().itertuples(index=False):
+        if group != before and group:
+            places[group, ""] = spot + (0.3 if places else 0)
+            spot = places[group, ""] + 1
+        places[group, label] = spot
+        spot, before = spot + 1, group
+    return places
 
-    ``table``: as ``train.evaluate.selection_table`` makes it. Data: its columns. Raises FigureError where one
-    is absent.
-    """
-    columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    places = np.arange(len(data))
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.25 + 0.27 * min(len(data), NAMED_TRAININGS)))
-    axes.hlines(places, data["chosen_accuracy"], data["test_accuracy"], color=MUTED, linewidth=1.5)
-    axes.plot(
-        data["test_accuracy"],
-        places,
-        "D",
-        color=VERMILION,
-        markerfacecolor="white",
-        markeredgewidth=1.6,
-        markersize=7,
-        label="epoch chosen on the test split",
-    )
-    axes.plot(
-        data["chosen_accuracy"], places, "o", color=BLUE, markersize=6, label="epoch chosen on validation"
-    )
-    for place, row in zip(places, data.itertuples(), strict=True):
-        axes.text(1.02, place, f"+{100 * row.gain:.1f}", va="center", transform=axes.get_yaxis_transform())
-    axes.text(1.02, 1.02, "gain (points)", fontsize=8, ha="center", transform=axes.transAxes)
-    every = -(-len(data) // NAMED_TRAININGS)
-    axes.set_yticks(places[::every], data["training"][::every])
-    axes.invert_yaxis()
-    axes.set_xlabel("right on the test split")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+
+def _draw_rows(
+    axes: Axes,
+    part: pd.DataFrame,
+    places: Mapping[tuple[str, str], float],
+    series: list[str],
+    joined: bool,
+    handles: dict[str, object],
+) -> None:
+    apart = 0 if joined else 0.68 / len(series)
+    spots = {key: places[key] for key in zip(part["group"], part["label"], strict=True)}
+    if joined:
+        ends = part.groupby(["group", "label"], sort=False)["value"].agg(["min", "max"])
+        axes.hlines([spots[key] for key in ends.index], ends["min"], ends["max"], color=MUTED, linewidth=1.5)
+    for number, name in enumerate(series):
+        colour, marker, filled = _SERIES[number]
+        own = part[part["series"].eq(name)]
+        for row in own.itertuples():
+            place = spots[row.group, row.label] + apart * (number - (len(series) - 1) / 2)
+            size, width = 6.0, 1.8
+            ink, shape = colour, marker
+            if row.main:
+                ink, shape, size = VERMILION, "D", 6.5
+            elif row.minor:
+                ink, size, width = MUTED, 4.0, 1.2
+            if not pd.isna(row.wide_low):
+                axes.hlines(place, row.wide_low, row.wide_high, color=RULE, linewidth=7, zorder=1)
+            if not pd.isna(row.null):
+                ends = (place - 0.33 / len(series), place + 0.33 / len(series))
+                handles["by chance"] = axes.vlines(
+                    row.null, *ends, color=VERMILION, linestyle="--", linewidth=1.5, label="by chance"
+                )
+            if not pd.isna(row.low):
+                axes.hlines(place, row.low, row.high, color=ink, linewidth=width)
+            face = ink if filled or row.main else "white"
+            (dot,) = axes.plot(
+                row.value, place, shape, color=ink, markerfacecolor=face, markeredgewidth=1.5, markersize=size
+            )
+            if name and name not in handles:
+                handles[name] = dot
+            if row.note:
+                axes.text(
+                    1.03, place, row.note, va="center", fontsize=9, transform=axes.get_yaxis_transform()
+                )
+
+
+def _dress(axes: Axes, name: str, places: Mapping, unit: str, limits: tuple | None) -> None:
+    bottom = max(places.values())
+    axes.set_ylim(bottom + 0.6, -0.6)
+    axes.set_title(name, fontsize=9.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if unit == "share":
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    if limits is not None:
+        axes.set_xlim(*limits)
     axes.margins(x=0.08)
+    axes.tick_params(axis="x", labelsize=9)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    figure.legend(loc="outside upper left", ncols=2)
-    largest = data.loc[data["gain"].idxmax()]
-    alt = (
-        f"One line for each of {len(data)} {'training' if len(data) == 1 else 'trainings'}, from the "
-        "accuracy on the test split at the epoch "
-        "that validation chose to the accuracy at the epoch that is best on the test split itself. The "
-        "second is higher by "
-        f"{100 * data['gain'].mean():.1f} points on average, from {100 * data['gain'].min():.1f} to "
-        f"{100 * largest['gain']:.1f} "
-        f"(most for {largest['training']}: {percent(largest['chosen_accuracy'])} against "
-        f"{percent(largest['test_accuracy'])})."
-    )
-    return figure, data, alt
+
+
+def _part_kinds(axes: Axes, rows: pd.DataFrame, places: Mapping[tuple[str, str], float]) -> None:
+    for above, below in pairwise(rows.itertuples()):
+        ends = [places.get((row.group, row.label)) for row in (above, below)]
+        if above.kind != below.kind and None not in ends:
+            axes.axhline(sum(ends) / 2, color=RULE, linewidth=0.8)
+
+
+def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
+    every = -(-len(places) // NAMED_ROWS)
+    shown = list(places.items())[::every]
+    axes.set_yticks([spot for _, spot in shown], [label or group for (group, label), _ in shown], fontsize=9)
+    for tick, ((group, label), _) in zip(axes.get_yticklabels(), shown, strict=True):
+        if group and not label:
+            tick.set_weight("bold")
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "share":
+        return percent(value)
+    if unit == "points":
+        return f"{value:+.1f}".replace("-", "−")
+    return f"{value:.3g}"
+
+
+def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> str:
+    parts = []
+    for name, part in panels.items():
+        own = _of(unit, name)
+        if len(part) > NAMED_ROWS:
+            ends = (_value(part["value"].agg(end), own) for end in ("min", "max"))
+            words = f"{len(part)} values from {' to '.join(ends)}"
+        else:
+            words = listing([_row_told(row, own) for row in part.itertuples()])
+        parts.append(f"{name}: {words}" if name else words)
+    return "; ".join(parts)
+
+
+def _row_told(row: tuple, unit: str) -> str:
+    name = ", ".join(part for part in (row.group, row.label, row.series) if part)
+    value = f"{name} {_value(row.value, unit)}"
+    if pd.isna(row.low):
+        return value
+    return f"{value} ({' to '.join(_value(end, unit).removesuffix(' %') for end in (row.low, row.high))})"

@@ -1,12 +1,145 @@
-"""Tables as coloured cells with a text in each."""
+"""Tables as coloured cells: the one heat map."""
+
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, SymLogNorm
 
-from ferbook.page.style import INK, WIDTH, Drawn, FigureError, listing, percent, require_columns
+from ferbook.page.style import INK, MUTED, VERMILION, WIDTH, Drawn, FigureError, require_columns
+
+HIGH_CELL, LOW_CELL = 0.46, 0.27
+"""Inches: cells with a text of two lines or more, and cells without one or with one line."""
+
+
+def heat(
+    cells: pd.DataFrame,
+    *,
+    measured: str,
+    rows: str,
+    columns: str,
+    value: str = "value",
+    text: str | None = "text",
+    framed: Collection[tuple[object, object]] = (),
+    unit: str = "share",
+    limits: tuple[float | None, float | None] = (None, None),
+    signed: bool = False,
+    row_names: Mapping[object, str] | None = None,
+    column_names: Mapping[object, str] | None = None,
+    row_label: str | None = None,
+    column_label: str | None = None,
+    notes: Sequence[str] = (),
+    noted: str = "",
+    alt: str,
+    caption: str = "",
+    tolerance: float | Mapping[str, float] = 1e-6,
+    data: pd.DataFrame | None = None,
+) -> Drawn:
+    """Cells of ``rows`` by ``columns`` (names of columns of ``cells``, a row per cell, in the order to be
+    shown), coloured by ``value``, the darker the higher, with the ``text`` in each.
+
+    Where ``cells`` has no column ``text``, a cell shows its value without decimals, and where ``text`` is
+    None, nothing. A value that is missing is an empty cell with a dash. ``unit`` ``share`` shows 0 to 1 times
+    100; ``measured`` stands beside the colour bar, whose ends are ``limits`` (shown times 100 too) or what
+    occurs. ``signed``: blue below zero, red above it, on a scale that is logarithmic beyond 1 to either side.
+
+    ``framed``: (row, column) of cells with a frame. ``row_names`` and ``column_names`` replace names on the
+    axes, ``row_label`` and ``column_label`` what the axes are. ``notes``: a text right of each row, below the
+    heading ``noted``. ``alt`` says what one sees, values included. The numbers stored are ``data``, or
+    ``cells`` without its texts. Raises FigureError where a column is absent or a cell occurs twice.
+
+    >>> cells = pd.DataFrame({"learned": ["lab", "lab"], "tested": ["lab", "wild"], "accuracy": [0.9, 0.4]})
+    >>> heat(cells, rows="learned", columns="tested", value="accuracy", measured="accuracy (%)",
+    ...      framed=[("lab", "lab")], alt="Heat map of accuracy.").alt
+    'Heat map of accuracy.'
+    """
+    require_columns(cells, [rows, columns, value])
+    if cells.duplicated([rows, columns]).any():
+        raise FigureError(f"a cell of {rows} by {columns} occurs twice; give each pair once")
+    down, across = list(cells[rows].unique()), list(cells[columns].unique())
+    shape = {"index": rows, "columns": columns}
+    factor = 100 if unit == "share" else 1
+    values = factor * cells.pivot(**shape, values=value).loc[down, across]
+    if text in cells:
+        texts = cells.pivot(**shape, values=text).loc[down, across].fillna("")
+    else:
+        texts = values.map(lambda number: "" if text is None or pd.isna(number) else f"{number:.0f}")
+    low, high = (None if end is None else factor * end for end in limits)
+    if signed:
+        reach = float(values.abs().max(axis=None)) or 1.0
+        scale, colours = SymLogNorm(linthresh=1, vmin=-reach, vmax=reach, base=10), colormaps["RdBu_r"]
+    else:
+        low = float(values.min(axis=None)) if low is None else low
+        high = float(values.max(axis=None)) if high is None else high
+        scale, colours = Normalize(low, high if high > low else low + 1), colormaps["Blues"]
+    lines = max(cell.count("\n") for cell in texts.to_numpy().ravel()) + 1
+    cell_height = HIGH_CELL if lines > 1 else LOW_CELL
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + cell_height * max(2, len(down))))
+    image = axes.pcolormesh(
+        np.ma.masked_invalid(values.to_numpy(float)),
+        cmap=colours,
+        norm=scale,
+        edgecolors="white",
+        linewidth=0.8,
+    )
+    fontsize = 9 if len(across) <= 10 else 8
+    for (row, column), number in np.ndenumerate(values.to_numpy(float)):
+        missing = np.isnan(number)
+        red, green, blue, _ = (1, 1, 1, 1) if missing else colours(scale(number))
+        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            "–" if missing else texts.iat[row, column],
+            ha="center",
+            va="center",
+            fontsize=fontsize,
+            color=MUTED if missing else "white" if dark else INK,
+        )
+    for row, column in framed:
+        corner = across.index(column), down.index(row)
+        axes.add_patch(
+            plt.Rectangle(corner, 1, 1, fill=False, edgecolor=VERMILION if not signed else INK, linewidth=2)
+        )
+    for row, note in enumerate(notes):
+        axes.text(1.02, row + 0.5, note, va="center", fontsize=8, transform=axes.get_yaxis_transform())
+    if noted:
+        axes.text(1.02, 1.01, noted, fontsize=8, color=MUTED, transform=axes.transAxes)
+    shown = [str((column_names or {}).get(name, name)) for name in across]
+    slanted = max(map(len, shown)) * len(shown) > 60
+    turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(np.arange(len(across)) + 0.5, shown, fontsize=fontsize, **turned)
+    shown = [str((row_names or {}).get(name, name)) for name in down]
+    axes.set_yticks(np.arange(len(down)) + 0.5, shown, fontsize=fontsize)
+    axes.set(
+        xlabel=columns if column_label is None else column_label,
+        ylabel=rows if row_label is None else row_label,
+    )
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40)
+    bar.set_label(measured, fontsize=9)
+    bar.outline.set_visible(False)
+    if signed:
+        ticks = [tick for tick in (-100, -10, -1, 0, 1, 10, 100) if abs(tick) <= reach]
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        bar.ax.minorticks_off()
+    stored = cells.drop(columns=[text or ""], errors="ignore").reset_index(drop=True)
+    return Drawn(figure, stored if data is None else data, alt, caption, tolerance)
+
+
+def share_with_half_width(share: float, low: float, high: float) -> str:
+    """A share in per cent and, below it, half the width of its interval, where it has one."""
+    return f"{100 * share:.1f}" + ("" if pd.isna(high - low) else f"\n± {50 * (high - low):.1f}")
+
+
+# What follows goes when the chapters have moved to ``heat``.
+CHANCE = 0.5
 
 
 def draw_cells(
@@ -46,97 +179,3 @@ def draw_cells(
 def frame_cell(axes: Axes, column: int, row: int) -> None:
     """A dark frame around one cell, counted from the upper left."""
     axes.add_patch(plt.Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=2, clip_on=False))
-
-
-def share_with_half_width(share: float, low: float, high: float) -> str:
-    """A share in per cent and, below it, half the width of its interval, where it has one."""
-    return f"{100 * share:.1f}" + ("" if pd.isna(high - low) else f"\n± {50 * (high - low):.1f}")
-
-
-CHANCE = 0.5
-"""AUROC of a detector that knows nothing."""
-
-
-def unit_map(table: pd.DataFrame, what: str) -> Drawn:
-    """AUROC of each row (a condition or a layer) on each action unit, times 100, as a heat map; the mean in
-    the last column.
-
-    ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as
-    ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a frame. ``what``
-    the rows are. Data: these columns.
-    """
-    columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    rows, aus = list(data["row"].unique()), list(data["au"].unique())
-    values = data.pivot(index="row", columns="au", values="auroc").loc[rows, aus]
-    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.5 + 0.36 * len(rows)))
-    draw_cells(axes, values, texts, "AUROC × 100", lowest=100 * CHANCE, fontsize=8, extend="min")
-    framed = data[data["framed"]]
-    for row in framed.itertuples():
-        frame_cell(axes, aus.index(row.au), rows.index(row.row))
-    counts = data.drop_duplicates("au").set_index("au")["positives"]
-    shown = [au if pd.isna(counts[au]) else f"{au} ({counts[au]:.0f})" for au in aus]
-    axes.set_xticklabels(
-        ["mean" if au == "macro" else au for au in shown],
-        rotation=60,
-        ha="right",
-        rotation_mode="anchor",
-        fontsize=8,
-    )
-    axes.set_yticklabels(rows, rotation=0, fontsize=8)
-    axes.set(xlabel="action unit (test pictures that show it)", ylabel=what)
-    told = []
-    for name in rows:
-        own = data[data["row"].eq(name)].set_index("au")["auroc"]
-        units = own.drop("macro", errors="ignore").dropna()
-        told.append(
-            f"{name}: mean {own.get('macro', units.mean()):.2f}, highest {units.idxmax()} "
-            f"{units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
-        )
-    alt = f"Heat map of AUROC, {len(rows)} rows by {len(aus) - ('macro' in aus)} action units and their mean. {'; '.join(told)}."
-    if len(framed):
-        alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
-    return figure, data, alt
-
-
-def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures") -> Drawn:
-    """Confusion as a heat map, each row a true class, in per cent of that row.
-
-    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the
-    same order. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a class does not occur).
-    Raises FigureError for other shapes.
-    """
-    if list(matrix.index) != list(matrix.columns) or matrix.empty:
-        raise FigureError("a confusion matrix has the same classes, in the same order, as rows and columns")
-    counts = matrix.rename_axis(index="true", columns="predicted")
-    totals = counts.sum(axis=1)
-    shares = counts.div(totals.where(totals > 0), axis=0)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.52 * len(counts)))
-    texts = shares.map(lambda s: "" if pd.isna(s) or s == 0 else f"{100 * s:.0f}")
-    draw_cells(axes, shares, texts, "share of the true class (%)", fontsize=10)
-    axes.set(xlabel="predicted", ylabel=f"true (number of {counted})")
-    axes.set_yticklabels([f"{name} ({total:,})" for name, total in totals.items()], rotation=0)
-    axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
-    data = counts.stack().rename("count").reset_index().assign(share=shares.to_numpy().ravel())
-    recall = pd.Series(np.diag(shares), index=counts.index).dropna()
-    wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)].sort_values(
-        "share", ascending=False, kind="stable"
-    )
-    alt = f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. On the diagonal, the share named rightly"
-    if len(recall):
-        alt += (
-            f" is highest for {recall.idxmax()} ({percent(recall.max())}) and lowest for {recall.idxmin()} "
-            f"({percent(recall.min())})"
-        )
-    alt += ". "
-    if len(wrong):
-        worst = [
-            f"{row.true} taken for {row.predicted} ({percent(row.share)})"
-            for row in wrong.head(3).itertuples()
-        ]
-        alt += f"The most frequent confusions: {listing(worst)}."
-    else:
-        alt += f"No {counted.removesuffix('s')} is confused."
-    return figure, data, alt

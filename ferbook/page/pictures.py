@@ -1,32 +1,15 @@
 """Pictures inside figures: how they are shrunk, laid out and described in numbers."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_lib.faces.faceset import FaceSet
-from ferbook.page.style import WIDTH, Drawn, FigureError, listing
-
-if TYPE_CHECKING:  # it would import the renderer
-    pass
-
+from ferbook.page.style import WIDTH
 
 MOST_COLUMNS = 720
 """Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
-
-
-def require_pictures(faces: FaceSet) -> None:
-    if not len(faces):
-        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
-
-
-def require_classes(faces: FaceSet, classes: tuple[str, ...]) -> None:
-    if not classes:
-        raise FigureError(f"face set {faces.name!r} names no emotion: there is no class to draw")
 
 
 def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
@@ -75,50 +58,3 @@ def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 8) -> N
     axes.imshow(thumbnail(picture, 1), vmin=0, vmax=255)
     if title:
         axes.set_title(title, fontsize=size, loc="left", pad=2)
-
-
-def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
-    """Frames of one sequence, the apex among them where it is known, and below each its difference from the
-    first, four times enlarged.
-
-    Data: ``frame``, ``milliseconds`` since the first frame (missing where the rate is unknown), ``apex``
-    (whether it is), ``change`` (mean absolute difference from the first frame in grey levels), and the
-    intensity of each AU that acts in the clip.
-    """
-    order = np.argsort(clip.table["frame"].to_numpy(), kind="stable")
-    table = clip.table.iloc[order].reset_index(drop=True)
-    places = np.unique(np.linspace(0, len(order) - 1, columns).round().astype(int))
-    is_apex = table["frame"].eq(table.get("apex", pd.Series(np.nan, table.index))).to_numpy()
-    # The first frame is what the others are compared with: it stays.
-    if is_apex.any() and len(places) > 1 and (apex := int(is_apex.argmax())) not in places:
-        places[1 + np.abs(places[1:] - apex).argmin()] = apex
-    pictures, is_apex = clip.gather(order[places]), is_apex[places]
-    acting = [au for au in clip.aus if table[au].gt(0).any()]
-    table = table.iloc[places].reset_index(drop=True)
-    change = pictures.astype(int) - pictures[0]
-    data = pd.DataFrame(
-        {
-            "frame": table["frame"],
-            "milliseconds": 1000 * (table["frame"] - table["frame"].iloc[0]) / table.get("fps", np.nan),
-            "apex": is_apex,
-            "change": np.abs(change).mean(axis=(1, 2)).round(3),
-            **{au: table[au].round(3) for au in acting},
-        }
-    )
-    timed = data["milliseconds"].notna().all()
-    figure, grid = picture_grid(2, len(places), title=0.16)
-    for place, (picture, difference) in enumerate(zip(pictures, change, strict=True)):
-        when = f"{data['milliseconds'][place]:.0f} ms" if timed else str(data["frame"][place])
-        show(grid[0, place], picture, when, size=8)
-        grid[1, place].imshow(4 * np.round(difference), vmin=-127, vmax=127)
-        if is_apex[place]:
-            grid[1, place].set_title("apex", fontsize=8, loc="left", pad=2)
-    most = data.loc[data["change"].idxmax()]
-    alt = (
-        f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
-        "difference from the first, four times "
-        f"enlarged. The difference is largest at frame {most['frame']:.0f}, {most['change']:.1f} of 255 "
-        "grey levels per pixel on average. "
-        f"Units that act: {listing(acting or ['none'])}."
-    )
-    return figure, data, alt

@@ -1,21 +1,54 @@
 """A temporary clone of the whole suite, with its own runs, and the command line in it."""
 
+import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
+import pandas as pd
 import pytest
+from matplotlib import pyplot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from fer_lib import paths as fer_lib_paths
 from ferbook import paths
 from ferbook.book import CHAPTERS
+from ferbook.page.style import Drawn
+
+
+@pytest.fixture
+def well_drawn():
+    """Draw twice and check: there is a picture with numbers and words, and the same bytes, without a date."""
+
+    def svg(drawn: Drawn) -> bytes:
+        sink = io.BytesIO()
+        drawn.figure.savefig(sink, format="svg", metadata={"Date": None})
+        pyplot.close(drawn.figure)
+        return sink.getvalue()
+
+    def check(draw: Callable[[], Drawn]) -> Drawn:
+        drawn = draw()
+        assert drawn.figure.axes
+        assert len(drawn.data) and all(isinstance(column, str) for column in drawn.data.columns)
+        assert re.search(r"\d", drawn.alt) and drawn.alt.endswith(".") and "nan" not in drawn.alt.lower()
+        assert pd.read_csv(io.StringIO(drawn.data.to_csv(index=False))).shape == drawn.data.shape
+        if not isinstance(drawn.tolerance, float | int):
+            assert set(drawn.tolerance) <= set(drawn.data.columns)
+        first = svg(drawn)
+        assert first == svg(draw()) and b"<dc:date>" not in first and len(first) < 200_000
+        ElementTree.fromstring(first)
+        return drawn
+
+    return check
 
 
 @dataclass(frozen=True)

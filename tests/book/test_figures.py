@@ -11,10 +11,9 @@ from matplotlib import pyplot as plt
 
 from book.faces import figures
 from book.training import figures as training_figures
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
-from ferbook.page import forest, heat, style
-from ferbook.page import pictures as page_pictures
+from ferbook.page import style
 from ferbook.page.style import FigureError
 from synthetic_faces.studio import Switched
 
@@ -61,11 +60,6 @@ def toy_curve(epochs: int = 4) -> pd.DataFrame:
     )
 
 
-def toy_matrix() -> pd.DataFrame:
-    names = ["neutral", "anger", "fear"]
-    return pd.DataFrame([[8, 2, 0], [1, 3, 0], [0, 0, 0]], index=names, columns=names)
-
-
 def toy_recalls() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -93,32 +87,10 @@ def toy_switched() -> Switched:
     return Switched(("AU1", "AU12"), off, on, masks)
 
 
-def toy_clip() -> FaceSet:
-    """Frames in no order; the change from the first is largest at frame 30, AU12 acts and AU4 does not."""
-    frames = np.array([10, 40, 30, 20])
-    greys = {10: 50, 20: 60, 30: 80, 40: 55}
-    table = pd.DataFrame({"frame": frames, "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0})
-    table = table.assign(dataset="toy", subject="s", sequence="c", emotion="happiness", split="train")
-    return FaceSet("toy", np.stack([np.full((8, 8), greys[f], np.uint8) for f in frames]), table)
-
-
 def toy_folds(folds: int = 2) -> tuple[pd.DataFrame, dict]:
     table = pd.DataFrame({"fold": range(folds), "pictures": 10, "accuracy": 0.7, "majority": 0.2})
     bounds = {"low": [np.nan] + [0.6] * (folds - 1), "high": [np.nan] + [0.8] * (folds - 1)}
     return table.assign(**bounds), {"value": 0.7, "low": 0.5, "high": 0.9, "n": 10 * folds}
-
-
-def toy_selection() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "training": ["fold 0", "biases, AD"],
-            "chosen_epoch": [2, 3],
-            "chosen_accuracy": [0.7, 0.8],
-            "test_epoch": [4, 3],
-            "test_accuracy": [0.75, 0.8],
-            "gain": [0.05, 0.0],
-        }
-    )
 
 
 def toy_ablation() -> tuple[pd.DataFrame, dict[str, Estimate]]:
@@ -147,7 +119,6 @@ def toy_hardest() -> pd.DataFrame:
 DRAWINGS = {
     "fold_accuracies": lambda: training_figures.fold_accuracies(*toy_folds()),
     "many_folds": lambda: training_figures.fold_accuracies(*toy_folds(26)),
-    "selection_dumbbells": lambda: forest.selection_dumbbells(toy_selection()),
     "ablation_effects": lambda: training_figures.ablation_effects(*toy_ablation()),
     "hardest_grid": lambda: training_figures.hardest_grid(
         toy_faces(), toy_hardest(), ("neutral", "anger", "happiness")
@@ -158,12 +129,10 @@ DRAWINGS = {
     ),
     "switched_units": lambda: figures.switched_units(toy_switched()),
     "face_rows": lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, 3, 0),
-    "clip_strip": lambda: page_pictures.clip_strip(toy_clip()),
     "class_counts": lambda: figures.class_counts(toy_faces()),
     "mean_faces": lambda: figures.mean_faces(toy_faces(), ("neutral", "anger", "happiness")),
     "sample_grid": lambda: figures.sample_grid(toy_faces(), ("neutral", "anger", "happiness"), 4, 0),
     "learning_curve": lambda: training_figures.learning_curve(toy_curve(), 4, 0.25),
-    "confusion_matrix": lambda: heat.confusion_matrix(toy_matrix()),
     "per_class_bars": lambda: training_figures.per_class_bars(toy_recalls(), 1 / 3),
     "first_layer_filters": lambda: training_figures.first_layer_filters(toy_weights(), toy_weights() / 2),
     "au_by_emotion": lambda: figures.au_by_emotion(toy_faces(aus=True)),
@@ -197,7 +166,7 @@ def test_the_same_figure_is_the_same_bytes_small_and_without_a_date(name):
 def test_another_process_draws_the_same_bytes():
     script = (
         "import hashlib, io, pandas as pd\n"
-        "from fer_lib.report.figures import learning_curve\n"
+        "from book.training.figures import learning_curve\n"
         "curve = pd.DataFrame({'epoch': [1, 2], 'train_loss': [2., 1.], 'valid_loss': [2., 1.5], "
         "'valid_accuracy': [.5, .6]})\n"
         "sink = io.BytesIO()\n"
@@ -286,22 +255,6 @@ def test_learning_curve_of_one_epoch():
     assert "over 1 epoch" in training_figures.learning_curve(toy_curve(1), 1, 0.25)[2]
 
 
-def test_confusion_shares_and_words_by_hand():
-    _, data, alt = heat.confusion_matrix(toy_matrix())
-    share = data.set_index(["true", "predicted"])["share"]
-    assert share["neutral", "anger"] == 0.2
-    assert share["anger", "anger"] == 0.75
-    assert share["fear"].isna().all()
-    assert "highest for neutral (80.0 %) and lowest for anger (75.0 %)" in alt
-    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in alt
-
-
-def test_confusion_cells_are_drawn_where_they_belong():
-    figure, _, _ = heat.confusion_matrix(toy_matrix())
-    drawn = np.asarray(figure.axes[0].collections[0].get_array().filled(-1)).reshape(3, 3)
-    np.testing.assert_allclose(drawn, [[80, 20, 0], [25, 75, 0], [-1, -1, -1]])
-
-
 def test_per_class_bars_say_which_interval_includes_the_null():
     _, data, alt = training_figures.per_class_bars(toy_recalls(), 1 / 3)
     assert data["null"].tolist() == [1 / 3] * 3
@@ -370,7 +323,6 @@ def test_a_unit_that_was_never_coded_in_an_emotion_is_missing_not_absent():
         ),
         (lambda: training_figures.learning_curve(toy_curve().iloc[:0], 1, 0.25), "no rows"),
         (lambda: training_figures.learning_curve(toy_curve(), 9, 0.25), "best epoch 9"),
-        (lambda: heat.confusion_matrix(toy_matrix().iloc[:2]), "same classes"),
         (lambda: training_figures.per_class_bars(toy_recalls().drop(columns="n"), 0.1), "lacks n"),
         (lambda: training_figures.first_layer_filters(*np.zeros((2, 64, 3, 5, 5))), r"\(64, 3, 5, 5\)"),
         (
@@ -388,27 +340,12 @@ def test_what_cannot_be_drawn_is_refused(draw, said):
         draw()
 
 
-def test_a_perfect_confusion_matrix_says_so():
-    matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
-    _, data, alt = heat.confusion_matrix(matrix)
-    assert len(data) == 64 and "No picture is confused." in alt
-
-
 def test_switched_units_say_how_much_of_the_change_lies_in_the_region():
     _, data, alt = figures.switched_units(toy_switched())
     assert data["inside"].tolist() == [1.0, 0.5]
     assert data["region"].tolist() == [0.5, 0.5]
     assert data["changed"].tolist() == [0.25, 0.25]
     assert "least for AU12 (50.0 %)" in alt
-
-
-def test_a_clip_is_shown_in_the_order_of_its_frames_with_the_units_that_act():
-    _, data, alt = page_pictures.clip_strip(toy_clip())
-    assert data["frame"].tolist() == [10, 20, 30, 40]
-    assert data["change"].tolist() == [0, 10, 30, 5]
-    assert data["milliseconds"].tolist() == [0, 50, 100, 150]
-    assert "AU12" in data and "AU4" not in data
-    assert "largest at frame 30" in alt
 
 
 def test_rows_of_sets_show_other_people_first():
@@ -438,19 +375,6 @@ def test_switched_units_begin_with_the_face_without_any():
     # A change of -20 and one of +20 are drawn at equal distance from no change.
     drawn = np.asarray(figure.axes[5].images[0].get_array())
     assert drawn.min() == -20 and np.unique(drawn).tolist() == [-20, 0]
-
-
-def test_a_strip_holds_the_apex_where_it_is_known():
-    faces = toy_clip()
-    clip = FaceSet("toy", faces.pixels, faces.table.assign(apex=30))
-    figure, data, _ = page_pictures.clip_strip(clip, columns=2)
-    assert data["frame"].tolist() == [10, 30] and data["apex"].tolist() == [False, True]
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["0 ms", "100 ms", "", "apex"]
-    assert page_pictures.clip_strip(faces, columns=2)[1]["frame"].tolist() == [10, 40]
-    untimed = FaceSet("toy", faces.pixels, faces.table.drop(columns="fps"))
-    figure, data, _ = page_pictures.clip_strip(untimed)
-    assert data["milliseconds"].isna().all() and figure.axes[0].get_title(loc="left") == "10"
 
 
 def test_nobody_is_recognised_in_a_mean_of_few():
@@ -495,12 +419,6 @@ def test_the_pooled_accuracy_must_be_that_of_the_folds():
     assert "over all 70.0 % (interval 50.0 % to 90.0 %)" in alt
     with pytest.raises(FigureError, match="20 pictures, the accuracy over all 21"):
         training_figures.fold_accuracies(folds, pooled | {"n": 21})
-
-
-def test_the_dumbbells_tell_mean_and_largest_gain():
-    _, data, alt = forest.selection_dumbbells(toy_selection())
-    assert data["gain"].tolist() == [0.05, 0.0]
-    assert "2.5 points on average" in alt and "most for fold 0: 70.0 % against 75.0 %" in alt
 
 
 def test_an_ablation_without_a_network_is_refused():

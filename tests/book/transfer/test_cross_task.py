@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book import shared_figures
 from book.transfer import action_units as reports
 from book.transfer import figures
 from fer_lib.aus.cross_task import CHOSEN, CONDITIONS, FROZEN, UNTRAINED, CrossTask, best_layer
 from fer_lib.aus.heads import MACRO
 from fer_lib.train.precision import Precision
-from ferbook.page import heat
 
 AUROCS = {
     (FROZEN, "relu1"): (0.70, 0.80),
@@ -124,8 +124,9 @@ def test_the_figures_show_means_layers_and_units():
     figure, data, alt = figures.macro_dots(reports.macro_table(found))
     assert len(data) == len(AUROCS) and "frozen 0.850 (0.830 to 0.870)" in alt
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()][-1] == "emotion"
-    _, data, alt = heat.unit_map(reports.unit_scores(found), "read from")
-    assert len(data) == 18 and "HOG: mean 0.82" in alt and "highest AU12 0.85" in alt
-    figure, _, alt = heat.unit_map(reports.layer_scores(found, best_layer(found.table)), "layer")
-    assert "Framed: AU12 in relu1 and AU1 in features" in alt
-    assert len(figure.axes[0].patches) == 2
+    drawn = shared_figures.unit_map(reports.unit_scores(found), "read from")
+    alt = drawn.alt
+    assert len(drawn.data) == 18 and "HOG: mean 0.82" in alt and "highest AU12 0.85" in alt
+    drawn = shared_figures.unit_map(reports.layer_scores(found, best_layer(found.table)), "layer")
+    assert "Framed: AU12 in relu1 and AU1 in features" in drawn.alt
+    assert len(drawn.figure.axes[0].patches) == 2

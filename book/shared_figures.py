@@ -1,0 +1,253 @@
+"""Figures that several chapters draw: contenders, the price of a chosen epoch, confusion, AUROC by action unit,
+and a clip.
+"""
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+from ferbook.page.forest import forest
+from ferbook.page.heat import heat
+from ferbook.page.pictures import picture_grid, show
+from ferbook.page.style import Drawn, FigureError, listing, percent, require_columns
+
+CHANCE = 0.5
+"""AUROC of a detector that knows nothing."""
+
+
+def require_pictures(faces: FaceSet) -> None:
+    if not len(faces):
+        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
+
+
+def require_classes(faces: FaceSet, classes: tuple[str, ...]) -> None:
+    if not classes:
+        raise FigureError(f"face set {faces.name!r} names no emotion: there is no class to draw")
+
+
+def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
+    """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the
+    same clips or pictures.
+
+    ``table``: a row per contender in the order to be shown, the one that the page is about first: ``kind``,
+    ``name``, ``trainings``, ``score`` (share) with ``low`` and ``high``, ``least`` and ``most`` (of single
+    trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says
+    what the score is. Data: these columns. Raises FigureError where one is absent.
+    """
+    columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
+    columns += ["ahead", "ahead_low", "ahead_high"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    named = data.rename(columns={"name": "label"})
+    scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
+    ahead = f"points by which {data['name'][0]} is ahead"
+    gaps = named.assign(panel=ahead, value=named["ahead"], low=named["ahead_low"], high=named["ahead_high"])
+    shown = ["panel", "kind", "label", "value", "low", "high", "main"]
+    several = named[named["trainings"].gt(1)]
+    ends = [
+        several.assign(panel=label, value=several[end])[["panel", "label", "value"]]
+        for end in ("least", "most")
+    ]
+    clear = list(data.loc[data["ahead_low"].gt(0), "name"])
+    behind = list(data.loc[data["ahead_high"].lt(0), "name"])
+    alt = (
+        f"Dots with intervals: {label}, small marks for the least and the most of several trainings, and how "
+        f"far {data['name'][0]} is ahead of each other one. The interval of its lead lies above zero for "
+        f"{listing(clear or ['none'])} and below it for {listing(behind or ['none'])}."
+    )
+    return forest(
+        pd.concat([scores, gaps.iloc[1:].assign(main=False)])[shown],
+        measured={label: "strokes: least and most", ahead: "percentage points"},
+        unit={label: "share", ahead: "points"},
+        null={ahead: 0.0},
+        limits={label: (0, None)},
+        strokes=pd.concat(ends),
+        widths=(1.4, 1),
+        alt=alt,
+        tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
+        | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 100 * tolerance),
+        data=data,
+    )
+
+
+def selection_dumbbells(table: pd.DataFrame, epochs: int, caption: str = "", tolerance: float = 0.2) -> Drawn:
+    """Accuracy on the test split by who chose the epoch: validation split or the test split itself; a line
+    from one to the other.
+
+    ``table``: as ``train.evaluate.selection_table`` makes it, of trainings of at most so many ``epochs``;
+    ``tolerance`` of an accuracy. Data: its columns. Raises FigureError where one is absent.
+    """
+    columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    choices = {
+        "chosen_accuracy": "epoch chosen on validation",
+        "test_accuracy": "epoch chosen on the test split",
+    }
+    rows = pd.concat(
+        data.assign(label=data["training"], value=data[column], low=np.nan, high=np.nan, series=name)
+        for column, name in choices.items()
+    )
+    last = rows["series"].eq(choices["test_accuracy"])
+    rows["note"] = [f"+{100 * gain:.1f}" if end else "" for gain, end in zip(rows["gain"], last, strict=True)]
+    largest = data.loc[data["gain"].idxmax()]
+    alt = (
+        f"One line for each of {len(data)} {'training' if len(data) == 1 else 'trainings'}, from the "
+        "accuracy on the test split at the epoch that validation chose to the accuracy at the epoch that is "
+        f"best on the test split itself. The second is higher by {100 * data['gain'].mean():.1f} points on "
+        f"average, from {100 * data['gain'].min():.1f} to {100 * largest['gain']:.1f} (most for "
+        f"{largest['training']}: {percent(largest['chosen_accuracy'])} against "
+        f"{percent(largest['test_accuracy'])})."
+    )
+    return forest(
+        rows[["label", "value", "low", "high", "series", "note"]],
+        measured="accuracy on the test split",
+        noted="gain (points)",
+        joined=True,
+        told=False,
+        alt=alt,
+        caption=caption,
+        tolerance=dict.fromkeys(("chosen_epoch", "test_epoch"), epochs)
+        | dict.fromkeys(("chosen_accuracy", "test_accuracy", "gain"), tolerance),
+        data=data,
+    )
+
+
+def unit_map(table: pd.DataFrame, what: str) -> Drawn:
+    """AUROC of each row (a condition or a layer) on each action unit, times 100, as a heat map; the mean in
+    the last column.
+
+    ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as
+    ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a frame. ``what``
+    the rows are. Data: these columns.
+    """
+    columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    framed = data[data["framed"]]
+    counts = data.drop_duplicates("au").set_index("au")["positives"]
+    names = {au: au if pd.isna(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
+    told = []
+    for name, own in data.groupby("row", sort=False):
+        scores = own.set_index("au")["auroc"]
+        units = scores.drop("macro", errors="ignore").dropna()
+        told.append(
+            f"{name}: mean {scores.get('macro', units.mean()):.2f}, highest {units.idxmax()} "
+            f"{units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
+        )
+    alt = (
+        f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - ('macro' in counts)} action units "
+        f"and their mean. {'; '.join(told)}."
+    )
+    if len(framed):
+        alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
+    return heat(
+        data,
+        rows="row",
+        columns="au",
+        value="auroc",
+        measured="AUROC × 100",
+        limits=(CHANCE, 1),
+        framed=list(zip(framed["row"], framed["au"], strict=True)),
+        column_names=names | {"macro": "mean"},
+        column_label="action unit (test pictures that show it)",
+        row_label=what,
+        alt=alt,
+        tolerance={"auroc": 0.2, "low": 0.3, "high": 0.3, "framed": 1},
+    )
+
+
+def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance: float = 0.15) -> Drawn:
+    """Confusion as a heat map, each row a true class, in per cent of that row.
+
+    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the
+    same order; ``tolerance`` of a share. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a
+    class does not occur). Raises FigureError for other shapes.
+    """
+    if list(matrix.index) != list(matrix.columns) or matrix.empty:
+        raise FigureError("a confusion matrix has the same classes, in the same order, as rows and columns")
+    counts = matrix.rename_axis(index="true", columns="predicted")
+    totals = counts.sum(axis=1)
+    shares = counts.div(totals.where(totals > 0), axis=0)
+    data = counts.stack().rename("count").reset_index().assign(share=shares.to_numpy().ravel())
+    recall = pd.Series(np.diag(shares), index=counts.index).dropna()
+    wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)].sort_values(
+        "share", ascending=False, kind="stable"
+    )
+    alt = (
+        f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. On "
+        "the diagonal, the share named rightly"
+    )
+    if len(recall):
+        alt += (
+            f" is highest for {recall.idxmax()} ({percent(recall.max())}) and lowest for {recall.idxmin()} "
+            f"({percent(recall.min())})"
+        )
+    if len(wrong):
+        worst = [
+            f"{row.true} taken for {row.predicted} ({percent(row.share)})"
+            for row in wrong.head(3).itertuples()
+        ]
+        alt += f". The most frequent confusions: {listing(worst)}."
+    else:
+        alt += f". No {counted.removesuffix('s')} is confused."
+    texts = ["" if pd.isna(share) or share == 0 else f"{100 * share:.0f}" for share in data["share"]]
+    return heat(
+        data.assign(text=texts),
+        rows="true",
+        columns="predicted",
+        value="share",
+        measured="share of the true class (%)",
+        limits=(0, 1),
+        row_names={name: f"{name} ({total:,})" for name, total in totals.items()},
+        row_label=f"true (number of {counted})",
+        alt=alt,
+        tolerance={"share": tolerance, "count": round(tolerance * int(totals.max()))},
+    )
+
+
+def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
+    """Frames of one sequence, the apex among them where it is known, and below each its difference from the
+    first, four times enlarged.
+
+    Data: ``frame``, ``milliseconds`` since the first frame (missing where the rate is unknown), ``apex``
+    (whether it is), ``change`` (mean absolute difference from the first frame in grey levels), and the
+    intensity of each AU that acts in the clip.
+    """
+    order = np.argsort(clip.table["frame"].to_numpy(), kind="stable")
+    table = clip.table.iloc[order].reset_index(drop=True)
+    places = np.unique(np.linspace(0, len(order) - 1, columns).round().astype(int))
+    is_apex = table["frame"].eq(table.get("apex", pd.Series(np.nan, table.index))).to_numpy()
+    # The first frame is what the others are compared with: it stays.
+    if is_apex.any() and len(places) > 1 and (apex := int(is_apex.argmax())) not in places:
+        places[1 + np.abs(places[1:] - apex).argmin()] = apex
+    pictures, is_apex = clip.gather(order[places]), is_apex[places]
+    acting = [au for au in clip.aus if table[au].gt(0).any()]
+    table = table.iloc[places].reset_index(drop=True)
+    change = pictures.astype(int) - pictures[0]
+    data = pd.DataFrame(
+        {
+            "frame": table["frame"],
+            "milliseconds": 1000 * (table["frame"] - table["frame"].iloc[0]) / table.get("fps", np.nan),
+            "apex": is_apex,
+            "change": np.abs(change).mean(axis=(1, 2)).round(3),
+            **{au: table[au].round(3) for au in acting},
+        }
+    )
+    timed = data["milliseconds"].notna().all()
+    figure, grid = picture_grid(2, len(places), title=0.16)
+    for place, (picture, difference) in enumerate(zip(pictures, change, strict=True)):
+        when = f"{data['milliseconds'][place]:.0f} ms" if timed else str(data["frame"][place])
+        show(grid[0, place], picture, when, size=8)
+        grid[1, place].imshow(4 * np.round(difference), vmin=-127, vmax=127)
+        if is_apex[place]:
+            grid[1, place].set_title("apex", fontsize=8, loc="left", pad=2)
+    most = data.loc[data["change"].idxmax()]
+    alt = (
+        f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
+        "difference from the first, four times "
+        f"enlarged. The difference is largest at frame {most['frame']:.0f}, {most['change']:.1f} of 255 "
+        "grey levels per pixel on average. "
+        f"Units that act: {listing(acting or ['none'])}."
+    )
+    return Drawn(figure, data, alt, tolerance={"change": 1.0})

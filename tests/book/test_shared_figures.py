@@ -1,0 +1,117 @@
+"""Figures that several chapters draw show the numbers that they were given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from book import shared_figures
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from ferbook.page.style import Drawn, FigureError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def unpack(drawn: Drawn) -> tuple:
+    return drawn.figure, drawn.data, drawn.alt
+
+
+def toy_matrix() -> pd.DataFrame:
+    names = ["neutral", "anger", "fear"]
+    return pd.DataFrame([[8, 2, 0], [1, 3, 0], [0, 0, 0]], index=names, columns=names)
+
+
+def toy_selection() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "training": ["fold 0", "biases, AD"],
+            "chosen_epoch": [2, 3],
+            "chosen_accuracy": [0.7, 0.8],
+            "test_epoch": [4, 3],
+            "test_accuracy": [0.75, 0.8],
+            "gain": [0.05, 0.0],
+        }
+    )
+
+
+def toy_clip() -> FaceSet:
+    """Frames in no order; the change from the first is largest at frame 30, AU12 acts and AU4 does not."""
+    frames = np.array([10, 40, 30, 20])
+    greys = {10: 50, 20: 60, 30: 80, 40: 55}
+    table = pd.DataFrame({"frame": frames, "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0})
+    table = table.assign(dataset="toy", subject="s", sequence="c", emotion="happiness", split="train")
+    return FaceSet("toy", np.stack([np.full((8, 8), greys[f], np.uint8) for f in frames]), table)
+
+
+def test_confusion_shares_and_words_by_hand():
+    drawn = shared_figures.confusion_matrix(toy_matrix())
+    data, alt = drawn.data, drawn.alt
+    share = data.set_index(["true", "predicted"])["share"]
+    assert share["neutral", "anger"] == 0.2
+    assert share["anger", "anger"] == 0.75
+    assert share["fear"].isna().all()
+    assert "highest for neutral (80.0 %) and lowest for anger (75.0 %)" in alt
+    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in alt
+
+
+def test_confusion_cells_are_drawn_where_they_belong():
+    figure = shared_figures.confusion_matrix(toy_matrix()).figure
+    drawn = np.asarray(figure.axes[0].collections[0].get_array().filled(-1)).reshape(3, 3)
+    np.testing.assert_allclose(drawn, [[80, 20, 0], [25, 75, 0], [-1, -1, -1]])
+
+
+def test_a_perfect_confusion_matrix_says_so():
+    matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
+    drawn = shared_figures.confusion_matrix(matrix)
+    data, alt = drawn.data, drawn.alt
+    assert len(data) == 64 and "No picture is confused." in alt
+
+
+def test_a_clip_is_shown_in_the_order_of_its_frames_with_the_units_that_act():
+    _, data, alt = unpack(shared_figures.clip_strip(toy_clip()))
+    assert data["frame"].tolist() == [10, 20, 30, 40]
+    assert data["change"].tolist() == [0, 10, 30, 5]
+    assert data["milliseconds"].tolist() == [0, 50, 100, 150]
+    assert "AU12" in data and "AU4" not in data
+    assert "largest at frame 30" in alt
+
+
+def test_a_strip_holds_the_apex_where_it_is_known():
+    faces = toy_clip()
+    clip = FaceSet("toy", faces.pixels, faces.table.assign(apex=30))
+    figure, data, _ = unpack(shared_figures.clip_strip(clip, columns=2))
+    assert data["frame"].tolist() == [10, 30] and data["apex"].tolist() == [False, True]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["0 ms", "100 ms", "", "apex"]
+    assert shared_figures.clip_strip(faces, columns=2).data["frame"].tolist() == [10, 40]
+    untimed = FaceSet("toy", faces.pixels, faces.table.drop(columns="fps"))
+    figure, data, _ = unpack(shared_figures.clip_strip(untimed))
+    assert data["milliseconds"].isna().all() and figure.axes[0].get_title(loc="left") == "10"
+
+
+def test_the_dumbbells_tell_mean_and_largest_gain():
+    drawn = shared_figures.selection_dumbbells(toy_selection(), epochs=4)
+    data, alt = drawn.data, drawn.alt
+    assert data["gain"].tolist() == [0.05, 0.0]
+    assert "2.5 points on average" in alt and "most for fold 0: 70.0 % against 75.0 %" in alt
+
+
+def test_a_confusion_of_other_classes_is_refused():
+    with pytest.raises(FigureError, match="same classes"):
+        shared_figures.confusion_matrix(toy_matrix().iloc[:2])
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: shared_figures.confusion_matrix(toy_matrix()),
+        lambda: shared_figures.selection_dumbbells(toy_selection(), 4),
+        lambda: shared_figures.clip_strip(toy_clip()),
+    ],
+)
+def test_what_they_draw_can_be_stored(draw, well_drawn):
+    well_drawn(draw)
