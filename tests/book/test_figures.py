@@ -99,7 +99,7 @@ def toy_ablation() -> tuple[pd.DataFrame, dict[str, Estimate]]:
         for biases in (False, True)
         for k, variant in enumerate(("none", "D", "A", "AD"))
     ]
-    effect = Estimate(0.02, -0.01, 0.05, 100, "95 %", "share")
+    effect = Estimate(0.02, -0.01, 0.05, 100, unit="share")
     return pd.DataFrame(rows), {"no_biases_effect": effect, "dropout_effect": Estimate(-0.1)}
 
 
