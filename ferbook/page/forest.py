@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def forest(
         if (line := _of(null, name)) is not None:
             handle = axes.axvline(line, color=INK, linestyle="--", linewidth=1.2, label=null_name)
             handles |= {null_name: handle} if null_name else {}
-        _dress(axes, name, tables[name], _of(unit, name), _of(limits, name))
+        _dress(axes, "\n".join(wrap(name, 50 // columns)), tables[name], _of(unit, name), _of(limits, name))
         _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
         if isinstance(measured, Mapping):
             axes.set_xlabel(measured.get(name, ""), fontsize=9)
@@ -210,13 +211,13 @@ def _draw_rows(
                 )
 
 
-def _dress(axes: Axes, name: str, places: Mapping, unit: str, limits: tuple | None) -> None:
+def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | None) -> None:
     bottom = max(places.values())
     axes.set_ylim(bottom + 0.6, -0.6)
-    axes.set_title(name, fontsize=9.5)
+    axes.set_title(title, fontsize=9.5)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if unit == "share":
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     if limits is not None:
         axes.set_xlim(*limits)
     axes.margins(x=0.08)

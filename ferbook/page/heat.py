@@ -77,8 +77,9 @@ def heat(
         high = float(values.max(axis=None)) if high is None else high
         scale, colours = Normalize(low, high if high > low else low + 1), colormaps["Blues"]
     lines = max(cell.count("\n") for cell in texts.to_numpy().ravel()) + 1
-    cell_height = HIGH_CELL if lines > 1 else LOW_CELL
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + cell_height * max(2, len(down))))
+    # High enough for the name of the rows, which stands upright.
+    height = max((HIGH_CELL if lines > 1 else LOW_CELL) * len(down), 0.08 * len(row_label or rows))
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + height))
     image = axes.pcolormesh(
         np.ma.masked_invalid(values.to_numpy(float)),
         cmap=colours,
