@@ -1,26 +1,18 @@
 """Figures of a study of structures and losses, and of the ladder of ingredients."""
 
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ferbook.page.heat import draw_cells, share_with_half_width
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    RULE,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    listing,
-    percent,
-    require_columns,
-)
-
-OF_ALL = "all"
+from book.structure_and_loss.ladder import Ladder
+from book.structure_and_loss.study import MOVES, OF_ALL, condition_table, cost_table, ladder_table
+from book.structure_and_loss.variance import PARTS
+from fer_lib.stats.contrasts import Scored
+from ferbook.estimate import Estimate
+from ferbook.page.forest import forest
+from ferbook.page.heat import heat, share_with_half_width
+from ferbook.page.style import BLUE, MUTED, WIDTH, Drawn, listing, percent
+from ferbook.page.tables import Table
 
 
 def plain_name(name: str) -> str:
@@ -28,194 +20,123 @@ def plain_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def structure_loss_map(table: pd.DataFrame) -> Drawn:
+def structure_loss_map(scored: Scored) -> Drawn:
     """Accuracy of each structure (row) with each loss (column) as a heat map, in per cent, with half the
-    width of its interval.
-
-    ``table``: ``structure``, ``loss``, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (shares; bounds NaN
-    where there is no interval), as ``structure_and_loss.study.condition_table`` makes it. Data: these
-    columns.
+    width of its interval. Data: of ``study.condition_table`` the accuracies.
     """
     columns = ["structure", "loss", "accuracy", "accuracy_low", "accuracy_high"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    rows, names = list(data["structure"].unique()), list(data["loss"].unique())
-    half = (data["accuracy_high"] - data["accuracy_low"]) / 2
-    text = [share_with_half_width(r.accuracy, r.accuracy_low, r.accuracy_high) for r in data.itertuples()]
-    shape = {"index": "structure", "columns": "loss"}
-    shares = data.pivot(**shape, values="accuracy").loc[rows, names].rename(index=plain_name)
-    texts = data.assign(text=text).pivot(**shape, values="text").loc[rows, names]
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.62 * len(rows)))
-    draw_cells(axes, shares, texts, "accuracy (%)", lowest=None, highest=None)
-    axes.set(xlabel="loss", ylabel="structure")
-    axes.set_xticklabels([plain_name(n) for n in names], rotation=25, ha="right", rotation_mode="anchor")
+    data = condition_table(scored).stored()[columns]
+    bounds = data[["accuracy", "accuracy_low", "accuracy_high"]].astype(float)
     best, worst = (data.loc[getattr(data["accuracy"], end)()] for end in ("idxmax", "idxmin"))
     alt = (
-        f"Heat map of {len(rows)} structures by {len(names)} losses. The highest accuracy is that of "
-        f"{plain_name(best['structure'])} with "
-        f"{plain_name(best['loss'])}, {percent(best['accuracy'])}; the lowest that of "
-        f"{plain_name(worst['structure'])} with {plain_name(worst['loss'])}, "
-        f"{percent(worst['accuracy'])}."
+        f"Heat map of {data['structure'].nunique()} structures by {data['loss'].nunique()} losses. The highest "
+        f"accuracy is that of {plain_name(best['structure'])} with {plain_name(best['loss'])}, "
+        f"{percent(best['accuracy'])}; the lowest that of {plain_name(worst['structure'])} with "
+        f"{plain_name(worst['loss'])}, {percent(worst['accuracy'])}."
     )
+    half = 50 * (bounds["accuracy_high"] - bounds["accuracy_low"])
     if half.notna().any():
-        alt += f" Intervals reach {100 * half.min():.1f} to {100 * half.max():.1f} points to either side."
-    return figure, data, alt
-
-
-def paired_differences(table: pd.DataFrame) -> Drawn:
-    """Differences in points with their intervals: left the losses against one of them, right the structures
-    against one of them.
-
-    A large dot is the mean over all levels of the other factor, small ones below it are its single levels.
-    ``table``: ``factor``, ``name``, ``reference``, ``within``, ``difference``, ``low``, ``high``, as
-    ``structure_and_loss.study.differences`` makes it. Data: these columns.
-    """
-    columns = ["factor", "name", "reference", "within", "difference", "low", "high"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    factors = [factor for factor in ("loss", "structure") if data["factor"].eq(factor).any()]
-    rows = max(len(data[data["factor"].eq(factor)]) for factor in factors)
-    figure, panels = plt.subplots(1, len(factors), figsize=(WIDTH, 1.1 + 0.21 * rows + 0.12), squeeze=False)
-    for axes, factor in zip(panels[0], factors, strict=True):
-        part = data[data["factor"].eq(factor)]
-        _difference_panel(axes, part)
-        axes.set_title(f"{factor} against {plain_name(part['reference'].iloc[0])}", loc="right", fontsize=10)
-    figure.supxlabel("difference in accuracy (percentage points)", fontsize=10)
-    means = data[data["within"].eq(OF_ALL)]
-    told = [
-        f"{plain_name(row.name)} {_signed(row.difference)}"
-        + ("" if pd.isna(row.low) else f" ({_signed(row.low)} to {_signed(row.high)})")
-        for row in means.itertuples(index=False)
-    ]
-    clear = int(((data["low"] > 0) | (data["high"] < 0)).sum())
-    alt = (
-        "Dots with intervals beside a line at zero. Means, in points against "
-        f"{listing([plain_name(r) for r in means['reference'].unique()])}: "
-        f"{listing(told)}. Of all {len(data)} intervals drawn {clear} leave out zero."
+        alt += f" Intervals reach {half.min():.1f} to {half.max():.1f} points to either side."
+    return heat(
+        data.assign(text=[share_with_half_width(*row) for row in bounds.itertuples(index=False)]),
+        rows="structure",
+        columns="loss",
+        value="accuracy",
+        measured="accuracy (%)",
+        row_names={name: plain_name(name) for name in data["structure"]},
+        column_names={name: plain_name(name) for name in data["loss"]},
+        alt=alt,
+        caption="Accuracy on the test split, mean over the seeds; below, half the width of its interval.",
+        tolerance=dict.fromkeys(columns[2:], MOVES["accuracy"]),
     )
-    return figure, data, alt
 
 
-def _difference_panel(axes: Axes, part: pd.DataFrame) -> None:
-    places, labels = [], []
-    spot = 0.0
-    for name in part["name"].unique():
-        for row in part[part["name"].eq(name)].itertuples(index=False):
-            mean = row.within == OF_ALL
-            colour = BLUE if mean else MUTED
-            if not pd.isna(row.low):
-                axes.hlines(spot, row.low, row.high, color=colour, linewidth=2.2 if mean else 1.2)
-            axes.plot(row.difference, spot, "o", color=colour, markersize=7 if mean else 4)
-            places.append(spot)
-            labels.append((plain_name(name if mean else row.within), mean))
-            spot += 1.0
-        spot += 0.5
-    axes.axvline(0, color=INK, linestyle="--", linewidth=1.2)
-    axes.set_yticks(places, [text for text, _ in labels])
-    for tick, (_, mean) in zip(axes.get_yticklabels(), labels, strict=True):
-        tick.set(color=INK if mean else MUTED, fontsize=9 if mean else 8)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.1f}".replace("-", "−")
-
-
-def variance_bars(table: pd.DataFrame) -> Drawn:
-    """Share of the variance of one training's accuracy that each part explains, with its interval.
-
-    ``table``: ``part``, ``share``, ``low``, ``high`` (shares; bounds NaN where there is no interval), as
-    ``structure_and_loss.study.variance_table`` makes it. Data: these columns.
+def paired_differences(table: Table) -> Drawn:
+    """Differences in points with their intervals, from ``study.differences``: left the losses against one of
+    them, right the structures against one of them; below each mean over the levels of the other factor, small
+    and grey, the single levels. Data: the table's columns with ``low`` and ``high``.
     """
-    columns = ["part", "share", "low", "high"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.36 * len(data)))
-    place = np.arange(len(data))
-    axes.barh(place, data["share"], height=0.6, color=[BLUE, BLUE, BLUE, RULE][: len(data)])
-    bounded = data["low"].notna()
-    axes.hlines(place[bounded], data.loc[bounded, "low"], data.loc[bounded, "high"], color=INK, linewidth=1.8)
-    for side in ("low", "high"):
-        axes.plot(data.loc[bounded, side], place[bounded], "|", color=INK, markersize=8, markeredgewidth=1.8)
-    for spot, share in zip(place, data["share"], strict=True):
-        axes.text(1.02, spot, f"{100 * share:.0f} %", va="center", transform=axes.get_yaxis_transform())
-    axes.set_yticks(place, [_part_name(part) for part in data["part"]])
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel="share of the variance between trainings, with its 95 % interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.tick_params(axis="y", length=0)
-    told = [
-        f"{_part_name(row.part)} {percent(row.share)}"
-        + ("" if pd.isna(row.low) else f" ({100 * row.low:.0f}–{100 * row.high:.0f})")
-        for row in data.itertuples(index=False)
-    ]
-    return figure, data, f"Horizontal bars, shares of the variance between trainings: {listing(told)}."
+    data = table.stored().rename(columns={"difference_low": "low", "difference_high": "high"})
+    data = data.astype({"low": float, "high": float})
+    of_all = data["within"].eq(OF_ALL)
+    against = data["factor"] + " against " + data["reference"].map(plain_name)
+    rows = data.assign(panel=against, group=data["name"].map(plain_name), value=data["difference"])
+    rows = rows.assign(label=data["within"].mask(of_all, "mean").map(plain_name), minor=~of_all)
+    together = rows.groupby(["panel", "group"], sort=False).ngroup()
+    clear = int((data["low"].gt(0) | data["high"].lt(0)).sum())
+    return forest(
+        rows.loc[together.sort_values(kind="stable").index],
+        measured="difference in accuracy (percentage points)",
+        unit="points",
+        null=0,
+        alt=f"Dots with intervals beside a line at zero; of all {len(data)} {clear} leave out zero.",
+        tolerance=dict.fromkeys(("difference", "low", "high"), MOVES["difference"]),
+        data=data,
+    )
 
 
-def _part_name(part: str) -> str:
-    return {"interaction": "the pair, beyond both", "seed": "seed"}.get(part, part)
+PART_NAMES = {"interaction": "the pair, beyond both"}
 
 
-def ladder_steps(networks: pd.DataFrame, table: pd.DataFrame, null: float) -> Drawn:
-    """How far each rung comes on the validation split: a dot per network, the mean as a line with its
-    interval, and the step from the rung below.
-
-    ``networks``: ``rung``, ``accuracy`` of each network; ``table``: ``rung``, ``name``, ``accuracy``,
-    ``low``, ``high``, ``step``, ``step_low``, ``step_high`` as ``structure_and_loss.study.ladder_table``
-    makes it. ``null``: the share of the commonest class. Data: one row per network with its rung's name,
-    mean, interval and step.
+def variance_dots(metrics: dict[str, Estimate]) -> Drawn:
+    """Share of the variance of one training's accuracy that each part explains, with its interval, from
+    ``study.study_metrics``. Data: ``part``, ``share``, ``low``, ``high``.
     """
-    columns = ["rung", "name", "accuracy", "low", "high", "step", "step_low", "step_high"]
-    require_columns(table, columns)
-    require_columns(networks, ["rung", "accuracy"])
-    means = table[columns].rename(columns={"accuracy": "mean"})
-    data = networks[["rung", "accuracy"]].merge(means, on="rung").assign(null=null)
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.4 * len(table)))
-    for row in means.itertuples(index=False):
-        if not pd.isna(row.low):
-            axes.hlines(row.rung, row.low, row.high, color=RULE, linewidth=7)
-        axes.vlines(row.mean, row.rung - 0.3, row.rung + 0.3, color=BLUE, linewidth=2.4)
-        if not pd.isna(row.step):
-            sure = not pd.isna(row.step_low) and (row.step_low > 0 or row.step_high < 0)
-            axes.text(
-                1.02,
-                row.rung,
-                _signed(row.step),
-                va="center",
-                weight="bold" if sure else "normal",
-                transform=axes.get_yaxis_transform(),
-            )
-    axes.text(1.02, -0.75, "step", va="center", color=MUTED, transform=axes.get_yaxis_transform())
-    axes.plot(data["accuracy"], data["rung"], "o", color=INK, markersize=4.5, markerfacecolor="white")
-    axes.plot(means["mean"], means["rung"], color=BLUE, linewidth=0.8, alpha=0.6)
-    axes.axvline(null, color=VERMILION, linestyle="--", linewidth=1.4)
-    axes.annotate(
-        f"always the commonest class: {percent(null)}",
-        (null, len(table) - 0.5),
-        xytext=(4, 0),
-        textcoords="offset points",
-        color=VERMILION,
-        fontsize=8,
-        va="bottom",
+    shares = [metrics[f"{part}_share"] for part in PARTS]
+    data = pd.DataFrame(
+        {"part": part, "share": share.value, "low": share.low, "high": share.high}
+        for part, share in zip(PARTS, shares, strict=True)
+    ).astype({"low": float, "high": float})
+    rows = data.assign(label=data["part"].replace(PART_NAMES), value=data["share"])
+    return forest(
+        rows.assign(note=[percent(share.value) for share in shares]),
+        measured="share of the variance between trainings, with its 95 % interval",
+        limits=(0, 1),
+        alt="Dots with intervals, shares of the variance between trainings:",
+        caption="What the test accuracy of a training depends on.",
+        tolerance=dict.fromkeys(("share", "low", "high"), 1.0),
+        data=data,
     )
-    axes.set_yticks(means["rung"], [f"{'+ ' if row.rung else ''}{row.name}" for row in means.itertuples()])
-    axes.set_ylim(len(table) - 0.4, -1.0)
-    axes.set_xlabel("accuracy on the validation split; grey: 95 % interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
-    told = [
-        f"{row.name} {percent(row.mean)}" + ("" if pd.isna(row.step) else f" ({_signed(row.step)})")
-        for row in means.itertuples(index=False)
+
+
+def ladder_steps(ladder: Ladder, scored: Scored, null: float) -> Drawn:
+    """How far each rung comes on the validation split: a stroke per network, the mean with its interval, and
+    the step from the rung below.
+
+    ``scored``: from ``study.score_ladder``; ``null``: what always naming the majority class reaches. Data:
+    one row per network with its ``rung`` and ``accuracy``, and of the rung ``name``, ``mean``, ``low``,
+    ``high``, ``step``, ``step_low``, ``step_high``.
+    """
+    ends = {"accuracy": "mean", "accuracy_low": "low", "accuracy_high": "high"}
+    means = ladder_table(ladder, scored).stored().drop(columns="adds").rename(columns=ends)
+    means = means.astype({name: float for name in means.columns if name != "name"})
+    labels = [f"{'+ ' if rung else ''}{name}" for rung, name in enumerate(means["name"])]
+    steps = [
+        f"{row.step:+.1f}".replace("-", "−") + (" *" if row.step_low > 0 or row.step_high < 0 else "")
+        if rung
+        else ""
+        for rung, row in enumerate(means.itertuples())
     ]
-    alt = (
-        f"A ladder of {len(table)} rungs, from above: {listing(told)}; in brackets the step in points. A "
-        "dashed line marks "
-        f"always naming the commonest class, at {percent(null)}."
+    data = scored.table[["rung", "accuracy"]].merge(means.rename_axis("rung").reset_index(), on="rung")
+    told = [
+        f"{label} {percent(mean)} ({step})"
+        for label, mean, step in zip(labels, means["mean"], steps, strict=True)
+    ]
+    return forest(
+        means.assign(label=labels, value=means["mean"], note=steps),
+        measured="accuracy on the validation split, with its 95 % interval",
+        null=null,
+        null_name=f"always the majority class: {percent(null)}",
+        strokes=pd.DataFrame({"label": [labels[rung] for rung in data["rung"]], "value": data["accuracy"]}),
+        noted="step",
+        told=False,
+        alt=f"A ladder of {len(means)} rungs, from above, in brackets the step in points: {listing(told)}. A "
+        f"dashed line marks always naming the majority class, at {percent(null)}.",
+        caption="Strokes: single networks or ensembles. *: a step whose interval leaves out zero.",
+        tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), MOVES["accuracy"])
+        | dict.fromkeys(("step", "step_low", "step_high"), MOVES["step"]),
+        data=data.assign(null=null),
     )
-    return figure, data, alt
 
 
 COSTS = {
@@ -225,30 +146,24 @@ COSTS = {
 }
 
 
-def cost_and_accuracy(table: pd.DataFrame) -> Drawn:
+def cost_and_accuracy(scored: Scored) -> Drawn:
     """Accuracy of each structure over what it costs: parameters, multiply-adds and time, each on a
-    logarithmic axis.
-
-    ``table``: ``structure``, ``parameters``, ``macs``, ``epoch_seconds``, ``accuracy``, ``accuracy_low``,
-    ``accuracy_high``, as ``structure_and_loss.study.cost_table`` makes it. Data: these columns.
+    logarithmic axis. Data: ``study.cost_table``.
     """
-    columns = ["structure", *COSTS, "accuracy", "accuracy_low", "accuracy_high"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
+    table = cost_table(scored)
+    data = table.stored().astype({"accuracy_low": float, "accuracy_high": float})
     figure, panels = plt.subplots(1, len(COSTS), figsize=(WIDTH, 3.0), sharey=True)
-    markers = ("o", "s", "^", "D", "v")
     for axes, (cost, label) in zip(panels, COSTS.items(), strict=True):
         for place, row in enumerate(data.itertuples(index=False)):
-            x = getattr(row, cost)
-            if not pd.isna(row.accuracy_low):
-                axes.vlines(x, row.accuracy_low, row.accuracy_high, color=MUTED, linewidth=1.2)
+            spot = getattr(row, cost)
+            axes.vlines(spot, row.accuracy_low, row.accuracy_high, color=MUTED, linewidth=1.2)
             axes.plot(
-                x,
+                spot,
                 row.accuracy,
-                markers[place % len(markers)],
+                "os^Dv"[place % 5],
                 color=BLUE,
                 markersize=7,
-                markerfacecolor=BLUE if place % 2 == 0 else "white",
+                markerfacecolor="white" if place % 2 else BLUE,
                 label=plain_name(row.structure),
             )
         axes.set_xscale("log")
@@ -264,11 +179,11 @@ def cost_and_accuracy(table: pd.DataFrame) -> Drawn:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     told = [
         f"{plain_name(row.structure)} {percent(row.accuracy)} with {_quantity(row.parameters)} parameters, "
-        f"{_quantity(row.macs)} multiply-adds and "
-        f"{_quantity(row.epoch_seconds)} s per epoch"
+        f"{_quantity(row.macs)} multiply-adds and {_quantity(row.epoch_seconds)} s per epoch"
         for row in data.itertuples(index=False)
     ]
-    return figure, data, f"Three panels of accuracy over cost, one marker per structure: {listing(told)}."
+    alt = f"Three panels of accuracy over cost, one marker per structure: {listing(told)}."
+    return Drawn(figure, data, alt, "Accuracy with its 95 % interval.", table.tolerance)
 
 
 def _quantity(value: float, _place: object = None) -> str:

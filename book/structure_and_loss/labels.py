@@ -24,13 +24,14 @@ VOTES = "votes"
 
 @dataclass(frozen=True)
 class LabelStudy:
-    """Networks that learned the same pictures from different labels.
+    """Networks of one ``structure`` that learned the same pictures from different labels.
 
     ``table``: one row per training with ``learned`` (the labelling), ``seed`` and what
     ``train.study.training_row`` says; ``probabilities``: float32 (trainings, test pictures, classes);
     ``tests``: the test pictures under each labelling; ``classes``: those of both labellings.
     """
 
+    structure: str
     table: pd.DataFrame
     probabilities: np.ndarray
     tests: dict[str, FaceSet]
@@ -87,4 +88,4 @@ def run_labellings(
             rows.append({"learned": learned, "seed": seed} | training_row(training, model, faces.size[0]))
             probabilities.append(predict(model, own.split("test"), device=device))
     tests = {name: own.split("test") for name, own in labelled.items()}
-    return LabelStudy(pd.DataFrame(rows), np.stack(probabilities), tests, classes)
+    return LabelStudy(structure, pd.DataFrame(rows), np.stack(probabilities), tests, classes)

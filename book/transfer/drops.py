@@ -1,137 +1,169 @@
 """What is lost where a network is tested on another set than it learned from, and how sure that is."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from book.transfer.study import TransferStudy, all_but
+from book.transfer.study import TransferStudy, all_but, commonest_share
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.resampling import CONFIDENCE, cluster_sums, resampled_sums
-from ferbook.errors import ParameterError
+from fer_lib.stats.contrasts import POINTS
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bounds, cluster_sums, interval, resampled_sums
+from ferbook.estimate import Estimate
 
-Measure = Literal["accuracy", "balanced_accuracy"]
-"""The share of right answers, over all pictures or as the mean over the classes; sets differ in how often
-they show each.
-"""
+OTHERS = "all others"
+"""In the column ``trained_on``: learned from all sets but the one that is tested."""
+
+COMMONEST = "commonest class"
+"""In the column ``trained_on``: the null, always naming the commonest class of the test pictures."""
 
 
 @dataclass(frozen=True)
 class Drops:
-    """A transfer study in numbers: shares in [0, 1], bounds of 95 % intervals, NaN where there is no
-    interval.
+    """A transfer study in numbers, means over its seeds.
 
-    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``value``, ``low``, ``high``; ``in_dataset``,
-    the value of the networks that were trained on the set tested on; ``drop`` = ``in_dataset`` − ``value``
-    with ``drop_low`` and ``drop_high``, NaN where it is the same network; ``n`` (test pictures) and
-    ``clusters``. Values are means over the seeds. ``means``: one row per ``mean`` with ``value``, ``low``,
-    ``high`` and ``cells``, how many it is over: ``in_dataset`` and ``across`` (off the diagonal), ``drop`` of
-    the latter and, where there are such networks, ``left_one_out`` and ``left_one_out_drop``. ``method``: how
-    the intervals were made.
+    ``cells``: one row per ``trained_on`` (a set, or ``OTHERS``) × ``tested_on`` with ``accuracy``, ``low``,
+    ``high`` (shares); ``pictures`` tested; ``difference`` to the networks of the set tested on, in points, on
+    the same pictures, with ``difference_low`` and ``difference_high``: below zero is a loss, NaN where it is
+    the same network. ``means`` over the cells: ``in_dataset_accuracy``, of the diagonal;
+    ``cross_dataset_accuracy``, off it, and ``transfer_drop``, how much it lies below, in points; where there
+    are networks of all sets but one ``left_out_accuracy`` and ``left_out_drop``.
     """
 
     cells: pd.DataFrame
-    means: pd.DataFrame
-    method: str
+    means: dict[str, Estimate]
 
 
-def drops(study: TransferStudy, *, measure: Measure = "accuracy", draws: int = 2000, seed: int = 0) -> Drops:
+def drops(study: TransferStudy, *, draws: int = 2000, seed: int = 0) -> Drops:
     """Score each network of ``study`` on each set, and its drop against the networks of that set.
 
     The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named),
     the same draw for all networks: what makes a picture hard for all cancels in a drop. Sets are resampled
     independently of each other. Of the seeds the mean is taken in every draw: the intervals cover the luck of
-    the pictures, not that of the seeds. Raises ParameterError for another measure.
+    the pictures, not that of the seeds.
     """
-    if measure not in get_args(Measure):
-        raise ParameterError(f"measure {measure!r}; give {' or '.join(get_args(Measure))}")
-    cells, drawn = [], {}
+    cells, drawn, people = [], {}, []
     for number, target in enumerate(study.sets):
-        sources = [*study.sets, all_but(target)]
-        sources = [source for source in sources if any(key[:2] == (source, target) for key in study.answers)]
-        sums = np.stack([_right_and_all(study, source, target) for source in sources], axis=1)
-        values = _scores(sums.sum(axis=0, keepdims=True), measure)[0]
-        resampled = _scores(resampled_sums(sums, draws, seed + number), measure)
-        home = sources.index(target)
-        for column, source in enumerate(sources):
-            lost, lost_drawn = values[home] - values[column], resampled[:, home] - resampled[:, column]
-            drawn[source, target] = (values[column], resampled[:, column], lost, lost_drawn)
-            low, high = _bounds(values[column], resampled[:, column])
-            drop_low, drop_high = _bounds(lost, lost_drawn)
+        asked = {source for source, tested, _ in study.answers if tested == target}
+        sources = [source for source in (*study.sets, all_but(target)) if source in asked]
+        sums = _right_and_all(study, sources, target)
+        people.append(len(sums))
+        # The first row is that of all pictures, the others are those of the draws.
+        totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed + number)])
+        scores = _accuracies(totals, len(sources))
+        home = scores[:, sources.index(target)]
+        for source, own in zip(sources, scores.T, strict=True):
+            apart = own - home
+            drawn[source, target] = own, apart
+            low, high = bounds(own[1:], len(sums), own[0])
+            difference_low, difference_high = POINTS * np.array(bounds(apart[1:], len(sums), apart[0]))
             cells.append(
                 {
-                    "trained_on": source,
+                    "trained_on": OTHERS if source == all_but(target) else source,
                     "tested_on": target,
-                    "value": values[column],
+                    "accuracy": own[0],
                     "low": low,
                     "high": high,
-                    "in_dataset": values[home],
-                    "drop": np.nan if column == home else lost,
-                    "drop_low": drop_low,
-                    "drop_high": drop_high,
-                    "n": len(study.tests[target]),
-                    "clusters": len(sums),
+                    "pictures": len(study.tests[target]),
+                    "difference": np.nan if source == target else POINTS * apart[0],
+                    "difference_low": difference_low,
+                    "difference_high": difference_high,
                 }
             )
-    method = f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of the people of each test set; the seeds are not covered"
-    return Drops(pd.DataFrame(cells), _means(study.sets, drawn), method)
+    return Drops(pd.DataFrame(cells), _means(study, drawn, min(people)))
 
 
-def _right_and_all(study: TransferStudy, source: str, target: str) -> np.ndarray:
-    """float64 (clusters, seeds, 2, classes): of the pictures of each class, how many are answered rightly,
-    and how many there are.
+def _right_and_all(study: TransferStudy, sources: list[str], target: str) -> np.ndarray:
+    """float64 (clusters, sources · seeds + 1): how many pictures of ``target`` each network names rightly,
+    seed by seed of each source; last, how many there are.
     """
     test = study.tests[target]
     labels = test.labels(study.classes)
-    truth = np.eye(len(study.classes))[labels]
-    answers = [study.answers[key] for key in study.answers if key[:2] == (source, target)]
-    right = [truth * (answer.argmax(axis=1) == labels)[:, None] for answer in answers]
-    counted = np.stack([np.stack([given, truth], axis=1) for given in right], axis=1)
+    keys = [key for source in sources for key in study.answers if key[:2] == (source, target)]
+    right = [study.answers[key].argmax(axis=1) == labels for key in keys]
+    counted = np.column_stack([*right, np.ones(len(labels))])
     return cluster_sums(counted, independent_groups(test))
 
 
-def _scores(totals: np.ndarray, measure: Measure) -> np.ndarray:
-    """(draws, sources) of totals (draws, sources, seeds, 2, classes): the mean over the seeds. A class that
-    no draw shows is left out of a mean over classes.
-    """
-    right, pictures = totals[..., 0, :], totals[..., 1, :]
-    if measure == "accuracy":
-        return (right.sum(axis=-1) / pictures.sum(axis=-1)).mean(axis=-1)
-    recalls = np.divide(right, pictures, out=np.zeros_like(right), where=pictures > 0)
-    return (recalls.sum(axis=-1) / (pictures > 0).sum(axis=-1)).mean(axis=-1)
-
-
-def _bounds(value: float, drawn: np.ndarray) -> tuple[float, float]:
-    """The interval of ``drawn``; NaN where all draws are the same, which would claim certainty. It always
-    holds the value.
-    """
-    if np.ptp(drawn) < 1e-12:
-        return np.nan, np.nan
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
-    return min(float(low), float(value)), max(float(high), float(value))
+def _accuracies(totals: np.ndarray, sources: int) -> np.ndarray:
+    """(draws, sources) of totals (draws, sources · seeds + 1): the mean over the seeds."""
+    shares = totals[:, :-1] / totals[:, -1:]
+    return shares.reshape(len(totals), sources, -1).mean(axis=2)
 
 
 def _means(
-    sets: tuple[str, ...], drawn: dict[tuple[str, str], tuple[float, np.ndarray, float, np.ndarray]]
-) -> pd.DataFrame:
-    diagonal = [key for key in drawn if key[0] == key[1]]
-    across = [key for key in drawn if key[0] in sets and key not in diagonal]
-    left_one_out = [key for key in drawn if key[0] not in sets]
-    # Where in the tuples a value and its draws stand: of the score, and of the drop.
-    score, drop = 0, 2
+    study: TransferStudy, drawn: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]], people: int
+) -> dict[str, Estimate]:
+    """``drawn``: of each cell the accuracy and the difference to the set's own networks, of all pictures and
+    of the draws; ``people`` of the smallest set, by which the intervals are widened.
+    """
+    across = [key for key in drawn if key[0] in study.sets and key[0] != key[1]]
+    left_out = [key for key in drawn if key[0] not in study.sets]
     wanted = {
-        "in_dataset": (diagonal, score),
-        "across": (across, score),
-        "drop": (across, drop),
-        "left_one_out": (left_one_out, score),
-        "left_one_out_drop": (left_one_out, drop),
+        "in_dataset_accuracy": ([(name, name) for name in study.sets], 0),
+        "cross_dataset_accuracy": (across, 0),
+        "transfer_drop": (across, 1),
+        "left_out_accuracy": (left_out, 0),
+        "left_out_drop": (left_out, 1),
     }
-    rows = []
-    for name, (keys, place) in wanted.items():
+    means = {}
+    for name, (keys, of_drop) in wanted.items():
         if keys:
-            value = float(np.mean([drawn[key][place] for key in keys]))
-            low, high = _bounds(value, np.mean([drawn[key][place + 1] for key in keys], axis=0))
-            rows.append({"mean": name, "value": value, "low": low, "high": high, "cells": len(keys)})
-    return pd.DataFrame(rows)
+            own = np.mean([drawn[key][of_drop] for key in keys], axis=0)
+            scale, unit = (-POINTS, "") if of_drop else (1, "share")
+            means[name] = interval(
+                scale * own[0],
+                scale * own[1:],
+                people,
+                of="people in the smallest set",
+                besides=", each set by itself; the seeds are not covered",
+                n=sum(len(test) for test in study.tests.values()),
+                unit=unit,
+                tolerance=abs(scale) * RERUN_TOLERANCE,
+            )
+    return means
+
+
+def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
+    """One row per cell of the matrix, by what was learned from, in the order of the sets: ``trained_on`` (a
+    set, then ``OTHERS`` where there are such networks, then ``COMMONEST``), ``tested_on``, ``accuracy``,
+    ``low``, ``high`` (shares; NaN where there is no interval), ``pictures`` tested.
+    """
+    nulls = [
+        {
+            "trained_on": COMMONEST,
+            "tested_on": name,
+            "accuracy": commonest_share(test.labels(study.classes)),
+            "pictures": len(test),
+        }
+        for name, test in study.tests.items()
+    ]
+    rows = pd.concat([found.cells, pd.DataFrame(nulls)], ignore_index=True)
+    order = [*study.sets, OTHERS, COMMONEST]
+    rows = rows.sort_values("trained_on", key=lambda names: names.map(order.index), kind="stable")
+    return rows[["trained_on", "tested_on", "accuracy", "low", "high", "pictures"]].reset_index(drop=True)
+
+
+def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
+    """The means of ``found``; ``sets``, ``classes``, ``trainings``; ``commonest_accuracy``: mean over the sets
+    of always naming the commonest class; with several seeds ``transfer_seed_spread``, the standard deviation
+    between two trainings of one cell, in points.
+    """
+    nulls = [commonest_share(test.labels(study.classes)) for test in study.tests.values()]
+    pictures = sum(len(test) for test in study.tests.values())
+    counts = {"sets": study.sets, "classes": study.classes, "trainings": study.networks}
+    metrics = {
+        **{name: Estimate(len(counted), unit="count") for name, counted in counts.items()},
+        **found.means,
+        "commonest_accuracy": Estimate(np.mean(nulls), n=pictures, unit="share"),
+    }
+    cells = study.table.groupby(["trained_on", "tested_on"])["accuracy"]
+    freedom = len(study.table) - cells.ngroups
+    if freedom:
+        within = ((study.table["accuracy"] - cells.transform("mean")) ** 2).sum()
+        metrics["transfer_seed_spread"] = Estimate(
+            POINTS * np.sqrt(within / freedom),
+            why=f"pooled over all cells, {freedom} degrees of freedom",
+            tolerance=POINTS * RERUN_TOLERANCE,
+        )
+    return metrics

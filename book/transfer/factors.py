@@ -1,7 +1,5 @@
 """What breaks transfer: networks' accuracy on faces between two domains, of which one factor at a time was
 switched.
-
-What breaks transfer, factor by factor: the table of the figure, metrics, and the answer in words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +9,14 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.transfer.page import points_text
 from book.transfer.study import TransferStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bounds, cluster_sums, ratio, resampled_sums
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
-from ferbook.page.style import listing
+from ferbook.page.tables import Table
 from synthetic_faces.mix import FACTORS
 
 
@@ -35,12 +32,10 @@ def factor_drops(
     """One row per condition of ``faces``, as ``synthetic_faces.mix.factor_faces`` makes them: what ``models``
     name rightly.
 
-    ``condition``, ``factor``, ``direction``; ``n`` pictures; ``accuracy`` (share, the mean over the
-    ``models``, which differ in their seed) with ``low`` and ``high``; ``difference``, in shares: of a
-    condition with a factor more, or with all, to the one with none; of a condition with a factor less to the
-    one with all. ``difference_low`` and ``difference_high``: its 95 % interval over draws of people, who are
-    the same in both conditions; ``interval`` says how, or why there is none (the bounds are then NaN). The
-    luck of the seeds is not covered.
+    ``condition``, ``factor``, ``direction``; ``accuracy``, an Estimate, the mean over the ``models``, which
+    differ in their seed; ``difference``, an Estimate in points: of a condition with a factor more, or with
+    all, to the one with none; of a condition with a factor less to the one with all. Its interval is over
+    draws of people, who are the same in both conditions. The luck of the seeds is not covered.
 
     The models answer with any of ``classes``. Pictures of another emotion are left out. Raises DataError
     where fewer than two of ``classes`` are shown, and for faces that are not paired over conditions;
@@ -57,28 +52,23 @@ def factor_drops(
     subjects = paired.table["subject"].to_numpy()[: len(by_picture)]
     # What each person adds: rightly named pictures under each condition, and pictures.
     sums = cluster_sums(np.column_stack([by_picture, np.ones(len(by_picture))]), subjects)
+    whole = [own.mean() for own in by_picture.T]
     none, every = (kinds.index[kinds["direction"] == end].item() for end in ("none", "all"))
+    told = {"draws": draws, "seed": seed, "n": len(by_picture), "besides": "; the seeds are not covered"}
     rows = []
     for k, kind in kinds.iterrows():
         against = every if kind["direction"] == "remove" else none
-        own = sums[:, [k, against, -1]]
-        accuracy, lost = by_picture[:, k].mean(), by_picture[:, k].mean() - by_picture[:, against].mean()
-        drawn = resampled_sums(own, draws, seed)
-        low, high = bounds(ratio(drawn[:, ::2]), len(own), accuracy)
-        apart = bounds((drawn[:, 0] - drawn[:, 1]) / drawn[:, 2], len(own), lost)
-        rows.append(
-            {
-                **kind,
-                "n": len(by_picture),
-                "accuracy": accuracy,
-                "low": low,
-                "high": high,
-                "difference": lost,
-                "difference_low": apart[0],
-                "difference_high": apart[1],
-                "interval": f"95 % expanded percentile bootstrap, {draws} draws of {len(own)} people",
-            }
+        accuracy = bootstrap(
+            sums[:, [k, -1]], value=whole[k], unit="share", tolerance=2 * RERUN_TOLERANCE, **told
         )
+        apart = bootstrap(
+            sums[:, [k, against, -1]],
+            lambda totals: POINTS * (totals[:, 0] - totals[:, 1]) / totals[:, 2],
+            POINTS * (whole[k] - whole[against]),
+            tolerance=2 * POINTS * RERUN_TOLERANCE,
+            **told,
+        )
+        rows.append(kind.to_dict() | {"accuracy": accuracy, "difference": apart})
     return pd.DataFrame(rows)
 
 
@@ -110,8 +100,7 @@ def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, Fac
     ):
         raise DataError(
             f"face set {faces.name!r}: its conditions do not hold the same people and emotions in the same "
-            "order; give what "
-            "factor_faces makes, whole"
+            "order; give what factor_faces makes, whole"
         )
     return kinds, chosen
 
@@ -125,75 +114,31 @@ def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Mo
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The tables of ``transfer.factors.factor_drops`` by what the network learned from, one below the other,
-    for ``figures.factor_dots``.
-
-    ``network``, ``factor``, ``direction``, ``accuracy`` (share); ``difference``, ``low``, ``high`` in points.
-    The condition without any factor, which is compared with itself, has no row.
+    """The tables of ``factor_drops`` by what the network learned from, one below the other, for
+    ``figures.factor_dots``: ``network``, ``factor``, ``direction``; ``difference``, ``low``, ``high`` in
+    points. The condition without any factor, which is compared with itself, has no row.
     """
-    parts = []
-    for name, table in found.items():
-        rows = table[table["direction"].ne("none")]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "network": name,
-                    **{column: rows[column] for column in ("factor", "direction", "accuracy")},
-                    "difference": POINTS * rows["difference"],
-                    "low": POINTS * rows["difference_low"],
-                    "high": POINTS * rows["difference_high"],
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    rows = pd.concat([table.assign(network=name) for name, table in found.items()], ignore_index=True)
+    rows = rows[rows["direction"].ne("none")].reset_index(drop=True)
+    ends = {"difference": "value", "low": "low", "high": "high"}
+    numbers = {name: [getattr(one, end) for one in rows["difference"]] for name, end in ends.items()}
+    return rows[["network", "factor", "direction"]].assign(**numbers).astype(dict.fromkeys(ends, float))
 
 
-def about_factors() -> pd.DataFrame:
+def about_factors() -> Table:
     """Every factor and what it is, for readers: ``factor``, ``what differs``."""
-    return pd.DataFrame([{"factor": name, "what differs": factor.title} for name, factor in FACTORS.items()])
+    rows = [{"factor": name, "what differs": factor.title} for name, factor in FACTORS.items()]
+    return Table(pd.DataFrame(rows), "What the factors are")
 
 
 def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:
     """Of the first network: ``factor_base_accuracy`` with no factor switched, ``factor_all_drop`` with all,
-    in points, and ``factor_worst_drop``, that of the factor which alone lowers its accuracy most."""
+    in points, and ``factor_worst_drop``, that of the factor which alone lowers its accuracy most.
+    """
     table = next(iter(found.values()))
-    kind = table["direction"]
-    alone = table[kind.eq("add")]
-    base = table[kind.eq("none")].iloc[0]
-    rows = {
-        "factor_all_drop": table[kind.eq("all")].iloc[0],
-        "factor_worst_drop": alone.loc[alone["difference"].idxmin()],
+    kinds = {kind: list(rows) for kind, rows in table.groupby("direction")["difference"]}
+    return {
+        "factor_base_accuracy": table.loc[table["direction"].eq("none"), "accuracy"].item(),
+        "factor_all_drop": kinds["all"][0],
+        "factor_worst_drop": min(kinds["add"], key=lambda apart: apart.value),
     }
-    metrics = {"factor_base_accuracy": _metric(base["accuracy"], base["low"], base["high"], base, 1)}
-    for name, row in rows.items():
-        metrics[name] = _metric(row["difference"], row["difference_low"], row["difference_high"], row, POINTS)
-    return metrics
-
-
-def _metric(value: float, low: float, high: float, row: pd.Series, scale: int) -> Estimate:
-    settings = {"unit": "share" if scale == 1 else "", "tolerance": 2 * scale * RERUN_TOLERANCE}
-    ends = (scale * number for number in (value, low, high))
-    return Estimate.bounded(*ends, how=row["interval"], n=row["n"], **settings)
-
-
-def factor_answer(
-    found: Mapping[str, pd.DataFrame], metrics: Mapping[str, Mapping], base: str, other: str
-) -> str:
-    """Which factors between the domains ``base`` and ``other`` cost the first network how much, in words."""
-    name, table = next(iter(found.items()))
-    alone = table[table["direction"].eq("add")].sort_values("difference")
-    sure = [
-        f"{row.factor} ({POINTS * row.difference:.1f})".replace("-", "−")
-        for row in alone.itertuples()
-        if row.difference_high < 0
-    ]
-    said = (
-        f"Alone, these lower it, with an interval below zero: {listing(sure)}."
-        if sure
-        else "No factor alone lowers it with an interval below zero."
-    )
-    return (
-        f"From {base} to {other} faces of the same people, the accuracy of the network that learned from "
-        f"{name} changes by "
-        f"{points_text(metrics['factor_all_drop'])}. {said}"
-    )

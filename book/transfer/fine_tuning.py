@@ -1,8 +1,4 @@
-"""Fine-tuning: what pictures of other sets are worth where few of one's own are labelled.
-
-What pictures of another set are worth where few of one's own are labelled: tables, metrics, and the answer in
-words.
-"""
+"""Fine-tuning: what pictures of other sets are worth where few of one's own are labelled."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -14,7 +10,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.transfer.page import points_text, share_text
 from book.transfer.study import require_classes
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
@@ -29,12 +24,12 @@ from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
-from ferbook.text import NO_BREAK
+from ferbook.page.tables import Table
 
 FRACTIONS = (0, 1, 5, 10, 50, 100)
 """Per cent of the target set's training pictures."""
 
-STARTS = ("pretrained", "scratch")
+PRETRAINED, SCRATCH = STARTS = ("pretrained", "scratch")
 
 RATE_SHARES = (1.0, 0.1)
 """The peak rates that each start is trained with, as shares of the recipe's; the validation pictures choose
@@ -125,15 +120,23 @@ def fine_tuning(
 
             def begin(start: str = start, draw: int = draw) -> nn.Module:
                 seed_everything(seed + draw)
-                if start == "pretrained":
+                if start == PRETRAINED:
                     return deepcopy(networks[draw % len(networks)])
                 return build_network(network, len(classes), target.size[0], dropout=dropout)
 
             model, trained = begin(), NOTHING_TRAINED
             if part is not None:
                 chosen = _long_enough(full, part, least_steps)
-                how = {"precision": precision, "device": device, "seed": seed + draw}
-                model, training, rate_share = _best_rate(begin, part, classes, chosen, rate_shares, **how)
+                model, training, rate_share = _best_rate(
+                    begin,
+                    part,
+                    classes,
+                    chosen,
+                    rate_shares,
+                    precision=precision,
+                    device=device,
+                    seed=seed + draw,
+                )
                 precision = training.precision
                 trained = _sizes(part) | {
                     "valid_accuracy": _valid_accuracy(training),
@@ -157,7 +160,8 @@ def _best_rate(
     rate_shares: Sequence[float],
     *,
     precision: Request | Precision,
-    **how: object,
+    device: torch.device | str,
+    seed: int,
 ) -> tuple[nn.Module, Training, float]:
     """Of the trainings of ``begin()`` with each share of the recipe's rate, the one with the highest
     validation accuracy.
@@ -166,7 +170,7 @@ def _best_rate(
     for share in rate_shares:
         model = begin()
         own = replace(recipe, lr=recipe.lr * share)
-        training = train(part, model, classes, own, precision=precision, **how)
+        training = train(part, model, classes, own, precision=precision, device=device, seed=seed)
         precision = training.precision
         tried.append((model, training, share))
     return max(tried, key=lambda result: _valid_accuracy(result[1]))
@@ -219,9 +223,6 @@ def _long_enough(recipe: Recipe, part: FaceSet, least_steps: int) -> Recipe:
     return replace(recipe, epochs=max(recipe.epochs, -(-least_steps // steps)))
 
 
-PRETRAINED, SCRATCH = STARTS
-
-
 def score_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
     """Fraction (per cent) -> the trainings with it, scored on the test pictures.
 
@@ -239,38 +240,37 @@ def score_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict
     return scored
 
 
-def tuning_null(found: FineTuning) -> float:
-    """The share of the commonest class among the test pictures."""
-    counts = np.bincount(found.test.labels(found.classes))
-    return float(counts.max() / counts.sum())
+def _start(scored: Scored, start: str, **settings: object) -> Estimate:
+    return contrast(scored, scored.weights(scored.table["start"].eq(start)), **settings)
 
 
-def _apart(scored: Scored, **settings: object) -> Estimate:
+def _gain(scored: Scored, **settings: object) -> Estimate:
     """Pre-trained minus from scratch, in points."""
     start = scored.table["start"]
     return difference(scored, start.eq(PRETRAINED), start.eq(SCRATCH), **settings)
 
 
-def tuning_table(scored: Mapping[int, Scored]) -> pd.DataFrame:
+def tuning_table(scored: Mapping[int, Scored]) -> Table:
     """A row per fraction for the page: ``share``, ``pictures`` and ``people`` learned from (means over the
-    draws; a dash where people are unknown), the accuracy of each start, and the difference, all as text.
+    draws; people missing where they are unknown); estimates of the accuracy of each start, and of the
+    difference in points.
     """
     rows = []
     for fraction, own in scored.items():
-        table = own.table
-        people = table["train_people"].mean()
-        row = {"share": f"{fraction}{NO_BREAK}%", "pictures": round(table["train_pictures"].mean())}
-        row["people"] = round(people) if people or not fraction else None
-        for start, name in ((PRETRAINED, "pre-trained"), (SCRATCH, "from scratch")):
-            row[name] = share_text(contrast(own, own.weights(table["start"].eq(start))).to_json())
-        rows.append(row | {"difference (points)": _short(_apart(own))})
-    return pd.DataFrame(rows)
-
-
-def _short(metric: Estimate) -> str:
-    """``17.2 (−0.6 to 34.8)``."""
-    bounds = "" if metric.low is None else f" ({metric.low:.1f} to {metric.high:.1f})"
-    return f"{metric.value:.1f}{bounds}".replace("-", "−")
+        people = own.table["train_people"].mean()
+        rows.append(
+            {
+                "share": fraction / 100,
+                "pictures": round(own.table["train_pictures"].mean()),
+                "people": round(people) if people or not fraction else None,
+                "pre-trained": _start(own, PRETRAINED),
+                "from scratch": _start(own, SCRATCH),
+                "difference (points)": _gain(own),
+            }
+        )
+    caption = "Pre-trained on another set against from scratch; 95 % intervals"
+    moves = {"pre-trained": 0.25, "from scratch": 0.25, "difference (points)": 25}
+    return Table(pd.DataFrame(rows).astype({"people": "Int64"}), caption, {"share": "share"}, moves)
 
 
 def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
@@ -284,44 +284,15 @@ def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
     settings = {"tolerance": RERUN_TOLERANCE}
     found = {}
     if 0 in scored:
-        own = scored[0]
-        weights = own.weights(own.table["start"].eq(PRETRAINED))
-        found["zero_shot_accuracy"] = contrast(own, weights, same_networks=True, **settings)
+        found["zero_shot_accuracy"] = _start(scored[0], PRETRAINED, same_networks=True, **settings)
     learned = [fraction for fraction in scored if fraction]
     if learned:
         least, most = scored[min(learned)], scored[max(learned)]
-        found["tuning_fraction"] = Estimate(min(learned) / 100, unit="share")
-        for name, start in (("tuned_accuracy", PRETRAINED), ("scratch_accuracy", SCRATCH)):
-            found[name] = contrast(least, least.weights(least.table["start"].eq(start)), **settings)
-        found["tuning_gain"] = _apart(least, **settings)
-        found["tuning_gain_full"] = _apart(most, **settings)
+        found |= {
+            "tuning_fraction": Estimate(min(learned) / 100, unit="share"),
+            "tuned_accuracy": _start(least, PRETRAINED, **settings),
+            "scratch_accuracy": _start(least, SCRATCH, **settings),
+            "tuning_gain": _gain(least, **settings),
+            "tuning_gain_full": _gain(most, **settings),
+        }
     return found
-
-
-def tuning_answer(metrics: Mapping[str, Mapping], source: str, target: str) -> str:
-    """What pre-training on ``source`` is worth on ``target``, in words, from ``metrics`` as stored; empty
-    where nothing was tuned.
-    """
-    if "tuning_gain" not in metrics:
-        return ""
-    least = f"{100 * metrics['tuning_fraction']['value']:.0f}{NO_BREAK}%"
-    told = (
-        f"With {least} of {target}, a network that learned {source} before names "
-        f"{share_text(metrics['tuned_accuracy'])} rightly and one from scratch "
-        f"{share_text(metrics['scratch_accuracy'])}, a difference of {points_text(metrics['tuning_gain'])}. "
-        "With the largest share the difference is "
-        f"{points_text(metrics['tuning_gain_full'])}."
-    )
-    return f"{told} {_verdict(metrics['tuning_gain'], metrics['tuning_gain_full'])}"
-
-
-def _verdict(least: Mapping, most: Mapping) -> str:
-    if least["low"] is None or least["low"] <= 0 <= least["high"]:
-        return "Whether pre-training helps where pictures are few, these draws cannot tell."
-    if least["value"] < 0:
-        return "Here pre-training hurts where pictures are few."
-    if most["low"] is not None and most["low"] > 0:
-        return "Here pre-training helps with few pictures and with many."
-    if most["high"] is not None and most["high"] < 0:
-        return "Here pre-training helps where pictures are few and hurts where they are many."
-    return "Here pre-training helps where pictures are few; where they are many, no help is shown."

@@ -1,9 +1,6 @@
-"""Across tasks, the other way: which expressions can be read from a network that learned action units.
+"""Across tasks, the other way: which expressions can be read from a network that learned action units."""
 
-Which expressions can be read from a network of action units: the table, metrics, and the answer in words.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from book.transfer.page import points_text, share_text
 from fer_lib.aus.heads import STRENGTHS, one_blas_thread
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.leakage import independent_groups
@@ -25,7 +21,7 @@ from fer_lib.train.features import features_of
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
-from ferbook.text import interval_text
+from ferbook.page.tables import Table
 
 EXPRESSION, UNIT_FEATURES, UNIT_ANSWERS, UNTRAINED, HOG = (
     "expression network",
@@ -85,8 +81,7 @@ def reverse(
     if len(classes) < 2 or expression_model.output.out_features != len(classes):
         raise ParameterError(
             f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; "
-            "give the classes that it was trained for, "
-            "at least two"
+            "give the classes that it was trained for, at least two"
         )
     if not unit_networks or len(unit_networks) != len(seeds):
         raise ParameterError(
@@ -197,45 +192,32 @@ def reverse_metrics(scored: Scored) -> dict[str, Estimate]:
     ``hog``; ``reverse_units_over_untrained`` and ``reverse_units_over_expressions``, paired, in points.
     """
     settings = {"tolerance": 2 * RERUN_TOLERANCE}
-    metrics = {
+    units = _of(scored, UNIT_FEATURES)
+    return {
         f"reverse_accuracy_{name}": contrast(scored, scored.weights(_of(scored, condition)), **settings)
         for condition, name in SHORT.items()
+    } | {
+        f"reverse_units_over_{SHORT[rival]}": difference(scored, units, _of(scored, rival), **settings)
+        for rival in (UNTRAINED, EXPRESSION)
     }
-    for rival in (UNTRAINED, EXPRESSION):
-        metrics[f"reverse_units_over_{SHORT[rival]}"] = difference(
-            scored, _of(scored, UNIT_FEATURES), _of(scored, rival), **settings
-        )
-    return metrics
 
 
-def reverse_table(scored: Scored) -> pd.DataFrame:
-    """A row per condition for the page: ``from``, ``named rightly`` with its interval, and the difference to
-    the expression network in points, as text.
+def reverse_table(scored: Scored) -> Table:
+    """A row per condition for the page: ``from``; estimates of what it has ``named rightly``, and of its
+    difference to the expression network in points, on the same pictures.
     """
+    first = _of(scored, EXPRESSION)
     rows = []
     for condition, about in CONDITIONS.items():
         own = _of(scored, condition)
-        right = contrast(scored, scored.weights(own)).to_json()
-        apart = None
-        if condition != EXPRESSION:
-            apart = points_text(difference(scored, own, _of(scored, EXPRESSION)).to_json())
         rows.append(
             {
                 "from": f"{condition}: {about}",
-                "named rightly": interval_text(right),
-                "against the first": apart,
+                "named rightly": contrast(scored, scored.weights(own)),
+                "against the first (points)": None
+                if condition == EXPRESSION
+                else difference(scored, own, first),
             }
         )
-    return pd.DataFrame(rows)
-
-
-def reverse_answer(metrics: Mapping[str, Mapping]) -> str:
-    """What a network of action units knows of expressions, in words, from ``metrics`` as stored."""
-    return (
-        "The other way round, a linear head on a network that learned nothing but action units names "
-        f"{share_text(metrics['reverse_accuracy_units'])} of the expressions rightly, "
-        f"on an untrained network {share_text(metrics['reverse_accuracy_untrained'])} (a difference of "
-        f"{points_text(metrics['reverse_units_over_untrained'])}); the network that learned expressions "
-        "names "
-        f"{share_text(metrics['reverse_accuracy_expressions'])}."
-    )
+    moves = {"named rightly": 0.2, "against the first (points)": 20}
+    return Table(pd.DataFrame(rows), "Expressions from action units", tolerance=moves)

@@ -1,7 +1,5 @@
-"""Soft labels: one network learns what most of a crowd said, another how the crowd divided.
-
-What learning from a crowd's votes changes against learning from its majority: accuracy and calibration, in
-tables and words.
+"""Soft labels: one network learns what most of a crowd said, another how the crowd divided; what that changes
+of accuracy and calibration.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +19,23 @@ from fer_lib.train.study import require_votes, run_study
 from fer_lib.train.targets import vote_shares
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from ferbook.text import number_text
+from ferbook.page.tables import Table
 
-LEARNED = {"cross_entropy": "majority", "votes": "votes"}
+MAJORITY, VOTES = "majority", "votes"
+
+LEARNED = {"cross_entropy": MAJORITY, "votes": VOTES}
 """Loss -> from which labels it learns."""
+
+MEASURE_NAMES = {
+    "accuracy": "named as the majority does",
+    "calibration_error": "calibration error, bins of equal width",
+    "calibration_error_mass": "calibration error, bins of equal mass",
+    "brier": "Brier score against the majority",
+    "brier_votes": "Brier score against the votes",
+    "log_loss": "negative log-likelihood of the majority (nats)",
+    "log_loss_votes": "negative log-likelihood of the votes (nats)",
+}
+"""Measure of ``stats.calibration`` -> what it is, for readers; of all but the first, less is better."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +109,6 @@ def learn_soft_labels(
     return SoftLabels(table, study.probabilities, test, shares, classes, int((~voted).sum()), study.precision)
 
 
-MAJORITY, VOTES = LEARNED.values()
-
-MEASURE_NAMES = {
-    "accuracy": "named as the majority does",
-    "calibration_error": "calibration error, bins of equal width",
-    "calibration_error_mass": "calibration error, bins of equal mass",
-    "brier": "Brier score against the majority",
-    "brier_votes": "Brier score against the votes",
-    "log_loss": "negative log-likelihood of the majority (nats)",
-    "log_loss_votes": "negative log-likelihood of the votes (nats)",
-}
-"""Measure of ``stats.calibration`` -> what it is, for readers; of all but the first, less is better."""
-
-
 def with_votes(sets: Mapping[str, FaceSet]) -> FaceSet | None:
     """The first of ``sets`` whose labels are what most of a crowd voted for; None where there is none.
 
@@ -151,33 +148,21 @@ def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -
     )
 
 
-def soft_label_table(metrics: Mapping[str, Mapping]) -> pd.DataFrame:
-    """A row per measure for the page: learned from the majority, from the votes, and the difference with its
-    interval, as text; from ``metrics`` as stored.
+def soft_label_table(metrics: Mapping[str, Estimate]) -> Table:
+    """A row per measure for the page, from ``soft_label_metrics``: estimates of what is learned from the
+    majority, from the votes, and of the second minus the first.
     """
-    rows = []
-    for measure, name in MEASURE_NAMES.items():
-        apart = metrics[f"{VOTES}_{measure}_difference"]
-        unit = metrics[f"{VOTES}_{measure}"]["unit"]
-        rows.append(
-            {
-                "measure": name,
-                **{
-                    f"from {learned}": number_text(metrics[f"{learned}_{measure}"]["value"], unit)
-                    for learned in (MAJORITY, VOTES)
-                },
-                "difference": _difference(apart, 100 if unit == "share" else 1),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _difference(metric: Mapping, scale: int) -> str:
-    digits = 1 if scale == 100 else 3
-    text = f"{scale * metric['value']:+.{digits}f}"
-    if metric["low"] is not None:
-        text += f" ({scale * metric['low']:.{digits}f} to {scale * metric['high']:.{digits}f})"
-    return text.replace("-", "−") + (" points" if scale == 100 else "")
+    rows = [
+        {
+            "measure": name,
+            "from the majority": metrics[f"{MAJORITY}_{measure}"],
+            "from the votes": metrics[f"{VOTES}_{measure}"],
+            "difference": metrics[f"{VOTES}_{measure}_difference"],
+        }
+        for measure, name in MEASURE_NAMES.items()
+    ]
+    caption = "Learned from the majority and from the votes; differences with 95 % intervals"
+    return Table(pd.DataFrame(rows), caption, tolerance=0.2)
 
 
 def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -191,27 +176,3 @@ def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.Da
         table = reliability_table(own, labels, clusters, draws=draws, seed=seed)
         parts.append(table[table["n"].gt(0)].assign(learned=learned))
     return pd.concat(parts, ignore_index=True)
-
-
-def soft_label_answer(metrics: Mapping[str, Mapping], name: str) -> str:
-    """What the votes of ``name`` changed, in words, from ``metrics`` as stored; empty where they were not
-    learned.
-    """
-    if f"{VOTES}_accuracy" not in metrics:
-        return ""
-    names = ("accuracy", "calibration_error", "brier_votes", "log_loss_votes")
-    accuracy, error, brier, loss = (metrics[f"{VOTES}_{measure}_difference"] for measure in names)
-    return (
-        f"On {name}, learning from votes instead of their majority {_changed(accuracy)} the accuracy "
-        f"({_difference(accuracy, 100)}), {_changed(error)} the calibration "
-        f"error ({_difference(error, 100)}), {_changed(brier)} the Brier score against the votes "
-        f"({_difference(brier, 1)}), and {_changed(loss)} the negative "
-        f"log-likelihood of the votes, which is what is learned ({_difference(loss, 1)}). Of all but the "
-        "accuracy, less is better."
-    )
-
-
-def _changed(metric: Mapping) -> str:
-    if metric["low"] is None or metric["low"] <= 0 <= metric["high"]:
-        return "does not clearly change"
-    return "raises" if metric["value"] > 0 else "lowers"

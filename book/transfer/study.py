@@ -1,13 +1,10 @@
-"""Several face sets brought to one list of classes: what all of them can name, and what has no counterpart.
-
-Every reader has brought its set's names to the one table of emotions, ``faces.faceset.EMOTIONS``, so an
-emotion is called alike in all sets, neutral and contempt too: whether they are told apart depends on whether
-all sets have them. ``repression`` and ``other`` are what the makers of one set could not name; they mean
-something else in each set and have no counterpart.
-
-
-Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017,
+"""Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017,
 arXiv:1705.01842).
+
+The sets are brought to one list of classes. Every reader has brought its set's names to the one table of
+emotions, ``faces.faceset.EMOTIONS``, so an emotion is called alike in all sets, neutral and contempt too:
+whether they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what the
+makers of one set could not name; they mean something else in each set and have no counterpart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import EMOTIONS, LABELS, REQUIRED_COLUMNS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, LABELS, REQUIRED_COLUMNS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.shared import known_overlap, require_apart, shared, without_shared
 from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
@@ -27,6 +24,7 @@ from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.study import train_structure, training_row
 from ferbook.errors import DataError, ParameterError
+from ferbook.page.tables import Table
 
 
 def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
@@ -42,16 +40,14 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
         if len(emotions) < 2:
             raise DataError(
                 f"face set {name!r} has {_listed(emotions)} only: a network that is to tell emotions apart "
-                "needs at least two; "
-                "leave the set out"
+                "needs at least two; leave the set out"
             )
     common = tuple(emotion for emotion in EMOTIONS if all(emotion in emotions for emotions in own.values()))
     if len(common) < 2:
         each = "; ".join(f"{name}: {_listed(emotions)}" for name, emotions in own.items())
         raise DataError(
             f"the face sets have {_listed(common)} in common, and at least two classes are needed ({each}); "
-            "leave out the "
-            "set that has none of the others' emotions"
+            "leave out the set that has none of the others' emotions"
         )
     return common
 
@@ -95,8 +91,7 @@ def require_classes(
         if absent:
             raise DataError(
                 f"face set {faces.name!r}: no picture of {', '.join(absent)} in its split {split!r}; take "
-                "more people, or "
-                "give the classes without it"
+                "more people, or give the classes without it"
             )
     if "valid" not in there:
         raise DataError(
@@ -109,6 +104,34 @@ LEARNED = ("train", "valid")
 """The splits that a network has seen when it is tested."""
 
 ALL_BUT = "all but "
+
+NUMBERS = {
+    "in_dataset_accuracy": "learned from and tested on one set, mean",
+    "cross_dataset_accuracy": "tested on another set, mean",
+    "transfer_drop": "the first minus the second (points)",
+    "left_out_accuracy": "learned from all sets but the tested one, mean",
+    "left_out_drop": "what these lose (points)",
+    "commonest_accuracy": "always the majority class, mean",
+    "transfer_seed_spread": "standard deviation between seeds of one cell (points)",
+    "zero_shot_accuracy": "pre-trained, none of one's own pictures",
+    "tuning_fraction": "smallest part of one's own pictures",
+    "tuned_accuracy": "with it, pre-trained",
+    "scratch_accuracy": "with it, from scratch",
+    "tuning_gain": "the first minus the second (points)",
+    "tuning_gain_full": "the same with the largest part (points)",
+    "factor_all_drop": "all factors switched, change (points)",
+    "factor_worst_drop": "the worst single factor, change (points)",
+    "majority_accuracy": "learned from the majority, accuracy",
+    "votes_accuracy": "learned from votes, accuracy",
+    "majority_calibration_error": "learned from the majority, calibration error",
+    "votes_calibration_error": "learned from votes, calibration error",
+    "au_auroc_frozen": "action units from the expression network, mean AUROC",
+    "au_frozen_over_untrained": "the same, over an untrained network",
+    "au_auroc_emotion": "from the true emotion alone",
+    "reverse_accuracy_units": "expressions from a network of action units, accuracy",
+    "reverse_units_over_untrained": "the same, over an untrained network (points)",
+}
+"""The page's main metrics, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -292,8 +315,7 @@ def _apart(
             others = ", ".join(name for name in kept if name != target)
             raise DataError(
                 f"face set {target!r}: without the people and pictures that {others} are learned from, no "
-                "test picture of "
-                f"{', '.join(lost)} is left; leave out the set that shows the same faces"
+                f"test picture of {', '.join(lost)} is left; leave out the set that shows the same faces"
             )
         apart[target] = FaceSet.concat(target, [seen[target], test])
     return apart, rows
@@ -327,3 +349,34 @@ def even_shares(available: Sequence[int]) -> list[int]:
         shares[k] = min(available[k], left // (len(order) - position))
         left -= shares[k]
     return shares
+
+
+def commonest_share(labels: np.ndarray) -> float:
+    """The share of the commonest of ``labels`` (N,): what always naming it is right in."""
+    counts = np.bincount(labels)
+    return float(counts.max() / counts.sum())
+
+
+def set_table(study: TransferStudy, absent: Sequence[str] = ()) -> Table:
+    """What was compared, a row per set: ``faces``; pictures learned from (``train``), chosen by (``valid``)
+    and tested on (``test``); ``in another set``, test pictures left out for all networks because a set
+    learned from shows them or their people; ``no counterpart``, pictures left out for their label, and which
+    labels these are. Sets that are ``absent`` from this machine have a row without numbers.
+    """
+    left_out = study.shared.groupby("tested_on")["left_out"].sum()
+    rows = []
+    for name, faces in study.faces.items():
+        gone = study.dropped[study.dropped["faces"].eq(name)]
+        rows.append(
+            {
+                "faces": name,
+                **{split: int(faces.table["split"].eq(split).sum()) for split in SPLITS},
+                "in another set": left_out.get(name, 0),
+                "no counterpart": gone["pictures"].sum(),
+                "labels": ", ".join(label or "without emotion" for label in gone["emotion"]),
+            }
+        )
+    rows += [{"faces": f"{name} (not on this machine)"} for name in absent]
+    counted = (*SPLITS, "in another set", "no counterpart")
+    caption = f"Learned from and tested on; classes: {', '.join(study.classes)}"
+    return Table(pd.DataFrame(rows).astype(dict.fromkeys(counted, "Int64")), caption)

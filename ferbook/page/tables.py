@@ -140,3 +140,13 @@ def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
     if isinstance(value, int) and form == "":
         return f"{value:,}"
     return number_text(value, form) if isinstance(value, int | float) else str(value)
+
+
+def numbers_table(
+    metrics: Mapping[str, Mapping], names: Mapping[str, str], caption: str = "The page in numbers"
+) -> Table:
+    """The metrics of ``names`` (metric -> what it is), those that the page has, each with its interval."""
+    shown = {name: Estimate.from_json(metrics[name]) for name in names if name in metrics}
+    data = pd.DataFrame({"measure": [names[name] for name in shown], "value": list(shown.values())})
+    # Metrics are compared by their own tolerances: here none may be tighter.
+    return Table(data, caption, tolerance={"value": 2 * max(each.tolerance for each in shown.values())})

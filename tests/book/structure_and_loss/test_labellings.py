@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from book.structure_and_loss import labels
 from book.structure_and_loss.labels import run_labellings, two_labellings
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train import study as train_study
 from fer_lib.train.recipe import Recipe
 
 
@@ -39,13 +39,13 @@ def test_a_set_with_one_label_has_nothing_to_compare(faces):
 
 def test_each_labelling_is_learned_and_so_are_the_votes(crowd, monkeypatch):
     learned = []
-    train_structure = train_study.train_structure
+    train_structure = labels.train_structure
 
     def noted(faces, classes, structure, recipe, seed, **settings):
         learned.append((recipe.loss, tuple(faces.table["emotion"])))
         return train_structure(faces, classes, structure, recipe, seed, **settings)
 
-    monkeypatch.setattr(train_study, "train_structure", noted)
+    monkeypatch.setattr(labels, "train_structure", noted)
     recipe = Recipe(epochs=1, batch_size=15, lr=0.01)
     study = run_labellings(crowd, "zhu", (0, 1), recipe, precision="fp32")
     first, second = (tuple(f.table["emotion"]) for f in two_labellings(crowd).values())

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from torch import nn
 
+from book.structure_and_loss import ladder as ladder_module
 from book.structure_and_loss.ladder import Rung, build_rung, climb, ensembles, ingredient_ladder
-from fer_lib.train import learner
-from fer_lib.train import predict as train_predict
 from fer_lib.train.recipe import Recipe
 
 RECIPE = Recipe(epochs=1, batch_size=15, lr=0.05)
@@ -79,13 +78,13 @@ def short_ladder() -> tuple[Rung, ...]:
 
 def test_a_rung_that_averages_answers_uses_the_networks_below(faces, classes, monkeypatch):
     trained = []
-    train = learner.train
+    train = ladder_module.train
 
     def counted(*arguments, seed, **settings):
         trained.append(seed)
         return train(*arguments, seed=seed, **settings)
 
-    monkeypatch.setattr(learner, "train", counted)
+    monkeypatch.setattr(ladder_module, "train", counted)
     ladder = climb(faces, classes, short_ladder(), (7, 8), precision="fp32")
     assert trained == [7, 8, 7, 8, 9], "two rungs from two seeds, and a third network for the ensemble"
     assert list(ladder.table["rung"]) == [0, 0, 1, 1, 2, 2, 3]
@@ -105,12 +104,12 @@ def test_the_ensemble_is_the_mean_of_its_networks_and_the_mirror_of_two_views(fa
 
 def test_only_the_last_rung_reads_the_test_split(faces, classes, monkeypatch):
     read = []
-    predict = train_predict.predict
+    predict = ladder_module.predict
 
     def noted(model, pictures, **settings):
         read.append((len(pictures), settings["test_time"]))
         return predict(model, pictures, **settings)
 
-    monkeypatch.setattr(train_predict, "predict", noted)
+    monkeypatch.setattr(ladder_module, "predict", noted)
     climb(faces, classes, short_ladder()[:3], (0,), precision="fp32")
     assert read == [(16, "none"), (16, "none"), (16, "flip"), (14, "flip")]

@@ -1,4 +1,4 @@
-"""What single factors cost, from a table whose numbers are known."""
+"""What one factor costs: worked by hand, against a loop over draws of people; and what is told of it."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,119 @@ import pytest
 from torch import nn
 
 from book.transfer import factors, figures
+from book.transfer.factors import factor_drops
 from book.transfer.study import TransferStudy
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.stats.resampling import bounds, cluster_weights
+from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
 from synthetic_faces.mix import FACTORS
+
+CLASSES = ("neutral", "happiness")
+KINDS = (("a", "", "none"), ("a + x", "x", "add"), ("b − x", "x", "remove"), ("b", "", "all"))
+# What is answered for the neutral and the happy picture of persons p, q and r, under each condition.
+ANSWERS = {
+    "a": ([0, 1], [0, 1], [0, 1]),  # all right
+    "a + x": ([1, 1], [0, 1], [0, 1]),  # one of six wrong
+    "b − x": ([0, 0], [0, 0], [0, 1]),  # two wrong
+    "b": ([0, 0], [1, 0], [0, 0]),  # four wrong
+}
+
+
+class Reader(nn.Module):
+    """Names the class that a picture's grey level says, or its opposite."""
+
+    def __init__(self, contrary: bool = False):
+        super().__init__()
+        self.contrary = contrary
+
+    def forward(self, pictures):
+        said = (pictures.mean(dim=(1, 2, 3)) * 255).round().long()
+        return nn.functional.one_hot(1 - said if self.contrary else said, 2).float()
+
+
+@pytest.fixture
+def between() -> FaceSet:
+    rows = [
+        (kind, factor, direction, f"s-{who}", emotion)
+        for kind, factor, direction in KINDS
+        for who in "pqr"
+        for emotion in CLASSES
+    ]
+    table = pd.DataFrame(rows, columns=["condition", "factor", "direction", "subject", "emotion"])
+    table = table.assign(dataset="s", sequence="", frame=0, split="test")
+    said = np.array([ANSWERS[kind] for kind, *_ in KINDS], np.uint8).ravel()
+    return FaceSet("between", np.broadcast_to(said[:, None, None], (24, 8, 8)).copy(), table)
+
+
+def values(estimates) -> list[float]:
+    return [one.value for one in estimates]
+
+
+def test_shares_and_differences_worked_by_hand(between):
+    found = factor_drops([Reader()], CLASSES, between)
+    assert list(found["condition"]) == [kind for kind, *_ in KINDS]
+    assert [one.n for one in found["accuracy"]] == [6] * 4
+    assert values(found["accuracy"]) == pytest.approx([1, 5 / 6, 4 / 6, 2 / 6])
+    # A factor more and all are held against none; a factor less against all.
+    assert values(found["difference"]) == pytest.approx([0, -100 / 6, 200 / 6, -400 / 6])
+
+
+def test_several_networks_count_alike(between):
+    found = factor_drops([Reader(), Reader(), Reader(contrary=True)], CLASSES, between)
+    assert values(found["accuracy"]) == pytest.approx([2 / 3, 11 / 18, 5 / 9, 4 / 9])
+
+
+def test_intervals_draw_people_and_keep_pairs_together(between):
+    found = factor_drops([Reader()], CLASSES, between, draws=300, seed=4).set_index("condition")
+    right = {name: (np.array(said) == [0, 1]).sum(axis=1) for name, said in ANSWERS.items()}
+    drawn = np.concatenate(list(cluster_weights(3, 300, 4)))
+
+    def ends(sums, value):
+        by_hand = np.array([sum(w * own for w, own in zip(draw, sums, strict=True)) / 6 for draw in drawn])
+        return pytest.approx([float(end) for end in bounds(by_hand, 3, value)])
+
+    apart, alone = found.loc["b − x", "difference"], found.loc["b", "accuracy"]
+    assert [apart.low, apart.high] == ends(100 * (right["b − x"] - right["b"]), apart.value)
+    assert [alone.low, alone.high] == ends(right["b"], alone.value)
+    assert "300 draws of 3 people; the seeds are not covered" in apart.how
+    # All right in every draw: no interval, rather than one that claims certainty.
+    for certain in found.loc["a", ["accuracy", "difference"]]:
+        assert certain.low is None and "give the same value" in certain.why
+
+
+def test_emotions_that_the_network_does_not_know_are_left_out(between):
+    further = between.select(between.table["emotion"].eq("neutral").to_numpy()).assign(emotion="fear")
+    joined = FaceSet.concat("between", [between, further])
+    order = np.argsort(joined.table["condition"].map([k for k, *_ in KINDS].index), kind="stable")
+    found = factor_drops([Reader()], CLASSES, joined.select(order))
+    pd.testing.assert_frame_equal(found, factor_drops([Reader()], CLASSES, between))
+
+
+def test_pictures_that_are_not_paired_are_refused(between):
+    swapped = np.r_[0:18, 20, 21, 18, 19, 22, 23]
+    # One picture of the first condition changed places with the same picture of the last.
+    mixed = np.r_[18, 1:18, 0, 19:24]
+    for wrong in (np.arange(23), swapped, mixed, np.r_[0:6, 6:12], np.arange(24).reshape(4, 6).T.ravel()):
+        with pytest.raises(DataError, match="'between': its conditions do not hold the same people"):
+            factor_drops([Reader()], CLASSES, between.select(wrong))
+
+
+def test_what_cannot_be_measured_is_refused(between):
+    with pytest.raises(ParameterError, match="at least one network"):
+        factor_drops([], CLASSES, between)
+    with pytest.raises(DataError, match="shows 1 of the classes neutral, fear"):
+        factor_drops([Reader()], ("neutral", "fear"), between)
+    plain = FaceSet("plain", between.pixels, between.table.drop(columns="condition"))
+    with pytest.raises(DataError, match="'plain' has no column 'condition'"):
+        factor_drops([Reader()], CLASSES, plain)
+
+
+def test_the_networks_stay_as_they_were(between):
+    model = Reader().train()
+    factor_drops([model], CLASSES, between)
+    assert model.training
+
 
 CELLS = {
     ("", "none"): (0.9, 0.0),
@@ -20,27 +131,15 @@ CELLS = {
 
 
 def made(scale: float = 1.0) -> pd.DataFrame:
-    rows = [
-        {
-            "condition": f"{factor} {direction}",
-            "factor": factor,
-            "direction": direction,
-            "n": 70,
-            "accuracy": accuracy,
-            "low": accuracy - 0.05,
-            "high": accuracy + 0.05,
-            "difference": scale * difference,
-            "difference_low": scale * difference - 0.03,
-            "difference_high": scale * difference + 0.03,
-            "interval": "95 % percentile bootstrap",
+    rows = []
+    for (factor, direction), (accuracy, difference) in CELLS.items():
+        apart = 100 * scale * difference
+        estimates = {
+            "accuracy": Estimate(accuracy, accuracy - 0.05, accuracy + 0.05, unit="share"),
+            "difference": Estimate(apart, apart - 3, apart + 3),
         }
-        for (factor, direction), (accuracy, difference) in CELLS.items()
-    ]
+        rows.append({"factor": factor, "direction": direction} | estimates)
     return pd.DataFrame(rows)
-
-
-def stored(found: dict[str, pd.DataFrame]) -> dict[str, dict]:
-    return {name: metric.to_json() for name, metric in factors.factor_metrics(found).items()}
 
 
 def test_the_table_is_in_points_and_leaves_out_what_is_compared_with_itself():
@@ -52,38 +151,21 @@ def test_the_table_is_in_points_and_leaves_out_what_is_compared_with_itself():
 
 
 def test_the_metrics_are_those_of_the_first_network():
-    metrics = stored({"lab": made(), "wild": made(0.5)})
-    assert metrics["factor_base_accuracy"]["value"] == 0.9
-    assert metrics["factor_all_drop"]["value"] == pytest.approx(-50)
-    assert metrics["factor_worst_drop"]["value"] == pytest.approx(-20)
-    assert metrics["factor_worst_drop"]["high"] == pytest.approx(-17)
-
-
-def test_without_an_interval_the_reason_is_kept():
-    table = made()
-    table.loc[table["direction"].eq("all"), ["difference_low", "difference_high"]] = np.nan
-    metric = stored({"lab": table})["factor_all_drop"]
-    assert metric["low"] is None and metric["why"].startswith("every draw")
-
-
-def test_the_answer_names_factors_whose_interval_leaves_out_zero():
-    found = {"lab": made()}
-    told = factors.factor_answer(found, stored(found), "lab", "wild")
-    assert "changes by −50.0 points" in told
-    assert told.endswith("Alone, these lower it, with an interval below zero: pose (−20.0).")
-    none = {"lab": made(0.05)}
-    assert "No factor alone" in factors.factor_answer(none, stored(none), "lab", "wild")
+    metrics = factors.factor_metrics({"lab": made(), "wild": made(0.5)})
+    assert metrics["factor_base_accuracy"].value == 0.9
+    assert metrics["factor_all_drop"].value == pytest.approx(-50)
+    assert metrics["factor_worst_drop"].value == pytest.approx(-20)
+    assert metrics["factor_worst_drop"].high == pytest.approx(-17)
 
 
 def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_factors_are_taken_away():
-    table = factors.factor_table({"lab": made(), "wild": made(0.5)})
-    figure, data, alt = figures.factor_dots(table, "lab", "wild")
-    assert len(data) == 10
+    drawn = figures.factor_dots({"lab": made(), "wild": made(0.5)}, "lab", "wild")
+    assert len(drawn.data) == 10
     left, right = (
-        {round(float(v)) for line in axes.lines for v in line.get_xdata()} for axes in figure.axes[:2]
+        {round(float(v)) for line in axes.lines for v in line.get_xdata()} for axes in drawn.figure.axes[:2]
     )
     assert {-50, -20, -2} <= left and {50, 20, 5} <= right
-    assert "learned from lab changes by −50.0 points" in alt and "pose −20.0 and blur −2.0" in alt
+    assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
 
 
 def test_networks_are_put_together_over_seeds_and_those_of_the_base_come_first():
@@ -99,5 +181,5 @@ def test_networks_are_put_together_over_seeds_and_those_of_the_base_come_first()
 
 
 def test_every_factor_is_explained():
-    table = factors.about_factors()
+    table = factors.about_factors().data
     assert table["factor"].tolist() == list(FACTORS) and table["what differs"].str.len().gt(10).all()

@@ -1,16 +1,17 @@
-"""Fine-tuning curves: two starts, the same pictures, nothing chosen by what is tested."""
+"""Fine-tuning: two starts, the same pictures, nothing chosen by what is tested; and what is told of it."""
 
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from book.transfer.fine_tuning import fine_tuning
+from book.transfer import figures
+from book.transfer import fine_tuning as tuning
+from book.transfer.fine_tuning import FineTuning, fine_tuning
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.nets import build as nets_build
 from fer_lib.nets.build import build_network
-from fer_lib.train import learner
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
@@ -21,22 +22,21 @@ NARROW = {"widths": (4, 4, 4)}
 
 @pytest.fixture(autouse=True)
 def narrow_networks(monkeypatch):
-    build = nets_build.build_network
     monkeypatch.setattr(
-        nets_build, "build_network", lambda *given, **options: build(*given, **NARROW, **options)
+        tuning, "build_network", lambda *given, **options: build_network(*given, **NARROW, **options)
     )
 
 
 @pytest.fixture
 def trained(monkeypatch) -> list[tuple[FaceSet, Recipe, torch.Tensor]]:
     """Of each training its faces, its recipe and the weights that it started with."""
-    seen, train = [], learner.train
+    seen, train = [], tuning.train
 
     def noted(faces, model, classes, recipe, **settings):
         seen.append((faces, recipe, model.output.weight.detach().clone()))
         return train(faces, model, classes, recipe, **settings)
 
-    monkeypatch.setattr(learner, "train", noted)
+    monkeypatch.setattr(tuning, "train", noted)
     return seen
 
 
@@ -133,7 +133,7 @@ def test_the_test_split_chooses_nothing(faces, classes):
 
 
 def test_what_cannot_be_is_refused_before_anything_is_trained(faces, classes, monkeypatch):
-    monkeypatch.setattr(learner, "train", None)
+    monkeypatch.setattr(tuning, "train", None)
     for fractions in ((), (1, 101), (-1,), (5, 5)):
         with pytest.raises(ParameterError, match="give per cent of the training pictures"):
             tuned(faces, classes, fractions=fractions)
@@ -147,3 +147,70 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(faces, classes, mo
         tuned(faces, classes, least=16)
     with pytest.raises(DataError, match="row 1: emotion 'happiness' is not among the classes"):
         tuned(faces, ("neutral", "fear"))
+
+
+CLASSES = ("anger", "happiness")
+FEW_HELP = {0: (0.5, 0.3), 10: (0.7, 0.4), 100: (0.9, 0.9)}
+
+
+@pytest.fixture
+def made(blank, answers):
+    """200 people with a picture each, three quarters of them happy. Draws of 10 % differ by two points, those
+    of other fractions by none.
+    """
+
+    def made(shares: dict[int, tuple[float, float]], draws: int = 2) -> FineTuning:
+        test = blank([CLASSES[number % 4 > 0] for number in range(200)])
+        rows, given = [], {}
+        for fraction, pair in shares.items():
+            for start, share in zip(("pretrained", "scratch"), pair, strict=True):
+                for draw in range(draws):
+                    own = share + (0.02 * draw if fraction == 10 else 0)
+                    right = (np.arange(200) * 7 + 11 * draw) % 200 < round(own * 200)
+                    given[start, fraction, draw] = answers(test, CLASSES, right)
+                    people = {"train_pictures": 4 * fraction, "train_people": fraction}
+                    rows.append(
+                        {"start": start, "fraction": fraction, "draw": draw, "accuracy": own} | people
+                    )
+        return FineTuning(pd.DataFrame(rows), given, test, CLASSES, None)
+
+    return made
+
+
+def metrics_of(found: FineTuning):
+    return tuning.tuning_metrics(tuning.score_tuning(found, draws=300))
+
+
+def test_the_metrics_are_those_of_the_smallest_and_the_largest_fraction(made):
+    expected = {"zero_shot_accuracy": 0.5, "tuning_fraction": 0.1, "tuned_accuracy": 0.71}
+    expected |= {"scratch_accuracy": 0.41, "tuning_gain": 30, "tuning_gain_full": 0}
+    metrics = metrics_of(made(FEW_HELP))
+    assert {name: metric.value for name, metric in metrics.items()} == pytest.approx(expected)
+    assert set(metrics_of(made({0: (0.5, 0.3)}))) == {"zero_shot_accuracy"}, "nothing was trained"
+
+
+def test_the_luck_of_the_draws_widens_the_interval_of_their_own_fraction_only(made):
+    scored = tuning.score_tuning(made({10: (0.7, 0.4), 100: (0.7, 0.4)}), draws=300)
+    assert scored[10].spread["accuracy"] == pytest.approx(0.02 / np.sqrt(2))
+    assert scored[100].spread["accuracy"] == 0
+    assert scored[10].freedom == 2
+    assert "degrees of freedom" in tuning.tuning_metrics(scored)["tuning_gain"].how
+    assert "the seeds are not covered" in metrics_of(made(FEW_HELP, draws=1))["tuning_gain"].how
+
+
+def test_the_table_tells_people_where_they_are_known(made):
+    found = made(FEW_HELP)
+    table = tuning.tuning_table(tuning.score_tuning(found, draws=100)).data
+    assert table["share"].tolist() == [0, 0.1, 1]
+    assert table["pictures"].tolist() == [0, 40, 400]
+    assert table["people"].tolist() == [0, 10, 100]
+    assert table["difference (points)"].iloc[1].value == pytest.approx(30)
+    found.table["train_people"] = 0
+    assert pd.isna(tuning.tuning_table(tuning.score_tuning(found, draws=100)).data["people"].iloc[1])
+
+
+def test_the_curves_show_every_draw_and_the_null(made):
+    drawn = figures.tuning_curves(made(FEW_HELP), "wild", "lab")
+    assert len(drawn.data) == 12 and drawn.data["null"].eq(0.75).all()
+    assert "learned wild before: 50.0 % at 0 %, 71.0 % at 10 %" in drawn.alt and "75.0 %" in drawn.alt
+    assert drawn.figure.axes[0].get_xticklabels()[1].get_text() == "10 %\n40 pictures"

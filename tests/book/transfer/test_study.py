@@ -7,11 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from book.transfer.study import TransferStudy, all_but, cross_dataset, even_shares, joined
-from fer_lib.faces.faceset import FaceSet
+from book.transfer import study as transfer_study
+from book.transfer.study import (
+    TransferStudy,
+    all_but,
+    common_classes,
+    cross_dataset,
+    even_shares,
+    joined,
+    mapped,
+    set_table,
+)
+from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.subsets import at_most
-from fer_lib.nets import build as nets_build
-from fer_lib.train import learner
+from fer_lib.train import study as train_study
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
@@ -56,35 +65,50 @@ def sets() -> dict[str, FaceSet]:
 
 @pytest.fixture(scope="module", autouse=True)
 def narrow_networks():
-    build = nets_build.build_network
+    build = train_study.build_network
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            nets_build, "build_network", lambda *given, **options: build(*given, widths=(4, 4, 4), **options)
-        )
+        for module in (transfer_study, train_study):
+            patch.setattr(
+                module, "build_network", lambda *given, **options: build(*given, widths=(4, 4, 4), **options)
+            )
         yield
 
 
 @pytest.fixture(scope="module")
-def study(narrow_networks) -> TransferStudy:
-    """Of the three sets from one seed, to look at."""
+def trainings(narrow_networks) -> list[FaceSet]:
+    """The faces of each training of this file, in order."""
+    seen, train = [], train_study.train
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            train_study,
+            "train",
+            lambda faces, *given, **settings: (seen.append(faces), train(faces, *given, **settings))[1],
+        )
+        yield seen
+
+
+@pytest.fixture
+def trained(trainings) -> list[FaceSet]:
+    """The faces of each training of this test."""
+    trainings.clear()
+    return trainings
+
+
+@pytest.fixture(scope="module")
+def three(trainings) -> tuple[TransferStudy, list[FaceSet]]:
+    """A study of the three sets from one seed, to look at, and the faces of its trainings."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return study_of(three_sets(), seeds=(3,))
+        trainings.clear()
+        return study_of(three_sets(), seeds=(3,)), list(trainings)
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.fixture
-def trained(monkeypatch) -> list[FaceSet]:
-    """The faces of each training, in order."""
-    seen, train = [], learner.train
-    monkeypatch.setattr(
-        learner,
-        "train",
-        lambda faces, *given, **settings: (seen.append(faces), train(faces, *given, **settings))[1],
-    )
-    return seen
+def study(three) -> TransferStudy:
+    return three[0]
 
 
 def study_of(sets, seeds=(0,), **settings):
@@ -106,12 +130,9 @@ def test_each_network_is_trained_once_and_from_each_seed(sets, trained):
     study = study_of(pair, seeds=(3, 4))
     assert len(trained) == 4 and set(study.networks) == {(name, seed) for name in "ab" for seed in (3, 4)}
     assert set(study.answers) == {(a, b, seed) for a in "ab" for b in "ab" for seed in (3, 4)}
+    assert study.classes == ("neutral", "fear", "happiness")
     first, second = (study.networks["a", seed].output.weight for seed in (3, 4))
     assert not torch.equal(first, second)
-
-
-def test_without_leaving_one_out_there_are_as_many_trainings_as_sets(sets, trained):
-    assert len(study_of(sets, leave_one_out=False).answers) == 9 and len(trained) == 3
 
 
 def test_answers_are_those_of_the_networks_to_the_tests(study):
@@ -123,16 +144,10 @@ def test_answers_are_those_of_the_networks_to_the_tests(study):
         assert row["test_pictures"] == len(test) == 8
 
 
-def test_networks_learn_common_classes_of_their_own_set_only(sets, trained):
-    study = study_of(sets)
-    assert [set(faces.table["dataset"]) for faces in trained] == [
-        {"a"},
-        {"b"},
-        {"c"},
-        {"b", "c"},
-        {"a", "c"},
-        {"a", "b"},
-    ]
+def test_networks_learn_common_classes_of_their_own_set_only(three):
+    study, trained = three
+    expected = [{"a"}, {"b"}, {"c"}, {"b", "c"}, {"a", "c"}, {"a", "b"}]
+    assert [set(faces.table["dataset"]) for faces in trained] == expected
     assert all(set(faces.table["emotion"]) == {"neutral", "happiness"} for faces in trained)
     assert study.dropped.to_dict("records") == [
         {"faces": "a", "emotion": "fear", "pictures": 15},
@@ -145,20 +160,18 @@ def test_networks_learn_common_classes_of_their_own_set_only(sets, trained):
     assert "test" not in set(joint["split"])
 
 
-def test_what_is_tested_on_chooses_and_teaches_nothing(sets):
+def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
     changed = {}
     for name, faces in sets.items():
         test = faces.table["split"].eq("test").to_numpy()
         pixels = faces.pixels.copy()
         pixels[test] = 255 - pixels[test]
         changed[name] = FaceSet(name, pixels, faces.table)
-    first, second = study_of(sets), study_of(changed)
-    for key, network in first.networks.items():
-        for one, other in zip(
-            network.state_dict().values(), second.networks[key].state_dict().values(), strict=True
-        ):
-            assert torch.equal(one, other)
-    assert not np.array_equal(first.answers["a", "a", 0], second.answers["a", "a", 0])
+    other = study_of(changed, seeds=(3,))
+    for key, network in study.networks.items():
+        weights = other.networks[key].state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
+    assert not np.array_equal(study.answers["a", "a", 3], other.answers["a", "a", 3])
 
 
 def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(sets):
@@ -172,7 +185,8 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     pixels[tested(second)[3]] = first.pixels[1]
     # Within one set copies are its protocol's matter, and only counted.
     pixels[tested(second)[4]] = pixels[0]
-    study = study_of(sets | {"c": FaceSet("c", pixels, second.table.assign(subject=names))})
+    third = FaceSet("c", pixels, second.table.assign(subject=names))
+    study = study_of(sets | {"c": third}, leave_one_out=False)
     assert {name: len(test) for name, test in study.tests.items()} == {"a": 8, "b": 8, "c": 6}
     told = study.shared.set_index(["trained_on", "tested_on"])
     assert len(told) == 9
@@ -182,18 +196,18 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     assert len(study.answers["b", "c", 0]) == 6
     assert study.faces["c"].split("test").checksum == study.tests["c"].checksum
     assert len(study.faces["c"]) == len(study.faces["a"]) - 2
+    assert set_table(study).data["in another set"].tolist() == [0, 0, 2]
 
 
 def test_classes_may_be_fewer_than_the_common_ones(sets):
-    pair = {name: sets[name] for name in "ab"}
-    assert study_of(pair).classes == ("neutral", "fear", "happiness")
-    study = study_of(pair, classes=("happiness", "neutral"))
+    study = study_of({name: sets[name] for name in "ab"}, classes=("happiness", "neutral"))
     assert study.classes == ("neutral", "happiness")
     assert study.answers["a", "b", 0].shape == (8, 2)
 
 
-def test_at_most_so_many_pictures_are_learned_from(sets, trained):
-    study_of(sets, most=6, leave_one_out=False)
+def test_at_most_so_many_pictures_are_learned_from_and_leaving_one_out_is_left_out(sets, trained):
+    study = study_of(sets, most=6, leave_one_out=False)
+    assert len(study.answers) == 9 and len(trained) == 3
     for faces in trained:
         assert faces.table["split"].value_counts().to_dict() == {"train": 6, "valid": 2, "test": 8}
         assert set(faces.split("train").table["emotion"]) == {"neutral", "happiness"}
@@ -218,7 +232,7 @@ def test_joined_sets_forget_what_only_one_of_them_has(sets):
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, monkeypatch):
-    monkeypatch.setattr(learner, "train", None)
+    monkeypatch.setattr(train_study, "train", None)
     with pytest.raises(DataError, match=r"1 face set \(a\): transfer needs at least two"):
         study_of({"a": sets["a"]})
     small = FaceSet("small", sets["a"].pixels[:, :8, :8].copy(), sets["a"].table)
@@ -237,10 +251,74 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, mon
 
 
 def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
-    monkeypatch.setattr(learner, "train", None)
+    monkeypatch.setattr(train_study, "train", None)
     split = sets["a"].table["split"].map({"train": "test", "test": "train", "valid": "valid"})
     renamed = sets["a"].assign(dataset="other", subject="", split=split)
     with pytest.raises(
         DataError, match=r"face set 'a': without the people and pictures that other are learned from"
     ):
         study_of({"a": sets["a"], "other": renamed})
+
+
+def test_the_table_of_sets_counts_splits_and_what_has_no_counterpart(study):
+    table = set_table(study, ["tfd"]).data.set_index("faces")
+    assert table.loc["a", ["train", "valid", "test"]].tolist() == [16, 6, 8]
+    assert table["labels"].tolist()[:3] == ["fear", "fear", "sadness"]
+    assert table["no counterpart"].tolist()[:3] == [15] * 3
+    assert table.loc["tfd (not on this machine)"].isna().all()
+
+
+@pytest.fixture
+def labelled(blank):
+    """One picture of each emotion in each split."""
+
+    def made(name, emotions, splits=("train", "valid", "test")):
+        every = [split for split in splits for _ in emotions]
+        return blank(list(emotions) * len(splits), name, every, subject="")
+
+    return made
+
+
+def test_common_classes_stand_in_the_order_of_emotions_contempt_and_neutral_too(labelled):
+    first = labelled("first", ["surprise", "neutral", "contempt", "anger", "other", ""])
+    second = labelled("second", ["anger", "surprise", "neutral", "fear", "other"])
+    # "other" is another thing in each set, whatever the name.
+    assert common_classes({"a": first, "b": second}) == ("neutral", "anger", "surprise")
+    assert common_classes({"a": first}) == ("neutral", "anger", "contempt", "surprise")
+
+
+def test_what_has_no_counterpart_is_counted_by_label(labelled):
+    faces = labelled("first", ["anger", "contempt", "fear", "repression", UNLABELLED])
+    kept, dropped = mapped(faces, ("anger", "fear"))
+    assert kept.classes == ("anger", "fear") and len(kept) == 6
+    assert dropped == {"": 3, "contempt": 3, "repression": 3}
+    assert len(kept) + sum(dropped.values()) == len(faces)
+
+
+def test_sets_that_cannot_be_compared_are_refused_with_what_each_has(labelled):
+    one, two = labelled("one", ["anger", "fear"]), labelled("two", ["anger", "sadness"])
+    with pytest.raises(DataError, match=r"have anger in common.*A: anger, fear; B: anger, sadness"):
+        common_classes({"A": one, "B": two})
+    with pytest.raises(DataError, match=r"no emotion in common"):
+        common_classes({"A": one, "B": labelled("three", ["happiness", "sadness"])})
+    with pytest.raises(DataError, match=r"'B' has anger only"):
+        common_classes({"A": one, "B": labelled("three", ["anger", "other", ""])})
+    with pytest.raises(DataError, match="no face set"):
+        common_classes({})
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_class_without_pictures_to_learn_or_to_test_is_named(labelled, split):
+    faces = labelled("first", ["anger", "fear"])
+    gone = (faces.table["emotion"].eq("fear") & faces.table["split"].eq(split)).to_numpy()
+    with pytest.raises(DataError, match=f"'first': no picture of fear in its split '{split}'"):
+        mapped(faces.select(~gone), ("anger", "fear"))
+
+
+def test_a_set_without_pictures_to_select_on_is_refused(labelled):
+    with pytest.raises(DataError, match="no picture of anger, fear in its split 'valid'"):
+        mapped(labelled("first", ["anger", "fear"], ("train", "test")), ("anger", "fear"))
+    # One class may be absent there: the epoch is chosen by the others.
+    faces = labelled("first", ["anger", "fear"])
+    gone = (faces.table["emotion"].eq("fear") & faces.table["split"].eq("valid")).to_numpy()
+    assert len(mapped(faces.select(~gone), ("anger", "fear"))[0]) == 5
