@@ -29,8 +29,8 @@ def structure_loss_map(scored: Scored) -> Drawn:
     bounds = data[["accuracy", "accuracy_low", "accuracy_high"]].astype(float)
     best, worst = (data.loc[getattr(data["accuracy"], end)()] for end in ("idxmax", "idxmin"))
     alt = (
-        f"Heat map of {data['structure'].nunique()} structures by {data['loss'].nunique()} losses. The highest "
-        f"accuracy is that of {plain_name(best['structure'])} with {plain_name(best['loss'])}, "
+        f"Heat map of {data['structure'].nunique()} structures by {data['loss'].nunique()} losses. The "
+        f"highest accuracy is that of {plain_name(best['structure'])} with {plain_name(best['loss'])}, "
         f"{percent(best['accuracy'])}; the lowest that of {plain_name(worst['structure'])} with "
         f"{plain_name(worst['loss'])}, {percent(worst['accuracy'])}."
     )

@@ -1,4 +1,4 @@
-"""One set of pictures under two labels: what a network learns from each, and how much each test lets it show."""
+"""One set of pictures under two labels: what a network learns from each, and how much each test shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

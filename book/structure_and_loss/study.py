@@ -1,5 +1,5 @@
-"""What a study of structures and losses, a ladder of ingredients and a study of labels say: tables and metrics,
-whose cells are estimates.
+"""What a study of structures and losses, a ladder of ingredients and a study of labels say: tables and
+metrics, of estimates.
 """
 
 import numpy as np
@@ -227,8 +227,8 @@ def ladder_metrics(
 
 
 def label_table(study: LabelStudy, *, draws: int = 2000, seed: int = 0) -> Table:
-    """One row per labelling ``learned`` from and labelling ``tested`` by: an estimate of the ``accuracy``, and
-    the mean ``macro_f1``.
+    """One row per labelling ``learned`` from and labelling ``tested`` by: an estimate of the ``accuracy``,
+    and the mean ``macro_f1``.
 
     The bootstrap draws subjects, or groups of equal pictures; the networks and the pictures are the same in
     both tests.

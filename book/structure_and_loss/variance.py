@@ -13,11 +13,11 @@ PARTS = ("structure", "loss", "interaction", "seed")
 
 
 def variance_shares(scored: Scored) -> dict[str, Estimate]:
-    """How the variance of one training's accuracy divides into structure, loss, both together, and seed: shares
-    that sum to one.
+    """How the variance of one training's accuracy divides into structure, loss, both together, and seed:
+    shares that sum to one.
 
-    The trainings form a full table of structures × losses × seeds. The accuracy of one is the mean of all, plus
-    what its structure adds, what its loss adds, what the pair adds beyond both, and its seed's luck. The
+    The trainings form a full table of structures × losses × seeds. The accuracy of one is the mean of all,
+    plus what its structure adds, what its loss adds, what the pair adds beyond both, and its seed's luck. The
     variance of each part over the conditions of the study is estimated from the condition means; what the
     luck of pictures and seeds adds to it is measured on the draws and subtracted, and what is then below zero
     counts as zero. The intervals are percentiles over the draws, with twice that luck subtracted, since a

@@ -60,8 +60,8 @@ def condition_scores(found: CrossTask) -> pd.DataFrame:
 
 
 def layer_scores(found: CrossTask, best: pd.DataFrame) -> pd.DataFrame:
-    """As ``condition_scores`` for each layer of the expression network; ``framed``: the layer that the validation
-    pictures choose. ``best`` from ``aus.cross_task.best_layer``.
+    """As ``condition_scores`` for each layer of the expression network; ``framed``: the layer that the
+    validation pictures choose. ``best`` from ``aus.cross_task.best_layer``.
     """
     rows = found.table[found.table["condition"].eq(FROZEN) & found.table["layer"].ne(CHOSEN)]
     rows = rows[rows["au"].isin((*found.aus, MACRO))]

@@ -29,7 +29,7 @@ def factor_drops(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """One row per condition of ``faces``, as ``synthetic_faces.mix.factor_faces`` makes them: what ``models``
+    """One row per condition of ``faces``, as ``factor_faces.factor_faces`` makes them: what ``models``
     name rightly.
 
     ``condition``, ``factor``, ``direction``; ``accuracy``, an Estimate, the mean over the ``models``, which

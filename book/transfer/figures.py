@@ -1,5 +1,5 @@
-"""Figures of transfer: from one face set to another, with few pictures of one's own, under single factors of the
-picture, and to action units.
+"""Figures of transfer: from one face set to another, with few pictures of one's own, under single factors of
+the picture, and to action units.
 """
 
 from collections.abc import Mapping
@@ -170,7 +170,7 @@ def macro_dots(found: CrossTask) -> Drawn:
 
 
 def unit_scores(found: CrossTask) -> Drawn:
-    """AUROC of each condition on each unit and in the mean: a map. Data: ``action_units.condition_scores``."""
+    """Map of the AUROC of each condition on each unit. Data: ``action_units.condition_scores``."""
     return unit_map(condition_scores(found), "read from")
 
 

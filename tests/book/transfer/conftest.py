@@ -12,7 +12,7 @@ from fer_lib.faces.faceset import FaceSet
 def blank_faces(
     emotions: Sequence[str], name: str = "toy", split: str | Sequence[str] = "test", **columns: object
 ) -> FaceSet:
-    """A black picture of each of ``emotions``, of a person each; ``columns`` of the table that are otherwise."""
+    """A black picture of each of ``emotions``, of a person each; ``columns`` of the table that differ."""
     count = len(emotions)
     table = pd.DataFrame(
         {
