@@ -104,7 +104,7 @@ def cross_task(
     The table has a row per condition, layer and AU, and one of macro means: ``condition``; ``layer``, of
     ``FROZEN`` and ``UNTRAINED`` each of the layers, ``FEATURES`` (what the last layer is given) and
     ``CHOSEN``, of the others empty; ``au``, ``n``, ``positives``, ``subjects``, ``prevalence`` and the scores
-    with intervals as in ``aus.heads.score_heads``, means over the seeds; ``too_few``; ``valid_auroc``;
+    with intervals as in ``aus.heads.score_table``, means over the seeds; ``too_few``; ``valid_auroc``;
     ``seeds``, how many, and ``spread``, the standard deviation of the AUROC between them; ``from_layer``, of
     ``CHOSEN`` rows. ``over_untrained`` and ``over_hog``, each with ``_low`` and ``_high``: how much higher
     the AUROC is than that of ``UNTRAINED`` in the same layer (``CHOSEN`` where there is none), and of

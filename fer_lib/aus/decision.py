@@ -1,10 +1,8 @@
 """Decision rules: which filters are called detectors of which action unit."""
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 from scipy.stats import false_discovery_control
 
 from fer_lib.aus.nulls import Null, least_permutations
@@ -88,32 +86,6 @@ def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
 def _strongest(null: Null, among: np.ndarray) -> np.ndarray:
     """(K,): the unit with the largest value among those marked (K, A)."""
     return np.argmax(np.where(among, null.observed, -np.inf), axis=1)
-
-
-def survivors(
-    null: Null, rule: Rule = "max_statistic", alpha: float = 0.05, filters: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """One row per pair that ``rule`` calls, the largest score first.
-
-    Columns: ``filter`` (as in ``filters``, or its index), ``au``, ``value`` (the measure), ``score`` (in
-    standard deviations of the null), ``p`` (the pair's own), ``p_family`` (adjusted for all pairs),
-    ``claimed`` (the unit is the filter's strongest).
-    """
-    called = decide(null, rule, alpha)
-    k, a = np.nonzero(called)
-    names = np.arange(len(called)) if filters is None else np.asarray(filters)
-    table = pd.DataFrame(
-        {
-            "filter": names[k],
-            "au": np.asarray(null.aus)[a],
-            "value": null.observed[k, a],
-            "score": null.scores[k, a],
-            "p": null.p[k, a],
-            "p_family": null.p_family[k, a],
-            "claimed": claims(null, rule, alpha)[k] == a,
-        }
-    )
-    return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
 def _check(rule: str) -> None:

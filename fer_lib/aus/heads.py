@@ -57,27 +57,6 @@ class Heads:
         return features.astype(np.float64) @ self.weights.T + self.bias
 
 
-def detect(
-    features: np.ndarray,
-    presence: Presence,
-    split: np.ndarray,
-    *,
-    strengths: Sequence[float] = STRENGTHS,
-    draws: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Fit a head per AU on the training pictures, choose on the validation ones, and score on the test ones,
-    all of other people.
-
-    ``features`` (N, F), of whatever network or filters; ``presence``: of the same N pictures; ``split`` (N,):
-    one of ``SPLITS`` each, as in a face set's table. The table is that of ``score_heads``. Raises the errors
-    of ``fit_heads``.
-    """
-    heads = fit_heads(features, presence, split, strengths=strengths)
-    test = np.asarray(split) == "test"
-    return score_heads(heads, features[test], presence.select(test), draws=draws, seed=seed)
-
-
 def one_blas_thread() -> threadpool_limits:
     """A context in which BLAS works on one thread: regressions of some hundred features are several times
     slower on two.
@@ -167,29 +146,6 @@ def best_threshold(scores: np.ndarray, shown: np.ndarray) -> float:
     return float((thresholds[best] + lower) / 2)
 
 
-def score_heads(
-    heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """How well ``heads`` detect the AUs of pictures that had no part in fitting them; one row per AU and one
-    of macro means.
-
-    ``au``; ``n`` coded pictures, ``positives`` of them and ``subjects`` who show the AU; ``prevalence``,
-    which is what ``average_precision`` is by chance; then, each with ``_low`` and ``_high``: ``auroc``;
-    ``average_precision``; ``f1`` at the head's threshold; ``f1_skew``, the same with the false positives
-    weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so
-    that AUs of different frequency can be compared; ``strength``; ``too_few``. AUs without a head have NaN.
-
-    Intervals: by the rule of ``stats.resampling.bounds`` over draws of whole subjects, the same subjects for
-    all AUs, of whom those count who show the AU, or who do not if they are fewer. The last row, ``MACRO``, holds means over the AUs with a head. Raises DataError where
-    shapes do not fit or an AU of the heads is not in ``presence``.
-    """
-    values = drawn_scores(heads, features, presence, draws=draws, seed=seed)
-    table = score_table(heads.aus, presence, values)
-    strengths = table["au"].map(dict(zip(heads.aus, heads.strengths, strict=True)))
-    table.insert(table.columns.get_loc("too_few"), "strength", strengths)
-    return table
-
-
 def drawn_scores(
     heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
 ) -> np.ndarray:
@@ -197,7 +153,8 @@ def drawn_scores(
     on each draw of whole subjects.
 
     The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw
-    by draw. NaN where a draw has no picture with the AU, or none without it. Raises as ``score_heads``.
+    by draw. NaN where a draw has no picture with the AU, or none without it. Raises DataError where
+    shapes do not fit or an AU of the heads is not in ``presence``.
     """
     features = _checked(features, presence)
     unknown = [au for au in heads.aus if au not in presence.aus]
@@ -219,8 +176,18 @@ def drawn_scores(
 
 
 def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) -> pd.DataFrame:
-    """The table of ``score_heads``, but for the strengths, from what ``drawn_scores`` gave of ``aus`` on the
-    pictures of ``presence``.
+    """How well heads detect ``aus`` on the pictures of ``presence``, from ``values`` of ``drawn_scores``; one
+    row per AU and one of macro means.
+
+    ``au``; ``n`` coded pictures, ``positives`` of them and ``subjects`` who show the AU; ``prevalence``,
+    which is what ``average_precision`` is by chance; then, each with ``_low`` and ``_high``: ``auroc``;
+    ``average_precision``; ``f1`` at the head's threshold; ``f1_skew``, the same with the false positives
+    weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so
+    that AUs of different frequency can be compared; ``too_few``. AUs without a head have NaN.
+
+    Intervals: by the rule of ``stats.resampling.bounds`` over draws of whole subjects, the same subjects for
+    all AUs, of whom those count who show the AU, or who do not if they are fewer. The last row, ``MACRO``,
+    holds means over the AUs with a head.
     """
     counts = presence.counts().set_index("au")
     people = dict(zip(presence.aus, presence.fewest_subjects, strict=True))

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
-from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import scripted_faces
-from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bounds, resampled_sums
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import domain_named
@@ -188,29 +185,11 @@ class Effects:
         return self.p <= alpha
 
 
-def effects(
-    model: nn.Module,
-    layer: str,
-    switched: Interventions,
-    *,
-    draws: int = 1000,
-    flips: int = 2000,
-    seed: int = 0,
-    device: torch.device | str | None = None,
-    batch_size: int = 128,
-) -> Effects:
-    """The effect of every action unit of ``switched`` on the maximal response of every filter of ``layer``;
-    see ``effects_of``.
-    """
-    found = maximal_responses(model, switched.faces, layer, device=device, batch_size=batch_size)
-    return effects_of(found.maxima, switched, draws=draws, flips=flips, seed=seed)
-
-
 def effects_of(
     maxima: np.ndarray, switched: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
 ) -> Effects:
-    """As ``effects``, of responses ``maxima`` (N, K) to the N pictures of ``switched.faces``, whatever they
-    are responses of.
+    """The effect of every action unit of ``switched`` on each of K responses, ``maxima`` (N, K) to the N
+    pictures of ``switched.faces``, whatever they are responses of.
 
     A person's difference is the mean over this person's valid base faces, and every person counts alike
     (method.md: effect_ka(t)).

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import Measure, coded_together, scorer
+from fer_lib.aus.measures import Measure, Sample, coded_together, scorer
 from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from ferbook.errors import DataError, ParameterError
@@ -212,14 +212,14 @@ def _values(
     values = torch.empty(1 + permutations, present.shape[1], maxima.shape[1], device=device)
     # What is not coded stays where it is, so units coded in the same pictures share ranks and sums.
     for units, rows in coded_together(present):
-        score = scorer(maxima, rows, measure, device)
+        score = scorer(maxima, rows, measure, Sample(np.zeros(len(rows), int), device=device))
         labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
         at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
         done = 0
         for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
             for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
                 permuted = labels[:, part].flatten(0, 1)
-                scored = score(permuted).unflatten(0, (len(units), len(part)))
+                scored = score(permuted)[0].unflatten(0, (len(units), len(part)))
                 values[done : done + len(part), units] = scored.transpose(0, 1)
                 done += len(part)
     # Where blocks differ in length a permutation can leave a unit without a picture: it shows no association.

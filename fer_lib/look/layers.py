@@ -1,5 +1,6 @@
 """The layers of a network that hold feature maps: their names, and how a picture reaches them."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -171,12 +172,24 @@ def layer_names(model: nn.Module) -> tuple[str, ...]:
     return tuple(dict.fromkeys(call.name for call in _example(model)))
 
 
-def find_layer(model: nn.Module, name: str) -> nn.Module:
+def find_layer(model: nn.Module, name: str, *, once: bool = False) -> nn.Module:
     """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which
-    is nearest.
+    is nearest. With ``once`` it must not work more than once while a picture passes.
     """
-    _require_known(model, name, layer_names(model))
+    names = [call.name for call in _example(model)]
+    _require_known(model, name, tuple(dict.fromkeys(names)))
+    if once:
+        _require_once(model, name, names)
     return model.get_submodule(name)
+
+
+def _require_once(model: nn.Module, name: str, names: Sequence[str]) -> None:
+    times = sum(each == name for each in names)
+    if times != 1:
+        raise ParameterError(
+            f"layer {name!r} of {type(model).__name__} works {times} times while a picture passes, so its "
+            "maps are not one stack and a unit of it has no single place: give the network one module per use"
+        )
 
 
 def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
@@ -208,14 +221,11 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
     """
     calls = trace(model, pictures)
     _require_known(model, layer, tuple(dict.fromkeys(call.name for call in calls if len(call.shape) == 4)))
-    ends = [number for number, call in enumerate(calls) if call.name == layer]
-    if len(ends) != 1:
-        raise ParameterError(
-            f"layer {layer!r} of {type(model).__name__} works {len(ends)} times while a picture passes; "
-            "a unit of it has no single place: give the network one module per use"
-        )
-    wanted, way = set(ends), {}
-    for number in range(ends[0], -1, -1):
+    names = [call.name for call in calls]
+    _require_once(model, layer, names)
+    end = names.index(layer)
+    wanted, way = {end}, {}
+    for number in range(end, -1, -1):
         if number not in wanted:
             continue
         call = way[number] = calls[number]
@@ -223,10 +233,8 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
             if isinstance(maker, str):
                 raise ParameterError(
                     f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what "
-                    f"{maker!r} made, which is a "
-                    "function and no module; how to go back through it is known of modules only: use "
-                    "nn.ReLU, nn.MaxPool2d, "
-                    "models.residual.Sum, …"
+                    f"{maker!r} made, which is a function and no module; how to go back through it is known of "
+                    "modules only: use nn.ReLU, nn.MaxPool2d, nets.residual.Sum, …"
                 )
         wanted |= set(call.inputs) - {PICTURE}
     return dict(sorted(way.items()))

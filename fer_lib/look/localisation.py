@@ -12,14 +12,14 @@ import pandas as pd
 
 from fer_lib.look.controls import control_maps
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
-from fer_lib.stats.resampling import bounds, cluster_sums, resampled_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from ferbook.errors import DataError, ParameterError
 
 MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
-"""What is reported for each kind of map, see ``localisation``."""
+"""What is reported for each kind of map, see ``summarise``."""
 
 KINDS = ("ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random")
-"""The maps themselves, then the controls, see ``look.controls.control_maps`` and ``localisation``."""
+"""The maps themselves, then the controls, see ``look.controls.control_maps`` and ``scores``."""
 
 SAME_SKIN = 0.5
 """From this intersection over union on, two action units move the same skin, and one is no wrong answer for
@@ -132,27 +132,6 @@ def summarise(
     return pd.DataFrame(rows)
 
 
-def localisation(
-    maps: np.ndarray,
-    regions: np.ndarray,
-    aus: Sequence[str],
-    targets: Sequence[str] | None,
-    subjects: Sequence[str],
-    filters: np.ndarray,
-    pictures: np.ndarray,
-    *,
-    fields: np.ndarray | None = None,
-    by: Sequence[str] = (),
-    draws: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """How well maps find the regions of their action units, beside every control: ``summarise(scores(...))``,
-    where the arguments are told.
-    """
-    scored = scores(maps, regions, aus, targets, subjects, filters, pictures, fields=fields, seed=seed)
-    return summarise(scored, by, draws=draws, seed=seed)
-
-
 def concentrations(
     maps: np.ndarray, regions: np.ndarray, aus: Sequence[str], filters: np.ndarray
 ) -> pd.DataFrame:
@@ -219,8 +198,7 @@ def _summary_rows(group: pd.DataFrame, draws: int, seed: int) -> list[dict]:
     subjects = ours["subject"].to_numpy()
     sums = cluster_sums(np.stack(parts, axis=1), subjects)
     value, gain = _value_and_gain(sums.sum(axis=0)[None])
-    enough = len(sums) > 1
-    drawn = _value_and_gain(resampled_sums(sums, draws, seed)) if enough else (value, gain)
+    drawn = _value_and_gain(resampled_sums(sums, draws, seed))
     (low, high), (gain_low, gain_high) = (bounds(of, len(sums)) for of in drawn)
     return [
         {
@@ -250,8 +228,7 @@ def _ratio(table: pd.DataFrame, measure: str) -> np.ndarray:
 
 def _value_and_gain(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From totals (draws, cells, 6) of three ratios: the first (draws, cells), and the second less the third."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = totals[..., 0::2] / totals[..., 1::2]
+    ratios = ratio(totals.reshape(*totals.shape[:-1], 3, 2))
     return ratios[..., 0], ratios[..., 1] - ratios[..., 2]
 
 

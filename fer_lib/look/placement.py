@@ -43,15 +43,6 @@ def area_share(regions: np.ndarray) -> np.ndarray:
     return np.where(share > 0, share, np.nan)
 
 
-def concentration(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Energy share over area share: 1 where the energy is spread as evenly as the area, above where the
-    region has more.
-
-    Arguments, shapes and NaN as ``energy_share``. At most 1 / area share.
-    """
-    return energy_share(maps, regions) / area_share(regions)
-
-
 def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None = None) -> np.ndarray:
     """Whether the pixel of largest energy lies in the region or at most ``tolerance`` pixels beside it: 1 or
     0.

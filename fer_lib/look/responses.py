@@ -7,7 +7,7 @@ stands.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,6 @@ from fer_lib.look.layers import find_layer
 from fer_lib.nets.evaluating import evaluating
 from ferbook.errors import DataError, ParameterError
 
-QUADRANTS = ("upper left", "upper right", "lower left", "lower right")
-"""The quarters of a map as one sees them, in the order in which the zero-bias CNN's last pooling flattens
-them.
-"""
-
 
 @dataclass(frozen=True)
 class Responses:
@@ -33,19 +28,6 @@ class Responses:
     ``maxima`` float32 (N, K): m of each picture and filter, in the units of the layer's output. ``positions``
     int16 (N, K, 2): row and column of the maximum in the map, the first in reading order of equal ones, so
     (0, 0) where a rectified map is all zero. ``map_size``: height and width of a map.
-    """
-
-    layer: str
-    maxima: np.ndarray
-    positions: np.ndarray
-    map_size: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class QuadrantResponses:
-    """As ``Responses``, for each quarter of the maps in the order of ``QUADRANTS``.
-
-    ``maxima`` float32 (N, K, 4); ``positions`` int16 (N, K, 4, 2), counted in the whole map.
     """
 
     layer: str
@@ -75,27 +57,25 @@ def maximal_responses(
     picture).
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
-    arrays = _reduced(model, faces, names, _peak, (), device, batch_size)
-    found = tuple(Responses(name, *three) for name, three in zip(names, arrays, strict=True))
-    return found[0] if isinstance(layers, str) else found
-
-
-def quadrant_maxima(
-    model: nn.Module,
-    faces: FaceSet,
-    layer: str,
-    *,
-    device: torch.device | str | None = None,
-    batch_size: int = 32,
-) -> QuadrantResponses:
-    """The largest value and its place in each quarter of every feature map of ``layer``, as the zero-bias
-    CNN's last pooling takes them.
-
-    Of a map of odd height or width the lower or right quarters have the middle row or column. Otherwise as
-    ``maximal_responses``; ParameterError also for maps with fewer than two rows or columns.
-    """
-    (arrays,) = _reduced(model, faces, (layer,), _quadrant_peaks, (4,), device, batch_size)
-    return QuadrantResponses(layer, *arrays)
+    if not names:
+        raise ParameterError("no layer is named; give at least one")
+    if batch_size < 1:
+        raise ParameterError(f"batch_size {batch_size}: give at least 1")
+    if not len(faces):
+        raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
+    wanted = {name: find_layer(model, name, once=True) for name in names}
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in names}
+    sizes: dict[str, tuple[int, int]] = {}
+    for start, found in _passes(model, wanted, faces, device, batch_size):
+        for name, (values, places, sizes[name]) in found.items():
+            parts[name].append((values, places))
+            _require_finite(values, name, faces, start)
+    kept = []
+    for name in names:
+        maxima, places = (np.concatenate(part) for part in zip(*parts[name], strict=True))
+        positions = np.stack(np.divmod(places, sizes[name][1]), axis=-1).astype(np.int16)
+        kept.append(Responses(name, maxima, positions, sizes[name]))
+    return kept[0] if isinstance(layers, str) else tuple(kept)
 
 
 def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: int = 9) -> np.ndarray:
@@ -172,61 +152,41 @@ def rank_filters(responses: Responses, top: np.ndarray) -> pd.DataFrame:
     return table.sort_values("strongest", ascending=False, kind="stable", ignore_index=True)
 
 
-_Reduction = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""From maps (B, K, h, w) to the values (B, K, …) that are kept, and their places in the flattened map."""
+class _Enough(Exception):
+    """Thrown by a hook to leave a forward pass whose remaining layers nobody asks for."""
 
 
-def _peak(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return maps.flatten(2).max(dim=2)
-
-
-def _quadrant_peaks(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    height, width = maps.shape[2:]
-    values, places = [], []
-    for top, bottom in ((0, height // 2), (height // 2, height)):
-        for left, right in ((0, width // 2), (width // 2, width)):
-            value, place = _peak(maps[:, :, top:bottom, left:right])
-            row, column = place // (right - left), place % (right - left)
-            values.append(value)
-            places.append((top + row) * width + left + column)
-    return torch.stack(values, dim=2), torch.stack(places, dim=2)
-
-
-def _reduced(
+def _passes(
     model: nn.Module,
+    layers: dict[str, nn.Module],
     faces: FaceSet,
-    names: tuple[str, ...],
-    reduction: _Reduction,
-    parts: tuple[int, ...],
     device: torch.device | str | None,
     batch_size: int,
-) -> list[tuple[np.ndarray, np.ndarray, tuple[int, int]]]:
-    """Per layer: values float32 (N, K, *parts), positions int16 (N, K, *parts, 2) and the maps' size."""
-    if not names:
-        raise ParameterError("no layer is named; give at least one")
-    if batch_size < 1:
-        raise ParameterError(f"batch_size {batch_size}: give at least 1")
-    if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
-    layers = {name: find_layer(model, name) for name in names}
-    with _asked(model, device) as like:
-        shapes = _map_shapes(model, layers, _pictures(faces, 0, 1, like))
-        if parts:
-            _require_quarters(shapes)
-        values = {name: np.empty((len(faces), shapes[name][0], *parts), np.float32) for name in layers}
-        places = {name: np.empty(values[name].shape, np.int32) for name in layers}
+) -> Iterator[tuple[int, dict[str, tuple[np.ndarray, np.ndarray, tuple[int, int]]]]]:
+    """For each batch the number of its first picture, and by layer maxima float32 (B, K), their places in the
+    flattened maps, and the maps' size; each pass ends behind the last of ``layers``.
+    """
+    found: dict[str, tuple[np.ndarray, np.ndarray, tuple[int, int]]] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, __: object, maps: torch.Tensor) -> None:
+            # Reduced here: of several layers, no two have their maps in memory on our account.
+            values, places = maps.flatten(2).max(dim=2)
+            found[name] = (values.float().cpu().numpy(), places.cpu().numpy(), tuple(maps.shape[2:]))
+            if len(found) == len(layers):
+                raise _Enough
+
+        return hook
+
+    with _asked(model, device) as like, ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.callback(layer.register_forward_hook(keep(name)).remove)
         for start in range(0, len(faces), batch_size):
-            stop = min(start + batch_size, len(faces))
-            pictures = _pictures(faces, start, stop, like)
-            for name, (value, place) in _pass(model, layers, reduction, pictures).items():
-                values[name][start:stop] = value.float().cpu().numpy()
-                places[name][start:stop] = place.cpu().numpy()
-                _require_finite(values[name][start:stop], name, faces, start)
-    found = []
-    for name in names:
-        positions = np.stack(np.divmod(places[name], shapes[name][2]), axis=-1).astype(np.int16)
-        found.append((values[name], positions, shapes[name][1:]))
-    return found
+            found.clear()
+            pixels = torch.from_numpy(faces.gather(np.arange(start, min(start + batch_size, len(faces)))))
+            with suppress(_Enough):
+                model(pixels.to(like.device).unsqueeze(1).float().div_(255).to(like.dtype))
+            yield start, found
 
 
 @contextmanager
@@ -246,80 +206,6 @@ def _asked(model: nn.Module, device: torch.device | str | None) -> Iterator[torc
         finally:
             if device is not None:
                 model.to(home)
-
-
-class _Enough(Exception):
-    """Thrown by a hook to leave a forward pass whose remaining layers nobody asks for."""
-
-
-def _pass(
-    model: nn.Module, layers: dict[str, nn.Module], reduction: _Reduction, pictures: torch.Tensor
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Values and places of ``pictures`` (B, 1, H, W) by layer, from a pass that ends behind the last of
-    ``layers``.
-    """
-    found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, __: object, maps: torch.Tensor) -> None:
-            # Reduced here: of several layers, no two have their maps in memory on our account.
-            found[name] = reduction(maps)
-            if len(found) == len(layers):
-                raise _Enough
-
-        return hook
-
-    with _hooked([(layer, keep(name)) for name, layer in layers.items()]), suppress(_Enough):
-        model(pictures)
-    return found
-
-
-def _map_shapes(
-    model: nn.Module, layers: dict[str, nn.Module], pictures: torch.Tensor
-) -> dict[str, tuple[int, int, int]]:
-    """Filters, height and width of the maps of each layer, from a whole pass; ParameterError where one works
-    more than once.
-    """
-    seen: dict[str, list[tuple[int, ...]]] = {name: [] for name in layers}
-
-    def note(name: str) -> Callable[..., None]:
-        return lambda _, __, maps: seen[name].append(tuple(maps.shape[1:]))
-
-    with _hooked([(layer, note(name)) for name, layer in layers.items()]):
-        model(pictures)
-    for name, shapes in seen.items():
-        if len(shapes) != 1:
-            raise ParameterError(
-                f"layer {name!r} works {len(shapes)} times while a picture passes, so its maps are not one "
-                "stack; "
-                "give the network one module per use"
-            )
-    return {name: shapes[0] for name, shapes in seen.items()}
-
-
-@contextmanager
-def _hooked(hooks: list[tuple[nn.Module, Callable[..., None]]]) -> Iterator[None]:
-    handles = [layer.register_forward_hook(hook) for layer, hook in hooks]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _pictures(faces: FaceSet, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
-    """Pictures ``start`` to ``stop`` - 1, (B, 1, H, W) in [0, 1], of the type and on the device of ``like``."""
-    pixels = torch.from_numpy(faces.gather(np.arange(start, stop)))
-    return pixels.to(like.device).unsqueeze(1).float().div_(255).to(like.dtype)
-
-
-def _require_quarters(shapes: dict[str, tuple[int, int, int]]) -> None:
-    for name, (_, height, width) in shapes.items():
-        if min(height, width) < 2:
-            raise ParameterError(
-                f"layer {name!r} has maps of {height} × {width} values, which have no quarters; choose a "
-                "layer before it"
-            )
 
 
 def _require_finite(values: np.ndarray, name: str, faces: FaceSet, start: int) -> None:

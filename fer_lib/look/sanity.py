@@ -1,7 +1,6 @@
-"""How alike the projections of the same pairs by two networks are, beyond what any two maps have in common.
-
-Whether projections show what a network has learned: sanity checks after Adebayo et al. 2018 (arXiv
-1810.03292).
+"""Whether projections show what a network has learned: sanity checks after Adebayo et al. 2018 (arXiv
+1810.03292), and how alike two networks' projections of the same pairs are beyond what any two maps have in
+common.
 
 A map that stays the same when the weights are random, or when the network was trained on shuffled labels, is
 made of the picture and not of the network. Guided backpropagation and deconvolution are known for it: both
@@ -11,7 +10,6 @@ with the picture shows places and not faces.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,6 +18,7 @@ from scipy.stats import rankdata
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import find_layer, maps_of, way_to
 from fer_lib.look.receptive import ReceptiveField, receptive_field
@@ -45,7 +44,8 @@ def similarities(
     inside the picture are compared. NaN where a map is zero throughout (the unit is off), and for the floor
     where there is no other picture.
     """
-    seen = _inside(ours)
+    # Which pixels of each map lie inside the picture: those of the picture's window, seen from the map.
+    seen = receptive_fields(-ours.corners, ours.size, ours.maps.shape[1:])
     blank = ~(ours.maps != 0).any(axis=(1, 2)) | ~(theirs.maps != 0).any(axis=(1, 2))
     nothing = dict.fromkeys(MEASURES, np.nan)
     rows = []
@@ -104,14 +104,6 @@ def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return one.T @ other / norms
 
 
-def _inside(maps: Projections) -> np.ndarray:
-    """bool (P, h, w): which pixels of each map lie inside the picture."""
-    rows = maps.corners[:, :1] + np.arange(maps.maps.shape[1])
-    columns = maps.corners[:, 1:] + np.arange(maps.maps.shape[2])
-    height, width = maps.size
-    return ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-
-
 def _measured(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> dict[str, float]:
     one, other = one[where].astype(np.float64), other[where].astype(np.float64)
     norms = np.linalg.norm(one) * np.linalg.norm(other)
@@ -123,7 +115,7 @@ def _measured(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> dict[str
 
 
 JUDGED = ("absolute", "signed")
-"""The measures of ``similarity.MEASURES`` that a verdict looks at; the cosine of positive numbers is high for
+"""The measures of ``MEASURES`` that a verdict looks at; the cosine of positive numbers is high for
 any two maps.
 """
 
@@ -135,32 +127,12 @@ none to speak of.
 SHIFT_LIMIT = 0.95
 """Correlation of a map with that of the shifted picture. It is 1 but for rounding where only neighbours are
 compared; a standardisation by the whole picture's mean and spread changes a little with what the shift brings
-in, and some rectifiers and switches with it."""
+in, and some ReLUs and switches with it."""
 
 STANDARDISATION_REACH = 2
 """Pixels around a receptive field that the zero-bias CNN's standardisation looks at besides (5×5 pixels
 around each).
 """
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One check of one method: did ``value`` keep to its ``limit``?
-
-    ``passed`` is None where it cannot be told, as no unit could be compared. ``low`` and ``high``: 95 %
-    interval of ``value`` that resamples subjects, NaN where there is none. ``n``: compared maps. ``meaning``:
-    what follows, in a few words.
-    """
-
-    name: str
-    method: str
-    value: float
-    low: float
-    high: float
-    limit: float
-    n: int
-    passed: bool | None
-    meaning: str
 
 
 def cascading_randomisation(
@@ -190,7 +162,7 @@ def cascading_randomisation(
     what maps have in common without a common picture.
 
     One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this
-    step made random besides the earlier ones), and the columns of ``similarity.summary``. The interval
+    step made random besides the earlier ones), and the columns of ``summary``. The interval
     resamples subjects, not the drawn networks.
 
     Raises what ``project`` raises; ParameterError for ``draws`` below 1.
@@ -243,7 +215,7 @@ def compare_networks(
 
     ``responses``: the maximal responses of ``model`` and of ``other`` to the same pictures, by which filters
     are matched; None computes them on ``faces``. One row per measure: ``method`` and the columns of
-    ``similarity.summary``. Raises what ``project`` and ``maximal_responses`` raise, and ParameterError where
+    ``summary``. Raises what ``project`` and ``maximal_responses`` raise, and ParameterError where
     the two networks' maps, or the responses, do not fit together.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
@@ -333,66 +305,46 @@ def shift_equivariance(
     return pd.DataFrame([row | counts])
 
 
-def judge_weights(cascade: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``cascading_randomisation``: with all weights random, is at most
-    ``REMAINDER_LIMIT`` left?
-    """
-    last = cascade[cascade["step"] == cascade["step"].max()]
-    return _remainders(
-        last, "random weights", "need what the network learned", "remain when the weights are random"
-    )
-
-
-def judge_labels(compared: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``compare_networks``: does at most ``REMAINDER_LIMIT`` look the
-    same with the wrong labels?
-    """
-    return _remainders(
-        compared,
-        "shuffled labels",
-        "need the labels that were learned",
-        "remain when the labels are shuffled",
-    )
-
-
-def judge_shift(shifted: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per method of tables of ``shift_equivariance``: is the correlation at least
-    ``SHIFT_LIMIT``?
-    """
-    meanings = {
-        True: "the maps move with the picture",
-        False: "the maps do not move with the picture: they show places, not what is there",
-        None: "cannot be told: every unit that is on sees more than the picture",
-    }
-    found = []
-    for row in shifted.to_dict("records"):
-        passed = bool(row["correlation"] >= SHIFT_LIMIT) if row["n"] else None
-        value, limit = row["correlation"], SHIFT_LIMIT
-        about = {key: row[key] for key in ("method", "low", "high", "n")}
-        found.append(
-            Verdict("shift", value=value, limit=limit, passed=passed, meaning=meanings[passed], **about)
-        )
-    return tuple(found)
-
-
 def verdicts(
-    cascade: pd.DataFrame, shuffled: pd.DataFrame | None = None, shifted: pd.DataFrame | None = None
+    cascade: pd.DataFrame | None = None,
+    shuffled: pd.DataFrame | None = None,
+    shifted: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All verdicts, one row per check and method, from the checks' tables, those of several methods one below
     the other.
 
-    Columns as the fields of ``Verdict``; ``passed`` is missing (NA) where it cannot be told.
+    ``cascade`` of ``cascading_randomisation``: with all weights random, is at most ``REMAINDER_LIMIT`` left
+    beyond the floor? ``shuffled`` of ``compare_networks``: does at most as much look the same with the wrong
+    labels? Both ask the measure of ``JUDGED`` of which most is left. ``shifted`` of ``shift_equivariance``: is
+    the correlation at least ``SHIFT_LIMIT``?
+
+    ``name`` of the check; ``method``; ``value`` with ``low`` and ``high``, its 95 % interval that resamples
+    subjects (NaN where there is none); its ``limit``; ``n`` compared maps; ``passed``, missing (NA) where it
+    cannot be told; ``meaning``: what follows, in a few words.
     """
-    found = list(judge_weights(cascade))
+    found = []
+    if cascade is not None:
+        last = cascade[cascade["step"] == cascade["step"].max()]
+        bad = "remain when the weights are random"
+        found += _remainders(last, "random weights", "need what the network learned", bad)
     if shuffled is not None:
-        found += judge_labels(shuffled)
-    if shifted is not None:
-        found += judge_shift(shifted)
-    return pd.DataFrame([asdict(verdict) for verdict in found]).astype({"passed": "boolean"})
+        bad = "remain when the labels are shuffled"
+        found += _remainders(shuffled, "shuffled labels", "need the labels that were learned", bad)
+    for row in [] if shifted is None else shifted.to_dict("records"):
+        passed = bool(row["correlation"] >= SHIFT_LIMIT) if row["n"] else None
+        meaning = {
+            True: "the maps move with the picture",
+            False: "the maps do not move with the picture: they show places, not what is there",
+            None: "cannot be told: every unit that is on sees more than the picture",
+        }[passed]
+        numbers = (row["correlation"], row["low"], row["high"], SHIFT_LIMIT, row["n"])
+        found.append(("shift", row["method"], *numbers, passed, meaning))
+    columns = ["name", "method", "value", "low", "high", "limit", "n", "passed", "meaning"]
+    return pd.DataFrame(found, columns=columns).astype({"passed": "boolean"})
 
 
-def _remainders(table: pd.DataFrame, name: str, good: str, bad: str) -> tuple[Verdict, ...]:
-    """Per method the judged measure of which most is left beyond the floor, against ``REMAINDER_LIMIT``."""
+def _remainders(table: pd.DataFrame, name: str, good: str, bad: str) -> list[tuple]:
+    """Rows of ``verdicts``: per method the judged measure of which most is left beyond the floor."""
     found = []
     for method, rows in table[table["measure"].isin(JUDGED)].groupby("method", sort=False):
         worst = rows.sort_values("excess", ascending=False, kind="stable").iloc[0]
@@ -403,8 +355,8 @@ def _remainders(table: pd.DataFrame, name: str, good: str, bad: str) -> tuple[Ve
         else:
             passed, meaning = False, f"{worst['measure']} maps {bad}: they show the picture, not the network"
         numbers = (float(worst[key]) for key in ("excess", "low", "high"))
-        found.append(Verdict(name, method, *numbers, REMAINDER_LIMIT, int(worst["n"]), passed, meaning))
-    return tuple(found)
+        found.append((name, method, *numbers, REMAINDER_LIMIT, int(worst["n"]), passed, meaning))
+    return found
 
 
 def _labelled(table: pd.DataFrame, **columns: object) -> pd.DataFrame:

@@ -327,9 +327,7 @@ def reliability_table(
         parts = np.stack([inside & right, inside], axis=1)
         sums = cluster_sums(parts, np.tile(clusters, trainings))
         sums = sums[sums[:, 1] > 0]
-        low, high = (
-            bounds(ratio(resampled_sums(sums, draws, seed)), len(sums)) if len(sums) else (np.nan,) * 2
-        )
+        low, high = bounds(ratio(resampled_sums(sums, draws, seed)), len(sums))
         rows.append(
             {
                 "from": edges[place],

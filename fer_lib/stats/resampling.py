@@ -62,6 +62,8 @@ def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) is what each
     adds.
     """
+    if not len(sums):
+        return np.zeros((draws, *sums.shape[1:]))
     flat = sums.reshape(len(sums), -1).astype(np.float64)
     parts = [weights @ flat for weights in cluster_weights(len(sums), draws, seed)]
     return np.concatenate(parts).reshape(draws, *sums.shape[1:])

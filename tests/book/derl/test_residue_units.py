@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fitted_heads import detect
 
 from book.derl.kept_units import condensed, kept_units, residue_features
 from fer_lib.aus.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED, best_layer
-from fer_lib.aus.heads import MACRO, detect
+from fer_lib.aus.heads import MACRO
 from fer_lib.aus.presence import presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import hog_responses

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fitted_heads import detect
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -25,7 +26,7 @@ from fer_lib.aus.cross_task import (
     best_layer,
     cross_task,
 )
-from fer_lib.aus.heads import FEATURES, MACRO, best_threshold, detect, fit_heads, layer_features
+from fer_lib.aus.heads import FEATURES, MACRO, best_threshold, fit_heads, layer_features
 from fer_lib.aus.presence import presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import hog_responses

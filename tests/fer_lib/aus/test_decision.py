@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.aus.decision import RULES, claims, decide, holm, permutations_needed, survivors
+from fer_lib.aus.decision import RULES, claims, decide, holm, permutations_needed
 from fer_lib.aus.nulls import Null
 from ferbook.errors import ParameterError
 
@@ -72,12 +72,6 @@ def test_a_claim_is_the_strongest_of_those_called():
     # AU3 has the largest value but is not called.
     null = null_of([[0, 0, 900]], observed=[[0.4, 0.6, 0.9]])
     assert claims(null, "holm").tolist() == [1]
-    table = survivors(null, "holm", filters=[17])
-    assert table["au"].tolist() == ["AU2", "AU1"]
-    assert table["claimed"].tolist() == [True, False] and set(table["filter"]) == {17}
-    assert table["p"].tolist() == [0.001, 0.001]
-    nothing = survivors(null_of([[900, 900, 900]]), "holm")
-    assert nothing.empty and "p_family" in nothing
 
 
 def test_pairs_that_were_not_tested_are_never_called_nor_counted():

@@ -5,15 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import stats
-from torch import nn
 
 from fer_lib.aus import interventions as aus_interventions
 from fer_lib.aus.interventions import (
     Interventions,
     context_intensities,
-    effects,
     effects_of,
     interventions,
     sign_flip_p,
@@ -329,17 +326,3 @@ def test_masks_are_those_of_the_unit_at_rest_or_at_its_highest_level():
     np.testing.assert_array_equal(found.masks[0, 0], [[True, False], [True, False]])
     np.testing.assert_array_equal(found.masks[0, 1], [[True, False], [False, True]])
     assert not found.masks[1:].any()
-
-
-def test_effects_of_a_network_are_those_of_its_maximal_responses():
-    given = switched(6, ("AU1", "AU2"), (0.5, 1.0))
-    pixels = np.random.default_rng(5).integers(0, 256, (30, 8, 8)).astype(np.uint8)
-    faces = FaceSet("lab-staged", pixels, given.faces.table)
-    given = Interventions(faces, given.aus, given.levels, given.subjects, given.contexts, given.valid)
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU())
-    with torch.no_grad():
-        maxima = model(torch.tensor(pixels)[:, None] / 255).amax(dim=(2, 3)).numpy()
-    found, wanted = effects(model, "1", given, batch_size=7), effects_of(maxima, given)
-    np.testing.assert_allclose(found.effect, wanted.effect, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(found.survivors(0.3), wanted.p <= 0.3)

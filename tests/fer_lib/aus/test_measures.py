@@ -171,7 +171,7 @@ def test_weights_in_several_parts_are_as_good(pictures, monkeypatch):
     for measure in MEASURES:
         monkeypatch.undo()
         whole = weighted_statistic(maxima, present, codes, weights, measure)
-        monkeypatch.setattr("fer_lib.aus.measures._NUMBERS_AT_ONCE", 1500)
+        monkeypatch.setattr("fer_lib.aus.measures.NUMBERS_AT_ONCE", 30 * 200 * 2)
         assert weighted_statistic(maxima, present, codes, weights, measure) == pytest.approx(whole, abs=1e-12)
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from fitted_heads import detect
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fer_lib.aus.heads import MACRO, Heads, _scores, best_threshold, detect, fit_heads, score_heads
+from fer_lib.aus.heads import MACRO, Heads, _scores, best_threshold, drawn_scores, fit_heads
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError, ParameterError
 
@@ -198,4 +199,4 @@ def test_other_bad_arguments():
         fit_heads(features, presence, split, strengths=(0.0,))
     heads = Heads(("AU9",), np.zeros((1, 5)), np.zeros(1), np.zeros(1), np.ones(1), ())
     with pytest.raises(DataError, match="AU9 has a head"):
-        score_heads(heads, features, presence)
+        drawn_scores(heads, features, presence)

@@ -10,7 +10,6 @@ from fer_lib.look.localisation import (
     MEASURES,
     best_regions,
     concentrations,
-    localisation,
     scores,
     summarise,
 )
@@ -154,8 +153,8 @@ def test_groups_are_scored_each_by_itself():
 
 
 def test_maps_that_find_their_region_beat_every_control_and_noise_beats_none():
-    table = localisation(**study(people=20, skill=6), draws=200)
-    noise = localisation(**study(people=20, skill=1), draws=200)
+    table = summarise(scores(**study(people=20, skill=6)), draws=200)
+    noise = summarise(scores(**study(people=20, skill=1)), draws=200)
     for kind in ("wrong_au", "other_filter", "edges", "centre", "random"):
         assert cell(table, "concentration", kind)["gain_low"] > 0.3, kind
     for kind in ("wrong_au", "other_filter", "edges", "random"):
@@ -166,7 +165,7 @@ def test_maps_that_find_their_region_beat_every_control_and_noise_beats_none():
 def test_uniform_maps_concentrate_nowhere():
     given = study()
     given["maps"] = np.ones((16, SIZE, SIZE))
-    row = cell(localisation(**given, draws=20), "concentration", "ours")
+    row = cell(summarise(scores(**given), draws=20), "concentration", "ours")
     assert row["value"] == pytest.approx(1)
     # All draws give the same: no interval rather than one of no width.
     assert np.isnan(row["low"]) and np.isnan(row["high"])
@@ -201,7 +200,7 @@ def test_renumbered_pairs_give_the_same_summary():
     given = study(skill=2)
     order = np.random.default_rng(1).permutation(16)
     shuffled = {name: value if name == "aus" else value[order] for name, value in given.items()}
-    one, other = localisation(**given, draws=50), localisation(**shuffled, draws=50)
+    one, other = summarise(scores(**given), draws=50), summarise(scores(**shuffled), draws=50)
     same = ["ours", "wrong_au", "edges", "centre"]
     for table in (one, other):
         assert set(same) < set(table["kind"])

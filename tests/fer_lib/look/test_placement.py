@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.look.placement import area_share, concentration, energy_share, overlaps, pointing_game
+from fer_lib.look.placement import area_share, energy_share, overlaps, pointing_game
 from ferbook.errors import DataError, ParameterError
 
 MAP = np.array([[[0, -4, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]]], float)
@@ -12,7 +12,7 @@ MAP = np.array([[[0, -4, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]]], floa
 SECOND_COLUMN = np.zeros((1, 4, 4), bool)
 SECOND_COLUMN[0, :, 1] = True
 
-MEASURES = (energy_share, concentration, pointing_game, overlaps)
+MEASURES = (energy_share, pointing_game, overlaps)
 
 
 def random_pairs(pairs=5, aus=3, size=9, seed=0):
@@ -24,7 +24,6 @@ def random_pairs(pairs=5, aus=3, size=9, seed=0):
 def test_values_worked_by_hand():
     assert energy_share(MAP, SECOND_COLUMN) == pytest.approx([0.6])
     assert area_share(SECOND_COLUMN) == pytest.approx([0.25])
-    assert concentration(MAP, SECOND_COLUMN) == pytest.approx([2.4])
     assert pointing_game(MAP, SECOND_COLUMN).tolist() == [1]
     # From half of 4 on: the pixels of 4, 2 and 3; from three quarters: 4 and 3. The column has four pixels.
     assert overlaps(MAP, SECOND_COLUMN, [0.5, 0.75, 1])[0] == pytest.approx([2 / 5, 1 / 5, 1 / 4])
@@ -34,7 +33,6 @@ def test_energy_spread_evenly_has_the_area_share():
     _, regions = random_pairs()
     even = np.full((5, 9, 9), -0.7)
     assert energy_share(even, regions) == pytest.approx(area_share(regions))
-    assert concentration(even, regions) == pytest.approx(1)
     # All pixels tie: the chance that one of them, drawn at random, hits.
     assert pointing_game(even, regions, 0) == pytest.approx(area_share(regions))
     assert overlaps(even, regions, [0.3])[..., 0] == pytest.approx(area_share(regions))

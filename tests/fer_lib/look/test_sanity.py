@@ -13,9 +13,6 @@ from fer_lib.look.sanity import (
     SHIFT_LIMIT,
     cascading_randomisation,
     compare_networks,
-    judge_labels,
-    judge_shift,
-    judge_weights,
     shift_equivariance,
     verdicts,
 )
@@ -221,8 +218,8 @@ def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
         other.conv2.weight.copy_(-other.conv2.weight.abs())  # never on
     silent = compare_networks(*arguments, method="gradient")
     assert (silent["n"] == 0).all() and (silent["off"] == 12).all() and silent["excess"].isna().all()
-    (verdict,) = judge_labels(silent)
-    assert verdict.passed is None and verdict.n == 0 and "cannot be told" in verdict.meaning
+    (verdict,) = verdicts(shuffled=silent).itertuples()
+    assert verdict.passed is pd.NA and verdict.n == 0 and "cannot be told" in verdict.meaning
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -259,8 +256,8 @@ def test_a_network_that_looks_at_places_does_not_pass(faces):
     model = Placed()
     rows, filters = pairs(model, faces, "relu2", 12)
     shifted = shift_equivariance(model, faces, "relu2", rows, filters, method="gradient")
-    (verdict,) = judge_shift(shifted)
-    assert verdict.n > 6 and verdict.value < SHIFT_LIMIT and verdict.passed is False
+    (verdict,) = verdicts(shifted=shifted).itertuples()
+    assert verdict.n > 6 and verdict.value < SHIFT_LIMIT and not verdict.passed
     assert "do not move with the picture" in verdict.meaning
 
 
@@ -269,8 +266,8 @@ def test_units_that_see_beyond_the_picture_cannot_tell(faces):
     rows, filters = pairs(model, faces, "relu3", 6)  # each sees 32 of 24 pixels
     shifted = shift_equivariance(model, faces, "relu3", rows, filters, method="deconv")
     assert shifted["n"].tolist() == [0] and shifted["off"].tolist() == [6]
-    (verdict,) = judge_shift(shifted)
-    assert verdict.passed is None and np.isnan(verdict.value) and "cannot be told" in verdict.meaning
+    (verdict,) = verdicts(shifted=shifted).itertuples()
+    assert verdict.passed is pd.NA and np.isnan(verdict.value) and "cannot be told" in verdict.meaning
 
 
 def rows_of(method: str, step: int, excess: dict[str, float], n: int = 5) -> pd.DataFrame:
@@ -288,7 +285,7 @@ def test_verdicts_by_hand():
             rows_of("gradient", 1, {"absolute": 0.1, "signed": -0.2, "cosine": 0.6}),
         ]
     )
-    guided, gradient = judge_weights(cascade)
+    guided, gradient = verdicts(cascade).itertuples()
     assert (guided.value, guided.passed, guided.limit, guided.n) == (0.3, False, REMAINDER_LIMIT, 5)
     assert guided.meaning.startswith("signed maps remain when the weights are random")
     assert (gradient.value, gradient.passed) == (0.1, True)
