@@ -60,12 +60,7 @@ def noise(given: argparse.Namespace) -> Task:
 def learner_of(task: Task, precision: Precision | str, checkpoint: Path | None = None):
     torch.manual_seed(SEED)
     return gan_learner(
-        task.inputs,
-        task.targets,
-        task.recipe,
-        precision=precision,
-        device=task.device,
-        checkpoint=checkpoint,
+        task.inputs, task.targets, task.recipe, precision=precision, device=task.device, checkpoint=checkpoint
     )
 
 

@@ -58,8 +58,8 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import FaceBatches, face_loaders
-from fer_lib.train.device import device_name
-from fer_lib.train.learner import MOMENTUM, face_learner, fit, keep_freed_memory, seed_everything
+from fer_lib.train.device import device_name, keep_freed_memory
+from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.recipe import Recipe
 

@@ -4,21 +4,22 @@ import torch
 from torch import nn
 
 from fer_lib.nets.classifier import (
-    GAIN_BEFORE_MAXIMA,
+    GAIN_BEFORE_MAX_POOLING,
     Classifier,
     PictureStandardisation,
-    initialise_for_rectifiers,
+    add_blocks,
+    initialise_for_relu,
 )
 
 FILTERS = (64, 128, 256)
-DENSE_UNITS = 512
+DENSE_NEURONS = 512
 
 
 class BreuerKimmelCNN(Classifier):
-    """Three blocks of 5×5 convolution, rectifier and 2×2 maximum, one dense layer of 512 units.
+    """Three blocks of 5×5 convolution, ReLU and 2×2 max pooling, one dense layer of 512 neurons.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). Blocks,
-    filters and dense units are those that papers citing this one report. Its input size is not among what we
+    filters and dense neurons are those that papers citing this one report. Its input size is not among what we
     could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the
     standardisation of each picture and the initialisation (normal, variance 1/fan-in) are ours.
 
@@ -39,21 +40,12 @@ class BreuerKimmelCNN(Classifier):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_classes, size, dropout)
-        first, second, third = FILTERS
         self.standardise = PictureStandardisation()
-        self.conv1 = nn.Conv2d(1, first, 5, padding=2)
-        self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(2)
-        self.conv2 = nn.Conv2d(first, second, 5, padding=2)
-        self.relu2 = nn.ReLU()
-        self.pool2 = nn.MaxPool2d(2)
-        self.conv3 = nn.Conv2d(second, third, 5, padding=2)
-        self.relu3 = nn.ReLU()
-        self.pool3 = nn.MaxPool2d(2)
+        add_blocks(self, FILTERS, kernel=5)
         self.flatten = nn.Flatten()
         self.dropout1 = nn.Dropout(dropout / 2)
-        self.dense = nn.Linear(third * (size // 8) ** 2, DENSE_UNITS)
+        self.dense = nn.Linear(FILTERS[-1] * (size // 8) ** 2, DENSE_NEURONS)
         self.relu4 = nn.ReLU()
         self.dropout2 = nn.Dropout(dropout)
-        self.output = nn.Linear(DENSE_UNITS, n_classes)
-        initialise_for_rectifiers(self, generator, gain=GAIN_BEFORE_MAXIMA)
+        self.output = nn.Linear(DENSE_NEURONS, n_classes)
+        initialise_for_relu(self, generator, gain=GAIN_BEFORE_MAX_POOLING)

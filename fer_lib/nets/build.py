@@ -20,19 +20,7 @@ NETWORKS: dict[str, type[Classifier]] = {
     "vgg": VGG,
     "residual": ResidualNet,
 }
-"""The names of ``params.Network`` and the networks that they mean."""
-
-
-def network_options(name: str) -> tuple[str, ...]:
-    """What ``build_network`` takes for the network ``name`` beside classes, size and dropout.
-
-    Raises ParameterError for an unknown name.
-    """
-    if name not in NETWORKS:
-        raise ParameterError(
-            f"no network {name!r}{nearest_name(name, NETWORKS)}; the networks are {', '.join(NETWORKS)}"
-        )
-    return tuple(n for n in signature(NETWORKS[name]).parameters if n not in ("n_classes", "size", "dropout"))
+"""The names of ``names.Network`` and the networks that they mean."""
 
 
 def build_network(
@@ -40,14 +28,19 @@ def build_network(
 ) -> Classifier:
     """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
 
-    ``dropout=None`` takes the network's own. ``options`` are those of its constructor (``network_options``):
+    ``dropout=None`` takes the network's own. ``options`` are those of its constructor:
     ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``generator`` of
     all.
 
     Raises ParameterError, naming the network, for an unknown name or option and for a size or value that it
     does not take.
     """
-    known = network_options(name)
+    if name not in NETWORKS:
+        raise ParameterError(
+            f"no network {name!r}{nearest_name(name, NETWORKS)}; the networks are {', '.join(NETWORKS)}"
+        )
+    taken = signature(NETWORKS[name]).parameters
+    known = [option for option in taken if option not in ("n_classes", "size", "dropout")]
     unknown = [option for option in options if option not in known]
     if unknown:
         raise ParameterError(
@@ -68,7 +61,7 @@ def forward_macs(model: nn.Module, size: int) -> int:
     pixels.
 
     Counted while a black picture passes; the model's mode, weights and statistics stay as they are. Biases,
-    normalisation, rectifiers and pooling are not counted. Raises ParameterError where the network does not
+    normalisation, ReLU and pooling are not counted. Raises ParameterError where the network does not
     take that size.
     """
     macs = 0

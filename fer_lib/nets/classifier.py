@@ -1,9 +1,10 @@
-"""What the networks that name a picture's emotion have in common.
-
-Standardisation of single pictures, as a network's first layer.
+"""What the networks that name a picture's emotion have in common: the chain of layers, its blocks, its first
+weights, and the standardisation of single pictures.
 """
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -37,10 +38,7 @@ class Classifier(nn.Module):
         super().__init__()
         if not self._fits(size):
             raise ParameterError(f"size {size}: give a multiple of 8, at least {self.smallest}")
-        if n_classes < 2:
-            raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
-        if not 0 <= dropout < 1:
-            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        require_output(n_classes, dropout)
         self.arguments = {"n_classes": n_classes, "size": size, "dropout": dropout, **further}
 
     @classmethod
@@ -71,31 +69,61 @@ class Classifier(nn.Module):
             )
 
 
+def require_classifier(model: nn.Module) -> None:
+    """Raises ParameterError where ``model`` does not record its constructor's ``arguments``."""
+    if not isinstance(model, Classifier):
+        raise ParameterError(
+            f"{type(model).__name__} does not say how it was built; give a network of "
+            "nets.build.build_network"
+        )
+
+
+def require_output(n_classes: int, dropout: float) -> None:
+    """Raises ParameterError for fewer than two classes or a dropout outside [0, 1)."""
+    if n_classes < 2:
+        raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
+    if not 0 <= dropout < 1:
+        raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+
+
+def add_blocks(
+    network: Classifier, filters: Sequence[int], kernel: int, *, bias: bool = True, last_pool: int = 2
+) -> None:
+    """Add ``conv1``, ``relu1``, ``pool1``, ``conv2`` … to ``network``: of each number of ``filters`` a
+    convolution that keeps the size of a map, ReLU and 2×2 max pooling, at last over ``last_pool`` pixels.
+    """
+    for number, (before, width) in enumerate(pairwise((1, *filters)), start=1):
+        pool = last_pool if number == len(filters) else 2
+        network.add_module(f"conv{number}", nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=bias))
+        network.add_module(f"relu{number}", nn.ReLU())
+        network.add_module(f"pool{number}", nn.MaxPool2d(pool))
+
+
 OUTPUT_SPREAD = 0.01
 """Standard deviation of the first weights of ``output``: all classes start about equally likely, as in
 Krizhevsky et al. 2012.
 """
 
 
-GAIN_BEFORE_MAXIMA = 1.0
-"""Rectified, the largest of four normal values with mean square 1 has mean square 1.55 if they are
+GAIN_BEFORE_MAX_POOLING = 1.0
+"""Behind ReLU, the largest of four normal values with mean square 1 has mean square 1.55 if they are
 independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 where
 it learned with 1."""
 
 
 @torch.no_grad()
-def initialise_for_rectifiers(
+def initialise_for_relu(
     model: Classifier, generator: torch.Generator | None = None, *, gain: float = 2.0
 ) -> None:
-    """Draw the weights of ``model`` as He et al. 2015 (arXiv 1502.01852, eq. 10) do for rectified layers.
+    """Draw the weights of ``model`` as He et al. 2015 (arXiv 1502.01852, eq. 10) do for layers with ReLU.
 
-    Normal with variance ``gain``/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no rectifier
+    Normal with variance ``gain``/fan-in, but ``OUTPUT_SPREAD`` in the layer ``output``, which no ReLU
     follows; biases zero. Batch normalisation starts as the identity, as torch builds it. From ``generator``,
     or from torch's global one.
 
-    The gain 2 makes good for the half of a signal's mean square that a rectifier cuts off. A 2×2 maximum
-    behind it gives some of it back, so networks with a maximum after each rectifier and no normalisation take
-    ``GAIN_BEFORE_MAXIMA``.
+    The gain 2 makes good for the half of a signal's mean square that ReLU cuts off. 2×2 max pooling behind
+    it gives some of it back, so networks with max pooling after each ReLU and no normalisation take
+    ``GAIN_BEFORE_MAX_POOLING``.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

@@ -4,13 +4,14 @@ How sure what is said of the paper is: [S] read in papers that cite it, [R] reme
 choice is ours.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import nn
 
-from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_rectifiers
+from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_relu, require_output
 from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
@@ -19,7 +20,7 @@ GAN_SPREAD = 0.02
 6.2).
 """
 LEAK = 0.2
-"""Slope of the encoder's and the discriminator's rectifiers below zero, as in Isola et al. 2017."""
+"""Slope of the encoder's and the discriminator's leaky ReLU below zero, as in Isola et al. 2017."""
 
 
 class SignedRange(nn.Module):
@@ -35,10 +36,10 @@ class Generator(nn.Module):
 
     Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN
     [R]; its layers and widths were not found [N]. The layers here are those of Isola et al. 2017: the encoder
-    halves the maps by 4×4 convolutions of stride 2 (batch normalisation in all but the first, rectifiers with
-    a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the decoder
+    halves the maps by 4×4 convolutions of stride 2 (batch normalisation in all but the first, leaky ReLU
+    with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the decoder
     at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation,
-    rectifiers); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of their
+    ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of their
     GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from the
     encoder to the decoder: what the picture's expression was can only stay in the layers.
 
@@ -53,11 +54,7 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self,
-        size: int,
-        widths: tuple[int, ...] = WIDTHS,
-        *,
-        generator: torch.Generator | None = None,
+        self, size: int, widths: tuple[int, ...] = WIDTHS, *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         _check_halvings(size, widths)
@@ -72,10 +69,10 @@ class Generator(nn.Module):
             self.pairs[f"pair{side}"] = (f"encoder.down{side}", f"decoder.up{side}")
             before = width
         smallest = nn.Conv2d(before, before, 3, padding=1, bias=False)
-        self.decoder.add_module(f"up{sides[-1]}", _rectified(smallest, before))
+        self.decoder.add_module(f"up{sides[-1]}", _block(smallest, before))
         for side, (width, narrower) in zip(reversed(sides[:-1]), pairwise(reversed(widths)), strict=True):
             doubling = nn.ConvTranspose2d(width, narrower, 4, 2, 1, bias=False)
-            self.decoder.add_module(f"up{side}", _rectified(doubling, narrower))
+            self.decoder.add_module(f"up{side}", _block(doubling, narrower))
         self.picture = nn.Sequential()
         self.picture.add_module("conv", nn.ConvTranspose2d(widths[0], 1, 4, 2, 1))
         self.picture.add_module("sigmoid", nn.Sigmoid())
@@ -120,16 +117,12 @@ class Discriminator(nn.Module):
 
     Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w =
     ``size``/8 with three ``widths``. That it sees the pair is the paper's [R]; the patches, 4×4 convolutions
-    of stride 2 and rectifiers are those of Isola et al. 2017 (section 3.2.2). A logit sees 38 × 38 pixels
+    of stride 2 and leaky ReLU are those of Isola et al. 2017 (section 3.2.2). A logit sees 38 × 38 pixels
     with three widths. First weights and errors as ``Generator``.
     """
 
     def __init__(
-        self,
-        size: int,
-        widths: tuple[int, ...] = WIDTHS[:3],
-        *,
-        generator: torch.Generator | None = None,
+        self, size: int, widths: tuple[int, ...] = WIDTHS[:3], *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         _check_halvings(size, widths)
@@ -151,24 +144,26 @@ class LocalCNN(nn.Module):
     features (B, ``features``)).
 
     The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found
-    [N]. Here: a 1×1 convolution to ``width`` filters, a 3×3 one, the maximum of 2×2, a 3×3 one, each of the
-    three with batch normalisation and a rectifier; the mean of each ninth of the map, so that place is kept;
-    a dense layer of ``features`` units with a rectifier; dropout; the output.
+    [N]. Here: a 1×1 convolution to ``width`` filters, a 3×3 one, 2×2 max pooling, a 3×3 one, each of the
+    three with batch normalisation and ReLU; the mean of each ninth of the map, so that place is kept;
+    a dense layer of ``features`` neurons with ReLU; dropout; the output.
     """
 
     def __init__(
         self, channels: int, n_classes: int, *, width: int = 32, features: int = 64, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        self.layers = nn.Sequential()
-        self.layers.add_module("reduce", _rectified(nn.Conv2d(channels, width, 1, bias=False), width))
-        self.layers.add_module("conv1", _rectified(nn.Conv2d(width, width, 3, padding=1, bias=False), width))
-        self.layers.add_module("pool1", nn.MaxPool2d(2, ceil_mode=True))
-        self.layers.add_module("conv2", _rectified(nn.Conv2d(width, width, 3, padding=1, bias=False), width))
-        self.layers.add_module("pool2", nn.AdaptiveAvgPool2d(3))
-        self.layers.add_module("flatten", nn.Flatten())
-        self.layers.add_module("dense", nn.Linear(9 * width, features))
-        self.layers.add_module("relu", nn.ReLU())
+        layers = {
+            "reduce": _block(nn.Conv2d(channels, width, 1, bias=False), width),
+            "conv1": _block(nn.Conv2d(width, width, 3, padding=1, bias=False), width),
+            "pool1": nn.MaxPool2d(2, ceil_mode=True),
+            "conv2": _block(nn.Conv2d(width, width, 3, padding=1, bias=False), width),
+            "pool2": nn.AdaptiveAvgPool2d(3),
+            "flatten": nn.Flatten(),
+            "dense": nn.Linear(9 * width, features),
+            "relu": nn.ReLU(),
+        }
+        self.layers = nn.Sequential(OrderedDict(layers))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(features, n_classes)
 
@@ -206,10 +201,7 @@ class ResidueClassifier(nn.Module):
             raise ParameterError(
                 "channels: name at least one pair of layers and the number of maps in its residue"
             )
-        if n_classes < 2:
-            raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
-        if not 0 <= dropout < 1:
-            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
+        require_output(n_classes, dropout)
         self.arguments = {
             "channels": dict(channels),
             "n_classes": n_classes,
@@ -225,7 +217,7 @@ class ResidueClassifier(nn.Module):
         )
         self.output = nn.Linear(len(channels) * features, n_classes)
         for local in self.locals.values():
-            initialise_for_rectifiers(local, generator)
+            initialise_for_relu(local, generator)
         nn.init.normal_(self.output.weight, std=OUTPUT_SPREAD, generator=generator)
         nn.init.zeros_(self.output.bias)
 
@@ -266,20 +258,18 @@ def _check_pictures(model: Generator | Discriminator, pictures: torch.Tensor, ch
 
 
 def _halving(before: int, width: int, *, normalised: bool) -> nn.Sequential:
-    layers = nn.Sequential()
-    layers.add_module("conv", nn.Conv2d(before, width, 4, 2, 1, bias=not normalised))
-    if normalised:
-        layers.add_module("norm", nn.BatchNorm2d(width))
-    layers.add_module("relu", nn.LeakyReLU(LEAK))
-    return layers
+    convolution = nn.Conv2d(before, width, 4, 2, 1, bias=not normalised)
+    return _block(convolution, width if normalised else 0, nn.LeakyReLU(LEAK))
 
 
-def _rectified(convolution: nn.Module, width: int) -> nn.Sequential:
-    layers = nn.Sequential()
-    layers.add_module("conv", convolution)
-    layers.add_module("norm", nn.BatchNorm2d(width))
-    layers.add_module("relu", nn.ReLU())
-    return layers
+def _block(convolution: nn.Module, width: int, relu: nn.Module | None = None) -> nn.Sequential:
+    """``conv``, ``norm`` of ``width`` maps (0: none) and ``relu``."""
+    layers = {
+        "conv": convolution,
+        "norm": nn.BatchNorm2d(width) if width else None,
+        "relu": relu or nn.ReLU(),
+    }
+    return nn.Sequential(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
 
 
 @torch.no_grad()

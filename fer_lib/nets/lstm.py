@@ -36,7 +36,7 @@ class ClipLSTM(nn.Module):
     ``dropout`` acts on the pooled state only, so that one pass through ``lstm`` serves both what is minimised
     and what is validated.
 
-    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same units.
+    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same states.
     First weights are uniform within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et
     al. 2015). They do not depend on which other networks there are, nor on torch's random state.
 
@@ -212,7 +212,7 @@ class SeededDropout(nn.Module):
     """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, whichever networks are
     beside it.
 
-    A network drops the same units in the same step whether it is trained alone or with others. ``restart``
+    A network drops the same states in the same step whether it is trained alone or with others. ``restart``
     begins the masks again.
     """
 

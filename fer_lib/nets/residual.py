@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_rectifiers
+from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
 from ferbook.errors import ParameterError
 
 
@@ -19,7 +19,7 @@ class Sum(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with batch normalisation beside a shortcut; a rectifier after their sum.
+    """Two 3×3 convolutions with batch normalisation beside a shortcut; ReLU after their sum.
 
     Float (B, ``before``, H, W) in; (B, ``width``, H/``stride``, W/``stride``) out, rounded up. Where the
     shape changes, the shortcut is a mean over ``stride`` × ``stride`` pixels and a 1×1 convolution with batch
@@ -97,4 +97,4 @@ class ResidualNet(Classifier):
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(widths[-1], n_classes)
-        initialise_for_rectifiers(self, generator)
+        initialise_for_relu(self, generator)

@@ -5,17 +5,17 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_rectifiers
+from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
 from ferbook.errors import ParameterError
 
 
 class VGG(Classifier):
-    """Four stages of two 3×3 convolutions, each with batch normalisation and rectifier, and a 2×2 maximum.
+    """Four stages of two 3×3 convolutions, each with batch normalisation and ReLU, and 2×2 max pooling.
 
     Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns
     logits (B, ``n_classes``). The stages have ``widths`` filters: 64, 128, 256, 512 as published.
     ``dense_units=0``, the default, averages each of the last maps and classifies from these means. The
-    authors put two dense layers of 4,096 units behind the maps instead, which is ``dense_units=4096``: 25
+    authors put two dense layers of 4,096 neurons behind the maps instead, which is ``dense_units=4096``: 25
     million further parameters on 2×2 values per map, which 40-pixel pictures, their input, have by themselves
     and other sizes are averaged down to. ``size`` only says what the network is meant for.
 
@@ -45,7 +45,7 @@ class VGG(Classifier):
         if len(widths) != 4 or min(widths) < 1:
             raise ParameterError(f"widths {tuple(widths)}: give four positive numbers of filters")
         if dense_units < 0:
-            raise ParameterError(f"dense_units {dense_units}: give 0 for none, or a number of units")
+            raise ParameterError(f"dense_units {dense_units}: give 0 for none, or a number of neurons")
         self.standardise = PictureStandardisation()
         for number, (before, width) in enumerate(pairwise((1, *widths)), start=1):
             self.add_module(f"stage{number}", _stage(before, width))
@@ -62,7 +62,7 @@ class VGG(Classifier):
             features = dense_units
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(features, n_classes)
-        initialise_for_rectifiers(self, generator)
+        initialise_for_relu(self, generator)
 
 
 def _stage(before: int, width: int) -> nn.Sequential:

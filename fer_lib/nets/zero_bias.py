@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.classifier import Classifier, add_blocks
 from ferbook.errors import ParameterError
 
 FILTERS = (64, 128, 256)
-DENSE_UNITS = 300
+DENSE_NEURONS = 300
 
 
 class LocalMeanRemoval(nn.Module):
@@ -30,7 +30,7 @@ class LocalMeanRemoval(nn.Module):
 
 
 class ZeroBiasCNN(Classifier):
-    """Three 5×5 convolutions without biases, a maximum per quadrant, one dense layer of 300 units.
+    """Three 5×5 convolutions without biases, max pooling per quadrant, one dense layer of 300 neurons.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). The
     paper's input standardisation is the first layer, so whoever has the pictures and the network cannot
@@ -67,22 +67,13 @@ class ZeroBiasCNN(Classifier):
         super().__init__(n_classes, size, dropout, bias=bias, gain=gain)
         if gain is not None and gain <= 0:
             raise ParameterError(f"gain {gain}: give a positive number")
-        first, second, third = FILTERS
         self.standardise = LocalMeanRemoval()
-        self.conv1 = nn.Conv2d(1, first, 5, padding=2, bias=bias)
-        self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(2)
-        self.conv2 = nn.Conv2d(first, second, 5, padding=2, bias=bias)
-        self.relu2 = nn.ReLU()
-        self.pool2 = nn.MaxPool2d(2)
-        self.conv3 = nn.Conv2d(second, third, 5, padding=2, bias=bias)
-        self.relu3 = nn.ReLU()
-        self.pool3 = nn.MaxPool2d(size // 8)
+        add_blocks(self, FILTERS, kernel=5, bias=bias, last_pool=size // 8)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(third * 2 * 2, DENSE_UNITS)
+        self.dense = nn.Linear(FILTERS[-1] * 2 * 2, DENSE_NEURONS)
         self.relu4 = nn.ReLU()
-        self.output = nn.Linear(DENSE_UNITS, n_classes)
+        self.output = nn.Linear(DENSE_NEURONS, n_classes)
         self._initialise(gain, generator)
 
     @torch.no_grad()

@@ -4,24 +4,25 @@ import torch
 from torch import nn
 
 from fer_lib.nets.classifier import (
-    GAIN_BEFORE_MAXIMA,
+    GAIN_BEFORE_MAX_POOLING,
     Classifier,
     PictureStandardisation,
-    initialise_for_rectifiers,
+    add_blocks,
+    initialise_for_relu,
 )
 
 FILTERS = (32, 64, 128)
-DENSE_UNITS = 256
+DENSE_NEURONS = 256
 
 
 class ZhuCNN(Classifier):
-    """Three blocks of 3×3 convolution, rectifier and 2×2 maximum, one dense layer of 256 units.
+    """Three blocks of 3×3 convolution, ReLU and 2×2 max pooling, one dense layer of 256 neurons.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``); any
     ``size`` that is a multiple of 8.
 
     Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each
-    feature map is projected to pixels by deconvolution, which convolutions, rectifiers and maxima in one
+    feature map is projected to pixels by deconvolution, which convolutions, ReLU and max pooling in one
     chain allow. **Every figure of this structure is ours** (filters, sizes, dense layer, dropout,
     standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a small plain CNN,
     and not for the paper's network.
@@ -40,20 +41,11 @@ class ZhuCNN(Classifier):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_classes, size, dropout)
-        first, second, third = FILTERS
         self.standardise = PictureStandardisation()
-        self.conv1 = nn.Conv2d(1, first, 3, padding=1)
-        self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(2)
-        self.conv2 = nn.Conv2d(first, second, 3, padding=1)
-        self.relu2 = nn.ReLU()
-        self.pool2 = nn.MaxPool2d(2)
-        self.conv3 = nn.Conv2d(second, third, 3, padding=1)
-        self.relu3 = nn.ReLU()
-        self.pool3 = nn.MaxPool2d(2)
+        add_blocks(self, FILTERS, kernel=3)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(third * (size // 8) ** 2, DENSE_UNITS)
+        self.dense = nn.Linear(FILTERS[-1] * (size // 8) ** 2, DENSE_NEURONS)
         self.relu4 = nn.ReLU()
-        self.output = nn.Linear(DENSE_UNITS, n_classes)
-        initialise_for_rectifiers(self, generator, gain=GAIN_BEFORE_MAXIMA)
+        self.output = nn.Linear(DENSE_NEURONS, n_classes)
+        initialise_for_relu(self, generator, gain=GAIN_BEFORE_MAX_POOLING)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.classifier import Classifier, require_classifier
 from fer_lib.train.augment import augmentation_called
 from fer_lib.train.batches import target_loaders
 from fer_lib.train.curve import Curve, Training
@@ -133,25 +133,15 @@ def train_units(
     balanced = torch.from_numpy(balancing_code_weights(targets["train"]))
     weights = balanced if recipe.class_weights else None
     device = torch.device(device)
+    augmentation = augmentation_called(recipe.augment)
     with repeatable(recipe, device, seed):
         loaders = target_loaders(
-            faces,
-            *targets.values(),
-            recipe.batch_size,
-            device=device,
-            augmentation=augmentation_called(recipe.augment),
-            seed=seed,
+            faces, *targets.values(), recipe.batch_size, device=device, augmentation=augmentation, seed=seed
         )
         objective = Objective(CodedCrossEntropy(weights).to(device), CodedCrossEntropy())
         curve = Curve(recipe.patience, score=UnitScore)
         learner = learner_of(
-            loaders,
-            model.to(device),
-            recipe,
-            objective,
-            curve,
-            outputs=present.shape[1],
-            precision=precision,
+            loaders, model.to(device), recipe, objective, curve, outputs=present.shape[1], precision=precision
         )
         return fit(learner, recipe)
 
@@ -174,11 +164,7 @@ def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 
     are drawn with ``seed``. On the CPU. Raises ParameterError for fewer than two units, or where ``model``
     does not record its constructor's ``arguments``.
     """
-    if not isinstance(model, Classifier):
-        raise ParameterError(
-            f"{type(model).__name__} does not say how it was built; give a network of "
-            "nets.build.build_network"
-        )
+    require_classifier(model)
     if units < 2:
         raise ParameterError(
             f"{units} action unit: these networks answer at least two questions; use a face set in which "
@@ -198,20 +184,17 @@ def fine_tuned(
     present: np.ndarray,
     recipe: Recipe,
     *,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
     seed: int = 0,
+    **further: object,
 ) -> tuple[Classifier, Training]:
     """The body of the expression network ``model`` with a new last layer, trained on to tell the units of
-    ``present`` (N, A); see ``train_units``.
+    ``present`` (N, A); ``further`` arguments as of ``train_units``.
 
     All layers learn, at ``TUNED_SHARE`` of the rate of ``recipe``. ``model`` stays as it is.
     """
     recipe = replace(recipe, lr=TUNED_SHARE * recipe.lr)
     network = unit_network(model, present.shape[1], keep_body=True, seed=seed)
-    return network, train_units(
-        faces, present, network, recipe, precision=precision, device=device, seed=seed
-    )
+    return network, train_units(faces, present, network, recipe, seed=seed, **further)
 
 
 def from_scratch(
@@ -220,14 +203,11 @@ def from_scratch(
     present: np.ndarray,
     recipe: Recipe,
     *,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
     seed: int = 0,
+    **further: object,
 ) -> tuple[Classifier, Training]:
     """The structure of ``model`` with first weights drawn by ``seed``, trained to tell the units of
-    ``present`` (N, A); see ``train_units``.
+    ``present`` (N, A); ``further`` arguments as of ``train_units``.
     """
     network = unit_network(model, present.shape[1], keep_body=False, seed=seed)
-    return network, train_units(
-        faces, present, network, recipe, precision=precision, device=device, seed=seed
-    )
+    return network, train_units(faces, present, network, recipe, seed=seed, **further)

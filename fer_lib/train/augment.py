@@ -94,30 +94,17 @@ DRAWS = 10
 """Random numbers that a picture's transformation takes."""
 
 
-def augment(
-    pictures: torch.Tensor,
-    augmentation: Augmentation,
-    generator: torch.Generator | None = None,
-    size: tuple[int, int] | None = None,
-) -> torch.Tensor:
-    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit at random; same type and device.
-
-    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so
-    it costs less. Beyond a picture's edge is black, as in Khorrami et al.'s code. The random numbers are
-    drawn on the CPU from ``generator`` (or the global one), so the same seed gives the same batch on every
-    device.
-    """
-    return transformed(pictures, augmentation, torch.rand((len(pictures), DRAWS), generator=generator), size)
-
-
 def transformed(
     pictures: torch.Tensor,
     augmentation: Augmentation,
     draws: torch.Tensor,
     size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """As ``augment``, with the numbers in [0, 1) that it draws: ``draws`` (B, ``DRAWS``), a row for each
-    picture.
+    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit by its row of ``draws`` (B, ``DRAWS``),
+    numbers in [0, 1); same type and device.
+
+    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so
+    it costs less. Beyond a picture's edge is black, as in Khorrami et al.'s code.
     """
     batch, _, height, width = pictures.shape
     draws = draws.to(pictures.device, pictures.dtype)

@@ -6,12 +6,12 @@ and, for training, one vectorised augmentation, all where the network is.
 """
 
 from collections.abc import Iterator
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from torch.nn import functional as F
-from torch.utils.data import TensorDataset
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.augment import DRAWS, Augmentation, transformed
@@ -19,22 +19,72 @@ from fer_lib.train.parallel import rank_and_processes
 from ferbook.errors import DataError, ParameterError
 
 
-class FaceBatches:
-    """An iterable of batches ``(pictures, labels)``, for fastai's ``DataLoaders`` or a plain loop.
+class Batches:
+    """What the batches of pictures, pairs or clips have in common, for fastai's ``DataLoaders`` or a plain loop.
+
+    ``n`` rows in batches of ``bs``. With ``shuffle`` every pass is a new permutation and leaves out a last
+    batch of fewer than ``least`` rows: one says nothing to batch normalisation. Whatever is random comes from
+    ``generator``, which starts at ``seed``, so nothing else that draws random numbers disturbs it. The tensors
+    that a child names in ``held`` lie on ``device``. A child sets what it holds before it calls this.
+    """
+
+    n_inp = 1
+    held: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        n: int,
+        batch_size: int,
+        *,
+        device: torch.device | str = "cpu",
+        shuffle: bool = False,
+        seed: int = 0,
+        least: int = 2,
+    ) -> None:
+        self.n, self.bs, self.shuffle = n, batch_size, shuffle
+        self.least = least if shuffle else 1
+        self.generator = torch.Generator().manual_seed(seed)
+        self.to(device)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move what is held to ``device``, where batches are from now on; returns this object."""
+        self.device = torch.device(device)
+        for name in self.held:
+            setattr(self, name, getattr(self, name).to(self.device))
+        return self
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.n, self.bs)
+        return whole + (rest >= self.least)
+
+    def order(self) -> torch.Tensor:
+        """int64 (n,): the rows in the order of the pass that begins."""
+        return torch.randperm(self.n, generator=self.generator) if self.shuffle else torch.arange(self.n)
+
+    def cuts(self) -> Iterator[slice]:
+        """Where each batch of a pass lies in its order."""
+        return (slice(start, start + self.bs) for start in range(0, len(self) * self.bs, self.bs))
+
+
+def grey(pixels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """float32 (B, 1, H, W) in [0, 1]: the pictures ``rows`` of ``pixels``, uint8 (N, H, W)."""
+    return pixels.index_select(0, rows).unsqueeze(1).float().div_(255)
+
+
+class FaceBatches(Batches):
+    """Batches ``(pictures, labels)`` of a face set.
 
     ``pixels`` uint8 (N, H, W) and ``labels``, int64 (N,) or float32 (N, C), are kept on ``device``. A batch's
     pictures are float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is
-    set they are drawn at a height of that many pixels. With ``shuffle`` every pass is a new permutation, with
-    ``augmentation`` every picture is drawn anew; both come from a generator of this object's own that starts
-    at ``seed``, so nothing else that draws random numbers disturbs them. A shuffled pass leaves out a last
-    batch of one picture, which says nothing to batch normalisation.
+    set they are drawn at a height of that many pixels. With ``augmentation`` every picture is drawn anew in
+    every pass.
 
     Where several processes train together (``train.parallel``), a shuffled pass gives each its share of every
     batch: the order and the transformations are those of one process, ``batch_size`` counts the pictures of
     all.
     """
 
-    n_inp = 1
+    held = ("pixels", "labels")
 
     def __init__(
         self,
@@ -50,54 +100,29 @@ class FaceBatches:
         if batch_size < 1 or (shuffle and batch_size < 2):
             raise ParameterError(f"batch_size {batch_size}: give at least {2 if shuffle else 1}")
         self.rank, self.processes = rank_and_processes() if shuffle else (0, 1)
-        if self.processes > 1 and (batch_size % self.processes or batch_size < 2 * self.processes):
+        least = 2 * self.processes
+        if self.processes > 1 and (batch_size % self.processes or batch_size < least):
             raise ParameterError(
                 f"batch_size {batch_size}: {self.processes} processes share it; give a multiple of that "
-                "number, at "
-                "least twice as large"
+                "number, at least twice as large"
             )
-        if shuffle and len(pixels) < 2 * self.processes:
-            raise DataError(f"{len(pixels)} picture(s) to train on: at least {2 * self.processes} are needed")
+        if shuffle and len(pixels) < least:
+            raise DataError(f"{len(pixels)} picture(s) to train on: at least {least} are needed")
         # A copy: a face set read from a memory map or a cache may not be writable.
         self.pixels = torch.tensor(pixels) if isinstance(pixels, np.ndarray) else pixels
         self.labels = torch.as_tensor(labels)
-        self.bs = batch_size
         self.augmentation = augmentation
-        self.shuffle = shuffle
         self.side: int | None = None
-        self.generator = torch.Generator().manual_seed(seed)
-        self.to(device)
-
-    def to(self, device: torch.device | str) -> "FaceBatches":
-        """Move the pictures and labels to ``device``; returns this object."""
-        self.device = torch.device(device)
-        self.pixels = self.pixels.to(self.device)
-        self.labels = self.labels.to(self.device)
-        return self
-
-    @property
-    def n(self) -> int:
-        """Number of pictures."""
-        return len(self.pixels)
-
-    @property
-    def dataset(self) -> TensorDataset:
-        """The pictures and labels as a torch dataset, unaugmented and in order."""
-        return TensorDataset(self.pixels, self.labels)
-
-    def __len__(self) -> int:
-        whole, rest = divmod(self.n, self.bs)
-        return whole + (rest >= 2 * self.processes if self.shuffle else rest > 0)
+        super().__init__(len(pixels), batch_size, device=device, shuffle=shuffle, seed=seed, least=least)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        order = torch.randperm(self.n, generator=self.generator) if self.shuffle else torch.arange(self.n)
-        order = order.to(self.device)
-        for step in range(len(self)):
-            rows = order[step * self.bs : (step + 1) * self.bs]
+        order = self.order().to(self.device)
+        for cut in self.cuts():
+            rows = order[cut]
             # The shares of the last batch must be equally large, as the means over them are averaged.
             share = slice(self.rank, len(rows) // self.processes * self.processes, self.processes)
             picked = rows[share]
-            pictures = self.pixels.index_select(0, picked).unsqueeze(1).float().div_(255)
+            pictures = grey(self.pixels, picked)
             height, width = pictures.shape[2:]
             size = (self.side or height, round((self.side or height) * width / height))
             if self.augmentation is not None:
@@ -107,44 +132,24 @@ class FaceBatches:
                 pictures = F.interpolate(pictures, size, mode="bilinear", antialias=True)
             yield pictures, self.labels.index_select(0, picked)
 
-    def one_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch that the next pass will begin with; looking at it does not change that pass."""
-        state = self.generator.get_state()
-        try:
-            return next(iter(self))
-        except StopIteration:
-            raise DataError("no picture to make a batch of") from None
-        finally:
-            self.generator.set_state(state)
-
 
 def face_loaders(
     faces: FaceSet,
     classes: tuple[str, ...],
     batch_size: int = 64,
     *,
-    device: torch.device | str = "cpu",
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
     targets: np.ndarray | torch.Tensor | None = None,
+    **further: object,
 ) -> DataLoaders:
     """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
-    is).
+    is); ``further`` as in ``target_loaders``.
 
     Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``,
     float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another
     emotion.
     """
     train, valid = (training_split(faces, name).labels(classes) for name in ("train", "valid"))
-    return target_loaders(
-        faces,
-        train if targets is None else targets,
-        valid,
-        batch_size,
-        device=device,
-        augmentation=augmentation,
-        seed=seed,
-    )
+    return target_loaders(faces, train if targets is None else targets, valid, batch_size, **further)
 
 
 def target_loaders(
@@ -163,16 +168,9 @@ def target_loaders(
     What a target is, is the business of the loss and of the score. Raises DataError where a split is empty.
     """
     learned, validated = (training_split(faces, name).pixels for name in ("train", "valid"))
+    drawn = {"shuffle": True, "augmentation": augmentation, "seed": seed}
     return DataLoaders(
-        FaceBatches(
-            learned,
-            train,
-            batch_size,
-            device=device,
-            shuffle=True,
-            augmentation=augmentation,
-            seed=seed,
-        ),
+        FaceBatches(learned, train, batch_size, device=device, **drawn),
         FaceBatches(validated, valid, batch_size, device=device),
         device=torch.device(device),
     )

@@ -6,27 +6,25 @@ have become alone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.core import Callback, CancelValidException
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner, Recorder
-from fastai.optimizer import OptimWrapper
-from fastcore.basics import noop
+from fastai.learner import Learner
 from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.nets.lstm import ClipLSTM, Pooling
+from fer_lib.train.batches import Batches
 from fer_lib.train.features import scaling
-from fer_lib.train.learner import keep_freed_memory
+from fer_lib.train.learner import silent_learner
 from fer_lib.train.objective import rate_of
+from fer_lib.train.precision import Precision
 from ferbook.errors import DataError, ParameterError
 
 ClipInput = Literal["features", "difference", "both"]
@@ -54,10 +52,6 @@ class ClipRecipe:
     balanced: bool = True
     input: ClipInput = "difference"
     frames: int = 0
-
-    def to_json(self) -> dict:
-        """Plain values, as they stand in a run's record."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +127,6 @@ def clip_learner(
     of ``train_clips``.
     """
     _check(features, train, valid)
-    if torch.device(device).type == "cpu":
-        keep_freed_memory()
     if recipe.epochs < 1:
         raise ParameterError(f"epochs {recipe.epochs}: give at least 1")
     model = ClipLSTM(
@@ -158,21 +150,16 @@ def clip_learner(
     # Balanced whatever is minimised, so that the validation losses of two recipes can be compared.
     weights = clip_weights(labels, n_classes, train, balanced=True)
     validated = torch.from_numpy(weights * valid).float()
-    batch = ClipBatch(features, lengths, labels).to(device)
-    learner = Learner(
+    batch = ClipBatch(features, lengths, labels, device)
+    curve = ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch)
+    return silent_learner(
         DataLoaders(batch, batch, device=torch.device(device)),
         model,
-        loss_func=SeparateLosses(learned).to(device),
-        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
-        wd_bn_bias=True,
-        cbs=[
-            ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch),
-            ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
-        ],
+        SeparateLosses(learned).to(device),
+        torch.optim.AdamW,
+        [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
+        Precision("fp32", channels_last=False),
     )
-    learner.remove_cbs([ProgressCallback, Recorder])
-    learner.logger = noop
-    return learner
 
 
 def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
@@ -211,30 +198,27 @@ def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray, *, balan
     return weights[:, labels]
 
 
-class ClipBatch:
-    """All clips as the one batch of an epoch: ``(features, lengths, labels)``, for fastai's ``DataLoaders``."""
+class ClipBatch(Batches):
+    """All clips as the one batch of an epoch: ``(features, lengths, labels)``."""
 
     n_inp = 2
+    # The lengths stay: packing reads them on the CPU.
+    held = ("features", "labels")
 
-    def __init__(self, features: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> None:
-        self.tensors = tuple(
+    def __init__(
+        self,
+        features: np.ndarray,
+        lengths: np.ndarray,
+        labels: np.ndarray,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.features, self.lengths, self.labels = (
             torch.from_numpy(np.ascontiguousarray(values)) for values in (features, lengths, labels)
         )
-        self.bs = self.n = len(labels)
-
-    def to(self, device: torch.device | str) -> "ClipBatch":
-        """Move the clips to ``device``; returns this object."""
-        self.device = torch.device(device)
-        features, lengths, labels = self.tensors
-        # The lengths stay: packing reads them on the CPU.
-        self.tensors = (features.to(self.device), lengths, labels.to(self.device))
-        return self
-
-    def __len__(self) -> int:
-        return 1
+        super().__init__(len(labels), len(labels), device=device)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        yield self.tensors
+        yield self.features, self.lengths, self.labels
 
 
 class SeparateLosses(nn.Module):
@@ -296,8 +280,7 @@ class ClipCurve(Callback):
     @torch.no_grad()
     def after_fit(self) -> None:
         self.model.eval()
-        features, lengths, _ = self.dls.train.tensors
-        self.model(features, lengths)
+        self.model(self.dls.train.features, self.dls.train.lengths)
         self._score(self.n_epoch)
         self.close()
 
@@ -310,7 +293,7 @@ class ClipCurve(Callback):
     @torch.no_grad()
     def _score(self, epoch: int) -> None:
         logits = self.model.output(self.states)
-        labels = self.dls.train.tensors[2]
+        labels = self.dls.train.labels
         train_loss = self.learn.loss_func.each(logits, labels).double().cpu()
         valid_loss = self.validated.each(logits, labels).double().cpu()
         if not torch.isfinite(train_loss).all() or not torch.isfinite(valid_loss).all():

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
-from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.classifier import Classifier, require_classifier
 from fer_lib.train.learner import train
-from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 
 def untrained_network(model: Classifier, seed: int) -> Classifier:
@@ -22,11 +21,7 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
     ``model`` is left as it is. Raises ParameterError where it does not record its constructor's
     ``arguments``.
     """
-    if not isinstance(model, Classifier):
-        raise ParameterError(
-            f"{type(model).__name__} does not say how it was built; give a network of "
-            "nets.build.build_network"
-        )
+    require_classifier(model)
     generator = torch.Generator().manual_seed(seed)
     return type(model)(**model.arguments, generator=generator).eval()
 
@@ -55,17 +50,15 @@ def shuffled_labels_network(
     classes: tuple[str, ...],
     recipe: Recipe,
     *,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
     seed: int = 0,
+    **further: object,
 ) -> Classifier:
     """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces``
     under shuffled labels.
 
     It has seen the same faces as often as a trained network has, and learned nothing true about their
-    emotions. On ``device``; arguments and what is raised as in ``train.learner.train``.
+    emotions. ``further`` arguments, and what is raised, as of ``train.learner.train``.
     """
     network = untrained_network(model, seed)
-    shuffled = with_shuffled_labels(faces, seed)
-    train(shuffled, network, classes, recipe, precision=precision, device=device, seed=seed)
+    train(with_shuffled_labels(faces, seed), network, classes, recipe, seed=seed, **further)
     return network

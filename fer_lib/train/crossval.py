@@ -14,7 +14,6 @@ from fer_lib.faces.leakage import exact_copies
 from fer_lib.nets.build import build_network
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.recipe import Recipe
 
@@ -62,19 +61,16 @@ def cross_validate(
     folds: int = 0,
     options: Mapping[str, object] | None = None,
     without_copies: bool = False,
-    test_time: TestTime = "none",
-    watch_test: bool = True,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
     seed: int = 0,
+    **further: object,
 ) -> CrossValidation:
     """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more
     than it has, takes all.
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
-    same ``seed``. The epoch is chosen on the fold's validation split; with ``watch_test`` the test split is
-    watched, see ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel
-    for pixel, one of the validation or test split. All folds train in the number format of the first.
+    same ``seed``. The epoch is chosen on the fold's validation split. ``further`` arguments as of
+    ``train_and_test``. ``without_copies`` removes the training pictures that equal, pixel
+    for pixel, one of the validation or test split.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -91,17 +87,8 @@ def cross_validate(
         if not networks:
             networks = [copy.deepcopy(model), model]
         training, probabilities = train_and_test(
-            chosen,
-            model,
-            protocol.classes,
-            recipe,
-            test_time=test_time,
-            watch_test=watch_test,
-            precision=precision,
-            device=device,
-            seed=seed,
+            chosen, model, protocol.classes, recipe, seed=seed, **further
         )
-        precision = training.precision
         results.append(FoldResult(number, chosen, training, probabilities))
     return CrossValidation(protocol, tuple(results), *networks)
 
@@ -114,17 +101,15 @@ def train_and_test(
     *,
     test_time: TestTime = "none",
     watch_test: bool = True,
-    precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
-    seed: int = 0,
+    **further: object,
 ) -> tuple[Training, np.ndarray]:
-    """Train ``model`` in place by the splits of ``faces``, its test split watched or not; with the
-    probabilities (N, classes) of the latter.
+    """Train ``model`` in place by the splits of ``faces``; with the probabilities (N, classes) of its test
+    split, which with ``watch_test`` is watched. ``further`` arguments as of ``train.learner.train``.
     """
     test = faces.split("test")
-    watched = test if watch_test else None
     training = train(
-        faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watched
+        faces, model, classes, recipe, device=device, watch=test if watch_test else None, **further
     )
     return training, predict(model, test, test_time=test_time, device=device)
 

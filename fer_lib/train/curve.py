@@ -50,6 +50,10 @@ class Divergence:
     step: int
     lr: float
 
+    def __str__(self) -> str:
+        step = f"step {self.step} of" if self.step else "the validation after"
+        return f"{step} epoch {self.epoch}, at a learning rate of {self.lr:.3g}"
+
 
 class Score(Protocol):
     """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more
@@ -93,16 +97,68 @@ class ClassScore:
         return self.right.item() / self.seen
 
 
-class Curve(Callback):
-    """Keeps the numbers of each epoch, and the weights of the best one in memory; ends a training that is
-    lost.
+def copy_of_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Name -> value of the weights and buffers that ``model`` has now."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+class LossWatch(Callback):
+    """Keeps the losses of an epoch's steps on the device, and ends a training whose loss is no finite number.
+
+    ``rows``: what a child says of each epoch; ``divergence``: where it ended so. A child calls ``keep`` in
+    each training step. It takes the place of fastai's Recorder, which reads the loss after every step.
+    """
+
+    order = 60  # after what changes the model or the loss, before Averaging takes its network out again
+
+    def before_fit(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.lrs: list[float] = []
+        self.divergence: Divergence | None = None
+
+    def before_epoch(self) -> None:
+        self.started = time.perf_counter()
+        self.losses: list[torch.Tensor] = []
+        self.pictures: list[int] = []
+        self.looked = 0
+
+    def keep(self, losses: torch.Tensor, pictures: int) -> None:
+        """Take in a step's loss, or its several losses (K,), the mean over so many pictures."""
+        self.losses.append(losses.detach())
+        self.pictures.append(pictures)
+        self.lrs.append(self.opt.hypers[-1]["lr"])
+        if len(self.losses) - self.looked >= LOOKS.get(self.dls.device.type, 1):
+            self.look()
+
+    def before_validate(self) -> None:
+        self.look()
+
+    def look(self) -> None:
+        """End the training if a loss since the last look is not finite."""
+        if len(self.losses) > self.looked:
+            finite = [bool(f.all()) for f in torch.isfinite(torch.stack(self.losses[self.looked :])).cpu()]
+            if not all(finite):
+                step = self.looked + finite.index(False) + 1
+                self.end(step, self.lrs[step - 1 - len(self.losses)])
+        self.looked = len(self.losses)
+
+    def end(self, step: int, lr: float) -> None:
+        """End the training, as lost in ``step`` of this epoch."""
+        self.divergence = Divergence(self.epoch + 1, step, lr)
+        raise CancelFitException
+
+    def mean_losses(self) -> np.ndarray:
+        """The epoch's losses, the mean per picture."""
+        return np.average(torch.stack(self.losses).tolist(), axis=0, weights=self.pictures)
+
+
+class Curve(LossWatch):
+    """Keeps the numbers of each epoch, and the weights of the best one in memory.
 
     Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
     then the earliest. The test split is not known here; ``watched`` is read after each epoch and decides
-    nothing. It takes the place of fastai's Recorder, which reads the loss after every step.
+    nothing. Training ends after ``patience`` epochs without a higher criterion (0: never).
     """
-
-    order = 60  # after what changes the model or the loss
 
     def __init__(
         self, patience: int = 0, watched: FaceBatches | None = None, score: type[Score] = ClassScore
@@ -112,65 +168,39 @@ class Curve(Callback):
         self.criterion = f"valid_{score.criterion}"
 
     def before_fit(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.lrs: list[float] = []
+        super().before_fit()
         self.best_epoch = 0
-        self.best_weights = _copy_of(self.model)
-        self.divergence: Divergence | None = None
+        self.best_weights = copy_of_weights(self.model)
         self.highest = (0, -1.0)
 
-    def before_epoch(self) -> None:
-        self.started = time.perf_counter()
-
-    def before_train(self) -> None:
-        self.losses: list[torch.Tensor] = []
-        self.pictures: list[int] = []
-        self.looked = 0
-
     def before_validate(self) -> None:
-        self._look()
+        super().before_validate()
         self.valid = self.score(self.dls.device)
 
     def after_loss(self) -> None:
         if self.training:
-            self.losses.append(self.learn.loss.detach())
-            self.pictures.append(len(self.y))
-            self.lrs.append(self.opt.hypers[-1]["lr"])
-            if len(self.losses) - self.looked >= LOOKS.get(self.dls.device.type, 1):
-                self._look()
+            self.keep(self.learn.loss, len(self.y))
 
     def after_batch(self) -> None:
         if not self.training:
             self.valid.add(self.pred, self.y)
 
-    def _look(self) -> None:
-        """End the training if a loss since the last look is not finite."""
-        if len(self.losses) > self.looked:
-            finite = torch.isfinite(torch.stack(self.losses[self.looked :])).tolist()
-            if not all(finite):
-                step = self.looked + finite.index(False) + 1
-                lr = self.lrs[step - 1 - len(self.losses)]
-                self.divergence = Divergence(self.epoch + 1, step, lr)
-                raise CancelFitException
-        self.looked = len(self.losses)
-
     def after_epoch(self) -> None:
         row = {
             "epoch": self.epoch + 1,
-            "train_loss": float(np.average(torch.stack(self.losses).tolist(), weights=self.pictures)),
+            "train_loss": float(self.mean_losses()),
             "valid_loss": self.valid.loss(),
             self.criterion: self.valid.value(),
             "seconds": time.perf_counter() - self.started,
         }
         if not math.isfinite(row["valid_loss"]):
-            self.divergence = Divergence(row["epoch"], 0, self.lrs[-1])
-            raise CancelFitException
+            self.end(0, self.lrs[-1])
         if self.watched is not None:
             row[f"watched_{self.score.criterion}"] = self._watched()
         best = self.rows[self.best_epoch - 1] if self.best_epoch else None
         self.rows.append(row)
         if best is None or self._merit(row) > self._merit(best):
-            self.best_epoch, self.best_weights = row["epoch"], _copy_of(self.model)
+            self.best_epoch, self.best_weights = row["epoch"], copy_of_weights(self.model)
         if row[self.criterion] > self.highest[1]:
             self.highest = (row["epoch"], row[self.criterion])
         if self.patience and row["epoch"] - self.highest[0] >= self.patience:
@@ -186,7 +216,3 @@ class Curve(Callback):
         for pictures, labels in self.watched:
             score.add(self.model(pictures), labels)
         return score.value()
-
-
-def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}

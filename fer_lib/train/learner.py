@@ -1,16 +1,13 @@
-"""Memory that a training step frees and the next one asks for again.
+"""Training a network with fastai, silently, with the epoch chosen on the validation split."""
 
-Training a network with fastai, silently, with the epoch chosen on the validation split.
-"""
-
-import ctypes
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol
 
 import pandas as pd
 import torch
+from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
@@ -27,7 +24,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.augment import augmentation_called
 from fer_lib.train.batches import FaceBatches, face_loaders
 from fer_lib.train.callbacks import Averaging, Growth, growing_side
-from fer_lib.train.curve import Curve, Divergence, Training
+from fer_lib.train.curve import Curve, Training
+from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.losses import build_loss
 from fer_lib.train.objective import Objective, rate_of
 from fer_lib.train.parallel import rank_and_processes, together
@@ -36,38 +34,14 @@ from fer_lib.train.recipe import Recipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
 from ferbook.errors import FerError, ParameterError
 
-# Names and numbers of glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-
-_KEPT = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
-
-
-_RETURNED = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
-"""What glibc's own moving thresholds arrive at in a process that uses large blocks."""
-
-
-def keep_freed_memory(keep: bool = True) -> bool:
-    """Whether freed blocks stay with this process, for the next step, rather than go back to the system.
-
-    glibc gives every block of 32 MiB and more back when it is freed. A training step on a CPU frees and asks
-    for dozens of them, and each time the kernel clears them page by page: an eighth of the step of the
-    zero-bias CNN at 48 pixels and 64 pictures. ``keep=False`` gives back what was kept, and from then on as
-    glibc does by itself. Returns whether the C library understood: false on systems without glibc, where
-    nothing changes.
-    """
-    if sys.platform != "linux":
-        return False
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):
-        return False
-    understood = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
-    if not keep:
-        library.malloc_trim(0)
-    return all(understood)
-
-
 MOMENTUM = 0.9
 """As in Khorrami et al. 2015."""
+
+
+class Batched(Protocol):
+    """A recipe of whatever is trained in batches."""
+
+    batch_size: int
 
 
 def seed_everything(seed: int) -> None:
@@ -114,14 +88,22 @@ def train(
 
 
 @contextmanager
-def repeatable(recipe: Recipe, device: torch.device | str, seed: int) -> Iterator[None]:
+def repeatable(
+    recipe: Batched, device: torch.device | str, seed: int, parameter: str = "batch_size"
+) -> Iterator[None]:
     """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's
-    refusal of memory becomes advice.
+    refusal of memory becomes advice about ``recipe.batch_size``, which a chapter calls ``parameter``.
     """
     device = torch.device(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed + rank_and_processes()[0])
-        yield
+        try:
+            yield
+        except torch.OutOfMemoryError as fault:
+            raise ParameterError(
+                f"the GPU's memory does not suffice for {parameter} = {recipe.batch_size}; give a smaller "
+                f"one (-p {parameter}={max(2, recipe.batch_size // 2)}) or smaller pictures (-p size=…)"
+            ) from fault
 
 
 def face_learner(
@@ -180,26 +162,42 @@ def learner_of(
     ``loaders`` of ``train.batches``, ``model`` on their device, with ``outputs`` values per picture. Raises
     ParameterError as ``train`` does.
     """
+    size = tuple(loaders.train.pixels.shape[1:])
+    options = _options(recipe, size[0])
+    _check_fit(model, size, recipe, outputs, loaders.device)
+    optimiser = partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
+    callbacks = [objective, *options, curve, *together()]
+    return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
+
+
+def silent_learner(
+    loaders: DataLoaders,
+    model: nn.Module,
+    loss: Callable[..., torch.Tensor],
+    optimiser: Callable[..., torch.optim.Optimizer],
+    callbacks: Sequence[Callback],
+    precision: Request | Precision = "fp32",
+) -> Learner:
+    """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
+    decay on all parameters; no progress bar, nothing printed.
+
+    What it computes in is its attribute ``precision``; what a step on a CPU frees stays for the next one.
+    """
     device = loaders.device
     if device.type == "cpu":
         keep_freed_memory()
-    size = tuple(loaders.train.pixels.shape[1:])
-    options = _options(recipe, size[0])
-    _check_fit(model, size, recipe, outputs, device)
-    precision = choose_precision(precision, device)
+    chosen = choose_precision(precision, device)
     learner = Learner(
         loaders,
         model,
-        loss_func=objective.validated,
-        opt_func=partial(
-            OptimWrapper, opt=partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
-        ),
+        loss_func=loss,
+        opt_func=partial(OptimWrapper, opt=optimiser),
         wd_bn_bias=True,
-        cbs=[*precision.callbacks(device), objective, *options, curve, *together()],
+        cbs=[*chosen.callbacks(device), *callbacks],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop
-    learner.precision = precision
+    learner.precision = chosen
     return learner
 
 
@@ -213,7 +211,7 @@ def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) 
     return None
 
 
-def _options(recipe: Recipe, side: int) -> list:
+def _options(recipe: Recipe, side: int) -> list[Callback]:
     """The callbacks of what a recipe may add to a plain training."""
     chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
     if recipe.clip:
@@ -285,32 +283,9 @@ def fit(learner: Learner, recipe: Recipe) -> Training:
         model.to(memory_format=torch.contiguous_format).eval().zero_grad()
     model.load_state_dict(curve.best_weights)
     if curve.divergence is not None:
-        raise ParameterError(_divergence(curve.divergence, curve.best_epoch, recipe))
-    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)
-
-
-def _divergence(found: Divergence, best_epoch: int, recipe: Recipe) -> str:
-    where = (
-        f"step {found.step} of epoch {found.epoch}"
-        if found.step
-        else f"the validation after epoch {found.epoch}"
-    )
-    kept = f"those of epoch {best_epoch}" if best_epoch else "those it started with"
-    return (
-        f"training diverged in {where}, at a learning rate of {found.lr:.3g}: the loss is not a finite "
-        "number. The "
-        f"network's weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
-    )
-
-
-@contextmanager
-def _memory_of(recipe: Recipe) -> Iterator[None]:
-    """Turn a GPU's refusal of memory into advice."""
-    try:
-        yield
-    except torch.OutOfMemoryError as fault:
-        smaller = max(2, recipe.batch_size // 2)
+        kept = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
         raise ParameterError(
-            f"the GPU's memory does not suffice for batch_size = {recipe.batch_size}; give a smaller one "
-            f"(-p batch_size={smaller}) or smaller pictures (-p size=…)"
-        ) from fault
+            f"training diverged in {curve.divergence}: the loss is not a finite number. The network's weights "
+            f"are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+        )
+    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)

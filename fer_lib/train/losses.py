@@ -55,18 +55,24 @@ class CrossEntropy(nn.Module):
         self, n_classes: int, *, smoothing: float = 0.0, class_weights: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.n_classes = n_classes
-        self.smoothing = smoothing
+        self.n_classes, self.smoothing = n_classes, smoothing
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(logits.device.type, enabled=False):
             targets = label_distribution(logits, labels, self.n_classes)
-            smoothed = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
-            return _mean(-smoothed * logits.float().log_softmax(dim=1), targets, self.class_weights)
+            terms = self._terms(targets, logits.float().log_softmax(dim=1))
+            if self.class_weights is None:
+                return terms.sum(1).mean()
+            return (terms @ self.class_weights).sum() / (targets @ self.class_weights).sum()
+
+    def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
+        """(B, C): what each class adds to a picture's loss."""
+        smoothed = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
+        return -smoothed * log_p
 
 
-class FocalLoss(nn.Module):
+class FocalLoss(CrossEntropy):
     """Cross-entropy in which a class that is given probability p counts (1 − p)^``focus`` (Lin et al. 2017,
     eq. 4).
 
@@ -74,20 +80,13 @@ class FocalLoss(nn.Module):
     classes. ``class_weights`` (C,) are the paper's alpha, as in ``CrossEntropy``.
     """
 
-    needs_features: ClassVar[bool] = False
-
     def __init__(self, n_classes: int, *, focus: float = FOCUS, class_weights: Tensor | None = None) -> None:
-        super().__init__()
-        self.n_classes = n_classes
+        super().__init__(n_classes, class_weights=class_weights)
         self.focus = focus
-        self.register_buffer("class_weights", class_weights, persistent=False)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(logits.device.type, enabled=False):
-            targets = label_distribution(logits, labels, self.n_classes)
-            log_p = logits.float().log_softmax(dim=1)
-            missed = -log_p.expm1()
-            return _mean(-targets * missed**self.focus * log_p, targets, self.class_weights)
+    def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
+        missed = -log_p.expm1()
+        return -targets * missed**self.focus * log_p
 
 
 class CentreLoss(nn.Module):
@@ -252,12 +251,3 @@ def label_distribution(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor
         f"labels {labels.dtype} {tuple(labels.shape)}: give int64 (B,), or float (B, {n_classes}) that sum "
         "to one per row"
     )
-
-
-def _mean(terms: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
-    """Mean of the pictures' losses, each the sum of ``terms`` (B, C), weighed by class where weights are
-    given.
-    """
-    if class_weights is None:
-        return terms.sum(1).mean()
-    return (terms @ class_weights).sum() / (targets @ class_weights).sum()

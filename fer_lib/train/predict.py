@@ -1,6 +1,6 @@
-"""What trained networks say about pictures, with or without test-time augmentation."""
+"""What a trained network says about pictures, with or without test-time augmentation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError, ParameterError
 
@@ -63,34 +64,11 @@ def predict(
     mode whatever the network was trained in; the network's own mode is restored. Raises DataError where there
     is no picture.
     """
-    return predict_many([model], faces, test_time=test_time, batch_size=batch_size, device=device)
-
-
-@torch.no_grad()
-def predict_many(
-    models: Sequence[nn.Module],
-    faces: FaceSet,
-    *,
-    test_time: TestTime = "none",
-    batch_size: int = 256,
-    device: torch.device | str = "cpu",
-) -> np.ndarray:
-    """As ``predict``, of an ensemble: the mean of the probabilities of all ``models``, which count alike."""
-    if not models:
-        raise ParameterError("an ensemble needs at least one network")
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to predict")
-    modes = [model.training for model in models]
     answers = []
-    try:
-        for model in models:
-            model.to(device).eval()
+    with evaluating(model.to(device)):
         for pictures in batches(faces, batch_size, device=device):
-            said = [
-                model(view).float().softmax(dim=1) for view in views(pictures, test_time) for model in models
-            ]
+            said = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
             answers.append(torch.stack(said).mean(dim=0))
-    finally:
-        for model, mode in zip(models, modes, strict=True):
-            model.train(mode)
     return torch.cat(answers).cpu().numpy()

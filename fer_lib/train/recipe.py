@@ -1,18 +1,12 @@
 """How a network is trained, in one value: what a chapter's parameters say and a record repeats."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from fer_lib.names import Loss, Network
 from fer_lib.nets.build import NETWORKS
 
-PEAK_SHARES: dict[Network, float] = {
-    "residual": 1.0,
-    "zhu": 0.5,
-    "vgg": 0.1,
-    "zero_bias": 0.3,
-    "breuer": 0.3,
-}
+PEAK_SHARES: dict[Network, float] = {"residual": 1.0, "zhu": 0.5, "vgg": 0.1, "zero_bias": 0.3, "breuer": 0.3}
 """The peak rate that suits a network, as a share of the residual net's. One rate for all would compare rates,
 not networks.
 
@@ -66,7 +60,3 @@ class Recipe:
         """
         start_size = self.start_size if NETWORKS[network].any_size else 0
         return replace(self, lr=self.lr * PEAK_SHARES[network], start_size=start_size)
-
-    def to_json(self) -> dict:
-        """Plain values, as they stand in a run's record."""
-        return asdict(self)

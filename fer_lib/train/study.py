@@ -72,8 +72,7 @@ def run_study(
     The recipe's rate is the residual net's; the other structures take their share of it
     (``train.recipe.PEAK_SHARES``). A seed fixes the first weights of a structure, the order of the pictures
     and their augmentation: two losses of one structure start from the same network. The epoch is chosen on
-    the validation split; the test split is predicted once per training, and nothing is chosen by it. The
-    precision is chosen at the first training and kept for all.
+    the validation split; the test split is predicted once per training, and nothing is chosen by it.
 
     Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without
     votes, before anything is trained.
@@ -89,11 +88,10 @@ def run_study(
         model, training = train_structure(
             faces, classes, structure, chosen, seed, dropout=dropout, precision=precision, device=device
         )
-        precision = training.precision
         about = {"structure": structure, "loss": loss, "seed": seed}
         rows.append(about | training_row(training, model, size))
         probabilities.append(predict(model, test, device=device))
-    return Study(pd.DataFrame(rows), np.stack(probabilities), precision)
+    return Study(pd.DataFrame(rows), np.stack(probabilities), training.precision)
 
 
 def train_structure(
@@ -104,19 +102,17 @@ def train_structure(
     seed: int,
     *,
     dropout: float | None = None,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
+    **further: object,
 ) -> tuple[nn.Module, Training]:
     """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
     (``Recipe.for_network``).
 
-    ``seed`` fixes its first weights and the training. Raises as ``train``.
+    ``seed`` fixes its first weights and the training; ``further`` arguments as of ``train``. Raises as
+    ``train``.
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    return model, train(
-        faces, model, classes, recipe.for_network(structure), precision=precision, device=device, seed=seed
-    )
+    return model, train(faces, model, classes, recipe.for_network(structure), seed=seed, **further)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

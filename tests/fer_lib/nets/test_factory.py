@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fer_lib.names import Network
-from fer_lib.nets.build import NETWORKS, build_network, forward_macs, network_options
+from fer_lib.nets.build import NETWORKS, build_network, forward_macs
 from ferbook.errors import ParameterError
 
 
@@ -20,8 +20,9 @@ def test_classes_size_dropout_and_options_arrive():
 
 
 def test_options_are_those_of_the_constructor():
-    assert network_options("zero_bias") == ("bias", "gain", "generator")
-    assert network_options("residual") == ("widths", "depths", "generator")
+    for name, options in (("zero_bias", "bias, gain, generator"), ("residual", "widths, depths, generator")):
+        with pytest.raises(ParameterError, match=f"has no option 'depth'.*it takes {options}$"):
+            build_network(name, 3, 16, depth=1)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import torch
 
 from fer_lib.train.augment import (
     AUGMENTATIONS,
+    DRAWS,
     STANDARD,
     Augmentation,
-    augment,
     augmentation_called,
+    transformed,
     window_matrices,
 )
 from ferbook.errors import ParameterError
@@ -27,6 +28,10 @@ def pictures() -> torch.Tensor:
 
 def seeded(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def augment(pictures, augmentation, generator=None, size=None):
+    return transformed(pictures, augmentation, torch.rand((len(pictures), DRAWS), generator=generator), size)
 
 
 def test_no_strength_changes_nothing(pictures):

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from fer_lib.train.learner import keep_freed_memory
+from fer_lib.train.device import keep_freed_memory
 
 # In a process of its own: what other tests left on the heap would be used first.
 COUNT_PAGES = """
 import json, resource
 import numpy as np
-from fer_lib.train.learner import keep_freed_memory
+from fer_lib.train.device import keep_freed_memory
 
 def pages_for_blocks():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,5 +1,3 @@
-from itertools import product
-
 import numpy as np
 import pytest
 import torch
@@ -7,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train.predict import predict, predict_many, views
+from fer_lib.train.predict import predict, views
 from ferbook.errors import DataError, ParameterError
 
 
@@ -54,20 +52,14 @@ def test_flip_is_the_picture_and_its_mirror_image():
 
 
 @pytest.mark.parametrize("test_time", ["none", "flip", "ten_crop"])
-def test_probabilities_are_means_over_views_and_networks(faces, test_time):
-    models = [network(0), network(1)]
-    some = faces.select(np.arange(9))
+def test_probabilities_are_means_over_views(faces, test_time):
+    model, some = network(0), faces.select(np.arange(9))
     pictures = torch.tensor(some.pixels).unsqueeze(1) / 255
     with torch.no_grad():
-        each = [
-            softmax(model.eval()(view).double().numpy())
-            for model, view in product(models, views(pictures, test_time))
-        ]
-    together = predict_many(models, some, test_time=test_time, batch_size=4)
-    assert np.allclose(together, np.mean(each, axis=0), atol=1e-6)
-    alone = [predict(model, some, test_time=test_time) for model in models]
-    assert np.allclose(together, np.mean(alone, axis=0), atol=1e-6)
-    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+        each = [softmax(model.eval()(view).double().numpy()) for view in views(pictures, test_time)]
+    found = predict(model, some, test_time=test_time, batch_size=4)
+    assert np.allclose(found, np.mean(each, axis=0), atol=1e-6)
+    assert not np.allclose(found, predict(network(1), some, test_time=test_time), atol=1e-3)
 
 
 def test_mirror_images_are_answered_alike_with_flip(faces):
@@ -78,22 +70,25 @@ def test_mirror_images_are_answered_alike_with_flip(faces):
     assert not np.allclose(*plain, atol=1e-4) and np.allclose(*flipped, atol=1e-6)
 
 
-def test_the_modes_come_back_even_after_a_fault(faces):
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_comes_back_even_after_a_fault(faces, training):
     class Broken(nn.Module):
         def forward(self, pictures):
             raise RuntimeError("no")
 
-    models = [network(0).train(), network(1).eval(), Broken()]
-    with pytest.raises(RuntimeError, match="no"):
-        predict_many(models, faces)
-    assert [model.training for model in models] == [True, False, True]
+    for model in (network(0), Broken()):
+        model.train(training)
+        if isinstance(model, Broken):
+            with pytest.raises(RuntimeError, match="no"):
+                predict(model, faces)
+        else:
+            predict(model, faces)
+        assert model.training is training
 
 
 def test_refusals(faces):
     with pytest.raises(DataError, match="no picture"):
         predict(network(0), faces.select(np.zeros(60, bool)))
-    with pytest.raises(ParameterError, match="at least one network"):
-        predict_many([], faces)
     with pytest.raises(ParameterError, match="'five_crop': give none, flip, ten_crop"):
         predict(network(0), faces, test_time="five_crop")
 
