@@ -1,20 +1,25 @@
-"""``ferbook data``: the face sets; what is there, what is in them, and copies of them in other layouts.
+"""The commands that know faces. ``ferbook data``: what is there, what is in it, and copies in other layouts;
+``ferbook predict``: what a run's network says about pictures.
 
 Thin, as all of the command line: heavy modules are imported inside the commands.
 """
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from fer_lib.faces.frames import CLIP_FRAMES
-from ferbook.console import AsJson, DataDir, console, print_json, print_table, use_data_dir
+from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
 )
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
+]
 SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbook data list` shows them.")]
 Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
 Size = Annotated[int, typer.Option(min=0, help="Side of a picture in pixels; 0 takes the set's own.")]
@@ -22,6 +27,12 @@ FaceSeed = Annotated[int, typer.Option(min=0, help="Synthetic: seed of people an
 ClipFrames = Annotated[
     int, typer.Option(min=0, help="Clips: frames of each, evenly from onset to offset; 0 takes all.")
 ]
+
+
+def use_data_dir(folder: Path | None) -> None:
+    """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
+    if folder is not None:
+        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
 
 
 @data_app.command("list")
@@ -220,3 +231,69 @@ def data_export(
         else f", and -p size={side} or --size {side}"
     )
     console.print(f"read them with: --faces {layout} --data-dir {folder}{told}", soft_wrap=True)
+
+
+def predict(
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG, BMP or TIFF.")
+    ],
+    run_name: RunName = None,
+    chapter: Annotated[str, typer.Option(help="The chapter whose network answers.")] = "training",
+    cropped: Annotated[
+        bool, typer.Option("--cropped", help="The pictures are crops of faces already: look for none.")
+    ] = False,
+    test_time: Annotated[
+        Literal["none", "flip", "ten_crop"],
+        typer.Option(help="Ask about the mirror image too, or about ten crops, and take the mean."),
+    ] = "none",
+    as_json: AsJson = False,
+) -> None:
+    """Say which emotion a run's network sees in pictures: the largest face of each.
+
+    Without --run: the run that changed last. A picture that cannot be answered is named; the others are
+    answered.
+    """
+    from fer_lib.train.photos import predict_pictures, trained_network
+    from ferbook.book import find_chapter
+    from ferbook.errors import RunStoreError
+
+    chosen = chosen_run(run_name)
+    chosen.record()
+    folder = chosen.result(find_chapter(chapter).name).folder
+    if not (folder / "weights.json").exists():
+        raise RunStoreError(
+            f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
+            f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
+        )
+    network = trained_network(folder)
+    found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
+    answered = [answer for answer in found.answers if not answer.fault]
+    if as_json:
+        about = {"run": chosen.name, "chapter": chapter, "classes": network.classes, "test_time": test_time}
+        answers = [answer.to_json() for answer in found.answers]
+        rate = round(found.pictures_per_second, 2)
+        print_json({**about, "pictures_per_second": rate, "pictures": answers})
+    elif answered:
+        print_table(
+            f"run {chosen.name!r}, chapter {chapter}: a network trained on {network.faces}",
+            ["picture", "emotion", "probabilities from 0.01", "faces"],
+            [
+                [
+                    answer.path,
+                    answer.emotion,
+                    ", ".join(f"{name} {share:.2f}" for name, share in answer.ranked if share >= 0.01),
+                    f"largest of {answer.found}" if answer.found > 1 else "whole" if cropped else "one",
+                ]
+                for answer in answered
+            ],
+        )
+        console.print(
+            f"{len(answered)} picture(s), {found.pictures_per_second:.3g} per second: "
+            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network",
+            soft_wrap=True,
+        )
+    for answer in found.answers:
+        if answer.fault:
+            errors.print(f"ferbook: {answer.fault}", soft_wrap=True)
+    if len(answered) < len(found.answers):
+        raise typer.Exit(2)

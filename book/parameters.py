@@ -1,14 +1,15 @@
-"""Fields that several chapters take, and texts that list several values.
-
-What every chapter takes, and what every chapter that trains classifiers takes.
+"""What every chapter takes, what every chapter that trains classifiers takes, and how profiles depend on the
+face set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from fer_lib.names import FaceDomain, FaceSource
+from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 
 FaceField = Annotated[
     FaceSource,
@@ -36,46 +37,6 @@ RateField = Annotated[float, Field(gt=0, le=10, description="peak learning rate 
 DropoutField = Annotated[
     float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
 ]
-
-
-def listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """Checks a text that lists some of ``names``, separated by commas, each at most once."""
-
-    names: tuple[str, ...]
-
-    def __call__(self, text: str) -> str:
-        given = listed(text)
-        if not set(given) <= set(self.names) or len(set(given)) < len(given):
-            raise ValueError(f"not a list of {', '.join(self.names)}")
-        return text
-
-    @property
-    def allowed(self) -> str:
-        """What may be given, in words."""
-        return f"one or more of {', '.join(self.names)}, separated by commas"
-
-
-@dataclass(frozen=True)
-class Percentages:
-    """Checks a text that lists whole numbers from 0 to 100, separated by commas, in ascending order."""
-
-    allowed: str = "whole numbers from 0 to 100 in ascending order, separated by commas"
-
-    def __call__(self, text: str) -> str:
-        given = percentages(text) if all(part.isdecimal() for part in listed(text)) else ()
-        if not given or max(given) > 100 or list(given) != sorted(set(given)):
-            raise ValueError(f"not {self.allowed}")
-        return text
-
-
-def percentages(text: str) -> tuple[int, ...]:
-    """The numbers of a list that ``Percentages`` has checked."""
-    return tuple(int(part) for part in listed(text))
 
 
 @dataclass(frozen=True)
@@ -118,10 +79,21 @@ FACE_FIELDS = ("subjects", "size", "face_seed")
 """The fields that, with ``faces``, say which pictures a chapter works on."""
 
 
-class ChapterParameters(BaseModel):
-    """What every chapter takes: which faces, which seed, which device."""
+def on_fer2013(profile: str, values: Mapping[str, object]) -> Profiles:
+    """What ``profile`` sets on FER2013, whichever labels the pictures have."""
+    return {(profile, "fer2013"): values, (profile, "ferplus"): values}
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+EVERY_CHAPTER: Profiles = {
+    "smoke": {"subjects": 24},
+    "paper": {"size": 96},
+    **on_fer2013("paper", {"size": 48}),
+}
+"""What the profiles change for all chapters."""
+
+
+class ChapterParameters(Parameters):
+    """What every chapter takes: which faces, which seed, which device."""
 
     faces: FaceField = "lab"
     subjects: SubjectsField = 0
@@ -129,16 +101,21 @@ class ChapterParameters(BaseModel):
     face_seed: Annotated[
         int, Field(ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
     ] = 0
-    seed: Annotated[
-        int, Field(ge=0, lt=2**31, description="seed of initialisation, batches, augmentation and resampling")
-    ] = 0
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        Field(description="where networks run; auto takes a GPU if there is one"),
-    ] = "auto"
+    seed: SeedField = 0
+    device: DeviceField = "auto"
     publish_faces: Annotated[bool, Field(description="show pictures of licensed subjects on the page")] = (
         False
     )
+
+    @classmethod
+    def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
+        """What the profile sets for every chapter, then for this one, then both on the face set that is asked
+        for: ``profiles`` may have keys ``(profile, faces)``."""
+        faces = given.get("faces", cls.model_fields["faces"].default)
+        layers = (
+            each.get(key, {}) for key in (profile, (profile, faces)) for each in (EVERY_CHAPTER, profiles)
+        )
+        return {name: value for layer in layers for name, value in layer.items()}
 
     @property
     def face_source(self) -> FaceArguments:

@@ -1,4 +1,4 @@
-"""The names that a parameter may take: face sets, networks, losses, measures, profiles. Light to import: the command
+"""The names that a parameter may take: face sets, networks, losses, measures. Light to import: the command
 line reads them before anything is computed.
 """
 
@@ -20,8 +20,6 @@ Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", 
 
 AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
 """The measures of ``aus.measures``."""
-
-Profile = Literal["smoke", "laptop", "paper"]
 
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
 """The face sets that hold clips, from onset over apex to offset."""

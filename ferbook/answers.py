@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ferbook import paths
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.claims import Answered, Judged, Metrics, Paper, judge, read_claims
 from ferbook.errors import RunStoreError
 from ferbook.reported import CERTAINTIES
@@ -29,8 +29,10 @@ def judged_claims(run: Run) -> list[tuple[Paper, list[Judged]]]:
     if not run.exists():
         raise RunStoreError(f"there is no run {run.name!r}; `ferbook runs` lists them")
     finished = {result.chapter: result.metrics() for result in run.results()}
-    metrics: Metrics = {name: finished.get(name, {}) for name in CHAPTERS}
-    return [(paper, [judge(claim, metrics) for claim in paper.claims]) for paper in read_claims(paths.CLAIMS)]
+    metrics: Metrics = {name: finished.get(name, {}) for name in chapters()}
+    return [
+        (paper, [judge(claim, metrics) for claim in paper.claims]) for paper in read_claims(paths.claims())
+    ]
 
 
 def faces_of(run: Run) -> dict[str, str]:
@@ -59,7 +61,7 @@ def _overview(judged: Sequence[tuple[Paper, Sequence[Judged]]]) -> list[str]:
 def _question(each: Answered, faces: Mapping[str, str]) -> str:
     question = each.question
     measured = f"{each.measured}; asked: {question.side} {each.bound}" if each.measured else each.why
-    where = f"[{CHAPTERS[question.chapter].title}]({question.chapter}.ipynb)"
+    where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
     if question.chapter in faces:
         where += f", on `{faces[question.chapter]}`"
     asks = f"*Beside it:* {question.asks}" if question.beside else question.asks

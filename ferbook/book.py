@@ -1,126 +1,360 @@
-"""The chapters, declared once. The Snakefile, the command line, the table of contents and the tests read
-this.
+"""A book, found and read: ``book/suite.py`` says what the engine cannot know, and each ``book/<name>/chapter.py``
+declares one chapter.
+
+Both are loaded by path, so that a chapter whose file is broken does not stop commands about the others.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
-from book.chapter_parameters import (
-    AuVerificationParameters,
-    DeconvolutionParameters,
-    DerlParameters,
-    FacesParameters,
-    MicroExpressionsParameters,
-    StructureAndLossParameters,
-    TrainingParameters,
-    TransferParameters,
-)
-from book.parameters import ChapterParameters
+import yaml
+
 from ferbook import paths
-from ferbook.errors import ParameterError, nearest_name
+from ferbook.errors import BookError, FerError, ParameterError, nearest_name
+from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
+
+RESERVED = {"interactive", "metrics"}
+"""Names of folders that the engine makes itself."""
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One page of the book that is computed: ``book/<name>.ipynb``."""
+    """One page of the book that is computed. Its name is its folder's."""
 
-    name: str
     title: str
-    parameters: type[ChapterParameters]
+    minutes: int
+    """To read it."""
+    parameters: type[Parameters]
     upstream: tuple[str, ...] = ()
+    """Chapters whose results it reads."""
+    after: tuple[str, ...] = ()
+    """Chapters that explain its terms, to be read before."""
     key_metrics: tuple[str, ...] = ()
+    """What a list of runs shows of it."""
+    profiles: Profiles = field(default_factory=dict)
+    learn: str = ""
+    """What a reader learns from it; stands in the table of chapters, and at the end of the page before."""
+    needs: str = ""
+    """What it takes to run it, beside the chapters upstream."""
+    name: str = ""
+    folder: Path = Path()
 
     @property
     def notebook(self) -> Path:
         """The chapter's source: a notebook without outputs."""
-        return paths.BOOK / f"{self.name}.ipynb"
+        return self.folder / f"{self.name}.ipynb"
+
+    def resolve(
+        self, profile: str | None = None, overrides: Mapping[str, object] | None = None
+    ) -> Parameters:
+        """All parameters: the model's defaults, then the profile, then ``overrides``.
+
+        Raises ParameterError for an unknown profile or name, a wrong type or an impossible value.
+        """
+        profile = suite().profile if profile is None else profile
+        known = suite().profiles
+        if profile not in known:
+            raise ParameterError(
+                f"no profile {profile!r}{nearest_name(profile, known)}; the profiles are {', '.join(known)}"
+            )
+        model = self.parameters
+        given = {
+            name: parse_value(self.name, model, name, value) for name, value in (overrides or {}).items()
+        }
+        return model(**model.of_profile(self.profiles, profile, given) | given)
+
+    def parameter_rows(self) -> list[dict[str, object]]:
+        """One row per field: name, type, the default in each profile, range and meaning."""
+        defaults = {profile: self.resolve(profile) for profile in suite().profiles}
+        return [
+            {
+                "parameter": name,
+                "type": type_name(field),
+                **{profile: getattr(values, name) for profile, values in defaults.items()},
+                "range": allowed_values(field),
+                "meaning": field.description or "",
+            }
+            for name, field in self.parameters.model_fields.items()
+        ]
 
 
-CHAPTERS: dict[str, Chapter] = {
-    chapter.name: chapter
-    for chapter in (
-        Chapter(
-            "faces",
-            "The faces",
-            FacesParameters,
-            key_metrics=("pictures", "copies_test_in_train"),
-        ),
-        Chapter(
-            "training",
-            "Training by the papers' protocols",
-            TrainingParameters,
-            upstream=("faces",),
-            key_metrics=("test_accuracy", "macro_f1"),
-        ),
-        Chapter(
-            "structure_and_loss",
-            "Structure and loss",
-            StructureAndLossParameters,
-            key_metrics=("test_accuracy", "effect_difference"),
-        ),
-        Chapter(
-            "deconvolution",
-            "What the filters look at",
-            DeconvolutionParameters,
-            upstream=("training",),
-            key_metrics=("filters", "filters_silent"),
-        ),
-        Chapter(
-            "au_verification",
-            "Is this filter an action-unit detector?",
-            AuVerificationParameters,
-            upstream=("training",),
-            key_metrics=("named_filters", "beyond_chance_filters"),
-        ),
-        Chapter(
-            "transfer",
-            "Transfer across faces and tasks",
-            TransferParameters,
-            key_metrics=("in_dataset_accuracy", "cross_dataset_accuracy"),
-        ),
-        Chapter(
-            "micro_expressions",
-            "Micro-expressions over time",
-            MicroExpressionsParameters,
-            upstream=("training", "au_verification"),
-            key_metrics=("uf1", "majority_uf1"),
-        ),
-        Chapter(
-            "derl",
-            "What is left of the expression",
-            DerlParameters,
-            key_metrics=("accuracy", "cnn_accuracy"),
-        ),
-    )
-}
-"""Name -> chapter, every chapter after those it depends on."""
+@dataclass(frozen=True)
+class Option:
+    """An option that a book adds to commands: it ``sets`` a parameter of that name, to ``value`` where it is a
+    flag, or an environment ``variable`` that holds a folder."""
+
+    flag: str
+    help: str
+    commands: tuple[str, ...]
+    sets: str = ""
+    value: object = None
+    variable: str = ""
+    metavar: str | None = None
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What the engine asks of a book."""
+
+    title: str = "Run, build and check the chapters of a book."
+    profiles: tuple[str, ...] = ("smoke", "laptop", "paper")
+    profile: str = "laptop"
+    """The one that holds where none is named: the models' defaults."""
+    named_by: tuple[str, ...] = ()
+    """Parameters, of every chapter, whose values stand before the profile in the name of a run."""
+    packages: tuple[str, ...] = ()
+    """Distributions whose version a number may depend on."""
+    code: tuple[str, ...] = ("book",)
+    """Packages beside ``book`` whose modules make a chapter out of date that reaches them by its imports."""
+    not_code: tuple[str, ...] = ()
+    """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
+    places: tuple[str, ...] = ()
+    """Environment variables that hold a folder, which may be relative."""
+    options: tuple[Option, ...] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
+    check: Callable[[Mapping[str, Parameters]], None] = _nothing
+    """Given chapter -> parameters, raises a FerError where these cannot be run here."""
+    prepare: Callable[[list[Parameters]], None] = _nothing
+    """Given the parameters of the chapters that are about to run, makes what several of them need."""
+    data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
+    """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
+    provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
+    """Given a chapter's record, rows for the table that ends its page."""
+
+    @property
+    def data_hint(self) -> str:
+        """The options and variables that say where data lie."""
+        told = [f"{option.variable} or {option.flag}" for option in self.options if option.variable]
+        return f" ({', '.join(told)})" if told else ""
+
+
+@dataclass(frozen=True)
+class Book:
+    """What was read: chapters by name, each after those it depends on, and what is wrong with the others."""
+
+    suite: Suite
+    chapters: Mapping[str, Chapter]
+    faults: Mapping[str, str]
+
+
+def _load(file: Path, name: str, kind: type) -> object:
+    """What the module ``file`` calls ``name``. Raises BookError in one line."""
+    shown = file.relative_to(paths.root())
+    spec = importlib.util.spec_from_file_location(".".join(shown.with_suffix("").parts), file)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except FerError:
+        raise
+    except Exception as fault:
+        line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
+        told = " ".join(str(fault).split())
+        raise BookError(f"{shown}{line}: {type(fault).__name__}: {told}; mend that file") from fault
+    found = getattr(module, name, None)
+    if not isinstance(found, kind):
+        raise BookError(f"{shown}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
+    return found
+
+
+def load_chapter(file: Path) -> Chapter:
+    """What a ``chapter.py`` declares, as yet without a name. Raises BookError in one line."""
+    return _load(file, "CHAPTER", Chapter)
+
+
+def pages_of_toc() -> list[str]:
+    """Every page that ``_toc.yml`` names, as paths without ending, in order. Raises BookError."""
+
+    def walk(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [node[key] for key in ("root", "file") if key in node]
+            return own + [page for value in node.values() for page in walk(value)]
+        return [page for entry in node for page in walk(entry)] if isinstance(node, list) else []
+
+    try:
+        return walk(yaml.safe_load(paths.toc().read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as fault:
+        told = " ".join(str(fault).split())
+        raise BookError(
+            f"{paths.toc()}: not readable as YAML ({told}); a book is a folder with _toc.yml and book/"
+        ) from fault
+
+
+def name_fault(name: str, taken: Iterable[str] = ()) -> str:
+    """Why a chapter cannot be called ``name``; empty if it can."""
+    if not NAME.fullmatch(name):
+        return f"{name!r} cannot name a chapter: small letters, digits and '_', a letter first"
+    if name in RESERVED or (paths.book() / f"{name}.py").exists() or (paths.book() / f"{name}.md").exists():
+        return f"the name {name!r} is taken by the book itself; give the chapter another"
+    if name in taken:
+        return f"the name {name!r} is taken by another folder; give the chapter another"
+    return ""
+
+
+def _declared(profiles: tuple[str, ...]) -> dict[str, Chapter | str]:
+    """Folder -> its chapter, or what is wrong with it."""
+    found: dict[str, Chapter | str] = {}
+    folders = sorted(f for f in paths.book().iterdir() if f.is_dir() and not f.name.startswith(("_", ".")))
+    for folder in folders:
+        file = folder / "chapter.py"
+        if not file.exists() and not any(folder.glob("*.ipynb")):
+            continue
+        name = folder.name
+        if fault := name_fault(name, taken=[n for n in found if n.lower() == name.lower()]):
+            found[name] = f"book/{name}: {fault}"
+        elif not file.exists():
+            found[name] = (
+                f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"
+            )
+        elif not (folder / f"{name}.ipynb").is_file():
+            found[name] = (
+                f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
+            )
+        else:
+            try:
+                found[name] = replace(load_chapter(file), name=name, folder=folder)
+                found[name] = _profile_fault(found[name], profiles) or found[name]
+            except FerError as fault:
+                found[name] = str(fault)
+    return found
+
+
+def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
+    """What a profile sets that there is not; empty if nothing."""
+    fields = chapter.parameters.model_fields
+    for key, values in chapter.profiles.items():
+        profile = key if isinstance(key, str) else key[0]
+        if profile not in profiles:
+            told = f"there are {', '.join(profiles)}"
+            return f"book/{chapter.name}/chapter.py: no profile {profile!r}{nearest_name(profile, profiles)}; {told}"
+        for name in values:
+            if name not in fields:
+                return (
+                    f"book/{chapter.name}/chapter.py: the profile {profile!r} sets {name!r}, which the model has "
+                    f"not{nearest_name(name, fields)}; mend one of them"
+                )
+    return ""
+
+
+def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[str, str]]:
+    """The chapters in the table of contents' order, each after those it depends on; and the faults."""
+    faults = {name: what for name, what in found.items() if isinstance(what, str)}
+    places = {Path(page).name: place for place, page in enumerate(pages_of_toc())}
+    chapters: dict[str, Chapter] = {}
+
+    def place(name: str, waiting: tuple[str, ...]) -> None:
+        if name in chapters or name in faults:
+            return
+        where = f"book/{name}/chapter.py"
+        if name in waiting:
+            circle = " → ".join((*waiting[waiting.index(name) :], name))
+            for each in waiting[waiting.index(name) :]:
+                faults[each] = (
+                    f"book/{each}/chapter.py: upstream goes in a circle, {circle}; take one of them out"
+                )
+            return
+        for other in found[name].upstream:
+            if other not in found:
+                known = ", ".join(sorted(found.keys() - {name}))
+                faults[name] = (
+                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, found)}; there are {known}"
+                )
+                return
+            place(other, (*waiting, name))
+            if name in faults:
+                return
+            if other in faults:
+                faults[name] = f"{where}: its upstream {other} cannot be read: {faults[other]}"
+                return
+        chapters[name] = found[name]
+
+    for name in sorted(found, key=lambda name: (places.get(name, len(places)), name)):
+        place(name, ())
+    return chapters, faults
+
+
+@cache
+def _read(root: Path) -> Book:
+    file = root / "book" / "suite.py"
+    told = _load(file, "SUITE", Suite) if file.exists() else Suite()
+    if told.profile not in told.profiles:
+        raise BookError(f"book/suite.py: profile = {told.profile!r} is none of profiles; name one of them")
+    return Book(told, *_order(_declared(told.profiles)))
+
+
+def forget() -> None:
+    """Read the book anew when it is asked for next: its files have changed."""
+    _read.cache_clear()
+
+
+def book() -> Book:
+    """The book below ``paths.root()``. Raises BookError where ``book/suite.py`` or ``_toc.yml`` is broken."""
+    return _read(paths.root())
+
+
+def suite() -> Suite:
+    """What the book says of itself."""
+    return book().suite
+
+
+def chapters() -> Mapping[str, Chapter]:
+    """Name -> chapter, every chapter after those it depends on, without those that cannot be read."""
+    return book().chapters
+
+
+def book_command(name: str) -> object:
+    """What ``book/suite.py`` gives for the command ``name``. Raises BookError where it is not there."""
+    place = suite().commands[name]
+    module, _, inner = place.partition(":")
+    try:
+        return getattr(importlib.import_module(module), inner)
+    except (ImportError, AttributeError, ValueError) as fault:
+        raise BookError(
+            f"book/suite.py: the command {name!r} is to be {place!r} (module:name), which is not there ({fault}); "
+            "mend it or take it out"
+        ) from fault
 
 
 def find_chapter(name: str) -> Chapter:
-    """The chapter called ``name``. Raises ParameterError with the nearest known name."""
-    if name not in CHAPTERS:
+    """The chapter called ``name``. Raises ParameterError with the nearest known name, BookError where its
+    folder is not as it must be."""
+    known = book()
+    if name in known.faults:
+        raise BookError(known.faults[name])
+    if name not in known.chapters:
+        told = ", ".join(known.chapters)
         raise ParameterError(
-            f"no chapter {name!r}{nearest_name(name, CHAPTERS)}; the chapters are {', '.join(CHAPTERS)}"
+            f"no chapter {name!r}{nearest_name(name, known.chapters)}; the chapters are {told}"
         )
-    return CHAPTERS[name]
+    return known.chapters[name]
 
 
 def followers(name: str) -> list[str]:
     """The chapters that cannot begin before the chapter called ``name`` has finished, in running order."""
     waiting = {name}
-    for chapter in CHAPTERS.values():  # each after those it depends on
+    for chapter in chapters().values():  # each after those it depends on
         if waiting & set(chapter.upstream):
             waiting.add(chapter.name)
-    return [other for other in CHAPTERS if other in waiting - {name}]
+    return [other for other in chapters() if other in waiting - {name}]
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
-    """The named chapters (all of them where none is named) and what they depend on, in running order."""
+    """The named chapters and what they depend on, in running order; all where none is named: then BookError
+    where one of these cannot be read."""
     wanted: set[str] = set()
-    pending = list(names) or list(CHAPTERS)
+    pending = list(names) or [*chapters(), *book().faults]
     while pending:
         chapter = find_chapter(pending.pop())
         wanted.add(chapter.name)
         pending += [name for name in chapter.upstream if name not in wanted]
-    return [chapter for name, chapter in CHAPTERS.items() if name in wanted]
+    return [chapter for name, chapter in chapters().items() if name in wanted]

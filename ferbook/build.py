@@ -3,58 +3,98 @@ top.
 """
 
 import copy
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
-import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
 from ferbook.answers import PLACE, claims_text, faces_of, judged_claims
-from ferbook.book import CHAPTERS, Chapter
-from ferbook.errors import ChapterError, RunStoreError
+from ferbook.book import Chapter, book, chapters, pages_of_toc
+from ferbook.environment import child_environment
+from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from ferbook.offline import external_requests
-from ferbook.owner import end_with_parent
+from ferbook.owner import end_with_parent, held
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.store import ChapterResult, Run, read_json, write_json
 
 STAMP = ".build.json"
 
 
-def pages_of_toc() -> list[str]:
-    """Every page that ``_toc.yml`` names, as paths without ending, in order."""
-
-    def walk(node: object) -> list[str]:
-        if isinstance(node, dict):
-            own = [node[key] for key in ("root", "file") if key in node]
-            return own + [page for value in node.values() for page in walk(value)]
-        return [page for entry in node for page in walk(entry)] if isinstance(node, list) else []
-
-    return walk(yaml.safe_load(paths.TOC.read_text(encoding="utf-8")))
-
-
 def check_toc() -> None:
-    """Raise ChapterError where ``_toc.yml`` lacks a declared chapter, or names a page that is not there."""
+    """Raise BookError where ``_toc.yml`` lacks a chapter, or names a page that is not there, and where a chapter
+    cannot be read."""
+    for fault in book().faults.values():
+        raise BookError(fault)
     pages = pages_of_toc()
-    for chapter in CHAPTERS.values():
-        page = chapter.notebook.relative_to(paths.ROOT).with_suffix("").as_posix()
-        if page not in pages:
-            raise ChapterError(f"_toc.yml does not name {page}, which chapters.py declares")
+    for chapter in chapters().values():
+        if _page(chapter) not in pages:
+            raise BookError(f"_toc.yml does not name {_page(chapter)}; add `- file: {_page(chapter)}` to it")
+    known = {_page(chapter) for chapter in chapters().values()}
     for page in pages:
-        if not any((paths.ROOT / f"{page}{ending}").is_file() for ending in (".md", ".ipynb")):
-            raise ChapterError(f"_toc.yml names {page}, but there is neither {page}.md nor {page}.ipynb")
-        if (paths.ROOT / f"{page}.ipynb").is_file() and Path(page).name not in CHAPTERS:
-            raise ChapterError(f"_toc.yml names the notebook {page}, which chapters.py does not declare")
+        if not any((paths.root() / f"{page}{ending}").is_file() for ending in (".md", ".ipynb")):
+            raise BookError(f"_toc.yml names {page}, but there is neither {page}.md nor {page}.ipynb")
+        if (paths.root() / f"{page}.ipynb").is_file() and page not in known:
+            raise BookError(f"_toc.yml names the notebook {page}, which is no chapter: it has no chapter.py")
+
+
+def _page(chapter: Chapter) -> str:
+    """The chapter's page, as ``_toc.yml`` names it."""
+    return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
+
+
+def _link(page: str, origin: str) -> str:
+    """A link in ``origin`` to another page, which shows that page's title."""
+    ending = ".ipynb" if (paths.root() / f"{page}.ipynb").is_file() else ".md"
+    return f"[]({os.path.relpath(page + ending, Path(origin).parent)})"
+
+
+def filled(text: str, page: str) -> str:
+    """``text`` of ``page`` with what is said in one place only, in ``chapter.py``: a chapter's title, what it
+    takes to read it, the page that follows it, and the table of all chapters.
+    """
+    every = list(chapters().values())
+    if "<!-- chapters -->" in text:
+        rows = [
+            f"| {_link(_page(each), page)} | {each.learn} | {each.minutes} min | {_needs(each)} |"
+            for each in every
+        ]
+        head = ["| Chapter | What you learn | To read | Needs |", "|---|---|---|---|"]
+        text = text.replace("<!-- chapters -->", "\n".join((*head, *rows)))
+    own = next((each for each in every if _page(each) == page), None)
+    if own is None:
+        return text
+    before = [name for name in chapters() if name in {*own.upstream, *own.after}]
+    builds = ", ".join(_link(_page(chapters()[name]), page) for name in before) or "–"
+    reading = [
+        *("| Time to read | Needs | Builds on |", "|---|---|---|"),
+        f"| {own.minutes} minute{'s' * (own.minutes > 1)} | {own.needs or 'nothing else'} | {builds} |",
+    ]
+    pages = pages_of_toc()
+    following = next(iter(pages[pages.index(page) + 1 :]), None)
+    then = next((each for each in every if _page(each) == following), None)
+    says = f": {then.learn}" if then and then.learn else ""
+    return (
+        text.replace("<!-- title -->", own.title)
+        .replace("<!-- reading -->", "\n".join(reading))
+        .replace("<!-- next -->", f"**Next:** {_link(following, page)}{says}." if following else "")
+    )
+
+
+def _needs(chapter: Chapter) -> str:
+    """What it takes to run a chapter, with the numbers of the chapters that it reads."""
+    numbers = {name: str(number) for number, name in enumerate(chapters(), start=1)}
+    upstream = [numbers[name] for name in numbers if name in chapter.upstream]
+    of_chapters = [f"chapter{'s' * (len(upstream) > 1)} {' and '.join(upstream)}"] if upstream else []
+    return "; ".join([*of_chapters, *filter(None, [chapter.needs])]) or "nothing else"
 
 
 def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
@@ -110,11 +150,12 @@ def stage(run: Run, folder: Path) -> None:
 
     In place of a chapter that the run lacks stands a page that says how to make it.
     """
-    shutil.copy(paths.CONFIG, folder)
-    shutil.copy(paths.TOC, folder)
-    shutil.copytree(paths.BOOK, folder / "book", ignore=shutil.ignore_patterns("*.ipynb", "*.toml", ".*"))
+    shutil.copy(paths.config(), folder)
+    shutil.copy(paths.toc(), folder)
+    left = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
+    shutil.copytree(paths.book(), folder / "book", ignore=left)
     (folder / "metrics").mkdir()
-    for chapter in CHAPTERS.values():
+    for chapter in chapters().values():
         result = run.result(chapter.name)
         if result.done() is None:
             notebook = _absent_notebook(chapter, run)
@@ -122,12 +163,14 @@ def stage(run: Run, folder: Path) -> None:
             notebook = staged_notebook(chapter, result)
             notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
             write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
-        nbformat.write(notebook, folder / "book" / chapter.notebook.name)
-    claims = claims_text(judged_claims(run), faces_of(run))
+        for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
+            cell.source = filled(cell.source, _page(chapter))
+        nbformat.write(notebook, folder / f"{_page(chapter)}.ipynb")
+    claims = claims_text(judged_claims(run), faces_of(run)) if paths.claims().exists() else ""
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
-            text = file.read_text(encoding="utf-8").replace(PLACE, claims)
+            text = filled(file.read_text(encoding="utf-8").replace(PLACE, claims), page)
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 
@@ -146,15 +189,14 @@ def _require_sound(run: Run) -> None:
             if run.result(name).done() is None or run.result(name).checksum() != used:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "
-                    "run now "
-                    f"holds; `{reproduce_command(run, result.chapter)} --run {run.name}` makes it again"
+                    f"run now holds; `{reproduce_command(run, result.chapter, into=True)}` makes it again"
                 )
 
 
 def _content_key(folder: Path) -> str:
     """SHA-256 over everything staged and over the extensions that render it."""
     digest = hashlib.sha256()
-    files = [*folder.rglob("*"), *(paths.LIBRARY / "suite").glob("sphinx_*.py")]
+    files = [*folder.rglob("*"), *paths.ENGINE.glob("sphinx_*.py")]
     for file in sorted(f for f in files if f.is_file()):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
@@ -170,17 +212,8 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """
     check_toc()
     _require_sound(run)
-    with _alone():
+    with held(paths.build() / ".lock"):  # two builds would empty each other's folders
         return _build(run, force)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold ``_build`` for this process: two builds would empty each other's folders. The second one waits."""
-    paths.BUILD.mkdir(parents=True, exist_ok=True)
-    with (paths.BUILD / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _is_built_from(html: Path, key: str) -> bool:
@@ -190,9 +223,9 @@ def _is_built_from(html: Path, key: str) -> bool:
 
 
 def _build(run: Run, force: bool) -> tuple[Path, bool]:
-    html = paths.BUILD / "html"
+    html = paths.build() / "html"
     index = html / "index.html"
-    staging, output, old = paths.BUILD / "stage", paths.BUILD / "new", paths.BUILD / "old"
+    staging, output, old = paths.build() / "stage", paths.build() / "new", paths.build() / "old"
     if old.exists() and not html.exists():
         old.rename(html)  # a kill struck between the two moves below
     for folder in (staging, output, old):
@@ -202,8 +235,8 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     key = _content_key(staging)
     if not force and _is_built_from(html, key):
         return index, False
-    log = paths.BUILD / "build.log"
-    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    log = paths.build() / "build.log"
+    environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.registry import require_source
-from ferbook.book import Chapter, with_upstream
+from ferbook.book import Chapter, suite, with_upstream
 from ferbook.environment import child_environment
 from ferbook.errors import FerError, RunStoreError
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
@@ -168,10 +167,10 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
             f"{within:g} s): "
             f"`ferbook check {chapter.name} --run {run.name}` does"
         }
-    faces = result.done()["inputs"].get("parameters", {}).get("faces")
+    stored = result.done()["inputs"].get("parameters", {})
+    known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
     try:
-        if faces is not None:
-            require_source(faces)
+        suite().check({chapter.name: chapter.parameters(**known)})
     except FerError as fault:
         return row | {"faults": [str(fault)], "state": "failed: it cannot be executed again here"}
     row |= {"executed": True, "faults": _execute_again(result, run)}

@@ -1,31 +1,28 @@
-"""``ferbook``: the command line. Thin: every command is one call into ``suite`` or ``faces``.
+"""``ferbook``: the command line. Thin: every command is one call into the engine, or one that the book adds.
 
 Heavy modules are imported inside the commands, so that listing and help answer at once.
 """
 
+import inspect
 import io
+import os
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from book.commands import data_app
-from ferbook.console import AsJson, DataDir, console, errors, print_json, print_table, use_data_dir
+from ferbook import paths
+from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Run, build and check the chapters of the paper suite on facial expression recognition.",
-)
-app.add_typer(data_app, name="data")
+COMMANDS: list[Callable] = []
+"""The engine's own commands, in the order of the help."""
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
 ]
-RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,47 +34,105 @@ ParametersFile = Annotated[
 ]
 ProfileName = Annotated[
     str | None,
-    typer.Option(
-        "--profile", metavar="smoke|laptop|paper", help="Set of defaults; laptop where none is named."
-    ),
+    typer.Option("--profile", metavar="NAME", help="Set of defaults; `ferbook params` shows them."),
 ]
-FacesName = Annotated[
-    str | None, typer.Option("--faces", metavar="NAME", help="Face set; `ferbook data list` shows them.")
-]
+OfTheBook = dict[str, object]
+"""Parameters that the book's own options set. Not an option itself: see ``_with_options``."""
 
 
-def _request(
-    profile: str | None,
-    assignments: list[str] | None,
-    file: Path | None,
-    faces: str | None,
-    publish: bool = False,
-):
+def command(function: Callable) -> Callable:
+    """Make ``function`` a command of the engine."""
+    COMMANDS.append(function)
+    return function
+
+
+def _with_options(function: Callable) -> Callable:
+    """``function`` with the options that the book adds to the command of its name. What these set is handed on
+    as ``given``, if the function takes that."""
+    from ferbook.book import suite
+
+    signature = inspect.signature(function)
+    added = {
+        option.flag.strip("-").replace("-", "_"): option
+        for option in suite().options
+        if function.__name__ in option.commands
+    }
+
+    def run_command(**values: object) -> None:
+        given = {}
+        for name, option in added.items():
+            value = values.pop(name)
+            if option.variable and value is not None:
+                os.environ[option.variable] = str(Path(value).expanduser().resolve())
+            elif option.sets and value not in (None, False):
+                given[option.sets] = value if option.value is None else option.value
+        function(**values, **({"given": given} if "given" in signature.parameters else {}))
+
+    own = [parameter for name, parameter in signature.parameters.items() if name != "given"]
+    more = []
+    for name, option in added.items():
+        kind = (Path if option.variable else str) | None if option.value is None else bool
+        told = typer.Option(option.flag, metavar=option.metavar, help=option.help)
+        default = None if option.value is None else False
+        more.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told]
+            )
+        )
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    run_command.__signature__ = signature.replace(parameters=[*own, *more])
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
+    run_command.__name__, run_command.__doc__ = function.__name__, function.__doc__
+    return run_command
+
+
+def command_line() -> typer.Typer:
+    """All commands: the engine's, with the options that the book adds, and the book's own."""
+    from ferbook.book import book_command, suite
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=suite().title,
+    )
+    for function in COMMANDS:
+        hidden = function.__name__ == "execute"
+        app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_options(function))
+    for name in suite().commands:
+        made = book_command(name)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name)(made)
+    return app
+
+
+def _request(profile: str | None, assignments: list[str] | None, file: Path | None, given: OfTheBook | None):
     """What the options ask for; None where none of them is given: then a run's own request holds."""
+    from ferbook.book import suite
     from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
 
-    if profile is None and not assignments and file is None and faces is None and not publish:
+    if profile is None and not assignments and file is None and not given:
         return None
-    given = parse_assignments(assignments or [])
-    if faces is not None:
-        given["faces"] = faces
-    if publish:
-        given["publish_faces"] = True
-    overrides = merge_overrides(read_overrides(file) if file else {}, given)
-    return Request("laptop" if profile is None else profile, overrides)
+    line = parse_assignments(assignments or []) | (given or {})
+    overrides = merge_overrides(read_overrides(file) if file else {}, line)
+    return Request(suite().profile if profile is None else profile, overrides)
 
 
-@app.command()
+@command
 def params(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print each parameter: type, default per profile, range and meaning."""
-    from ferbook.book import CHAPTERS, find_chapter
-    from ferbook.parameters import parameter_rows
+    from ferbook.book import book, find_chapter
 
-    chosen = [find_chapter(chapter)] if chapter else list(CHAPTERS.values())
-    rows = {c.name: parameter_rows(c.name, c.parameters) for c in chosen}
+    chosen = [find_chapter(chapter)] if chapter else list(book().chapters.values())
+    rows = {c.name: c.parameter_rows() for c in chosen}
+    for fault in () if chapter else book().faults.values():
+        errors.print(f"note: {fault}", soft_wrap=True)
     if as_json:
         print_json(rows)
         return
@@ -93,18 +148,14 @@ def params(
         console.print()
 
 
-@app.command()
+@command
 def run(
     chapters: Chapters = None,
     profile: ProfileName = None,
     run_name: RunName = None,
     param: Assignments = None,
     file: ParametersFile = None,
-    faces: FacesName = None,
-    data_dir: DataDir = None,
-    publish_faces: Annotated[
-        bool, typer.Option("--publish-faces", help="Let pictures of licensed subjects onto the pages.")
-    ] = False,
+    given: OfTheBook | None = None,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
     ] = None,
@@ -119,10 +170,9 @@ def run(
     from ferbook.progress import watch
     from ferbook.run import run_chapters
 
-    use_data_dir(data_dir)
     try:
         done, found = run_chapters(
-            _request(profile, param, file, faces, publish_faces),
+            _request(profile, param, file, given),
             chapters or [],
             run_name,
             cores=cores,
@@ -140,14 +190,13 @@ def run(
     console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}", soft_wrap=True)
 
 
-@app.command()
+@command
 def status(
     run_name: RunName = None,
     profile: ProfileName = None,
     param: Assignments = None,
     file: ParametersFile = None,
-    faces: FacesName = None,
-    data_dir: DataDir = None,
+    given: OfTheBook | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Say for each chapter of a run whether it is up to date, or why not.
@@ -155,33 +204,17 @@ def status(
     Against the parameters given, or else against those that the run was made with. Without --run and
     without parameters: the run that changed last.
     """
+    from ferbook.book import book
     from ferbook.state import run_states
-    from ferbook.store import latest_run, open_run
 
-    use_data_dir(data_dir)
-    request = _request(profile, param, file, faces)
+    request = _request(profile, param, file, given)
     if request:
         request.check()
-    if run_name is not None:
-        chosen = open_run(run_name)
-    else:
-        chosen = open_run(request.default_run_name) if request else latest_run()
+    chosen = chosen_run(request.default_run_name if request and run_name is None else run_name)
     found = run_states(chosen, request)
     if as_json:
-        print_json(
-            {
-                "run": chosen.name,
-                "chapters": [
-                    {
-                        "chapter": s.chapter,
-                        "up_to_date": s.up_to_date,
-                        "reasons": s.reasons,
-                        "seconds": s.seconds,
-                    }
-                    for s in found
-                ],
-            }
-        )
+        rows = [asdict(state) | {"up_to_date": state.up_to_date} for state in found]
+        print_json({"run": chosen.name, "chapters": rows})
         return
     print_table(
         f"run {chosen.name!r}",
@@ -195,11 +228,14 @@ def status(
             for s in found
         ],
     )
+    for fault in book().faults.values():
+        errors.print(f"note: {fault}", soft_wrap=True)
 
 
-@app.command()
+@command
 def runs(as_json: AsJson = False) -> None:
     """List the runs with their key metrics."""
+    from ferbook.book import suite
     from ferbook.compare import run_rows
 
     rows = run_rows()
@@ -211,12 +247,13 @@ def runs(as_json: AsJson = False) -> None:
         return
     for row in rows:
         console.print(row["run"], style="bold", markup=False, soft_wrap=True)
-        console.print(f"  {row['profile']}, {row['faces']}, {row['changed']}", markup=False, soft_wrap=True)
+        about = [row["profile"], *(row[name] for name in suite().named_by), row["changed"]]
+        console.print(f"  {', '.join(about)}", markup=False, soft_wrap=True)
         for metric in row["shown"]:
             console.print(f"  {metric}", markup=False, soft_wrap=True)
 
 
-@app.command()
+@command
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A run.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
@@ -248,13 +285,12 @@ def compare(
     )
 
 
-@app.command()
+@command
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims. Without --run: the run that changed last."""
     from ferbook.answers import judged_claims
-    from ferbook.store import latest_run, open_run
 
-    chosen = latest_run() if run_name is None else open_run(run_name)
+    chosen = chosen_run(run_name)
     judged = judged_claims(chosen)
     if as_json:
         rows = [{"paper": paper.paper} | each.to_json() for paper, claims in judged for each in claims]
@@ -270,18 +306,17 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
                 console.print(f"    {one.answer}: {beside}{one.question.asks} {shown}", soft_wrap=True)
 
 
-@app.command()
+@command
 def build(
     run_name: RunName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
-    from ferbook.book import CHAPTERS
+    from ferbook.book import chapters
     from ferbook.build import build_book
     from ferbook.state import run_states
-    from ferbook.store import latest_run, open_run
 
-    chosen = latest_run() if run_name is None else open_run(run_name)
+    chosen = chosen_run(run_name)
     index, built = build_book(chosen, force=force)
     finished = {result.chapter for result in chosen.results()}
     for state in run_states(chosen):
@@ -293,7 +328,7 @@ def build(
                 markup=False,
                 soft_wrap=True,
             )
-    if absent := [name for name in CHAPTERS if name not in finished]:
+    if absent := [name for name in chapters() if name not in finished]:
         console.print(
             f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them",
             soft_wrap=True,
@@ -301,7 +336,7 @@ def build(
     console.print(f"{'book built' if built else 'book is up to date'}: open {index}", soft_wrap=True)
 
 
-@app.command()
+@command
 def check(
     chapters: Chapters = None,
     run_name: RunName = None,
@@ -315,15 +350,12 @@ def check(
         bool,
         typer.Option("--skip-checked", help="Do not execute again what passed before and has not changed."),
     ] = False,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
-    from ferbook.store import latest_run, open_run
 
-    use_data_dir(data_dir)
-    chosen = latest_run() if run_name is None else open_run(run_name)
+    chosen = chosen_run(run_name)
     found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
         print_json(found)
@@ -336,75 +368,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
-def predict(
-    pictures: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG, BMP or TIFF.")
-    ],
-    run_name: RunName = None,
-    chapter: Annotated[str, typer.Option(help="The chapter whose network answers.")] = "training",
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="The pictures are crops of faces already: look for none.")
-    ] = False,
-    test_time: Annotated[
-        Literal["none", "flip", "ten_crop"],
-        typer.Option(help="Ask about the mirror image too, or about ten crops, and take the mean."),
-    ] = "none",
-    as_json: AsJson = False,
-) -> None:
-    """Say which emotion a run's network sees in pictures: the largest face of each.
-
-    Without --run: the run that changed last. A picture that cannot be answered is named; the others are
-    answered.
-    """
-    from fer_lib.train.photos import predict_pictures, trained_network
-    from ferbook.book import find_chapter
-    from ferbook.errors import RunStoreError
-    from ferbook.store import latest_run, open_run
-
-    chosen = latest_run() if run_name is None else open_run(run_name)
-    chosen.record()
-    folder = chosen.result(find_chapter(chapter).name).folder
-    if not (folder / "weights.json").exists():
-        raise RunStoreError(
-            f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
-            f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
-        )
-    network = trained_network(folder)
-    found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
-    answered = [answer for answer in found.answers if not answer.fault]
-    if as_json:
-        about = {"run": chosen.name, "chapter": chapter, "classes": network.classes, "test_time": test_time}
-        answers = [answer.to_json() for answer in found.answers]
-        rate = round(found.pictures_per_second, 2)
-        print_json({**about, "pictures_per_second": rate, "pictures": answers})
-    elif answered:
-        print_table(
-            f"run {chosen.name!r}, chapter {chapter}: a network trained on {network.faces}",
-            ["picture", "emotion", "probabilities from 0.01", "faces"],
-            [
-                [
-                    answer.path,
-                    answer.emotion,
-                    ", ".join(f"{name} {share:.2f}" for name, share in answer.ranked if share >= 0.01),
-                    f"largest of {answer.found}" if answer.found > 1 else "whole" if cropped else "one",
-                ]
-                for answer in answered
-            ],
-        )
-        console.print(
-            f"{len(answered)} picture(s), {found.pictures_per_second:.3g} per second: "
-            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network",
-            soft_wrap=True,
-        )
-    for answer in found.answers:
-        if answer.fault:
-            errors.print(f"ferbook: {answer.fault}", soft_wrap=True)
-    if len(answered) < len(found.answers):
-        raise typer.Exit(2)
-
-
-@app.command("_execute", hidden=True)
+@command
 def execute(chapter: str, folder: Path) -> None:
     """Execute one chapter of the run in FOLDER. Called by the Snakefile's rules."""
     from ferbook.book import find_chapter
@@ -415,22 +379,35 @@ def execute(chapter: str, folder: Path) -> None:
     execute_chapter(find_chapter(chapter), Run(place.name, place))
 
 
+@command
+def new(
+    chapter: Annotated[str, typer.Argument(help="The chapter's name, and its folder's below book/.")],
+) -> None:
+    """Write a new chapter: its folder, with a first notebook, and its line in the table of contents."""
+    from ferbook.new import write_chapter
+
+    folder = write_chapter(chapter)
+    console.print(f"written: {folder}; `ferbook run {chapter} --profile smoke` executes it", soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line: one line for an error, exit code 2 for the user's mistakes, 1 for ours."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # In a locale without "→" or "≥" a listing shows their numbers, as errors do, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
+    for place in (str(paths.ENGINE.parent), str(paths.root())):
+        if place not in sys.path:
+            sys.path.insert(0, place)
     try:
-        app()
+        command_line()()
     except OSError as fault:
-        # A full disk, a folder that may not be written: the user's to mend, where no room of ours knew
-        # better.
+        # A full disk, a folder that may not be written: the user's to mend, where nothing of ours knew better.
         place = f"{fault.filename}: " if fault.filename else ""
         errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
         sys.exit(2)
     except Exception as fault:
-        # Ours, or another package's that says how a program it stops should end.
-        if not hasattr(fault, "exit_code"):
+        # The engine's errors, and those of packages that know nothing of the engine.
+        if not hasattr(fault, "exit_code") or isinstance(fault, typer.Exit):
             raise
         errors.print(f"ferbook: {fault}", soft_wrap=True)
         sys.exit(fault.exit_code)

@@ -2,28 +2,29 @@
 
 from collections.abc import Mapping
 
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters, suite
 from ferbook.store import all_runs, open_run
 from ferbook.text import metric_text
 
 
 def run_rows() -> list[dict[str, object]]:
-    """One row per run: name, profile, face set, time of the last change, key metrics (values and as shown)."""
+    """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as shown)."""
     rows = []
     for run in all_runs():
         record = run.record()
         metrics = {
             f"{result.chapter}.{name}": result.metrics()[name]
             for result in run.results()
-            for name in CHAPTERS[result.chapter].key_metrics
+            for name in chapters()[result.chapter].key_metrics
             if name in result.metrics()
         }
-        faces = {p["faces"] for p in record["request"]["parameters"].values()}
+        asked = record["request"]["parameters"].values()
+        named = {field: ", ".join(sorted({str(p[field]) for p in asked})) for field in suite().named_by}
         rows.append(
             {
                 "run": run.name,
                 "profile": record["request"]["profile"],
-                "faces": ", ".join(sorted(faces)),
+                **named,
                 "changed": record["changed"],
                 "metrics": metrics,
                 "shown": [f"{name} {_shown(metric)}" for name, metric in metrics.items()],
@@ -55,7 +56,7 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
     """
     runs = [open_run(first), open_run(second)]
     asked = [run.record()["request"]["parameters"] for run in runs]
-    names = [f"{c}.{p}" for c in CHAPTERS for p in CHAPTERS[c].parameters.model_fields]
+    names = [f"{c}.{p}" for c, made in chapters().items() for p in made.parameters.model_fields]
 
     def parameter(side: int, name: str) -> object:
         chapter, _, field = name.partition(".")

@@ -1,21 +1,20 @@
 """What the commands share: where they print, tables and JSON, and options that several of them take."""
 
 import json
-import os
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from ferbook.store import Run
+
 # What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
 console = Console(highlight=False, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
-]
+RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -35,7 +34,8 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     console.print(table)
 
 
-def use_data_dir(folder: Path | None) -> None:
-    """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
-    if folder is not None:
-        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
+def chosen_run(name: str | None) -> "Run":
+    """The run that an option ``--run`` names, or else the one that changed last."""
+    from ferbook.store import latest_run, open_run
+
+    return latest_run() if name is None else open_run(name)

@@ -1,14 +1,14 @@
-"""Which state of the checkout a result was made with.
-
-The environment of a process that works for us in another folder.
+"""Which state of the checkout a result was made with, and the environment of a process that works for us in
+another folder.
 """
 
 import contextlib
 import os
 import subprocess
+from pathlib import Path
 
-from fer_lib import paths as fer_lib_paths
 from ferbook import paths
+from ferbook.book import suite
 
 
 def git_commit() -> str:
@@ -18,7 +18,7 @@ def git_commit() -> str:
     command = [
         "git",
         "-C",
-        str(paths.ROOT),
+        str(paths.root()),
         *["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
     ]
     with contextlib.suppress(OSError):
@@ -29,15 +29,17 @@ def git_commit() -> str:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """This process's environment with ``more``: the same library and, absolute, the same runs, cache and
-    data.
+    """This process's environment with ``more``: the same book, engine and, absolute, the same runs and other
+    places.
 
     ``FER_RUNS`` and its like may be relative, and the child's working directory is another.
     """
+    search = (str(paths.root()), str(paths.ENGINE.parent), os.environ.get("PYTHONPATH"))
+    places = {name: os.environ[name] for name in suite().places if os.environ.get(name)}
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join(p for p in (str(paths.ROOT), os.environ.get("PYTHONPATH")) if p),
-        "FER_RUNS": str(paths.runs_dir()),
-        "FER_CACHE": str(fer_lib_paths.cache_dir()),
-        "FER_DATA": str(fer_lib_paths.data_dir()),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(place for place in search if place)),
+        paths.ROOT_VARIABLE: str(paths.root()),
+        paths.RUNS_VARIABLE: str(paths.runs_dir()),
+        **{name: str(Path(place).expanduser().resolve()) for name, place in places.items()},
         **more,
     }

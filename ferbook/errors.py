@@ -33,6 +33,12 @@ class RunStoreError(FerError):
     exit_code = 2
 
 
+class BookError(FerError):
+    """The book's own files, ``book/suite.py`` or a chapter's folder, are not what the engine needs."""
+
+    exit_code = 2
+
+
 class ChapterError(FerError):
     """A chapter failed while it was executed, built or checked."""
 

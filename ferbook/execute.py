@@ -1,6 +1,5 @@
 """One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
 
-import fcntl
 import os
 import shutil
 import time
@@ -18,8 +17,8 @@ from ferbook.environment import git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
-from ferbook.owner import die_with_owner
-from ferbook.store import Run, now, read_json, write_json
+from ferbook.owner import die_with_owner, held, now
+from ferbook.store import Run, read_json, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
@@ -60,7 +59,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
                 _literal(source),
                 _literal(target),
                 parameters=parameters,
-                cwd=paths.ROOT,
+                cwd=paths.root(),
                 progress_bar=False,
                 request_save_on_cell_execute=True,
                 on_cell_start=note,
@@ -81,8 +80,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     result = run.result(chapter.name)
     staging = run.work / "staging" / chapter.name
     staging.parent.mkdir(parents=True, exist_ok=True)
-    with (run.work / f"{chapter.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(run.work / f"{chapter.name}.lock"):  # a job of a killed command may live a moment longer
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         inputs = read_json(run.inputs_file(chapter.name))

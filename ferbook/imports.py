@@ -1,4 +1,4 @@
-"""Which files of the library a piece of code reaches by its imports: what a result depends on."""
+"""Which files a piece of code reaches by its imports: what a result depends on."""
 
 import ast
 from collections.abc import Callable, Iterable
@@ -9,7 +9,8 @@ from ferbook import paths
 
 
 def imported_modules(source: str) -> set[str]:
-    """Names of the ``fer_lib`` modules that the Python code ``source`` imports, anywhere in it.
+    """Names of the modules that the Python code ``source`` imports, anywhere in it; those of a ``from`` may be
+    names inside a module, too.
 
     Raises SyntaxError or ValueError (a null byte) for what is not plain Python.
     """
@@ -19,32 +20,33 @@ def imported_modules(source: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "fer_lib"}
+    return names
 
 
 def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> list[Path]:
-    """The files of ``modules`` and of all that they import in turn, sorted; only those that ``follow``
-    accepts.
+    """The files of ``modules`` and of all that they import in turn, sorted; only files that lie beside the book
+    or beside the engine, and that ``follow`` accepts.
     """
-    pending, seen = set(modules), set()
+    pending, seen, files = set(modules), set(), set()
     while pending:
         name = pending.pop()
-        package = name.rpartition(".")[0]
-        if package:
+        seen.add(name)
+        if package := name.rpartition(".")[0]:
             pending.add(package)  # importing a module runs the __init__ of each package above it
         file = _module_file(name)
-        if file is None or file in seen or not follow(file):
-            continue
-        seen.add(file)
-        pending |= _imports_of(file, file.stat().st_mtime_ns)
-    return sorted(seen)
+        if file and file not in files and follow(file):
+            files.add(file)
+            pending |= _imports_of(file, file.stat().st_mtime_ns)
+        pending -= seen
+    return sorted(files)
 
 
 def _module_file(name: str) -> Path | None:
-    stem = paths.ROOT / Path(*name.split("."))
-    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+    for home in (paths.root(), paths.ENGINE.parent):
+        stem = home / Path(*name.split("."))
+        for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if candidate.is_file():
+                return candidate
     return None
 
 

@@ -4,25 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
-from book.parameters import ChapterParameters
-from fer_lib.faces.registry import fingerprint
 from ferbook import paths
-from ferbook.book import Chapter
+from ferbook.book import Chapter, suite
 from ferbook.errors import ChapterError
 from ferbook.imports import imported_modules, reached_files
 from ferbook.notebook import code_sources, read_notebook
+from ferbook.parameters import Parameters
 
-PACKAGES = ("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch")
-"""Packages whose version a number may depend on."""
-
-_NOT_INPUTS = (
-    *(paths.LIBRARY / "suite", paths.LIBRARY / "params", paths.LIBRARY / "paths.py"),
-    *(paths.LIBRARY / "faces" / "synthetic", paths.LIBRARY / "faces" / "readers"),
-)
-"""Code that runs chapters rather than computing for them, neither counted nor followed; parameters are
-compared by value. What makes the pictures is part of the face set's own fingerprint: a changed renderer does
-not concern a real set."""
+ENGINE_CODE = ("ferbook.page", "ferbook.text", "ferbook.estimate")
+"""What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them."""
 
 
 def sha256(content: bytes) -> str:
@@ -30,8 +22,22 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def library_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]:
-    """Relative path -> SHA-256 of every library file that the code cells ``sources`` reach by imports.
+def _within(name: str, modules: tuple[str, ...]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _counts(file: Path) -> bool:
+    """Whether a module can make a result out of date. What a chapter declares does not: its parameters are
+    compared by value."""
+    name = ".".join(Path(_shown(file)).with_suffix("").parts).removesuffix(".__init__")
+    if not _within(name, ("book", *suite().code, *ENGINE_CODE)):
+        return False
+    declares = name.startswith("book.") and name.split(".")[2:3] == ["chapter"]
+    return not declares and not _within(name, suite().not_code)
+
+
+def code_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]:
+    """Relative path -> SHA-256 of every file of ours that the code cells ``sources`` reach by imports.
 
     Raises ChapterError, naming the cell of ``notebook``, for one that is not plain Python.
     """
@@ -44,22 +50,23 @@ def library_files(sources: list[str], notebook: str = "notebook") -> dict[str, s
             raise ChapterError(
                 f"{notebook}, code cell {number}{line}: not plain Python ({getattr(fault, 'msg', fault)})"
             ) from fault
-    files = reached_files(modules, lambda file: not any(file.is_relative_to(other) for other in _NOT_INPUTS))
-    return {file.relative_to(paths.ROOT).as_posix(): sha256(file.read_bytes()) for file in files}
+    return {_shown(file): sha256(file.read_bytes()) for file in reached_files(modules, _counts)}
 
 
-def chapter_inputs(chapter: Chapter, parameters: ChapterParameters) -> dict[str, object]:
+def _shown(file: Path) -> str:
+    home = paths.root() if file.is_relative_to(paths.root()) else paths.ENGINE.parent
+    return file.relative_to(home).as_posix()
+
+
+def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
     """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
     sources = code_sources(read_notebook(chapter.notebook))
     return {
         "notebook": sha256(json.dumps(sources).encode()),
         "parameters": parameters.model_dump(),
-        "library": library_files(sources, chapter.notebook.name),
-        "packages": {name: version(name) for name in PACKAGES},
-        "face_data": {
-            " ".join(str(value) for _, value in source): fingerprint(**dict(source))
-            for source in parameters.face_sources
-        },
+        "code": code_files(sources, chapter.notebook.name),
+        "packages": {name: version(name) for name in suite().packages},
+        "data": dict(suite().data_key(parameters)),
     }
 
 
@@ -70,23 +77,21 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
         reasons.append("notebook changed")
     for kind in ("parameters", "packages"):
         before, now = recorded.get(kind, {}), current[kind]
-        word = "parameter" if kind == "parameters" else "package"
         reasons += [
-            f"{word} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
+            f"{kind[:-1]} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
             for name in {**before, **now}
             if before.get(name) != now.get(name)
         ]
     before, now = recorded.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in now if before.get(name) != now[name]]
-    before, now = recorded.get("library", {}), current["library"]
+    before, now = recorded.get("code", {}), current["code"]
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-        reasons.append(f"library changed ({shown})")
-    # Face sets that were not asked for before are told by the parameters that ask for them.
-    before, now = recorded.get("face_data", {}), current["face_data"]
+        reasons.append(f"code changed ({shown})")
+    # Data that were not asked for before are told by the parameters that ask for them.
+    before, now = recorded.get("data", {}), current["data"]
     changed = {now[asked] for asked in now if before.get(asked, now[asked]) != now[asked]}
     if changed:
-        absent = "absent" in changed
-        reasons.append("face data not found (FER_DATA or --data-dir)" if absent else "face data changed")
+        reasons.append(f"data not found{suite().data_hint}" if "absent" in changed else "data changed")
     return reasons

@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ferbook.errors import ChapterError
+from ferbook.book import Chapter
+from ferbook.errors import BookError, ChapterError
 
 PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
@@ -69,6 +70,30 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
                 f"{ast.unparse(node)}"
             ) from fault
     return values
+
+
+def require_parameters_cell(chapter: Chapter) -> None:
+    """Raise BookError unless the notebook's parameters cell assigns exactly the model's fields and defaults."""
+    try:
+        assigned = parameters_cell(read_notebook(chapter.notebook))
+    except (ChapterError, SyntaxError, ValueError) as fault:
+        raise BookError(f"{chapter.notebook}: {fault}; mend its parameters cell") from fault
+    expected = chapter.parameters().model_dump()
+    odd = [
+        f"{name} = {expected[name]!r}" if name in expected else f"no {name}"
+        for name in dict.fromkeys((*expected, *assigned))
+        if repr(assigned.get(name)) != repr(expected.get(name)) or name not in assigned
+    ]
+    if odd:
+        raise BookError(
+            f"{chapter.notebook}: the parameters cell differs from the model in chapter.py, which has "
+            f"{', '.join(odd)}; make them equal"
+        )
+    if list(assigned) != list(expected):
+        raise BookError(
+            f"{chapter.notebook}: the parameters cell assigns in another order than the model in chapter.py, "
+            f"{', '.join(expected)}"
+        )
 
 
 def faults_of_execution(notebook: NotebookNode) -> list[str]:

@@ -1,12 +1,19 @@
-"""Jobs that do not outlive the command that started them, even where that was killed with -9."""
+"""Who is at work: a file that one process holds at a time, and jobs that do not outlive the command that started
+them, even where that was killed with -9.
+"""
 
-import contextlib
 import ctypes
+import fcntl
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -54,8 +61,40 @@ def die_with_owner() -> None:
         while _alive(who):
             time.sleep(0.5)
         for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with suppress(psutil.NoSuchProcess):
                 child.kill()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def now() -> str:
+    """The present moment in UTC, to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _holder(file: Path) -> str:
+    try:
+        holder = json.loads(file.read_text())
+        return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+@contextmanager
+def held(file: Path, wait: bool = True) -> Iterator[None]:
+    """Hold ``file`` for this process. The lock ends with the process, however that ends.
+
+    Where another living process has it and ``wait`` is false, raises BlockingIOError that says which.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as fault:
+            raise BlockingIOError(_holder(file)) from fault
+        lock.seek(0)
+        lock.truncate()
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)
+        lock.flush()
+        yield

@@ -1,19 +1,87 @@
-"""From what a user gives to all parameters of a chapter, and a field's range in words."""
+"""Typed parameters: the base of a chapter's model, from what a user gives to all values of a chapter, and a
+field's range in words.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from book.parameters import ChapterParameters, FaceSets, ListOf, Percentages
-from book.profiles import PROFILES, profile_values
-from fer_lib.names import Profile
 from ferbook.errors import ParameterError, nearest_name
+
+Profiles = Mapping[str | tuple[str, str], Mapping[str, object]]
+"""What each profile changes on a model's defaults: profile -> field -> value. What else a key may be is the
+book's to say."""
+
+SeedField = Annotated[
+    int, Field(ge=0, lt=2**31, description="seed of initialisation, batches, augmentation and resampling")
+]
+
+DeviceField = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    Field(description="where networks run; auto takes a GPU if there is one"),
+]
+
+
+class Parameters(BaseModel):
+    """The base of every chapter's model. Its defaults are the default profile's values, and its fields are
+    numbers, truth values and text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
+        """The fields that ``profile`` sets, where the user has ``given`` some. A book whose profiles depend on
+        what is given, such as a data set, overrides this."""
+        return dict(profiles.get(profile, {}))
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a text, which commas separate."""
+    return [name.strip() for name in text.split(",")]
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """Checks a text that lists some of ``names``, separated by commas, each at most once."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        given = listed(text)
+        if not set(given) <= set(self.names) or len(set(given)) < len(given):
+            raise ValueError(f"not a list of {', '.join(self.names)}")
+        return text
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words."""
+        return f"one or more of {', '.join(self.names)}, separated by commas"
+
+
+@dataclass(frozen=True)
+class Percentages:
+    """Checks a text that lists whole numbers from 0 to 100, separated by commas, in ascending order."""
+
+    allowed: str = "whole numbers from 0 to 100 in ascending order, separated by commas"
+
+    def __call__(self, text: str) -> str:
+        given = percentages(text) if all(part.isdecimal() for part in listed(text)) else ()
+        if not given or max(given) > 100 or list(given) != sorted(set(given)):
+            raise ValueError(f"not {self.allowed}")
+        return text
+
+
+def percentages(text: str) -> tuple[int, ...]:
+    """The numbers of a list that ``Percentages`` has checked."""
+    return tuple(int(part) for part in listed(text))
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """A field's range in words, as error messages and ``ferbook params`` show it."""
+    """A field's range in words, as error messages and ``ferbook params`` show it. A validator that has an
+    attribute ``allowed`` says it itself."""
     if get_origin(field.annotation) is Literal:
         return " | ".join(str(value) for value in get_args(field.annotation))
     if field.annotation is bool:
@@ -22,8 +90,8 @@ def allowed_values(field: FieldInfo) -> str:
         return "any text"
     low, high, step = "", "", ""
     for limit in field.metadata:
-        if isinstance(getattr(limit, "func", None), ListOf | Percentages | FaceSets):
-            return limit.func.allowed
+        if told := getattr(getattr(limit, "func", None), "allowed", ""):
+            return told
         if getattr(limit, "ge", None) is not None:
             low = f"≥ {limit.ge:g}"
         elif getattr(limit, "gt", None) is not None:
@@ -42,7 +110,7 @@ def type_name(field: FieldInfo) -> str:
     return "choice" if get_origin(field.annotation) is Literal else field.annotation.__name__
 
 
-def parse_value(chapter: str, model: type[ChapterParameters], name: str, value: object) -> object:
+def parse_value(chapter: str, model: type[Parameters], name: str, value: object) -> object:
     """``value`` as the type of field ``name``. Text is parsed; any other value must have the type already.
 
     Raises ParameterError naming the field, what was given and what is allowed.
@@ -63,37 +131,3 @@ def parse_value(chapter: str, model: type[ChapterParameters], name: str, value: 
             f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, "
             f"{allowed_values(field)}"
         ) from fault
-
-
-def resolve(
-    chapter: str,
-    model: type[ChapterParameters],
-    profile: Profile = "laptop",
-    overrides: Mapping[str, object] | None = None,
-) -> ChapterParameters:
-    """All parameters of a chapter: the model's defaults, then the profile, then ``overrides``.
-
-    Raises ParameterError for an unknown profile or name, a wrong type or an impossible value.
-    """
-    if profile not in PROFILES:
-        raise ParameterError(
-            f"no profile {profile!r}{nearest_name(profile, PROFILES)}; the profiles are {', '.join(PROFILES)}"
-        )
-    given = {name: parse_value(chapter, model, name, value) for name, value in (overrides or {}).items()}
-    faces = given.get("faces", model.model_fields["faces"].default)
-    return model(**profile_values(chapter, profile, faces) | given)
-
-
-def parameter_rows(chapter: str, model: type[ChapterParameters]) -> list[dict[str, object]]:
-    """One row per field: name, type, the default in each profile, range and meaning."""
-    defaults = {profile: resolve(chapter, model, profile) for profile in PROFILES}
-    return [
-        {
-            "parameter": name,
-            "type": type_name(field),
-            **{profile: getattr(values, name) for profile, values in defaults.items()},
-            "range": allowed_values(field),
-            "meaning": field.description or "",
-        }
-        for name, field in model.model_fields.items()
-    ]

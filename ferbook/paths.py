@@ -1,41 +1,58 @@
 """Where everything lives. The only file that knows.
 
-Three environment variables move things: ``FER_DATA`` (the user's copies of real data sets),
-``FER_CACHE`` (generated and parsed face sets) and ``FER_RUNS`` (the run store).
+A book is a folder with ``_toc.yml`` and ``book/``. It is looked for from the working directory upwards, unless
+``FERBOOK_ROOT`` names it; where neither leads to one, it is the checkout that this package lies in.
+``FER_RUNS`` moves the run store.
 """
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ENGINE = Path(__file__).resolve().parent
+SNAKEFILE = ENGINE / "Snakefile"
+ROOT_VARIABLE = "FERBOOK_ROOT"
+RUNS_VARIABLE = "FER_RUNS"
 
 
-BOOK = ROOT / "book"
-
-
-LIBRARY = ROOT / "fer_lib"
-
-
-SNAKEFILE = ROOT / "Snakefile"
-
-
-TOC = ROOT / "_toc.yml"
-
-
-CONFIG = ROOT / "_config.yml"
-
-
-CLAIMS = ROOT / "claims.yaml"
-
-
-BUILD = ROOT / "_build"
-
-
-def _from_environment(variable: str, default: Path) -> Path:
+def from_environment(variable: str, default: Path) -> Path:
+    """The absolute path that the environment variable holds, or else ``default``."""
     value = os.environ.get(variable)
     return Path(value).expanduser().resolve() if value else default
 
 
+def root() -> Path:
+    """The book's folder."""
+    here = Path.cwd()
+    found = (place for place in (here, *here.parents) if (place / "_toc.yml").is_file())
+    book = next((place for place in found if (place / "book").is_dir()), ENGINE.parent)
+    return from_environment(ROOT_VARIABLE, book)
+
+
+def book() -> Path:
+    """Folder of the pages, with one folder a chapter."""
+    return root() / "book"
+
+
+def toc() -> Path:
+    """The table of contents, as Jupyter Book reads it."""
+    return root() / "_toc.yml"
+
+
+def config() -> Path:
+    """The settings of Jupyter Book."""
+    return root() / "_config.yml"
+
+
+def claims() -> Path:
+    """What others claim, with the questions that a run answers; a book may have none."""
+    return root() / "claims.yaml"
+
+
+def build() -> Path:
+    """Where the book is built."""
+    return root() / "_build"
+
+
 def runs_dir() -> Path:
     """Folder of the run store: one folder per run."""
-    return _from_environment("FER_RUNS", ROOT / "runs")
+    return from_environment(RUNS_VARIABLE, root() / "runs")

@@ -2,23 +2,27 @@
 
 import shlex
 
-from book.profiles import profile_values
-from ferbook.book import CHAPTERS, with_upstream
+from ferbook.book import chapters, suite, with_upstream
 from ferbook.store import Run
 from ferbook.text import number_text
 
 
-def reproduce_command(run: Run, chapter: str | None = None) -> str:
-    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked."""
+def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = False) -> str:
+    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked.
+    ``into``: in the run of the same name."""
     request = run.record()["request"]
     profile, asked = request["profile"], request["parameters"]
-    names = [c.name for c in with_upstream([chapter] if chapter else []) if c.name in asked]
-    chapters = [chapter] if chapter else names if len(names) < len(CHAPTERS) else []
-    words = ["ferbook", "run", *chapters, "--profile", profile]
+    names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in asked]
+    some = [chapter] if chapter else names if len(names) < len(chapters()) else []
+    words = ["ferbook", "run", *some, "--profile", profile]
+    flags = {option.sets: option.flag for option in suite().options if option.sets and option.value is None}
     said: set[str] = set()
     for name in names:
         values = asked[name]
-        expected = CHAPTERS[name].parameters().model_dump() | profile_values(name, profile, values["faces"])
+        made = chapters()[name]
+        # What names a run decides what its profile sets.
+        named = {field: values[field] for field in suite().named_by}
+        expected = made.parameters().model_dump() | made.parameters.of_profile(made.profiles, profile, named)
         for field, value in values.items():
             # A field that the model no longer has cannot be asked for.
             if field not in expected or value == expected[field]:
@@ -27,8 +31,8 @@ def reproduce_command(run: Run, chapter: str | None = None) -> str:
             key = field if everywhere else f"{name}.{field}"
             if key not in said:
                 said.add(key)
-                words += ["--faces", str(value)] if key == "faces" else ["-p", f"{key}={value}"]
-    return shlex.join(words)
+                words += [flags[key], str(value)] if key in flags else ["-p", f"{key}={value}"]
+    return shlex.join([*words, "--run", run.name] if into else words)
 
 
 def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
@@ -36,26 +40,12 @@ def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
     made = run.result(chapter).summary()
     parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
-    opened = {  # a chapter need not open any faces
-        "Data": [made["data"]] if "data" in made else [],
-        "Beside it": made.get("beside", []),
-    }
-    data = [
-        (what, f"`{d['name']}`, {d['pictures']:,} pictures, SHA-256 `{d['checksum'][:16]}…`")
-        for what, sets in opened.items()
-        for d in sets
-    ]
-    device = made["device"]
-    if "precision" in made:
-        device += (
-            f", {made['precision']['name']}{' channels-last' if made['precision']['channels_last'] else ''}"
-        )
     return [
         ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
         ("Parameters", parameters),
-        *data,
-        ("Device", device),
-        ("Software", versions),
+        *suite().provenance(made),
+        *([("Device", made["device"])] if "device" in made else []),
+        *([("Software", versions)] if versions else []),
         ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),
         ("This page again", f"`{reproduce_command(run, chapter)}`"),
     ]
@@ -73,7 +63,10 @@ def provenance(run: Run, chapter: str | None = None) -> str:
         else [
             ("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{record['commit']}`"),
             ("Changed", record["changed"]),
-            ("This book again", f"`{reproduce_command(run)}`, then `ferbook build --run {run.name}`"),
+            (
+                "This book again",
+                f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`",
+            ),
         ]
     )
     lines = ["## Provenance", "", "| | |", "|---|---|"]

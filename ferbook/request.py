@@ -8,10 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from book.parameters import ChapterParameters
-from ferbook.book import CHAPTERS, Chapter, find_chapter
+from ferbook.book import Chapter, chapters, find_chapter, suite
 from ferbook.errors import ParameterError, nearest_name
-from ferbook.parameters import resolve
+from ferbook.parameters import Parameters
 
 LONGEST_NAME = 50
 """Characters of a run's derived name before the rest of it becomes a digest."""
@@ -21,12 +20,12 @@ LONGEST_NAME = 50
 class Request:
     """What the user asked for: a profile and overrides, either for all chapters or for one."""
 
-    profile: str = "laptop"
+    profile: str = field(default_factory=lambda: suite().profile)
     overrides: Mapping[str, object] = field(default_factory=dict)
     """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
     two of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
 
-    def of_chapter(self, chapter: Chapter) -> ChapterParameters:
+    def of_chapter(self, chapter: Chapter) -> Parameters:
         """The chapter's parameters, all resolved. Raises ParameterError."""
         fields = chapter.parameters.model_fields
         own: dict[str, object] = {}
@@ -34,12 +33,12 @@ class Request:
             scope, dot, short = name.rpartition(".")
             if scope == chapter.name or (not dot and short in fields):
                 own[short] = value
-        return resolve(chapter.name, chapter.parameters, self.profile, own)
+        return chapter.resolve(self.profile, own)
 
     def check(self) -> None:
         """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
         of any chapter, and for a value that is not allowed, whichever chapters are to run."""
-        known = {name for chapter in CHAPTERS.values() for name in chapter.parameters.model_fields}
+        known = {name for chapter in chapters().values() for name in chapter.parameters.model_fields}
         for name in self.overrides:
             scope, dot, short = name.rpartition(".")
             if dot:
@@ -49,18 +48,20 @@ class Request:
                     f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` "
                     "lists them"
                 )
-        for chapter in CHAPTERS.values():
+        for chapter in chapters().values():
             self.of_chapter(chapter)
 
     @property
     def default_run_name(self) -> str:
-        """The run's name where the user gives none: face set, profile and overrides, ``laptop-epochs-5``.
+        """The run's name where the user gives none: what the book says names one, profile and overrides,
+        ``laptop-epochs-5``.
 
         Other parameters make another run, so trying a value never touches the runs one has.
         """
-        words = [str(self.overrides["faces"])] if "faces" in self.overrides else []
+        first = suite().named_by
+        words = [str(self.overrides[name]) for name in first if name in self.overrides]
         words.append(self.profile)
-        words += [f"{name}-{value}" for name, value in sorted(self.overrides.items()) if name != "faces"]
+        words += [f"{name}-{value}" for name, value in sorted(self.overrides.items()) if name not in first]
         name = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-")
         if len(name) > LONGEST_NAME:
             digest = hashlib.sha256(repr(sorted(self.overrides.items())).encode()).hexdigest()
@@ -133,16 +134,22 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
 def stored_request(record: Mapping[str, object]) -> Request:
     """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
 
-    Fields that every chapter has, such as the face set, hold for chapters that the run does not have yet.
+    Fields that every chapter has, such as the seed, hold for chapters that the run does not have yet.
     Fields that models have lost since are left out.
     """
     profile, asked = record["request"]["profile"], record["request"]["parameters"]
     overrides: dict[str, object] = {}
-    for name in ChapterParameters.model_fields:
+    for name in _shared_fields():
         values = [parameters[name] for parameters in asked.values() if name in parameters]
         if values and all(value == values[0] for value in values):
             overrides[name] = values[0]
     for chapter, parameters in asked.items():
-        fields = CHAPTERS[chapter].parameters.model_fields if chapter in CHAPTERS else {}
+        fields = chapters()[chapter].parameters.model_fields if chapter in chapters() else {}
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
     return Request(profile, overrides)
+
+
+def _shared_fields() -> list[str]:
+    """The fields that every chapter has."""
+    models = [chapter.parameters.model_fields for chapter in chapters().values()]
+    return [name for name in models[0] if all(name in fields for fields in models)] if models else []

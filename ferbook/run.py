@@ -6,23 +6,23 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 import psutil
 
-from book.parameters import ChapterParameters
-from fer_lib.faces.registry import open_faces, require_source, source_status
 from ferbook import paths
-from ferbook.book import CHAPTERS, Chapter, with_upstream
+from ferbook.book import Chapter, find_chapter, suite, with_upstream
 from ferbook.environment import child_environment, git_commit
-from ferbook.errors import ChapterError, ParameterError, RunStoreError
+from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import is_leftover
-from ferbook.inputs import PACKAGES, chapter_inputs
-from ferbook.owner import OWNER_VARIABLE, end_with_parent, owner
+from ferbook.inputs import chapter_inputs
+from ferbook.notebook import require_parameters_cell
+from ferbook.owner import OWNER_VARIABLE, end_with_parent, now, owner
+from ferbook.parameters import Parameters
 from ferbook.request import Request, stored_request
 from ferbook.state import ChapterState, differences, states
-from ferbook.store import Run, exclusive, now, open_run, read_json, write_json
+from ferbook.store import Run, exclusive, open_run, read_json, write_json
 
 WORTHWHILE_THREADS = 4
 """Threads of a chapter, where there are cores for several chapters of so many: small networks gain little
@@ -33,7 +33,7 @@ _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MUL
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
 
-def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterParameters]) -> None:
+def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameters]) -> None:
     """``run.yaml``: the request and, for each finished chapter, what its result was made from."""
     earlier = run.record() if run.exists() else {}
     requested = earlier.get("request", {}).get("parameters", {})
@@ -58,7 +58,8 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, ChapterPa
             "created": earlier.get("created", now()),
             "changed": now(),
             "commit": git_commit(),
-            "versions": {name: version(name) for name in PACKAGES} | {"python": sys.version.split()[0]},
+            "versions": {name: version(name) for name in suite().packages}
+            | {"python": sys.version.split()[0]},
         }
     )
 
@@ -75,18 +76,16 @@ def threads_of_each(cores: int, chapters: int) -> int:
     return max(1, cores // at_once)
 
 
-def _snakemake(
-    run: Run, chapters: list[Chapter], cores: int, *extra: str, threads: int = 1
-) -> subprocess.Popen:
+def _snakemake(run: Run, chapters: list[Chapter], cores: int, threads: int = 1) -> subprocess.Popen:
     """Snakemake on the run's folder, by its documented command line; ``threads`` for each chapter."""
     command = [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(paths.SNAKEFILE), "--directory", str(run.folder)),
         *("--cores", str(cores), "--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
+        "--nolock",  # we hold the run ourselves, and our lock ends with us
         *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}", f"threads={threads}"),
         # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
         *("--profile", "none", "--workflow-profile", "none"),
-        *extra,
     ]
     with (run.work / "snakemake.log").open("ab") as log:
         return subprocess.Popen(
@@ -99,20 +98,12 @@ def _snakemake(
         )
 
 
-def _clear_lock_of_the_dead(run: Run, chapters: list[Chapter]) -> None:
-    """Unlock the folder that a killed Snakemake left locked. We hold the run, so no living one has it."""
-    locks = run.folder / ".snakemake" / "locks"
-    if locks.is_dir() and any(locks.iterdir()):
-        _snakemake(run, chapters, 1, "--unlock").wait()
-
-
-def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterParameters]) -> None:
+def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, Parameters]) -> None:
     """Tell Snakemake by files what is to be done; our judgement is by content, its own by time."""
     moment = 1_000_000_000
     for state in found:
-        write_json(
-            run.inputs_file(state.chapter), chapter_inputs(CHAPTERS[state.chapter], parameters[state.chapter])
-        )
+        inputs = chapter_inputs(find_chapter(state.chapter), parameters[state.chapter])
+        write_json(run.inputs_file(state.chapter), inputs)
         os.utime(run.inputs_file(state.chapter), (moment, moment))
         marker = run.marker(state.chapter)
         run.progress_file(state.chapter).unlink(missing_ok=True)
@@ -124,37 +115,6 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, ChapterP
         else:
             marker.unlink(missing_ok=True)
             run.log_file(state.chapter).unlink(missing_ok=True)
-
-
-def _require_layers(parameters: Mapping[str, ChapterParameters]) -> None:
-    """Refuse a layer that the network of chapter ``training`` will not have before hours go into training it.
-
-    A network's layers have the same names at every size and number of classes.
-    """
-    asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
-    if not asked:
-        return
-    from fer_lib.look.layers import find_layer  # here, since torch takes seconds to import
-    from fer_lib.nets.build import build_network
-
-    taught = parameters["training"]
-    network = build_network(taught.network, 2, taught.size or 96, **taught.network_options)
-    for chapter, layer in asked.items():
-        try:
-            find_layer(network, layer)
-        except ParameterError as fault:
-            raise ParameterError(f"{chapter}.layer: {fault}") from fault
-
-
-def _prepare_faces(wanted: Iterable[ChapterParameters]) -> None:
-    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
-    run before anything executes, and chapters that run side by side do not all make the same set."""
-    models = list(wanted)
-    for source in {model.face_source for model in models}:
-        open_faces(**dict(source), progress=True)
-    for source in {source for model in models for source in model.face_sources[1:]}:
-        if source_status(dict(source)["name"])["found"]:
-            open_faces(**dict(source), progress=True)
 
 
 def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
@@ -194,8 +154,8 @@ def run_chapters(
 
     Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is
     called once Snakemake works, shows progress, and returns when it has ended. Returns the run and the states
-    found before. Raises ParameterError, DataError, RunStoreError before anything executes, ChapterError where
-    a chapter fails.
+    found before. Raises ParameterError, BookError, RunStoreError, and what the book's own check refuses, before
+    anything executes; ChapterError where a chapter fails.
     """
     run = open_run((request or Request()).default_run_name if run_name is None else run_name)
     if request is None:
@@ -212,9 +172,9 @@ def run_chapters(
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
-    for model in parameters.values():
-        require_source(model.faces)
-    _require_layers(parameters)
+    for chapter in chapters:
+        require_parameters_cell(chapter)
+    suite().check(parameters)
     with exclusive(run, wait):
         for file in run.folder.iterdir():
             if is_leftover(file, run.record_file):
@@ -236,9 +196,8 @@ def run_chapters(
         found = states(run, chapters, parameters)
         if all(state.up_to_date for state in found):
             return run, found
-        _prepare_faces(parameters[state.chapter] for state in found if not state.up_to_date)
+        suite().prepare([parameters[state.chapter] for state in found if not state.up_to_date])
         _mark(run, found, parameters)
-        _clear_lock_of_the_dead(run, chapters)
         since = now()
         cores = cores or os.cpu_count() or 1
         stale = sum(not state.up_to_date for state in found)

@@ -17,7 +17,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.errors import FerError
 from ferbook.text import METRIC_PARTS, MetricError, metric_text
 
@@ -40,13 +40,13 @@ def quote_metric(folder: Path, reference: str) -> str:
             f"the parts are {', '.join(METRIC_PARTS)}"
         )
     file = folder / f"{chapter}.json"
-    if not file.is_file() and chapter in CHAPTERS:
+    if not file.is_file() and chapter in chapters():
         return "[not run]"
     if not file.is_file():
-        chapters = sorted(path.stem for path in folder.glob("*.json"))
+        present = sorted(path.stem for path in folder.glob("*.json"))
         raise MetricError(
-            f"{reference!r}: no run of a chapter {chapter!r}{_nearest(chapter, chapters)}; "
-            f"{folder.name}/ holds {', '.join(chapters) or 'nothing'}"
+            f"{reference!r}: no run of a chapter {chapter!r}{_nearest(chapter, present)}; "
+            f"{folder.name}/ holds {', '.join(present) or 'nothing'}"
         )
     try:
         metrics = json.loads(file.read_text())

@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from book.parameters import ChapterParameters
-from ferbook.book import CHAPTERS, Chapter
+from ferbook.book import Chapter, chapters
 from ferbook.errors import RunStoreError
 from ferbook.inputs import chapter_inputs, reasons_out_of_date
+from ferbook.parameters import Parameters
 from ferbook.request import Request, stored_request
 from ferbook.store import ChapterResult, Run, read_json
 
@@ -27,12 +27,10 @@ class ChapterState:
         return not self.reasons
 
 
-def states(
-    run: Run, chapters: list[Chapter], parameters: Mapping[str, ChapterParameters]
-) -> list[ChapterState]:
+def states(run: Run, wanted: list[Chapter], parameters: Mapping[str, Parameters]) -> list[ChapterState]:
     """For each chapter, up to date or why not, judged by content and never by time stamps."""
     found: list[ChapterState] = []
-    for chapter in chapters:
+    for chapter in wanted:
         result = run.result(chapter.name)
         reasons = _reasons(run, result, chapter, parameters[chapter.name])
         stale = {state.chapter for state in found if not state.up_to_date}
@@ -53,7 +51,7 @@ def _failure_reason(failure: Path) -> str:
     return "last attempt failed"
 
 
-def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: ChapterParameters) -> list[str]:
+def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: Parameters) -> list[str]:
     """What speaks against the stored result by itself."""
     done = result.done()
     if done is None:
@@ -67,9 +65,7 @@ def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: Chap
     return reasons_out_of_date(done["inputs"], current)
 
 
-def differences(
-    before: Mapping[str, Mapping[str, object]], after: Mapping[str, ChapterParameters]
-) -> list[str]:
+def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Parameters]) -> list[str]:
     """``chapter.name old → new`` for each parameter of a chapter in both that differs."""
     return [
         f"{chapter}.{name} {before[chapter].get(name, 'absent')} → {value}"
@@ -85,5 +81,5 @@ def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
     record = run.record()
     request = request or stored_request(record)
     request.check()
-    parameters = {chapter.name: request.of_chapter(chapter) for chapter in CHAPTERS.values()}
-    return states(run, list(CHAPTERS.values()), parameters)
+    known = list(chapters().values())
+    return states(run, known, {chapter.name: request.of_chapter(chapter) for chapter in known})

@@ -1,17 +1,13 @@
 """The run store: ``runs/<name>/`` with one folder per chapter, believed only with its ``DONE.json``."""
 
-import fcntl
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,21 +15,16 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel
 
-from book.profiles import PROFILES
 from ferbook import paths
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
 from ferbook.files import write_atomically
+from ferbook.owner import held, now
 
 Content = TypeVar("Content", bound=BaseModel)
 
 DONE = "DONE.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-def now() -> str:
-    """The present moment in UTC, to the second, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_json(path: Path, content: object) -> None:
@@ -234,13 +225,14 @@ class Run:
             raise RunStoreError(
                 f"{self.record_file}: not readable ({' '.join(str(fault).split())}); {self._mend}"
             ) from fault
+        named = set(suite().named_by)
         request = content.get("request") if isinstance(content, dict) else None
         if (
             not isinstance(request, dict)
-            or request.get("profile") not in PROFILES
+            or request.get("profile") not in suite().profiles
             or not isinstance(request.get("parameters"), dict)
-            # Every chapter takes faces, in every edition of the library.
-            or not all(isinstance(p, dict) and "faces" in p for p in request["parameters"].values())
+            # Every chapter takes what names a run, in every edition of the book.
+            or not all(isinstance(p, dict) and p.keys() >= named for p in request["parameters"].values())
             or not isinstance(content.get("changed"), str)
         ):
             raise RunStoreError(f"{self.record_file}: not the record of a run; {self._mend}")
@@ -262,7 +254,7 @@ class Run:
 
     def results(self) -> list[ChapterResult]:
         """The finished chapters, in the book's order."""
-        return [result for name in CHAPTERS if (result := self.result(name)).done() is not None]
+        return [result for name in chapters() if (result := self.result(name)).done() is not None]
 
     def inputs_file(self, chapter: str) -> Path:
         """The chapter's present inputs, as the job that executes it reads them."""
@@ -304,34 +296,18 @@ def all_runs() -> list[Run]:
     return [run for run in runs if run.exists()]
 
 
-def _holder(file: Path) -> str:
-    try:
-        owner = json.loads(file.read_text())
-        return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"
-
-
 @contextmanager
 def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
-    """Hold the run for this process. The lock ends with the process, however it ends.
-
-    Raises RunStoreError naming the holder where another living process has it and ``wait`` is false.
+    """Hold the run for this process. Raises RunStoreError naming the holder where another living process has it
+    and ``wait`` is false.
     """
-    run.work.mkdir(parents=True, exist_ok=True)
-    file = run.work / "lock"
-    with file.open("a+") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            stack.enter_context(held(run.work / "lock", wait))
         except BlockingIOError as fault:
             raise RunStoreError(
-                f"run {run.name!r} is in use by {_holder(file)}; wait for it, pass --wait, or choose "
-                "another --run NAME"
+                f"run {run.name!r} is in use by {fault}; wait for it, pass --wait, or choose another --run NAME"
             ) from fault
-        lock.seek(0)
-        lock.truncate()
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)
-        lock.flush()
         yield
 
 

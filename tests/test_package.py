@@ -12,13 +12,14 @@ import yaml
 
 from ferbook import paths
 
-PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
 DIRECT = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
 CONSTRAINTS = [
     line
-    for line in (paths.ROOT / "constraints.txt").read_text().splitlines()
+    for line in (paths.root() / "constraints.txt").read_text().splitlines()
     if line and not line.startswith("#")
 ]
+PACKAGES = ("book", "fer_lib", "ferbook", "synthetic_faces")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
 
 
@@ -43,10 +44,10 @@ def test_no_package_is_pinned_twice():
 
 
 def test_every_package_that_is_imported_is_pinned_directly():
-    own = {"fer_lib", *sys.stdlib_module_names}
+    own = {*PACKAGES, *sys.stdlib_module_names}
     providers = packages_distributions()
     direct = {normal(PIN.fullmatch(line)[1]) for line in DIRECT}
-    files = [*paths.LIBRARY.rglob("*.py"), *(paths.ROOT / "benchmarks").glob("*.py")]
+    files = [file for room in (*PACKAGES, "benchmarks") for file in (paths.root() / room).rglob("*.py")]
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = []
@@ -60,14 +61,14 @@ def test_every_package_that_is_imported_is_pinned_directly():
 
 
 def test_conda_gives_the_same_set():
-    environment = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((paths.root() / "environment.yml").read_text())
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert pip == ["-c constraints.txt", "-e .[dev]"]
 
 
 def test_make_help_lists_the_commands():
     listed = subprocess.run(
-        ["make", "help"], cwd=paths.ROOT, capture_output=True, text=True, check=True
+        ["make", "help"], cwd=paths.root(), capture_output=True, text=True, check=True
     ).stdout
     assert {line.split()[0] for line in listed.splitlines()} >= {
         "env",
@@ -84,7 +85,7 @@ def test_an_old_python_is_refused_with_a_clear_message(tmp_path):
     old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.1 ;; *) exit 1 ;; esac\n")
     old.chmod(0o755)
     command = ["make", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "env"]
-    answer = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False)
     assert answer.returncode != 0
     assert "Python 3.11 or newer is needed" in answer.stdout and "Python 3.9.1" in answer.stdout
     assert not (tmp_path / "venv").exists()

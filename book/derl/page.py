@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.chapter_parameters import DerlParameters
+from book.derl.chapter import DerlParameters
 from book.derl.pairs import expression_pairs, neutral_pairs, others_targets
 from book.derl.stage_one import GanRecipe, GanTraining, train_generator
 from book.derl.stage_two import ResidueRecipe

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from fer_lib import paths as fer_lib_paths
 from ferbook import paths
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters as known_chapters
 from ferbook.page.style import Drawn
 
 
@@ -88,7 +88,7 @@ class Clone:
 
     def write_chapter(self, name, *cells):
         """Replace a chapter by one that opens, keeps one metric and runs ``cells``; no faces, no training."""
-        defaults = CHAPTERS[name].parameters().model_dump()
+        defaults = known_chapters()[name].parameters().model_dump()
         assignments = "\n".join(f"{field} = {value!r}" for field, value in defaults.items())
         opening = f'from book.session import open_chapter\nrun = open_chapter("{name}", globals())'
         notebook = new_notebook(
@@ -106,14 +106,14 @@ class Clone:
 
 def make_clone(folder):
     listed = subprocess.run(
-        ["git", "-C", str(paths.ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-C", str(paths.root()), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
         text=True,
         check=True,
     )
     # Without the runs that come with the repository: a test counts its own.
     for name in (n for n in listed.stdout.split("\0") if n and not n.startswith("runs/")):
-        source, target = paths.ROOT / name, folder / name
+        source, target = paths.root() / name, folder / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
@@ -139,7 +139,7 @@ def smoke_clone(tmp_path_factory):
 def toy_clone(tmp_path):
     """A clone whose chapters are tiny: for what happens around their execution."""
     clone = make_clone(tmp_path / "a {clone} of [it]")
-    for name in CHAPTERS:
+    for name in known_chapters():
         clone.write_chapter(name)
     return clone
 

@@ -11,7 +11,7 @@ import signal
 import psutil
 import pytest
 
-from book.chapter_parameters import TrainingParameters
+from book.training.chapter import TrainingParameters
 
 pytestmark = pytest.mark.whole_suite
 DEFAULT = TrainingParameters().epochs

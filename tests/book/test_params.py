@@ -4,18 +4,12 @@ from typing import get_args
 
 import pytest
 
-from book.chapter_parameters import (
-    AuVerificationParameters,
-    DeconvolutionParameters,
-    DerlParameters,
-    FacesParameters,
-    MicroExpressionsParameters,
-    StructureAndLossParameters,
-    TrainingParameters,
-    TransferParameters,
-)
-from book.parameters import face_sets, percentages
-from book.profiles import PROFILES, PROFILES_ON_FACES
+from book.au_verification.chapter import AuVerificationParameters
+from book.derl.chapter import DerlParameters
+from book.micro_expressions.chapter import MicroExpressionsParameters
+from book.parameters import face_sets
+from book.training.chapter import TrainingParameters
+from book.transfer.chapter import TransferParameters
 from fer_lib.aus.measures import MEASURES
 from fer_lib.faces.clips import CLIP_SETS as KNOWN_CLIP_SETS
 from fer_lib.look.deconvolution import Method
@@ -24,14 +18,20 @@ from fer_lib.nets.build import build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.recipe import Recipe
 from ferbook import paths
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
-from ferbook.parameters import parameter_rows, resolve
+from ferbook.parameters import percentages
 from ferbook.request import Request, read_overrides
+
+PROFILES = suite().profiles
+
+
+def resolve(chapter, profile="laptop", overrides=None):
+    return chapters()[chapter].resolve(profile, overrides)
 
 
 def training(**overrides):
-    return resolve("training", TrainingParameters, "laptop", overrides)
+    return resolve("training", "laptop", overrides)
 
 
 @pytest.mark.parametrize(
@@ -82,46 +82,33 @@ def test_an_unknown_name_is_told_with_the_nearest_one():
 
 def test_an_unknown_profile_is_told_with_the_nearest_one():
     with pytest.raises(ParameterError, match="did you mean 'laptop'"):
-        resolve("training", TrainingParameters, "labtop")
+        resolve("training", "labtop")
 
 
 def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():
     default = TrainingParameters()
-    smoke = resolve("training", TrainingParameters, "smoke")
+    smoke = resolve("training", "smoke")
     assert smoke.epochs != default.epochs
-    assert resolve("training", TrainingParameters, "smoke", {"epochs": "9"}).epochs == 9
+    assert resolve("training", "smoke", {"epochs": "9"}).epochs == 9
 
 
 def test_a_profile_can_differ_on_a_real_face_set():
-    assert training(faces="fer2013").epochs == PROFILES_ON_FACES["fer2013"]["laptop"]["training"]["epochs"]
+    assert training(faces="fer2013").epochs == 10 and training(faces="wild").epochs == 15
+    assert resolve("derl", "paper", {"faces": "fer2013"}).size == 48, "what every chapter takes there"
     assert training(faces="fer2013", epochs="3").epochs == 3
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=list(CHAPTERS))
+@pytest.mark.parametrize("chapter", chapters())
 @pytest.mark.parametrize("faces", ["lab", "fer2013"])
 def test_every_profile_resolves_for_every_chapter_and_face_set(chapter, profile, faces):
-    assert resolve(chapter.name, chapter.parameters, profile, {"faces": faces}).faces == faces
-
-
-def test_profiles_name_only_chapters_and_fields_that_exist():
-    layers = [
-        *PROFILES.values(),
-        *(layer for by_profile in PROFILES_ON_FACES.values() for layer in by_profile.values()),
-    ]
-    for layer in layers:
-        for scope, values in layer.items():
-            models = (
-                [c.parameters for c in CHAPTERS.values()] if scope == "*" else [CHAPTERS[scope].parameters]
-            )
-            for model in models:
-                assert set(values) <= set(model.model_fields)
+    assert resolve(chapter, profile, {"faces": faces}).faces == faces
 
 
 def test_the_speedrun_is_a_request_that_can_be_trained():
-    request = Request("laptop", read_overrides(paths.ROOT / "params" / "fer2013_speedrun.yaml"))
+    request = Request("laptop", read_overrides(paths.root() / "params" / "fer2013_speedrun.yaml"))
     request.check()
-    chosen = request.of_chapter(CHAPTERS["training"])
+    chosen = request.of_chapter(chapters()["training"])
     assert (chosen.faces, chosen.network, chosen.ablation_epochs) == ("fer2013", "residual", 0)
     assert Recipe.of(chosen).augment in AUGMENTATIONS
     assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
@@ -135,7 +122,7 @@ def test_only_the_zero_bias_network_is_told_of_biases_and_gain():
 
 def test_a_list_of_names_is_checked_and_its_names_are_told():
     def structures(text):
-        return resolve("s", StructureAndLossParameters, "laptop", {"structures": text}).structures
+        return resolve("structure_and_loss", "laptop", {"structures": text}).structures
 
     assert structures("residual, vgg") == "residual, vgg"
     for wrong in ("residual,resnet", "vgg,vgg", "", "vgg,"):
@@ -144,30 +131,31 @@ def test_a_list_of_names_is_checked_and_its_names_are_told():
 
 
 def test_ferplus_stands_beside_fer2013_and_beside_no_other_set():
+    structure_and_loss = chapters()["structure_and_loss"].parameters
     beside = {
-        faces: StructureAndLossParameters(faces=faces).face_sources[1:] for faces in ("fer2013", "wild")
+        faces: structure_and_loss(faces=faces).face_sources[1:] for faces in ("fer2013", "wild")
     }
     assert beside["wild"] == ()
     assert [dict(source)["name"] for source in beside["fer2013"]] == ["ferplus"]
-    assert dict(beside["fer2013"][0])["size"] == StructureAndLossParameters().size
+    assert dict(beside["fer2013"][0])["size"] == structure_and_loss().size
 
 
 def test_votes_are_learned_only_where_there_are_votes():
     for faces, there in (("game", True), ("ferplus", True), ("wild", False), ("fer2013", False)):
-        values = resolve("structure_and_loss", StructureAndLossParameters, "paper", {"faces": faces})
+        values = resolve("structure_and_loss", "paper", {"faces": faces})
         assert ("votes" in values.losses.split(",")) == there
 
 
 def test_every_way_back_to_pixels_can_be_asked_for():
     for method in get_args(Method):
-        assert resolve("d", DeconvolutionParameters, "laptop", {"method": method}).method == method
+        assert resolve("deconvolution", "laptop", {"method": method}).method == method
     with pytest.raises(ParameterError, match=r"deconv \| guided \| gradient"):
-        resolve("d", DeconvolutionParameters, "laptop", {"method": "saliency"})
+        resolve("deconvolution", "laptop", {"method": "saliency"})
 
 
 def test_a_name_that_only_the_network_can_judge_is_any_text():
-    assert resolve("d", DeconvolutionParameters, "laptop", {"layer": "relu2"}).layer == "relu2"
-    rows = {row["parameter"]: row for row in parameter_rows("deconvolution", DeconvolutionParameters)}
+    assert resolve("deconvolution", "laptop", {"layer": "relu2"}).layer == "relu2"
+    rows = {row["parameter"]: row for row in chapters()["deconvolution"].parameter_rows()}
     assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
 
 
@@ -183,7 +171,7 @@ def test_rendered_faces_stand_by_where_real_ones_may_have_no_units():
 
 
 def transfer(**overrides):
-    return resolve("transfer", TransferParameters, "laptop", overrides)
+    return resolve("transfer", "laptop", overrides)
 
 
 def test_face_sets_beside_are_read_with_their_number_of_people():
@@ -206,7 +194,7 @@ def test_a_face_set_is_not_set_beside_itself():
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("faces", get_args(FaceSource))
 def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, profile):
-    chosen = resolve("transfer", TransferParameters, profile, {"faces": faces})
+    chosen = resolve("transfer", profile, {"faces": faces})
     names = [dict(source)["name"] for source in chosen.face_sources]
     assert names[0] == faces and len(names) > 1 and len(set(names)) == len(names)
     assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
@@ -251,7 +239,7 @@ def test_a_generator_learns_from_other_people_than_it_is_tested_on():
     with pytest.raises(ParameterError, match="pretrain = 'ckplus' is the chapter's own face set"):
         DerlParameters(faces="ckplus", pretrain="ckplus")
     with pytest.raises(ParameterError, match=r"derl\.size = '40'.*a multiple of 16"):
-        resolve("derl", DerlParameters, "laptop", {"size": "40"})
+        resolve("derl", "laptop", {"size": "40"})
 
 
 def test_sets_of_clips_are_those_that_the_readers_know():
@@ -263,8 +251,8 @@ def test_associations_are_measured_by_measures_that_there_are():
 
 
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():
-    rows = {row["parameter"]: row for row in parameter_rows("faces", FacesParameters)}
-    assert list(rows) == list(FacesParameters.model_fields)
+    rows = {row["parameter"]: row for row in chapters()["faces"].parameter_rows()}
+    assert list(rows) == list(chapters()["faces"].parameters.model_fields)
     assert rows["samples"]["laptop"] == 6 and rows["samples"]["smoke"] == 3
     assert rows["samples"]["range"] == "≥ 1, ≤ 12"
     assert all(row["meaning"] and row["range"] for row in rows.values())

@@ -5,8 +5,10 @@ import json
 import pytest
 import torch
 
-from book.chapter_parameters import DeconvolutionParameters, FacesParameters, TrainingParameters
+from book.deconvolution.chapter import DeconvolutionParameters
+from book.faces.chapter import FacesParameters
 from book.session import open_chapter
+from book.training.chapter import TrainingParameters
 from fer_lib.nets.build import build_network
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import save_weights

@@ -4,7 +4,7 @@ import pytest
 
 from ferbook import paths
 from ferbook.answers import PLACE, claims_text, faces_of, judged_claims
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.claims import Paper, PaperClaim, judge, read_claims
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch):
     write_json(staged / "metrics.json", {name: {"value": 2.0, **ahead} for name in names})
     write_json(staged / "record.json", {"figures": {}})
     run.result("derl").commit(staged, {})
-    _write_record(run, request, {name: request.of_chapter(chapter) for name, chapter in CHAPTERS.items()})
+    _write_record(run, request, {name: request.of_chapter(chapter) for name, chapter in chapters().items()})
     return run
 
 
@@ -40,13 +40,13 @@ def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run
 
 def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
     text = claims_text(judged_claims(run), faces_of(run))
-    for paper in read_claims(paths.CLAIMS):
+    for paper in read_claims(paths.claims()):
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
     assert "2.00 (95 % interval 1.00–3.00) points; asked: above 0 points" in text.replace("\u00a0", " ")
     assert "(derl.ipynb), on `ckplus` |" in text and "(training.ipynb), on `lab` |" in text
-    assert (paths.BOOK / "answers.md").read_text().splitlines().count(PLACE) == 1
+    assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
 def test_a_bar_in_a_question_does_not_end_its_cell():

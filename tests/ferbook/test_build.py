@@ -1,5 +1,6 @@
 """Building: the table of contents, the merge of prose and results, the command that makes a page again."""
 
+import dataclasses
 import fcntl
 import json
 import subprocess
@@ -9,48 +10,33 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ferbook import book, build, paths
-from ferbook.book import CHAPTERS, Chapter
-from ferbook.build import build_book, check_toc, pages_of_toc, stage, staged_notebook
-from ferbook.errors import ChapterError, RunStoreError
+from ferbook import build, paths
+from ferbook.book import Chapter, Option, chapters, forget, suite
+from ferbook.build import build_book, check_toc, filled, stage, staged_notebook
+from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.request import Request
 from ferbook.store import ChapterResult, open_run, write_json
 
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-
-
-def test_the_table_of_contents_names_every_chapter_and_only_pages_that_are_there():
-    check_toc()
-    assert pages_of_toc()[0] == "book/index"
+pytestmark = pytest.mark.usefixtures("example")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("before", "after", "told"),
     [
-        (
-            lambda text: text.replace("- file: book/training", "- file: book/rerun"),
-            "does not name book/training",
-        ),
-        (lambda text: text.replace("book/references", "book/absent"), "neither book/absent.md"),
+        ("book/means/means", "book/index", "does not name book/means/means; add `- file: book/means/means`"),
+        ("book/answers", "book/absent", "neither book/absent.md"),
+        ("book/answers", "book/lone", "the notebook book/lone, which is no chapter"),
     ],
 )
-def test_a_table_of_contents_that_is_wrong_is_refused(tmp_path, monkeypatch, change, told):
-    changed = tmp_path / "_toc.yml"
-    changed.write_text(change(paths.TOC.read_text()))
-    monkeypatch.setattr(paths, "TOC", changed)
-    with pytest.raises(ChapterError, match=told):
-        check_toc()
-
-
-def test_a_notebook_that_no_chapter_declares_is_refused(monkeypatch):
-    only_faces = {"faces": CHAPTERS["faces"]}
-    monkeypatch.setattr(book, "CHAPTERS", only_faces)
-    with pytest.raises(ChapterError, match=r"book/training, which chapters\.py does not declare"):
+def test_a_table_of_contents_that_is_wrong_is_refused(copy, before, after, told):
+    (copy / "book" / "lone.ipynb").write_text("{}")
+    check_toc()
+    toc = copy / "_toc.yml"
+    toc.write_text(toc.read_text().replace(before, after))
+    forget()
+    with pytest.raises(BookError, match=told):
         check_toc()
 
 
@@ -72,10 +58,9 @@ def notebook(prose, code, executed):
 
 
 @pytest.fixture
-def chapter(tmp_path, monkeypatch):
+def chapter(tmp_path):
     """A chapter whose prose was changed after it was executed, and its result."""
-    monkeypatch.setattr(paths, "BOOK", tmp_path)
-    made = Chapter("toy", "Toy", CHAPTERS["faces"].parameters)
+    made = Chapter("Toy", 1, chapters()["throws"].parameters, name="toy", folder=tmp_path)
     nbformat.write(notebook("new prose", "print(42)", False), made.notebook)
     result = ChapterResult("toy", tmp_path / "run" / "toy")
     result.folder.mkdir(parents=True)
@@ -105,29 +90,36 @@ def test_a_run_without_a_finished_chapter_is_not_built():
         build_book(run)
 
 
+SIDES = Option("--sides", "Sides.", ("run",), sets="sides")
+
+
 @pytest.mark.parametrize(
     ("request_made", "chapter", "command"),
     [
-        (Request("smoke"), None, "ferbook run --profile smoke"),
-        (Request("laptop", {"epochs": "5"}), "training", "ferbook run training --profile laptop -p epochs=5"),
-        (Request("laptop", {"epochs": "5"}), "faces", "ferbook run faces --profile laptop"),
-        (Request("laptop", {"faces": "fer2013"}), None, "ferbook run --profile laptop --faces fer2013"),
+        (("smoke", {}), None, "ferbook run --profile smoke"),
+        (("laptop", {"draws": "500"}), "means", "ferbook run means --profile laptop -p draws=500"),
+        (("laptop", {"draws": "500"}), "throws", "ferbook run throws --profile laptop"),
+        (("laptop", {"sides": "8"}), None, "ferbook run --profile laptop --sides 8"),
         (
-            Request("smoke", {"size": "32", "lr": "0.5"}),
+            ("smoke", {"seed": "32", "draws": "500"}),
             None,
-            "ferbook run --profile smoke -p size=32 -p lr=0.5",
+            "ferbook run --profile smoke -p seed=32 -p draws=500",
         ),
-        (Request("laptop", {"faces.seed": "4"}), None, "ferbook run --profile laptop -p faces.seed=4"),
+        (("laptop", {"throws.seed": "4"}), None, "ferbook run --profile laptop -p throws.seed=4"),
     ],
 )
-def test_the_command_names_what_differs_from_the_profile(request_made, chapter, command):
-    assert reproduce_command(recorded(request_made, CHAPTERS), chapter) == command
+def test_the_command_names_what_differs_from_the_profile(monkeypatch, request_made, chapter, command):
+    told = dataclasses.replace(suite(), options=(SIDES,))
+    monkeypatch.setattr("ferbook.provenance.suite", lambda: told)
+    run = recorded(request_made, chapters())
+    assert reproduce_command(run, chapter) == command
+    assert reproduce_command(run, chapter, into=True) == f"{command} --run a"
 
 
-def recorded(request_made, names):
+def recorded(asked, names):
     """A run that was asked for the chapters ``names`` and has none of them yet."""
-    run = open_run("a")
-    parameters = {name: request_made.of_chapter(CHAPTERS[name]).model_dump() for name in names}
+    run, request_made = open_run("a"), Request(*asked)
+    parameters = {name: request_made.of_chapter(chapters()[name]).model_dump() for name in names}
     run.write_record(
         {
             "request": {"profile": request_made.profile, "parameters": parameters},
@@ -139,53 +131,62 @@ def recorded(request_made, names):
 
 
 def test_the_book_of_some_chapters_is_made_again_by_a_command_that_names_them():
-    run = recorded(Request("laptop", {"epochs": "5"}), ["faces", "training"])
-    assert reproduce_command(run) == "ferbook run faces training --profile laptop -p epochs=5"
+    run = recorded(("laptop", {"sides": "8"}), ["throws"])
+    assert reproduce_command(run) == "ferbook run throws --profile laptop -p sides=8"
+    assert (
+        "`ferbook run throws --profile laptop -p sides=8 --run a`, then `ferbook build --run a`"
+        in provenance(run)
+    )
 
 
 def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_it(tmp_path):
-    run = recorded(Request("smoke"), ["faces"])
+    run = recorded(("smoke", {}), ["throws"])
     result = tmp_path / "result"
-    write_json(result / "metrics.json", {"pictures": {"value": 1}})
-    made = {"device": "toaster", "seconds": 3.0, "commit": "abc", "figures": {}}
-    write_json(result / "record.json", made)
-    nbformat.write(read_notebook(CHAPTERS["faces"].notebook), result / "faces.ipynb")
-    run.result("faces").commit(result, {})
+    write_json(result / "metrics.json", {"throws": {"value": 60}})
+    write_json(result / "record.json", {"device": "toaster", "seconds": 3.0, "commit": "abc", "figures": {}})
+    nbformat.write(read_notebook(chapters()["throws"].notebook), result / "throws.ipynb")
+    run.result("throws").commit(result, {})
     staged = tmp_path / "stage"
     staged.mkdir()
     stage(run, staged)
-    assert [file.name for file in (staged / "metrics").iterdir()] == ["faces.json"]
-    assert len(read_notebook(staged / "book" / "faces.ipynb").cells) > 1
-    for name in CHAPTERS.keys() - {"faces"}:
-        (cell,) = read_notebook(staged / "book" / f"{name}.ipynb").cells
-        title = read_notebook(CHAPTERS[name].notebook).cells[0].source.splitlines()[0]
-        assert cell.cell_type == "markdown" and cell.source.startswith(f"{title}\n")
-        assert f"ferbook run {name} --run a\n" in cell.source and "ferbook build --run a" in cell.source
+    assert [file.name for file in (staged / "metrics").iterdir()] == ["throws.json"]
+    assert not list(staged.rglob("*.py"))
+    assert len(read_notebook(staged / "book" / "throws" / "throws.ipynb").cells) > 1
+    (cell,) = read_notebook(staged / "book" / "means" / "means.ipynb").cells
+    assert cell.cell_type == "markdown" and cell.source.startswith("# The mean, and how sure it is\n")
+    assert "ferbook run means --run a\n" in cell.source and "ferbook build --run a" in cell.source
     answers = (staged / "book" / "answers.md").read_text()
-    assert "| the run has no chapter training |" in answers and "{bdg-light}`not asked`" in answers
+    assert "| the run has no chapter means |" in answers and "{bdg-light}`not asked`" in answers
 
 
-def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_record_was_written(tmp_path):
-    run = open_run("a")
+def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
+    throws = filled("# <!-- title -->\n\n<!-- reading -->\n\n<!-- next -->", "book/throws/throws")
+    assert throws.splitlines()[0] == "# A die is thrown"
+    assert "| 1 minute | nothing else | – |" in throws
+    assert "**Next:** [](../means/means.ipynb): between which bounds the mean of a die lies." in throws
+    means = filled("<!-- reading --> <!-- next -->", "book/means/means")
+    assert "| 2 minutes | nothing else | [](../throws/throws.ipynb) |" in means
+    assert means.endswith("**Next:** [](../answers.md).")
+    index = filled("<!-- chapters --> <!-- title -->", "book/index")
+    assert (
+        "| [](means/means.ipynb) | between which bounds the mean of a die lies | 2 min | chapter 1 |" in index
+    )
+    assert index.endswith("<!-- title -->"), "no chapter's page"
+
+
+def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_record_was_written(run, finish):
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now", "chapters": {}})
-    staged = tmp_path / "staged"
-    write_json(staged / "record.json", {"device": "toaster", "seconds": 3.0, "commit": "abc", "figures": {}})
-    run.result("faces").commit(staged, {"parameters": {"seed": 4}, "packages": {}})
-    told = provenance(run, "faces")
-    assert "toaster" in told and "`seed=4`" in told
-    assert "| Data |" not in told, "a chapter that opened no faces has no data to name"
+    finish(run, "throws", {"parameters": {"seed": 4}, "packages": {}}, device="toaster")
+    told = provenance(run, "throws")
+    assert "toaster" in told and "`seed=4`" in told and "| Software |" not in told
 
 
 @pytest.fixture
-def finished(tmp_path):
-    """A run whose chapters are finished, ``training`` from the result of ``faces`` that is there."""
-    run = open_run("a")
+def finished(run, finish):
+    """A run whose chapters are finished, ``means`` from the result of ``throws`` that is there."""
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
-    for name, chapter in CHAPTERS.items():
-        staged = tmp_path / f"staged-{name}"
-        write_json(staged / "metrics.json", {})
-        upstream = {other: run.result(other).checksum() for other in chapter.upstream}
-        run.result(name).commit(staged, {"upstream": upstream})
+    finish(run, "throws")
+    finish(run, "means", {"upstream": {"throws": run.result("throws").checksum()}})
     return run
 
 
@@ -194,7 +195,7 @@ def toy_book(tmp_path, monkeypatch):
     """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of
     its own.
     """
-    monkeypatch.setattr(paths, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(paths, "build", lambda: tmp_path / "_build")
     monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
     monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
     monkeypatch.setattr(build, "check_toc", lambda: None)
@@ -205,7 +206,7 @@ def toy_book(tmp_path, monkeypatch):
         page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
         page.parent.mkdir(parents=True)
         page.write_text(f"build {len(builds)}")
-        with (paths.BUILD / ".lock").open() as lock, pytest.raises(BlockingIOError):
+        with (paths.build() / ".lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return subprocess.CompletedProcess(command, 0)
 
@@ -213,20 +214,16 @@ def toy_book(tmp_path, monkeypatch):
     return tmp_path / "_build" / "html"
 
 
-def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, tmp_path):
-    write_json(tmp_path / "other" / "metrics.json", {"pictures": {"value": 1}})
-    finished.result("faces").commit(tmp_path / "other", {})
-    with pytest.raises(
-        RunStoreError,
-        match=r"training was made from another result of faces .*`ferbook run training .* --run a` makes it "
-        r"again",
-    ):
+def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, finish):
+    finish(finished, "throws", metrics={"throws": {"value": 1}})
+    told = r"means was made from another result of throws .*`ferbook run means .* --run a` makes it again"
+    with pytest.raises(RunStoreError, match=told):
         build_book(finished)
 
 
 def test_a_chapter_whose_upstream_was_lost_is_not_built(finished):
-    (finished.result("faces").folder / "DONE.json").unlink()
-    with pytest.raises(RunStoreError, match="training was made from another result of faces"):
+    (finished.result("throws").folder / "DONE.json").unlink()
+    with pytest.raises(RunStoreError, match="means was made from another result of throws"):
         build_book(finished)
 
 

@@ -4,22 +4,22 @@ code.
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from book.profiles import PROFILES
 from ferbook import cli, console
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters, forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.state import ChapterState
 from ferbook.store import ChapterResult
 
 
 @pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+def runs(example, tmp_path, monkeypatch):
     monkeypatch.setattr(console.console, "width", 80)
     return tmp_path / "runs"
 
@@ -46,7 +46,7 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     def fail():
         raise fault
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "command_line", lambda: fail)
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
@@ -56,7 +56,7 @@ def finish(monkeypatch, *chapters):
 
 
 def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_path):
-    finish(monkeypatch, *CHAPTERS)
+    finish(monkeypatch, *chapters())
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
     monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (index, True))
     monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
@@ -66,30 +66,30 @@ def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_pa
 
 def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
-    finish(monkeypatch, *CHAPTERS)
-    states = [ChapterState("faces", ("library changed",)), ChapterState("training", ())]
+    finish(monkeypatch, *chapters())
+    states = [ChapterState("throws", ("code changed",)), ChapterState("means", ())]
     monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.startswith("note: faces is out of date (library changed); the book shows the stored result")
-    assert "`ferbook run --run a`" in out and "training" not in out
+    assert out.startswith("note: throws is out of date (code changed); the book shows the stored result")
+    assert "`ferbook run --run a`" in out and "means" not in out
 
 
 def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_date(
     monkeypatch, capsys, tmp_path
 ):
     monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
-    finish(monkeypatch, *(name for name in CHAPTERS if name != "derl"))
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: [ChapterState("derl", ("never ran",))])
+    finish(monkeypatch, *(name for name in chapters() if name != "means"))
+    monkeypatch.setattr("ferbook.state.run_states", lambda run: [ChapterState("means", ("never ran",))])
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.startswith("note: the run has no derl; ") and "out of date" not in out
+    assert out.startswith("note: the run has no means; ") and "out of date" not in out
 
 
 def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):
-    row = {"chapter": "faces", "state": "failed", "faults": ["FAILED a[/b]::Cell [0] " + "x" * 80]}
+    row = {"chapter": "throws", "state": "failed", "faults": ["FAILED a[/b]::Cell [0] " + "x" * 80]}
     monkeypatch.setattr("ferbook.check.check_run", lambda *_, **__: [row])
     monkeypatch.setattr("ferbook.store.latest_run", lambda: None)
     code, out, _ = ferbook(monkeypatch, capsys, "check")
-    assert (code, out) == (1, f"faces: failed\n  {row['faults'][0]}\n")
+    assert (code, out) == (1, f"throws: failed\n  {row['faults'][0]}\n")
 
 
 def test_the_name_in_a_table_is_never_broken(capsys):
@@ -106,10 +106,10 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["status", "--run", ""], "run name '' cannot be used"),
         (["build", "--run", ""], "run name '' cannot be used"),
         (["check", "--run", ""], "run name '' cannot be used"),
-        (["run", "--faces", ""], "faces = '' is not allowed"),
+        (["run", "-p", "sides="], "sides = '' is not allowed"),
         (["status", "--profile", ""], "no profile ''"),
         (["status", "-p", "bogus=1"], "no chapter has a parameter 'bogus'"),
-        (["status", "-p", "epochs=0"], "training.epochs = '0' is not allowed"),
+        (["status", "-p", "draws=0"], "means.draws = '0' is not allowed"),
         (["check", "--within", "-1"], "--within"),
         (["run", "--cores", "0"], "--cores"),
     ],
@@ -123,9 +123,8 @@ def test_an_empty_or_impossible_option_is_refused(monkeypatch, capsys, runs, wor
 
 def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys):
     assert json.loads(ferbook(monkeypatch, capsys, "runs", "--json")[1]) == []
-    assert set(PROFILES) <= set(
-        json.loads(ferbook(monkeypatch, capsys, "params", "faces", "--json")[1])["faces"][0]
-    )
+    rows = json.loads(ferbook(monkeypatch, capsys, "params", "throws", "--json")[1])["throws"]
+    assert set(suite().profiles) <= set(rows[0])
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
         code, out, err = ferbook(monkeypatch, capsys, *words)
         assert (code, out) == (2, "") and err.startswith("ferbook: there is no run")
@@ -134,9 +133,92 @@ def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys)
 def test_a_terminal_of_few_characters_is_no_failure(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
-    monkeypatch.setattr(sys, "argv", ["ferbook", "params", "faces"])
+    monkeypatch.setattr(sys, "argv", ["ferbook", "params", "throws"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     sys.stdout.flush()
     assert not end.value.code
-    assert rb"\u2265 9" in written.getvalue()
+    assert rb"\u2265 2" in written.getvalue()
+
+
+SUITE = """
+import typer
+
+from ferbook.book import Option, Suite
+
+
+def toss(times: int = 1) -> None:
+    print("toss", times)
+
+
+coins = typer.Typer()
+coins.command("flip")(toss)
+coins.command("spin")(toss)
+
+SUITE = Suite(
+    title="Coins and dice.",
+    options=(
+        Option("--sides", "Sides of the die.", ("run", "status"), sets="sides", metavar="N"),
+        Option("--many", "Throw a lot.", ("run",), sets="throws", value=1000),
+        Option("--table-dir", "Where tables lie.", ("run",), variable="TABLES"),
+    ),
+    commands={"toss": "added_commands:toss", "coins": "added_commands:coins"},
+)
+"""
+
+
+@pytest.fixture
+def added(copy, tmp_path, monkeypatch):
+    """A book that adds options and commands; what a run is asked for is kept."""
+    (copy / "book" / "suite.py").write_text(SUITE)
+    (copy / "added_commands.py").write_text(SUITE)
+    monkeypatch.syspath_prepend(str(copy))
+    monkeypatch.setenv("TABLES", "")
+    forget()
+    asked = []
+
+    def run_chapters(request, names, *_, **__):
+        asked.append(request)
+        raise DataError("stopped")
+
+    monkeypatch.setattr("ferbook.run.run_chapters", run_chapters)
+    return asked
+
+
+def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, capsys):
+    out = ferbook(monkeypatch, capsys, "--help")[1]
+    assert "Coins and dice." in out and "toss" in out and "coins" in out
+    assert ferbook(monkeypatch, capsys, "toss", "--times", "3")[1] == "toss 3\n"
+    assert ferbook(monkeypatch, capsys, "coins", "flip")[1] == "toss 1\n"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert ferbook(monkeypatch, capsys, "run", "--sides", "8", "--many", "--table-dir", "t")[::2] == (
+        2,
+        "ferbook: stopped\n",
+    )
+    assert added[-1].overrides == {"sides": "8", "throws": 1000}
+    assert os.environ["TABLES"] == str(tmp_path / "t")
+    assert ferbook(monkeypatch, capsys, "run")[0] == 2
+    assert added[-1] is None, "nothing was asked for: a run's own request holds"
+    assert "--many" not in ferbook(monkeypatch, capsys, "status", "--help")[1]
+
+
+def test_a_broken_chapter_is_told_and_the_others_are_listed(copy, monkeypatch, capsys):
+    (copy / "book" / "means" / "chapter.py").write_text("import absent_package")
+    forget()
+    code, out, err = ferbook(monkeypatch, capsys, "params")
+    assert code == 0 and "chapter throws" in out and "chapter means" not in out
+    assert (
+        err
+        == "note: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; mend that file\n"
+    )
+    assert ferbook(monkeypatch, capsys, "params", "throws")[::2] == (0, "")
+    code, _, err = ferbook(monkeypatch, capsys, "run")
+    assert code == 2 and err.startswith("ferbook: book/means/chapter.py: ModuleNotFoundError")
+
+
+def test_listings_need_neither_torch_nor_pandas():
+    """In a process of its own: others may have imported them here."""
+    script = "import sys; from ferbook import cli; cli.command_line(); print({'torch', 'pandas', 'IPython'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"

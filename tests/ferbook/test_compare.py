@@ -1,10 +1,8 @@
 """Two runs side by side."""
 
-import json
-
 import pytest
 
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.compare import compare_runs, run_rows
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
@@ -14,38 +12,29 @@ METRIC = {"value": 0.9, "low": 0.85, "high": 0.95, "n": 100, "how": "95 % bootst
 
 
 @pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    for name, epochs, metric in (
-        ("a", "5", METRIC),
-        ("b", "6", METRIC | {"value": 0.7, "low": 0.6, "high": 0.8}),
+def runs(example, finish):
+    for name, draws, metric in (
+        ("a", "500", METRIC),
+        ("b", "600", METRIC | {"value": 0.7, "low": 0.6, "high": 0.8}),
     ):
         run = open_run(name)
-        request = Request("laptop", {"epochs": epochs})
-        parameters = {key: request.of_chapter(chapter).model_dump() for key, chapter in CHAPTERS.items()}
+        request = Request("laptop", {"draws": draws})
+        parameters = {key: request.of_chapter(chapter).model_dump() for key, chapter in chapters().items()}
         run.write_record({"request": {"profile": "laptop", "parameters": parameters}, "changed": name})
-        staged = tmp_path / f"staged-{name}"
-        staged.mkdir()
-        (staged / "metrics.json").write_text(
-            json.dumps({"test_accuracy": metric, f"only_{name}": {"value": 1}})
-        )
-        run.result("training").commit(staged, {})
+        finish(run, "means", metrics={"mean": metric, f"only_{name}": {"value": 1}})
 
 
 def test_parameters_and_metrics_that_differ_are_shown_with_intervals():
     found = compare_runs("a", "b")
-    of_epochs = [
-        f"{key}.epochs" for key, made in CHAPTERS.items() if "epochs" in made.parameters.model_fields
-    ]
-    assert found["parameters"] == [{"parameter": name, "first": 5, "second": 6} for name in of_epochs]
+    assert found["parameters"] == [{"parameter": "means.draws", "first": 500, "second": 600}]
     rows = {row["metric"]: row for row in found["metrics"]}
-    accuracy = rows["training.test_accuracy"]
+    accuracy = rows["means.mean"]
     assert accuracy["difference"] == pytest.approx(-0.2)
     assert accuracy["difference_shown"].replace("\u00a0", " ") == "−20.0 %"
     assert accuracy["first_shown"].replace("\u00a0", " ") == "90.0 % (85.0 % – 95.0 %)"
     assert accuracy["intervals"] == "disjoint"
-    assert rows["training.only_a"]["second_shown"] == "absent"
-    assert rows["training.only_a"]["difference"] is None
+    assert rows["means.only_a"]["second_shown"] == "absent"
+    assert rows["means.only_a"]["difference"] is None
 
 
 def test_overlapping_intervals_are_told():
@@ -57,7 +46,7 @@ def test_overlapping_intervals_are_told():
 def test_runs_are_listed_with_their_key_metrics():
     rows = run_rows()
     assert [row["run"] for row in rows] == ["a", "b"]
-    assert rows[0]["metrics"]["training.test_accuracy"]["value"] == 0.9
+    assert rows[0]["metrics"]["means.mean"]["value"] == 0.9
     assert any("90.0" in text for text in rows[0]["shown"])
 
 

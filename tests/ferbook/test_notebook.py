@@ -1,81 +1,18 @@
-"""Chapter notebooks: the contract every one of them keeps, and the checker against ones that break it."""
-
-import ast
+"""Notebooks: which show that they were executed from the first to the last cell, and which parameters cells are
+none."""
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ferbook import paths
-from ferbook.book import CHAPTERS
-from ferbook.errors import ChapterError
+from ferbook.book import chapters
+from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
-    COMPARED_TAG,
-    code_cells,
     faults_of_execution,
     parameters_cell,
     read_notebook,
-    tags,
+    require_parameters_cell,
     without_papermill_metadata,
 )
-
-MOST_LINES = 12
-MOST_BYTES = 40_000
-
-chapters = pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=list(CHAPTERS))
-
-
-@chapters
-def test_the_parameters_cell_equals_the_model(chapter):
-    defaults = chapter.parameters().model_dump()
-    cell = parameters_cell(read_notebook(chapter.notebook))
-    assert cell == defaults
-    assert list(cell) == list(defaults)
-    assert {name: type(value) for name, value in cell.items()} == {n: type(v) for n, v in defaults.items()}
-
-
-@chapters
-def test_the_second_cell_opens_the_chapter(chapter):
-    second = code_cells(read_notebook(chapter.notebook))[1]
-    assert f'open_chapter("{chapter.name}", globals())' in second.source
-
-
-@chapters
-def test_a_chapter_holds_no_output_and_no_noise(chapter):
-    notebook = read_notebook(chapter.notebook)
-    for cell in code_cells(notebook):
-        assert cell.outputs == [] and cell.execution_count is None
-        assert set(cell.metadata) <= {"tags"}
-    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
-    assert notebook.metadata.kernelspec.name == "python3"
-    assert chapter.notebook.stat().st_size <= MOST_BYTES
-
-
-@chapters
-def test_cells_are_short_and_only_call_the_library(chapter):
-    for cell in code_cells(read_notebook(chapter.notebook)):
-        if "parameters" not in tags(cell):
-            assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
-        for node in ast.walk(ast.parse(cell.source)):
-            assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda), cell.source
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-                assert name.split(".")[0] == "fer_lib", f"a chapter imports only from fer_lib, not {name}"
-
-
-@chapters
-def test_a_chapter_names_no_absolute_path_and_downloads_nothing(chapter):
-    text = chapter.notebook.read_text()
-    for sign in ("/home/", "/root/", "C:\\\\", "http://", "https://", "urlretrieve", "requests.get"):
-        assert sign not in text
-
-
-@chapters
-def test_a_chapter_has_cells_that_check_compares(chapter):
-    assert any(COMPARED_TAG in tags(cell) for cell in code_cells(read_notebook(chapter.notebook)))
-
-
-def test_every_notebook_in_book_is_a_declared_chapter():
-    assert {file.stem for file in paths.BOOK.glob("*.ipynb")} == set(CHAPTERS)
 
 
 def executed(*counts, output=True):
@@ -148,3 +85,26 @@ def test_papermill_metadata_is_removed_from_a_copy():
     clean = without_papermill_metadata(notebook)
     assert "papermill" not in clean.metadata and "papermill" not in clean.cells[0].metadata
     assert "papermill" in notebook.metadata
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("draws = 1000", "draws = 999", "which has draws = 1000; make them equal"),
+        ("draws = 1000", "draws = 1000.0", "which has draws = 1000;"),
+        ("draws = 1000\\n", "", "which has draws = 1000;"),
+        ("draws = 1000", "draws = 1000\\nmore = 1", "which has no more;"),
+        ('draws = 1000\\n",\n    "seed = 0', 'seed = 0\\n",\n    "draws = 1000', "in another order"),
+        ("draws = 1000", "draws = = 1000", "mend its parameters cell"),
+        ('"parameters"', '"no-parameters"', "exactly the first code cell must be tagged 'parameters'"),
+    ],
+)
+def test_a_parameters_cell_that_differs_from_the_model_is_told_with_file_and_mend(copy, before, after, told):
+    require_parameters_cell(chapters()["means"])
+    file = copy / "book" / "means" / "means.ipynb"
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    with pytest.raises(BookError, match=told) as fault:
+        require_parameters_cell(chapters()["means"])
+    assert str(file) in str(fault.value)

@@ -1,52 +1,54 @@
 """Requests: where a value applies, what a run is called, and files of parameters."""
 
+import dataclasses
+
 import pytest
 
-from ferbook.book import CHAPTERS
+from ferbook import book as ferbook_book
+from ferbook.book import chapters
 from ferbook.errors import ParameterError
 from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides, stored_request
 
-FACES, TRAINING = CHAPTERS["faces"], CHAPTERS["training"]
+pytestmark = pytest.mark.usefixtures("example")
+
+
+def of(chapter, request):
+    return request.of_chapter(chapters()[chapter])
 
 
 def test_a_plain_name_reaches_every_chapter_that_has_it_and_a_dotted_one_only_its_own():
-    request = Request("laptop", {"size": "96", "training.seed": "3", "epochs": "7"})
-    faces, training = request.of_chapter(FACES), request.of_chapter(TRAINING)
-    assert (faces.size, training.size) == (96, 96)
-    assert (faces.seed, training.seed) == (0, 3)
-    assert training.epochs == 7
+    request = Request("laptop", {"seed": "96", "means.seed": "3", "sides": "7"})
+    assert (of("throws", request).seed, of("means", request).seed) == (96, 3)
+    assert of("throws", request).sides == 7
 
 
 @pytest.mark.parametrize(
     ("profile", "overrides", "name"),
     [
         ("laptop", {}, "laptop"),
-        ("smoke", {"faces": "fer2013"}, "fer2013-smoke"),
-        ("laptop", {"epochs": "5"}, "laptop-epochs-5"),
-        ("laptop", {"training.lr": "1e-2", "seed": 1}, "laptop-seed-1-training.lr-1e-2"),
+        ("smoke", {"sides": "8"}, "8-smoke"),
+        ("laptop", {"draws": "500"}, "laptop-draws-500"),
+        ("laptop", {"means.draws": "1e3", "seed": 1}, "laptop-means.draws-1e3-seed-1"),
     ],
 )
-def test_a_run_is_named_after_what_was_asked(profile, overrides, name):
+def test_a_run_is_named_after_what_was_asked(monkeypatch, profile, overrides, name):
+    named = dataclasses.replace(ferbook_book.suite(), named_by=("sides",))
+    monkeypatch.setattr("ferbook.request.suite", lambda: named)
     assert Request(profile, overrides).default_run_name == name
 
 
 def test_a_long_name_ends_in_a_digest_that_tells_requests_apart():
-    many = {f"training.{name}": 1 for name in ("epochs", "batch_size", "bootstrap", "lr", "gain")}
+    many = {f"throws.{name}": 1 for name in ("sides", "throws", "bootstrap", "averaging", "gain")}
     first, second = (Request("laptop", many | {"seed": seed}).default_run_name for seed in (1, 2))
     assert len(first) < 70 and first != second
 
 
 def test_a_yaml_file_sets_all_chapters_or_one(tmp_path):
     file = tmp_path / "my.yaml"
-    file.write_text("seed: 3\nfaces: wild\ntraining:\n  lr: 1e-2\n  bias: true\n")
-    assert read_overrides(file) == {
-        "seed": 3,
-        "faces": "wild",
-        "training.lr": "1e-2",
-        "training.bias": True,
-    }
-    training = Request("laptop", read_overrides(file)).of_chapter(TRAINING)
-    assert training.lr == 0.01 and training.bias is True
+    file.write_text("seed: 3\nmeans:\n  draws: '500'\n  seed: 4\n")
+    assert read_overrides(file) == {"seed": 3, "means.draws": "500", "means.seed": 4}
+    means = of("means", Request("laptop", read_overrides(file)))
+    assert (means.draws, means.seed) == (500, 4)
 
 
 @pytest.mark.parametrize(
@@ -82,37 +84,34 @@ def test_values_may_contain_an_equals_sign_but_names_come_once():
 
 
 @pytest.mark.parametrize(
-    ("in_file", "on_line", "epochs"),
+    ("in_file", "on_line", "draws"),
     [
-        ({"epochs": 2, "training.epochs": 3}, {}, 3),
-        ({"training.epochs": 3, "epochs": 2}, {}, 3),
-        ({"training.epochs": 3}, {"epochs": "4"}, 4),
-        ({"epochs": 2, "training.epochs": 3}, {"epochs": "4"}, 4),
-        ({"epochs": 2}, {"training.epochs": "5", "epochs": "4"}, 5),
+        ({"draws": 200, "means.draws": 300}, {}, 300),
+        ({"means.draws": 300, "draws": 200}, {}, 300),
+        ({"means.draws": 300}, {"draws": "400"}, 400),
+        ({"draws": 200, "means.draws": 300}, {"draws": "400"}, 400),
+        ({"draws": 200}, {"means.draws": "500", "draws": "400"}, 500),
     ],
 )
-def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, on_line, epochs):
-    request = Request("laptop", merge_overrides(in_file, on_line))
-    assert request.of_chapter(TRAINING).epochs == epochs
+def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, on_line, draws):
+    assert of("means", Request("laptop", merge_overrides(in_file, on_line))).draws == draws
 
 
 def test_a_stored_request_gives_the_same_parameters_again():
-    asked = Request("smoke", {"faces": "fer2013", "lr": "0.5", "faces.seed": "4"})
-    parameters = {name: asked.of_chapter(chapter).model_dump() for name, chapter in CHAPTERS.items()}
+    asked = Request("smoke", {"draws": "200", "throws.seed": "4"})
+    parameters = {name: of(name, asked).model_dump() for name in chapters()}
     again = stored_request({"request": {"profile": "smoke", "parameters": parameters}})
     again.check()
-    assert {name: again.of_chapter(chapter).model_dump() for name, chapter in CHAPTERS.items()} == parameters
+    assert {name: of(name, again).model_dump() for name in chapters()} == parameters
 
 
-def test_a_chapter_that_the_run_lacks_takes_the_faces_of_the_others_and_its_own_profile():
-    faces = Request("smoke", {"faces": "fer2013", "seed": "7"}).of_chapter(FACES).model_dump()
-    again = stored_request({"request": {"profile": "smoke", "parameters": {"faces": faces}}})
-    training = again.of_chapter(TRAINING)
-    assert (training.faces, training.seed) == ("fer2013", 7)
-    assert training.epochs == Request("smoke", {"faces": "fer2013"}).of_chapter(TRAINING).epochs
+def test_a_chapter_that_the_run_lacks_takes_what_all_share_and_its_own_profile():
+    throws = of("throws", Request("smoke", {"seed": "7"})).model_dump()
+    again = stored_request({"request": {"profile": "smoke", "parameters": {"throws": throws}}})
+    assert (of("means", again).seed, of("means", again).draws) == (7, 100)
 
 
 def test_a_field_or_chapter_that_is_no_more_is_left_out():
-    faces = FACES.parameters().model_dump() | {"forgotten": 1}
-    record = {"request": {"profile": "laptop", "parameters": {"faces": faces, "gone": {"x": 1}}}}
+    throws = of("throws", Request()).model_dump() | {"forgotten": 1}
+    record = {"request": {"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}}
     stored_request(record).check()

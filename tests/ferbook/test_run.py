@@ -7,44 +7,41 @@ import uuid
 
 import pytest
 
-from ferbook import paths, store
+from ferbook import paths
 from ferbook import run as ferbook_run
-from ferbook.book import CHAPTERS
-from ferbook.errors import ChapterError, ParameterError, RunStoreError
+from ferbook.book import chapters, forget
+from ferbook.errors import BookError, ChapterError, DataError, RunStoreError
 from ferbook.request import Request
-from ferbook.store import open_run, write_json
+from ferbook.store import open_run
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    return open_run("a")
+def stored(run, finish):
+    """Give the run a finished chapter made with a seed."""
+
+    def stored(seed):
+        request = Request("laptop", {"seed": seed})
+        finish(run, "throws")
+        asked = {name: request.of_chapter(chapter) for name, chapter in chapters().items()}
+        ferbook_run._write_record(run, request, asked)
+
+    return stored
 
 
-def finish(run, tmp_path, seed):
-    """Give the run a finished chapter made with ``seed``."""
-    request = Request("laptop", {"seed": seed})
-    staged = tmp_path / "staged"
-    write_json(staged / "record.json", {"figures": {}})
-    run.folder.mkdir(parents=True, exist_ok=True)
-    run.result("faces").commit(staged, {})
-    ferbook_run._write_record(run, request, {name: request.of_chapter(c) for name, c in CHAPTERS.items()})
-
-
-def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, tmp_path, monkeypatch):
+def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, stored, monkeypatch):
     @contextlib.contextmanager
     def after_another(run, wait):
-        finish(run, tmp_path, seed=7)
+        stored(seed=7)
         yield
 
-    monkeypatch.setattr(store, "exclusive", after_another)
-    with pytest.raises(RunStoreError, match=r"exists with other parameters \(faces.seed 7 → 0"):
+    monkeypatch.setattr(ferbook_run, "exclusive", after_another)
+    with pytest.raises(RunStoreError, match=r"exists with other parameters \(throws.seed 7 → 0"):
         ferbook_run.run_chapters(Request(), [], "a", wait=True, watch=None)
-    assert run.result("faces").done() is not None
+    assert run.result("throws").done() is not None
 
 
-def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypatch):
-    finish(run, tmp_path, seed=0)
+def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, stored, tmp_path, monkeypatch):
+    stored(seed=0)
     (run.folder / "linked").symlink_to(tmp_path)
 
     def killed(path):
@@ -62,21 +59,21 @@ def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("log", "told"),
     [
-        ("", "chapter 'faces' ended without a result: killed from outside, or the memory ran out"),
-        ("[IPKernelApp] WARNING | Parent\n", "chapter 'faces' ended without a result: killed from outside"),
+        ("", "chapter 'throws' ended without a result: killed from outside, or the memory ran out"),
+        ("[IPKernelApp] WARNING | Parent\n", "chapter 'throws' ended without a result: killed from outside"),
         (
             "OSError: disk full\n[IPKernelApp] WARNING | x\n",
-            "chapter 'faces' ended without a result: OSError: disk full",
+            "chapter 'throws' ended without a result: OSError: disk full",
         ),
-        ("ferbook: /a: No space left\n", "chapter 'faces' ended without a result: /a: No space left"),
+        ("ferbook: /a: No space left\n", "chapter 'throws' ended without a result: /a: No space left"),
         (None, "Snakemake ended with an error"),
     ],
 )
 def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
     if log is not None:
-        run.log_file("faces").parent.mkdir(parents=True)
-        run.log_file("faces").write_text(log)
-    fault = str(ferbook_run._failure(run, list(CHAPTERS.values()), "2026-01-01"))
+        run.log_file("throws").parent.mkdir(parents=True)
+        run.log_file("throws").write_text(log)
+    fault = str(ferbook_run._failure(run, list(chapters().values()), "2026-01-01"))
     assert fault.startswith(told) and "snakemake.log" in fault
 
 
@@ -88,26 +85,9 @@ def test_several_chapters_share_the_cores_and_one_has_all(cores, chapters, each)
     assert ferbook_run.threads_of_each(cores, chapters) == each
 
 
-@pytest.mark.parametrize(
-    ("overrides", "told"),
-    [
-        ({"layer": "relu9"}, r"deconvolution.layer: ZeroBiasCNN has no layer 'relu9' .*did you mean 'relu3'"),
-        ({"deconvolution.layer": "relu1", "au_verification.layer": "x"}, "au_verification.layer: "),
-        ({"layer": "relu3", "network": "residual"}, "ResidualNet has no layer 'relu3'"),
-    ],
-)
-def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(run, overrides, told):
-    with pytest.raises(ParameterError, match=told):
-        ferbook_run.run_chapters(
-            Request("smoke", overrides), ["deconvolution", "au_verification"], "a", watch=None
-        )
-    assert not run.exists()
-
-
 @pytest.fixture
 def idle(monkeypatch):
     """Snakemake ends without an error, and has done nothing."""
-    monkeypatch.setattr(ferbook_run, "_prepare_faces", list)
     monkeypatch.setattr(ferbook_run, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
 
 
@@ -116,7 +96,7 @@ def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
     left = run.folder / f".run.yaml.{uuid.uuid4().hex}"
     left.write_text("run: a")
     with contextlib.suppress(ChapterError):
-        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
     assert run.exists() and not left.exists()
 
 
@@ -125,13 +105,13 @@ def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
     for name in (f".run.yaml.{uuid.uuid4().hex}", ".run.yaml.swp"):
         (run.folder / name).touch()
     with pytest.raises(RunStoreError, match=r"holds no run\.yaml"):
-        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
     assert len(list(run.folder.iterdir())) == 3
 
 
 def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle):
-    with pytest.raises(ChapterError, match=r"not up to date: faces \(never ran\)") as fault:
-        ferbook_run.run_chapters(Request("smoke"), ["faces"], "a", watch=lambda *_: None)
+    with pytest.raises(ChapterError, match=r"not up to date: throws \(never ran\)") as fault:
+        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
     assert str(run.work / "snakemake.log") in str(fault.value)
 
 
@@ -144,5 +124,24 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(run, tmp_path, mo
     (tmp_path / "Snakefile").write_text("rule all:\n    output: 'made'\n    shell: 'touch {output}'\n")
     monkeypatch.setattr(paths, "SNAKEFILE", tmp_path / "Snakefile")
     run.work.mkdir(parents=True)
-    assert ferbook_run._snakemake(run, [CHAPTERS["faces"]], 1).wait() == 0
+    assert ferbook_run._snakemake(run, [chapters()["throws"]], 1).wait() == 0
     assert (run.folder / "made").exists()
+
+
+def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_begins(copy, monkeypatch):
+    run = open_run("a")
+    notebook = copy / "book" / "throws" / "throws.ipynb"
+    good = notebook.read_text()
+    notebook.write_text(good.replace("sides = 6", "sides = 7"))
+    with pytest.raises(BookError, match=r"throws\.ipynb: .* which has sides = 6; make them equal"):
+        ferbook_run.run_chapters(Request("smoke"), ["means"], "a", watch=None)
+    notebook.write_text(good)
+    refusing = (
+        "from ferbook.book import Suite\nfrom ferbook.errors import DataError\n\n\n"
+        "def check(parameters):\n    raise DataError(', '.join(parameters))\n\n\nSUITE = Suite(check=check)\n"
+    )
+    (copy / "book" / "suite.py").write_text(refusing)
+    forget()
+    with pytest.raises(DataError, match=r"^throws, means$"):
+        ferbook_run.run_chapters(Request("smoke"), ["means"], "a", watch=None)
+    assert not run.folder.exists()

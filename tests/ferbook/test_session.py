@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from book.chapter_parameters import FacesParameters, TrainingParameters
+from book.faces.chapter import FacesParameters
+from book.training.chapter import TrainingParameters
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE

@@ -1,28 +1,21 @@
-"""States: what speaks against a stored result, also where its files are damaged or of an older library."""
+"""States: what speaks against a stored result, also where its files are damaged or of an older edition."""
 
 import pytest
 
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.inputs import chapter_inputs
 from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.state import run_states
-from ferbook.store import open_run, write_json
+from ferbook.store import write_json
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run whose chapter ``faces`` is finished and up to date."""
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    run = open_run("a")
+def run(run, finish):
+    """A run whose chapter ``throws`` is finished and up to date."""
     request = Request()
-    parameters = {name: request.of_chapter(chapter) for name, chapter in CHAPTERS.items()}
-    staged = tmp_path / "staged"
-    write_json(staged / "record.json", {"seconds": 1.5, "device": "cpu", "commit": "abc", "figures": {}})
-    write_json(staged / "metrics.json", {})
-    run.folder.mkdir(parents=True)
-    inputs = chapter_inputs(CHAPTERS["faces"], parameters["faces"]) | {"upstream": {}}
-    run.result("faces").commit(staged, inputs)
+    parameters = {name: request.of_chapter(chapter) for name, chapter in chapters().items()}
+    finish(run, "throws", chapter_inputs(chapters()["throws"], parameters["throws"]) | {"upstream": {}})
     _write_record(run, request, parameters)
     return run
 
@@ -32,30 +25,30 @@ def reasons(run):
 
 
 def test_a_finished_chapter_is_up_to_date(run):
-    assert reasons(run) == [(), *[("never ran",)] * (len(CHAPTERS) - 1)]
-    assert run.record()["chapters"]["faces"]["commit"] == "abc"
+    assert reasons(run) == [(), ("never ran",)]
+    assert run.record()["chapters"]["throws"]["commit"] == "abc"
 
 
 def test_parameters_that_the_model_no_longer_has_are_named_and_new_ones_take_their_default(run):
     record = run.record()
-    stored = record["request"]["parameters"]["faces"]
+    stored = record["request"]["parameters"]["throws"]
     stored["abolished"] = 3
-    del stored["samples"]
+    del stored["sides"]
     run.write_record(record)
-    done = run.result("faces").done()
+    done = run.result("throws").done()
     done["inputs"]["parameters"]["abolished"] = 3
-    write_json(run.result("faces").folder / "DONE.json", done)
+    write_json(run.result("throws").folder / "DONE.json", done)
     assert reasons(run)[0] == ("parameter abolished 3 → absent",)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"finished": "x", "files": {}, "inputs": 3}'])
 def test_a_damaged_manifest_means_not_finished(run, content):
-    (run.result("faces").folder / "DONE.json").write_text(content)
+    (run.result("throws").folder / "DONE.json").write_text(content)
     assert reasons(run)[0] == ("not finished",)
 
 
 def test_a_damaged_record_is_a_reason_and_does_not_keep_the_chapter_from_running(run):
-    (run.result("faces").folder / "record.json").write_text("[]")
+    (run.result("throws").folder / "record.json").write_text("[]")
     assert "damaged" in reasons(run)[0][0]
     _write_record(run, Request(), {})
     assert run.record()["chapters"] == {}
@@ -63,7 +56,7 @@ def test_a_damaged_record_is_a_reason_and_does_not_keep_the_chapter_from_running
 
 @pytest.mark.parametrize("content", ["", "[]", "{}"])
 def test_a_damaged_note_of_a_failure_is_still_a_failure(run, content):
-    failed = run.result("training").failed_folder
+    failed = run.result("means").failed_folder
     failed.mkdir()
     (failed / "failure.json").write_text(content)
     assert reasons(run)[1][-1].startswith("last attempt failed")

@@ -1,17 +1,18 @@
 """The run store: names, atomic commits, locks."""
 
+import dataclasses
 import multiprocessing
 import os
 
 import pytest
 
+from ferbook.book import suite
 from ferbook.errors import RunStoreError
 from ferbook.store import ChapterResult, all_runs, exclusive, open_run
 
 
 @pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+def runs(example, tmp_path):
     return tmp_path / "runs"
 
 
@@ -35,7 +36,7 @@ def test_a_run_that_does_not_exist_is_told(runs):
 
 
 def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
-    result = open_run("a").result("faces")
+    result = open_run("a").result("throws")
     result.folder.parent.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {"parameters": {}})
     assert result.faults() == []
@@ -56,7 +57,7 @@ def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
     ],
 )
 def test_a_changed_result_is_not_believed(runs, tmp_path, spoil, told):
-    result = open_run("a").result("faces")
+    result = open_run("a").result("throws")
     result.folder.parent.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {})
     spoil(result.folder)
@@ -64,17 +65,17 @@ def test_a_changed_result_is_not_believed(runs, tmp_path, spoil, told):
 
 
 def test_a_second_commit_replaces_the_first_and_clears_the_failure(runs, tmp_path):
-    result = open_run("a").result("faces")
+    result = open_run("a").result("throws")
     result.failed_folder.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {})
     first = result.checksum()
     result.commit(staged(tmp_path / "s", "2"), {})
     assert result.checksum() != first and result.faults() == []
-    assert sorted(f.name for f in result.folder.parent.iterdir()) == ["faces"]
+    assert sorted(f.name for f in result.folder.parent.iterdir()) == ["throws"]
 
 
 def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path, monkeypatch):
-    result = open_run("a").result("faces")
+    result = open_run("a").result("throws")
     result.folder.parent.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {})
     first = result.checksum()
@@ -90,7 +91,7 @@ def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         result.commit(second, {})
     monkeypatch.undo()
-    result = ChapterResult("faces", result.folder)
+    result = ChapterResult("throws", result.folder)
     assert result.done() is None
     result.recover()
     assert result.checksum() == first and result.faults() == []
@@ -142,8 +143,7 @@ def test_a_record_that_is_no_record_is_told(runs):
             "changed: 2026-13-45",
             "request: {profile: laptop}",
         ),
-        "request: {profile: laptop, parameters: {training: {epochs: 3}}}\nchanged: 'x'\n",
-        "request: {profile: laptop, parameters: {training: 3}}\nchanged: 'x'\n",
+        "request: {profile: laptop, parameters: {means: 3}}\nchanged: 'x'\n",
         "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
     ):
         run.record_file.write_text(content)
@@ -171,7 +171,7 @@ def test_a_record_that_is_no_record_is_told(runs):
     ],
 )
 def test_metrics_that_are_none_are_told(runs, tmp_path, content):
-    result = open_run("a").result("faces")
+    result = open_run("a").result("throws")
     result.folder.mkdir(parents=True)
     (result.folder / "metrics.json").write_text(content)
     with pytest.raises(RunStoreError, match=r"metrics\.json: .*run the chapter again"):
@@ -179,13 +179,23 @@ def test_metrics_that_are_none_are_told(runs, tmp_path, content):
 
 
 def test_the_numbers_of_a_figure_are_read_where_they_were_stored(tmp_path):
-    result = ChapterResult("faces", tmp_path / "faces")
+    result = ChapterResult("throws", tmp_path / "throws")
     (result.folder / "figures").mkdir(parents=True)
     (result.folder / "figures" / "a.csv").write_text("filter,within\n3,AU1 AU2\n4,\n")
     table = result.figure_data("a")
     assert table["filter"].tolist() == [3, 4] and table["within"].isna().tolist() == [False, True]
-    with pytest.raises(RunStoreError, match=r"b\.csv: not readable as a table.*run faces again"):
+    with pytest.raises(RunStoreError, match=r"b\.csv: not readable as a table.*run throws again"):
         result.figure_data("b")
     (result.folder / "figures" / "c.csv").write_text("")
     with pytest.raises(RunStoreError, match="not readable as a table"):
         result.figure_data("c")
+
+
+def test_a_record_without_what_names_a_run_is_none(runs, monkeypatch):
+    named = dataclasses.replace(suite(), named_by=("sides",))
+    monkeypatch.setattr("ferbook.store.suite", lambda: named)
+    run = open_run("b")
+    run.folder.mkdir(parents=True)
+    run.record_file.write_text("request: {profile: laptop, parameters: {throws: {seed: 3}}}\nchanged: 'x'\n")
+    with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace"):
+        run.record()

@@ -4,7 +4,7 @@ import pytest
 
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook import paths
-from ferbook.book import CHAPTERS
+from ferbook.book import chapters
 from ferbook.claims import PaperClaim, Question, ask, judge, read_claims
 from ferbook.errors import DataError
 from ferbook.text import MetricError
@@ -121,15 +121,15 @@ def test_a_damaged_file_is_named_with_the_place(tmp_path, text, told):
 
 
 def test_the_suites_claims_name_chapters_papers_and_limits_that_there_are():
-    papers = read_claims(paths.CLAIMS)
-    cited = (paths.BOOK / "references.bib").read_text()
+    papers = read_claims(paths.claims())
+    cited = (paths.book() / "references.bib").read_text()
     keys = [paper.paper for paper in papers]
     assert keys == ["khorrami2015", "zhu2019", "liu2019", "yang2018", "breuer2017"]
     assert all(f"{{{key}," in cited for key in keys)
     claims = [claim for paper in papers for claim in paper.claims]
     for claim in claims:
         assert any(not question.beside for question in claim.questions), claim.claim
-        assert {question.chapter for question in claim.questions} <= set(CHAPTERS)
+        assert {question.chapter for question in claim.questions} <= set(chapters())
     (remainder,) = (
         q for c in claims for q in c.questions if q.metric == "deconvolution.random_weights_deconv"
     )

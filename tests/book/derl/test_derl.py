@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from book.chapter_parameters import DerlParameters
 from book.derl import page, stage_one
 from book.derl import pairs as derl_pairs
+from book.derl.chapter import DerlParameters
 from book.derl.page import Lessons
 from book.derl.stage_one import GanTraining
 from book.derl.study import USUAL, ResidueStudy

@@ -18,8 +18,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
 from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
+from ferbook import paths
 from ferbook.errors import DataError, ParameterError
-from ferbook.paths import BOOK
 
 ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
 
@@ -62,7 +62,7 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
     keys = [source.citation_key for source in REGISTRY.values() if source.reader]
     assert len(set(keys)) == len(keys)
     keys += [source.citation_key for source in REGISTRY.values() if not source.reader]
-    references = (BOOK / "references.bib").read_text(encoding="utf-8")
+    references = (paths.book() / "references.bib").read_text(encoding="utf-8")
     assert [key for key in keys if f"{{{key}," not in references] == [], (
         "cited, but not in the book's references"
     )

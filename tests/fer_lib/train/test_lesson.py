@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from book.chapter_parameters import TrainingParameters
+from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train import lesson as module

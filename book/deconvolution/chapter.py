@@ -1,0 +1,72 @@
+"""Chapter ``deconvolution``: what it takes, and what the profiles change."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from book.parameters import ChapterParameters, on_fer2013
+from ferbook.book import Chapter
+
+
+class DeconvolutionParameters(ChapterParameters):
+    """Chapter ``deconvolution``: what the filters of the network of chapter ``training`` look at."""
+
+    layer: Annotated[
+        str,
+        Field(
+            description="the layer whose filters are looked at, as `relu3`; empty: the rectifier after the "
+            "last convolution"
+        ),
+    ] = ""
+    method: Annotated[
+        Literal["deconv", "guided", "gradient"],
+        Field(
+            description="how rectifiers let a signal down: deconv if it is positive, gradient if the unit "
+            "was on, guided if both"
+        ),
+    ] = "deconv"
+    top: Annotated[
+        int, Field(ge=1, le=25, description="pictures per filter, each of another person, that are projected")
+    ] = 9
+    located_filters: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=5000,
+            description="filters whose projections are compared with the regions of action units",
+        ),
+    ] = 64
+    checked_filters: Annotated[
+        int, Field(ge=2, le=5000, description="filters whose projections the sanity checks look at")
+    ] = 24
+    shuffled_epochs: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
+        ),
+    ] = 6
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+    ] = 1000
+
+
+CHAPTER = Chapter(
+    title="What the filters look at",
+    minutes=15,
+    parameters=DeconvolutionParameters,
+    upstream=("training",),
+    key_metrics=("filters", "filters_silent"),
+    learn=(
+        "what drives each filter of the trained network and where on the face it lies, in an atlas of "
+        "all filters, and whether such pictures can be believed"
+    ),
+    needs="two CPU cores",
+    profiles={
+        "smoke": {"located_filters": 12, "checked_filters": 4, "shuffled_epochs": 1, "bootstrap": 200},
+        "paper": {
+            **{"located_filters": 256, "checked_filters": 256},
+            **{"shuffled_epochs": 60, "bootstrap": 10_000},
+        },
+        **on_fer2013("laptop", {"shuffled_epochs": 1}),
+    },
+)

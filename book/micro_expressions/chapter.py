@@ -1,0 +1,78 @@
+"""Chapter ``micro_expressions``: what it takes, and what the profiles change."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from book.parameters import FACE_FIELDS, ChapterParameters, FaceArguments, FaceField, RateField
+from fer_lib.names import CLIP_SETS
+from ferbook.book import Chapter
+
+
+class MicroExpressionsParameters(ChapterParameters):
+    """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of
+    each frame of a clip.
+    """
+
+    faces: FaceField = "micro"
+    clip_frames: Annotated[
+        int, Field(ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all")
+    ] = 16
+    epochs: Annotated[int, Field(ge=1, le=5000, description="steps of training on all clips at once")] = 40
+    lr: RateField = 0.003
+    hidden: Annotated[int, Field(ge=1, le=1024, description="units of the LSTM")] = 16
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
+    ] = 0.5
+    weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of AdamW")] = 0.01
+    seeds: Annotated[int, Field(ge=1, le=50, description="LSTMs per fold, from `seed` on")] = 3
+    control_seeds: Annotated[
+        int, Field(ge=0, le=50, description="LSTMs per fold of each control; 0 leaves the controls out")
+    ] = 2
+    tuned: Annotated[
+        bool,
+        Field(description="fine-tune the CNN on the training people of each fold, too, which takes long"),
+    ] = False
+    bootstrap: Annotated[
+        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+    ] = 2000
+
+    @property
+    def face_source(self) -> FaceArguments:
+        """The face set of the chapter; of a set of clips also how many frames of each."""
+        clips = (("clip_frames", self.clip_frames),) if self.faces in CLIP_SETS else ()
+        return (*super().face_source, *clips)
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
+        of its people; beside any other set, rendered clips."""
+        shared = tuple((field, getattr(self, field)) for field in FACE_FIELDS)
+        if self.faces in CLIP_SETS:
+            return (self.face_source, (("name", "lab"), *shared))
+        return (self.face_source, (("name", "micro"), *shared, ("clip_frames", self.clip_frames)))
+
+
+CHAPTER = Chapter(
+    title="Micro-expressions over time",
+    minutes=15,
+    parameters=MicroExpressionsParameters,
+    upstream=("training", "au_verification"),
+    key_metrics=("uf1", "majority_uf1"),
+    learn=(
+        "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "
+        "over its features uses time, who finds the apex, and what stopping where the test is best "
+        "would add"
+    ),
+    needs="two CPU cores; for real clips your copy of CASME II or SAMM",
+    profiles={
+        "smoke": {
+            **{"subjects": 6, "clip_frames": 8, "epochs": 3, "seeds": 1, "control_seeds": 1},
+            "bootstrap": 200,
+        },
+        "paper": {
+            **{"clip_frames": 32, "epochs": 100, "seeds": 5, "control_seeds": 5, "tuned": True},
+            "bootstrap": 10_000,
+        },
+    },
+)

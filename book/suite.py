@@ -1,0 +1,116 @@
+"""What the engine asks of this book: how its runs are named, which code and data its numbers depend on, the
+commands and options that know faces, and what is checked and made before a run.
+
+Read by every command, so heavy modules are imported inside the functions.
+"""
+
+from collections.abc import Mapping
+
+from book.parameters import ChapterParameters
+from ferbook.book import Option, Suite
+from ferbook.errors import ParameterError
+
+
+def check(parameters: Mapping[str, ChapterParameters]) -> None:
+    """Refuse face sets that are not here, and a layer that the network of chapter ``training`` will not have,
+    before hours go into training it.
+
+    A network's layers have the same names at every size and number of classes.
+    """
+    from fer_lib.faces.registry import require_source
+
+    for model in parameters.values():
+        require_source(model.faces)
+    asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
+    taught = parameters.get("training")
+    if not asked or taught is None:
+        return
+    from fer_lib.look.layers import find_layer
+    from fer_lib.nets.build import build_network
+
+    network = build_network(taught.network, 2, taught.size or 96, **taught.network_options)
+    for chapter, layer in asked.items():
+        try:
+            find_layer(network, layer)
+        except ParameterError as fault:
+            raise ParameterError(f"{chapter}.layer: {fault}") from fault
+
+
+def prepare(models: list[ChapterParameters]) -> None:
+    """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
+    run before anything executes, and chapters that run side by side do not all make the same set.
+    """
+    from fer_lib.faces.registry import open_faces, source_status
+
+    for source in {model.face_source for model in models}:
+        open_faces(**dict(source), progress=True)
+    for source in {source for model in models for source in model.face_sources[1:]}:
+        if source_status(dict(source)["name"])["found"]:
+            open_faces(**dict(source), progress=True)
+
+
+def data_key(parameters: ChapterParameters) -> dict[str, str]:
+    """Each face set that the chapter opens -> its fingerprint."""
+    from fer_lib.faces.registry import fingerprint
+
+    return {
+        " ".join(str(value) for _, value in source): fingerprint(**dict(source))
+        for source in parameters.face_sources
+    }
+
+
+def provenance(made: Mapping) -> list[tuple[str, str]]:
+    """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
+    open any faces.
+    """
+    sets = [("Data", made["data"])] if "data" in made else []
+    sets += [("Beside it", each) for each in made.get("beside", [])]
+    rows = [
+        (what, f"`{faces['name']}`, {faces['pictures']:,} pictures, SHA-256 `{faces['checksum'][:16]}…`")
+        for what, faces in sets
+    ]
+    if "precision" in made:
+        chosen = made["precision"]
+        rows.append(("Trained in", chosen["name"] + (" channels-last" if chosen["channels_last"] else "")))
+    return rows
+
+
+SUITE = Suite(
+    title="Run, build and check the chapters of the paper suite on facial expression recognition.",
+    named_by=("faces",),
+    packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
+    code=("fer_lib",),
+    # What makes the pictures is in the face sets' fingerprints: a changed reader does not concern a synthetic set.
+    not_code=(
+        *("book.session", "book.parameters", "book.commands", "book.suite"),
+        *("fer_lib.paths", "fer_lib.faces.readers"),
+    ),
+    places=("FER_CACHE", "FER_DATA"),
+    options=(
+        Option(
+            "--faces",
+            "Face set; `ferbook data list` shows them.",
+            ("run", "status"),
+            sets="faces",
+            metavar="NAME",
+        ),
+        Option(
+            "--publish-faces",
+            "Let pictures of licensed subjects onto the pages.",
+            ("run",),
+            sets="publish_faces",
+            value=True,
+        ),
+        Option(
+            "--data-dir",
+            "Folder of real data sets; otherwise FER_DATA.",
+            ("run", "status", "check"),
+            variable="FER_DATA",
+        ),
+    ),
+    commands={"data": "book.commands:data_app", "predict": "book.commands:predict"},
+    check=check,
+    prepare=prepare,
+    data_key=data_key,
+    provenance=provenance,
+)

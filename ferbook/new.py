@@ -1,0 +1,138 @@
+"""A new chapter: a folder that passes every check, with a metric to begin with, and its line in the table of
+contents.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from ferbook import paths
+from ferbook.book import book, forget, load_chapter, name_fault
+from ferbook.errors import BookError
+from ferbook.files import write_atomically
+from ferbook.notebook import COMPARED_TAG, PARAMETERS_TAG
+
+_CHAPTER = '''"""Chapter ``{name}``: what it takes, and what the profiles change."""
+
+{imports}
+
+
+class {model}({base}):
+    """Chapter ``{name}``: say here what it is about."""
+
+    cases: Annotated[int, Field(ge=2, le=1_000_000, description="cases looked at")] = 100
+{seed}
+
+CHAPTER = Chapter(
+    title="{title}",
+    minutes=10,
+    parameters={model},
+    key_metrics=("cases",),
+    learn="what this chapter is about",
+    profiles={{"smoke": {{"cases": 10}}}},
+)
+'''
+
+_STUDY = '''"""What only the chapter ``{name}`` computes."""
+
+import numpy as np
+
+from ferbook.estimate import Estimate
+
+
+def measure(cases: int, seed: int) -> dict[str, Estimate]:
+    """The chapter's metrics; put your own in the place of these."""
+    drawn = np.random.default_rng(seed).normal(size=cases)
+    return {{
+        "cases": Estimate(len(drawn), unit="count"),
+        "mean": Estimate(float(drawn.mean()), n=cases, why="the first draft has no interval"),
+    }}
+'''
+
+
+def _model(name: str) -> tuple[str, str, str]:
+    """The chapter's model of parameters: the base of the book's own models where it has such, and the seed
+    where that base lacks it. Returns imports, base, and the seed's line."""
+    shared = paths.book() / "parameters.py"
+    own = shared.exists() and "class ChapterParameters(" in shared.read_text(encoding="utf-8")
+    base = "ChapterParameters" if own else "Parameters"
+    lines = ["from typing import Annotated", "", "from pydantic import Field", ""]
+    if own:
+        lines += ["from book.parameters import ChapterParameters", "from ferbook.book import Chapter"]
+        return "\n".join(lines), base, ""
+    lines += ["from ferbook.book import Chapter", "from ferbook.parameters import Parameters, SeedField"]
+    return "\n".join(lines), base, "    seed: SeedField = 0\n"
+
+
+def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode:
+    session = "book" if (paths.book() / "session.py").exists() else "ferbook"
+    tagged = {"metadata": {"tags": [PARAMETERS_TAG]}}
+    compared = {"metadata": {"tags": [COMPARED_TAG]}}
+    opening = [
+        f"from book.{name} import study",
+        f"from {session}.session import open_chapter",
+        "",
+        f'run = open_chapter("{name}", globals())',
+        "p = run.params",
+    ]
+    computing = "run.save_metrics(study.measure(p.cases, p.seed))"
+    told = f"On {{metric}}`{name}.cases` cases the mean is {{metric}}`{name}.mean`."
+    cells = [
+        new_markdown_cell("# <!-- title -->\n\nSay here what is asked, and why.\n\n<!-- reading -->"),
+        new_code_cell("\n".join(f"{field} = {value!r}" for field, value in parameters.items()), **tagged),
+        new_code_cell("\n".join(opening)),
+        new_code_cell(computing),
+        new_code_cell('print(run.metrics["cases"]["value"])', **compared),
+        new_markdown_cell(f"{told}\n\n<!-- next -->"),
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = f"{name}-{number:02d}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def _with_line(toc: str, page: str) -> str:
+    """``_toc.yml`` with one more page, behind the last chapter that it has."""
+    chapters = [f"book/{name}/{name}" for name in (*book().chapters, *book().faults)]
+    lines = toc.splitlines()
+    places = [number for number, line in enumerate(lines) if line.partition("file:")[2].strip() in chapters]
+    if not places:
+        places = [number for number, line in enumerate(lines) if re.match(r"\s*- file:", line)]
+    if not places:
+        raise BookError(f"_toc.yml lists no page behind which a chapter could stand; add `- file: {page}`")
+    line = lines[places[-1]]
+    lines.insert(places[-1] + 1, f"{line[: line.index('-')]}- file: {page}")
+    return "\n".join(lines) + "\n"
+
+
+def write_chapter(name: str) -> Path:
+    """Write ``book/<name>/`` and its line in ``_toc.yml``; returns the folder.
+
+    Raises BookError for a name that cannot be used or is taken, and where the table of contents has no place
+    for it; nothing is written then.
+    """
+    known = {*book().chapters, *book().faults}
+    folder = paths.book() / name
+    taken = [other for other in known if other.lower() == name.lower()] or ([name] if folder.exists() else [])
+    if fault := name_fault(name, taken):
+        raise BookError(fault)
+    imports, base, seed = _model(name)
+    words = {
+        "name": name,
+        "model": "".join(part.capitalize() for part in name.split("_")) + "Parameters",
+        "title": name.replace("_", " ").capitalize(),
+        "imports": imports,
+        "base": base,
+        "seed": seed,
+    }
+    toc = _with_line(paths.toc().read_text(encoding="utf-8"), f"book/{name}/{name}")
+    write_atomically(folder / "chapter.py", _CHAPTER.format(**words))
+    write_atomically(folder / "study.py", _STUDY.format(**words))
+    model = load_chapter(folder / "chapter.py").parameters
+    text = nbformat.writes(_notebook(name, model().model_dump())) + "\n"
+    write_atomically(folder / f"{name}.ipynb", text)
+    write_atomically(paths.toc(), toc)
+    forget()
+    return folder

@@ -1,0 +1,73 @@
+"""What this book tells the engine: what is refused before a run, and what makes a chapter out of date."""
+
+import pytest
+
+from book import suite as book_suite
+from ferbook.book import chapters
+from ferbook.errors import DataError, ParameterError
+from ferbook.inputs import code_files
+from ferbook.notebook import code_sources, read_notebook
+from ferbook.request import Request
+
+
+def parameters(names, **overrides):
+    request = Request("smoke", overrides)
+    return {name: request.of_chapter(chapters()[name]) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"layer": "relu9"}, r"deconvolution.layer: ZeroBiasCNN has no layer 'relu9' .*did you mean 'relu3'"),
+        ({"deconvolution.layer": "relu1", "au_verification.layer": "x"}, "au_verification.layer: "),
+        ({"layer": "relu3", "network": "residual"}, "ResidualNet has no layer 'relu3'"),
+    ],
+)
+def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(overrides, told):
+    with pytest.raises(ParameterError, match=told):
+        book_suite.check(parameters(["training", "deconvolution", "au_verification"], **overrides))
+
+
+def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "my-data"))
+    with pytest.raises(DataError, match="my-data/fer2013 not found"):
+        book_suite.check(parameters(["faces"], faces="fer2013"))
+
+
+@pytest.fixture(scope="module")
+def code():
+    """Chapter -> the files that its result depends on."""
+    return {
+        name: set(code_files(code_sources(read_notebook(chapter.notebook)), name))
+        for name, chapter in chapters().items()
+    }
+
+
+def concerned(code, file):
+    return {name for name, files in code.items() if file in files}
+
+
+def test_a_changed_file_concerns_the_chapters_that_reach_it_and_no_other(code):
+    assert concerned(code, "book/derl/figures.py") == {"derl"}
+    using = concerned(code, "fer_lib/stats/contest.py")
+    assert {"derl", "micro_expressions"} <= using < set(chapters())
+    assert concerned(code, "ferbook/page/style.py") == set(chapters()), "a figure looks other"
+    assert concerned(code, "fer_lib/__init__.py") == set(chapters()), (
+        "importing a module runs its package's code"
+    )
+
+
+def test_what_runs_declares_or_makes_pictures_concerns_no_chapter(code):
+    for file in (
+        "book/derl/chapter.py",
+        "book/session.py",
+        "book/suite.py",
+        "ferbook/run.py",
+        "ferbook/build.py",
+    ):
+        assert not concerned(code, file), file
+    reached = set().union(*code.values())
+    left_out = ("synthetic_faces/", "fer_lib/faces/readers/", "fer_lib/paths.py")
+    assert not [file for file in reached if file.startswith(left_out)], (
+        "the fingerprints of the faces have them"
+    )

@@ -1,0 +1,51 @@
+"""The engine's own book, about dice: small, and about nothing that the engine knows."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ferbook.book import forget
+from ferbook.store import open_run, write_json
+
+EXAMPLE = Path(__file__).parent / "example"
+LEFT_OUT = shutil.ignore_patterns("_build", "runs", "__pycache__")
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """The example book is the one at hand, with a run store of its own; returns its folder."""
+    monkeypatch.setenv("FERBOOK_ROOT", str(EXAMPLE))
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    return EXAMPLE
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of the example book, to be changed."""
+    place = tmp_path / "a {book} of [it]"
+    shutil.copytree(EXAMPLE, place, ignore=LEFT_OUT)
+    monkeypatch.setenv("FERBOOK_ROOT", str(place))
+    monkeypatch.setenv("FER_RUNS", str(place / "runs"))
+    forget()
+    return place
+
+
+@pytest.fixture
+def run(example):
+    """A run that there is not yet."""
+    return open_run("a")
+
+
+@pytest.fixture
+def finish(tmp_path):
+    """Give a run a finished chapter, made from ``inputs``, with ``metrics``."""
+
+    def finish(run, chapter, inputs=None, metrics=None, **record):
+        staged = tmp_path / f"staged-{chapter}"
+        write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}} | record)
+        write_json(staged / "metrics.json", metrics or {})
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run.result(chapter).commit(staged, inputs or {})
+
+    return finish

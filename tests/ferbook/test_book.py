@@ -1,0 +1,151 @@
+"""Reading a book: its order, and what is wrong with a chapter or with ``suite.py``, in one line with the mend."""
+
+import pytest
+
+from ferbook import paths
+from ferbook.book import book, book_command, chapters, find_chapter, followers, forget, suite, with_upstream
+from ferbook.errors import BookError, ParameterError
+
+CHAPTER = """
+from ferbook.book import Chapter
+from ferbook.parameters import Parameters
+
+CHAPTER = Chapter(title="T", minutes=1, parameters=Parameters, upstream={upstream}, profiles={profiles})
+"""
+
+
+def test_a_book_is_found_from_any_folder_below_it_and_named_by_a_variable(copy, tmp_path, monkeypatch):
+    assert paths.root() == copy
+    monkeypatch.delenv("FERBOOK_ROOT")
+    monkeypatch.chdir(copy / "book" / "means")
+    assert paths.root() == copy and list(chapters()) == ["throws", "means"]
+    monkeypatch.chdir(tmp_path)
+    assert paths.root() == paths.ENGINE.parent, "the checkout that the engine lies in"
+
+
+def test_chapters_stand_in_the_order_of_the_contents_after_those_they_depend_on(copy):
+    toc = copy / "_toc.yml"
+    lines = toc.read_text().splitlines()
+    toc.write_text("\n".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
+    forget()
+    assert list(chapters()) == ["throws", "means"]
+    assert followers("throws") == ["means"] and followers("means") == []
+    assert [chapter.name for chapter in with_upstream(["means"])] == ["throws", "means"]
+
+
+def write(place, name, upstream=(), profiles=(), notebook=True):
+    folder = place / "book" / name
+    folder.mkdir(exist_ok=True)
+    (folder / "chapter.py").write_text(CHAPTER.format(upstream=tuple(upstream), profiles=dict(profiles)))
+    if notebook:
+        (folder / f"{name}.ipynb").write_text("{}")
+
+
+def without_declaration(place):
+    write(place, "odd")
+    (place / "book" / "odd" / "chapter.py").unlink()
+
+
+def declares(text):
+    def spoil(place):
+        write(place, "odd")
+        (place / "book" / "odd" / "chapter.py").write_text(text)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (without_declaration, r"book/odd/chapter\.py is missing; write it"),
+        (lambda place: write(place, "odd", notebook=False), r"book/odd/odd\.ipynb is missing"),
+        (
+            lambda place: write(place, "odd", ["thorws"]),
+            r"book/odd/chapter\.py: no chapter 'thorws'.*did you mean 'throws'",
+        ),
+        (lambda place: write(place, "odd", ["odd"]), r"upstream goes in a circle, odd → odd; take"),
+        (
+            lambda place: write(place, "odd", profiles={"smok": {}}),
+            r"book/odd/chapter\.py: no profile 'smok'.*'smoke'",
+        ),
+        (
+            lambda place: write(place, "odd", profiles={"smoke": {"x": 1}}),
+            r"'smoke' sets 'x', which the model has not",
+        ),
+        (declares("x = ("), r"book/odd/chapter\.py, line 1: SyntaxError"),
+        (declares("import absent_package"), r"book/odd/chapter\.py: ModuleNotFoundError: .*absent_package"),
+        (declares("CHAPTER = 3"), r"book/odd/chapter\.py: declares no CHAPTER = Chapter\(…\)"),
+    ],
+)
+def test_a_chapter_that_is_wrong_is_named_and_does_not_stand_in_the_way_of_others(copy, spoil, told):
+    spoil(copy)
+    forget()
+    with pytest.raises(BookError, match=told) as fault:
+        with_upstream([])
+    assert "\n" not in str(fault.value)
+    with pytest.raises(BookError, match=told):
+        find_chapter("odd")
+    assert list(chapters()) == ["throws", "means"]
+    assert [chapter.name for chapter in with_upstream(["means"])] == ["throws", "means"]
+
+
+def test_a_circle_of_chapters_and_what_stands_on_it_are_named(copy):
+    for name, upstream in (("one", "two"), ("two", "one"), ("three", "one")):
+        write(copy, name, [upstream])
+    forget()
+    faults = book().faults
+    assert set(faults) == {"one", "two", "three"} and list(chapters()) == ["throws", "means"]
+    assert "circle" in faults["one"] and "circle" in faults["two"]
+    assert "its upstream one cannot be read" in faults["three"]
+
+
+@pytest.mark.parametrize("name", ["interactive", "metrics", "suite", "index", "Odd", "two-words", "2nd"])
+def test_a_name_that_is_taken_or_impossible_is_named(copy, name):
+    write(copy, name)
+    forget()
+    with pytest.raises(
+        BookError, match=f"book/{name}: .*({name!r} is taken by the book|{name!r} cannot name)"
+    ):
+        find_chapter(name)
+
+
+def test_an_unknown_chapter_is_told_with_the_nearest(example):
+    with pytest.raises(
+        ParameterError, match=r"no chapter 'mens' \(did you mean 'means'\?\); .* throws, means"
+    ):
+        find_chapter("mens")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("SUITE = 3", r"book/suite\.py: declares no SUITE = Suite"),
+        ("SUITE = Suite(chekc=print)", r"book/suite\.py: TypeError: .*'chekc'"),
+        ("SUITE = Suite(check=chek)", r"book/suite\.py: NameError: .*'chek'"),
+        ("SUITE = Suite(profile='x')", r"profile = 'x' is none of profiles"),
+    ],
+)
+def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
+    (copy / "book" / "suite.py").write_text(f"from ferbook.book import Suite\n\n{text}\n")
+    forget()
+    with pytest.raises(BookError, match=told) as fault:
+        suite()
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("place", ["absent_module:data", "ferbook.book:dat_app", "ferbook.book", ""])
+def test_a_command_that_is_not_there_is_named(copy, place):
+    text = f"from ferbook.book import Suite\n\nSUITE = Suite(commands={{'data': {place!r}}})\n"
+    (copy / "book" / "suite.py").write_text(text)
+    forget()
+    with pytest.raises(
+        BookError, match=rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
+    ):
+        book_command("data")
+
+
+def test_a_folder_without_a_table_of_contents_is_no_book(copy):
+    (copy / "_toc.yml").unlink()
+    forget()
+    with pytest.raises(BookError, match=r"_toc\.yml.*a book is a folder with _toc\.yml and book/"):
+        book()
