@@ -221,18 +221,19 @@ def _cumulated(maxima: np.ndarray, measure: Measure, sample: Sample) -> Score:
         return apart.take(last, axis=1).max(axis=1).astype(real)
 
     def score(labels: torch.Tensor) -> torch.Tensor:
-        given = labels.to("cpu", whole)
-        found = []
+        parts = []
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for own in counts:
-                # n1 n0 (F1 - F0) after some of n pictures is n c - i n1, with i of them so far and c of these
-                # present: whole numbers, summed one by one.
-                for part in given.split(ROWS_AT_ONCE):
-                    marks = own * (part * own.sum() - (part * own).sum(1, keepdim=True))
-                    values = pool.map(of_filter, columns, repeat(marks.to(whole).numpy()))
-                    found.append(np.stack(list(values), axis=1))
-        pairs = torch.mul(*sample.numbers(labels))
-        return sample.tensor(np.concatenate(found)).unflatten(0, pairs.shape[:2]) / pairs
+            for part in labels.to("cpu", whole).split(ROWS_AT_ONCE):
+                found = []
+                for own in counts[:, None].split(max(1, ROWS_AT_ONCE // len(part))):
+                    # n1 n0 (F1 - F0) after some of n pictures is n c - i n1, with i of them so far and c of
+                    # these present: whole numbers, summed one by one.
+                    all_of, present = (given.sum(2, keepdim=True) for given in (own, own * part))
+                    marks = (own * (part * all_of - present)).to(whole).flatten(0, 1).numpy()
+                    values = np.stack(list(pool.map(of_filter, columns, repeat(marks))), axis=1)
+                    found.append(values.reshape(len(own), len(part), -1))
+                parts.append(np.concatenate(found))
+        return sample.tensor(np.concatenate(parts, axis=1)) / torch.mul(*sample.numbers(labels))
 
     return score
 
