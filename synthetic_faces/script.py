@@ -44,8 +44,7 @@ class Script:
         if not n or len(self.takes) != n or self.intensities.shape != (n, len(AUS), 2):
             raise SettingError(
                 f"{n} people, {len(self.takes)} takes and intensities of shape {self.intensities.shape}: "
-                "give, for each of at "
-                f"least one picture, a person, a take and ({len(AUS)}, 2) intensities"
+                f"give, for each of at least one picture, a person, a take and ({len(AUS)}, 2) intensities"
             )
         for name in ("people", "takes"):
             numbers = getattr(self, name)

@@ -58,8 +58,7 @@ class Clips:
             wrong = int(np.flatnonzero(codes < 0)[0])
             raise DataError(
                 f"{self._named(wrong)}: its emotion {str(self.emotions[wrong])!r} is not among the classes "
-                f"{', '.join(classes)}; select "
-                "the clips of these classes first"
+                f"{', '.join(classes)}; select the clips of these classes first"
             )
         return codes
 

@@ -101,8 +101,7 @@ def _parse_code(token: str, text: str, place: str) -> Code:
     if not match or int(match["au"]) == 0:
         raise DataError(
             f"{place}: {token.strip()[:40]!r} in {text[:80]!r} is no FACS code; expected AU numbers joined "
-            "by +, "
-            "such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
+            "by +, such as 4+L10 or 1C+2B+R12 (L or R for a side, A to E for intensity, ? where uncertain)"
         )
     letter = match["letter"]
     return Code(

@@ -144,8 +144,7 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
     if absent:
         raise DataError(
             f"face set {faces.name!r}, fold {number} of {protocol.name}: no training picture of "
-            f"{', '.join(absent)}; "
-            "leave the class out, or take more people"
+            f"{', '.join(absent)}; leave the class out, or take more people"
         )
     split = np.full(len(labelled), "", dtype=object)
     for part in SPLITS:
@@ -289,8 +288,7 @@ def _people(faces: FaceSet, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if len(people) < len(SPLITS):
         raise DataError(
             f"face set {faces.name!r}: {len(people)} people cannot be divided into training, validation and "
-            "test; "
-            "at least 3 are needed"
+            "test; at least 3 are needed"
         )
     return people, pd.Index(people).get_indexer(subject).astype(np.int64)
 
@@ -305,8 +303,7 @@ _CKPLUS = _Plan(
     source="Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code",
     about=(
         "Of each labelled sequence the neutral first frame and the last three. The people, sorted, are "
-        "numbered from 0; "
-        "person i is tested in fold i modulo 10, and the next fold is for validation."
+        "numbered from 0; person i is tested in fold i modulo 10, and the next fold is for validation."
     ),
     divide=_by_index,
 )
@@ -315,8 +312,7 @@ _JAFFE = _Plan(
     source="Lyons et al. 1998 introduced the set; leaving one subject out is customary",
     about=(
         "Each person is tested once, by a network that never saw that person. The next tenth of the sorted "
-        "people, rounded up, is for "
-        "validation: never the test person, which flatters."
+        "people, rounded up, is for validation: never the test person, which flatters."
     ),
     divide=_leave_one_out,
 )
@@ -330,8 +326,7 @@ _FER2013 = _Plan(
     source="Goodfellow et al. 2013 (arXiv:1307.0414)",
     about=(
         "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is "
-        "shown, and has "
-        "copies of pictures across its parts."
+        "shown, and has copies of pictures across its parts."
     ),
     divide=_official_split,
 )
@@ -340,8 +335,7 @@ _TFD = _Plan(
     source="Susskind, Anderson & Hinton 2010 (UTML TR 2010-001); used by Khorrami et al. 2015",
     about=(
         "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ "
-        "and JAFFE: a "
-        "network of one is not tested on the other."
+        "and JAFFE: a network of one is not tested on the other."
     ),
     divide=_official_folds,
 )

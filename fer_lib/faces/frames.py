@@ -25,8 +25,7 @@ def require_clip_frames(clip_frames: int) -> None:
     if not whole or not (clip_frames == 0 or clip_frames >= FEWEST_FRAMES):
         raise ParameterError(
             f"clip_frames is {clip_frames!r}; it must be a whole number of at least {FEWEST_FRAMES} (onset, "
-            "apex and offset), "
-            "or 0 for every frame from onset to offset"
+            "apex and offset), or 0 for every frame from onset to offset"
         )
 
 

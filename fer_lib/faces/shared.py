@@ -76,8 +76,7 @@ def require_apart(first: FaceSet, second: FaceSet) -> None:
         said.append(f"{found.copies:,} pictures of {second.name} equal one of {first.name}")
     raise DataError(
         f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(said)}. Train and test "
-        "within one of "
-        "them, or leave one of the two out"
+        "within one of them, or leave one of the two out"
     )
 
 

@@ -133,8 +133,7 @@ SOURCES = (
         how_to_get=(
             "fer2013new.csv from github.com/microsoft/FERPlus beside fer2013.csv from Kaggle, in the folder "
             "fer2013 or ferplus below FER_DATA; or the folders FER2013Train, FER2013Valid and FER2013Test "
-            "that "
-            "its scripts write, in ferplus"
+            "that its scripts write, in ferplus"
         ),
         folders=("ferplus", "fer2013"),
         layouts=(
@@ -157,8 +156,7 @@ SOURCES = (
         ),
         how_to_get=(
             "ask for it at the authors' page for the Cohn-Kanade databases (University of Pittsburgh); "
-            "unpack "
-            "its four archives into the folder ckplus below FER_DATA"
+            "unpack its four archives into the folder ckplus below FER_DATA"
         ),
         layouts=(
             ("cohn-kanade-images", "Emotion"),
@@ -225,13 +223,11 @@ SOURCES = (
         citation_key="davison2018",
         citation=(
             "A. K. Davison, C. Lansley, N. Costen, K. Tan, M. H. Yap. SAMM: A Spontaneous Micro-Facial "
-            "Movement "
-            "Dataset. IEEE Transactions on Affective Computing 9(1): 116–129, 2018."
+            "Movement Dataset. IEEE Transactions on Affective Computing 9(1): 116–129, 2018."
         ),
         how_to_get=(
             "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, "
-            "007 …) "
-            "and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
+            "007 …) and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
         ),
         layouts=tuple(
             ("*SAMM*Micro_FACS_Codes*.xlsx", people) for people in ("[0-9][0-9][0-9]", "*/[0-9][0-9][0-9]")
@@ -245,8 +241,7 @@ SOURCES = (
         citation_key="pantic2005",
         citation=(
             "M. Pantic, M. Valstar, R. Rademaker, L. Maat. Web-based database for facial expression "
-            "analysis. "
-            "ICME 2005, pp. 317–321."
+            "analysis. ICME 2005, pp. 317–321."
         ),
         how_to_get=(
             "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below "
@@ -276,13 +271,11 @@ SOURCES = (
         citation_key="yin2006",
         citation=(
             "L. Yin, X. Wei, Y. Sun, J. Wang, M. J. Rosato. A 3D facial expression database for facial "
-            "behavior "
-            "research. FG 2006, pp. 211–216."
+            "behavior research. FG 2006, pp. 211–216."
         ),
         how_to_get=(
             "ask the authors (Binghamton University) for it; put the people's folders (F0001 …) into the "
-            "folder "
-            "bu3dfe below FER_DATA"
+            "folder bu3dfe below FER_DATA"
         ),
         layouts=(("[FM][0-9][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9][0-9]",)),
     ),
@@ -297,8 +290,7 @@ SOURCES = (
         ),
         how_to_get=(
             "ask the authors (Binghamton University) for it; put the people's folders (F001 …), or BU_4DFE "
-            "with "
-            "them, into the folder bu4dfe below FER_DATA"
+            "with them, into the folder bu4dfe below FER_DATA"
         ),
         layouts=(("[FM][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9]",)),
     ),
@@ -310,13 +302,11 @@ SOURCES = (
         citation=(
             "X. Zhang, L. Yin, J. F. Cohn, S. Canavan, M. Reale, A. Horowitz, P. Liu, J. M. Girard. "
             "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression database. Image "
-            "and "
-            "Vision Computing 32(10): 692–706, 2014."
+            "and Vision Computing 32(10): 692–706, 2014."
         ),
         how_to_get=(
             "ask the authors (Binghamton University) for it; put AUCoding and the folder of the sequences "
-            "into "
-            "the folder bp4d below FER_DATA"
+            "into the folder bp4d below FER_DATA"
         ),
         layouts=tuple(
             ("AUCoding", pictures) for pictures in ("Sequences*", "2D+3D", "BP4D-training", "*/[FM][0-9]*")
@@ -345,14 +335,12 @@ SOURCES = (
         citation_key="mourao2013",
         citation=(
             "A. Mourão, J. Magalhães. Competitive affective gaming: winning with a smile. ACM Multimedia "
-            "2013, "
-            "pp. 83–92."
+            "2013, pp. 83–92."
         ),
         how_to_get=(
             "from the authors (Universidade NOVA de Lisboa); its official layout is not known here: put a "
-            "file "
-            "novaemotions.csv (path, subject, one column of votes per emotion) or one folder of pictures per "
-            "emotion into the folder novaemotions below FER_DATA"
+            "file novaemotions.csv (path, subject, one column of votes per emotion) or one folder of "
+            "pictures per emotion into the folder novaemotions below FER_DATA"
         ),
         layouts=(("novaemotions.csv",), ("anger",), ("happiness",), ("neutral",)),
         optional=("*",),

@@ -31,9 +31,8 @@ def share_of(
         there = int(((split == "train") & (emotion == name)).sum())
         if there < least:
             raise DataError(
-                f"face set {faces.name!r}: {there} training pictures of {name}, and a fraction of "
-                f"{fraction} % needs {least}; leave the "
-                "class out or ask for fewer per class"
+                f"face set {faces.name!r}: {there} training pictures of {name}, and a fraction of {fraction} "
+                f"% needs {least}; leave the class out or ask for fewer per class"
             )
     train = nested_rows(faces, "train", draw=draw, least=least)
     count = max(-(-fraction * len(train) // 100), least * len(classes))

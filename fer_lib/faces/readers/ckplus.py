@@ -163,8 +163,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
         if shape != expected[number]:
             raise DataError(
                 f"{sequences[number].frames[frame]}: {shape[1]} × {shape[0]} pixels, but the first frame of "
-                "its sequence "
-                f"has {expected[number][1]} × {expected[number][0]}"
+                f"its sequence has {expected[number][1]} × {expected[number][0]}"
             )
     if not found.all():
         left_out[_NO_FACE] = len({rows[row][0] for row in np.flatnonzero(~found)})
@@ -208,8 +207,7 @@ def _trees(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder. CK+ is looked for in the folder ckplus below FER_DATA (or "
-            "--data-dir): "
-            "unpack its archives there (ferbook data list says how to get them)"
+            "--data-dir): unpack its archives there (ferbook data list says how to get them)"
         )
     found = {}
     for tree, names in TREES.items():
@@ -236,8 +234,7 @@ def _other_form(folder: Path) -> str:
     if (folder / "CK+48").exists():
         return (
             "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most "
-            "sequences. "
-            "Put the official archives there, unpacked"
+            "sequences. Put the official archives there, unpacked"
         )
     return "Expected the official archives, unpacked: cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
 

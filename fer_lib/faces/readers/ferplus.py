@@ -57,8 +57,7 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder. FER+ is looked for in the folder ferplus below FER_DATA (or "
-            "--data-dir): "
-            "put fer2013.csv and fer2013new.csv there (ferbook data list says more)"
+            "--data-dir): put fer2013.csv and fer2013new.csv there (ferbook data list says more)"
         )
     pictures, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     present = [path for path in (pictures, votes) if path.exists() or path.is_symlink()]
@@ -108,8 +107,7 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
     if missing:
         raise DataError(
             f"{folder / 'fer2013.csv'}: not found, and no folder {missing[0]} either. Put the official "
-            "fer2013.csv "
-            f"and fer2013new.csv there, or all of {', '.join(FOLDERS)}"
+            f"fer2013.csv and fer2013new.csv there, or all of {', '.join(FOLDERS)}"
         )
     paths: list[Path] = []
     rows: list[dict] = []

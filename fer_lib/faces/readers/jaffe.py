@@ -53,8 +53,7 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder. JAFFE is looked for in the folder jaffe below FER_DATA (or "
-            "--data-dir): put "
-            "its pictures there (ferbook data list says how to get them)"
+            "--data-dir): put its pictures there (ferbook data list says how to get them)"
         )
     places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
     paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]

@@ -187,8 +187,7 @@ def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int
     if not inside:
         raise DataError(
             f"{row.place}: no picture from onset {onset} to offset {offset}; the clip's pictures are "
-            "numbered "
-            f"{found[0]} to {found[-1]}. Do the pictures belong to this sheet?"
+            f"numbered {found[0]} to {found[-1]}. Do the pictures belong to this sheet?"
         )
     for what, value, nearest in (("onset", onset, inside[0]), ("offset", offset, inside[-1])):
         if value != nearest:

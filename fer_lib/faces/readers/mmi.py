@@ -195,8 +195,7 @@ def _markers(path: Path, left_out: Counter[str]) -> dict[int, list[tuple[int, in
             if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in MARKERS:
                 raise DataError(
                     f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame "
-                    "number "
-                    "and a type from 0 to 3"
+                    "number and a type from 0 to 3"
                 )
             markers.append((int(frame), int(kind)))
         markers.sort(key=lambda marker: marker[0])

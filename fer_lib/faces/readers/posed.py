@@ -126,8 +126,7 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
         if place in written:
             raise DataError(
                 f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in "
-                f"{sequence}; "
-                "this layout has room for one sequence of each emotion"
+                f"{sequence}; this layout has room for one sequence of each emotion"
             )
         written[place] = sequence
         for frame, pixels in zip(faces.table["frame"].iloc[rows], faces.gather(rows), strict=True):

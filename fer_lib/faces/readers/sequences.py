@@ -285,9 +285,8 @@ def official_ids(
         return {name: match[1] for name, match in zip(distinct, matches, strict=True)}
     if len(distinct) > most:
         raise DataError(
-            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room "
-            f"for {most:,}; "
-            "select fewer first"
+            f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room for "
+            f"{most:,}; select fewer first"
         )
     return {name: form(k) for k, name in enumerate(distinct, start=1)}
 

@@ -99,8 +99,7 @@ def _file(folder: Path, size: int) -> Path:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder. TFD is looked for in the folder tfd below FER_DATA (or --data-dir): "
-            "put "
-            "TFD_48x48.mat or TFD_96x96.mat there (ferbook data list says how to get it)"
+            "put TFD_48x48.mat or TFD_96x96.mat there (ferbook data list says how to get it)"
         )
     for side in (48, 96) if size <= 48 else (96, 48):
         for name in FILES[side]:
