@@ -166,11 +166,7 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
     """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture."""
     pose, light = capture.pose, capture.light
     yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
-    background = (
-        float(rng.uniform(0.03, 0.6)),
-        float(rng.uniform(-0.12, 0.12)),
-        float(rng.uniform(0, 0.12)),
-    )
+    background = (float(rng.uniform(0.03, 0.6)), float(rng.uniform(-0.12, 0.12)), float(rng.uniform(0, 0.12)))
     scenery = 0.0
     if rng.random() < capture.scenery:
         kind = rng.choice(3, p=(0.25, 0.15, 0.6))

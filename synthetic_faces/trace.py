@@ -345,11 +345,7 @@ def cast(
 
 @wp.kernel(enable_backward=False)
 def smooth(
-    shapes: Shapes,
-    steps: int,
-    s: Uniforms,
-    rough: wp.array2d(dtype=float),
-    radiance: wp.array2d(dtype=float),
+    shapes: Shapes, steps: int, s: Uniforms, rough: wp.array2d(dtype=float), radiance: wp.array2d(dtype=float)
 ):
     """Light of each pixel: ``rough``, or, where that is unlike its neighbours, the mean of ``steps`` squared
     rays.

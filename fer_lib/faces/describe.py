@@ -66,11 +66,7 @@ def information_table(information: pd.DataFrame) -> pd.DataFrame:
     ``adjusted information`` is its ``share``.
     """
     kept = information.rename(
-        columns={
-            "n": "pictures",
-            "present": "acts in",
-            "share": "adjusted information",
-        }
+        columns={"n": "pictures", "present": "acts in", "share": "adjusted information"}
     ).sort_values("adjusted information", ascending=False)
     return kept[list(INFORMATION_FORMATS)].rename_axis("")
 

@@ -16,17 +16,11 @@ from fer_lib.faces.rows import Rows
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
 
-EMOTIONS = (
-    "neutral",
-    "anger",
-    "contempt",
-    "disgust",
-    "fear",
-    "happiness",
-    "sadness",
-    "surprise",
-)
+EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 """The one table of emotion names; every reader maps its own labels onto it."""
+
+SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+"""The basic emotions: without neutral and contempt."""
 
 FURTHER_LABELS = ("repression", "other")
 """What the micro-expression sets name beside emotions."""
@@ -117,10 +111,7 @@ class FaceSet:
             raise self._fault(f"pixels must be uint8 (N, H, W), not {pixels.dtype} {pixels.shape}")
         if len(pixels) != len(table):
             raise self._fault(f"{len(pixels)} pictures but {len(table)} table rows")
-        allowed = {
-            "masks": (np.uint32, pixels.shape),
-            "landmarks": (np.float32, (len(pixels), LANDMARKS, 2)),
-        }
+        allowed = {"masks": (np.uint32, pixels.shape), "landmarks": (np.float32, (len(pixels), LANDMARKS, 2))}
         for kind, (dtype, shape) in allowed.items():
             rows = self._rows.get(kind)
             if rows is not None and (rows.dtype != dtype or rows.shape != shape):

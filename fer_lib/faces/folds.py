@@ -20,9 +20,6 @@ TEN = 10
 left out.
 """
 
-SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-"""The basic emotions: CK+ without neutral and contempt."""
-
 
 @dataclass(frozen=True, eq=False)
 class Fold:

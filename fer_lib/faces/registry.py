@@ -164,12 +164,7 @@ def _options(source: Source, clip_frames: int) -> dict[str, int]:
 
 
 def fingerprint(
-    name: str,
-    *,
-    subjects: int = 0,
-    size: int = 0,
-    face_seed: int = 0,
-    clip_frames: int = CLIP_FRAMES,
+    name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0, clip_frames: int = CLIP_FRAMES
 ) -> str:
     """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed.
 

@@ -20,16 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.pictures import list_inside
-from fer_lib.faces.readers.sequences import named_folders, tops, write_picture
+from fer_lib.faces.readers.sequences import people_folders, subfolders, tops, write_picture
 from fer_lib.faces.readers.spontaneous import (
-    OTHER_FOLDERS,
     PERSON,
     folder_tasks,
     read_spontaneous,
     write_spontaneous,
 )
-from ferbook.errors import DataError
 
 PUBLISHED = {"subjects": 41, "sequences": 328}
 """41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""
@@ -45,18 +42,13 @@ def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
     Raises DataError: see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
     """
     left_out: Counter[str] = Counter()
-    people: dict[str, Path] = {}
-    for above in tops(folder, _TREE, "folder Sequences(2D+3D)"):
-        for tree in (e for e in list_inside(above, folder) if _TREE.fullmatch(e.name) and e.is_dir()):
-            for top in tops(tree, PERSON, "folders of people (F001)"):
-                found = named_folders(
-                    top, folder, PERSON, lambda match: match[1].upper(), left_out, OTHER_FOLDERS
-                )
-                for person in sorted(found.keys() & people.keys()):
-                    raise DataError(
-                        f"{found[person]}: the same person as {people[person]}; keep one of the two"
-                    )
-                people |= found
+    trees = [
+        t
+        for above in tops(folder, _TREE, "folder Sequences(2D+3D)")
+        for t in subfolders(above, folder, _TREE)
+    ]
+    places = [top for tree in trees for top in tops(tree, PERSON, "folders of people (F001)")]
+    people = people_folders(places, folder, PERSON, lambda match: match[1].upper(), left_out)
     tasks = {person: partial(folder_tasks, place, folder) for person, place in people.items()}
     return read_spontaneous("bp4d", folder, tasks, size, None, shift, left_out)
 

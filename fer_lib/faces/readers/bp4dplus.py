@@ -25,7 +25,7 @@ import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_grey
-from fer_lib.faces.readers.sequences import Frame, encoded, tops
+from fer_lib.faces.readers.sequences import Frame, encoded, subfolders, tops
 from fer_lib.faces.readers.spontaneous import (
     OTHER_FOLDERS,
     PERSON,
@@ -64,7 +64,7 @@ def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
     for above in tops(folder, _TREE, "folder 2D+3D"):
-        for tree in (e for e in list_inside(above, folder) if _TREE.fullmatch(e.name) and e.is_dir()):
+        for tree in subfolders(above, folder, _TREE):
             for entry in _people(tree, folder):
                 match = PERSON.fullmatch(entry.name if entry.is_dir() else entry.stem)
                 if not match:

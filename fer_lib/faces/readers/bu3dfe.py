@@ -11,13 +11,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     gather_clips,
-    named_folders,
     official_ids,
+    people_folders,
     picture_file,
     sequences_of,
     tops,
@@ -25,23 +25,13 @@ from fer_lib.faces.readers.sequences import (
 )
 from ferbook.errors import DataError
 
-EMOTIONS = {
-    "neutral": "NE",
-    "anger": "AN",
-    "disgust": "DI",
-    "fear": "FE",
-    "happiness": "HA",
-    "sadness": "SA",
-    "surprise": "SU",
-}
+EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
 """Emotion -> its code in file names; no other emotion can be written in this layout."""
 
 ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
 PUBLISHED = {
-    "subjects": 100,
-    "pictures": 2500,
-    "pictures of neutral": 100,
-    **{f"pictures of {emotion}": 400 for emotion in EMOTIONS if emotion != "neutral"},
+    **{"subjects": 100, "pictures": 2500, "pictures of neutral": 100},
+    **{f"pictures of {emotion}": 400 for emotion in SIX},
 }
 """2,500 models of 100 people, 25 each, are certain."""
 
@@ -50,7 +40,6 @@ _NAME = re.compile(
     r"(?P<person>[FM]\d{4})_(?P<emotion>[A-Z]{2})(?P<level>\d\d)(?P<ancestry>[A-Z]{2})_F2D", re.IGNORECASE
 )
 _KIND = "_F2D"
-_OTHER_FOLDERS = "folders that are not named like a person"
 
 
 def read_bu3dfe(folder: Path, size: int) -> FaceSet:
@@ -63,12 +52,8 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     """
     left_out: Counter[str] = Counter()
     clips: dict[str, Clip] = {}
-    people: dict[str, Path] = {}
-    for top in tops(folder, _PERSON, "folders of people (F0001)"):
-        found = named_folders(top, folder, _PERSON, lambda match: match[0].upper(), left_out, _OTHER_FOLDERS)
-        for person in sorted(found.keys() & people.keys()):
-            raise DataError(f"{found[person]}: the same person as {people[person]}; keep one of the two")
-        people |= found
+    places = tops(folder, _PERSON, "folders of people (F0001)")
+    people = people_folders(places, folder, _PERSON, lambda match: match[0].upper(), left_out)
     for person, place in sorted(people.items()):
         for path in list_inside(place, folder, SUFFIXES):
             if not path.stem.upper().endswith(_KIND):

@@ -10,18 +10,11 @@ are quoted from memory of the literature. There is no official split.
 import re
 from pathlib import Path
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
 from fer_lib.faces.readers.sequences import first_and_middle, tops
 
-EMOTIONS = {
-    "anger": "Angry",
-    "disgust": "Disgust",
-    "fear": "Fear",
-    "happiness": "Happy",
-    "sadness": "Sad",
-    "surprise": "Surprise",
-}
+EMOTIONS = dict(zip(SIX, ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise"), strict=True))
 """Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
 layout.
 """

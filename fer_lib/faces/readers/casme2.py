@@ -19,33 +19,22 @@ from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
-from fer_lib.faces.readers.sequences import tops, write_picture
+from fer_lib.faces.readers.sequences import frames_of, tops, write_picture
 from fer_lib.faces.readers.sheets import write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
-    "subjects": 26,
-    "sequences": 255,
-    "sequences of happiness": 32,
-    "sequences of disgust": 63,
-    "sequences of repression": 27,
-    "sequences of surprise": 25,
-    "sequences of other": 99,
-    "sequences of sadness": 7,
-    "sequences of fear": 2,
+    **{"subjects": 26, "sequences": 255},
+    **counts_of(
+        "sequences", happiness=32, disgust=63, repression=27, surprise=25, other=99, sadness=7, fear=2
+    ),
 }
 """Rows of the coding sheet by emotion; the paper speaks of 247 clips. Quoted from memory of the literature."""
 
-EMOTIONS = {
-    "happiness": "happiness",
-    "disgust": "disgust",
-    "repression": "repression",
-    "surprise": "surprise",
-    "sadness": "sadness",
-    "fear": "fear",
-    "other": "others",
-}
+_OWN_NAMES = ("happiness", "disgust", "repression", "surprise", "sadness", "fear")
+EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
 SHEET = "CASME2-coding-20140508.xlsx"
@@ -115,20 +104,9 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
     )
     for clip in written:
         place = folder / "Cropped" / clip.subject / clip.clip
-        for frame, pixels in zip(faces.table["frame"].iloc[clip.rows], faces.gather(clip.rows), strict=True):
+        for frame, pixels in frames_of(faces, clip.rows):
             write_picture(place / f"reg_img{frame}.jpg", pixels)
         subject = int(clip.subject.removeprefix("sub"))
-        rows.append(
-            [
-                subject,
-                clip.clip,
-                None,
-                clip.onset,
-                clip.apex,
-                clip.offset,
-                None,
-                units_cell(clip.units),
-                clip.emotion,
-            ]
-        )
+        span = (clip.onset, clip.apex, clip.offset)
+        rows.append([subject, clip.clip, None, *span, None, units_cell(clip.units), clip.emotion])
     write_sheet(folder / SHEET, "Sheet1", rows)

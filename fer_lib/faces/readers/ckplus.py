@@ -28,9 +28,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import LANDMARKS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes, au_columns, codes_of
-from fer_lib.faces.readers.lines import read_lines, require_labels
+from fer_lib.faces.readers.lines import counts_of, read_lines, require_labels
 from fer_lib.faces.readers.pictures import (
     cut_out,
     find_face,
@@ -50,20 +50,14 @@ from fer_lib.faces.readers.sequences import (
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
-CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+CODES = EMOTIONS
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
 
 PUBLISHED = {
-    "sequences": 593,
-    "labelled sequences": 327,
-    "subjects": 123,
-    "sequences of anger": 45,
-    "sequences of contempt": 18,
-    "sequences of disgust": 59,
-    "sequences of fear": 25,
-    "sequences of happiness": 69,
-    "sequences of sadness": 28,
-    "sequences of surprise": 83,
+    **{"sequences": 593, "labelled sequences": 327, "subjects": 123},
+    **counts_of(
+        "sequences", anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83
+    ),
 }
 """593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those
 usually quoted from Lucey et al. 2010."""

@@ -10,22 +10,24 @@ otherwise ``test`` stays whole and a validation split is taken from ``train``. T
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.lines import SPELLINGS, require_header, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header, require_labels
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import read_votes, write_votes
 from ferbook.errors import DataError
 
 SIDE = 48
 PIXELS = SIDE * SIDE
-CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+CODES = (*SIX, "neutral")
 """FER2013's label codes 0 to 6 under the names of ``EMOTIONS``; contempt does not occur."""
 
 HEADER = "emotion,pixels,Usage"
@@ -35,13 +37,8 @@ RELEASED = 35_887
 
 PUBLISHED = {
     "pictures": RELEASED,
-    "pictures of anger": 4_953,
-    "pictures of disgust": 547,
-    "pictures of fear": 5_121,
-    "pictures of happiness": 8_989,
-    "pictures of sadness": 6_077,
-    "pictures of surprise": 4_002,
-    "pictures of neutral": 6_198,
+    **counts_of("pictures", anger=4_953, disgust=547, fear=5_121, happiness=8_989),
+    **counts_of("pictures", sadness=6_077, surprise=4_002, neutral=6_198),
 }
 """Counts of the released csv (Goodfellow et al. 2013, and the file itself)."""
 
@@ -52,9 +49,10 @@ _FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict
     name: emotion for name, emotion in SPELLINGS.items() if emotion in CODES
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_USAGE_CODE = {usage.encode(): code for code, usage in enumerate(USAGE)}
-_CHUNK = 1 << 20
-_LONGEST_LINE = 4 * _CHUNK
+_LONGEST_LINE = 1 << 22
+_LINE = re.compile(
+    rf"(?P<label>[0-6]),(?P<pixels>\d{{1,3}}(?: \d{{1,3}}){{{PIXELS - 1}}}),(?P<usage>{'|'.join(USAGE)})\r?\n?".encode()
+)
 
 
 def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
@@ -114,108 +112,42 @@ def read_csv(csv: Path) -> FaceSet:
     """The rows of ``fer2013.csv``: pixels (N, 48, 48), emotions and splits. Raises DataError, naming file and
     line.
     """
-    pixels, labels, usages = [], [], []
+    pixels, labels, usage = [], [], []
     try:
         with csv.open("rb") as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
             if not header:
                 raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")
             require_header(csv, header, HEADER)
-            for first, block in _lines(csv, file):
-                parsed = _parse_block(block)
-                if parsed is None:
-                    _raise_first_fault(csv, first, block)
-                for part, whole in zip(parsed, (pixels, labels, usages), strict=True):
-                    whole.append(part)
+            for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=2):
+                match = _LINE.fullmatch(line)
+                values = np.fromstring(match["pixels"], np.int16, sep=" ") if match else None
+                if match is None or values.max() > 255:
+                    raise DataError(f"{csv}, line {number}: {_fault_of(line)}")
+                pixels.append(values.astype(np.uint8))
+                labels.append(int(match["label"]))
+                usage.append(match["usage"].decode())
     except OSError as fault:
         raise DataError(f"{csv}: cannot be read ({fault.strerror})") from fault
     if not pixels:
         raise DataError(f"{csv}, line 2: no pictures after the header; expected {RELEASED:,} rows")
-    usage = np.concatenate(usages)
-    for code, name in enumerate(USAGE):
-        if not (usage == code).any():
+    for name in USAGE:
+        if name not in usage:
             raise DataError(f"{csv}: no row with Usage {name}; the file is not the whole of FER2013")
     return _faceset(
-        np.concatenate(pixels),
-        np.array(CODES, dtype=object)[np.concatenate(labels)],
-        np.array(list(USAGE.values()), dtype=object)[usage],
+        np.stack(pixels).reshape(-1, SIDE, SIDE),
+        np.array(CODES, dtype=object)[labels],
+        np.array([USAGE[name] for name in usage], dtype=object),
         sequence=[f"{row:05d}" for row in range(len(usage))],
         split_rule="official Usage",
     )
 
 
-def _lines(csv: Path, file) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines after the header, each with the number of its first line in the file."""
-    number, rest = 2, b""
-    while data := file.read(_CHUNK):
-        data = rest + data
-        end = data.rfind(b"\n") + 1
-        block, rest = data[:end], data[end:]
-        if block:
-            yield number, block
-            number += block.count(b"\n")
-        elif len(rest) > _LONGEST_LINE:
-            raise DataError(f"{csv}, line {number}: longer than {_LONGEST_LINE} bytes; not a FER2013 csv")
-    if rest:
-        yield number, rest + b"\n"
-
-
-def _parse_block(block: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Pixels (R, 48, 48), label codes (R,), usage codes (R,) of R whole lines; None if any line is at fault.
-
-    One pass of array operations over the bytes: a number ends where a separator stands, and its
-    digits are the one to three bytes before it.
-    """
-    text = np.frombuffer(block, np.uint8)
-    digit = text - np.uint8(ord("0"))  # wraps: everything that is not a digit becomes > 9
-    newline = np.flatnonzero(text == ord("\n"))
-    rows = len(newline)
-    start = np.concatenate(([0], newline[:-1] + 1))
-    comma = np.flatnonzero(text == ord(","))
-    if len(comma) != 2 * rows:
-        return None
-    # With a comma second on every line, the other one is on its own line too, or leaves an empty Usage.
-    first, second = comma.reshape(rows, 2).T
-    if (first != start + 1).any():
-        return None
-    labels = digit[start]
-    tails = [block[a + 1 : b] for a, b in zip(second.tolist(), newline.tolist(), strict=True)]
-    usages = [_USAGE_CODE.get(tail.removesuffix(b"\r"), -1) for tail in tails]
-    if labels.max() >= len(CODES) or min(usages) < 0:
-        return None
-    separator = text == ord(" ")
-    separator[second] = True
-    ends = np.flatnonzero(separator)
-    if len(ends) != rows * PIXELS:
-        return None
-    ends = ends.reshape(rows, PIXELS)
-    # Usage names hold no digit, so every byte that is not a digit is accounted for, or it stands among the
-    # pixels.
-    if np.count_nonzero(digit > 9) != ends.size + 2 * rows + sum(map(len, tails)):
-        return None
-    # Of rows with too many or too few numbers, one would straddle lines: longer than three, or below none.
-    digits = np.diff(ends, axis=1, prepend=first[:, None]) - 1
-    if digits.min() < 1 or digits.max() > 3:
-        return None
-    values = digit[ends - 1].astype(np.uint16)
-    # Of a shorter number, the byte read here is a separator or worse: its weight is 0.
-    values += digit[ends - 2] * (digits > 1).astype(np.uint16) * np.uint16(10)
-    values += digit[ends - 3] * (digits > 2).astype(np.uint16) * np.uint16(100)
-    if values.max() > 255:
-        return None
-    return values.astype(np.uint8).reshape(rows, SIDE, SIDE), labels, np.array(usages, np.uint8)
-
-
-def _raise_first_fault(csv: Path, first: int, block: bytes) -> None:
-    for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), start=first):
-        fault = _fault_of(line.removesuffix(b"\r").decode("utf-8", errors="replace"))
-        if fault:
-            raise DataError(f"{csv}, line {number}: {fault}")
-
-
-def _fault_of(line: str) -> str | None:
-    """What is wrong with one csv line, and what was expected; None if nothing is."""
-    fields = line.split(",")
+def _fault_of(line: bytes) -> str:
+    """What is wrong with one csv line that ``_LINE`` does not match, and what was expected."""
+    if len(line) == _LONGEST_LINE:
+        return f"longer than {_LONGEST_LINE} bytes; not a FER2013 csv"
+    fields = line.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
     if len(fields) != 3:
         return f"{len(fields)} field(s) instead of 3 ({HEADER}); the line is cut short or damaged"
     label, pixels, usage = fields
@@ -229,9 +161,7 @@ def _fault_of(line: str) -> str | None:
             )
     if len(values) != PIXELS:
         return f"{len(values)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})"
-    if usage not in USAGE:
-        return f"Usage {usage[:20]!r}; expected {', '.join(USAGE)}"
-    return None
+    return f"Usage {usage[:20]!r}; expected {', '.join(USAGE)}"
 
 
 def _read_folders(folder: Path) -> FaceSet:

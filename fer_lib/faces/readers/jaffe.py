@@ -16,22 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures
 from fer_lib.faces.readers.sequences import official_ids, write_picture
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
-CODES = {
-    "AN": "anger",
-    "DI": "disgust",
-    "FE": "fear",
-    "HA": "happiness",
-    "NE": "neutral",
-    "SA": "sadness",
-    "SU": "surprise",
-}
+CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
 
 PUBLISHED = {"pictures": 213, "subjects": 10}
 """Lyons et al. 1998."""

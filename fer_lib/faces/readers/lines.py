@@ -19,6 +19,11 @@ SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
 """Names of folders and columns, in lower case, and the emotion of ``EMOTIONS`` that each means."""
 
 
+def counts_of(what: str, **counts: int) -> dict[str, int]:
+    """``{"sequences of anger": 45}`` for ``counts_of("sequences", anger=45)``: published counts by label."""
+    return {f"{what} of {label}": count for label, count in counts.items()}
+
+
 def require_labels(faces: FaceSet, allowed: Collection[str], layout: str, unlabelled: bool = False) -> None:
     """Raise DataError, naming the row, unless every emotion is among ``allowed`` (or empty, with
     ``unlabelled``).

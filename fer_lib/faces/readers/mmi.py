@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes, codes_from_columns
 from fer_lib.faces.readers.pictures import cut_out, list_inside
 from fer_lib.faces.readers.sequences import (
@@ -44,14 +44,15 @@ from fer_lib.faces.readers.sequences import (
     first_and_middle,
     first_window,
     gather_clips,
-    named_folders,
     official_ids,
+    people_folders,
     sequences_of,
+    subfolders,
     tops,
 )
 from ferbook.errors import DataError
 
-EMOTION_CODES = {"anger": 1, "disgust": 2, "fear": 3, "happiness": 4, "sadness": 5, "surprise": 6}
+EMOTION_CODES = {emotion: code for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
 layout.
 """
@@ -72,7 +73,7 @@ _NO_LABEL = "videos without one of the six emotions and without AU codes"
 _SHORT = "videos of fewer than four frames"
 _AU_NUMBER = "AU codes whose number is not whole"
 _OTHER_FOLDERS = "folders that are not named like a session"
-_SESSION = re.compile(r"\d+")
+_SESSIONS, _SESSION = re.compile("Sessions", re.IGNORECASE), re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,12 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     marker twice.
     """
     left_out: Counter[str] = Counter()
-    places: dict[str, Path] = {}
-    above = tops(folder, re.compile("Sessions", re.IGNORECASE), "folder Sessions")
-    for top in (entry for place in above for entry in list_inside(place, folder)):
-        if top.name.lower() != "sessions":
-            continue
-        for place in tops(top, _SESSION, "folders of sessions (1, 2 …)"):
-            found = named_folders(place, folder, _SESSION, lambda match: match[0], left_out, _OTHER_FOLDERS)
-            for number in sorted(found.keys() & places.keys()):
-                raise DataError(f"{found[number]}: the same session as {places[number]}; keep one of the two")
-            places |= found
+    above = tops(folder, _SESSIONS, "folder Sessions")
+    trees = [tree for place in above for tree in subfolders(place, folder, _SESSIONS)]
+    above = [place for tree in trees for place in tops(tree, _SESSION, "folders of sessions (1, 2 …)")]
+    places = people_folders(
+        above, folder, _SESSION, lambda match: match[0], left_out, _OTHER_FOLDERS, one="session"
+    )
     sessions = [
         session
         for number, place in sorted(places.items(), key=lambda item: int(item[0]))

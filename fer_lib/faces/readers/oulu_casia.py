@@ -12,28 +12,17 @@ searched for. There is no official split and no file of labels.
 import re
 from pathlib import Path
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
 from fer_lib.faces.readers.sequences import folders_above, tops
 from ferbook.errors import DataError
 
-EMOTIONS = {
-    "anger": "Anger",
-    "disgust": "Disgust",
-    "fear": "Fear",
-    "happiness": "Happiness",
-    "sadness": "Sadness",
-    "surprise": "Surprise",
-}
+EMOTIONS = {emotion: emotion.capitalize() for emotion in SIX}
 """Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
 layout.
 """
 
-PUBLISHED = {
-    "subjects": 80,
-    "sequences": 480,
-    **{f"sequences of {emotion}": 80 for emotion in EMOTIONS},
-}
+PUBLISHED = {"subjects": 80, "sequences": 480, **{f"sequences of {emotion}": 80 for emotion in SIX}}
 """In visible, strong light. The people are certain, one sequence of each expression is what the literature
 uses.
 """

@@ -16,10 +16,11 @@ from fer_lib.faces.readers.sequences import (
     Clip,
     Framing,
     emotion_after_rest,
+    frames_of,
     gather_clips,
-    named_folders,
     numbered_pictures,
     official_ids,
+    people_folders,
     picture_file,
     sequences_of,
     write_picture,
@@ -28,7 +29,6 @@ from ferbook.errors import DataError
 
 LEAST = 4
 SHORT = "sequences of fewer than four pictures"
-OTHER_FOLDERS = "folders that are not named like a person"
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,7 @@ def read_posed(
     left_out: Counter[str] = Counter()
     emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
     clips: list[Clip] = []
-    people: dict[str, Path] = {}
-    for top in tops:
-        found = named_folders(
-            top, folder, layout.subject_folder, layout.subject_form, left_out, OTHER_FOLDERS
-        )
-        for subject in sorted(found.keys() & people.keys()):
-            raise DataError(f"{found[subject]}: the same person as {people[subject]}; keep one of the two")
-        people |= found
+    people = people_folders(tops, folder, layout.subject_folder, layout.subject_form, left_out)
     for subject, place in sorted(people.items()):
         shown: dict[str, Path] = {}
         for entry in list_inside(place, folder):
@@ -129,5 +122,5 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
                 f"{sequence}; this layout has room for one sequence of each emotion"
             )
         written[place] = sequence
-        for frame, pixels in zip(faces.table["frame"].iloc[rows], faces.gather(rows), strict=True):
+        for frame, pixels in frames_of(faces, rows):
             write_picture(place / f"{frame:03d}{layout.suffix}", pixels)

@@ -15,38 +15,25 @@ as coded. The class counts below are those usually quoted, unverified; there is 
 import re
 from pathlib import Path
 
+from fer_lib.faces import faceset
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
-from fer_lib.faces.readers.sequences import tops, write_picture
+from fer_lib.faces.readers.sequences import frames_of, tops, write_picture
 from fer_lib.faces.readers.sheets import write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
-    "subjects": 29,
-    "sequences": 159,
-    "sequences of anger": 57,
-    "sequences of happiness": 26,
-    "sequences of other": 26,
-    "sequences of surprise": 15,
-    "sequences of contempt": 12,
-    "sequences of disgust": 9,
-    "sequences of fear": 8,
-    "sequences of sadness": 6,
+    **{"subjects": 29, "sequences": 159},
+    **counts_of(
+        "sequences", anger=57, happiness=26, other=26, surprise=15, contempt=12, disgust=9, fear=8, sadness=6
+    ),
 }
 """Rows of the coding sheet; 159 is certain, the other counts are quoted from memory of the literature. Of 32
 people 29 have clips."""
 
-EMOTIONS = {
-    "anger": "Anger",
-    "contempt": "Contempt",
-    "disgust": "Disgust",
-    "fear": "Fear",
-    "happiness": "Happiness",
-    "sadness": "Sadness",
-    "surprise": "Surprise",
-    "other": "Other",
-}
+EMOTIONS = {emotion: emotion.capitalize() for emotion in (*faceset.EMOTIONS, "other") if emotion != "neutral"}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
 SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
@@ -111,7 +98,7 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
     )
     for clip in written:
         place = folder / clip.subject / clip.clip
-        for frame, pixels in zip(faces.table["frame"].iloc[clip.rows], faces.gather(clip.rows), strict=True):
+        for frame, pixels in frames_of(faces, clip.rows):
             write_picture(place / f"{clip.subject}_{frame:05d}.jpg", pixels)
         rows.append(
             [

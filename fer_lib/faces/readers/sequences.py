@@ -189,6 +189,30 @@ def folders_above(folder: Path, child: re.Pattern, depth: int = 3) -> list[Path]
     return []
 
 
+def subfolders(place: Path, root: Path, pattern: re.Pattern) -> list[Path]:
+    """The folders in ``place`` named like ``pattern``, sorted."""
+    return [entry for entry in list_inside(place, root) if pattern.fullmatch(entry.name) and entry.is_dir()]
+
+
+def people_folders(
+    places: Iterable[Path],
+    root: Path,
+    pattern: re.Pattern,
+    form: Callable[[re.Match], str],
+    left_out: Counter,
+    what: str = "folders that are not named like a person",
+    one: str = "person",
+) -> dict[str, Path]:
+    """As ``named_folders``, of all ``places`` together. Raises DataError where two hold the same ``one``."""
+    people: dict[str, Path] = {}
+    for place in places:
+        found = named_folders(place, root, pattern, form, left_out, what)
+        for name in sorted(found.keys() & people.keys()):
+            raise DataError(f"{found[name]}: the same {one} as {people[name]}; keep one of the two")
+        people |= found
+    return people
+
+
 def named_folders(
     place: Path,
     root: Path,
@@ -289,6 +313,11 @@ def official_ids(
             f"{most:,}; select fewer first"
         )
     return {name: form(k) for k, name in enumerate(distinct, start=1)}
+
+
+def frames_of(faces: FaceSet, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Frame number and picture of each of ``rows``."""
+    return zip(faces.table["frame"].iloc[rows].tolist(), faces.gather(rows), strict=True)
 
 
 def shown_emotion(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ one.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from fer_lib.faces.readers.sequences import (
     official_ids,
     picture_file,
     sequences_of,
+    subfolders,
 )
 from ferbook.errors import DataError
 
@@ -72,7 +73,7 @@ def read_spontaneous(
     twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
     ``NO_PICTURE``.
     """
-    occurrences = _coded_files(folder, folder, "AU_OCC", _OCCURRENCE)
+    occurrences = _occurrence_files(folder)
     if not occurrences:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
     intensities: dict[tuple[str, str], dict[int, Path]] = {}
@@ -142,37 +143,44 @@ def task_id(name: str) -> str:
     return f"T{int(name[1:])}"
 
 
-def _coded_files(folder: Path, root: Path, name: str, pattern: re.Pattern) -> dict[tuple[str, str], Path]:
+def _occurrence_files(folder: Path) -> dict[tuple[str, str], Path]:
+    """(person, task) -> the file of its occurrences."""
     found: dict[tuple[str, str], Path] = {}
-    for above in folders_above(folder, re.compile(name, re.IGNORECASE)):
-        for place in (e for e in list_inside(above, root) if e.name.upper() == name and e.is_dir()):
-            for path in list_inside(place, root, (".csv",)):
-                match = pattern.fullmatch(path.stem)
-                if not match:
-                    raise DataError(f"{path}: not named like F001_T1.csv")
-                key = match["person"].upper(), task_id(match["task"])
-                if key in found:
-                    raise DataError(
-                        f"{path}: a second file for {'_'.join(key)}, beside {found[key]}; keep one"
-                    )
-                found[key] = path
+    for path in _csv_files(_trees(folder, "AU_OCC"), folder):
+        match = _OCCURRENCE.fullmatch(path.stem)
+        if not match:
+            raise DataError(f"{path}: not named like F001_T1.csv")
+        key = match["person"].upper(), task_id(match["task"])
+        if key in found:
+            raise DataError(f"{path}: a second file for {'_'.join(key)}, beside {found[key]}; keep one")
+        found[key] = path
     return found
 
 
 def _intensity_files(folder: Path) -> dict[tuple[str, str, int], Path]:
+    """(person, task, AU) -> the file of its intensities."""
     found: dict[tuple[str, str, int], Path] = {}
-    for above in folders_above(folder, re.compile("AU_INT", re.IGNORECASE)):
-        for top in (e for e in list_inside(above, folder) if e.name.upper() == "AU_INT" and e.is_dir()):
-            for place in (e for e in list_inside(top, folder) if _INTENSITY_FOLDER.fullmatch(e.name)):
-                for path in list_inside(place, folder, (".csv",)):
-                    match = _INTENSITY.fullmatch(path.stem)
-                    if not match or int(match["au"]) != int(place.name[2:]):
-                        raise DataError(f"{path}: not named like F001_T1_{place.name.upper()}.csv")
-                    key = match["person"].upper(), task_id(match["task"]), int(match["au"])
-                    if key in found:
-                        raise DataError(f"{path}: a second file beside {found[key]}; keep one")
-                    found[key] = path
+    places = [
+        place for top in _trees(folder, "AU_INT") for place in subfolders(top, folder, _INTENSITY_FOLDER)
+    ]
+    for path in _csv_files(places, folder):
+        match, au = _INTENSITY.fullmatch(path.stem), path.parent.name.upper()
+        if not match or int(match["au"]) != int(au[2:]):
+            raise DataError(f"{path}: not named like F001_T1_{au}.csv")
+        key = match["person"].upper(), task_id(match["task"]), int(match["au"])
+        if key in found:
+            raise DataError(f"{path}: a second file beside {found[key]}; keep one")
+        found[key] = path
     return found
+
+
+def _trees(folder: Path, name: str) -> list[Path]:
+    pattern = re.compile(name, re.IGNORECASE)
+    return [tree for above in folders_above(folder, pattern) for tree in subfolders(above, folder, pattern)]
+
+
+def _csv_files(places: Iterable[Path], folder: Path) -> Iterator[Path]:
+    return (path for place in places for path in list_inside(place, folder, (".csv",)))
 
 
 def read_codes(

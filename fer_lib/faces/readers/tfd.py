@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 from scipy.io import loadmat, savemat
 
-from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.faceset import SIX, UNLABELLED, FaceSet
 from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import gather_pictures, require_inside, whole
 from fer_lib.faces.readers.sequences import official_ids
 from ferbook.errors import DataError
 
-CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+CODES = (*SIX, "neutral")
 """Emotions of ``labs_ex`` 1 to 7."""
 
 NO_LABEL = NOBODY = -1

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import SIX, Fold, Protocol, fold_faces, leak_table, protocol_of
+from fer_lib.faces.faceset import SIX, FaceSet
+from fer_lib.faces.folds import Fold, Protocol, fold_faces, leak_table, protocol_of
 from fer_lib.faces.readers.ckplus import read_ckplus, write_ckplus
 from fer_lib.faces.readers.tfd import read_tfd, write_tfd
 from fer_lib.faces.registry import REGISTRY

@@ -7,7 +7,6 @@ import pytest
 from made_by_hand import by_sequence, micro_faces, pictures, posed_faces
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers import pictures as readers_pictures
 from fer_lib.faces.readers.mmi import read_mmi, write_mmi
 from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
@@ -164,10 +163,10 @@ def test_a_video_on_its_side_is_turned_and_cut_out_with_one_window(mmi, first, m
             shapes.append(picture.shape)
             return Window(12.0, 20.0, 24.0) if picture.shape == (60, 80) else None
 
-        monkeypatch.setattr(readers_pictures, "find_face", find)
+        monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
         np.testing.assert_array_equal(read_mmi(mmi, SIZE).pixels[:4], upright)
         assert shapes == [(60, 80)] if turns == 0 else [(80, 60)] * 4 + [(60, 80)]
-    monkeypatch.setattr(readers_pictures, "find_face", lambda picture: None)
+    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", lambda picture: None)
     assert read_mmi(mmi, SIZE).left_out == {"clips in which no face was found": 1}
 
 

@@ -7,7 +7,6 @@ from made_by_hand import by_sequence, pictures, posed_faces
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers import pictures as readers_pictures
 from fer_lib.faces.readers.bu3dfe import read_bu3dfe, write_bu3dfe
 from fer_lib.faces.readers.bu4dfe import read_bu4dfe, write_bu4dfe
 from fer_lib.faces.readers.oulu_casia import read_oulu_casia, write_oulu_casia
@@ -123,7 +122,7 @@ def test_original_pictures_are_cut_out_with_one_window_per_sequence(oulu, monkey
         seen.append(picture.shape)
         return Window(30.0, 10.0, 24.0)
 
-    monkeypatch.setattr(readers_pictures, "find_face", find)
+    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
     for path in (oulu / LIGHT).rglob("*.jpeg"):
         frame = np.zeros((60, 80), np.uint8)
         frame[10:34, 30:54] = np.asarray(Image.open(path))
@@ -262,7 +261,8 @@ def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):
         Image.fromarray(np.full((60, 80), 9, np.uint8)).save(path)
     Image.fromarray(np.full((60, 80), 8, np.uint8)).save(bu3dfe / "F0001" / "F0001_AN01WH_F2D.bmp")
     monkeypatch.setattr(
-        readers_pictures, "find_face", lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None
+        "fer_lib.faces.readers.sequences.find_face",
+        lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None,
     )
     back = read_bu3dfe(bu3dfe, SIZE)
     assert back.left_out == {"pictures in which no face was found": 1} and len(back) == 23

@@ -10,9 +10,9 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import bp4dplus as bp4dplus_reader
-from fer_lib.faces.readers import pictures as readers_pictures
 from fer_lib.faces.readers.bp4d import read_bp4d, write_bp4d
 from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus, write_bp4dplus
+from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.spontaneous import FRAMES_PER_TASK, NO_CODES, NO_PICTURE, read_codes
 from ferbook.errors import DataError
 
@@ -206,9 +206,8 @@ def test_each_picture_has_its_own_window_and_those_without_a_face_are_counted(bp
     for path in (bp4d / PICTURES).rglob("*.jpg"):
         Image.fromarray(np.full((60, 80), 200 if path.stem == "0017" else 100, np.uint8)).save(path)
     monkeypatch.setattr(
-        readers_pictures,
-        "find_face",
-        lambda p: readers_pictures.Window(5.0, 5.0, 30.0) if p[0, 0] < 150 else None,
+        "fer_lib.faces.readers.sequences.find_face",
+        lambda p: Window(5.0, 5.0, 30.0) if p[0, 0] < 150 else None,
     )
     back = read_bp4d(bp4d, SIZE)
     assert back.left_out == {"pictures in which no face was found": 6}
