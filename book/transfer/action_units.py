@@ -3,30 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.cross_task import (
-    CHOSEN,
-    CONDITIONS,
-    EMOTION,
-    FROZEN,
-    HOG,
-    SCRATCH,
-    TUNED,
-    UNTRAINED,
-    CrossTask,
-)
+from fer_lib.aus.cross_task import CHOSEN, CONDITIONS, FROZEN, CrossTask
 from fer_lib.aus.heads import MACRO
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-SHORT = {
-    FROZEN: "frozen",
-    TUNED: "tuned",
-    SCRATCH: "scratch",
-    UNTRAINED: "untrained",
-    HOG: "hog",
-    EMOTION: "emotion",
-}
+_METRICS = ("frozen", "tuned", "scratch", "untrained", "hog", "emotion")
+SHORT = dict(zip(CONDITIONS, _METRICS, strict=True))
 """Condition -> its name in metrics."""
 
 METHOD = "95 % expanded percentile bootstrap over subjects; the seeds are not covered"

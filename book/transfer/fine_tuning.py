@@ -270,7 +270,7 @@ def tuning_table(scored: Mapping[int, Scored]) -> Table:
         )
     caption = "Pre-trained on another set against from scratch; 95 % intervals"
     moves = {"pre-trained": 0.25, "from scratch": 0.25, "difference (points)": 25}
-    return Table(pd.DataFrame(rows).astype({"people": "Int64"}), caption, {"share": "share"}, moves)
+    return Table(pd.DataFrame(rows).astype({"people": "Int64"}), caption, {"share": "{:.0%}".format}, moves)
 
 
 def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:

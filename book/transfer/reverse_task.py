@@ -23,14 +23,8 @@ from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-EXPRESSION, UNIT_FEATURES, UNIT_ANSWERS, UNTRAINED, HOG = (
-    "expression network",
-    "AU features",
-    "AU log-odds",
-    "untrained",
-    "HOG",
-)
-
+EXPRESSION, UNIT_FEATURES, UNIT_ANSWERS = "expression network", "AU features", "AU log-odds"
+UNTRAINED, HOG = "untrained", "HOG"
 
 CONDITIONS: dict[str, str] = {
     EXPRESSION: "the network that learned expressions, all layers of it",
@@ -161,13 +155,8 @@ class _Reader:
         return float((probabilities.argmax(axis=1) == self.labels[self.rows["valid"]]).mean())
 
 
-SHORT = {
-    EXPRESSION: "expressions",
-    UNIT_FEATURES: "units",
-    UNIT_ANSWERS: "unit_answers",
-    UNTRAINED: "untrained",
-    HOG: "hog",
-}
+_METRICS = ("expressions", "units", "unit_answers", "untrained", "hog")
+SHORT = dict(zip(CONDITIONS, _METRICS, strict=True))
 """Condition -> its name in metrics."""
 
 

@@ -3,7 +3,7 @@ of accuracy and calibration.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -90,20 +90,10 @@ def learn_soft_labels(
         )
     voted = faces.table[columns].to_numpy(np.float64).sum(axis=1) > 0
     kept = faces.select(voted)
-    study = run_study(
-        kept,
-        classes,
-        [network],
-        list(LEARNED),
-        seeds,
-        recipe,
-        dropout=dropout,
-        precision=precision,
-        device=device,
-    )
-    learned = study.table["loss"].map(LEARNED)
-    table = study.table.drop(columns=["structure", "loss"])
-    table.insert(0, "learned", learned)
+    settings = {"dropout": dropout, "precision": precision, "device": device}
+    study = run_study(kept, classes, [network], list(LEARNED), seeds, recipe, **settings)
+    table = study.table.drop(columns="structure").rename(columns={"loss": "learned"})
+    table["learned"] = table["learned"].map(LEARNED)
     test = kept.split("test")
     shares = vote_shares(kept, classes, split="test")
     return SoftLabels(table, study.probabilities, test, shares, classes, int((~voted).sum()), study.precision)
@@ -152,15 +142,16 @@ def soft_label_table(metrics: Mapping[str, Estimate]) -> Table:
     """A row per measure for the page, from ``soft_label_metrics``: estimates of what is learned from the
     majority, from the votes, and of the second minus the first.
     """
-    rows = [
-        {
-            "measure": name,
-            "from the majority": metrics[f"{MAJORITY}_{measure}"],
-            "from the votes": metrics[f"{VOTES}_{measure}"],
-            "difference": metrics[f"{VOTES}_{measure}_difference"],
-        }
-        for measure, name in MEASURE_NAMES.items()
-    ]
+    rows = []
+    for measure, name in MEASURE_NAMES.items():
+        majority, votes, apart = (
+            metrics[key]
+            for key in (f"{MAJORITY}_{measure}", f"{VOTES}_{measure}", f"{VOTES}_{measure}_difference")
+        )
+        apart = replace(apart, unit=votes.unit)
+        rows.append(
+            {"measure": name, "from the majority": majority, "from the votes": votes, "difference": apart}
+        )
     caption = "Learned from the majority and from the votes; differences with 95 % intervals"
     return Table(pd.DataFrame(rows), caption, tolerance=0.2)
 

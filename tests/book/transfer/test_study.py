@@ -121,7 +121,6 @@ def test_every_set_is_tested_by_every_network(study):
     rows = study.table[["trained_on", "tested_on", "seed"]].itertuples(index=False, name=None)
     assert set(rows) == set(study.answers) and len(study.table) == len(study.answers)
     assert study.sets == ("a", "b", "c") and study.classes == ("neutral", "happiness")
-    assert study.table["valid_accuracy"].between(0, 1).all() and study.table["epochs"].eq(1).all()
 
 
 def test_each_network_is_trained_once_and_from_each_seed(sets, trained):
@@ -141,7 +140,7 @@ def test_answers_are_those_of_the_networks_to_the_tests(study):
         np.testing.assert_array_equal(answer, predict(study.networks[source, seed], test))
         row = study.table.query("trained_on == @source and tested_on == @target").iloc[0]
         assert row["accuracy"] == (answer.argmax(1) == test.labels(study.classes)).mean()
-        assert row["test_pictures"] == len(test) == 8
+        assert len(test) == 8
 
 
 def test_networks_learn_common_classes_of_their_own_set_only(three):
@@ -199,12 +198,6 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     assert set_table(study).data["in another set"].tolist() == [0, 0, 2]
 
 
-def test_classes_may_be_fewer_than_the_common_ones(sets):
-    study = study_of({name: sets[name] for name in "ab"}, classes=("happiness", "neutral"))
-    assert study.classes == ("neutral", "happiness")
-    assert study.answers["a", "b", 0].shape == (8, 2)
-
-
 def test_at_most_so_many_pictures_are_learned_from_and_leaving_one_out_is_left_out(sets, trained):
     study = study_of(sets, most=6, leave_one_out=False)
     assert len(study.answers) == 9 and len(trained) == 3
@@ -240,8 +233,6 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, mon
         study_of({"b": sets["b"], "small": small})
     with pytest.raises(DataError, match=r"FER\+ is the pictures of FER2013"):
         study_of({"a": sets["a"].assign(dataset="fer2013"), "b": sets["b"].assign(dataset="ferplus")})
-    with pytest.raises(ParameterError, match=r"neutral, surprise: give at least two.*neutral, happiness"):
-        study_of(sets, classes=("neutral", "surprise"))
     with pytest.raises(ParameterError, match="no seed"):
         study_of(sets, seeds=())
     with pytest.raises(ParameterError, match="most is -1"):
@@ -263,7 +254,7 @@ def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
 def test_the_table_of_sets_counts_splits_and_what_has_no_counterpart(study):
     table = set_table(study, ["tfd"]).data.set_index("faces")
     assert table.loc["a", ["train", "valid", "test"]].tolist() == [16, 6, 8]
-    assert table["labels"].tolist()[:3] == ["fear", "fear", "sadness"]
+    assert table["labels left out"].tolist()[:3] == ["fear", "fear", "sadness"]
     assert table["no counterpart"].tolist()[:3] == [15] * 3
     assert table.loc["tfd (not on this machine)"].isna().all()
 
