@@ -22,13 +22,16 @@ from synthetic_faces.render import Renderer
 CLASSES = ("neutral", "happiness")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_shared_fixtures():
+    """Pictures of 16 pixels are too small to share: threads would mostly wait for one another."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Pictures of 16 pixels are too small to share: threads would mostly wait for one another."""
-    threads = torch.get_num_threads()
+    """One thread again, whatever the test before left."""
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -36,8 +39,8 @@ def classes() -> tuple[str, ...]:
     return CLASSES
 
 
-@pytest.fixture
-def faces() -> FaceSet:
+@pytest.fixture(scope="session")
+def striped_faces() -> FaceSet:
     """60 noisy pictures of 16 pixels: the happy ones have a lattice of stripes, so a small net can learn
     them.
     """
@@ -70,6 +73,12 @@ def face_cache(tmp_path_factory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         Renderer(load_assets(folder), 16, cache=folder)
     return folder
+
+
+@pytest.fixture
+def faces(striped_faces) -> FaceSet:
+    """``striped_faces``, in a copy that a test may change."""
+    return FaceSet(striped_faces.name, striped_faces.pixels.copy(), striped_faces.table.copy())
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,13 @@ from ferbook.errors import DataError
 ONE_EPOCH = Recipe(epochs=2, batch_size=8, augment="none")
 
 
-@pytest.fixture
-def people(faces):
+@pytest.fixture(scope="module")
+def people(striped_faces):
     """The striped pictures as if they came from the laboratory: 30 people, so ten folds of three."""
-    return FaceSet(faces.name, faces.pixels, faces.table.assign(dataset="lab"))
+    return FaceSet(striped_faces.name, striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def crossed(people):
     return cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=2, precision="fp32")
 

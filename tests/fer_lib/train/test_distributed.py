@@ -1,91 +1,75 @@
 """Two processes on the CPU against one: the same batches, so the same weights."""
 
-import json
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import batches
 from fer_lib.train.augment import Augmentation
 from fer_lib.train.batches import FaceBatches
 from fer_lib.train.learner import train
-from fer_lib.train.parallel import process_group
+from fer_lib.train.parallel import process_group, rank_and_processes
 from fer_lib.train.recipe import Recipe
-from fer_lib.train.weights import load_weights
+from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import ParameterError
 
 RECIPE = Recipe(epochs=3, batch_size=8, lr=0.02, augment="light", averaging=0.5, clip=0.5, patience=1)
 
-# The second process starts from other weights; in the second training one loss of its is no number.
-TOGETHER = """
-import json, sys
-import torch
-from ferbook.errors import ParameterError
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.parallel import process_group, rank_and_processes
-from fer_lib.train.learner import train
-from fer_lib.train.recipe import Recipe
-from fer_lib.train.weights import save_weights
-from fer_lib.nets.residual import ResidualNet
-from fer_lib.nets.zero_bias import ZeroBiasCNN
-from pathlib import Path
-
-folder, recipe = Path(sys.argv[1]), Recipe(**json.loads(sys.argv[2]))
-torch.set_num_threads(1)
-faces = FaceSet.load(folder / "faces")
-classes = ("neutral", "happiness")
 
 class Failing(ResidualNet):
+    """The second process's losses are no numbers."""
+
     def forward(self, pictures):
         logits = super().forward(pictures)
         return logits * float("nan") if self.training and rank_and_processes()[0] == 1 else logits
 
-def seeded():
-    return torch.Generator().manual_seed(rank_and_processes()[0])
 
-with process_group() as device:
-    model = ZeroBiasCNN(2, 16, dropout=0, generator=seeded())
-    train(faces, model, classes, recipe, precision="fp32", device=device)
-    rank, _ = rank_and_processes()
-    save_weights(model, folder / f"together{rank}", {})
+def train_together(rank: int, port: int, faces: FaceSet, classes: tuple[str, ...], folder: Path) -> None:
+    """What each of two processes does; the second one starts from other weights."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    os.environ.update(address, RANK=str(rank), LOCAL_RANK=str(rank), TORCHELASTIC_USE_AGENT_STORE="False")
 
-    normalised = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=seeded())
-    train(faces, normalised, classes, recipe, device=device)
-    save_weights(normalised, folder / f"normalised{rank}", {})
+    def seeded() -> torch.Generator:
+        return torch.Generator().manual_seed(rank)
 
-    try:
-        train(faces, Failing(2, 16, widths=(4,), depths=(1,)), classes, recipe, precision="fp32", device=device)
-    except ParameterError as fault:
-        (folder / f"fault{rank}.txt").write_text(str(fault))
-"""
+    with process_group() as device:
+        model = ZeroBiasCNN(2, 16, dropout=0, generator=seeded())
+        train(faces, model, classes, RECIPE, precision="fp32", device=device)
+        save_weights(model, folder / f"together{rank}", {})
+
+        normalised = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=seeded())
+        train(faces, normalised, classes, RECIPE, device=device)
+        save_weights(normalised, folder / f"normalised{rank}", {})
+
+        failing = Failing(2, 16, widths=(4,), depths=(1,))
+        try:
+            train(faces, failing, classes, RECIPE, precision="fp32", device=device)
+        except ParameterError as fault:
+            (folder / f"fault{rank}.txt").write_text(str(fault))
 
 
 @pytest.fixture
-def together(faces, tmp_path) -> Path:
-    """What two processes wrote."""
-    faces.save(tmp_path / "faces")
-    address = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    store = {"TORCHELASTIC_USE_AGENT_STORE": "False", "MASTER_PORT": str(free_port())}
-    command = [sys.executable, "-c", TOGETHER, str(tmp_path), json.dumps(asdict(RECIPE))]
-    started = [
-        subprocess.Popen(
-            command,
-            env=os.environ | address | store | {"RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ("0", "1")
-    ]
-    said = [process.communicate()[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+def together(faces, classes, tmp_path) -> Path:
+    """What two processes wrote. They are forked, as importing everything anew would take most of the time."""
+    given = (free_port(), faces, classes, tmp_path)
+    fork = multiprocessing.get_context("fork")
+    started = [fork.Process(target=train_together, args=(rank, *given), daemon=True) for rank in (0, 1)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(300)
+    codes = [process.exitcode for process in started]
+    for process in started:
+        process.kill()
+    assert codes == [0, 0]
     return tmp_path
 
 
