@@ -76,12 +76,12 @@ def transfer_drops(found: Drops) -> Drawn:
     )
 
 
-def tuning_curves(found: FineTuning, source: str, target: str) -> Drawn:
-    """Accuracy on ``target`` by the share of it that was learned from: networks that had learned ``source``
+def fine_tuning_curves(found: FineTuning, source: str, target: str) -> Drawn:
+    """Accuracy on ``target`` by the part of it that was learned from: networks that had learned ``source``
     before, and networks that start anew. A mark per draw, a line through the means.
 
     Data: ``start``, ``fraction`` (per cent), ``draw``, ``accuracy``, ``train_pictures``, and ``null``, the
-    share of the commonest class of the test pictures.
+    share of the majority class of the test pictures.
     """
     null = commonest_share(found.test.labels(found.classes))
     columns = ["start", "fraction", "draw", "accuracy", "train_pictures"]

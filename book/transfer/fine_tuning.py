@@ -52,7 +52,7 @@ NOTHING_TRAINED = {
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Networks fine-tuned on shares of a face set, beside networks trained from scratch on the same pictures.
+    """Networks fine-tuned on parts of a face set, beside networks trained from scratch on the same pictures.
 
     ``table``: one row per ``start`` (``pretrained``, ``scratch``), ``fraction`` (per cent) and ``draw`` with
     ``accuracy`` (share of the test pictures), ``train_pictures``, ``train_people`` (0 where the set does not
@@ -223,7 +223,7 @@ def _long_enough(recipe: Recipe, part: FaceSet, least_steps: int) -> Recipe:
     return replace(recipe, epochs=max(recipe.epochs, -(-least_steps // steps)))
 
 
-def score_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
+def score_fine_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
     """Fraction (per cent) -> the trainings with it, scored on the test pictures.
 
     Each fraction by itself: draws of few pictures differ more than draws of many, so one spread for all would
@@ -250,8 +250,8 @@ def _gain(scored: Scored, **settings: object) -> Estimate:
     return difference(scored, start.eq(PRETRAINED), start.eq(SCRATCH), **settings)
 
 
-def tuning_table(scored: Mapping[int, Scored]) -> Table:
-    """A row per fraction for the page: ``share``, ``pictures`` and ``people`` learned from (means over the
+def fine_tuning_table(scored: Mapping[int, Scored]) -> Table:
+    """A row per fraction for the page: the ``part``, ``pictures`` and ``people`` learned from (means over the
     draws; people missing where they are unknown); estimates of the accuracy of each start, and of the
     difference in points.
     """
@@ -260,7 +260,7 @@ def tuning_table(scored: Mapping[int, Scored]) -> Table:
         people = own.table["train_people"].mean()
         rows.append(
             {
-                "share": fraction / 100,
+                "part": fraction / 100,
                 "pictures": round(own.table["train_pictures"].mean()),
                 "people": round(people) if people or not fraction else None,
                 "pre-trained": _start(own, PRETRAINED),
@@ -270,10 +270,10 @@ def tuning_table(scored: Mapping[int, Scored]) -> Table:
         )
     caption = "Pre-trained on another set against from scratch; 95 % intervals"
     moves = {"pre-trained": 0.25, "from scratch": 0.25, "difference (points)": 25}
-    return Table(pd.DataFrame(rows).astype({"people": "Int64"}), caption, {"share": "{:.0%}".format}, moves)
+    return Table(pd.DataFrame(rows).astype({"people": "Int64"}), caption, {"part": "{:.0%}".format}, moves)
 
 
-def tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
+def fine_tuning_metrics(scored: Mapping[int, Scored]) -> dict[str, Estimate]:
     """Fine-tuning in numbers.
 
     ``tuning_fraction``: the smallest share of the set that was learned from (a share), and at it

@@ -294,9 +294,9 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     drawn at random. Raises DataError for pictures of different sizes.
     """
     parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
-    shares = {split: even_shares([part[split] for part in parts]) for split in LEARNED}
+    counts = {split: even_counts([part[split] for part in parts]) for split in LEARNED}
     drawn = [
-        faces.select(random_rows(faces, {split: shares[split][k] for split in LEARNED}, seed))
+        faces.select(random_rows(faces, {split: counts[split][k] for split in LEARNED}, seed))
         for k, faces in enumerate(sets)
     ]
     # Votes and action units of one set are nothing to another.
@@ -304,16 +304,16 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     return FaceSet.concat(name, plain)
 
 
-def even_shares(available: Sequence[int]) -> list[int]:
+def even_counts(available: Sequence[int]) -> list[int]:
     """How many to take of each of several supplies: as many in all as the largest holds, as evenly as the
     supplies allow.
     """
-    left, shares = max(available), [0] * len(available)
+    left, counts = max(available), [0] * len(available)
     order = sorted(range(len(available)), key=lambda k: available[k])
     for position, k in enumerate(order):
-        shares[k] = min(available[k], left // (len(order) - position))
-        left -= shares[k]
-    return shares
+        counts[k] = min(available[k], left // (len(order) - position))
+        left -= counts[k]
+    return counts
 
 
 def commonest_share(labels: np.ndarray) -> float:

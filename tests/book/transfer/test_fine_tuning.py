@@ -178,7 +178,7 @@ def made(blank, answers):
 
 
 def metrics_of(found: FineTuning):
-    return tuning.tuning_metrics(tuning.score_tuning(found, draws=300))
+    return tuning.fine_tuning_metrics(tuning.score_fine_tuning(found, draws=300))
 
 
 def test_the_metrics_are_those_of_the_smallest_and_the_largest_fraction(made):
@@ -190,27 +190,29 @@ def test_the_metrics_are_those_of_the_smallest_and_the_largest_fraction(made):
 
 
 def test_the_luck_of_the_draws_widens_the_interval_of_their_own_fraction_only(made):
-    scored = tuning.score_tuning(made({10: (0.7, 0.4), 100: (0.7, 0.4)}), draws=300)
+    scored = tuning.score_fine_tuning(made({10: (0.7, 0.4), 100: (0.7, 0.4)}), draws=300)
     assert scored[10].spread["accuracy"] == pytest.approx(0.02 / np.sqrt(2))
     assert scored[100].spread["accuracy"] == 0
     assert scored[10].freedom == 2
-    assert "degrees of freedom" in tuning.tuning_metrics(scored)["tuning_gain"].how
+    assert "degrees of freedom" in tuning.fine_tuning_metrics(scored)["tuning_gain"].how
     assert "the seeds are not covered" in metrics_of(made(FEW_HELP, draws=1))["tuning_gain"].how
 
 
 def test_the_table_tells_people_where_they_are_known(made):
     found = made(FEW_HELP)
-    table = tuning.tuning_table(tuning.score_tuning(found, draws=100)).data
-    assert table["share"].tolist() == [0, 0.1, 1]
+    table = tuning.fine_tuning_table(tuning.score_fine_tuning(found, draws=100)).data
+    assert table["part"].tolist() == [0, 0.1, 1]
     assert table["pictures"].tolist() == [0, 40, 400]
     assert table["people"].tolist() == [0, 10, 100]
     assert table["difference (points)"].iloc[1].value == pytest.approx(30)
     found.table["train_people"] = 0
-    assert pd.isna(tuning.tuning_table(tuning.score_tuning(found, draws=100)).data["people"].iloc[1])
+    assert pd.isna(
+        tuning.fine_tuning_table(tuning.score_fine_tuning(found, draws=100)).data["people"].iloc[1]
+    )
 
 
 def test_the_curves_show_every_draw_and_the_null(made):
-    drawn = figures.tuning_curves(made(FEW_HELP), "wild", "lab")
+    drawn = figures.fine_tuning_curves(made(FEW_HELP), "wild", "lab")
     assert len(drawn.data) == 12 and drawn.data["null"].eq(0.75).all()
     assert "learned wild before: 50.0 % at 0 %, 71.0 % at 10 %" in drawn.alt and "75.0 %" in drawn.alt
     assert drawn.figure.axes[0].get_xticklabels()[1].get_text() == "10 %\n40 pictures"

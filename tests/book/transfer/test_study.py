@@ -13,7 +13,7 @@ from book.transfer.study import (
     all_but,
     common_classes,
     cross_dataset,
-    even_shares,
+    even_counts,
     joined,
     mapped,
     set_table,
@@ -208,12 +208,12 @@ def test_at_most_so_many_pictures_are_learned_from_and_leaving_one_out_is_left_o
 
 
 @pytest.mark.parametrize(
-    ("available", "shares"),
+    ("available", "counts"),
     [([10, 4, 20], [8, 4, 8]), ([10, 10], [5, 5]), ([3, 100], [3, 97]), ([7, 7, 7], [2, 2, 3]), ([5], [5])],
 )
-def test_shares_are_even_as_far_as_supplies_allow(available, shares):
-    assert even_shares(available) == shares
-    assert sum(shares) == max(available)
+def test_counts_are_even_as_far_as_supplies_allow(available, counts):
+    assert even_counts(available) == counts
+    assert sum(counts) == max(available)
 
 
 def test_joined_sets_forget_what_only_one_of_them_has(sets):
