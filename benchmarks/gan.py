@@ -1,5 +1,5 @@
-"""GAN steps in pictures per second: the library's learner against a bare loop, its formats against one
-another, and the price of a checkpoint.
+"""GAN steps in pictures per second: the library's learner against a bare loop, and its formats against one
+another.
 
     python benchmarks/gan.py [--pairs 512] [--size 48] [--batch 32] [--epochs 1] [--repeats 3] [--device cpu]
 
@@ -9,8 +9,7 @@ the generator.
 
 - ours: ``gan_learner`` in the precision that is chosen;
 - bare: the same networks, precision, fused Adam and averaging in a plain loop;
-- ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
-- ours with checkpoint: ours, which writes its state after each epoch.
+- ours fp32 contiguous: what ``bf16_channels_last`` is compared with.
 
 The contestants take turns; a ratio is the median over the turns of the ratio within a turn, so that whatever
 else the machine does falls on all alike. Above 1, the first one is faster.
@@ -19,11 +18,9 @@ else the machine does falls on all alike. Above 1, the first one is faster.
 import argparse
 import copy
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,15 +54,13 @@ def noise(given: argparse.Namespace) -> Task:
     return Task(*pictures, recipe, torch.device(given.device))
 
 
-def learner_of(task: Task, precision: Precision | str, checkpoint: Path | None = None):
+def learner_of(task: Task, precision: Precision | str):
     torch.manual_seed(SEED)
-    return gan_learner(
-        task.inputs, task.targets, task.recipe, precision=precision, device=task.device, checkpoint=checkpoint
-    )
+    return gan_learner(task.inputs, task.targets, task.recipe, precision=precision, device=task.device)
 
 
-def ours(task: Task, precision: Precision, checkpoint: Path | None = None) -> Callable[[], None]:
-    learner = learner_of(task, precision, checkpoint)
+def ours(task: Task, precision: Precision) -> Callable[[], None]:
+    learner = learner_of(task, precision)
     return lambda: learner.fit(task.recipe.epochs, task.recipe.lr, wd=0.0, reset_opt=True)
 
 
@@ -150,22 +145,17 @@ def main() -> None:
         f"{device_name(task.device)}; "
         f"chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        contestants = {
-            "ours": ours(task, chosen),
-            "bare": bare(task, chosen),
-            "ours fp32 contiguous": ours(task, FP32),
-            "ours bf16 channels_last": ours(task, BF16),
-            # The file is not there when its learner is made: it never goes on from one, and writes after each
-            # epoch.
-            "ours with checkpoint": ours(task, chosen, Path(folder) / "gan.safetensors"),
-        }
-        seconds = take_turns(contestants, given.repeats)
+    contestants = {
+        "ours": ours(task, chosen),
+        "bare": bare(task, chosen),
+        "ours fp32 contiguous": ours(task, FP32),
+        "ours bf16 channels_last": ours(task, BF16),
+    }
+    seconds = take_turns(contestants, given.repeats)
     for name, times in seconds.items():
         print(f"{name:30} {given.pairs * given.epochs / statistics.median(times):10.0f} pictures/s")
     print(f"ratio bare {ratio(seconds, 'ours', 'bare'):.2f}")
     print(f"ratio bf16_channels_last {ratio(seconds, 'ours bf16 channels_last', 'ours fp32 contiguous'):.2f}")
-    print(f"ratio checkpoint {ratio(seconds, 'ours with checkpoint', 'ours'):.2f}")
 
 
 if __name__ == "__main__":

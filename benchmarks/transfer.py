@@ -29,7 +29,7 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.train import learner
+from fer_lib.train import study
 from fer_lib.train.device import device_name
 from fer_lib.train.features import features_of
 from fer_lib.train.learner import seed_everything
@@ -98,7 +98,7 @@ def compare_features(given: argparse.Namespace, device: torch.device) -> None:
 def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
     sets = {f"set {k}": noise(f"set {k}", given.pictures, given.size, seed=k) for k in range(SETS)}
     spent: list[float] = []
-    train = learner.train
+    train = study.train
 
     def timed(*arguments: object, **settings: object) -> object:
         start = time.perf_counter()
@@ -106,7 +106,7 @@ def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
         spent.append(time.perf_counter() - start)
         return done
 
-    with patch.object(learner, "train", timed):
+    with patch.object(study, "train", timed):
         start = time.perf_counter()
         cross_dataset(
             sets, given.network, RECIPE, (SEED,), leave_one_out=False, precision="fp32", device=device
