@@ -43,7 +43,8 @@ def timed(make: Callable[[], FaceSet]) -> tuple[float, float, FaceSet]:
 def whole_sets(names: list[str], share: float) -> list[float]:
     """Make each set and load it again; print a line of each. Seconds made over seconds loaded."""
     print(
-        f"{'set':8s}{'pictures':>10s}{'pixels':>8s}{'made':>10s}{'per core':>14s}{'processor':>14s}{'loaded':>10s}"
+        f"{'set':8s}{'pictures':>10s}{'pixels':>8s}{'made':>10s}{'per core':>14s}{'processor':>14s}"
+        f"{'loaded':>10s}"
     )
     saved = []
     for name in names:

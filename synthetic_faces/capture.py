@@ -5,26 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import require_between
 
-# Highest value of each single number of a Capture; the lowest is 0 but for the window.
 _LIMITS = {
-    "pose": 3,
-    "light": 1.5,
-    "wrinkles": 1,
-    "crop": 0.5,
-    "centre": 1,
-    "follow": 1,
-    "zoom": 0.5,
-    "tilt": 1,
-    "scenery": 1,
-    "occluders": 1,
-    "captions": 1,
-    "exposure": 2,
-    "contrast": 1,
-    "levels": 1,
+    **dict.fromkeys(("wrinkles", "centre", "follow", "tilt", "scenery", "occluders", "captions"), (0, 1)),
+    **{"pose": (0, 3), "light": (0, 1.5), "crop": (0, 0.5), "zoom": (0, 0.5), "window": (0.05, 0.15)},
+    **{"exposure": (0, 2), "contrast": (0, 1), "levels": (0, 1)},
+    **{"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)},
 }
-_WINDOW = (0.05, 0.15)
 
 
 @dataclass(frozen=True)
@@ -75,17 +63,7 @@ class Capture:
     quality: tuple[float, float] = (100.0, 100.0)
 
     def __post_init__(self) -> None:
-        ranges = {name: (0, high) for name, high in _LIMITS.items()} | {"window": _WINDOW}
-        for name, (low, high) in ranges.items():
-            if not low <= getattr(self, name) <= high:
-                raise SettingError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
-        pairs = {"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)}
-        for name, (least, most) in pairs.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
-                raise SettingError(
-                    f"{name} is {getattr(self, name)}; it must be a pair {least} <= low <= high <= {most}"
-                )
+        require_between(self, **_LIMITS)
 
 
 @dataclass(frozen=True)

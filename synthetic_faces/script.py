@@ -1,8 +1,8 @@
 """Faces to order: who, taken how, and with exactly which action units.
 
 The people of a set do what ``sequences.perform`` draws for them; here the caller says it, picture by picture.
-Pictures of one person with the same number of ``takes`` share head pose, gaze, light, background and the sensor's
-noise, so they differ in nothing but their action units.
+Pictures of one person with the same number of ``takes`` share head pose, gaze, light, background and the
+sensor's noise, so they differ in nothing but their action units.
 """
 
 import hashlib
@@ -71,8 +71,8 @@ def render_script(
     workers: int | None = None,
     cache: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in its
-    order, of people of ``domain``, taken as this domain takes them.
+    """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in
+    its order, of people of ``domain``, taken as this domain takes them.
 
     Person k of ``seed`` is that of the domain's sets. What the camera computes from a whole picture (levels,
     contrast) is left out: it would carry a movement of the mouth to the forehead.
@@ -104,8 +104,8 @@ def render_takes(
 
 
 def script_rows(script: Script, domain: str) -> pd.DataFrame:
-    """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``), ``frame``
-    counted within it, and the intensity of each AU.
+    """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``),
+    ``frame`` counted within it, and the intensity of each AU.
     """
     subjects = [f"{domain}-S{person + 1:03d}" for person in script.people.tolist()]
     sequences = [f"{who}-{take + 1}" for who, take in zip(subjects, script.takes.tolist(), strict=True)]

@@ -20,7 +20,9 @@ from synthetic_faces.facs import resolve_alternatives
 from synthetic_faces.people import Stream
 
 Choice = Callable[[range, int], Iterable[int]]
-"""From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken, ascending."""
+"""From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken,
+ascending.
+"""
 
 
 @dataclass(frozen=True, order=True)

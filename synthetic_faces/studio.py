@@ -42,9 +42,9 @@ class Switched:
 class Studio:
     """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
 
-    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x ``size``
-    pixels. The head and the compiled kernels are kept in the folder ``cache``, without one not at all and where
-    Warp keeps its own. Raises SettingError for an unknown domain.
+    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x
+    ``size`` pixels. The head and the compiled kernels are kept in the folder ``cache``, without one not at
+    all and where Warp keeps its own. Raises SettingError for an unknown domain.
     """
 
     def __init__(self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None) -> None:

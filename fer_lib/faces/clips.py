@@ -1,4 +1,6 @@
-"""Clips: the pictures of a face set in temporal order, one row per sequence from onset over apex to offset."""
+"""Clips: the pictures of a face set in temporal order, one row per sequence from onset over apex to
+offset.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +9,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.sources import SOURCES
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
 """Names of the face sets that have clips."""
@@ -208,36 +210,3 @@ def _span(clip: pd.DataFrame, where: str) -> tuple[int, int, int]:
     if apex not in frames.to_numpy():
         raise DataError(f"{where}: no picture of its apex, frame {apex:g}; keep the picture of every apex")
     return int(onset), int(apex), int(offset)
-
-
-def resampled(clips: Clips, frames: int) -> Clips:
-    """``clips`` with at most ``frames`` pictures each, evenly spaced in time from the first to the last;
-    nothing is repeated.
-
-    At each of the ``frames`` (≥ 2) moments the picture with the nearest frame number is taken, the earlier of
-    two equally near; a picture nearest to several moments is taken once, so where pictures are missing a clip
-    may keep fewer; one of no more than ``frames`` pictures stays as it is. The apex is not sought out, unlike
-    in ``faces.frames.spread_evenly``: ``apex_at`` is the place of the picture nearest to it. Raises
-    ParameterError for less than 2.
-    """
-    if frames < 2:
-        raise ParameterError(f"frames is {frames}; a clip keeps at least 2 pictures, the first and the last")
-    kept = [
-        _evenly_in_time(numbers[:length], frames)
-        for numbers, length in zip(clips.frames, clips.lengths, strict=True)
-    ]
-    lengths = np.array([len(places) for places in kept], np.int64)
-    rows, numbers = np.full((2, len(clips), lengths.max(initial=0)), _NOWHERE, np.int64)
-    for clip, places in enumerate(kept):
-        rows[clip, : len(places)] = clips.rows[clip, places]
-        numbers[clip, : len(places)] = clips.frames[clip, places]
-    away = np.where(rows == _NOWHERE, np.iinfo(np.int64).max, np.abs(numbers - clips.apex[:, None]))
-    return replace(clips, rows=rows, frames=numbers, lengths=lengths, apex_at=away.argmin(axis=1))
-
-
-def _evenly_in_time(numbers: np.ndarray, most: int) -> np.ndarray:
-    """Places in the ascending frame ``numbers`` that are nearest to ``most`` even moments."""
-    if len(numbers) <= most:
-        return np.arange(len(numbers))
-    moments = np.linspace(numbers[0], numbers[-1], most)
-    return np.unique(np.abs(moments[:, None] - numbers).argmin(axis=1))

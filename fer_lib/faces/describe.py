@@ -1,4 +1,4 @@
-"""Numbers and tables as the page shows them."""
+"""What a face set holds, as tables: its splits, its people, its action units."""
 
 import pandas as pd
 

@@ -181,7 +181,9 @@ class FaceSet:
         return self._rows["pixels"].gather(self._indices(rows))
 
     def mask(self, au: str) -> np.ndarray:
-        """bool (N, H, W): the region of each picture that ``au`` moves. Raises DataError where there is none."""
+        """bool (N, H, W): the region of each picture that ``au`` moves. Raises DataError where there is
+        none.
+        """
         if au not in self.mask_aus:
             known = ", ".join(self.mask_aus) or "none"
             raise self._fault(f"no mask of {au!r}; the masks are {known}")

@@ -138,7 +138,9 @@ def _cell_text(cell: object, place: str) -> str:
 
 
 def format_codes(codes: Codes) -> str:
-    """``codes`` as a coding sheet writes them, in their order: ``1C+2B+R12``; the inverse of ``parse_codes``."""
+    """``codes`` as a coding sheet writes them, in their order: ``1C+2B+R12``; the inverse of
+    ``parse_codes``.
+    """
     return NOT_CODED if codes is None else "+".join(map(str, codes))
 
 
@@ -212,7 +214,9 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
 
 
 def intensity_levels(intensities: np.ndarray) -> np.ndarray:
-    """The levels 0 … 5 of ``intensities`` in [0, 1], of the same shape: 0 for 0 and for NaN, else ceil(5 i)."""
+    """The levels 0 … 5 of ``intensities`` in [0, 1], of the same shape: 0 for 0 and for NaN, else ceil(5
+    i).
+    """
     known = np.nan_to_num(intensities)
     # Less a little, or 0.6 kept as float32 would be level 4.
     levels = np.clip(np.ceil(known * len(LETTERS) - 1e-6), 1, len(LETTERS))

@@ -1,6 +1,5 @@
-"""Whether every picture of a copy can be opened, those included that its reader passes over.
-
-What a real set should hold, by its publication, beside what a copy of it holds.
+"""Whether a copy of a real set is whole: every picture can be opened, those included that its reader passes
+over, and it holds what its publication counts.
 """
 
 import zipfile

@@ -213,7 +213,9 @@ def source_status(name: str) -> dict:
 
 
 def require_source(name: str) -> None:
-    """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened here."""
+    """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
+    here.
+    """
     source, status = _source(name), source_status(name)
     if status["found"]:
         return
@@ -229,17 +231,9 @@ def list_sources() -> list[dict]:
     """One dict per face set: title, licence, citation, how to get it, expected files, and its
     ``source_status``.
     """
+    told = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
     return [
-        {
-            "name": source.name,
-            "title": source.title,
-            "licence": source.licence,
-            "citation": source.citation,
-            "shareable": source.shareable,
-            "how_to_get": source.how_to_get,
-            "expected": source.expected,
-            **source_status(source.name),
-        }
+        {field: getattr(source, field) for field in told} | source_status(source.name)
         for source in REGISTRY.values()
     ]
 

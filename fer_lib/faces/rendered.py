@@ -48,8 +48,8 @@ def domain_faces(
     Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``,
     the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild``
     and ``game`` ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in
-    ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. The same
-    arguments give the same set. ``progress``: show a bar, if stderr is a terminal.
+    ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. The
+    same arguments give the same set. ``progress``: show a bar, if stderr is a terminal.
 
     Raises SettingError and ParameterError for a value out of range, DataError and AssetError where the cache
     cannot be written or anny or warp-lang is missing.
@@ -72,11 +72,12 @@ def domain_faces(
 def scripted_faces(
     script: Script, *, domain: str = "lab", size: int = 48, seed: int = 0, workers: int | None = None
 ) -> FaceSet:
-    """The pictures of ``script`` in its order, as ``synthetic_faces.script.render_script`` makes them; cached.
+    """The pictures of ``script`` in its order, as ``synthetic_faces.script.render_script`` makes them;
+    cached.
 
-    The set has AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame`` counted
-    within it, and every picture in the split ``test``. The number of ``workers`` changes nothing. Raises as
-    ``domain_faces``.
+    The set has AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame``
+    counted within it, and every picture in the split ``test``. The number of ``workers`` changes nothing.
+    Raises as ``domain_faces``.
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
     key = cache_key(recipe, "synthetic_faces.script", script=script.digest)
@@ -84,14 +85,15 @@ def scripted_faces(
 
 
 def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
-    """What a set depends on: the arguments, the code that makes it (this module and ``module``), and its two data and
-    ray packages. Raises DataError where one of these is missing.
+    """What a set depends on: the arguments, the code that makes it (this module and ``module``), and its two
+    data and ray packages. Raises DataError where one of these is missing.
     """
     try:
         packages = {name: version(name) for name in PACKAGES}
     except PackageNotFoundError as fault:
         raise DataError(
-            f"synthetic faces cannot be made without the Python package {fault.name}: pip install {fault.name}"
+            f"synthetic faces cannot be made without the Python package {fault.name}: pip install "
+            f"{fault.name}"
         ) from fault
     code = code_hash(__name__, *filter(None, [module]))
     return dataclasses.asdict(recipe) | further | {"code": code, "packages": packages}
@@ -100,7 +102,9 @@ def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
 def render_set(
     recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None, progress: bool = False
 ) -> FaceSet:
-    """As ``domain_faces``, made anew by ``workers`` processes (default: one per usable core, few on a GPU)."""
+    """As ``domain_faces``, made anew by ``workers`` processes (default: one per usable core, few on a
+    GPU).
+    """
     table = set_table(recipe, clip_frames)
     with _bar(progress, recipe.domain, len(table)) as advance:
         arrays = produce(recipe, _choice(clip_frames), workers=workers, cache=cache_dir(), advance=advance)
@@ -153,7 +157,9 @@ def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], object
 
 
 def open_studio(size: int, seed: int = 0, domain: str = "lab") -> "Studio":
-    """The ``Studio`` of the people of ``domain`` and ``seed``; the head and the kernels are those of the face sets."""
+    """The ``Studio`` of the people of ``domain`` and ``seed``; the head and the kernels are those of the face
+    sets.
+    """
     # Imported here: it takes Warp.
     from synthetic_faces.studio import Studio
 

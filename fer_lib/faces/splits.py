@@ -18,21 +18,14 @@ ATTEMPTS = 20
 """Seeds that ``split_people`` tries, and of each every choice of two folds."""
 
 
-def split_by_subject(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
+def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
     """(N,) split names: about 60 % ``train``, 20 % ``valid``, 20 % ``test``, each person in one split only.
 
-    The shares of the emotions are kept as alike as whole people allow, but a rare emotion may be missing in a
-    split, see ``split_people``. A picture whose ``subject`` is empty counts as a person of its own. Equal
-    arguments give equal splits. Raises DataError for fewer than three people.
-    """
-    return _named(_folds(_people(subject), emotion, seed), test=0, valid=1)
-
-
-def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
-    """As ``split_by_subject``, but every emotion that three people show comes into every split.
-
-    Of few people, who show some emotions only, there may be no such division among those tried: then the one
-    by which the fewest are missing.
+    The shares of the emotions are kept as alike as whole people allow, and every emotion that three people
+    show comes into every split. Of few people, who show some emotions only, there may be no such division
+    among those tried: then the one by which the fewest are missing. A picture whose ``subject`` is empty
+    counts as a person of its own. Equal arguments give equal splits. Raises DataError for fewer than three
+    people.
     """
     people, emotion = _people(subject), np.asarray(emotion, dtype=object)
     shown_by = pd.Series(people).groupby(emotion).nunique()

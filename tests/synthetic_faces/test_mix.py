@@ -1,4 +1,6 @@
-"""Faces between two domains: the same people and expressions, and one factor of the other domain at a time."""
+"""Faces between two domains: the same people and expressions, and one factor of the other domain at a
+time.
+"""
 
 from dataclasses import fields, replace
 

@@ -233,7 +233,9 @@ def mirror_of(head):
 
 
 def test_a_mirrored_person_with_mirrored_actions_gives_the_mirrored_picture(renderer, person, head):
-    """Identity, action units, head pose, gaze, light and crop from the other side; no noise, no skin texture."""
+    """Identity, action units, head pose, gaze, light and crop from the other side; no noise, no skin
+    texture.
+    """
     counterpart = mirror_of(head)
     plain = dataclasses.replace(person, grain=0.0, lash=0.0, long_hair=None, glasses=None)
     mirrored = dataclasses.replace(plain, vertices=plain.vertices[counterpart] * np.float32((-1, 1, 1)))

@@ -21,12 +21,7 @@ import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.sequences import people_folders, subfolders, tops, write_picture
-from fer_lib.faces.readers.spontaneous import (
-    PERSON,
-    folder_tasks,
-    read_spontaneous,
-    write_spontaneous,
-)
+from fer_lib.faces.readers.spontaneous import PERSON, folder_tasks, read_spontaneous, write_spontaneous
 
 PUBLISHED = {"subjects": 41, "sequences": 328}
 """41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""

@@ -31,7 +31,8 @@ PUBLISHED = {
         "sequences", happiness=32, disgust=63, repression=27, surprise=25, other=99, sadness=7, fear=2
     ),
 }
-"""Rows of the coding sheet by emotion; the paper speaks of 247 clips. Quoted from memory of the literature."""
+"""Rows of the coding sheet by emotion; the paper speaks of 247 clips. Quoted from memory of the literature.
+"""
 
 _OWN_NAMES = ("happiness", "disgust", "repression", "surprise", "sadness", "fear")
 EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
@@ -92,8 +93,8 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
     not. Raises DataError for what the layout cannot hold: see ``clips_to_write``.
     """
     rows: list[list[object]] = [
-        ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion"]
-    ]  # fmt: skip
+        [*("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None), *LAYOUT.columns[-2:]]
+    ]
     written = clips_to_write(
         LAYOUT,
         faces,

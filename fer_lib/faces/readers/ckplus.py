@@ -38,6 +38,7 @@ from fer_lib.faces.readers.pictures import (
     landmark_window,
     list_inside,
     read_grey,
+    require_folder,
     require_inside,
 )
 from fer_lib.faces.readers.sequences import (
@@ -198,11 +199,9 @@ def _table(sequences: list[_Sequence]) -> pd.DataFrame:
 
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. CK+ is looked for in the folder ckplus below FER_DATA (or "
-            "--data-dir): unpack its archives there (ferbook data list says how to get them)"
-        )
+    require_folder(
+        folder, "CK+", "ckplus", "unpack its archives there (ferbook data list says how to get them)"
+    )
     found = {}
     for tree, names in TREES.items():
         places = [folder / name for name in names if (folder / name).exists()]
@@ -230,7 +229,8 @@ def _other_form(folder: Path) -> str:
             "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most "
             "sequences. Put the official archives there, unpacked"
         )
-    return "Expected the official archives, unpacked: cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
+    trees = "cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
+    return f"Expected the official archives, unpacked: {trees}"
 
 
 def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[_Sequence]:

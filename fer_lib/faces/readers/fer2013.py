@@ -21,7 +21,14 @@ import pandas as pd
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header, require_labels
-from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
+from fer_lib.faces.readers.pictures import (
+    gather_pictures,
+    list_inside,
+    read_grey,
+    require_folder,
+    require_inside,
+    whole,
+)
 from fer_lib.faces.readers.votes import read_votes, write_votes
 from ferbook.errors import DataError
 
@@ -51,7 +58,8 @@ _FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LONGEST_LINE = 1 << 22
 _LINE = re.compile(
-    rf"(?P<label>[0-6]),(?P<pixels>\d{{1,3}}(?: \d{{1,3}}){{{PIXELS - 1}}}),(?P<usage>{'|'.join(USAGE)})\r?\n?".encode()
+    rf"(?P<label>[0-6]),(?P<pixels>\d{{1,3}}(?: \d{{1,3}}){{{PIXELS - 1}}}),"
+    rf"(?P<usage>{'|'.join(USAGE)})\r?\n?".encode()
 )
 
 
@@ -68,12 +76,13 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
     loaded in part.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. FER2013 is looked for in the folder fer2013 below FER_DATA "
-            "(or --data-dir): put fer2013.csv there, from Kaggle's 'Challenges in Representation Learning: "
-            "Facial Expression Recognition Challenge' (ferbook data list says more)"
-        )
+    require_folder(
+        folder,
+        "FER2013",
+        "fer2013",
+        "put fer2013.csv there, from Kaggle's 'Challenges in Representation Learning: Facial "
+        "Expression Recognition Challenge' (ferbook data list says more)",
+    )
     csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
         faces = read_csv(require_inside(csv, folder))
@@ -272,7 +281,9 @@ def write_fer2013(faces: FaceSet, folder: Path) -> None:
 
 
 def write_csv(faces: FaceSet, path: Path, codes: Sequence[int]) -> None:
-    """Write the pictures of ``faces`` to ``path`` in the form of fer2013.csv, with the label ``codes`` (N,)."""
+    """Write the pictures of ``faces`` to ``path`` in the form of fer2013.csv, with the label ``codes``
+    (N,).
+    """
     missing = set(USAGE.values()) - set(faces.table["split"])
     if missing:
         raise DataError(

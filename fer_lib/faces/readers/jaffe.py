@@ -18,7 +18,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.lines import require_labels
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_folder
 from fer_lib.faces.readers.sequences import official_ids, write_picture
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
@@ -42,11 +42,9 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     pictures (a README) are passed over. Raises DataError, naming the file, for a picture that is damaged,
     named otherwise, or there twice.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. JAFFE is looked for in the folder jaffe below FER_DATA (or "
-            "--data-dir): put its pictures there (ferbook data list says how to get them)"
-        )
+    require_folder(
+        folder, "JAFFE", "jaffe", "put its pictures there (ferbook data list says how to get them)"
+    )
     places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
     paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]
     if not paths:

@@ -1,7 +1,4 @@
-"""Emotion names as data sets write them, and whether a layout has one for each picture of a set.
-
-Lines of the text files that come with pictures.
-"""
+"""Text beside pictures: the lines and fields of its files, and the words that data sets have for emotions."""
 
 import csv
 from collections.abc import Collection
@@ -58,7 +55,9 @@ def read_fields(path: Path) -> list[list[str]]:
 
 
 def require_header(path: Path, header: str, expected: str) -> None:
-    """Raise DataError unless line 1 of ``path`` is ``expected``; it names the first column that is missing."""
+    """Raise DataError unless line 1 of ``path`` is ``expected``; it names the first column that is
+    missing.
+    """
     if header == expected:
         return
     given = header.split(",")

@@ -215,7 +215,9 @@ def _nearest(numbers: Sequence[int], to: int) -> int:
 
 @dataclass(frozen=True)
 class WrittenClip:
-    """One sequence on its way into a layout: its names there, its pictures' rows, and its row of the sheet."""
+    """One sequence on its way into a layout: its names there, its pictures' rows, and its row of the
+    sheet.
+    """
 
     subject: str
     clip: str

@@ -59,7 +59,8 @@ layout.
 
 EMOTIONS = {emotion: str(code) for emotion, code in EMOTION_CODES.items()}
 PUBLISHED: dict[str, int] = {}
-"""Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them."""
+"""Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them.
+"""
 
 FRONTAL_VIEWS = ("0", "2")
 NEUTRAL_MARKER, APEX_MARKER = 0, 2

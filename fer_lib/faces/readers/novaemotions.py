@@ -19,7 +19,13 @@ import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_inside
+from fer_lib.faces.readers.pictures import (
+    SUFFIXES,
+    list_inside,
+    read_pictures,
+    require_folder,
+    require_inside,
+)
 from fer_lib.faces.readers.sequences import write_picture
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
@@ -44,12 +50,12 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
     counts ties, pictures that the csv does not list, and those without a face. Raises DataError, naming file
     and line, for whatever else is wrong.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. NovaEmotions is looked for in the folder novaemotions below "
-            "FER_DATA (or "
-            f"--data-dir): put {CSV} (path,subject, one column of votes per emotion) and its pictures there"
-        )
+    require_folder(
+        folder,
+        "NovaEmotions",
+        "novaemotions",
+        f"put {CSV} (path,subject, one column of votes per emotion) and its pictures there",
+    )
     path = folder / CSV
     if path.exists() or path.is_symlink():
         table, left_out = _read_csv(require_inside(path, folder), folder)
@@ -132,7 +138,9 @@ def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """``folder`` and all folders below it; links to folders are not followed, since they may lead in circles."""
+    """``folder`` and all folders below it; links to folders are not followed, since they may lead in
+    circles.
+    """
     found, waiting = [], [folder]
     while waiting:
         place = waiting.pop()

@@ -56,14 +56,18 @@ Crop = Callable[[np.ndarray, int], np.ndarray | None]
 
 @dataclass(frozen=True)
 class Window:
-    """A square of a picture, in its pixels: x = 0 is the left edge, y = 0 the upper one. It may reach beyond."""
+    """A square of a picture, in its pixels: x = 0 is the left edge, y = 0 the upper one. It may reach
+    beyond.
+    """
 
     left: float
     top: float
     side: float
 
     def scale(self, landmarks: np.ndarray, size: int) -> np.ndarray:
-        """``landmarks`` (..., 2), x then y in the whole picture, as they lie in the window cut to ``size``."""
+        """``landmarks`` (..., 2), x then y in the whole picture, as they lie in the window cut to
+        ``size``.
+        """
         return (np.asarray(landmarks, np.float64) - (self.left, self.top)) * (size / self.side)
 
 
@@ -85,6 +89,17 @@ def require_inside(path: Path, folder: Path) -> Path:
     if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
     return path
+
+
+def require_folder(folder: Path, title: str, name: str, what: str) -> None:
+    """Raise DataError, saying ``what`` belongs into the folder ``name`` of the set ``title``, unless
+    ``folder`` is one.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder. {title} is looked for in the folder {name} below FER_DATA "
+            f"(or --data-dir): {what}"
+        )
 
 
 def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:

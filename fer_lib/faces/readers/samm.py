@@ -42,8 +42,8 @@ NOTE_ROWS = 13
 """Rows of notes above the header of the official sheet."""
 
 HEADER = (
-    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro"),
-    *("Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
+    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
+    *("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
 )  # fmt: skip
 LAYOUT = MicroLayout(
     name="samm",

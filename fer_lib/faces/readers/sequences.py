@@ -38,7 +38,8 @@ from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
 Framing = Literal["clip", "picture", "whole"]
-"""One window per clip, one per picture, or the whole picture where the set's pictures are face crops already."""
+"""One window per clip, one per picture, or the whole picture where the set's pictures are face crops already.
+"""
 
 SEARCHED_AT = 320
 """Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take

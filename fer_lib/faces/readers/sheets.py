@@ -41,11 +41,15 @@ class SheetRow:
     cells: Mapping[str, object]
 
     def text(self, column: str) -> str:
-        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands there."""
+        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands
+        there.
+        """
         return cell_text(self.cells[column])
 
     def whole(self, column: str, absent: Sequence[str] = ()) -> int | None:
-        """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else DataError."""
+        """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else
+        DataError.
+        """
         text = self.text(column)
         if text in absent:
             return None

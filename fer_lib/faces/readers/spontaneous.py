@@ -125,7 +125,9 @@ def _clip(
 
 
 def folder_tasks(place: Path, root: Path) -> Tasks:
-    """The tasks of a person whose pictures lie in folders: ``T1/0000.jpg`` …, however the numbers are padded."""
+    """The tasks of a person whose pictures lie in folders: ``T1/0000.jpg`` …, however the numbers are
+    padded.
+    """
     tasks: dict[str, dict[int, Frame]] = {}
     for entry in list_inside(place, root):
         if not entry.is_dir() or not TASK.fullmatch(entry.name):

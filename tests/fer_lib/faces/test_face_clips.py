@@ -1,16 +1,16 @@
-"""Clips of a face set: temporal order, what is refused, resampling, and leaving one subject out in clips."""
+"""Clips of a face set: temporal order, what is refused, and leaving one subject out in clips."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fer_lib import names
-from fer_lib.faces.clips import CLIP_SETS, clips_of, resampled
+from fer_lib.faces.clips import CLIP_SETS, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, leak_table, protocol_of
 from fer_lib.faces.registry import REGISTRY
 from fer_lib.faces.rendered import set_table
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from synthetic_faces.produce import Recipe
 
 EMOTIONS = ("disgust", "happiness", "other")
@@ -153,49 +153,6 @@ def test_a_clip_of_one_picture_is_named():
         clips_of(faces)
 
 
-def test_resampling_by_hand():
-    clips = clips_of(three_clips())
-    two = resampled(clips, 2)
-    assert two.frames.tolist() == [[100, 103], [5, 6], [9, 30]] and two.lengths.tolist() == [2, 2, 2]
-    assert two.rows.tolist() == [[6, 8], [4, 5], [1, 3]] and two.apex_at.tolist() == [1, 1, 0]
-    # Of 9, 10, 12 and 30 the nearest to 9, 19.5 and 30.
-    three = resampled(clips, 3)
-    assert three.frames.tolist() == [[100, 101, 103], [5, 6, -1], [9, 12, 30]]
-    np.testing.assert_array_equal(resampled(clips, 4).rows, clips.rows)
-    np.testing.assert_array_equal(resampled(clips, 99).rows, clips.rows)
-    with pytest.raises(ParameterError, match="frames is 1; a clip keeps at least 2"):
-        resampled(clips, 1)
-
-
-def test_a_picture_that_is_nearest_twice_is_taken_once():
-    clips = resampled(clips_of(a_set(clip_rows("a", "1", [0, 1, 2, 3, 30], "fear", 3))), 4)
-    # Moments 0, 10, 20, 30: the nearest are 0, 3, 30 (20 is 10 from 30 and 17 from 3).
-    assert clips.frames.tolist() == [[0, 3, 30]] and clips.lengths.tolist() == [3]
-    assert clips.rows.tolist() == [[0, 3, 4]] and clips.apex_at.tolist() == [1]
-
-
-@pytest.mark.parametrize("count", [2, 3, 5, 8, 16, 40])
-def test_resampling_agrees_with_a_search_of_every_moment(count):
-    rng = np.random.default_rng(count)
-    sets = []
-    for number in range(6):
-        frames = np.sort(rng.choice(np.arange(50, 150), 30, replace=False)).tolist()
-        sets += clip_rows("a", str(number), frames, "fear", int(rng.choice(frames)))
-    clips = clips_of(a_set(sets))
-    fewer = resampled(clips, count)
-    for number in range(6):
-        own = clips.frames[number].tolist()
-        wanted = []
-        for k in range(count):
-            moment = own[0] + k * (own[-1] - own[0]) / (count - 1)
-            nearest = min(own, key=lambda frame, at=moment: (abs(frame - at), frame))
-            wanted += [nearest] if nearest not in wanted else []
-        wanted = own if count >= len(own) else wanted
-        length = fewer.lengths[number]
-        assert fewer.frames[number, :length].tolist() == wanted
-        assert fewer.apex_at[number] == np.abs(np.array(wanted) - clips.apex[number]).argmin()
-
-
 def test_leaving_one_subject_out_in_clips():
     clips = clips_of(people(12))
     folds = clip_folds(clips, protocol_of(clips.faces))
@@ -219,13 +176,13 @@ def test_folds_of_some_classes_leave_the_other_clips_out():
     )
 
 
-def test_folds_of_thinned_shuffled_and_partly_unlabelled_clips_are_the_same_people():
+def test_folds_of_shuffled_and_partly_unlabelled_clips_are_the_same_people():
     faces = people(5)
     table = faces.table.copy()
     table.loc[table["sequence"] == "s0-other", "emotion"] = ""
     order = np.random.default_rng(0).permutation(len(faces))
     clips = clips_of(FaceSet("micro", faces.pixels, table).select(order))
-    folds = clip_folds(resampled(clips, 2), protocol_of(clips.faces))
+    folds = clip_folds(clips, protocol_of(clips.faces))
     assert [set(clips.subjects[test]) for *_, test in folds] == [{f"s{k}"} for k in range(5)]
     assert clips.sequences[[k for k in range(15) if k not in np.concatenate(folds[0])]].tolist() == [
         "s0-other"

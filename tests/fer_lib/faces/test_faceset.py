@@ -352,7 +352,8 @@ def test_a_pickle_in_place_of_pixels_is_never_loaded(tmp_path):
 def test_the_checksum_is_the_same_in_another_process(tmp_path):
     """Hash seeds and import order differ between processes; the checksum must not."""
     a_set().save(tmp_path / "set")
-    code = f"from pathlib import Path; from fer_lib.faces.faceset import FaceSet; print(FaceSet.load(Path({str(tmp_path / 'set')!r})).checksum)"
+    code = "from pathlib import Path; from fer_lib.faces.faceset import FaceSet; "
+    code += f"print(FaceSet.load(Path({str(tmp_path / 'set')!r})).checksum)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     about = json.loads((tmp_path / "set" / "faceset.json").read_text())
     assert out.strip() == about["checksum"] == a_set().checksum

@@ -294,7 +294,9 @@ def test_a_class_absent_from_training_is_named_and_one_absent_from_the_test_is_l
 
 
 def test_a_leak_is_counted():
-    """Rows 0 1 2 3 4; 0 and 4 are one picture, person b has rows 1 and 2, and nobody is known to be in row 3."""
+    """Rows 0 1 2 3 4; 0 and 4 are one picture, person b has rows 1 and 2, and nobody is known to be in row
+    3.
+    """
     rows = [
         *frames("a", "0", ["anger"]),
         *frames("b", "1", ["fear"]),

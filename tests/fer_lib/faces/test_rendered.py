@@ -1,4 +1,6 @@
-"""Face sets of the generator: splits of people, FACS codes, one key for all that they depend on, and the cache."""
+"""Face sets of the generator: splits of people, FACS codes, one key for all that they depend on, and the
+cache.
+"""
 
 import importlib.metadata
 import sys
@@ -11,13 +13,7 @@ from fer_lib.faces import cache, rendered
 from fer_lib.faces.cache import entry
 from fer_lib.faces.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
 from fer_lib.faces.facs_codes import codes_of, format_codes
-from fer_lib.faces.rendered import (
-    cache_key,
-    domain_faces,
-    script_table,
-    scripted_faces,
-    set_table,
-)
+from fer_lib.faces.rendered import cache_key, domain_faces, script_table, scripted_faces, set_table
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces import expressions, landmarks
 from synthetic_faces.errors import RenderError, SettingError

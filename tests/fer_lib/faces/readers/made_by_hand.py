@@ -7,7 +7,9 @@ from fer_lib.faces.faceset import FaceSet
 
 
 def pictures(count: int, size: int = 24, seed: int = 0) -> np.ndarray:
-    """uint8 (count, size, size): smooth pictures, all different, so that JPEG keeps them nearly as they are."""
+    """uint8 (count, size, size): smooth pictures, all different, so that JPEG keeps them nearly as they
+    are.
+    """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size
     level, across, down = rng.uniform(40, 90, (3, count, 1, 1))

@@ -1,4 +1,6 @@
-"""CK+: its four trees, what is kept of a sequence, framing by landmarks, and each way a copy can be broken."""
+"""CK+: its four trees, what is kept of a sequence, framing by landmarks, and each way a copy can be
+broken.
+"""
 
 import re
 

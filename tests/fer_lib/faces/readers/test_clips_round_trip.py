@@ -27,7 +27,9 @@ LAYOUTS = {"casme2": (write_casme2, read_casme2), "samm": (write_samm, read_samm
 
 
 def micro_table(clip_frames: int) -> pd.DataFrame:
-    """What five people of ``micro`` do in their first clip of each emotion that both layouts have a name for."""
+    """What five people of ``micro`` do in their first clip of each emotion that both layouts have a name
+    for.
+    """
     table = set_table(Recipe("micro", 5, SIZE), clip_frames)
     first = table["sequence"].str.endswith("-1") & table["emotion"].isin(IN_BOTH)
     return table[first].reset_index(drop=True)

@@ -41,10 +41,9 @@ def write(folder, rows, header="emotion,pixels,Usage", end="\n"):
 
 
 def votes_of(n: int) -> list[str]:
-    return [
-        f"{USAGES[i % 3]},{'' if i == 2 else f'fer{i:07d}.png'},{','.join(str((i + k) % 10) for k in range(10))}"
-        for i in range(n)
-    ]
+    names = ["" if i == 2 else f"fer{i:07d}.png" for i in range(n)]
+    votes = [",".join(str((i + k) % 10) for k in range(10)) for i in range(n)]
+    return [f"{USAGES[i % 3]},{names[i]},{votes[i]}" for i in range(n)]
 
 
 def write_votes(folder, rows, header=FERPLUS_HEADER):

@@ -229,11 +229,14 @@ def test_an_apex_that_is_not_given_becomes_the_middle(casme2, cell):
         ([(2, OFFSET, 9)], (10, 16, 22), "offset 9 lies before the onset, taken as 22"),
         ([(2, OFFSET, 91)], (10, 16, 22), "offset 91 has no picture, taken as 22"),
         ([(2, ONSET, 8)], (10, 16, 22), "onset 8 has no picture, taken as 10"),
-        ([(2, ONSET, 12), (2, APEX, "/")], (13, 16, 22), "onset 12 has no picture, taken as 13; apex '/', "
-                                                         "taken as 16"),
+        (
+            [(2, ONSET, 12), (2, APEX, "/")],
+            (13, 16, 22),
+            "onset 12 has no picture, taken as 13; apex '/', taken as 16",
+        ),
         ([(2, ONSET, 16), (2, APEX, 16)], (16, 16, 22), ""),
     ],
-)  # fmt: skip
+)
 def test_faults_of_the_sheet_are_mended_and_said(casme2, changes, span, corrected):
     edit(casme2, *changes)
     clip = read_casme2(casme2, SIZE).table.query("sequence == 'sub01/EP01_01'")
@@ -279,38 +282,65 @@ def rename(folder, old, new):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda f: edit(f, (1, APEX, "Apex")), "row 1: no column 'ApexFrame'; found Subject, Filename, "
-                                               "OnsetFrame, Apex"),
-        (lambda f: edit(f, (1, SUBJECT, "Person")), "no header row; expected a row whose first cell is "
-                                                    "Subject"),
-        (lambda f: edit(f, (5, EMOTION, "joy")), "row 5: Estimated Emotion is 'joy'; expected one of "
-                                                 "happiness, disgust"),
+        (
+            lambda f: edit(f, (1, APEX, "Apex")),
+            "row 1: no column 'ApexFrame'; found Subject, Filename, OnsetFrame, Apex",
+        ),
+        (
+            lambda f: edit(f, (1, SUBJECT, "Person")),
+            "no header row; expected a row whose first cell is Subject",
+        ),
+        (
+            lambda f: edit(f, (5, EMOTION, "joy")),
+            "row 5: Estimated Emotion is 'joy'; expected one of happiness, disgust",
+        ),
         (lambda f: edit(f, (5, EMOTION, None)), "row 5: Estimated Emotion is ''"),
         (lambda f: edit(f, (4, UNITS, "4+x")), "row 4, Action Units: 'x' in '4+x' is no FACS code"),
         (lambda f: edit(f, (4, ONSET, "/")), "row 4: OnsetFrame is '/'; expected a whole number"),
         (lambda f: edit(f, (4, APEX, "ca. 13")), "row 4: ApexFrame is 'ca. 13'; expected a whole number"),
         (lambda f: edit(f, (4, OFFSET, -4)), "row 4: OffsetFrame is '-4'; expected a whole number"),
         (lambda f: edit(f, (4, SUBJECT, "x")), "row 4: Subject is 'x'; expected a whole number"),
-        (lambda f: edit(f, (3, CLIP, "EP01_01")), "row 3: Subject Filename 1 EP01_01 stands in row 2 "
-                                                  "already"),
+        (
+            lambda f: edit(f, (3, CLIP, "EP01_01")),
+            "row 3: Subject Filename 1 EP01_01 stands in row 2 already",
+        ),
         (lambda f: edit(f, (3, SUBJECT, "001"), (3, CLIP, "EP01_01")), "belongs to an earlier row already"),
-        (lambda f: edit(f, (4, CLIP, "../sub02/EP01_01")), "row 4: Filename is '../sub02/EP01_01'; expected "
-                                                           "a clip's name"),
+        (
+            lambda f: edit(f, (4, CLIP, "../sub02/EP01_01")),
+            "row 4: Filename is '../sub02/EP01_01'; expected a clip's name",
+        ),
         (lambda f: edit(f, (4, CLIP, "EP77_01")), "row 4: no folder"),
         (lambda f: edit(f, (4, SUBJECT, 7)), "row 4: no folder"),
-        (lambda f: edit(f, (4, ONSET, 100), (4, APEX, 105), (4, OFFSET, 110)), "row 4: no picture from "
-                                                                               "onset 100 to offset 110"),
-        (lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/img13.jpg"), "img13.jpg: not named like reg_img46.jpg"),
-        (lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/reg_img010.jpg"), "the same frame number, 10, as"),
+        (
+            lambda f: edit(f, (4, ONSET, 100), (4, APEX, 105), (4, OFFSET, 110)),
+            "row 4: no picture from onset 100 to offset 110",
+        ),
+        (
+            lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/img13.jpg"),
+            "img13.jpg: not named like reg_img46.jpg",
+        ),
+        (
+            lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/reg_img010.jpg"),
+            "the same frame number, 10, as",
+        ),
         (lambda f: rename(f, "sub02", "sub1"), "the same id, sub01, as"),
-        (lambda f: (f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg").write_bytes(b"x"), "reg_img13.jpg: not a readable picture"),
-        (lambda f: Image.new("L", (25, 24)).save(f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg"), "but others of its clip are"),
+        (
+            lambda f: (f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg").write_bytes(b"x"),
+            "reg_img13.jpg: not a readable picture",
+        ),
+        (
+            lambda f: Image.new("L", (25, 24)).save(f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg"),
+            "but others of its clip are",
+        ),
         (lambda f: next(f.glob("*.xlsx")).unlink(), "CASME2-coding-*.xlsx: not found"),
         (lambda f: next(f.glob("*.xlsx")).write_bytes(b"PK"), "not a readable .xlsx workbook"),
         (lambda f: (f / "Cropped").rename(f / "Pictures"), "no pictures; expected the folder Cropped or"),
-        (lambda f: [p.rename(p.with_name(f"p{p.name[-1]}")) for p in sorted((f / "Cropped").iterdir())], "no folders of subjects (sub01)"),
+        (
+            lambda f: [p.rename(p.with_name(f"p{p.name[-1]}")) for p in sorted((f / "Cropped").iterdir())],
+            "no folders of subjects (sub01)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_copy_is_named(casme2, harm, message):
     harm(casme2)
     with pytest.raises(DataError) as refusal:

@@ -139,21 +139,33 @@ def rename(folder, old, new):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda f: rename(f, "P001/Anger", "P001/Bored"), "P001/Bored: not the folder of an emotion; "
-                                                          "expected Anger"),
+        (
+            lambda f: rename(f, "P001/Anger", "P001/Bored"),
+            "P001/Bored: not the folder of an emotion; expected Anger",
+        ),
         (lambda f: (f / "P001" / "anger").mkdir(), "a second folder of anger, beside"),
         (lambda f: rename(f, "P002", "p0001"), "the same id, P001, as"),
-        (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"), "peak.jpeg: not named like "
-                                                                             "000.jpeg"),
+        (
+            lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"),
+            "peak.jpeg: not named like 000.jpeg",
+        ),
         (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/18.jpeg"), "the same frame number, 18, as"),
         (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(b"x"), "017.jpeg: not a readable picture"),
-        (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes((f / "P001" / "Anger" / "018.jpeg").read_bytes()[:200]), "017.jpeg: not a readable picture"),
-        (lambda f: Image.new("L", (30, 24)).save(f / "P001" / "Anger" / "018.jpeg"), "others of its clip are"),
+        (
+            lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(
+                (f / "P001" / "Anger" / "018.jpeg").read_bytes()[:200]
+            ),
+            "017.jpeg: not a readable picture",
+        ),
+        (
+            lambda f: Image.new("L", (30, 24)).save(f / "P001" / "Anger" / "018.jpeg"),
+            "others of its clip are",
+        ),
         (lambda f: [rename(f, f"P00{k}", f"X{k}") for k in (1, 2, 3)], "no folders of people (P001)"),
         (lambda f: f.rename(f.with_name("Dark")), "VL/Strong: cannot be listed"),
         (lambda f: f.parent.rename(f.parent.with_name("NI")), "no folder VL or VL_Acropped there"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_copy_of_oulu_casia_is_named(oulu, harm, message):
     try:
         harm(oulu / LIGHT)

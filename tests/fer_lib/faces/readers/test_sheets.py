@@ -73,18 +73,27 @@ def test_what_stands_for_nothing_must_be_said(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([["Person", "Filename", "OnsetFrame"], [1, "a", 3]], "no header row; expected a row whose first "
-                                                              "cell is Subject"),
-        ([["Subject", "Filename", "Start"], [1, "a", 3]], "row 1: no column 'OnsetFrame'; found Subject, "
-                                                          "Filename, Start"),
+        (
+            [["Person", "Filename", "OnsetFrame"], [1, "a", 3]],
+            "no header row; expected a row whose first cell is Subject",
+        ),
+        (
+            [["Subject", "Filename", "Start"], [1, "a", 3]],
+            "row 1: no column 'OnsetFrame'; found Subject, Filename, Start",
+        ),
         ([["Subject", "Filename"], [1, "a"]], "row 1: no column 'OnsetFrame'"),
-        ([["Subject", "Filename", "OnsetFrame", "Onset Frame"], [1, "a", 3, 4]], "row 1: two columns OnsetFrame"),
+        (
+            [["Subject", "Filename", "OnsetFrame", "Onset Frame"], [1, "a", 3, 4]],
+            "row 1: two columns OnsetFrame",
+        ),
         ([COLUMNS], "no rows under the header in row 1"),
         ([COLUMNS, [None, None, None]], "no rows under the header in row 1"),
-        ([COLUMNS, [1, "a", 3], [2, "a", 3], [1.0, "a ", 9]], "row 4: Subject Filename 1 a stands in row 2 "
-                                                              "already"),
+        (
+            [COLUMNS, [1, "a", 3], [2, "a", 3], [1.0, "a ", 9]],
+            "row 4: Subject Filename 1 a stands in row 2 already",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_sheet_that_cannot_be_used(tmp_path, rows, message):
     with pytest.raises(DataError) as refusal:
         read_sheet(sheet(tmp_path, *rows), COLUMNS, KEY)

@@ -115,8 +115,10 @@ def test_the_faulty_header_of_bp4dplus_is_read_by_position(tmp_path):
     [
         ("", "not a readable csv file"),
         ("0,1,2\n", "no rows of codes"),
-        ("frame,1,brow\n5,0,0\n", "row 1: the columns after the first must be AU numbers, each once; found "
-                                  "'brow'"),
+        (
+            "frame,1,brow\n5,0,0\n",
+            "row 1: the columns after the first must be AU numbers, each once; found 'brow'",
+        ),
         ("frame,1,1\n5,0,0\n", "row 1: .*found one twice"),
         ("frame,1,0\n5,0,0\n", "row 1: .*found '0'"),
         ("frame,1,2\n5,0,0\n6,0,2\n", "row 3: AU2 is '2'; expected 0, 1 or 9"),
@@ -129,7 +131,7 @@ def test_the_faulty_header_of_bp4dplus_is_read_by_position(tmp_path):
         ("frame,1,2\n5,0,0\n6,0,1\n5,1,1\n", "row 4: frame 5 stands there twice"),
         ("frame,1,2\n5,0,0,1\n", "not a readable csv file .*Expected 3 fields in line 2, saw 4"),
     ],
-)  # fmt: skip
+)
 def test_bad_occurrences_are_named_by_row(tmp_path, text, message):
     with pytest.raises(DataError, match=rf"F001_T1\.csv.*({message})"):
         codes_of(tmp_path, text)
@@ -243,26 +245,45 @@ def remove(place):
     ("harm", "message"),
     [
         (lambda f: occ(f).rename(occ(f, "F001-T1")), "F001-T1.csv: not named like F001_T1.csv"),
-        (lambda f: occ(f).rename(occ(f, "F009_T1")), "F001_T1_AU06.csv: intensities without the occurrences "
-                                                     "of F001_T1"),
+        (
+            lambda f: occ(f).rename(occ(f, "F009_T1")),
+            "F001_T1_AU06.csv: intensities without the occurrences of F001_T1",
+        ),
         (lambda f: occ(f).rename(occ(f, "F001_T02")), "a second file for F001_T2"),
-        (lambda f: occ(f, "F009_T1").write_bytes(occ(f).read_bytes()), "F009_T1.csv: codes, but no "
-                                                                       "pictures, of F009"),
+        (
+            lambda f: occ(f, "F009_T1").write_bytes(occ(f).read_bytes()),
+            "F009_T1.csv: codes, but no pictures, of F009",
+        ),
         (lambda f: remove(f / PICTURES / "F001" / "T1"), "F001_T1.csv: codes, but no pictures, of F001, T1"),
         (lambda f: (f / PICTURES / "F001" / "T01").mkdir(), "a second folder of T1"),
         (lambda f: (f / "2D+3D" / "F001").mkdir(parents=True), "the same person as"),
-        (lambda f: (f / PICTURES / "F001" / "T1" / "17.jpg").write_bytes(b"x"), "17.jpg: the same frame "
-                                                                                "number, 17, as 0017.jpg"),
-        (lambda f: (f / PICTURES / "F001" / "T1" / "x.jpg").write_bytes(b"x"), "x.jpg: not named like "
-                                                                               "0000.jpg"),
-        (lambda f: (f / PICTURES / "F001" / "T1" / "0017.jpg").write_bytes(b"x"), "0017.jpg: not a readable "
-                                                                                  "picture"),
+        (
+            lambda f: (f / PICTURES / "F001" / "T1" / "17.jpg").write_bytes(b"x"),
+            "17.jpg: the same frame number, 17, as 0017.jpg",
+        ),
+        (
+            lambda f: (f / PICTURES / "F001" / "T1" / "x.jpg").write_bytes(b"x"),
+            "x.jpg: not named like 0000.jpg",
+        ),
+        (
+            lambda f: (f / PICTURES / "F001" / "T1" / "0017.jpg").write_bytes(b"x"),
+            "0017.jpg: not a readable picture",
+        ),
         (lambda f: remove(f / "AUCoding"), "no AU codes; expected AU_OCC/F001_T1.csv"),
         (lambda f: remove(f / PICTURES), "no folder Sequences(2D+3D) there"),
-        (lambda f: (f / "AUCoding" / "AU_INT" / "AU06" / "F001_T1_AU12.csv").write_text("1,1"), "F001_T1_AU12.csv: not named like F001_T1_AU06.csv"),
-        (lambda f: (f / "AUCoding" / "AU_INT" / "AU6").mkdir() or (f / "AUCoding" / "AU_INT" / "AU6" / "F001_T1_AU6.csv").write_text("1,1"), "a second file beside"),
+        (
+            lambda f: (f / "AUCoding" / "AU_INT" / "AU06" / "F001_T1_AU12.csv").write_text("1,1"),
+            "F001_T1_AU12.csv: not named like F001_T1_AU06.csv",
+        ),
+        (
+            lambda f: (
+                (f / "AUCoding" / "AU_INT" / "AU6").mkdir()
+                or (f / "AUCoding" / "AU_INT" / "AU6" / "F001_T1_AU6.csv").write_text("1,1")
+            ),
+            "a second file beside",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_copy_is_named(bp4d, harm, message):
     harm(bp4d)
     with pytest.raises(DataError) as refusal:
@@ -331,17 +352,25 @@ def test_entries_of_an_archive_in_any_order_beside_others(plus):
     [
         (lambda z: z.write_bytes(b""), "F001.zip: not a readable zip archive"),
         (lambda z: z.write_bytes(z.read_bytes()[:-30]), "F001.zip: not a readable zip archive"),
-        (lambda z: repack(z, lambda e: e.update({"F001/T1/0017.jpg": b"x"})), "F001.zip/F001/T1/0017.jpg: "
-                                                                              "not a readable picture"),
-        (lambda z: repack(z, lambda e: e.update({"F001/T1/17.jpg": b"x"})), "frame 17 stands in the archive "
-                                                                            "a second time, as F001/T1/17.jpg"),
-        (lambda z: repack(z, lambda e: {n: c for n, c in e.items() if "T2" not in n}), "F001_T2.csv: codes, but no pictures, of F001, T2"),
+        (
+            lambda z: repack(z, lambda e: e.update({"F001/T1/0017.jpg": b"x"})),
+            "F001.zip/F001/T1/0017.jpg: not a readable picture",
+        ),
+        (
+            lambda z: repack(z, lambda e: e.update({"F001/T1/17.jpg": b"x"})),
+            "frame 17 stands in the archive a second time, as F001/T1/17.jpg",
+        ),
+        (
+            lambda z: repack(z, lambda e: {n: c for n, c in e.items() if "T2" not in n}),
+            "F001_T2.csv: codes, but no pictures, of F001, T2",
+        ),
         (lambda z: z.with_suffix("").mkdir(), "F001.zip: the same person as"),
-        (lambda z: z.write_bytes(z.read_bytes().replace(b"JFIF", b"JUNK", 1)), "F001.zip, F001/T1/0000.jpg: "
-                                                                               "cannot be read from the "
-                                                                               "archive (Bad CRC-32"),
+        (
+            lambda z: z.write_bytes(z.read_bytes().replace(b"JFIF", b"JUNK", 1)),
+            "F001.zip, F001/T1/0000.jpg: cannot be read from the archive (Bad CRC-32",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_archive_is_named(plus, harm, message):
     harm(plus / "2D+3D" / "F001.zip")
     with pytest.raises(DataError) as refusal:
