@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.aus.measures import BINS, MEASURES, SIGNED, Measure, bin_codes, smoothed, weighted_statistic
-from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, check_present
+from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, check_present, require_finite
 from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
 from ferbook.errors import DataError, ParameterError
 
@@ -23,7 +23,7 @@ class Association:
     """Association of K filters with A action units by one ``measure``, each with its interval.
 
     ``estimate``, ``low``, ``high`` float64 (K, A): NaN for the AUs in ``too_few``. ``dead`` bool (K,):
-    filters that answer to all pictures alike (rectified, they never fire), whose association is 0.
+    filters that answer to all pictures alike (behind a ReLU, they never fire), whose association is 0.
     ``stability`` (K,): share of the resamples in which the filter's strongest AU is that of ``estimate``, NaN
     for dead filters. ``n_present``, ``n_absent``, ``subjects_present`` int64 (A,). ``interval`` says how the
     bounds were computed.
@@ -41,26 +41,6 @@ class Association:
     too_few: tuple[str, ...]
     dead: np.ndarray
     interval: str
-
-    def table(self) -> pd.DataFrame:
-        """Long form, a row per filter and AU: ``filter``, ``au``, ``estimate``, ``low``, ``high``,
-        ``n_present``, ``n_absent``, ``too_few``, ``dead``.
-        """
-        filters, units = self.estimate.shape
-        few = np.isin(self.aus, self.too_few)
-        return pd.DataFrame(
-            {
-                "filter": np.repeat(np.arange(filters), units),
-                "au": np.tile(np.array(self.aus, dtype=object), filters),
-                "estimate": self.estimate.ravel(),
-                "low": self.low.ravel(),
-                "high": self.high.ravel(),
-                "n_present": np.tile(self.n_present, filters),
-                "n_absent": np.tile(self.n_absent, filters),
-                "too_few": np.tile(few, filters),
-                "dead": np.repeat(self.dead, units),
-            }
-        )
 
 
 def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.ndarray:
@@ -239,12 +219,5 @@ def _checked(maxima: np.ndarray, present: np.ndarray, measure: str) -> tuple[np.
             "and (pictures, AUs) of the same pictures"
         )
     check_present(present)
-    wrong = np.argwhere(~np.isfinite(maxima))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"picture {row}, filter {column}: the maximal response is {maxima[row, column]}; expected a "
-            "finite number: "
-            "look for pictures or weights that are not"
-        )
+    require_finite(maxima)
     return maxima, present

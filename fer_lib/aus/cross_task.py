@@ -16,6 +16,7 @@ from fer_lib.aus.heads import (
     STRENGTHS,
     Heads,
     best_threshold,
+    coded,
     drawn_scores,
     fit_heads,
     layer_features,
@@ -121,9 +122,9 @@ def cross_task(
         )
     if not seeds:
         raise ParameterError("no seed is given; give at least one")
-    coded = presence(faces, present_from)
+    units = presence(faces, present_from)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
-    judge = Judge(coded, split, tuple(strengths), draws)
+    judge = Judge(units, split, tuple(strengths), draws)
     reads: dict[tuple[str, str], Read] = {}
     for layer, features in layer_features(expression_model, faces, layers).items():
         reads[FROZEN, layer] = judge.linear([features])
@@ -143,7 +144,7 @@ def cross_task(
             network, training = trained(
                 expression_model,
                 faces,
-                coded.only(aus).present,
+                units.only(aus).present,
                 recipe,
                 precision=precision,
                 device=device,
@@ -152,7 +153,7 @@ def cross_task(
             precision = training.precision
             networks[condition, seed], trainings[condition, seed] = network, training
         reads[condition, ""] = judge.networks([networks[condition, seed] for seed in seeds], faces)
-    table = read_table(reads, aus, coded.select(split == "test"))
+    table = read_table(reads, aus, units.select(split == "test"))
     return CrossTask(table, aus, too_few, networks, trainings, precision)
 
 
@@ -196,30 +197,23 @@ class Judge:
         )
         log_odds = features[self.valid].astype(np.float64) @ weights.T + bias
         shown = self.coded.select(self.valid).only(aus).present
-        thresholds = [
-            best_threshold(said[~np.isnan(code)], code[~np.isnan(code)] == 1)
-            for said, code in zip(log_odds.T, shown.T, strict=True)
-        ]
+        thresholds = [best_threshold(*coded(*pair)) for pair in zip(log_odds.T, shown.T, strict=True)]
         return Heads(aus, weights, bias, np.array(thresholds), np.full(len(aus), np.nan), too_few)
 
     def _read(self, heads: Sequence[Heads], features: Sequence[np.ndarray]) -> Read:
         test, valid = self.coded.select(self.test), self.coded.select(self.valid)
-        values = [
-            drawn_scores(head, own[self.test], test, draws=self.draws)
-            for head, own in zip(heads, features, strict=True)
-        ]
-        chosen_by = [
-            _aurocs(head.log_odds(own[self.valid]), valid.only(head.aus).present)
-            for head, own in zip(heads, features, strict=True)
-        ]
-        return Read(np.stack(values), np.stack(chosen_by))
+        pairs = list(zip(heads, features, strict=True))
+        values = [drawn_scores(head, own[self.test], test, draws=self.draws) for head, own in pairs]
+        shown = valid.only(heads[0].aus).present
+        return Read(
+            np.stack(values),
+            np.stack([_aurocs(head.log_odds(own[self.valid]), shown) for head, own in pairs]),
+        )
 
 
 def _aurocs(log_odds: np.ndarray, present: np.ndarray) -> list[float]:
-    return [
-        roc_auc_score(shown[~np.isnan(shown)] == 1, said[~np.isnan(shown)])
-        for said, shown in zip(log_odds.T, present.T, strict=True)
-    ]
+    columns = (coded(said, shown) for said, shown in zip(log_odds.T, present.T, strict=True))
+    return [roc_auc_score(shown, said) for said, shown in columns]
 
 
 def chosen_layers(reads: Mapping[str, Read]) -> Read:

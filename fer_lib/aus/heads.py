@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
+from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.look.layers import example_picture, find_layer, trace
 from fer_lib.nets.classifier import Classifier
@@ -83,11 +83,7 @@ def fit_heads(
     if not strengths or min(strengths) <= 0:
         raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
     parts = {name: presence.select(split == name) for name in SPLITS}
-    too_few = {
-        au
-        for name, part in parts.items()
-        for au in part.too_few(FEWEST_SUBJECTS if name == "train" else FEWEST_HELD_OUT)
-    }
+    too_few = _too_few(presence, split)
     aus = tuple(au for au in presence.aus if au not in too_few)
     if not aus:
         raise DataError(
@@ -104,7 +100,7 @@ def fit_heads(
     for au in aus:
         column = presence.aus.index(au)
         (train_x, train_y), (valid_x, valid_y) = (
-            _coded(given[name], parts[name].present[:, column]) for name in ("train", "valid")
+            coded(given[name], parts[name].present[:, column]) for name in ("train", "valid")
         )
         with one_blas_thread():
             tried = [
@@ -166,11 +162,11 @@ def drawn_scores(
     values = np.full((len(heads.aus), len(SCORES), len(weights)), np.nan)
     for a, au in enumerate(heads.aus):
         present = presence.present[:, presence.aus.index(au)]
-        coded = ~np.isnan(present)
-        if not 0 < present[coded].sum() < coded.sum():
+        there = ~np.isnan(present)
+        if not 0 < present[there].sum() < there.sum():
             continue
         values[a] = _scores(
-            log_odds[coded, a], present[coded] == 1, weights[:, codes[coded]], heads.thresholds[a]
+            log_odds[there, a], present[there] == 1, weights[:, codes[there]], heads.thresholds[a]
         )
     return values
 
@@ -250,9 +246,12 @@ def _scores(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray, threshol
     return np.where((all_true > 0) & (all_false > 0), found, np.nan)
 
 
-def _coded(features: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    coded = ~np.isnan(present)
-    return features[coded], present[coded] == 1
+def coded(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of ``values`` (N, …) those of the pictures for which one AU was coded, and which of these show it;
+    ``present`` (N,): 1, 0 or NaN.
+    """
+    there = ~np.isnan(present)
+    return values[there], present[there] == 1
 
 
 def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
@@ -262,12 +261,7 @@ def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
             f"features of shape {features.shape} for {len(presence)} pictures; expected (pictures, "
             "features) of the same pictures"
         )
-    wrong = np.argwhere(~np.isfinite(features))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"picture {row}, feature {column} is {features[row, column]}; expected a finite number"
-        )
+    require_finite(features, "feature", "its value")
     return features
 
 
@@ -368,8 +362,9 @@ def _array(values: torch.Tensor) -> np.ndarray:
 
 def enough_people(presence: Presence, split: np.ndarray) -> bool:
     """Whether some unit is shown, and seen absent, by as many people of each split as a detection head needs."""
-    few: set[str] = set()
-    for name in SPLITS:
-        part = presence.select(np.asarray(split) == name)
-        few |= set(part.too_few(FEWEST_SUBJECTS if name == "train" else FEWEST_HELD_OUT))
-    return len(few) < len(presence.aus)
+    return len(_too_few(presence, np.asarray(split))) < len(presence.aus)
+
+
+def _too_few(presence: Presence, split: np.ndarray) -> set[str]:
+    least = {name: FEWEST_SUBJECTS if name == "train" else FEWEST_HELD_OUT for name in SPLITS}
+    return {au for name, fewest in least.items() for au in presence.select(split == name).too_few(fewest)}

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fer_lib.aus.presence import require_finite
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.stats.resampling import bounds, resampled_sums
@@ -210,9 +211,7 @@ def effects_of(
             f"responses of shape {maxima.shape}: give (pictures, filters) for the {len(switched.faces)} "
             "pictures of the interventions"
         )
-    wrong = np.argwhere(~np.isfinite(maxima))
-    if len(wrong):
-        raise DataError(f"picture {wrong[0, 0]}, filter {wrong[0, 1]}: the response is not a finite number")
+    require_finite(maxima)
     if draws < 2 or flips < 20:
         raise ParameterError(f"draws {draws}, flips {flips}: give at least 2 and 20")
     off, on = switched.arranged(maxima)

@@ -71,16 +71,6 @@ class Null:
         reached = self.permutations - np.searchsorted(ordered, self.scores - TIE)
         return np.where(self.tested, (1 + reached) / (1 + self.permutations), np.nan)
 
-    def threshold(self, alpha: float = 0.05) -> float:
-        """The score that a pair must exceed to survive at family-wise level ``alpha``."""
-        allowed = int(np.floor(alpha * (1 + self.permutations))) - 1
-        if allowed < 0:
-            raise ParameterError(
-                f"{self.permutations} permutations cannot decide at level {alpha}; at least "
-                f"{least_permutations(alpha)} can"
-            )
-        return float(np.sort(self.maxima)[::-1][allowed] + TIE)
-
 
 def least_permutations(alpha: float, tests: int = 1) -> int:
     """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha /

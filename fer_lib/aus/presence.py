@@ -147,6 +147,17 @@ def check_present(present: np.ndarray) -> None:
         )
 
 
+def require_finite(values: np.ndarray, what: str = "filter", which: str = "the maximal response") -> None:
+    """Raise DataError, naming picture and column (``what`` it is), where ``values`` (N, K) are not finite."""
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"picture {row}, {what} {column}: {which} is {values[row, column]}; expected a finite number: look "
+            "for pictures or weights that are not"
+        )
+
+
 def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     """Which pictures of ``faces`` show which action unit: those whose intensity is above ``present_from``.
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, way_to
+from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, fields_below
 from fer_lib.look.windows import cut, units
 from fer_lib.nets.evaluating import evaluating
@@ -146,55 +146,34 @@ def project(
     rows = _indices("row", rows, len(pictures), f"there are {len(pictures)} pictures")
     if not len(rows):
         raise DataError("no pair of a picture and a filter to project")
-    weight = next(model.parameters(), torch.zeros(()))
-    source = _Source(model, pictures, weight.device, weight.dtype)
-    first = source.whole(rows[:1])
-    way = way_to(model, layer, first)
+    way = way_to(model, layer, taken_by(model, pictures[rows[:1]]))
     fields = fields_below(way)
     shape = way[max(way)].shape
     filters = _indices("filter", filters, shape[1], f"{layer!r} has {shape[1]} filters")
     if len(filters) != len(rows):
         raise ParameterError(f"{len(rows)} rows but {len(filters)} filters: give one of each per pair")
     if positions is None:
-        positions = _maxima(model, layer, source, rows, filters)
+        positions = _maxima(model, layer, pictures, rows, filters)
     positions = _checked_positions(positions, len(rows), shape[2:], layer)
     # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
     order = np.argsort(rows, kind="stable")
     chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
-    parts = [_project_chunk(way, fields, source, rows[c], filters[c], positions[c], method) for c in chunks]
+    parts = [
+        _project_chunk(model, way, fields, pictures, rows[c], filters[c], positions[c], method)
+        for c in chunks
+    ]
     back = np.argsort(order)
     maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
-    _check_account(model, layer, source, rows, filters, positions, responses)
+    _check_account(model, layer, pictures, rows, filters, positions, responses)
     field = fields[PICTURE]
-    return Projections(maps, field.start + positions * field.stride, source.size, responses, positions)
-
-
-class _Source:
-    """The pictures, standardised when asked for, as the network's first layer sees them."""
-
-    def __init__(
-        self, model: nn.Module, pictures: np.ndarray, device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self.model, self.pictures, self.device, self.dtype = model, pictures, device, dtype
-        self.size = (pictures.shape[1], pictures.shape[2])
-
-    def whole(self, rows: np.ndarray) -> torch.Tensor:
-        """(len(rows), 1, H, W) in [0, 1], not standardised."""
-        picked = self.pictures[rows]
-        grey = torch.as_tensor(picked, device=self.device)[:, None]
-        scale = 255 if picked.dtype == np.uint8 else 1
-        return grey.to(self.dtype) / scale
-
-    def standardised(self, rows: np.ndarray) -> torch.Tensor:
-        """(len(rows), 1, H, W) as the network's first layer sees them."""
-        with evaluating(self.model):
-            return standardiser(self.model)(self.whole(rows))
+    return Projections(maps, field.start + positions * field.stride, pictures.shape[1:], responses, positions)
 
 
 def _project_chunk(
+    model: nn.Module,
     way: dict[int, Call],
     fields: dict[int, ReceptiveField],
-    source: _Source,
+    pictures: np.ndarray,
     rows: np.ndarray,
     filters: np.ndarray,
     positions: np.ndarray,
@@ -202,8 +181,10 @@ def _project_chunk(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
     unique, which = np.unique(rows, return_inverse=True)
-    places, which, own = (torch.as_tensor(a, device=source.device) for a in (positions, which, filters))
-    windows = cut(source.standardised(unique), which, fields[PICTURE], places)
+    with evaluating(model):
+        seen = standardiser(model)(taken_by(model, pictures[unique]))
+    places, which, own = (torch.as_tensor(a, device=seen.device) for a in (positions, which, filters))
+    windows = cut(seen, which, fields[PICTURE], places)
     with torch.enable_grad():
         windows.requires_grad_()
         every = units(way, fields, windows, places, RECTIFIERS[method])
@@ -222,14 +203,14 @@ def _project_chunk(
 
 
 def _maxima(
-    model: nn.Module, layer: str, source: _Source, rows: np.ndarray, filters: np.ndarray
+    model: nn.Module, layer: str, pictures: np.ndarray, rows: np.ndarray, filters: np.ndarray
 ) -> np.ndarray:
     """Row and column (P, 2) of the largest value of each pair's map."""
     positions = np.zeros((len(rows), 2), np.int64)
     unique = np.unique(rows)
     for start in range(0, len(unique), WHOLE_PICTURES):
         some = unique[start : start + WHOLE_PICTURES]
-        maps = maps_of(model, layer, source.whole(some))
+        maps = maps_of(model, layer, taken_by(model, pictures[some]))
         pairs = np.flatnonzero(np.isin(rows, some))
         which = torch.as_tensor(np.searchsorted(some, rows[pairs]), device=maps.device)
         own = maps[which, torch.as_tensor(filters[pairs], device=maps.device)]
@@ -241,7 +222,7 @@ def _maxima(
 def _check_account(
     model: nn.Module,
     layer: str,
-    source: _Source,
+    pictures: np.ndarray,
     rows: np.ndarray,
     filters: np.ndarray,
     positions: np.ndarray,
@@ -251,10 +232,10 @@ def _check_account(
 
     A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
     """
-    maps = maps_of(model, layer, source.whole(rows[:1]))
+    maps = maps_of(model, layer, taken_by(model, pictures[rows[:1]]))
     pairs = np.flatnonzero(rows == rows[0])
     own = maps[0].float().cpu().numpy()[filters[pairs], positions[pairs, 0], positions[pairs, 1]]
-    allowed = AGREEMENT.get(source.dtype, HALF_AGREEMENT) * float(maps.abs().max())
+    allowed = AGREEMENT.get(maps.dtype, HALF_AGREEMENT) * float(maps.abs().max())
     off = np.abs(own - responses[pairs])
     if (off > allowed).any():
         pair = off.argmax()

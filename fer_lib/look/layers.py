@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -81,6 +82,15 @@ def standardiser(model: nn.Module) -> nn.Module:
     elsewhere nothing.
     """
     return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
+
+
+def taken_by(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
+    """``pictures`` (M, H, W), uint8 or floats in [0, 1], as ``model`` takes them: (M, 1, H, W) in [0, 1], in
+    its type of numbers and on its device.
+    """
+    weight = next(model.parameters(), torch.zeros(()))
+    grey = torch.as_tensor(pictures, device=weight.device)[:, None]
+    return grey.to(weight.dtype) / (255 if pictures.dtype == np.uint8 else 1)
 
 
 def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:

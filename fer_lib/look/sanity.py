@@ -20,7 +20,7 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import find_layer, maps_of, way_to
+from fer_lib.look.layers import find_layer, maps_of, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, receptive_field
 from fer_lib.look.responses import Responses, maximal_responses
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
@@ -398,7 +398,7 @@ def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarra
     where they are not finite.
     """
     find_layer(model, layer)
-    maps = maps_of(model, layer, _grey(model, pictures)).float().cpu().numpy()
+    maps = maps_of(model, layer, taken_by(model, pictures)).float().cpu().numpy()
     if not np.isfinite(maps).all():
         number = np.argwhere(~np.isfinite(maps))[0, 1]
         raise DataError(
@@ -408,17 +408,11 @@ def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarra
     return maps
 
 
-def _grey(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
-    """uint8 (M, H, W) as the network takes them: (M, 1, H, W) in [0, 1], in its type and on its device."""
-    weight = next(model.parameters())
-    return torch.as_tensor(pictures, device=weight.device)[:, None].to(weight.dtype) / 255
-
-
 def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:
     """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it (""
     where there is none).
     """
-    way = way_to(model, layer, _grey(model, pictures[:1]))
+    way = way_to(model, layer, taken_by(model, pictures[:1]))
     behind = {call.inputs[0]: call.name for call in way.values() if isinstance(call.module, nn.BatchNorm2d)}
     return [
         (way[number].name, behind.get(number, ""))

@@ -98,21 +98,6 @@ def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
     assert found.n_present[1] + found.n_absent[1] == 200
 
 
-def test_table_has_a_row_per_filter_and_au(study):
-    found = associate(*study, "auroc", draws=20)
-    table = found.table()
-    assert len(table) == 15
-    row = table[(table["filter"] == 1) & (table["au"] == "AU2")].iloc[0]
-    assert (
-        row["estimate"] == found.estimate[1, 1]
-        and row["low"] == found.low[1, 1]
-        and row["high"] == found.high[1, 1]
-    )
-    assert row["n_present"] == study[1].n_present[1] and not row["dead"] and not row["too_few"]
-    assert table.loc[table["too_few"], "au"].eq("AU3").all() and table["too_few"].sum() == 5
-    assert table.loc[table["dead"], "filter"].eq(4).all() and table["dead"].sum() == 3
-
-
 def test_mapping_with_one_scored_au_has_no_second(study):
     maxima, presence = study
     for names in (["AU1"], ["AU1", "AU3"]):

@@ -95,8 +95,3 @@ def test_too_few_permutations_are_refused_with_the_number_required():
     assert permutations_needed(null, "argmax") == 0
     with pytest.raises(ParameterError, match="'bonferroni'"):
         decide(null, "bonferroni")
-
-
-def test_threshold_refuses_too_few_permutations():
-    with pytest.raises(ParameterError, match="at least 19"):
-        null_of(EXCEED, permutations=18).threshold(0.05)
