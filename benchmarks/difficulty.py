@@ -74,7 +74,8 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     )
     plain = Precision("fp32", channels_last=False)
     done = train(faces, model, faces.classes, recipe, precision=plain, device=device, seed=given.seed)
-    how = f"train loss {done.curve['train_loss'].iloc[-1]:.2f}, best epoch {done.best_epoch} of {len(done.curve)}"
+    loss = done.curve["train_loss"].iloc[-1]
+    how = f"train loss {loss:.2f}, best epoch {done.best_epoch} of {len(done.curve)}"
     return lambda some: predict(model, some, device=device), how
 
 

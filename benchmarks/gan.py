@@ -142,8 +142,7 @@ def main() -> None:
     chosen = learner_of(task, "auto").precision
     print(
         f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, "
-        f"{device_name(task.device)}; "
-        f"chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
+        f"{device_name(task.device)}; chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
     )
     contestants = {
         "ours": ours(task, chosen),

@@ -19,8 +19,8 @@ class BreuerKimmelCNN(Classifier):
     """Three blocks of 5×5 convolution, ReLU and 2×2 max pooling, one dense layer of 512 neurons.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``). Blocks,
-    filters and dense neurons are those that papers citing this one report. Its input size is not among what we
-    could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the
+    filters and dense neurons are those that papers citing this one report. Its input size is not among what
+    we could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a map's size, the
     standardisation of each picture and the initialisation (normal, variance 1/fan-in) are ours.
 
     ``dropout`` acts on the input of ``output``, and half of it on the maps after the last pooling: 0.5 and

@@ -57,8 +57,7 @@ class Classifier(nn.Module):
             if not grey or not all(self._fits(side) for side in pictures.shape[2:]):
                 raise ParameterError(
                     f"{type(self).__name__} takes pictures (B, 1, H, W) with sides that are multiples of 8, "
-                    "at least "
-                    f"{self.smallest}, and was given {tuple(pictures.shape)}; give another size"
+                    f"at least {self.smallest}, and was given {tuple(pictures.shape)}; give another size"
                 )
             return
         size = self.arguments["size"]

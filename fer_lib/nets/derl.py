@@ -37,8 +37,8 @@ class Generator(nn.Module):
     Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN
     [R]; its layers and widths were not found [N]. The layers here are those of Isola et al. 2017: the encoder
     halves the maps by 4×4 convolutions of stride 2 (batch normalisation in all but the first, leaky ReLU
-    with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the decoder
-    at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation,
+    with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the
+    decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation,
     ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of their
     GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from the
     encoder to the decoder: what the picture's expression was can only stay in the layers.
@@ -252,8 +252,7 @@ def _check_pictures(model: Generator | Discriminator, pictures: torch.Tensor, ch
     if pictures.ndim != 4 or tuple(pictures.shape[1:]) != (channels, size, size):
         raise ParameterError(
             f"this {type(model).__name__} was built for (B, {channels}, {size}, {size}) and was given "
-            f"{tuple(pictures.shape)}; "
-            "build it with their size"
+            f"{tuple(pictures.shape)}; build it with their size"
         )
 
 

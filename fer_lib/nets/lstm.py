@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from ferbook.errors import ParameterError
 
 Pooling = Literal["mean", "last"]
-"""What is read of an LSTM's states over a clip: their mean over its frames, or the one after its last frame."""
+"""What is read of an LSTM's states over a clip: their mean over its frames, or the one after the last."""
 
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
@@ -125,8 +125,7 @@ class ClipLSTM(nn.Module):
         if lengths.min() < 1 or lengths.max() > shape[-2]:
             raise ParameterError(
                 f"lengths from {int(lengths.min())} to {int(lengths.max())} for features of {shape[-2]} "
-                "frames: "
-                f"give 1 to {shape[-2]}"
+                f"frames: give 1 to {shape[-2]}"
             )
         states = self.lstm(features, lengths, self.standardise)
         return self.output(self.dropout(states))

@@ -94,8 +94,7 @@ def balancing_code_weights(present: np.ndarray) -> np.ndarray:
         absent, shown = counts[:, wrong[0]]
         raise DataError(
             f"unit {wrong[0]} of {present.shape[1]} is shown on {shown} training pictures and not on "
-            f"{absent}; a network can learn only units that "
-            "are sometimes shown: leave it out"
+            f"{absent}; a network can learn only units that are sometimes shown: leave it out"
         )
     return (counts.sum(axis=0) / (2 * counts)).astype(np.float32)
 

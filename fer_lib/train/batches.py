@@ -20,12 +20,12 @@ from ferbook.errors import DataError, ParameterError
 
 
 class Batches:
-    """What the batches of pictures, pairs or clips have in common, for fastai's ``DataLoaders`` or a plain loop.
+    """What batches of pictures, pairs or clips have in common, for fastai's ``DataLoaders`` or a plain loop.
 
     ``n`` rows in batches of ``bs``. With ``shuffle`` every pass is a new permutation and leaves out a last
     batch of fewer than ``least`` rows: one says nothing to batch normalisation. Whatever is random comes from
-    ``generator``, which starts at ``seed``, so nothing else that draws random numbers disturbs it. The tensors
-    that a child names in ``held`` lie on ``device``. A child sets what it holds before it calls this.
+    ``generator``, which starts at ``seed``, so nothing else that draws random numbers disturbs it. The
+    tensors that a child names in ``held`` lie on ``device``. A child sets what it holds before it calls this.
     """
 
     n_inp = 1

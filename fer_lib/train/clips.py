@@ -172,8 +172,7 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
         if not learned.any() or not validated.any():
             raise DataError(
                 f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to "
-                "select on; "
-                "at least one of each is needed"
+                "select on; at least one of each is needed"
             )
         if (learned & validated).any():
             clip = int(np.flatnonzero(learned & validated)[0])
@@ -299,8 +298,7 @@ class ClipCurve(Callback):
         if not torch.isfinite(train_loss).all() or not torch.isfinite(valid_loss).all():
             raise ParameterError(
                 f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr "
-                "than "
-                f"{self.opt.hypers[-1]['lr']:.3g}"
+                f"than {self.opt.hypers[-1]['lr']:.3g}"
             )
         score = mean_recall(logits.argmax(dim=2), labels, self.valid).cpu()
         better = valid_loss < self.best_loss

@@ -1,4 +1,4 @@
-"""Which device a chapter computes on, how it is called in a record, and the memory that steps on a CPU keep."""
+"""Which device a chapter computes on, its name in a record, and the memory that steps on a CPU keep."""
 
 import ctypes
 import os

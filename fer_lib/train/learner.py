@@ -202,7 +202,7 @@ def silent_learner(
 
 
 def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) -> torch.Tensor | None:
-    """float32 (n, C) where the recipe needs distributions over the classes, None where it takes the labels."""
+    """float32 (n, C) where the recipe needs distributions over classes, None where it takes the labels."""
     if recipe.loss == "votes":
         return torch.from_numpy(vote_shares(faces, classes))
     if recipe.mixup:
@@ -285,7 +285,7 @@ def fit(learner: Learner, recipe: Recipe) -> Training:
     if curve.divergence is not None:
         kept = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
         raise ParameterError(
-            f"training diverged in {curve.divergence}: the loss is not a finite number. The network's weights "
-            f"are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+            f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
+            f"weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
         )
     return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)

@@ -128,8 +128,7 @@ class CentreLoss(nn.Module):
         if features.shape != (len(logits), self.centres.shape[1]):
             raise ParameterError(
                 f"{type(self).__name__} was built for features (B, {self.centres.shape[1]}) and was given "
-                f"{tuple(features.shape)}; "
-                "give it the input of the network's output layer"
+                f"{tuple(features.shape)}; give it the input of the network's output layer"
             )
         with torch.autocast(logits.device.type, enabled=False):
             features = features.float()
@@ -240,8 +239,7 @@ def label_distribution(logits: Tensor, labels: Tensor, n_classes: int) -> Tensor
     if logits.shape != (len(labels), n_classes):
         raise ParameterError(
             f"logits {tuple(logits.shape)} for {len(labels)} labels of {n_classes} classes: give one row "
-            "per label, "
-            "one column per class"
+            "per label, one column per class"
         )
     if labels.is_floating_point() and labels.shape == logits.shape:
         return labels.float()

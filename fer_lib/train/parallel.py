@@ -1,4 +1,4 @@
-"""One training on several devices: a process for each, which share every batch and take every step together."""
+"""One training on several devices: a process for each, which share every batch and step together."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -83,7 +83,7 @@ class Prediction:
 
     @property
     def pictures_per_second(self) -> float:
-        """Pictures that were answered, over all the time but that of loading the network; 0 where none was."""
+        """Pictures that were answered over all the time but that of loading the network; 0 where none was."""
         answered = sum(not answer.fault for answer in self.answers)
         return answered / (self.reading + self.asking)
 

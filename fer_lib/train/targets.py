@@ -17,8 +17,7 @@ def class_counts(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     if absent:
         raise DataError(
             f"face set {faces.name!r}: no picture of {', '.join(absent)} in the split 'train', so the "
-            "network "
-            "could not learn it; leave the class out or take a fold that has it"
+            "network could not learn it; leave the class out or take a fold that has it"
         )
     return counts
 
@@ -41,8 +40,7 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...], split: str = "train") 
     if absent:
         raise DataError(
             f"face set {faces.name!r} has no column {', '.join(absent)}; the loss 'votes' needs a crowd's "
-            "votes, "
-            "as in game and ferplus"
+            "votes, as in game and ferplus"
         )
     chosen = np.flatnonzero(faces.table["split"] == split)
     votes = faces.table[columns].to_numpy(np.float64)[chosen]

@@ -124,14 +124,12 @@ def load_weights(path: Path) -> nn.Module:
     if held not in (None, record["architecture"]):
         raise DataError(
             f"{weights_file}: holds the weights of a {held}, but {record_file.name} describes a "
-            f"{record['architecture']}; "
-            "put back the file that belongs to it, or train again"
+            f"{record['architecture']}; put back the file that belongs to it, or train again"
         )
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
         raise DataError(
             f"{weights_file}: its content ({len(content):,} bytes) does not match the checksum in "
-            f"{record_file.name}: "
-            "it was cut short or changed; train again"
+            f"{record_file.name}: it was cut short or changed; train again"
         )
     try:
         # The weights drawn here are overwritten, and reading a file must not move the random state.

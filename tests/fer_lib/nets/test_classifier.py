@@ -18,7 +18,7 @@ SMALL = {
 """Options that make a network quick to train on a CPU, or certain to learn."""
 
 SIDES = {"zero_bias": 8, "breuer": 8}
-"""The two networks with 5×5 filters in numbers that are fixed learn on smaller pictures than the others' 16."""
+"""Two networks with 5×5 filters in numbers that are fixed learn on smaller pictures than the others' 16."""
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -112,7 +112,7 @@ def test_the_generator_alone_decides_the_first_weights(name):
 
 
 @pytest.mark.parametrize(("name", "gain"), [("breuer", 1), ("zhu", 1), ("vgg", 2), ("residual", 2)])
-def test_first_weights_have_the_spread_that_rectifiers_need(name, gain):
+def test_first_weights_have_the_spread_that_relu_needs(name, gain):
     model = build_network(name, 7, 16, generator=seeded())
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

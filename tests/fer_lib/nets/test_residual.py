@@ -36,7 +36,7 @@ def test_maps_of_each_stage_at_48_pixels():
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_block_is_the_rectified_sum_of_its_branch_and_its_shortcut(stride):
+def test_a_block_is_relu_of_the_sum_of_its_branch_and_its_shortcut(stride):
     """Worked out from the functions that the layers stand for, with weights and statistics that are not the
     first ones.
     """

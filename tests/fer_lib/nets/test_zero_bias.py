@@ -54,9 +54,9 @@ def test_each_quadrant_gives_its_maximum():
     assert model.pool3(response).flatten().tolist() == [5 * 12 + 5, 5 * 12 + 11, 11 * 12 + 5, 143]
 
 
-def test_rectifiers_are_modules_that_leave_their_input():
-    rectifiers = [m for m in ZeroBiasCNN(2).modules() if isinstance(m, nn.ReLU)]
-    assert len(rectifiers) == 4 and not any(r.inplace for r in rectifiers)
+def test_relus_are_modules_that_leave_their_input():
+    relus = [m for m in ZeroBiasCNN(2).modules() if isinstance(m, nn.ReLU)]
+    assert len(relus) == 4 and not any(r.inplace for r in relus)
 
 
 def test_initial_weights_have_the_papers_spread():

@@ -20,7 +20,7 @@ RECIPE = ClipRecipe(epochs=6, lr=0.02, schedule="constant", hidden=5, weight_dec
 
 @pytest.fixture
 def task() -> dict:
-    """24 clips of up to six frames of three classes; three networks learn from and select on different ones."""
+    """24 clips of up to six frames of three classes; three networks learn from and select on others."""
     generator = np.random.default_rng(0)
     labels = np.arange(24) % 3
     lengths = generator.integers(2, 7, 24)
@@ -157,7 +157,7 @@ def test_class_weights_by_hand():
 
 
 def test_validation_losses_of_two_recipes_can_be_compared(task):
-    """Balanced or not, which changes what is minimised: networks that hardly learn have one validation loss."""
+    """Balanced or not, which changes what is minimised: networks that hardly learn have one such loss."""
     task["labels"] = np.minimum(np.arange(24) % 6, 2)
     still = replace(RECIPE, lr=1e-9, epochs=1)
     balanced, plain = (

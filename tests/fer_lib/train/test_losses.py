@@ -167,7 +167,7 @@ def test_centre_loss_worked_out_by_hand():
 
 
 def test_centres_move_as_worked_out_by_hand():
-    """Class 0: Σ(f − c) = (−2, 3), over 1 + 2; class 1: (1, 0), over 1 + 1; class 2 was not seen. Times 0.5."""
+    """Class 0: Σ(f − c) = (−2, 3), over 1 + 2; class 1: (1, 0), over 1 + 1; class 2: not seen. Times 0.5."""
     loss = with_centres(CentreLoss(3, 2, rate=0.5))
     loss(EVEN, LABELS, FEATURES)
     expected = torch.tensor([[3 - 1 / 3, 4.5], [0.25, 2.0], [1.0, 0.0]])

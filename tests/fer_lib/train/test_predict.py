@@ -26,7 +26,7 @@ CLASSES = ["neutral", "happiness", "surprise"]
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run whose network answers by the brightness of a picture: neutral, unless it is light, or very light."""
+    """A run that keeps a network of three classes."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(console.console, "width", 200)
     run = open_run("mine")
