@@ -189,7 +189,7 @@ def _small(tiles: np.ndarray) -> np.ndarray:
 
 
 def mean_picture(faces: FaceSet) -> np.ndarray:
-    """uint8 (H, W): the mean of all pictures, of which no more than a few thousand are in memory at a time."""
+    """uint8 (H, W): the mean of all pictures, of which at most a few thousand are in memory at a time."""
     total = np.zeros(faces.size, np.float64)
     for start in range(0, len(faces), 4096):
         total += faces.gather(np.arange(start, min(start + 4096, len(faces)))).sum(axis=0)
@@ -210,7 +210,7 @@ def _frame_rules(view: LayerView) -> str:
     """CSS: sizes of the receptive field and of the heat map, as shares of the picture."""
     (height, width), field = view.faces.size, view.field
     rows, columns = view.responses.map_size
-    # A cell of the heat map covers the pixels about the middle of its unit's receptive field.
+    # A cell of the heat map covers the pixels about the middle of its neuron's receptive field.
     first = field.start + field.size / 2 - field.stride / 2 - _RIM * field.stride
     heat = {
         "left": first / width,
@@ -247,7 +247,10 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: _Sheets) ->
     share = number_text(float(counts.max() / counts.sum()), "share")
     field, place = view.field, np.unravel_index(counts.argmax(), counts.shape)
     y, x = (int(field.start + step * field.stride + field.size / 2) for step in place)
-    said = f"The mean face; the filter's extrema stand most often about row {y}, column {x}: in {share} of the pictures that drive it"
+    said = (
+        f"The mean face; the filter's extrema stand most often about row {y}, column {x}: in {share} of the "
+        "pictures that drive it"
+    )
     return (
         f'<figure><i class="mean" role="img" aria-label="Mean of {len(view.pairs_of(number))} projections" '
         f'style="{sheets.tile("mean", number)}"></i><figcaption>mean projection</figcaption></figure>'
@@ -279,7 +282,8 @@ def _histogram(maxima: np.ndarray) -> str:
     heights = np.round(40 * counts / counts.max(), 1)
     bars = "".join(f"M{4 * place} 40v{-h:g}h3v{h:g}z" for place, h in enumerate(heights) if h)
     label = f"Histogram of the {len(active)} responses above 0, from 0 to {number_text(float(active.max()))}"
-    return f'<svg viewBox="0 0 {4 * BINS} 42" role="img" aria-label="{label}"><path d="{bars}M0 41h{4 * BINS}v1h-{4 * BINS}z"/></svg>'
+    path = f"{bars}M0 41h{4 * BINS}v1h-{4 * BINS}z"
+    return f'<svg viewBox="0 0 {4 * BINS} 42" role="img" aria-label="{label}"><path d="{path}"/></svg>'
 
 
 def _pairs(view: LayerView, number: int, sheets: _Sheets) -> str:

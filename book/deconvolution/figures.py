@@ -1,8 +1,5 @@
-"""Figures of a layer's filters: how a response goes back to pixels, what drives the filters, and where.
-
-Figures of how far projections can be believed: where they lie, and what is left of them without the network.
-
-The figure of deconvolution by hand.
+"""Figures of a layer's filters: how a response goes back to pixels, what drives the filters and where, and
+how far projections can be believed.
 """
 
 import numpy as np
@@ -20,6 +17,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
 from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
+from ferbook.page.forest import forest
 from ferbook.page.pictures import show, thumbnail
 from ferbook.page.style import (
     BLUE,
@@ -31,18 +29,18 @@ from ferbook.page.style import (
     FigureError,
     listing,
     percent,
-    require_columns,
 )
 
+RESPONSE_TOLERANCE = 0.05
+"""How far a response may move where another processor adds up in another order."""
 
-def filter_strengths(ranking: pd.DataFrame) -> Drawn:
+
+def filter_strengths(view: LayerView) -> Drawn:
     """Every filter: how strongly it answers at most, against how selective it is among the pictures.
 
-    ``ranking`` from ``look.responses.rank_filters``. Data: the ranking, a row per filter.
+    Data: ``view.ranking``, a row per filter, the strongest first.
     """
-    columns = ["filter", "strongest", "pictures", "mean_top", "mean", "share_active", "selectivity"]
-    require_columns(ranking, columns)
-    data = ranking[columns]
+    data = view.ranking
     first = data.head(10)
     figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
     axes.scatter(data["selectivity"], data["strongest"], s=14, color=BLUE, alpha=0.6, linewidths=0)
@@ -57,22 +55,20 @@ def filter_strengths(ranking: pd.DataFrame) -> Drawn:
             ha="center",
             fontsize=8,
         )
-    axes.set(
-        xlabel="selectivity (0: all pictures alike, 1: a single picture)",
-        ylabel="strongest response",
-        xlim=(0, 1.02),
-        ylim=(0, None),
-    )
+    axes.set(xlabel="selectivity (0: all pictures alike, 1: a single picture)", ylabel="strongest response")
+    axes.set(xlim=(0, 1.02), ylim=(0, None))
     axes.grid(axis="y")
     silent = int((data["pictures"] == 0).sum())
     alt = (
         f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to "
-        f"{data['selectivity'].max():.2f} against the strongest "
-        f"response, from {data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} "
-        "of the filters never responds. The ten strongest are marked: "
-        f"{listing([str(number) for number in first['filter']])}."
+        f"{data['selectivity'].max():.2f} against the strongest response, from "
+        f"{data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} of the filters "
+        f"never responds. The ten strongest are marked: {listing([str(n) for n in first['filter']])}."
     )
-    return figure, data, alt
+    # Filters of nearly equal strength may change places.
+    moves = {"filter": len(data), "pictures": view.top.shape[1], "share_active": 0.02, "selectivity": 0.02}
+    moves |= dict.fromkeys(("strongest", "mean_top", "mean"), RESPONSE_TOLERANCE)
+    return Drawn(figure, data, alt, tolerance=moves)
 
 
 def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Drawn:
@@ -101,20 +97,13 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
             sheet[:height, left] = faces.gather(np.array([picture]))[0]
             sheet[height + gap :, left] = grey_levels(projections.whole(pair)[None])[0]
             about = faces.table.iloc[picture]
+            response, corner = float(projections.responses[pair]), projections.corners[pair]
             rows.append(
-                {
-                    "filter": record.filter,
-                    "place": place + 1,
-                    "picture": picture,
-                    "subject": about["subject"],
-                    "emotion": about["emotion"],
-                    "response": float(projections.responses[pair]),
-                    "row": int(projections.corners[pair, 0]),
-                    "column": int(projections.corners[pair, 1]),
-                }
+                (record.filter, place + 1, picture, about["subject"], about["emotion"], response, *corner)
             )
         show(axes, sheet, f"filter {record.filter}: {record.strongest:.2f}")
-    data = pd.DataFrame(rows)
+    columns = ["filter", "place", "picture", "subject", "emotion", "response", "row", "column"]
+    data = pd.DataFrame(rows, columns=columns)
     said = []
     for number, emotions in data.groupby("filter", sort=False)["emotion"]:
         commonest = emotions.mode().iloc[0]
@@ -122,10 +111,13 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
         said.append(f"filter {number} {commonest or 'no emotion'} ({times} of {len(emotions)})")
     alt = (
         f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below "
-        "each face what of it drives the filter, as light and dark lines "
-        f"on grey. The commonest emotion among the faces: {listing(said)}."
+        "each face what of it drives the filter, as light and dark lines on grey. The commonest emotion "
+        f"among the faces: {listing(said)}."
     )
-    return figure, data, alt
+    # Which of two nearly equal pictures or filters comes first may change, and with it the place.
+    moves = {"picture": len(faces), "response": RESPONSE_TOLERANCE, "filter": len(view.top)}
+    moves |= {"row": height, "column": width}
+    return Drawn(figure, data, alt, tolerance=moves)
 
 
 def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> Drawn:
@@ -133,9 +125,9 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     common it is.
 
     ``networks``: name → responses to ``faces`` of networks of one architecture, the one in question first,
-    nulls after it; ``field`` of the layer. Above, one mean face per network, a dot where a unit is the
+    nulls after it; ``field`` of the layer. Above, one mean face per network, a dot at each
     commonest place of some filters, its area their number. Below, over the filters, the share of extrema that
-    stand within one unit of the commonest place. Data: ``network``, ``filter``, ``x``, ``y`` (pixels, the
+    stand at the commonest place or next to it. Data: ``network``, ``filter``, ``x``, ``y`` (pixels, the
     middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
     """
     require_pictures(faces)
@@ -160,13 +152,8 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
         axes.scatter(
             places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
         )
-        axes.set(
-            title=f"{name} ({len(part)} filters)",
-            xticks=[],
-            yticks=[],
-            xlim=(-0.5, mean.shape[1] - 0.5),
-            ylim=(mean.shape[0] - 0.5, -0.5),
-        )
+        axes.set(title=f"{name} ({len(part)} filters)", xticks=[], yticks=[])
+        axes.set(xlim=(-0.5, mean.shape[1] - 0.5), ylim=(mean.shape[0] - 0.5, -0.5))
         axes.spines[:].set_visible(False)
         shares = np.sort(part["share"])[::-1]
         layout["shares"].plot(
@@ -175,12 +162,8 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     curves = layout["shares"]
     curves.legend(loc="upper right")
     curves.grid(axis="y")
-    curves.set(
-        xlabel="share of the filters",
-        ylabel="extrema within one unit\nof the commonest place",
-        xlim=(0, 1),
-        ylim=(0, 1),
-    )
+    curves.set(xlabel="share of the filters", ylabel="extrema at the commonest\nplace or next to it")
+    curves.set(xlim=(0, 1), ylim=(0, 1))
     for axis in (curves.xaxis, curves.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     medians = data.groupby("network", sort=False)["share"].median()
@@ -190,7 +173,8 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
         f"{most} filters in one place. Below, falling curves of how many of a filter's extrema "
         f"stand there; the median filter has {listing(said)}."
     )
-    return figure, data, alt
+    moves = {"x": faces.size[1], "y": faces.size[0], "share": 0.1, "pictures": 20}
+    return Drawn(figure, data, alt, tolerance=moves)
 
 
 def _commonest_places(responses: Responses, field: ReceptiveField) -> pd.DataFrame:
@@ -217,12 +201,12 @@ KIND_NAMES = {
     "random": "noise",
     "untrained": "own maps, untrained network",
 }
-"""``look.localisation.KINDS`` for readers, and what ``deconvolution.study.with_untrained`` sets beside them."""
+"""``look.localisation.KINDS`` for readers, and what ``study.beside_untrained`` sets beside them."""
 
-_MEASURE_NAMES = {
-    "concentration": "concentration\n(energy / area)",
-    "pointing_game": "pointing game\n(hits)",
-    "iou": "overlap\n(IoU)",
+_MEASURES = {
+    "concentration": ("concentration", "energy / area"),
+    "pointing_game": ("pointing game", "hits"),
+    "iou": ("overlap", "IoU"),
 }
 
 
@@ -230,46 +214,31 @@ def localisation_dots(summary: pd.DataFrame) -> Drawn:
     """How well projections find the regions of action units, above everything that knows nothing of the
     filters.
 
-    ``summary`` from ``look.localisation.summarise`` without groups, or from
-    ``deconvolution.study.with_untrained``. Data: its rows for three measures: ``measure``, ``kind``,
-    ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``, ``undefined``, ``subjects``.
+    ``summary`` from ``deconvolution.study.beside_untrained``. Data: its rows for three measures: ``measure``,
+    ``kind``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``, ``undefined``,
+    ``subjects``.
     """
     columns = ["measure", "kind", "value", "low", "high", "gain", "gain_low", "gain_high"]
     columns += ["n", "undefined", "subjects"]
-    require_columns(summary, columns)
-    data = summary.loc[summary["measure"].isin(_MEASURE_NAMES), columns].reset_index(drop=True)
-    kinds = [kind for kind in KIND_NAMES if kind in set(data["kind"])]
-    figure, panels = plt.subplots(
-        1, len(_MEASURE_NAMES), figsize=(WIDTH, 1.1 + 0.3 * len(kinds)), sharey=True
+    data = summary.loc[summary["measure"].isin(_MEASURES), columns].reset_index(drop=True)
+    rows = data.assign(
+        panel=[_MEASURES[measure][0] for measure in data["measure"]],
+        label=data["kind"].map(KIND_NAMES),
+        main=data["kind"].eq("ours"),
     )
-    for axes, (measure, name) in zip(panels, _MEASURE_NAMES.items(), strict=True):
-        part = data[data["measure"].eq(measure)].set_index("kind").loc[kinds]
-        for place, (kind, row) in enumerate(part.iterrows()):
-            own = kind == "ours"
-            style = {"color": VERMILION if own else BLUE, "marker": "D" if own else "o", "markersize": 6}
-            axes.plot(row["value"], place, linestyle="", **style)
-            if np.isfinite(row["low"]):
-                axes.hlines(place, row["low"], row["high"], color=style["color"], linewidth=1.8)
-        axes.axvline(part.loc["ours", "value"], color=VERMILION, linestyle=":", linewidth=1)
-        axes.set(title=name, xlim=(0, None))
-        axes.title.set_fontsize(9)
-        axes.grid(axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.tick_params(axis="x", labelsize=8)
-    panels[0].set_yticks(range(len(kinds)), [KIND_NAMES[kind] for kind in kinds], fontsize=9)
-    panels[0].set_ylim(len(kinds) - 0.5, -0.5)
-    # Spread as evenly as the picture's area: what a map without any preference has.
-    panels[0].axvline(1, color=MUTED, linewidth=1)
-    panels[1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    own = data[data["measure"].eq("concentration")].set_index("kind")["value"]
-    alt = (
-        f"Dots with intervals for {len(kinds)} kinds of maps in three measures. The energy of the filters' "
-        f"own maps in the region of an action unit is {own['ours']:.2f} "
-        "times what its area would give; beside it "
-        + listing([f"{KIND_NAMES[kind]} {own[kind]:.2f}" for kind in kinds if kind != "ours"])
-        + "."
+    moves = dict.fromkeys(("value", "low", "high", "gain", "gain_low", "gain_high"), 0.5)
+    return forest(
+        rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
+        measured=dict(_MEASURES.values()),
+        unit={"pointing game": "share"},
+        # Spread as evenly as the picture's area: what a map without any preference has.
+        null={"concentration": 1},
+        limits=(0, None),
+        alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
+        "region of an action unit.",
+        tolerance=moves | dict.fromkeys(("n", "undefined", "subjects"), 20),
+        data=data,
     )
-    return figure, data, alt
 
 
 def cascade_lines(cascade: pd.DataFrame) -> Drawn:
@@ -280,20 +249,8 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
     ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
     ``n``, ``off``.
     """
-    columns = [
-        "method",
-        "step",
-        "layer",
-        "measure",
-        "similarity",
-        "floor",
-        "excess",
-        "low",
-        "high",
-        "n",
-        "off",
-    ]
-    require_columns(cascade, columns)
+    columns = ["method", "step", "layer", "measure", "similarity", "floor", "excess", "low", "high"]
+    columns += ["n", "off"]
     data = cascade.loc[cascade["measure"].isin(JUDGED), columns].reset_index(drop=True)
     figure, panels = plt.subplots(1, len(JUDGED), figsize=(WIDTH, 3.0), sharey=True)
     styles = {"deconv": (VERMILION, "-", "o"), "guided": (BLUE, "--", "s"), "gradient": (INK, ":", "^")}
@@ -308,11 +265,8 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
         steps = data[["step", "layer"]].drop_duplicates().sort_values("step")
         names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
         axes.set_xticks(steps["step"], names, fontsize=8, rotation=25 if len(names) > 4 else 0)
-        axes.set(
-            title=f"{measure} maps",
-            xlabel="made random",
-            ylim=(min(-0.05, data["excess"].min() - 0.05), 1.05),
-        )
+        axes.set(title=f"{measure} maps", xlabel="made random")
+        axes.set_ylim(min(-0.05, data["excess"].min() - 0.05), 1.05)
         axes.grid(axis="y")
     panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
@@ -323,7 +277,8 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
         f"there remains, above what maps of different pictures share: {listing(said)}. "
         f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
     )
-    return figure, data, alt
+    moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
+    return Drawn(figure, data, alt, tolerance=moves)
 
 
 MOST_CELLS = 6
@@ -331,78 +286,40 @@ MOST_CELLS = 6
 
 
 def how_it_works(example: WorkedExample) -> Drawn:
-    """The worked example, number by number: up through the network, down again, and what other rectifiers let
-    down.
+    """The worked example, number by number: up through the network, down again, and what the other methods
+    let down at a ReLU.
 
     Data: ``panel``, ``row``, ``column``, ``value``.
     """
-    up = {
-        "picture": example.picture,
-        "convolved": example.convolved,
-        "rectified": example.rectified,
-        "maxima": example.pooled,
-        "unit": np.array([[example.response]]),
-    }
-    down = {
-        "pixels": example.maps["deconv"],
-        "rectified again": example.let_down,
-        "unpooled": example.unpooled,
-        "sent down": example.sent,
-        "response": np.array([[example.response]]),
-    }
-    beside = {
-        "filter 1": example.first_filter,
-        "filter 2": example.second_filter,
-        **{method: example.maps[method] for method in ("guided", "gradient")},
-    }
-    switches = {"rectified", "unpooled"}
     figure = plt.figure(figsize=(WIDTH, 4.9))
-    rows = figure.subfigures(3, 1, height_ratios=(1, 1, 1))
-    columns = [6, 4, 4, 2.4, 1.6]
-    for part, panels, title in (
-        (rows[0], up, "up: what the network computes  →"),
-        (rows[1], down, "←  down: where the response comes from"),
-    ):
+    rows = (
+        (example.up, "up: what the network computes  →", (6, 4, 4, 2.4, 1.6)),
+        (example.down, "←  down: where the response comes from", (6, 4, 4, 2.4, 1.6)),
+        (example.beside, "the two filters, and the same way down by the other methods", (3.2, 2.4, 6, 6)),
+    )
+    parts = []
+    for part, (panels, title, widths) in zip(figure.subfigures(3, 1), rows, strict=True):
         part.suptitle(title, fontsize=10, x=0.01, ha="left")
-        grid = part.subplots(1, 5, width_ratios=columns)
-        for axes, (name, values) in zip(grid, panels.items(), strict=True):
-            _numbers(axes, name, values, example.switches if name in switches else None)
-    rows[2].suptitle(
-        "the two filters, and the same way down with other rectifiers", fontsize=10, x=0.01, ha="left"
-    )
-    grid = rows[2].subplots(1, 4, width_ratios=[3.2, 2.4, 6, 6])
-    for axes, (name, values) in zip(grid, beside.items(), strict=True):
-        _numbers(axes, name, values)
-    panels = [*up.items(), *down.items(), *beside.items()]
-    data = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "panel": name,
-                    "row": np.repeat(np.arange(len(values)), values.shape[1]),
-                    "column": np.tile(np.arange(values.shape[1]), len(values)),
-                    "value": values.ravel(),
-                }
-            )
-            for name, values in panels
-        ],
-        ignore_index=True,
-    )
+        for axes, (name, values) in zip(
+            part.subplots(1, len(panels), width_ratios=widths), panels.items(), strict=True
+        ):
+            _numbers(axes, name, values, example.switches if name in ("rectified", "unpooled") else None)
+            row, column = np.indices(values.shape).reshape(2, -1)
+            parts.append(pd.DataFrame({"panel": name, "row": row, "column": column, "value": values.ravel()}))
+    unlike = [
+        int((~np.isclose(example.beside[method], example.down["pixels"])).sum())
+        for method in ("guided", "gradient")
+    ]
     alt = (
         "Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, "
-        "rectified, the maxima of its four quarters, and the one unit that "
-        f"answers {example.response:g}. Down: this response times the second filter, each number put back "
-        "where its maximum stood, negative "
-        f"ones removed ({int((example.unpooled < 0).sum())} of them), and a map of 6 by 6 pixels. Last row: "
-        "the two filters, and the maps by guided backpropagation and by the gradient, "
-        f"which differ from the first in {_unlike(example, 'guided')} and {_unlike(example, 'gradient')} of "
+        "rectified, the maxima of its four quarters, and the one neuron that answers "
+        f"{example.up['unit'].item():g}. Down: this response times the second filter, each number put back "
+        f"where its maximum stood, negative ones removed ({int((example.down['unpooled'] < 0).sum())} of "
+        "them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided "
+        f"backpropagation and by the gradient, which differ from the first in {unlike[0]} and {unlike[1]} of "
         "36 pixels."
     )
-    return figure, data, alt
-
-
-def _unlike(example: WorkedExample, method: str) -> int:
-    return int((~np.isclose(example.maps[method], example.maps["deconv"])).sum())
+    return Drawn(figure, pd.concat(parts, ignore_index=True), alt)
 
 
 def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
@@ -412,28 +329,19 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | No
     height, width = values.shape
     limit = max(float(np.abs(values).max()), 1.0)
     axes.set_title(title, fontsize=8, pad=3, loc="center")
-    for row in range(height):
-        for column in range(width):
-            value = float(values[row, column])
-            colour = VERMILION if value > 0 else BLUE
-            place = (column, height - 1 - row)
-            axes.add_patch(
-                Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0)
-            )
-            bold = framed is not None and bool(framed[row, column])
-            axes.add_patch(
-                Rectangle(
-                    place,
-                    1,
-                    1,
-                    fill=False,
-                    edgecolor=INK if bold else MUTED,
-                    linewidth=1.6 if bold else 0.4,
-                    zorder=3 if bold else 2,
-                )
-            )
-            text = f"{value:g}".replace("-", "−")
-            axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
+    for (row, column), value in np.ndenumerate(values):
+        place = (column, height - 1 - row)
+        colour = VERMILION if value > 0 else BLUE
+        axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0))
+        bold = framed is not None and bool(framed[row, column])
+        frame = (
+            {"edgecolor": INK, "linewidth": 1.6, "zorder": 3}
+            if bold
+            else {"edgecolor": MUTED, "linewidth": 0.4}
+        )
+        axes.add_patch(Rectangle(place, 1, 1, fill=False, **{"zorder": 2} | frame))
+        text = f"{value:g}".replace("-", "−")
+        axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
     # All arrays in one scale, whatever their size.
-    axes.set(xlim=(-0.1, max(width, 1) + 0.1), ylim=(height - MOST_CELLS - 0.1, height + 0.1), aspect="equal")
+    axes.set(xlim=(-0.1, width + 0.1), ylim=(height - MOST_CELLS - 0.1, height + 0.1), aspect="equal")
     axes.axis("off")

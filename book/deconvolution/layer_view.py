@@ -23,7 +23,7 @@ class LayerView:
     """The K filters of a layer, their responses to N pictures, and P projections of their top pictures.
 
     ``responses`` to all of ``faces``; ``top`` (K, count) as ``look.responses.top_pictures`` gives it;
-    ``projections`` of its pairs, filter after filter, by ``method``; ``field``: what a unit sees. Raises
+    ``projections`` of its pairs, filter after filter, by ``method``; ``field``: what a neuron sees. Raises
     DataError where these do not belong together.
     """
 
@@ -87,7 +87,7 @@ def view_layer(
     """Ask ``model`` about all ``faces`` and project for each filter of ``layer`` its ``top`` pictures, each
     of another person.
 
-    Without a ``layer`` the rectifier after the last convolution. Raises what ``maximal_responses`` and
+    Without a ``layer`` the ReLU after the last convolution. Raises what ``maximal_responses`` and
     ``project`` raise, and DataError where no filter responds to any picture.
     """
     layer = layer or last_conv(model)

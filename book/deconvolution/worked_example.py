@@ -27,30 +27,24 @@ SECOND_FILTER = ((2, -1), (1, 1))
 
 @dataclass(frozen=True)
 class WorkedExample:
-    """What happens to a picture on its way up, and to one unit's response on its way down; all float64.
+    """What happens to a picture on its way up, and to one neuron's response on its way down: name -> float64
+    array, in the order of the steps.
 
-    Up: ``picture`` (6, 6), ``convolved`` (4, 4) with ``first_filter``, ``rectified`` (4, 4), ``pooled`` (2,
-    2) with ``switches``, bool (4, 4), where the maxima stood, and the ``response`` of the one unit of
-    ``second_filter``. Down, by ``deconv``: ``sent`` (2, 2), ``unpooled`` (4, 4), ``let_down`` (4, 4) by the
-    rectifier. ``maps``: method → the projection (6, 6) that ``look.deconvolution.project`` gives.
+    ``up``: the ``picture`` (6, 6), ``convolved`` (4, 4) with the first filter, ``rectified`` (4, 4), the
+    ``maxima`` (2, 2), and the one ``unit`` (1, 1) of the second filter. ``down``, by ``deconv``, from the
+    pixels back to the response: ``pixels`` (6, 6), ``rectified again`` (4, 4), ``unpooled`` (4, 4), ``sent
+    down`` (2, 2), ``response`` (1, 1). ``beside``: both filters, and the pixels by the other methods, as
+    ``look.deconvolution.project`` gives them. ``switches``, bool (4, 4): where the maxima stood.
     """
 
-    picture: np.ndarray
-    first_filter: np.ndarray
-    convolved: np.ndarray
-    rectified: np.ndarray
-    pooled: np.ndarray
+    up: dict[str, np.ndarray]
+    down: dict[str, np.ndarray]
+    beside: dict[str, np.ndarray]
     switches: np.ndarray
-    second_filter: np.ndarray
-    response: float
-    sent: np.ndarray
-    unpooled: np.ndarray
-    let_down: np.ndarray
-    maps: dict[str, np.ndarray]
 
 
 class _Toy(nn.Module):
-    """Convolution, rectifier, maximum, convolution, rectifier: one filter each, the numbers above."""
+    """Convolution, ReLU, max pooling, convolution, ReLU: one filter each, the numbers above."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,20 +88,18 @@ def worked_example() -> WorkedExample:
     }
     if not np.allclose(maps["deconv"], by_hand[0, 0].numpy(), atol=1e-6):
         raise ChapterError(
-            "the worked example's steps and explain.deconv.project give different maps; one of them is wrong"
+            "the worked example's steps and look.deconvolution.project give different maps; one is wrong"
         )
-    switches = F.max_unpool2d(torch.ones_like(pooled), places, 2) > 0
-    numbers = {
-        "picture": picture,
-        "first_filter": model.conv1.weight,
-        "convolved": convolved,
-        "rectified": rectified,
-        "pooled": pooled,
-        "switches": switches,
-        "second_filter": model.conv2.weight,
-        "sent": sent,
-        "unpooled": unpooled,
-        "let_down": let_down,
-    }
-    arrays = {name: value[0, 0].numpy() for name, value in numbers.items()}
-    return WorkedExample(**arrays, response=float(response), maps=maps)
+
+    def arrays(**steps: torch.Tensor) -> dict[str, np.ndarray]:
+        return {name.replace("_", " "): step[0, 0].numpy() for name, step in steps.items()}
+
+    down = arrays(rectified_again=let_down, unpooled=unpooled, sent_down=sent, response=response)
+    filters = {"filter 1": FIRST_FILTER, "filter 2": SECOND_FILTER}
+    return WorkedExample(
+        arrays(picture=picture, convolved=convolved, rectified=rectified, maxima=pooled, unit=response),
+        {"pixels": maps["deconv"], **down},
+        {name: np.array(weights, np.float64) for name, weights in filters.items()}
+        | {method: maps[method] for method in ("guided", "gradient")},
+        (F.max_unpool2d(torch.ones_like(pooled), places, 2) > 0)[0, 0].numpy(),
+    )

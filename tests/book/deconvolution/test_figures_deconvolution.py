@@ -23,48 +23,48 @@ def texts(figure):
 
 
 def test_the_worked_example_shows_every_number():
-    figure, data, alt = figures.how_it_works(worked_example())
-    assert len(texts(figure)) == len(data) == 36 + 16 + 16 + 4 + 1 + 36 + 16 + 16 + 4 + 1 + 9 + 4 + 36 + 36
+    drawn = figures.how_it_works(worked_example())
+    data = drawn.data
+    assert (
+        len(texts(drawn.figure)) == len(data) == 36 + 16 + 16 + 4 + 1 + 36 + 16 + 16 + 4 + 1 + 9 + 4 + 36 + 36
+    )
     unpooled = data[data["panel"].eq("unpooled")].set_index(["row", "column"])["value"]
-    assert unpooled[1, 3] == -3 and "−3" in texts(figure)
-    assert "answers 3" in alt and "(1 of them)" in alt and "6 and 12 of 36 pixels" in alt
+    assert unpooled[1, 3] == -3 and "−3" in texts(drawn.figure)
+    assert all(words in drawn.alt for words in ("answers 3", "(1 of them)", "6 and 12 of 36 pixels"))
 
 
 def test_every_filter_is_a_dot_and_the_strongest_are_named():
-    view = toy_view()
-    figure, data, alt = figures.filter_strengths(view.ranking)
-    assert len(data) == 4 and list(data["filter"]) == [1, 0, 3, 2]
-    assert sorted(texts(figure)) == ["0", "1", "2", "3"]
-    assert "1 of the filters never responds" in alt and "0.00 to 8.00" in alt
-    with pytest.raises(FigureError, match="lacks selectivity"):
-        figures.filter_strengths(view.ranking.drop(columns="selectivity"))
+    drawn = figures.filter_strengths(toy_view())
+    assert list(drawn.data["filter"]) == [1, 0, 3, 2]
+    assert sorted(texts(drawn.figure)) == ["0", "1", "2", "3"]
+    assert "1 of the filters never responds" in drawn.alt and "0.00 to 8.00" in drawn.alt
 
 
 def test_the_strongest_filters_show_their_own_pictures():
     view = toy_view()
-    figure, data, alt = figures.strongest_filters(view, count=2, pictures=1)
-    assert data[["filter", "place", "picture"]].to_numpy().tolist() == [[1, 1, 5], [0, 1, 1]]
-    assert data[["row", "column"]].to_numpy().tolist() == [[7, 7], [3, 7]]
-    sheet = figure.get_axes()[0].get_images()[0].get_array()
+    drawn = figures.strongest_filters(view, count=2, pictures=1)
+    assert drawn.data[["filter", "place", "picture"]].to_numpy().tolist() == [[1, 1, 5], [0, 1, 1]]
+    assert drawn.data[["row", "column"]].to_numpy().tolist() == [[7, 7], [3, 7]]
+    sheet = drawn.figure.get_axes()[0].get_images()[0].get_array()
     assert np.abs(sheet[:16, :16] - view.faces.pixels[5].astype(int)).max() <= 5, "in 64 grey levels"
     assert sheet.shape == (33, 16)
-    assert "filter 1 fear (1 of 1) and filter 0 fear (1 of 1)" in alt
+    assert "filter 1 fear (1 of 1) and filter 0 fear (1 of 1)" in drawn.alt
 
 
 def test_silent_filters_are_not_among_the_strongest():
-    assert set(figures.strongest_filters(toy_view())[1]["filter"]) == {0, 1, 3}
+    assert set(figures.strongest_filters(toy_view()).data["filter"]) == {0, 1, 3}
 
 
-def test_the_commonest_place_is_the_middle_of_what_its_unit_sees():
+def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     view = toy_view()
     networks = {"trained": view.responses, "untrained": view.responses}
-    _, data, alt = figures.extremum_points(view.faces, networks, FIELD)
-    own = data[data["network"].eq("trained")].set_index("filter")
+    drawn = figures.extremum_points(view.faces, networks, FIELD)
+    own = drawn.data[drawn.data["network"].eq("trained")].set_index("filter")
     assert list(own.index) == [0, 1, 3], "a silent filter has no place"
     # Unit (3, 3) sees pixels 11 to 16: its middle is 13.5. Around it stand 5 of the 6 extrema of filter 1.
     assert own.loc[1, ["x", "y"]].tolist() == [13.5, 13.5]
     assert own.loc[1, "share"] == pytest.approx(5 / 6) and own.loc[1, "pictures"] == 6
-    assert "trained 100.0 % and untrained 100.0 %" in alt
+    assert "trained 100.0 % and untrained 100.0 %" in drawn.alt
     with pytest.raises(FigureError, match="no network"):
         figures.extremum_points(view.faces, {}, FIELD)
 
@@ -80,12 +80,12 @@ def summary(kinds=KINDS):
 
 
 def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
-    figure, data, alt = figures.localisation_dots(summary((*KINDS, "untrained")))
-    assert len(data) == 3 * 9 and "energy_share" not in set(data["measure"])
-    labels = [label.get_text() for label in figure.get_axes()[0].get_yticklabels()]
+    drawn = figures.localisation_dots(summary((*KINDS, "untrained")))
+    assert len(drawn.data) == 3 * 9 and "energy_share" not in set(drawn.data["measure"])
+    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels[0] == "the filters' own maps" and labels[-1] == "own maps, untrained network"
-    assert "is 0.50 times" in alt and "noise 1.20" in alt
-    assert len(figures.localisation_dots(summary(KINDS[:3]))[1]) == 9, "controls may be absent"
+    assert "the filters' own maps 0.5 (0.4 to 1.4)" in drawn.alt and "noise 1.2" in drawn.alt
+    assert len(figures.localisation_dots(summary(KINDS[:3])).data) == 9, "controls may be absent"
 
 
 def cascade():
@@ -99,10 +99,10 @@ def cascade():
 
 
 def test_a_cascade_is_a_line_per_method_and_judged_measure():
-    figure, data, alt = figures.cascade_lines(cascade())
-    assert set(data["measure"]) == {"absolute", "signed"} and len(data) == 12
-    lines = [line for line in figure.get_axes()[0].get_lines() if len(line.get_xdata()) == 3]
+    drawn = figures.cascade_lines(cascade())
+    assert set(drawn.data["measure"]) == {"absolute", "signed"} and len(drawn.data) == 12
+    lines = [line for line in drawn.figure.get_axes()[0].get_lines() if len(line.get_xdata()) == 3]
     assert [line.get_ydata().tolist() for line in lines] == [[0.9, 0.5, 0.1]] * 2
-    ticks = [label.get_text() for label in figure.get_axes()[0].get_xticklabels()]
+    ticks = [label.get_text() for label in drawn.figure.get_axes()[0].get_xticklabels()]
     assert ticks == ["trained", "+ conv2", "+ conv1"]
-    assert "deconv 0.10 (absolute)" in alt
+    assert "deconv 0.10 (absolute)" in drawn.alt
