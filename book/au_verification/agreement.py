@@ -10,8 +10,10 @@ import pandas as pd
 
 from fer_lib.aus.association import Association
 from fer_lib.aus.interventions import Effects, Interventions
-from fer_lib.stats.resampling import CONFIDENCE, resampled_sums
-from ferbook.errors import DataError, ParameterError
+from fer_lib.stats.resampling import interval, resampled_sums
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 ALIKE = (("AU1", "AU2"), ("AU9", "AU10"), ("AU12", "AU25"))
 """Pairs of AUs that move the same skin."""
@@ -20,27 +22,13 @@ NONE = -1
 """In the place of an AU's index: no AU raises the filter's response."""
 
 
-def causal_argmax(
-    effects: Effects, aus: Sequence[str] | None = None, *, absolute: bool = False
-) -> np.ndarray:
+def causal_argmax(effects: Effects, aus: Sequence[str] | None = None) -> np.ndarray:
     """int64 (K,): index in ``aus`` (None: ``effects.aus``) of the AU that, at its highest level, raises each
     filter's response most.
 
-    ``NONE`` where no AU raises it; a detector of an AU is on when the AU is. With ``absolute`` the AU that
-    changes the response most in either direction, ``NONE`` where none changes it. Raises ParameterError for
-    an AU that was not switched.
+    ``NONE`` where no AU raises it; a detector of an AU is on when the AU is.
     """
-    strongest = _at_full(effects, effects.aus if aus is None else aus)
-    return _argmax(np.abs(strongest) if absolute else strongest)
-
-
-def _at_full(effects: Effects, aus: Sequence[str]) -> np.ndarray:
-    unknown = [au for au in aus if au not in effects.aus]
-    if unknown:
-        raise ParameterError(
-            f"{unknown[0]} was not switched in the interventions; they have {', '.join(effects.aus)}"
-        )
-    return effects.effect[:, [effects.aus.index(au) for au in aus], -1]
+    return _argmax(effects.effect[:, [effects.aus.index(au) for au in aus or effects.aus], -1])
 
 
 def _argmax(values: np.ndarray) -> np.ndarray:
@@ -50,24 +38,17 @@ def _argmax(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a ``measure`` names the AU that raises a filter's response most.
+    """How often a measure names the AU that raises a filter's response most.
 
-    ``share`` of the ``n`` filters that the measure names an AU for, with the interval ``low`` … ``high`` over
-    draws of people of the interventions (the measure's own names stay as they are). ``chance``: the share to
-    expect if filters were dealt their names at random, each AU as often as it is named (as in Cohen's kappa).
-    ``near``: the share where the two name the same AU or a pair that moves the same skin. ``table``: one row
-    per filter: ``filter``, ``named``, ``causal`` (empty: no AU raises it), ``agrees``.
+    ``share`` of the filters that the measure names an AU for, with its interval over draws of people of the
+    interventions (the measure's own names stay as they are). ``chance``: the share to expect if filters were
+    dealt their names at random, each AU as often as it is named (as in Cohen's kappa). ``near``: the share
+    where the two name the same AU or a pair that moves the same skin.
     """
 
-    measure: str
-    share: float
-    low: float
-    high: float
+    share: Estimate
     chance: float
     near: float
-    n: int
-    interval: str
-    table: pd.DataFrame
 
 
 def agreement(
@@ -75,8 +56,6 @@ def agreement(
     association: Association,
     *,
     filters: np.ndarray | None = None,
-    absolute: bool = False,
-    alike: Sequence[tuple[str, str]] = ALIKE,
     draws: int = 1000,
     seed: int = 0,
 ) -> Agreement:
@@ -85,7 +64,6 @@ def agreement(
 
     ``filters`` bool (K,) restricts it, for instance to those that survive a null. A filter that the measure
     names an AU for and no AU raises counts as a disagreement; dead filters are named by nobody and left out.
-    ``absolute`` as in ``causal_argmax``.
 
     Raises DataError where the numbers of filters differ, fewer than two AUs are in both, or no filter is
     left.
@@ -109,87 +87,61 @@ def agreement(
     columns = [association.aus.index(au) for au in aus]
     # A single value that is not scored must not win.
     named = np.where(np.isnan(estimate), -np.inf, estimate)[np.ix_(kept, columns)].argmax(axis=1)
-    causal = causal_argmax(effects, aus, absolute=absolute)[kept]
-
-    switched = [effects.aus.index(au) for au in aus]
-    people = effects.people[:, kept][:, :, switched, -1]
-    drawn = resampled_sums(people, draws, seed)
-    shares = (_argmax(np.abs(drawn) if absolute else drawn) == named).mean(axis=1)
-    share = float((causal == named).mean())
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(shares, (tail, 1 - tail))
-
+    causal = causal_argmax(effects, aus)[kept]
+    people = effects.people[:, kept][:, :, [effects.aus.index(au) for au in aus], -1]
+    shares = (_argmax(resampled_sums(people, draws, seed)) == named).mean(axis=1)
     of_measure, of_cause = (np.bincount(codes[codes >= 0], minlength=len(aus)) for codes in (named, causal))
-    pairs = {frozenset(pair) for pair in alike}
-    names = np.array([*aus, ""], dtype=object)
-    table = pd.DataFrame(
-        {
-            "filter": np.flatnonzero(kept),
-            "named": names[named],
-            "causal": names[causal],
-            "agrees": causal == named,
-        }
-    )
-    near = [
-        same or frozenset((one, other)) in pairs
-        for same, one, other in zip(table["agrees"], table["named"], table["causal"], strict=True)
-    ]
+    alike = np.eye(len(aus), len(aus) + 1, dtype=bool)  # the last column is for NONE
+    for one, other in ALIKE:
+        if one in aus and other in aus:
+            alike[[aus.index(one), aus.index(other)], [aus.index(other), aus.index(one)]] = True
+    share = float((causal == named).mean())
+    n = int(kept.sum())
     return Agreement(
-        measure=association.measure,
-        share=share,
-        # Where draws miss their own estimate the interval is widened to it.
-        low=min(float(low), share),
-        high=max(float(high), share),
-        chance=float((of_measure * of_cause).sum() / kept.sum() ** 2),
-        near=float(np.mean(near)),
-        n=int(kept.sum()),
-        interval=f"{CONFIDENCE:.0%} percentile bootstrap, {draws} draws of {len(effects.subjects)} people "
-        "of the interventions",
-        table=table,
+        interval(share, shares, len(people), of="people", n=n, unit="share", tolerance=0.15),
+        chance=float((of_measure * of_cause).sum() / n**2),
+        near=float(alike[named, causal].mean()),
     )
 
 
-def confusable(
-    effects: Effects,
-    switched: Interventions | None = None,
-    pairs: Sequence[tuple[str, str]] = ALIKE,
-) -> pd.DataFrame:
-    """For pairs of AUs, whether filters tell the one from the other; one row per pair, AUs at their highest
-    level.
+def confusable(effects: Effects, switched: Interventions) -> pd.DataFrame | None:
+    """For pairs of AUs that are ``ALIKE``, whether filters tell the one from the other; one row per pair that
+    was switched, AUs at their highest level. None where no pair was.
 
-    ``first``, ``second``; ``shared_skin``: mean over base faces of the intersection of the two AUs' regions
-    over their union, NaN without ``switched``; ``correlation`` of the two AUs' effects over the filters that
-    are not dead; ``filters_first``, ``filters_second``: filters that the one, or the other, raises most; of
-    all these, ``runner_up``: the share in which the other one comes second, and ``ratio``: the median of the
-    other one's effect over the own. NaN where there is nothing to compute it from.
-
-    Raises ParameterError for an AU that was not switched.
+    ``pair``; ``shared skin``: mean over base faces of the intersection of the two AUs' regions over their
+    union; ``correlation`` of the two AUs' effects over the filters that are not dead; ``first``, ``second``:
+    filters that the one, or the other, raises most; of all these, ``other is next``: the share in which the
+    other one comes second. NaN where there is nothing to compute it from.
     """
-    strongest = _at_full(effects, effects.aus)
+    strongest = effects.effect[:, :, -1]
     own, live = causal_argmax(effects), ~effects.dead
     second = np.argsort(-strongest, axis=1, kind="stable")[:, 1] if len(effects.aus) > 1 else own
     rows = []
-    for first_name, second_name in pairs:
-        _at_full(effects, (first_name, second_name))
-        a, b = (effects.aus.index(name) for name in (first_name, second_name))
+    for pair in ALIKE:
+        if not set(pair) <= set(effects.aus):
+            continue
+        a, b = (effects.aus.index(name) for name in pair)
         both = np.isin(own, (a, b))
-        other = np.where(own == a, b, a)
         profiles = strongest[live][:, (a, b)]
         varies = len(profiles) > 1 and profiles.std(axis=0).min() > 0
-        ratio = np.take_along_axis(strongest, other[:, None], 1)[both, 0] / strongest[both].max(axis=1)
         rows.append(
             {
-                "first": first_name,
-                "second": second_name,
-                "shared_skin": np.nan if switched is None else _shared(switched, a, b),
+                "pair": ", ".join(pair),
+                "shared skin": _shared(switched, a, b),
                 "correlation": np.corrcoef(profiles.T)[0, 1] if varies else np.nan,
-                "filters_first": int((own == a).sum()),
-                "filters_second": int((own == b).sum()),
-                "runner_up": (second == other)[both].mean() if both.any() else np.nan,
-                "ratio": np.median(ratio) if both.any() else np.nan,
+                "first": int((own == a).sum()),
+                "second": int((own == b).sum()),
+                "other is next": (second == np.where(own == a, b, a))[both].mean() if both.any() else np.nan,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else None
+
+
+def confusion_table(found: pd.DataFrame) -> Table:
+    """``confusable`` for the page."""
+    formats = {"shared skin": "share", "other is next": "share"}
+    moves = dict.fromkeys(("shared skin", "correlation", "other is next"), 0.2) | {"first": 30, "second": 30}
+    return Table(found, "Pairs of units that move the same skin, in the trained layer", formats, moves)
 
 
 def _shared(switched: Interventions, a: int, b: int) -> float:

@@ -1,6 +1,6 @@
 """Ablation: filters are silenced, and what the network can no longer do says what they were for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,56 +9,37 @@ import pandas as pd
 import torch
 from torch import nn
 
+from fer_lib.aus.association import Association
 from fer_lib.aus.heads import Heads
+from fer_lib.aus.interventions import Effects
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import bounds, cluster_weights
+from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
 
 NEAREST = 10
 """A control is drawn from the so many free filters whose mean activation is nearest to that of the filter it
 stands for.
 """
 
-OWN, SEPARATION, OTHERS, ACCURACY = "own head", "own separation", "other heads", "accuracy"
-"""Outcomes: AUROC of the AU's own head; how much higher its log-odds are, in the mean, on pictures with the
-AU than on others, which falls before any picture changes places; mean AUROC of the other heads; share of
-expressions named rightly. Further ones are ``recall <emotion>``."""
+OWN, ACCURACY = "own head", "accuracy"
+"""Outcomes: AUROC of the AU's own head; share of expressions named rightly."""
 
 
-@contextmanager
-def silenced(model: nn.Module, layer: str, filters: Sequence[int]) -> Iterator[None]:
-    """``model`` with the maps of ``filters`` of ``layer`` set to zero, whatever else it is; afterwards as
-    before, also after an exception.
-
-    Raises ParameterError for an unknown layer; and, once pictures pass, for a filter out of range.
+def filters_to_silence(
+    association: Association, effects: Effects | None, count: int
+) -> dict[str, tuple[int, ...]]:
+    """The ``count`` filters per unit that are silenced: those that it raises most, without ``effects`` those
+    most associated with it.
     """
-    with _muting(find_layer(model, layer), filters, layer):
-        yield
-
-
-@contextmanager
-def _muting(module: nn.Module, filters: Sequence[int], layer: str) -> Iterator[None]:
-    hook = module.register_forward_hook(lambda _, __, maps: _muted(maps, filters, layer))
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _muted(maps: torch.Tensor, filters: Sequence[int], layer: str) -> torch.Tensor:
-    wrong = [f for f in filters if not 0 <= f < maps.shape[1]]
-    if wrong:
-        raise ParameterError(
-            f"filter {wrong[0]} of layer {layer!r}: its {maps.shape[1]} filters are 0 to {maps.shape[1] - 1}"
-        )
-    muted = maps.clone()
-    muted[:, list(filters)] = 0
-    return muted
+    if effects is None:
+        return top_filters(association.estimate, association.aus, count)
+    return top_filters(effects.effect[:, :, -1], effects.aus, count)
 
 
 def top_filters(scores: np.ndarray, aus: Sequence[str], count: int) -> dict[str, tuple[int, ...]]:
@@ -107,20 +88,16 @@ def silence(
     network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters nearest
     to it in mean activation (of the map, over all pictures) that are neither silenced nor drawn yet.
 
-    A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``filters``, how many; ``n`` pictures that the
-    outcome counts; ``intact``, ``silenced`` and ``random`` (mean over the draws): the outcome;
-    ``random_low``, ``random_high``: 95 % of the draws lie between; ``difference`` = random − silenced, what
-    these filters matter more than others, with ``low`` and ``high``, its interval over draws of subjects;
-    ``p``: (1 + draws of filters that lose as much) / (1 + ``repeats``); ``activation`` and
-    ``activation_random``: summed mean activation of what was silenced. AUs without a head are left out, and
-    so are emotions and AUs that the pictures do not show; pictures without an emotion do not count for
-    expressions.
+    A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``n`` pictures that the outcome counts;
+    ``intact``, ``silenced`` and ``random`` (mean over the draws): the outcome; ``random_low``,
+    ``random_high``: 95 % of the draws lie between; ``difference`` = random − silenced, what these filters
+    matter more than others, with ``low`` and ``high``, its interval over draws of subjects. AUs without a
+    head are left out, and so are AUs that the pictures do not show; pictures without an emotion do not count
+    for expressions.
 
     Raises DataError where shapes do not fit or there is no AU left; ParameterError for an unknown layer or
-    filter, for more filters than others remain, and for no repeats.
+    filter, and for more filters than others remain.
     """
-    if repeats < 1 or draws < 1:
-        raise ParameterError(f"repeats {repeats}, draws {draws}: give at least 1 each")
     if len(presence) != len(faces):
         raise DataError(
             f"presence of {len(presence)} pictures for {len(faces)}: give that of the same pictures"
@@ -129,8 +106,8 @@ def silence(
     if (heads.weights.shape[1], len(classes)) != expected:
         raise DataError(
             f"heads on {heads.weights.shape[1]} features and {len(classes)} classes for a network with "
-            f"{expected[0]} features and "
-            f"{expected[1]} outputs: fit the heads on features_of this network, and give its classes in order"
+            f"{expected[0]} features and {expected[1]} outputs: fit the heads on features_of this network, "
+            "and give its classes in order"
         )
     wanted = {au: tuple(dict.fromkeys(filters[au])) for au in heads.aus if filters.get(au)}
     if not wanted:
@@ -144,25 +121,27 @@ def silence(
     for own in wanted.values():
         sets += [own, *(matched(own, activation, rng) for _ in range(repeats))]
     answers = _answers(model, layer, faces, heads, sets, batch_size)
-    outcomes = _outcomes(faces, presence, heads, classes)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
+    emotions = faces.table["emotion"].to_numpy(dtype=object)
+    known = np.isin(emotions, classes)
+    names = np.asarray(classes, dtype=object)
     rows = []
-    for number, (au, own) in enumerate(wanted.items()):
+    for number, au in enumerate(wanted):
         start = 1 + number * (1 + repeats)
         among = [answers[0], *answers[start : start + 1 + repeats]]
-        drawn = sets[start + 1 : start + 1 + repeats]
-        about = {
-            "activation": activation[list(own)].sum(),
-            "activation_random": np.mean([activation[list(others)].sum() for others in drawn]),
-        }
-        for outcome, (n, score) in outcomes(au).items():
-            values = np.stack([score(answer, codes, weights) for answer in among])
-            rows.append(
-                {"au": au, "outcome": outcome, "filters": len(own), "n": n}
-                | _compared(values, len(subjects))
-                | about
-            )
+        present, column = presence.only([au]).present[:, 0], heads.aus.index(au)
+        found = {}
+        if (present == 1).any() and (present == 0).any():
+            own = [_auroc(each.log_odds[:, column], present, codes, weights) for each in among]
+            found[OWN] = (~np.isnan(present)).sum(), own
+        if known.any():
+            right = [_share(names[each.named] == emotions, known, codes, weights) for each in among]
+            found[ACCURACY] = known.sum(), right
+        rows += [
+            {"au": au, "outcome": outcome, "n": int(n)} | _compared(np.stack(values), len(subjects))
+            for outcome, (n, values) in found.items()
+        ]
     return pd.DataFrame(rows)
 
 
@@ -172,8 +151,9 @@ def _compared(values: np.ndarray, people: int) -> dict[str, float]:
     """
     intact, own, others = values[0, 0], values[1, 0], values[2:, 0]
     difference = values[2:].mean(axis=0) - values[1]
+    tail = (1 - CONFIDENCE) / 2
+    random_low, random_high = np.quantile(others, (tail, 1 - tail))
     low, high = bounds(difference[1:], people, difference[0])
-    random_low, random_high = np.nanquantile(others, (0.025, 0.975))
     return {
         "intact": intact,
         "silenced": own,
@@ -183,8 +163,24 @@ def _compared(values: np.ndarray, people: int) -> dict[str, float]:
         "difference": difference[0],
         "low": low,
         "high": high,
-        "p": (1 + (others <= own).sum()) / (1 + len(others)),
     }
+
+
+def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Of ``silence``: ``head_loss``, the mean over units of what its head loses beyond other filters (AUROC),
+    ``accuracy_loss``, the same of the share of expressions named rightly, and ``heads_hurt`` of ``heads``:
+    units whose interval lies above 0.
+    """
+    own, accuracy = (table[table["outcome"].eq(outcome)] for outcome in (OWN, ACCURACY))
+    found = {
+        "heads": Estimate(len(own), unit="count", tolerance=3),
+        "heads_hurt": Estimate(own["low"].gt(0).sum(), unit="count", tolerance=3),
+        "head_loss": Estimate(own["difference"].mean(), n=len(own), tolerance=0.05),
+    }
+    if len(accuracy):
+        loss = accuracy["difference"].mean()
+        found["accuracy_loss"] = Estimate(loss, n=len(accuracy), unit="share", tolerance=0.05)
+    return found
 
 
 def mean_activation(model: nn.Module, layer: str, faces: FaceSet, *, batch_size: int = 128) -> np.ndarray:
@@ -239,6 +235,20 @@ def _pictures(model: nn.Module, faces: FaceSet, batch_size: int) -> Iterator[tor
         yield pictures.to(weight.dtype)
 
 
+@contextmanager
+def _silenced(module: nn.Module, filters: Sequence[int]) -> Iterator[None]:
+    """``module`` with the maps of ``filters`` set to zero; afterwards as before, also after an exception."""
+
+    def muted(_: nn.Module, __: object, maps: torch.Tensor) -> torch.Tensor:
+        return maps.index_fill(1, torch.tensor(filters, dtype=torch.long, device=maps.device), 0)
+
+    hook = module.register_forward_hook(muted)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def _answers(
     model: Classifier,
     layer: str,
@@ -249,80 +259,30 @@ def _answers(
 ) -> list[_Answers]:
     """What heads and network say of all pictures with each of ``sets`` of filters silenced.
 
-    Of a layer that is one of the network's own, what lies below it is computed once for all sets.
+    What lies below the layer, or below the block that it is part of, is computed once for all sets.
     """
-    found = find_layer(model, layer)
-    names = [name for name, _ in model.named_children()]
-    top = list(model.children())
-    cut = names.index(layer) + 1 if layer in names else 0
+    module = find_layer(model, layer)
+    first = [name for name, _ in model.named_children()].index(layer.partition(".")[0])
+    *body, output = model.children()
+    below, above = nn.Sequential(*body[:first]), nn.Sequential(*body[first:])
     said: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in sets]
     with evaluating(model):
         for pictures in _pictures(model, faces, batch_size):
-            maps = pictures
-            for module in top[:cut]:
-                maps = module(maps)
+            maps = below(pictures)
             for filters, (log_odds, named) in zip(sets, said, strict=True):
-                if cut:
-                    features = _through(top[cut:-1], _muted(maps, filters, layer))
-                else:
-                    with _muting(found, filters, layer):
-                        features = _through(top[:-1], maps)
+                with _silenced(module, filters):
+                    features = above(maps)
                 log_odds.append(heads.log_odds(features.float().cpu().numpy()))
-                named.append(model.output(features).argmax(dim=1).cpu().numpy())
+                named.append(output(features).argmax(dim=1).cpu().numpy())
     return [_Answers(np.concatenate(log_odds), np.concatenate(named)) for log_odds, named in said]
 
 
-def _through(modules: Sequence[nn.Module], maps: torch.Tensor) -> torch.Tensor:
-    for module in modules:
-        maps = module(maps)
-    return maps
-
-
-_Score = Callable[[_Answers, np.ndarray, np.ndarray], np.ndarray]
-"""From answers, subjects' codes (N,) and weights (draws, S) to the outcome (draws,)."""
-
-
-def _outcomes(
-    faces: FaceSet, presence: Presence, heads: Heads, classes: tuple[str, ...]
-) -> Callable[[str], dict[str, tuple[int, _Score]]]:
-    """For an AU: outcome -> number of pictures that it counts, and how it is computed."""
-    of_heads, separations = {}, {}
-    for column, au in enumerate(heads.aus):
-        present = presence.only([au]).present[:, 0]
-        if (present == 1).any() and (present == 0).any():
-            coded = int((~np.isnan(present)).sum())
-            of_heads[au] = (coded, _auroc_of(column, present))
-            separations[au] = (coded, _separation_of(column, present))
-    emotions = faces.table["emotion"].to_numpy(dtype=object)
-    of_expressions = {}
-    known = np.isin(emotions, classes)
-    if known.any():
-        of_expressions[ACCURACY] = (int(known.sum()), _share_of(emotions, known, classes))
-    for emotion in classes:
-        own = emotions == emotion
-        if own.any():
-            of_expressions[f"recall {emotion}"] = (int(own.sum()), _share_of(emotions, own, classes))
-
-    def outcomes(au: str) -> dict[str, tuple[int, _Score]]:
-        others = [score for other, (_, score) in of_heads.items() if other != au]
-        found = {OWN: of_heads[au], SEPARATION: separations[au]} if au in of_heads else {}
-        if others:
-            found[OTHERS] = (len(faces), _mean_of(others))
-        return found | of_expressions
-
-    return outcomes
-
-
-def _auroc_of(column: int, present: np.ndarray) -> _Score:
-    def auroc(answers: _Answers, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        wins, positives, negatives = subject_wins(
-            answers.log_odds[:, column], present, codes, weights.shape[1]
-        )
-        won = np.einsum("ds,ds->d", weights @ wins, weights)
-        pairs = (weights @ positives) * (weights @ negatives)
-        return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
-
-    return auroc
+def _auroc(scores: np.ndarray, present: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws,): AUROC of ``scores`` (N,) for ``weights`` (draws, S) of the subjects with ``codes`` (N,)."""
+    wins, positives, negatives = subject_wins(scores, present, codes, weights.shape[1])
+    won = np.einsum("ds,ds->d", weights @ wins, weights)
+    pairs = (weights @ positives) * (weights @ negatives)
+    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
 def subject_wins(
@@ -346,33 +306,9 @@ def subject_wins(
     return wins, *counts
 
 
-def _separation_of(column: int, present: np.ndarray) -> _Score:
-    def separation(answers: _Answers, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        means = []
-        for rows in (present == 1, present == 0):
-            sums, counts = (
-                weights @ np.bincount(codes[rows], given, minlength=weights.shape[1])
-                for given in (answers.log_odds[rows, column], None)
-            )
-            means.append(np.divide(sums, counts, out=np.full(len(weights), np.nan), where=counts > 0))
-        return means[0] - means[1]
-
-    return separation
-
-
-def _share_of(emotions: np.ndarray, kept: np.ndarray, classes: tuple[str, ...]) -> _Score:
-    def share(answers: _Answers, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        right = np.asarray(classes, dtype=object)[answers.named] == emotions
-        hits, all_of_them = (
-            weights @ np.bincount(codes[rows], minlength=weights.shape[1]) for rows in (right & kept, kept)
-        )
-        return np.divide(hits, all_of_them, out=np.full(len(weights), np.nan), where=all_of_them > 0)
-
-    return share
-
-
-def _mean_of(scores: Sequence[_Score]) -> _Score:
-    def mean(answers: _Answers, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return np.mean([score(answers, codes, weights) for score in scores], axis=0)
-
-    return mean
+def _share(right: np.ndarray, counted: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws,): share of the ``counted`` pictures (N,) that are ``right`` (N,)."""
+    hits, total = (
+        weights @ np.bincount(codes[rows], minlength=weights.shape[1]) for rows in (right & counted, counted)
+    )
+    return np.divide(hits, total, out=np.full(len(weights), np.nan), where=total > 0)

@@ -1,26 +1,26 @@
-"""Coverage: how often the intervals of an association hold the truth, in simulations where the truth is
-known.
-
-Simulated data sets in which the truth is known: responses that no action unit moves, labels of invented
-people.
+"""Do the tests and intervals keep their promise? Simulated data sets in which the truth is known: responses
+that no action unit moves, labels of invented people, and effects of a known size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import binomtest
 
+from book.au_verification.study import ALPHA
 from fer_lib.aus.association import associate, statistic
-from fer_lib.aus.decision import Rule, claims
+from fer_lib.aus.decision import Rule, decide
 from fer_lib.aus.measures import MEASURES, Measure
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import BlockKind
 from fer_lib.aus.presence import Presence
 from fer_lib.stats.resampling import CONFIDENCE
 from ferbook.errors import ParameterError
+from ferbook.estimate import Estimate
 
 BETWEEN = 0.5
 """Share of the variance of a response that lies between subjects."""
@@ -44,7 +44,7 @@ def simulated(
     depend on ``subjects``.
 
     Each subject shows the AU in a share of its own of the pictures (``PREVALENCE``). A response is that of a
-    rectified filter that saturates, max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present:
+    filter with a ReLU that saturates, max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present:
     normal deviates of total variance 1, ``BETWEEN`` of it between subjects. Half of the responses without the
     AU are 0.
     """
@@ -80,41 +80,37 @@ def coverage(
     simulations: int = 400,
     draws: int = 500,
     seed: int = 0,
-) -> pd.DataFrame:
-    """Share of the 95 % intervals of ``associate`` that hold the truth, one row per measure and effect.
+) -> dict[tuple[Measure, float], Estimate]:
+    """(measure, effect) -> the share of the 95 % intervals of ``associate`` that hold the truth, with its
+    Wilson interval.
 
     ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``;
-    ``effects`` in standard deviations of the response before it is rectified. Columns: ``measure``,
-    ``effect``, ``truth``, ``coverage``, ``low`` and ``high`` (95 % Wilson interval of the coverage),
-    ``simulations``. A distance cannot be below 0, so at effect 0, where the truth is 0, its intervals cannot
-    miss it from below.
+    ``effects`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
+    effect 0, where the truth is 0, its intervals cannot miss it from below.
     """
-    rows = []
+    found = {}
+    sets = -(-simulations // FILTERS)
     for effect in effects:
         truths = {measure: truth(measure, effect) for measure in measures}
         covered = dict.fromkeys(measures, 0)
-        sets = -(-simulations // FILTERS)
         for number in range(sets):
             generator = np.random.default_rng((seed, number))
             maxima, presence = simulated(subjects, pictures, effect, FILTERS, generator)
             for measure in measures:
-                found = associate(maxima, presence, measure, draws=draws, seed=number)
-                held = (found.low <= truths[measure]) & (truths[measure] <= found.high)
+                drawn = associate(maxima, presence, measure, draws=draws, seed=number)
+                held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
                 covered[measure] += int(held.sum())
-        for measure in measures:
-            interval = binomtest(covered[measure], sets * FILTERS).proportion_ci(CONFIDENCE, method="wilson")
-            rows.append(
-                {
-                    "measure": measure,
-                    "effect": effect,
-                    "truth": truths[measure],
-                    "coverage": covered[measure] / (sets * FILTERS),
-                    "low": interval.low,
-                    "high": interval.high,
-                    "simulations": sets * FILTERS,
-                }
-            )
-    return pd.DataFrame(rows)
+        found |= {(measure, effect): rate(covered[measure], sets * FILTERS, "wilson") for measure in measures}
+    return found
+
+
+def rate(hits: int, simulations: int, method: Literal["exact", "wilson"] = "exact") -> Estimate:
+    """In what share of ``simulations`` something was so, with its binomial interval: exact is that of Clopper
+    and Pearson (1934).
+    """
+    low, high = binomtest(hits, simulations).proportion_ci(CONFIDENCE, method=method)
+    how = f"95 % binomial interval ({method}) over simulations"
+    return Estimate(hits / simulations, low, high, n=simulations, how=how, unit="share", tolerance=0.03)
 
 
 @dataclass(frozen=True)
@@ -145,9 +141,9 @@ def null_responses(
     """float64 (N, ``filters``): responses of filters that no action unit moves, to the pictures of
     ``presence``.
 
-    Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), rectified: some filters
-    fire often, some rarely. With ``noise.emotion`` above 0 the responses go with the emotion, and through it
-    with its units; what then holds is only that within an emotion no unit moves them.
+    Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), through a ReLU: some
+    filters fire often, some rarely. With ``noise.emotion`` above 0 the responses go with the emotion, and
+    through it with its units; what then holds is only that within an emotion no unit moves them.
     """
     noise = noise or Noise()
     generator = np.random.default_rng(seed)
@@ -234,20 +230,14 @@ def family_wise_error(
     within: np.ndarray | None = None,
     noise: Noise | None = None,
     seed: int = 0,
-) -> pd.DataFrame:
-    """How often a rule claims any detector where there is none: the labels of ``presence`` beside ``sets``
-    draws of null responses.
+) -> dict[Rule, Estimate]:
+    """rule -> in what share of ``sets`` it claims any detector where there is none: the labels of
+    ``presence`` beside draws of null responses.
 
-    One row per rule: ``measure``, ``rule``, ``blocks``, ``sets``, ``errors`` (sets with at least one claim),
-    ``share``, and the exact (Clopper and Pearson) 95 % interval ``low``, ``high``; ``claimed``: mean share of
-    filters that are claimed. A rule keeps its promise where the interval holds ``alpha`` or lies below it.
-    Raises what ``permutation_null`` and ``decide`` raise.
+    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds ``alpha`` or
+    lies below it. Raises what ``permutation_null`` and ``decide`` raise.
     """
-    if sets < 1:
-        raise ParameterError(
-            f"sets = {sets}: simulate at least 1 data set, 400 for an interval of 2 % to either side"
-        )
-    claimed = np.zeros((sets, len(rules)))
+    errors = dict.fromkeys(rules, 0)
     for number in range(sets):
         null = permutation_null(
             null_responses(presence, filters, seed=seed + number, noise=noise),
@@ -258,30 +248,29 @@ def family_wise_error(
             within=within,
             blocks=blocks,
         )
-        claimed[number] = [(claims(null, rule, alpha) >= 0).mean() for rule in rules]
+        for rule in rules:
+            errors[rule] += int(decide(null, rule, alpha).any())
+    return {rule: rate(count, sets) for rule, count in errors.items()}
+
+
+def calibration_table(
+    errors: Mapping[str, Estimate], covered: Mapping[tuple[Measure, float], Estimate], alpha: float = ALPHA
+) -> pd.DataFrame:
+    """Family-wise errors (what was simulated -> rate) and coverage, for ``figures.calibration``."""
+    found = [("a detector where there is none", what, each, alpha) for what, each in errors.items()]
+    found += [
+        ("interval holds the truth", f"{measure}, effect {effect:g}", each, CONFIDENCE)
+        for (measure, effect), each in covered.items()
+    ]
     return pd.DataFrame(
-        [
-            {
-                "measure": measure,
-                "rule": rule,
-                "blocks": blocks,
-                "sets": sets,
-                **error_share(int((column > 0).sum()), sets),
-                "claimed": float(column.mean()),
-            }
-            for rule, column in zip(rules, claimed.T, strict=True)
-        ]
+        {
+            "panel": panel,
+            "what": what.replace("_", " "),
+            "rate": each.value,
+            "low": each.low,
+            "high": each.high,
+            "promised": promised,
+            "simulations": each.n,
+        }
+        for panel, what, each, promised in found
     )
-
-
-def error_share(errors: int, sets: int) -> dict[str, float]:
-    """``errors``, their ``share`` of ``sets``, and its exact 95 % interval ``low``, ``high`` (Clopper and
-    Pearson 1934).
-    """
-    interval = binomtest(errors, sets).proportion_ci(CONFIDENCE, method="exact")
-    return {
-        "errors": errors,
-        "share": errors / sets,
-        "low": float(interval.low),
-        "high": float(interval.high),
-    }

@@ -1,19 +1,26 @@
-"""Is this filter an action-unit detector? The tables, metrics and sentences of the chapter that asks."""
+"""Is this filter an action-unit detector? What goes with units in pictures, held against chance, against the
+emotion and against networks that learned nothing.
+"""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import binomtest
 
 from book.au_verification.agreement import NONE, causal_argmax
 from fer_lib.aus.association import Association, histograms, mapping
 from fer_lib.aus.decision import RULES, claims, decide, permutations_needed
+from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.aus.interventions import Effects
 from fer_lib.aus.nulls import Null, permutation_null
 from fer_lib.aus.presence import Presence
+from fer_lib.stats.resampling import CONFIDENCE
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 TRAINED = "trained"
 
@@ -29,13 +36,13 @@ MEASURE_LABELS = {
     "auroc": "2·AUROC − 1",
 }
 
-NAMED, SURVIVES, WITHIN, MOVED, BEYOND = (
-    "named by the papers' rule",
-    "beats chance",
-    "beats chance within emotions",
-    "and its unit moves it most",
-    "and beats untrained filters",
-)
+CRITERIA = {
+    "named": "named by the papers' rule",
+    "beyond_chance": "beats chance",
+    "beyond_emotion": "beats chance within emotions",
+    "beyond_untrained": "and beats untrained filters",
+    "verified": "and its unit moves it most",
+}
 """Criteria of ``criteria``; the last two take those that beat chance within emotions."""
 
 COUNT_TOLERANCE = 0.1
@@ -91,21 +98,16 @@ def source_of(name: str) -> str:
 
 
 def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The association of the ``count`` filters with the highest response, the strongest first: what
-    ``figures.divergence_map`` takes.
+    """The association of the ``count`` filters with the highest response, the strongest first: a row each
+    with its ``stability`` and a column per unit that was scored.
 
     ``ranked`` is what ``look.responses.rank_filters`` gave. Dead filters are passed over.
     """
     live = [k for k in ranked["filter"] if not association.dead[k]][:count]
-    stability = mapping(association).set_index("filter")["stability"]
-    return pd.DataFrame(
-        {
-            "filter": np.repeat(live, len(association.aus)),
-            "au": np.tile(np.array(association.aus, dtype=object), len(live)),
-            "estimate": association.estimate[live].ravel(),
-            "stability": np.repeat(stability.loc[live].to_numpy(), len(association.aus)),
-        }
-    )
+    index = pd.Index(live, name="filter")
+    table = pd.DataFrame(association.estimate[live], index, list(association.aus)).dropna(axis=1)
+    table.insert(0, "stability", mapping(association).set_index("filter")["stability"].loc[live])
+    return table
 
 
 def named_histograms(
@@ -114,12 +116,10 @@ def named_histograms(
     """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first
     ``count`` of ``strongest_filters``.
     """
-    best = strongest.loc[strongest.groupby("filter", sort=False)["estimate"].idxmax()].head(count)
+    best = strongest.drop(columns="stability").idxmax(axis=1).head(count)
     return {
-        (row.filter, row.au): histograms(
-            maxima[:, row.filter], presence.present[:, presence.aus.index(row.au)]
-        )
-        for row in best.itertuples()
+        (number, au): histograms(maxima[:, number], presence.present[:, presence.aus.index(au)])
+        for number, au in best.items()
     }
 
 
@@ -135,7 +135,7 @@ def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
+def rule_table(own: Judged, alpha: float = ALPHA) -> Table:
     """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row
     per rule.
 
@@ -152,7 +152,9 @@ def rule_table(own: Judged, alpha: float = ALPHA) -> pd.DataFrame:
             row[f"filters{where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
             row[f"pairs{where}"] = pd.NA if called is None else int(called.sum())
         rows.append(row)
-    return pd.DataFrame(rows)
+    data = pd.DataFrame(rows)
+    moves = dict.fromkeys(data.columns.drop("rule"), COUNT_TOLERANCE * own.channels)
+    return Table(data, "Claims of the trained filters, by decision rule", tolerance=moves)
 
 
 def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
@@ -184,6 +186,17 @@ def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.
     return table.assign(verified=table["within"].ne("") & table["within"].eq(table["causal"]))
 
 
+def claimed_detectors(own: Judged, layer: str) -> Detectors:
+    """The filters of ``layer`` that are claimed for a unit within emotions, the one with the largest
+    association first: what other chapters look at.
+    """
+    table = detectors(own, None)
+    held = table[table["within"].ne("")].sort_values("value", ascending=False, kind="stable")
+    rows = held[["filter", "within", "value"]].itertuples(index=False)
+    filters = [Detector(filter=number, au=au, association=value) for number, au, value in rows]
+    return Detectors(layer=layer, filters=filters)
+
+
 def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALPHA) -> np.ndarray:
     """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the
     untrained networks for the same unit.
@@ -205,8 +218,8 @@ def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALP
 def criteria(
     judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float = ALPHA
 ) -> pd.DataFrame:
-    """One row per bank and criterion: ``source``, ``bank``, ``criterion``, ``count``, ``channels`` and
-    ``share``.
+    """One row per bank and criterion: ``source``, ``bank``, ``metric`` (key of ``CRITERIA``), ``criterion``,
+    ``count``, ``channels`` and ``share``.
 
     The criterion of interventions stands only where there are ``effects``, by the names of ``judged``.
     """
@@ -214,25 +227,65 @@ def criteria(
     for name, own in judged.items():
         table = detectors(own, effects[name] if effects else None, alpha)
         met = {
-            NAMED: table["named"].ne(""),
-            SURVIVES: table["overall"].ne(""),
-            WITHIN: table["within"].ne(""),
-            BEYOND: beyond_untrained(judged, name, alpha),
+            "named": table["named"].ne(""),
+            "beyond_chance": table["overall"].ne(""),
+            "beyond_emotion": table["within"].ne(""),
+            "beyond_untrained": beyond_untrained(judged, name, alpha),
         }
         if effects:
-            met[MOVED] = table["verified"]
+            met["verified"] = table["verified"]
         rows += [
             {
                 "source": source_of(name),
                 "bank": name,
-                "criterion": criterion,
+                "metric": metric,
+                "criterion": CRITERIA[metric],
                 "count": int(np.sum(kept)),
                 "channels": own.channels,
                 "share": float(np.mean(kept)),
             }
-            for criterion, kept in met.items()
+            for metric, kept in met.items()
         ]
     return pd.DataFrame(rows)
+
+
+_ENDINGS = {TRAINED: "filters", "untrained": "untrained", "rotated basis": "rotated"}
+
+
+def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Of ``criteria``: ``<metric>_filters`` of the trained layer, ``<metric>_untrained``, the mean over the
+    untrained networks, and ``<metric>_rotated``; with the latter ``ahead_of_mixtures``.
+    """
+    counts = {}
+    for (metric, source), part in table[table["source"].isin(_ENDINGS)].groupby(["metric", "source"]):
+        counts[f"{metric}_{_ENDINGS[source]}"] = Estimate(
+            part["count"].mean(),
+            n=None if source == TRAINED else len(part),
+            unit="count",
+            tolerance=COUNT_TOLERANCE * part["channels"].iloc[0],
+        )
+    if "beyond_untrained_rotated" not in counts:
+        return counts
+    single, mixed = (round(counts[f"beyond_untrained_{ending}"].value) for ending in ("filters", "rotated"))
+    return counts | {"ahead_of_mixtures": ahead(single, mixed, table["channels"].iloc[0])}
+
+
+def ahead(single: int, mixed: int, of: int) -> Estimate:
+    """How many more of ``of`` filters than of as many mixtures of them are exceptional.
+
+    The interval of the difference is Newcombe's (1998, Statistics in Medicine 17:873, method 10), from those
+    of Wilson: it has a width where both counts are 0, too.
+    """
+    own, other = (binomtest(k, of).proportion_ci(CONFIDENCE, method="wilson") for k in (single, mixed))
+    return Estimate(
+        single - mixed,
+        low=single - mixed - math.hypot(single - of * own.low, of * other.high - mixed),
+        high=single - mixed + math.hypot(of * own.high - single, mixed - of * other.low),
+        n=of,
+        how="95 % interval of Newcombe (1998, method 10), as if filters were independent",
+        unit="count",
+        tolerance=2 * COUNT_TOLERANCE * of,
+    )
 
 
 def unit_table(
@@ -277,12 +330,10 @@ def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
     }
 
 
-def count_table(presence: Presence) -> pd.DataFrame:
-    """One row per AU for the page: pictures and people that show it, pictures that do not, and whether they
-    are enough.
-    """
-    counts = presence.counts().set_index("au").rename_axis("")
-    return pd.DataFrame(
+def count_table(presence: Presence) -> Table:
+    """Pictures and people that show each unit, pictures that do not, and whether they are enough."""
+    counts = presence.counts().set_index("au").rename_axis("unit")
+    data = pd.DataFrame(
         {
             "pictures with it": counts["n_present"],
             "without": counts["n_absent"],
@@ -290,50 +341,23 @@ def count_table(presence: Presence) -> pd.DataFrame:
             "scored": counts["too_few"].map({True: "too few", False: "yes"}),
         }
     )
+    return Table(data, "Who shows which unit")
 
 
 def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[str, Estimate]:
     """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and
     ``untrained_networks``.
     """
-    return {
-        "untrained_networks": Estimate(untrained, unit="count"),
-        "pictures": Estimate(len(presence), unit="count"),
-        "people": Estimate(len(np.unique(presence.subjects)), unit="count"),
-        "units_scored": Estimate(len(presence.aus) - len(own.overall.too_few), unit="count"),
-        "units_too_few": Estimate(len(own.overall.too_few), unit="count"),
-        "filters": Estimate(own.channels, unit="count"),
-        "filters_rare": Estimate(own.overall.rare.sum(), unit="count", tolerance=3),
+    counts = {
+        "untrained_networks": untrained,
+        "pictures": len(presence),
+        "people": len(np.unique(presence.subjects)),
+        "units_scored": len(presence.aus) - len(own.overall.too_few),
+        "units_too_few": len(own.overall.too_few),
+        "filters": own.channels,
     }
-
-
-_METRIC_OF = {
-    NAMED: "named",
-    SURVIVES: "beyond_chance",
-    WITHIN: "beyond_emotion",
-    BEYOND: "beyond_untrained",
-    MOVED: "verified",
-}
-
-
-_ENDINGS = {"untrained": "untrained", "rotated basis": "rotated"}
-
-
-def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Of ``criteria``: ``<criterion>_filters`` of the trained layer, ``<criterion>_untrained``, the mean over
-    the untrained networks, and ``<criterion>_rotated``.
-    """
-    found = {}
-    for (criterion, source), part in table.groupby(["criterion", "source"], sort=False):
-        room = COUNT_TOLERANCE * part["channels"].iloc[0]
-        name = _METRIC_OF[criterion]
-        if source == TRAINED:
-            found[f"{name}_filters"] = Estimate(part["count"].iloc[0], unit="count", tolerance=room)
-        elif source in _ENDINGS:
-            found[f"{name}_{_ENDINGS[source]}"] = Estimate(
-                part["count"].mean(), n=len(part), unit="count", tolerance=room
-            )
-    return found
+    rare = Estimate(own.overall.rare.sum(), unit="count", tolerance=3)
+    return {name: Estimate(count, unit="count") for name, count in counts.items()} | {"filters_rare": rare}
 
 
 def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Estimate]:
@@ -346,3 +370,32 @@ def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Estima
         )
         for measure, found in associations.items()
     }
+
+
+SUMMARY = {
+    "named_filters": "named by the papers' rule, filters",
+    "beyond_chance_filters": "beat chance, filters",
+    "beyond_chance_untrained": "the same, untrained",
+    "beyond_emotion_filters": "beat chance within emotions, filters",
+    "beyond_emotion_untrained": "the same, untrained",
+    "beyond_untrained_filters": "of these, stronger than any untrained filter",
+    "beyond_untrained_rotated": "the same, random mixtures of the trained filters",
+    "ahead_of_mixtures": "more of the filters than of their mixtures",
+    "verified_filters": "of these, moved most by the unit of the claim",
+    "verified_untrained": "the same, untrained",
+    "named_units": "units with a named filter",
+    "named_units_untrained": "the same, untrained",
+    "verified_units": "units with a verified filter",
+    "verified_units_untrained": "the same, untrained",
+    "kl_stability": "same unit in resamples, KL",
+    "kl_agreement": "KL names the causal unit, share of filters",
+    "auroc_agreement": "2·AUROC − 1 names the causal unit, share of filters",
+    "auroc_agreement_untrained": "the same, untrained",
+    "family_wise_error": "family-wise error in simulations",
+    "coverage": "coverage of intervals in simulations",
+    "planted_precision": "planted detectors, precision",
+    "planted_recall": "planted detectors, recall",
+    "planted_precision_argmax": "planted detectors, precision of the papers' rule",
+    "head_loss": "AUROC that heads lose beyond other filters",
+}
+"""Metric -> what it is, for the table at the end of the page."""

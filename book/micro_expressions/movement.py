@@ -22,23 +22,6 @@ over fewer says little.
 MOST_PANELS = 6
 
 
-def claimed_filters(survivors: pd.DataFrame) -> pd.DataFrame:
-    """The filters that chapter ``au_verification`` holds for detectors, with their units: ``filter``, ``au``,
-    ``association``, the strongest first.
-
-    ``survivors``: the numbers of that chapter's figure of the name. A filter counts where some unit beats
-    chance within emotions; of several it is named for the one with the largest association.
-    """
-    rows = []
-    for row in survivors.to_dict("records"):
-        units = str(row["within"]).split() if pd.notna(row["within"]) else []
-        if units:
-            unit = max(units, key=lambda au: row[au])
-            rows.append({"filter": int(row["filter"]), "au": unit, "association": row[unit]})
-    found = pd.DataFrame(rows, columns=["filter", "au", "association"])
-    return found.sort_values("association", ascending=False, kind="stable", ignore_index=True)
-
-
 def shown_units(clips: Clips) -> pd.DataFrame:
     """bool, one row per clip and one column per action unit: whether the picture at the apex shows it;
     missing where nobody coded it.

@@ -1,16 +1,25 @@
-"""Simulated data sets have the structure that they claim, and the rules keep or break their promise on them."""
+"""Simulated data sets have the structure that they claim, and rules and intervals keep or break their promise
+on them.
+"""
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from book.au_verification.simulation import (
     Noise,
-    error_share,
+    calibration_table,
+    coverage,
     family_wise_error,
     null_responses,
+    rate,
+    simulated,
     simulated_presence,
+    truth,
 )
 from fer_lib.aus.decision import decide
+from fer_lib.aus.measures import MEASURES, SIGNED
 from fer_lib.aus.nulls import permutation_null
 from ferbook.errors import ParameterError
 
@@ -72,22 +81,29 @@ def test_family_wise_error_counts_sets_with_any_claim():
     presence = simulated_presence(16, aus=2)
     found = family_wise_error(
         presence, "auroc", rules=("max_statistic", "argmax"), sets=6, filters=4, permutations=19, seed=5
-    ).set_index("rule")
+    )
     errors = 0
     for number in range(6):
         null = permutation_null(
             null_responses(presence, 4, seed=5 + number), presence, "auroc", permutations=19, seed=5 + number
         )
         errors += decide(null, "max_statistic").any()
-    assert found.loc["max_statistic", "errors"] == errors
+    assert found["max_statistic"].value == errors / 6 and found["max_statistic"].n == 6
     # The papers' rule names a unit for every filter that varies.
-    assert found.loc["argmax", "share"] == 1 and found.loc["argmax", "claimed"] == 1
+    assert found["argmax"].value == 1
 
 
 def test_exact_interval_by_hand():
     # No error in 10: the upper bound solves (1 - p)^10 = 0.025.
-    found = error_share(0, 10)
-    assert found["low"] == 0 and found["high"] == pytest.approx(1 - 0.025 ** (1 / 10))
+    found = rate(0, 10)
+    assert found.low == 0 and found.high == pytest.approx(1 - 0.025 ** (1 / 10))
+
+
+def test_calibration_sets_errors_and_coverage_beside_what_is_promised():
+    table = calibration_table({"mean_difference": rate(1, 20)}, {("kl", 0.5): rate(18, 20, "wilson")})
+    assert table["what"].tolist() == ["mean difference", "kl, effect 0.5"]
+    assert table[["rate", "promised"]].to_numpy().tolist() == [[0.05, 0.05], [0.9, 0.95]]
+    assert table["low"].lt(table["rate"]).all() and table["simulations"].eq(20).all()
 
 
 def test_numbers_that_do_not_fit_are_refused():
@@ -95,35 +111,82 @@ def test_numbers_that_do_not_fit_are_refused():
         Noise(correlation=1)
     with pytest.raises(ParameterError, match="frames 1"):
         simulated_presence(5, frames=1)
-    with pytest.raises(ParameterError, match="sets = 0"):
-        family_wise_error(simulated_presence(10), "kl", sets=0)
+
+
+def without(m):
+    """Distribution function of the responses without the AU: half are 0, the others uniform."""
+    return (m + 1) / 2
+
+
+def with_au(m, effect):
+    return norm.cdf(norm.ppf((m + 1) / 2) - effect)
+
+
+def test_truths_are_those_of_the_distribution_functions():
+    distance = quad(lambda m: without(m) - with_au(m, 1), 0, 1)[0]
+    assert truth("mean_difference", 1) == pytest.approx(distance, abs=1e-4)
+    assert truth("wasserstein", 1) == pytest.approx(distance, abs=1e-4)
+    grid = np.linspace(0, 1, 10_001)[:-1]
+    assert truth("ks", 1) == pytest.approx((without(grid) - with_au(grid, 1)).max(), abs=1e-4)
+    # P(with > without) + P(equal)/2: both 0, or without uniform above.
+    zero = with_au(0, 1)
+    wins = (1 - zero) * 0.5 + zero * 0.5 / 2 + quad(lambda m: (1 - with_au(m, 1)) / 2, 0, 1)[0]
+    assert truth("auroc", 1) == pytest.approx(2 * wins - 1, abs=1e-4)
+    for measure in MEASURES:
+        assert truth(measure, 0) == pytest.approx(0, abs=1e-4)
+
+
+def test_simulated_pictures_of_a_subject_are_alike():
+    maxima, presence = simulated(400, 2, 0.0, 30, np.random.default_rng(0))
+    assert maxima.shape == (800, 30) and (maxima >= 0).all() and (maxima < 1).all()
+    assert (maxima == 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert presence.present.mean() == pytest.approx(0.3, abs=0.04)
+    pairs = maxima.reshape(400, 2, 30)
+    first, second = (pairs[:, k].ravel() > 0 for k in (0, 1))
+    # Of two normals with correlation 1/2, signs agree with probability 1/2 + asin(1/2)/π = 2/3.
+    assert (first == second).mean() == pytest.approx(2 / 3, abs=0.02)
+    assert len(np.unique(presence.subjects)) == 400
+
+
+def test_coverage_of_a_few_simulations_is_counted():
+    found = coverage(("auroc",), effects=(1.0,), subjects=20, pictures=4, simulations=20, draws=40)
+    held = found["auroc", 1.0]
+    assert held.n == 20 and held.low <= held.value <= held.high and held.value >= 0.7
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """95 % within two points, at a standard error of 0.4 points."""
+    found = coverage(SIGNED, effects=(0.0, 1.0), subjects=40, pictures=4, simulations=3000, draws=500)
+    assert all(0.93 <= held.value <= 0.97 for held in found.values()), found
+
+
+def five_per_cent(presence, measure="auroc", **options):
+    """The family-wise error of the maximum statistic over 400 sets."""
+    return family_wise_error(presence, measure, rules=("max_statistic",), sets=400, filters=8, **options)[
+        "max_statistic"
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("measure", ["auroc", "kl", "smd"])
 def test_family_wise_error_is_five_per_cent_under_no_effect(measure):
-    presence = simulated_presence(40)
-    found = family_wise_error(presence, measure, rules=("max_statistic",), sets=400, filters=8)
-    assert found["low"].item() <= 0.05 <= found["high"].item()
+    found = five_per_cent(simulated_presence(40), measure)
+    assert found.low <= 0.05 <= found.high
 
 
 @pytest.mark.slow
 def test_units_that_run_in_people_call_for_subjects_as_blocks():
-    presence = simulated_presence(40, habit=2.0)
-    options = {"rules": ("max_statistic",), "sets": 400, "filters": 8, "noise": Noise(subject=1.0)}
-    by_sequence, by_subject = (
-        family_wise_error(presence, "auroc", blocks=blocks, **options) for blocks in ("sequence", "subject")
-    )
-    assert by_sequence["low"].item() > 0.05
-    assert by_subject["low"].item() <= 0.05 <= by_subject["high"].item()
-    within = family_wise_error(presence, "auroc", within=presence.subjects, **options)
-    assert within["low"].item() <= 0.05 <= within["high"].item()
+    presence, noise = simulated_presence(40, habit=2.0), Noise(subject=1.0)
+    assert five_per_cent(presence, noise=noise, blocks="sequence").low > 0.05
+    for options in ({"blocks": "subject"}, {"within": presence.subjects}):
+        found = five_per_cent(presence, noise=noise, **options)
+        assert found.low <= 0.05 <= found.high
 
 
 @pytest.mark.slow
 def test_units_of_an_emotion_are_no_detectors_within_it():
-    presence = simulated_presence(40)
-    options = {"rules": ("max_statistic",), "sets": 400, "filters": 8, "noise": Noise(emotion=1.0)}
-    assert family_wise_error(presence, "auroc", **options)["low"].item() > 0.05
-    within = family_wise_error(presence, "auroc", within=presence.emotions, **options)
-    assert within["low"].item() <= 0.05 <= within["high"].item()
+    presence, noise = simulated_presence(40), Noise(emotion=1.0)
+    assert five_per_cent(presence, noise=noise).low > 0.05
+    within = five_per_cent(presence, noise=noise, within=presence.emotions)
+    assert within.low <= 0.05 <= within.high

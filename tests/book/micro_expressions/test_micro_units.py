@@ -9,7 +9,6 @@ import pytest
 from book.micro_expressions.movement import (
     WITH,
     WITHOUT,
-    claimed_filters,
     movement_for_page,
     movement_metrics,
     movement_table,
@@ -21,22 +20,10 @@ from book.micro_expressions.movement import (
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 
-
-def survivors():
-    """As the figure of chapter ``au_verification`` stores them: filter 7 beats chance for two units, 3 for
-    none.
-    """
-    return pd.DataFrame(
-        {
-            "filter": [7, 3, 9, 2],
-            "strongest": ["AU1", "AU4", "AU4", "AU12"],
-            "overall": ["AU1 AU4", np.nan, "AU4", "AU12"],
-            "within": ["AU1 AU4", np.nan, "AU4", "AU12"],
-            "AU1": [0.4, 0.1, 0.0, 0.1],
-            "AU4": [0.6, 0.3, 0.5, 0.2],
-            "AU12": [0.0, 0.1, 0.1, 0.3],
-        }
-    )
+CLAIMED = pd.DataFrame(
+    {"filter": [7, 9, 2], "au": ["AU4", "AU4", "AU12"], "association": [0.6, 0.5, 0.3]}
+)
+"""As chapter ``au_verification`` hands on its detectors."""
 
 
 def clips(people=6):
@@ -62,20 +49,13 @@ def clips(people=6):
     return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
 
 
-def test_a_filter_is_named_for_the_strongest_unit_that_beats_chance():
-    found = claimed_filters(survivors())
-    assert found[["filter", "au"]].to_numpy().tolist() == [[7, "AU4"], [9, "AU4"], [2, "AU12"]]
-    assert found["association"].tolist() == [0.6, 0.5, 0.3]
-    assert claimed_filters(survivors().iloc[[1]]).empty
-
-
 def test_units_are_looked_at_where_enough_people_show_and_do_not_show_them():
     shown = shown_units(clips())
     assert shown["AU4"].tolist() == [False, True] * 6 and shown["AU9"].isna().all()
     subjects = clips().subjects
-    assert units_to_look_at(claimed_filters(survivors()), shown, subjects) == ["AU4"]
+    assert units_to_look_at(CLAIMED, shown, subjects) == ["AU4"]
     few = clips(people=4)
-    assert units_to_look_at(claimed_filters(survivors()), shown_units(few), few.subjects) == []
+    assert units_to_look_at(CLAIMED, shown_units(few), few.subjects) == []
 
 
 def changes_with_the_unit():
@@ -90,7 +70,7 @@ def changes_with_the_unit():
 
 
 def test_the_difference_between_clips_is_that_of_means_by_hand():
-    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    claimed, shown = CLAIMED, shown_units(clips())
     moving = changes_with_the_unit()
     found = movement_table(moving[:, :, 2], [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=200)
     row = found.iloc[0]
@@ -107,7 +87,7 @@ def test_the_difference_between_clips_is_that_of_means_by_hand():
 def test_a_difference_that_varies_has_an_interval_of_people():
     generator = np.random.default_rng(0)
     moving = changes_with_the_unit()[:, :, 2] + generator.normal(size=(12, 2))
-    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    claimed, shown = CLAIMED, shown_units(clips())
     row = movement_table(moving, [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=400).iloc[0]
     assert row["low"] < row["difference"] < row["high"]
     state = shown["AU4"].to_numpy(bool)
@@ -117,7 +97,7 @@ def test_a_difference_that_varies_has_an_interval_of_people():
 
 
 def test_the_panels_show_the_strongest_filter_with_and_without_its_unit():
-    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    claimed, shown = CLAIMED, shown_units(clips())
     table = panel_table(changes_with_the_unit(), [7, 9], claimed, ["AU4"], shown, clips().subjects, draws=50)
     assert set(table["filter"]) == {7} and list(table["group"].unique()) == [WITH, WITHOUT]
     at_apex = table[table["progress"].eq(1)].set_index("group")["change"]
@@ -125,7 +105,7 @@ def test_the_panels_show_the_strongest_filter_with_and_without_its_unit():
 
 
 def test_the_reason_is_told_where_there_is_nothing_to_look_at():
-    claimed, shown = claimed_filters(survivors()), shown_units(clips())
+    claimed, shown = CLAIMED, shown_units(clips())
     assert "another network's" in nothing_to_look_at(False, claimed, shown)
     assert "beats chance" in nothing_to_look_at(True, claimed.iloc[:0], shown)
     assert "nobody coded" in nothing_to_look_at(True, claimed, shown[["AU9"]])

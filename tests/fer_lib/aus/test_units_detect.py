@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fer_lib.aus.heads import MACRO, Heads, _scores, best_threshold, drawn_scores, fit_heads
+from fer_lib.aus.heads import MACRO, Heads, _scores, best_threshold, drawn_scores, enough_people, fit_heads
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError, ParameterError
 
@@ -200,3 +200,13 @@ def test_other_bad_arguments():
     heads = Heads(("AU9",), np.zeros((1, 5)), np.zeros(1), np.zeros(1), np.ones(1), ())
     with pytest.raises(DataError, match="AU9 has a head"):
         drawn_scores(heads, features, presence)
+
+
+def test_heads_need_enough_people_in_every_split():
+    names = np.repeat([f"s{i}" for i in range(40)], 2)
+    present = (np.random.default_rng(0).random((80, 3)) < 0.4).astype(float)
+    shown = Presence(("AU1", "AU2", "AU12"), present, names, np.arange(80).astype(str), np.full(80, ""))
+    split = np.where(np.arange(80) < 48, "train", np.where(np.arange(80) < 64, "valid", "test"))
+    assert enough_people(shown, split)
+    lonely = np.where(np.arange(80) < 76, np.where(split == "test", "valid", split), "test")
+    assert not enough_people(shown, lonely), "two people are tested"

@@ -1,14 +1,19 @@
-"""The tables, counts and sentences about filters that may be detectors, on data with one planted detector."""
+"""The tables and counts of filters that may be detectors, on data with one planted detector."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from toy_effects import effects_of_size
 
 from book.au_verification import study as au
 from fer_lib.aus.association import associate
+from fer_lib.aus.detectors import Detectors
 from fer_lib.aus.interventions import Effects
 from fer_lib.aus.presence import Presence
 from fer_lib.look.responses import Responses, rank_filters, top_pictures
+from ferbook.claims import Question, ask
 
 AUS = ("AU1", "AU4", "AU12")
 
@@ -53,17 +58,11 @@ def judged(presence) -> dict[str, au.Judged]:
     return au.judge(banks, presence, "auroc", permutations=199)
 
 
-def effects_with(causes: dict[int, int], stands: bool = True) -> Effects:
-    """Filter -> index of the unit that raises it by 5 sd; other effects are 0.1 sd."""
-    effect = np.full((6, 3, 1), 0.1)
-    for k, a in causes.items():
-        effect[k, a] = 5
-    people = np.repeat(effect[None], 8, axis=0)
-    none = np.zeros(6, bool)
-    return Effects(
-        AUS, (1.0,), np.arange(8), effect, effect, effect, people, np.ones(6), none, none,
-        np.ones((6, 3)), np.full((6, 3), 0.01 if stands else 0.5),
-    )  # fmt: skip
+def effects_with(causes: dict[int, int]) -> Effects:
+    """Filter -> index of the unit that raises it by 5 standard deviations; other effects are 0.1."""
+    full = np.full((6, 3), 0.1)
+    full[list(causes), list(causes.values())] = 5
+    return effects_of_size(full, AUS, (1.0,))
 
 
 def test_the_planted_detector_is_found_and_the_filter_of_one_person_set_aside(judged):
@@ -80,11 +79,9 @@ def test_the_planted_detector_is_found_and_the_filter_of_one_person_set_aside(ju
 
 
 def test_a_claim_is_verified_by_an_effect_of_the_same_unit_that_stands(judged):
-    own = judged["trained"]
-    right, wrong, chance = (
-        au.detectors(own, effects)
-        for effects in (effects_with({0: 2}), effects_with({0: 1}), effects_with({0: 2}, stands=False))
-    )
+    own, strong = judged["trained"], effects_with({0: 2})
+    weak = replace(strong, p=np.full((6, 3), 0.5))
+    right, wrong, chance = (au.detectors(own, effects) for effects in (strong, effects_with({0: 1}), weak))
     assert right["causal"].iloc[0] == "AU12" and right["verified"].tolist() == [True] + [False] * 5
     assert wrong["causal"].iloc[0] == "AU4" and not wrong["verified"].any()
     assert chance["causal"].eq("").all() and not chance["verified"].any()
@@ -104,19 +101,44 @@ def test_criteria_count_what_the_tables_say(judged):
     effects = dict.fromkeys(judged, effects_with({0: 2}))
     table = au.criteria(judged, effects)
     own = table[table["bank"].eq("trained")].set_index("criterion")["count"]
-    assert own.to_dict() == {au.NAMED: 6, au.SURVIVES: 1, au.WITHIN: 1, au.BEYOND: 1, au.MOVED: 1}
+    assert own.to_dict() == dict(zip(au.CRITERIA.values(), (6, 1, 1, 1, 1), strict=True))
     assert (table["share"] == table["count"] / 6).all()
-    assert au.MOVED not in set(au.criteria(judged, None)["criterion"])
+    assert "verified" not in set(au.criteria(judged, None)["metric"])
     metrics = au.criteria_metrics(table)
     assert metrics["named_filters"].value == 6 and metrics["verified_filters"].value == 1
-    others = table[table["source"].eq("untrained") & table["criterion"].eq(au.SURVIVES)]["count"]
+    others = table[table["source"].eq("untrained") & table["metric"].eq("beyond_chance")]["count"]
     assert not any(name.endswith("_rotated") for name in metrics)
     mixed = au.criteria_metrics(table.replace({"source": {"untrained": "rotated basis"}}))
     assert mixed["beyond_chance_rotated"].value == others.mean()
+    assert "ahead_of_mixtures" in mixed and "ahead_of_mixtures" not in metrics
     assert (
         metrics["beyond_chance_untrained"].value == others.mean()
         and metrics["beyond_chance_untrained"].n == 2
     )
+
+
+@pytest.mark.parametrize(
+    ("single", "mixed", "answer"), [(9, 3, "yes"), (3, 9, "no"), (0, 0, "open"), (6, 5, "open")]
+)
+def test_single_filters_are_told_from_mixtures_only_beyond_chance(single, mixed, answer):
+    question = Question(asks="More than mixtures?", metric="au_verification.ahead_of_mixtures", above=0)
+    metrics = {"ahead_of_mixtures": au.ahead(single, mixed, 10).to_json()}
+    assert ask(question, {"au_verification": metrics}).answer == answer
+
+
+def test_the_interval_between_single_filters_and_mixtures_is_newcombe_s():
+    """Newcombe 1998, Statistics in Medicine 17:873, table II, method 10:
+    9/10 − 3/10 is 0.1705 to 0.8090, and 0/10 − 0/10 is −0.2775 to 0.2775."""
+    for single, mixed, bounds in ((9, 3, (1.705, 8.090)), (0, 0, (-2.775, 2.775))):
+        found = au.ahead(single, mixed, 10)
+        assert (found.low, found.high) == pytest.approx(bounds, abs=5e-4) and found.value == single - mixed
+
+
+def test_what_other_chapters_are_given_are_the_claims_within_emotions(judged):
+    found = au.claimed_detectors(judged["trained"], "relu3")
+    assert Detectors.model_validate_json(found.model_dump_json()) == found and found.layer == "relu3"
+    strength = judged["trained"].overall.observed[0, 2]
+    assert found.table().to_dict("records") == [{"filter": 0, "au": "AU12", "association": strength}]
 
 
 def test_units_are_counted_per_network(judged):
@@ -131,7 +153,7 @@ def test_units_are_counted_per_network(judged):
 
 
 def test_a_rule_without_enough_permutations_says_how_many_it_needs(judged):
-    table = au.rule_table(judged["trained"]).set_index("rule")
+    table = au.rule_table(judged["trained"]).data.set_index("rule")
     assert table.loc["holm", "needs"] == 5 * 3 / 0.05 - 1
     assert pd.isna(table.loc["holm", "filters"]) and pd.isna(table.loc["argmax", "needs"])
     assert table.loc["max statistic", "filters"] == 1 and table.loc["argmax", "pairs"] == 6
@@ -144,8 +166,9 @@ def test_the_strongest_filters_come_with_their_association_and_histograms(presen
     ranked = rank_filters(responses, top_pictures(responses, presence.subjects, 2))
     association = associate(maxima, presence, "kl", draws=20)
     table = au.strongest_filters(association, ranked, 9)
-    assert table["filter"].unique().tolist() == [k for k in ranked["filter"] if k != 5]
-    assert table[table["filter"].eq(0)]["estimate"].tolist() == association.estimate[0].tolist()
+    assert table.index.tolist() == [k for k in ranked["filter"] if k != 5]
+    assert table.loc[0, list(AUS)].tolist() == association.estimate[0].tolist()
+    assert table["stability"].tolist() == association.stability[table.index].tolist()
     pairs = au.named_histograms(table, maxima, presence, count=2)
     assert len(pairs) == 2 and (0, "AU12") in pairs
     assert pairs[0, "AU12"]["divergence"].sum() == pytest.approx(association.estimate[0, 2])
@@ -158,7 +181,7 @@ def test_the_strongest_associations_leave_rare_channels_out(judged):
 
 
 def test_counts_of_the_page(presence, judged):
-    table = au.count_table(presence)
+    table = au.count_table(presence).data
     assert table.index.tolist() == list(AUS) and table["scored"].eq("yes").all()
     assert table.loc["AU12", "pictures with it"] == presence.present[:, 2].sum()
     metrics = au.presence_metrics(presence, judged["trained"], 2)
