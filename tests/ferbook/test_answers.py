@@ -45,7 +45,7 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
     assert "2.00 (95 % interval 1.00–3.00) points; asked: above 0 points" in text.replace("\u00a0", " ")
-    assert "(derl.ipynb), on `ckplus` |" in text and "(training.ipynb), on `lab` |" in text
+    assert "(derl/derl.ipynb), on `ckplus` |" in text and "(training/training.ipynb), on `lab` |" in text
     assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 

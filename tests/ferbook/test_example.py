@@ -1,0 +1,103 @@
+"""The example book by its own README: run, asked for, built, checked and compared, once; and a chapter added."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ferbook import paths
+from ferbook.book import chapters, forget
+from ferbook.build import check_toc
+from ferbook.errors import BookError
+from ferbook.new import write_chapter
+from ferbook.notebook import require_parameters_cell
+
+
+@pytest.fixture
+def ferbook(copy):
+    """Run ``ferbook`` in the book's folder, in a process of its own; returns what it printed."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
+
+    def ferbook(*words, expect=0):
+        answer = subprocess.run(
+            [sys.executable, "-m", "ferbook.cli", *words],
+            cwd=copy,
+            env=given | {"PYTHONPATH": str(paths.ENGINE.parent), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == expect, answer.stdout + answer.stderr
+        return answer.stdout + answer.stderr
+
+    return ferbook
+
+
+def page(copy, name):
+    text = (copy / "_build" / "html" / "book" / f"{name}.html").read_text()
+    return " ".join(re.sub("<[^>]+>", " ", text).split())
+
+
+def test_a_book_about_dice_is_run_built_checked_and_compared(copy, ferbook):
+    assert "2 chapter(s) finished" in ferbook("run", "--profile", "smoke", "--run", "a")
+    assert "up to date: throws, means" in ferbook("run", "--run", "a")
+    states = json.loads(ferbook("status", "--run", "a", "-p", "sides=8", "--profile", "smoke", "--json"))[
+        "chapters"
+    ]
+    assert [state["reasons"] for state in states] == [
+        ["parameter sides 6 → 8"],
+        ["upstream throws is out of date"],
+    ]
+    assert "book built" in ferbook("build", "--run", "a")
+    means = page(copy, "means/means")
+    assert "The mean, and how sure it is" in means and "2 minutes" in means and "Next: What is true" in means
+    assert "ferbook run means --profile smoke" in means and "95 % interval" in means.replace("\u00a0", " ")
+    assert "holds here" in page(copy, "answers") and "between which bounds" in page(copy, "index")
+    assert "book is up to date" in ferbook("build", "--run", "a")
+    assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
+    found = json.loads(ferbook("compare", "a", "a", "--json"))
+    assert found["parameters"] == [] and {row["metric"] for row in found["metrics"]} == {
+        "throws.throws",
+        "means.mean",
+    }
+
+    written = ferbook("new", "gaps")
+    assert f"written: {copy / 'book' / 'gaps'}" in written
+    assert "1 chapter(s) finished" in ferbook("run", "gaps", "--run", "a")
+    assert "book built" in ferbook("build", "--run", "a")
+    gaps = page(copy, "gaps/gaps")
+    assert "On 10 cases the mean is" in gaps and "Next: What is true" in gaps
+    assert "Next: Gaps" in page(copy, "means/means"), "the page before leads to it"
+
+
+def test_a_new_chapter_passes_every_check_and_stands_behind_the_others(copy):
+    folder = write_chapter("odd_gaps")
+    assert list(chapters()) == ["throws", "means", "odd_gaps"]
+    made = chapters()["odd_gaps"]
+    assert made.title == "Odd gaps" and made.folder == folder
+    require_parameters_cell(made)
+    check_toc()
+    lines = (copy / "_toc.yml").read_text().splitlines()
+    assert lines.index("  - file: book/odd_gaps/odd_gaps") == lines.index("  - file: book/means/means") + 1
+
+
+@pytest.mark.parametrize(
+    "name", ["means", "Means", "interactive", "suite", "index", "two words", "../x", "", "assets"]
+)
+def test_a_name_that_is_taken_or_impossible_is_refused_and_nothing_is_written(copy, name):
+    (copy / "book" / "assets").mkdir()
+    before = sorted(copy.rglob("*")), (copy / "_toc.yml").read_text()
+    with pytest.raises(BookError, match=r"is taken by|cannot name a chapter"):
+        write_chapter(name)
+    assert (sorted(copy.rglob("*")), (copy / "_toc.yml").read_text()) == before
+
+
+def test_a_table_of_contents_without_a_place_is_left_as_it_is(copy):
+    (copy / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    forget()
+    with pytest.raises(BookError, match="lists no page behind which a chapter could stand"):
+        write_chapter("gaps")
+    assert not (copy / "book" / "gaps").exists()
