@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 ENGINE = Path(__file__).resolve().parent
-SNAKEFILE = ENGINE / "Snakefile"
+SNAKEFILE = ENGINE / "workflow" / "Snakefile"  # Snakemake imports from its folder, so no module lies there
 ROOT_VARIABLE = "FERBOOK_ROOT"
 RUNS_VARIABLE = "FER_RUNS"
 

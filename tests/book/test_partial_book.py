@@ -12,9 +12,9 @@ def test_a_run_of_one_chapter_makes_a_book_whose_other_pages_say_how_to_add_thei
     toy_clone.ferbook("run", "derl", "--run", "a")
     assert "no faces, training, " in toy_clone.ferbook("build", "--run", "a")
     pages = toy_clone.root / "_build" / "html" / "book"
-    assert "Provenance" in (pages / "derl.html").read_text()
+    assert "Provenance" in (pages / "derl" / "derl.html").read_text()
     assert '<span class="metric">[not run]</span>' in (pages / "index.html").read_text()
-    page = " ".join(re.sub("<[^>]+>", "", (pages / "faces.html").read_text()).split())
+    page = " ".join(re.sub("<[^>]+>", "", (pages / "faces" / "faces.html").read_text()).split())
     assert "no finished result of this chapter" in page and "ferbook run faces --run a ferbook build" in page
     assert "NOT ASKED HERE" in toy_clone.ferbook("claims", "--run", "a")
     assert "1 chapter(s) finished" in toy_clone.ferbook("run", "faces", "--run", "a"), "the command works"

@@ -71,3 +71,15 @@ def test_what_runs_declares_or_makes_pictures_concerns_no_chapter(code):
     assert not [file for file in reached if file.startswith(left_out)], (
         "the fingerprints of the faces have them"
     )
+
+
+def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
+    file = tmp_path / "fer2013" / "fer2013.csv"
+    file.parent.mkdir()
+    file.write_text("emotion,pixels,Usage\n9,1 2 3,Training\n")
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    asked = parameters(["training"], faces="fer2013")
+    book_suite.check(asked)
+    with pytest.raises(DataError, match=r"fer2013\.csv.*line 2") as fault:
+        book_suite.prepare(list(asked.values()))
+    assert str(file) in str(fault.value)

@@ -59,7 +59,7 @@ def test_the_run_record_tells_what_was_used(smoke_clone):
 
 @chapters
 def test_a_page_shows_numbers_figures_and_provenance(smoke_clone, built, chapter):
-    page = (built / "book" / f"{chapter.name}.html").read_text()
+    page = (built / "book" / chapter.name / f"{chapter.name}.html").read_text()
     assert "Provenance" in page
     text = " ".join(re.sub("<[^>]+>", " ", page).split())
     assert f"ferbook run {chapter.name} --profile smoke" in text

@@ -1,11 +1,14 @@
 """The engine's own book, about dice: small, and about nothing that the engine knows."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from clones import Clone, Gate
 
-from ferbook.book import forget
+from ferbook import paths
+from ferbook.book import chapters, forget
 from ferbook.store import open_run, write_json
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -49,3 +52,25 @@ def finish(tmp_path):
         run.result(chapter).commit(staged, inputs or {})
 
     return finish
+
+
+@pytest.fixture
+def clone(copy):
+    """The copied book with the command line in it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
+    return Clone(copy, environment | {"PYTHONPATH": str(paths.ENGINE.parent), "COLUMNS": "200"})
+
+
+@pytest.fixture
+def toy_clone(clone):
+    """Its chapters only open: for what happens around their execution."""
+    for name in chapters():
+        clone.write_chapter(name)
+    return clone
+
+
+@pytest.fixture
+def gate(tmp_path):
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return Gate(path)

@@ -1,14 +1,9 @@
 """The example book by its own README: run, asked for, built, checked and compared, once; and a chapter added."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from ferbook import paths
 from ferbook.book import chapters, forget
 from ferbook.build import check_toc
 from ferbook.errors import BookError
@@ -16,37 +11,16 @@ from ferbook.new import write_chapter
 from ferbook.notebook import require_parameters_cell
 
 
-@pytest.fixture
-def ferbook(copy):
-    """Run ``ferbook`` in the book's folder, in a process of its own; returns what it printed."""
-    given = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
-
-    def ferbook(*words, expect=0):
-        answer = subprocess.run(
-            [sys.executable, "-m", "ferbook.cli", *words],
-            cwd=copy,
-            env=given | {"PYTHONPATH": str(paths.ENGINE.parent), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == expect, answer.stdout + answer.stderr
-        return answer.stdout + answer.stderr
-
-    return ferbook
-
-
 def page(copy, name):
     text = (copy / "_build" / "html" / "book" / f"{name}.html").read_text()
     return " ".join(re.sub("<[^>]+>", " ", text).split())
 
 
-def test_a_book_about_dice_is_run_built_checked_and_compared(copy, ferbook):
+def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
+    ferbook, listed = clone.ferbook, clone.ferbook_json
     assert "2 chapter(s) finished" in ferbook("run", "--profile", "smoke", "--run", "a")
     assert "up to date: throws, means" in ferbook("run", "--run", "a")
-    states = json.loads(ferbook("status", "--run", "a", "-p", "sides=8", "--profile", "smoke", "--json"))[
-        "chapters"
-    ]
+    states = listed("status", "--run", "a", "-p", "sides=8", "--profile", "smoke")["chapters"]
     assert [state["reasons"] for state in states] == [
         ["parameter sides 6 → 8"],
         ["upstream throws is out of date"],
@@ -58,7 +32,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, ferbook):
     assert "holds here" in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "book is up to date" in ferbook("build", "--run", "a")
     assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
-    found = json.loads(ferbook("compare", "a", "a", "--json"))
+    found = listed("compare", "a", "a")
     assert found["parameters"] == [] and {row["metric"] for row in found["metrics"]} == {
         "throws.throws",
         "means.mean",

@@ -1,0 +1,157 @@
+"""A run that fails, is stopped or is killed: nothing lost, nothing half-written believed, and the same
+command goes on.
+
+Two chapters, one upstream of the other, are enough for that.
+"""
+
+import json
+import os
+import signal
+
+import psutil
+import pytest
+
+DEFAULT = 1000
+
+
+def done(clone, chapter):
+    return (clone.result("a", chapter) / "DONE.json").is_file()
+
+
+def finished(clone, chapter):
+    return json.loads((clone.result("a", chapter) / "DONE.json").read_text())["finished"]
+
+
+def gone(pid):
+    """Wait until the process has ended."""
+    try:
+        psutil.Process(pid).wait(timeout=60)
+    except psutil.NoSuchProcess:
+        return True
+    return True
+
+
+def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
+    assert "never ran" in toy_clone.ferbook("run", "means", "--run", "a")
+    first = finished(toy_clone, "means")
+    record = toy_clone.root / "runs" / "a" / "run.yaml"
+    before = record.read_text()
+    assert "up to date: throws, means" in toy_clone.ferbook("run", "means", "--run", "a")
+    assert finished(toy_clone, "means") == first
+    assert record.read_text() == before
+
+    told = toy_clone.ferbook("run", "means", "--run", "a", "-p", "means.draws=600", expect=2)
+    assert f"exists with other parameters (means.draws {DEFAULT} → 600)" in told
+    assert "--update" in told and "--replace" in told
+
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "means.draws=600")["chapters"]
+    assert [state["reasons"] for state in states[:2]] == [[], [f"parameter draws {DEFAULT} → 600"]]
+
+    told = toy_clone.ferbook("run", "means", "--run", "a", "-p", "means.draws=600", "--update")
+    assert f"means: parameter draws {DEFAULT} → 600" in told and "up to date: throws" in told
+    assert "up to date: throws, means" in toy_clone.ferbook("run", "means", "--run", "a"), (
+        "as it was asked for"
+    )
+
+    toy_clone.write_chapter("throws", "x = 2")
+    states = toy_clone.ferbook_json("status", "--run", "a", "-p", "means.draws=600")["chapters"]
+    assert states[0]["reasons"] == ["notebook changed"]
+    assert states[1]["reasons"] == ["upstream throws is out of date"]
+    assert "exists" not in toy_clone.ferbook("run", "means", "--run", "a", "--replace")
+
+
+def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
+    toy_clone.write_chapter("means", "x = 1", "raise ValueError('planted fault')")
+    told = toy_clone.ferbook("run", "means", "--run", "a", expect=1)
+    assert "chapter 'means' failed in code cell 5: ValueError: planted fault" in told
+    assert "Traceback" not in told
+    kept = toy_clone.result("a", "means.failed")
+    assert f"partial notebook: {kept / 'means.ipynb'}" in told
+    assert "planted fault" in (kept / "means.ipynb").read_text()
+    log = toy_clone.root / "runs" / "a" / ".work" / "logs" / "means.log"
+    assert f"log: {log}" in told and "planted fault" in log.read_text()
+    assert done(toy_clone, "throws") and not done(toy_clone, "means")
+    states = toy_clone.ferbook_json("status", "--run", "a")["chapters"]
+    assert states[1]["reasons"] == ["not finished", "last attempt failed in code cell 5"]
+    first = finished(toy_clone, "throws")
+
+    toy_clone.write_chapter("means", "x = 1")
+    toy_clone.ferbook("run", "means", "--run", "a")
+    assert done(toy_clone, "means") and finished(toy_clone, "throws") == first
+    assert not kept.exists()
+
+
+def test_a_failure_keeps_the_earlier_result(toy_clone):
+    toy_clone.ferbook("run", "means", "--run", "a")
+    first = finished(toy_clone, "means")
+    toy_clone.write_chapter("means", "raise ValueError('planted fault')")
+    toy_clone.ferbook("run", "means", "--run", "a", expect=1)
+    assert finished(toy_clone, "means") == first
+    reasons = toy_clone.ferbook_json("status", "--run", "a")["chapters"][1]["reasons"]
+    assert reasons == ["notebook changed", "last attempt failed in code cell 4"]
+
+
+def test_a_kernel_that_dies_is_a_failure(toy_clone):
+    toy_clone.write_chapter("means", "import os; os._exit(3)")
+    told = toy_clone.ferbook("run", "means", "--run", "a", expect=1)
+    assert "the kernel died" in told
+    assert not done(toy_clone, "means")
+
+
+@pytest.mark.parametrize("how", ["interrupt the group", "kill -9"])
+def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how):
+    toy_clone.write_chapter("means", gate.cell)
+    process = toy_clone.start("run", "means", "--run", "a")
+    kernel = gate.reached(process)
+    told = toy_clone.ferbook("run", "means", "--run", "a", expect=2)
+    assert f"in use by process {process.pid}" in told
+    if how == "kill -9":
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.communicate()[0]
+        assert process.returncode == 130, told
+        assert "the same command goes on where it was" in told
+    assert gone(kernel)
+    assert done(toy_clone, "throws") and not done(toy_clone, "means")
+    first = finished(toy_clone, "throws")
+
+    toy_clone.write_chapter("means", "x = 1")
+    told = toy_clone.ferbook("run", "means", "--run", "a")
+    assert done(toy_clone, "means") and finished(toy_clone, "throws") == first
+    assert "up to date: throws" in told
+    assert not (toy_clone.root / "runs" / "a" / ".work" / "staging" / "means").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "-p", "drwas=5"], "no chapter has a parameter 'drwas' (did you mean 'draws'?)"),
+        (
+            ["run", "-p", "draws=many"],
+            "means.draws = 'many' is not allowed: it must be int, ≥ 100, ≤ 100000",
+        ),
+        (["run", "-p", "draws"], "expected NAME=VALUE"),
+        (["run", "-p", "mens.draws=500"], "no chapter 'mens' (did you mean 'means'?)"),
+        (["run", "-p", "throws.draws=500"], "throws has no parameter 'draws'"),
+        (["run", "meens"], "did you mean 'means'"),
+        (["run", "--profile", "labtop"], "did you mean 'laptop'"),
+        (["run", "--run", "../elsewhere"], "run name '../elsewhere' cannot be used"),
+        (["run", "-f", "absent.yaml"], "absent.yaml: cannot be read"),
+        (["status", "--run", "absent"], "there is no run 'absent'"),
+        (["build", "--run", "absent"], "there is no run 'absent'"),
+        (["check", "--run", "absent"], "there is no run 'absent'"),
+        (["compare", "absent", "other"], "there is no run 'absent'"),
+        (["params", "thros"], "did you mean 'throws'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_clear_line_and_executes_nothing(toy_clone, words, told):
+    output = toy_clone.ferbook(*words, expect=2)
+    assert told in output
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1
+    assert not (toy_clone.root / "runs").exists() or not list((toy_clone.root / "runs").glob("*/throws"))
+    assert not (toy_clone.root.parent / "elsewhere").exists()
