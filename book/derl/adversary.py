@@ -1,11 +1,8 @@
 """The second player of a conditional GAN, beside a fastai ``Learner`` that trains the first."""
 
-from contextlib import AbstractContextManager
-
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.nets.derl import Discriminator
@@ -23,8 +20,7 @@ class Adversary(Callback):
     saturate. With x the expressive faces, y the true and G(x) the generated neutral ones, the discriminator
     minimises the mean of the two cross-entropies: of (x, y) as true and of (x, G(x)) as false. Then the
     generator minimises the cross-entropy of (x, G(x)) as true, plus ``l1`` (the paper's θ) times the mean |y
-    − G(x)| in grey values of [0, 1], plus ``perceptual`` times the mean |f(y) − f(G(x))| for a frozen network
-    f. Each is the mean over patches.
+    − G(x)| in grey values of [0, 1]. Each is the mean over patches.
 
     The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in
     that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the shares of patches that
@@ -40,30 +36,20 @@ class Adversary(Callback):
         betas: tuple[float, float],
         l1: float,
         precision: Precision,
-        perceptual: float = 0.0,
-        perceptual_network: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.discriminator, self.betas, self.l1, self.precision = discriminator, betas, l1, precision
-        self.perceptual, self.perceptual_network = perceptual, perceptual_network
 
     def before_fit(self) -> None:
         layout = torch.channels_last if self.precision.channels_last else torch.contiguous_format
         self.discriminator.to(self.dls.device, memory_format=layout).train().requires_grad_(True)
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=self.betas, fused=True)
 
-    def _autocast(self) -> AbstractContextManager:
+    def _judged(self, neutral: torch.Tensor) -> torch.Tensor:
         # Without the cache of cast weights: within one region it would hide this step's update of the
         # discriminator from the generator.
-        return torch.autocast(
-            self.dls.device.type,
-            torch.bfloat16,
-            enabled=self.precision.name == "bf16",
-            cache_enabled=False,
-        )
-
-    def _judged(self, neutral: torch.Tensor) -> torch.Tensor:
-        with self._autocast():
+        bf16 = self.precision.name == "bf16"
+        with torch.autocast(self.dls.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
             logits = self.discriminator(torch.cat((self.x, neutral), dim=1))
         return logits.float()
 
@@ -89,17 +75,8 @@ class Adversary(Callback):
         adversarial = _as_true(self._judged(self.pred))
         self.discriminator.requires_grad_(True)
         total = adversarial + self.l1 * distance
-        if self.perceptual:
-            total = total + self.perceptual * self._perceived()
         self.learn.loss_grad, self.learn.loss = total, total.detach()
         self.terms = torch.stack((total.detach(), adversarial.detach(), distance.detach(), *self.judgement))
-
-    def _perceived(self) -> torch.Tensor:
-        with self._autocast():
-            with torch.no_grad():
-                true = self.perceptual_network(self.y)
-            made = self.perceptual_network(self.pred)
-        return F.l1_loss(made.float(), true.float())
 
 
 def _as_true(logits: torch.Tensor) -> torch.Tensor:

@@ -4,13 +4,9 @@ without the expression.
 Each is asked of what costs nothing, too: the input handed back, which keeps the person and the expression,
 and a mean neutral face, which keeps neither. N pairs of an input and the true neutral picture of the same
 person, of H × W pixels each, all as bytes.
-
-
-Generated neutral faces beside the true ones: whose they are, which are shown, the tables and metrics.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,7 +14,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from book.derl.pairs import neutral_pairs
+from book.derl.pairs import KnownNeutrals
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.folds import Protocol
 from fer_lib.nets.derl import Generator
@@ -28,19 +24,23 @@ from fer_lib.train.batches import FaceBatches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 NEUTRAL = EMOTIONS[0]
 
 GENERATED, INPUT, MEAN, TRUTH = "generated", "input", "mean neutral", "true neutral"
-
+OTHERS = "generator of others' neutrals"
 
 CANDIDATES: dict[str, str] = {
     GENERATED: "what the generator makes of the input",
     INPUT: "the input as it is, expression and all",
     MEAN: "one face for all inputs: the mean of other people's neutral pictures",
     TRUTH: "the true neutral picture, as the bound that none can pass",
+    OTHERS: "what a generator makes that was taught other people's neutral faces",
 }
-"""What may stand in for the true neutral picture, by name."""
+"""What may stand in for the true neutral picture, by name; the last one only where it was trained."""
+
+_SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
 
 MEASURES: dict[str, str] = {
     "psnr": "peak signal-to-noise ratio against the true neutral picture, in dB",
@@ -52,14 +52,22 @@ MEASURES: dict[str, str] = {
 }
 """The columns that ``summarise_quality`` takes means of."""
 
-PEAK = 255
+HEADS: dict[str, str] = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "identity": "same person found",
+    "identity_other_take": "same person found, other takes",
+    "p_neutral": "called neutral",
+    "p_emotion": "called the input's expression",
+}
+"""The measures as figure and table call them; all but the first two are shares."""
 
+PEAK = 255
 
 WINDOW, SPREAD = 11, 1.5
 """Pixels along each side of the Gaussian window of SSIM, and its standard deviation (Wang et al. 2004,
 section III-B).
 """
-
 
 K1, K2 = 0.01, 0.03
 """Constants of SSIM that keep its quotients finite: C = (K · 255)² (Wang et al. 2004, section III-B)."""
@@ -366,113 +374,6 @@ def _check(**pictures: np.ndarray) -> None:
             )
 
 
-OTHERS = "generator of others' neutrals"
-"""The generator that was taught other people's neutral faces, as a further candidate."""
-
-JUDGED_BY_A_NETWORK = ("p_neutral", "p_emotion")
-
-_SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
-
-
-@dataclass(frozen=True, eq=False)
-class KnownNeutrals:
-    """Expressive pictures of labelled ``faces`` whose people are shown at rest as well: ``inputs`` and
-    ``targets`` int64 (P,), rows of ``faces``.
-
-    ``same_sequence`` bool (P,): whether both pictures are of one sequence. ``about``: whose they are, in a
-    sentence. ``own``: whether they are the chapter's own faces.
-    """
-
-    faces: FaceSet
-    inputs: np.ndarray
-    targets: np.ndarray
-    same_sequence: np.ndarray
-    about: str
-    own: bool
-
-    @property
-    def pictures(self) -> np.ndarray:
-        return self.faces.gather(self.inputs)
-
-    @property
-    def truth(self) -> np.ndarray:
-        return self.faces.gather(self.targets)
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The inputs' rows of the faces' table."""
-        return self.faces.table.iloc[self.inputs].reset_index(drop=True)
-
-    def apexes(self) -> np.ndarray:
-        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the
-        set says when it is, else the last; a picture of no sequence stands for itself.
-        """
-        table = self.table
-        alone = "picture " + pd.Series(self.inputs.astype(str))
-        named = table["sequence"].where(table["sequence"].ne(""), alone)
-        away = (table["frame"] - table["apex"]).abs() if "apex" in table else -table["frame"]
-        order = away.astype(float).argsort(kind="stable")
-        first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
-        return np.sort(first.index[first].to_numpy(np.int64))
-
-    def select(self, keep: np.ndarray) -> "KnownNeutrals":
-        """The pairs where the mask ``keep`` is true, or at its indices."""
-        parts = (part[keep] for part in (self.inputs, self.targets, self.same_sequence))
-        return KnownNeutrals(self.faces, *parts, self.about, self.own)
-
-
-def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutrals:
-    """The expressive pictures of ``faces`` (labelled ones) with the true neutral face of the same person;
-    where it has none, those of the rendered set ``beside``.
-
-    Raises DataError where neither has any.
-    """
-    try:
-        pairs = neutral_pairs(faces)
-    except DataError as fault:
-        if beside is None:
-            raise
-        found = known_neutrals(beside.labelled())
-        why = str(fault).partition(";")[0]
-        about = f"{why}. So neutral faces are compared on rendered ones. {found.about}"
-        return KnownNeutrals(
-            found.faces, found.inputs, found.targets, found.same_sequence, _sentence(about), False
-        )
-    expressive = pairs.inputs != pairs.targets
-    own = pairs.same_sequence[expressive]
-    people = len(np.unique(pairs.subjects[expressive]))
-    about = f"{expressive.sum():,} expressive pictures of {people} people of {faces.name} have a true neutral one, {own.sum():,} of them in the same sequence."
-    if pairs.left_out:
-        some = ", ".join(list(pairs.left_out)[:3]) + (", …" if len(pairs.left_out) > 3 else "")
-        lost = sum(pairs.left_out.values())
-        about += f" Without a neutral picture, and left out: {len(pairs.left_out)} people ({some}) with {lost:,} pictures."
-    return KnownNeutrals(faces, pairs.inputs[expressive], pairs.targets[expressive], own, about, True)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
-
-
-def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
-    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the
-    order of the face set.
-    """
-    table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
-    chosen: list[int] = []
-    shown: list[str] = []
-    seen: set[str] = set()
-    for _ in range(count):
-        left = table[~table["subject"].isin(seen)]
-        if left.empty:
-            break
-        times = left["emotion"].map(lambda emotion: shown.count(emotion))
-        row = left[times.eq(times.min())].iloc[0]
-        chosen.append(int(row["place"]))
-        shown.append(row["emotion"])
-        seen.add(row["subject"])
-    return known.select(np.array(chosen))
-
-
 def quality(
     known: KnownNeutrals,
     generators: Mapping[str, Generator],
@@ -518,35 +419,8 @@ def quality(
         strangers = known.select(np.isin(known.inputs, protocol.folds[0].test))
     if len(strangers.inputs):
         judged = measured(strangers, judge)
-        tables.append(judged[judged["measure"].isin(JUDGED_BY_A_NETWORK)])
+        tables.append(judged[judged["measure"].isin(("p_neutral", "p_emotion"))])
     return pd.concat(tables, ignore_index=True)
-
-
-def quality_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per candidate for the page, one column per measure, with intervals as text."""
-    rows = {}
-    for row in summary.itertuples():
-        share = row.measure not in ("psnr", "ssim")
-        scale, digits = (100, 0) if share else (1, 1 if row.measure == "psnr" else 3)
-        name = _HEADS[row.measure]
-        if np.isnan(row.value):
-            continue
-        text = f"{scale * row.value:.{digits}f}"
-        if not np.isnan(row.low):
-            text += f" ({scale * row.low:.{digits}f}–{scale * row.high:.{digits}f})"
-        rows.setdefault(row.candidate, {})[name] = text
-    heads = [_HEADS[measure] for measure in MEASURES if measure in set(summary["measure"])]
-    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=heads).rename_axis("candidate")
-
-
-_HEADS = {
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "identity": "same person found (%)",
-    "identity_other_take": "same person found, other takes (%)",
-    "p_neutral": "called neutral (%)",
-    "p_emotion": "called the input's expression (%)",
-}
 
 
 def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
@@ -555,27 +429,37 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
     """
     found = {}
     for row in summary.itertuples():
-        unit = "" if row.measure in ("psnr", "ssim") else "share"
-        tolerance = 2.0 if row.measure == "psnr" else 0.15
-        settings = {"n": row.n, "tolerance": tolerance}
         if not np.isnan(row.value):
-            found[f"{_SLUGS[row.candidate]}_{row.measure}"] = _metric(
-                row.value, row.low, row.high, row.subjects, unit=unit, **settings
-            )
+            found[f"{_SLUGS[row.candidate]}_{row.measure}"] = _estimate(row)
         if row.candidate in (INPUT, MEAN) and not np.isnan(row.gain):
-            found[f"{row.measure}_over_{_SLUGS[row.candidate]}"] = _metric(
-                row.gain, row.gain_low, row.gain_high, row.subjects, **settings
-            )
+            found[f"{row.measure}_over_{_SLUGS[row.candidate]}"] = _estimate(row, "gain")
     return found
 
 
-def _metric(value: float, low: float, high: float, subjects: int, **settings: object) -> Estimate:
-    how = f"95 % expanded percentile bootstrap over {subjects} subjects"
-    return Estimate.bounded(value, low, high, how=how, **settings)
+def _estimate(row: tuple, of: str = "value") -> Estimate:
+    """The value of a row of ``summarise_quality``, or its gain."""
+    value, low, high = (
+        (row.value, row.low, row.high) if of == "value" else (row.gain, row.gain_low, row.gain_high)
+    )
+    share = of == "value" and row.measure not in ("psnr", "ssim")
+    return Estimate.bounded(
+        value,
+        low,
+        high,
+        how=f"95 % expanded percentile bootstrap over {row.subjects} subjects",
+        n=row.n,
+        unit="share" if share else "",
+        tolerance=2.0 if row.measure == "psnr" else 0.15,
+    )
 
 
-def candidate_names(summary: pd.DataFrame) -> pd.DataFrame:
-    """What each candidate is: ``candidate`` and ``what it is``."""
-    about = CANDIDATES | {OTHERS: "what a generator makes that was taught other people's neutral faces"}
-    names = list(dict.fromkeys(summary["candidate"]))
-    return pd.DataFrame({"candidate": names, "what it is": [about[name] for name in names]})
+def quality_table(summary: pd.DataFrame) -> Table:
+    """One row per candidate: ``what it is``, and each measure with its interval."""
+    rows: dict[str, dict] = {}
+    for row in summary[summary["value"].notna()].itertuples():
+        own = rows.setdefault(row.candidate, {"what it is": CANDIDATES[row.candidate]})
+        own[HEADS[row.measure]] = _estimate(row)
+    heads = [head for measure, head in HEADS.items() if measure in set(summary["measure"])]
+    data = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=["what it is", *heads])
+    caption = "Stand-ins for the true neutral face, with intervals over people"
+    return Table(data.rename_axis("candidate"), caption, tolerance=dict.fromkeys(heads, 3.0))

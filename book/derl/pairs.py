@@ -1,15 +1,17 @@
-"""Pairs of an expressive picture and a neutral one of the same person, for networks that take an expression
-off a face.
+"""Pairs of an expressive picture and a neutral one of the same person: those that a generator learns from, and
+those by which it is judged.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from book.chapter_parameters import DerlParameters
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.rendered import scripted_faces
+from fer_lib.faces.shared import require_apart
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import Domain, domain_named
 from synthetic_faces.expressions import draw_expression
@@ -196,3 +198,176 @@ def _performance(
             apex = draw_expression(emotion, rng, domain.spread).intensities
             pictures.append((take, emotion, resolve_alternatives(np.maximum(rest, apex))))
     return pictures
+
+
+HELD_OUT = 8
+"""One in so many of the people whom the generator learns from is held out: watched, and never chosen by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Pairs of pictures that a generator learns from, and others that are watched.
+
+    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each, of people who are in one of the two
+    only. ``subjects`` (P,): whose the training pairs are. ``about``: whose pictures they are, in a sentence.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    valid: tuple[np.ndarray, np.ndarray]
+    subjects: np.ndarray
+    about: str
+
+    @property
+    def neutrals(self) -> np.ndarray:
+        """uint8 (P, H, W): the different neutral pictures of the training people."""
+        return np.unique(self.train[1], axis=0)
+
+
+def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None) -> Lessons:
+    """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in
+    ``faces``.
+
+    People rendered to order in the style of the set ``p.pretrain``, or the people of ``real``, a face set
+    that has neutral pictures of them. The last eighth of the people, sorted, is held out. Raises
+    ParameterError where a real set is asked for and None is given; DataError where it shares people or
+    pictures with ``faces``, and where fewer than two people can be learned from.
+    """
+    if p.rendered_to_order:
+        takes = max(1, p.pretrain_expressions // 2)
+        inputs, targets, table = expression_pairs(
+            p.pretrain_people,
+            faces.size[0],
+            p.face_seed,
+            p.pretrain,
+            expressions=p.pretrain_expressions,
+            takes=takes,
+        )
+        subjects = table["subject"].to_numpy(dtype=object).astype(str)
+        whose = (
+            f"people rendered to order, as those of {p.pretrain} are; each neutral face was rendered in the "
+            "same take"
+        )
+    else:
+        if real is None:
+            raise ParameterError(
+                f"derl.pretrain: {p.pretrain!r} is not on this machine; `ferbook data` says how to get it. "
+                "Give lab for rendered people"
+            )
+        require_apart(real, faces)
+        pairs = neutral_pairs(real)
+        inputs, targets = real.gather(pairs.inputs), real.gather(pairs.targets)
+        subjects = pairs.subjects.astype(str)
+        whose = f"people of {real.name}"
+        if pairs.left_out:
+            whose += f" ({len(pairs.left_out)} without a neutral picture are left out)"
+    people = np.unique(subjects)
+    held = max(1, len(people) // HELD_OUT)
+    watched = np.isin(subjects, people[-held:])
+    if len(people) - held < 2:
+        raise DataError(f"{len(people)} people to learn neutral faces from; at least 3 are needed")
+    parts = [(inputs[own], targets[own]) for own in (~watched, watched)]
+    about = (
+        f"The generator learns from {len(parts[0][0]):,} pairs of pictures of {len(people) - held} {whose}. "
+        f"{len(parts[1][0]):,} pairs of {held} more are watched, and "
+        f"decide nothing. None of them is among the people of {faces.name}."
+    )
+    return Lessons(*parts, subjects[~watched], about)
+
+
+@dataclass(frozen=True, eq=False)
+class KnownNeutrals:
+    """Expressive pictures of labelled ``faces`` whose people are shown at rest as well: ``inputs`` and
+    ``targets`` int64 (P,), rows of ``faces``.
+
+    ``same_sequence`` bool (P,): whether both pictures are of one sequence. ``about``: whose they are, in a
+    sentence. ``own``: whether they are the chapter's own faces.
+    """
+
+    faces: FaceSet
+    inputs: np.ndarray
+    targets: np.ndarray
+    same_sequence: np.ndarray
+    about: str
+    own: bool
+
+    @property
+    def pictures(self) -> np.ndarray:
+        return self.faces.gather(self.inputs)
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.faces.gather(self.targets)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The inputs' rows of the faces' table."""
+        return self.faces.table.iloc[self.inputs].reset_index(drop=True)
+
+    def apexes(self) -> np.ndarray:
+        """int64 (sequences,): the place of one pair of each sequence, ascending: that of the apex where the
+        set says when it is, else the last; a picture of no sequence stands for itself.
+        """
+        table = self.table
+        alone = "picture " + pd.Series(self.inputs.astype(str))
+        named = table["sequence"].where(table["sequence"].ne(""), alone)
+        away = (table["frame"] - table["apex"]).abs() if "apex" in table else -table["frame"]
+        order = away.astype(float).argsort(kind="stable")
+        first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
+        return np.sort(first.index[first].to_numpy(np.int64))
+
+    def select(self, keep: np.ndarray) -> "KnownNeutrals":
+        """The pairs where the mask ``keep`` is true, or at its indices."""
+        parts = {name: getattr(self, name)[keep] for name in ("inputs", "targets", "same_sequence")}
+        return replace(self, **parts)
+
+
+def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutrals:
+    """The expressive pictures of ``faces`` (labelled ones) with the true neutral face of the same person;
+    where it has none, those of the rendered set ``beside``.
+
+    Raises DataError where neither has any.
+    """
+    try:
+        pairs = neutral_pairs(faces)
+    except DataError as fault:
+        if beside is None:
+            raise
+        found = known_neutrals(beside.labelled())
+        why = str(fault).partition(";")[0]
+        about = f"{why[0].upper()}{why[1:]}. So neutral faces are compared on rendered ones. {found.about}"
+        return replace(found, about=about, own=False)
+    expressive = pairs.inputs != pairs.targets
+    own = pairs.same_sequence[expressive]
+    people = len(np.unique(pairs.subjects[expressive]))
+    about = (
+        f"{expressive.sum():,} expressive pictures of {people} people of {faces.name} have a true neutral one, "
+        f"{own.sum():,} of them in the same sequence."
+    )
+    if pairs.left_out:
+        some = ", ".join(list(pairs.left_out)[:3]) + (", …" if len(pairs.left_out) > 3 else "")
+        lost = sum(pairs.left_out.values())
+        about += (
+            f" Without a neutral picture, and left out: {len(pairs.left_out)} people ({some}) with {lost:,} "
+            "pictures."
+        )
+    return KnownNeutrals(faces, pairs.inputs[expressive], pairs.targets[expressive], own, about, True)
+
+
+def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
+    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the
+    order of the face set.
+    """
+    table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
+    chosen: list[int] = []
+    shown: list[str] = []
+    seen: set[str] = set()
+    for _ in range(count):
+        left = table[~table["subject"].isin(seen)]
+        if left.empty:
+            break
+        times = left["emotion"].map(lambda emotion: shown.count(emotion))
+        row = left[times.eq(times.min())].iloc[0]
+        chosen.append(int(row["place"]))
+        shown.append(row["emotion"])
+        seen.add(row["subject"])
+    return known.select(np.array(chosen))

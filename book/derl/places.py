@@ -6,15 +6,10 @@ in its layer pairs. A map of it must not show the person, whom the layers hold t
 decoder cannot be subtracted one from the other: without skip connections nothing makes the k-th filter of the
 one see what the k-th of the other sees. Compared are therefore the same channels for two pictures, one with
 the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
-
-
-Where a generator's layers answer to the expression, and which action units they keep: what is asked, tables
-and metrics.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -22,22 +17,18 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from book.derl.neutral_quality import KnownNeutrals, examples, known_neutrals
+from book.derl.pairs import KnownNeutrals, examples, known_neutrals
 from fer_lib.aus.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED
 from fer_lib.aus.heads import MACRO
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.look.localisation import scores, summarise
-from fer_lib.look.placement import area_share, energy_share
 from fer_lib.look.regions import region_aus, regions_of
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from fer_lib.train.batches import FaceBatches
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-
-Side = Literal["both", "encoder", "decoder"]
+from ferbook.page.tables import Table
 
 PIXELS = "pixels"
 """Name of the map that no layer has: the difference of the two pictures, the plain rival of the residue."""
@@ -59,9 +50,6 @@ KINDS: dict[str, str] = {
 
 _RENAMED = {"wrong_au": "not_shown", "other_filter": "other_expression"}
 
-FEWEST_SUBJECTS = 8
-"""An action unit is located only where so many people show it, and as many are seen without it."""
-
 OPENING = 1 / 8
 """Half of the widest opening that counts as part of the skin around it, as a share of the picture's height.
 
@@ -69,6 +57,14 @@ Masks are of skin, but a picture changes most where lids and lips open, and what
 Without the openings, on ``lab`` at 48 pixels the plain difference of the pictures has less of its energy in
 the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not.
 """
+
+UNLEARNED = "untrained"
+"""The kind of the maps of a generator with its first weights, beside ``derl.places.KINDS``."""
+
+MOST_SEQUENCES = 300
+"""Sequences of which a picture is located: more hardly narrow the intervals, and masks are slow to read."""
+
+_SHORT = {FROZEN: "trained", UNTRAINED: "untrained", HOG: "hog", EMOTION: "emotion"}
 
 AT_ONCE = 128
 """Pictures whose masks of all action units are in memory at a time."""
@@ -79,7 +75,6 @@ def residue_maps(
     pictures: np.ndarray,
     neutrals: np.ndarray,
     *,
-    side: Side = "both",
     batch_size: int = 64,
     device: torch.device | str = "cpu",
 ) -> dict[str, np.ndarray]:
@@ -90,18 +85,13 @@ def residue_maps(
     well; where no neutral picture is known, what the ``generator`` makes of the picture may stand for it. At
     each place the root mean square over the channels of the change, each channel in units of its standard
     deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
-    channel that is the same everywhere counts for nothing. ``side``: the maps of the encoder, of the decoder,
-    or of both, as the residue has them; the decoder of a generator that took the expression off altogether
-    would no longer change. Enlarged bilinearly to the picture, pixels in their places, so maps of small
+    channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in their places, so maps of small
     layers are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute
     difference of the pictures, in [0, 1].
 
     In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError
-    where pictures and neutrals do not fit each other or there are none; ParameterError for another ``side``
-    and as the generator does.
+    where pictures and neutrals do not fit each other or there are none; ParameterError as the generator does.
     """
-    if side not in get_args(Side):
-        raise ParameterError(f"side {side!r}: give {', '.join(get_args(Side))}")
     if pictures.shape != neutrals.shape or pictures.ndim != 3 or not len(pictures):
         raise DataError(
             f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at "
@@ -109,9 +99,9 @@ def residue_maps(
         )
     generator.to(device)
     with evaluating(generator):
-        scales = _scales(chain(*_both(generator, pictures, neutrals, side, batch_size, device)))
+        scales = _scales(chain(*_both(generator, pictures, neutrals, batch_size, device)))
         found: dict[str, list[np.ndarray]] = {}
-        pairs = _both(generator, pictures, neutrals, side, batch_size, device)
+        pairs = _both(generator, pictures, neutrals, batch_size, device)
         for one, other in zip(*pairs, strict=True):
             for name, maps in one.items():
                 change = ((maps - other[name]) / scales[name]).square().mean(dim=1, keepdim=True).sqrt()
@@ -119,40 +109,6 @@ def residue_maps(
                 found.setdefault(name, []).append(enlarged[:, 0].cpu().numpy())
     maps = {name: np.concatenate(parts) for name, parts in found.items()}
     return maps | {PIXELS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
-
-
-def changes_by_side(
-    generator: Generator,
-    pictures: np.ndarray,
-    neutrals: np.ndarray,
-    subjects: Sequence[str],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-) -> pd.DataFrame:
-    """How much each pair's encoder layer changes with the expression, and how much of it its decoder layer
-    still does: one row per pair.
-
-    ``pictures`` and ``neutrals`` uint8 (N, H, W) as for ``residue_maps``, of ``subjects`` (N,). ``layer``;
-    ``encoder`` and ``decoder``, the mean of the maps of that side, in standard deviations of its channels;
-    ``ratio`` = decoder / encoder with ``low`` and ``high`` from a bootstrap over subjects (NaN where there is
-    none). A decoder that makes the same neutral face of both pictures has 0; one that hands the expression on
-    has about 1. Raises as ``residue_maps``, and DataError where there are not as many subjects as pictures.
-    """
-    means = {}
-    for side in ("encoder", "decoder"):
-        maps = residue_maps(generator, pictures, neutrals, side=side, device=device)
-        means[side] = {layer: its.mean(axis=(1, 2)) for layer, its in maps.items() if layer != PIXELS}
-    rows = []
-    for layer in means["encoder"]:
-        encoder, decoder = (means[side][layer].astype(float) for side in ("encoder", "decoder"))
-        sums = cluster_sums(np.stack([decoder, encoder], axis=1), subjects)
-        value = ratio(sums.sum(axis=0))
-        low, high = bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
-        row = {"layer": layer, "encoder": encoder.mean(), "decoder": decoder.mean()}
-        rows.append(row | {"ratio": value, "low": low, "high": high})
-    return pd.DataFrame(rows)
 
 
 def locate_residues(
@@ -209,91 +165,26 @@ def locate_residues(
         )
         summary = summarise(scored, draws=draws, seed=seed)
         tables.append(summary.assign(layer=layer, kind=summary["kind"].replace(_RENAMED)))
-    return _layer_first(pd.concat(tables, ignore_index=True))
-
-
-def locate_units(
-    maps: Mapping[str, np.ndarray],
-    faces: FaceSet,
-    rows: np.ndarray,
-    *,
-    present_from: float = 0.0,
-    draws: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Whether the maps of each layer have more energy in an action unit's skin when it is shown than when it
-    is not: one row per layer and AU.
-
-    Arguments as ``locate_residues``. ``layer``, ``au``; ``shown`` and ``not_shown``, the mean share of the
-    map's energy in the unit's region of pictures that show it and of those coded without it; ``area``, the
-    mean share of the picture that the region covers; ``gain`` = shown less not shown, with ``low`` and
-    ``high`` from a bootstrap over subjects (NaN where there is none); ``n_shown``, ``n_not_shown``, pictures;
-    ``subjects``, who show it. The other pictures tell what the map has there anyway, but not which of several
-    units that are shown together it answers to; and shares add up to one, so a unit that comes with large
-    movements elsewhere may have less of the energy when it is shown.
-
-    AUs that fewer than ``FEWEST_SUBJECTS`` people show, or are seen without, are left out. Raises as
-    ``locate_residues``, and DataError where all are left out.
-    """
-    coded = _intensities(faces, rows, maps)
-    subjects = _named(faces.select(rows))
-    present = np.where(coded.isna(), np.nan, coded > present_from)
-    people = [[len(np.unique(subjects[column == state])) for state in (1, 0)] for column in present.T]
-    kept = [a for a, counts in enumerate(people) if min(counts) >= FEWEST_SUBJECTS]
-    if not kept:
-        raise DataError(
-            f"face set {faces.name!r}: no action unit is shown by {FEWEST_SUBJECTS} people and seen without "
-            "by as many; take more pictures"
-        )
-    aus = [list(coded)[a] for a in kept]
-    shares = {layer: np.empty((len(rows), len(aus))) for layer in maps}
-    covered = np.empty((len(rows), len(aus)))
-    for own, skin in _skin(faces, np.asarray(rows), aus):
-        skin = _closed(skin)
-        covered[own] = area_share(skin)
-        for layer, its in maps.items():
-            shares[layer][own] = energy_share(its[own], skin)
-    areas = np.ma.masked_invalid(covered).mean(axis=0).filled(np.nan)
-    found = []
-    for layer, share in shares.items():
-        for column, (a, au) in enumerate(zip(kept, aus, strict=True)):
-            values, state = share[:, column], present[:, a]
-            sides = [(state == side) & np.isfinite(values) for side in (1, 0)]
-            means = [values[side].mean() if side.any() else np.nan for side in sides]
-            sums = np.stack(
-                [part for side in sides for part in (np.where(side, values, 0), side)], axis=1
-            ).astype(float)
-            by_person = cluster_sums(sums, subjects)
-            low, high = bounds(
-                _difference(resampled_sums(by_person, draws, seed)), len(by_person), means[0] - means[1]
-            )
-            row = {"layer": layer, "au": au, "shown": means[0], "not_shown": means[1]}
-            row |= {"area": areas[column], "gain": means[0] - means[1], "low": low, "high": high}
-            row |= {"n_shown": int(sides[0].sum()), "n_not_shown": int(sides[1].sum())}
-            found.append(row | {"subjects": people[a][0]})
-    return pd.DataFrame(found)
-
-
-def _difference(totals: np.ndarray) -> np.ndarray:
-    return ratio(totals[:, :2]) - ratio(totals[:, 2:])
+    found = pd.concat(tables, ignore_index=True)
+    return found[["layer", *found.columns.drop("layer")]]
 
 
 def _both(
-    generator: Generator, pictures: np.ndarray, neutrals: np.ndarray, *further: object
-) -> tuple[Iterator[dict[str, torch.Tensor]], Iterator[dict[str, torch.Tensor]]]:
-    return _layers(generator, pictures, *further), _layers(generator, neutrals, *further)
+    generator: Generator,
+    pictures: np.ndarray,
+    neutrals: np.ndarray,
+    batch_size: int,
+    device: torch.device | str,
+) -> list[Iterator[dict[str, torch.Tensor]]]:
+    """Of the pictures, and of the neutrals, batch by batch the maps (B, C, h, w) of each pair, the encoder's
+    channels first.
+    """
 
+    def maps(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
+        for batch, _ in FaceBatches(shown, np.zeros(len(shown), np.int64), batch_size, device=device):
+            yield {name: torch.cat(pair, dim=1) for name, pair in generator.maps(batch)[1].items()}
 
-def _layers(
-    generator: Generator, pictures: np.ndarray, side: Side, batch_size: int, device: torch.device | str
-) -> Iterator[dict[str, torch.Tensor]]:
-    """Batch by batch the maps (B, C, h, w) of each pair, of the ``side`` asked for."""
-    for batch, _ in FaceBatches(pictures, np.zeros(len(pictures), np.int64), batch_size, device=device):
-        pairs = generator.maps(batch)[1]
-        if side == "both":
-            yield {name: torch.cat(pair, dim=1) for name, pair in pairs.items()}
-        else:
-            yield {name: pair[get_args(Side).index(side) - 1] for name, pair in pairs.items()}
+    return [maps(pictures), maps(neutrals)]
 
 
 def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -364,19 +255,6 @@ def _named(faces: FaceSet) -> np.ndarray:
     return names.where(names != "", "picture " + names.index.astype("str")).to_numpy(object).astype(str)
 
 
-def _layer_first(table: pd.DataFrame) -> pd.DataFrame:
-    return table[["layer", *(column for column in table if column != "layer")]]
-
-
-UNLEARNED = "untrained"
-"""The kind of the maps of a generator with its first weights, beside ``derl.places.KINDS``."""
-
-MOST_SEQUENCES = 300
-"""Sequences of which a picture is located: more hardly narrow the intervals, and masks are slow to read."""
-
-_SHORT = {FROZEN: "trained", UNTRAINED: "untrained", HOG: "hog", EMOTION: "emotion"}
-
-
 def has_places(faces: FaceSet) -> bool:
     """Whether it is known of ``faces`` which action units are shown, and where on the face they act."""
     return any(au in faces.aus and faces.table[au].gt(0).any() for au in region_aus(faces))
@@ -410,13 +288,6 @@ def one_per_sequence(known: KnownNeutrals, seed: int = 0) -> KnownNeutrals:
     return known.select(kept)
 
 
-def layer_maps(
-    generator: Generator, known: KnownNeutrals, *, device: torch.device | str = "cpu"
-) -> dict[str, np.ndarray]:
-    """``derl.places.residue_maps`` of the pairs of ``known``."""
-    return residue_maps(generator, known.pictures, known.truth, device=device)
-
-
 def located(
     maps: dict[str, np.ndarray],
     untrained: dict[str, np.ndarray],
@@ -447,8 +318,8 @@ def place_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     for row in rows[rows["kind"].isin(("ours", UNLEARNED))].itertuples():
         what = "concentration" if row.kind == "ours" else UNLEARNED
         found[f"{row.layer}_{what}"] = _bounded(row.value, row.low, row.high, row.n, 0.3)
-    edges = rows[rows["kind"].eq("edges")].iloc[0]
-    found["edges_concentration"] = _bounded(edges["value"], edges["low"], edges["high"], edges["n"], 0.3)
+    edges = next(rows[rows["kind"].eq("edges")].itertuples())
+    found["edges_concentration"] = _bounded(edges.value, edges.low, edges.high, edges.n, 0.3)
     return found
 
 
@@ -456,11 +327,6 @@ def example_rows(known: KnownNeutrals, count: int = 4) -> np.ndarray:
     """Places among the pairs of ``known`` of up to ``count`` people with different expressions, ascending."""
     rows = examples(known, count).inputs
     return np.sort(pd.Index(known.inputs).get_indexer(rows))
-
-
-def split_faces(known: KnownNeutrals) -> FaceSet:
-    """The pictures of the first fold of the faces' own protocol, with its split, to fit and test heads on."""
-    return fold_faces(known.faces, protocol_of(known.faces), 0)
 
 
 def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
@@ -513,30 +379,24 @@ def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     return metrics
 
 
-def _bounded(value: float, low: float, high: float, n: int, tolerance: float) -> Estimate:
+def best_table(best: pd.DataFrame) -> Table:
+    """``aus.cross_task.best_layer`` for the page: ``unit``, ``layer pair``, ``AUROC``, and what lies ``over
+    untrained`` in the same pair.
+    """
+    rows = [
+        {
+            "unit": row.au,
+            "layer pair": row.layer,
+            "AUROC": _bounded(row.auroc, row.auroc_low, row.auroc_high),
+            "over untrained": _bounded(row.over_untrained, row.over_untrained_low, row.over_untrained_high),
+        }
+        for row in best.itertuples()
+    ]
+    caption = "The layer pair that validation chooses for each unit"
+    moves = dict.fromkeys(("AUROC", "over untrained"), 0.3)
+    return Table(pd.DataFrame(rows), caption, tolerance=moves)
+
+
+def _bounded(value: float, low: float, high: float, n: int | None = None, tolerance: float = 0.0) -> Estimate:
     how = "95 % expanded percentile bootstrap over subjects"
     return Estimate.bounded(value, low, high, how=how, n=n, tolerance=tolerance)
-
-
-def best_table(best: pd.DataFrame) -> pd.DataFrame:
-    """``aus.cross_task.best_layer`` for the page: ``unit``, ``layer pair``, ``AUROC`` with its interval, and
-    what lies ``over untrained`` in the same pair, as text.
-    """
-    return pd.DataFrame(
-        {
-            "unit": best["au"],
-            "layer pair": best["layer"],
-            "AUROC": [_text(row.auroc, row.auroc_low, row.auroc_high) for row in best.itertuples()],
-            "over untrained": [
-                _text(row.over_untrained, row.over_untrained_low, row.over_untrained_high, "+")
-                for row in best.itertuples()
-            ],
-        }
-    )
-
-
-def _text(value: float, low: float, high: float, sign: str = "") -> str:
-    text = f"{value:{sign}.2f}"
-    if not np.isnan(low):
-        text += f" ({low:.2f} to {high:.2f})"
-    return text.replace("-", "−")

@@ -1,20 +1,12 @@
-"""What the training of a GAN records, when it is lost, and the weights that were good until then.
-
-Batches of pairs of pictures that lie on the device: a network's input and the picture that it shall make of
-it.
-
-Training a generator of neutral faces against a discriminator (stage 1 of Yang, Ciftci and Yin, CVPR 2018)
-with fastai.
+"""Stage one of DeRL (Yang, Ciftci and Yin 2018): a generator of neutral faces, trained with fastai against a
+discriminator; and the generators that did not learn to keep a person.
 """
 
-import copy
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -27,12 +19,12 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner, Recorder
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
-from safetensors.torch import save as tensors_to_bytes
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from book.derl.adversary import TERMS, Adversary
-from book.derl.gan_checkpoint import GanCheckpoint
+from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.callbacks import Averaging
 from fer_lib.train.curve import LOOKS, Divergence
@@ -40,6 +32,7 @@ from fer_lib.train.learner import keep_freed_memory
 from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
 from ferbook.errors import DataError, ParameterError
+from ferbook.estimate import Estimate
 
 SILENT = 0.01
 """A discriminator whose mean cross-entropy in an epoch is below this is always right and sure of it: the
@@ -126,8 +119,6 @@ class GanCurve(Callback):
         self.looked = len(self.terms)
 
     def after_epoch(self) -> None:
-        if self.epoch < len(self.rows):  # an epoch that a checkpoint lets the learner pass over
-            return
         means = np.average(torch.stack(self.terms).tolist(), axis=0, weights=self.sizes)
         row = {"epoch": self.epoch + 1} | dict(zip(TERMS, means.tolist(), strict=True))
         if self.seen:
@@ -242,9 +233,8 @@ class GanRecipe:
 
     ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
     of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
-    paper's θ. ``perceptual``: weight of a distance in the features of a network, which must then be given.
-    ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights, which are what is kept
-    (0: the trained ones). ``patience``: epochs that the discriminator's loss may be near zero (0: any
+    paper's θ. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights,
+    which are what is kept (0: the trained ones). ``patience``: epochs that the discriminator's loss may be near zero (0: any
     number). ``widths``: the generator's.
 
     Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
@@ -257,7 +247,6 @@ class GanRecipe:
     betas: tuple[float, float] = (0.5, 0.999)
     schedule: Literal["constant", "onecycle", "cosine"] = "constant"
     l1: float = 100.0
-    perceptual: float = 0.0
     flip: float = 0.5
     ema: float = 0.999
     patience: int = 5
@@ -268,7 +257,6 @@ class GanRecipe:
             ("epochs", 1, None),
             ("batch_size", 2, None),
             ("l1", 0, None),
-            ("perceptual", 0, None),
             ("flip", 0, 1),
             ("patience", 0, None),
         ):
@@ -283,10 +271,6 @@ class GanRecipe:
                 raise ParameterError(f"{name} {value}: give a number in [0, 1)")
         rate_of(self.schedule, self.lr)
 
-    def to_json(self) -> dict:
-        """Plain values, as they stand in a run's record."""
-        return asdict(self) | {"betas": list(self.betas), "widths": list(self.widths)}
-
 
 def train_generator(
     inputs: np.ndarray,
@@ -297,23 +281,16 @@ def train_generator(
     seed: int = 0,
     device: torch.device | str = "cpu",
     precision: Request | Precision = "auto",
-    checkpoint: Path | None = None,
-    perceptual_network: nn.Module | None = None,
 ) -> GanTraining:
     """Train a new ``Generator`` that makes ``targets``, the neutral faces, of ``inputs``, the same people's
     faces; uint8 (N, H, H) each.
 
     The pairs ``valid`` (inputs, targets) are measured after each epoch and decide nothing. ``seed`` fixes the
     first weights, the order and the mirroring: with it, a machine gives the same weights; torch's global
-    random state is left as it was. With ``checkpoint``, a file whose name ends in .safetensors, the state is
-    kept after each epoch; called again with the same arguments, a training that was killed goes on from
-    there, in the precision it began in, and ends with the same weights, bit for bit on a CPU; one that was
-    finished is read back. ``perceptual_network`` maps float pictures (B, 1, H, H) in [0, 1] to features of
-    any shape; a frozen copy of it in evaluation mode is used. Nothing is printed.
+    random state is left as it was. Nothing is printed.
 
-    Raises DataError for pictures that are no pairs and for a checkpoint that is damaged or of another
-    training; ParameterError for a size that the generator does not take, a perceptual weight without a
-    network and where a GPU's memory is too small; its child ``GanDivergence``, which has the last good
+    Raises DataError for pictures that are no pairs; ParameterError for a size that the generator does not
+    take and where a GPU's memory is too small; its child ``GanDivergence``, which has the last good
     weights, where a loss stops being a finite number or the discriminator's is near zero for
     ``recipe.patience`` epochs.
     """
@@ -328,8 +305,6 @@ def train_generator(
             seed=seed,
             device=device,
             precision=precision,
-            checkpoint=checkpoint,
-            perceptual_network=perceptual_network,
         )
         return fit_gan(learner, recipe)
 
@@ -343,8 +318,6 @@ def gan_learner(
     seed: int = 0,
     device: torch.device | str = "cpu",
     precision: Request | Precision = "auto",
-    checkpoint: Path | None = None,
-    perceptual_network: nn.Module | None = None,
 ) -> Learner:
     """The fastai ``Learner`` with which ``train_generator`` trains; its arguments, and what it raises, are
     those of ``train_generator``.
@@ -356,20 +329,9 @@ def gan_learner(
     loaders = pair_loaders(
         inputs, targets, recipe.batch_size, valid=valid, device=device, flip=recipe.flip, seed=seed
     )
-    if recipe.perceptual and perceptual_network is None:
-        raise ParameterError(
-            f"perceptual {recipe.perceptual:g}: give the network whose features are compared, or 0"
-        )
     size = inputs.shape[1]
     generator = Generator(size, recipe.widths).to(device)
     discriminator = Discriminator(size)
-    if perceptual_network is not None:
-        perceptual_network = copy.deepcopy(perceptual_network).to(device).eval().requires_grad_(False)
-    kept = []
-    if checkpoint is not None:
-        shown = (inputs, targets, *(valid or ()))
-        kept = [GanCheckpoint(checkpoint, _identity(recipe, seed, device, shown, perceptual_network))]
-        precision = kept[0].precision_for(precision)
     if device.type == "cpu":
         keep_freed_memory()
     if not isinstance(precision, Precision):
@@ -381,18 +343,10 @@ def gan_learner(
         opt_func=partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=recipe.betas, fused=True)),
         cbs=[
             *precision.callbacks(device),
-            Adversary(
-                discriminator,
-                betas=recipe.betas,
-                l1=recipe.l1,
-                precision=precision,
-                perceptual=recipe.perceptual,
-                perceptual_network=perceptual_network,
-            ),
+            Adversary(discriminator, betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
             *([Averaging(recipe.ema)] if recipe.ema else []),
             GanCurve(recipe.patience),
-            *kept,
         ],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
@@ -402,16 +356,13 @@ def gan_learner(
 
 
 def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
-    """Train for ``recipe.epochs`` passes, less those that a checkpoint holds; ``learner`` comes from
-    ``gan_learner`` with the same recipe.
+    """Train for ``recipe.epochs`` passes; ``learner`` comes from ``gan_learner`` with the same recipe.
 
-    Raises GanDivergence as ``train_generator`` says. An interruption leaves no open autocast region and no
-    file but the checkpoint behind.
+    Raises GanDivergence as ``train_generator`` says. An interruption leaves no open autocast region behind.
     """
     generator, curve = learner.model, learner.gan_curve
-    done = learner.gan_checkpoint.epochs_done if hasattr(learner, "gan_checkpoint") else 0
     try:
-        learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True, start_epoch=done)
+        learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
     finally:
         leave_autocast(learner.cbs, learner.dls.device)
         learner.model, learner.opt = generator, None
@@ -457,25 +408,6 @@ def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
     )
 
 
-def _identity(
-    recipe: GanRecipe,
-    seed: int,
-    device: torch.device,
-    pictures: tuple[np.ndarray, ...],
-    network: nn.Module | None,
-) -> dict:
-    """Plain values that two trainings share if, and only if, they are one."""
-    shown = hashlib.sha256()
-    for part in pictures:
-        shown.update(f"{part.shape}".encode())
-        shown.update(np.ascontiguousarray(part))
-    identity = recipe.to_json() | {"seed": seed, "device": device.type, "pictures": shown.hexdigest()}
-    if network is not None:
-        weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-        identity["perceptual_network"] = hashlib.sha256(tensors_to_bytes(weights)).hexdigest()
-    return identity
-
-
 @contextmanager
 def _memory_of(recipe: GanRecipe) -> Iterator[None]:
     """Turn a GPU's refusal of memory into advice."""
@@ -487,3 +419,55 @@ def _memory_of(recipe: GanRecipe) -> Iterator[None]:
             f"{max(2, recipe.batch_size // 2)}, "
             "or smaller pictures"
         ) from fault
+
+
+def settle_statistics(
+    generator: Generator, pixels: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
+) -> None:
+    """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``,
+    uint8 (N, H, W); the weights stay as they are.
+
+    Without it the maps of random weights shrink from layer to layer, and what is learned from them would say
+    more about their scale than about them.
+    """
+    parts = torch.tensor(pixels).unsqueeze(1).split(batch_size)
+    update_bn((part.float() / 255 for part in parts), generator.to(device), device)
+
+
+def null_generators(
+    lessons: Lessons,
+    recipe: GanRecipe,
+    *,
+    shuffled: bool,
+    seed: int,
+    device: torch.device | str,
+    precision: Precision,
+) -> dict[str, Generator]:
+    """The generators that did not learn to keep a person: ``untrained``, with its first weights, and where it
+    is asked for ``shuffled``, trained as long on other people's neutral faces.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        untrained = Generator(lessons.train[0].shape[1], recipe.widths)
+    settle_statistics(untrained, lessons.train[0], device=device)
+    found = {"untrained": untrained.eval()}
+    if shuffled:
+        inputs, targets = lessons.train
+        others = targets[others_targets(lessons.subjects, seed)]
+        how = {"seed": seed, "device": device, "precision": precision}
+        found["shuffled"] = train_generator(inputs, others, recipe, **how).generator
+    return found
+
+
+def gan_metrics(training: GanTraining, lessons: Lessons) -> dict[str, Estimate]:
+    """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch: ``generator_l1`` of the
+    pairs watched (grey levels of 255), ``discriminator_right``, the share of patches that it judges rightly.
+    """
+    last = training.curve.iloc[-1]
+    right = (last["real_accuracy"] + last["fake_accuracy"]) / 2
+    return {
+        "generator_pairs": Estimate(len(lessons.train[0]), unit="count"),
+        "generator_epochs": Estimate(training.epoch, unit="count"),
+        "generator_l1": Estimate(255 * last["valid_l1"], n=len(lessons.valid[0]), tolerance=5),
+        "discriminator_right": Estimate(right, unit="share", tolerance=0.2),
+    }

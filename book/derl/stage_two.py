@@ -8,7 +8,7 @@ with those of its local networks, so that all are trained and compared alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -73,10 +73,6 @@ class ResidueRecipe:
             raise ParameterError(
                 f"views {self.views} without an augmentation are all the same; give views = 1"
             )
-
-    def to_json(self) -> dict:
-        """Plain values, as they stand in a run's record."""
-        return asdict(self)
 
 
 def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> Tensor:

@@ -2,7 +2,7 @@
 from something else.
 
 All conditions see the same versions of the same pictures in the same folds, start from the same seeds, and
-are trained by one recipe.
+are trained by one recipe; then all are scored on the same people.
 """
 
 import time
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from book.derl.stage_two import (
     Inputs,
@@ -34,9 +33,13 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.derl import Generator, ResidueClassifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.nets.vgg import VGG
+from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
+from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
+from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 DERL, SINGLE, UNTRAINED, SHUFFLED = "all_pairs", "single_pairs", "untrained_generator", "shuffled_neutrals"
 PIXELS, CNN, FEATURES, WHOLE = "pixel_difference", "cnn", "feature_difference", "cnn_whole"
@@ -61,6 +64,24 @@ USUAL = tuple(name for name in CONDITIONS if name != WHOLE)
 widths eleven times as large, is left out.
 """
 
+MAJORITY = "majority"
+
+SHORT: dict[str, tuple[str, str]] = {
+    DERL: (OURS, "DeRL: all layers"),
+    CNN: (BASELINE, "plain CNN, equal size"),
+    PIXELS: (BASELINE, "pixel difference"),
+    FEATURES: (BASELINE, "CNN feature difference"),
+    UNTRAINED: (CONTROL, "generator never trained"),
+    SHUFFLED: (CONTROL, "generator of others' neutrals"),
+    MAJORITY: (NULL, "commonest class"),
+}
+"""Slug in metrics -> kind and name of each condition of ``derl.study``; single layers are called by their
+pair.
+"""
+
+CLAIMED = (DERL, PIXELS, CNN)
+"""The conditions of the paper's claim alone."""
+
 GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
 """Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
 ``trained``.
@@ -71,7 +92,7 @@ GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": 
 class ResidueStudy:
     """Trainings that differ in condition, seed and fold, and in nothing else.
 
-    ``table``: one row per condition and seed with ``condition``, ``about`` (see ``CONDITIONS``), ``seed``,
+    ``table``: one row per condition and seed with ``condition`` (of a single pair its name), ``seed``,
     ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and of the CNN that
     it needs besides), ``valid_accuracy`` (share, mean over the folds) and ``seconds`` of training.
     ``trainings``: the same for each ``fold`` (from 0), with ``best_epoch``. ``curves``: their epochs, with
@@ -101,7 +122,6 @@ class _Condition:
     """
 
     name: str
-    about: str
     frozen: int
     inputs: Callable[[int, int], Inputs]
     build: Callable[[], nn.Module]
@@ -173,7 +193,6 @@ def residue_study(
                 trained.rows.append(
                     {
                         **key,
-                        "about": condition.about,
                         "parameters": parameter_count(model),
                         "frozen": condition.frozen,
                         "best_epoch": training.best_epoch,
@@ -191,7 +210,7 @@ def residue_study(
     summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean", "seconds": "sum"}
     return ResidueStudy(
         protocol.classes,
-        trainings.groupby(["condition", "about", "seed"], sort=False, as_index=False).agg(summary),
+        trainings.groupby(["condition", "seed"], sort=False, as_index=False).agg(summary),
         trainings,
         pd.concat(trained.curves, ignore_index=True),
         used[tested],
@@ -252,9 +271,8 @@ def _on_residues(
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
             for called, inputs in (alone if name == SINGLE else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
-                about = CONDITIONS[name] if called == name else f"{CONDITIONS[name]}: {called}"
                 build = partial(ResidueClassifier, channels, n_classes)
-                yield _Condition(called, about, frozen, partial(_same, inputs), build)
+                yield _Condition(called, frozen, partial(_same, inputs), build)
 
 
 def _on_pictures(
@@ -274,10 +292,10 @@ def _on_pictures(
         neutral = neutral_faces(generator, views, device=device)
     if PIXELS in conditions:
         inputs = partial(_same, {PICTURE: pictures - neutral})
-        yield _Condition(PIXELS, CONDITIONS[PIXELS], frozen, inputs, partial(plain, second_stage))
+        yield _Condition(PIXELS, frozen, inputs, partial(plain, second_stage))
     if CNN in conditions:
         inputs = partial(_same, {PICTURE: pictures})
-        yield _Condition(CNN, CONDITIONS[CNN], 0, inputs, partial(plain, second_stage))
+        yield _Condition(CNN, 0, inputs, partial(plain, second_stage))
     if FEATURES in conditions:
         network = next(model for (name, *_), model in trained.models.items() if name == CNN).network
 
@@ -286,10 +304,10 @@ def _on_pictures(
             return {PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)}
 
         head = partial(_linear_head, network.output.in_features, n_classes)
-        yield _Condition(FEATURES, CONDITIONS[FEATURES], frozen + parameter_count(network), between, head)
+        yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
     if WHOLE in conditions:
         inputs = partial(_same, {PICTURE: pictures})
-        yield _Condition(WHOLE, CONDITIONS[WHOLE], 0, inputs, partial(plain, frozen + second_stage))
+        yield _Condition(WHOLE, 0, inputs, partial(plain, frozen + second_stage))
 
 
 PICTURE = "picture"
@@ -315,7 +333,7 @@ def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
     """A VGG whose stages have w, 2w, 4w and 8w filters, with w so that its number of parameters is nearest to
     ``parameters``.
 
-    A chain of 3×3 convolutions with batch normalisation and rectifiers, of which the local CNNs of DeRL are
+    A chain of 3×3 convolutions with batch normalisation and ReLUs, of which the local CNNs of DeRL are
     made too.
     """
 
@@ -348,14 +366,125 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
     return torch.cat(kept).unflatten(0, pictures.shape[:2])
 
 
-def settle_statistics(
-    generator: Generator, pixels: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
-) -> None:
-    """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``,
-    uint8 (N, H, W); the weights stay as they are.
-
-    Without it the maps of random weights shrink from layer to layer, and what is learned from them would say
-    more about their scale than about them.
+def commonest_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
+    """float32 (P, classes): for each picture of ``study`` the commonest class of its fold's training
+    pictures, with certainty.
     """
-    parts = torch.tensor(pixels).unsqueeze(1).split(batch_size)
-    update_bn((part.float() / 255 for part in parts), generator.to(device), device)
+    emotions = faces.labelled().table["emotion"].to_numpy(dtype=object)
+    codes = pd.Index(protocol.classes).get_indexer(emotions)
+    answers = np.zeros((len(study.rows), len(protocol.classes)), np.float32)
+    start = 0
+    for fold in protocol.folds[: study.trainings["fold"].nunique()]:
+        commonest = np.bincount(codes[fold.train]).argmax()
+        answers[start : start + len(fold.test), commonest] = 1
+        start += len(fold.test)
+    return answers
+
+
+def contenders(study: ResidueStudy, commonest: np.ndarray) -> list[Contender]:
+    """The conditions of ``study`` in the order to be shown, DeRL first, and always answering with the
+    ``commonest`` class.
+    """
+    trained = list(study.table["condition"].unique())
+    single = [name for name in trained if name not in SHORT]
+    found = []
+    for slug in dict.fromkeys((DERL, *single, *SHORT)):
+        if slug in trained:
+            kind, name = _called(slug)
+            own = study.probabilities[study.table["condition"].eq(slug).to_numpy()]
+            found.append(Contender(name, kind, own))
+    kind, name = SHORT[MAJORITY]
+    return [*found, Contender(name, kind, commonest[None], seeded=False)]
+
+
+def _called(slug: str) -> tuple[str, str]:
+    """Kind and name of a condition, or of a layer pair alone."""
+    side = slug.removeprefix("pair")
+    return SHORT.get(slug, (SINGLE, f"layers of {side} × {side} only"))
+
+
+def contest_of(
+    study: ResidueStudy, faces: FaceSet, protocol: Protocol, *, draws: int = 2000, seed: int = 0
+) -> Contest:
+    """All conditions of ``study``, scored on the same pictures of the same people of ``faces``; where nobody
+    is named every picture stands for itself.
+    """
+    alone = np.char.add("picture ", study.rows.astype(str))
+    people = np.where(study.subjects == "", alone, study.subjects.astype(str))
+    own = contenders(study, commonest_answers(faces, protocol, study))
+    return hold_contest(own, study.labels, people, draws=draws, seed=seed)
+
+
+def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate]:
+    """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition
+    ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
+
+    ``best_layer_accuracy``, of the single pair with the best validation accuracy, and
+    ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``; ``seed_spread`` (points), where
+    a condition was trained more than once.
+    """
+    first = contest.names[0]
+    found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
+    slugs = {_called(slug)[1]: slug for slug in (*study.table["condition"], *SHORT)}
+    for name in contest.names[1:]:
+        found[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
+        found[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
+    pairs = [name for name in study.table["condition"].unique() if name not in SHORT]
+    if pairs:
+        valid = study.table.groupby("condition", sort=False)["valid_accuracy"].mean()
+        best = valid[pairs].idxmax()
+        found["best_layer_accuracy"] = found[f"{best}_accuracy"]
+        found["ahead_of_best_layer"] = found[f"ahead_of_{best}"]
+    counts = {
+        "tested": len(study.rows),
+        "people": len(np.unique(study.subjects[study.subjects != ""])),
+        "folds": study.trainings["fold"].nunique(),
+        "trainings": len(study.trainings),
+    }
+    found |= {name: Estimate(count, unit="count") for name, count in counts.items()}
+    if contest.scored.freedom:
+        spread = 100 * contest.scored.spread["accuracy"]
+        why = f"pooled over the conditions, {contest.scored.freedom} degrees of freedom"
+        found["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
+    return found
+
+
+def condition_table(study: ResidueStudy, contest: Contest) -> Table:
+    """One row per condition, in the figure's order: ``condition``, ``what the classifier sees``, weights
+    ``learned from labels`` and ``frozen``, ``accuracy`` and ``macro F1``.
+    """
+    rows = {}
+    for slug, part in study.table.groupby("condition"):
+        name = _called(slug)[1]
+        rows[name] = {
+            "what the classifier sees": CONDITIONS.get(slug, f"{CONDITIONS[SINGLE]}: {slug}"),
+            "learned from labels": int(part["parameters"].iloc[0]),
+            "frozen": int(part["frozen"].iloc[0]),
+            "accuracy": contest.score(name, "accuracy"),
+            "macro F1": contest.score(name, "macro_f1"),
+        }
+    shown = pd.DataFrame.from_dict({name: rows[name] for name in contest.names if name in rows}, "index")
+    caption = "All conditions, with intervals"
+    moves = dict.fromkeys(("accuracy", "macro F1"), 0.15)
+    return Table(shown.rename_axis("condition"), caption, tolerance=moves)
+
+
+KEY_METRICS: dict[str, str] = {
+    "accuracy": "DeRL, accuracy",
+    "macro_f1": "DeRL, macro F1",
+    **{f"{slug}_accuracy": f"{name}, accuracy" for slug, (_, name) in SHORT.items() if slug != DERL},
+    "best_layer_accuracy": "the best single layer, accuracy",
+    "ahead_of_cnn": "DeRL ahead of the plain CNN (points)",
+    "ahead_of_pixel_difference": "DeRL ahead of the pixel difference (points)",
+    "generated_psnr": "PSNR of generated neutral faces (dB)",
+    "input_psnr": "PSNR of the input handed back (dB)",
+    "generated_ssim": "SSIM of generated neutral faces",
+    "input_ssim": "SSIM of the input handed back",
+    "generated_identity": "same person found by the generated face",
+    "generated_p_neutral": "generated faces called neutral",
+    "input_p_neutral": "inputs called neutral",
+    "pixels_concentration": "difference of pixels, energy over area",
+    "au_trained": "action units, mean AUROC on residues",
+    "au_untrained": "the same, generator never trained",
+}
+"""What the page sums itself up in: metric and what it is."""

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
-from book.micro_expressions.spotting import mean_trajectories
 from fer_lib.faces.clips import Clips
-from fer_lib.stats.resampling import bootstrap, cluster_sums, ratio
+from fer_lib.look.responses import maximal_responses
+from fer_lib.stats.resampling import bootstrap, bounds, cluster_sums, ratio, resampled_sums
+from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 WITH, WITHOUT = "clips with the unit", "other clips"
@@ -20,6 +22,9 @@ over fewer says little.
 """
 
 MOST_PANELS = 6
+
+STEPS = 41
+"""Points in progress, from 0 at the onset over 1 at the apex to 2 at the offset."""
 
 
 def shown_units(clips: Clips) -> pd.DataFrame:
@@ -42,6 +47,110 @@ def units_to_look_at(claimed: pd.DataFrame, shown: pd.DataFrame, subjects: np.nd
             if min(len(np.unique(subjects[side])) for side in sides) >= FEWEST_PEOPLE:
                 found.append(unit)
     return found
+
+
+def response_changes(
+    model: nn.Module, layer: str, clips: Clips, filters: Sequence[int] | None = None, *, steps: int = STEPS
+) -> np.ndarray:
+    """float64 (C, K, ``steps``): how the maximal responses of ``filters`` (None: all) at ``layer`` change from
+    the onset to the offset of each clip; NaN where a clip has no way there.
+
+    Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in
+    between; each clip's responses are interpolated at ``steps`` points. A change is the response less that at
+    the onset, in standard deviations of the filter's responses over all frames (0 for a filter that never
+    changes).
+
+    Raises what ``look.responses.maximal_responses`` raises; ParameterError for a filter that the layer does
+    not have, or fewer than 3 steps.
+    """
+    if steps < 3:
+        raise ParameterError(f"steps {steps}: give at least 3, for onset, apex and offset")
+    shown = np.unique(clips.rows[clips.inside])
+    maxima = maximal_responses(model, clips.faces.select(shown), layer).maxima.astype(np.float64)
+    chosen = np.arange(maxima.shape[1]) if filters is None else np.asarray(filters, np.int64)
+    wrong = [number for number in chosen.tolist() if not 0 <= number < maxima.shape[1]]
+    if wrong:
+        raise ParameterError(f"filter {wrong[0]}: layer {layer!r} has those from 0 to {maxima.shape[1] - 1}")
+    return _changes(maxima[:, chosen], shown, clips, np.linspace(0, 2, steps))
+
+
+def mean_trajectories(
+    changes: np.ndarray,
+    subjects: np.ndarray,
+    filters: Sequence[int],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per filter and step of progress, from ``changes`` (C, K, steps) of ``response_changes``, of all
+    clips or of some; ``filters`` names the K filters.
+
+    ``change``: the mean over clips; ``low`` and ``high``: its interval, which draws whole people, NaN for
+    fewer than two; ``clips``: how many there are at that point: one with its apex at an end has no way there.
+    """
+    grid = np.linspace(0, 2, changes.shape[2])
+    known = ~np.isnan(changes)
+    sums = cluster_sums(np.where(known, changes, 0), subjects)
+    counts = cluster_sums(known[:, 0].astype(np.float64), subjects)
+    tables = []
+    for column, number in enumerate(filters):
+        change, low, high = _mean_change(sums[:, column], counts, draws, seed)
+        columns = {"progress": grid, "change": change, "low": low, "high": high}
+        clips_there = counts.sum(axis=0).astype(np.int64)
+        tables.append(pd.DataFrame({"filter": int(number)} | columns | {"clips": clips_there}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _changes(maxima: np.ndarray, shown: np.ndarray, clips: Clips, grid: np.ndarray) -> np.ndarray:
+    """float64 (C, K, steps): change of each filter since the onset at each progress of ``grid``, NaN where a
+    clip has no way there.
+
+    ``maxima`` (M, K): the responses to the pictures ``shown`` (M,), ascending indices into ``clips.faces``.
+    """
+    spread = maxima.std(axis=0)
+    maxima = maxima / np.where(spread > 1e-7 * np.abs(maxima).max(axis=0), spread, np.inf)
+    way = progress(clips)
+    changes = np.full((len(clips), maxima.shape[1], len(grid)), np.nan)
+    for number, length in enumerate(clips.lengths.tolist()):
+        responses = maxima[np.searchsorted(shown, clips.rows[number, :length])]
+        # Each frame's share in each point of the grid, the same for all filters.
+        shares = [np.interp(grid, way[number, :length], frame) for frame in np.eye(length)]
+        there = (grid >= way[number, 0]) & (grid <= way[number, length - 1])
+        changes[number, :, there] = ((responses - responses[0]).T @ np.array(shares)[:, there]).T
+    return changes
+
+
+def _mean_change(
+    sums: np.ndarray, counts: np.ndarray, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lower and upper bound (steps,) of changes that add up to ``sums`` over ``counts`` clips of each
+    person, both (people, steps).
+    """
+    total, clips = sums.sum(axis=0), counts.sum(axis=0)
+    change, low, high = np.full((3, len(total)), np.nan)
+    change[clips > 0] = total[clips > 0] / clips[clips > 0]
+    several = (counts > 0).sum(axis=0) > 1
+    if several.any():
+        drawn = resampled_sums(np.stack([sums[:, several], counts[:, several]], axis=1), draws, seed)
+        # A draw may miss everybody who has a way there; what changes in nobody has its value for an interval.
+        drawn = ratio(drawn.transpose(0, 2, 1))
+        found = bounds(drawn, (counts > 0).sum(axis=0)[several], change[several])
+        low[several], high[several] = (np.where(np.isnan(end), change[several], end) for end in found)
+    return change, low, high
+
+
+def progress(clips: Clips) -> np.ndarray:
+    """float64 (C, T): where each frame stands between onset (0), apex (1) and offset (2); NaN beyond a clip's
+    end.
+    """
+    onset, apex, offset = (
+        np.asarray(at, np.float64)[:, None] for at in (clips.onset, clips.apex, clips.offset)
+    )
+    frames = clips.frames.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rising, falling = (frames - onset) / (apex - onset), 1 + (frames - apex) / (offset - apex)
+    way = np.where(frames < apex, rising, np.where(frames > apex, falling, 1.0))
+    return np.where(clips.inside, way, np.nan)
 
 
 def panel_table(
@@ -128,26 +237,6 @@ def movement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
         "units_moving_against": Estimate(table["high"].lt(0).sum(), unit="count", tolerance=3),
         "unit_movement": Estimate(table["difference"].mean(), n=len(table), tolerance=0.3),
     }
-
-
-def movement_for_page(table: pd.DataFrame) -> pd.DataFrame:
-    """``movement_table`` with its differences as text: ``unit``, ``filters``, ``clips with it``, ``change
-    with it``, ``change without``, ``difference``.
-    """
-    gaps = [
-        f"{row.difference:+.2f}" + ("" if pd.isna(row.low) else f" ({row.low:.2f} to {row.high:.2f})")
-        for row in table.itertuples()
-    ]
-    return pd.DataFrame(
-        {
-            "unit": table["au"],
-            "filters": table["filters"],
-            "clips with it": table["clips"],
-            "change with it": [f"{value:+.2f}".replace("-", "−") for value in table["with"]],
-            "change without": [f"{value:+.2f}".replace("-", "−") for value in table["without"]],
-            "difference": [text.replace("-", "−") for text in gaps],
-        }
-    )
 
 
 def _difference(

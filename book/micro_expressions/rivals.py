@@ -1,35 +1,16 @@
-"""Controls of clips: sequences of features from which something was taken away, to see whether it was needed.
+"""What an LSTM on a trained network's features stands beside: controls, the same with something taken away,
+and rivals without an LSTM, linear machines and answers given unseen.
 
 A network that names a clip as well with its frames shuffled as in order has not used time; one that does as
-well with random features has used no picture. The features of an untrained network are a control too:
-``train.features.clip_features`` of a network just built.
-
-
-Answers about clips without a recurrent network: linear support vector machines on one vector per clip, the
-largest class, guesses.
-
-Each clip is answered by a machine that never saw its subject. Scaling and weights come from the training
-clips of a fold alone, the penalty from its validation subjects.
-
-
-The expression network trained on, for each fold of a clip study, on the apex frames of those whom the fold
-may know.
-
-Optical flow: how far each part of a face has moved, without a network (Farnebäck 2003).
-
-The plain rival of learned features: if an expression is movement, its field of displacements from the onset
-to the apex should name it.
-
-
-What an LSTM on a trained network's features stands beside: the same with something taken away, and ways
-without an LSTM.
+well with random features has used no picture; the features of an untrained network are a control too. Each
+clip is answered by a machine that never saw its person: scaling and weights come from the training clips of a
+fold alone, the penalty from its validation people.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -37,10 +18,12 @@ from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
 from book.micro_expressions.lbp_top import candidate_features
+from book.micro_expressions.optical_flow import flow_features
 from book.micro_expressions.study import ClipFold, ClipStudy, leave_one_out, require_apart
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
 from fer_lib.nets.classifier import Classifier
+from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender
 from fer_lib.train import learner
 from fer_lib.train.au_heads import unit_network
 from fer_lib.train.clips import ClipRecipe
@@ -57,6 +40,33 @@ CONTROLS: dict[str, str] = {
     "random_features": "Normal random numbers, fixed for each picture: nothing of the picture is left.",
 }
 """What ``controlled`` can take away, by name, in a sentence."""
+
+
+UNTRAINED, AS_THEY_ARE = "untrained", "features"
+"""Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was
+taken from.
+"""
+
+RIVALS: dict[str, tuple[str, str]] = {
+    AS_THEY_ARE: (CONTROL, "no difference to onset"),
+    "shuffled": (CONTROL, "frames shuffled"),
+    "reversed": (CONTROL, "frames reversed"),
+    "apex_only": (CONTROL, "apex only"),
+    "onset_only": (CONTROL, "onset only"),
+    UNTRAINED: (CONTROL, "untrained CNN"),
+    "random_features": (CONTROL, "random features"),
+    "tuned": (CONTROL, "CNN fine-tuned per fold"),
+    "apex_features": (BASELINE, "apex features, SVM"),
+    "optical_flow": (BASELINE, "optical flow, SVM"),
+    "lbp_top": (BASELINE, "LBP-TOP, SVM"),
+    "majority": (NULL, "commonest class"),
+    "chance": (NULL, "guessing"),
+}
+"""Slug -> kind and name of whatever the study stands beside, in the order to be shown."""
+
+SLUGS = {name: slug for slug, (_, name) in RIVALS.items()}
+
+FIRST = "LSTM on the CNN's features"
 
 
 def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -83,9 +93,20 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
             f"{clips.rows.shape[1]} frames; expected (clips, frames, "
             "features) of the same clips"
         )
-    return _CHANGES[name](features, clips, np.random.default_rng(seed)), (
-        np.ones_like(lengths) if name.endswith("_only") else lengths.copy()
-    )
+    generator = np.random.default_rng(seed)
+    if name == "shuffled":
+        changed = _reordered(features, clips, generator.random(clips.rows.shape))
+    elif name == "reversed":
+        changed = _reordered(features, clips, -clips.frames)
+    elif name == "apex_only":
+        changed = _taken(features, clips.apex_at[:, None])
+    elif name == "onset_only":
+        changed = features[..., :1, :].copy()
+    else:
+        drawn = generator.standard_normal((len(clips.faces), features.shape[-1]), np.float32)
+        sequences = np.where(clips.inside[:, :, None], drawn[clips.rows], np.float32(0))
+        changed = np.broadcast_to(sequences, features.shape).copy()
+    return changed, np.ones_like(lengths) if name.endswith("_only") else lengths.copy()
 
 
 def _reordered(features: np.ndarray, clips: Clips, place: np.ndarray) -> np.ndarray:
@@ -98,36 +119,6 @@ def _taken(features: np.ndarray, places: np.ndarray) -> np.ndarray:
     leading = (1,) * (features.ndim - 3)
     return np.take_along_axis(features, places.reshape(*leading, *places.shape, 1), axis=-2)
 
-
-def _shuffled(features: np.ndarray, clips: Clips, generator: np.random.Generator) -> np.ndarray:
-    return _reordered(features, clips, generator.random(clips.rows.shape))
-
-
-def _reversed(features: np.ndarray, clips: Clips, _: np.random.Generator) -> np.ndarray:
-    return _reordered(features, clips, -clips.frames)
-
-
-def _apex_only(features: np.ndarray, clips: Clips, _: np.random.Generator) -> np.ndarray:
-    return _taken(features, clips.apex_at[:, None])
-
-
-def _onset_only(features: np.ndarray, _: Clips, __: np.random.Generator) -> np.ndarray:
-    return features[..., :1, :].copy()
-
-
-def _random_features(features: np.ndarray, clips: Clips, generator: np.random.Generator) -> np.ndarray:
-    drawn = generator.standard_normal((len(clips.faces), features.shape[-1]), np.float32)
-    sequences = np.where(clips.inside[:, :, None], drawn[clips.rows], np.float32(0))
-    return np.broadcast_to(sequences, features.shape).copy()
-
-
-_CHANGES: dict[str, Callable[[np.ndarray, Clips, np.random.Generator], np.ndarray]] = {
-    "shuffled": _shuffled,
-    "reversed": _reversed,
-    "apex_only": _apex_only,
-    "onset_only": _onset_only,
-    "random_features": _random_features,
-}
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse strengths C of the penalty that are tried on the validation subjects."""
@@ -354,78 +345,6 @@ def _tuned(
     return network, training.precision
 
 
-FARNEBACK = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 9,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.1,
-    "flags": 0,
-}
-"""What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of
-9, a fifth of a face of 48 pixels.
-"""
-
-MARGIN = 8
-"""Pixels by which pictures are mirrored beyond their edges: without, equal pictures seem to move by up to 0.4
-pixels near the right and the lower edge.
-"""
-
-CELLS = 6
-"""Cells of the grid along each side over which displacements are averaged: 8 × 8 pixels each at 48 pixels."""
-
-
-def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float32 (N, H, W, 2): for each pixel of ``first`` uint8 (N, H, W) how far to the right and down it lies
-    in ``second``, in pixels.
-
-    The median displacement of each picture is taken off: where the whole head has moved, no muscle has.
-    Raises DataError where shapes differ or the pictures are not uint8.
-    """
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.ndim != 3 or {first.dtype, second.dtype} != {np.dtype(np.uint8)}:
-        raise DataError(
-            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, "
-            "W) twice"
-        )
-    flow = np.empty((*first.shape, 2), np.float32)
-    height, width = first.shape[1:]
-    for number, pair in enumerate(zip(first, second, strict=True)):
-        wider = (cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101) for picture in pair)
-        found = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
-        flow[number] = found[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
-    return flow - np.median(flow, axis=(1, 2), keepdims=True)
-
-
-def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
-    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a
-    grid.
-
-    For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in
-    pixels. Sides that ``cells`` does not divide give cells that differ by a pixel. Raises ParameterError for
-    fewer than one cell or more than there are pixels.
-    """
-    height, width = clips.faces.size
-    if not 1 <= cells <= min(height, width):
-        raise ParameterError(
-            f"cells {cells}: give 1 to {min(height, width)} for pictures of {height} × {width}"
-        )
-    apex = clips.rows[np.arange(len(clips)), clips.apex_at]
-    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(apex))
-    moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
-    down, across = (np.arange(cells + 1) * side // cells for side in (height, width))
-    sums = np.add.reduceat(np.add.reduceat(moved, down[:-1], axis=1), across[:-1], axis=2)
-    means = sums / np.outer(np.diff(down), np.diff(across))[:, :, None]
-    return means.astype(np.float32).reshape(len(moved), -1)
-
-
-UNTRAINED, AS_THEY_ARE = "untrained", "features"
-"""Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was
-taken from.
-"""
-
-
 def control_studies(
     features: np.ndarray,
     untrained: np.ndarray,
@@ -518,4 +437,19 @@ def baseline_answers(
     found = {name: linear_answers(given, clips, classes, folds) for name, given in described.items()}
     found["majority"] = majority_answers(clips, classes, folds)
     found["chance"] = chance_answers(clips, classes, folds, [seed])
+    return found
+
+
+def contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
+    """The study's LSTMs first, then the ``rivals`` by their slugs in ``RIVALS``, in its order. Raises
+    DataError for a slug that is not there.
+    """
+    unknown = [slug for slug in rivals if slug not in RIVALS]
+    if unknown:
+        raise DataError(f"no rival {unknown[0]!r}; they are {', '.join(RIVALS)}")
+    found = [Contender(FIRST, OURS, study.probabilities)]
+    for slug, (kind, name) in RIVALS.items():
+        if slug in rivals:
+            given = rivals[slug]
+            found.append(Contender(name, kind, given.probabilities, seeded=isinstance(given, ClipStudy)))
     return found

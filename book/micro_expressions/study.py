@@ -1,270 +1,212 @@
-"""Leave one subject out: LSTMs on clips, each tested on the person whom it never saw."""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+"""Micro-expressions named clip by clip: the clips, who named them how well, and what choosing on the person
+tested would have added.
+"""
 
 import numpy as np
 import pandas as pd
-import torch
 
+from book.micro_expressions.leave_one_out import ClipStudy
+from book.micro_expressions.rivals import RIVALS, SLUGS
 from fer_lib.faces.clips import Clips
-from fer_lib.nets.lstm import ClipLSTM
-from fer_lib.train.clips import ClipInput, ClipRecipe, ClipTraining, train_clips
-from fer_lib.train.features import difference_to_onset
-from ferbook.errors import DataError, ParameterError
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.shared import Shared
+from fer_lib.stats.classification import confusion
+from fer_lib.stats.contest import OURS, Contender, Contest, hold_contest
+from fer_lib.stats.contrasts import difference
+from fer_lib.stats.resampling import RERUN_TOLERANCE
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
-ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Clips to learn from, to select on and to test on, int64 indices."""
-
-Control = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From the features (C, T, F) that an LSTM would be given to others in their place, and their lengths (C,)."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClipStudy:
-    """A study of S seeds on C clips, every fold from every seed.
-
-    ``table``: one row per fold and seed with ``fold`` (from 0), ``subject`` (tested; several separated by
-    commas), ``seed``, ``recipe`` (index of the one chosen in ``recipes``), ``best_epoch``, ``valid_loss``, by
-    which recipe and epoch were chosen, and ``valid_score`` (mean recall); ``train_clips``, ``valid_clips``,
-    ``test_clips``; ``absent``: classes without a training clip, separated by commas: such a network is never
-    shown the class and hardly ever answers it, so those of the tested clips that show it count as they fall,
-    mostly wrong.
-
-    ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
-    clips that no fold tests. ``networks``: one ``ClipLSTM`` per row of ``table``. ``curves``: one row per
-    recipe, fold, seed and epoch with ``train_loss``, ``valid_loss``, ``valid_score``.
-
-    Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``,
-    and ``chosen_on_test``, like ``probabilities``, but of the recipe and epoch that answered best about the
-    very subject that is tested (of equals the lowest test loss). Nothing else depends on them.
-    """
-
-    classes: tuple[str, ...]
-    recipes: tuple[ClipRecipe, ...]
-    table: pd.DataFrame
-    probabilities: np.ndarray
-    networks: tuple[ClipLSTM, ...]
-    curves: pd.DataFrame
-    chosen_on_test: np.ndarray | None
+MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
+"""Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all
+folds, the mean of the classes' F1 scores is the unweighted F1, UF1, and the mean of their recalls the
+unweighted average recall, UAR (See et al. 2019)."""
 
 
-def leave_one_out(
-    features: np.ndarray,
-    clips: Clips,
-    classes: tuple[str, ...],
-    folds: Sequence[ClipFold],
-    recipes: Sequence[ClipRecipe],
-    seeds: Sequence[int],
-    *,
-    control: Control | None = None,
-    device: torch.device | str = "cpu",
-    watch_test: bool = True,
-) -> ClipStudy:
-    """Train an LSTM for each fold and seed by each of ``recipes``, and ask the one that validation chooses
-    about the fold's test clips.
-
-    ``features`` float32 (C, T, F) of ``clips`` (``train.features.clip_features``), or (folds, C, T, F) where
-    each fold has its own. ``folds`` as of ``faces.folds.clip_folds``. Scaling and class weights come from a
-    fold's training clips; recipe and epoch are chosen by the lowest loss of its validation clips (of equals
-    the first). ``control`` changes what each recipe's LSTM is given: the features, or their differences to
-    the onset, after these were taken. All networks of a recipe are trained in one program.
-
-    Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``;
-    ParameterError for no recipe, no fold, no seed or one twice; and as ``train_clips``.
-    """
-    recipes, seeds = tuple(recipes), tuple(seeds)
-    for name, given in (("recipe", recipes), ("seed", seeds), ("fold", folds)):
-        if not len(given):
-            raise ParameterError(f"a study of clips needs at least one {name}")
-    if len(set(seeds)) < len(seeds):
-        raise ParameterError(f"a seed is named twice in {', '.join(map(str, seeds))}")
-    require_apart(clips, folds)
-    count = len(clips)
-    expected = (len(folds), count)[-(features.ndim - 2) :]
-    if features.ndim not in (3, 4) or features.shape[:-2] != expected:
-        raise DataError(
-            f"features of shape {features.shape} for {count} clips and {len(folds)} folds; give (clips, "
-            "frames, features), or "
-            "(folds, clips, frames, features)"
-        )
-    train, valid, test = (_masks(folds, part, count) for part in range(3))
-    used = (train | valid | test).any(axis=0)
-    labels = np.zeros(count, np.int64)
-    labels[used] = clips.select(used).labels(classes)
-    trainings = [
-        _trained(
-            features, clips, recipe, control, (train, valid), labels, len(classes), seeds, device, watch_test
-        )
-        for recipe in recipes
-    ]
-    return _study(trainings, clips, classes, recipes, (train, valid, test), labels, seeds)
+def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
+    """The clips whose emotion is one of ``classes``: those of others are in no fold of a protocol."""
+    return clips.select(np.isin(clips.emotions, classes))
 
 
-def _trained(
-    features: np.ndarray,
-    clips: Clips,
-    recipe: ClipRecipe,
-    control: Control | None,
-    parts: tuple[np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    n_classes: int,
-    seeds: tuple[int, ...],
-    device: torch.device | str,
-    watch: bool,
-) -> ClipTraining:
-    """Networks fold by fold within seed: the network of fold f and the s-th seed is number s · folds + f."""
-    given, lengths = clip_input(features, clips.lengths, recipe.input), clips.lengths
-    if control is not None:
-        given, lengths = control(given)
-    given, lengths = sampled(given, lengths, recipe.frames)
-    train, valid = (np.tile(part, (len(seeds), 1)) for part in parts)
-    if given.ndim == 4:
-        given = np.concatenate([given] * len(seeds))
-    each = np.repeat(seeds, len(parts[0])).tolist()
-    return train_clips(
-        given, lengths, labels, n_classes, train, valid, each, recipe, device=device, watch=watch
+def whose_clips(given: FaceSet, faces: FaceSet) -> str:
+    """Whose clips the chapter is about, in a sentence: ``given`` is the run's face set."""
+    about = f"{len(faces):,} pictures of {faces.name}"
+    left = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
+    told = f"The clips are made of {about}." + (f" Left out by its reader: {left}." if left else "")
+    if faces is given:
+        return told
+    return (
+        f"{given.name} has no clips. The network that learned from it is asked about rendered ones instead. "
+        f"{told}"
     )
 
 
-def clip_input(features: np.ndarray, lengths: np.ndarray, kind: ClipInput) -> np.ndarray:
-    """What an LSTM is given of ``features`` (…, C, T, F): those, their differences to the onset's, or both
-    side by side (…, 2F).
+def clip_table(clips: Clips, classes: tuple[str, ...]) -> Table:
+    """One row per class and one for all: ``clips``, ``people``, ``frames kept`` of a clip (median), and from
+    onset to offset ``milliseconds`` (median), with the ``shortest`` and the ``longest``.
     """
-    if kind == "features":
-        return features
-    difference = difference_to_onset(features, lengths)
-    return difference if kind == "difference" else np.concatenate([features, difference], axis=-1)
-
-
-def sampled(features: np.ndarray, lengths: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """``frames`` of each clip's frames, evenly spaced from the first to the last, and their number (C,); 0
-    leaves all.
-
-    ``features`` (…, C, T, F). A clip of no more frames keeps its own. Raises ParameterError for fewer than
-    two.
-    """
-    lengths = np.asarray(lengths)
-    if frames == 0:
-        return features, lengths
-    if frames < 2:
-        raise ParameterError(f"frames {frames}: give at least 2, or 0 for all")
-    kept = np.minimum(lengths, frames)
-    steps = np.arange(kept.max())
-    share = steps / np.maximum(kept - 1, 1)[:, None]
-    places = np.rint(np.minimum(share, 1) * (lengths - 1)[:, None]).astype(np.int64)
-    chosen = np.take_along_axis(
-        features, places.reshape(*(1,) * (features.ndim - 3), *places.shape, 1), axis=-2
-    )
-    return chosen * (steps < kept[:, None])[..., None].astype(features.dtype), kept
-
-
-def _masks(folds: Sequence[ClipFold], part: int, count: int) -> np.ndarray:
-    masks = np.zeros((len(folds), count), bool)
-    for number, fold in enumerate(folds):
-        masks[number, fold[part]] = True
-    return masks
-
-
-def require_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
-    """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is
-    tested twice.
-    """
-    subjects = np.asarray(clips.subjects)
-    names = ("learned from", "selected on", "tested")
-    for number, fold in enumerate(folds):
-        sides = [set(subjects[part]) for part in fold]
-        for name, side in zip(names, sides, strict=True):
-            if not side:
-                raise DataError(f"fold {number}: no clip that is {name}")
-        for first, second in ((0, 1), (0, 2), (1, 2)):
-            shared = sorted(sides[first] & sides[second])
-            if shared:
-                raise DataError(
-                    f"fold {number}: subject {shared[0]} is both {names[first]} and {names[second]}; divide "
-                    "by subject"
-                )
-    tested = np.bincount(np.concatenate([fold[2] for fold in folds]), minlength=len(subjects))
-    if tested.max() > 1:
-        raise DataError(
-            f"clip {int(tested.argmax())} is tested in {tested.max()} folds; each clip is tested once"
-        )
-
-
-def _study(
-    trainings: list[ClipTraining],
-    clips: Clips,
-    classes: tuple[str, ...],
-    recipes: tuple[ClipRecipe, ...],
-    parts: tuple[np.ndarray, np.ndarray, np.ndarray],
-    labels: np.ndarray,
-    seeds: tuple[int, ...],
-) -> ClipStudy:
-    train, _, test = parts
-    folds, count = test.shape
-    curves = _curves(trainings, folds, seeds, test, labels)
-    chosen = _first(curves.sort_values("valid_loss", kind="stable"))
-    rows, networks = [], []
-    probabilities = np.full((len(seeds), count, len(classes)), np.nan, np.float32)
-    for row in chosen.itertuples():
-        fold, at = row.fold, seeds.index(row.seed)
-        training, network = trainings[row.recipe], at * folds + row.fold
-        probabilities[at, test[fold]] = training.probabilities[network, test[fold]]
-        networks.append(training.model.alone(network))
-        present = set(labels[train[fold]])
+    rows = []
+    lasting = 1000 * (clips.offset - clips.onset) / clips.fps
+    for name in (*classes, "all"):
+        own = np.full(len(clips), True) if name == "all" else clips.emotions == name
+        some = lasting[own]
         rows.append(
             {
-                "fold": fold,
-                "subject": ", ".join(sorted(set(np.asarray(clips.subjects)[test[fold]]))),
-                "seed": row.seed,
-                "recipe": row.recipe,
-                "best_epoch": row.epoch,
-                "valid_score": row.valid_score,
-                "valid_loss": row.valid_loss,
-                **{
-                    f"{name}_clips": int(part[fold].sum())
-                    for name, part in zip(("train", "valid", "test"), parts, strict=True)
-                },
-                "absent": ", ".join(name for k, name in enumerate(classes) if k not in present),
+                "class": name,
+                "clips": int(own.sum()),
+                "people": len(np.unique(clips.subjects[own])),
+                "frames kept": float(np.median(clips.lengths[own])),
+                "milliseconds": float(np.median(some)),
+                "shortest": float(some.min()),
+                "longest": float(some.max()),
             }
         )
-    flattered = None
-    if trainings[0].history is not None:
-        flattered = np.full_like(probabilities, np.nan)
-        by_test = curves.sort_values(["test_accuracy", "test_loss"], ascending=[False, True], kind="stable")
-        for row in _first(by_test).itertuples():
-            at = seeds.index(row.seed)
-            seen = trainings[row.recipe].history[row.epoch - 1, at * folds + row.fold]
-            flattered[at, test[row.fold]] = seen[test[row.fold]]
-        curves = curves.drop(columns="test_loss")
-    return ClipStudy(classes, recipes, pd.DataFrame(rows), probabilities, tuple(networks), curves, flattered)
+    return Table(pd.DataFrame(rows), "Clips, and how long they are")
 
 
-def _curves(
-    trainings: list[ClipTraining], folds: int, seeds: tuple[int, ...], test: np.ndarray, labels: np.ndarray
-) -> pd.DataFrame:
-    parts = []
-    for number, training in enumerate(trainings):
-        curve = training.curve
-        part = curve.assign(
-            recipe=number,
-            fold=curve["network"] % folds,
-            seed=np.asarray(seeds)[curve["network"] // folds],
-        ).drop(columns="network")
-        if training.history is not None:
-            tested = np.tile(test, (len(seeds), 1))
-            counts = tested.sum(axis=1)
-            # The history is (epochs, networks, clips, classes); the curve goes network by network.
-            right = ((training.history.argmax(axis=3) == labels) & tested).sum(axis=2) / counts
-            said = np.take_along_axis(training.history, labels[None, None, :, None], axis=3)[..., 0]
-            loss = -(np.log(np.maximum(said, np.finfo(np.float32).tiny)) * tested).sum(axis=2) / counts
-            part = part.assign(test_accuracy=right.T.ravel(), test_loss=loss.T.ravel())
-        parts.append(part)
-    curves = pd.concat(parts, ignore_index=True)
-    first = ["recipe", "fold", "seed", "epoch"]
-    return curves[first + [column for column in curves if column not in first]]
+def measures_table(contest: Contest) -> Table:
+    """One row per contender: ``contender``, then UF1, UAR and accuracy, each with its interval, and
+    ``trainings``.
+    """
+    heads = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+    rows = [
+        {"contender": name}
+        | {heads[short]: contest.score(name, measure) for measure, short in MEASURES.items()}
+        | {"trainings": int(contest.of(name).sum())}
+        for name in contest.names
+    ]
+    caption = "All contenders, with 95 % intervals"
+    return Table(pd.DataFrame(rows), caption, tolerance=dict.fromkeys(heads.values(), 0.15))
 
 
-def _first(curves: pd.DataFrame) -> pd.DataFrame:
-    """The first row of each fold and seed, in the order of these."""
-    return curves.groupby(["fold", "seed"], sort=False).head(1).sort_values(["fold", "seed"])
+def contest_metrics(contest: Contest) -> dict[str, Estimate]:
+    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``,
+    ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
+    ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one
+    contender, in points."""
+    found = {short: contest.score(contest.names[0], measure) for measure, short in MEASURES.items()}
+    for name in contest.names[1:]:
+        found[f"{SLUGS[name]}_uf1"] = contest.score(name)
+        found[f"ahead_of_{SLUGS[name]}"] = contest.ahead(name)
+    majority = RIVALS["majority"][1]
+    if majority in contest.names:
+        found["majority_accuracy"] = contest.score(majority, "accuracy")
+    freedom = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
+    found["seed_spread"] = Estimate(
+        100 * contest.scored.spread["macro_f1"], why=freedom, tolerance=100 * RERUN_TOLERANCE
+    )
+    return found
+
+
+def selection_by_person(study: ClipStudy) -> pd.DataFrame:
+    """Accuracy on each person by who chose the epoch, mean over the seeds, as ``figures.selection_dumbbells``
+    takes it.
+
+    ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and
+    ``test_accuracy``, by the person tested; ``gain``. Of equal epochs the person tested takes the first.
+    Raises DataError where the test subjects were not watched.
+    """
+    _require_watched(study)
+    keys = ["fold", "seed"]
+    chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "recipe", "epoch"]]
+    own = chosen.merge(study.curves, on=[*keys, "recipe", "epoch"])
+    first = study.curves.sort_values(["test_accuracy", "epoch"], ascending=[False, True], kind="stable")
+    best = first.drop_duplicates(keys)[[*keys, "epoch", "test_accuracy"]]
+    both = (
+        own.merge(best, on=keys, suffixes=("", "_best")).groupby(["fold", "subject"]).mean(numeric_only=True)
+    )
+    return pd.DataFrame(
+        {
+            "training": both.index.get_level_values("subject"),
+            "chosen_epoch": both["epoch"].to_numpy(),
+            "chosen_accuracy": both["test_accuracy"].to_numpy(),
+            "test_epoch": both["epoch_best"].to_numpy(),
+            "test_accuracy": both["test_accuracy_best"].to_numpy(),
+            "gain": (both["test_accuracy_best"] - both["test_accuracy"]).to_numpy(),
+        }
+    )
+
+
+def selection_gain(
+    study: ClipStudy, labels: np.ndarray, subjects: np.ndarray, *, draws: int = 2000, seed: int = 0
+) -> dict[str, Estimate]:
+    """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report
+    if the person tested chose recipe and epoch.
+
+    The interval draws people; the trainings are the same in both. Raises DataError where the test subjects
+    were not watched.
+    """
+    _require_watched(study)
+    flattered = Contender("chosen by the person tested", OURS, study.chosen_on_test)
+    honest = Contender("chosen by validation", OURS, study.probabilities)
+    both = hold_contest((flattered, honest), labels, subjects, draws=draws, seed=seed)
+    settings = {"same_networks": True, "tolerance": RERUN_TOLERANCE}
+    return {
+        f"selection_gain_{short}": difference(
+            both.scored, both.of(flattered.name), both.of(honest.name), measure, **settings
+        )
+        for measure, short in MEASURES.items()
+        if short != "uar"
+    }
+
+
+def _require_watched(study: ClipStudy) -> None:
+    if study.chosen_on_test is None:
+        raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
+
+
+def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:
+    """The confusion matrix of the first seed's networks, pooled over all folds: counts of clips, rows the
+    true class.
+    """
+    return confusion(labels, study.probabilities[0].argmax(axis=1), study.classes)
+
+
+def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
+    """What could give a test away, and how often it was found: ``what`` and ``found``.
+
+    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``met``: what the clips share with the
+    pictures that the CNN learned from.
+    """
+    lonely = study.table.drop_duplicates("fold")["absent"].ne("").sum()
+    rows = {
+        "people of a fold's test who are also learned from or selected on": leaks["tested_subjects"].sum(),
+        "people selected on who are also learned from": leaks["validated_subjects"].sum(),
+        "tested pictures that equal one learned from or selected on": leaks["tested_copies"].sum(),
+        "people of the clips whom the CNN has seen": len(met.subjects),
+        "pictures of the clips that the CNN has seen": met.copies,
+        "folds in which a class has no clip to learn from": int(lonely),
+    }
+    data = pd.DataFrame({"what": list(rows), "found": pd.array(list(rows.values()), "Int64")})
+    return Table(data, "What could give a test away")
+
+
+def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
+    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many were trained for the study
+    itself.
+    """
+    counts = {
+        "clips": len(subjects),
+        "people": len(np.unique(subjects)),
+        "classes": len(study.classes),
+        "folds": study.table["fold"].nunique(),
+        "lstms": len(study.networks) * len(study.recipes),
+    }
+    return {name: Estimate(count, unit="count") for name, count in counts.items()}
+
+
+KEY_METRICS = {
+    "uf1": "unweighted F1 (UF1)",
+    "uar": "unweighted average recall (UAR)",
+    "accuracy": "accuracy",
+    "majority_accuracy": "accuracy of the majority-class baseline",
+    **{f"{slug}_uf1": f"UF1, {name}" for slug, (_, name) in RIVALS.items()},
+    "seed_spread": "spread of the UF1 between trainings (points)",
+    "selection_gain_uf1": "what choosing on the person tested adds to the UF1 (points)",
+    "spotting_trained": "apex missed by (frames), trained CNN from onset",
+    "spotting_trained_both_ends": "apex missed by (frames), trained CNN from both ends",
+    "spotting_middle": "apex missed by (frames), middle of the clip",
+    "unit_movement": "filters move more with their unit than without (sd)",
+}
+"""What the page sums itself up in: metric and what it is."""

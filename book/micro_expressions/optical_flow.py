@@ -1,0 +1,76 @@
+"""Optical flow: how far each part of a face has moved, without a network (Farnebäck 2003).
+
+The plain rival of learned features: if an expression is movement, its field of displacements from the onset
+to the apex should name it.
+"""
+
+import cv2
+import numpy as np
+
+from fer_lib.faces.clips import Clips
+from ferbook.errors import DataError, ParameterError
+
+FARNEBACK = {
+    "pyr_scale": 0.5,
+    "levels": 3,
+    "winsize": 9,
+    "iterations": 3,
+    "poly_n": 5,
+    "poly_sigma": 1.1,
+    "flags": 0,
+}
+"""What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of
+9, a fifth of a face of 48 pixels.
+"""
+
+MARGIN = 8
+"""Pixels by which pictures are mirrored beyond their edges: without, equal pictures seem to move by up to 0.4
+pixels near the right and the lower edge.
+"""
+
+CELLS = 6
+"""Cells of the grid along each side over which displacements are averaged: 8 × 8 pixels each at 48 pixels."""
+
+
+def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float32 (N, H, W, 2): for each pixel of ``first`` uint8 (N, H, W) how far to the right and down it lies
+    in ``second``, in pixels.
+
+    The median displacement of each picture is taken off: where the whole head has moved, no muscle has.
+    Raises DataError where shapes differ or the pictures are not uint8.
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or first.ndim != 3 or {first.dtype, second.dtype} != {np.dtype(np.uint8)}:
+        raise DataError(
+            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, "
+            "W) twice"
+        )
+    flow = np.empty((*first.shape, 2), np.float32)
+    height, width = first.shape[1:]
+    for number, pair in enumerate(zip(first, second, strict=True)):
+        wider = (cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101) for picture in pair)
+        found = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
+        flow[number] = found[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+    return flow - np.median(flow, axis=(1, 2), keepdims=True)
+
+
+def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
+    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a
+    grid.
+
+    For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in
+    pixels. Sides that ``cells`` does not divide give cells that differ by a pixel. Raises ParameterError for
+    fewer than one cell or more than there are pixels.
+    """
+    height, width = clips.faces.size
+    if not 1 <= cells <= min(height, width):
+        raise ParameterError(
+            f"cells {cells}: give 1 to {min(height, width)} for pictures of {height} × {width}"
+        )
+    apex = clips.rows[np.arange(len(clips)), clips.apex_at]
+    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(apex))
+    moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
+    down, across = (np.arange(cells + 1) * side // cells for side in (height, width))
+    sums = np.add.reduceat(np.add.reduceat(moved, down[:-1], axis=1), across[:-1], axis=2)
+    means = sums / np.outer(np.diff(down), np.diff(across))[:, :, None]
+    return means.astype(np.float32).reshape(len(moved), -1)
