@@ -5,17 +5,18 @@ comes, and where its layers answer.
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from book.derl.neutral_quality import GENERATED, MEASURES, TRUTH
+from book.derl.neutral_quality import GENERATED, HEADS, TRUTH
+from book.derl.places import unit_cells
+from ferbook.page.forest import forest
+from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import (
     BLUE,
     INK,
     MUTED,
     ORANGE,
-    SKY,
     VERMILION,
     WIDTH,
     Drawn,
@@ -66,7 +67,7 @@ def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, e
         f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey "
         f"levels of 255, the inputs by {means['input_error']:.1f}."
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=dict.fromkeys(errors, 8))
 
 
 def gan_curves(curve: pd.DataFrame) -> Drawn:
@@ -80,35 +81,16 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
     columns.append("valid_l1")
     require_columns(curve, columns)
     data = curve[columns].reset_index(drop=True)
-    marker = "o" if len(data) < 12 else None
     figure, (distance, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
-    for name, label, colour, dashes in (
-        ("l1", "learned from", BLUE, "--"),
-        ("valid_l1", "watched (averaged weights)", VERMILION, "-"),
+    style = {"marker": "o" if len(data) < 12 else None, "markersize": 4}
+    for axes, scale, name, label, colour, dashes in (
+        (distance, 255, "l1", "learned from", BLUE, "--"),
+        (distance, 255, "valid_l1", "watched (averaged weights)", VERMILION, "-"),
+        (right, 1, "real_accuracy", "true pairs", INK, "-"),
+        (right, 1, "fake_accuracy", "generated pairs", ORANGE, "--"),
     ):
-        distance.plot(
-            data["epoch"],
-            255 * data[name],
-            color=colour,
-            linestyle=dashes,
-            marker=marker,
-            markersize=4,
-            label=label,
-        )
+        axes.plot(data["epoch"], scale * data[name], color=colour, linestyle=dashes, label=label, **style)
     distance.set(title="Distance to the true face", ylabel="grey levels of 255", ylim=(0, None))
-    for name, label, colour, dashes in (
-        ("real_accuracy", "true pairs", INK, "-"),
-        ("fake_accuracy", "generated pairs", ORANGE, "--"),
-    ):
-        right.plot(
-            data["epoch"],
-            data[name],
-            color=colour,
-            linestyle=dashes,
-            marker=marker,
-            markersize=4,
-            label=label,
-        )
     right.set(title="Discriminator is right", ylabel="share of patches", ylim=(0, 1.02))
     right.axhline(0.5, color=MUTED, linewidth=1, linestyle=":")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -129,17 +111,7 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
         f"the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
         f"{percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
     )
-    return figure, data, alt
-
-
-_QUALITY = {
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "identity": "person found",
-    "identity_other_take": "person found in other takes",
-    "p_neutral": "probability of neutral",
-    "p_emotion": "probability of the expression",
-}
+    return Drawn(figure, data, alt, tolerance=dict.fromkeys(columns[1:], 0.5))
 
 
 def quality_dots(summary: pd.DataFrame) -> Drawn:
@@ -148,42 +120,27 @@ def quality_dots(summary: pd.DataFrame) -> Drawn:
     ``summary`` from ``derl.neutral_quality.summarise_quality``. Data: ``candidate``, ``measure``, ``value``,
     ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``; rows without a value are left out.
     """
-    columns = ["candidate", "measure", "value", "low", "high", "gain", "gain_low", "gain_high", "n"]
+    numbers = ["value", "low", "high", "gain", "gain_low", "gain_high"]
+    columns = ["candidate", "measure", *numbers, "n"]
     require_columns(summary, columns)
     data = summary.loc[summary["value"].notna(), columns].reset_index(drop=True)
-    measures = [name for name in MEASURES if name in set(data["measure"])]
-    names = sorted(dict.fromkeys(data["candidate"]), key=lambda name: name == TRUTH)
-    across = 2
-    down = -(-len(measures) // across)
-    figure, grid = plt.subplots(
-        down, across, figsize=(WIDTH, down * (0.75 + 0.24 * len(names))), sharey=True, squeeze=False
+    rows = data.assign(
+        label=data["candidate"], panel=data["measure"].map(HEADS), main=data["candidate"].eq(GENERATED)
     )
-    told = []
-    for axes, measure in zip(grid.flat, measures, strict=False):
-        part = data[data["measure"].eq(measure)].set_index("candidate")
-        for place, name in enumerate(names):
-            if name not in part.index:
-                continue
-            row, own = part.loc[name], name == GENERATED
-            colour = VERMILION if own else BLUE
-            axes.plot(row["value"], place, "D" if own else "o", color=colour, markersize=6)
-            if np.isfinite(row["low"]):
-                axes.hlines(place, row["low"], row["high"], color=colour, linewidth=1.8)
-        axes.set_title(_QUALITY[measure], fontsize=9)
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
-        axes.tick_params(axis="x", labelsize=8)
-        if measure not in ("psnr", "ssim"):
-            axes.set_xlim(-0.03, 1.03)
-            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        values = [f"{name} {part.loc[name, 'value']:.2f}" for name in names if name in part.index]
-        told.append(f"{_QUALITY[measure].replace(chr(10), ' ')}: {listing(values)}")
-    for axes in list(grid.flat)[len(measures) :]:
-        axes.set_axis_off()
-    grid[0, 0].set_yticks(range(len(names)), names, fontsize=8.5)
-    grid[0, 0].set_ylim(len(names) - 0.5, -0.5)
-    alt = f"Dots with intervals for {len(names)} stand-ins of the true neutral face in {len(measures)} measures. {'; '.join(told)}."
-    return figure, data, alt
+    # In the order of the measures, and the truth, which bounds all others, below them.
+    order = rows["measure"].map(list(HEADS).index) + 0.5 * rows["candidate"].eq(TRUTH)
+    shares = {head: "share" for measure, head in HEADS.items() if measure not in ("psnr", "ssim")}
+    return forest(
+        rows.iloc[order.argsort(kind="stable")],
+        measured="mean over the pictures, with its interval over people",
+        unit=shares,
+        limits=dict.fromkeys(shares, (-0.03, 1.03)),
+        across=2,
+        alt=f"Dots with intervals for {data['candidate'].nunique()} stand-ins of the true neutral face in "
+        f"{data['measure'].nunique()} measures.",
+        data=data,
+        tolerance=dict.fromkeys(numbers, 3.0),
+    )
 
 
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> Drawn:
@@ -213,8 +170,11 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     data = pd.DataFrame(rows)
     means = data.groupby("layer", sort=False)["spread"].mean()
     told = [f"{layer_name(layer)} {percent(share)}" for layer, share in means.items()]
-    alt = f"Grid of {len(pictures)} faces ({listing(emotions)}) with a map of each layer below. Half of a map lies in this share of the picture on average: {listing(told)}."
-    return figure, data, alt
+    alt = (
+        f"Grid of {len(pictures)} faces ({listing(emotions)}) with a map of each layer below. Half of a map "
+        f"lies in this share of the picture on average: {listing(told)}."
+    )
+    return Drawn(figure, data, alt, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))
 
 
 def layer_name(layer: str) -> str:
@@ -236,13 +196,14 @@ def _moments(its: np.ndarray) -> dict[str, float]:
     }
 
 
-_MARKS = {
-    "ours": ("moved skin", VERMILION, "D"),
-    "untrained": ("generator never trained", ORANGE, "v"),
-    "not_shown": ("skin of other units", BLUE, "o"),
-    "other_expression": ("maps of other expressions", SKY, "s"),
+_OF_LAYERS = {
+    "ours": "moved skin",
+    "untrained": "generator never trained",
+    "not_shown": "skin of other units",
+    "other_expression": "maps of other expressions",
 }
 _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "noise"}
+_PLACED = {"concentration": "energy / area", "pointing_game": "peak in the skin"}
 
 
 def layer_place_dots(table: pd.DataFrame) -> Drawn:
@@ -254,48 +215,54 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
     """
     columns = ["layer", "measure", "kind", "value", "low", "high", "n"]
     require_columns(table, columns)
-    measures = {"concentration": "energy / area", "pointing_game": "peak in the skin"}
-    data = table.loc[table["measure"].isin(measures), columns].reset_index(drop=True)
-    layers = list(dict.fromkeys(data["layer"]))
-    names = [layer_name(layer) for layer in layers] + list(_OF_PICTURES.values())
-    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 1.3 + 0.36 * len(names)), sharey=True)
-    for axes, (measure, label) in zip(panels, measures.items(), strict=True):
-        part = data[data["measure"].eq(measure)]
-        for place, layer in enumerate(layers):
-            own = part[part["layer"].eq(layer)].set_index("kind")
-            for shift, (kind, (_, colour, marker)) in enumerate(_MARKS.items()):
-                if kind in own.index:
-                    _dot(axes, own.loc[kind], place + 0.16 * (shift - 1.5), colour, marker)
-        first = part[part["layer"].eq(layers[0])].set_index("kind")
-        for place, kind in enumerate(_OF_PICTURES, start=len(layers)):
-            if kind in first.index:
-                _dot(axes, first.loc[kind], place, MUTED, "o")
-        axes.set_xlabel(label, fontsize=9)
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlim(0, None)
-    panels[0].axvline(1, color=INK, linewidth=1, linestyle="--")
-    panels[1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    panels[0].set_yticks(range(len(names)), names, fontsize=9)
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
-    handles = [
-        plt.Line2D([], [], color=colour, marker=marker, linestyle="none", label=label)
-        for label, colour, marker in _MARKS.values()
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=8.5)
-    energy = data[data["measure"].eq("concentration") & data["kind"].eq("ours")].set_index("layer")["value"]
-    told = [f"{layer_name(layer)} {value:.2f}" for layer, value in energy.items()]
-    first = data[data["measure"].eq("concentration") & data["layer"].eq(layers[0])].set_index("kind")["value"]
-    beside = [f"{name} {first[kind]:.2f}" for kind, name in _OF_PICTURES.items() if kind in first]
-    alt = (
-        "Dots with intervals by layer. The energy in the skin that moves, over what its area would give: "
-        f"{listing(told)}; of maps that know no network, {listing(beside)}. "
-        "A dashed line marks no preference."
+    data = table.loc[table["measure"].isin(_PLACED), columns].reset_index(drop=True)
+    rows = data.assign(
+        label=data["layer"].map(layer_name),
+        series=data["kind"].map(_OF_LAYERS),
+        panel=data["measure"].map(_PLACED),
     )
-    return figure, data, alt
+    # What needs no network is the same for every layer, and stands below them once.
+    once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)
+    beside = rows[once].assign(label=data["kind"].map(_OF_PICTURES), series="no network", minor=True, kind="pictures")
+    return forest(
+        pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
+        measured={head: head for head in _PLACED.values()},
+        unit={"peak in the skin": "share"},
+        null={"energy / area": 1},
+        limits=dict.fromkeys(_PLACED.values(), (0, None)),
+        across=2,
+        alt="Dots with intervals by layer: the energy of its maps in the skin that moves, over what its area "
+        "would give, and how often their peak lies there.",
+        data=data,
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
+    )
 
 
-def _dot(axes: Axes, row: pd.Series, place: float, colour: str, marker: str) -> None:
-    axes.plot(row["value"], place, marker, color=colour, markersize=5)
-    if np.isfinite(row["low"]):
-        axes.hlines(place, row["low"], row["high"], color=colour, linewidth=1.4)
+def unit_map(units: pd.DataFrame, best: pd.DataFrame) -> Drawn:
+    """AUROC of each layer pair on each action unit, and in the mean, with a frame around the pair that
+    validation chooses; below the pairs what they stand beside.
+
+    ``units`` from ``derl.kept_units.kept_units``, ``best`` from ``aus.cross_task.best_layer``. Data: as
+    ``derl.places.unit_cells``.
+    """
+    data = unit_cells(units, best)
+    counts = data.drop_duplicates("au").set_index("au")["positives"]
+    names = {au: au if np.isnan(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
+    framed = data.loc[data["framed"], ["row", "au"]].itertuples(index=False, name=None)
+    means = data[data["au"].eq("macro")]
+    told = [f"{row.row} {row.auroc:.2f}" for row in means.itertuples()]
+    return heat(
+        data,
+        measured="AUROC × 100",
+        rows="row",
+        columns="au",
+        value="auroc",
+        framed=list(framed),
+        limits=(0.5, 1),
+        column_names=names | {"macro": "mean"},
+        row_label="layer pair, or rival",
+        column_label="action unit (test pictures that show it)",
+        alt=f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - 1} action units and their "
+        f"mean, which is {listing(told)}. Framed: the layer pair that validation chooses.",
+        tolerance={"auroc": 0.2, "low": 0.3, "high": 0.3, "framed": 1},
+    )

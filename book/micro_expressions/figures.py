@@ -1,33 +1,56 @@
-"""Figures of micro-expressions: who names them best, who finds their apex, and which filters move with them."""
+"""Figures of micro-expressions: who finds their apex, what choosing on the person tested adds, and which
+filters move with them.
+"""
 
-from itertools import pairwise
-
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from ferbook.page.forest import forest
 from ferbook.page.style import (
     BLUE,
-    INK,
     MUTED,
-    RULE,
-    SKY,
     VERMILION,
     WIDTH,
     Drawn,
     FigureError,
     listing,
+    percent,
     require_columns,
 )
 
 
-def _part_kinds(axes: Axes, kinds: list[str]) -> None:
-    """A line wherever the kind changes from one row to the next."""
-    for place, (before, after) in enumerate(pairwise(kinds)):
-        if before != after:
-            axes.axhline(place + 0.5, color=RULE, linewidth=0.8)
+def selection_dumbbells(table: pd.DataFrame, epochs: int) -> Drawn:
+    """Accuracy on each person by who chose the epoch, of so many ``epochs``: validation or the person tested;
+    a line from one to the other.
+
+    ``table`` as ``micro_expressions.study.selection_by_person`` makes it. Data: its columns.
+    """
+    columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
+    require_columns(table, columns)
+    data = table[columns].reset_index(drop=True)
+    chosen = data.assign(series="epoch chosen on validation", value=data["chosen_accuracy"])
+    flattered = data.assign(
+        series="epoch chosen on the person tested",
+        value=data["test_accuracy"],
+        note=[f"+{100 * gain:.1f}" for gain in data["gain"]],
+    )
+    rows = pd.concat([chosen.assign(note=""), flattered], ignore_index=True)
+    shares = ("chosen_accuracy", "test_accuracy", "gain")
+    most = data.loc[data["gain"].idxmax()]
+    return forest(
+        rows.assign(label=rows["training"], low=float("nan"), high=float("nan")),
+        measured="right on the clips of the person",
+        joined=True,
+        noted="gain (points)",
+        told=False,
+        alt=f"One line for each of {len(data)} people, from the accuracy at the epoch that validation chose to "
+        "that at the epoch that is best on the person. The second is higher by "
+        f"{100 * data['gain'].mean():.1f} points on average, most for {most['training']}: "
+        f"{percent(most['chosen_accuracy'])} against {percent(most['test_accuracy'])}.",
+        data=data,
+        tolerance=dict.fromkeys(shares, 0.4) | dict.fromkeys(("chosen_epoch", "test_epoch"), epochs),
+    )
 
 
 def spotting_dots(table: pd.DataFrame) -> Drawn:
@@ -37,38 +60,25 @@ def spotting_dots(table: pd.DataFrame) -> Drawn:
     ``mean`` with ``low`` and ``high``, ``q25``, ``median``, ``q75`` (frames). Data: these columns. Raises
     FigureError where one is absent.
     """
-    columns = ["method", "clips", "mean", "low", "high", "q25", "median", "q75"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    places = np.arange(len(data))
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.36 * len(data)))
-    axes.hlines(places, data["q25"], data["q75"], color=SKY, linewidth=8, label="middle half of the clips")
-    axes.plot(data["median"], places, "|", color=MUTED, markersize=10, label="median", linestyle="none")
-    colours = [VERMILION if place == 0 else INK for place in places]
-    axes.hlines(places, data["low"], data["high"], color=colours, linewidth=1.8)
-    for place, colour in zip(places, colours, strict=True):
-        axes.plot(
-            data["mean"][place],
-            place,
-            "D" if place == 0 else "o",
-            color=colour,
-            markersize=6,
-            label="mean, with its interval" if place == 1 else None,
-        )
-    axes.set_yticks(places, data["method"], fontsize=9)
-    axes.set_ylim(len(data) - 0.5, -0.5)
-    axes.set(xlabel="frames between the spotted and the coded apex", xlim=(0, None))
-    axes.grid(axis="x")
-    axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
-    told = [f"{row.method} {row.mean:.1f}" for row in data.itertuples()]
-    best = data.loc[data["mean"].idxmin(), "method"]
-    alt = (
-        f"Bars and dots for {len(data)} ways to find the apex of {data['clips'][0]:,} clips; the mean "
-        f"distance from the coded apex in frames: {listing(told)}. "
-        f"The smallest is that of {best}."
+    numbers = ["mean", "low", "high", "q25", "median", "q75"]
+    require_columns(table, ["method", "clips", *numbers])
+    data = table[["method", "clips", *numbers]].reset_index(drop=True)
+    rows = data.rename(
+        columns={"method": "label", "mean": "value", "q25": "wide_low", "q75": "wide_high"}
+    ).assign(main=data.index == 0)
+    return forest(
+        rows,
+        measured="frames between the spotted and the coded apex",
+        unit="",
+        limits=(0, None),
+        strokes=rows[["label"]].assign(value=rows["median"]),
+        alt=f"Dots with intervals for {len(data)} ways to find the apex of {data['clips'][0]:,} clips: the mean "
+        "distance from the coded apex in frames; a bar holds the middle half of the clips, and a tick marks "
+        "the median.",
+        caption="Pale: the middle half of the clips; tick: their median.",
+        data=data,
+        tolerance=dict.fromkeys(numbers, 5),
     )
-    return figure, data, alt
 
 
 def trajectory_panels(table: pd.DataFrame) -> Drawn:
@@ -110,7 +120,8 @@ def trajectory_panels(table: pd.DataFrame) -> Drawn:
         axes.tick_params(axis="x", labelbottom=True)
     figure.supylabel("change of the response (sd)", fontsize=9)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8.5)
-    return figure, data, _trajectory_alt(data, filters, groups)
+    moves = dict.fromkeys(("change", "low", "high"), 0.5) | {"filter": 1000}
+    return Drawn(figure, data, _trajectory_alt(data, filters, groups), tolerance=moves)
 
 
 def _trajectory_alt(data: pd.DataFrame, filters: list[int], groups: list[str]) -> str:
