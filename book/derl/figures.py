@@ -8,9 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from book.derl.neutral_quality import GENERATED, HEADS, TRUTH
-from book.derl.places import unit_cells
 from ferbook.page.forest import forest
-from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import (
     BLUE,
@@ -223,7 +221,9 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
     )
     # What needs no network is the same for every layer, and stands below them once.
     once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)
-    beside = rows[once].assign(label=data["kind"].map(_OF_PICTURES), series="no network", minor=True, kind="pictures")
+    beside = rows[once].assign(
+        label=data["kind"].map(_OF_PICTURES), series="no network", minor=True, kind="pictures"
+    )
     return forest(
         pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
         measured={head: head for head in _PLACED.values()},
@@ -235,34 +235,4 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
         "would give, and how often their peak lies there.",
         data=data,
         tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
-    )
-
-
-def unit_map(units: pd.DataFrame, best: pd.DataFrame) -> Drawn:
-    """AUROC of each layer pair on each action unit, and in the mean, with a frame around the pair that
-    validation chooses; below the pairs what they stand beside.
-
-    ``units`` from ``derl.kept_units.kept_units``, ``best`` from ``aus.cross_task.best_layer``. Data: as
-    ``derl.places.unit_cells``.
-    """
-    data = unit_cells(units, best)
-    counts = data.drop_duplicates("au").set_index("au")["positives"]
-    names = {au: au if np.isnan(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
-    framed = data.loc[data["framed"], ["row", "au"]].itertuples(index=False, name=None)
-    means = data[data["au"].eq("macro")]
-    told = [f"{row.row} {row.auroc:.2f}" for row in means.itertuples()]
-    return heat(
-        data,
-        measured="AUROC × 100",
-        rows="row",
-        columns="au",
-        value="auroc",
-        framed=list(framed),
-        limits=(0.5, 1),
-        column_names=names | {"macro": "mean"},
-        row_label="layer pair, or rival",
-        column_label="action unit (test pictures that show it)",
-        alt=f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - 1} action units and their "
-        f"mean, which is {listing(told)}. Framed: the layer pair that validation chooses.",
-        tolerance={"auroc": 0.2, "low": 0.3, "high": 0.3, "framed": 1},
     )

@@ -1,6 +1,4 @@
-"""Figures of micro-expressions: who finds their apex, what choosing on the person tested adds, and which
-filters move with them.
-"""
+"""Figures of micro-expressions: who finds their apex, and which filters move with them."""
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -15,42 +13,8 @@ from ferbook.page.style import (
     Drawn,
     FigureError,
     listing,
-    percent,
     require_columns,
 )
-
-
-def selection_dumbbells(table: pd.DataFrame, epochs: int) -> Drawn:
-    """Accuracy on each person by who chose the epoch, of so many ``epochs``: validation or the person tested;
-    a line from one to the other.
-
-    ``table`` as ``micro_expressions.study.selection_by_person`` makes it. Data: its columns.
-    """
-    columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
-    require_columns(table, columns)
-    data = table[columns].reset_index(drop=True)
-    chosen = data.assign(series="epoch chosen on validation", value=data["chosen_accuracy"])
-    flattered = data.assign(
-        series="epoch chosen on the person tested",
-        value=data["test_accuracy"],
-        note=[f"+{100 * gain:.1f}" for gain in data["gain"]],
-    )
-    rows = pd.concat([chosen.assign(note=""), flattered], ignore_index=True)
-    shares = ("chosen_accuracy", "test_accuracy", "gain")
-    most = data.loc[data["gain"].idxmax()]
-    return forest(
-        rows.assign(label=rows["training"], low=float("nan"), high=float("nan")),
-        measured="right on the clips of the person",
-        joined=True,
-        noted="gain (points)",
-        told=False,
-        alt=f"One line for each of {len(data)} people, from the accuracy at the epoch that validation chose to "
-        "that at the epoch that is best on the person. The second is higher by "
-        f"{100 * data['gain'].mean():.1f} points on average, most for {most['training']}: "
-        f"{percent(most['chosen_accuracy'])} against {percent(most['test_accuracy'])}.",
-        data=data,
-        tolerance=dict.fromkeys(shares, 0.4) | dict.fromkeys(("chosen_epoch", "test_epoch"), epochs),
-    )
 
 
 def spotting_dots(table: pd.DataFrame) -> Drawn:

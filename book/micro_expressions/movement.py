@@ -13,6 +13,7 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bootstrap, bounds, cluster_sums, ratio, resampled_sums
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 WITH, WITHOUT = "clips with the unit", "other clips"
 
@@ -239,6 +240,17 @@ def movement_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     }
 
 
+def movement_for_page(table: pd.DataFrame) -> Table:
+    """``movement_table`` with each difference and its interval in one cell."""
+    how = "95 % expanded percentile bootstrap over people"
+    gaps = [Estimate.bounded(row.difference, row.low, row.high, how=how) for row in table.itertuples()]
+    names = {"au": "unit", "filters": "filters", "clips": "clips with it", "with": "change with it"}
+    shown = table.rename(columns=names | {"without": "change without"}).drop(columns=["low", "high"])
+    moves = dict.fromkeys(("change with it", "change without", "difference"), 0.5)
+    caption = "Change from onset to apex, in standard deviations of a filter"
+    return Table(shown.assign(difference=gaps), caption, tolerance=moves)
+
+
 def _difference(
     values: np.ndarray, state: np.ndarray, subjects: np.ndarray, draws: int, seed: int
 ) -> Estimate:
@@ -252,14 +264,14 @@ def _difference(
     return bootstrap(cluster_sums(parts, subjects), gap, value, draws=draws, seed=seed, n=len(values))
 
 
-def nothing_to_look_at(kept: bool, claimed: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """Why there is no unit to look at, in a sentence. ``kept``: whether the network is the one whose filters
-    were judged.
+def lacking(kept: bool, claimed: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """What it would take for a unit to look at, where there is none. ``kept``: whether the network is the one
+    whose filters were judged.
     """
     if not kept:
-        return "Left out: the filters that chapter au_verification has judged are another network's."
+        return "the network whose filters chapter au_verification has judged"
     if claimed.empty:
-        return "Left out: no filter of this network beats chance within emotions."
+        return "a filter of this network that beats chance within emotions"
     if shown.empty or not shown.columns.isin(claimed["au"]).any():
-        return "Left out: nobody coded the units of these filters in these clips."
-    return f"Left out: no unit of these filters is shown by {FEWEST_PEOPLE} people, and not shown by as many."
+        return "clips in which somebody coded the units of these filters"
+    return f"a unit of these filters that {FEWEST_PEOPLE} people show, and as many do not"
