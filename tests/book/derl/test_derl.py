@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from book.derl import page, stage_one
 from book.derl import pairs as derl_pairs
+from book.derl import stage_one
+from book.derl import study as derl_study
 from book.derl.chapter import DerlParameters
-from book.derl.page import Lessons
-from book.derl.stage_one import GanTraining
-from book.derl.study import USUAL, ResidueStudy
+from book.derl.pairs import Lessons, draw_lessons
+from book.derl.stage_one import GanRecipe, GanTraining
+from book.derl.study import ResidueStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator
@@ -41,7 +42,7 @@ def study_of(conditions: dict[str, list[np.ndarray]], rows: np.ndarray, labels: 
     """A study of 2 classes whose answers are given as class indices, one array for each seed."""
     table = pd.DataFrame(
         [
-            {"condition": name, "about": f"about {name}", "seed": seed, "parameters": 10, "frozen": 5}
+            {"condition": name, "seed": seed, "parameters": 10, "frozen": 5}
             | {"valid_accuracy": 0.5 + 0.1 * name.count("8"), "seconds": 1.0}
             for name, seeds in conditions.items()
             for seed in range(len(seeds))
@@ -86,7 +87,7 @@ def protocol() -> Protocol:
 def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
     p = DerlParameters(faces="lab", pretrain="bu4dfe", size=16)
     real = posed("bu4dfe", 16, seed=1)
-    lessons = page.draw_lessons(p, posed("lab", 4), real)
+    lessons = draw_lessons(p, posed("lab", 4), real)
     assert len(lessons.train[0]) == 28 and len(lessons.valid[0]) == 4, "one in eight of 16 people is watched"
     assert set(lessons.subjects) == {f"bu4dfe-{k:02d}" for k in range(14)}
     np.testing.assert_array_equal(lessons.train[1], np.repeat(real.pixels[:28:2], 2, axis=0))
@@ -105,7 +106,7 @@ def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
 )
 def test_what_cannot_be_learned_from_is_refused(faces, real, error, told):
     with pytest.raises(error, match=told):
-        page.draw_lessons(DerlParameters(pretrain="bu4dfe", size=16), faces, real)
+        draw_lessons(DerlParameters(pretrain="bu4dfe", size=16), faces, real)
 
 
 def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
@@ -118,20 +119,10 @@ def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
 
     monkeypatch.setattr(derl_pairs, "expression_pairs", rendered)
     p = DerlParameters(pretrain="wild", pretrain_people=9, pretrain_expressions=5, face_seed=3)
-    lessons = page.draw_lessons(p, posed("lab", 2))
+    lessons = draw_lessons(p, posed("lab", 2))
     assert asked == {"people": 9, "size": 16, "seed": 3, "domain": "wild", "expressions": 5, "takes": 2}
     assert len(lessons.train[0]) == 16 and len(lessons.valid[0]) == 2
     assert "those of wild" in lessons.about and "among the people of lab" in lessons.about
-
-
-def test_recipes_and_conditions_are_those_of_the_parameters():
-    p = DerlParameters(gan_epochs=3, gan_batch=4, gan_lr=0.01, l1=7, epochs=2, views=1, local=0.5)
-    recipe = page.gan_recipe(p)
-    assert (recipe.epochs, recipe.batch_size, recipe.lr, recipe.l1) == (3, 4, 0.01, 7)
-    second = page.residue_recipe(p)
-    assert (second.epochs, second.batch_size, second.lr, second.local, second.views) == (2, 32, 0.003, 0.5, 1)
-    assert page.conditions(p) == USUAL
-    assert page.conditions(DerlParameters(ablation=False)) == ("all_pairs", "pixel_difference", "cnn")
 
 
 def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
@@ -145,16 +136,16 @@ def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
         return SimpleNamespace(generator="the shuffled one")
 
     monkeypatch.setattr(stage_one, "train_generator", train)
-    recipe = page.gan_recipe(DerlParameters())
+    recipe = GanRecipe()
     how = {"seed": 2, "device": "cpu", "precision": FP32}
-    found = page.null_generators(lessons, recipe, shuffled=True, **how)
+    found = stage_one.null_generators(lessons, recipe, shuffled=True, **how)
     assert found["shuffled"] == "the shuffled one" and seen["seed"] == 2 and seen["precision"] == FP32
     np.testing.assert_array_equal(seen["inputs"], pairs[0])
     assert (seen["targets"] != pairs[1]).any(axis=(1, 2)).all(), "nobody's own"
     known = {picture.tobytes() for picture in pairs[1]}
     assert all(picture.tobytes() in known for picture in seen["targets"]), "but neutral ones"
     before = torch.get_rng_state()
-    alone = page.null_generators(lessons, recipe, shuffled=False, **how)
+    alone = stage_one.null_generators(lessons, recipe, shuffled=False, **how)
     assert list(alone) == ["untrained"] and not alone["untrained"].training
     assert torch.equal(before, torch.get_rng_state())
     for one, other in zip(alone["untrained"].parameters(), found["untrained"].parameters(), strict=True):
@@ -167,19 +158,19 @@ def test_the_generators_metrics_are_those_of_its_last_epoch():
     )
     training = GanTraining(Generator(16, (2,)), None, curve, 2, FP32)
     pairs = (np.zeros((6, 4, 4), np.uint8),) * 2
-    found = page.gan_metrics(training, Lessons(pairs, pairs, np.array(["a"] * 6), ""))
+    found = stage_one.gan_metrics(training, Lessons(pairs, pairs, np.array(["a"] * 6), ""))
     assert found["generator_l1"].value == pytest.approx(25.5)
     assert found["discriminator_right"].value == pytest.approx(0.7)
     assert found["generator_pairs"].value == 6 and found["generator_epochs"].value == 2
 
 
 def test_the_commonest_class_is_that_of_each_folds_training_pictures(study, protocol):
-    answers = page.commonest_answers(posed("lab", 6), protocol, study)
+    answers = derl_study.commonest_answers(posed("lab", 6), protocol, study)
     assert answers.argmax(axis=1).tolist() == [1] * 6 + [0] * 6 and (answers.sum(axis=1) == 1).all()
 
 
 def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, protocol):
-    contest = page.contest_of(study, posed("lab", 6), protocol, draws=200)
+    contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
     assert contest.names == (
         "DeRL: all layers",
         "layers of 8 × 8 only",
@@ -188,7 +179,7 @@ def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, pro
         "pixel difference",
         "commonest class",
     )
-    found = page.contest_metrics(contest, study)
+    found = derl_study.contest_metrics(contest, study)
     assert found["accuracy"].value == pytest.approx(0.75)
     assert found["cnn_accuracy"].value == pytest.approx(0.5)
     assert found["ahead_of_cnn"].value == pytest.approx(25) and found["ahead_of_cnn"].unit == ""
@@ -204,29 +195,17 @@ def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, pro
 
 def test_pictures_of_nobody_stand_for_themselves(study, protocol):
     study.subjects[:] = ""
-    contest = page.contest_of(study, posed("lab", 6), protocol, draws=200)
+    contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
     assert contest.scored.clusters == 12
-    assert page.contest_metrics(contest, study)["people"].value == 0
+    assert derl_study.contest_metrics(contest, study)["people"].value == 0
 
 
 def test_the_table_of_conditions_follows_the_figure(study, protocol):
-    contest = page.contest_of(study, posed("lab", 6), protocol, draws=200)
-    table = page.condition_table(study, contest)
-    assert list(table["condition"]) == list(contest.names[:-1])
-    assert table["accuracy"].iloc[0].startswith("75.0 (") and table["learned from labels"].iloc[0] == 10
-    assert table["what the classifier sees"].iloc[3] == "about cnn"
-
-
-@pytest.mark.parametrize(("faces", "row"), [("ckplus", "CK+"), ("lab", "lab (this run)")])
-def test_this_run_stands_in_the_row_of_its_own_faces(faces, row):
-    entry = {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "share", "how": "95 % percentile bootstrap"}
-    table = page.claims_beside(faces, {"accuracy": entry, "cnn_accuracy": entry}).set_index("faces")
-    assert table["Yang et al. 2018"].dropna().str.replace("\u00a0", " ").tolist() == [
-        "97.3 %",
-        "73.23 %",
-        "88 %",
-        "84.17 %",
-        "81.39 %",
-    ]
-    assert table["DeRL here"].notna().sum() == 1 and "50.0" in table.loc[row, "DeRL here"]
-    assert pd.isna(table.loc["MMI", "plain CNN here"])
+    contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
+    table = derl_study.condition_table(study, contest).data
+    assert list(table.index) == list(contest.names[:-1])
+    first = table.iloc[0]
+    assert first["accuracy"] == contest.score("DeRL: all layers", "accuracy")
+    assert first["learned from labels"] == 10 and first["frozen"] == 5
+    assert table["what the classifier sees"].iloc[3] == derl_study.CONDITIONS["cnn"]
+    assert table["what the classifier sees"].iloc[1].endswith("one layer pair alone: pair8")

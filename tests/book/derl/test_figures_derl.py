@@ -20,7 +20,8 @@ def even(value: int, count: int = 2) -> np.ndarray:
 
 
 def test_differences_are_drawn_around_the_middle_grey_and_counted_in_grey_levels():
-    figure, data, alt = figures.neutral_grid(even(100), even(110), even(120), ["anger", "fear"])
+    drawn = figures.neutral_grid(even(100), even(110), even(120), ["anger", "fear"])
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert data["input_error"].tolist() == [20, 20] and data["generated_error"].tolist() == [10, 10]
     assert data["change"].tolist() == [10, 10]
     axes = figure.get_axes()
@@ -46,7 +47,8 @@ def curve(epochs: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("epochs", [1, 20])
 def test_the_curves_are_those_of_both_players(epochs):
-    figure, data, alt = figures.gan_curves(curve(epochs))
+    drawn = figures.gan_curves(curve(epochs))
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert len(data) == epochs
     lines = [line for line in figure.get_axes()[0].get_lines()]
     np.testing.assert_allclose(lines[1].get_ydata(), 255 * 0.4 / np.arange(1, epochs + 1))
@@ -71,7 +73,8 @@ def quality() -> pd.DataFrame:
 
 
 def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth_comes_last():
-    figure, data, alt = figures.quality_dots(quality())
+    drawn = figures.quality_dots(quality())
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert len(data) == 6, "without the PSNR of the truth"
     near, found = figure.get_axes()[:2]
     assert [label.get_text() for label in near.get_yticklabels()] == [
@@ -87,21 +90,21 @@ def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth
         2: 0.1,
         3: 1.0,
     }
-    assert "generated 25.00 and input 23.00" in alt
+    assert "PSNR (dB): generated 25 and input 23" in alt
 
 
 def test_maps_are_described_by_where_they_are_and_how_wide():
     point, flat = np.zeros((1, 8, 8)), np.ones((1, 8, 8))
     point[0, 1, 6] = 1
-    _, data, alt = figures.residue_grid(even(9, 1), {"pair4": point, "pixels": flat}, ["fear"])
-    found = data.set_index("layer")
+    drawn = figures.residue_grid(even(9, 1), {"pair4": point, "pixels": flat}, ["fear"])
+    alt, found = drawn.alt, drawn.data.set_index("layer")
     assert found.loc["pair4", ["row", "column"]].tolist() == pytest.approx([1.5 / 8, 6.5 / 8])
     assert found.loc["pair4", "spread"] == pytest.approx(1 / 64)
     assert found.loc["pixels", ["row", "column", "spread"]].tolist() == pytest.approx(
         [0.5, 0.5, 0.5], abs=0.02
     )
     assert "4 × 4 1.6 %" in alt and "pixels 5" in alt
-    _, data, _ = figures.residue_grid(even(9, 1), {"pair4": 0 * point}, ["fear"])
+    data = figures.residue_grid(even(9, 1), {"pair4": 0 * point}, ["fear"]).data
     assert data["spread"].isna().all(), "a map of zeros is nowhere"
 
 
@@ -125,7 +128,8 @@ def places() -> pd.DataFrame:
 
 
 def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below():
-    figure, data, alt = figures.layer_place_dots(places())
+    drawn = figures.layer_place_dots(places())
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert set(data["measure"]) == {"concentration", "pointing_game"}
     energy, peak = figure.get_axes()
     assert [label.get_text() for label in energy.get_yticklabels()] == [

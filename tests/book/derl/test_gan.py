@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from book.derl import adversary, stage_one
 from book.derl.stage_one import GanDivergence, GanRecipe, gan_learner, train_generator
-from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import DataError, ParameterError
 
@@ -143,46 +143,23 @@ def test_the_rate_of_the_discriminator_follows_the_schedule(pairs):
     assert 0 < rate < recipe.lr and learner.adversary.optimiser.param_groups[0]["lr"] == rate
 
 
-class Halves(nn.Module):
-    """Features for the perceptual term, which count how often they were asked for and, from call ``broken``
-    on, are no numbers.
+def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(pairs, monkeypatch):
+    """24 pairs in batches of 8 are 3 steps an epoch, and each step judges thrice: call 10 is in step 1 of
+    epoch 2.
     """
+    recipe, judged, calls = replace(TINY, epochs=4), Discriminator.forward, []
 
-    def __init__(self, broken: int | None = None) -> None:
-        super().__init__()
-        self.pool, self.scale = nn.AvgPool2d(2), nn.Parameter(torch.ones(()))
-        self.broken = broken
-        self.register_buffer("calls", torch.zeros(()))
+    def lost(self, pictures):
+        calls.append(1)
+        return judged(self, pictures) * (float("nan") if len(calls) >= 10 else 1)
 
-    def forward(self, pictures):
-        self.calls += 1
-        lost = self.broken is not None and self.calls >= self.broken
-        return self.scale * self.pool(pictures) * (float("nan") if lost else 1)
-
-
-def test_the_perceptual_term_adds_to_the_loss_and_changes_no_network_of_the_callers(pairs):
-    network = Halves().train()
-    recipe = replace(TINY, epochs=1, perceptual=50.0)
-    curve = train_generator(*pairs, recipe, precision="fp32", perceptual_network=network).curve.iloc[0]
-    added = curve["generator_loss"] - curve["adversarial_loss"] - 100 * curve["l1"]
-    # The mean of 2×2 differences is at most the mean of their sizes.
-    assert 0 < added <= 50 * curve["l1"] * 1.0001
-    assert network.calls == 0 and network.scale.grad is None and network.training
-    with pytest.raises(ParameterError, match="perceptual 50"):
-        train_generator(*pairs, recipe)
-
-
-def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(pairs):
-    """24 pairs in batches of 8 are 3 steps an epoch, and each step asks twice: call 8 is in step 1 of epoch
-    2.
-    """
-    recipe = replace(TINY, epochs=4, perceptual=1.0)
+    until = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32")
+    monkeypatch.setattr(Discriminator, "forward", lost)
     with pytest.raises(
         GanDivergence, match=r"step 1 of epoch 2.*those of epoch 1.*smaller lr than 0\.002"
     ) as stopped:
-        train_generator(*pairs, recipe, precision="fp32", perceptual_network=Halves(broken=8))
+        train_generator(*pairs, recipe, precision="fp32")
     training = stopped.value.training
-    until = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32", perceptual_network=Halves())
     assert training.epoch == 1 and len(training.curve) == 1 and same(training.generator, until.generator)
 
 
@@ -241,7 +218,6 @@ def test_all_networks_can_be_kept_and_read_back(trained, tmp_path):
         ("betas", (0.5, 1.0)),
         ("schedule", "steps"),
         ("l1", -1.0),
-        ("perceptual", -1.0),
         ("flip", 1.5),
         ("ema", 1.0),
         ("patience", -1),

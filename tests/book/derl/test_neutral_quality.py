@@ -161,7 +161,7 @@ def test_every_candidate_is_asked_about_the_same_expressive_inputs():
     given = study()
     mean = mean_face(given["truth"])
     table = neutral_quality(**given, mean_neutral=mean)
-    assert list(dict.fromkeys(table["candidate"])) == list(CANDIDATES)
+    assert list(dict.fromkeys(table["candidate"])) == list(CANDIDATES)[:4]
     parts = dict(tuple(table.groupby("candidate")))
     kept = [0, 1, 2, 3, 5]
     pictures = {GENERATED: given["generated"], INPUT: given["inputs"], MEAN: np.stack([mean] * 7)}

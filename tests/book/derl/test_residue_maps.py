@@ -6,12 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from book.derl.places import KINDS, PIXELS, changes_by_side, locate_residues, locate_units, residue_maps
+from book.derl.places import KINDS, PIXELS, locate_residues, residue_maps
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.placement import area_share, energy_share, pointing_game
+from fer_lib.look.placement import pointing_game
 from fer_lib.nets.derl import Generator
-from fer_lib.stats.resampling import bootstrap, cluster_sums, ratio
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 SIDE = 16
 
@@ -43,18 +42,15 @@ def activations(generator: Generator, layer: str, shown: np.ndarray) -> np.ndarr
     return kept[0].double().numpy()
 
 
-@pytest.mark.parametrize("side", ["both", "encoder", "decoder"])
-def test_maps_are_changes_in_units_of_each_channel(generator, side):
+def test_maps_are_changes_in_standard_deviations_of_each_channel(generator):
     one, other = pictures(0), pictures(1)
     generator.train()
-    found = residue_maps(generator, one, other, side=side, batch_size=2)
+    found = residue_maps(generator, one, other, batch_size=2)
     assert generator.training
     assert list(found) == ["pair8", "pair4", PIXELS]
     for pair in ("pair8", "pair4"):
-        layers = generator.pairs[pair]
-        layers = {"both": layers, "encoder": layers[:1], "decoder": layers[1:]}[side]
         a, b = (
-            np.concatenate([activations(generator, layer, shown) for layer in layers], axis=1)
+            np.concatenate([activations(generator, layer, shown) for layer in generator.pairs[pair]], axis=1)
             for shown in (one, other)
         )
         squares = np.zeros((5, *a.shape[2:]))
@@ -78,7 +74,11 @@ def test_equal_pictures_have_no_map_and_a_change_stays_in_its_place(generator):
     one = pictures(0)
     other = one.copy()
     other[1:, :4, :4] = 255 - other[1:, :4, :4]
-    found = residue_maps(generator, one, other, side="encoder")
+    with (
+        torch.no_grad()
+    ):  # the decoder hears everything everywhere: of a deaf one the encoder's maps are left
+        generator.decoder.up4.conv.weight.zero_()
+    found = residue_maps(generator, one, other)
     for its in found.values():
         assert not its[0].any() and its[1:].any(axis=(1, 2)).all()
     # A 4×4 filter of stride 2 sees one pixel beyond its place; the next map's places are 4 pixels wide and
@@ -88,31 +88,7 @@ def test_equal_pictures_have_no_map_and_a_change_stays_in_its_place(generator):
     assert not found["pair4"][:, 14:, :].any()
 
 
-def test_a_decoder_that_hears_nothing_has_no_change_left(generator):
-    one, other, subjects = pictures(0), pictures(1), list("aabbc")
-    table = changes_by_side(generator, one, other, subjects, draws=100, seed=2)
-    assert table["layer"].tolist() == ["pair8", "pair4"]
-    encoder, decoder = (
-        residue_maps(generator, one, other, side=side)["pair8"].mean(axis=(1, 2))
-        for side in ("encoder", "decoder")
-    )
-    row = table.iloc[0]
-    assert (row["encoder"], row["decoder"]) == pytest.approx((encoder.mean(), decoder.mean()), rel=1e-5)
-    assert row["ratio"] == pytest.approx(decoder.mean() / encoder.mean(), rel=1e-5)
-    sums = cluster_sums(np.stack([decoder, encoder], axis=1), np.array(subjects))
-    interval = bootstrap(sums, draws=100, seed=2)
-    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high), rel=1e-5)
-    with torch.no_grad():
-        generator.decoder.up4.conv.weight.zero_()
-    deaf = changes_by_side(generator, one, other, subjects)
-    assert deaf["decoder"].eq(0).all() and deaf["encoder"].gt(0).all() and deaf["ratio"].eq(0).all()
-    with pytest.raises(DataError, match="5 values and 4"):
-        changes_by_side(generator, one, other, subjects[1:])
-
-
 def test_what_does_not_fit_is_refused(generator):
-    with pytest.raises(ParameterError, match="both, encoder, decoder"):
-        residue_maps(generator, pictures(0), pictures(1), side="left")
     for one, other in ((pictures(0), pictures(1, 4)), (pictures(0, 0), pictures(1, 0))):
         with pytest.raises(DataError, match="at least one"):
             residue_maps(generator, one, other)
@@ -146,7 +122,9 @@ def face_set(people: int = 20) -> FaceSet:
     return FaceSet("toy", pictures(5, count), table, masks, ("AU1", "AU4", "AU12"))
 
 
-def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not():
+def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not(monkeypatch):
+    # More pictures than have their masks in memory at a time.
+    monkeypatch.setattr("book.derl.places.AT_ONCE", 7)
     faces = face_set()
     happy = faces.table["emotion"].eq("happiness").to_numpy()
     rows = np.arange(len(faces))[::-1]
@@ -189,10 +167,6 @@ def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
     found = table[(table["measure"] == "energy_share") & (table["kind"] == "ours")].set_index("layer")
     assert found.loc["hole", "value"] == 1
     assert found.loc["rim", "value"] == pytest.approx(1 / 17)
-    every = np.zeros((len(faces), SIDE, SIDE))
-    every[:, 6:10, 6:10] = 1
-    units = locate_units({"hole": every}, opened, np.arange(len(faces)), draws=20).set_index("au")
-    assert units.loc["AU12", "shown"] == 1 and units.loc["AU12", "area"] == pytest.approx(120 / 256)
 
 
 def test_pictures_without_an_action_unit_are_left_out():
@@ -211,47 +185,12 @@ def test_pictures_without_an_action_unit_are_left_out():
         locate_residues(maps, faces, rows, present_from=0.9)
 
 
-def test_each_unit_is_compared_with_the_pictures_that_do_not_show_it(monkeypatch):
-    # More pictures than have their masks in memory at a time.
-    monkeypatch.setattr("book.derl.places.AT_ONCE", 7)
-    faces = face_set()
-    # Two pictures are not coded for AU1: they neither show it nor do not.
-    faces = faces.assign(AU1=faces.table["AU1"].mask(faces.table.index.isin((2, 3))))
-    rows = np.arange(len(faces))[::-1]
-    its = np.random.default_rng(2).random((len(rows), SIDE, SIDE))
-    table = locate_units({"noise": its, "even": np.ones_like(its)}, faces, rows, draws=100, seed=4)
-    # Nobody shows AU4.
-    assert table["au"].tolist() == ["AU1", "AU12"] * 2
-    for row in table[table["layer"] == "noise"].itertuples():
-        skin = faces.mask(row.au)[rows]
-        share = energy_share(its, skin)
-        codes = faces.table[row.au].to_numpy()[rows]
-        state, known = codes > 0, np.isfinite(share) & np.isfinite(codes)
-        assert row.shown == pytest.approx(share[state & known].mean())
-        assert row.gain == pytest.approx(share[state & known].mean() - share[~state & known].mean())
-        assert row.area == pytest.approx(np.nanmean(area_share(skin)))
-        assert (row.n_shown, row.n_not_shown) == ((state & known).sum(), (~state & known).sum())
-        assert row.subjects == (19 if row.au == "AU1" else 20)
-        shared = np.where(known, share, 0)
-        sums = cluster_sums(
-            np.stack([shared * state, state & known, shared * ~state, ~state & known], axis=1),
-            faces.table["subject"].to_numpy(object)[rows],
-        )
-        interval = bootstrap(sums, lambda t: ratio(t[:, :2]) - ratio(t[:, 2:]), draws=100, seed=4)
-        assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
-    even = table[table["layer"] == "even"]
-    assert even["gain"].to_numpy() == pytest.approx(0) and even["low"].isna().all()
-
-
 def test_faces_that_cannot_be_located_are_refused():
     faces = face_set()
     rows = np.arange(len(faces))
     maps = {"even": np.ones((len(rows), SIDE, SIDE))}
     with pytest.raises(DataError, match="'even'"):
-        locate_units(maps, faces, rows[1:])
-    with pytest.raises(DataError, match="by 8 people"):
-        locate_units({"even": maps["even"][:10]}, faces, rows[:10])
+        locate_residues(maps, faces, rows[1:])
     bare = FaceSet("bare", faces.pixels, faces.table)
-    for locate in (locate_residues, locate_units):
-        with pytest.raises(DataError, match="no action units with regions"):
-            locate(maps, bare, rows)
+    with pytest.raises(DataError, match="no action units with regions"):
+        locate_residues(maps, bare, rows)

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from book.derl import stage_two as module
+from book.derl import study as module
+from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import CONDITIONS, USUAL, cnn_features, equal_cnn, residue_study, settle_statistics
+from book.derl.study import CONDITIONS, USUAL, cnn_features, equal_cnn, residue_study
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
@@ -74,7 +75,6 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
     means = study.trainings.groupby(["condition", "seed"])["valid_accuracy"].mean()
     for row in study.table.itertuples():
         assert row.valid_accuracy == pytest.approx(means[row.condition, row.seed])
-        assert row.about.startswith(CONDITIONS.get(row.condition, CONDITIONS["single_pairs"]))
     for name, generator in generators.items():
         assert torch.equal(generator.state_dict()["decoder.up8.conv.weight"], weights[name])
         assert all(p.grad is None for p in generator.parameters())

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.micro_expressions.leave_one_out import leave_one_out
 from book.micro_expressions.rivals import CONTROLS, controlled
-from book.micro_expressions.study import leave_one_out
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.clips import ClipRecipe

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
+from book.micro_expressions.leave_one_out import ClipStudy, clip_input, leave_one_out, sampled
 from book.micro_expressions.rivals import controlled
-from book.micro_expressions.study import ClipStudy, clip_input, leave_one_out, sampled
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, protocol_of

@@ -76,14 +76,12 @@ def test_missing_the_apex_is_a_row_per_method():
             "q75": [9.0, 8.0],
         }
     )
-    figure, data, alt = figures.spotting_dots(table)
+    drawn = figures.spotting_dots(table)
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     axes = figure.get_axes()[0]
     assert data["mean"].tolist() == [6.0, 5.0]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(table["method"])
-    assert (
-        "trained CNN 6.0 and middle of the clip 5.0" in alt
-        and "smallest is that of middle of the clip" in alt
-    )
+    assert "trained CNN 6 (5 to 7) and middle of the clip 5 (4.5 to 5.5)" in alt
     with pytest.raises(FigureError, match="has no rows"):
         figures.spotting_dots(table.iloc[:0])
 
@@ -106,7 +104,8 @@ def trajectories(filters):
 
 
 def test_a_panel_per_filter_and_a_line_per_group():
-    figure, data, alt = figures.trajectory_panels(trajectories(4))
+    drawn = figures.trajectory_panels(trajectories(4))
+    figure, data, alt = drawn.figure, drawn.data, drawn.alt
     drawn = [axes for axes in figure.get_axes() if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in drawn] == [f"filter {n}, AU{n}" for n in range(4)]
     lines = [line for line in drawn[0].get_lines() if len(line.get_xdata()) == 5]

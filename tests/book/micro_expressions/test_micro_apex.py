@@ -34,7 +34,7 @@ def errors():
 
 
 def test_the_table_has_a_row_per_method_and_reference_in_their_order():
-    table = spotting_table(errors(), draws=300)
+    table = spotting_table(errors(), spotting_metrics(errors(), draws=300))
     assert table["method"].iloc[0].startswith("trained CNN") and table["method"].iloc[-1] == "any frame"
     own = table.set_index("method").loc["trained CNN from onset"]
     assert (own["clips"], own["mean"], own["median"]) == (4, 4.0, 4.0)

@@ -9,10 +9,10 @@ import pytest
 from book.micro_expressions.movement import (
     WITH,
     WITHOUT,
+    lacking,
     movement_for_page,
     movement_metrics,
     movement_table,
-    nothing_to_look_at,
     panel_table,
     shown_units,
     units_to_look_at,
@@ -79,7 +79,8 @@ def test_the_difference_between_clips_is_that_of_means_by_hand():
     assert (row["with"], row["without"]) == (pytest.approx(3.0125), pytest.approx(2.5125))
     assert row["difference"] == pytest.approx(0.5)
     assert movement_metrics(found)["unit_movement"].value == pytest.approx(0.5)
-    assert movement_for_page(found)["change with it"].tolist() == ["+3.01"]
+    shown = movement_for_page(found).data.iloc[0]
+    assert shown["change with it"] == pytest.approx(3.0125) and shown["difference"].value == row["difference"]
     nothing = movement_metrics(found.iloc[:0])
     assert list(nothing) == ["units_looked_at"] and nothing["units_looked_at"].value == 0
 
@@ -106,7 +107,7 @@ def test_the_panels_show_the_strongest_filter_with_and_without_its_unit():
 
 def test_the_reason_is_told_where_there_is_nothing_to_look_at():
     claimed, shown = CLAIMED, shown_units(clips())
-    assert "another network's" in nothing_to_look_at(False, claimed, shown)
-    assert "beats chance" in nothing_to_look_at(True, claimed.iloc[:0], shown)
-    assert "nobody coded" in nothing_to_look_at(True, claimed, shown[["AU9"]])
-    assert "shown by 5 people" in nothing_to_look_at(True, claimed, shown)
+    assert "the network whose filters" in lacking(False, claimed, shown)
+    assert "beats chance" in lacking(True, claimed.iloc[:0], shown)
+    assert "somebody coded" in lacking(True, claimed, shown[["AU9"]])
+    assert "that 5 people show" in lacking(True, claimed, shown)

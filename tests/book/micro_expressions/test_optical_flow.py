@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.micro_expressions.rivals import displacements, flow_features
+from book.micro_expressions.optical_flow import displacements, flow_features
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError

@@ -6,18 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from book.micro_expressions.rivals import displacements
-from book.micro_expressions.spotting import (
-    filter_trajectories,
+from book.micro_expressions.apex import (
     flow_trajectories,
     off_line,
     pixel_trajectories,
-    progress,
     smoothed,
     spot,
     spotting_errors,
     trajectory,
 )
+from book.micro_expressions.movement import mean_trajectories, progress, response_changes
+from book.micro_expressions.optical_flow import displacements
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import maximal_responses
@@ -178,6 +177,11 @@ class Brightness(nn.Module):
         return self.conv(pictures)
 
 
+def filter_trajectories(clips: Clips, filters=(0, 1, 2), *, steps: int = 41, **drawing) -> pd.DataFrame:
+    changes = response_changes(Brightness(), "conv", clips, filters, steps=steps)
+    return mean_trajectories(changes, clips.subjects, filters, **drawing)
+
+
 def bright_clips() -> Clips:
     """Of different lengths and spacings; brightness goes up to the apex by 10, 20, 30 or 40, and back."""
     return clips_from(
@@ -197,7 +201,7 @@ def test_progress_by_hand():
 
 def test_filters_rise_to_the_apex_and_fall_to_the_offset():
     clips = bright_clips()
-    table = filter_trajectories(Brightness(), "conv", clips, steps=5, draws=200)
+    table = filter_trajectories(clips, steps=5, draws=200)
     assert table["filter"].tolist() == [0] * 5 + [1] * 5 + [2] * 5
     spread = np.std(clips.faces.pixels[:, 0, 0].astype(float))
     first = table[table["filter"] == 0]
@@ -220,7 +224,7 @@ def test_intervals_are_those_of_the_subject_bootstrap():
     clips = clips_from(
         *[(generator.integers(0, 255, (3, 8, 8), dtype=np.uint8), [0, 4, 9], 4) for _ in range(7)]
     )
-    row = filter_trajectories(Brightness(), "conv", clips, [0], steps=3, draws=300, seed=5).loc[1]
+    row = filter_trajectories(clips, [0], steps=3, draws=300, seed=5).loc[1]
     maxima = maximal_responses(Brightness(), clips.faces, "conv").maxima[:, 0].astype(float)
     change = (maxima[1::3] - maxima[::3]) / maxima.std()
     sums = np.array([[part.sum(), len(part)] for part in (change[:2], change[2:4], change[4:6], change[6:])])
@@ -230,8 +234,8 @@ def test_intervals_are_those_of_the_subject_bootstrap():
 
 
 def test_chosen_filters_have_the_rows_they_have_among_all():
-    clips, every = bright_clips(), filter_trajectories(Brightness(), "conv", bright_clips(), draws=50)
-    some = filter_trajectories(Brightness(), "conv", clips, [2, 1], draws=50)
+    clips, every = bright_clips(), filter_trajectories(bright_clips(), draws=50)
+    some = filter_trajectories(clips, [2, 1], draws=50)
     assert len(every) == 3 * 41
     expected = pd.concat([every[every["filter"] == 2], every[every["filter"] == 1]], ignore_index=True)
     pd.testing.assert_frame_equal(some, expected)
@@ -239,26 +243,26 @@ def test_chosen_filters_have_the_rows_they_have_among_all():
 
 def test_a_clip_with_its_apex_at_an_end_has_no_way_there():
     clips = clips_from((grey(10, 20, 30), [1, 2, 3], 2), (grey(40, 10), [1, 2], 1), (grey(5, 9), [4, 6], 6))
-    table = filter_trajectories(Brightness(), "conv", clips, [0], steps=5, draws=20)
+    table = filter_trajectories(clips, [0], steps=5, draws=20)
     assert table["clips"].tolist() == [2, 2, 3, 2, 2]
-    alone = filter_trajectories(Brightness(), "conv", clips.select(np.array([1])), [0], steps=5, draws=20)
+    alone = filter_trajectories(clips.select(np.array([1])), [0], steps=5, draws=20)
     assert alone["clips"].tolist() == [0, 0, 1, 1, 1] and alone["change"][:2].isna().all()
     assert alone[["low", "high"]].isna().all().all()
 
 
 def test_only_the_clips_chosen_are_looked_at():
     clips = bright_clips()
-    some = filter_trajectories(Brightness(), "conv", clips.select(np.array([2, 0])), [0], steps=3, draws=20)
+    some = filter_trajectories(clips.select(np.array([2, 0])), [0], steps=3, draws=20)
     pixels = np.concatenate([clips.faces.pixels[:5, 0, 0], clips.faces.pixels[9:12, 0, 0]]).astype(float)
     np.testing.assert_allclose(some["change"], np.array([0, 20, 0]) / pixels.std(), atol=1e-6)
 
 
 def test_unknown_filters_and_too_few_steps_are_refused():
-    clips = bright_clips()
+    clips, network = bright_clips(), Brightness()
     for number in (3, -1):
         with pytest.raises(ParameterError, match=f"filter {number}: layer 'conv' has those from 0 to 2"):
-            filter_trajectories(Brightness(), "conv", clips, [0, number])
+            response_changes(network, "conv", clips, [0, number])
     with pytest.raises(ParameterError, match="at least 3"):
-        filter_trajectories(Brightness(), "conv", clips, steps=2)
+        response_changes(network, "conv", clips, steps=2)
     with pytest.raises(ParameterError, match="no layer"):
-        filter_trajectories(Brightness(), "relu9", clips)
+        response_changes(network, "relu9", clips)
