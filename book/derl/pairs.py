@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from book.chapter_parameters import DerlParameters
+from book.derl.chapter import DerlParameters
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.faces.shared import require_apart
