@@ -4,7 +4,6 @@ discriminator; and the generators that did not learn to keep a person.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -12,23 +11,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from fastai.callback.core import Callback, CancelFitException
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner, Recorder
-from fastai.optimizer import OptimWrapper
-from fastcore.basics import noop
-from torch import nn
+from fastai.learner import Learner
 from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
 from book.derl.adversary import TERMS, Adversary
 from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
+from fer_lib.train.batches import Batches, grey
 from fer_lib.train.callbacks import Averaging
-from fer_lib.train.curve import LOOKS, Divergence
-from fer_lib.train.learner import keep_freed_memory
+from fer_lib.train.curve import LossWatch, copy_of_weights
+from fer_lib.train.learner import repeatable, silent_learner
 from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
 from ferbook.errors import DataError, ParameterError
@@ -67,7 +62,7 @@ class GanDivergence(ParameterError):
         self.training = training
 
 
-class GanCurve(Callback):
+class GanCurve(LossWatch):
     """Keeps the numbers of each epoch and the latest good weights of the generator; ends a training that is
     lost.
 
@@ -76,77 +71,47 @@ class GanCurve(Callback):
     discriminator's loss was not below ``SILENT``.
     """
 
-    order = 60  # after what changes the losses, and before Averaging takes its network out again
-
     def __init__(self, patience: int) -> None:
         super().__init__()
         self.patience = patience
 
     def before_fit(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self.good_epoch, self.good_weights = 0, _copy_of(self.model)
-        self.divergence: Divergence | None = None
+        super().before_fit()
+        self.good_epoch, self.good_weights = 0, copy_of_weights(self.model)
 
     def before_epoch(self) -> None:
-        self.started = time.perf_counter()
-        self.terms: list[torch.Tensor] = []
-        self.sizes: list[int] = []
-        self.looked = 0
+        super().before_epoch()
         self.distance = torch.zeros((), device=self.dls.device)
         self.seen = 0
 
     def after_loss(self) -> None:
         if self.training:
-            self.terms.append(self.adversary.terms)
-            self.sizes.append(len(self.x))
-            if len(self.terms) - self.looked >= LOOKS.get(self.dls.device.type, 1):
-                self._look()
+            self.keep(self.adversary.terms, len(self.x))
         else:
             self.distance += self.learn.loss * len(self.x)
             self.seen += len(self.x)
 
-    def before_validate(self) -> None:
-        self._look()
-
-    def _look(self) -> None:
-        """End the training if a loss since the last look is not finite."""
-        if len(self.terms) > self.looked:
-            finite = torch.isfinite(torch.stack(self.terms[self.looked :])).all(dim=1).tolist()
-            if not all(finite):
-                step = self.looked + finite.index(False) + 1
-                self.divergence = Divergence(self.epoch + 1, step, self.opt.hypers[-1]["lr"])
-                raise CancelFitException
-        self.looked = len(self.terms)
-
     def after_epoch(self) -> None:
-        means = np.average(torch.stack(self.terms).tolist(), axis=0, weights=self.sizes)
-        row = {"epoch": self.epoch + 1} | dict(zip(TERMS, means.tolist(), strict=True))
+        row = {"epoch": self.epoch + 1} | dict(zip(TERMS, self.mean_losses().tolist(), strict=True))
         if self.seen:
             row["valid_l1"] = self.distance.item() / self.seen
         row["seconds"] = time.perf_counter() - self.started
         self.rows.append(row)
         if row["discriminator_loss"] >= SILENT:
-            self.good_epoch, self.good_weights = row["epoch"], _copy_of(self.model)
+            self.good_epoch, self.good_weights = row["epoch"], copy_of_weights(self.model)
         elif self.patience and row["epoch"] - self.good_epoch >= self.patience:
-            self.divergence = Divergence(row["epoch"], 0, self.opt.hypers[-1]["lr"])
-            raise CancelFitException
+            self.end(0, self.lrs[-1])
 
 
-def _copy_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+class PairBatches(Batches):
+    """Batches ``(inputs, targets)`` of pairs of pictures, each float32 (B, 1, H, W) in [0, 1].
 
-
-class PairBatches:
-    """An iterable of batches ``(inputs, targets)``, each float32 (B, 1, H, W) in [0, 1], for fastai's
-    ``DataLoaders`` or a plain loop.
-
-    ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With ``shuffle`` every pass is a new
-    permutation, and a last batch of one pair, which says nothing to batch normalisation, is left out; with
-    probability ``flip`` a pair is mirrored, both pictures alike. Order and mirroring come from ``generator``,
-    which starts at ``seed`` and whose state is all that a later pass depends on.
+    ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With probability ``flip`` a pair is
+    mirrored, both pictures alike. Order and mirroring come from ``generator``, whose state is all that a later
+    pass depends on.
     """
 
-    n_inp = 1
+    held = ("inputs", "targets")
 
     def __init__(
         self,
@@ -154,40 +119,21 @@ class PairBatches:
         targets: np.ndarray,
         batch_size: int,
         *,
-        device: torch.device | str = "cpu",
         flip: float = 0.0,
-        shuffle: bool = False,
-        seed: int = 0,
+        **settings: object,
     ) -> None:
         # A copy: pictures read from a memory map or a cache may not be writable.
-        self.inputs, self.targets = torch.tensor(inputs), torch.tensor(targets)
-        self.bs, self.flip, self.shuffle = batch_size, flip, shuffle
-        self.generator = torch.Generator().manual_seed(seed)
-        self.to(device)
-
-    def to(self, device: torch.device | str) -> "PairBatches":
-        """Move the pictures to ``device``; returns this object."""
-        self.device = torch.device(device)
-        self.inputs, self.targets = self.inputs.to(self.device), self.targets.to(self.device)
-        return self
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.inputs), self.bs)
-        return whole + (rest >= 2 if self.shuffle else rest > 0)
+        self.inputs, self.targets, self.flip = torch.tensor(inputs), torch.tensor(targets), flip
+        super().__init__(len(inputs), batch_size, **settings)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        count = len(self.inputs)
-        order = torch.randperm(count, generator=self.generator) if self.shuffle else torch.arange(count)
-        mirrored = torch.rand(count, generator=self.generator) < self.flip
-        order, mirrored = order.to(self.device), mirrored.to(self.device)
-        for step in range(len(self)):
-            places = slice(step * self.bs, (step + 1) * self.bs)
-            mirror = mirrored[places].view(-1, 1, 1, 1)
-            pair = []
-            for pictures in (self.inputs, self.targets):
-                values = pictures.index_select(0, order[places]).unsqueeze(1).float().div_(255)
-                pair.append(torch.where(mirror, values.flip(3), values) if self.flip else values)
-            yield pair[0], pair[1]
+        order = self.order().to(self.device)
+        mirrored = (torch.rand(self.n, generator=self.generator) < self.flip).to(self.device)
+        for cut in self.cuts():
+            mirror = mirrored[cut].view(-1, 1, 1, 1)
+            pair = (grey(pictures, order[cut]) for pictures in (self.inputs, self.targets))
+            inputs, targets = (torch.where(mirror, part.flip(3), part) for part in pair)
+            yield inputs, targets
 
 
 def pair_loaders(
@@ -294,9 +240,7 @@ def train_generator(
     weights, where a loss stops being a finite number or the discriminator's is near zero for
     ``recipe.patience`` epochs.
     """
-    device = torch.device(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _memory_of(recipe):
-        torch.manual_seed(seed)
+    with repeatable(recipe, device, seed, "gan_batch"):
         learner = gan_learner(
             inputs,
             targets,
@@ -330,29 +274,23 @@ def gan_learner(
         inputs, targets, recipe.batch_size, valid=valid, device=device, flip=recipe.flip, seed=seed
     )
     size = inputs.shape[1]
-    generator = Generator(size, recipe.widths).to(device)
-    discriminator = Discriminator(size)
-    if device.type == "cpu":
-        keep_freed_memory()
-    if not isinstance(precision, Precision):
-        precision = _precision(precision, device)
-    learner = Learner(
+    precision = choose_precision(precision, device)
+    if precision.name == "fp16":
+        # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and rare.
+        precision = Precision("fp32", channels_last=True)
+    return silent_learner(
         loaders,
-        generator,
-        loss_func=F.l1_loss,
-        opt_func=partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=recipe.betas, fused=True)),
-        cbs=[
-            *precision.callbacks(device),
-            Adversary(discriminator, betas=recipe.betas, l1=recipe.l1, precision=precision),
+        Generator(size, recipe.widths).to(device),
+        F.l1_loss,
+        partial(torch.optim.Adam, betas=recipe.betas, fused=True),
+        [
+            Adversary(Discriminator(size), betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
             *([Averaging(recipe.ema)] if recipe.ema else []),
             GanCurve(recipe.patience),
         ],
+        precision,
     )
-    learner.remove_cbs([ProgressCallback, Recorder])
-    learner.logger = noop
-    learner.precision = precision
-    return learner
 
 
 def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
@@ -383,20 +321,13 @@ def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
     return training
 
 
-def _precision(request: Request, device: torch.device) -> Precision:
-    chosen = choose_precision(request, device)
-    # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and rare.
-    return Precision("fp32", channels_last=True) if chosen.name == "fp16" else chosen
-
-
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
     found = curve.divergence
     kept = f"those of epoch {curve.good_epoch}" if curve.good_epoch else "those it started with"
     if found.step:
         return (
-            f"the GAN diverged in step {found.step} of epoch {found.epoch}, at a learning rate of "
-            f"{found.lr:.3g}: a loss is not a finite "
-            f"number. The generator's weights are {kept}. Give a smaller lr than {recipe.lr:g}"
+            f"the GAN diverged in {found}: a loss is not a finite number. The generator's weights are {kept}. "
+            f"Give a smaller lr than {recipe.lr:g}"
         )
     return (
         f"the discriminator's loss was below {SILENT:g} in {found.epoch - curve.good_epoch} epochs up to "
@@ -406,19 +337,6 @@ def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
         f"a larger l1 than {recipe.l1:g}, fewer epochs, or a larger patience than {recipe.patience} to go "
         "on all the same"
     )
-
-
-@contextmanager
-def _memory_of(recipe: GanRecipe) -> Iterator[None]:
-    """Turn a GPU's refusal of memory into advice."""
-    try:
-        yield
-    except torch.OutOfMemoryError as fault:
-        raise ParameterError(
-            f"the GPU's memory does not suffice for batches of {recipe.batch_size} pairs; give "
-            f"{max(2, recipe.batch_size // 2)}, "
-            "or smaller pictures"
-        ) from fault
 
 
 def settle_statistics(

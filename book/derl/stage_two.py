@@ -9,27 +9,23 @@ with those of its local networks, so that all are trained and compared alike.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner, Recorder
-from fastai.optimizer import OptimWrapper
-from fastcore.basics import noop
+from fastai.learner import Learner
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import DRAWS, augmentation_called, transformed
+from fer_lib.train.batches import Batches
 from fer_lib.train.curve import ClassScore, Curve, Training
-from fer_lib.train.learner import fit, keep_freed_memory, repeatable
+from fer_lib.train.learner import fit, repeatable, silent_learner
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, Request, choose_precision
+from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
 
@@ -154,64 +150,31 @@ def _asked(
     return {name: values.unflatten(0, (versions, count)) for name, values in kept.items()}
 
 
-class InputBatches:
-    """Batches ``(inputs, labels)`` of the pictures ``rows`` of ``inputs``, for fastai's ``DataLoaders``.
+class InputBatches(Batches):
+    """Batches ``(inputs, labels)`` of the pictures ``rows`` of ``inputs``.
 
     ``inputs`` as ``Inputs``, ``labels`` int64 (N,) of all N pictures. A batch is a dict of float32 tensors
-    (B, …) and int64 (B,), on ``device``. With ``shuffle`` every pass is a new permutation and draws each
-    picture's version, from a generator that starts at ``seed``, and leaves out a last batch of one, which
-    says nothing to batch normalisation; without, the pictures come in order as they are.
+    (B, …) and int64 (B,), on ``device``; the inputs stay where they are, they may be large. With ``shuffle``
+    every pass draws each picture's version; without, the pictures come in order as they are.
     """
 
-    n_inp = 1
-
     def __init__(
-        self,
-        inputs: Inputs,
-        labels: np.ndarray,
-        rows: np.ndarray,
-        batch_size: int,
-        *,
-        device: torch.device | str = "cpu",
-        shuffle: bool = False,
-        seed: int = 0,
+        self, inputs: Inputs, labels: np.ndarray, rows: np.ndarray, batch_size: int, **settings: object
     ) -> None:
-        self.inputs, self.bs, self.shuffle = inputs, batch_size, shuffle
-        self.labels, self.rows = torch.as_tensor(labels), torch.as_tensor(rows)
-        self.generator = torch.Generator().manual_seed(seed)
-        self.to(device)
-
-    def to(self, device: torch.device | str) -> "InputBatches":
-        """Give batches on ``device`` from now on; returns this object. The inputs stay where they are: they
-        may be large.
-        """
-        self.device = torch.device(device)
-        return self
-
-    @property
-    def n(self) -> int:
-        """Number of pictures."""
-        return len(self.rows)
-
-    def __len__(self) -> int:
-        whole, rest = divmod(self.n, self.bs)
-        return whole + (rest >= 2 if self.shuffle else rest > 0)
+        self.inputs, self.labels, self.rows = inputs, torch.as_tensor(labels), torch.as_tensor(rows)
+        super().__init__(len(rows), batch_size, **settings)
 
     def __iter__(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         versions, count = next(iter(self.inputs.values())).shape[:2]
-        rows, places = self.rows, self.rows
+        rows = places = self.rows[self.order()]
         if self.shuffle:
-            rows = rows[torch.randperm(self.n, generator=self.generator)]
             places = rows + count * torch.randint(versions, (self.n,), generator=self.generator)
-        for start in range(0, len(self) * self.bs, self.bs):
-            picked = places[start : start + self.bs]
-            yield (
-                {
-                    name: values.flatten(0, 1).index_select(0, picked).to(self.device).float()
-                    for name, values in self.inputs.items()
-                },
-                self.labels[rows[start : start + self.bs]].to(self.device),
-            )
+        for cut in self.cuts():
+            inputs = {
+                name: values.flatten(0, 1).index_select(0, places[cut]).to(self.device).float()
+                for name, values in self.inputs.items()
+            }
+            yield inputs, self.labels[rows[cut]].to(self.device)
 
 
 class WeightedLosses(nn.Module):
@@ -303,33 +266,17 @@ def residue_learner(
 ) -> Learner:
     """The fastai ``Learner`` with which ``train_residue_classifier`` trains; its arguments are the same."""
     device = torch.device(device)
-    if device.type == "cpu":
-        keep_freed_memory()
-    model.to(device)
     loaders = DataLoaders(
         InputBatches(inputs, labels, train, recipe.batch_size, device=device, shuffle=True, seed=seed),
         InputBatches(inputs, labels, valid, 8 * recipe.batch_size, device=device),
         device=device,
     )
-    precision = choose_precision(precision, device)
-    callbacks: list[Callback] = [
-        *precision.callbacks(device),
+    callbacks = [
         Objective(WeightedLosses(recipe.local), _joint_loss),
         ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
         Curve(score=JointScore),
     ]
-    learner = Learner(
-        loaders,
-        model,
-        loss_func=_joint_loss,
-        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
-        wd_bn_bias=True,
-        cbs=callbacks,
-    )
-    learner.remove_cbs([ProgressCallback, Recorder])
-    learner.logger = noop
-    learner.precision = precision
-    return learner
+    return silent_learner(loaders, model.to(device), _joint_loss, torch.optim.AdamW, callbacks, precision)
 
 
 def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:

@@ -18,8 +18,8 @@ from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
 from book.micro_expressions.lbp_top import candidate_features
+from book.micro_expressions.leave_one_out import ClipFold, ClipStudy, leave_one_out, require_apart
 from book.micro_expressions.optical_flow import flow_features
-from book.micro_expressions.study import ClipFold, ClipStudy, leave_one_out, require_apart
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
 from fer_lib.nets.classifier import Classifier
@@ -75,7 +75,7 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
 
     T' is T, or 1 where one frame is kept; beyond a clip's end all is zero. ``features`` are what the
     classifier would be given: a difference to the onset is taken before, so that the onset stays the first
-    frame filmed and not the first one shuffled. As ``control`` of ``micro_expressions.study.leave_one_out``
+    frame filmed and not the first one shuffled. As ``control`` of ``micro_expressions.leave_one_out``
     serves ``functools.partial(controlled, clips=clips, name=name, seed=seed)``. ``seed`` draws the orders,
     one per clip, and the random features, one row per picture of ``clips.faces``: a picture has the same ones
     wherever it stands. A clip of few frames may be drawn in the order it had.
@@ -357,7 +357,7 @@ def control_studies(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> dict[str, ClipStudy]:
-    """The study of ``micro_expressions.study.leave_one_out`` by one ``recipe``, once for each thing that may
+    """The study of ``micro_expressions.leave_one_out`` by one ``recipe``, once for each thing that may
     be taken away, by its name.
 
     The names: those of ``micro_expressions.rivals.CONTROLS``; ``AS_THEY_ARE``, the features without a
