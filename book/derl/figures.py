@@ -218,7 +218,6 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
         label=data["layer"].map(layer_name),
         series=data["kind"].map(_OF_LAYERS),
         panel=data["measure"].map(_PLACED),
-        main=data["kind"].eq("ours"),
     )
     # What needs no network is the same for every layer, and stands below them once.
     once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from book.derl import figures
-from ferbook.page.style import VERMILION, FigureError
+from ferbook.page.style import BLUE, FigureError
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(
         "noise",
     ]
     ours = [
-        [line.get_xdata()[0] for line in axes.get_lines() if line.get_color() == VERMILION]
+        [line.get_xdata()[0] for line in axes.get_lines() if line.get_color() == BLUE]
         for axes in (energy, peak)
     ]
     assert ours == [[1.4, 1.4], [0.7, 0.7]]
