@@ -469,7 +469,7 @@ def condition_table(study: ResidueStudy, contest: Contest) -> Table:
     return Table(shown.rename_axis("condition"), caption, tolerance=moves)
 
 
-KEY_METRICS: dict[str, str] = {
+NUMBERS: dict[str, str] = {
     "accuracy": "DeRL, accuracy",
     "macro_f1": "DeRL, macro F1",
     **{f"{slug}_accuracy": f"{name}, accuracy" for slug, (_, name) in SHORT.items() if slug != DERL},

@@ -196,7 +196,7 @@ def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 
 
-KEY_METRICS = {
+NUMBERS = {
     "uf1": "unweighted F1 (UF1)",
     "uar": "unweighted average recall (UAR)",
     "accuracy": "accuracy",

@@ -82,22 +82,6 @@ def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> p
     return pd.DataFrame(rows, columns=["measure", "value", "interval", "n"])
 
 
-def key_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> Table:
-    """A page in numbers: a row with ``measure``, ``value`` and ``n`` for each entry of ``names`` (metric name →
-    what it is) that ``metrics``, as in ``metrics.json``, have.
-    """
-    found = {name: Estimate.from_json(metrics[name]) for name in names if name in metrics}
-    data = pd.DataFrame(
-        {
-            "measure": [names[name] for name in found],
-            "value": list(found.values()),
-            "n": pd.array([estimate.n for estimate in found.values()], "Int64"),
-        }
-    )
-    most = max((estimate.tolerance for estimate in found.values()), default=0.0)
-    return Table(data, "The page in numbers", tolerance={"value": most})
-
-
 def as_html(
     table: pd.DataFrame,
     caption: str,
