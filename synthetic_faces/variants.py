@@ -16,7 +16,14 @@ class Variant:
     one_sided: bool = False
 
 
-def unit_table(text: str) -> dict[str, tuple[float, float]]:
-    """``"4 .97 .95, 7 .75 .8"`` (AU, probability, intensity) as the mapping that ``Variant`` takes."""
-    rows = (entry.split() for entry in text.split(","))
-    return {f"AU{au}": (float(probability), float(intensity)) for au, probability, intensity in rows}
+def variants(*rows: str) -> tuple[Variant, ...]:
+    """The variants that ``rows`` describe: share, ``half`` for those shown on half of the face, and for each
+    AU its number, probability and intensity, as ``".44 half: 14 .97 .95, 12 .35 .4"``.
+    """
+    found = []
+    for row in rows:
+        (share, *half), aus = row.partition(":")[0].split(), row.partition(":")[2]
+        values = (entry.split() for entry in aus.split(",") if entry)
+        units = {f"AU{au}": (float(probability), float(intensity)) for au, probability, intensity in values}
+        found.append(Variant(float(share), units, half == ["half"]))
+    return tuple(found)

@@ -87,6 +87,13 @@ def _real(name: str, *, size: int = 96, **facts) -> Source:
 
 _AGREEMENT = "Research use only, under a signed agreement; not to be redistributed"
 
+
+def _agreed(name: str, *, holder: str, put: str, **facts) -> Source:
+    """A set whose authors, at ``holder``, are asked for it."""
+    how_to_get = f"ask the authors ({holder}) for it; put {put} into the folder {name} below FER_DATA"
+    return _real(name, licence=_AGREEMENT, how_to_get=how_to_get, **facts)
+
+
 SOURCES = (
     _domain("lab", "Synthetic, posed in a laboratory: neutral to apex, frontal, even light (as CK+)", 96),
     _domain("wild", "Synthetic, from the wild: pose, light, blur, occlusion, wrong labels (as FER2013)", 48),
@@ -197,38 +204,32 @@ SOURCES = (
         ),
         optional=("*",),  # copies mix endings, and pictures with folders
     ),
-    _real(
+    _agreed(
         "casme2",
         title="CASME II: spontaneous micro-expressions at 200 fps",
-        licence=_AGREEMENT,
         citation_key="yan2014",
         citation=(
             "W.-J. Yan, X. Li, S.-J. Wang, G. Zhao, Y.-J. Liu, Y.-H. Chen, X. Fu. CASME II: An Improved "
             "Spontaneous Micro-Expression Database and the Baseline Evaluation. PLoS ONE 9(1): e86041, 2014."
         ),
-        how_to_get=(
-            "ask the authors (Chinese Academy of Sciences) for it; put Cropped and the coding sheet "
-            "CASME2-coding-*.xlsx into the folder casme2 below FER_DATA"
-        ),
+        holder="Chinese Academy of Sciences",
+        put="Cropped and the coding sheet CASME2-coding-*.xlsx",
         layouts=tuple(
             ("CASME2-coding-*.xlsx", pictures)
             for pictures in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
         ),
         clips=True,
     ),
-    _real(
+    _agreed(
         "samm",
         title="SAMM: spontaneous micro-facial movements at 200 fps",
-        licence=_AGREEMENT,
         citation_key="davison2018",
         citation=(
             "A. K. Davison, C. Lansley, N. Costen, K. Tan, M. H. Yap. SAMM: A Spontaneous Micro-Facial "
             "Movement Dataset. IEEE Transactions on Affective Computing 9(1): 116–129, 2018."
         ),
-        how_to_get=(
-            "ask the authors (Manchester Metropolitan University) for it; put the subjects' folders (006, "
-            "007 …) and SAMM_Micro_FACS_Codes_v2.xlsx into the folder samm below FER_DATA"
-        ),
+        holder="Manchester Metropolitan University",
+        put="the subjects' folders (006, 007 …) and SAMM_Micro_FACS_Codes_v2.xlsx",
         layouts=tuple(
             ("*SAMM*Micro_FACS_Codes*.xlsx", people) for people in ("[0-9][0-9][0-9]", "*/[0-9][0-9][0-9]")
         ),
@@ -249,83 +250,68 @@ SOURCES = (
         ),
         layouts=(("Sessions",), ("*/Sessions",)),
     ),
-    _real(
+    _agreed(
         "oulu_casia",
         title="Oulu-CASIA NIR&VIS: six expressions of 80 people in three lights",
-        licence=_AGREEMENT,
         citation_key="zhao2011",
         citation=(
             "G. Zhao, X. Huang, M. Taini, S. Z. Li, M. Pietikäinen. Facial expression recognition from "
             "near-infrared videos. Image and Vision Computing 29(9): 607–619, 2011."
         ),
-        how_to_get=(
-            "ask the authors (University of Oulu) for it; put the folder with VL and NI into the folder "
-            "oulu_casia below FER_DATA"
-        ),
+        holder="University of Oulu",
+        put="the folder with VL and NI",
         layouts=(("*/**/VL*",), ("VL*",)),
     ),
-    _real(
+    _agreed(
         "bu3dfe",
         title="BU-3DFE: six expressions of 100 people in four intensities",
-        licence=_AGREEMENT,
         citation_key="yin2006",
         citation=(
             "L. Yin, X. Wei, Y. Sun, J. Wang, M. J. Rosato. A 3D facial expression database for facial "
             "behavior research. FG 2006, pp. 211–216."
         ),
-        how_to_get=(
-            "ask the authors (Binghamton University) for it; put the people's folders (F0001 …) into the "
-            "folder bu3dfe below FER_DATA"
-        ),
+        holder="Binghamton University",
+        put="the people's folders (F0001 …)",
         layouts=(("[FM][0-9][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9][0-9]",)),
     ),
-    _real(
+    _agreed(
         "bu4dfe",
         title="BU-4DFE: six expressions of 101 people as sequences",
-        licence=_AGREEMENT,
         citation_key="yin2008",
         citation=(
             "L. Yin, X. Chen, Y. Sun, T. Worm, M. Reale. A high-resolution 3D dynamic facial expression "
             "database. FG 2008."
         ),
-        how_to_get=(
-            "ask the authors (Binghamton University) for it; put the people's folders (F001 …), or BU_4DFE "
-            "with them, into the folder bu4dfe below FER_DATA"
-        ),
+        holder="Binghamton University",
+        put="the people's folders (F001 …), or BU_4DFE with them,",
         layouts=(("[FM][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9]",)),
     ),
-    _real(
+    _agreed(
         "bp4d",
         title="BP4D-Spontaneous: 41 people in eight tasks, FACS coded by frame",
-        licence=_AGREEMENT,
         citation_key="zhang2014",
         citation=(
             "X. Zhang, L. Yin, J. F. Cohn, S. Canavan, M. Reale, A. Horowitz, P. Liu, J. M. Girard. "
             "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression database. Image "
             "and Vision Computing 32(10): 692–706, 2014."
         ),
-        how_to_get=(
-            "ask the authors (Binghamton University) for it; put AUCoding and the folder of the sequences "
-            "into the folder bp4d below FER_DATA"
-        ),
+        holder="Binghamton University",
+        put="AUCoding and the folder of the sequences",
         layouts=tuple(
             ("AUCoding", pictures) for pictures in ("Sequences*", "2D+3D", "BP4D-training", "*/[FM][0-9]*")
         ),
     ),
-    _real(
+    _agreed(
         "bp4dplus",
         title="BP4D+: 140 people in ten tasks, four of them FACS coded by frame",
-        licence=_AGREEMENT,
         citation_key="zhang2016",
         citation=(
             "Z. Zhang, J. M. Girard, Y. Wu, X. Zhang, P. Liu, U. Ciftci, S. Canavan, M. Reale, A. Horowitz, "
             "H. Yang, J. F. Cohn, Q. Ji, L. Yin. Multimodal Spontaneous Emotion Corpus for Human Behavior "
             "Analysis. CVPR 2016, pp. 3438–3446."
         ),
-        how_to_get=(
-            "ask the authors (Binghamton University) for it; put AUCoding and 2D+3D into the folder bp4dplus "
-            "below FER_DATA"
-        ),
+        holder="Binghamton University",
+        put="AUCoding and 2D+3D",
         layouts=(("AUCoding", "2D+3D"),),
     ),
     _real(

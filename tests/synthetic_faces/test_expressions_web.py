@@ -4,20 +4,23 @@ import pytest
 from synthetic_faces.expressions import VARIANTS, Spread, draw_expression
 from synthetic_faces.expressions_web import NATURAL
 from synthetic_faces.facs import AUS
-from synthetic_faces.variants import unit_table
+from synthetic_faces.variants import Variant, variants
 
 
 def test_the_seven_classes_of_fer2013_have_variants_whose_shares_add_up():
     assert set(NATURAL) == {"neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"}
-    for variants in NATURAL.values():
-        assert sum(v.share for v in variants) == pytest.approx(1)
-        for variant in variants:
+    for own in NATURAL.values():
+        assert sum(v.share for v in own) == pytest.approx(1)
+        for variant in own:
             assert set(variant.aus) <= set(AUS)
             assert all(0 < p <= 1 and 0 < full <= 1 for p, full in variant.aus.values())
 
 
-def test_a_table_of_units_is_read_as_number_probability_intensity():
-    assert unit_table("4 .97 .95, 26 1 .5") == {"AU4": (0.97, 0.95), "AU26": (1.0, 0.5)}
+def test_a_row_of_a_table_is_read_as_share_and_number_probability_intensity():
+    whole, half = variants(".6: 4 .97 .95, 26 1 .5", ".4 half: 14 1 .9")
+    assert whole == Variant(0.6, {"AU4": (0.97, 0.95), "AU26": (1.0, 0.5)})
+    assert half == Variant(0.4, {"AU14": (1.0, 0.9)}, one_sided=True)
+    assert variants("1:") == (Variant(1.0, {}),)
 
 
 def test_natural_faces_show_natural_variants_and_the_rest_as_ever():
@@ -38,6 +41,6 @@ def test_natural_faces_show_natural_variants_and_the_rest_as_ever():
 
 
 def test_no_unit_belongs_to_one_emotion_alone():
-    for au in {au for variants in NATURAL.values() for v in variants for au in v.aus}:
-        shown = [e for e, variants in NATURAL.items() if any(au in v.aus for v in variants)]
+    for au in {au for own in NATURAL.values() for v in own for au in v.aus}:
+        shown = [e for e, own in NATURAL.items() if any(au in v.aus for v in own)]
         assert len(shown) > 1 or au in {"AU18", "AU22", "AU23", "AU14"}
