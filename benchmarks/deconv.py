@@ -12,7 +12,7 @@ others use the machine (with one thread: a waiting thread counts as working).
 - ours: ``look.deconvolution.project`` of all pairs, the places of the maxima given, as ``maximal_responses``
   found them;
 - one by one: for each pair the whole picture through the network as far as the layer and back, hooks on the
-  rectifiers: the work that Captum does, without what Captum does around it;
+  ReLUs: the work that Captum does, without what Captum does around it;
 - captum: ``NeuronDeconvolution``, ``NeuronGuidedBackprop`` or ``NeuronGradient`` with a neuron selected.
 
 The last two are timed on `--neurons` pairs, spread evenly, and **scaled** to all; on these the maps are

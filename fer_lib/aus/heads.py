@@ -1,6 +1,5 @@
-"""Action unit detection: what a linear head can read from a network's features about people it has not seen.
-
-Features of several layers at once: what a linear head may read from each stage of a network.
+"""Action unit detection: what a linear head can read from a network's features, of one layer or of each stage
+of the network, about people it has not seen.
 """
 
 from collections.abc import Callable, Sequence
@@ -296,18 +295,18 @@ FEATURES = "features"
 
 
 def stage_layers(model: nn.Module) -> tuple[str, ...]:
-    """The last rectifier at each size of feature maps, in the order in which they work: where a stage of the
+    """The last ReLU at each size of feature maps, in the order in which they work: where a stage of the
     network ends.
 
     ``relu1``, ``relu2``, ``relu3`` of the zero-bias CNN, ``stage1.0.relu2``, … of the residual net. Raises
-    ParameterError where ``model`` has no rectified maps.
+    ParameterError where ``model`` has no maps behind a ReLU.
     """
     ends: dict[tuple[int, ...], str] = {}
     for call in trace(model, example_picture(model)):
         if isinstance(call.module, nn.ReLU) and len(call.shape) == 4:
             ends[call.shape[2:]] = call.name
     if not ends:
-        raise ParameterError(f"{type(model).__name__} has no rectified feature maps; name its layers")
+        raise ParameterError(f"{type(model).__name__} has no feature maps behind a ReLU; name its layers")
     return tuple(ends.values())
 
 

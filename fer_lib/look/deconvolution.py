@@ -1,8 +1,8 @@
 """Projections of single units to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation,
 gradient.
 
-All three send a unit's response down through the network that computed it and differ in the rectifiers only.
-So one backward pass serves them, with another rule for the rectifiers, and it runs on nothing but what the
+All three send a unit's response down through the network that computed it and differ in the ReLUs only.
+So one backward pass serves them, with another rule for the ReLUs, and it runs on nothing but what the
 unit sees: windows cut from the pictures, one per pair of a picture and a filter, and the windows of the maps
 below that belong to them.
 """
@@ -72,7 +72,7 @@ class Projections:
         return whole
 
 
-class _DeconvRectifier(torch.autograd.Function):
+class _DeconvReLU(torch.autograd.Function):
     """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the unit
     stood.
     """
@@ -86,7 +86,7 @@ class _DeconvRectifier(torch.autograd.Function):
         return signal.relu()
 
 
-class _GuidedRectifier(torch.autograd.Function):
+class _GuidedReLU(torch.autograd.Function):
     """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the unit was
     on.
     """
@@ -102,7 +102,7 @@ class _GuidedRectifier(torch.autograd.Function):
         return signal.relu() * on
 
 
-RECTIFIERS = {"deconv": _DeconvRectifier.apply, "guided": _GuidedRectifier.apply, "gradient": F.relu}
+RELU_RULES = {"deconv": _DeconvReLU.apply, "guided": _GuidedReLU.apply, "gradient": F.relu}
 
 
 @torch.inference_mode(False)  # where its tensors could not carry gradients
@@ -125,7 +125,7 @@ def project(
     its place, everything else in the layer is zero, and this goes down to the standardised picture: through a
     convolution by its transpose, through batch normalisation by its scale, through a maximum to the pixel
     that was largest (the switch), through a mean evenly, through a sum into both branches. Through a
-    rectifier ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal,
+    ReLU ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal,
     ``gradient`` what meets a unit that was on, ``guided`` (Springenberg et al. 2015) what is positive and
     meets one. Biases do not enter. A unit that was off (response ≤ 0) projects to exact zeros.
 
@@ -187,7 +187,7 @@ def _project_chunk(
     windows = cut(seen, which, fields[PICTURE], places)
     with torch.enable_grad():
         windows.requires_grad_()
-        every = units(way, fields, windows, places, RECTIFIERS[method])
+        every = units(way, fields, windows, places, RELU_RULES[method])
         responses = every.gather(1, own[:, None])[:, 0]
         wrong = ~torch.isfinite(responses)
         if wrong.any():

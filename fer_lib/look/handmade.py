@@ -1,4 +1,5 @@
-"""What stands beside a trained layer: untrained and mistaught networks, filters made by hand, another basis.
+"""What stands beside a trained layer: untrained networks, networks that learned shuffled labels, filters made
+by hand, another basis.
 
 None of them has learned what an emotion is, so whatever they answer to comes from the pictures, or from the
 number of filters.

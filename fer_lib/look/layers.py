@@ -211,9 +211,9 @@ def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
 
 
 def last_conv(model: nn.Module) -> str:
-    """The layer that the papers look at: the rectifier that follows the last convolution.
+    """The layer that the papers look at: the ReLU that follows the last convolution.
 
-    ``relu3`` of the zero-bias CNN. The convolution's own name where no rectifier on feature maps follows it.
+    ``relu3`` of the zero-bias CNN. The convolution's own name where no ReLU on feature maps follows it.
     Raises ParameterError where ``model`` has no convolution.
     """
     calls = _example(model)

@@ -199,7 +199,9 @@ def _summary_rows(group: pd.DataFrame, draws: int, seed: int) -> list[dict]:
     sums = cluster_sums(np.stack(parts, axis=1), subjects)
     value, gain = _value_and_gain(sums.sum(axis=0)[None])
     drawn = _value_and_gain(resampled_sums(sums, draws, seed))
-    (low, high), (gain_low, gain_high) = (bounds(of, len(sums)) for of in drawn)
+    (low, high), (gain_low, gain_high) = (
+        bounds(of, len(sums), whole[0]) for of, whole in zip(drawn, (value, gain), strict=True)
+    )
     return [
         {
             "measure": measure,

@@ -1,13 +1,8 @@
-"""The 68 facial landmarks of the iBUG scheme as fixed vertices of the mesh.
+"""Where on the face an action unit acts: exact masks of rendered faces, else regions laid around landmarks.
 
-Order of Sagonas et al., "300 Faces in-the-Wild Challenge" (ICCV Workshops 2013): 0-16 jaw from the subject's
-right ear over the chin to the left ear, 17-26 brows, 27-30 bridge of the nose, 31-35 its lower edge, 36-47
-eyes, 48-59 outer and 60-67 inner edge of the lips. The vertices were chosen on the template head: the jaw
-where the face ends before neck and ear for an eye straight in front, lids and inner lips at the edge of what
-opens.
-
-
-Where on the face an action unit acts: exact masks of rendered faces, else regions laid around landmarks.
+The landmarks are the 68 of the iBUG scheme (Sagonas et al., "300 Faces in-the-Wild Challenge", ICCV Workshops
+2013): 0-16 jaw from the subject's right ear over the chin to the left ear, 17-26 brows, 27-30 bridge of the
+nose, 31-35 its lower edge, 36-47 eyes, 48-59 outer and 60-67 inner edge of the lips.
 """
 
 from collections.abc import Sequence

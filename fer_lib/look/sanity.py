@@ -85,7 +85,7 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, *, seed: int = 0) ->
     none.
     """
     sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), clusters.astype(str))
-    return bounds(ratio(resampled_sums(sums, 2000, seed)), len(sums))
+    return bounds(ratio(resampled_sums(sums, 2000, seed)), len(sums), ratio(sums.sum(axis=0)))
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:

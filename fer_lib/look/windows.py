@@ -18,7 +18,7 @@ from fer_lib.look.layers import PICTURE, Call
 from fer_lib.look.receptive import ReceptiveField, Sliding, sliding
 from fer_lib.nets.residual import Sum
 
-Rectifier = Callable[[torch.Tensor], torch.Tensor]
+ReLURule = Callable[[torch.Tensor], torch.Tensor]
 
 
 def cut(
@@ -42,12 +42,12 @@ def units(
     fields: dict[int, ReceptiveField],
     windows: torch.Tensor,
     places: torch.Tensor,
-    rectifier: Rectifier,
+    relu: ReLURule,
 ) -> torch.Tensor:
     """The units at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
 
     ``windows`` (P, 1, size, size) as ``cut`` gives them; ``fields`` from ``fields_below``. Every ``nn.ReLU``
-    is replaced by ``rectifier``, whose gradient may be another one; the weights are taken as constants.
+    is replaced by ``relu``, whose gradient may be another one; the weights are taken as constants.
     """
     values = {PICTURE: windows}
     for number, call in way.items():
@@ -64,7 +64,7 @@ def units(
                 padded = -torch.inf if isinstance(call.module, nn.MaxPool2d) else 0
                 value = _fenced(value, need, places, call.given[2:], padded)
             given.append(value)
-        values[number] = _passed(call, slide, given, rectifier, fields[number], places)
+        values[number] = _passed(call, slide, given, relu, fields[number], places)
     return values[max(way)][:, :, 0, 0]
 
 
@@ -98,7 +98,7 @@ def _passed(
     call: Call,
     slide: Sliding,
     given: list[torch.Tensor],
-    rectifier: Rectifier,
+    relu: ReLURule,
     field: ReceptiveField,
     places: torch.Tensor,
 ) -> torch.Tensor:
@@ -120,7 +120,7 @@ def _passed(
                 maps, module.running_mean, module.running_var, weight, bias, False, 0, module.eps
             )
         case nn.ReLU():
-            return rectifier(maps)
+            return relu(maps)
         case nn.MaxPool2d():
             return F.max_pool2d(maps, slide.kernel, slide.stride, 0, slide.dilation)
         case nn.AvgPool2d() | nn.AdaptiveAvgPool2d():

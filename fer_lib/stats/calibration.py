@@ -35,7 +35,7 @@ ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
-class Score:
+class Summed:
     """A measure as sums over pictures: ``parts`` (N, …) are added up, and ``of`` maps totals (draws, …) to
     values (draws,).
 
@@ -77,7 +77,7 @@ def _bin_of(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS, binning: Binning = "width"
-) -> Score:
+) -> Summed:
     """The expected calibration error of ``probabilities`` (N, C) for true classes ``labels`` (N,), a share.
 
     The bins are those of all pictures, also in a bootstrap's draws. Raises DataError as ``checked``.
@@ -91,10 +91,10 @@ def calibration_error(
     def error(totals: np.ndarray) -> np.ndarray:
         return np.abs(totals[..., 0]).sum(axis=-1) / totals[..., 1].sum(axis=-1)
 
-    return Score(parts, error, "share")
+    return Summed(parts, error, "share")
 
 
-def brier_score(probabilities: np.ndarray, truth: np.ndarray) -> Score:
+def brier_score(probabilities: np.ndarray, truth: np.ndarray) -> Summed:
     """The Brier score of ``probabilities`` (N, C) for ``truth``: true classes (N,), or shares of votes (N,
     C).
     """
@@ -102,7 +102,7 @@ def brier_score(probabilities: np.ndarray, truth: np.ndarray) -> Score:
     return _mean_of(((probabilities - target) ** 2).sum(axis=1))
 
 
-def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> Score:
+def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> Summed:
     """The negative log-likelihood, in nats, of ``truth``: true classes (N,), or shares of votes (N, C);
     probabilities count as ``SMALLEST`` at least.
     """
@@ -110,19 +110,15 @@ def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> Score:
     return _mean_of(-(target * np.log(np.maximum(probabilities, SMALLEST))).sum(axis=1))
 
 
-def accuracy_score(probabilities: np.ndarray, labels: np.ndarray) -> Score:
+def accuracy_score(probabilities: np.ndarray, labels: np.ndarray) -> Summed:
     """The share of pictures whose most probable class is their label."""
     probabilities = checked(probabilities, labels)
     return _mean_of(probabilities.argmax(axis=1) == labels, "share")
 
 
-def _mean_of(values: np.ndarray, unit: Unit = "") -> Score:
+def _mean_of(values: np.ndarray, unit: Unit = "") -> Summed:
     parts = np.stack([values, np.ones(len(values))], axis=1)
-    return Score(parts, _ratio, unit)
-
-
-def _ratio(totals: np.ndarray) -> np.ndarray:
-    return totals[:, 0] / totals[:, 1]
+    return Summed(parts, ratio, unit)
 
 
 def checked(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -166,7 +162,7 @@ def _distribution(truth: np.ndarray, n_classes: int) -> np.ndarray:
 
 def calibration_scores(
     probabilities: np.ndarray, labels: np.ndarray, shares: np.ndarray | None = None, *, bins: int = BINS
-) -> dict[str, Score]:
+) -> dict[str, Summed]:
     """All measures of ``probabilities`` (N, C) by name; those against the crowd's ``shares`` (N, C) only
     where these are given.
 
@@ -199,7 +195,7 @@ class Luck:
     freedom: int
 
 
-def luck_of(groups: Iterable[Sequence[Score]]) -> Luck:
+def luck_of(groups: Iterable[Sequence[Summed]]) -> Luck:
     """The luck of the seeds, pooled over ``groups`` of trainings that differ in nothing else; of single
     trainings nothing is known.
     """
@@ -210,9 +206,9 @@ def luck_of(groups: Iterable[Sequence[Score]]) -> Luck:
 
 
 def score_metric(
-    scores: Sequence[Score],
+    scores: Sequence[Summed],
     clusters: np.ndarray,
-    against: Sequence[Score] = (),
+    against: Sequence[Summed] = (),
     *,
     luck: Luck | None = None,
     draws: int = 2000,
@@ -327,14 +323,15 @@ def reliability_table(
         parts = np.stack([inside & right, inside], axis=1)
         sums = cluster_sums(parts, np.tile(clusters, trainings))
         sums = sums[sums[:, 1] > 0]
-        low, high = bounds(ratio(resampled_sums(sums, draws, seed)), len(sums))
+        accuracy = ratio(sums.sum(axis=0))
+        low, high = bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), accuracy)
         rows.append(
             {
                 "from": edges[place],
                 "to": edges[place + 1],
                 "n": int(inside.sum()),
                 "confidence": confidence[inside].mean() if inside.any() else np.nan,
-                "accuracy": right[inside].mean() if inside.any() else np.nan,
+                "accuracy": accuracy,
                 "low": low,
                 "high": high,
             }

@@ -1,6 +1,7 @@
 """Figures of merit with intervals that respect subjects: several pictures of one person are not independent."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -75,69 +76,43 @@ def macro_f1_of(totals: np.ndarray) -> np.ndarray:
     return _mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
 
 
-def _share_metric(
-    value: float,
+def _estimate(
+    value: Callable[[np.ndarray, np.ndarray], float],
     statistic: Callable[[np.ndarray], np.ndarray],
-    sums: np.ndarray,
-    draws: int,
-    seed: int,
-    tolerance: float,
-) -> Estimate:
-    settings = {"of": "clusters", "n": sums.sum(), "unit": "share", "tolerance": tolerance}
-    return bootstrap(sums, statistic, value, draws=draws, seed=seed, **settings)
-
-
-def _n_classes(labels: np.ndarray, predicted: np.ndarray) -> int:
-    return int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
-
-
-def accuracy(
     labels: np.ndarray,
     predicted: np.ndarray,
     clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
+    settings: dict,
 ) -> Estimate:
-    """Share of pictures that are named rightly, with its subject-cluster bootstrap interval.
+    n_classes = int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
+    sums = confusion_sums(labels, predicted, clusters, n_classes)
+    settings |= {"of": "clusters", "n": sums.sum(), "unit": "share"}
+    return bootstrap(sums, statistic, value(labels, predicted), **settings)
 
-    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject. Raises
-    DataError where lengths differ or there is no picture.
+
+def accuracy(labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float) -> Estimate:
+    """Share of pictures that are named rightly, with its interval over draws of subjects.
+
+    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject;
+    ``settings``: ``draws``, ``seed`` and ``tolerance`` of ``stats.resampling.bootstrap``. Raises DataError
+    where lengths differ or there is no picture.
     """
-    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
-    return _share_metric(accuracy_score(labels, predicted), accuracy_of, sums, draws, seed, tolerance)
+    return _estimate(accuracy_score, accuracy_of, labels, predicted, clusters, settings)
 
 
 def balanced_accuracy(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
+    labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float
 ) -> Estimate:
     """Mean of the recalls of the classes that occur; arguments as in ``accuracy``."""
-    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
     # balanced_accuracy_score warns of classes that are predicted but never true; this is the same mean.
-    value = recall_score(labels, predicted, labels=np.unique(labels), average="macro")
-    return _share_metric(value, balanced_accuracy_of, sums, draws, seed, tolerance)
+    value = partial(recall_score, labels=np.unique(labels), average="macro")
+    return _estimate(value, balanced_accuracy_of, labels, predicted, clusters, settings)
 
 
-def macro_f1(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
-) -> Estimate:
+def macro_f1(labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float) -> Estimate:
     """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
-    sums = confusion_sums(labels, predicted, clusters, _n_classes(labels, predicted))
-    value = f1_score(labels, predicted, average="macro", zero_division=0)
-    return _share_metric(value, macro_f1_of, sums, draws, seed, tolerance)
+    value = partial(f1_score, average="macro", zero_division=0)
+    return _estimate(value, macro_f1_of, labels, predicted, clusters, settings)
 
 
 def per_class_table(
@@ -160,7 +135,7 @@ def per_class_table(
         labels, predicted, labels=range(len(classes)), zero_division=np.nan
     )
     drawn = resampled_sums(np.stack((_diagonal(sums), sums.sum(-1)), axis=-1), draws, seed)
-    low, high = bounds(ratio(drawn), len(sums))
+    low, high = bounds(ratio(drawn), len(sums), recall)
     return pd.DataFrame(
         {
             "emotion": list(classes),

@@ -157,7 +157,7 @@ def ratio(totals: np.ndarray) -> np.ndarray:
     count; not a number where there is nothing to divide by.
     """
     whole = totals[..., 1]
-    return np.divide(totals[..., 0], whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    return np.divide(totals[..., 0], whole, out=np.full(whole.shape, np.nan), where=whole != 0)[()]
 
 
 def bootstrap(

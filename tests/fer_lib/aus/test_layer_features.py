@@ -31,12 +31,12 @@ def residual():
     return ResidualNet(3, 24, widths=(4, 6, 8), depths=(1, 2, 1), generator=generator)
 
 
-def test_stages_end_at_the_last_rectifier_of_each_size():
+def test_stages_end_at_the_last_relu_of_each_size():
     assert stage_layers(ZeroBiasCNN(3, 24)) == ("relu1", "relu2", "relu3")
     assert stage_layers(residual()) == ("stage1.0.relu2", "stage2.1.relu2", "stage3.0.relu2")
     vgg = VGG(3, 16, widths=(2, 2, 2, 2))
     assert stage_layers(vgg) == tuple(f"stage{number}.relu2" for number in (1, 2, 3, 4))
-    with pytest.raises(ParameterError, match="no rectified feature maps"):
+    with pytest.raises(ParameterError, match="no feature maps behind a ReLU"):
         stage_layers(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3)))
 
 
