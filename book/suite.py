@@ -80,7 +80,7 @@ SUITE = Suite(
     named_by=("faces",),
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib",),
-    # What makes the pictures is in the face sets' fingerprints: a changed reader does not concern a synthetic set.
+    # The face sets' fingerprints have what makes the pictures: a changed reader concerns no synthetic set.
     not_code=(
         *("book.session", "book.parameters", "book.commands", "book.suite"),
         *("fer_lib.paths", "fer_lib.faces.readers"),

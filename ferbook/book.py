@@ -1,5 +1,5 @@
-"""A book, found and read: ``book/suite.py`` says what the engine cannot know, and each ``book/<name>/chapter.py``
-declares one chapter.
+"""A book, found and read: ``book/suite.py`` says what the engine cannot know, and each
+``book/<name>/chapter.py`` declares one chapter.
 
 Both are loaded by path, so that a chapter whose file is broken does not stop commands about the others.
 """
@@ -86,8 +86,9 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a book adds to commands: it ``sets`` a parameter of that name, to ``value`` where it is a
-    flag, or an environment ``variable`` that holds a folder."""
+    """An option that a book adds to commands: it ``sets`` a parameter of that name, to ``value`` where it is
+    a flag, or an environment ``variable`` that holds a folder.
+    """
 
     flag: str
     help: str
@@ -236,12 +237,13 @@ def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
         profile = key if isinstance(key, str) else key[0]
         if profile not in profiles:
             told = f"there are {', '.join(profiles)}"
-            return f"book/{chapter.name}/chapter.py: no profile {profile!r}{nearest_name(profile, profiles)}; {told}"
+            near = nearest_name(profile, profiles)
+            return f"book/{chapter.name}/chapter.py: no profile {profile!r}{near}; {told}"
         for name in values:
             if name not in fields:
                 return (
-                    f"book/{chapter.name}/chapter.py: the profile {profile!r} sets {name!r}, which the model has "
-                    f"not{nearest_name(name, fields)}; mend one of them"
+                    f"book/{chapter.name}/chapter.py: the profile {profile!r} sets {name!r}, which the model "
+                    f"has not{nearest_name(name, fields)}; mend one of them"
                 )
     return ""
 
@@ -267,7 +269,8 @@ def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[st
             if other not in found:
                 known = ", ".join(sorted(found.keys() - {name}))
                 faults[name] = (
-                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, found)}; there are {known}"
+                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, found)}; "
+                    f"there are {known}"
                 )
                 return
             place(other, (*waiting, name))
@@ -320,8 +323,8 @@ def book_command(name: str) -> object:
         return getattr(importlib.import_module(module), inner)
     except (ImportError, AttributeError, ValueError) as fault:
         raise BookError(
-            f"book/suite.py: the command {name!r} is to be {place!r} (module:name), which is not there ({fault}); "
-            "mend it or take it out"
+            f"book/suite.py: the command {name!r} is to be {place!r} (module:name), which is not there "
+            f"({fault}); mend it or take it out"
         ) from fault
 
 

@@ -30,8 +30,9 @@ STAMP = ".build.json"
 
 
 def check_toc() -> None:
-    """Raise BookError where ``_toc.yml`` lacks a chapter, or names a page that is not there, and where a chapter
-    cannot be read."""
+    """Raise BookError where ``_toc.yml`` lacks a chapter, or names a page that is not there, and where a
+    chapter cannot be read.
+    """
     for fault in book().faults.values():
         raise BookError(fault)
     pages = pages_of_toc()

@@ -47,8 +47,9 @@ def command(function: Callable) -> Callable:
 
 
 def _with_options(function: Callable) -> Callable:
-    """``function`` with the options that the book adds to the command of its name. What these set is handed on
-    as ``given``, if the function takes that."""
+    """``function`` with the options that the book adds to the command of its name. What these set is handed
+    on as ``given``, if the function takes that.
+    """
     from ferbook.book import suite
 
     signature = inspect.signature(function)
@@ -401,7 +402,7 @@ def main() -> None:
     try:
         command_line()()
     except OSError as fault:
-        # A full disk, a folder that may not be written: the user's to mend, where nothing of ours knew better.
+        # A full disk, a folder that may not be written: the user's to mend, where nothing knew better.
         place = f"{fault.filename}: " if fault.filename else ""
         errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
         sys.exit(2)

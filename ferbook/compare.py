@@ -8,7 +8,9 @@ from ferbook.text import metric_text
 
 
 def run_rows() -> list[dict[str, object]]:
-    """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as shown)."""
+    """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as
+    shown).
+    """
     rows = []
     for run in all_runs():
         record = run.record()

@@ -9,8 +9,8 @@ from ferbook import paths
 
 
 def imported_modules(source: str) -> set[str]:
-    """Names of the modules that the Python code ``source`` imports, anywhere in it; those of a ``from`` may be
-    names inside a module, too.
+    """Names of the modules that the Python code ``source`` imports, anywhere in it; those of a ``from`` may
+    be names inside a module, too.
 
     Raises SyntaxError or ValueError (a null byte) for what is not plain Python.
     """
@@ -24,8 +24,8 @@ def imported_modules(source: str) -> set[str]:
 
 
 def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> list[Path]:
-    """The files of ``modules`` and of all that they import in turn, sorted; only files that lie beside the book
-    or beside the engine, and that ``follow`` accepts.
+    """The files of ``modules`` and of all that they import in turn, sorted; only files that lie beside the
+    book or beside the engine, and that ``follow`` accepts.
     """
     pending, seen, files = set(modules), set(), set()
     while pending:

@@ -71,7 +71,9 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
 
 
 def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
-    """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it is."""
+    """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it
+    is.
+    """
     reasons = []
     if recorded.get("notebook") != current["notebook"]:
         reasons.append("notebook changed")

@@ -73,7 +73,9 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
 
 
 def require_parameters_cell(chapter: Chapter) -> None:
-    """Raise BookError unless the notebook's parameters cell assigns exactly the model's fields and defaults."""
+    """Raise BookError unless the notebook's parameters cell assigns exactly the model's fields and
+    defaults.
+    """
     try:
         assigned = parameters_cell(read_notebook(chapter.notebook))
     except (ChapterError, SyntaxError, ValueError) as fault:

@@ -1,5 +1,5 @@
-"""Who is at work: a file that one process holds at a time, and jobs that do not outlive the command that started
-them, even where that was killed with -9.
+"""Who is at work: a file that one process holds at a time, and jobs that do not outlive the command that
+started them, even where that was killed with -9.
 """
 
 import ctypes

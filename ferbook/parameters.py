@@ -33,8 +33,9 @@ class Parameters(BaseModel):
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
-        """The fields that ``profile`` sets, where the user has ``given`` some. A book whose profiles depend on
-        what is given, such as a data set, overrides this."""
+        """The fields that ``profile`` sets, where the user has ``given`` some. A book whose profiles depend
+        on what is given, such as a data set, overrides this.
+        """
         return dict(profiles.get(profile, {}))
 
 

@@ -1,7 +1,7 @@
 """Where everything lives. The only file that knows.
 
-A book is a folder with ``_toc.yml`` and ``book/``. It is looked for from the working directory upwards, unless
-``FERBOOK_ROOT`` names it; where neither leads to one, it is the checkout that this package lies in.
+A book is a folder with ``_toc.yml`` and ``book/``. It is looked for from the working directory upwards,
+unless ``FERBOOK_ROOT`` names it; where neither leads to one, it is the checkout that this package lies in.
 ``FER_RUNS`` moves the run store.
 """
 

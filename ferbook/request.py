@@ -97,7 +97,9 @@ def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
 
 
 def read_overrides(file: Path) -> dict[str, object]:
-    """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises ParameterError."""
+    """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises
+    ParameterError.
+    """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as fault:

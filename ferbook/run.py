@@ -154,8 +154,8 @@ def run_chapters(
 
     Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is
     called once Snakemake works, shows progress, and returns when it has ended. Returns the run and the states
-    found before. Raises ParameterError, BookError, RunStoreError, and what the book's own check refuses, before
-    anything executes; ChapterError where a chapter fails.
+    found before. Raises ParameterError, BookError, RunStoreError, and what the book's own check refuses,
+    before anything executes; ChapterError where a chapter fails.
     """
     run = open_run((request or Request()).default_run_name if run_name is None else run_name)
     if request is None:

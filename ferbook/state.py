@@ -1,4 +1,6 @@
-"""Whether a stored result is what its present inputs would give, judged by content and never by time stamps."""
+"""Whether a stored result is what its present inputs would give, judged by content and never by time
+stamps.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress

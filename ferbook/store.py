@@ -143,7 +143,9 @@ class ChapterResult:
             ) from fault
 
     def record(self) -> dict:
-        """Content of ``record.json``: what the chapter noted of its data, device, time, figures and tables."""
+        """Content of ``record.json``: what the chapter noted of its data, device, time, figures and
+        tables.
+        """
         return read_json(self.folder / "record.json")
 
     def summary(self) -> dict:
@@ -240,7 +242,7 @@ class Run:
 
     @property
     def _mend(self) -> str:
-        return f"`ferbook run --run {self.name} --replace` starts the run anew, or remove the folder {self.folder}"
+        return f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""
@@ -298,15 +300,16 @@ def all_runs() -> list[Run]:
 
 @contextmanager
 def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
-    """Hold the run for this process. Raises RunStoreError naming the holder where another living process has it
-    and ``wait`` is false.
+    """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
+    it and ``wait`` is false.
     """
     with ExitStack() as stack:
         try:
             stack.enter_context(held(run.work / "lock", wait))
         except BlockingIOError as fault:
             raise RunStoreError(
-                f"run {run.name!r} is in use by {fault}; wait for it, pass --wait, or choose another --run NAME"
+                f"run {run.name!r} is in use by {fault}; wait for it, pass --wait, or choose "
+                "another --run NAME"
             ) from fault
         yield
 

@@ -1,4 +1,6 @@
-"""``ferbook data``: make, sheet, describe, export and check, on a toy set that takes the place of the faces."""
+"""``ferbook data``: make, sheet, describe, export and check, on a toy set that takes the place of the
+faces.
+"""
 
 import json
 import sys

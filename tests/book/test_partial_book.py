@@ -8,7 +8,9 @@ pytestmark = pytest.mark.whole_suite
 
 
 def test_a_run_of_one_chapter_makes_a_book_whose_other_pages_say_how_to_add_theirs(toy_clone):
-    """``derl`` stands on no other chapter, and no page of prose quotes its numbers, of which a toy has none."""
+    """``derl`` stands on no other chapter, and no page of prose quotes its numbers, of which a toy has
+    none.
+    """
     toy_clone.ferbook("run", "derl", "--run", "a")
     assert "no faces, training, " in toy_clone.ferbook("build", "--run", "a")
     pages = toy_clone.root / "_build" / "html" / "book"

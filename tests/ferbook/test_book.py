@@ -1,4 +1,6 @@
-"""Reading a book: its order, and what is wrong with a chapter or with ``suite.py``, in one line with the mend."""
+"""Reading a book: its order, and what is wrong with a chapter or with ``suite.py``, in one line with the
+mend.
+"""
 
 import pytest
 

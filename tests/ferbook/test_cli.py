@@ -209,8 +209,8 @@ def test_a_broken_chapter_is_told_and_the_others_are_listed(copy, monkeypatch, c
     code, out, err = ferbook(monkeypatch, capsys, "params")
     assert code == 0 and "chapter throws" in out and "chapter means" not in out
     assert (
-        err
-        == "note: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; mend that file\n"
+        err == "note: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; "
+        "mend that file\n"
     )
     assert ferbook(monkeypatch, capsys, "params", "throws")[::2] == (0, "")
     code, _, err = ferbook(monkeypatch, capsys, "run")
@@ -219,6 +219,7 @@ def test_a_broken_chapter_is_told_and_the_others_are_listed(copy, monkeypatch, c
 
 def test_listings_need_neither_torch_nor_pandas():
     """In a process of its own: others may have imported them here."""
-    script = "import sys; from ferbook import cli; cli.command_line(); print({'torch', 'pandas', 'IPython'} & set(sys.modules))"
+    heavy = "{'torch', 'pandas', 'IPython'}"
+    script = f"import sys; from ferbook import cli; cli.command_line(); print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

@@ -1,4 +1,6 @@
-"""The example book by its own README: run, asked for, built, checked and compared, once; and a chapter added."""
+"""The example book by its own README: run, asked for, built, checked and compared, once; and a chapter
+added.
+"""
 
 import re
 

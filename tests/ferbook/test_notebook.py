@@ -1,5 +1,6 @@
-"""Notebooks: which show that they were executed from the first to the last cell, and which parameters cells are
-none."""
+"""Notebooks: which show that they were executed from the first to the last cell, and which parameters cells
+are none.
+"""
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output

@@ -1,4 +1,6 @@
-"""Driving a run: who may change it, what emptying leaves, and what a chapter that ended silently is told of."""
+"""Driving a run: who may change it, what emptying leaves, and what a chapter that ended silently is
+told of.
+"""
 
 import contextlib
 import shutil

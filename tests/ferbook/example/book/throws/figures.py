@@ -13,5 +13,6 @@ def counts(throws: Throws) -> Drawn:
     figure, axes = pyplot.subplots(figsize=(WIDTH, 2.5))
     axes.bar(data["side"], data["shown"], color=BLUE)
     axes.set(xlabel="side", ylabel="times shown", xticks=data["side"])
-    alt = f"Bars for {len(data)} sides of a die, the shortest {data['shown'].min()}, the longest {data['shown'].max()}."
+    least, most = data["shown"].min(), data["shown"].max()
+    alt = f"Bars for {len(data)} sides of a die, the shortest {least}, the longest {most}."
     return Drawn(figure, data, alt, "How often each side showed.", tolerance=0)
