@@ -21,7 +21,7 @@ from ferbook.parameters import Percentages
 
 
 class TransferParameters(RecipeParameters):
-    """Chapter ``transfer``: what a network that learned one face set knows of another, and of action units."""
+    """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
 
     size: SizeField = 32
     epochs: EpochsField = 20
