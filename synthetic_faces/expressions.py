@@ -110,7 +110,8 @@ class Spread:
     beyond the variant's own; ``extra``: chance, twice per face, of a further weak AU that the emotion does
     not call for (a neutral face too); ``one_sided``: chance that an AU of the variant is shown on one half
     only; ``asymmetry``: largest share by which one half of a face is weaker, in three faces of ten.
-    ``natural``: the variants are those of pictures on the web, ``natural.NATURAL``, where there are any.
+    ``natural``: the variants are those of pictures on the web, ``expressions_web.NATURAL``, where there are
+    any.
     """
 
     intensity: tuple[float, float] = (0.75, 1.0)
