@@ -6,7 +6,7 @@
 Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer
 (102,000 weights for 8 classes) are trained on the split `train` with the settings printed; the epoch is
 chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one
-that is reported. Intervals: percentile bootstrap over whole people.
+that is reported. Intervals: expanded percentile bootstrap over whole people.
 
 - lab: all pictures, the neutral first frames too; 8 classes.
 - wild: the given labels, of which a known share is wrong; and against what was shown.
