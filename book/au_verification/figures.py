@@ -340,10 +340,9 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
         axes.grid(axis="y")
         if row == 0:
             axes.set_title(rule.replace("_", " "), fontsize=9)
-        else:
-            axes.set_xlabel(label, fontsize=8.5)
         if column == 0:
             axes.set_ylabel(score)
+    figure.supxlabel(label, fontsize=9)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     far = data[data[along].eq(data[along].max())]
     told = [

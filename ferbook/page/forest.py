@@ -124,7 +124,8 @@ def forest(
         if (line := _of(null, name)) is not None:
             handle = axes.axvline(line, color=INK, linestyle="--", linewidth=1.2, label=null_name)
             handles |= {null_name: handle} if null_name else {}
-        _dress(axes, "\n".join(wrap(name, 50 // columns)), tables[name], _of(unit, name), _of(limits, name))
+        title, steps = "\n".join(wrap(name, 50 // columns)), 5 if columns < 3 else 3
+        _dress(axes, title, tables[name], _of(unit, name), _of(limits, name), steps)
         _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
         if isinstance(measured, Mapping):
             axes.set_xlabel(measured.get(name, ""), fontsize=9)
@@ -211,11 +212,11 @@ def _draw_rows(
                 )
 
 
-def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | None) -> None:
+def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | None, steps: int) -> None:
     bottom = max(places.values())
     axes.set_ylim(bottom + 0.6, -0.6)
     axes.set_title(title, fontsize=9.5)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(steps))
     if unit == "share":
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     if limits is not None:
