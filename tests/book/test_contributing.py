@@ -1,0 +1,188 @@
+"""What CONTRIBUTING.md promises, by a toy of each kind in a temporary clone: nothing else has to be touched."""
+
+import hashlib
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell
+
+from .conftest import make_clone
+
+pytestmark = [pytest.mark.whole_suite, pytest.mark.xdist_group("contributing")]
+
+SOURCE = """    _real(
+        "toyset",
+        title="A toy",
+        licence="none",
+        citation_key="toy2026",
+        citation="A. Toy. A toy.",
+        how_to_get="made by a test",
+        layouts=(("toy.csv",),),
+    ),
+)
+"""
+READER = '''"""A toy: one row a picture, its grey value and its emotion."""
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+
+PUBLISHED = {"pictures": 2}
+
+
+def read_toyset(folder, size):
+    """Two flat pictures."""
+    rows = pd.read_csv(folder / "toy.csv")
+    pixels = np.repeat(rows["grey"].to_numpy(np.uint8), size * size).reshape(len(rows), size, size)
+    table = pd.DataFrame({"dataset": "toyset", "subject": rows["subject"], "emotion": rows["emotion"]})
+    return FaceSet("toyset", pixels, table.assign(sequence="", frame=0, split=["train", "test"]))
+
+
+def write_toyset(faces, folder):
+    """The inverse of ``read_toyset``."""
+    rows = faces.table[["subject", "emotion"]].assign(grey=faces.pixels[:, 0, 0])
+    rows.to_csv(folder / "toy.csv", index=False)
+'''
+NETWORK = '''"""A toy network."""
+
+from torch import nn
+
+from fer_lib.nets.classifier import Classifier
+
+
+class ToyNet(Classifier):
+    """One dense layer."""
+
+    def __init__(self, n_classes, size, dropout=0.0, generator=None):
+        super().__init__(n_classes, size, dropout)
+        self.flat = nn.Flatten()
+        self.output = nn.Linear(size * size, n_classes)
+'''
+CLAIM = {
+    "paper": "khorrami2015",
+    "name": "A toy paper",
+    "claims": [
+        {
+            "claim": "A toy claim.",
+            "certainty": "N",
+            "questions": [
+                {"asks": "Is it one?", "metric": "toychapter.answer", "above": 0.5, "counts": True}
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return make_clone(tmp_path_factory.mktemp("contributing"))
+
+
+@pytest.fixture
+def touched(clone):
+    """Which files of the clone a test added or changed, as a function."""
+
+    def digests():
+        files = [
+            f for f in clone.root.rglob("*") if f.is_file() and not set(f.parts) & {"__pycache__", "runs"}
+        ]
+        return {f.relative_to(clone.root).as_posix(): hashlib.sha256(f.read_bytes()).digest() for f in files}
+
+    before = digests()
+    return lambda: {name for name, digest in digests().items() if before.get(name) != digest}
+
+
+def python(clone, code, expect=0):
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=clone.root, env=clone.environment, capture_output=True, text=True
+    )
+    assert answer.returncode == expect, answer.stderr
+    return answer.stdout
+
+
+def edit(file, old, new):
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file}: {old!r} stands {text.count(old)} times"
+    file.write_text(text.replace(old, new))
+
+
+def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touched):
+    clone.ferbook("new", "toychapter")
+    new = touched()
+    assert "_toc.yml" in new
+    assert all(name == "_toc.yml" or name.startswith("book/toychapter/") for name in new), new
+    page = clone.root / "book" / "toychapter" / "toychapter.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.append(
+        new_code_cell(
+            "from ferbook.estimate import Estimate\n"
+            "from book.toychapter.figures import steps\n\n"
+            'run.save_metrics({"answer": Estimate(1.0, unit="count")})\n'
+            'run.figure("steps", steps, 3)'
+        )
+    )
+    nbformat.write(notebook, page)
+    (page.parent / "figures.py").write_text(
+        '"""A toy figure."""\n\n'
+        "import pandas as pd\n"
+        "from matplotlib import pyplot as plt\n\n"
+        "from ferbook.page.style import Drawn\n\n\n"
+        "def steps(count):\n"
+        '    """``count`` steps."""\n'
+        '    data = pd.DataFrame({"step": range(count)})\n'
+        "    figure, axes = plt.subplots()\n"
+        '    axes.plot(data["step"])\n'
+        '    return Drawn(figure, data, "A line that climbs three steps.", "A toy.")\n'
+    )
+    clone.ferbook("run", "toychapter", "--profile", "smoke", "--run", "toy")
+    assert (clone.result("toy", "toychapter") / "figures" / "steps.csv").is_file()
+    assert "executed again, agrees" in clone.ferbook("check", "toychapter", "--run", "toy")
+
+
+def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
+    file = clone.root / "claims.yaml"
+    text = file.read_text()
+    content = yaml.safe_load(text)
+    papers = content if isinstance(content, list) else content["papers"]
+    indent = "" if isinstance(content, list) else "  "
+    entry = yaml.safe_dump([CLAIM | {"name": "A toy paper"}], sort_keys=False)
+    assert papers
+    file.write_text(text.rstrip("\n") + "\n" + re.sub("^", indent, entry.rstrip("\n"), flags=re.M) + "\n")
+    told = clone.ferbook("claims", "--run", "toy")
+    assert touched() == {"claims.yaml"}
+    assert "HOLDS HERE: A toy claim." in told
+
+
+def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
+    (clone.root / "fer_lib/faces/readers/toyset.py").write_text(READER)
+    sources = clone.root / "fer_lib/faces/sources.py"
+    text = sources.read_text()
+    end = text.index("\n)\n", text.index("SOURCES = (")) + 1
+    sources.write_text(text[:end] + SOURCE + text[end + 2 :])
+    assert touched() == {"fer_lib/faces/readers/toyset.py", "fer_lib/faces/sources.py"}
+    (tmp_path / "toyset").mkdir()
+    (tmp_path / "toyset" / "toy.csv").write_text("subject,grey,emotion\na,10,anger\nb,200,happiness\n")
+    clone.environment["FER_DATA"] = str(tmp_path)
+    assert {"toyset"} <= {row["name"] for row in clone.ferbook_json("data", "list") if row["found"]}
+    opened = (
+        "from fer_lib.faces.registry import open_faces\nprint(open_faces('toyset', size=16).pixels.mean())"
+    )
+    assert float(python(clone, opened)) == 105
+    assert "toyset" in str(clone.ferbook_json("params", "faces"))
+
+
+def test_a_network_is_a_file_and_two_lines(clone, touched):
+    (clone.root / "fer_lib/nets/toynet.py").write_text(NETWORK)
+    build = clone.root / "fer_lib/nets/build.py"
+    edit(build, '    "zero_bias": ZeroBiasCNN,\n', '    "zero_bias": ZeroBiasCNN,\n    "toynet": ToyNet,\n')
+    edit(build, "from fer_lib.nets.vgg", "from fer_lib.nets.toynet import ToyNet\nfrom fer_lib.nets.vgg")
+    edit(clone.root / "fer_lib/names.py", 'Literal["zero_bias",', 'Literal["zero_bias", "toynet",')
+    assert touched() == {"fer_lib/nets/toynet.py", "fer_lib/nets/build.py", "fer_lib/names.py"}
+    assert "toynet" in str(clone.ferbook_json("params", "training"))
+    built = "from fer_lib.nets.build import build_network, forward_macs\n"
+    assert int(python(clone, built + "print(forward_macs(build_network('toynet', 7, 16), 16))")) == 7 * 256
