@@ -226,7 +226,7 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
     )
     return forest(
         pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
-        measured={head: head for head in _PLACED.values()},
+        measured="mean over the pictures, with its interval over people",
         unit={"peak in the skin": "share"},
         null={"energy / area": 1},
         limits=dict.fromkeys(_PLACED.values(), (0, None)),

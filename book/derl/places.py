@@ -83,7 +83,7 @@ def residue_maps(
 
     ``pictures`` and ``neutrals`` uint8 (N, H, W), best of one take, or head pose and light are mapped as
     well; where no neutral picture is known, what the ``generator`` makes of the picture may stand for it. At
-    each place the root mean square over the channels of the change, each channel in units of its standard
+    each place the root mean square over the channels of the change, each channel divided by its standard
     deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
     channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in their places, so maps of small
     layers are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute
