@@ -16,8 +16,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import PLACE, claims_text, faces_of, judged_claims
 from ferbook.book import Chapter, book, chapters, pages_of_toc
+from ferbook.claims import PLACE, claims_text, faces_of, judged_claims
 from ferbook.environment import child_environment
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags

@@ -76,10 +76,12 @@ def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
     return faults
 
 
-def _compare_csv(what: str, before: Path, after: Path, tolerance: float | dict[str, float]) -> list[str]:
+def _compare_csv(what: str, before: Path, after: Path, tolerance: float | dict[str, float] | None) -> list[str]:
     first, second = pd.read_csv(before), pd.read_csv(after)
     if list(first.columns) != list(second.columns) or len(first) != len(second):
         return [f"{what}: another table ({first.shape} → {second.shape})"]
+    if tolerance is None:
+        return []
     faults = []
     for column in first.columns:
         allowed = tolerance.get(column, 0.0) if isinstance(tolerance, dict) else tolerance

@@ -1,8 +1,8 @@
-"""What became of the papers' claims: questions, each answered by whether a number's whole interval lies
-beyond a bound.
+"""What papers claim and report, and what a run says of it: questions, each answered by whether a number's whole
+interval lies beyond a bound.
 
-The questions stand in ``claims.yaml``. None of them is answered by hand, and none by a number without its
-interval, but for counts of things that were tested one by one.
+Claims, questions and reported numbers stand in ``claims.yaml``. No question is answered by hand, and none by a
+number without its interval, but for counts of things that were tested one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ferbook.errors import DataError, nearest_name
-from ferbook.reported import Certainty
-from ferbook.text import MetricError, interval_text, metric_text, number_text
+from ferbook import paths
+from ferbook.book import chapters
+from ferbook.errors import DataError, RunStoreError, nearest_name
+from ferbook.page.tables import Table
+from ferbook.store import Run
+from ferbook.text import NO_BREAK, MetricError, interval_text, metric_text, number_text
 
 Metrics = Mapping[str, Mapping[str, Mapping]]
 """Chapter -> metric -> its entry in ``metrics.json``; nothing of a chapter that the run does not have."""
+
+Certainty = Literal["V", "S", "R", "N"]
+
+CERTAINTIES: dict[Certainty, str] = {
+    "V": "read in the authors' own paper or code",
+    "S": "read in another paper that cites it",
+    "R": "remembered; look it up before you rely on it",
+    "N": "not found",
+}
 
 Answer = Literal["yes", "no", "open", "not asked"]
 Verdict = Literal["holds here", "holds in part", "does not hold here", "not settled here", "not asked here"]
@@ -92,6 +105,47 @@ class Paper(BaseModel):
     claims: tuple[PaperClaim, ...]
 
 
+class Reported(BaseModel):
+    """A number (share) that ``paper`` reports on some data, to be read beside a result, never as its equal.
+
+    ``accuracy``: None where none is known, which certainty ``N`` says. ``users``: what people report who ran
+    the published code, in the public thread ``where``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    paper: str = ""
+    data: str = ""
+    accuracy: float | None = Field(None, ge=0, le=1)
+    certainty: Certainty
+    remark: str = ""
+    users: tuple[float, ...] = ()
+    where: str = ""
+
+    @model_validator(mode="after")
+    def _number_or_none(self) -> Self:
+        if (self.accuracy is None) != (self.certainty == "N"):
+            raise ValueError("certainty N and no accuracy go together")
+        return self
+
+
+class Claims(BaseModel):
+    """``claims.yaml``: papers with their claims, and by chapter a table of numbers that papers report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class Numbers(BaseModel):
+        """A caption and its numbers."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        caption: str
+        numbers: tuple[Reported, ...]
+
+    papers: tuple[Paper, ...]
+    reported: dict[str, Numbers] = {}
+
+
 @dataclass(frozen=True)
 class Answered:
     """A question with its answer; ``measured`` and ``bound`` as text, ``why`` there is neither yes nor no."""
@@ -121,13 +175,13 @@ class Judged:
         return self.claim.model_dump(exclude={"questions"}) | {"verdict": self.verdict, "questions": answers}
 
 
-def read_claims(file: Path) -> tuple[Paper, ...]:
-    """The papers and claims of a YAML file, in its order. Raises DataError that names the file, the place in
+def read_claims(file: Path) -> Claims:
+    """The claims and reported numbers of a YAML file, in its order. Raises DataError that names the file, the place in
     it and what is wrong there.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        papers = TypeAdapter(tuple[Paper, ...]).validate_python(content)
+        claims = Claims.model_validate(content)
     except OSError as fault:
         raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
@@ -136,7 +190,37 @@ def read_claims(file: Path) -> tuple[Paper, ...]:
         first = fault.errors()[0]
         place = ", ".join(f"number {part + 1}" if isinstance(part, int) else part for part in first["loc"])
         raise DataError(f"{file}, {place or 'its content'}: {first['msg']}") from fault
-    return papers
+    return claims
+
+
+def reported_by(chapter: str) -> tuple[Reported, ...]:
+    """What papers report on the subject of a chapter, in the order of ``claims.yaml``."""
+    return read_claims(paths.claims()).reported[chapter].numbers
+
+
+def reported_table(chapter: str) -> Table:
+    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with the
+    digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are any.
+    """
+    reported = read_claims(paths.claims()).reported[chapter]
+    rows = [
+        {
+            "paper": each.paper or None,
+            "data": each.data or None,
+            "accuracy": each.accuracy,
+            "how sure": f"{each.certainty}: {CERTAINTIES[each.certainty]}",
+            "remark": each.remark or None,
+            "users report": ", ".join(f"{100 * share:g} %" for share in each.users) or None,
+            "where": each.where or None,
+        }
+        for each in reported.numbers
+    ]
+    table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
+    return Table(table, reported.caption, {"accuracy": _as_printed})
+
+
+def _as_printed(share: float) -> str:
+    return f"{100 * share:.4g}{NO_BREAK}%"
 
 
 def _entry(metrics: Metrics, name: str) -> Mapping | None:
@@ -205,3 +289,85 @@ def judge(claim: PaperClaim, metrics: Metrics) -> Judged:
     """
     answers = tuple(ask(question, metrics) for question in claim.questions)
     return Judged(claim, answers, _verdict([each.answer for each in answers if not each.question.beside]))
+
+
+PLACE = "<!-- claims -->"
+"""The line of a page in whose place ``claims_text`` is put."""
+
+_BADGES = {
+    **{"holds here": "success", "yes": "success"},
+    **{"does not hold here": "danger", "no": "danger"},
+    **{"holds in part": "warning", "not settled here": "muted", "open": "muted"},
+    **{"not asked here": "light", "not asked": "light"},
+}
+
+
+def judged_claims(run: Run) -> list[tuple[Paper, list[Judged]]]:
+    """Each paper with its claims of ``claims.yaml``, judged by the finished chapters of ``run``; what an
+    unfinished one would answer is not asked.
+
+    Raises DataError for a damaged ``claims.yaml`` and RunStoreError for a damaged result.
+    """
+    if not run.exists():
+        raise RunStoreError(f"there is no run {run.name!r}; `ferbook runs` lists them")
+    finished = {result.chapter: result.metrics() for result in run.results()}
+    metrics: Metrics = {name: finished.get(name, {}) for name in chapters()}
+    return [
+        (paper, [judge(claim, metrics) for claim in paper.claims])
+        for paper in read_claims(paths.claims()).papers
+    ]
+
+
+def faces_of(run: Run) -> dict[str, str]:
+    """Chapter -> name of the face set that it was about."""
+    asked = run.record()["request"]["parameters"]
+    return {name: str(parameters["faces"]) for name, parameters in asked.items() if "faces" in parameters}
+
+
+def _cell(text: str) -> str:
+    """``text`` in a table of Markdown, where a bar would end the cell."""
+    return text.replace("|", "\\|")
+
+
+def _badge(text: str) -> str:
+    return f"{{bdg-{_BADGES[text]}}}`{text}`"
+
+
+def _overview(judged: Sequence[tuple[Paper, Sequence[Judged]]]) -> list[str]:
+    rows = ["| Verdict | Claim | Paper |", "|---|---|---|"]
+    for paper, claims in judged:
+        for each in claims:
+            rows.append(f"| {_badge(each.verdict)} | {_cell(each.claim.claim)} | {paper.name} |")
+    return rows
+
+
+def _question(each: Answered, faces: Mapping[str, str]) -> str:
+    question = each.question
+    measured = f"{each.measured}; asked: {question.side} {each.bound}" if each.measured else each.why
+    where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
+    if question.chapter in faces:
+        where += f", on `{faces[question.chapter]}`"
+    asks = f"*Beside it:* {question.asks}" if question.beside else question.asks
+    return f"| {' | '.join(_cell(cell) for cell in (_badge(each.answer), asks, measured, where))} |"
+
+
+def claims_text(judged: Sequence[tuple[Paper, Sequence[Judged]]], faces: Mapping[str, str]) -> str:
+    """The claims as MyST Markdown: an overview, then paper by paper each claim with its questions, numbers
+    and answers.
+
+    ``faces``: chapter -> name of the face set that it was about.
+    """
+    lines = [*_overview(judged), ""]
+    for paper, claims in judged:
+        lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
+        for each in claims:
+            claim = each.claim
+            sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
+            lines += [
+                *(f"**{claim.claim}** {_badge(each.verdict)}", ""),
+                *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
+                *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
+                *(_question(one, faces) for one in each.answers),
+                "",
+            ]
+    return "\n".join(lines)

@@ -289,7 +289,7 @@ def compare(
 @command
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims. Without --run: the run that changed last."""
-    from ferbook.answers import judged_claims
+    from ferbook.claims import judged_claims
 
     chosen = chosen_run(run_name)
     judged = judged_claims(chosen)

@@ -27,7 +27,7 @@ from ferbook.store import ChapterResult, all_runs, latest_run, write_json
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
-Tolerance = float | Mapping[str, float]
+Tolerance = float | Mapping[str, float] | None
 
 
 class Session:
@@ -88,7 +88,7 @@ class Session:
     def figure(
         self,
         name: str,
-        draw: Drawn | Callable[..., Drawn],
+        draw: Drawn | Callable[..., Drawn | None] | None,
         *given: object,
         needs: str = "",
         **options: object,
@@ -96,19 +96,17 @@ class Session:
         """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and the numbers it shows as
         ``.csv``; returns it for display.
 
-        ``draw`` may be drawn already. Where any of ``given`` is None nothing is drawn, and the page says that
-        the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
+        ``draw`` may be drawn already. Where any of ``given``, or what is drawn, is None the page says that the
+        figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
         text or numbers, and for one that is left out without a reason.
         """
-        if any(part is None for part in given):
-            return self._left_out(f"figure {name!r}", needs)
-        drawn = draw(*given, **options) if callable(draw) else draw
-        return self._store_figure(name, drawn)
+        drawn = _made(draw, given, options)
+        return self._left_out(f"figure {name!r}", needs) if drawn is None else self._store_figure(name, drawn)
 
     def table(
         self,
         name: str,
-        make: Table | Callable[..., Table],
+        make: Table | Callable[..., Table | None] | None,
         *given: object,
         needs: str = "",
         **options: object,
@@ -116,9 +114,9 @@ class Session:
         """Store the numbers of the table ``make(*given, **options)`` as ``tables/<name>.csv``; returns it for
         display. Else as ``figure``.
         """
-        if any(part is None for part in given):
+        made = _made(make, given, options)
+        if made is None:
             return self._left_out(f"table {name!r}", needs)
-        made = make(*given, **options) if callable(make) else make
         if made.data.empty:
             raise ChapterError(f"table {name!r} has no rows")
         self._store_numbers("tables", name, made.stored(), {"caption": made.caption}, made.tolerance)
@@ -141,7 +139,7 @@ class Session:
         self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
     ) -> str:
         """Write ``<kind>/<name>.csv``, and note how far its numbers may move when the chapter is executed
-        again: all of them alike, or by column; a column that is not named may not move at all.
+        again: all of them alike, or by column; a column that is not named may not move at all. None: as they like.
         """
         (self.output / kind).mkdir(exist_ok=True)
         text = data.to_csv(index=False, float_format="%.9g")
@@ -181,6 +179,13 @@ class Session:
     def say(self, text: str) -> HTML:
         """A sentence in place of what these data or these parameters do not allow."""
         return HTML(f'<p class="not-shown">{html.escape(text)}</p>')
+
+
+def _made(make: object, given: tuple, options: dict[str, object]) -> object:
+    """What is to be shown; None where something that it needs is absent."""
+    if any(part is None for part in given):
+        return None
+    return make(*given, **options) if callable(make) else make
 
 
 Opened = TypeVar("Opened", bound=Session)

@@ -1,8 +1,5 @@
-"""People who do exactly as they are told: one face, one light, and the action units that were asked for.
-
-Figures of a face set: what the pictures are, before any network has seen them.
-
-Figures of what synthetic faces can show and photographs cannot: single action units, and one person's all.
+"""Figures of a face set: what the pictures are, before any network has seen them, and what synthetic faces can
+show and photographs cannot: single action units, and one person's expressions.
 """
 
 from collections.abc import Mapping
@@ -17,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from book.shared_figures import require_classes, require_pictures
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
-from ferbook.page.heat import draw_cells
+from ferbook.page.heat import heat
 from ferbook.page.pictures import (
     MOST_COLUMNS,
     grey_table,
@@ -32,6 +29,10 @@ from synthetic_faces.studio import typical_aus
 
 if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched
+
+
+GREY_TOLERANCE = {"mean_grey": 2.0, "contrast": 2.0}
+"""By how much the renderer may differ from one machine to another."""
 
 
 def typical_codes(emotion: str) -> str:
@@ -97,15 +98,15 @@ def class_counts(faces: FaceSet) -> Drawn:
             f"The commonest emotion is {totals.idxmax()} ({totals.max():,}), "
             f"the rarest {totals.idxmin()} ({totals.min():,})."
         )
-    return figure, data, alt
+    return Drawn(figure, data, alt)
 
 
 PEOPLE_AT_LEAST = 5
 """In a mean of fewer people a single one might be recognised."""
 
 
-def mean_faces(faces: FaceSet, classes: tuple[str, ...], people: int = PEOPLE_AT_LEAST) -> Drawn:
-    """The mean picture of each class, side by side, on one grey scale from the darkest to the lightest mean.
+def mean_faces(faces: FaceSet, classes: tuple[str, ...] = (), people: int = PEOPLE_AT_LEAST) -> Drawn:
+    """The mean picture of each of ``classes``, by default all, side by side, on one grey scale from the darkest to the lightest mean.
 
     A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an
     empty place: nobody shall be recognised in a mean. 1 shows every class.
@@ -115,6 +116,7 @@ def mean_faces(faces: FaceSet, classes: tuple[str, ...], people: int = PEOPLE_AT
     without pictures, and without classes.
     """
     require_pictures(faces)
+    classes = classes or faces.classes
     require_classes(faces, classes)
     means, counts = {}, {}
     for emotion in classes:
@@ -163,16 +165,17 @@ def mean_faces(faces: FaceSet, classes: tuple[str, ...], people: int = PEOPLE_AT
             f" {most.capitalize()} differs most from the mean of all classes, by "
             f"{distance[most]:.1f} of 255 grey levels per pixel, {least} least, by {distance[least]:.1f}."
         )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=1.0)
 
 
-def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: int) -> Drawn:
-    """``samples`` pictures per class, one row of pictures per class, drawn at random.
+def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, seed: int) -> Drawn:
+    """``samples`` pictures of each of ``classes``, by default all, one row of pictures per class, drawn at random.
 
     Each row shows as many different subjects as it can. Shows faces: only for sets that may
     be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``,
     ``split``, ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
     """
+    classes = classes or faces.classes
     generator = np.random.default_rng(seed)
     step = -(-samples * faces.size[1] // MOST_COLUMNS)
     height, width = (side // step for side in faces.size)
@@ -217,7 +220,7 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...], samples: int, seed: in
         f"from top to bottom {listing(list(classes))}, with up to {samples} pictures each"
         + (f", of {known} people in all." if known else ".")
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance={"mean_grey": 1.0})
 
 
 def au_by_emotion(faces: FaceSet) -> Drawn:
@@ -237,41 +240,37 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     emotion = faces.table["emotion"]
     present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
     means = units.groupby(emotion).mean().loc[list(faces.classes)]
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.9 + 0.25 * len(faces.aus)))
-    bar = {"orientation": "horizontal", "shrink": 0.8, "aspect": 40, "pad": 0.02}
-    draw_cells(axes, present.T, present.T.map(_share_text), "share of the emotion's pictures (%)", **bar)
-    # seaborn leaves the cells out whose value is missing.
-    for row, column in np.argwhere(present.T.isna().to_numpy()):
-        axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=9)
-    counts = emotion.value_counts()
-    axes.xaxis.tick_top()
-    axes.set_xticks(
-        np.arange(len(present)) + 0.5,
-        [f"{e} ({counts[e]:,})" for e in present.index],
-        rotation=35,
-        ha="left",
-        rotation_mode="anchor",
-    )
-    names = [f"{ACTION_UNITS[au].name}  {au}" if au in ACTION_UNITS else au for au in faces.aus]
-    axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
-    axes.set(xlabel="", ylabel="")
-    axes.tick_params(length=0, labelsize=9)
     data = pd.DataFrame(
         {
             "present": present.rename_axis(columns="au").stack(),
             "intensity": means.rename_axis(columns="au").stack(),
         }
     ).reset_index()
+    every = pd.MultiIndex.from_product([present.index, present.columns], names=["emotion", "au"])
+    cells = data.set_index(["emotion", "au"]).reindex(every).reset_index()
+    counts = emotion.value_counts()
     often = [
         f"{emotion} {listing([f'{au} ({percent(share)})' for au, share in row[row.ge(0.5)].items()] or ['none'])}"
         for emotion, row in present.iterrows()
     ]
-    alt = (
-        f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in "
-        f"{len(present)} emotions. "
-        f"Units that act in at least half of an emotion's pictures: {'; '.join(often)}."
+    return heat(
+        cells.assign(text=cells["present"].map(_share_text)),
+        rows="au",
+        columns="emotion",
+        value="present",
+        measured="share of the emotion's pictures (%)",
+        limits=(0, 1),
+        row_names={au: f"{ACTION_UNITS[au].name}  {au}" for au in faces.aus if au in ACTION_UNITS},
+        column_names={emotion: f"{emotion} ({counts[emotion]:,})" for emotion in faces.classes},
+        row_label="",
+        column_label="",
+        alt=(
+            f"Heat map of the share of pictures in which each of {len(faces.aus)} action units acts, in "
+            f"{len(present)} emotions. Units that act in at least half of an emotion's pictures: "
+            f"{'; '.join(often)}."
+        ),
+        data=data,
     )
-    return figure, data, alt
 
 
 def _share_text(share: float) -> str:
@@ -302,7 +301,7 @@ def portraits(pictures: np.ndarray) -> Drawn:
         "grey lies "
         f"between {data['mean_grey'].min():.0f} and {data['mean_grey'].max():.0f} of 255."
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE)
 
 
 def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, ...]) -> Drawn:
@@ -328,7 +327,7 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
         "picture that differs visibly from "
         f"the {names[0]} face: {listing(told)}."
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE | {"moved": 0.02})
 
 
 _DARKER, _LIGHTER = -90, 90
@@ -378,7 +377,7 @@ def switched_units(switched: "Switched") -> Drawn:
         f"{percent(data['inside'].mean())} of the change lies inside the outline, least for {least['au']} "
         f"({percent(least['inside'])})."
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=dict.fromkeys(("region", "changed", "inside"), 0.02))
 
 
 def _draw_scale(axes: Axes) -> None:
@@ -424,4 +423,4 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
         f"{samples} pictures of each of {len(sets)} face sets, one row per set: {listing(list(sets))}. "
         f"Mean grey by set: {listing([f'{n} {g:.0f}' for n, g in data.groupby('set', sort=False)['mean_grey'].mean().items()])} of 255."
     )
-    return figure, data, alt
+    return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE)

@@ -1,8 +1,5 @@
-"""How far action units follow from the emotion: how often each is shown with it, and what it tells about it.
-
-Several face sets side by side: what their pictures are like, and how far their labels can be wrong.
-
-What a face set holds, and what single action units change, as metrics that prose can quote.
+"""What a face set holds: its counts, what its pictures are like beside those of other sets, how far its labels
+can be wrong, and how far action units follow from the emotion.
 """
 
 import re
@@ -13,27 +10,14 @@ import pandas as pd
 from PIL import Image
 from sklearn.metrics import mutual_info_score
 
-from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import leakage_table
-from fer_lib.stats.resampling import bounds, ratio, resampled_sums
+from fer_lib.stats.resampling import bootstrap
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate
-from ferbook.text import NO_BREAK, number_text
+from ferbook.estimate import Estimate, Unit
+from ferbook.page.tables import Table
 
 _AU = re.compile(r"AU(\d+)")
-
-
-def au_emotion_table(table: pd.DataFrame, present_from: float = 0.0) -> pd.DataFrame:
-    """How often each AU is shown with each emotion: AUs as rows, emotions as columns, shares in [0, 1].
-
-    ``table``: of a FaceSet, with a column ``emotion`` and columns ``AU<n>``; rows without an emotion are left
-    out. An AU is shown where its intensity is above ``present_from``; pictures for which it was not coded
-    (NaN) do not count, and a share is NaN where none was coded. Raises DataError where there is no AU column
-    or no labelled row.
-    """
-    emotion, present = _presence(table, present_from)
-    shares = present.groupby(emotion).mean()
-    return shares.loc[[label for label in LABELS if label in shares.index]].T.rename_axis("emotion", axis=1)
 
 
 def mutual_information(
@@ -48,8 +32,11 @@ def mutual_information(
     emotion together, and ``share`` = (information - chance) / (entropy - chance), adjusted for chance as by
     Vinh, Epps & Bailey (2010): about 0 where the AU is independent of the emotion, 1 where the emotion
     determines it. ``p``: share of the deals, the real one among them, with as much information. Both are NaN
-    for an AU that is always or never there, and all but ``n`` where none was coded. Arguments and errors as
-    for ``au_emotion_table``.
+    for an AU that is always or never there, and all but ``n`` where none was coded.
+
+    ``table``: of a FaceSet, with a column ``emotion`` and columns ``AU<n>``; rows without an emotion are left
+    out. An AU is shown where its intensity is above ``present_from``. Raises DataError where there is no AU
+    column or no labelled row.
     """
     emotion, present = _presence(table, present_from)
     emotions, groups = pd.factorize(emotion)[0], _frames_together(table)
@@ -81,6 +68,27 @@ def mutual_information(
             }
     columns = ["n", "present", "entropy", "information", "chance", "share", "p"]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("AU")
+
+
+def information_table(faces: FaceSet, seed: int = 0) -> Table:
+    """``mutual_information`` of ``faces`` for the page: the unit that the emotion tells most about first.
+
+    ``adjusted information`` is its ``share``.
+    """
+    names = {"n": "pictures", "present": "acts in", "share": "adjusted information"}
+    found = mutual_information(faces.table, seed=seed).rename(columns=names)
+    return Table(
+        found.sort_values("adjusted information", ascending=False)[
+            ["adjusted information", "p", "acts in", "pictures"]
+        ],
+        "What the emotion tells about each action unit",
+        {
+            "adjusted information": "{:.2f}".format,
+            "p": "{:.3f}".format,
+            "acts in": "share",
+            "pictures": "count",
+        },
+    )
 
 
 def _frames_together(table: pd.DataFrame) -> np.ndarray:
@@ -120,49 +128,42 @@ def _presence(table: pd.DataFrame, present_from: float) -> tuple[pd.Series, pd.D
 COMPARED_SIZE = 48
 """Side in pixels, that of FER2013, at which pictures of several sets are compared."""
 
-_MEASURES = {"grey": 0, "contrast": 0, "sharpness": 2, "symmetry": 2}
-"""Each with the digits that are worth showing."""
+_MEASURES = ("grey", "contrast", "sharpness", "symmetry")
 
 
 def picture_statistics(
     sets: Mapping[str, FaceSet], seed: int, pictures: int = 1000, draws: int = 1000
-) -> pd.DataFrame:
+) -> Table:
     """What the pictures of several sets are like, whatever they show; one row per set.
 
     Of ``pictures`` drawn pictures of each, shrunk to ``COMPARED_SIZE`` pixels where they are larger: mean
     ``grey`` and ``contrast`` (standard deviation within a picture) in grey levels of 0 to 255, ``sharpness``
     (mean absolute step between neighbouring pixels over the contrast) and ``symmetry`` (correlation of a
-    picture with its mirror image), each as text with its 95 % bootstrap interval over people, or over
-    pictures where people are unknown. ``pictures`` and ``people`` count the whole set (missing where nobody
-    is known).
+    picture with its mirror image), each with its interval over people, or over pictures where people are
+    unknown. ``pictures`` and ``people`` count the whole set (missing where nobody is known).
     """
     rows = {}
     for name, faces in sets.items():
-        rng = np.random.default_rng(seed)
-        drawn = rng.permutation(len(faces))[:pictures]
+        drawn = np.random.default_rng(seed).permutation(len(faces))[:pictures]
         measured = _picture_measures(_shrunk(faces.gather(drawn)))
         subject = faces.table["subject"].iloc[drawn]
         known = faces.table["subject"][lambda s: s.ne("")]
-        rows[name] = {}
-        for measure, digits in _MEASURES.items():
-            mean, low, high = _mean_over_people(measured[measure].to_numpy(), subject, draws, seed)
-            text = f"{mean:.{digits}f}"
-            if not np.isnan(low):
-                text += f" ({low:.{digits}f} to {high:.{digits}f})"
-            rows[name][measure] = text.replace(" ", NO_BREAK)
+        rows[name] = {m: _mean_over_people(measured[m].to_numpy(), subject, draws, seed) for m in _MEASURES}
         rows[name] |= {"pictures": len(faces), "people": known.nunique() if len(known) else pd.NA}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("")
+    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
+    return Table(
+        data, f"Pictures of each set, at {COMPARED_SIZE} pixels", tolerance=dict.fromkeys(_MEASURES, 2.0)
+    )
 
 
 def _mean_over_people(
-    values: np.ndarray, subject: pd.Series, draws: int, seed: int
-) -> tuple[float, float, float]:
+    values: np.ndarray, subject: pd.Series, draws: int, seed: int, unit: Unit = ""
+) -> Estimate:
     """The mean of ``values`` and its interval; a picture of nobody known counts as a person of its own."""
     alone = pd.Series(np.arange(len(subject)).astype(str), index=subject.index)
     people = subject.where(subject.ne(""), alone).to_numpy()
     sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(people).sum().to_numpy()
-    value = float(np.mean(values))
-    return value, *bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
+    return bootstrap(sums, value=float(np.mean(values)), draws=draws, seed=seed, n=len(values), unit=unit)
 
 
 def _shrunk(pictures: np.ndarray) -> np.ndarray:
@@ -190,15 +191,14 @@ def _picture_measures(pictures: np.ndarray) -> pd.DataFrame:
     )
 
 
-def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -> pd.DataFrame:
-    """How far the labels of several sets can be wrong; one row per set that lets one tell, none where no set
+def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -> Table | None:
+    """How far the labels of several sets can be wrong; one row per set that lets one tell, None where no set
     does.
 
-    ``wrong_labels``: share of the pictures whose label is not what was shown, with its 95 % bootstrap
-    interval over people, for sets that know it (column ``true_emotion``). Where a crowd voted:
-    ``votes_for_the_label``, the mean share of a picture's votes, and ``unanimous``, the share of pictures on
-    which all voters agree. Shares as text; a dash stands for what cannot be known. Pictures without a vote
-    are left out of the last two.
+    ``wrong_labels``: share of the pictures whose label is not what was shown, with its interval over people,
+    for sets that know it (column ``true_emotion``). Where a crowd voted: ``votes_for_the_label``, the mean
+    share of a picture's votes, and ``unanimous``, the share of pictures on which all voters agree. A dash
+    stands for what cannot be known. Pictures without a vote are left out of the last two.
     """
     rows = {}
     for name, faces in sets.items():
@@ -207,17 +207,10 @@ def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -
         voted = [column for column in table.columns if column.startswith("vote_")]
         if table.empty or not (known or voted):
             continue
-        row = {
-            "pictures": len(table),
-            "wrong_labels": pd.NA,
-            "votes_for_the_label": pd.NA,
-            "unanimous": pd.NA,
-        }
+        row: dict[str, object] = {"pictures": len(table)}
         if known:
-            wrong = table["emotion"].ne(table["true_emotion"]).astype(float)
-            share, low, high = _mean_over_people(wrong.to_numpy(), table["subject"], draws, seed)
-            text = f"{100 * share:.1f} %" + ("" if low is None else f" ({100 * low:.1f} to {100 * high:.1f})")
-            row["wrong_labels"] = text.replace(" ", NO_BREAK)
+            wrong = table["emotion"].ne(table["true_emotion"]).to_numpy(float)
+            row["wrong_labels"] = _mean_over_people(wrong, table["subject"], draws, seed, "share")
         if voted:
             votes = table[voted].to_numpy(float, na_value=0)
             total = votes.sum(axis=1)
@@ -225,11 +218,17 @@ def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -
             label = pd.get_dummies(table["emotion"]).reindex(columns=[c.removeprefix("vote_") for c in voted])
             agreed = (votes * label.to_numpy(float, na_value=0)).sum(axis=1)[cast] / total[cast]
             if cast.any():
-                row["votes_for_the_label"] = number_text(float(agreed.mean()), "share")
-                row["unanimous"] = number_text(float((votes.max(axis=1) == total)[cast].mean()), "share")
+                row["votes_for_the_label"] = float(agreed.mean())
+                row["unanimous"] = float((votes.max(axis=1) == total)[cast].mean())
         rows[name] = row
+    if not rows:
+        return None
     columns = ["wrong_labels", "votes_for_the_label", "unanimous", "pictures"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
+    return Table(
+        pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("set"),
+        "Wrong labels, and the votes of the crowd",
+        {"votes_for_the_label": "share", "unanimous": "share"},
+    )
 
 
 def inventory(faces: FaceSet) -> dict[str, Estimate]:

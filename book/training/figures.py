@@ -1,10 +1,5 @@
-"""Biases, dropout and augmentation: the eight networks, and what each of the three changes.
-
-How well the networks of a protocol's folds do, fold by fold.
-
-The test pictures that a network gets most wrong.
-
-Figures of a training: how it went, how well the network does, what its first layer looks like.
+"""Figures of a training: how it went, how well the networks do, fold by fold and class by class, what biases,
+dropout and augmentation change, the test pictures they get most wrong, and what the first layer looks like.
 """
 
 from collections.abc import Mapping
@@ -17,12 +12,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from book.shared_figures import require_pictures
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
+from ferbook.page.forest import forest
 from ferbook.page.pictures import grey_table, picture_grid, show
 from ferbook.page.style import (
     BLUE,
     INK,
     MUTED,
-    SKY,
     VERMILION,
     WIDTH,
     Drawn,
@@ -44,152 +39,79 @@ def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Dr
     ``value``, ``low``, ``high``. Raises FigureError where a column or a network is absent.
     """
     require_columns(table, ["biases", "variant", "accuracy", "low", "high"])
-    found = table.set_index(["variant", "biases"])
-    wanted = [(variant, biases) for variant in VARIANTS for biases in (False, True)]
+    found = table.set_index(["biases", "variant"])
+    wanted = [(biases, variant) for biases in (False, True) for variant in VARIANTS]
     absent = [key for key in wanted if key not in found.index]
     if absent:
-        raise FigureError(f"the ablation lacks the network {absent[0][0]!r} with biases {absent[0][1]}")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(3, 2))
-    rows = []
-    for biases, colour, marker, face, shift, label in (
-        (False, BLUE, "o", BLUE, -0.15, "no biases"),
-        (True, VERMILION, "s", "white", 0.15, "biases"),
-    ):
-        part = found.loc[[(variant, biases) for variant in VARIANTS]]
-        places = np.arange(len(VARIANTS)) + shift
-        left.hlines(places, part["low"], part["high"], color=colour, linewidth=1.6)
-        left.plot(
-            part["accuracy"],
-            places,
-            marker,
-            color=colour,
-            markerfacecolor=face,
-            markeredgewidth=1.6,
-            label=label,
-        )
-        rows += [
-            {
-                "panel": 1,
-                "what": f"{label}, {key[0]}",
-                "value": row["accuracy"],
-                "low": row["low"],
-                "high": row["high"],
-            }
-            for key, row in part.iterrows()
-        ]
-    left.set_yticks(range(len(VARIANTS)), VARIANTS)
-    left.invert_yaxis()
-    left.set(title="Each network", xlabel="right on the test split", xlim=(0, 1.01))
-    left.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    rows += [
+        raise FigureError(f"the ablation lacks the network {absent[0][1]!r} with biases {absent[0][0]}")
+    networks = found.loc[wanted].reset_index().rename(columns={"variant": "label", "accuracy": "value"})
+    networks["series"] = np.where(networks["biases"], "biases", "no biases")
+    changes = pd.DataFrame(
         {
-            "panel": 2,
-            "what": name.removesuffix("_effect").replace("_", " "),
-            "value": effect.value,
-            **{
-                side: np.nan if getattr(effect, side) is None else getattr(effect, side)
-                for side in ("low", "high")
-            },
+            "label": [name.removesuffix("_effect").replace("_", " ") for name in effects],
+            **{part: [getattr(each, part) for each in effects.values()] for part in ("value", "low", "high")},
         }
-        for name, effect in effects.items()
-    ]
-    data = pd.DataFrame(rows)
-    changes = data[data["panel"].eq(2)].reset_index(drop=True)
-    right.axvline(0, color=INK, linestyle="--", linewidth=1.2)
-    right.hlines(changes.index, 100 * changes["low"], 100 * changes["high"], color=BLUE)
-    right.plot(100 * changes["value"], changes.index, "o", color=BLUE)
-    right.set_yticks(changes.index, changes["what"])
-    right.set(title="What it changes", xlabel="points (0: nothing)", ylim=(len(changes) - 0.5, -0.5))
-    reach = np.nanmax(np.abs(100 * changes[["value", "low", "high"]].to_numpy()))
-    right.set_xlim(-1.15 * max(reach, 1), 1.15 * max(reach, 1))
-    for axes in (left, right):
-        axes.tick_params(axis="y", length=0)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.grid(axis="x")
-    figure.legend(loc="outside upper left", ncols=2)
-    return figure, data, _alt(data)
-
-
-def _alt(data: pd.DataFrame) -> str:
-    networks, changes = (data[data["panel"].eq(panel)] for panel in (1, 2))
-    told = [f"{row.what} {percent(row.value)}" for row in networks.itertuples()]
-    changed = [
-        f"{row.what} {100 * row.value:+.1f} points"
-        + ("" if pd.isna(row.low) else f" (interval {100 * row.low:+.1f} to {100 * row.high:+.1f})")
-        for row in changes.itertuples()
-    ]
-    return (
-        "Left, dots with intervals: the share of test pictures that each network names rightly: "
-        f"{listing(told)}. "
-        f"Right, what each switch changes on average, with a dashed line at no change: {listing(changed)}."
+    ).astype({"low": float, "high": float})
+    data = pd.concat(
+        [
+            networks.assign(panel=1, what=networks["series"] + ", " + networks["label"]),
+            changes.assign(panel=2, what=changes["label"]),
+        ]
+    )[["panel", "what", "value", "low", "high"]].reset_index(drop=True)
+    left, right = "each network", "what it changes"
+    points = changes[["value", "low", "high"]] * 100
+    return forest(
+        pd.concat(
+            [networks.assign(panel=left), changes.assign(panel=right, series="the change", **points)]
+        ).reset_index(drop=True)[["panel", "series", "label", "value", "low", "high"]],
+        measured={left: "accuracy on the test split", right: "points (0: nothing)"},
+        unit={left: "share", right: "points"},
+        null={right: 0.0},
+        limits={left: (0, 1.01)},
+        widths=(3, 2),
+        alt=(
+            "Dots with intervals: left, the share of test pictures that each network names rightly; right, what "
+            "each switch changes on average, in points."
+        ),
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.2),
+        data=data,
     )
 
 
-NAMED_FOLDS = 20
-"""Up to so many folds each has its own label; of more, every so many-th has."""
-
-
-def fold_accuracies(folds: pd.DataFrame, pooled: dict) -> Drawn:
+def fold_accuracies(folds: pd.DataFrame, pooled: Estimate) -> Drawn:
     """Accuracy on each fold's test split with its interval, over all folds below them, and the null.
 
     ``folds``: ``fold``, ``pictures``, ``accuracy``, ``low``, ``high``, ``majority`` (shares, bounds NaN where
-    there are none), as ``training.study.fold_table`` makes them. ``pooled``: the entry ``test_accuracy`` of
-    the metrics. Data: these columns, the last row, of fold -1, over all. Raises FigureError where a column is
-    absent.
+    there are none), as ``training.study.fold_table`` makes them. ``pooled``: the accuracy over all. Data:
+    these columns, the last row, of fold -1, over all. Raises FigureError where a column is absent.
     """
     columns = ["fold", "pictures", "accuracy", "low", "high", "majority"]
     require_columns(folds, columns)
-    if pooled["n"] != folds["pictures"].sum():
+    if pooled.n != folds["pictures"].sum():
         raise FigureError(
-            f"the folds have {folds['pictures'].sum()} pictures, the accuracy over all {pooled['n']}"
+            f"the folds have {folds['pictures'].sum()} pictures, the accuracy over all {pooled.n}"
         )
     null = float(np.average(folds["majority"], weights=folds["pictures"]))
-    bounds = [np.nan if pooled[side] is None else pooled[side] for side in ("low", "high")]
-    last = pd.DataFrame([[-1, pooled["n"], pooled["value"], *bounds, null]], columns=columns)
-    data = pd.concat([folds[columns], last], ignore_index=True)
-    places = np.arange(len(data)) + 0.4 * (np.arange(len(data)) == len(folds))
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.3 * min(len(data), NAMED_FOLDS)))
-    all_of_them = data["fold"].eq(-1).to_numpy()
-    for rows, colour, marker, size in (
-        (~all_of_them, BLUE, "o", 6),
-        (all_of_them, INK, "D", 8),
-    ):
-        axes.hlines(places[rows], data.loc[rows, "low"], data.loc[rows, "high"], color=colour)
-        axes.plot(data.loc[rows, "accuracy"], places[rows], marker, color=colour, markersize=size)
-    axes.vlines(
-        data["majority"], places - 0.35, places + 0.35, color=VERMILION, linestyle="--", linewidth=1.5
-    )
-    every = -(-len(folds) // NAMED_FOLDS)
-    shown = [place for place in range(len(folds)) if place % every == 0] + [len(folds)]
-    axes.set_yticks(
-        places[shown],
-        [
-            "all" if data["fold"][k] == -1 else f"fold {data['fold'][k]} ({data['pictures'][k]:,})"
-            for k in shown
-        ],
-    )
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1.01), xlabel="right on the test split, with the 95 % interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
-    axes.plot([], [], color=VERMILION, linestyle="--", linewidth=1.5, label="always the commonest class")
-    figure.legend(loc="outside upper left")
-    return figure, data, _folds_alt(data, null)
-
-
-def _folds_alt(data: pd.DataFrame, null: float) -> str:
-    folds, last = data.iloc[:-1], data.iloc[-1]
-    if len(folds) <= NAMED_FOLDS:
-        told = listing([f"fold {row.fold} {percent(row.accuracy)}" for row in folds.itertuples()])
-    else:
-        told = f"{len(folds)} folds from {percent(folds['accuracy'].min())} to {percent(folds['accuracy'].max())}"
-    bounds = "" if pd.isna(last["low"]) else f" (interval {percent(last['low'])} to {percent(last['high'])})"
-    return (
-        f"Dots with intervals: the share of test pictures named rightly, {told}; over all "
-        f"{percent(last['accuracy'])}{bounds}. "
-        f"Dashed marks show always naming the commonest class, over all {percent(null)}."
+    last = pd.DataFrame([[-1, pooled.n, pooled.value, pooled.low, pooled.high, null]], columns=columns)
+    data = pd.concat([folds[columns], last.astype({"low": float, "high": float})], ignore_index=True)
+    names = [f"fold {row.fold} ({row.pictures:,})" for row in folds.itertuples()]
+    return forest(
+        data.assign(
+            label=[*names, "all of them"],
+            kind=data["fold"].eq(-1),
+            main=data["fold"].eq(-1),
+            null=data["majority"],
+            value=data["accuracy"],
+        ),
+        measured="accuracy on the test split, with the 95 % interval",
+        null_name="majority-class baseline",
+        limits=(0, 1.01),
+        alt=(
+            "Dots with intervals: the share of test pictures named rightly, fold by fold. Dashed marks show "
+            f"always naming the commonest class, over all {percent(null)}."
+        ),
+        tolerance=dict.fromkeys(("accuracy", "low", "high"), 0.15),
+        data=data,
     )
 
 
@@ -236,7 +158,14 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
         "and below it the "
         f"one named, with the probability that the network gave them. The first: {listing(told)}."
     )
-    return figure, data, alt
+    return Drawn(
+        figure,
+        data,
+        alt,
+        tolerance={"picture": len(tested), "loss": 5, "p_true": 1, "p_predicted": 1}
+        | dict.fromkeys(("true", "predicted"), len(classes))
+        | dict.fromkeys(("mean_grey", "contrast"), 255),
+    )
 
 
 def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
@@ -296,10 +225,15 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         f"a dashed line marks always naming the commonest class, at {percent(null)}. "
         f"A dotted line marks epoch {best_epoch}, the one chosen, with {percent(best['valid_accuracy'])}."
     )
-    return figure, data, alt
+    return Drawn(
+        figure,
+        data,
+        alt,
+        tolerance={"train_loss": 0.2, "valid_loss": 0.3, "valid_accuracy": 0.15, "best": 1},
+    )
 
 
-def per_class_bars(table: pd.DataFrame, null: float, null_name: str = "guessing") -> Drawn:
+def per_class_dots(table: pd.DataFrame, null: float, null_name: str = "guessing at random") -> Drawn:
     """Recall of each class with its interval, and the recall that the null gives as a line.
 
     ``table``: ``emotion``, ``n``, ``recall``, ``recall_low``, ``recall_high`` (shares, NaN where undefined),
@@ -308,57 +242,34 @@ def per_class_bars(table: pd.DataFrame, null: float, null_name: str = "guessing"
     columns = ["emotion", "n", "recall", "recall_low", "recall_high"]
     require_columns(table, columns)
     data = table[columns].assign(null=null).reset_index(drop=True)
-    place = np.arange(len(data))
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.36 * len(data)))
-    axes.barh(place, data["recall"], height=0.62, color=SKY)
-    bounded = data["recall_low"].notna() & data["recall_high"].notna()
-    axes.hlines(
-        place[bounded],
-        data.loc[bounded, "recall_low"],
-        data.loc[bounded, "recall_high"],
-        color=INK,
-        linewidth=1.8,
-    )
-    for side in ("recall_low", "recall_high"):
-        axes.plot(data.loc[bounded, side], place[bounded], "|", color=INK, markersize=8, markeredgewidth=1.8)
-    for spot, row in zip(place, data.itertuples(), strict=True):
-        text = "none shown" if pd.isna(row.recall) else f"{100 * row.recall:.0f} %"
-        axes.text(1.02, spot, text, va="center", transform=axes.get_yaxis_transform())
-    axes.axvline(null, color=VERMILION, linestyle="--", linewidth=1.5, label=f"{null_name}: {percent(null)}")
-    axes.set_yticks(place, [f"{row.emotion} ({row.n:,})" for row in data.itertuples()])
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel="recall, with its 95 % interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside upper left")
-    return figure, data, _recall_alt(data, null, null_name)
-
-
-def _recall_alt(data: pd.DataFrame, null: float, null_name: str) -> str:
-    alt = "Horizontal bars of recall by emotion: "
-    alt += listing(
-        [
-            f"{row.emotion} "
-            + (
-                "without pictures"
-                if pd.isna(row.recall)
-                else percent(row.recall)
-                + (
-                    ""
-                    if pd.isna(row.recall_low)
-                    else f" ({100 * row.recall_low:.0f}–{100 * row.recall_high:.0f})"
-                )
-            )
-            for row in data.itertuples()
-        ]
-    )
-    alt += f". A dashed line marks {null_name} at {percent(null)}"
+    shown = data[data["recall"].notna()]
+    alt = f"Dots with intervals: the recall of each emotion; a dashed line at {null_name}."
+    absent = list(data.loc[data["recall"].isna(), "emotion"])
+    if absent:
+        alt += f" Without pictures: {listing(absent)}."
     if data["recall_low"].isna().all():
-        return f"{alt}; no interval could be computed."
-    unclear = data.loc[data["recall_low"].le(null) & data["recall_high"].ge(null), "emotion"]
-    if len(unclear):
-        return f"{alt}; the interval of {listing(list(unclear))} includes it."
-    return f"{alt}; no interval includes it."
+        alt += " No interval could be computed."
+    else:
+        unclear = list(data.loc[data["recall_low"].le(null) & data["recall_high"].ge(null), "emotion"])
+        alt += f" The line lies within the interval of {listing(unclear or ['none'])}."
+    return forest(
+        pd.DataFrame(
+            {
+                "label": [f"{row.emotion} ({row.n:,})" for row in shown.itertuples()],
+                "value": shown["recall"],
+                "low": shown["recall_low"],
+                "high": shown["recall_high"],
+                "note": [f"{100 * recall:.0f} %" for recall in shown["recall"]],
+            }
+        ),
+        measured="recall, with its 95 % interval",
+        null=null,
+        null_name=f"{null_name}: {percent(null)}",
+        limits=(0, 1.01),
+        alt=alt,
+        tolerance=dict.fromkeys(("recall", "recall_low", "recall_high"), 0.15),
+        data=data,
+    )
 
 
 def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
@@ -416,7 +327,12 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
         f"Filter {int(moved.argmax())} has changed most (by a norm of {moved.max():.2f}), "
         f"filter {int(moved.argmin())} least (by {moved.min():.2f})."
     )
-    return figure, data, alt
+    return Drawn(
+        figure,
+        data,
+        alt,
+        tolerance={"start": 1e-4, "weight": 0.25},
+    )
 
 
 def _filter_mosaic(filters: np.ndarray, per_row: int) -> np.ndarray:

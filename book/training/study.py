@@ -1,10 +1,8 @@
-"""Networks' answers on test splits, scored: metrics with intervals, the tables, the hardest pictures.
-
-The networks side by side: whose they are, and what they cost.
-
-A protocol and its folds as tables for the page.
+"""What a training by a protocol showed: the protocol and its folds, the networks side by side, accuracies, the
+hardest pictures, and how far the first layer has moved.
 """
 
+from collections.abc import Mapping
 from inspect import getdoc
 
 import numpy as np
@@ -24,6 +22,7 @@ from fer_lib.train.evaluate import Evaluation, majority_share
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 from ferbook.text import metric_text
 
 
@@ -94,7 +93,7 @@ def training_metrics(model: nn.Module, trained: Training) -> dict[str, Estimate]
     }
 
 
-def network_table(n_classes: int, size: int, used: str) -> pd.DataFrame:
+def network_table(n_classes: int, size: int, used: str) -> Table:
     """One row per network of ``nets.build``: the first sentence about it, ``weights``, ``multiply-adds`` of
     one picture, whether it is ``used``.
 
@@ -112,10 +111,11 @@ def network_table(n_classes: int, size: int, used: str) -> pd.DataFrame:
         about = " ".join(getdoc(network).split("\n\n")[0].split())
         rows.append((name, about, *counts, "yes" if name == used else ""))
     columns = ["network", "what it is", "weights", "multiply-adds", "used here"]
-    return pd.DataFrame(rows, columns=columns).astype({"weights": "Int64", "multiply-adds": "Int64"})
+    table = pd.DataFrame(rows, columns=columns).astype({"weights": "Int64", "multiply-adds": "Int64"})
+    return Table(table, f"Networks, for {n_classes} emotions and {size} pixels")
 
 
-def protocol_table(protocol: Protocol, ran: int) -> pd.DataFrame:
+def protocol_table(protocol: Protocol, ran: int) -> Table:
     """What ``protocol`` is, for readers: its name, its source, how it divides, its classes, and that ``ran``
     of its folds ran.
     """
@@ -126,7 +126,34 @@ def protocol_table(protocol: Protocol, ran: int) -> pd.DataFrame:
         "classes": ", ".join(protocol.classes),
         "folds on this page": f"the first {ran} of {len(protocol.folds)}",
     }
-    return pd.DataFrame({"": list(told), "what": list(told.values())}).set_index("")
+    rows = pd.DataFrame({"": list(told), "what": list(told.values())})
+    return Table(rows.set_index(""), "The protocol of these faces")
+
+
+ACCURACIES = {
+    "test_accuracy": "accuracy over all tested pictures",
+    "protocol_accuracy": "mean of the folds' accuracies, as papers give it",
+    "test_accuracy_without_copies": "accuracy without copies of training pictures",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "majority_accuracy": "always the commonest class",
+}
+
+
+def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
+    """The metrics of ``train.evaluate.Evaluation`` with their intervals and numbers of pictures."""
+    rows = [
+        {"measure": label, "value": metrics[name], "pictures": metrics[name].n}
+        for name, label in ACCURACIES.items()
+    ]
+    return Table(pd.DataFrame(rows), "Test pictures of the folds", tolerance={"value": 0.15, "pictures": 0})
+
+
+def hardest_table(hardest: pd.DataFrame) -> Table:
+    """``hardest_pictures`` for the page. Which they are may differ from one machine to another: not compared."""
+    columns = ["rank", "subject", "true", "p_true", "predicted", "p_predicted"]
+    shares = {"p_true": "share", "p_predicted": "share"}
+    return Table(hardest[columns], "The hardest test pictures", shares, tolerance=None)
 
 
 def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:

@@ -52,25 +52,6 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
 
 
-INFORMATION_FORMATS = {
-    "adjusted information": lambda share: f"{share:.2f}",
-    "p": lambda p: f"{p:.3f}",
-    "acts in": "share",
-    "pictures": "count",
-}
-
-
-def information_table(information: pd.DataFrame) -> pd.DataFrame:
-    """``faces.study.mutual_information`` for the page: the unit that the emotion tells most about first.
-
-    ``adjusted information`` is its ``share``.
-    """
-    kept = information.rename(
-        columns={"n": "pictures", "present": "acts in", "share": "adjusted information"}
-    ).sort_values("adjusted information", ascending=False)
-    return kept[list(INFORMATION_FORMATS)].rename_axis("")
-
-
 def people_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and sequences people have: least, median and most, in each split."""
     known = faces.table[faces.table["subject"].ne("")]

@@ -71,7 +71,7 @@ def forest(
     - ``kind``: a line parts rows of different kinds;
     - ``main`` (bool): the row the page is about, a red diamond; ``minor`` (bool): small and grey;
     - ``wide_low``, ``wide_high``: a pale bar behind the dot, such as the quartiles;
-    - ``null``: what the row would be by chance, a red dashed mark;
+    - ``null``: what the row would be by chance (``null_name`` in the legend), a red dashed mark;
     - ``note``: a text right of the row, below the heading ``noted``.
 
     ``strokes`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values behind
@@ -115,7 +115,7 @@ def forest(
     )
     handles: dict[str, object] = {}
     for axes, name in zip(grid.flat, names, strict=False):
-        _draw_rows(axes, panels[name], tables[name], series, joined, handles)
+        _draw_rows(axes, panels[name], tables[name], series, joined, handles, null_name)
         if strokes is not None:
             own = strokes[strokes["panel"].eq(name)] if "panel" in strokes else strokes
             groups = own["group"] if "group" in own else [""] * len(own)
@@ -174,6 +174,7 @@ def _draw_rows(
     series: list[str],
     joined: bool,
     handles: dict[str, object],
+    null_name: str,
 ) -> None:
     apart = 0 if joined else 0.68 / len(series)
     spots = {key: places[key] for key in zip(part["group"], part["label"], strict=True)}
@@ -195,8 +196,8 @@ def _draw_rows(
                 axes.hlines(place, row.wide_low, row.wide_high, color=RULE, linewidth=7, zorder=1)
             if not pd.isna(row.null):
                 ends = (place - 0.33 / len(series), place + 0.33 / len(series))
-                handles["by chance"] = axes.vlines(
-                    row.null, *ends, color=VERMILION, linestyle="--", linewidth=1.5, label="by chance"
+                handles[null_name or "by chance"] = axes.vlines(
+                    row.null, *ends, color=VERMILION, linestyle="--", linewidth=1.5
                 )
             if not pd.isna(row.low):
                 axes.hlines(place, row.low, row.high, color=ink, linewidth=width)

@@ -19,13 +19,14 @@ class Table:
 
     ``data`` holds numbers and texts, not formatted numbers; a cell may be an Estimate, and is shown with its
     interval. The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` as in
-    ``as_html``; ``tolerance`` as of a figure, for an Estimate's bounds too.
+    ``as_html``; ``tolerance`` as of a figure, for an Estimate's bounds too; None: nothing is compared but the
+    shape.
     """
 
     data: pd.DataFrame
     caption: str
     formats: Formats = field(default_factory=dict)
-    tolerance: float | Mapping[str, float] = 1e-6
+    tolerance: float | Mapping[str, float] | None = 1e-6
 
     def html(self) -> str:
         """The table for the page."""

@@ -3,9 +3,8 @@
 import pytest
 
 from ferbook import paths
-from ferbook.answers import PLACE, claims_text, faces_of, judged_claims
 from ferbook.book import chapters
-from ferbook.claims import Paper, PaperClaim, judge, read_claims
+from ferbook.claims import PLACE, Paper, PaperClaim, claims_text, faces_of, judge, judged_claims, read_claims
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
 from ferbook.run import _write_record
@@ -40,7 +39,7 @@ def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run
 
 def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
     text = claims_text(judged_claims(run), faces_of(run))
-    for paper in read_claims(paths.claims()):
+    for paper in read_claims(paths.claims()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"

@@ -1,29 +1,38 @@
-"""What the papers report, as the page shows it."""
+"""What the papers report, as the pages show it."""
 
 import pytest
 
-from ferbook.reported import CERTAINTIES, RECOGNITION_CLAIMS, TRANSFER_CLAIMS, claims_table
+from ferbook import paths
+from ferbook.book import chapters
+from ferbook.claims import CERTAINTIES, read_claims, reported_by, reported_table
 
 
-def test_every_claim_says_how_sure_it_is_and_unknown_numbers_stay_unknown():
-    table = claims_table()
-    assert len(table) == len(RECOGNITION_CLAIMS)
+@pytest.mark.parametrize("chapter", read_claims(paths.claims()).reported)
+def test_every_number_says_how_sure_it_is_and_unknown_numbers_stay_unknown(chapter):
+    assert chapter in chapters()
+    table = reported_table(chapter).data
+    assert len(table) == len(reported_by(chapter))
     assert table["how sure"].str[:2].isin([f"{letter}:" for letter in CERTAINTIES]).all()
     assert (table["accuracy"].isna() == table["how sure"].str.startswith("N")).all()
-    shown = table["accuracy"].dropna().str.replace("\u00a0", " ").tolist()
-    assert "98.62 %" in shown and "95.1 %" in shown, "the digits that the papers give"
+
+
+def test_accuracies_are_shown_with_the_digits_that_the_papers_give():
+    shown = reported_table("training").html().replace("\u00a0", " ")
+    assert "98.62 %" in shown and "95.1 %" in shown and "95.10" not in shown
 
 
 @pytest.mark.parametrize(
-    ("faces", "first", "corrected"),
+    ("data", "first", "corrected"),
     [("CK+, 8 classes", 0.964, 0.951), ("CK+, 6 classes", 0.983, 0.957), ("TFD", 0.898, 0.886)],
 )
-def test_the_corrected_version_stands_below_the_first(faces, first, corrected):
-    by_version = {claim.paper[-1]: claim.accuracy for claim in RECOGNITION_CLAIMS if claim.faces == faces}
+def test_the_corrected_version_stands_below_the_first(data, first, corrected):
+    by_version = {each.paper[-1]: each.accuracy for each in reported_by("training") if each.data == data}
     assert by_version == {"1": first, "3": corrected}
 
 
-def test_other_claims_come_in_the_same_form():
-    table = claims_table(TRANSFER_CLAIMS)
-    assert len(table) == len(TRANSFER_CLAIMS)
-    assert table["accuracy"].isna().tolist() == [claim.certainty == "N" for claim in TRANSFER_CLAIMS]
+def test_what_users_of_the_code_report_stands_beside_the_claim():
+    table = reported_table("structure_and_loss").data.set_index("paper")
+    assert (
+        table.loc["ResEmoteNet", "users report"] == "60 %, 58 %"
+        and "issues 39" in table.loc["ResEmoteNet", "where"]
+    )

@@ -29,7 +29,9 @@ METRICS = {
 }
 
 
-QUESTION = "- {{paper: a, name: b, claims: [{{claim: c, certainty: S, questions: [{{asks: '?', {}}}]}}]}}"
+QUESTION = (
+    "papers: [{{paper: a, name: b, claims: [{{claim: c, certainty: S, questions: [{{asks: '?', {}}}]}}]}}]"
+)
 
 
 def question(metric, **bound):
@@ -101,11 +103,16 @@ def test_an_unknown_chapter_is_a_slip_of_the_pen():
     ("text", "told"),
     [
         ("- [", "not YAML"),
-        ("a: 1", "its content"),
-        ("- paper: a", "number 1, name: Field required"),
+        ("a: 1", "papers: Field required"),
+        ("- paper: a", "its content"),
+        ("papers: [paper: a]", "papers, number 1, name: Field required"),
         (
-            "- {paper: a, name: b, claims: [{claim: c, certainty: X, questions: []}]}",
+            "papers: [{paper: a, name: b, claims: [{claim: c, certainty: X, questions: []}]}]",
             "claims, number 1, certainty",
+        ),
+        (
+            "{papers: [], reported: {derl: {caption: c, numbers: [{certainty: R}]}}}",
+            "reported, derl, numbers, number 1: .*certainty N and no accuracy go together",
         ),
         (QUESTION.format("metric: a.b"), "questions, number 1: .*above or below"),
         (QUESTION.format("metric: ab, above: 0"), "'ab' is not of the form chapter.metric"),
@@ -121,7 +128,7 @@ def test_a_damaged_file_is_named_with_the_place(tmp_path, text, told):
 
 
 def test_the_suites_claims_name_chapters_papers_and_limits_that_there_are():
-    papers = read_claims(paths.claims())
+    papers = read_claims(paths.claims()).papers
     cited = (paths.book() / "references.bib").read_text()
     keys = [paper.paper for paper in papers]
     assert keys == ["khorrami2015", "zhu2019", "liu2019", "yang2018", "breuer2017"]

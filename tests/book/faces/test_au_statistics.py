@@ -2,32 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.faces.study import au_emotion_table, mutual_information
+from book.faces.study import information_table, mutual_information
+from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
 
 
 def table(emotions, **aus):
     return pd.DataFrame({"emotion": emotions, **aus})
-
-
-def test_shares_worked_by_hand():
-    some = table(
-        ["fear", "fear", "anger", "anger", ""],
-        AU12=[0.2, 0.0, np.nan, 0.6, 1.0],
-        AU4=[0.0, 0.05, 1.0, 0.3, 1.0],
-        AU4_left=[0.0, 0.0, 0.0, 0.0, 0.0],
-    )
-    shares = au_emotion_table(some)
-    assert shares.index.tolist() == ["AU4", "AU12"]
-    # In the order of the one table of emotions; the unlabelled row and the uncoded picture do not count.
-    assert shares.columns.tolist() == ["anger", "fear"]
-    assert shares.to_numpy().tolist() == [[1.0, 0.5], [1.0, 0.5]]
-    assert au_emotion_table(some, present_from=0.3).loc["AU4"].tolist() == [0.5, 0.0]
-
-
-def test_a_share_of_nothing_coded_is_not_a_number():
-    shares = au_emotion_table(table(["fear", "anger"], AU1=[np.nan, 1.0]))
-    assert np.isnan(shares.loc["AU1", "fear"]) and shares.loc["AU1", "anger"] == 1
 
 
 COLUMNS = ["n", "present", "entropy", "information"]
@@ -93,6 +74,15 @@ def test_uncoded_pictures_are_left_out_of_the_information():
 
 @pytest.mark.parametrize("some", [table(["fear"]), table([""], AU1=[1.0])])
 def test_a_table_without_units_or_labels_is_refused(some):
-    for function in (au_emotion_table, mutual_information):
-        with pytest.raises(DataError, match="needs both"):
-            function(some)
+    with pytest.raises(DataError, match="needs both"):
+        mutual_information(some)
+
+
+def test_the_unit_comes_first_that_the_emotion_tells_most_about():
+    emotions = ["fear", "anger"] * 20
+    rows = table(emotions, AU1=[1, 0, 0, 1] * 10, AU12=[1, 0] * 20, subject="", sequence="", split="train")
+    rows = rows.assign(dataset="toy", frame=0)
+    shown = information_table(FaceSet("toy", np.zeros((40, 4, 4), np.uint8), rows))
+    assert list(shown.data.index) == ["AU12", "AU1"]
+    assert shown.data.loc["AU12", ["adjusted information", "acts in", "pictures"]].tolist() == pytest.approx([1, 0.5, 40])
+    assert "1.00</td>" in shown.html() and "50.0\N{NO-BREAK SPACE}%</td>" in shown.html()

@@ -8,7 +8,6 @@ from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
 from book.structure_and_loss.labels import LabelStudy
 from book.structure_and_loss.ladder import Ladder, ingredient_ladder
-from book.structure_and_loss.reported import reported_table
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
@@ -146,13 +145,6 @@ def test_two_labellings_are_tested_by_both(faces):
     expected = {("first", "first"): 0.8, ("first", "second"): 0.2}
     expected |= {("second", "first"): 0.1, ("second", "second"): 0.9}
     assert {pair: found.value for pair, found in shown.items()} == pytest.approx(expected)
-
-
-def test_claims_say_how_they_are_known():
-    table = reported_table()
-    assert table["claimed"].dropna().between(0, 1).all()
-    assert table["how sure"].ne("").all()
-    assert table.loc[table["who"].str.startswith("Liu"), "claimed"].isna().all()
 
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):

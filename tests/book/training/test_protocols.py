@@ -47,7 +47,7 @@ def test_each_fold_that_ran_has_its_row(crossed):
 
 
 def test_the_protocol_is_told_with_the_folds_that_ran(crossed):
-    told = protocol_table(crossed.protocol, 2).iloc[:, 0]
+    told = protocol_table(crossed.protocol, 2).data.iloc[:, 0]
     assert told["folds on this page"] == "the first 2 of 10" and told["classes"] == "anger, fear"
     assert "Khorrami" in told["source"]
 

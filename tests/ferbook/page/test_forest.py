@@ -1,6 +1,8 @@
 """Dots with intervals: what is drawn where, told by the rows."""
 
 import doctest
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -124,3 +126,19 @@ def test_a_cell_that_occurs_twice_is_refused():
 def test_the_examples_are_true(kit):
     found = doctest.testmod(kit, extraglobs={"pd": pd})
     assert found.attempted and not found.failed
+
+
+def test_another_process_draws_the_same_bytes():
+    script = (
+        "import hashlib, io, pandas as pd\n"
+        "from ferbook.page.forest import forest\n"
+        "rows = pd.DataFrame({'label': ['a', 'b'], 'value': [.5, .7], 'low': [.4, .6], 'high': [.6, .8]})\n"
+        "sink = io.BytesIO()\n"
+        "forest(rows, measured='m', alt='Dots.').figure.savefig(sink, format='svg', metadata={'Date': None})\n"
+        "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
+    )
+    answers = {
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(answers) == 1

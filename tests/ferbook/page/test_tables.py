@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.describe import INFORMATION_FORMATS, au_table, information_table, people_table, split_table
+from fer_lib.faces.describe import au_table, people_table, split_table
 from fer_lib.faces.faceset import FaceSet
 from ferbook.page.tables import as_html, records_table
 from ferbook.text import MetricError, interval_text, metric_text, number_text
@@ -222,14 +222,3 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
         **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
     }
     assert found["test"]["people"] == 1
-
-
-def test_information_table_puts_the_unit_first_that_the_emotion_tells_most_about():
-    about = pd.DataFrame(
-        {"n": 9, "present": [0.1, 0.5], "information": [0.1, 0.7], "share": [0.2, 0.7], "p": [0.5, 0.005]},
-        index=["AU1", "AU12"],
-    )
-    shown = information_table(about)
-    assert list(shown.index) == ["AU12", "AU1"] and list(shown.columns) == list(INFORMATION_FORMATS)
-    cells = Cells(as_html(shown, "t", INFORMATION_FORMATS)).cells
-    assert [plain(text) for tag, _, text in cells if tag == "td"][:4] == ["0.70", "0.005", "50.0 %", "9"]
