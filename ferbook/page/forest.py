@@ -247,6 +247,8 @@ def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
 def _value(value: float, unit: str) -> str:
     if unit == "share":
         return percent(value)
+    if unit == "points" and value == 0:
+        return "0"
     if unit == "points":
         return f"{value:+.1f}".replace("-", "−")
     return f"{value:.3g}"
@@ -268,6 +270,6 @@ def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> 
 def _row_told(row: tuple, unit: str) -> str:
     name = ", ".join(part for part in (row.group, row.label, row.series) if part)
     value = f"{name} {_value(row.value, unit)}"
-    if pd.isna(row.low):
+    if pd.isna(row.low) or pd.isna(row.high):
         return value
     return f"{value} ({' to '.join(_value(end, unit).removesuffix(' %') for end in (row.low, row.high))})"

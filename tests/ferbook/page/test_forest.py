@@ -48,7 +48,7 @@ def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     share, gain = drawn.figure.axes
     assert [axes.get_title(loc="left") for axes in (share, gain)] == ["share", "gain"]
     assert dots(share)[1] == ("o", 0.75, 1) and dots(gain)[0] == ("o", -2.0, 0)
-    assert "gain: a −2.0 (" in drawn.alt and drawn.alt.endswith("A dashed line marks +0.0.")
+    assert "gain: a −2.0 (" in drawn.alt and drawn.alt.endswith("A dashed line marks 0.")
 
 
 def test_panels_of_other_rows_have_labels_of_their_own():
