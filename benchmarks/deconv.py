@@ -66,7 +66,9 @@ def random_faces(pictures: int, size: int) -> FaceSet:
 
 
 class Pairs:
-    """What every contestant is given: the standardised pictures' places in the layer, found in the same pass."""
+    """What every contestant is given: the standardised pictures' places in the layer, found in the same
+    pass.
+    """
 
     def __init__(self, model: nn.Module, faces: FaceSet, top: int) -> None:
         responses = maximal_responses(model, faces, LAYER)

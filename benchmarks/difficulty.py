@@ -184,11 +184,9 @@ def main() -> None:
     given = parser.parse_args()
     print(
         f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr "
-        f"{LR} onecycle, "
-        f"weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, seed "
-        f"{given.seed}; "
-        f"face seed {given.face_seed}; {device_name(pick_device(given.device))}, {torch.get_num_threads()} "
-        "threads"
+        f"{LR} onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, "
+        f"seed {given.seed}; face seed {given.face_seed}; {device_name(pick_device(given.device))}, "
+        f"{torch.get_num_threads()} threads"
     )
     for domain in given.domains:
         start = time.perf_counter()

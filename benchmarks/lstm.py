@@ -203,8 +203,8 @@ def main() -> None:
     task = noise(given)
     print(
         f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
-        "features, "
-        f"{given.epochs} epochs, {torch.get_num_threads()} threads, {device_name(torch.device(given.device))}"
+        f"features, {given.epochs} epochs, {torch.get_num_threads()} threads, "
+        f"{device_name(torch.device(given.device))}"
     )
     contestants = {
         "batched": partial(ours, task, slice(None)),

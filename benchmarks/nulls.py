@@ -134,8 +134,7 @@ def main() -> None:
     calls = given.permutations * given.filters * given.aus
     print(
         f"{given.permutations} permutations x {given.filters} filters x {given.aus} action units on "
-        f"{len(presence)} pictures, "
-        f"{torch.get_num_threads()} threads, {device_name(device)}"
+        f"{len(presence)} pictures, {torch.get_num_threads()} threads, {device_name(device)}"
     )
     for measure in given.measures:
         permutation_null(maxima[:, :8], presence, measure, permutations=250, device=device)

@@ -111,7 +111,8 @@ def network() -> nn.Module:
 
 
 def trained(pixels: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Module:
-    """The network after ``epochs`` passes over uint8 ``pixels`` (N, H, W) with class numbers ``labels`` (N,).
+    """The network after ``epochs`` passes over uint8 ``pixels`` (N, H, W) with class numbers ``labels``
+    (N,).
     """
     net = network()
     steps = len(pixels) // BATCH

@@ -47,8 +47,7 @@ class FaceSets:
 
     allowed: str = (
         "one or more face sets, separated by commas, each at most once; a synthetic one may have its number "
-        "of people behind a colon, "
-        "as in wild:500,game:24"
+        "of people behind a colon, as in wild:500,game:24"
     )
 
     def __call__(self, text: str) -> str:
@@ -154,8 +153,7 @@ class RecipeParameters(ChapterParameters):
         Literal["none", "light", "standard", "published"],
         Field(
             description="augmentation: none, light (flip, small changes), standard (for pictures of the "
-            "wild), or "
-            "as published by Khorrami et al. (A)"
+            "wild), or as published by Khorrami et al. (A)"
         ),
     ] = "light"
     mixup: Annotated[

@@ -1,5 +1,5 @@
-"""Figures that several chapters draw: contenders, the price of a chosen epoch, confusion, AUROC by action unit,
-and a clip.
+"""Figures that several chapters draw: contenders, the price of a chosen epoch, confusion, AUROC by action
+unit, and a clip.
 """
 
 import numpy as np
@@ -136,8 +136,8 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
             f"{units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
         )
     alt = (
-        f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - ('macro' in counts)} action units "
-        f"and their mean. {'; '.join(told)}."
+        f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - ('macro' in counts)} action "
+        f"units and their mean. {'; '.join(told)}."
     )
     if len(framed):
         alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
@@ -245,9 +245,8 @@ def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
     most = data.loc[data["change"].idxmax()]
     alt = (
         f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
-        "difference from the first, four times "
-        f"enlarged. The difference is largest at frame {most['frame']:.0f}, {most['change']:.1f} of 255 "
-        "grey levels per pixel on average. "
-        f"Units that act: {listing(acting or ['none'])}."
+        "difference from the first, four times enlarged. The difference is largest at frame "
+        f"{most['frame']:.0f}, {most['change']:.1f} of 255 grey levels per pixel on average. Units that act: "
+        f"{listing(acting or ['none'])}."
     )
     return Drawn(figure, data, alt, tolerance={"change": 1.0})

@@ -76,7 +76,9 @@ def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
     return faults
 
 
-def _compare_csv(what: str, before: Path, after: Path, tolerance: float | dict[str, float] | None) -> list[str]:
+def _compare_csv(
+    what: str, before: Path, after: Path, tolerance: float | dict[str, float] | None
+) -> list[str]:
     first, second = pd.read_csv(before), pd.read_csv(after)
     if list(first.columns) != list(second.columns) or len(first) != len(second):
         return [f"{what}: another table ({first.shape} → {second.shape})"]
@@ -101,8 +103,8 @@ def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -
         return []
     row = int(np.flatnonzero(~close)[0])
     return [
-        f"{what}: {int((~close).sum())} of {len(close)} numbers differ, "
-        f"first in row {row}: {before.iloc[row]} → {after.iloc[row]} (tolerance {allowed:g})"
+        f"{what}: {int((~close).sum())} of {len(close)} numbers differ, first in row {row}: "
+        f"{before.iloc[row]} → {after.iloc[row]} (tolerance {allowed:g})"
     ]
 
 
@@ -166,8 +168,7 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
     if within is not None and seconds > within:
         return row | {
             "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than "
-            f"{within:g} s): "
-            f"`ferbook check {chapter.name} --run {run.name}` does"
+            f"{within:g} s): `ferbook check {chapter.name} --run {run.name}` does"
         }
     stored = result.done()["inputs"].get("parameters", {})
     known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}

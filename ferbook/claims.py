@@ -1,8 +1,8 @@
-"""What papers claim and report, and what a run says of it: questions, each answered by whether a number's whole
-interval lies beyond a bound.
+"""What papers claim and report, and what a run says of it: questions, each answered by whether a number's
+whole interval lies beyond a bound.
 
-Claims, questions and reported numbers stand in ``claims.yaml``. No question is answered by hand, and none by a
-number without its interval, but for counts of things that were tested one by one.
+Claims, questions and reported numbers stand in ``claims.yaml``. No question is answered by hand, and none by
+a number without its interval, but for counts of things that were tested one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -176,8 +176,8 @@ class Judged:
 
 
 def read_claims(file: Path) -> Claims:
-    """The claims and reported numbers of a YAML file, in its order. Raises DataError that names the file, the place in
-    it and what is wrong there.
+    """The claims and reported numbers of a YAML file, in its order. Raises DataError that names the file, the
+    place in it and what is wrong there.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -199,8 +199,9 @@ def reported_by(chapter: str) -> tuple[Reported, ...]:
 
 
 def reported_table(chapter: str) -> Table:
-    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with the
-    digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are any.
+    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with
+    the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
+    any.
     """
     reported = read_claims(paths.claims()).reported[chapter]
     rows = [

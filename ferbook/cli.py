@@ -324,8 +324,7 @@ def build(
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
-                "stored "
-                f"result, `ferbook run --run {chosen.name}` makes it anew",
+                f"stored result, `ferbook run --run {chosen.name}` makes it anew",
                 markup=False,
                 soft_wrap=True,
             )

@@ -16,9 +16,9 @@ class Estimate:
     """An estimate as it stands in ``metrics.json``; all plain Python numbers.
 
     ``low`` and ``high`` bound the interval, which holds the truth in ``level`` (0 to 1) of such studies; both
-    are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none. ``n``:
-    number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or empty.
-    ``tolerance``: largest absolute difference at which a rerun still counts as the same.
+    are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none.
+    ``n``: number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or
+    empty. ``tolerance``: largest absolute difference at which a rerun still counts as the same.
 
     Raises DataError for a value or bound that is not a finite number, one bound without the other, bounds the
     wrong way round, a reason for the absence of an interval that is there, a level that is not between 0 and

@@ -96,8 +96,8 @@ class Session:
         """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and the numbers it shows as
         ``.csv``; returns it for display.
 
-        ``draw`` may be drawn already. Where any of ``given``, or what is drawn, is None the page says that the
-        figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
+        ``draw`` may be drawn already. Where any of ``given``, or what is drawn, is None the page says that
+        the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
         text or numbers, and for one that is left out without a reason.
         """
         drawn = _made(draw, given, options)
@@ -139,7 +139,8 @@ class Session:
         self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
     ) -> str:
         """Write ``<kind>/<name>.csv``, and note how far its numbers may move when the chapter is executed
-        again: all of them alike, or by column; a column that is not named may not move at all. None: as they like.
+        again: all of them alike, or by column; a column that is not named may not move at all. None: as they
+        like.
         """
         (self.output / kind).mkdir(exist_ok=True)
         text = data.to_csv(index=False, float_format="%.9g")

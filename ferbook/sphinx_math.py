@@ -53,8 +53,8 @@ def to_mathml(latex: str, block: bool = False) -> str:
         root = ElementTree.fromstring(markup)
     except ElementTree.ParseError as fault:
         raise MathError(
-            f"cannot turn the equation {latex.strip()!r} into MathML: "
-            "an & stands outside a matrix, cases, split or aligned environment"
+            f"cannot turn the equation {latex.strip()!r} into MathML: an & stands outside a matrix, cases, "
+            "split or aligned environment"
         ) from fault
     for element in root.iter():
         _use_core(element, latex)

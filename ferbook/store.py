@@ -282,9 +282,8 @@ def open_run(name: str) -> Run:
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(
-            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter "
-            "or digit, "
-            "at most 80, no '..' and no '/'"
+            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or "
+            "digit, at most 80, no '..' and no '/'"
         )
     return Run(name, paths.runs_dir() / name)
 

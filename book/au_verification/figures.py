@@ -128,9 +128,8 @@ def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> Drawn
         for (number, au), table in tables.items()
     ]
     alt = (
-        f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as "
-        "a line and over pictures without it as grey "
-        f"bars: {listing(told)}."
+        f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as a "
+        f"line and over pictures without it as grey bars: {listing(told)}."
     )
     moves = {"filter": FILTERS, "present": 0.2, "absent": 0.2, "divergence": 0.2}
     moves |= dict.fromkeys(("left", "right"), 0.1 * float(data["right"].max()))

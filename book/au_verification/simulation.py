@@ -194,9 +194,8 @@ def simulated_presence(
     if min(subjects, sequences, aus, emotions) < 1 or frames < 2 or not 0 < prevalence < 1 or habit < 0:
         raise ParameterError(
             f"subjects {subjects}, sequences {sequences}, frames {frames}, aus {aus}, emotions {emotions}, "
-            f"prevalence {prevalence}, "
-            f"habit {habit}: counts are at least 1, frames at least 2, prevalence lies between 0 and 1, "
-            "habit is at least 0"
+            f"prevalence {prevalence}, habit {habit}: counts are at least 1, frames at least 2, prevalence "
+            "lies between 0 and 1, habit is at least 0"
         )
     generator = np.random.default_rng(seed)
     blocks = subjects * sequences

@@ -61,8 +61,7 @@ class Sheet:
             for axis, count in (("x", self.across), ("y", self.down))
         ]
         return (
-            f".filter-atlas .{name}{{background-image:url({self.data});"
-            f"background-size:{100 * self.across}% "
+            f".filter-atlas .{name}{{background-image:url({self.data});background-size:{100 * self.across}% "
             f"{100 * self.down}%;background-position:{' '.join(places)}}}"
         )
 
@@ -220,9 +219,9 @@ def _frame_rules(view: LayerView) -> str:
     }
     framed = {"width": field.size / width, "height": field.size / height}
     return (
-        f".filter-atlas .heat{{{_percentages(heat)}}}"
-        f".filter-atlas .face::after,.filter-atlas .projection{{{_percentages(framed)}}}"
-        f".filter-atlas .face,.filter-atlas .ground,.filter-atlas .average{{aspect-ratio:{width}/{height}}}"
+        f".filter-atlas .heat{{{_percentages(heat)}}}.filter-atlas .face::after,.filter-atlas "
+        f".projection{{{_percentages(framed)}}}.filter-atlas .face,.filter-atlas .ground,.filter-atlas "
+        f".average{{aspect-ratio:{width}/{height}}}"
     )
 
 

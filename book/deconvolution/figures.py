@@ -61,9 +61,9 @@ def filter_strengths(view: LayerView) -> Drawn:
     silent = int((data["pictures"] == 0).sum())
     alt = (
         f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to "
-        f"{data['selectivity'].max():.2f} against the strongest response, from "
-        f"{data['strongest'].min():.2f} to {data['strongest'].max():.2f}; {silent or 'none'} of the filters "
-        f"never responds. The ten strongest are marked: {listing([str(n) for n in first['filter']])}."
+        f"{data['selectivity'].max():.2f} against the strongest response, from {data['strongest'].min():.2f} "
+        f"to {data['strongest'].max():.2f}; {silent or 'none'} of the filters never responds. The ten "
+        f"strongest are marked: {listing([str(n) for n in first['filter']])}."
     )
     # Filters of nearly equal strength may change places.
     moves = {"filter": len(data), "pictures": view.top.shape[1], "share_active": 0.02, "selectivity": 0.02}

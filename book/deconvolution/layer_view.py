@@ -38,8 +38,7 @@ class LayerView:
         if self.responses.maxima.shape != (len(self.faces), len(self.top)):
             raise DataError(
                 f"responses of {self.responses.maxima.shape} for {len(self.faces)} pictures and "
-                f"{len(self.top)} filters; "
-                "give those to these faces"
+                f"{len(self.top)} filters; give those to these faces"
             )
         if len(self.projections) != len(self.rows):
             raise DataError(

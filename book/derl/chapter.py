@@ -21,8 +21,7 @@ class DerlParameters(ChapterParameters):
         FaceSource,
         Field(
             description="whom the generator learns from: people rendered to order as those of a synthetic "
-            "set, or a real set with neutral "
-            "faces, such as bu4dfe"
+            "set, or a real set with neutral faces, such as bu4dfe"
         ),
     ] = "lab"
     pretrain_people: Annotated[

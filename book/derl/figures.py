@@ -104,9 +104,8 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
     alt = (
         f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of "
         f"the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
-        "levels, "
-        f"that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. Right, at "
-        f"the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
+        f"levels, that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. "
+        f"Right, at the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
         f"{percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
     )
     return Drawn(figure, data, alt, tolerance=dict.fromkeys(columns[1:], 0.5))

@@ -1,5 +1,5 @@
-"""Pairs of an expressive picture and a neutral one of the same person: those that a generator learns from, and
-those by which it is judged.
+"""Pairs of an expressive picture and a neutral one of the same person: those that a generator learns from,
+and those by which it is judged.
 """
 
 from collections.abc import Mapping
@@ -61,8 +61,7 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
     if not named.any():
         raise DataError(
             f"face set {faces.name!r} does not say who is shown, so no neutral picture of the same person "
-            "can be found; "
-            "choose a set with subjects"
+            "can be found; choose a set with subjects"
         )
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     ordered = ordered[(neutral & named)[ordered.index]]
@@ -90,8 +89,7 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
     if not inputs:
         raise DataError(
             f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or "
-            "without any coded action unit; "
-            "choose a set that has one of them"
+            "without any coded action unit; choose a set that has one of them"
         )
     subjects = table["subject"].to_numpy(dtype=object)[inputs]
     return Pairs(np.array(inputs, np.int64), np.array(targets, np.int64), subjects, np.array(same), left_out)
@@ -268,8 +266,8 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None)
     parts = [(inputs[own], targets[own]) for own in (~watched, watched)]
     about = (
         f"The generator learns from {len(parts[0][0]):,} pairs of pictures of {len(people) - held} {whose}. "
-        f"{len(parts[1][0]):,} pairs of {held} more are watched, and "
-        f"decide nothing. None of them is among the people of {faces.name}."
+        f"{len(parts[1][0]):,} pairs of {held} more are watched, and decide nothing. None of them is among "
+        f"the people of {faces.name}."
     )
     return Lessons(*parts, subjects[~watched], about)
 
@@ -340,8 +338,8 @@ def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutra
     own = pairs.same_sequence[expressive]
     people = len(np.unique(pairs.subjects[expressive]))
     about = (
-        f"{expressive.sum():,} expressive pictures of {people} people of {faces.name} have a true neutral one, "
-        f"{own.sum():,} of them in the same sequence."
+        f"{expressive.sum():,} expressive pictures of {people} people of {faces.name} have a true neutral "
+        f"one, {own.sum():,} of them in the same sequence."
     )
     if pairs.left_out:
         some = ", ".join(list(pairs.left_out)[:3]) + (", …" if len(pairs.left_out) > 3 else "")

@@ -85,9 +85,9 @@ def residue_maps(
     well; where no neutral picture is known, what the ``generator`` makes of the picture may stand for it. At
     each place the root mean square over the channels of the change, each channel divided by its standard
     deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
-    channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in their places, so maps of small
-    layers are coarse: one of 3 × 3 places can only say in which ninth. Last, under ``PIXELS``, the absolute
-    difference of the pictures, in [0, 1].
+    channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in
+    their places, so maps of small layers are coarse: one of 3 × 3 places can only say in which ninth. Last,
+    under ``PIXELS``, the absolute difference of the pictures, in [0, 1].
 
     In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError
     where pictures and neutrals do not fit each other or there are none; ParameterError as the generator does.
@@ -235,7 +235,9 @@ def _skin(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> Iterator[tupl
 
 
 def _closed(regions: np.ndarray) -> np.ndarray:
-    """``regions`` bool (..., H, W) with the openings that they surround: the morphological closing by a disc."""
+    """``regions`` bool (..., H, W) with the openings that they surround: the morphological closing by a
+    disc.
+    """
     height, width = regions.shape[-2:]
     radius = max(1, round(OPENING * height))
     reach = np.arange(-radius, radius + 1)

@@ -107,8 +107,8 @@ class PairBatches(Batches):
     """Batches ``(inputs, targets)`` of pairs of pictures, each float32 (B, 1, H, W) in [0, 1].
 
     ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With probability ``flip`` a pair is
-    mirrored, both pictures alike. Order and mirroring come from ``generator``, whose state is all that a later
-    pass depends on.
+    mirrored, both pictures alike. Order and mirroring come from ``generator``, whose state is all that a
+    later pass depends on.
     """
 
     held = ("inputs", "targets")
@@ -163,8 +163,8 @@ def pair_loaders(
         if not (square and pictures.shape == others.shape and pictures.dtype == others.dtype == np.uint8):
             raise DataError(
                 f"{name} pairs: inputs are {pictures.dtype} {pictures.shape}, targets {others.dtype} "
-                f"{others.shape}; expected "
-                "uint8 (N, H, H) for both, as many of the one as of the other and all of one size"
+                f"{others.shape}; expected uint8 (N, H, H) for both, as many of the one as of the other and "
+                "all of one size"
             )
     return DataLoaders(
         PairBatches(inputs, targets, batch_size, device=device, flip=flip, shuffle=True, seed=seed),
@@ -180,8 +180,8 @@ class GanRecipe:
     ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
     of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
     paper's θ. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights,
-    which are what is kept (0: the trained ones). ``patience``: epochs that the discriminator's loss may be near zero (0: any
-    number). ``widths``: the generator's.
+    which are what is kept (0: the trained ones). ``patience``: epochs that the discriminator's loss may be
+    near zero (0: any number). ``widths``: the generator's.
 
     Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
     found.
@@ -276,7 +276,8 @@ def gan_learner(
     size = inputs.shape[1]
     precision = choose_precision(precision, device)
     if precision.name == "fp16":
-        # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and rare.
+        # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and
+        # rare.
         precision = Precision("fp32", channels_last=True)
     return silent_learner(
         loaders,
@@ -326,16 +327,14 @@ def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
     kept = f"those of epoch {curve.good_epoch}" if curve.good_epoch else "those it started with"
     if found.step:
         return (
-            f"the GAN diverged in {found}: a loss is not a finite number. The generator's weights are {kept}. "
-            f"Give a smaller lr than {recipe.lr:g}"
+            f"the GAN diverged in {found}: a loss is not a finite number. The generator's weights are "
+            f"{kept}. Give a smaller lr than {recipe.lr:g}"
         )
     return (
         f"the discriminator's loss was below {SILENT:g} in {found.epoch - curve.good_epoch} epochs up to "
-        f"epoch {found.epoch}: it tells all generated "
-        "faces from true ones, and the generator learns nothing from it. The generator's weights are "
-        f"{kept}. Give more people, "
-        f"a larger l1 than {recipe.l1:g}, fewer epochs, or a larger patience than {recipe.patience} to go "
-        "on all the same"
+        f"epoch {found.epoch}: it tells all generated faces from true ones, and the generator learns nothing "
+        f"from it. The generator's weights are {kept}. Give more people, a larger l1 than {recipe.l1:g}, "
+        f"fewer epochs, or a larger patience than {recipe.patience} to go on all the same"
     )
 
 

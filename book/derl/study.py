@@ -283,7 +283,9 @@ def _on_pictures(
     trained: _Trained,
     device: torch.device | str,
 ) -> Iterator[_Condition]:
-    """The plain networks, of the picture or of its difference to the neutral face that ``generator`` makes."""
+    """The plain networks, of the picture or of its difference to the neutral face that ``generator``
+    makes.
+    """
     frozen = parameter_count(generator)
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
     plain = partial(_plain_cnn, n_classes, views.shape[-1])

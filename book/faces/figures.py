@@ -1,5 +1,5 @@
-"""Figures of a face set: what the pictures are, before any network has seen them, and what synthetic faces can
-show and photographs cannot: single action units, and one person's expressions.
+"""Figures of a face set: what the pictures are, before any network has seen them, and what synthetic faces
+can show and photographs cannot: single action units, and one person's expressions.
 """
 
 from collections.abc import Mapping
@@ -95,8 +95,8 @@ def class_counts(faces: FaceSet) -> Drawn:
         alt += f"All {len(classes)} emotions have the same number of pictures, {totals.iloc[0]:,}."
     else:
         alt += (
-            f"The commonest emotion is {totals.idxmax()} ({totals.max():,}), "
-            f"the rarest {totals.idxmin()} ({totals.min():,})."
+            f"The commonest emotion is {totals.idxmax()} ({totals.max():,}), the rarest {totals.idxmin()} "
+            f"({totals.min():,})."
         )
     return Drawn(figure, data, alt)
 
@@ -106,7 +106,8 @@ PEOPLE_AT_LEAST = 5
 
 
 def mean_faces(faces: FaceSet, classes: tuple[str, ...] = (), people: int = PEOPLE_AT_LEAST) -> Drawn:
-    """The mean picture of each of ``classes``, by default all, side by side, on one grey scale from the darkest to the lightest mean.
+    """The mean picture of each of ``classes``, by default all, side by side, on one grey scale from the
+    darkest to the lightest mean.
 
     A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an
     empty place: nobody shall be recognised in a mean. 1 shows every class.
@@ -162,14 +163,15 @@ def mean_faces(faces: FaceSet, classes: tuple[str, ...] = (), people: int = PEOP
         distance = {emotion: float(np.abs(mean - overall).mean()) for emotion, mean in means.items()}
         most, least = max(distance, key=distance.get), min(distance, key=distance.get)
         alt += (
-            f" {most.capitalize()} differs most from the mean of all classes, by "
-            f"{distance[most]:.1f} of 255 grey levels per pixel, {least} least, by {distance[least]:.1f}."
+            f" {most.capitalize()} differs most from the mean of all classes, by {distance[most]:.1f} of 255 "
+            f"grey levels per pixel, {least} least, by {distance[least]:.1f}."
         )
     return Drawn(figure, data, alt, tolerance=1.0)
 
 
 def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, seed: int) -> Drawn:
-    """``samples`` pictures of each of ``classes``, by default all, one row of pictures per class, drawn at random.
+    """``samples`` pictures of each of ``classes``, by default all, one row of pictures per class, drawn at
+    random.
 
     Each row shows as many different subjects as it can. Shows faces: only for sets that may
     be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``,
@@ -216,8 +218,8 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, 
     axes.spines[:].set_visible(False)
     known = data.loc[data["subject"].ne(""), "subject"].nunique()
     alt = (
-        f"A grid of {len(data)} grey pictures of faces; one row per emotion, "
-        f"from top to bottom {listing(list(classes))}, with up to {samples} pictures each"
+        f"A grid of {len(data)} grey pictures of faces; one row per emotion, from top to bottom "
+        f"{listing(list(classes))}, with up to {samples} pictures each"
         + (f", of {known} people in all." if known else ".")
     )
     return Drawn(figure, data, alt, tolerance={"mean_grey": 1.0})
@@ -249,10 +251,10 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     every = pd.MultiIndex.from_product([present.index, present.columns], names=["emotion", "au"])
     cells = data.set_index(["emotion", "au"]).reindex(every).reset_index()
     counts = emotion.value_counts()
-    often = [
-        f"{emotion} {listing([f'{au} ({percent(share)})' for au, share in row[row.ge(0.5)].items()] or ['none'])}"
-        for emotion, row in present.iterrows()
-    ]
+    often = []
+    for name, row in present.iterrows():
+        shown = [f"{au} ({percent(share)})" for au, share in row[row.ge(0.5)].items()]
+        often.append(f"{name} {listing(shown or ['none'])}")
     return heat(
         cells.assign(text=cells["present"].map(_share_text)),
         rows="au",
@@ -298,8 +300,7 @@ def portraits(pictures: np.ndarray) -> Drawn:
     axes.axis("off")
     alt = (
         f"{len(pictures)} neutral faces of synthetic people in one light, {per_row} to a row. Their mean "
-        "grey lies "
-        f"between {data['mean_grey'].min():.0f} and {data['mean_grey'].max():.0f} of 255."
+        f"grey lies between {data['mean_grey'].min():.0f} and {data['mean_grey'].max():.0f} of 255."
     )
     return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE)
 
@@ -324,8 +325,7 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
     ]
     alt = (
         f"One synthetic person with {len(names)} expressions, each with its action units. Share of the "
-        "picture that differs visibly from "
-        f"the {names[0]} face: {listing(told)}."
+        f"picture that differs visibly from the {names[0]} face: {listing(told)}."
     )
     return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE | {"moved": 0.02})
 
@@ -370,10 +370,9 @@ def switched_units(switched: "Switched") -> Drawn:
     )
     least = data.loc[data["inside"].idxmin()]
     alt = (
-        f"One person's face with all units off, then for each of {len(data)} action units the face with "
-        "that unit alone at full intensity, and the "
-        "difference from the first face, lighter where the face became lighter, with the outline of the "
-        "region that the unit moves. On average "
+        f"One person's face with all units off, then for each of {len(data)} action units the face with that "
+        "unit alone at full intensity, and the difference from the first face, lighter where the face "
+        "became lighter, with the outline of the region that the unit moves. On average "
         f"{percent(data['inside'].mean())} of the change lies inside the outline, least for {least['au']} "
         f"({percent(least['inside'])})."
     )
@@ -419,8 +418,11 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
         records.append(part.rename_axis("place").reset_index().assign(set=name))
     data = pd.concat(records, ignore_index=True)
     data = data[["set", *(c for c in data.columns if c != "set")]]
+    greys = [
+        f"{name} {grey:.0f}" for name, grey in data.groupby("set", sort=False)["mean_grey"].mean().items()
+    ]
     alt = (
         f"{samples} pictures of each of {len(sets)} face sets, one row per set: {listing(list(sets))}. "
-        f"Mean grey by set: {listing([f'{n} {g:.0f}' for n, g in data.groupby('set', sort=False)['mean_grey'].mean().items()])} of 255."
+        f"Mean grey by set: {listing(greys)} of 255."
     )
     return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE)

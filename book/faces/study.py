@@ -1,5 +1,5 @@
-"""What a face set holds: its counts, what its pictures are like beside those of other sets, how far its labels
-can be wrong, and how far action units follow from the emotion.
+"""What a face set holds: its counts, what its pictures are like beside those of other sets, how far its
+labels can be wrong, and how far action units follow from the emotion.
 """
 
 import re

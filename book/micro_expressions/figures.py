@@ -36,9 +36,9 @@ def spotting_dots(table: pd.DataFrame) -> Drawn:
         unit="",
         limits=(0, None),
         strokes=rows[["label"]].assign(value=rows["median"]),
-        alt=f"Dots with intervals for {len(data)} ways to find the apex of {data['clips'][0]:,} clips: the mean "
-        "distance from the coded apex in frames; a bar holds the middle half of the clips, and a tick marks "
-        "the median.",
+        alt=f"Dots with intervals for {len(data)} ways to find the apex of {data['clips'][0]:,} clips: the "
+        "mean distance from the coded apex in frames; a bar holds the middle half of the clips, and a tick "
+        "marks the median.",
         caption="Pale: the middle half of the clips; tick: their median.",
         data=data,
         tolerance=dict.fromkeys(numbers, 5),
@@ -101,6 +101,5 @@ def _trajectory_alt(data: pd.DataFrame, filters: list[int], groups: list[str]) -
         told.append(f"filter {number} of {own['au'].iloc[0]} {listing(values)}")
     return (
         f"Line charts of {len(filters)} filters from onset over apex to offset: the mean change of the "
-        "response since the onset, in standard deviations. "
-        f"At the apex: {'; '.join(told)}."
+        f"response since the onset, in standard deviations. At the apex: {'; '.join(told)}."
     )

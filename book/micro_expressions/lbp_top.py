@@ -115,16 +115,15 @@ def lbp_top(clips: Clips, blocks: int = BLOCKS, radii: tuple[int, int, int] = RA
     if min(radii) < 1 or not 1 <= blocks <= min(inner):
         raise ParameterError(
             f"blocks {blocks} and radii {radii} for pictures of {height} × {width}: give radii from 1 on, "
-            "and at most as many blocks "
-            "as pixels are left between the margins"
+            "and at most as many blocks as pixels are left between the margins"
         )
     short = np.flatnonzero(clips.lengths < 2 * radii[2] + 1)
     if len(short):
         clip = short[0]
         raise DataError(
             f"clip {clips.sequences[clip]} of {clips.subjects[clip]} has {clips.lengths[clip]} frames, and "
-            "patterns over time with the radius "
-            f"{radii[2]} need {2 * radii[2] + 1}; give a smaller radius, or leave it out"
+            f"patterns over time with the radius {radii[2]} need {2 * radii[2] + 1}; give a smaller radius, "
+            "or leave it out"
         )
     bins = uniform_patterns()
     count = int(bins.max()) + 1

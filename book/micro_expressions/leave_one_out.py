@@ -17,7 +17,8 @@ ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Clips to learn from, to select on and to test on, int64 indices."""
 
 Control = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From the features (C, T, F) that an LSTM would be given to others in their place, and their lengths (C,)."""
+"""From the features (C, T, F) that an LSTM would be given to others in their place, and their lengths (C,).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,7 @@ def leave_one_out(
     if features.ndim not in (3, 4) or features.shape[:-2] != expected:
         raise DataError(
             f"features of shape {features.shape} for {count} clips and {len(folds)} folds; give (clips, "
-            "frames, features), or "
-            "(folds, clips, frames, features)"
+            "frames, features), or (folds, clips, frames, features)"
         )
     train, valid, test = (_masks(folds, part, count) for part in range(3))
     used = (train | valid | test).any(axis=0)

@@ -53,8 +53,8 @@ def units_to_look_at(claimed: pd.DataFrame, shown: pd.DataFrame, subjects: np.nd
 def response_changes(
     model: nn.Module, layer: str, clips: Clips, filters: Sequence[int] | None = None, *, steps: int = STEPS
 ) -> np.ndarray:
-    """float64 (C, K, ``steps``): how the maximal responses of ``filters`` (None: all) at ``layer`` change from
-    the onset to the offset of each clip; NaN where a clip has no way there.
+    """float64 (C, K, ``steps``): how the maximal responses of ``filters`` (None: all) at ``layer`` change
+    from the onset to the offset of each clip; NaN where a clip has no way there.
 
     Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in
     between; each clip's responses are interpolated at ``steps`` points. A change is the response less that at

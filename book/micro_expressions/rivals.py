@@ -90,8 +90,7 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
     if features.ndim < 3 or features.shape[-3:-1] != clips.rows.shape:
         raise DataError(
             f"features of shape {features.shape} for {clips.rows.shape[0]} clips of up to "
-            f"{clips.rows.shape[1]} frames; expected (clips, frames, "
-            "features) of the same clips"
+            f"{clips.rows.shape[1]} frames; expected (clips, frames, features) of the same clips"
         )
     generator = np.random.default_rng(seed)
     if name == "shuffled":
@@ -333,8 +332,7 @@ def _tuned(
     if len(known) < 2 or not len(parts[1]):
         raise DataError(
             f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} "
-            "validation clips of these; a "
-            "network needs two classes to learn from and clips to select on"
+            "validation clips of these; a network needs two classes to learn from and clips to select on"
         )
     chosen = np.concatenate(parts)
     apices = clips.faces.select(clips.rows[chosen, clips.apex_at[chosen]])

@@ -70,8 +70,8 @@ def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Dr
         limits={left: (0, 1.01)},
         widths=(3, 2),
         alt=(
-            "Dots with intervals: left, the share of test pictures that each network names rightly; right, what "
-            "each switch changes on average, in points."
+            "Dots with intervals: left, the share of test pictures that each network names rightly; right, "
+            "what each switch changes on average, in points."
         ),
         tolerance=dict.fromkeys(("value", "low", "high"), 0.2),
         data=data,
@@ -155,8 +155,8 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
     ]
     alt = (
         f"{len(pictures)} test pictures with the highest loss, the worst first; above each the true emotion "
-        "and below it the "
-        f"one named, with the probability that the network gave them. The first: {listing(told)}."
+        "and below it the one named, with the probability that the network gave them. The first: "
+        f"{listing(told)}."
     )
     return Drawn(
         figure,
@@ -216,14 +216,13 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         if len(data) == 1:
             axes.set_xlim(0, 2)
     alt = (
-        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on "
-        f"the training split it goes from {first['train_loss']:.2f} to "
-        f"{last['train_loss']:.2f}, on the validation split from {first['valid_loss']:.2f} to "
-        f"{last['valid_loss']:.2f}. Right, the accuracy "
+        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on the "
+        f"training split it goes from {first['train_loss']:.2f} to {last['train_loss']:.2f}, on the "
+        f"validation split from {first['valid_loss']:.2f} to {last['valid_loss']:.2f}. Right, the accuracy "
         f"on the validation split: from {percent(first['valid_accuracy'])} to "
-        f"{percent(last['valid_accuracy'])}; "
-        f"a dashed line marks always naming the commonest class, at {percent(null)}. "
-        f"A dotted line marks epoch {best_epoch}, the one chosen, with {percent(best['valid_accuracy'])}."
+        f"{percent(last['valid_accuracy'])}; a dashed line marks always naming the commonest class, at "
+        f"{percent(null)}. A dotted line marks epoch {best_epoch}, the one chosen, with "
+        f"{percent(best['valid_accuracy'])}."
     )
     return Drawn(
         figure,
@@ -319,13 +318,10 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
     moved = np.sqrt(((weights - start) ** 2).sum(axis=(1, 2, 3)))
     alt = (
         f"Two grids of {count} filters of {height} by {width} weights in grey, left at the random start, "
-        "right after "
-        f"training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After training the "
-        "strongest is filter "
-        f"{int(norms.argmax())} (norm {norms.max():.2f}), the weakest filter {int(norms.argmin())} (norm "
-        f"{norms.min():.2f}). "
-        f"Filter {int(moved.argmax())} has changed most (by a norm of {moved.max():.2f}), "
-        f"filter {int(moved.argmin())} least (by {moved.min():.2f})."
+        f"right after training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After "
+        f"training the strongest is filter {int(norms.argmax())} (norm {norms.max():.2f}), the weakest "
+        f"filter {int(norms.argmin())} (norm {norms.min():.2f}). Filter {int(moved.argmax())} has changed "
+        f"most (by a norm of {moved.max():.2f}), filter {int(moved.argmin())} least (by {moved.min():.2f})."
     )
     return Drawn(
         figure,

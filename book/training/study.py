@@ -1,5 +1,5 @@
-"""What a training by a protocol showed: the protocol and its folds, the networks side by side, accuracies, the
-hardest pictures, and how far the first layer has moved.
+"""What a training by a protocol showed: the protocol and its folds, the networks side by side, accuracies,
+the hardest pictures, and how far the first layer has moved.
 """
 
 from collections.abc import Mapping
@@ -150,7 +150,9 @@ def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
 
 
 def hardest_table(hardest: pd.DataFrame) -> Table:
-    """``hardest_pictures`` for the page. Which they are may differ from one machine to another: not compared."""
+    """``hardest_pictures`` for the page. Which they are may differ from one machine to another: not
+    compared.
+    """
     columns = ["rank", "subject", "true", "p_true", "predicted", "p_predicted"]
     shares = {"p_true": "share", "p_predicted": "share"}
     return Table(hardest[columns], "The hardest test pictures", shares, tolerance=None)

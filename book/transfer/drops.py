@@ -146,8 +146,8 @@ def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
 
 def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     """The means of ``found``; ``sets``, ``classes``, ``trainings``; ``commonest_accuracy``: mean over the
-    sets of always naming the commonest class; with several seeds ``transfer_seed_spread``, the standard deviation
-    between two trainings of one cell, in points.
+    sets of always naming the commonest class; with several seeds ``transfer_seed_spread``, the standard
+    deviation between two trainings of one cell, in points.
     """
     nulls = [commonest_share(test.labels(study.classes)) for test in study.tests.values()]
     pictures = sum(len(test) for test in study.tests.values())

@@ -231,7 +231,9 @@ def chosen_layers(reads: Mapping[str, Read]) -> Read:
 
 
 def one_hot(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """float32 (N, C): which of ``classes`` a picture shows; none where it shows another or is not labelled."""
+    """float32 (N, C): which of ``classes`` a picture shows; none where it shows another or is not
+    labelled.
+    """
     emotions = faces.table["emotion"].to_numpy(dtype=object)
     return (emotions[:, None] == np.array(classes, dtype=object)).astype(np.float32)
 

@@ -87,8 +87,7 @@ def fit_heads(
     if not aus:
         raise DataError(
             f"no AU is shown by {FEWEST_SUBJECTS} training subjects and by {FEWEST_HELD_OUT} each in "
-            "validation and test, and as many are seen "
-            "without it: use a larger face set"
+            "validation and test, and as many are seen without it: use a larger face set"
         )
     train = features[split == "train"]
     mean, scale = train.mean(axis=0), train.std(axis=0)
@@ -360,7 +359,9 @@ def _array(values: torch.Tensor) -> np.ndarray:
 
 
 def enough_people(presence: Presence, split: np.ndarray) -> bool:
-    """Whether some unit is shown, and seen absent, by as many people of each split as a detection head needs."""
+    """Whether some unit is shown, and seen absent, by as many people of each split as a detection head
+    needs.
+    """
     return len(_too_few(presence, np.asarray(split))) < len(presence.aus)
 
 

@@ -1,5 +1,5 @@
-"""Six measures of how much a response goes with a label, for many labellings and weightings of the pictures at
-once.
+"""Six measures of how much a response goes with a label, for many labellings and weightings of the pictures
+at once.
 
 Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere
 in the map; pictures that show the AU (present) and pictures that do not (absent). Khorrami, Paine and Huang
@@ -87,8 +87,8 @@ def weighted_statistic(
 
 
 class Sample:
-    """n pictures in S clusters, ``codes`` (n,), that count ``weights`` (D, S) times, whole numbers; by default
-    each once.
+    """n pictures in S clusters, ``codes`` (n,), that count ``weights`` (D, S) times, whole numbers; by
+    default each once.
 
     ``counts`` (D, n): how often each picture counts; ``whole`` (D, 1, 1): how many that makes.
     """
@@ -126,9 +126,9 @@ def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, sample: Sampl
 
     AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800
     pictures); mean differences from sums of standardised responses, in float32 within 1e-5 of their standard
-    deviation. In float32 the pooled deviation of ``smd`` is at least a thousandth of the whole one, so that it
-    stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some thirty times as slow
-    as AUROC. A labelling without any 1, or without any 0, gives NaN.
+    deviation. In float32 the pooled deviation of ``smd`` is at least a thousandth of the whole one, so that
+    it stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some thirty times as
+    slow as AUROC. A labelling without any 1, or without any 0, gives NaN.
     """
     maxima = np.asarray(maxima, np.float64)
     if measure in ("wasserstein", "ks"):
@@ -181,8 +181,8 @@ def _kl(bins: np.ndarray, sample: Sample) -> Score:
 
 
 def _auroc(maxima: np.ndarray, sample: Sample) -> Score:
-    """By the ranks (Mann and Whitney 1947), equal responses sharing the middle one: 2 · AUROC - 1 is the sum of
-    2 · rank - all over the pictures that show the AU, over the number of pairs.
+    """By the ranks (Mann and Whitney 1947), equal responses sharing the middle one: 2 · AUROC - 1 is the sum
+    of 2 · rank - all over the pictures that show the AU, over the number of pairs.
     """
     counts, whole = (values.cpu().numpy().astype(np.float64) for values in (sample.counts, sample.whole))
     centred = np.empty((maxima.shape[1], *counts.shape))

@@ -66,7 +66,9 @@ class Null:
 
     @property
     def p_family(self) -> np.ndarray:
-        """(K, A): p-values adjusted for all pairs: the share of maxima at least as large as the pair's score."""
+        """(K, A): p-values adjusted for all pairs: the share of maxima at least as large as the pair's
+        score.
+        """
         ordered = np.sort(self.maxima)
         reached = self.permutations - np.searchsorted(ordered, self.scores - TIE)
         return np.where(self.tested, (1 + reached) / (1 + self.permutations), np.nan)
@@ -126,9 +128,8 @@ def permutation_null(
         )
     if len(np.unique(presence.subjects)) < 2:
         raise DataError(
-            f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged "
-            "between subjects, add "
-            "pictures of other people"
+            f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged between "
+            "subjects, add pictures of other people"
         )
     enough = np.isin(presence.aus, presence.scored(min_subjects).aus)
     moved = blocks_of(presence, blocks, within=within)
@@ -138,8 +139,7 @@ def permutation_null(
         best = int(np.where(enough, movable, -1).argmax())
         raise DataError(
             f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} "
-            "comes nearest with "
-            f"{movable[best]}: use a larger face set, or coarser strata"
+            f"comes nearest with {movable[best]}: use a larger face set, or coarser strata"
         )
     few = tuple(au for a, au in enumerate(presence.aus) if a not in scored)
     maxima = np.asarray(maxima)

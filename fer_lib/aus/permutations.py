@@ -163,8 +163,7 @@ def blocks_of(
         if keys[s] != keys[s - 1]:
             raise DataError(
                 f"subject {presence.subjects[rows[starts[s]]]!r}: not all its pictures have the same action "
-                "units coded; "
-                "permute sequences instead of subjects"
+                "units coded; permute sequences instead of subjects"
             )
     sizes = counts if kind == "subject" else lengths
     groups = _groups(pd.factorize(pd.Series([keys[s] for s in first]))[0], sizes)
@@ -172,8 +171,7 @@ def blocks_of(
     if blocks.fixed == len(groups):
         raise DataError(
             f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one "
-            "stratum, with the "
-            "same action units coded, are needed"
+            "stratum, with the same action units coded, are needed"
         )
     return blocks
 
@@ -189,7 +187,9 @@ def _pattern(values: np.ndarray) -> tuple[int, ...]:
 
 
 def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(U,) int: the group of each unit; in each stratum one per size, small ones joined with the next sizes."""
+    """(U,) int: the group of each unit; in each stratum one per size, small ones joined with the next
+    sizes.
+    """
     groups = np.empty(len(strata), int)
     made = 0
     for stratum in np.unique(strata):

@@ -93,10 +93,9 @@ class Presence:
             best = int(self.fewest_subjects.argmax())
             raise DataError(
                 f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; "
-                f"{self.aus[best]} comes nearest with "
-                f"{self.subjects_present[best]} and {self.subjects_absent[best]} of "
-                f"{len(np.unique(self.subjects))} subjects: "
-                "use a larger face set"
+                f"{self.aus[best]} comes nearest with {self.subjects_present[best]} and "
+                f"{self.subjects_absent[best]} of {len(np.unique(self.subjects))} subjects: use a larger "
+                "face set"
             )
         return self.only([au for au in self.aus if au not in few])
 
@@ -137,7 +136,9 @@ class Presence:
 
 
 def check_present(present: np.ndarray) -> None:
-    """Raise DataError, naming picture and column, where ``present`` (N, A) holds anything but 1, 0 and NaN."""
+    """Raise DataError, naming picture and column, where ``present`` (N, A) holds anything but 1, 0 and
+    NaN.
+    """
     wrong = np.argwhere(~((present == 0) | (present == 1) | np.isnan(present)))
     if len(wrong):
         row, column = wrong[0]
@@ -153,8 +154,8 @@ def require_finite(values: np.ndarray, what: str = "filter", which: str = "the m
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"picture {row}, {what} {column}: {which} is {values[row, column]}; expected a finite number: look "
-            "for pictures or weights that are not"
+            f"picture {row}, {what} {column}: {which} is {values[row, column]}; expected a finite number: "
+            "look for pictures or weights that are not"
         )
 
 
@@ -172,8 +173,7 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     if not faces.aus:
         raise DataError(
             f"face set {faces.name!r} has no action units (columns AU1, AU2 …); the synthetic faces (lab, "
-            "wild, game, micro) have them, "
-            "and among others CK+, CASME II and SAMM come with FACS codes"
+            "wild, game, micro) have them, and among others CK+, CASME II and SAMM come with FACS codes"
         )
     table = faces.table
     intensities = table[list(faces.aus)].to_numpy(np.float64, na_value=np.nan)
@@ -194,11 +194,11 @@ def _named_alone(names: pd.Series) -> np.ndarray:
 
 
 def whose_units(given: FaceSet, faces: FaceSet) -> str:
-    """Whose pictures and action units the chapter is about, in a sentence: ``given`` is the run's face set."""
+    """Whose pictures and action units the chapter is about, in a sentence; ``given`` is the run's set."""
     if faces is given:
         return f"Pictures and action units are those of {faces.name}."
     return (
         f"Nobody coded action units in {given.name}. The network that learned from it is asked about the "
-        f"rendered faces of {faces.name}, whose units are known: "
-        "what follows is about its filters, and not about pictures like those that it learned from."
+        f"rendered faces of {faces.name}, whose units are known: what follows is about its filters, and not "
+        "about pictures like those that it learned from."
     )

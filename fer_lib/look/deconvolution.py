@@ -194,8 +194,7 @@ def _project_chunk(
             pair = int(wrong.nonzero()[0])
             raise DataError(
                 f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is "
-                "not a finite number; "
-                "look for such values in the picture and in the network's weights"
+                "not a finite number; look for such values in the picture and in the network's weights"
             )
         # Where the unit was off, nothing is put back.
         (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
@@ -240,11 +239,9 @@ def _check_account(
     if (off > allowed).any():
         pair = off.argmax()
         raise ParameterError(
-            f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way "
-            "to it make "
-            f"{responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): something "
-            "else changes its maps, such "
-            "as a forward hook; remove it"
+            f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way to "
+            f"it make {responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): "
+            "something else changes its maps, such as a forward hook; remove it"
         )
 
 

@@ -104,9 +104,8 @@ def gabor_responses(
     height, width = faces.size
     if min(height, width) <= margin:
         raise DataError(
-            f"face set {faces.name!r}: pictures of {height} × {width} pixels are too small for Gabor "
-            f"filters that reach {margin} pixels; "
-            f"take pictures of more than {margin} pixels a side"
+            f"face set {faces.name!r}: pictures of {height} × {width} pixels are too small for Gabor filters "
+            f"that reach {margin} pixels; take pictures of more than {margin} pixels a side"
         )
     side = next_fast_len(max(height, width) + 2 * margin)
     bank = torch.from_numpy(gabor_transfer(side)).to(device)

@@ -14,7 +14,8 @@ from fer_lib.nets.evaluating import evaluating
 from ferbook.errors import ParameterError, nearest_name
 
 PICTURE = -1
-"""Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands."""
+"""Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands.
+"""
 
 TRIED_SIZE = 64
 """Side in pixels of the black picture that shows the layers of a network that does not say for what size it
@@ -243,8 +244,8 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
             if isinstance(maker, str):
                 raise ParameterError(
                     f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what "
-                    f"{maker!r} made, which is a function and no module; how to go back through it is known of "
-                    "modules only: use nn.ReLU, nn.MaxPool2d, nets.residual.Sum, …"
+                    f"{maker!r} made, which is a function and no module; how to go back through it is known "
+                    "of modules only: use nn.ReLU, nn.MaxPool2d, nets.residual.Sum, …"
                 )
         wanted |= set(call.inputs) - {PICTURE}
     return dict(sorted(way.items()))

@@ -229,7 +229,9 @@ def _ratio(table: pd.DataFrame, measure: str) -> np.ndarray:
 
 
 def _value_and_gain(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From totals (draws, cells, 6) of three ratios: the first (draws, cells), and the second less the third."""
+    """From totals (draws, cells, 6) of three ratios: the first (draws, cells), and the second less the
+    third.
+    """
     ratios = ratio(totals.reshape(*totals.shape[:-1], 3, 2))
     return ratios[..., 0], ratios[..., 1] - ratios[..., 2]
 
@@ -247,8 +249,7 @@ def _target_indices(targets: Sequence[str], aus: Sequence[str], pairs: int) -> n
     if len(wrong):
         raise DataError(
             f"pair {wrong[0]}: the target {str(targets[wrong[0]])!r} is not among the regions' AUs "
-            f"{', '.join(aus)}; "
-            "leave out pairs without a target"
+            f"{', '.join(aus)}; leave out pairs without a target"
         )
     return indices
 

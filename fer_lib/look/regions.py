@@ -35,7 +35,8 @@ ROUND = 16
 """Corners of the polygon that stands for a circle."""
 
 EDGE = 1e-4
-"""Pixels: so near to its edge, a point is in a patch, or rounding would make the two halves of a face differ."""
+"""Pixels: so near to its edge, a point is in a patch, or rounding would make the two halves of a face differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,7 @@ def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarr
     if not known:
         raise DataError(
             f"face set {faces.name!r} has neither masks nor landmarks, so nobody knows where its action "
-            "units act; "
-            "take a synthetic set, or a real one with landmarks, such as ckplus"
+            "units act; take a synthetic set, or a real one with landmarks, such as ckplus"
         )
     for au in aus:
         if au not in known:

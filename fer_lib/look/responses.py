@@ -214,6 +214,6 @@ def _require_finite(values: np.ndarray, name: str, faces: FaceSet, start: int) -
         picture, number = wrong[0, :2]
         raise DataError(
             f"layer {name!r}, filter {number}: the response to picture {start + picture} of face set "
-            f"{faces.name!r} is "
-            f"{values[tuple(wrong[0])]}; expected a finite number; load or train the network again"
+            f"{faces.name!r} is {values[tuple(wrong[0])]}; expected a finite number; load or train the "
+            "network again"
         )

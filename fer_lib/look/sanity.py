@@ -228,10 +228,9 @@ def compare_networks(
     if not fits or others.maxima.shape[1] != maps.shape[1] or filters.max() >= own.maxima.shape[1]:
         raise ParameterError(
             f"responses {own.maxima.shape} on maps of {own.map_size} and {others.maxima.shape} on maps of "
-            f"{others.map_size}, where "
-            f"{layer!r} of the other network has {maps.shape[1]} maps of {maps.shape[2:]}: give networks of "
-            "one structure, and "
-            "their responses at that layer to the same pictures"
+            f"{others.map_size}, where {layer!r} of the other network has {maps.shape[1]} maps of "
+            f"{maps.shape[2:]}: give networks of one structure, and their responses at that layer to the "
+            "same pictures"
         )
     alike = correlations(own.maxima[:, filters], others.maxima)
     off = maps[index, :, ours.positions[:, 0], ours.positions[:, 1]] <= 0
@@ -315,8 +314,8 @@ def verdicts(
 
     ``cascade`` of ``cascading_randomisation``: with all weights random, is at most ``REMAINDER_LIMIT`` left
     beyond the floor? ``shuffled`` of ``compare_networks``: does at most as much look the same with the wrong
-    labels? Both ask the measure of ``JUDGED`` of which most is left. ``shifted`` of ``shift_equivariance``: is
-    the correlation at least ``SHIFT_LIMIT``?
+    labels? Both ask the measure of ``JUDGED`` of which most is left. ``shifted`` of ``shift_equivariance``:
+    is the correlation at least ``SHIFT_LIMIT``?
 
     ``name`` of the check; ``method``; ``value`` with ``low`` and ``high``, its 95 % interval that resamples
     subjects (NaN where there is none); its ``limit``; ``n`` compared maps; ``passed``, missing (NA) where it

@@ -38,10 +38,10 @@ class Generator(nn.Module):
     [R]; its layers and widths were not found [N]. The layers here are those of Isola et al. 2017: the encoder
     halves the maps by 4×4 convolutions of stride 2 (batch normalisation in all but the first, leaky ReLU
     with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the
-    decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch normalisation,
-    ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of their
-    GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from the
-    encoder to the decoder: what the picture's expression was can only stay in the layers.
+    decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch
+    normalisation, ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of
+    their GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from
+    the encoder to the decoder: what the picture's expression was can only stay in the layers.
 
     ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape,
     from the largest maps to the smallest; ``pair24`` has maps of 24 pixels. With the default widths there are
@@ -229,8 +229,8 @@ class ResidueClassifier(nn.Module):
                 given = {pair: tuple(maps.shape) for pair, maps in residues.items()}
                 raise ParameterError(
                     f"the residue {name} must have {count} maps, (B, {count}, h, w); given: "
-                    f"{given or 'none'}. Build the "
-                    "classifier with the channels of the generator that the residues come from"
+                    f"{given or 'none'}. Build the classifier with the channels of the generator that the "
+                    "residues come from"
                 )
             logits[name], found = local(residues[name])
             features.append(found)

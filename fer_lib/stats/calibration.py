@@ -25,7 +25,8 @@ from ferbook.estimate import Estimate, Unit
 BINS = 10
 
 SMALLEST = 1e-12
-"""Probabilities below this count as this in a logarithm: one impossible answer would make the mean infinite."""
+"""Probabilities below this count as this in a logarithm: one impossible answer would make the mean infinite.
+"""
 
 Binning = Literal["width", "mass"]
 """``width``: bins equally wide between 0 and 1; ``mass``: bins of equally many pictures."""

@@ -1,4 +1,6 @@
-"""Figures of merit with intervals that respect subjects: several pictures of one person are not independent."""
+"""Figures of merit with intervals that respect subjects: several pictures of one person are not
+independent.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial

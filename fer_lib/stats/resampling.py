@@ -70,8 +70,8 @@ def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 
 def expanded_tail(clusters: int) -> float:
-    """The share of the draws beyond each bound of a 95 % interval over so many ``clusters`` (at least 2): less
-    than 2.5 %.
+    """The share of the draws beyond each bound of a 95 % interval over so many ``clusters`` (at least 2):
+    less than 2.5 %.
     """
     reach = t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
     return float(norm.cdf(-reach))
@@ -84,8 +84,8 @@ def bounds(
     *,
     reflected: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The one rule for intervals: lower and upper bound float64 (…) from what a statistic is in each resample,
-    ``draws`` (D, …).
+    """The one rule for intervals: lower and upper bound float64 (…) from what a statistic is in each
+    resample, ``draws`` (D, …).
 
     ``clusters``: how many independent ones (people) each draw was made of, one number or an array that fits
     the statistics' last axes. With few of them percentiles at 2.5 and 97.5 % are too narrow, by
@@ -133,8 +133,8 @@ def interval(
     tolerance: float = 0.0,
     reflected: bool = False,
 ) -> Estimate:
-    """``value`` with its interval by the rule of ``bounds``, from what it is in each resample, ``draws`` (D,),
-    of so many ``clusters``.
+    """``value`` with its interval by the rule of ``bounds``, from what it is in each resample, ``draws``
+    (D,), of so many ``clusters``.
 
     ``of`` names what was drawn, in the plural; ``besides`` is said behind it: what else the interval covers,
     or does not. Where there is none the estimate says why.

@@ -74,10 +74,10 @@ def forest(
     - ``null``: what the row would be by chance (``null_name`` in the legend), a red dashed mark;
     - ``note``: a text right of the row, below the heading ``noted``.
 
-    ``strokes`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values behind
-    an estimate, small marks below it. ``measured`` labels the axis, and ``unit`` is ``share`` (0 to 1, in per
-    cent), ``points`` (differences of per cents, with a sign) or empty; they, ``null`` (a dashed line, called
-    ``null_name`` in the legend) and ``limits`` of the axis hold for all panels or are given by panel.
+    ``strokes`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values
+    behind an estimate, small marks below it. ``measured`` labels the axis, and ``unit`` is ``share`` (0 to 1,
+    in per cent), ``points`` (differences of per cents, with a sign) or empty; they, ``null`` (a dashed line,
+    called ``null_name`` in the legend) and ``limits`` of the axis hold for all panels or are given by panel.
 
     ``alt`` says what is drawn, in a sentence or two; where ``told``, all values follow it. The numbers stored
     are ``data``, or the rows as they are. Raises FigureError where a column is absent or there is no row.

@@ -13,7 +13,9 @@ MOST_COLUMNS = 720
 
 
 def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
-    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size unseen."""
+    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size
+    unseen.
+    """
     height, width = (side // step for side in picture.shape)
     blocks = picture[: height * step, : width * step].reshape(height, step, width, step)
     return (np.round(blocks.mean(axis=(1, 3)) / 255 * 63) / 63 * 255).astype(np.uint8)

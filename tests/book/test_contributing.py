@@ -1,4 +1,6 @@
-"""What CONTRIBUTING.md promises, by a toy of each kind in a temporary clone: nothing else has to be touched."""
+"""What CONTRIBUTING.md promises, by a toy of each kind in a temporary clone: nothing else has to be
+touched.
+"""
 
 import hashlib
 import re

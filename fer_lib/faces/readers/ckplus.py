@@ -221,8 +221,8 @@ def _other_form(folder: Path) -> str:
     if (folder / "ckextended.csv").exists():
         return (
             "ckextended.csv is not CK+ as released: it numbers the emotions otherwise (0 anger … 7 "
-            "contempt), names no "
-            "subjects, and so allows no test on new people. Put the official archives there, unpacked"
+            "contempt), names no subjects, and so allows no test on new people. Put the official archives "
+            "there, unpacked"
         )
     if (folder / "CK+48").exists():
         return (

@@ -351,8 +351,8 @@ def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str
         first = faces.table.iloc[rows[0]]
         raise DataError(
             f"face set {faces.name!r}: {first['subject']}, {first['sequence']} has the labels "
-            f"{', '.join(labels[:6])}; "
-            "this layout holds sequences of a neutral picture and then at least three of one emotion"
+            f"{', '.join(labels[:6])}; this layout holds sequences of a neutral picture and then at least "
+            "three of one emotion"
         )
     return emotion
 

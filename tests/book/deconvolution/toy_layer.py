@@ -29,7 +29,9 @@ def toy_faces(count=6, size=16):
 
 
 def toy_view(layer="relu<3>"):
-    """Four filters: 0 answers to pictures 0 and 1, 1 most strongly and to all, 2 never, 3 to picture 5 alone."""
+    """Four filters: 0 answers to pictures 0 and 1, 1 most strongly and to all, 2 never, 3 to picture 5
+    alone.
+    """
     faces = toy_faces()
     maxima = np.zeros((6, 4), np.float32)
     maxima[:2, 0] = 1, 2

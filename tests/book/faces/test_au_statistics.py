@@ -84,5 +84,7 @@ def test_the_unit_comes_first_that_the_emotion_tells_most_about():
     rows = rows.assign(dataset="toy", frame=0)
     shown = information_table(FaceSet("toy", np.zeros((40, 4, 4), np.uint8), rows))
     assert list(shown.data.index) == ["AU12", "AU1"]
-    assert shown.data.loc["AU12", ["adjusted information", "acts in", "pictures"]].tolist() == pytest.approx([1, 0.5, 40])
+    assert shown.data.loc["AU12", ["adjusted information", "acts in", "pictures"]].tolist() == pytest.approx(
+        [1, 0.5, 40]
+    )
     assert "1.00</td>" in shown.html() and "50.0\N{NO-BREAK SPACE}%</td>" in shown.html()

@@ -20,9 +20,7 @@ from book.micro_expressions.movement import (
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 
-CLAIMED = pd.DataFrame(
-    {"filter": [7, 9, 2], "au": ["AU4", "AU4", "AU12"], "association": [0.6, 0.5, 0.3]}
-)
+CLAIMED = pd.DataFrame({"filter": [7, 9, 2], "au": ["AU4", "AU4", "AU12"], "association": [0.6, 0.5, 0.3]})
 """As chapter ``au_verification`` hands on its detectors."""
 
 

@@ -81,10 +81,9 @@ def test_every_real_set_has_a_reader_a_writer_and_published_counts(source):
 
 def test_asking_what_is_there_loads_no_heavy_library():
     code = (
-        "import json, sys; from fer_lib.faces import registry as r;"
-        f"[r.fingerprint(name, **{ARGUMENTS}) for name in r.REGISTRY]; r.list_sources();"
-        "heavy = 'numpy pandas pyarrow torch warp anny PIL pydantic fastai matplotlib'.split();"
-        "print(json.dumps([m for m in heavy if m in sys.modules]))"
+        f"import json, sys; from fer_lib.faces import registry as r;[r.fingerprint(name, **{ARGUMENTS}) for "
+        "name in r.REGISTRY]; r.list_sources();heavy = 'numpy pandas pyarrow torch warp anny PIL pydantic "
+        "fastai matplotlib'.split();print(json.dumps([m for m in heavy if m in sys.modules]))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert json.loads(out) == []

@@ -1,4 +1,6 @@
-"""Measures of where a map lies, against values worked by hand, a naive loop, and what must hold for any map."""
+"""Measures of where a map lies, against values worked by hand, a naive loop, and what must hold for any
+map.
+"""
 
 import numpy as np
 import pytest

@@ -78,7 +78,9 @@ def test_intervals_cover_where_naming_pictures_independent_does_not():
 
 
 def test_few_people_are_covered_better_than_by_percentiles():
-    """Eight people: plain percentiles hold the truth far less often than they say, expanded ones nearly so."""
+    """Eight people: plain percentiles hold the truth far less often than they say, expanded ones nearly
+    so.
+    """
     generator = np.random.default_rng(4)
     studies, people = 600, 8
     truth, covered = 0.0, {"expanded": 0, "percentile": 0}

@@ -134,7 +134,8 @@ def test_another_process_draws_the_same_bytes():
         "from ferbook.page.forest import forest\n"
         "rows = pd.DataFrame({'label': ['a', 'b'], 'value': [.5, .7], 'low': [.4, .6], 'high': [.6, .8]})\n"
         "sink = io.BytesIO()\n"
-        "forest(rows, measured='m', alt='Dots.').figure.savefig(sink, format='svg', metadata={'Date': None})\n"
+        "forest(rows, measured='m', alt='Dots.').figure.savefig(sink, format='svg', metadata={'Date': "
+        "None})\n"
         "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
     )
     answers = {

@@ -61,16 +61,11 @@ def test_the_first_and_the_middle_three_frames_of_longer_videos(tmp_path):
 def test_frames_between_markers(first, mmi):
     coding = first / "S001-001-oao_aucs.xml"
     coding.write_text(
-        "<ActionUnits>"
-        "<ActionUnit Number='4'><Marker Frame='1' Type='0'/><Marker Frame='2' Type='1'/><Marker Frame='3' "
-        "Type='2'/>"
-        "<Marker Frame='4' Type='0'/></ActionUnit>"
-        "<ActionUnit Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/><Marker Frame='1' "
-        "Type='0'/></ActionUnit>"
-        "<ActionUnit Number='12'/>"
-        "<ActionUnit Number='4.5'><Marker Frame='1' Type='2'/></ActionUnit>"
-        "<ActionUnit><Marker Frame='1' Type='2'/></ActionUnit>"
-        "</ActionUnits>"
+        "<ActionUnits><ActionUnit Number='4'><Marker Frame='1' Type='0'/><Marker Frame='2' "
+        "Type='1'/><Marker Frame='3' Type='2'/><Marker Frame='4' Type='0'/></ActionUnit><ActionUnit "
+        "Number='7'><Marker Frame='9' Type='0'/><Marker Frame='3' Type='3'/><Marker Frame='1' "
+        "Type='0'/></ActionUnit><ActionUnit Number='12'/><ActionUnit Number='4.5'><Marker Frame='1' "
+        "Type='2'/></ActionUnit><ActionUnit><Marker Frame='1' Type='2'/></ActionUnit></ActionUnits>"
     )
     back = read_mmi(mmi, SIZE)
     clip = back.table[:4]
