@@ -21,7 +21,7 @@ from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
 from ferbook.page.style import Drawn
-from ferbook.page.tables import Table, as_html
+from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
 from ferbook.store import ChapterResult, all_runs, latest_run, write_json
 
@@ -123,7 +123,6 @@ class Session:
         return HTML(made.html())
 
     def _store_figure(self, name: str, drawn: Drawn) -> HTML:
-        drawn = drawn if isinstance(drawn, Drawn) else Drawn(*drawn)
         if not drawn.alt.strip():
             raise ChapterError(f"figure {name!r} has no alt text")
         if drawn.data.empty:
@@ -154,24 +153,6 @@ class Session:
         if not needs:
             raise ChapterError(f"{what} lacks what it shows; say with needs= what that takes")
         return self.say(f"Left out: it needs {needs.rstrip('.')}.")
-
-    # The two that follow go when every chapter has moved to ``figure`` and ``table``.
-    def save_figure(
-        self, name: str, drawn: object, caption: str = "", tolerance: Tolerance | None = None
-    ) -> HTML:
-        drawn = drawn if isinstance(drawn, Drawn) else Drawn(*drawn)
-        allowed = drawn.tolerance if tolerance is None else tolerance
-        return self._store_figure(
-            name, Drawn(drawn.figure, drawn.data, drawn.alt, caption or drawn.caption, allowed)
-        )
-
-    def show_table(
-        self,
-        table: pd.DataFrame,
-        caption: str,
-        formats: Mapping[str, str | Callable[[object], str]] | None = None,
-    ) -> HTML:
-        return HTML(as_html(table, caption, formats))
 
     def show(self, fragment: str) -> HTML:
         """HTML that a function of the book wrote, for display as it is."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from ferbook.estimate import Estimate
-from ferbook.text import MetricError, bounds_text, number_text
+from ferbook.text import bounds_text, number_text
 
 Formats = Mapping[str, str | Callable[[object], str]]
 
@@ -56,31 +56,6 @@ class Table:
                 f"{name}{side}": by for name, by in self.tolerance.items() for side in ("_low", "_high")
             }
             object.__setattr__(self, "tolerance", bounds | dict(self.tolerance))
-
-
-def records_table(metrics: Mapping[str, Mapping], names: Mapping[str, str]) -> pd.DataFrame:
-    """Metrics as a table for the page: one row per entry of ``names`` (metric name → what it is).
-
-    Columns: ``measure``, ``value``, ``interval`` (``low–high``, a dash where there is none),
-    ``n``. Values are text, formatted by unit. Raises MetricError for a name that ``metrics`` lacks.
-    """
-    rows = []
-    for name, label in names.items():
-        if name not in metrics:
-            raise MetricError(f"no metric {name!r}; there are {', '.join(sorted(metrics)) or 'none'}")
-        metric = metrics[name]
-        low, high, n = (metric.get(part) for part in ("low", "high", "n"))
-        unit = metric.get("unit", "")
-        bounded = low is not None and high is not None
-        rows.append(
-            {
-                "measure": label,
-                "value": number_text(metric["value"], unit),
-                "interval": f"{number_text(low, unit)} – {number_text(high, unit)}" if bounded else "–",
-                "n": "–" if n is None else number_text(n, "count"),
-            }
-        )
-    return pd.DataFrame(rows, columns=["measure", "value", "interval", "n"])
 
 
 def as_html(

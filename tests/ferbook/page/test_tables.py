@@ -6,7 +6,7 @@ import pytest
 
 from fer_lib.faces.describe import au_table, people_table, split_table
 from fer_lib.faces.faceset import FaceSet
-from ferbook.page.tables import as_html, records_table
+from ferbook.page.tables import as_html
 from ferbook.text import MetricError, interval_text, metric_text, number_text
 
 ACCURACY = {
@@ -138,15 +138,6 @@ def test_split_table_counts_pictures_without_an_emotion():
     assert list(table.loc["no emotion"]) == [2, 1, 3] and list(table.loc["anger"]) == [1, 0, 1]
     nothing = split_table(FaceSet("toy", labelled.pixels, labelled.table.assign(emotion="")))
     assert list(nothing.index) == ["pictures", "subjects", "no emotion"]
-
-
-def test_records_table_formats_and_keeps_order():
-    metrics = {"b": {"value": 3, "unit": "count"}, "a": ACCURACY}
-    table = records_table(metrics, {"a": "Accuracy", "b": "Epochs"})
-    assert [plain(cell) for cell in table.iloc[0]] == ["Accuracy", "93.1 %", "90.2 % – 95.4 %", "576"]
-    assert list(table.iloc[1]) == ["Epochs", "3", "–", "–"]
-    with pytest.raises(MetricError, match="no metric 'c'; there are a, b"):
-        records_table(metrics, {"c": "?"})
 
 
 class Cells(HTMLParser):
