@@ -17,7 +17,7 @@ class AuVerificationParameters(ChapterParameters):
     layer: Annotated[
         str,
         Field(
-            description="the layer whose filters are judged, as `relu3`; empty: the rectifier after the "
+            description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
             "last convolution"
         ),
     ] = ""

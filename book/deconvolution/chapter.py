@@ -14,14 +14,14 @@ class DeconvolutionParameters(ChapterParameters):
     layer: Annotated[
         str,
         Field(
-            description="the layer whose filters are looked at, as `relu3`; empty: the rectifier after the "
+            description="the layer whose filters are looked at, as `relu3`; empty: the ReLU after the "
             "last convolution"
         ),
     ] = ""
     method: Annotated[
         Literal["deconv", "guided", "gradient"],
         Field(
-            description="how rectifiers let a signal down: deconv if it is positive, gradient if the unit "
+            description="how ReLUs let a signal down: deconv if it is positive, gradient if the unit "
             "was on, guided if both"
         ),
     ] = "deconv"

@@ -108,7 +108,7 @@ def fold_accuracies(folds: pd.DataFrame, pooled: Estimate) -> Drawn:
         limits=(0, 1.01),
         alt=(
             "Dots with intervals: the share of test pictures named rightly, fold by fold. Dashed marks show "
-            f"always naming the commonest class, over all {percent(null)}."
+            f"the majority-class baseline, over all {percent(null)}."
         ),
         tolerance=dict.fromkeys(("accuracy", "low", "high"), 0.15),
         data=data,
@@ -172,7 +172,7 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     """Loss on training and validation split, and validation accuracy, by epoch; the chosen epoch is marked.
 
     ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy``
-    (share). ``null``: the validation accuracy (share) of always naming the commonest class, drawn as a line.
+    (share). ``null``: the validation accuracy (share) of the majority-class baseline, drawn as a line.
     Data: these columns, ``null`` and ``best``. Raises FigureError where a column or the best epoch is absent.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
@@ -198,7 +198,7 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
     # Below the line: that is where no network that has learned anything draws its curve.
     accuracy.annotate(
-        "always the commonest class",
+        "majority-class baseline",
         (0.93, null),
         xycoords=accuracy.get_yaxis_transform(),
         xytext=(0, -3),
@@ -220,7 +220,7 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         f"training split it goes from {first['train_loss']:.2f} to {last['train_loss']:.2f}, on the "
         f"validation split from {first['valid_loss']:.2f} to {last['valid_loss']:.2f}. Right, the accuracy "
         f"on the validation split: from {percent(first['valid_accuracy'])} to "
-        f"{percent(last['valid_accuracy'])}; a dashed line marks always naming the commonest class, at "
+        f"{percent(last['valid_accuracy'])}; a dashed line marks the majority-class baseline, at "
         f"{percent(null)}. A dotted line marks epoch {best_epoch}, the one chosen, with "
         f"{percent(best['valid_accuracy'])}."
     )

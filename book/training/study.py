@@ -136,7 +136,7 @@ ACCURACIES = {
     "test_accuracy_without_copies": "accuracy without copies of training pictures",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
-    "majority_accuracy": "always the commonest class",
+    "majority_accuracy": "majority-class baseline",
 }
 
 
@@ -185,7 +185,7 @@ def fold_table(
 
     ``fold`` (from 0); ``pictures`` and ``people`` tested (people missing where nobody is named);
     ``best_epoch`` and ``valid_accuracy``, which chose it; ``accuracy`` on the test split with ``low`` and
-    ``high`` (NaN where there is no interval); ``majority``, what naming the commonest class of the training
+    ``high`` (NaN where there is no interval); ``majority``, what naming the majority class of the training
     split gives.
     """
     rows = []

@@ -147,7 +147,7 @@ def baseline_responses(
     faces: FaceSet,
     *,
     untrained: int = 5,
-    mistaught: Classifier | None = None,
+    shuffled: Classifier | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
 ) -> dict[str, np.ndarray]:
@@ -155,7 +155,7 @@ def baseline_responses(
     name.
 
     ``untrained 1`` …: the same layer of so many networks with other first weights; ``shuffled labels``: that
-    of ``mistaught``, where there is one; ``rotated basis``: random mixtures of the trained layer's own
+    of ``shuffled``, where there is one; ``rotated basis``: random mixtures of the trained layer's own
     channels; ``Gabor filters`` and ``HOG``. The same ``seed`` gives the same networks and mixtures for any
     faces.
 
@@ -167,8 +167,8 @@ def baseline_responses(
     for number in range(untrained):
         network = untrained_network(model, seed + number)
         found[f"untrained {number + 1}"] = maximal_responses(network, faces, layer, device=device).maxima
-    if mistaught is not None:
-        found["shuffled labels"] = maximal_responses(mistaught, faces, layer, device=device).maxima
+    if shuffled is not None:
+        found["shuffled labels"] = maximal_responses(shuffled, faces, layer, device=device).maxima
     filters = found["untrained 1"].shape[1]
     mixed, behind = rotated_channels(model, layer, filters, seed)
     found["rotated basis"] = maximal_responses(mixed, faces, behind, device=device).maxima

@@ -104,7 +104,7 @@ def test_learning_curve_marks_the_chosen_epoch():
     assert data.loc[data["best"], "epoch"].tolist() == [3]
     assert "marks epoch 3, the one chosen, with 83.3 %" in alt
     assert "from 2.00 to 0.50" in alt
-    assert data["null"].tolist() == [0.25] * 4 and "commonest class, at 25.0 %" in alt
+    assert data["null"].tolist() == [0.25] * 4 and "majority-class baseline, at 25.0 %" in alt
     assert any(set(line.get_ydata()) == {0.25} for line in figure.axes[1].lines), "the null is drawn"
 
 
