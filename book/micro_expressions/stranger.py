@@ -52,12 +52,12 @@ def stranger_to(
     faces: FaceSet,
     lesson: Lesson,
     model: Classifier,
-    rendered: Callable[[], FaceSet],
+    rendered: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",
 ) -> Stranger:
     """``model``, the network of ``lesson``; or, where it learned from people or pictures of ``faces``,
-    another one, taught the same way on the faces ``rendered()``, by the first fold of their protocol.
+    another one, taught the same way on the faces ``rendered("lab")``, by the first fold of their protocol.
 
     Raises ParameterError where the network takes pictures of another size than those of ``faces``.
     """
@@ -71,7 +71,7 @@ def stranger_to(
     own, found = lesson.fold_of(learned), shared(learned, faces)
     if found.nothing:
         return Stranger(model.eval(), learned.name, len(own.split("train")), True, found)
-    labelled = rendered().labelled()
+    labelled = rendered("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
     seed_everything(lesson.seed)

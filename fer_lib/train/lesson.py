@@ -1,5 +1,7 @@
 """How the network of chapter ``training`` learned, as it hands it to other chapters."""
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict
 
 from fer_lib.faces.faceset import FaceSet
@@ -41,6 +43,10 @@ class Lesson(BaseModel):
             fold=fold,
             source=dict(given.face_source),
         )
+
+    def shuffled_recipe(self, epochs: int) -> Recipe:
+        """The recipe for ``epochs`` passes over shuffled labels: they have no votes and no centres."""
+        return replace(self.recipe, epochs=epochs, loss="cross_entropy")
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
         """The labelled pictures of ``faces``, the set that ``source`` names, in the splits of the kept fold.

@@ -9,7 +9,8 @@ from ferbook.book import book, chapters, pages_of_toc
 from ferbook.build import check_toc
 from ferbook.notebook import COMPARED_TAG, code_cells, read_notebook, require_parameters_cell, tags
 
-MOST_LINES = 12
+MOST_LINES = 14
+"""Of a cell, without its imports: a call's arguments may stand one a line."""
 MOST_BYTES = 40_000
 ROOMS = ("book", "fer_lib", "ferbook", "synthetic_faces")
 

@@ -38,11 +38,13 @@ def kept(monkeypatch):
 
 
 def asked_about(clips, kept):
-    return stranger_to(clips, lesson(), kept, lambda: faces_of("rendered", pixels_from=2))
+    return stranger_to(clips, lesson(), kept, lambda name: faces_of("rendered", pixels_from=2))
 
 
 def test_the_kept_network_is_asked_where_it_has_met_nobody(kept):
-    found = stranger_to(faces_of("clips", pixels_from=1), lesson(), kept, lambda: pytest.fail("rendered"))
+    found = stranger_to(
+        faces_of("clips", pixels_from=1), lesson(), kept, lambda name: pytest.fail("rendered")
+    )
     assert found.kept and found.model is kept and not found.model.training
     assert found.learned_from == "learned" and found.pictures == 8 * 3, "one tenth tested, one to select"
     assert found.shared.nothing and "shares nobody" in found.introduction

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.training import ablation
 from book.training.ablation import ablate
-from fer_lib.train import crossval
 from fer_lib.train.curve import Training
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
@@ -21,7 +21,7 @@ def trained(monkeypatch):
         curve = pd.DataFrame({"epoch": [1], "watched_accuracy": [0.5]})
         return Training(curve, 1, Precision("fp32", channels_last=True)), np.zeros((3, 2))
 
-    monkeypatch.setattr(crossval, "train_and_test", record)
+    monkeypatch.setattr(ablation, "train_and_test", record)
     return given
 
 
