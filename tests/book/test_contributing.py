@@ -148,13 +148,8 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
 
 def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file = clone.root / "claims.yaml"
-    text = file.read_text()
-    content = yaml.safe_load(text)
-    papers = content if isinstance(content, list) else content["papers"]
-    indent = "" if isinstance(content, list) else "  "
-    entry = yaml.safe_dump([CLAIM | {"name": "A toy paper"}], sort_keys=False)
-    assert papers
-    file.write_text(text.rstrip("\n") + "\n" + re.sub("^", indent, entry.rstrip("\n"), flags=re.M) + "\n")
+    entry = yaml.safe_dump([CLAIM], sort_keys=False)
+    edit(file, "papers:\n", "papers:\n" + re.sub("^", "  ", entry.rstrip("\n"), flags=re.M) + "\n")
     told = clone.ferbook("claims", "--run", "toy")
     assert touched() == {"claims.yaml"}
     assert "HOLDS HERE: A toy claim." in told
