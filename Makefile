@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The environment is made again only when a pinned version changes, or the checkout has moved.
 PINS := $(shell (echo "$(CURDIR)"; grep -h '==' pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(PINS)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help env book test test-all lint bench clean

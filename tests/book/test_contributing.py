@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell
 
 from .conftest import make_clone
 
-pytestmark = [pytest.mark.whole_suite, pytest.mark.xdist_group("contributing")]
+pytestmark = pytest.mark.whole_suite
 
 SOURCE = """    _real(
         "toyset",

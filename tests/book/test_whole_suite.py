@@ -13,7 +13,7 @@ from ferbook.book import chapters as known_chapters
 from ferbook.notebook import COMPARED_TAG, faults_of_execution
 from ferbook.offline import external_requests
 
-pytestmark = [pytest.mark.whole_suite, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.whole_suite
 
 chapters = pytest.mark.parametrize("chapter", known_chapters().values(), ids=list(known_chapters()))
 
