@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from book.transfer.calibration import calibration_metrics, reliability_table
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.calibration import calibration_metrics, reliability_table
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
@@ -35,7 +35,7 @@ MEASURE_NAMES = {
     "log_loss": "negative log-likelihood of the majority (nats)",
     "log_loss_votes": "negative log-likelihood of the votes (nats)",
 }
-"""Measure of ``stats.calibration`` -> what it is, for readers; of all but the first, less is better."""
+"""Measure of ``calibration`` -> what it is, for readers; of all but the first, less is better."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def voted_classes(faces: FaceSet) -> tuple[str, ...]:
 
 def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
     """``majority_…``, ``votes_…`` and ``votes_…_difference`` of every measure of ``MEASURE_NAMES``: see
-    ``stats.calibration.calibration_metrics``.
+    ``calibration.calibration_metrics``.
     """
     labels, clusters = study.test.labels(study.classes), independent_groups(study.test)
     return calibration_metrics(
@@ -157,7 +157,7 @@ def soft_label_table(metrics: Mapping[str, Estimate]) -> Table:
 
 
 def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """The bins of ``stats.calibration.reliability_table`` for what each network ``learned``, one below the
+    """The bins of ``calibration.reliability_table`` for what each network ``learned``, one below the
     other, for ``figures.reliability_diagram``.
     """
     labels, clusters = study.test.labels(study.classes), independent_groups(study.test)

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from fer_lib.stats.calibration import (
+from book.transfer.calibration import (
     Luck,
-    accuracy_score,
     bin_edges,
     brier_score,
     calibration_error,
@@ -21,11 +20,11 @@ from fer_lib.stats.calibration import (
     score_metric,
 )
 from fer_lib.stats.resampling import bootstrap, cluster_sums, expanded_tail
-from ferbook.errors import DataError, ParameterError
 
 SURE = np.array([0.9, 0.8, 0.6, 0.3])
 FOUR = np.stack([SURE, 1 - SURE], axis=1)
 LABELS = np.array([0, 1, 0, 1])
+TRUTH = np.eye(2)[LABELS]
 
 
 @pytest.fixture
@@ -55,19 +54,21 @@ def test_calibration_error_worked_by_hand():
 
 
 def test_proper_scores_worked_by_hand():
-    assert brier_score(FOUR, LABELS).value == pytest.approx(2 * (0.01 + 0.64 + 0.16 + 0.09) / 4)
-    assert log_loss(FOUR, LABELS).value == pytest.approx(-np.log(0.9 * 0.2 * 0.6 * 0.7) / 4)
-    assert accuracy_score(FOUR, LABELS).value == 0.75
+    assert brier_score(FOUR, TRUTH).value == pytest.approx(2 * (0.01 + 0.64 + 0.16 + 0.09) / 4)
+    assert log_loss(FOUR, TRUTH).value == pytest.approx(-np.log(0.9 * 0.2 * 0.6 * 0.7) / 4)
+    assert calibration_scores(FOUR, LABELS, TRUTH)["accuracy"].value == 0.75
     half = np.full((4, 2), 0.5)
     assert brier_score(FOUR, half).value == pytest.approx(2 * (0.16 + 0.09 + 0.01 + 0.04) / 4)
     assert log_loss(half, half).value == pytest.approx(np.log(2))
 
 
 def test_proper_scores_are_scikit_learns(answers):
-    probabilities, labels, _, _ = answers
+    probabilities, labels, _, shares = answers
+    found = calibration_scores(probabilities, labels, shares)
     expected = sk.brier_score_loss(labels, probabilities, scale_by_half=False)
-    assert brier_score(probabilities, labels).value == pytest.approx(expected)
-    assert log_loss(probabilities, labels).value == pytest.approx(sk.log_loss(labels, probabilities))
+    assert found["brier"].value == pytest.approx(expected)
+    assert found["log_loss"].value == pytest.approx(sk.log_loss(labels, probabilities))
+    assert found["accuracy"].value == sk.accuracy_score(labels, probabilities.argmax(axis=1))
 
 
 def test_scores_against_votes_are_means_over_voters(answers):
@@ -95,17 +96,19 @@ def test_calibration_error_is_that_of_a_loop(answers, binning):
 
 
 def test_bins_of_equal_mass_hold_equally_many(answers):
-    table = reliability_table(*answers[:3], bins=8, binning="mass")
-    assert table["n"].sum() == 500 and np.ptp(table["n"]) <= 1
+    confidence = answers[0].max(axis=1)
+    counts, _ = np.histogram(confidence, bin_edges(confidence, 8, "mass"))
+    assert counts.sum() == 500 and np.ptp(counts) <= 1
     assert bin_edges(np.array([0.5, 1, 1, 1, 1]), 5, "mass").tolist() == [0, 0.9, 1]
-    # Of equal confidences there is one bin, and nothing is lost.
-    equal = reliability_table(np.tile([0.75, 0.25], (6, 1)), np.zeros(6, int), np.arange(6), binning="mass")
-    assert equal["n"].sum() == 6 and (equal["n"] > 0).sum() == 1
+    # Of equal confidences there is one bin that holds them, and nothing is lost.
+    equal = np.tile([0.75, 0.25], (6, 1))
+    assert bin_edges(equal.max(axis=1), binning="mass").tolist() == [0, 0.75, 1]
+    assert calibration_error(equal, np.zeros(6, int), binning="mass").value == pytest.approx(0.25)
 
 
 def test_confidence_on_an_edge_and_certainty_are_counted():
     certain = np.array([[1.0, 0.0], [0.5, 0.5], [0.75, 0.25]])
-    table = reliability_table(certain, np.array([0, 0, 1]), np.arange(3), bins=2)
+    table = reliability_table(certain[None], np.array([0, 0, 1]), np.arange(3), bins=2)
     assert list(table["n"]) == [1, 2] and list(table["accuracy"]) == [1.0, 0.5]
 
 
@@ -131,7 +134,7 @@ def test_the_truth_is_calibrated_and_no_score_beats_it(answers):
 
 def test_the_diagram_recombines_to_the_error(answers):
     probabilities, labels, clusters, _ = answers
-    table = reliability_table(sharpened(probabilities, 3), labels, clusters, bins=12)
+    table = reliability_table(sharpened(probabilities, 3)[None], labels, clusters, bins=12)
     filled = table[table["n"] > 0]
     error = (filled["n"] * (filled["accuracy"] - filled["confidence"]).abs()).sum() / 500
     assert error == pytest.approx(calibration_error(sharpened(probabilities, 3), labels, bins=12).value)
@@ -148,7 +151,7 @@ def test_several_trainings_share_a_diagram(answers):
     probabilities, labels, clusters, _ = answers
     two = np.stack([probabilities, sharpened(probabilities, 3)])
     together = reliability_table(two, labels, clusters, bins=5)
-    single = [reliability_table(given, labels, clusters, bins=5) for given in two]
+    single = [reliability_table(given[None], labels, clusters, bins=5) for given in two]
     assert list(together["n"]) == list(single[0]["n"] + single[1]["n"])
     again = reliability_table(np.stack([probabilities] * 2), labels, clusters, bins=5)
     # The same answers twice are no further evidence: people are drawn, not answers.
@@ -157,8 +160,8 @@ def test_several_trainings_share_a_diagram(answers):
 
 def test_intervals_of_means_are_the_bootstraps(answers):
     probabilities, labels, clusters, _ = answers
-    score = brier_score(probabilities, labels)
-    found = score_metric([score], clusters, draws=1000, seed=3)
+    score = brier_score(probabilities, np.eye(3)[labels])
+    found = score_metric([score], clusters, luck=Luck(), draws=1000, seed=3)
     plain = bootstrap(cluster_sums(score.parts, clusters), score.of, draws=1000, seed=3)
     assert (found.value, found.n, found.unit) == (pytest.approx(score.value), 500, "")
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.002)
@@ -168,7 +171,7 @@ def test_intervals_of_means_are_the_bootstraps(answers):
 def test_chance_that_lengthens_distances_is_not_counted_twice(answers):
     probabilities, labels, clusters, _ = answers
     score = calibration_error(probabilities, labels)
-    found = score_metric([score], clusters)
+    found = score_metric([score], clusters, luck=Luck())
     plain = bootstrap(cluster_sums(score.parts, clusters), score.of)
     # Of calibrated answers the draws' errors lie above the error itself, which is chance already.
     assert plain.low + plain.high > 2.3 * score.value
@@ -181,7 +184,7 @@ def test_differences_are_paired_and_means_over_trainings(answers):
     learned = ["majority", "majority", "votes", "votes"]
     found = calibration_metrics(given, learned, labels, clusters, shares)
     assert len(found) == 3 * 7
-    scores = [brier_score(p, labels).value for p in given]
+    scores = [brier_score(p, np.eye(3)[labels]).value for p in given]
     assert found["majority_brier"].value == pytest.approx(np.mean(scores[:2]))
     apart = found["votes_brier_difference"]
     assert apart.value == pytest.approx(np.mean(scores[2:]) - np.mean(scores[:2]))
@@ -202,7 +205,9 @@ def test_differences_are_paired_and_means_over_trainings(answers):
 
 def test_the_seeds_widen_an_interval_by_their_spread(answers):
     probabilities, labels, clusters, _ = answers
-    scores = [brier_score(sharpened(probabilities, power), labels) for power in (1.0, 1.3, 2.0, 2.4)]
+    scores = [
+        brier_score(sharpened(probabilities, power), np.eye(3)[labels]) for power in (1.0, 1.3, 2.0, 2.4)
+    ]
     luck = luck_of([scores[:2], scores[2:]])
     values = [score.value for score in scores]
     # Of two values the sum of squares is half the square of their distance.
@@ -215,44 +220,16 @@ def test_the_seeds_widen_an_interval_by_their_spread(answers):
     half = 0.1 * stats.t.ppf(1 - expanded_tail(len(set(clusters))), 5)
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
     assert found.how.endswith("and of the seeds (pooled, 5 degrees of freedom)")
-    plain = score_metric(scores[:2], clusters, scores[2:])
+    plain = score_metric(scores[:2], clusters, scores[2:], luck=Luck())
     assert plain.high - plain.low < 0.5 * half and plain.how.endswith("the seeds are not covered")
 
 
-def test_without_votes_only_labels_count_and_one_person_has_no_interval(answers):
-    probabilities, labels, _, _ = answers
-    found = calibration_metrics(probabilities[None], ["majority"], labels, np.zeros(500))
-    assert len(found) == 5 and not any("votes" in name for name in found)
+def test_one_person_has_no_interval(answers):
+    probabilities, labels, _, shares = answers
+    found = calibration_metrics(probabilities[None], ["majority"], labels, np.zeros(500), shares)
+    assert len(found) == 7
     assert all(metric.low is None and metric.why == "fewer than two clusters" for metric in found.values())
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "truth", "message"),
-    [
-        (FOUR[:, 0], LABELS, r"shape \(4,\)"),
-        (FOUR[:0], LABELS[:0], r"shape \(0, 2\)"),
-        (FOUR, LABELS[:3], r"truth of shape \(3,\)"),
-        (FOUR, np.array([0, 1, 2, 0]), "picture 2: label 2"),
-        (FOUR, np.array([0, -1, 0, 0]), "picture 1: label -1"),
-        (FOUR * [[1], [1], [2], [1]], LABELS, "picture 2: probabilities"),
-        (FOUR + np.array([[0, 0], [0.5, -0.5], [0, 0], [0, 0]]), LABELS, "picture 1: probabilities"),
-        (np.where(FOUR == 0.9, np.nan, FOUR), LABELS, "picture 0: probabilities"),
-        (FOUR, 10 * FOUR, "picture 0: shares of votes"),
-    ],
-)
-def test_what_cannot_be_scored_is_named(probabilities, truth, message):
-    with pytest.raises(DataError, match=message):
-        brier_score(probabilities, truth)
-
-
 def test_an_impossible_answer_costs_much_but_not_everything():
-    assert log_loss(np.array([[1.0, 0.0]]), np.array([1])).value == pytest.approx(12 * np.log(10))
-
-
-def test_bins_and_names_must_fit():
-    with pytest.raises(ParameterError, match="bins 0"):
-        bin_edges(SURE, 0)
-    with pytest.raises(ParameterError, match="width or mass"):
-        calibration_error(FOUR, LABELS, binning="height")
-    with pytest.raises(DataError, match="1 names of what 2 trainings"):
-        calibration_metrics(np.stack([FOUR, FOUR]), ["majority"], LABELS, np.arange(4))
+    assert log_loss(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).value == pytest.approx(12 * np.log(10))
