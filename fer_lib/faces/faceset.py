@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_lib.faces.rows import Rows
+from fer_lib.faces.rows import Rows, chosen_rows
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
 
@@ -36,10 +36,9 @@ LANDMARKS = 68
 MAPPED_ABOVE = 1 << 30
 """Arrays of more bytes are not read into memory but mapped from their file."""
 
-TEXT_COLUMNS = ("dataset", "subject", "sequence", "emotion", "split")
 REQUIRED_COLUMNS = ("dataset", "subject", "sequence", "frame", "emotion", "split")
 _AU = re.compile(r"AU(\d+)")
-_AU_HALF = re.compile(r"AU\d+_(left|right)")
+_INTENSITY = re.compile(r"AU\d+(_left|_right)?")
 
 
 class FaceSet:
@@ -81,29 +80,7 @@ class FaceSet:
             if rows is not None
         }
         self._check_arrays(table)
-        columns = list(table.columns)
-        for column in columns:
-            if not isinstance(column, str) or columns.count(column) > 1:
-                raise self._fault(f"table column {column!r}; column names must be text, each once")
-        missing = [c for c in REQUIRED_COLUMNS if c not in columns]
-        if missing:
-            raise self._fault(f"the table lacks the column(s) {', '.join(missing)}")
-        self.table = table
-        self.table = self._normalised()
-        emotions = self.table["emotion"]
-        self._require("emotion", emotions.isin((*LABELS, UNLABELLED)), f"one of {', '.join(LABELS)}")
-        self._require("split", self.table["split"].isin(SPLITS), f"one of {', '.join(SPLITS)}")
-        for column in columns:
-            intensity = bool(_AU.fullmatch(column) or _AU_HALF.fullmatch(column))
-            if intensity or column.startswith("vote_"):
-                values = self.table[column]
-                if not _holds_numbers(values):
-                    raise self._fault(f"{column} has dtype {values.dtype}; expected numbers")
-                if intensity:
-                    good, expected = values.isna() | values.between(0, 1), "an intensity in [0, 1] or NaN"
-                else:
-                    good, expected = values.between(0, np.inf, inclusive="left"), "a count of votes"
-                self._require(column, good, expected)
+        self.table = self._normalised(table)
 
     def _check_arrays(self, table: pd.DataFrame) -> None:
         pixels = self._rows["pixels"]
@@ -122,40 +99,50 @@ class FaceSet:
                 f"mask_aus must name the AU of each bit of masks, at most 32, each once; not {names}"
             )
 
-    def _normalised(self) -> pd.DataFrame:
-        """The table in its one form; ``assign`` and ``set_axis`` leave the caller's frame as it was."""
-        table, new = self.table, {}
-        for column in table.columns:
-            values = table[column]
+    def _normalised(self, table: pd.DataFrame) -> pd.DataFrame:
+        """``table``, found to be in order, in its one form; the caller's frame stays as it was."""
+        columns = list(table.columns)
+        for column in columns:
+            if not isinstance(column, str) or columns.count(column) > 1:
+                raise self._fault(f"table column {column!r}; column names must be text, each once")
+        missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+        if missing:
+            raise self._fault(f"the table lacks the column(s) {', '.join(missing)}")
+        new = {}
+        for column, values in table.items():
             if column == "frame":
                 if not pd.api.types.is_integer_dtype(values) or values.hasnans:
                     raise self._fault(f"frame has dtype {values.dtype}; expected integers, none missing")
-                if values.dtype != np.int64:
-                    new[column] = values.astype(np.int64)
-            elif column in TEXT_COLUMNS or not _holds_numbers(values):
-                good = values.map(lambda value: isinstance(value, str)).astype(bool)
-                if column not in TEXT_COLUMNS:
-                    good |= values.isna()
-                self._require(column, good, "text")
-                if values.dtype != "str":
-                    new[column] = values.astype("str")
-        if new:
-            table = table.assign(**new)
-        if not (isinstance(table.index, pd.RangeIndex) and table.index.equals(pd.RangeIndex(len(table)))):
-            table = table.set_axis(pd.RangeIndex(len(table)), axis="index")
-        return table
+                new[column] = values.astype(np.int64)
+            elif _INTENSITY.fullmatch(column) or column.startswith("vote_"):
+                if not _holds_numbers(values):
+                    raise self._fault(f"{column} has dtype {values.dtype}; expected numbers")
+                if column.startswith("vote_"):
+                    self._require(values, values.between(0, np.inf, inclusive="left"), "a count of votes")
+                else:
+                    intensity = values.isna() | values.between(0, 1)
+                    self._require(values, intensity, "an intensity in [0, 1] or NaN")
+            elif column in REQUIRED_COLUMNS or not _holds_numbers(values):
+                text = values.map(lambda value: isinstance(value, str)).astype(bool)
+                self._require(values, text if column in REQUIRED_COLUMNS else text | values.isna(), "text")
+                new[column] = values.astype("str")
+        for column, allowed in (("emotion", (*LABELS, UNLABELLED)), ("split", SPLITS)):
+            self._require(
+                new[column], new[column].isin(allowed), f"one of {', '.join(filter(None, allowed))}"
+            )
+        return table.assign(**new).set_axis(pd.RangeIndex(len(table)), axis="index")
 
     def _fault(self, what: str) -> DataError:
         return DataError(f"face set {self.name!r}: {what}")
 
-    def _require(self, column: str, good: pd.Series, expected: str) -> None:
+    def _require(self, values: pd.Series, good: pd.Series, expected: str) -> None:
         wrong = np.flatnonzero(~good.to_numpy(bool, na_value=False))
         if len(wrong):
-            value = self.table[column].iloc[wrong[0]]
+            value = values.iloc[wrong[0]]
             plain = value.item() if isinstance(value, np.generic) else value
             shown = "missing" if pd.isna(value) else repr(plain)
             raise DataError(
-                f"face set {self.name!r}, row {wrong[0]}: {column} is {shown}, which is not {expected}"
+                f"face set {self.name!r}, row {wrong[0]}: {values.name} is {shown}, which is not {expected}"
             )
 
     def __len__(self) -> int:
@@ -226,8 +213,7 @@ class FaceSet:
     def select(self, keep: np.ndarray) -> "FaceSet":
         """The pictures where the boolean mask ``keep`` (N,) is true, or at the indices ``keep`` (0 … N-1).
 
-        Raises DataError for a mask of another length, for an index out of range (negative ones
-        included: -1 is what searches return for "not found"), and for any other kind of array.
+        Raises DataError as ``rows.chosen_rows``.
         """
         keep = self._indices(keep)
         parts = {kind: rows.select(keep) for kind, rows in self._rows.items()}
@@ -246,23 +232,7 @@ class FaceSet:
         return {"mask_aus": self.mask_aus, "left_out": self.left_out}
 
     def _indices(self, keep: np.ndarray) -> np.ndarray:
-        keep = np.asarray(keep)
-        if keep.size == 0 and keep.dtype != bool:
-            keep = keep.astype(np.int64)  # np.asarray([]) is float64
-        if keep.ndim != 1 or keep.dtype.kind not in "biu":
-            raise self._fault(
-                f"select takes a mask or indices (one dimension), not {keep.dtype} of shape {keep.shape}"
-            )
-        if keep.dtype == bool:
-            if len(keep) != len(self):
-                raise self._fault(f"a mask of {len(keep)} values for {len(self)} pictures")
-            keep = np.flatnonzero(keep)
-        wrong = np.flatnonzero((keep < 0) | (keep >= len(self)))
-        if len(wrong):
-            raise self._fault(
-                f"index {keep[wrong[0]]} is out of range for {len(self)} pictures (0 to {len(self) - 1})"
-            )
-        return keep
+        return chosen_rows(keep, len(self), f"face set {self.name!r}")
 
     def labelled(self) -> "FaceSet":
         """The pictures that carry an emotion. Raises DataError where none does: such a set is for action

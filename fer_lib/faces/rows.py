@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ferbook.errors import DataError
+
 CHUNK = 1 << 26
 """Bytes that are gathered at a time where all rows are gone through."""
 
@@ -88,3 +90,26 @@ def _taken(blocks: tuple[np.ndarray, ...], ends: np.ndarray, index: np.ndarray) 
         here = which == number
         taken[here] = blocks[number][index[here] - (ends[number] - len(blocks[number]))]
     return taken
+
+
+def chosen_rows(keep: np.ndarray, count: int, of: str) -> np.ndarray:
+    """int64: the indices (0 … ``count`` - 1) that ``keep`` selects, a boolean mask (``count``,) or indices.
+
+    Raises DataError, naming what they are ``of``, for a mask of another length, for an index out of range
+    (negative ones included: -1 is what searches return for "not found"), and for any other kind of array.
+    """
+    keep = np.asarray(keep)
+    if keep.size == 0 and keep.dtype != bool:
+        keep = keep.astype(np.int64)  # np.asarray([]) is float64
+    if keep.ndim != 1 or keep.dtype.kind not in "biu":
+        raise DataError(
+            f"{of}: select takes a mask or indices (one dimension), not {keep.dtype} of shape {keep.shape}"
+        )
+    if keep.dtype == bool:
+        if len(keep) != count:
+            raise DataError(f"{of}: a mask of {len(keep)} values for {count}")
+        return np.flatnonzero(keep)
+    wrong = np.flatnonzero((keep < 0) | (keep >= count))
+    if len(wrong):
+        raise DataError(f"{of}: index {keep[wrong[0]]} is out of range (0 to {count - 1})")
+    return keep

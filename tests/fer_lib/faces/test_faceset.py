@@ -105,8 +105,8 @@ def test_the_table_takes_one_form_and_the_callers_frame_stays_as_it_was():
 @pytest.mark.parametrize(
     ("keep", "message"),
     [
-        ([True, False], "a mask of 2 values for 6 pictures"),
-        ([0, 6], r"index 6 is out of range for 6 pictures \(0 to 5\)"),
+        ([True, False], "a mask of 2 values for 6"),
+        ([0, 6], r"index 6 is out of range \(0 to 5\)"),
         ([0, -1], "index -1 is out of range"),
         ([0.0, 1.0], "not float64"),
         ([[0, 1]], "one dimension"),
