@@ -97,7 +97,9 @@ def clips_of(faces: FaceSet) -> Clips:
     onset, apex, offset, fps = clips[[*_SPAN, "fps"]].to_numpy(float, na_value=np.nan).T
     at_apex = ordered["frame"].to_numpy() == apex[whose]
     good = {
-        "one onset, apex, offset, fps and emotion for all pictures": about.nunique(dropna=False).eq(1).all(axis=1),
+        "one onset, apex, offset, fps and emotion for all pictures": about.nunique(dropna=False)
+        .eq(1)
+        .all(axis=1),
         "a subject and a sequence": np.array([all(name) for name in clips.index]),
         "frame numbers of onset, apex and offset, in this order": (onset <= apex) & (apex <= offset),
         "two pictures or more, all of different frames": (frame.nunique() == frame.size())

@@ -4,9 +4,11 @@ from inspect import signature
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fer_lib.nets.breuer import BreuerKimmelCNN
 from fer_lib.nets.classifier import Classifier
+from fer_lib.nets.evaluating import evaluating
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.vgg import VGG
 from fer_lib.nets.zero_bias import ZeroBiasCNN
@@ -55,7 +57,6 @@ def build_network(
         raise ParameterError(f"network {name!r}: {fault}") from fault
 
 
-@torch.no_grad()
 def forward_macs(model: nn.Module, size: int) -> int:
     """Multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` × ``size``
     pixels.
@@ -64,19 +65,6 @@ def forward_macs(model: nn.Module, size: int) -> int:
     normalisation, ReLU and pooling are not counted. Raises ParameterError where the network does not
     take that size.
     """
-    macs = 0
-
-    def count(layer: nn.Conv2d | nn.Linear, _: object, output: torch.Tensor) -> None:
-        nonlocal macs
-        # Each value of a layer's output is one product sum over one filter, or one row of the matrix.
-        macs += output.numel() * layer.weight[0].numel()
-
-    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    was_training = model.training
-    try:
-        model.eval()(torch.zeros(1, 1, size, size, device=next(model.parameters()).device))
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return macs
+    with evaluating(model), FlopCounterMode(display=False) as operations:
+        model(torch.zeros(1, 1, size, size, device=next(model.parameters()).device))
+    return operations.get_total_flops() // 2

@@ -52,19 +52,15 @@ class Classifier(nn.Module):
         return pictures
 
     def _check(self, pictures: torch.Tensor) -> None:
-        grey = pictures.ndim == 4 and pictures.shape[1] == 1
-        if self.any_size:
-            if not grey or not all(self._fits(side) for side in pictures.shape[2:]):
-                raise ParameterError(
-                    f"{type(self).__name__} takes pictures (B, 1, H, W) with sides that are multiples of 8, "
-                    f"at least {self.smallest}, and was given {tuple(pictures.shape)}; give another size"
-                )
-            return
-        size = self.arguments["size"]
-        if not grey or pictures.shape[2:] != (size, size):
+        size, sides = self.arguments["size"], pictures.shape[2:]
+        fits = all(map(self._fits, sides)) if self.any_size else sides == (size, size)
+        if pictures.ndim != 4 or pictures.shape[1] != 1 or not fits:
+            built = f"(B, 1, {size}, {size})"
+            if self.any_size:
+                built = f"(B, 1, H, W) with sides that are multiples of 8, at least {self.smallest},"
             raise ParameterError(
-                f"this {type(self).__name__} was built for pictures (B, 1, {size}, {size}) and was given "
-                f"{tuple(pictures.shape)}; build it with their size"
+                f"this {type(self).__name__} was built for pictures {built} and was given "
+                f"{tuple(pictures.shape)}; give another size, or build it with this one"
             )
 
 

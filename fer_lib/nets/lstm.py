@@ -7,41 +7,35 @@ few large matrix products. Nothing flows from one of the M to another.
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from ferbook.errors import ParameterError
-
-Pooling = Literal["mean", "last"]
-"""What is read of an LSTM's states over a clip: their mean over its frames, or the one after the last."""
+from fer_lib.nets.classifier import require_output
 
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
 
 
 class ClipLSTM(nn.Module):
-    """``networks`` LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each
-    with an output layer.
+    """M LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each with an
+    output layer.
 
     Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's
     own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of
-    the states over each clip's frames, or from the last one (``pooling``). What stands behind a clip's end is
-    not read.
+    the states over each clip's frames. What stands behind a clip's end is not read.
 
     Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and
     divides by a spread that each network has of its own (``standardise_by``; zero and one at first).
     ``dropout`` acts on the pooled state only, so that one pass through ``lstm`` serves both what is minimised
     and what is validated.
 
-    ``seeds``: one per network, by default 0 … M-1; networks of one seed start alike and drop the same states.
+    ``seeds``: one per network; networks of one seed start alike and drop the same states.
     First weights are uniform within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et
     al. 2015). They do not depend on which other networks there are, nor on torch's random state.
 
-    Raises ParameterError for sizes below one, fewer than two classes, a dropout outside [0, 1), an unknown
-    pooling, seeds of another number, features of another shape and lengths outside 1 … T.
+    Raises ParameterError for fewer than two classes and a dropout outside [0, 1).
     """
 
     def __init__(
@@ -50,39 +44,22 @@ class ClipLSTM(nn.Module):
         n_classes: int,
         hidden: int = 32,
         dropout: float = 0.5,
-        networks: int = 1,
         *,
-        pooling: Pooling = "mean",
-        seeds: Sequence[int] | None = None,
+        seeds: Sequence[int] = (0,),
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("n_features", n_features, 1),
-            ("n_classes", n_classes, 2),
-            ("hidden", hidden, 1),
-            ("networks", networks, 1),
-        ):
-            if value < least:
-                raise ParameterError(f"{name} {value}: give at least {least}")
-        if not 0 <= dropout < 1:
-            raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
-        if pooling not in get_args(Pooling):
-            raise ParameterError(f"pooling {pooling!r}: give {' or '.join(get_args(Pooling))}")
-        self.seeds = tuple(range(networks) if seeds is None else seeds)
-        if len(self.seeds) != networks:
-            raise ParameterError(f"{len(self.seeds)} seeds for {networks} networks: give one of each")
+        require_output(n_classes, dropout)
+        self.seeds = tuple(seeds)
         self.arguments = {
             "n_features": n_features,
             "n_classes": n_classes,
             "hidden": hidden,
             "dropout": dropout,
-            "networks": networks,
-            "pooling": pooling,
         }
-        self.standardise = Scaling(networks, n_features)
-        self.lstm = LSTMs(networks, n_features, hidden, pooling)
+        self.standardise = Scaling(len(seeds), n_features)
+        self.lstm = LSTMs(len(seeds), n_features, hidden)
         self.dropout = SeededDropout(dropout, self.seeds)
-        self.output = Dense(networks, hidden, n_classes)
+        self.output = Dense(len(seeds), hidden, n_classes)
         self._initialise()
 
     @torch.no_grad()
@@ -104,31 +81,14 @@ class ClipLSTM(nn.Module):
 
     def alone(self, network: int) -> "ClipLSTM":
         """A copy of one of the networks, number ``network`` from 0, with its seed, in this one's mode."""
-        arguments = self.arguments | {"networks": 1}
-        single = ClipLSTM(**arguments, seeds=self.seeds[network : network + 1])
+        single = ClipLSTM(**self.arguments, seeds=self.seeds[network : network + 1])
         single.load_state_dict(
             {name: value[network : network + 1] for name, value in self.state_dict().items()}
         )
         return single.to(self.output.weight.device).train(self.training)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        shape, given = features.shape, self.arguments
-        alike = features.ndim == 3
-        fits = alike or (features.ndim == 4 and shape[0] == given["networks"])
-        if not fits or shape[-1] != given["n_features"]:
-            raise ParameterError(
-                f"these {given['networks']} LSTMs take features (B, T, {given['n_features']}) or "
-                f"({given['networks']}, B, T, {given['n_features']}) and were given {tuple(shape)}"
-            )
-        if lengths.shape != shape[-3:-2] or not len(lengths):
-            raise ParameterError(f"{tuple(lengths.shape)} lengths for {shape[-3]} clips: give one per clip")
-        if lengths.min() < 1 or lengths.max() > shape[-2]:
-            raise ParameterError(
-                f"lengths from {int(lengths.min())} to {int(lengths.max())} for features of {shape[-2]} "
-                f"frames: give 1 to {shape[-2]}"
-            )
-        states = self.lstm(features, lengths, self.standardise)
-        return self.output(self.dropout(states))
+        return self.output(self.dropout(self.lstm(features, lengths, self.standardise)))
 
 
 class Scaling(nn.Module):
@@ -155,15 +115,15 @@ class Dense(nn.Module):
 
 
 class LSTMs(nn.Module):
-    """M LSTMs: the mean of the states over the frames of each clip, or the last one, (M, B, ``hidden``).
+    """M LSTMs: the mean of the states over the frames of each clip, (M, B, ``hidden``).
 
     ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds
     two.
     """
 
-    def __init__(self, networks: int, n_features: int, hidden: int, pooling: Pooling) -> None:
+    def __init__(self, networks: int, n_features: int, hidden: int) -> None:
         super().__init__()
-        self.hidden, self.pooling = hidden, pooling
+        self.hidden = hidden
         self.from_input = Dense(networks, n_features, GATES * hidden)
         self.from_state = Dense(networks, hidden, GATES * hidden)
         # One bias is enough for a sum.
@@ -188,10 +148,10 @@ class LSTMs(nn.Module):
             entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
             cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
             state = leaving.sigmoid() * cell.tanh()
-            pooled = pooled + state if self.pooling == "mean" else state
+            pooled = pooled + state
         states = torch.cat([pooled, *reversed(ended)], dim=2).transpose(1, 2)
         states = states.index_select(1, packed.unsorted_indices)
-        return states / lengths.to(states)[:, None] if self.pooling == "mean" else states
+        return states / lengths.to(states)[:, None]
 
     def _projected(self, frames: torch.Tensor, alike: bool, scaling: Scaling) -> torch.Tensor:
         """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.

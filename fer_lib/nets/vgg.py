@@ -14,18 +14,15 @@ class VGG(Classifier):
 
     Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns
     logits (B, ``n_classes``). The stages have ``widths`` filters: 64, 128, 256, 512 as published.
-    ``dense_units=0``, the default, averages each of the last maps and classifies from these means. The
-    authors put two dense layers of 4,096 neurons behind the maps instead, which is ``dense_units=4096``: 25
-    million further parameters on 2×2 values per map, which 40-pixel pictures, their input, have by themselves
-    and other sizes are averaged down to. ``size`` only says what the network is meant for.
+    Each of the last maps is averaged and classified from its mean; the authors put two dense layers of 4,096
+    neurons behind the maps instead, 25 million further parameters on 2×2 values per map. ``size`` only says
+    what the network is meant for, 40 pixels by its authors.
 
-    ``dropout`` acts on the input of ``output``, and after the first dense layer where there is one. The
-    initialisation is that of He et al. 2015.
+    ``dropout`` acts on the input of ``output``. The initialisation is that of He et al. 2015.
 
-    Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, [``dense1``, ``relu1``,
-    ``dropout1``, ``dense2``, ``relu2``,] ``dropout``, ``output``; a stage holds ``conv1``, ``norm1``,
-    ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``. Raises ParameterError as ``Classifier`` says, and
-    where a width is not positive or ``dense_units`` is negative.
+    Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, ``dropout``,
+    ``output``; a stage holds ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``.
+    Raises ParameterError as ``Classifier`` says, and where a width is not positive.
     """
 
     any_size = True
@@ -38,30 +35,18 @@ class VGG(Classifier):
         *,
         dropout: float = 0.2,
         widths: tuple[int, int, int, int] = (64, 128, 256, 512),
-        dense_units: int = 0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(n_classes, size, dropout, widths=list(widths), dense_units=dense_units)
+        super().__init__(n_classes, size, dropout, widths=list(widths))
         if len(widths) != 4 or min(widths) < 1:
             raise ParameterError(f"widths {tuple(widths)}: give four positive numbers of filters")
-        if dense_units < 0:
-            raise ParameterError(f"dense_units {dense_units}: give 0 for none, or a number of neurons")
         self.standardise = PictureStandardisation()
         for number, (before, width) in enumerate(pairwise((1, *widths)), start=1):
             self.add_module(f"stage{number}", _stage(before, width))
-        side = 2 if dense_units else 1
-        self.pool = nn.AdaptiveAvgPool2d(side)
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        features = widths[-1] * side**2
-        if dense_units:
-            self.dense1 = nn.Linear(features, dense_units)
-            self.relu1 = nn.ReLU()
-            self.dropout1 = nn.Dropout(dropout)
-            self.dense2 = nn.Linear(dense_units, dense_units)
-            self.relu2 = nn.ReLU()
-            features = dense_units
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(features, n_classes)
+        self.output = nn.Linear(widths[-1], n_classes)
         initialise_for_relu(self, generator)
 
 

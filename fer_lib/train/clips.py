@@ -19,7 +19,7 @@ from fastai.learner import Learner
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.nets.lstm import ClipLSTM, Pooling
+from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.features import scaling
 from fer_lib.train.learner import silent_learner
@@ -35,8 +35,8 @@ class ClipRecipe:
     """How LSTMs are trained on clips.
 
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
-    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` units, whose states are pooled over the frames
-    by ``pooling``; ``dropout`` of what is pooled. With ``balanced`` every class that occurs among a network's
+    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` units, whose states are averaged over the
+    frames; ``dropout`` of this mean. With ``balanced`` every class that occurs among a network's
     training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those
     of the onset frame, or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0:
     all that there are).
@@ -47,7 +47,6 @@ class ClipRecipe:
     schedule: Literal["constant", "onecycle", "cosine"] = "onecycle"
     weight_decay: float = 0.01
     hidden: int = 16
-    pooling: Pooling = "mean"
     dropout: float = 0.5
     balanced: bool = True
     input: ClipInput = "difference"
@@ -129,15 +128,7 @@ def clip_learner(
     _check(features, train, valid)
     if recipe.epochs < 1:
         raise ParameterError(f"epochs {recipe.epochs}: give at least 1")
-    model = ClipLSTM(
-        features.shape[-1],
-        n_classes,
-        recipe.hidden,
-        recipe.dropout,
-        len(train),
-        pooling=recipe.pooling,
-        seeds=tuple(seeds),
-    )
+    model = ClipLSTM(features.shape[-1], n_classes, recipe.hidden, recipe.dropout, seeds=seeds)
     own = features.ndim == 4
     scales = [
         scaling(features[network] if own else features, lengths, chosen)

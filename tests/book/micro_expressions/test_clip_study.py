@@ -20,7 +20,7 @@ CLASSES = ("disgust", "happiness", "other")
 PEOPLE = 6
 RECIPES = (
     ClipRecipe(epochs=8, lr=0.02, hidden=5),
-    ClipRecipe(epochs=8, lr=0.02, hidden=4, input="features", pooling="last"),
+    ClipRecipe(epochs=8, lr=0.02, hidden=4, input="features"),
 )
 
 

@@ -25,6 +25,6 @@ def test_layers_in_order_and_maps_of_each_block():
     )
 
 
-def test_maps_are_dropped_half_as_often_as_dense_units():
+def test_maps_are_dropped_half_as_often_as_dense_neurons():
     model = BreuerKimmelCNN(7)
     assert (model.dropout1.p, model.dropout2.p) == (0.25, 0.5)

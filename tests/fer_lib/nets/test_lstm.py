@@ -1,6 +1,5 @@
 """Many LSTMs as one program: each is torch's own LSTM, and none knows of the others."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -32,27 +31,25 @@ def torchs_answers(model: ClipLSTM, network: int, features: torch.Tensor) -> tor
         packed = pack_padded_sequence(
             (features - mean) / spread, LENGTHS, batch_first=True, enforce_sorted=False
         )
-        outputs, (last, _) = lstm(packed)
-        states, _ = pad_packed_sequence(outputs, batch_first=True)
-        pooled = last[0] if given["pooling"] == "last" else states.sum(dim=1) / LENGTHS[:, None]
+        states, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
+        pooled = states.sum(dim=1) / LENGTHS[:, None]
         return pooled @ model.output.weight[network].T + model.output.bias[network]
 
 
-def a_model(pooling: str, networks: int = 3) -> ClipLSTM:
-    model = ClipLSTM(5, 4, hidden=6, networks=networks, pooling=pooling).eval()
+def a_model() -> ClipLSTM:
+    """Three networks with means, spreads and biases of their own."""
+    model = ClipLSTM(5, 4, hidden=6, seeds=range(3)).eval()
     generator = torch.Generator().manual_seed(2)
-    shape = (networks, 5)
     model.standardise_by(
-        torch.randn(shape, generator=generator), torch.rand(shape, generator=generator) + 0.5
+        torch.randn((3, 5), generator=generator), torch.rand((3, 5), generator=generator) + 0.5
     )
     with torch.no_grad():
         model.output.bias.normal_(generator=generator)
     return model
 
 
-@pytest.mark.parametrize("pooling", ["mean", "last"])
-def test_each_network_is_torchs_lstm_on_packed_sequences(pooling):
-    model, features = a_model(pooling), clips()
+def test_each_network_is_torchs_lstm_on_packed_sequences():
+    model, features = a_model(), clips()
     with torch.no_grad():
         answers = model(features, LENGTHS)
     assert answers.shape == (3, 6, 4)
@@ -63,7 +60,7 @@ def test_each_network_is_torchs_lstm_on_packed_sequences(pooling):
 
 
 def test_networks_may_have_features_of_their_own():
-    model = a_model("mean")
+    model = a_model()
     own = torch.stack([clips(), clips() * 2, clips() - 1])
     with torch.no_grad():
         answers = model(own, LENGTHS)
@@ -73,7 +70,7 @@ def test_networks_may_have_features_of_their_own():
 
 
 def test_gradients_stay_within_a_network():
-    model = a_model("mean")
+    model = a_model()
     model(clips(), LENGTHS)[1].sum().backward()
     for value in model.parameters():
         moved = value.grad.flatten(1).abs().sum(dim=1) > 0
@@ -82,7 +79,7 @@ def test_gradients_stay_within_a_network():
 
 def test_a_network_starts_and_drops_by_its_seed_whoever_is_beside_it():
     features = clips().nan_to_num()
-    many = ClipLSTM(5, 4, hidden=6, networks=4, seeds=(7, 3, 7, 8))
+    many = ClipLSTM(5, 4, hidden=6, seeds=(7, 3, 7, 8))
     alone = ClipLSTM(5, 4, hidden=6, seeds=(3,))
     for name, value in alone.state_dict().items():
         assert torch.equal(value[0], many.state_dict()[name][1])
@@ -120,9 +117,9 @@ def test_first_weights_are_as_stated_and_leave_the_random_state():
 
 
 def test_one_network_alone_answers_as_it_did_among_the_others():
-    model = a_model("last")
+    model = a_model()
     single = model.alone(2)
-    assert single.arguments["networks"] == 1 and single.seeds == (2,) and not single.training
+    assert single.arguments == model.arguments and single.seeds == (2,) and not single.training
     with torch.no_grad():
         torch.testing.assert_close(single(clips(), LENGTHS)[0], model(clips(), LENGTHS)[2])
 
@@ -130,30 +127,10 @@ def test_one_network_alone_answers_as_it_did_among_the_others():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"n_features": 0}, "n_features 0"),
         ({"n_classes": 1}, "at least 2"),
-        ({"hidden": 0}, "hidden 0"),
-        ({"networks": 0}, "networks 0"),
         ({"dropout": 1.0}, "dropout 1.0"),
-        ({"pooling": "first"}, "'first': give mean or last"),
-        ({"networks": 2, "seeds": (1,)}, "1 seeds for 2 networks"),
     ],
 )
 def test_what_cannot_be_built_is_refused(changed, message):
     with pytest.raises(ParameterError, match=message):
         ClipLSTM(**{"n_features": 5, "n_classes": 3} | changed)
-
-
-@pytest.mark.parametrize(
-    ("shape", "lengths", "message"),
-    [
-        ((6, 7, 4), LENGTHS, "take features"),
-        ((2, 6, 7, 5), LENGTHS, "take features"),
-        ((6, 7, 5), LENGTHS[:5], "5,\\) lengths for 6 clips"),
-        ((6, 6, 5), LENGTHS, "lengths from 1 to 7"),
-        ((6, 7, 5), LENGTHS - 1, "lengths from 0 to 6"),
-    ],
-)
-def test_features_that_do_not_fit_are_refused(shape, lengths, message):
-    with pytest.raises(ParameterError, match=message):
-        ClipLSTM(5, 3, networks=3)(torch.from_numpy(np.zeros(shape, np.float32)), lengths)

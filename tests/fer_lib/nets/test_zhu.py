@@ -16,8 +16,13 @@ def test_layers_in_order_and_maps_of_each_block():
     model(torch.rand(1, 1, 48, 48))
     assert list(shapes) == [
         *("standardise", "conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "conv3", "relu3", "pool3"),
-        *("flatten", "dropout", "dense", "relu4", "output"),
+        *("flatten", "dropout1", "dense", "relu4", "dropout2", "output"),
     ]
     assert (
         shapes["pool1"] == (32, 24, 24) and shapes["pool2"] == (64, 12, 12) and shapes["pool3"] == (128, 6, 6)
     )
+
+
+def test_only_the_maps_are_dropped():
+    model = ZhuCNN(7)
+    assert (model.dropout1.p, model.dropout2.p) == (0.5, 0)

@@ -98,7 +98,7 @@ def test_a_network_becomes_what_a_plain_loop_makes_of_it(task):
         np.testing.assert_allclose(together.history[-1, network], answers, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, pooling="last", balanced=False)])
+@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, balanced=False)])
 def test_a_network_trained_with_others_equals_the_one_trained_alone(task, recipe):
     together = train_clips(**task, seeds=(4, 4, 9), recipe=recipe)
     for network, seed in enumerate((4, 4, 9)):

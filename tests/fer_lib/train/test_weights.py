@@ -16,7 +16,7 @@ from fer_lib.train.recipe import Recipe
 from fer_lib.train.weights import load_weights, parameter_count, read_record, save_weights
 from ferbook.errors import DataError
 
-SMALL = {"vgg": {"widths": (4, 4, 8, 8), "dense_units": 8}, "residual": {"widths": (4, 8), "depths": (1, 2)}}
+SMALL = {"vgg": {"widths": (4, 4, 8, 8)}, "residual": {"widths": (4, 8), "depths": (1, 2)}}
 
 
 @pytest.fixture
