@@ -182,7 +182,7 @@ def _both(
 
     def maps(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
         for batch, _ in FaceBatches(shown, np.zeros(len(shown), np.int64), batch_size, device=device):
-            yield {name: torch.cat(pair, dim=1) for name, pair in generator.maps(batch)[1].items()}
+            yield generator.residues(batch)
 
     return [maps(pictures), maps(neutrals)]
 

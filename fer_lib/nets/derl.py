@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_relu, require_output
+from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_relu
 from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
@@ -19,6 +19,8 @@ GAN_SPREAD = 0.02
 """Standard deviation of the first weights of both players, as in Isola et al. 2017 (arXiv 1611.07004, section
 6.2).
 """
+LOCAL_WIDTH, LOCAL_FEATURES = 32, 64
+"""Filters of a local CNN's convolutions, and neurons of its dense layer."""
 LEAK = 0.2
 """Slope of the encoder's and the discriminator's leaky ReLU below zero, as in Isola et al. 2017."""
 
@@ -87,11 +89,9 @@ class Generator(nn.Module):
         _check_pictures(self, pictures, 1)
         return self.picture(self.decoder(self.encoder(self.standardise(pictures))))
 
-    def maps(
-        self, pictures: torch.Tensor
-    ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-        """The generated pictures, and for each pair the maps (B, C, h, w) of its encoder layer and of its
-        decoder layer.
+    def residues(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a
+        local CNN takes [R].
 
         In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in
         evaluation mode.
@@ -102,14 +102,7 @@ class Generator(nn.Module):
         for part, stages in (("encoder", self.encoder), ("decoder", self.decoder)):
             for name, stage in stages.named_children():
                 values = seen[f"{part}.{name}"] = stage(values)
-        pairs = {name: (seen[down], seen[up]) for name, (down, up) in self.pairs.items()}
-        return self.picture(values), pairs
-
-    def residues(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-        """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a
-        local CNN takes [R].
-        """
-        return {name: torch.cat(pair, dim=1) for name, pair in self.maps(pictures)[1].items()}
+        return {name: torch.cat((seen[down], seen[up]), dim=1) for name, (down, up) in self.pairs.items()}
 
 
 class Discriminator(nn.Module):
@@ -141,31 +134,29 @@ class Discriminator(nn.Module):
 
 class LocalCNN(nn.Module):
     """A small CNN on the residue of one layer pair: maps (B, ``channels``, h, w) of any size to (logits,
-    features (B, ``features``)).
+    features (B, 64)).
 
     The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found
-    [N]. Here: a 1×1 convolution to ``width`` filters, a 3×3 one, 2×2 max pooling, a 3×3 one, each of the
-    three with batch normalisation and ReLU; the mean of each ninth of the map, so that place is kept;
-    a dense layer of ``features`` neurons with ReLU; dropout; the output.
+    [N]. Here: a 1×1 convolution to 32 filters, a 3×3 one, 2×2 max pooling, a 3×3 one, each of the three with
+    batch normalisation and ReLU; the mean of each ninth of the map, so that place is kept; a dense layer with
+    ReLU; dropout of a half; the output.
     """
 
-    def __init__(
-        self, channels: int, n_classes: int, *, width: int = 32, features: int = 64, dropout: float = 0.5
-    ) -> None:
+    def __init__(self, channels: int, n_classes: int) -> None:
         super().__init__()
         layers = {
-            "reduce": _block(nn.Conv2d(channels, width, 1, bias=False), width),
-            "conv1": _block(nn.Conv2d(width, width, 3, padding=1, bias=False), width),
+            "reduce": _block(nn.Conv2d(channels, LOCAL_WIDTH, 1, bias=False), LOCAL_WIDTH),
+            "conv1": _block(nn.Conv2d(LOCAL_WIDTH, LOCAL_WIDTH, 3, padding=1, bias=False), LOCAL_WIDTH),
             "pool1": nn.MaxPool2d(2, ceil_mode=True),
-            "conv2": _block(nn.Conv2d(width, width, 3, padding=1, bias=False), width),
+            "conv2": _block(nn.Conv2d(LOCAL_WIDTH, LOCAL_WIDTH, 3, padding=1, bias=False), LOCAL_WIDTH),
             "pool2": nn.AdaptiveAvgPool2d(3),
             "flatten": nn.Flatten(),
-            "dense": nn.Linear(9 * width, features),
+            "dense": nn.Linear(9 * LOCAL_WIDTH, LOCAL_FEATURES),
             "relu": nn.ReLU(),
         }
         self.layers = nn.Sequential(OrderedDict(layers))
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(features, n_classes)
+        self.dropout = nn.Dropout(0.5)
+        self.output = nn.Linear(LOCAL_FEATURES, n_classes)
 
     def forward(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.dropout(self.layers(maps))
@@ -181,60 +172,25 @@ class ResidueClassifier(nn.Module):
     ``n_classes``) and those of each pair by name: the five outputs whose cross-entropies the paper adds up,
     weighted [R]. Residues of other names are not looked at.
 
-    First weights as He et al. 2015, from ``generator`` or torch's global one. Raises ParameterError where no
-    pair is named, ``n_classes`` is below 2 or ``dropout`` outside [0, 1), and, when called, where a residue
-    is absent or has another number of maps.
+    First weights as He et al. 2015, from ``generator`` or torch's global one.
     """
 
     def __init__(
-        self,
-        channels: Mapping[str, int],
-        n_classes: int,
-        *,
-        width: int = 32,
-        features: int = 64,
-        dropout: float = 0.5,
-        generator: torch.Generator | None = None,
+        self, channels: Mapping[str, int], n_classes: int, *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
-        if not channels:
-            raise ParameterError(
-                "channels: name at least one pair of layers and the number of maps in its residue"
-            )
-        require_output(n_classes, dropout)
-        self.arguments = {
-            "channels": dict(channels),
-            "n_classes": n_classes,
-            "width": width,
-            "features": features,
-            "dropout": dropout,
-        }
-        self.locals = nn.ModuleDict(
-            {
-                name: LocalCNN(count, n_classes, width=width, features=features, dropout=dropout)
-                for name, count in channels.items()
-            }
-        )
-        self.output = nn.Linear(len(channels) * features, n_classes)
+        self.arguments = {"channels": dict(channels), "n_classes": n_classes}
+        self.locals = nn.ModuleDict({name: LocalCNN(count, n_classes) for name, count in channels.items()})
+        self.output = nn.Linear(len(channels) * LOCAL_FEATURES, n_classes)
         for local in self.locals.values():
             initialise_for_relu(local, generator)
         nn.init.normal_(self.output.weight, std=OUTPUT_SPREAD, generator=generator)
         nn.init.zeros_(self.output.bias)
 
     def forward(self, residues: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        logits, features = {}, []
-        for name, local in self.locals.items():
-            count = self.arguments["channels"][name]
-            if name not in residues or residues[name].ndim != 4 or residues[name].shape[1] != count:
-                given = {pair: tuple(maps.shape) for pair, maps in residues.items()}
-                raise ParameterError(
-                    f"the residue {name} must have {count} maps, (B, {count}, h, w); given: "
-                    f"{given or 'none'}. Build the classifier with the channels of the generator that the "
-                    "residues come from"
-                )
-            logits[name], found = local(residues[name])
-            features.append(found)
-        return self.output(torch.cat(features, dim=1)), logits
+        answers = {name: local(residues[name]) for name, local in self.locals.items()}
+        joined = torch.cat([features for _, features in answers.values()], dim=1)
+        return self.output(joined), {name: logits for name, (logits, _) in answers.items()}
 
 
 def _check_halvings(size: int, widths: tuple[int, ...]) -> None:

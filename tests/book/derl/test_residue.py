@@ -44,9 +44,7 @@ def views(faces) -> torch.Tensor:
 
 
 def classifier(generator: Generator, seed: int = 0) -> ResidueClassifier:
-    return ResidueClassifier(
-        generator.channels, 2, width=4, features=6, generator=torch.Generator().manual_seed(seed)
-    )
+    return ResidueClassifier(generator.channels, 2, generator=torch.Generator().manual_seed(seed))
 
 
 def test_the_first_view_is_the_picture_and_the_others_are_transformed(faces):
@@ -171,7 +169,7 @@ def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_e
     generator, views, faces, classes
 ):
     inputs, labels = residues_of(generator, views), faces.labels(classes)
-    model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.01)
+    model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.003)
     state = torch.get_rng_state()
     training = train_residue_classifier(
         inputs, labels, np.arange(30), np.arange(30, 46), model, recipe, precision=FP32

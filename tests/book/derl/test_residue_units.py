@@ -65,10 +65,10 @@ def test_features_are_means_of_cells_of_both_layers_maps():
     assert made.training
     made.eval()
     with torch.no_grad():
-        maps = made.maps(torch.tensor(faces.pixels)[:, None].float() / 255)[1]
+        maps = made.residues(torch.tensor(faces.pixels)[:, None].float() / 255)
     assert list(found) == ["pair8", "pair4"]
     for pair, layers in maps.items():
-        both = np.concatenate([layer.numpy() for layer in layers], axis=1)
+        both = layers.numpy()
         half = both.shape[2] // 2
         cells = [
             both[:, :, i : i + half, j : j + half].mean(axis=(2, 3)) for i in (0, half) for j in (0, half)
@@ -78,11 +78,7 @@ def test_features_are_means_of_cells_of_both_layers_maps():
     # A map of fewer places than cells stays as it is.
     finer = residue_features(made, faces.pixels, cells=6)
     assert finer["pair4"].shape[1] == 12 * 16 and finer["pair8"].shape[1] == 8 * 36
-    np.testing.assert_allclose(
-        finer["pair4"],
-        np.concatenate([layer.numpy() for layer in maps["pair4"]], axis=1).reshape(12, -1),
-        rtol=1e-4,
-    )
+    np.testing.assert_allclose(finer["pair4"], maps["pair4"].numpy().reshape(12, -1), rtol=1e-4)
 
 
 def test_components_are_those_of_the_training_pictures():

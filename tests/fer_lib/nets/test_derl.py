@@ -49,11 +49,11 @@ def test_parameters_of_the_discriminator_counted_by_hand():
 
 def test_parameters_of_the_classifier_counted_by_hand():
     def local(channels):
-        convolutions = (channels * 8 + 2 * 8) + 2 * (9 * 8 * 8 + 2 * 8)
-        return convolutions + (9 * 8 * 5 + 5) + (5 * 7 + 7)
+        convolutions = (channels * 32 + 2 * 32) + 2 * (9 * 32 * 32 + 2 * 32)
+        return convolutions + (9 * 32 * 64 + 64) + (64 * 7 + 7)
 
-    model = ResidueClassifier({"pair24": 6, "pair12": 10}, 7, width=8, features=5)
-    assert count(model) == local(6) + local(10) + (2 * 5 * 7 + 7)
+    model = ResidueClassifier({"pair24": 6, "pair12": 10}, 7)
+    assert count(model) == local(6) + local(10) + (2 * 64 * 7 + 7)
 
 
 @pytest.mark.parametrize(
@@ -62,27 +62,25 @@ def test_parameters_of_the_classifier_counted_by_hand():
 def test_four_pairs_of_equal_size(size, sides):
     model = Generator(size, NARROW, generator=drawn()).eval()
     assert list(model.pairs) == [f"pair{side}" for side in sides]
-    picture, pairs = model.maps(torch.rand(2, 1, size, size))
-    assert picture.shape == (2, 1, size, size)
-    for (down, up), side, width in zip(pairs.values(), sides, NARROW, strict=True):
-        assert down.shape == up.shape == (2, width, side, side)
+    pictures = torch.rand(2, 1, size, size)
+    assert model(pictures).shape == pictures.shape
+    for residue, side, width in zip(model.residues(pictures).values(), sides, NARROW, strict=True):
+        assert residue.shape == (2, 2 * width, side, side)
         assert model.channels[f"pair{side}"] == 2 * width
 
 
-def test_maps_are_what_hooks_see_on_the_layers_that_pairs_names(generator, pictures):
+def test_residues_are_what_hooks_see_on_the_layers_that_pairs_names(generator, pictures):
     seen = {}
     for layers in generator.pairs.values():
         for name in layers:
             generator.get_submodule(name).register_forward_hook(
                 lambda _, __, out, name=name: seen.update({name: out})
             )
-    picture = generator(pictures)
+    generator(pictures)
     seen = dict(seen)
-    made, pairs = generator.maps(pictures)
     residues = generator.residues(pictures)
-    assert torch.equal(made, picture) and list(residues) == list(generator.pairs) and len(seen) == 8
+    assert list(residues) == list(generator.pairs) and len(seen) == 8
     for name, (down, up) in generator.pairs.items():
-        assert torch.equal(pairs[name][0], seen[down]) and torch.equal(pairs[name][1], seen[up])
         assert torch.equal(residues[name], torch.cat((seen[down], seen[up]), dim=1))
 
 
@@ -186,8 +184,8 @@ def test_a_single_pair_will_do_and_others_are_not_looked_at(generator, pictures)
 
 @pytest.mark.parametrize("side", [1, 2, 3, 5, 24])
 def test_a_local_cnn_takes_maps_of_any_size(side):
-    logits, features = LocalCNN(6, 3, width=4, features=5).eval()(torch.rand(2, 6, side, side))
-    assert logits.shape == (2, 3) and features.shape == (2, 5)
+    logits, features = LocalCNN(6, 3).eval()(torch.rand(2, 6, side, side))
+    assert logits.shape == (2, 3) and features.shape == (2, 64)
 
 
 @pytest.mark.parametrize("size", [0, 8, 40, 50])
@@ -210,24 +208,3 @@ def test_refuses_pictures_that_it_was_not_built_for(generator, shape):
             call(torch.zeros(shape))
     with pytest.raises(ParameterError, match="built for"):
         Discriminator(16, (3,))(torch.zeros(2, 1, 16, 16))
-
-
-def test_refuses_residues_of_another_generator(generator, pictures):
-    model = ResidueClassifier(generator.channels, 3)
-    with pytest.raises(ParameterError, match="pair16 must have 6 maps"):
-        model({"pair8": torch.zeros(2, 8, 8, 8)})
-    with pytest.raises(ParameterError, match="pair2 must have 12 maps"):
-        model(generator.residues(pictures) | {"pair2": torch.zeros(2, 11, 2, 2)})
-
-
-@pytest.mark.parametrize(
-    ("channels", "options", "says"),
-    [
-        ({}, {}, "at least one pair"),
-        ({"pair8": 4}, {"n_classes": 1}, "n_classes 1"),
-        ({"pair8": 4}, {"dropout": 1.0}, "dropout"),
-    ],
-)
-def test_refuses_a_classifier_of_nothing(channels, options, says):
-    with pytest.raises(ParameterError, match=says):
-        ResidueClassifier(channels, **{"n_classes": 3} | options)
