@@ -8,10 +8,11 @@ import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rows import chosen_rows
-from fer_lib.names import CLIP_SETS
+from fer_lib.faces.sources import SOURCES
 from ferbook.errors import DataError
 
-_ADVICE = f"The sets with clips from onset to offset are {', '.join(CLIP_SETS)}"
+_CLIP_SETS = ", ".join(source.name for source in SOURCES if source.clips)
+_ADVICE = f"The sets with clips from onset to offset are {_CLIP_SETS}"
 _SPAN = ("onset", "apex", "offset")
 _NOWHERE = -1
 

@@ -11,9 +11,8 @@ from book.parameters import face_sets
 from book.training.chapter import TrainingParameters
 from book.transfer.chapter import TransferParameters
 from fer_lib.aus.measures import MEASURES
-from fer_lib.faces.clips import CLIP_SETS as KNOWN_CLIP_SETS
 from fer_lib.look.deconvolution import Method
-from fer_lib.names import CLIP_SETS, AssociationMeasure, FaceSource
+from fer_lib.names import AssociationMeasure, FaceSource
 from fer_lib.nets.build import build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.recipe import Recipe
@@ -238,10 +237,6 @@ def test_a_generator_learns_from_other_people_than_it_is_tested_on():
         DerlParameters(faces="ckplus", pretrain="ckplus")
     with pytest.raises(ParameterError, match=r"derl\.size = '40'.*a multiple of 16"):
         resolve("derl", "laptop", {"size": "40"})
-
-
-def test_sets_of_clips_are_those_that_the_readers_know():
-    assert set(CLIP_SETS) == set(KNOWN_CLIP_SETS)
 
 
 def test_associations_are_measured_by_measures_that_there_are():
