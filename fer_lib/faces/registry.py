@@ -52,47 +52,34 @@ def open_faces(
     set without clips, DataError where the set is absent, incomplete or damaged.
     """
     source = _source(name)
-    size = _size(source, size)
-    options = _options(source, clip_frames)
+    size, options = _size(source, size), _options(source, clip_frames)
     if not source.reader:
         from fer_lib.faces.rendered import domain_faces
 
         return domain_faces(name, subjects, size, face_seed, progress=progress, **options)
 
-    require_source(name)
-    folder = _folder(source)
-    files = _files(source, folder)
+    folder, files = _copy(source)
     key = {"code": code_hash(source.module), "size": size}
     key |= {"files": len(files), "content": _content_hash(source, folder, files)} | options
-    return cached(name, key, lambda: _read(source, folder, size, files, options))
+    return cached(name, key, lambda: _read(source, size, options, folder, files))
 
 
 def read_anew(name: str, size: int = 0, clip_frames: int = CLIP_FRAMES) -> "FaceSet":
     """The real set ``name``, read from the user's copy and not from the cache.
 
-    Raises as ``open_faces``, and ParameterError for a synthetic set.
+    Raises as ``open_faces``, and ParameterError for a synthetic set, of which there is no copy to read.
     """
-    source = _source(name)
-    if not source.reader:
-        known = ", ".join(s.name for s in SOURCES if s.reader)
-        raise ParameterError(
-            f"{name} is generated, there is no copy of it to read; the real sets are {known}"
-        )
-    size = _size(source, size)
-    options = _options(source, clip_frames)
-    require_source(name)
-    folder = _folder(source)
-    return _read(source, folder, size, _files(source, folder), options)
+    require_layout(name)
+    source = REGISTRY[name]
+    return _read(source, _size(source, size), _options(source, clip_frames), *_copy(source))
 
 
 def source_files(name: str) -> list[Path]:
     """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as
     ``read_anew``.
     """
-    source = _source(name)
-    require_source(name)
-    folder = _folder(source)
-    return [folder / file for file, *_ in _files(source, folder)]
+    folder, files = _copy(_source(name))
+    return [folder / file for file, *_ in files]
 
 
 def published_counts(name: str) -> dict[str, int]:
@@ -109,14 +96,14 @@ def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
 
 
 def require_layout(name: str) -> None:
-    """Raise ParameterError unless ``name`` is a real set, in whose layout faces can be written."""
-    known = [source.name for source in SOURCES if source.writer]
+    """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie and can be written."""
+    known = [source.name for source in REGISTRY.values() if source.reader]
     if name not in known:
         raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(known)}")
 
 
 def _read(
-    source: Source, folder: Path, size: int, files: "list[FileState]", options: dict[str, int]
+    source: Source, size: int, options: dict[str, int], folder: Path, files: "list[FileState]"
 ) -> "FaceSet":
     try:
         faces = _function(source.reader)(folder, size, **options)
@@ -193,38 +180,27 @@ def source_status(name: str) -> dict:
     None).
     """
     source = _source(name)
-    exported_from = None
-    if not source.reader:
-        place, missing = "generated", next(filter(None, map(_missing_package, source.packages)), None)
-        begun = False
-    else:
+    found = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
+    if source.reader:
         folder = _folder(source)
-        place, missing, begun = str(folder), _first_missing(source, folder), folder.is_dir()
+        found |= {"place": str(folder), "missing": _first_missing(source, folder)}
+        if found["missing"]:
+            found |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
         with suppress(OSError, ValueError, KeyError, TypeError):
-            exported_from = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
-    state = "found" if missing is None else "incomplete" if begun else "not found"
-    return {
-        "state": state,
-        "found": missing is None,
-        "place": place,
-        "missing": missing,
-        "exported_from": exported_from,
-    }
+            found["exported_from"] = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
+    return found
 
 
 def require_source(name: str) -> None:
     """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
     here.
     """
-    source, status = _source(name), source_status(name)
-    if status["found"]:
-        return
-    if not source.reader:
-        raise DataError(f"{name}: it cannot be generated without {status['missing']}")
-    raise DataError(
-        f"{name}: {status['missing']} not found. It was looked for below FER_DATA (or --data-dir); "
-        f"expected there: {source.expected}. How to get it: {source.how_to_get}"
-    )
+    source, missing = _source(name), source_status(name)["missing"]
+    if missing:
+        raise DataError(
+            f"{name}: {missing} not found. It was looked for below FER_DATA (or --data-dir); expected there: "
+            f"{source.expected}. How to get it: {source.how_to_get}"
+        )
 
 
 def list_sources() -> list[dict]:
@@ -248,7 +224,7 @@ def _folder(source: Source) -> Path:
     """The first of the source's folders that holds a whole layout, or that is there at all, or its first."""
     folders = [data_dir() / name for name in source.folders or (source.name,)]
     whole = [folder for folder in folders if _first_missing(source, folder) is None]
-    return next(iter([*whole, *filter(Path.is_dir, folders), *folders]))
+    return [*whole, *filter(Path.is_dir, folders), *folders][0]
 
 
 def _found(folder: Path, pattern: str) -> list[Path]:
@@ -256,14 +232,6 @@ def _found(folder: Path, pattern: str) -> list[Path]:
     if not any(character in pattern for character in "*?["):
         return [folder / pattern] if (folder / pattern).exists() else []
     return sorted(folder.glob(pattern))
-
-
-def _missing_package(package: str) -> str | None:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return f"the Python package {package} (pip install {package})"
-    return None
 
 
 def _first_missing(source: Source, folder: Path) -> str | None:
@@ -281,6 +249,13 @@ FileState = tuple[str, int, int, int, int]
 """Path below the set's folder, size in bytes, modification and change time in ns, inode."""
 
 
+def _copy(source: Source) -> tuple[Path, list[FileState]]:
+    """The folder of the user's copy and its files; raises DataError unless it is whole."""
+    require_source(source.name)
+    folder = _folder(source)
+    return folder, _files(source, folder)
+
+
 def _files(source: Source, folder: Path) -> list[FileState]:
     """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones.
 
@@ -291,12 +266,8 @@ def _files(source: Source, folder: Path) -> list[FileState]:
     found: dict[str, FileState] = {}
     for entry in (*layout, *source.optional):
         for top in map(str, _found(folder, entry)):
-            names = (
-                (os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files)
-                if os.path.isdir(top)
-                else (top,)
-            )
-            for name in names:
+            below = [os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files]
+            for name in below if os.path.isdir(top) else [top]:
                 with suppress(OSError):  # a broken link, which the reader names
                     s = os.stat(name)
                     local = name.removeprefix(root)

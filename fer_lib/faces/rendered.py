@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,10 +14,9 @@ from rich.progress import Progress
 from fer_lib.faces.cache import cached, code_hash
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import codes_from_columns, format_codes
-from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames, spread_evenly
+from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir
-from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe, picture_rows, produce
@@ -43,28 +42,18 @@ def domain_faces(
 
     ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of
     people there are more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of
-    ``micro`` there are at most ``clip_frames`` pictures, evenly spaced from onset to offset with the apex
-    among them, or with 0 all of them; other domains have no clips. The set has AU masks and the 68 landmarks.
+    ``micro`` there are at most ``clip_frames`` pictures (3 or more), evenly spaced from onset to offset with
+    the apex among them, or with 0 all; other domains have no clips. The set has AU masks and 68 landmarks.
     Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``,
     the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild``
     and ``game`` ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in
     ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. The
     same arguments give the same set. ``progress``: show a bar, if stderr is a terminal.
 
-    Raises SettingError and ParameterError for a value out of range, DataError and AssetError where the cache
-    cannot be written or anny or warp-lang is missing.
+    Raises SettingError for a value out of range, DataError and AssetError where the cache cannot be written.
     """
     own = domain_named(domain)
-    subjects, size = (
-        default if value == 0 and not isinstance(value, bool) else value
-        for value, default in ((subjects, own.subjects), (size, own.size))
-    )
-    recipe = Recipe(domain, subjects, size, seed)
-    require_clip_frames(clip_frames)
-    if own.course != "clip" and clip_frames != CLIP_FRAMES:
-        raise ParameterError(
-            f"clip_frames is {clip_frames}, but {domain} has no clips; leave it at {CLIP_FRAMES}"
-        )
+    recipe = Recipe(domain, subjects or own.subjects, size or own.size, seed)
     key = cache_key(recipe, clip_frames=clip_frames)
     return cached(domain, key, lambda: render_set(recipe, clip_frames, progress=progress))
 
@@ -86,16 +75,10 @@ def scripted_faces(
 
 def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
     """What a set depends on: the arguments, the code that makes it (this module and ``module``), and its two
-    data and ray packages. Raises DataError where one of these is missing.
+    data and ray packages.
     """
-    try:
-        packages = {name: version(name) for name in PACKAGES}
-    except PackageNotFoundError as fault:
-        raise DataError(
-            f"synthetic faces cannot be made without the Python package {fault.name}: pip install "
-            f"{fault.name}"
-        ) from fault
     code = code_hash(__name__, *filter(None, [module]))
+    packages = {name: version(name) for name in PACKAGES}
     return dataclasses.asdict(recipe) | further | {"code": code, "packages": packages}
 
 

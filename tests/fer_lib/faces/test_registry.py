@@ -322,15 +322,6 @@ def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other
     assert not {f"{home}/faceset.py", f"{home}/registry.py"} & (lab | ckplus)
 
 
-def test_synthetic_faces_without_their_package_are_absent(monkeypatch):
-    def gone(package):
-        raise registry.importlib.metadata.PackageNotFoundError(package)
-
-    monkeypatch.setattr(registry.importlib.metadata, "version", gone)
-    assert source_status("lab")["missing"] == "the Python package anny (pip install anny)"
-    assert fingerprint("lab", **ARGUMENTS) == "absent"
-
-
 def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
     asked = []
     monkeypatch.setattr(rendered, "domain_faces", lambda *args, **options: asked.append((*args, options)))
