@@ -5,9 +5,7 @@ a time.
     [--repeats 3] [--faces FOLDER]
 
 The pairs are those of the atlas: 256 filters times their `--top` strongest pictures, from different people.
-The contestants take turns within one process; a ratio is the median over the turns of the ratio within a
-turn, once of the time that passed and, on a CPU, once of processor time, which is what to look at where
-others use the machine (with one thread: a waiting thread counts as working).
+The contestants take turns; a ratio is once of the time that passed and, on a CPU, once of processor time.
 
 - ours: ``look.deconvolution.project`` of all pairs, the places of the maxima given, as ``maximal_responses``
   found them;
@@ -21,11 +19,8 @@ of the top pictures, and the projections. Memory is what the process grew by at 
 projected.
 """
 
-import argparse
-import resource
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import captum.attr
@@ -35,69 +30,55 @@ import psutil
 import torch
 from torch import nn
 
+from contest import SEED, noise, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.responses import maximal_responses, top_pictures
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import device_name
 
-SEED = 0
 LAYER = "relu3"
 SUBJECTS = 118
 CAPTUM = {"deconv": "NeuronDeconvolution", "guided": "NeuronGuidedBackprop", "gradient": "NeuronGradient"}
-# Linux counts resident memory in KB, macOS in bytes.
-MEMORY_UNIT = 2**20 if sys.platform == "darwin" else 2**10
-
-
-def random_faces(pictures: int, size: int) -> FaceSet:
-    """Noise, as many pictures of each person."""
-    pixels = np.random.default_rng(SEED).integers(0, 256, (pictures, size, size), dtype=np.uint8)
-    table = pd.DataFrame(
-        {
-            "dataset": "noise",
-            "subject": [f"noise-{row % SUBJECTS}" for row in range(pictures)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": "neutral",
-            "split": "train",
-        }
-    )
-    return FaceSet("noise", pixels, table)
 
 
 class Pairs:
-    """What every contestant is given: the standardised pictures' places in the layer, found in the same
-    pass.
+    """What every contestant is given: filters with their top pictures, and where in the layer each responds
+    most, found in the same pass.
     """
 
     def __init__(self, model: nn.Module, faces: FaceSet, top: int) -> None:
-        responses = maximal_responses(model, faces, LAYER)
-        chosen = top_pictures(responses, faces.table["subject"], top)
+        self.model, self.faces = model, faces
+        found = maximal_responses(model, faces, LAYER)
+        chosen = top_pictures(found, faces.table["subject"], top)
         self.filters, place = np.nonzero(chosen >= 0)
         self.rows = chosen[self.filters, place]
-        self.positions = responses.positions[self.rows, self.filters]
-
-    def __len__(self) -> int:
-        return len(self.rows)
+        self.positions = found.positions[self.rows, self.filters]
 
     def spread(self, count: int) -> np.ndarray:
-        return np.unique(np.linspace(0, len(self) - 1, count).astype(int))
+        return np.unique(np.linspace(0, len(self.rows) - 1, count).astype(int))
+
+    def standardised(self, pair: int) -> torch.Tensor:
+        """The pair's picture (1, 1, H, W) as the first layer sees it, where every contestant begins."""
+        device = next(self.model.parameters()).device
+        picture = torch.tensor(self.faces.pixels[None, self.rows[pair], None], device=device)
+        with torch.no_grad():
+            return self.model.standardise(picture / 255).requires_grad_()
+
+    def neuron(self, pair: int) -> tuple[int, int, int]:
+        """Filter, row and column."""
+        return (int(self.filters[pair]), *(int(place) for place in self.positions[pair]))
 
 
-def ours(model: nn.Module, faces: FaceSet, pairs: Pairs, method: Method) -> Projections:
+def ours(pairs: Pairs, method: Method) -> Projections:
     return project(
-        model, LAYER, faces.pixels, pairs.rows, pairs.filters, positions=pairs.positions, method=method
+        *(pairs.model, LAYER, pairs.faces.pixels, pairs.rows, pairs.filters),
+        positions=pairs.positions,
+        method=method,
     )
 
 
-def standardised(model: nn.Module, faces: FaceSet, row: int, device: torch.device) -> torch.Tensor:
-    with torch.no_grad():
-        return model.standardise(torch.tensor(faces.pixels[row : row + 1], device=device)[:, None] / 255)
-
-
-def one_by_one(
-    model: nn.Module, faces: FaceSet, pairs: Pairs, some: np.ndarray, method: Method, device: torch.device
-) -> np.ndarray:
+def one_by_one(pairs: Pairs, some: np.ndarray, method: Method) -> np.ndarray:
     """Maps (P, H, W) of the pairs ``some``, each from a pass of its own."""
 
     def rectify(module: nn.Module, signals: tuple, above: tuple) -> tuple | None:
@@ -105,45 +86,26 @@ def one_by_one(
             return None
         return ((above[0] if method == "deconv" else signals[0]).clamp(min=0),)
 
-    layers = list(model.children())
-    first_layers = layers[1 : layers.index(model.relu3) + 1]
-    hooks = [m.register_full_backward_hook(rectify) for m in first_layers if isinstance(m, nn.ReLU)]
+    layers = list(pairs.model.children())
+    first = nn.Sequential(*layers[1 : layers.index(pairs.model.relu3) + 1])
+    hooks = [m.register_full_backward_hook(rectify) for m in first if isinstance(m, nn.ReLU)]
     maps = []
     for pair in some:
-        picture = standardised(model, faces, pairs.rows[pair], device).requires_grad_()
-        values = picture
-        for layer in first_layers:
-            values = layer(values)
-        unit = values[0, pairs.filters[pair], *pairs.positions[pair]]
-        (signal,) = torch.autograd.grad(unit, picture, unit.detach())
+        picture = pairs.standardised(pair)
+        response = first(picture)[0][pairs.neuron(pair)]
+        (signal,) = torch.autograd.grad(response, picture, response.detach())
         maps.append(signal[0, 0].cpu().numpy())
     for hook in hooks:
         hook.remove()
     return np.stack(maps)
 
 
-def captum_loop(
-    model: nn.Module, faces: FaceSet, pairs: Pairs, some: np.ndarray, method: Method, device: torch.device
-) -> np.ndarray:
-    """As ``one_by_one``, by Captum: of a unit's value 1, so times the response."""
-    # Captum begins where the network does: at the standardised picture, as the others do.
-    behind = nn.Sequential(*list(model.children())[1:]).eval()
-    oracle = getattr(captum.attr, CAPTUM[method])(behind, model.relu3)
-    maps = []
-    for pair in some:
-        picture = standardised(model, faces, pairs.rows[pair], device).requires_grad_()
-        neuron = (int(pairs.filters[pair]), *(int(place) for place in pairs.positions[pair]))
-        maps.append(oracle.attribute(picture, neuron)[0, 0].detach().cpu().numpy())
-    return np.stack(maps)
-
-
-def seconds_of(run: Callable[[], object], device: torch.device) -> np.ndarray:
-    """Seconds that passed and seconds of processor time."""
-    start, used = time.perf_counter(), time.process_time()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return np.array([time.perf_counter() - start, time.process_time() - used])
+def captum_loop(pairs: Pairs, some: np.ndarray, method: Method) -> np.ndarray:
+    """As ``one_by_one``, by Captum, but of a value of 1 in the neuron's place."""
+    behind = nn.Sequential(*list(pairs.model.children())[1:]).eval()
+    oracle = getattr(captum.attr, CAPTUM[method])(behind, pairs.model.relu3)
+    maps = [oracle.attribute(pairs.standardised(pair), pairs.neuron(pair))[0, 0] for pair in some]
+    return torch.stack(maps).detach().cpu().numpy()
 
 
 def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
@@ -161,22 +123,17 @@ def grown_mb(run: Callable[[], object], device: torch.device) -> float:
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     before = psutil.Process().memory_info().rss / 2**20
     run()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEMORY_UNIT - before
+    return peak_memory_mb() - before
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--pictures", type=int, default=1308)
-    parser.add_argument("--top", type=int, default=9)
+    parser = options(__doc__, size=96, pictures=1308, top=9, neurons=24, repeats=3)
     parser.add_argument("--method", choices=list(CAPTUM), default="deconv")
-    parser.add_argument("--neurons", type=int, default=24)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
-    faces = FaceSet.load(given.faces) if given.faces else random_faces(given.pictures, given.size)
+    people = [f"noise-{row % SUBJECTS}" for row in range(given.pictures)]
+    faces = FaceSet.load(given.faces) if given.faces else noise(given.pictures, given.size, subject=people)
     generator = torch.Generator().manual_seed(SEED)
     model = build_network("zero_bias", 8, faces.size[0], gain=1.0, generator=generator).to(device).eval()
     print(
@@ -185,7 +142,7 @@ def main() -> None:
     )
 
     # The very first: later, memory that was freed before would be taken again, and nothing would grow.
-    few = random_faces(given.top, faces.size[0])
+    few = noise(given.top, faces.size[0])
     filters = np.repeat(np.arange(256), given.top)
     rows = np.tile(np.arange(given.top), 256)
     places = np.random.default_rng(SEED).integers(0, faces.size[0] // 4, (len(rows), 2))
@@ -195,40 +152,33 @@ def main() -> None:
     )
     print(f"memory {grown:.0f} MB for {len(rows)} pairs")
 
-    found: list[Pairs] = []
-    choosing = seconds_of(lambda: found.append(Pairs(model, faces, given.top)), device)
-    pairs = found[0]
+    pairs = Pairs(model, faces, given.top)
     some = pairs.spread(given.neurons)
-    maps = ours(model, faces, pairs, given.method)
+    maps = ours(pairs, given.method)
     whole = np.stack([maps.whole(pair) for pair in some])
-    loops = {"one_by_one": lambda: one_by_one(model, faces, pairs, some, given.method, device)}
-    print(f"differs from one by one by {largest_difference(whole, loops['one_by_one']()):.1e} (median)")
-    loops["captum"] = lambda: captum_loop(model, faces, pairs, some, given.method, device)
-    of_one = loops["captum"]() * maps.responses[some, None, None]
-    print(f"differs from captum by {largest_difference(whole, of_one):.1e} (median)")
-
-    turns = []
-    for _ in range(given.repeats):
-        turn = {"ours": seconds_of(lambda: ours(model, faces, pairs, given.method), device)}
-        for name, loop in loops.items():
-            turn[name] = seconds_of(loop, device) * len(pairs) / len(some)
-        turns.append(turn)
-    print(f"{'':12}{'passed':>10}{'processor':>12}   for {len(pairs)} pairs")
-    for name in turns[0]:
-        passed, used = np.median([turn[name] for turn in turns], axis=0)
-        how = "" if name == "ours" else f"   scaled from {len(some)}"
-        print(f"{name:12}{passed:8.2f} s{used:10.2f} s{how}")
-    projecting = np.median([turn["ours"] for turn in turns], axis=0)
-    passed, used = choosing + projecting
-    print(
-        f"{'atlas':12}{passed:8.2f} s{used:10.2f} s   of these {projecting[0]:.2f} s and "
-        f"{projecting[1]:.2f} s for projections"
-    )
+    loops = {
+        "one_by_one": partial(one_by_one, pairs, some, given.method),
+        "captum": partial(captum_loop, pairs, some, given.method),
+    }
+    found = {name: loop() for name, loop in loops.items()}
+    found["captum"] *= maps.responses[some, None, None]
+    for name, each in found.items():
+        print(f"differs from {name} by {largest_difference(whole, each):.1e} (median)")
+    rest = {
+        "choice": partial(Pairs, model, faces, given.top),
+        "ours": partial(ours, pairs, given.method),
+    }
+    taken = take_turns(rest | loops, given.repeats)
+    for seconds in taken.values():
+        seconds[list(loops)] *= len(pairs.rows) / len(some)
+        seconds["atlas"] = seconds["choice"] + seconds["ours"]
+    medians = pd.DataFrame({clock: seconds.median() for clock, seconds in taken.items()})
+    print(f"Seconds for {len(pairs.rows)} pairs; {' and '.join(loops)} scaled from {len(some)}")
+    print(medians.to_string(float_format="{:.2f}".format))
     for name in loops:
-        passed, used = np.median([turn[name] / turn["ours"] for turn in turns], axis=0)
-        print(f"ratio {name} {passed:.1f}")
+        print_ratio(name, taken["passed"], "ours", name, digits=1)
         if device.type == "cpu":
-            print(f"ratio {name}_processor {used:.1f}")
+            print_ratio(f"{name}_processor", taken["processor"], "ours", name, digits=1)
 
 
 if __name__ == "__main__":

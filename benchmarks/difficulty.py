@@ -3,6 +3,8 @@
     python benchmarks/difficulty.py [--domains lab wild game micro] [--size 48] [--face-seed 0] [--seed 0]
     [--test]
 
+Of `--subjects` and `--epochs`, 0 takes each domain's own number.
+
 Three 3×3 convolutions of 32, 64 and 96 filters, each with batch normalisation and pooling, and a linear layer
 (102,000 weights for 8 classes) are trained on the split `train` with the settings printed; the epoch is
 chosen on `valid`. Without `--test` only `valid` is scored: tune on that, with face seeds other than the one
@@ -24,18 +26,20 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import entropy
 from torch import nn
 
+from contest import options
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import domain_faces
 from fer_lib.stats.classification import accuracy, balanced_accuracy
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.device import device_name
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
-from ferbook.estimate import Estimate
+from ferbook.text import bounds_text
 from synthetic_faces.domains import DOMAINS
 
 FILTERS = (32, 64, 96)
@@ -63,7 +67,7 @@ def network(classes: int) -> nn.Module:
 def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[FaceSet], np.ndarray], str]:
     """What predicts probabilities after training on ``train``, and how training went."""
     seed_everything(given.seed)
-    device = pick_device(given.device)
+    device = torch.device(given.device)
     model = network(len(faces.classes))
     recipe = Recipe(
         epochs=given.epochs or EPOCHS[faces.name],
@@ -79,21 +83,16 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     return lambda some: predict(model, some, device=device), how
 
 
-def row(domain: str, what: str, faces: FaceSet, truth: np.ndarray, said: np.ndarray) -> None:
-    """Print accuracy and balanced accuracy of class indices ``said`` for the pictures of ``faces``."""
-    people = pd.factorize(faces.table["subject"])[0]
-    scores = [score(truth, said, people) for score in (accuracy, balanced_accuracy)]
-    chance = np.bincount(truth).max() / len(truth)
+def row(domain: str, what: str, subjects: pd.Series, truth: np.ndarray, said: np.ndarray) -> None:
+    """Print accuracy and balanced accuracy of class indices ``said``, with intervals over people."""
+    people = pd.factorize(subjects)[0]
+    scores = (score(truth, said, people) for score in (accuracy, balanced_accuracy))
+    plain, balanced = (bounds_text(score) for score in scores)
     print(
-        f"{domain:6s} {what:34s} n {len(truth):5d}, {people.max() + 1:4d} people, commonest {chance:.3f}, "
-        f"accuracy {shown(scores[0])}, balanced {shown(scores[1])}",
+        f"{domain:6s} {what:34s} n {len(truth):5d}, {people.max() + 1:4d} people, majority-class baseline "
+        f"{np.bincount(truth).max() / len(truth):.3f}, accuracy {plain}, balanced {balanced}",
         flush=True,
     )
-
-
-def shown(metric: Estimate) -> str:
-    bounds = f" ({metric.low:.3f}-{metric.high:.3f})" if metric.low is not None else ""
-    return f"{metric.value:.3f}{bounds}"
 
 
 def score_pictures(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
@@ -102,23 +101,19 @@ def score_pictures(domain: str, faces: FaceSet, given: argparse.Namespace) -> No
     for split in ("valid", "test") if given.test else ("valid",):
         part = faces.split(split)
         said = answer(part).argmax(axis=1)
-        row(domain, f"{split}, given labels", part, part.labels(faces.classes), said)
+        row(domain, f"{split}, given labels", part.table["subject"], part.labels(faces.classes), said)
         if "true_emotion" in part.table:
             known = part.table["true_emotion"].isin(faces.classes).to_numpy()
             truth = pd.Index(faces.classes).get_indexer(part.table["true_emotion"])
-            row(domain, f"{split}, what was shown", part.select(known), truth[known], said[known])
-        per_class = (
-            pd.Series(said == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy()).mean()
-        )
-        print(
-            "       recall: " + ", ".join(f"{e} {per_class[e]:.2f}" for e in faces.classes if e in per_class)
-        )
+            row(domain, f"{split}, what was shown", part.table["subject"][known], truth[known], said[known])
+        right = pd.Series(said == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy())
+        print(f"       recall: {', '.join(f'{name} {share:.2f}' for name, share in right.mean().items())}")
 
 
 def score_votes(faces: FaceSet) -> None:
     votes = faces.table[[f"vote_{emotion}" for emotion in EMOTIONS]].to_numpy(float)
     shares = votes / votes.sum(axis=1, keepdims=True)
-    bits = -np.where(shares > 0, shares * np.log2(np.where(shares > 0, shares, 1)), 0).sum(axis=1)
+    bits = entropy(shares, base=2, axis=1)
     right = (faces.table["emotion"] == faces.table["true_emotion"]).mean()
     print(
         f"game   votes: winner's share {shares.max(axis=1).mean():.3f} (FER+ {FERPLUS_WINNER:.3f}), "
@@ -158,34 +153,21 @@ def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
             chances = pd.DataFrame(np.concatenate([chances for _, chances in kept]))
             clips = chances.groupby(whole.table["sequence"].to_numpy()).mean()
             first = whole.table.drop_duplicates("sequence").set_index("sequence").loc[clips.index]
-            one = whole.select(whole.table.drop_duplicates("sequence").index.to_numpy())
-            order = one.table.set_index("sequence").index.get_indexer(clips.index)
             truth = pd.Index(faces.classes).get_indexer(first["emotion"])
-            row(
-                domain,
-                f"{name}, clips of {FOLDS} folds",
-                one.select(order),
-                truth,
-                clips.to_numpy().argmax(axis=1),
-            )
+            said = clips.to_numpy().argmax(axis=1)
+            row(domain, f"{name}, clips of {FOLDS} folds", first["subject"], truth, said)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = options(__doc__, subjects=0, size=48, face_seed=0, seed=0, epochs=0)
     parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
-    parser.add_argument("--subjects", type=int, default=0, help="0: each domain's own number")
-    parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--face-seed", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=0, help="0: see EPOCHS")
     parser.add_argument("--augment", choices=list(AUGMENTATIONS), default="light")
-    parser.add_argument("--device", default="auto")
     parser.add_argument("--test", action="store_true", help="score the test split, too")
     given = parser.parse_args()
     print(
         f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr "
         f"{LR} onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, "
-        f"seed {given.seed}; face seed {given.face_seed}; {device_name(pick_device(given.device))}, "
+        f"seed {given.seed}; face seed {given.face_seed}; {device_name(torch.device(given.device))}, "
         f"{torch.get_num_threads()} threads"
     )
     for domain in given.domains:

@@ -5,29 +5,23 @@ from the cache.
 
 A temporary cache is used, and the kernel is compiled before anything is timed. First every set is made once
 with masks and landmarks, at its own size, with `--share` of its people; then 12 people of `lab` are made in
-turns by one process and by two. A ratio is the median over the turns of the ratio within a turn, so that
-whatever else the machine does falls on both sides alike. Processor time of the workers says what a picture
-costs where the cores are shared.
+turns by one process and by two. Processor time of the workers says what a picture costs where the cores are
+shared.
 """
 
-import argparse
 import os
 import resource
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
+from contest import SEED, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rendered import domain_faces, render_set
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.produce import Recipe
 from synthetic_faces.workers import usable_cores
-
-SEED = 0
-# Linux counts resident memory in KB, macOS in bytes.
-MEMORY_UNIT = 2**20 if sys.platform == "darwin" else 2**10
 
 
 def timed(make: Callable[[], FaceSet]) -> tuple[float, float, FaceSet]:
@@ -49,8 +43,8 @@ def whole_sets(names: list[str], share: float) -> list[float]:
     saved = []
     for name in names:
         people = max(3, round(share * DOMAINS[name].subjects))
-        wall, used, faces = timed(lambda name=name, people=people: domain_faces(name, people, 0, SEED))
-        load, _, _ = timed(lambda name=name, people=people: domain_faces(name, people, 0, SEED))
+        wall, used, faces = timed(partial(domain_faces, name, people, 0, SEED))
+        load, _, _ = timed(partial(domain_faces, name, people, 0, SEED))
         rate = len(faces) / wall / usable_cores()
         print(
             f"{name:8s}{len(faces):10,d}{faces.size[0]:8d}{wall:8.1f} s{rate:10.1f} p/s"
@@ -62,32 +56,27 @@ def whole_sets(names: list[str], share: float) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = options(__doc__, turns=3)
     parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
     parser.add_argument("--share", type=float, default=1.0)
-    parser.add_argument("--turns", type=int, default=3)
     given = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FER_CACHE"] = folder
-        first, _, _ = timed(lambda: render_set(Recipe("lab", 3, 24, SEED)))
+        first, _, _ = timed(partial(render_set, Recipe("lab", 3, 24, SEED)))
         print(f"{usable_cores()} cores; first set, kernel compiled: {first:.1f} s")
         saved = whole_sets(given.domains, given.share)
         recipe = Recipe("lab", 12, 96, SEED)
-        speedups = []
-        for _ in range(given.turns):
-            one, two = (
-                timed(lambda workers=workers: render_set(recipe, workers=workers))[0] for workers in (1, 2)
-            )
-            speedups.append(one / two)
+        by = {name: partial(render_set, recipe, workers=k) for k, name in enumerate(("one", "two"), start=1)}
+        seconds = take_turns(by, given.turns)["passed"]
 
     for name, who in (
         ("caller", resource.RUSAGE_SELF),
         # A worker counts from its start, when it still is a copy of the caller.
         ("worker, or caller at its start", resource.RUSAGE_CHILDREN),
     ):
-        print(f"{f'peak memory, {name}':44s} {resource.getrusage(who).ru_maxrss / MEMORY_UNIT:8.0f} MB")
-    print(f"ratio two_processes {statistics.median(speedups):.2f}")
+        print(f"{f'peak memory, {name}':44s} {peak_memory_mb(who):8.0f} MB")
+    print_ratio("two_processes", seconds, "two", "one")
     print(f"ratio cached_load {min(saved):.0f}")
 
 

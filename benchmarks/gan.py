@@ -11,14 +11,11 @@ the generator.
 - bare: the same networks, precision, fused Adam and averaging in a plain loop;
 - ours fp32 contiguous: what ``bf16_channels_last`` is compared with.
 
-The contestants take turns; a ratio is the median over the turns of the ratio within a turn, so that whatever
-else the machine does falls on all alike. Above 1, the first one is faster.
+The contestants take turns. Above 1, the first one is faster.
 """
 
 import argparse
 import copy
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,11 +25,11 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from book.derl.stage_one import GanRecipe, gan_learner
+from contest import SEED, options, print_ratio, print_speeds, take_turns
 from fer_lib.train.device import device_name
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.precision import Precision
 
-SEED = 0
 BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)
 
@@ -89,7 +86,6 @@ def bare(task: Task, precision: Precision) -> Callable[[], None]:
         )
         average = get_ema_multi_avg_fn(recipe.ema)
         averaged = AveragedModel(generator, multi_avg_fn=average, use_buffers=True)
-        total = torch.zeros((), device=task.device)
         for _ in range(recipe.epochs):
             for faces, true in batches:
                 with autocast():
@@ -102,41 +98,16 @@ def bare(task: Task, precision: Precision) -> Callable[[], None]:
                 discriminator.requires_grad_(False)
                 adversarial = F.softplus(-judged(faces, made)).mean()
                 discriminator.requires_grad_(True)
-                loss = adversarial + recipe.l1 * F.l1_loss(made, true)
-                loss.backward()
+                (adversarial + recipe.l1 * F.l1_loss(made, true)).backward()
                 first.step()
                 first.zero_grad()
                 averaged.update_parameters(generator)
-                total += loss.detach()
-        total.item()
 
     return train
 
 
-def take_turns(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each turn, after one turn that warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
-    """How many times as fast as ``other`` ``name`` is."""
-    turns = zip(seconds[name], seconds[other], strict=True)
-    return statistics.median(theirs / mine for mine, theirs in turns)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, value in (("pairs", 512), ("size", 48), ("batch", 32), ("epochs", 1), ("repeats", 3)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
+    given = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=3).parse_args()
     seed_everything(SEED)
     task = noise(given)
     chosen = learner_of(task, "auto").precision
@@ -150,11 +121,10 @@ def main() -> None:
         "ours fp32 contiguous": ours(task, FP32),
         "ours bf16 channels_last": ours(task, BF16),
     }
-    seconds = take_turns(contestants, given.repeats)
-    for name, times in seconds.items():
-        print(f"{name:30} {given.pairs * given.epochs / statistics.median(times):10.0f} pictures/s")
-    print(f"ratio bare {ratio(seconds, 'ours', 'bare'):.2f}")
-    print(f"ratio bf16_channels_last {ratio(seconds, 'ours bf16 channels_last', 'ours fp32 contiguous'):.2f}")
+    seconds = take_turns(contestants, given.repeats)["passed"]
+    print_speeds(seconds, given.pairs * given.epochs)
+    print_ratio("bare", seconds, "ours", "bare")
+    print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 
 
 if __name__ == "__main__":

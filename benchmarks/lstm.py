@@ -16,15 +16,11 @@ the validation clips after each:
 - torch in processes: the same loop in as many processes as there are cores, of one thread each, which were
   started beforehand; on a CPU only.
 
-The contestants take turns; a ratio is the median over the turns of the ratio within a turn. `ratio
-folds_batched` is against the faster of the two that train one by one.
+The contestants take turns. `ratio folds_batched` is against the faster of the two that train one by one.
 """
 
 import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +32,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from contest import SEED, options, print_ratio, take_turns
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
 from fer_lib.train.device import device_name
@@ -60,7 +57,7 @@ class Task:
 
 
 def noise(given: argparse.Namespace) -> Task:
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(SEED)
     subject = np.arange(given.clips) % given.people
     ahead = (subject - np.arange(given.people)[:, None]) % given.people
     parts = (ahead > VALIDATE, (ahead >= 1) & (ahead <= VALIDATE))
@@ -79,17 +76,9 @@ def noise(given: argparse.Namespace) -> Task:
 
 
 def ours(task: Task, rows: slice) -> None:
-    train_clips(
-        task.features,
-        task.lengths,
-        task.labels,
-        CLASSES,
-        task.train[rows],
-        task.valid[rows],
-        task.seeds[rows],
-        task.recipe,
-        device=task.device,
-    )
+    clips = (task.features, task.lengths, task.labels, CLASSES)
+    folds = (task.train[rows], task.valid[rows], task.seeds[rows])
+    train_clips(*clips, *folds, task.recipe, device=task.device)
 
 
 def ours_one_by_one(task: Task) -> None:
@@ -139,19 +128,18 @@ def torchs(task: Task, network: int) -> None:
     model = Plain(scaled.shape[2], recipe, task.seeds[network]).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
 
-    def loss(
-        features: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, shares: torch.Tensor
-    ) -> torch.Tensor:
+    def loss(part: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        features, lengths, labels, shares = part
         return (F.cross_entropy(model(features, lengths), labels, reduction="none") * shares).sum()
 
     for _ in range(recipe.epochs):
         model.train()
-        loss(*parts[0]).backward()
+        loss(parts[0]).backward()
         optimiser.step()
         optimiser.zero_grad()
         model.eval()
         with torch.no_grad():
-            loss(*parts[1]).item()
+            loss(parts[1]).item()
 
 
 def torch_one_by_one(task: Task) -> None:
@@ -159,47 +147,14 @@ def torch_one_by_one(task: Task) -> None:
         torchs(task, network)
 
 
-def start_process() -> None:
-    torch.set_num_threads(1)
-
-
 def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
     networks = range(len(task.seeds))
     list(pool.map(partial(torchs, task), networks, chunksize=-(-len(networks) // os.cpu_count())))
 
 
-def take_turns(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each turn, after one turn that warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def ratio(seconds: dict[str, list[float]], *others: str) -> float:
-    """How many times as fast as the fastest of ``others`` the batched program is."""
-    turns = zip(seconds["batched"], *(seconds[name] for name in others), strict=True)
-    return statistics.median(min(theirs) / mine for mine, *theirs in turns)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, value in (
-        ("people", 26),
-        ("clips", 246),
-        ("frames", 16),
-        ("features", 300),
-        ("seeds", 3),
-        ("epochs", 5),
-        ("repeats", 3),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
+    sizes = {"people": 26, "clips": 246, "frames": 16, "features": 300, "seeds": 3}
+    given = options(__doc__, **sizes, epochs=5, repeats=3).parse_args()
     task = noise(given)
     print(
         f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
@@ -211,16 +166,15 @@ def main() -> None:
         "one by one": partial(ours_one_by_one, task),
         "torch one by one": partial(torch_one_by_one, task),
     }
-    singles = tuple(contestants)[1:]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), start_process) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         if given.device == "cpu":
             contestants["torch in processes"] = partial(torch_in_processes, task, pool)
-        seconds = take_turns(contestants, given.repeats)
-    for name, times in seconds.items():
-        print(f"{name:20} {statistics.median(times) / given.epochs:8.3f} s per epoch of all networks")
-    print(f"ratio folds_batched {ratio(seconds, *singles):.2f}")
+        seconds = take_turns(contestants, given.repeats)["passed"]
+    for name, median in seconds.median().items():
+        print(f"{name:20} {median / given.epochs:8.3f} s per epoch of all networks")
+    print_ratio("folds_batched", seconds, "batched", "one by one", "torch one by one")
     if "torch in processes" in seconds:
-        print(f"ratio folds_in_processes {ratio(seconds, 'torch in processes'):.2f}")
+        print_ratio("folds_in_processes", seconds, "batched", "torch in processes")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ maximum. Beside it, on the same permuted labels:
 - numpy: the same loop with what depends on the filter alone computed once (ranks, bins), for ``auroc`` and
   ``kl``.
 
-The loops would take hours to days. They are timed on ``--sample`` calls spread over filters, units and
+The loops would take hours to days. They are timed on ``--sample`` calls spread over filters, action units and
 permutations, and scaled by the number of calls; their values must equal ours. Wall and processor seconds are
 both printed: where other programs run, the processor's say more, and the ratio is of those.
 """
 
-import argparse
-import resource
 import time
 from collections.abc import Callable
 
@@ -28,36 +26,35 @@ import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
 from book.au_verification.simulation import null_responses, simulated_presence
+from contest import SEED, options, peak_memory_mb
 from fer_lib.aus.association import statistic
 from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, bin_codes
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.train.device import device_name
 
-SEED = 0
-
 Loop = Callable[[int, np.ndarray], float]
-"""From a filter and the pictures that show the unit, bool (N,), to the measure."""
+"""From a filter and the pictures that show the action unit, bool (N,), to the measure."""
 
 
 def scipy_loop(maxima: np.ndarray, measure: str) -> Loop:
-    def mean_difference(with_unit: np.ndarray, without: np.ndarray) -> float:
-        return with_unit.mean() - without.mean()
+    def mean_difference(with_au: np.ndarray, without: np.ndarray) -> float:
+        return with_au.mean() - without.mean()
 
-    def smd(with_unit: np.ndarray, without: np.ndarray) -> float:
-        n, m = len(with_unit), len(without)
-        pooled = ((n - 1) * with_unit.var(ddof=1) + (m - 1) * without.var(ddof=1)) / (n + m - 2)
-        return (with_unit.mean() - without.mean()) / np.sqrt(pooled)
+    def smd(with_au: np.ndarray, without: np.ndarray) -> float:
+        n, m = len(with_au), len(without)
+        pooled = ((n - 1) * with_au.var(ddof=1) + (m - 1) * without.var(ddof=1)) / (n + m - 2)
+        return (with_au.mean() - without.mean()) / np.sqrt(pooled)
 
-    def auroc(with_unit: np.ndarray, without: np.ndarray) -> float:
-        wins = mannwhitneyu(with_unit, without, method="asymptotic").statistic
-        return 2 * wins / (len(with_unit) * len(without)) - 1
+    def auroc(with_au: np.ndarray, without: np.ndarray) -> float:
+        wins = mannwhitneyu(with_au, without, method="asymptotic").statistic
+        return 2 * wins / (len(with_au) * len(without)) - 1
 
     distances = {
         "mean_difference": mean_difference,
         "smd": smd,
         "auroc": auroc,
-        "ks": lambda with_unit, without: ks_2samp(with_unit, without, method="asymp").statistic,
+        "ks": lambda with_au, without: ks_2samp(with_au, without, method="asymp").statistic,
         "wasserstein": wasserstein_distance,
     }
 
@@ -82,11 +79,11 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
         return 2 * wins / (n * (len(shown) - n)) - 1
 
     def kl(k: int, shown: np.ndarray) -> float:
-        with_unit, without = (
+        with_au, without = (
             np.bincount(codes[rows, k], minlength=BINS) + PSEUDO_COUNT for rows in (shown, ~shown)
         )
-        with_unit, without = with_unit / with_unit.sum(), without / without.sum()
-        return (with_unit * np.log(with_unit / without)).sum()
+        with_au, without = with_au / with_au.sum(), without / without.sum()
+        return (with_au * np.log(with_au / without)).sum()
 
     return {"auroc": auroc, "kl": kl}[measure]
 
@@ -111,20 +108,9 @@ def seconds_per_call(loop: Loop, measure: str, maxima: np.ndarray, labels: np.nd
     return seconds / sample
 
 
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB (Linux counts it in KB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = options(__doc__, permutations=10_000, filters=256, aus=15, subjects=109, sample=300)
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=["auroc", "kl"])
-    parser.add_argument("--permutations", type=int, default=10_000)
-    parser.add_argument("--filters", type=int, default=256)
-    parser.add_argument("--aus", type=int, default=15)
-    parser.add_argument("--subjects", type=int, default=109)
-    parser.add_argument("--sample", type=int, default=300)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
     presence = simulated_presence(given.subjects, aus=given.aus, seed=SEED)

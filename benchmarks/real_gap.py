@@ -33,7 +33,6 @@ hidden square; each picture is standardised, in training and in reading. Where F
 so and nothing is done.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -41,6 +40,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from contest import options
 from fer_lib.faces.readers.fer2013 import CODES, read_fer2013
 from fer_lib.faces.rendered import domain_faces
 from fer_lib.paths import data_dir
@@ -145,12 +145,7 @@ def read(net: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--subjects", type=int, default=0, help="people of wild; 0: its own number")
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0, help="of the network")
-    parser.add_argument("--face-seed", type=int, default=0)
-    given = parser.parse_args()
+    given = options(__doc__, subjects=0, epochs=16, seed=0, face_seed=0).parse_args()
     try:
         real = read_fer2013(data_dir() / "fer2013")
     except DataError as fault:

@@ -5,8 +5,7 @@ another, the loaders.
     48] [--repeats 3] [--faces FOLDER]
 
 Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and
-optimiser, and validated on an eighth as many. The contestants take turns; a ratio is the median over the
-turns of the ratio within a turn, so that whatever else the machine does falls on both sides alike.
+optimiser, and validated on an eighth as many. The contestants take turns.
 
 `learners`, with the zero-bias CNN:
 
@@ -31,14 +30,10 @@ small_side_by_side``: how many times as soon both are done.
 affine map, brightness and contrast.
 """
 
-import argparse
 import functools
 import multiprocessing
-import resource
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -54,6 +49,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from contest import SEED, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.augment import AUGMENTATIONS
@@ -63,35 +59,13 @@ from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.recipe import Recipe
 
-SEED = 0
 RECIPE = Recipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")
 AUGMENTATION = AUGMENTATIONS[RECIPE.augment]
 BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)
-STOCK, UNWORKED = "stock fastai", "fastai without workers"
 WORKERS = 2
 LOADED = 20
 """Passes of the loaders in one turn: a pass of ours takes milliseconds."""
-
-Contestants = Mapping[str, Callable[[], None]]
-
-
-def random_faces(pictures: int, size: int) -> FaceSet:
-    """Noise, with an eighth as many pictures again for validation."""
-    generator = np.random.default_rng(SEED)
-    total = pictures + pictures // 8
-    table = pd.DataFrame(
-        {
-            "dataset": "noise",
-            "subject": "",
-            "sequence": "",
-            "frame": 0,
-            "emotion": generator.choice(EMOTIONS, total),
-            "split": ["train"] * pictures + ["valid"] * (total - pictures),
-        }
-    )
-    pixels = generator.integers(0, 256, (total, size, size), dtype=np.uint8)
-    return FaceSet("noise", pixels, table)
 
 
 def real_faces(folder: Path, pictures: int) -> FaceSet:
@@ -146,7 +120,6 @@ def bare(
         with torch.no_grad():
             for pictures, labels in loaders.valid:
                 right += (forward(pictures).argmax(1) == labels).sum()
-        right.item()
 
     return epoch
 
@@ -186,8 +159,10 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
     )
 
     def epoch() -> None:
+        keep_freed_memory(False)
         with learner.no_bar(), learner.no_logging():
             learner.fit(1, RECIPE.lr, wd=RECIPE.weight_decay)
+        keep_freed_memory(True)
 
     return epoch
 
@@ -231,9 +206,8 @@ def our_batches(faces: FaceSet, device: torch.device) -> Callable[[], None]:
 
     def passes() -> None:
         for _ in range(LOADED):
-            for pictures, _ in loader:
-                last = pictures
-        last[0, 0, 0, 0].item()  # a GPU has to have done the work
+            for _ in loader:
+                pass
 
     return passes
 
@@ -249,41 +223,9 @@ def torchvision_batches(faces: FaceSet, workers: int, device: torch.device) -> C
 
     def one_pass() -> None:
         for pictures in loader:
-            last = pictures.to(device)
-        last[0, 0, 0, 0].item()
+            pictures.to(device)
 
     return one_pass
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB (Linux counts it in KB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def take_turns(contestants: Contestants, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each turn, after one turn that warms up: allocations, kernels, page
-    cache.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            keep_freed_memory(name not in (STOCK, UNWORKED))
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def report(seconds: dict[str, list[float]], pictures: Mapping[str, int]) -> None:
-    for name, times in seconds.items():
-        print(f"{name:30} {pictures[name] / statistics.median(times):10.0f} pictures/s")
-
-
-def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
-    """How many times as fast as ``other`` ``name`` is."""
-    turns = zip(seconds[name], seconds[other], strict=True)
-    return statistics.median(theirs / mine for mine, theirs in turns)
 
 
 def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None:
@@ -297,8 +239,8 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
             "ours": ours(faces, chosen, device),
             "bare": bare(faces, chosen, device),
             "ours fp32 contiguous": ours(faces, FP32, device),
-            STOCK: stock(faces, Path(folder), None, device),
-            UNWORKED: stock(faces, Path(folder), 0, device),
+            "stock fastai": stock(faces, Path(folder), None, device),
+            "fastai without workers": stock(faces, Path(folder), 0, device),
         }
         bf16 = "ours"
         if (chosen.name, chosen.channels_last) != (BF16.name, BF16.channels_last):
@@ -306,14 +248,12 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
             contestants[bf16] = ours(faces, BF16, device)
         if device.type == "cuda":
             contestants["bare compiled"] = bare(faces, chosen, device, compiled=True)
-        seconds = take_turns(contestants, repeats)
-    report(seconds, dict.fromkeys(seconds, trained))
-    print(f"ratio bare {ratio(seconds, 'ours', 'bare'):.2f}")
-    if "bare compiled" in seconds:
-        print(f"ratio bare_compiled {ratio(seconds, 'ours', 'bare compiled'):.2f}")
-    print(f"ratio stock_fastai {ratio(seconds, 'ours', STOCK):.2f}")
-    print(f"ratio fastai_without_workers {ratio(seconds, 'ours', UNWORKED):.2f}")
-    print(f"ratio bf16_channels_last {ratio(seconds, bf16, 'ours fp32 contiguous'):.2f}")
+        seconds = take_turns(contestants, repeats)["passed"]
+    print_speeds(seconds, trained)
+    for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
+        if other in seconds:
+            print_ratio(other.replace(" ", "_"), seconds, "ours", other)
+    print_ratio("bf16_channels_last", seconds, bf16, "ours fp32 contiguous")
 
 
 def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None:
@@ -326,11 +266,10 @@ def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None
         contestants = {
             f"{name} {text}": ours(faces, precision, device, name) for text, precision in formats.items()
         }
-        seconds = take_turns(contestants, repeats)
-        report(seconds, dict.fromkeys(seconds, trained))
-        plain = f"{name} fp32"
-        for text in list(formats)[1:]:
-            print(f"ratio {name}_{text.replace(' ', '_')} {ratio(seconds, f'{name} {text}', plain):.2f}")
+        seconds = take_turns(contestants, repeats)["passed"]
+        print_speeds(seconds, trained)
+        for contestant in list(contestants)[1:]:
+            print_ratio(contestant.replace(" ", "_"), seconds, contestant, f"{name} fp32")
 
 
 _IN_WORKER: dict[str, Callable[[], None]] = {}
@@ -372,10 +311,10 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
         for size, name in names.items():
             contestants[f"{size} side by side"] = functools.partial(beside, name)
             contestants[f"{size} in turn"] = functools.partial(in_turn, ours(faces, precision, device, name))
-        seconds = take_turns(contestants, repeats)
-    report(seconds, dict.fromkeys(seconds, 2 * trained))
+        seconds = take_turns(contestants, repeats)["passed"]
+    print_speeds(seconds, 2 * trained)
     for size in names:
-        print(f"ratio {size}_side_by_side {ratio(seconds, f'{size} side by side', f'{size} in turn'):.2f}")
+        print_ratio(f"{size}_side_by_side", seconds, f"{size} side by side", f"{size} in turn")
 
 
 def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
@@ -386,11 +325,11 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
         worked: torchvision_batches(faces, WORKERS, device),
         unworked: torchvision_batches(faces, 0, device),
     }
-    seconds = take_turns(contestants, repeats)
-    seconds["our batches"] = [passes / LOADED for passes in seconds["our batches"]]
-    report(seconds, dict.fromkeys(seconds, trained))
-    print(f"ratio torchvision_workers {ratio(seconds, 'our batches', worked):.2f}")
-    print(f"ratio torchvision_without_workers {ratio(seconds, 'our batches', unworked):.2f}")
+    seconds = take_turns(contestants, repeats)["passed"]
+    seconds["our batches"] /= LOADED
+    print_speeds(seconds, trained)
+    print_ratio("torchvision_workers", seconds, "our batches", worked)
+    print_ratio("torchvision_without_workers", seconds, "our batches", unworked)
 
 
 PARTS = {
@@ -402,19 +341,18 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = options(__doc__, pictures=768, size=48, repeats=3)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--pictures", type=int, default=768)
-    parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
     device = torch.device(given.device)
     seed_everything(SEED)
-    faces = (
-        real_faces(given.faces, given.pictures) if given.faces else random_faces(given.pictures, given.size)
-    )
+    keep_freed_memory(True)
+    if given.faces:
+        faces = real_faces(given.faces, given.pictures)
+    else:
+        split = ["train"] * given.pictures + ["valid"] * (given.pictures // 8)
+        faces = noise(len(split), given.size, split=split)
     trained = len(faces.split("train"))
     print(
         f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "

@@ -163,7 +163,7 @@ def stage(run: Run, folder: Path) -> None:
         else:
             notebook = staged_notebook(chapter, result)
             notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
-            write_json(folder / "metrics" / f"{chapter.name}.json", result.metrics())
+            shutil.copy(result.folder / "metrics.json", folder / "metrics" / f"{chapter.name}.json")
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, _page(chapter))
         nbformat.write(notebook, folder / f"{_page(chapter)}.ipynb")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 from ferbook.book import Chapter, suite, with_upstream
 from ferbook.environment import child_environment
 from ferbook.errors import FerError, RunStoreError
+from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
 from ferbook.owner import end_with_parent
@@ -37,18 +39,16 @@ def faults_of_notebook(path: Path) -> list[str]:
     return faults
 
 
-def compare_metrics(stored: dict[str, dict], again: dict[str, dict]) -> list[str]:
+def compare_metrics(stored: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> list[str]:
     """Metrics that differ by more than their own tolerance, are missing or are new."""
     faults = [f"metric {name}: missing when executed again" for name in stored if name not in again]
     faults += [f"metric {name}: new when executed again" for name in again if name not in stored]
     for name in stored.keys() & again.keys():
-        tolerance = stored[name].get("tolerance") or 0.0
         for part in ("value", "low", "high", "n"):
-            before, after = stored[name].get(part), again[name].get(part)
-            allowed = 0 if part == "n" else tolerance
-            # "not <=", so that what is not a number is no agreement.
+            before, after = getattr(stored[name], part), getattr(again[name], part)
+            allowed = 0 if part == "n" else stored[name].tolerance
             if (before is None) != (after is None) or (
-                before is not None and not abs(before - after) <= allowed + ROUNDING * abs(before)
+                before is not None and abs(before - after) > allowed + ROUNDING * abs(before)
             ):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
     return sorted(faults)
@@ -147,7 +147,7 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
             log.write_text(answer.stdout + answer.stderr, encoding="utf-8")
             told = [line.strip() for line in answer.stdout.splitlines() if line.startswith("FAILED")]
             return [*(told or answer.stdout.splitlines()[-3:]), f"nbval's log: {log}"]
-        metrics = read_json(again / "metrics.json")
+        metrics = ChapterResult(result.chapter, again).metrics()
         return compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 
 

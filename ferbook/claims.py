@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ferbook import paths
 from ferbook.book import chapters
 from ferbook.errors import DataError, RunStoreError, nearest_name
+from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.store import Run
-from ferbook.text import NO_BREAK, MetricError, interval_text, metric_text, number_text
+from ferbook.text import PERCENT, MetricError, metric_text
 
-Metrics = Mapping[str, Mapping[str, Mapping]]
-"""Chapter -> metric -> its entry in ``metrics.json``; nothing of a chapter that the run does not have."""
+Metrics = Mapping[str, Mapping[str, Estimate]]
+"""Chapter -> metric -> its value; nothing of a chapter that the run does not have."""
 
 Certainty = Literal["V", "S", "R", "N"]
 
@@ -217,14 +218,10 @@ def reported_table(chapter: str) -> Table:
         for each in reported.numbers
     ]
     table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
-    return Table(table, reported.caption, {"accuracy": _as_printed})
+    return Table(table, reported.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})
 
 
-def _as_printed(share: float) -> str:
-    return f"{100 * share:.4g}{NO_BREAK}%"
-
-
-def _entry(metrics: Metrics, name: str) -> Mapping | None:
+def _metric(metrics: Metrics, name: str) -> Estimate | None:
     """The metric ``chapter.metric``; None where the chapter has no such number for these faces.
 
     Raises DataError for a chapter that there is not: that can only be a slip of the pen.
@@ -242,35 +239,33 @@ def ask(question: Question, metrics: Metrics) -> Answered:
     it holds the bound or where there is no interval; not asked where a number is absent. Raises DataError for
     an unknown chapter, MetricError for a metric without an interval and without a word why it has none.
     """
-    entry = _entry(metrics, question.metric)
-    limit = _entry(metrics, question.bound) if isinstance(question.bound, str) else {"value": question.bound}
-    if entry is None or limit is None:
+    found, limit = _metric(metrics, question.metric), question.bound
+    if isinstance(limit, str):
+        limit = _metric(metrics, limit)
+    elif found is not None:
+        limit = Estimate(limit, unit=found.unit)
+    if found is None or limit is None:
         why = "these faces, or these parameters, do not allow it"
         if not metrics[question.chapter]:
             why = f"the run has no chapter {question.chapter}"
         return Answered(question, "not asked", why=why)
-    unit = entry.get("unit", "")
-    bound = number_text(limit["value"], limit.get("unit", unit))
-    low, high = entry.get("low"), entry.get("high")
-    if question.counts:
-        measured, low, high = metric_text(entry), entry["value"], entry["value"]
-    else:
-        try:
-            measured = interval_text(entry)
-        except MetricError as fault:
-            raise MetricError(f"{question.metric}: {fault}") from fault
-    measured, bound = (f"{text} {question.unit}".strip().replace("-", "−") for text in (measured, bound))
-    if low is None or high is None:
+    try:
+        measured = metric_text(found, "value" if question.counts else "interval")
+    except MetricError as fault:
+        raise MetricError(f"{question.metric}: {fault}") from fault
+    texts = (measured, metric_text(limit))
+    measured, bound = (f"{text} {question.unit}".strip().replace("-", "−") for text in texts)
+    low, high = (found.value, found.value) if question.counts else (found.low, found.high)
+    if low is None:
         return Answered(question, "open", measured, bound, "it has no interval")
-    beyond, short = (low > limit["value"], high < limit["value"])
+    beyond, short = low > limit.value, high < limit.value
     if question.side == "below":
         beyond, short = short, beyond
-    if question.counts:
-        short = not beyond
-    answer = "yes" if beyond else "no" if short else "open"
-    return Answered(
-        question, answer, measured, bound, "" if answer != "open" else "the interval holds the bound"
-    )
+    if beyond:
+        return Answered(question, "yes", measured, bound)
+    if short or question.counts:
+        return Answered(question, "no", measured, bound)
+    return Answered(question, "open", measured, bound, "the interval holds the bound")
 
 
 def _verdict(answers: Sequence[Answer]) -> Verdict:

@@ -1,54 +1,55 @@
 """Runs side by side: their key metrics, and what differs between two."""
 
-from collections.abc import Mapping
-
 from ferbook.book import chapters, suite
-from ferbook.store import all_runs, open_run
-from ferbook.text import metric_text
+from ferbook.estimate import Estimate
+from ferbook.store import Run, all_runs, open_run
+from ferbook.text import bounds_text, number_text
+
+
+def _metrics(run: Run) -> dict[str, Estimate]:
+    """``chapter.metric`` -> its value, of the finished chapters."""
+    return {
+        f"{result.chapter}.{name}": metric
+        for result in run.results()
+        for name, metric in result.metrics().items()
+    }
 
 
 def run_rows() -> list[dict[str, object]]:
     """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as
     shown).
     """
+    keys = [f"{chapter.name}.{name}" for chapter in chapters().values() for name in chapter.key_metrics]
     rows = []
     for run in all_runs():
-        record = run.record()
-        metrics = {
-            f"{result.chapter}.{name}": result.metrics()[name]
-            for result in run.results()
-            for name in chapters()[result.chapter].key_metrics
-            if name in result.metrics()
-        }
+        record, found = run.record(), _metrics(run)
+        metrics = {name: found[name] for name in keys if name in found}
         asked = record["request"]["parameters"].values()
-        named = {field: ", ".join(sorted({str(p[field]) for p in asked})) for field in suite().named_by}
         rows.append(
             {
                 "run": run.name,
                 "profile": record["request"]["profile"],
-                **named,
+                **{field: ", ".join(sorted({str(p[field]) for p in asked})) for field in suite().named_by},
                 "changed": record["changed"],
-                "metrics": metrics,
-                "shown": [f"{name} {_shown(metric)}" for name, metric in metrics.items()],
+                "metrics": {name: metric.to_json() for name, metric in metrics.items()},
+                "shown": [f"{name} {bounds_text(metric)}" for name, metric in metrics.items()],
             }
         )
     return rows
 
 
-def _shown(metric: Mapping[str, object]) -> str:
-    """The value, with the bounds of its interval behind it where it has one."""
-    if metric.get("low") is None:
-        return metric_text(metric)
-    return f"{metric_text(metric)} ({metric_text(metric, 'low')} – {metric_text(metric, 'high')})"
-
-
-def _intervals(first: Mapping[str, object], second: Mapping[str, object]) -> str:
+def _intervals(first: Estimate, second: Estimate) -> str:
     """Whether the two intervals overlap. Disjoint intervals differ; overlapping ones decide nothing."""
-    limits = [metric.get(name) for metric in (first, second) for name in ("low", "high")]
-    if any(limit is None for limit in limits):
+    if first.low is None or second.low is None:
         return ""
-    low_a, high_a, low_b, high_b = limits
-    return "overlap" if low_a <= high_b and low_b <= high_a else "disjoint"
+    return "overlap" if first.low <= second.high and second.low <= first.high else "disjoint"
+
+
+def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
+    by = second.value - first.value
+    plain = number_text(abs(by), first.unit)
+    shown = f"{'−' if by < 0 else '+'}{plain}" if by else "0"
+    return {"difference": by, "difference_shown": shown, "intervals": _intervals(first, second)}
 
 
 def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
@@ -58,45 +59,21 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
     """
     runs = [open_run(first), open_run(second)]
     asked = [run.record()["request"]["parameters"] for run in runs]
-    names = [f"{c}.{p}" for c, made in chapters().items() for p in made.parameters.model_fields]
-
-    def parameter(side: int, name: str) -> object:
-        chapter, _, field = name.partition(".")
-        return asked[side].get(chapter, {}).get(field)
-
-    found = [
-        {
-            f"{result.chapter}.{name}": metric
-            for result in run.results()
-            for name, metric in result.metrics().items()
-        }
-        for run in runs
-    ]
+    parameters = []
+    for chapter, declared in chapters().items():
+        for name in declared.parameters.model_fields:
+            a, b = (of_run.get(chapter, {}).get(name) for of_run in asked)
+            if a != b:
+                parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
+    found = [_metrics(run) for run in runs]
     metrics = []
     for name in {**found[0], **found[1]}:
-        a, b = found[0].get(name), found[1].get(name)
-        difference = b["value"] - a["value"] if a and b else None
-        shown = ""
-        if difference is not None:
-            plain = metric_text({"value": abs(difference), "unit": a.get("unit", "")})
-            shown = f"{'−' if difference < 0 else '+'}{plain}" if difference else "0"
-        metrics.append(
-            {
-                "metric": name,
-                "first": a,
-                "second": b,
-                "difference": difference,
-                "first_shown": _shown(a) if a else "absent",
-                "second_shown": _shown(b) if b else "absent",
-                "difference_shown": shown,
-                "intervals": _intervals(a, b) if a and b else "",
-            }
-        )
-    return {
-        "parameters": [
-            {"parameter": name, "first": parameter(0, name), "second": parameter(1, name)}
-            for name in names
-            if parameter(0, name) != parameter(1, name)
-        ],
-        "metrics": metrics,
-    }
+        row: dict[str, object] = {"metric": name}
+        for side, of_run in zip(("first", "second"), found, strict=True):
+            metric = of_run.get(name)
+            row[side] = metric.to_json() if metric else None
+            row[f"{side}_shown"] = bounds_text(metric) if metric else "absent"
+        absent = {"difference": None, "difference_shown": "", "intervals": ""}
+        both = all(name in of_run for of_run in found)
+        metrics.append(row | (_difference(*(of_run[name] for of_run in found)) if both else absent))
+    return {"parameters": parameters, "metrics": metrics}

@@ -84,7 +84,7 @@ def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode
         new_code_cell("\n".join(f"{field} = {value!r}" for field, value in parameters.items()), **tagged),
         new_code_cell("\n".join(opening)),
         new_code_cell(computing),
-        new_code_cell('print(run.metrics["cases"]["value"])', **compared),
+        new_code_cell('print(run.metrics["cases"].value)', **compared),
         new_markdown_cell(f"{told}\n\n<!-- next -->"),
     ]
     for number, cell in enumerate(cells):

@@ -42,12 +42,12 @@ class Session:
         self.output = output
         self._run = run
         self._record: dict[str, object] = {"figures": {}, "tables": {}}
-        self._metrics: dict[str, object] = {}
+        self._metrics: dict[str, Estimate] = {}
         self._write()
 
     def _write(self) -> None:
         write_json(self.output / "record.json", self._record)
-        write_json(self.output / "metrics.json", self._metrics)
+        write_json(self.output / "metrics.json", {name: m.to_json() for name, m in self._metrics.items()})
 
     def upstream(self, name: str) -> ChapterResult:
         """The finished result of a chapter that this one depends on.
@@ -68,12 +68,12 @@ class Session:
 
     def save_metrics(self, metrics: Mapping[str, Estimate]) -> None:
         """Store metrics by name; prose and other chapters quote them from ``metrics.json``."""
-        self._metrics |= {name: metric.to_json() for name, metric in metrics.items()}
+        self._metrics |= metrics
         self._write()
 
     @property
-    def metrics(self) -> dict[str, dict]:
-        """What ``save_metrics`` has stored so far, as in ``metrics.json``."""
+    def metrics(self) -> dict[str, Estimate]:
+        """What ``save_metrics`` has stored so far."""
         return dict(self._metrics)
 
     def artefact(self, name: str, content: BaseModel) -> Path:

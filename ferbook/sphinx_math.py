@@ -80,20 +80,11 @@ def _use_core(element: ElementTree.Element, latex: str) -> None:
         element.set("style", f"text-align: {align}")
 
 
-def _location(node: nodes.Node | None) -> str | None:
-    """Where the equation stands: an inline node carries no line, its paragraph does."""
-    while node is not None:
-        if node.source and node.line:
-            return f"{node.source}:{node.line}"
-        node = node.parent
-    return None
-
-
 def _render(node: nodes.Element, block: bool) -> str:
     try:
         return to_mathml(node.astext(), block)
     except MathError as fault:
-        logger.warning("%s", fault, location=_location(node), type="math")
+        logger.warning("%s", fault, location=node, type="math")
         return f"<code>{html.escape(node.astext().strip())}</code>"
 
 

@@ -7,8 +7,6 @@ measured. The files are looked for in ``<source>/metrics/<chapter>.json``; of a 
 the run does not have, there is none, and its numbers are printed as ``[not run]``.
 """
 
-import difflib
-import json
 from pathlib import Path
 
 from docutils import nodes
@@ -18,8 +16,10 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
 from ferbook.book import chapters
-from ferbook.errors import FerError
-from ferbook.text import METRIC_PARTS, MetricError, metric_text
+from ferbook.errors import FerError, nearest_name
+from ferbook.estimate import Estimate
+from ferbook.store import read_json
+from ferbook.text import MetricError, metric_text
 
 logger = logging.getLogger(__name__)
 
@@ -27,44 +27,30 @@ logger = logging.getLogger(__name__)
 def quote_metric(folder: Path, reference: str) -> str:
     """The text of ``chapter.metric`` or ``chapter.metric:part``, from ``folder/<chapter>.json``.
 
-    Raises MetricError, with the nearest known name, where there is no such chapter, metric or part.
+    Raises MetricError, with the nearest known name, where there is no such chapter, metric or part, and
+    RunStoreError for a damaged file.
     """
     name, _, part = reference.partition(":")
-    chapter, dot, metric = name.partition(".")
-    if not dot or not metric:
+    chapter, _, metric = name.partition(".")
+    if not metric:
         raise MetricError(f"{reference!r} is not of the form chapter.metric or chapter.metric:part")
-    part = part or "value"
-    if part not in METRIC_PARTS:
-        raise MetricError(
-            f"{reference!r}: {part!r} is not a part of a metric{_nearest(part, METRIC_PARTS)}; "
-            f"the parts are {', '.join(METRIC_PARTS)}"
-        )
     file = folder / f"{chapter}.json"
-    if not file.is_file() and chapter in chapters():
-        return "[not run]"
     if not file.is_file():
+        if chapter in chapters():
+            return "[not run]"
         present = sorted(path.stem for path in folder.glob("*.json"))
         raise MetricError(
-            f"{reference!r}: no run of a chapter {chapter!r}{_nearest(chapter, present)}; "
+            f"{reference!r}: no run of a chapter {chapter!r}{nearest_name(chapter, present)}; "
             f"{folder.name}/ holds {', '.join(present) or 'nothing'}"
         )
-    try:
-        metrics = json.loads(file.read_text())
-    except ValueError as fault:
-        raise MetricError(f"{file}: not JSON ({fault}); run the chapter again") from fault
+    metrics = read_json(file)
     if metric not in metrics:
-        raise MetricError(
-            f"{reference!r}: chapter {chapter!r} has no metric {metric!r}{_nearest(metric, list(metrics))}"
-        )
+        near = nearest_name(metric, metrics)
+        raise MetricError(f"{reference!r}: chapter {chapter!r} has no metric {metric!r}{near}")
     try:
-        return metric_text(metrics[metric], part)
-    except MetricError as fault:
+        return metric_text(Estimate.from_json(metrics[metric]), part or "value")
+    except FerError as fault:
         raise MetricError(f"{reference!r}: {fault}") from fault
-
-
-def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 class MetricRole(SphinxRole):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import chapters, suite
-from ferbook.errors import RunStoreError
+from ferbook.errors import DataError, RunStoreError
+from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
 from ferbook.owner import held, now
 
@@ -95,26 +95,13 @@ class ChapterResult:
         files = read_json(self.folder / DONE)["files"]
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
-    def metrics(self) -> dict[str, dict]:
-        """Content of ``metrics.json``: metric name -> value, interval, unit, tolerance.
-
-        Raises RunStoreError where the file is damaged.
-        """
-        metrics = read_json(self.folder / "metrics.json")
-        for name, metric in metrics.items():
-            parts = (
-                [metric.get(part) for part in ("value", "low", "high")] if isinstance(metric, dict) else []
-            )
-            # Python reads NaN and Infinity as JSON, and would print them where others must read them.
-            finite = [
-                isinstance(part, int | float) and math.isfinite(part) for part in parts if part is not None
-            ]
-            if not all(finite) or not parts or parts[0] is None:
-                raise RunStoreError(
-                    f"{self.folder / 'metrics.json'}: metric {name!r} is not a finite number; run the "
-                    "chapter again"
-                )
-        return metrics
+    def metrics(self) -> dict[str, Estimate]:
+        """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
+        file = self.folder / "metrics.json"
+        try:
+            return {name: Estimate.from_json(entry) for name, entry in read_json(file).items()}
+        except DataError as fault:
+            raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
 
     def figure_data(self, name: str) -> pd.DataFrame:
         """The numbers that the chapter's figure ``name`` shows, as it stored them beside it.

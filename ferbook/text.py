@@ -1,14 +1,14 @@
 """Numbers and tables as the page shows them."""
 
 import math
-from collections.abc import Mapping
 
-from ferbook.errors import FerError
+from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
 
 METRIC_PARTS = ("value", "interval", "low", "high", "n")
 
 NO_BREAK = "\u00a0"
+PERCENT = f"{NO_BREAK}%"
 
 
 class MetricError(FerError):
@@ -26,7 +26,7 @@ def number_text(value: float, unit: str = "") -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise MetricError(f"{value!r} is not a finite number")
     if unit == "share":
-        return f"{100 * value:.1f}{NO_BREAK}%"
+        return f"{100 * value:.1f}{PERCENT}"
     if unit == "count":
         return f"{round(value):,}"
     if unit == "seconds":
@@ -52,51 +52,45 @@ def _duration_text(seconds: float) -> str:
     return f"{hours}{NO_BREAK}h{NO_BREAK}{minutes:02d}{NO_BREAK}min"
 
 
-def metric_text(metric: Mapping | Estimate, part: str = "value") -> str:
-    """One part of a ``metrics.json`` entry as text: its value, low, high, n, or value with interval.
+def metric_text(metric: Estimate, part: str = "value") -> str:
+    """One part of a metric as text: its value, low, high, n, or value with interval.
 
     Raises MetricError for an unknown part and for one that the metric does not have.
     """
     if part not in METRIC_PARTS:
-        raise MetricError(f"{part!r} is not a part of a metric; the parts are {', '.join(METRIC_PARTS)}")
-    metric = metric.to_json() if isinstance(metric, Estimate) else metric
+        near = nearest_name(part, METRIC_PARTS)
+        raise MetricError(
+            f"{part!r} is not a part of a metric{near}; the parts are {', '.join(METRIC_PARTS)}"
+        )
     if part == "interval":
         return interval_text(metric)
-    if metric.get(part) is None:
+    if getattr(metric, part) is None:
         raise MetricError(f"it has no {part}")
-    return number_text(metric[part], "count" if part == "n" else metric.get("unit", ""))
+    return number_text(getattr(metric, part), "count" if part == "n" else metric.unit)
 
 
-def bounds_text(value: float, low: float | None, high: float | None, unit: str = "") -> str:
-    """``93.1 % (90.2–95.4)``: a value with its bounds, if it has any, short enough for a table's cell."""
-    text = number_text(value, unit)
-    if low is None or high is None:
-        return text
-    percent = f"{NO_BREAK}%"
-    to = " to " if low < 0 else "–"  # a dash beside a minus sign cannot be read
-    first, last = (number_text(bound, unit).removesuffix(percent) for bound in (low, high))
-    return f"{text} ({first}{to}{last})"
+def _limits_text(metric: Estimate, unit: str) -> str:
+    low, high = number_text(metric.low, unit), number_text(metric.high, unit)
+    to = " to " if metric.low < 0 else "–"  # a dash beside a minus sign cannot be read
+    return f"{low.removesuffix(PERCENT)}{to}{high}"
 
 
-def interval_text(metric: Mapping | Estimate) -> str:
-    """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval, or with the reason why it has
-    none.
-
-    ``metric`` is an estimate or its entry in ``metrics.json``. Raises MetricError where it has neither an
-    interval nor a reason, or low > high.
+def bounds_text(metric: Estimate, unit: str = "") -> str:
+    """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, if it has any, short
+    enough for a table's cell.
     """
-    entry = metric.to_json() if isinstance(metric, Estimate) else metric
-    value, unit = number_text(entry["value"], entry.get("unit", "")), entry.get("unit", "")
-    if entry.get("why"):
-        return f"{value} (no interval: {entry['why']})"
-    absent = [name for name in ("low", "high") if entry.get(name) is None]
-    if absent:
-        raise MetricError(f"it has no interval, and nothing says why: {', '.join(absent)} absent")
-    if entry["low"] > entry["high"]:
-        raise MetricError(f"its interval is upside down: low {entry['low']} > high {entry['high']}")
-    low, high = number_text(entry["low"], unit), number_text(entry["high"], unit)
-    if unit == "share":
-        low = low.removesuffix(f"{NO_BREAK}%")
-    to = " to " if entry["low"] < 0 else "–"  # a dash beside a minus sign cannot be read
-    level = 100 * entry.get("level", 0.95)
-    return f"{value} ({level:g}{NO_BREAK}% interval {low}{to}{high})"
+    unit = unit or metric.unit
+    text = number_text(metric.value, unit)
+    return text if metric.low is None else f"{text} ({_limits_text(metric, unit).removesuffix(PERCENT)})"
+
+
+def interval_text(metric: Estimate) -> str:
+    """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval, or with the reason why it has
+    none. Raises MetricError where it has neither.
+    """
+    value = number_text(metric.value, metric.unit)
+    if metric.why:
+        return f"{value} (no interval: {metric.why})"
+    if metric.low is None:
+        raise MetricError("it has no interval, and nothing says why")
+    return f"{value} ({100 * metric.level:g}{PERCENT} interval {_limits_text(metric, metric.unit)})"

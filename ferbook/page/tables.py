@@ -108,7 +108,7 @@ def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
     if callable(form):
         return form(cell)
     if isinstance(cell, Estimate):
-        return bounds_text(cell.value, cell.low, cell.high, form or cell.unit)
+        return bounds_text(cell, form)
     if isinstance(cell, str | bool):
         return str(cell)
     # NumPy scalars are not the built-in types that number_text accepts.
@@ -119,10 +119,10 @@ def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
 
 
 def numbers_table(
-    metrics: Mapping[str, Mapping], names: Mapping[str, str], caption: str = "The page in numbers"
+    metrics: Mapping[str, Estimate], names: Mapping[str, str], caption: str = "The page in numbers"
 ) -> Table:
     """The metrics of ``names`` (metric -> what it is), those that the page has, each with its interval."""
-    shown = {name: Estimate.from_json(metrics[name]) for name in names if name in metrics}
+    shown = {name: metrics[name] for name in names if name in metrics}
     data = pd.DataFrame({"measure": [names[name] for name in shown], "value": list(shown.values())})
     # Metrics are compared by their own tolerances: here none may be tighter.
     return Table(data, caption, tolerance={"value": 2 * max(each.tolerance for each in shown.values())})

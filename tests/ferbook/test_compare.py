@@ -31,7 +31,7 @@ def test_parameters_and_metrics_that_differ_are_shown_with_intervals():
     accuracy = rows["means.mean"]
     assert accuracy["difference"] == pytest.approx(-0.2)
     assert accuracy["difference_shown"].replace("\u00a0", " ") == "−20.0 %"
-    assert accuracy["first_shown"].replace("\u00a0", " ") == "90.0 % (85.0 % – 95.0 %)"
+    assert accuracy["first_shown"].replace("\u00a0", " ") == "90.0 % (85.0–95.0)"
     assert accuracy["intervals"] == "disjoint"
     assert rows["means.only_a"]["second_shown"] == "absent"
     assert rows["means.only_a"]["difference"] is None

@@ -160,4 +160,4 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_latest
     run.result("faces").commit(staged, {})
     opened = open_chapter("training", TrainingParameters(device="cpu").model_dump())
     assert opened.output == tmp_path / "interactive" / "training"
-    assert opened.upstream("faces").metrics() == {"pictures": {"value": 3}}
+    assert opened.upstream("faces").metrics() == {"pictures": Estimate(3)}

@@ -6,6 +6,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 from sphinx.testing.util import SphinxTestApp
 
+from ferbook.errors import RunStoreError
 from ferbook.sphinx_metrics import quote_metric
 from ferbook.text import MetricError
 
@@ -69,7 +70,7 @@ def test_a_number_of_a_chapter_that_the_run_lacks_is_said_not_to_be_there(folder
 
 def test_a_damaged_file_is_named(folder):
     (folder / "training.json").write_text("{")
-    with pytest.raises(MetricError, match=r"training\.json: not JSON"):
+    with pytest.raises(RunStoreError, match=r"training\.json: not readable as JSON"):
         quote_metric(folder, "training.test_accuracy")
 
 

@@ -7,23 +7,17 @@ from ferbook import paths
 from ferbook.book import chapters
 from ferbook.claims import PaperClaim, Question, ask, judge, read_claims
 from ferbook.errors import DataError
+from ferbook.estimate import Estimate
 from ferbook.text import MetricError
-
-BOOTSTRAP = "95 % percentile bootstrap"
-
-
-def entry(value, low=None, high=None, unit="", why=""):
-    return {"value": value, "low": low, "high": high, "unit": unit, "how": BOOTSTRAP, "why": why}
-
 
 METRICS = {
     "training": {
-        "accuracy": entry(0.8, 0.7, 0.9, "share"),
-        "null": entry(0.25, unit="share"),
-        "gain": entry(-4.0, -7.0, -1.0),
-        "lone": entry(0.0, why="one person"),
-        "filters": entry(9, unit="count"),
-        "untrained": entry(9, unit="count"),
+        "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
+        "null": Estimate(0.25, unit="share"),
+        "gain": Estimate(-4.0, -7.0, -1.0),
+        "lone": Estimate(0.0, why="one person"),
+        "filters": Estimate(9, unit="count"),
+        "untrained": Estimate(9, unit="count"),
     },
     "derl": {},
 }

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -6,17 +7,11 @@ import pytest
 
 from fer_lib.faces.describe import au_table, people_table, split_table
 from fer_lib.faces.faceset import FaceSet
+from ferbook.estimate import Estimate
 from ferbook.page.tables import as_html
 from ferbook.text import MetricError, interval_text, metric_text, number_text
 
-ACCURACY = {
-    "value": 0.9312,
-    "low": 0.9021,
-    "high": 0.9543,
-    "n": 576,
-    "how": "95 % subject-cluster bootstrap, 2000 draws",
-    "unit": "share",
-}
+ACCURACY = Estimate(0.9312, 0.9021, 0.9543, n=576, unit="share")
 
 
 def plain(text: str) -> str:
@@ -68,23 +63,14 @@ def test_a_number_and_its_unit_stay_on_one_line():
 
 def test_an_interval_names_its_level_and_bounds():
     assert plain(interval_text(ACCURACY)) == "93.1 % (95 % interval 90.2–95.4 %)"
-    assert plain(interval_text(ACCURACY | {"level": 0.995})).startswith("93.1 % (99.5 % interval")
-    plain_unit = {"value": 0.871, "low": 0.83, "high": 0.9, "how": "95 % bootstrap"}
-    assert plain(interval_text(plain_unit)) == "0.871 (95 % interval 0.830–0.900)"
-    below_zero = {"value": 0.5, "low": -3.9, "high": 5.0, "how": "95 % bootstrap"}
-    assert plain(interval_text(below_zero)) == "0.500 (95 % interval -3.90 to 5.00)"
+    assert plain(interval_text(replace(ACCURACY, level=0.995))).startswith("93.1 % (99.5 % interval")
+    assert plain(interval_text(Estimate(0.871, 0.83, 0.9))) == "0.871 (95 % interval 0.830–0.900)"
+    assert plain(interval_text(Estimate(0.5, -3.9, 5.0))) == "0.500 (95 % interval -3.90 to 5.00)"
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"low": None}, "no interval, and nothing says why: low absent"),
-        ({"low": 0.96}, "upside down"),
-    ],
-)
-def test_no_interval_is_made_up(change, said):
-    with pytest.raises(MetricError, match=said):
-        interval_text(ACCURACY | change)
+def test_no_interval_is_made_up():
+    with pytest.raises(MetricError, match="no interval, and nothing says why"):
+        interval_text(replace(ACCURACY, low=None, high=None))
 
 
 def test_parts_of_a_metric():
@@ -97,7 +83,7 @@ def test_parts_of_a_metric():
     with pytest.raises(MetricError, match="not a part"):
         metric_text(ACCURACY, "mean")
     with pytest.raises(MetricError, match="has no n"):
-        metric_text({"value": 1, "unit": "count"}, "n")
+        metric_text(Estimate(1, unit="count"), "n")
 
 
 def faces(subjects: list[str]) -> FaceSet:
@@ -184,8 +170,10 @@ def test_as_html_escapes_and_takes_functions():
 
 
 def test_an_interval_that_could_not_be_computed_says_why():
-    metric = {"value": 0.125, "low": None, "high": None, "why": "1 cluster", "unit": "share"}
-    assert interval_text(metric) == "12.5\u00a0% (no interval: 1 cluster)"
+    assert (
+        interval_text(Estimate(0.125, why="1 cluster", unit="share"))
+        == "12.5\u00a0% (no interval: 1 cluster)"
+    )
 
 
 def test_au_table_counts_coded_and_shown_by_hand():

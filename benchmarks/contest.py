@@ -1,0 +1,79 @@
+"""What the benchmarks share: contestants that take turns, noise for them to work on, and what is printed."""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
+
+SEED = 0
+CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}
+"""What passes and what the processor works: the latter is disturbed less where others use the machine (with
+one thread: a waiting thread counts as working)."""
+
+Contestants = Mapping[str, Callable[[], object]]
+
+
+def take_turns(contestants: Contestants, repeats: int) -> dict[str, pd.DataFrame]:
+    """Clock -> seconds of each contestant (a column) in each turn (a row), in changing order, after one turn
+    that warms up: allocations, kernels, page cache.
+    """
+    timed = []
+    for turn in range(repeats + 1):
+        for name in sorted(contestants, reverse=bool(turn % 2)):
+            starts = {clock: read() for clock, read in CLOCKS.items()}
+            contestants[name]()
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()
+            seconds = {clock: read() - starts[clock] for clock, read in CLOCKS.items()}
+            timed.append({"turn": turn, "name": name} | seconds)
+    table = pd.DataFrame(timed).query("turn > 0").pivot(index="turn", columns="name")
+    return {clock: table[clock][list(contestants)] for clock in CLOCKS}
+
+
+def print_speeds(seconds: pd.DataFrame, pictures: int) -> None:
+    """Pictures per second of each contestant, by its median turn of ``pictures``."""
+    for name, median in seconds.median().items():
+        print(f"{name:30} {pictures / median:10.0f} pictures/s")
+
+
+def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digits: int = 2) -> None:
+    """How many times as fast ``ours`` is as the fastest of ``others``: the median over the turns of the ratio
+    within a turn, so that whatever else the machine does falls on all alike.
+    """
+    ratios = seconds[list(others)].min(axis=1) / seconds[ours]
+    print(f"ratio {name} {ratios.median():.{digits}f}")
+
+
+def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:
+    """Largest resident memory so far of this process, or of its children, in MB."""
+    # Linux counts it in KB, macOS in bytes.
+    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def noise(pictures: int, size: int, seed: int = SEED, **columns: object) -> FaceSet:
+    """A face set of noise, every emotion in turn, with these ``columns``."""
+    table = pd.DataFrame(
+        {
+            **{"dataset": "noise", "subject": "", "sequence": "", "frame": 0, "split": "train"},
+            "emotion": [EMOTIONS[row % len(EMOTIONS)] for row in range(pictures)],
+            **columns,
+        }
+    )
+    pixels = np.random.default_rng(seed).integers(0, 256, (pictures, size, size), dtype=np.uint8)
+    return FaceSet("noise", pixels, table)
+
+
+def options(doc: str, **numbers: int) -> argparse.ArgumentParser:
+    """A parser of ``--device`` and of whole ``numbers`` with their defaults; ``doc`` is its help."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+    return parser
