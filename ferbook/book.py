@@ -274,10 +274,9 @@ def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[st
                 )
                 return
             place(other, (*waiting, name))
-            if name in faults:
-                return
             if other in faults:
-                faults[name] = f"{where}: its upstream {other} cannot be read: {faults[other]}"
+                faults.setdefault(name, f"{where}: its upstream {other} cannot be read: {faults[other]}")
+            if name in faults:
                 return
         chapters[name] = found[name]
 

@@ -38,7 +38,13 @@ Answer = Literal["yes", "no", "open", "not asked"]
 Verdict = Literal["holds here", "holds in part", "does not hold here", "not settled here", "not asked here"]
 
 
-class Question(BaseModel):
+class Entry(BaseModel):
+    """A part of ``claims.yaml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Question(Entry):
     """A question that a metric answers: its whole interval lies ``above``, or ``below``, a number or another
     metric's value.
 
@@ -47,8 +53,6 @@ class Question(BaseModel):
     behind a number that has no unit of its own. The uncertainty of a bound that is another metric does not
     enter.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     asks: str
     metric: str
@@ -83,12 +87,10 @@ class Question(BaseModel):
         return self.metric.partition(".")[0]
 
 
-class PaperClaim(BaseModel):
+class PaperClaim(Entry):
     """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it
     to hold, but for those beside it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     claim: str
     reported: str = ""
@@ -96,24 +98,20 @@ class PaperClaim(BaseModel):
     questions: tuple[Question, ...]
 
 
-class Paper(BaseModel):
+class Paper(Entry):
     """A paper, its key in the bibliography and its name as a heading, with its claims."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     paper: str
     name: str
     claims: tuple[PaperClaim, ...]
 
 
-class Reported(BaseModel):
+class Reported(Entry):
     """A number (share) that ``paper`` reports on some data, to be read beside a result, never as its equal.
 
     ``accuracy``: None where none is known, which certainty ``N`` says. ``users``: what people report who ran
     the published code, in the public thread ``where``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     paper: str = ""
     data: str = ""
@@ -130,15 +128,11 @@ class Reported(BaseModel):
         return self
 
 
-class Claims(BaseModel):
+class Claims(Entry):
     """``claims.yaml``: papers with their claims, and by chapter a table of numbers that papers report."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    class Numbers(BaseModel):
+    class Numbers(Entry):
         """A caption and its numbers."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
 
         caption: str
         numbers: tuple[Reported, ...]
@@ -156,6 +150,11 @@ class Answered:
     measured: str = ""
     bound: str = ""
     why: str = ""
+
+    @property
+    def told(self) -> str:
+        """What was measured and what was asked for, or why nothing was."""
+        return f"{self.measured}; asked: {self.question.side} {self.bound}" if self.measured else self.why
 
 
 @dataclass(frozen=True)
@@ -339,12 +338,11 @@ def _overview(judged: Sequence[tuple[Paper, Sequence[Judged]]]) -> list[str]:
 
 def _question(each: Answered, faces: Mapping[str, str]) -> str:
     question = each.question
-    measured = f"{each.measured}; asked: {question.side} {each.bound}" if each.measured else each.why
     where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
     if question.chapter in faces:
         where += f", on `{faces[question.chapter]}`"
     asks = f"*Beside it:* {question.asks}" if question.beside else question.asks
-    return f"| {' | '.join(_cell(cell) for cell in (_badge(each.answer), asks, measured, where))} |"
+    return f"| {' | '.join(_cell(cell) for cell in (_badge(each.answer), asks, each.told, where))} |"
 
 
 def claims_text(judged: Sequence[tuple[Paper, Sequence[Judged]]], faces: Mapping[str, str]) -> str:

@@ -302,9 +302,8 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         for each in claims:
             console.print(f"  {each.verdict.upper()}: {each.claim.claim}", soft_wrap=True)
             for one in each.answers:
-                shown = f"{one.measured}; asked: {one.question.side} {one.bound}" if one.measured else one.why
                 beside = "beside it: " if one.question.beside else ""
-                console.print(f"    {one.answer}: {beside}{one.question.asks} {shown}", soft_wrap=True)
+                console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}", soft_wrap=True)
 
 
 @command

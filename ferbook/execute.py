@@ -44,14 +44,13 @@ def _literal(path: Path) -> str:
 
 def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
     """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
-    started = now()
     total = len(code_cells(read_notebook(source))) + 1
     seen = {"cells": 0}
 
     def note(cell: nbformat.NotebookNode, **_: object) -> None:
         if cell.cell_type == "code":
             seen["cells"] += 1
-            write_json(progress, {"cell": seen["cells"], "cells": total, "started": started})
+            write_json(progress, {"cell": seen["cells"], "cells": total})
 
     for attempt in range(1, KERNEL_STARTS + 1):
         try:

@@ -74,26 +74,24 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
     """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it
     is.
     """
-    reasons = []
-    if recorded.get("notebook") != current["notebook"]:
-        reasons.append("notebook changed")
+    reasons = [] if recorded.get("notebook") == current["notebook"] else ["notebook changed"]
     for kind in ("parameters", "packages"):
         before, now = recorded.get(kind, {}), current[kind]
         reasons += [
             f"{kind[:-1]} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
-            for name in {**before, **now}
-            if before.get(name) != now.get(name)
+            for name in _changed(before, now)
         ]
     before, now = recorded.get("upstream", {}), current.get("upstream", {})
-    reasons += [f"upstream {name} ran" for name in now if before.get(name) != now[name]]
-    before, now = recorded.get("code", {}), current["code"]
-    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if changed:
+    reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]
+    if changed := _changed(recorded.get("code", {}), current["code"]):
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         reasons.append(f"code changed ({shown})")
     # Data that were not asked for before are told by the parameters that ask for them.
     before, now = recorded.get("data", {}), current["data"]
-    changed = {now[asked] for asked in now if before.get(asked, now[asked]) != now[asked]}
-    if changed:
+    if changed := [now[name] for name in _changed(before, now) if name in before and name in now]:
         reasons.append(f"data not found{suite().data_hint}" if "absent" in changed else "data changed")
     return reasons
+
+
+def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    return [name for name in {**before, **now} if before.get(name) != now.get(name)]

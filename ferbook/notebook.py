@@ -56,15 +56,10 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
         )
     values: dict[str, object] = {}
     for node in ast.parse(tagged[0].source).body:
-        if not (
-            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
-        ):
-            raise ChapterError(
-                f"line {node.lineno} of the parameters cell is not a plain assignment: {ast.unparse(node)}"
-            )
         try:
-            values[node.targets[0].id] = ast.literal_eval(node.value)
-        except ValueError as fault:
+            (target,) = node.targets
+            values[target.id] = ast.literal_eval(node.value)
+        except (AttributeError, ValueError) as fault:
             raise ChapterError(
                 f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: "
                 f"{ast.unparse(node)}"

@@ -4,23 +4,12 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-# Attributes whose address a browser fetches by itself when it shows the element.
+# Attributes whose address a browser fetches by itself, and the elements where it does; ``srcset`` everywhere.
 _LOADED = {
-    "script": ("src",),
-    "img": ("src", "srcset"),
-    "iframe": ("src",),
-    "embed": ("src",),
-    "object": ("data",),
-    "video": ("src", "poster"),
-    "audio": ("src",),
-    "source": ("src", "srcset"),
-    "track": ("src",),
-    "input": ("src",),
-    "image": ("href", "xlink:href"),
-    "use": ("href", "xlink:href"),
-    "feimage": ("href", "xlink:href"),
-    "base": ("href",),
-    "body": ("background",),
+    "src": ("script", "img", "iframe", "embed", "video", "audio", "source", "track", "input"),
+    "href": ("image", "use", "feimage", "base"),
+    "xlink:href": ("image", "use", "feimage"),
+    **{"poster": ("video",), "data": ("object",), "background": ("body",)},
 }
 # A <link> of these kinds only states a relation; every other kind is fetched or connected to.
 _STATED_RELATIONS = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"}
@@ -56,12 +45,11 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._text_of = tag if tag in ("script", "style") else None
         values = {name: value or "" for name, value in attrs}
-        for attribute in _LOADED.get(tag, ()):
-            value = values.get(attribute, "")
+        for attribute, value in values.items():
             if attribute == "srcset":
                 for match in _SRCSET_EXTERNAL.finditer(value):
                     self._note(f"{tag} srcset", match[1])
-            elif _EXTERNAL.match(value):
+            elif tag in _LOADED.get(attribute, ()) and _EXTERNAL.match(value):
                 self._note(f"{tag} {attribute}", value)
         if (
             tag == "link"

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from ferbook.errors import RunStoreError
+
 OWNER_VARIABLE = "FER_OWNER"
 
 
@@ -82,17 +84,18 @@ def _holder(file: Path) -> str:
 
 
 @contextmanager
-def held(file: Path, wait: bool = True) -> Iterator[None]:
+def held(file: Path, busy: str | None = None) -> Iterator[None]:
     """Hold ``file`` for this process. The lock ends with the process, however that ends.
 
-    Where another living process has it and ``wait`` is false, raises BlockingIOError that says which.
+    Where another living process has it: waits, or raises RunStoreError that says ``busy``, with the holder in
+    the place of ``{}``.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError as fault:
-            raise BlockingIOError(_holder(file)) from fault
+            raise RunStoreError(busy.format(_holder(file))) from fault
         lock.seek(0)
         lock.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)

@@ -80,6 +80,12 @@ def percentages(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in listed(text))
 
 
+_LIMITS = {
+    **{"ge": "≥ {:.10g}", "gt": "> {:.10g}", "le": "≤ {:.10g}", "lt": "< {:.10g}"},
+    "multiple_of": "a multiple of {}",
+}
+
+
 def allowed_values(field: FieldInfo) -> str:
     """A field's range in words, as error messages and ``ferbook params`` show it. A validator that has an
     attribute ``allowed`` says it itself."""
@@ -89,21 +95,14 @@ def allowed_values(field: FieldInfo) -> str:
         return "true | false"
     if field.annotation is str and not field.metadata:
         return "any text"
-    low, high, step = "", "", ""
+    told: dict[str, str] = {}
     for limit in field.metadata:
-        if told := getattr(getattr(limit, "func", None), "allowed", ""):
-            return told
-        if getattr(limit, "ge", None) is not None:
-            low = f"≥ {limit.ge:g}"
-        elif getattr(limit, "gt", None) is not None:
-            low = f"> {limit.gt:g}"
-        elif getattr(limit, "le", None) is not None:
-            high = f"≤ {limit.le:g}"
-        elif getattr(limit, "lt", None) is not None:
-            high = f"< {limit.lt:.0f}" if field.annotation is int else f"< {limit.lt:g}"
-        elif getattr(limit, "multiple_of", None) is not None:
-            step = f"a multiple of {limit.multiple_of}"
-    return ", ".join(part for part in (low, high, step) if part)
+        if words := getattr(getattr(limit, "func", None), "allowed", ""):
+            return words
+        for name, text in _LIMITS.items():
+            if (value := getattr(limit, name, None)) is not None:
+                told[name] = text.format(value)
+    return ", ".join(told[name] for name in _LIMITS if name in told)
 
 
 def type_name(field: FieldInfo) -> str:

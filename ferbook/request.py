@@ -111,11 +111,13 @@ def read_overrides(file: Path) -> dict[str, object]:
         raise ParameterError(f"{file}: expected a mapping of parameter names to values")
     overrides: dict[str, object] = {}
     for name, value in content.items():
-        inner = {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else None
-        for key, item in (inner if inner is not None else {str(name): value}).items():
-            if key in overrides:
-                raise ParameterError(f"{file}: {key} is given twice")
-            overrides[key] = item
+        if isinstance(value, dict):
+            given = {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            given = {str(name): value}
+        if twice := given.keys() & overrides.keys():
+            raise ParameterError(f"{file}: {', '.join(twice)} is given twice")
+        overrides |= given
     return overrides
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import Chapter, find_chapter
-from ferbook.errors import ChapterError, ParameterError, nearest_name
+from ferbook.errors import ChapterError, ParameterError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
@@ -101,7 +101,18 @@ class Session:
         text or numbers, and for one that is left out without a reason.
         """
         drawn = _made(draw, given, options)
-        return self._left_out(f"figure {name!r}", needs) if drawn is None else self._store_figure(name, drawn)
+        if drawn is None:
+            return self._left_out(f"figure {name!r}", needs)
+        if not drawn.alt.strip():
+            raise ChapterError(f"figure {name!r} has no alt text")
+        if drawn.data.empty:
+            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
+        picture = io.BytesIO()
+        drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
+        pyplot.close(drawn.figure)
+        table = self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
+        (self.output / "figures" / f"{name}.svg").write_bytes(picture.getvalue())
+        return HTML(_figure_html(name, picture.getvalue(), table, drawn.alt, drawn.caption))
 
     def table(
         self,
@@ -121,18 +132,6 @@ class Session:
             raise ChapterError(f"table {name!r} has no rows")
         self._store_numbers("tables", name, made.stored(), {"caption": made.caption}, made.tolerance)
         return HTML(made.html())
-
-    def _store_figure(self, name: str, drawn: Drawn) -> HTML:
-        if not drawn.alt.strip():
-            raise ChapterError(f"figure {name!r} has no alt text")
-        if drawn.data.empty:
-            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
-        picture = io.BytesIO()
-        drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
-        pyplot.close(drawn.figure)
-        table = self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
-        (self.output / "figures" / f"{name}.svg").write_bytes(picture.getvalue())
-        return HTML(_figure_html(name, picture.getvalue(), table, drawn.alt, drawn.caption))
 
     def _store_numbers(
         self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
@@ -186,7 +185,6 @@ def _figure_html(name: str, picture: bytes, table: str, alt: str, caption: str) 
 
 
 def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:
-    fields = chapter.parameters.model_fields
     given = {
         name: value
         for name, value in namespace.items()
@@ -194,16 +192,12 @@ def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[
         and not name.startswith("_")
         and name not in _SHELL_NAMES
     }
-    for name in given:
-        if name not in fields:
-            raise ParameterError(
-                f"{chapter.name} has no parameter {name!r}{nearest_name(name, fields)}; "
-                f"its parameters are {', '.join(fields)}"
-            )
-    for name in fields:
-        if name not in given:
+    model = chapter.parameters
+    parsed = {name: parse_value(chapter.name, model, name, value) for name, value in given.items()}
+    for name in model.model_fields:
+        if name not in parsed:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
-    return {name: parse_value(chapter.name, chapter.parameters, name, value) for name, value in given.items()}
+    return parsed
 
 
 def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] = Session) -> Opened:

@@ -4,8 +4,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -81,14 +80,15 @@ class ChapterResult:
         done = self.done()
         if done is None:
             return [f"{self.chapter}: not finished (no readable {DONE})"]
-        present = _file_checksums(self.folder)
-        faults = [f"{self.chapter}/{f}: missing" for f in done["files"] if f not in present]
-        faults += [
-            f"{self.chapter}/{f}: differs from its checksum in {DONE}"
-            for f, checksum in done["files"].items()
-            if f in present and present[f] != checksum
-        ]
-        return faults + [f"{self.chapter}/{f}: not in {DONE}" for f in present if f not in done["files"]]
+        vouched, present = done["files"], _file_checksums(self.folder)
+
+        def fault(file: str) -> str:
+            if file not in vouched:
+                return f"not in {DONE}"
+            return f"differs from its checksum in {DONE}" if file in present else "missing"
+
+        every = vouched | present
+        return [f"{self.chapter}/{f}: {fault(f)}" for f in every if vouched.get(f) != present.get(f)]
 
     def checksum(self) -> str:
         """SHA-256 (hex) over the checksums of the finished chapter's files."""
@@ -277,27 +277,16 @@ def open_run(name: str) -> Run:
 
 def all_runs() -> list[Run]:
     """Every run of the store, by name."""
-    folder = paths.runs_dir()
-    if not folder.is_dir():
-        return []
-    runs = [Run(f.name, f) for f in sorted(folder.iterdir()) if f.is_dir() and _NAME.fullmatch(f.name)]
-    return [run for run in runs if run.exists()]
+    records = sorted(paths.runs_dir().glob("*/run.yaml"))
+    return [Run(f.parent.name, f.parent) for f in records if f.is_file() and _NAME.fullmatch(f.parent.name)]
 
 
-@contextmanager
-def exclusive(run: Run, wait: bool = False) -> Iterator[None]:
+def exclusive(run: Run, wait: bool = False) -> AbstractContextManager[None]:
     """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
     it and ``wait`` is false.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(run.work / "lock", wait))
-        except BlockingIOError as fault:
-            raise RunStoreError(
-                f"run {run.name!r} is in use by {fault}; wait for it, pass --wait, or choose "
-                "another --run NAME"
-            ) from fault
-        yield
+    told = f"run {run.name!r} is in use by {{}}; wait for it, pass --wait, or choose another --run NAME"
+    return held(run.work / "lock", None if wait else told)
 
 
 def latest_run() -> Run:
