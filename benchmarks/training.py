@@ -12,7 +12,7 @@ optimiser, and validated on an eighth as many. The contestants take turns.
 - ours: ``face_learner`` and ``fit``, in the precision that is chosen;
 - bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU
   compiled, too;
-- ours fp32 contiguous: what ``bf16_channels_last`` is compared with;
+- ours bf16 channels_last, ours fp32 contiguous: what the ratio ``bf16_channels_last`` compares;
 - stock fastai: ``ImageDataLoaders.from_df`` on PNG files with fastai's own augmentation and its default
   number of workers, in float32, which is all that fastai offers on a CPU, with memory handled as glibc does
   by itself;
@@ -239,13 +239,10 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
             "ours": ours(faces, chosen, device),
             "bare": bare(faces, chosen, device),
             "ours fp32 contiguous": ours(faces, FP32, device),
+            "ours bf16 channels_last": ours(faces, BF16, device),
             "stock fastai": stock(faces, Path(folder), None, device),
             "fastai without workers": stock(faces, Path(folder), 0, device),
         }
-        bf16 = "ours"
-        if (chosen.name, chosen.channels_last) != (BF16.name, BF16.channels_last):
-            bf16 = "ours bf16 channels_last"
-            contestants[bf16] = ours(faces, BF16, device)
         if device.type == "cuda":
             contestants["bare compiled"] = bare(faces, chosen, device, compiled=True)
         seconds = take_turns(contestants, repeats)["passed"]
@@ -253,7 +250,7 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
     for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
         if other in seconds:
             print_ratio(other.replace(" ", "_"), seconds, "ours", other)
-    print_ratio("bf16_channels_last", seconds, bf16, "ours fp32 contiguous")
+    print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 
 
 def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None:
@@ -294,17 +291,13 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
     precision = choose_precision("auto", device)
     names = {"small": "zhu", "large": "residual"}
     halved = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
-    with (
-        ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_worker, halved) as left,
-        ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_worker, halved) as right,
-    ):
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _prepare_worker, halved) as pool:
 
         def beside(name: str) -> None:
-            for waiting in [worker.submit(_train_in_worker, name) for worker in (left, right)]:
-                waiting.result()
+            list(pool.map(_train_in_worker, (name, name)))
 
         def in_turn(train: Callable[[], None]) -> None:
-            for _ in (left, right):
+            for _ in range(2):
                 train()
 
         contestants = {}

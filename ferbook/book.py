@@ -232,19 +232,17 @@ def _declared(profiles: tuple[str, ...]) -> dict[str, Chapter | str]:
 
 def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
     """What a profile sets that there is not; empty if nothing."""
-    fields = chapter.parameters.model_fields
+    where, fields = f"book/{chapter.name}/chapter.py", chapter.parameters.model_fields
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]
         if profile not in profiles:
-            told = f"there are {', '.join(profiles)}"
             near = nearest_name(profile, profiles)
-            return f"book/{chapter.name}/chapter.py: no profile {profile!r}{near}; {told}"
+            return f"{where}: no profile {profile!r}{near}; there are {', '.join(profiles)}"
         for name in values:
             if name not in fields:
-                return (
-                    f"book/{chapter.name}/chapter.py: the profile {profile!r} sets {name!r}, which the model "
-                    f"has not{nearest_name(name, fields)}; mend one of them"
-                )
+                near = nearest_name(name, fields)
+                sets = f"the profile {profile!r} sets {name!r}, which the model has not"
+                return f"{where}: {sets}{near}; mend one of them"
     return ""
 
 

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +17,11 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.book import Chapter, book, chapters, pages_of_toc
 from ferbook.claims import PLACE, claims_text, faces_of, judged_claims
-from ferbook.environment import child_environment
+from ferbook.environment import child_environment, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
 from ferbook.offline import external_requests
-from ferbook.owner import end_with_parent, held
+from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.store import ChapterResult, Run, read_json, write_json
 
@@ -35,11 +34,10 @@ def check_toc() -> None:
     """
     for fault in book().faults.values():
         raise BookError(fault)
-    pages = pages_of_toc()
-    for chapter in chapters().values():
-        if _page(chapter) not in pages:
-            raise BookError(f"_toc.yml does not name {_page(chapter)}; add `- file: {_page(chapter)}` to it")
-    known = {_page(chapter) for chapter in chapters().values()}
+    pages, known = pages_of_toc(), [_page(chapter) for chapter in chapters().values()]
+    for page in known:
+        if page not in pages:
+            raise BookError(f"_toc.yml does not name {page}; add `- file: {page}` to it")
     for page in pages:
         if not any((paths.root() / f"{page}{ending}").is_file() for ending in (".md", ".ipynb")):
             raise BookError(f"_toc.yml names {page}, but there is neither {page}.md nor {page}.ipynb")
@@ -242,21 +240,10 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    with log.open("wb") as sink:
-        answer = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
-            preexec_fn=end_with_parent,
-        )
-    if answer.returncode:
-        text = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        told = [line for line in text if "WARNING" in line or "ERROR" in line or "Error" in line] or text[
-            -15:
-        ]
+    printed = printed_by_failure(command, log, environment)
+    if printed is not None:
+        faults = [line for line in printed if any(word in line for word in ("WARNING", "ERROR", "Error"))]
+        told = faults or printed[-15:]
         raise ChapterError("the book could not be built:\n  " + "\n  ".join(told[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"
     absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]

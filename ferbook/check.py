@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ferbook.book import Chapter, suite, with_upstream
-from ferbook.environment import child_environment
+from ferbook.environment import child_environment, printed_by_failure
 from ferbook.errors import FerError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
-from ferbook.owner import end_with_parent
 from ferbook.store import ChapterResult, Run, now, read_json, write_json
 
 ROUNDING = 1e-9
@@ -61,15 +59,11 @@ def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
     faults = []
     for kind in ("figures", "tables"):
         shown = stored.record().get(kind, {})
-        faults += [
-            f"{kind[:-1]} {file.stem}: new when executed again"
-            for file in sorted((again / kind).glob("*.csv"))
-            if file.stem not in shown
-        ]
+        present = {file.stem for file in (again / kind).glob("*.csv")}
+        faults += [f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - shown.keys())]
         for name, about in shown.items():
-            after = again / kind / f"{name}.csv"
-            if after.is_file():
-                before = stored.folder / kind / f"{name}.csv"
+            if name in present:
+                before, after = (folder / kind / f"{name}.csv" for folder in (stored.folder, again))
                 faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about["tolerance"])
             else:
                 faults.append(f"{kind[:-1]} {name}: missing when executed again")
@@ -115,12 +109,9 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
         again.mkdir()
         copy = Path(place) / result.notebook.name
         shutil.copy(result.notebook, copy)
+        stored = str(result.folder / "record.json")
         environment = child_environment(
-            **{
-                OUTPUT_VARIABLE: str(again),
-                RUN_VARIABLE: str(run.folder),
-                STORED_VARIABLE: str(result.folder / "record.json"),
-            }
+            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: stored}
         )
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
         if threads := result.record().get("threads"):
@@ -131,22 +122,11 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
             *("-q", "--no-header", "--tb=short", "--color=no"),
             *("--nbval-lax", "--nbval-cell-timeout", "7200", str(copy)),
         ]
-        answer = subprocess.run(
-            command,
-            cwd=place,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            preexec_fn=end_with_parent,
-        )
-        if answer.returncode:
-            log = run.work / "logs" / f"{result.chapter}.check.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(answer.stdout + answer.stderr, encoding="utf-8")
-            told = [line.strip() for line in answer.stdout.splitlines() if line.startswith("FAILED")]
-            return [*(told or answer.stdout.splitlines()[-3:]), f"nbval's log: {log}"]
+        log = run.work / "logs" / f"{result.chapter}.check.log"
+        printed = printed_by_failure(command, log, environment, Path(place))
+        if printed is not None:
+            told = [line.strip() for line in printed if line.startswith("FAILED")]
+            return [*(told or printed[-3:]), f"nbval's log: {log}"]
         metrics = ChapterResult(result.chapter, again).metrics()
         return compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 

@@ -193,11 +193,6 @@ def read_claims(file: Path) -> Claims:
     return claims
 
 
-def reported_by(chapter: str) -> tuple[Reported, ...]:
-    """What papers report on the subject of a chapter, in the order of ``claims.yaml``."""
-    return read_claims(paths.claims()).reported[chapter].numbers
-
-
 def reported_table(chapter: str) -> Table:
     """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with
     the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
@@ -267,15 +262,6 @@ def ask(question: Question, metrics: Metrics) -> Answered:
     return Answered(question, "open", measured, bound, "the interval holds the bound")
 
 
-def _verdict(answers: Sequence[Answer]) -> Verdict:
-    given = set(answers) - {"not asked"}
-    if not given:
-        return "not asked here"
-    if "no" in given:
-        return "holds in part" if "yes" in given else "does not hold here"
-    return "holds here" if set(answers) == {"yes"} else "not settled here"
-
-
 def judge(claim: PaperClaim, metrics: Metrics) -> Judged:
     """Ask all questions of a claim. It holds where every answer is yes, in part where some are yes and some
     no, and not where some are no and none is yes.
@@ -283,7 +269,14 @@ def judge(claim: PaperClaim, metrics: Metrics) -> Judged:
     Questions beside the claim decide nothing.
     """
     answers = tuple(ask(question, metrics) for question in claim.questions)
-    return Judged(claim, answers, _verdict([each.answer for each in answers if not each.question.beside]))
+    given = {each.answer for each in answers if not each.question.beside}
+    if given <= {"not asked"}:
+        verdict: Verdict = "not asked here"
+    elif "no" in given:
+        verdict = "holds in part" if "yes" in given else "does not hold here"
+    else:
+        verdict = "holds here" if given == {"yes"} else "not settled here"
+    return Judged(claim, answers, verdict)
 
 
 PLACE = "<!-- claims -->"

@@ -69,20 +69,16 @@ def _with_options(function: Callable) -> Callable:
                 given[option.sets] = value if option.value is None else option.value
         function(**values, **({"given": given} if "given" in signature.parameters else {}))
 
-    own = [parameter for name, parameter in signature.parameters.items() if name != "given"]
-    more = []
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    taken = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "given"]
     for name, option in added.items():
-        kind = (Path if option.variable else str) | None if option.value is None else bool
         told = typer.Option(option.flag, metavar=option.metavar, help=option.help)
-        default = None if option.value is None else False
-        more.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told]
-            )
-        )
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    run_command.__signature__ = signature.replace(parameters=[*own, *more])
-    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
+        kind, default = (Path if option.variable else str) | None, None
+        if option.value is not None:
+            kind, default = bool, False
+        taken.append(inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, told]))
+    run_command.__signature__ = signature.replace(parameters=taken)
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
     run_command.__name__, run_command.__doc__ = function.__name__, function.__doc__
     return run_command
 
@@ -139,11 +135,11 @@ def params(
         return
     for name, fields in rows.items():
         columns = [key for key in fields[0] if key != "meaning"]
-        widths = [max(len(str(value)) for value in (key, *(f[key] for f in fields))) for key in columns]
+        widths = {key: max(len(str(row[key])) for row in (*fields, {key: key})) for key in columns}
         console.print(f"chapter {name}: parameters, and their defaults per profile", style="bold")
-        for row in ({key: key for key in columns}, *fields):
-            cells = (str(row[key]).ljust(width) for key, width in zip(columns, widths, strict=True))
-            console.print("  " + "  ".join(cells).rstrip(), soft_wrap=True)
+        for row in (dict(zip(columns, columns, strict=True)), *fields):
+            cells = "  ".join(str(row[key]).ljust(width) for key, width in widths.items())
+            console.print(f"  {cells.rstrip()}", soft_wrap=True)
             if "meaning" in row:
                 console.print(f"      {row['meaning']}", soft_wrap=True, style="dim")
         console.print()
@@ -217,18 +213,11 @@ def status(
         rows = [asdict(state) | {"up_to_date": state.up_to_date} for state in found]
         print_json({"run": chosen.name, "chapters": rows})
         return
-    print_table(
-        f"run {chosen.name!r}",
-        ["chapter", "state", "seconds"],
-        [
-            [
-                s.chapter,
-                "up to date" if s.up_to_date else "; ".join(s.reasons),
-                "" if s.seconds is None else s.seconds,
-            ]
-            for s in found
-        ],
-    )
+    lines = [
+        [each.chapter, "; ".join(each.reasons) or "up to date", "" if each.seconds is None else each.seconds]
+        for each in found
+    ]
+    print_table(f"run {chosen.name!r}", ["chapter", "state", "seconds"], lines)
     for fault in book().faults.values():
         errors.print(f"note: {fault}", soft_wrap=True)
 
@@ -247,11 +236,10 @@ def runs(as_json: AsJson = False) -> None:
         console.print("no runs yet; `ferbook run` makes one")
         return
     for row in rows:
-        console.print(row["run"], style="bold", markup=False, soft_wrap=True)
+        console.print(row["run"], style="bold", soft_wrap=True)
         about = [row["profile"], *(row[name] for name in suite().named_by), row["changed"]]
-        console.print(f"  {', '.join(about)}", markup=False, soft_wrap=True)
-        for metric in row["shown"]:
-            console.print(f"  {metric}", markup=False, soft_wrap=True)
+        for line in (", ".join(about), *row["shown"]):
+            console.print(f"  {line}", soft_wrap=True)
 
 
 @command
@@ -268,22 +256,14 @@ def compare(
         print_json(found)
         return
     if found["parameters"]:
-        print_table(
-            "parameters that differ",
-            ["parameter", first, second],
-            [[p["parameter"], p["first"], p["second"]] for p in found["parameters"]],
-        )
+        rows = [list(row.values()) for row in found["parameters"]]
+        print_table("parameters that differ", ["parameter", first, second], rows)
     else:
         console.print("the parameters are equal")
     console.print()
-    print_table(
-        "metrics",
-        ["metric", first, second, "difference", "intervals"],
-        [
-            [m["metric"], m["first_shown"], m["second_shown"], m["difference_shown"], m["intervals"]]
-            for m in found["metrics"]
-        ],
-    )
+    shown = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
+    rows = [[row[name] for name in shown] for row in found["metrics"]]
+    print_table("metrics", ["metric", first, second, "difference", "intervals"], rows)
 
 
 @command
@@ -324,7 +304,6 @@ def build(
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
                 f"stored result, `ferbook run --run {chosen.name}` makes it anew",
-                markup=False,
                 soft_wrap=True,
             )
     if absent := [name for name in chapters() if name not in finished]:

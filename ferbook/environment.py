@@ -2,13 +2,14 @@
 another folder.
 """
 
-import contextlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import suite
+from ferbook.owner import end_with_parent
 
 
 def git_commit() -> str:
@@ -19,13 +20,37 @@ def git_commit() -> str:
         "git",
         "-C",
         str(paths.root()),
-        *["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
     ]
-    with contextlib.suppress(OSError):
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            return answer.stdout.strip()
-    return "unknown"
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def printed_by_failure(
+    command: list[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+) -> list[str] | None:
+    """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
+    ``log`` holds them in either case.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        answer = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            check=False,
+            preexec_fn=end_with_parent,
+        )
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if answer.returncode else None
 
 
 def child_environment(**more: str) -> dict[str, str]:

@@ -41,17 +41,17 @@ class Estimate:
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else float(given))
         object.__setattr__(self, "n", None if self.n is None else int(self.n))
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
         if not np.isfinite(self.value):
             raise DataError(f"a metric's value must be a finite number, not {self.value}")
-        if (self.low is None) != (self.high is None):
+        if len(bounds) == 1:
             raise DataError("a metric has both bounds of its interval, or none")
-        if self.low is not None:
-            if not (np.isfinite(self.low) and np.isfinite(self.high)):
-                raise DataError(f"a metric's bounds must be finite numbers, not {self.low} and {self.high}")
-            if self.low > self.high:
-                raise DataError(f"a metric's interval is upside down: low {self.low} > high {self.high}")
-            if self.why:
-                raise DataError(f"a metric with an interval says why it has none: {self.why!r}")
+        if not np.isfinite(bounds).all():
+            raise DataError(f"a metric's bounds must be finite numbers, not {self.low} and {self.high}")
+        if bounds != sorted(bounds):
+            raise DataError(f"a metric's interval is upside down: low {self.low} > high {self.high}")
+        if bounds and self.why:
+            raise DataError(f"a metric with an interval says why it has none: {self.why!r}")
         if not 0 < self.level < 1:
             raise DataError(f"a metric's level must lie between 0 and 1, not at {self.level}")
         if self.unit not in get_args(Unit):

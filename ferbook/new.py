@@ -16,6 +16,10 @@ from ferbook.notebook import COMPARED_TAG, PARAMETERS_TAG
 
 _CHAPTER = '''"""Chapter ``{name}``: what it takes, and what the profiles change."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 {imports}
 
 
@@ -52,18 +56,16 @@ def measure(cases: int, seed: int) -> dict[str, Estimate]:
 '''
 
 
-def _model(name: str) -> tuple[str, str, str]:
+def _model() -> dict[str, str]:
     """The chapter's model of parameters: the base of the book's own models where it has such, and the seed
-    where that base lacks it. Returns imports, base, and the seed's line."""
+    where that base lacks it.
+    """
     shared = paths.book() / "parameters.py"
-    own = shared.exists() and "class ChapterParameters(" in shared.read_text(encoding="utf-8")
-    base = "ChapterParameters" if own else "Parameters"
-    lines = ["from typing import Annotated", "", "from pydantic import Field", ""]
-    if own:
-        lines += ["from book.parameters import ChapterParameters", "from ferbook.book import Chapter"]
-        return "\n".join(lines), base, ""
-    lines += ["from ferbook.book import Chapter", "from ferbook.parameters import Parameters, SeedField"]
-    return "\n".join(lines), base, "    seed: SeedField = 0\n"
+    if shared.exists() and "class ChapterParameters(" in shared.read_text(encoding="utf-8"):
+        own, chapter = "from book.parameters import ChapterParameters", "from ferbook.book import Chapter"
+        return {"base": "ChapterParameters", "seed": "", "imports": f"{own}\n{chapter}"}
+    shared_imports = "from ferbook.book import Chapter\nfrom ferbook.parameters import Parameters, SeedField"
+    return {"base": "Parameters", "seed": "    seed: SeedField = 0\n", "imports": shared_imports}
 
 
 def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode:
@@ -118,14 +120,11 @@ def write_chapter(name: str) -> Path:
     taken = [other for other in known if other.lower() == name.lower()] or ([name] if folder.exists() else [])
     if fault := name_fault(name, taken):
         raise BookError(fault)
-    imports, base, seed = _model(name)
     words = {
         "name": name,
         "model": "".join(part.capitalize() for part in name.split("_")) + "Parameters",
         "title": name.replace("_", " ").capitalize(),
-        "imports": imports,
-        "base": base,
-        "seed": seed,
+        **_model(),
     }
     toc = _with_line(paths.toc().read_text(encoding="utf-8"), f"book/{name}/{name}")
     write_atomically(folder / "chapter.py", _CHAPTER.format(**words))

@@ -1,6 +1,7 @@
 """Where a page comes from: the table that ends it, and the command that makes it again."""
 
 import shlex
+from collections.abc import Mapping
 
 from ferbook.book import chapters, suite, with_upstream
 from ferbook.store import Run
@@ -35,19 +36,15 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
     return shlex.join([*words, "--run", run.name] if into else words)
 
 
-def _provenance_rows(run: Run, chapter: str) -> list[tuple[str, str]]:
-    # Not from run.yaml: a run that was killed has finished chapters of which its record does not know.
-    made = run.result(chapter).summary()
+def _made_from(made: Mapping) -> list[tuple[str, str]]:
     parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
     return [
-        ("Run", f"`{run.name}`, profile `{run.record()['request']['profile']}`, commit `{made['commit']}`"),
         ("Parameters", parameters),
         *suite().provenance(made),
         *([("Device", made["device"])] if "device" in made else []),
         *([("Software", versions)] if versions else []),
         ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),
-        ("This page again", f"`{reproduce_command(run, chapter)}`"),
     ]
 
 
@@ -57,18 +54,14 @@ def provenance(run: Run, chapter: str | None = None) -> str:
     For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
     """
     record = run.record()
-    rows = (
-        _provenance_rows(run, chapter)
-        if chapter
-        else [
-            ("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{record['commit']}`"),
-            ("Changed", record["changed"]),
-            (
-                "This book again",
-                f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`",
-            ),
-        ]
-    )
+    # Not from run.yaml: a run that was killed has finished chapters of which its record does not know.
+    made = run.result(chapter).summary() if chapter else record
+    rows = [("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{made['commit']}`")]
+    if chapter:
+        rows += [*_made_from(made), ("This page again", f"`{reproduce_command(run, chapter)}`")]
+    else:
+        again = f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`"
+        rows += [("Changed", record["changed"]), ("This book again", again)]
     lines = ["## Provenance", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel
 
@@ -102,19 +101,6 @@ class ChapterResult:
             return {name: Estimate.from_json(entry) for name, entry in read_json(file).items()}
         except DataError as fault:
             raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
-
-    def figure_data(self, name: str) -> pd.DataFrame:
-        """The numbers that the chapter's figure ``name`` shows, as it stored them beside it.
-
-        Raises RunStoreError where the chapter has no such figure or the file is damaged.
-        """
-        file = self.folder / "figures" / f"{name}.csv"
-        try:
-            return pd.read_csv(file)
-        except (OSError, ValueError) as fault:
-            raise RunStoreError(
-                f"{file}: not readable as a table ({fault}); run {self.chapter} again"
-            ) from fault
 
     def artefact(self, name: str, model: type[Content]) -> Content:
         """What the chapter stored for others with ``run.artefact(name, …)``.

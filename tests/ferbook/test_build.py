@@ -210,7 +210,7 @@ def toy_book(tmp_path, monkeypatch):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(build.subprocess, "run", jupyter_book)
+    monkeypatch.setattr(subprocess, "run", jupyter_book)
     return tmp_path / "_build" / "html"
 
 

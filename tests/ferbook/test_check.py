@@ -139,7 +139,7 @@ def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path,
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
-    monkeypatch.setattr(check.subprocess, "run", pytest_of_nbval)
+    monkeypatch.setattr(subprocess, "run", pytest_of_nbval)
     (row,) = check_run(finished, ["faces"])
     assert row["executed"] and row["faults"] == []
     places = {name: given[f"FER_{name}"] for name in ("RUNS", "DATA", "CACHE")}

@@ -4,14 +4,18 @@ import pytest
 
 from ferbook import paths
 from ferbook.book import chapters
-from ferbook.claims import CERTAINTIES, read_claims, reported_by, reported_table
+from ferbook.claims import CERTAINTIES, read_claims, reported_table
+
+
+def reported(chapter):
+    return read_claims(paths.claims()).reported[chapter].numbers
 
 
 @pytest.mark.parametrize("chapter", read_claims(paths.claims()).reported)
 def test_every_number_says_how_sure_it_is_and_unknown_numbers_stay_unknown(chapter):
     assert chapter in chapters()
     table = reported_table(chapter).data
-    assert len(table) == len(reported_by(chapter))
+    assert len(table) == len(reported(chapter))
     assert table["how sure"].str[:2].isin([f"{letter}:" for letter in CERTAINTIES]).all()
     assert (table["accuracy"].isna() == table["how sure"].str.startswith("N")).all()
 
@@ -26,7 +30,7 @@ def test_accuracies_are_shown_with_the_digits_that_the_papers_give():
     [("CK+, 8 classes", 0.964, 0.951), ("CK+, 6 classes", 0.983, 0.957), ("TFD", 0.898, 0.886)],
 )
 def test_the_corrected_version_stands_below_the_first(data, first, corrected):
-    by_version = {each.paper[-1]: each.accuracy for each in reported_by("training") if each.data == data}
+    by_version = {each.paper[-1]: each.accuracy for each in reported("training") if each.data == data}
     assert by_version == {"1": first, "3": corrected}
 
 

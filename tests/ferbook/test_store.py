@@ -178,19 +178,6 @@ def test_metrics_that_are_none_are_told(runs, tmp_path, content):
         result.metrics()
 
 
-def test_the_numbers_of_a_figure_are_read_where_they_were_stored(tmp_path):
-    result = ChapterResult("throws", tmp_path / "throws")
-    (result.folder / "figures").mkdir(parents=True)
-    (result.folder / "figures" / "a.csv").write_text("filter,within\n3,AU1 AU2\n4,\n")
-    table = result.figure_data("a")
-    assert table["filter"].tolist() == [3, 4] and table["within"].isna().tolist() == [False, True]
-    with pytest.raises(RunStoreError, match=r"b\.csv: not readable as a table.*run throws again"):
-        result.figure_data("b")
-    (result.folder / "figures" / "c.csv").write_text("")
-    with pytest.raises(RunStoreError, match="not readable as a table"):
-        result.figure_data("c")
-
-
 def test_a_record_without_what_names_a_run_is_none(runs, monkeypatch):
     named = dataclasses.replace(suite(), named_by=("sides",))
     monkeypatch.setattr("ferbook.store.suite", lambda: named)
