@@ -112,16 +112,16 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
     """Keep what there is of a failed attempt; the error to raise."""
     kept = run.result(chapter.name).failed_folder
     shutil.rmtree(kept, ignore_errors=True)
+    where, message = "no cell", f"{type(fault).__name__}: {fault}"
     if isinstance(fault, PapermillExecutionError):
         failed = _error_of_cell(read_notebook(staging / f"{chapter.name}.ipynb"))
         cell, message = failed or (fault.exec_count, f"{fault.ename}: {fault.evalue}")
         where = f"code cell {cell}"
-    else:
-        cell, where = None, "no cell"
-        message = str(fault) if isinstance(fault, ChapterError) else f"{type(fault).__name__}: {fault}"
-        if isinstance(fault, RuntimeError | DeadKernelError):
-            where, message = "the kernel", f"the kernel died ({fault})"
+    elif isinstance(fault, ChapterError):
+        message = str(fault)
+    elif isinstance(fault, RuntimeError | DeadKernelError):
+        where, message = "the kernel", f"the kernel died ({fault})"
     staging.rename(kept)
     write_atomically(kept / "error.txt", "".join(traceback.format_exception(fault)))
-    write_json(kept / "failure.json", {"cell": cell, "where": where, "error": message, "when": now()})
+    write_json(kept / "failure.json", {"where": where, "error": message, "when": now()})
     return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")

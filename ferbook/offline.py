@@ -90,19 +90,18 @@ def external_requests(html_dir: Path) -> list[str]:
     """
     findings = []
     for file in sorted(html_dir.rglob("*")):
-        if not file.is_file():
+        kind = file.suffix.lower()
+        if not file.is_file() or kind not in (".html", ".htm", ".svg", ".css", ".js", ".mjs"):
             continue
         name = file.relative_to(html_dir).as_posix()
-        kind = file.suffix.lower()
-        if kind in (".html", ".htm", ".svg"):
-            page = _Page()
-            page.feed(file.read_text(encoding="utf-8", errors="replace"))
-            page.close()
-            findings += [f"{name}:{line}: {element} {address}" for line, element, address in page.found]
-        elif kind == ".css":
-            text = file.read_text(encoding="utf-8", errors="replace")
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if kind == ".css":
             findings += [f"{name}: css {address}" for address in _in_css(text)]
         elif kind in (".js", ".mjs"):
-            text = file.read_text(encoding="utf-8", errors="replace")
             findings += [f"{name}: script {match[1]}" for match in _SCRIPT.finditer(text)]
+        else:
+            page = _Page()
+            page.feed(text)
+            page.close()
+            findings += [f"{name}:{line}: {element} {address}" for line, element, address in page.found]
     return findings

@@ -50,18 +50,11 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameter
         },
         "chapters": chapters,
     }
-    if all(earlier.get(name) == value for name, value in content.items()):
-        return  # a command that found nothing to do changes nothing, the time of the last change included
-    run.write_record(
-        {
-            **content,
-            "created": earlier.get("created", now()),
-            "changed": now(),
-            "commit": git_commit(),
-            "versions": {name: version(name) for name in suite().packages}
-            | {"python": sys.version.split()[0]},
-        }
-    )
+    # A command that found nothing to do changes nothing, the time of the last change included.
+    if any(earlier.get(name) != value for name, value in content.items()):
+        versions = {name: version(name) for name in suite().packages} | {"python": sys.version.split()[0]}
+        times = {"created": earlier.get("created", now()), "changed": now()}
+        run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 
 
 def threads_of_each(cores: int, chapters: int) -> int:

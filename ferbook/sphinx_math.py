@@ -34,6 +34,9 @@ class MathError(FerError):
 
     exit_code = 2
 
+    def __init__(self, latex: str, why: str) -> None:
+        super().__init__(f"cannot turn the equation {latex.strip()!r} into MathML: {why}")
+
 
 def to_mathml(latex: str, block: bool = False) -> str:
     """The MathML Core element ``<math>`` of ``latex``, as a displayed equation if ``block``.
@@ -48,14 +51,12 @@ def to_mathml(latex: str, block: bool = False) -> str:
         markup = convert(text, display="block" if block else "inline")
     except Exception as fault:  # the converter's exceptions share no base class
         reason = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(fault).__name__.removesuffix("Error")).lower()
-        raise MathError(f"cannot turn the equation {latex.strip()!r} into MathML: {reason}") from fault
+        raise MathError(latex, reason) from fault
     try:
         root = ElementTree.fromstring(markup)
     except ElementTree.ParseError as fault:
-        raise MathError(
-            f"cannot turn the equation {latex.strip()!r} into MathML: an & stands outside a matrix, cases, "
-            "split or aligned environment"
-        ) from fault
+        why = "an & stands outside a matrix, cases, split or aligned environment"
+        raise MathError(latex, why) from fault
     for element in root.iter():
         _use_core(element, latex)
     return ElementTree.tostring(root, encoding="unicode")
@@ -65,16 +66,12 @@ def _use_core(element: ElementTree.Element, latex: str) -> None:
     """Change what MathML Core lacks into what it has; raise MathError where it has nothing."""
     text = element.text or ""
     if text.startswith("\\") and len(text) > 1:
-        raise MathError(
-            f"cannot turn the equation {latex.strip()!r} into MathML: {text} is not a known command; "
-            "write it with \\operatorname{…} or another command"
-        )
+        why = f"{text} is not a known command; write it with \\operatorname{{…}} or another command"
+        raise MathError(latex, why)
     variant = element.get("mathvariant")
     if variant is not None and variant != "normal":
-        raise MathError(
-            f"cannot turn the equation {latex.strip()!r} into MathML: browsers do not draw {text!r} "
-            f"in {variant}; use another letter or the Unicode character"
-        )
+        why = f"browsers do not draw {text!r} in {variant}; use another letter or the Unicode character"
+        raise MathError(latex, why)
     align = element.attrib.pop("columnalign", None)
     if align:
         element.set("style", f"text-align: {align}")
