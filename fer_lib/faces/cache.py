@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib import paths
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -36,8 +36,7 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
 
     ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A
     damaged entry is reported in one line and made anew. Processes that make the same entry at the same time
-    all succeed. Raises ParameterError for a key that is not JSON, DataError where the entry cannot be
-    written.
+    all succeed. Raises DataError where the entry cannot be written.
     """
     from fer_lib.faces.faceset import FaceSet
 
@@ -60,12 +59,7 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
 
 def entry(kind: str, key: dict) -> Path:
     """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
-    try:
-        canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as fault:
-        raise ParameterError(
-            f"cache key of the {kind} faces: {fault}; only JSON values can be keys"
-        ) from fault
+    canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 
 

@@ -200,16 +200,15 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
         coded |= ~unknown.all(axis=1)
         levels = intensity_levels(halves)
         for row in np.flatnonzero(((levels > 0) | unknown).any(axis=1)):
-            pair = [
-                (int(level) if letters and not lost else None, bool(level) or lost, bool(lost))
-                for level, lost in zip(levels[row], unknown[row].tolist(), strict=True)
-            ]
-            if pair[0] == pair[1]:
-                rows[row].append(Code(au, "", pair[0][0], pair[0][2]))
-                continue
-            for side, (level, shown, lost) in zip(SIDES, pair, strict=True):
-                if shown:
-                    rows[row].append(Code(au, side, level, lost))
+            left, right = (
+                Code(au, "", level if letters and level else None, lost) if level or lost else None
+                for level, lost in zip(levels[row].tolist(), unknown[row].tolist(), strict=True)
+            )
+            if left == right:
+                rows[row].append(left)
+            else:
+                sides = zip(SIDES, (left, right), strict=True)
+                rows[row] += [replace(code, side=side) for side, code in sides if code]
     return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
 
 
@@ -245,12 +244,10 @@ def presence_only(codes: Codes) -> Codes:
     """``codes`` without intensities; an AU on both sides becomes one code without a side: L12B+R12D is 12."""
     if codes is None:
         return None
-    sides: dict[int, set[str]] = {}
+    by_au: dict[int, list[Code]] = {}
     for code in codes:
-        sides.setdefault(code.au, set()).add(code.side)
-    kept: dict[int, Code] = {}
-    for code in codes:
-        both = len(sides[code.au]) > 1
-        certain = not code.uncertain or (code.au in kept and not kept[code.au].uncertain)
-        kept[code.au] = Code(code.au, "" if both else code.side, None, not certain)
-    return tuple(kept.values())
+        by_au.setdefault(code.au, []).append(code)
+    return tuple(
+        Code(au, own[0].side if len(own) == 1 else "", None, all(code.uncertain for code in own))
+        for au, own in by_au.items()
+    )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
-from fer_lib.faces.leakage import copy_groups
+from fer_lib.faces.leakage import copy_groups, people_in_both
 from ferbook.errors import DataError, ParameterError
 
 TEN = 10
@@ -199,20 +199,15 @@ def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
             {
                 "fold": number,
                 **{part: len(getattr(fold, part)) for part in SPLITS},
-                "tested_subjects": _shared_people(subjects[seen], subjects[fold.test]),
+                "tested_subjects": people_in_both(subjects[seen], subjects[fold.test]),
                 "tested_copies": int(np.isin(copies[fold.test], copies[seen]).sum()),
-                "validated_subjects": _shared_people(subjects[fold.train], subjects[fold.valid]),
+                "validated_subjects": people_in_both(subjects[fold.train], subjects[fold.valid]),
                 "validated_copies": int(np.isin(copies[fold.valid], copies[fold.train]).sum()),
                 "absent_from_train": ", ".join(_absent(labelled, protocol.classes, fold.train)),
                 "absent_from_test": ", ".join(_absent(labelled, protocol.classes, fold.test)),
             }
         )
     return pd.DataFrame(rows).astype({"tested_subjects": "Int64", "validated_subjects": "Int64"})
-
-
-def _shared_people(first: np.ndarray, second: np.ndarray) -> object:
-    sides = [set(side) - {""} for side in (first, second)]
-    return len(sides[0] & sides[1]) if all(sides) else pd.NA
 
 
 def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:

@@ -4,9 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NAType
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
-from ferbook.errors import DataError
 
 
 def copy_groups(faces: FaceSet) -> np.ndarray:
@@ -22,12 +22,7 @@ def copy_groups(faces: FaceSet) -> np.ndarray:
 
 
 def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
-    """bool (N,): True for pictures outside the split ``inside`` that equal, pixel for pixel, one inside it.
-
-    Raises DataError where ``inside`` is not one of ``SPLITS``.
-    """
-    if inside not in SPLITS:
-        raise DataError(f"no split {inside!r}; the splits are {', '.join(SPLITS)}")
+    """bool (N,): True for pictures outside the split ``inside`` that equal, pixel for pixel, one within."""
     group = copy_groups(faces)
     within = (faces.table["split"] == inside).to_numpy()
     return ~within & np.isin(group, group[within])
@@ -45,12 +40,20 @@ def independent_groups(faces: FaceSet) -> np.ndarray:
     return pd.factorize(pd.Series(names))[0].astype(np.int64)
 
 
+def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
+    """How many of the subjects ``first`` are also among ``second``; missing (``<NA>``) where one that is not
+    empty names nobody, since nobody can tell then.
+    """
+    known = [set(subjects) - {""} for subjects in (first, second)]
+    unknown = any(len(given) and not names for given, names in zip((first, second), known, strict=True))
+    return pd.NA if unknown else len(known[0] & known[1])
+
+
 def leakage_table(faces: FaceSet) -> pd.DataFrame:
     """One row per pair of splits (``first``, ``second``): what the two share.
 
-    ``subjects_in_common``: subjects with pictures in both; missing (``<NA>``) where a split that is
-    not empty names none of its subjects, since nobody can tell then. ``exact_copies``: pictures of
-    ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
+    ``subjects_in_common``: subjects with pictures in both, as ``people_in_both``. ``exact_copies``: pictures
+    of ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
     differs from that of at least one such picture of ``first``; having none counts as one of its own.
     """
     group = copy_groups(faces)
@@ -60,8 +63,6 @@ def leakage_table(faces: FaceSet) -> pd.DataFrame:
     rows = []
     for first, second in combinations(SPLITS, 2):
         a, b = split == first, split == second
-        known = [set(subject[side]) - {""} for side in (a, b)]
-        unknown = any(side.any() and not names for side, names in zip((a, b), known, strict=True))
         copies = b & np.isin(group, group[a])
         # A copy agrees with all its originals only if they carry one emotion, and it is the copy's own.
         originals = pd.Series(emotion[a]).groupby(group[a]).agg(["min", "max"])
@@ -72,7 +73,7 @@ def leakage_table(faces: FaceSet) -> pd.DataFrame:
             {
                 "first": first,
                 "second": second,
-                "subjects_in_common": pd.NA if unknown else len(known[0] & known[1]),
+                "subjects_in_common": people_in_both(subject[a], subject[b]),
                 "exact_copies": int(copies.sum()),
                 "conflicting_labels": int(conflicts.sum()),
             }

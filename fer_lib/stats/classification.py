@@ -151,13 +151,7 @@ def per_class_table(
     )
 
 
-def confusion(
-    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], *, shares: bool = False
-) -> pd.DataFrame:
-    """Counts (classes × classes): rows are the true emotion, columns the predicted one.
-
-    With ``shares`` each row is divided by its sum; a class that does not occur is a row of NaN.
-    """
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Counts (classes × classes): rows are the true emotion, columns the predicted one."""
     counts = confusion_matrix(labels, predicted, labels=range(len(classes)))
-    table = pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
-    return table.div(table.sum(axis=1).replace(0, np.nan), axis=0) if shares else table
+    return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))

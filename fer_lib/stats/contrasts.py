@@ -43,8 +43,8 @@ class Scored:
     pictures.
 
     ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``:
-    for each measure float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds in units of their
-    standard error. ``spread``: for each measure the pooled standard deviation between trainings of one
+    for each measure float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds as multiples of
+    their standard error. ``spread``: for each measure the pooled standard deviation between trainings of one
     condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
     """
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.inspect import published_table
-from ferbook.errors import ParameterError
 
 
 def test_each_kind_of_count():
@@ -27,14 +25,3 @@ def test_each_kind_of_count():
     rows = published_table(faces, dict.fromkeys(counted, 9))
     assert {row["what"]: row["found"] for row in rows} == counted
     assert all(row["published"] == 9 for row in rows)
-
-
-@pytest.mark.parametrize("what", ["people", "pictures of joy", "frames of anger"])
-def test_a_count_that_nobody_understands_is_refused(what):
-    faces = FaceSet("toy", np.zeros((0, 2, 2), np.uint8), pd.DataFrame(columns=COLUMNS).astype(TYPES))
-    with pytest.raises(ParameterError, match=what.partition(" of ")[2] or what):
-        published_table(faces, {what: 1})
-
-
-COLUMNS = ("dataset", "subject", "sequence", "frame", "emotion", "split")
-TYPES = {**dict.fromkeys(COLUMNS, "str"), "frame": "int64"}
