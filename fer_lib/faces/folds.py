@@ -127,15 +127,9 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
     """The pictures of fold ``number`` (from 0) with ``split`` as the fold has it; other pictures are left
     out.
 
-    ``faces`` is the set that ``protocol`` was made of. Raises ParameterError for a fold that is not there,
-    DataError where a class is absent from its training pictures; a class may be absent from the test
-    pictures, which ``leak_table`` lists.
+    ``faces`` is the set that ``protocol`` was made of. Raises DataError where a class is absent from its
+    training pictures; a class may be absent from the test pictures, which ``leak_table`` lists.
     """
-    if not 0 <= number < len(protocol.folds):
-        raise ParameterError(
-            f"no fold {number}; {protocol.name} has {len(protocol.folds)}, numbered from 0 to "
-            f"{len(protocol.folds) - 1}"
-        )
     fold = protocol.folds[number]
     labelled = faces.labelled()
     absent = _absent(labelled, protocol.classes, fold.train)
@@ -269,13 +263,14 @@ def _fold(counted: np.ndarray, test: np.ndarray, valid: np.ndarray) -> Fold:
     return Fold(*(np.flatnonzero(part).astype(np.int64) for part in parts))
 
 
+_NUMBERED = (
+    "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold is "
+    "for validation."
+)
 _CKPLUS = _Plan(
     name="ten folds by subject",
     source="Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code",
-    about=(
-        "Of each labelled sequence the neutral first frame and the last three. The people, sorted, are "
-        "numbered from 0; person i is tested in fold i modulo 10, and the next fold is for validation."
-    ),
+    about=f"Of each labelled sequence the neutral first frame and the last three. {_NUMBERED}",
     divide=_by_index,
 )
 _JAFFE = _Plan(
@@ -314,10 +309,7 @@ _POSED = replace(
     _CKPLUS,
     source="Subject-independent ten folds, as is customary; the fold of each person is ours, since none is "
     "published",
-    about=(
-        "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold "
-        "is for validation."
-    ),
+    about=_NUMBERED,
 )
 
 _PLANS: dict[str, _Plan] = {

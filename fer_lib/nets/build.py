@@ -1,7 +1,5 @@
 """The networks by name, and what one picture costs them."""
 
-from inspect import signature
-
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,20 +32,12 @@ def build_network(
     ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``generator`` of
     all.
 
-    Raises ParameterError, naming the network, for an unknown name or option and for a size or value that it
-    does not take.
+    Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
+    take.
     """
     if name not in NETWORKS:
         raise ParameterError(
             f"no network {name!r}{nearest_name(name, NETWORKS)}; the networks are {', '.join(NETWORKS)}"
-        )
-    taken = signature(NETWORKS[name]).parameters
-    known = [option for option in taken if option not in ("n_classes", "size", "dropout")]
-    unknown = [option for option in options if option not in known]
-    if unknown:
-        raise ParameterError(
-            f"network {name!r} has no option {unknown[0]!r}{nearest_name(unknown[0], known)}; it takes "
-            f"{', '.join(known)}"
         )
     if dropout is not None:
         options["dropout"] = dropout

@@ -73,7 +73,7 @@ def hold_contest(
     ``subjects`` (C,) the people.
 
     The bootstrap draws people, the same for all contenders. The first contender is the one that the page is
-    about. Raises DataError where two have one name, and where the shapes do not fit.
+    about. Raises DataError where two have one name.
     """
     names = tuple(contender.name for contender in contenders)
     if len(set(names)) < len(names) or not names:

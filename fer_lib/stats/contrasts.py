@@ -25,7 +25,6 @@ import pandas as pd
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
 from fer_lib.stats.resampling import interval
-from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 
 MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
@@ -77,14 +76,8 @@ def score_trainings(
     true classes ``labels`` (N,).
 
     ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of
-    ``table`` in which trainings of one condition agree; they differ in the seed. Raises DataError where the
-    shapes do not fit.
+    ``table`` in which trainings of one condition agree; they differ in the seed.
     """
-    if probabilities.shape[:2] != (len(table), len(labels)):
-        raise DataError(
-            f"probabilities {probabilities.shape} of {len(table)} trainings and {len(labels)} pictures do "
-            "not fit together"
-        )
     n_classes = probabilities.shape[2]
     sums = [
         confusion_sums(labels, given.argmax(axis=1), clusters, n_classes).astype(np.float32)

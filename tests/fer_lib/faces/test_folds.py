@@ -269,13 +269,6 @@ def test_a_fold_copies_no_pictures(monkeypatch):
     assert len(fold_faces(faces, protocol, 0)) == len(faces)
 
 
-@pytest.mark.parametrize("number", [-1, 10])
-def test_a_fold_that_is_not_there_is_refused(number):
-    faces = posed(12)
-    with pytest.raises(ParameterError, match=f"no fold {number}; .* has 10, numbered from 0 to 9"):
-        fold_faces(faces, protocol_of(faces), number)
-
-
 def test_a_class_absent_from_training_is_named_and_one_absent_from_the_test_is_listed():
     """Fear is shown by person 3 alone, contempt by the persons 0, 1 and 2."""
     rows = []

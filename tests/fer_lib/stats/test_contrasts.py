@@ -9,7 +9,6 @@ from book.structure_and_loss.variance import PARTS, variance_shares
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import contrast, difference, score_trainings
 from fer_lib.stats.resampling import expanded_tail
-from ferbook.errors import DataError
 
 
 def answers(right: np.ndarray, labels: np.ndarray, n_classes: int = 3) -> np.ndarray:
@@ -114,12 +113,6 @@ def test_one_cluster_has_no_interval_and_says_why():
     scored = scored_of(SKILL, np.zeros(600, int))
     found = contrast(scored, np.full(8, 1 / 8))
     assert found.low is None and found.why == "fewer than two clusters"
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    table, probabilities, labels = trained(SKILL)
-    with pytest.raises(DataError, match="8 trainings and 599 pictures"):
-        score_trainings(table, probabilities, labels[1:], np.arange(599), ["structure", "loss"])
 
 
 def test_shares_sum_to_one_and_follow_what_differs():
