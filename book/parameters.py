@@ -38,6 +38,27 @@ DropoutField = Annotated[
     float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
 ]
 
+FoldsField = Annotated[
+    int,
+    Field(ge=0, le=200, description="at most so many folds of the protocol are trained and tested; 0: all"),
+]
+
+SeedsField = Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")]
+
+ShuffledEpochsField = Annotated[
+    int,
+    Field(ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"),
+]
+
+PrecisionField = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    Field(description="number format of training; auto takes bfloat16 where the processor computes in it"),
+]
+
+BootstrapField = Annotated[
+    int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
+]
+
 
 @dataclass(frozen=True)
 class FaceSets:
@@ -74,9 +95,6 @@ def face_sets(text: str) -> dict[str, int]:
 FaceArguments = tuple[tuple[str, object], ...]
 """The arguments of ``faces.registry.open_faces`` as (name, value) pairs: equal pairs, equal face sets."""
 
-FACE_FIELDS = ("subjects", "size", "face_seed")
-"""The fields that, with ``faces``, say which pictures a chapter works on."""
-
 
 def on_fer2013(profile: str, values: Mapping[str, object]) -> Profiles:
     """What ``profile`` sets on FER2013, whichever labels the pictures have."""
@@ -97,14 +115,10 @@ class ChapterParameters(Parameters):
     faces: FaceField = "lab"
     subjects: SubjectsField = 0
     size: SizeField = 48
-    face_seed: Annotated[
-        int, Field(ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
-    ] = 0
+    face_seed: int = Field(0, ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
     seed: SeedField = 0
     device: DeviceField = "auto"
-    publish_faces: Annotated[bool, Field(description="show pictures of licensed subjects on the page")] = (
-        False
-    )
+    publish_faces: bool = Field(False, description="show pictures of licensed subjects on the page")
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
@@ -119,7 +133,14 @@ class ChapterParameters(Parameters):
     @property
     def face_source(self) -> FaceArguments:
         """Which face set the chapter is about."""
-        return (("name", self.faces), *((field, getattr(self, field)) for field in FACE_FIELDS))
+        return self.source(self.faces, self.subjects)
+
+    def source(self, name: str, subjects: int = 0, **fields: int) -> FaceArguments:
+        """The face set ``name`` of so many ``subjects`` (0: the set's own), of the chapter's size and face
+        seed where ``fields`` do not say otherwise.
+        """
+        shared = {"subjects": subjects, "size": self.size, "face_seed": self.face_seed}
+        return (("name", name), *(shared | fields).items())
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
@@ -134,57 +155,37 @@ class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``train.recipe.Recipe``."""
 
     epochs: EpochsField = 60
-    batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per training step")] = 32
+    batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
     lr: RateField = 0.03
-    schedule: Annotated[
-        Literal["constant", "onecycle", "cosine"],
-        Field(description="learning rate: constant as published, one-cycle, or a cosine down from the peak"),
-    ] = "onecycle"
-    nesterov: Annotated[bool, Field(description="Nesterov's momentum in place of the plain one")] = False
-    weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of SGD")] = 1e-5
-    clip: Annotated[float, Field(ge=0, le=1000, description="largest norm of the gradient; 0 clips none")] = (
-        0.0
+    schedule: Literal["constant", "onecycle", "cosine"] = Field(
+        "onecycle",
+        description="learning rate: constant as published, one-cycle, or a cosine down from the peak",
     )
-    class_weights: Annotated[
-        bool, Field(description="weigh each class in the loss by the inverse of its training pictures")
-    ] = False
+    nesterov: bool = Field(False, description="Nesterov's momentum in place of the plain one")
+    weight_decay: float = Field(1e-5, ge=0, le=1, description="weight decay of SGD")
+    clip: float = Field(0.0, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
+    class_weights: bool = Field(
+        False, description="weigh each class in the loss by the inverse of its training pictures"
+    )
     dropout: DropoutField = 0.5
-    augment: Annotated[
-        Literal["none", "light", "standard", "published"],
-        Field(
-            description="augmentation: none, light (flip, small changes), standard (for pictures of the "
-            "wild), or as published by Khorrami et al. (A)"
-        ),
-    ] = "light"
-    mixup: Annotated[
-        float, Field(ge=0, le=10, description="mixup: alpha of the Beta distribution; 0 mixes none")
-    ] = 0.0
-    start_size: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=256,
-            multiple_of=8,
-            description="side in pixels of the training pictures at the start, growing to their own; 0 "
-            "keeps it",
-        ),
-    ] = 0
-    averaging: Annotated[
-        float,
-        Field(ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"),
-    ] = 0.0
-    patience: Annotated[
-        int,
-        Field(
-            ge=0, le=5000, description="epochs without a better validation accuracy before the end; 0 never"
-        ),
-    ] = 0
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        Field(
-            description="number format of training; auto takes bfloat16 where the processor computes in it"
-        ),
-    ] = "auto"
-    bootstrap: Annotated[
-        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
-    ] = 2000
+    augment: Literal["none", "light", "standard", "published"] = Field(
+        "light",
+        description="augmentation: none, light (flip, small changes), standard (for pictures of the "
+        "wild), or as published by Khorrami et al. (A)",
+    )
+    mixup: float = Field(0.0, ge=0, le=10, description="mixup: alpha of the Beta distribution; 0 mixes none")
+    start_size: int = Field(
+        0,
+        ge=0,
+        le=256,
+        multiple_of=8,
+        description="side in pixels of the training pictures at the start, growing to their own; 0 keeps it",
+    )
+    averaging: float = Field(
+        0.0, ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"
+    )
+    patience: int = Field(
+        0, ge=0, le=5000, description="epochs without a better validation accuracy before the end; 0 never"
+    )
+    precision: PrecisionField = "auto"
+    bootstrap: BootstrapField = 2000

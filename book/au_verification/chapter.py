@@ -1,10 +1,10 @@
 """Chapter ``au_verification``: what it takes, and what the profiles change."""
 
-from typing import Annotated, get_args
+from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, FaceArguments
+from book.parameters import BootstrapField, ChapterParameters, FaceArguments, ShuffledEpochsField
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
 
@@ -14,54 +14,39 @@ class AuVerificationParameters(ChapterParameters):
     unit.
     """
 
-    layer: Annotated[
-        str,
-        Field(
-            description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
-            "last convolution"
-        ),
-    ] = ""
-    present_from: Annotated[
-        float, Field(ge=0, lt=1, description="a unit counts as shown where its intensity is above this")
-    ] = 0.0
-    measure: Annotated[
-        AssociationMeasure, Field(description="the association that is held against chance")
-    ] = "auroc"
-    permutations: Annotated[
-        int, Field(ge=19, le=1_000_000, description="permutations of labels behind each null")
-    ] = 2000
-    untrained: Annotated[
-        int, Field(ge=1, le=200, description="untrained networks of the same structure set beside")
-    ] = 5
-    shuffled_epochs: Annotated[
-        int,
-        Field(
-            ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
-        ),
-    ] = 6
-    people: Annotated[
-        int, Field(ge=6, le=1000, description="synthetic faces: people on whom units are switched on")
-    ] = 16
-    contexts: Annotated[
-        int,
-        Field(ge=1, le=20, description="synthetic faces: base faces per person, the first of them neutral"),
-    ] = 1
-    silenced: Annotated[
-        int, Field(ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out")
-    ] = 16
-    repeats: Annotated[
-        int,
-        Field(ge=1, le=1000, description="data sets with planted detectors, and draws of filters to silence"),
-    ] = 5
-    planted_permutations: Annotated[
-        int, Field(ge=19, le=100_000, description="permutations of labels for each of these data sets")
-    ] = 199
-    simulations: Annotated[
-        int, Field(ge=20, le=100_000, description="simulated data sets behind error rate and coverage")
-    ] = 400
-    bootstrap: Annotated[
-        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
-    ] = 300
+    layer: str = Field(
+        "",
+        description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
+        "last convolution",
+    )
+    present_from: float = Field(
+        0.0, ge=0, lt=1, description="a unit counts as shown where its intensity is above this"
+    )
+    measure: AssociationMeasure = Field("auroc", description="the association that is held against chance")
+    permutations: int = Field(
+        2000, ge=19, le=1_000_000, description="permutations of labels behind each null"
+    )
+    untrained: int = Field(5, ge=1, le=200, description="untrained networks of the same structure set beside")
+    shuffled_epochs: ShuffledEpochsField = 6
+    people: int = Field(
+        16, ge=6, le=1000, description="synthetic faces: people on whom units are switched on"
+    )
+    contexts: int = Field(
+        1, ge=1, le=20, description="synthetic faces: base faces per person, the first of them neutral"
+    )
+    silenced: int = Field(
+        16, ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out"
+    )
+    repeats: int = Field(
+        5, ge=1, le=1000, description="data sets with planted detectors, and draws of filters to silence"
+    )
+    planted_permutations: int = Field(
+        199, ge=19, le=100_000, description="permutations of labels for each of these data sets"
+    )
+    simulations: int = Field(
+        400, ge=20, le=100_000, description="simulated data sets behind error rate and coverage"
+    )
+    bootstrap: BootstrapField = 300
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
@@ -70,8 +55,7 @@ class AuVerificationParameters(ChapterParameters):
         """
         if self.faces in get_args(FaceDomain):
             return (self.face_source,)
-        rendered = {"subjects": 0, "size": self.size, "face_seed": self.face_seed}
-        return (self.face_source, (("name", "lab"), *rendered.items()))
+        return (self.face_source, self.source("lab"))
 
 
 CHAPTER = Chapter(

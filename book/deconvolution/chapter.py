@@ -1,53 +1,40 @@
 """Chapter ``deconvolution``: what it takes, and what the profiles change."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, on_fer2013
+from book.parameters import BootstrapField, ChapterParameters, ShuffledEpochsField, on_fer2013
 from ferbook.book import Chapter
 
 
 class DeconvolutionParameters(ChapterParameters):
     """Chapter ``deconvolution``: what the filters of the network of chapter ``training`` look at."""
 
-    layer: Annotated[
-        str,
-        Field(
-            description="the layer whose filters are looked at, as `relu3`; empty: the ReLU after the "
-            "last convolution"
-        ),
-    ] = ""
-    method: Annotated[
-        Literal["deconv", "guided", "gradient"],
-        Field(
-            description="how ReLUs let a signal down: deconv if it is positive, gradient if the unit "
-            "was on, guided if both"
-        ),
-    ] = "deconv"
-    top: Annotated[
-        int, Field(ge=1, le=25, description="pictures per filter, each of another person, that are projected")
-    ] = 9
-    located_filters: Annotated[
-        int,
-        Field(
-            ge=2,
-            le=5000,
-            description="filters whose projections are compared with the regions of action units",
-        ),
-    ] = 64
-    checked_filters: Annotated[
-        int, Field(ge=2, le=5000, description="filters whose projections the sanity checks look at")
-    ] = 24
-    shuffled_epochs: Annotated[
-        int,
-        Field(
-            ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"
-        ),
-    ] = 6
-    bootstrap: Annotated[
-        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
-    ] = 1000
+    layer: str = Field(
+        "",
+        description="the layer whose filters are looked at, as `relu3`; empty: the ReLU after the "
+        "last convolution",
+    )
+    method: Literal["deconv", "guided", "gradient"] = Field(
+        "deconv",
+        description="how ReLUs let a signal down: deconv if it is positive, gradient if the unit "
+        "was on, guided if both",
+    )
+    top: int = Field(
+        9, ge=1, le=25, description="pictures per filter, each of another person, that are projected"
+    )
+    located_filters: int = Field(
+        64,
+        ge=2,
+        le=5000,
+        description="filters whose projections are compared with the regions of action units",
+    )
+    checked_filters: int = Field(
+        24, ge=2, le=5000, description="filters whose projections the sanity checks look at"
+    )
+    shuffled_epochs: ShuffledEpochsField = 6
+    bootstrap: BootstrapField = 1000
 
 
 CHAPTER = Chapter(

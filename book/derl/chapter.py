@@ -1,10 +1,18 @@
 """Chapter ``derl``: what it takes, and what the profiles change."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Self, get_args
 
 from pydantic import Field, model_validator
 
-from book.parameters import ChapterParameters, EpochsField, FaceArguments
+from book.parameters import (
+    BootstrapField,
+    ChapterParameters,
+    EpochsField,
+    FaceArguments,
+    FoldsField,
+    PrecisionField,
+    SeedsField,
+)
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
@@ -13,67 +21,44 @@ from ferbook.errors import ParameterError
 class DerlParameters(ChapterParameters):
     """Chapter ``derl``: a generator that takes expressions off faces, and what its layers tell of them."""
 
-    size: Annotated[
-        int,
-        Field(ge=0, le=256, multiple_of=16, description="side of a picture in pixels; 0 takes the set's own"),
-    ] = 48
-    pretrain: Annotated[
-        FaceSource,
-        Field(
-            description="whom the generator learns from: people rendered to order as those of a synthetic "
-            "set, or a real set with neutral faces, such as bu4dfe"
-        ),
-    ] = "lab"
-    pretrain_people: Annotated[
-        int,
-        Field(ge=8, le=10_000, description="people rendered to order; one in eight is held out to watch"),
-    ] = 120
-    pretrain_expressions: Annotated[
-        int, Field(ge=1, le=1000, description="expressive pictures of each of these people")
-    ] = 8
-    gan_epochs: Annotated[
-        int, Field(ge=1, le=5000, description="passes of the generator over its pairs of pictures")
-    ] = 12
-    gan_batch: Annotated[int, Field(ge=2, le=1024, description="pairs per step of the generator")] = 16
-    gan_lr: Annotated[
-        float, Field(gt=0, le=1, description="peak learning rate of generator and discriminator")
-    ] = 4e-4
-    l1: Annotated[
-        float,
-        Field(ge=0, le=10_000, description="weight of the L1 distance beside the adversarial loss (theta)"),
-    ] = 100.0
-    folds: Annotated[
-        int,
-        Field(
-            ge=0, le=200, description="at most so many folds of the protocol are trained and tested; 0: all"
-        ),
-    ] = 1
-    epochs: EpochsField = 16
-    batch_size: Annotated[int, Field(ge=2, le=4096, description="pictures per step of the second stage")] = 32
-    lr: Annotated[float, Field(gt=0, le=1, description="peak learning rate of the second stage (AdamW)")] = (
-        0.003
+    size: int = Field(
+        48, ge=0, le=256, multiple_of=16, description="side of a picture in pixels; 0 takes the set's own"
     )
-    local: Annotated[
-        float,
-        Field(ge=0, le=100, description="weight of each local network's loss beside the joint one"),
-    ] = 0.25
-    views: Annotated[
-        int, Field(ge=1, le=16, description="versions of each training picture: as it is, and augmented")
-    ] = 2
-    seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 1
-    ablation: Annotated[
-        bool,
-        Field(description="compare DeRL with its single layers and with generators that did not learn, too"),
-    ] = True
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        Field(
-            description="number format of training; auto takes bfloat16 where the processor computes in it"
-        ),
-    ] = "auto"
-    bootstrap: Annotated[
-        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
-    ] = 2000
+    pretrain: FaceSource = Field(
+        "lab",
+        description="whom the generator learns from: people rendered to order as those of a synthetic "
+        "set, or a real set with neutral faces, such as bu4dfe",
+    )
+    pretrain_people: int = Field(
+        120, ge=8, le=10_000, description="people rendered to order; one in eight is held out to watch"
+    )
+    pretrain_expressions: int = Field(
+        8, ge=1, le=1000, description="expressive pictures of each of these people"
+    )
+    gan_epochs: int = Field(
+        12, ge=1, le=5000, description="passes of the generator over its pairs of pictures"
+    )
+    gan_batch: int = Field(16, ge=2, le=1024, description="pairs per step of the generator")
+    gan_lr: float = Field(4e-4, gt=0, le=1, description="peak learning rate of generator and discriminator")
+    l1: float = Field(
+        100.0, ge=0, le=10_000, description="weight of the L1 distance beside the adversarial loss (theta)"
+    )
+    folds: FoldsField = 1
+    epochs: EpochsField = 16
+    batch_size: int = Field(32, ge=2, le=4096, description="pictures per step of the second stage")
+    lr: float = Field(0.003, gt=0, le=1, description="peak learning rate of the second stage (AdamW)")
+    local: float = Field(
+        0.25, ge=0, le=100, description="weight of each local network's loss beside the joint one"
+    )
+    views: int = Field(
+        2, ge=1, le=16, description="versions of each training picture: as it is, and augmented"
+    )
+    seeds: SeedsField = 1
+    ablation: bool = Field(
+        True, description="compare DeRL with its single layers and with generators that did not learn, too"
+    )
+    precision: PrecisionField = "auto"
+    bootstrap: BootstrapField = 2000
 
     @model_validator(mode="after")
     def _strangers_to_learn_from(self) -> Self:
@@ -94,11 +79,10 @@ class DerlParameters(ChapterParameters):
         """The face set of the chapter; beside a real one, rendered faces, whose neutral faces and action
         units are known; and a real set that the generator learns from.
         """
-        beside = {} if self.faces in get_args(FaceDomain) else {"lab": 0}
-        if not self.rendered_to_order:
-            beside[self.pretrain] = 0
-        shared = (("subjects", 0), ("size", self.size), ("face_seed", self.face_seed))
-        return (self.face_source, *((("name", name), *shared) for name in beside))
+        beside = [] if self.faces in get_args(FaceDomain) else ["lab"]
+        if not self.rendered_to_order and self.pretrain not in beside:
+            beside.append(self.pretrain)
+        return (self.face_source, *(self.source(name) for name in beside))
 
 
 CHAPTER = Chapter(

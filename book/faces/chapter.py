@@ -1,6 +1,6 @@
 """Chapter ``faces``: what it takes, and what the profiles change."""
 
-from typing import Annotated, get_args
+from typing import get_args
 
 from pydantic import Field
 
@@ -12,19 +12,16 @@ from ferbook.book import Chapter
 class FacesParameters(ChapterParameters):
     """Chapter ``faces``: what the data are."""
 
-    samples: Annotated[int, Field(ge=1, le=12, description="sample pictures shown per class")] = 6
-    domain_subjects: Annotated[
-        int,
-        Field(ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"),
-    ] = 12
+    samples: int = Field(6, ge=1, le=12, description="sample pictures shown per class")
+    domain_subjects: int = Field(
+        12, ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"
+    )
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
         """The face set of the chapter, a small one of each synthetic kind beside it, and the real FER2013."""
-        small = {"subjects": self.domain_subjects, "size": 0, "face_seed": self.face_seed}
-        real = {"subjects": 0, "size": 48, "face_seed": 0}
-        beside = [(domain, small) for domain in get_args(FaceDomain)] + [("fer2013", real)]
-        return (self.face_source, *((("name", name), *fields.items()) for name, fields in beside))
+        small = [self.source(name, self.domain_subjects, size=0) for name in get_args(FaceDomain)]
+        return (self.face_source, *small, self.source("fer2013", size=48, face_seed=0))
 
 
 CHAPTER = Chapter(

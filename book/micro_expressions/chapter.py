@@ -1,10 +1,8 @@
 """Chapter ``micro_expressions``: what it takes, and what the profiles change."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from book.parameters import FACE_FIELDS, ChapterParameters, FaceArguments, FaceField, RateField
+from book.parameters import BootstrapField, ChapterParameters, FaceArguments, FaceField, RateField
 from fer_lib.names import CLIP_SETS
 from ferbook.book import Chapter
 
@@ -15,42 +13,37 @@ class MicroExpressionsParameters(ChapterParameters):
     """
 
     faces: FaceField = "micro"
-    clip_frames: Annotated[
-        int, Field(ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all")
-    ] = 16
-    epochs: Annotated[int, Field(ge=1, le=5000, description="steps of training on all clips at once")] = 40
+    clip_frames: int = Field(
+        16, ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all"
+    )
+    epochs: int = Field(40, ge=1, le=5000, description="steps of training on all clips at once")
     lr: RateField = 0.003
-    hidden: Annotated[int, Field(ge=1, le=1024, description="units of the LSTM")] = 16
-    dropout: Annotated[
-        float, Field(ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
-    ] = 0.5
-    weight_decay: Annotated[float, Field(ge=0, le=1, description="weight decay of AdamW")] = 0.01
-    seeds: Annotated[int, Field(ge=1, le=50, description="LSTMs per fold, from `seed` on")] = 3
-    control_seeds: Annotated[
-        int, Field(ge=0, le=50, description="LSTMs per fold of each control; 0 leaves the controls out")
-    ] = 2
-    tuned: Annotated[
-        bool,
-        Field(description="fine-tune the CNN on the training people of each fold, too, which takes long"),
-    ] = False
-    bootstrap: Annotated[
-        int, Field(ge=100, le=100_000, description="subject-cluster bootstrap draws behind each interval")
-    ] = 2000
+    hidden: int = Field(16, ge=1, le=1024, description="units of the LSTM")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
+    seeds: int = Field(3, ge=1, le=50, description="LSTMs per fold, from `seed` on")
+    control_seeds: int = Field(
+        2, ge=0, le=50, description="LSTMs per fold of each control; 0 leaves the controls out"
+    )
+    tuned: bool = Field(
+        False, description="fine-tune the CNN on the training people of each fold, too, which takes long"
+    )
+    bootstrap: BootstrapField = 2000
 
     @property
     def face_source(self) -> FaceArguments:
         """The face set of the chapter; of a set of clips also how many frames of each."""
-        clips = (("clip_frames", self.clip_frames),) if self.faces in CLIP_SETS else ()
-        return (*super().face_source, *clips)
+        clips = {"clip_frames": self.clip_frames} if self.faces in CLIP_SETS else {}
+        return self.source(self.faces, self.subjects, **clips)
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
         """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
         of its people; beside any other set, rendered clips."""
-        shared = tuple((field, getattr(self, field)) for field in FACE_FIELDS)
         if self.faces in CLIP_SETS:
-            return (self.face_source, (("name", "lab"), *shared))
-        return (self.face_source, (("name", "micro"), *shared, ("clip_frames", self.clip_frames)))
+            return (self.face_source, self.source("lab", self.subjects))
+        clips = self.source("micro", self.subjects, clip_frames=self.clip_frames)
+        return (self.face_source, clips)
 
 
 CHAPTER = Chapter(

@@ -5,12 +5,12 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, Field
 
 from book.parameters import (
-    FACE_FIELDS,
     DropoutField,
     EpochsField,
     FaceArguments,
     FaceField,
     RecipeParameters,
+    SeedsField,
     SizeField,
     SubjectsField,
     on_fer2013,
@@ -36,46 +36,34 @@ class StructureAndLossParameters(RecipeParameters):
     subjects: SubjectsField = 500
     size: SizeField = 32
     epochs: EpochsField = 12
-    lr: Annotated[
-        float,
-        Field(
-            gt=0, le=10, description="peak learning rate of the residual net; the others take a share of it"
-        ),
-    ] = 0.1
+    lr: float = Field(
+        0.1, gt=0, le=10, description="peak learning rate of the residual net; the others take a share of it"
+    )
     dropout: DropoutField = 0.2
-    structures: Annotated[
-        str,
-        AfterValidator(ListOf(get_args(Network))),
-        Field(description="networks to compare; structures are compared with the first"),
-    ] = "zhu,residual"
-    losses: Annotated[
-        str,
-        AfterValidator(ListOf(get_args(Loss))),
-        Field(description="loss functions to compare; votes needs a face set with votes (game, ferplus)"),
-    ] = "cross_entropy,label_smoothing,focal"
-    most: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=1_000_000,
-            description="training pictures, drawn at random, and a third as many to choose by; 0 takes all",
-        ),
-    ] = 0
-    seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 2
-    ladder: Annotated[bool, Field(description="climb the ladder of ingredients too")] = True
-    labels: Annotated[
-        bool, Field(description="learn from each of two labels too, where the face set has two")
-    ] = True
+    structures: Annotated[str, AfterValidator(ListOf(get_args(Network)))] = Field(
+        "zhu,residual", description="networks to compare; structures are compared with the first"
+    )
+    losses: Annotated[str, AfterValidator(ListOf(get_args(Loss)))] = Field(
+        "cross_entropy,label_smoothing,focal",
+        description="loss functions to compare; votes needs a face set with votes (game, ferplus)",
+    )
+    most: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="training pictures, drawn at random, and a third as many to choose by; 0 takes all",
+    )
+    seeds: SeedsField = 2
+    ladder: bool = Field(True, description="climb the ladder of ingredients too")
+    labels: bool = Field(True, description="learn from each of two labels too, where the face set has two")
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
         """The face set of the chapter; beside FER2013, where it is at hand, FER+: the same pictures under
         other labels.
         """
-        if self.faces != "fer2013":
-            return (self.face_source,)
-        fields = {field: getattr(self, field) for field in FACE_FIELDS}
-        return (self.face_source, (("name", "ferplus"), *fields.items()))
+        twice = (self.source("ferplus", self.subjects),) if self.faces == "fer2013" else ()
+        return (self.face_source, *twice)
 
 
 CHAPTER = Chapter(

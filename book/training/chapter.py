@@ -1,10 +1,10 @@
 """Chapter ``training``: what it takes, and what the profiles change."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from book.parameters import EpochsField, RecipeParameters, on_fer2013
+from book.parameters import EpochsField, FoldsField, RecipeParameters, on_fer2013
 from fer_lib.names import Loss, Network
 from ferbook.book import Chapter
 
@@ -22,52 +22,34 @@ class TrainingParameters(RecipeParameters):
     """
 
     epochs: EpochsField = 30
-    network: Annotated[Network, Field(description="the network")] = "zero_bias"
-    gain: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=10,
-            description="zero_bias: sd of the initial weights times sqrt(fan-in); 0 draws it from U(0.2, "
-            "1.2) as published",
-        ),
-    ] = 1.0
-    bias: Annotated[
-        bool, Field(description="zero_bias: biases in the convolutions; the paper's network has none")
-    ] = False
-    loss: Annotated[Loss, Field(description="the loss function")] = "cross_entropy"
-    folds: Annotated[
-        int,
-        Field(
-            ge=0, le=200, description="at most so many folds of the protocol are trained and tested; 0: all"
-        ),
-    ] = 2
-    emotions: Annotated[
-        Literal["all", "six"],
-        Field(
-            description="classes: all of the protocol, or the six basic ones, without neutral and contempt"
-        ),
-    ] = "all"
-    without_copies: Annotated[
-        bool,
-        Field(description="remove training pictures that equal one of the validation or test split"),
-    ] = False
-    test_time: Annotated[
-        Literal["none", "flip", "ten_crop"],
-        Field(description="test-time augmentation: none, the mirror image too, or ten crops"),
-    ] = "none"
-    watch_test: Annotated[
-        bool,
-        Field(
-            description="follow the accuracy on the test pictures too, to say what choosing by it would add"
-        ),
-    ] = True
-    ablation_epochs: Annotated[
-        int,
-        Field(
-            ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
-        ),
-    ] = 5
+    network: Network = Field("zero_bias", description="the network")
+    gain: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="zero_bias: sd of the initial weights times sqrt(fan-in); 0 draws it from U(0.2, "
+        "1.2) as published",
+    )
+    bias: bool = Field(
+        False, description="zero_bias: biases in the convolutions; the paper's network has none"
+    )
+    loss: Loss = Field("cross_entropy", description="the loss function")
+    folds: FoldsField = 2
+    emotions: Literal["all", "six"] = Field(
+        "all", description="classes: all of the protocol, or the six basic ones, without neutral and contempt"
+    )
+    without_copies: bool = Field(
+        False, description="remove training pictures that equal one of the validation or test split"
+    )
+    test_time: Literal["none", "flip", "ten_crop"] = Field(
+        "none", description="test-time augmentation: none, the mirror image too, or ten crops"
+    )
+    watch_test: bool = Field(
+        True, description="follow the accuracy on the test pictures too, to say what choosing by it would add"
+    )
+    ablation_epochs: int = Field(
+        5, ge=0, le=5000, description="zero_bias: epochs of each network of the ablation; 0 leaves it out"
+    )
 
     @property
     def network_options(self) -> dict[str, object]:

@@ -10,6 +10,7 @@ from book.parameters import (
     FaceArguments,
     FaceSets,
     RecipeParameters,
+    SeedsField,
     SizeField,
     face_sets,
     on_fer2013,
@@ -25,61 +26,48 @@ class TransferParameters(RecipeParameters):
 
     size: SizeField = 32
     epochs: EpochsField = 20
-    lr: Annotated[
-        float,
-        Field(
-            gt=0,
-            le=10,
-            description="peak learning rate of the residual net; other networks take a share of it",
-        ),
-    ] = 0.1
+    lr: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="peak learning rate of the residual net; other networks take a share of it",
+    )
     dropout: DropoutField = 0.2
-    network: Annotated[Network, Field(description="the network")] = "zhu"
-    beside: Annotated[
-        str,
-        AfterValidator(FaceSets()),
-        Field(description="face sets that the chapter's own is set beside, such as wild:500,game:24"),
-    ] = "wild:500,game"
-    most: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=1_000_000,
-            description="training pictures taken from each face set, so that sets count alike; 0 takes all",
-        ),
-    ] = 1200
-    seeds: Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")] = 1
-    leave_one_out: Annotated[
-        bool, Field(description="learn from all face sets but one, too, and test on that one")
-    ] = True
-    fractions: Annotated[
-        str,
-        AfterValidator(Percentages()),
-        Field(description="per cent of the chapter's own face set to fine-tune with; 0 is no training"),
-    ] = "0,1,5,10,50,100"
-    draws: Annotated[
-        int, Field(ge=1, le=50, description="draws of the people of each fraction between 0 and 100 %")
-    ] = 3
-    tuned_epochs: Annotated[
-        int,
-        Field(ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"),
-    ] = 20
-    au_epochs: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=5000,
-            description="epochs of the networks that learn action units; 0 leaves the section on them out",
-        ),
-    ] = 20
-    factor_people: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=2000,
-            description="rendered people under single factors of the picture; 0 leaves the section out",
-        ),
-    ] = 40
+    network: Network = Field("zhu", description="the network")
+    beside: Annotated[str, AfterValidator(FaceSets())] = Field(
+        "wild:500,game",
+        description="face sets that the chapter's own is set beside, such as wild:500,game:24",
+    )
+    most: int = Field(
+        1200,
+        ge=0,
+        le=1_000_000,
+        description="training pictures taken from each face set, so that sets count alike; 0 takes all",
+    )
+    seeds: SeedsField = 1
+    leave_one_out: bool = Field(
+        True, description="learn from all face sets but one, too, and test on that one"
+    )
+    fractions: Annotated[str, AfterValidator(Percentages())] = Field(
+        "0,1,5,10,50,100",
+        description="per cent of the chapter's own face set to fine-tune with; 0 is no training",
+    )
+    draws: int = Field(3, ge=1, le=50, description="draws of the people of each fraction between 0 and 100 %")
+    tuned_epochs: int = Field(
+        20, ge=1, le=5000, description="epochs of fine-tuning, and of its rival that starts from scratch"
+    )
+    au_epochs: int = Field(
+        20,
+        ge=0,
+        le=5000,
+        description="epochs of the networks that learn action units; 0 leaves the section on them out",
+    )
+    factor_people: int = Field(
+        40,
+        ge=0,
+        le=2000,
+        description="rendered people under single factors of the picture; 0 leaves the section out",
+    )
 
     @model_validator(mode="after")
     def _others_beside(self) -> Self:
@@ -99,13 +87,7 @@ class TransferParameters(RecipeParameters):
         sets = face_sets(self.beside)
         if self.faces not in get_args(FaceDomain):
             sets.setdefault("lab", 0)
-        return (
-            self.face_source,
-            *(
-                (("name", name), ("subjects", people), ("size", self.size), ("face_seed", self.face_seed))
-                for name, people in sets.items()
-            ),
-        )
+        return (self.face_source, *(self.source(name, people) for name, people in sets.items()))
 
 
 CHAPTER = Chapter(
