@@ -1,6 +1,6 @@
 """Fine-tuning: what pictures of other sets are worth where few of one's own are labelled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
@@ -10,24 +10,18 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.transfer.study import require_classes
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.subsets import share_of
 from fer_lib.nets.build import build_network
 from fer_lib.stats.contrasts import Scored, contrast, difference, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-
-FRACTIONS = (0, 1, 5, 10, 50, 100)
-"""Per cent of the target set's training pictures."""
 
 PRETRAINED, SCRATCH = STARTS = ("pretrained", "scratch")
 
@@ -58,30 +52,24 @@ class FineTuning:
     ``accuracy`` (share of the test pictures), ``train_pictures``, ``train_people`` (0 where the set does not
     say), ``valid_pictures``, ``valid_accuracy`` and ``rate_share``, the one that it chose (NaN where nothing
     was trained), ``best_epoch`` and ``epochs``. ``answers``: (start, fraction, draw) -> float32 (test
-    pictures, classes), probabilities in the order of ``test``. ``precision``: of all trainings, None where
-    nothing was trained.
+    pictures, classes), probabilities in the order of ``test``.
     """
 
     table: pd.DataFrame
     answers: dict[tuple[str, int, int], np.ndarray]
     test: FaceSet
     classes: tuple[str, ...]
-    precision: Precision | None
 
 
 def fine_tuning(
-    pretrained: nn.Module | Sequence[nn.Module],
+    pretrained: Sequence[nn.Module],
     target: FaceSet,
     classes: tuple[str, ...],
     network: str,
     recipe: Recipe,
     *,
-    fractions: Sequence[int] = FRACTIONS,
-    draws: int = 3,
-    least: int = 1,
-    rate_shares: Sequence[float] = RATE_SHARES,
-    least_steps: int = LEAST_STEPS,
-    test: FaceSet | None = None,
+    fractions: Sequence[int],
+    draws: int,
     dropout: float | None = None,
     seed: int = 0,
     precision: Request | Precision = "auto",
@@ -90,137 +78,70 @@ def fine_tuning(
     """Train on each of ``fractions`` of ``target`` from ``pretrained`` weights and from scratch, ``draws``
     times; test on its test split.
 
-    ``pretrained``: a network with one output for each of ``classes``, as ``network`` builds it, or several of
-    them (of several seeds), which the draws take in turn; they stay as they are. Each start is trained once
-    with each of ``rate_shares`` of the recipe's peak rate as it suits the network, and the training with the
-    highest validation accuracy is kept, of equals the earlier in ``rate_shares``. The draw d is trained from
-    the seed ``seed`` + d on pictures that ``faces.subsets.nested_rows`` orders: of one draw, those of a
-    smaller fraction are among those of a larger one, and at 100 the draws differ in the seed only. At 0
-    nothing is trained: the pretrained network as it is, and an untrained one.
+    ``pretrained``: networks of several seeds with one output for each of ``classes``, as ``network`` builds
+    them, which the draws take in turn; they stay as they are. Each start is trained once with each of
+    ``RATE_SHARES`` of the recipe's peak rate as it suits the network, and the training with the highest
+    validation accuracy is kept, of equals the first. The draw d is trained from the seed ``seed`` + d on
+    pictures that ``faces.subsets.nested_rows`` orders: of one draw, those of a smaller fraction are among
+    those of a larger one, and at 100 the draws differ in the seed only. At 0 nothing is trained: the
+    pretrained network as it is, and an untrained one.
 
     The epoch is chosen on the same fraction of the validation split, at least one picture of each class that
     is there and never more pictures than are trained on: who has ten labelled pictures has not 400 to choose
-    by. ``test``: other test pictures than the split's, for a study that left some out.
+    by.
 
-    Raises ParameterError for impossible fractions or draws and for a network with other outputs; DataError
-    where a picture is none of ``classes``, or a class has fewer than ``least`` training pictures or none to
-    test; and what ``train.learner.train`` raises.
+    Raises DataError where a picture is none of ``classes``, or a class has no training picture; and what
+    ``train.learner.train`` raises.
     """
-    networks = [pretrained] if isinstance(pretrained, nn.Module) else list(pretrained)
-    _require_settings(networks, fractions, draws, rate_shares, len(classes))
-    target.labels(classes)
-    require_classes(target, classes)
-    test = target.split("test") if test is None else test
+    test = target.split("test")
     labels = test.labels(classes)
     full = recipe.for_network(network)
     rows, answers = [], {}
     for draw, fraction in product(range(draws), fractions):
-        part = share_of(target, classes, fraction, draw=seed + draw, least=least) if fraction else None
+        part = share_of(target, classes, fraction, draw=seed + draw) if fraction else None
         for start in STARTS:
-
-            def begin(start: str = start, draw: int = draw) -> nn.Module:
-                seed_everything(seed + draw)
-                if start == PRETRAINED:
-                    return deepcopy(networks[draw % len(networks)])
-                return build_network(network, len(classes), target.size[0], dropout=dropout)
-
-            model, trained = begin(), NOTHING_TRAINED
+            seed_everything(seed + draw)
+            if start == PRETRAINED:
+                model = pretrained[draw % len(pretrained)]
+            else:
+                model = build_network(network, len(classes), target.size[0], dropout=dropout)
+            trained = NOTHING_TRAINED
             if part is not None:
-                chosen = _long_enough(full, part, least_steps)
-                model, training, rate_share = _best_rate(
-                    begin,
-                    part,
-                    classes,
-                    chosen,
-                    rate_shares,
-                    precision=precision,
-                    device=device,
-                    seed=seed + draw,
-                )
-                precision = training.precision
-                trained = _sizes(part) | {
-                    "valid_accuracy": _valid_accuracy(training),
-                    "rate_share": rate_share,
-                    "best_epoch": training.best_epoch,
-                    "epochs": len(training.curve),
-                }
+                settings = {"precision": precision, "device": device, "seed": seed + draw}
+                model, trained = _best_rate(model, part, classes, full, **settings)
             answer = predict(model, test, device=device)
             answers[start, fraction, draw] = answer
             accuracy = float((answer.argmax(axis=1) == labels).mean())
             rows.append({"start": start, "fraction": fraction, "draw": draw, "accuracy": accuracy} | trained)
-    used = precision if isinstance(precision, Precision) else None
-    return FineTuning(pd.DataFrame(rows), answers, test, classes, used)
+    return FineTuning(pd.DataFrame(rows), answers, test, classes)
 
 
 def _best_rate(
-    begin: Callable[[], nn.Module],
-    part: FaceSet,
-    classes: tuple[str, ...],
-    recipe: Recipe,
-    rate_shares: Sequence[float],
-    *,
-    precision: Request | Precision,
-    device: torch.device | str,
-    seed: int,
-) -> tuple[nn.Module, Training, float]:
-    """Of the trainings of ``begin()`` with each share of the recipe's rate, the one with the highest
-    validation accuracy.
+    model: nn.Module, part: FaceSet, classes: tuple[str, ...], recipe: Recipe, **settings: object
+) -> tuple[nn.Module, dict[str, float]]:
+    """Of the trainings of ``model`` with each share of the recipe's rate, the network with the highest
+    validation accuracy, and what the table says of it.
     """
-    tried = []
-    for share in rate_shares:
-        model = begin()
-        own = replace(recipe, lr=recipe.lr * share)
-        training = train(part, model, classes, own, precision=precision, device=device, seed=seed)
-        precision = training.precision
-        tried.append((model, training, share))
-    return max(tried, key=lambda result: _valid_accuracy(result[1]))
-
-
-def _valid_accuracy(training: Training) -> float:
-    best = training.curve["epoch"].eq(training.best_epoch)
-    return float(training.curve.loc[best, "valid_accuracy"].iloc[0])
-
-
-def _require_settings(
-    networks: Sequence[nn.Module],
-    fractions: Sequence[int],
-    draws: int,
-    rate_shares: Sequence[float],
-    n_classes: int,
-) -> None:
-    wrong = [f for f in fractions if not 0 <= f <= 100]
-    if wrong or not fractions or len(set(fractions)) < len(fractions):
-        raise ParameterError(
-            f"fractions are {list(fractions)}; give per cent of the training pictures, 0 to 100, each once"
-        )
-    if draws < 1:
-        raise ParameterError(f"draws is {draws}; give at least 1")
-    if not rate_shares or min(rate_shares) <= 0:
-        raise ParameterError(f"rate_shares are {list(rate_shares)}; give at least one, each above 0")
-    if not networks:
-        raise ParameterError("no pretrained network; give at least one")
-    for model in networks:
-        if model.output.out_features != n_classes:
-            raise ParameterError(
-                f"a pretrained network tells {model.output.out_features} classes apart, not {n_classes}; "
-                "train it on the common classes"
-            )
-
-
-def _sizes(part: FaceSet) -> dict[str, int]:
-    train = part.table[part.table["split"] == "train"]
-    return {
-        "train_pictures": len(train),
-        "train_people": len(set(train["subject"]) - {""}),
-        "valid_pictures": len(part) - len(train),
-    }
-
-
-def _long_enough(recipe: Recipe, part: FaceSet, least_steps: int) -> Recipe:
-    """``recipe`` with so many epochs that the training pictures of ``part`` make ``least_steps`` steps."""
-    pictures = _sizes(part)["train_pictures"]
-    steps = max(1, pictures // recipe.batch_size + (pictures % recipe.batch_size >= 2))
-    return replace(recipe, epochs=max(recipe.epochs, -(-least_steps // steps)))
+    learned = part.table[part.table["split"] == "train"]
+    steps = max(1, len(learned) // recipe.batch_size + (len(learned) % recipe.batch_size >= 2))
+    epochs = max(recipe.epochs, -(-LEAST_STEPS // steps))
+    best = None, {"valid_accuracy": -1.0}
+    for share in RATE_SHARES:
+        own = deepcopy(model)
+        training = train(part, own, classes, replace(recipe, epochs=epochs, lr=recipe.lr * share), **settings)
+        chosen = training.curve["epoch"].eq(training.best_epoch)
+        row = {
+            "train_pictures": len(learned),
+            "train_people": len(set(learned["subject"]) - {""}),
+            "valid_pictures": len(part) - len(learned),
+            "valid_accuracy": float(training.curve.loc[chosen, "valid_accuracy"].iloc[0]),
+            "rate_share": share,
+            "best_epoch": training.best_epoch,
+            "epochs": len(training.curve),
+        }
+        if row["valid_accuracy"] > best[1]["valid_accuracy"]:
+            best = own, row
+    return best
 
 
 def score_fine_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
