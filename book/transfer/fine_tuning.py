@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.subsets import share_of
 from fer_lib.nets.build import build_network
-from fer_lib.stats.contrasts import Scored, contrast, difference, score_trainings
+from fer_lib.stats.contrasts import Scored, difference, mean_score
 from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.train.evaluate import score_on
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
@@ -144,25 +144,23 @@ def _best_rate(
     return best
 
 
-def score_fine_tuning(found: FineTuning, *, draws: int = 2000, seed: int = 0) -> dict[int, Scored]:
+def score_fine_tuning(found: FineTuning, **draws: int) -> dict[int, Scored]:
     """Fraction (per cent) -> the trainings with it, scored on the test pictures.
 
     Each fraction by itself: draws of few pictures differ more than draws of many, so one spread for all would
     be too small for the first. The luck of the drawn pictures and that of the seed are covered together.
     """
-    labels, clusters = found.test.labels(found.classes), independent_groups(found.test)
     scored = {}
     for fraction, rows in found.table.groupby("fraction"):
         keys = rows[["start", "fraction", "draw"]].itertuples(index=False, name=None)
         answers = np.stack([found.answers[key] for key in keys])
-        scored[int(fraction)] = score_trainings(
-            rows.drop(columns="accuracy"), answers, labels, clusters, ["start"], draws=draws, seed=seed
-        )
+        table = rows.drop(columns="accuracy")
+        scored[int(fraction)] = score_on(found.test, found.classes, table, answers, ["start"], **draws)
     return scored
 
 
 def _start(scored: Scored, start: str, **settings: object) -> Estimate:
-    return contrast(scored, scored.weights(scored.table["start"].eq(start)), **settings)
+    return mean_score(scored, scored.table["start"].eq(start), **settings)
 
 
 def _gain(scored: Scored, **settings: object) -> Estimate:

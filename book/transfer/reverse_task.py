@@ -9,17 +9,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from book.transfer.study import require_classes
 from fer_lib.aus.heads import STRENGTHS, one_blas_thread
 from fer_lib.faces.faceset import SPLITS, FaceSet
-from fer_lib.faces.leakage import independent_groups
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
-from fer_lib.stats.contrasts import Scored, contrast, difference, score_trainings
+from fer_lib.stats.contrasts import Scored, difference, mean_score
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.controls import untrained_network
+from fer_lib.train.evaluate import score_on
 from fer_lib.train.features import features_of
 from fer_lib.train.predict import predict
-from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -57,7 +57,6 @@ def reverse(
     unit_networks: Sequence[Classifier],
     classes: tuple[str, ...],
     *,
-    strengths: Sequence[float] = STRENGTHS,
     seeds: Sequence[int] = (0,),
 ) -> ReverseTask:
     """How well each of ``CONDITIONS`` names the expression on people that nothing was fitted to.
@@ -65,94 +64,57 @@ def reverse(
     ``unit_networks``: one per seed of ``seeds``, trained from scratch to tell action units on the same people
     (``aus.cross_task``), which never were told an expression; the seeds draw the first weights of the
     untrained networks too. Heads are multinomial logistic regressions with an L2 penalty on features
-    standardised by the training pictures; of ``strengths`` the one that names most validation pictures
-    rightly, the smallest of equals. Pictures of other emotions than ``classes`` do not count.
+    standardised by the training pictures; of ``aus.heads.STRENGTHS`` the one that names most validation
+    pictures rightly, the smallest of equals. Pictures of other emotions than ``classes`` do not count.
 
-    Raises ParameterError for fewer than two classes, where they do not fit the expression network, where
-    networks and seeds are not as many, and for a strength that is not positive; DataError where a class has
-    no training picture or a split is empty.
+    Raises DataError where a class has no training picture, or where there is none to validate with.
     """
-    if len(classes) < 2 or expression_model.output.out_features != len(classes):
-        raise ParameterError(
-            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; "
-            "give the classes that it was trained for, at least two"
-        )
-    if not unit_networks or len(unit_networks) != len(seeds):
-        raise ParameterError(
-            f"{len(unit_networks)} networks of action units for {len(seeds)} seeds; give one per seed"
-        )
-    if not strengths or min(strengths) <= 0:
-        raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
     faces = faces.select(faces.table["emotion"].isin(classes).to_numpy())
-    reader = _Reader(faces, classes, tuple(sorted(strengths)))
-    found = [reader.network(expression_model)]
-    for seed, network in zip(seeds, unit_networks, strict=True):
-        features = features_of(network, faces)
-        found.append(reader.head(UNIT_FEATURES, features, seed))
-        weights, bias = (part.detach().cpu().numpy() for part in (network.output.weight, network.output.bias))
-        found.append(reader.head(UNIT_ANSWERS, features @ weights.T + bias, seed))
-        untrained = features_of(untrained_network(expression_model, seed), faces)
-        found.append(reader.head(UNTRAINED, untrained, seed))
-    found.append(reader.head(HOG, hog_responses(faces)))
-    rows, probabilities = zip(*found, strict=True)
-    order = np.argsort([list(CONDITIONS).index(row["condition"]) for row in rows], kind="stable")
-    return ReverseTask(
-        pd.DataFrame(rows).iloc[order].reset_index(drop=True),
-        np.stack(probabilities)[order],
-        faces.split("test"),
-    )
+    require_classes(faces, classes, in_splits=("train",))
+    labels, split = faces.labels(classes), faces.table["split"].to_numpy()
+    units = [features_of(network, faces) for network in unit_networks]
+    given = {
+        UNIT_FEATURES: units,
+        UNIT_ANSWERS: [_log_odds(*each) for each in zip(unit_networks, units, strict=True)],
+        UNTRAINED: [features_of(untrained_network(expression_model, seed), faces) for seed in seeds],
+        HOG: [hog_responses(faces)],
+    }
+    device = expression_model.output.weight.device
+    valid, test = (predict(expression_model, faces.split(name), device=device) for name in ("valid", "test"))
+    right = (valid.argmax(axis=1) == labels[split == "valid"]).mean()
+    rows = [{"condition": EXPRESSION, "seed": 0, "valid_accuracy": right}]
+    probabilities = [test]
+    for condition, features in given.items():
+        for seed, seen in zip(seeds, features, strict=False):
+            row, answer = _linear_head(seen, labels, split)
+            rows.append({"condition": condition, "seed": seed, **row})
+            probabilities.append(answer)
+    return ReverseTask(pd.DataFrame(rows), np.stack(probabilities), faces.split("test"))
 
 
-class _Reader:
-    """Reads the ``classes`` of ``faces`` from features; says how well on validation pictures, and what it
-    says of the test pictures.
+def _log_odds(network: Classifier, features: np.ndarray) -> np.ndarray:
+    weights, bias = (part.detach().cpu().numpy() for part in (network.output.weight, network.output.bias))
+    return features @ weights.T + bias
+
+
+def _linear_head(
+    features: np.ndarray, labels: np.ndarray, split: np.ndarray
+) -> tuple[dict[str, float], np.ndarray]:
+    """What the table says of the best head on ``features`` (N, F); float32 (n, C), its probabilities of the
+    test pictures.
     """
-
-    def __init__(self, faces: FaceSet, classes: tuple[str, ...], strengths: tuple[float, ...]) -> None:
-        self.faces, self.strengths = faces, strengths
-        self.labels = faces.labels(classes)
-        split = faces.table["split"].to_numpy(dtype=object)
-        self.rows = {name: np.flatnonzero(split == name) for name in SPLITS}
-        for name, rows in self.rows.items():
-            if not len(rows):
-                raise DataError(
-                    f"face set {faces.name!r}: no picture of {', '.join(classes)} is in the split {name!r}"
-                )
-        counts = np.bincount(self.labels[self.rows["train"]], minlength=len(classes))
-        if not counts.all():
-            raise DataError(
-                f"face set {faces.name!r}: no training picture of {classes[int(counts.argmin())]}; leave "
-                "the class out"
+    train, valid, test = (features[split == name].astype(np.float64) for name in SPLITS)
+    with one_blas_thread():
+        heads = [
+            make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(
+                train, labels[split == "train"]
             )
-
-    def network(self, model: Classifier) -> tuple[dict[str, object], np.ndarray]:
-        device = model.output.weight.device
-        valid, test = (
-            predict(model, self.faces.select(self.rows[name]), device=device) for name in ("valid", "test")
-        )
-        row = {"condition": EXPRESSION, "seed": 0, "features": None, "strength": np.nan}
-        return row | {"valid_accuracy": self._accuracy(valid)}, test
-
-    def head(
-        self, condition: str, features: np.ndarray, seed: int = 0
-    ) -> tuple[dict[str, object], np.ndarray]:
-        train, valid, test = (features[self.rows[name]].astype(np.float64) for name in SPLITS)
-        labels = self.labels[self.rows["train"]]
-        with one_blas_thread():
-            heads = [
-                make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(
-                    train, labels
-                )
-                for strength in self.strengths
-            ]
-        accuracies = [self._accuracy(head.predict_proba(valid)) for head in heads]
-        best = int(np.argmax(accuracies))
-        row = {"condition": condition, "seed": seed, "features": features.shape[1]}
-        row |= {"strength": self.strengths[best], "valid_accuracy": accuracies[best]}
-        return row, heads[best].predict_proba(test).astype(np.float32)
-
-    def _accuracy(self, probabilities: np.ndarray) -> float:
-        return float((probabilities.argmax(axis=1) == self.labels[self.rows["valid"]]).mean())
+            for strength in STRENGTHS
+        ]
+    accuracies = [head.score(valid, labels[split == "valid"]) for head in heads]
+    best = int(np.argmax(accuracies))
+    row = {"features": features.shape[1], "strength": STRENGTHS[best], "valid_accuracy": accuracies[best]}
+    return row, heads[best].predict_proba(test).astype(np.float32)
 
 
 _METRICS = ("expressions", "units", "unit_answers", "untrained", "hog")
@@ -160,16 +122,9 @@ SHORT = dict(zip(CONDITIONS, _METRICS, strict=True))
 """Condition -> its name in metrics."""
 
 
-def score_reverse(
-    found: ReverseTask, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
-) -> Scored:
-    """Score what each condition names on the test pictures; the bootstrap draws subjects, or groups of equal
-    pictures.
-    """
-    labels, clusters = found.test.labels(classes), independent_groups(found.test)
-    return score_trainings(
-        found.table, found.probabilities, labels, clusters, ["condition"], draws=draws, seed=seed
-    )
+def score_reverse(found: ReverseTask, classes: tuple[str, ...], **draws: int) -> Scored:
+    """Score what each condition names on the test pictures, by ``train.evaluate.score_on``."""
+    return score_on(found.test, classes, found.table, found.probabilities, ["condition"], **draws)
 
 
 def _of(scored: Scored, condition: str) -> np.ndarray:
@@ -183,7 +138,7 @@ def reverse_metrics(scored: Scored) -> dict[str, Estimate]:
     settings = {"tolerance": 2 * RERUN_TOLERANCE}
     units = _of(scored, UNIT_FEATURES)
     return {
-        f"reverse_accuracy_{name}": contrast(scored, scored.weights(_of(scored, condition)), **settings)
+        f"reverse_accuracy_{name}": mean_score(scored, _of(scored, condition), **settings)
         for condition, name in SHORT.items()
     } | {
         f"reverse_units_over_{SHORT[rival]}": difference(scored, units, _of(scored, rival), **settings)
@@ -202,7 +157,7 @@ def reverse_table(scored: Scored) -> Table:
         rows.append(
             {
                 "from": f"{condition}: {about}",
-                "named rightly": contrast(scored, scored.weights(own)),
+                "named rightly": mean_score(scored, own),
                 "against the first (points)": None
                 if condition == EXPRESSION
                 else difference(scored, own, first),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_lib.stats.contrasts import Scored, contrast, difference, score_trainings
+from fer_lib.stats.contrasts import Scored, difference, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -48,7 +48,7 @@ class Contest:
         """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over
         people, and over seeds where it has any.
         """
-        return contrast(self.scored, self.scored.weights(self.of(name)), measure, **self._settings)
+        return mean_score(self.scored, self.of(name), measure, **self._settings)
 
     def ahead(self, name: str, measure: str = "macro_f1") -> Estimate:
         """How far the first contender is ahead of ``name`` on the same cases, in percentage points."""

@@ -154,6 +154,11 @@ def contrast(
     return interval(value, draws, scored.clusters, of="clusters", besides=covers, **settings)
 
 
+def mean_score(scored: Scored, keep: np.ndarray, measure: str = "accuracy", **settings: object) -> Estimate:
+    """Mean of the trainings where the mask ``keep`` is true; ``settings`` as in ``contrast``."""
+    return contrast(scored, scored.weights(keep), measure, **settings)
+
+
 def difference(
     scored: Scored, first: np.ndarray, second: np.ndarray, measure: str = "accuracy", **settings: object
 ) -> Estimate:

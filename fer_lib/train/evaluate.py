@@ -12,6 +12,7 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.stats.classification import accuracy, balanced_accuracy, confusion, macro_f1, per_class_table
+from fer_lib.stats.contrasts import Scored, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.curve import Training
 from ferbook.errors import DataError
@@ -98,6 +99,21 @@ def _mean_of_folds(
     sums = pd.DataFrame({"right": weights * right, "all": weights}).groupby(clusters).sum().to_numpy()
     settings = {"of": "clusters", "n": len(right), "unit": "share", "tolerance": RERUN_TOLERANCE}
     return bootstrap(sums, value=float((weights * right).sum()), draws=draws, seed=seed, **settings)
+
+
+def score_on(
+    pictures: FaceSet,
+    classes: tuple[str, ...],
+    table: pd.DataFrame,
+    probabilities: np.ndarray,
+    condition: Sequence[str],
+    **draws: int,
+) -> Scored:
+    """The trainings of ``table`` with their scores on ``pictures``, as ``stats.contrasts.score_trainings``;
+    the bootstrap draws subjects, or groups of equal pictures.
+    """
+    labels, clusters = pictures.labels(classes), independent_groups(pictures)
+    return score_trainings(table, probabilities, labels, clusters, condition, **draws)
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
