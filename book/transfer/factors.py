@@ -14,7 +14,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.predict import predict
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from synthetic_faces.mix import FACTORS
@@ -38,12 +38,15 @@ def factor_drops(
     draws of people, who are the same in both conditions. The luck of the seeds is not covered.
 
     The models answer with any of ``classes``. Pictures of another emotion are left out. Raises DataError
-    where fewer than two of ``classes`` are shown, and for faces that are not paired over conditions;
-    ParameterError without a model.
+    where fewer than two of ``classes`` are shown.
     """
-    if not models:
-        raise ParameterError("factor_drops needs at least one network")
-    kinds, paired = _paired(faces, classes)
+    paired = faces.select(faces.table["emotion"].isin(classes).to_numpy())
+    if len(paired.classes) < 2:
+        raise DataError(
+            f"face set {faces.name!r} shows {len(paired.classes)} of the classes {', '.join(classes)}; at "
+            "least 2 are needed"
+        )
+    kinds = paired.table[["condition", "factor", "direction"]].drop_duplicates(ignore_index=True)
     labels = paired.labels(classes)
     right = np.mean(
         [predict(model, paired, device=device).argmax(axis=1) == labels for model in models], axis=0
@@ -70,39 +73,6 @@ def factor_drops(
         )
         rows.append(kind.to_dict() | {"accuracy": accuracy, "difference": apart})
     return pd.DataFrame(rows)
-
-
-def _paired(faces: FaceSet, classes: tuple[str, ...]) -> tuple[pd.DataFrame, FaceSet]:
-    """The conditions in their order, and the pictures of ``classes``, condition by condition, in one order of
-    pictures.
-    """
-    about = ["condition", "factor", "direction"]
-    absent = [column for column in about if column not in faces.table]
-    if absent:
-        raise DataError(f"face set {faces.name!r} has no column {absent[0]!r}; give what factor_faces makes")
-    chosen = faces.select(faces.table["emotion"].isin(classes).to_numpy())
-    if len(chosen.classes) < 2:
-        raise DataError(
-            f"face set {faces.name!r} shows {len(chosen.classes)} of the classes {', '.join(classes)}; at "
-            "least 2 are needed"
-        )
-    kinds = chosen.table[about].drop_duplicates(ignore_index=True)
-    who = chosen.table[["subject", "emotion"]].to_numpy()
-    pictures = len(chosen) // len(kinds)
-    repeated = np.tile(who[:pictures], (len(kinds), 1))
-    order = np.repeat(kinds["condition"], pictures).to_numpy()
-    ends = sorted(set(kinds["direction"]) & {"none", "all"})
-    if (
-        len(repeated) != len(who)
-        or (repeated != who).any()
-        or (order != chosen.table["condition"]).any()
-        or len(ends) < 2
-    ):
-        raise DataError(
-            f"face set {faces.name!r}: its conditions do not hold the same people and emotions in the same "
-            "order; give what factor_faces makes, whole"
-        )
-    return kinds, chosen
 
 
 def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:

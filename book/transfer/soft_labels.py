@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 
 from book.transfer.calibration import calibration_metrics, reliability_table
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
-from fer_lib.train.study import require_votes, run_study
+from fer_lib.train.study import run_study
 from fer_lib.train.targets import vote_shares
-from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -42,11 +39,10 @@ MEASURE_NAMES = {
 class SoftLabels:
     """Networks that learned the same pictures from the crowd's majority and from its votes.
 
-    ``table``: one row per training with ``learned`` (``majority`` or ``votes``), ``seed`` and what
-    ``train.study.training_row`` says. ``probabilities``: float32 (trainings, N, C) for the test pictures, in
-    the order of the table. ``test``: those N pictures; ``shares`` float32 (N, C): how the crowd's votes for
-    ``classes`` divide. ``without_votes``: pictures, of all splits, that were left out because nobody voted
-    for any of the classes. ``precision``: of all trainings.
+    ``table``: that of ``train.study.Study`` with ``learned`` (``majority`` or ``votes``).
+    ``probabilities``: float32 (trainings, N, C) for the test pictures, in the order of the table. ``test``:
+    those N pictures; ``shares`` float32 (N, C): how the crowd's votes for ``classes`` divide. Pictures of
+    which nobody voted for any of the classes are left out.
     """
 
     table: pd.DataFrame
@@ -54,8 +50,6 @@ class SoftLabels:
     test: FaceSet
     shares: np.ndarray
     classes: tuple[str, ...]
-    without_votes: int
-    precision: Precision
 
 
 def learn_soft_labels(
@@ -64,39 +58,24 @@ def learn_soft_labels(
     network: str,
     recipe: Recipe,
     seeds: Sequence[int],
-    *,
-    dropout: float | None = None,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
+    **settings: object,
 ) -> SoftLabels:
     """Train ``network`` by ``recipe``, whose own loss does not count, from each of ``seeds``: on the
     majority, and on the votes (Barsoum et al. 2016).
 
     The majority is learned with cross-entropy against the picture's ``emotion``, the votes with cross-entropy
     against their shares. Both start from the same weights and see the pictures in the same order; the epoch
-    of both is chosen by the accuracy on the validation split's majority. The rest is as in
-    ``train.study.run_study``.
+    of both is chosen by the accuracy on the validation split's majority. The rest, and ``settings``, are as
+    in ``train.study.run_study``.
 
-    Raises ParameterError for a face set without votes; DataError where a column of votes is absent, and as
-    ``run_study``.
+    ``classes`` as ``voted_classes`` has them. Raises as ``run_study``.
     """
-    require_votes(faces, ["votes"])
-    columns = [f"vote_{name}" for name in classes]
-    absent = [name for name in columns if name not in faces.table]
-    if absent:
-        raise DataError(
-            f"face set {faces.name!r} has votes, but no column {absent[0]}; leave that class out of "
-            f"{', '.join(classes)}"
-        )
-    voted = faces.table[columns].to_numpy(np.float64).sum(axis=1) > 0
-    kept = faces.select(voted)
-    settings = {"dropout": dropout, "precision": precision, "device": device}
+    votes = faces.table[[f"vote_{name}" for name in classes]].to_numpy(np.float64)
+    kept = faces.select(votes.sum(axis=1) > 0)
     study = run_study(kept, classes, [network], list(LEARNED), seeds, recipe, **settings)
-    table = study.table.drop(columns="structure").rename(columns={"loss": "learned"})
-    table["learned"] = table["learned"].map(LEARNED)
-    test = kept.split("test")
+    table = study.table.assign(learned=study.table["loss"].map(LEARNED))
     shares = vote_shares(kept, classes, split="test")
-    return SoftLabels(table, study.probabilities, test, shares, classes, int((~voted).sum()), study.precision)
+    return SoftLabels(table, study.probabilities, kept.split("test"), shares, classes)
 
 
 def with_votes(sets: Mapping[str, FaceSet]) -> FaceSet | None:
@@ -121,7 +100,7 @@ def voted_classes(faces: FaceSet) -> tuple[str, ...]:
     return tuple(emotion for emotion in faces.classes if f"vote_{emotion}" in faces.table)
 
 
-def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+def soft_label_metrics(study: SoftLabels, **draws: int) -> dict[str, Estimate]:
     """``majority_…``, ``votes_…`` and ``votes_…_difference`` of every measure of ``MEASURE_NAMES``: see
     ``calibration.calibration_metrics``.
     """
@@ -132,9 +111,8 @@ def soft_label_metrics(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -
         labels,
         clusters,
         study.shares,
-        draws=draws,
-        seed=seed,
         tolerance=2 * RERUN_TOLERANCE,
+        **draws,
     )
 
 
@@ -144,19 +122,20 @@ def soft_label_table(metrics: Mapping[str, Estimate]) -> Table:
     """
     rows = []
     for measure, name in MEASURE_NAMES.items():
-        majority, votes, apart = (
-            metrics[key]
-            for key in (f"{MAJORITY}_{measure}", f"{VOTES}_{measure}", f"{VOTES}_{measure}_difference")
-        )
-        apart = replace(apart, unit=votes.unit)
+        votes, apart = metrics[f"{VOTES}_{measure}"], metrics[f"{VOTES}_{measure}_difference"]
         rows.append(
-            {"measure": name, "from the majority": majority, "from the votes": votes, "difference": apart}
+            {
+                "measure": name,
+                "from the majority": metrics[f"{MAJORITY}_{measure}"],
+                "from the votes": votes,
+                "difference": replace(apart, unit=votes.unit),
+            }
         )
     caption = "Learned from the majority and from the votes; differences with 95 % intervals"
     return Table(pd.DataFrame(rows), caption, tolerance=0.2)
 
 
-def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+def reliability(study: SoftLabels, **draws: int) -> pd.DataFrame:
     """The bins of ``calibration.reliability_table`` for what each network ``learned``, one below the
     other, for ``figures.reliability_diagram``.
     """
@@ -164,6 +143,6 @@ def reliability(study: SoftLabels, *, draws: int = 2000, seed: int = 0) -> pd.Da
     parts = []
     for learned in (MAJORITY, VOTES):
         own = study.probabilities[study.table["learned"].eq(learned).to_numpy()]
-        table = reliability_table(own, labels, clusters, draws=draws, seed=seed)
+        table = reliability_table(own, labels, clusters, **draws)
         parts.append(table[table["n"].gt(0)].assign(learned=learned))
     return pd.concat(parts, ignore_index=True)

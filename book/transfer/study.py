@@ -16,14 +16,14 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS, REQUIRED_COLUMNS, SPLITS, UNLABELLED, FaceSet
-from fer_lib.faces.shared import known_overlap, require_apart, shared, without_shared
+from fer_lib.faces.shared import known_overlap, require_apart, without_shared
 from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.study import train_structure
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from ferbook.page.tables import Table
 
 
@@ -33,9 +33,7 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
     Raises DataError, naming each set's own, where a set has fewer than two, or where fewer than two are
     common to all.
     """
-    if not sets:
-        raise DataError("no face set to find common classes of")
-    own = {name: _emotions(faces) for name, faces in sets.items()}
+    own = {name: tuple(e for e in faces.classes if e in EMOTIONS) for name, faces in sets.items()}
     for name, emotions in own.items():
         if len(emotions) < 2:
             raise DataError(
@@ -52,10 +50,6 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
     return common
 
 
-def _emotions(faces: FaceSet) -> tuple[str, ...]:
-    return tuple(emotion for emotion in faces.classes if emotion in EMOTIONS)
-
-
 def _listed(emotions: tuple[str, ...]) -> str:
     return ", ".join(emotions) or "no emotion"
 
@@ -69,14 +63,9 @@ def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str,
     said of it.
     """
     kept = faces.select(faces.table["emotion"].isin(classes).to_numpy())
-    counts = faces.table["emotion"].value_counts()
-    dropped = {
-        label: int(counts[label])
-        for label in (UNLABELLED, *LABELS)
-        if label not in classes and label in counts
-    }
     require_classes(kept, classes)
-    return kept, dropped
+    counts = faces.table["emotion"].value_counts().drop(list(classes))
+    return kept, {label: int(counts[label]) for label in (UNLABELLED, *LABELS) if label in counts}
 
 
 def require_classes(
@@ -136,11 +125,9 @@ class TransferStudy:
     classes), probabilities in the order of ``tests``, the test pictures of each set. ``networks``: (trained
     on, seed) -> the network, with the weights that validation chose.
 
-    ``dropped``: ``faces``, ``emotion``, ``pictures`` that have no counterpart in another set (an empty
-    emotion: unlabelled). ``shared``: for each pair ``trained_on`` and ``tested_on``, what the splits learned
-    from share with the test split as it came: ``people`` (names), ``copies`` (pictures of the test split),
-    and ``left_out``, test pictures left out for it; nothing is left out for what a set shares with itself,
-    which is its protocol's matter.
+    ``dropped``: set -> label -> how many of its pictures have no counterpart in another set (an empty label:
+    no emotion). ``left_out``: set -> how many of its test pictures were left out because another set is
+    learned from their people or their very pixels; what a set shares with itself is its protocol's matter.
     """
 
     sets: tuple[str, ...]
@@ -149,8 +136,8 @@ class TransferStudy:
     answers: dict[tuple[str, str, int], np.ndarray]
     faces: dict[str, FaceSet]
     tests: dict[str, FaceSet]
-    dropped: pd.DataFrame
-    shared: pd.DataFrame
+    dropped: dict[str, dict[str, int]]
+    left_out: dict[str, int]
     networks: dict[tuple[str, int], nn.Module]
     precision: Precision
 
@@ -186,18 +173,16 @@ def cross_dataset(
 
     Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without
     training or test pictures, data sets that are known to overlap, or a test split of which nothing is left;
-    ParameterError for no seed; and what ``train.learner.train`` raises.
+    and what ``train.learner.train`` raises.
     """
-    if not seeds:
-        raise ParameterError("no seed to train from; give at least one")
     _require_comparable(sets)
     classes = common_classes(sets)
-    kept, dropped = {}, []
+    kept, dropped = {}, {}
     for name, faces in sets.items():
-        kept[name], gone = mapped(faces, classes)
-        dropped += [{"faces": name, "emotion": label, "pictures": n} for label, n in gone.items()]
-    kept, overlaps = _apart(kept, classes)
-    kept = {name: at_most(faces, most) for name, faces in kept.items()}
+        kept[name], dropped[name] = mapped(faces, classes)
+    apart = _apart(kept, classes)
+    left_out = {name: len(faces) - len(apart[name]) for name, faces in kept.items()}
+    kept = {name: at_most(faces, most) for name, faces in apart.items()}
     tests = {name: faces.split("test") for name, faces in kept.items()}
     sources = dict(kept)
     if leave_one_out and len(sets) > 2:
@@ -229,8 +214,8 @@ def cross_dataset(
         answers,
         kept,
         tests,
-        pd.DataFrame(dropped, columns=["faces", "emotion", "pictures"]),
-        pd.DataFrame(overlaps),
+        dropped,
+        left_out,
         networks,
         precision,
     )
@@ -252,29 +237,15 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
                 require_apart(first, second)
 
 
-def _apart(
-    kept: Mapping[str, FaceSet], classes: tuple[str, ...]
-) -> tuple[dict[str, FaceSet], list[dict[str, object]]]:
-    """The sets without the test pictures that another set is learned from; and a row per pair on what they
-    share.
-    """
+def _apart(kept: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
+    """The sets without the test pictures that another set is learned from."""
     seen = {name: faces.select(faces.table["split"].isin(LEARNED).to_numpy()) for name, faces in kept.items()}
-    apart, rows = {}, []
+    apart = {}
     for target, faces in kept.items():
-        whole = test = faces.split("test")
+        test = faces.split("test")
         for source, learned in seen.items():
-            found, before = shared(learned, whole), len(test)
             if source != target:
                 test, _ = without_shared(learned, test)
-            rows.append(
-                {
-                    "trained_on": source,
-                    "tested_on": target,
-                    "people": len(found.subjects),
-                    "copies": found.copies,
-                    "left_out": before - len(test),
-                }
-            )
         lost = [emotion for emotion in classes if emotion not in test.classes]
         if lost:
             others = ", ".join(name for name in kept if name != target)
@@ -283,7 +254,7 @@ def _apart(
                 f"test picture of {', '.join(lost)} is left; leave out the set that shows the same faces"
             )
         apart[target] = FaceSet.concat(target, [seen[target], test])
-    return apart, rows
+    return apart
 
 
 def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
@@ -328,19 +299,16 @@ def set_table(study: TransferStudy, absent: Sequence[str] = ()) -> Table:
     learned from shows them or their people; ``no counterpart``, pictures left out for their label, and which
     labels these are. Sets that are ``absent`` from this machine have a row without numbers.
     """
-    left_out = study.shared.groupby("tested_on")["left_out"].sum()
-    rows = []
-    for name, faces in study.faces.items():
-        gone = study.dropped[study.dropped["faces"].eq(name)]
-        rows.append(
-            {
-                "faces": name,
-                **{split: int(faces.table["split"].eq(split).sum()) for split in SPLITS},
-                "in another set": left_out.get(name, 0),
-                "no counterpart": gone["pictures"].sum(),
-                "labels left out": ", ".join(label or "without emotion" for label in gone["emotion"]),
-            }
-        )
+    rows = [
+        {
+            "faces": name,
+            **{split: int(faces.table["split"].eq(split).sum()) for split in SPLITS},
+            "in another set": study.left_out[name],
+            "no counterpart": sum(study.dropped[name].values()),
+            "labels left out": ", ".join(label or "without emotion" for label in study.dropped[name]),
+        }
+        for name, faces in study.faces.items()
+    ]
     rows += [{"faces": f"{name} (not on this machine)"} for name in absent]
     counted = (*SPLITS, "in another set", "no counterpart")
     caption = f"Learned from and tested on; classes: {', '.join(study.classes)}"

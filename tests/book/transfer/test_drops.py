@@ -53,8 +53,8 @@ def study_of(classes, tests, answers, table=None) -> TransferStudy:
         answers=answers,
         faces=tests,
         tests=tests,
-        dropped=nothing,
-        shared=nothing,
+        dropped={},
+        left_out={},
         networks={(source, seed): nn.Identity() for source, _, seed in answers},
         precision=Precision("fp32", False),
     )

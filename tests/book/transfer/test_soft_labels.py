@@ -10,9 +10,7 @@ from book.transfer import figures, soft_labels
 from book.transfer.soft_labels import SoftLabels, learn_soft_labels
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train import study as train_study
-from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import DataError, ParameterError
 
 RECIPE = Recipe(epochs=1, batch_size=15, lr=0.01)
 SILENT = [3, 20, 35, 59]
@@ -49,20 +47,11 @@ def test_both_labels_are_learned_from_every_seed(crowd, classes, monkeypatch):
 
 def test_the_shares_are_those_of_the_test_pictures(crowd, classes):
     study = learn_soft_labels(crowd, classes, "zhu", RECIPE, (0,), precision="fp32")
-    assert study.without_votes == 4
     assert len(study.test) == len(study.shares) == 13 and set(study.test.table["split"]) == {"test"}
     votes = study.test.table[["vote_neutral", "vote_happiness"]].to_numpy()
     np.testing.assert_allclose(study.shares, votes / 10)
     right = study.shares.argmax(axis=1) == study.test.labels(classes)
     assert right.all()
-
-
-def test_a_set_without_votes_is_refused(faces, crowd, classes):
-    with pytest.raises(ParameterError, match="'stripes' has none"):
-        learn_soft_labels(faces, classes, "zhu", RECIPE, (0,))
-    lacking = FaceSet("crowd", crowd.pixels, crowd.table.drop(columns="vote_neutral"))
-    with pytest.raises(DataError, match="has votes, but no column vote_neutral"):
-        learn_soft_labels(lacking, classes, "zhu", RECIPE, (0,))
 
 
 CLASSES = ("anger", "happiness")
@@ -85,7 +74,7 @@ def study(voted) -> SoftLabels:
     table = pd.DataFrame({"learned": ["majority", "votes"], "seed": 0})
     shares = np.where(np.eye(2)[labels] > 0, 0.8, 0.2).astype(np.float32)
     probabilities = np.stack(given).astype(np.float32)
-    return SoftLabels(table, probabilities, voted, shares, CLASSES, 0, Precision("fp32", False))
+    return SoftLabels(table, probabilities, voted, shares, CLASSES)
 
 
 def test_every_named_measure_is_there_for_both_and_as_a_difference(study):
