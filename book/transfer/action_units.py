@@ -15,6 +15,8 @@ SHORT = dict(zip(CONDITIONS, _METRICS, strict=True))
 
 METHOD = "95 % expanded percentile bootstrap over subjects; the seeds are not covered"
 
+BOUNDS = {"auroc_low": "low", "auroc_high": "high"}
+
 MEASURES = {"average_precision": "average precision", "f1": "F1", "f1_skew": "F1, skew-normalised"}
 
 
@@ -29,35 +31,31 @@ def macro_table(found: CrossTask) -> pd.DataFrame:
     """Macro means, a row per condition and layer, for ``figures.macro_dots``: ``condition``, ``layer`` (empty
     or ``CHOSEN`` where the row stands for its condition), ``auroc``, ``low``, ``high``.
     """
-    macro = found.table[found.table["au"].eq(MACRO)]
-    named = {"auroc": "auroc", "auroc_low": "low", "auroc_high": "high"}
-    return macro[["condition", "layer", *named]].rename(columns=named).reset_index(drop=True)
+    macro = found.table[found.table["au"].eq(MACRO)].rename(columns=BOUNDS)
+    return macro[["condition", "layer", "auroc", "low", "high"]].reset_index(drop=True)
 
 
 def condition_scores(found: CrossTask) -> pd.DataFrame:
     """AUROC of each condition on each unit and in the mean, for ``shared_figures.unit_map``: ``row`` (the
     condition), ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false).
     """
-    rows = headline(found.table)
-    rows = rows[rows["au"].isin((*found.aus, MACRO))]
-    return _cells(rows, "condition").assign(framed=False)
+    return _cells(found, headline(found.table), "condition").assign(framed=False)
 
 
 def layer_scores(found: CrossTask, best: pd.DataFrame) -> pd.DataFrame:
     """As ``condition_scores`` for each layer of the expression network; ``framed``: the layer that the
     validation pictures choose. ``best`` from ``aus.cross_task.best_layer``.
     """
-    rows = found.table[found.table["condition"].eq(FROZEN) & found.table["layer"].ne(CHOSEN)]
-    rows = rows[rows["au"].isin((*found.aus, MACRO))]
-    chosen = set(zip(best["layer"], best["au"], strict=True))
-    framed = [pair in chosen for pair in zip(rows["layer"], rows["au"], strict=True)]
-    return _cells(rows, "layer").assign(framed=framed)
+    layers = found.table[found.table["condition"].eq(FROZEN) & found.table["layer"].ne(CHOSEN)]
+    cells = _cells(found, layers, "layer")
+    chosen = pd.MultiIndex.from_frame(best[["layer", "au"]])
+    return cells.assign(framed=pd.MultiIndex.from_frame(cells[["row", "au"]]).isin(chosen))
 
 
-def _cells(rows: pd.DataFrame, names: str) -> pd.DataFrame:
-    named = {names: "row", "au": "au", "auroc": "auroc", "auroc_low": "low", "auroc_high": "high"}
-    cells = rows[[*named, "positives"]].rename(columns=named).reset_index(drop=True)
-    return cells.astype({"positives": float})
+def _cells(found: CrossTask, rows: pd.DataFrame, names: str) -> pd.DataFrame:
+    drawn = rows[rows["au"].isin((*found.aus, MACRO))].rename(columns={names: "row", **BOUNDS})
+    cells = drawn[["row", "au", "auroc", "low", "high", "positives"]]
+    return cells.astype({"positives": float}).reset_index(drop=True)
 
 
 def condition_table(found: CrossTask) -> Table:

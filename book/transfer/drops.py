@@ -14,8 +14,8 @@ from ferbook.estimate import Estimate
 OTHERS = "all others"
 """In the column ``trained_on``: learned from all sets but the one that is tested."""
 
-COMMONEST = "commonest class"
-"""In the column ``trained_on``: the null, always naming the commonest class of the test pictures."""
+NULL = "majority-class baseline"
+"""In the column ``trained_on``: always naming the commonest class of the test pictures."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Drops:
     means: dict[str, Estimate]
 
 
-def drops(study: TransferStudy, *, draws: int = 2000, seed: int = 0) -> Drops:
+def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     """Score each network of ``study`` on each set, and its drop against the networks of that set.
 
     The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named),
@@ -50,27 +50,21 @@ def drops(study: TransferStudy, *, draws: int = 2000, seed: int = 0) -> Drops:
         people.append(len(sums))
         # The first row is that of all pictures, the others are those of the draws.
         totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed + number)])
-        scores = _accuracies(totals, len(sources))
+        by_network = totals[:, :-1] / totals[:, -1:]
+        scores = by_network.reshape(len(totals), len(sources), -1).mean(axis=2)
         home = scores[:, sources.index(target)]
         for source, own in zip(sources, scores.T, strict=True):
             apart = own - home
             drawn[source, target] = own, apart
-            low, high = bounds(own[1:], len(sums), own[0])
-            difference_low, difference_high = POINTS * np.array(bounds(apart[1:], len(sums), apart[0]))
-            cells.append(
-                {
-                    "trained_on": OTHERS if source == all_but(target) else source,
-                    "tested_on": target,
-                    "accuracy": own[0],
-                    "low": low,
-                    "high": high,
-                    "pictures": len(study.tests[target]),
-                    "difference": np.nan if source == target else POINTS * apart[0],
-                    "difference_low": difference_low,
-                    "difference_high": difference_high,
-                }
-            )
-    return Drops(pd.DataFrame(cells), _means(study, drawn, min(people)))
+            learned = OTHERS if source == all_but(target) else source
+            accuracy = own[0], *bounds(own[1:], len(sums), own[0])
+            lost = POINTS * np.array([apart[0], *bounds(apart[1:], len(sums), apart[0])])
+            if source == target:
+                lost[:] = np.nan
+            cells.append([learned, target, *accuracy, len(study.tests[target]), *lost])
+    columns = ["trained_on", "tested_on", "accuracy", "low", "high", "pictures"]
+    columns += ["difference", "difference_low", "difference_high"]
+    return Drops(pd.DataFrame(cells, columns=columns), _means(study, drawn, min(people)))
 
 
 def _right_and_all(study: TransferStudy, sources: list[str], target: str) -> np.ndarray:
@@ -83,12 +77,6 @@ def _right_and_all(study: TransferStudy, sources: list[str], target: str) -> np.
     right = [study.answers[key].argmax(axis=1) == labels for key in keys]
     counted = np.column_stack([*right, np.ones(len(labels))])
     return cluster_sums(counted, independent_groups(test))
-
-
-def _accuracies(totals: np.ndarray, sources: int) -> np.ndarray:
-    """(draws, sources) of totals (draws, sources · seeds + 1): the mean over the seeds."""
-    shares = totals[:, :-1] / totals[:, -1:]
-    return shares.reshape(len(totals), sources, -1).mean(axis=2)
 
 
 def _means(
@@ -126,20 +114,16 @@ def _means(
 
 def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
     """One row per cell of the matrix, by what was learned from, in the order of the sets: ``trained_on`` (a
-    set, then ``OTHERS`` where there are such networks, then ``COMMONEST``), ``tested_on``, ``accuracy``,
+    set, then ``OTHERS`` where there are such networks, then ``NULL``), ``tested_on``, ``accuracy``,
     ``low``, ``high`` (shares; NaN where there is no interval), ``pictures`` tested.
     """
     nulls = [
-        {
-            "trained_on": COMMONEST,
-            "tested_on": name,
-            "accuracy": commonest_share(test.labels(study.classes)),
-            "pictures": len(test),
-        }
+        [NULL, name, commonest_share(test.labels(study.classes)), len(test)]
         for name, test in study.tests.items()
     ]
-    rows = pd.concat([found.cells, pd.DataFrame(nulls)], ignore_index=True)
-    order = [*study.sets, OTHERS, COMMONEST]
+    nulls = pd.DataFrame(nulls, columns=["trained_on", "tested_on", "accuracy", "pictures"])
+    rows = pd.concat([found.cells, nulls], ignore_index=True)
+    order = [*study.sets, OTHERS, NULL]
     rows = rows.sort_values("trained_on", key=lambda names: names.map(order.index), kind="stable")
     return rows[["trained_on", "tested_on", "accuracy", "low", "high", "pictures"]].reset_index(drop=True)
 

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from book.transfer import figures
-from book.transfer.drops import COMMONEST, OTHERS, Drops, drops, matrix_metrics, matrix_table
+from book.transfer.drops import NULL, OTHERS, Drops, drops, matrix_metrics, matrix_table
 from book.transfer.study import TransferStudy, all_but
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.resampling import bounds, cluster_weights
@@ -186,12 +186,12 @@ def made_study(blank, answers):
 def test_the_matrix_has_every_cell_then_the_joint_networks_and_the_null(made_study):
     study = made_study()
     table = matrix_table(study, drops(study, draws=200))
-    assert list(table["trained_on"].unique()) == ["a", "b", "c", OTHERS, COMMONEST]
+    assert list(table["trained_on"].unique()) == ["a", "b", "c", OTHERS, NULL]
     cells = table.set_index(["trained_on", "tested_on"])["accuracy"]
     for (source, target), share in SHARES.items():
         assert cells[OTHERS if source == all_but(target) else source, target] == pytest.approx(share)
-    assert cells[COMMONEST].tolist() == pytest.approx([2 / 3] * 3)
-    of_null = table["trained_on"].eq(COMMONEST)
+    assert cells[NULL].tolist() == pytest.approx([2 / 3] * 3)
+    of_null = table["trained_on"].eq(NULL)
     bounded = table[~of_null]
     assert (bounded["low"] < bounded["accuracy"]).all() and (bounded["accuracy"] < bounded["high"]).all()
     assert table.loc[of_null, "low"].isna().all()
