@@ -9,25 +9,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from book.shared_figures import require_pictures
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
 from ferbook.page.forest import forest
 from ferbook.page.pictures import grey_table, picture_grid, show
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    FigureError,
-    listing,
-    percent,
-    require_columns,
-)
+from ferbook.page.style import BLUE, INK, MUTED, VERMILION, WIDTH, Drawn, listing, percent
 
-VARIANTS = ("none", "D", "A", "AD")
+ENDS = ["value", "low", "high"]
 
 
 def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Drawn:
@@ -36,34 +24,21 @@ def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Dr
 
     ``table``: ``biases``, ``variant``, ``accuracy``, ``low``, ``high``; ``effects``: name to difference; both
     as ``training.ablation`` makes them. Data: one row per dot, ``panel`` (1 left, 2 right), ``what``,
-    ``value``, ``low``, ``high``. Raises FigureError where a column or a network is absent.
+    ``value``, ``low``, ``high``.
     """
-    require_columns(table, ["biases", "variant", "accuracy", "low", "high"])
-    found = table.set_index(["biases", "variant"])
-    wanted = [(biases, variant) for biases in (False, True) for variant in VARIANTS]
-    absent = [key for key in wanted if key not in found.index]
-    if absent:
-        raise FigureError(f"the ablation lacks the network {absent[0][1]!r} with biases {absent[0][0]}")
-    networks = found.loc[wanted].reset_index().rename(columns={"variant": "label", "accuracy": "value"})
-    networks["series"] = np.where(networks["biases"], "biases", "no biases")
-    changes = pd.DataFrame(
-        {
-            "label": [name.removesuffix("_effect").replace("_", " ") for name in effects],
-            **{part: [getattr(each, part) for each in effects.values()] for part in ("value", "low", "high")},
-        }
-    ).astype({"low": float, "high": float})
-    data = pd.concat(
-        [
-            networks.assign(panel=1, what=networks["series"] + ", " + networks["label"]),
-            changes.assign(panel=2, what=changes["label"]),
-        ]
-    )[["panel", "what", "value", "low", "high"]].reset_index(drop=True)
+    networks = table.rename(columns={"variant": "label", "accuracy": "value"}).assign(panel=1)
+    networks["series"] = networks["biases"].map({True: "biases", False: "no biases"})
+    names = [name.removesuffix("_effect").replace("_", " ") for name in effects]
+    changes = pd.DataFrame({"panel": 2, "series": "the change", "label": names, "what": names})
+    for end in ENDS:
+        changes[end] = [getattr(effect, end) for effect in effects.values()]
+    networks["what"] = networks["series"] + ", " + networks["label"]
+    rows = pd.concat([networks, changes.astype({"low": float, "high": float})], ignore_index=True)
+    data = rows[["panel", "what", *ENDS]]
     left, right = "each network", "what it changes"
-    points = changes[["value", "low", "high"]] * 100
+    rows[ENDS] = rows[ENDS].where(rows["panel"].eq(1), 100 * rows[ENDS])
     return forest(
-        pd.concat(
-            [networks.assign(panel=left), changes.assign(panel=right, series="the change", **points)]
-        ).reset_index(drop=True)[["panel", "series", "label", "value", "low", "high"]],
+        rows.assign(panel=rows["panel"].map({1: left, 2: right})),
         measured={left: "accuracy on the test split", right: "points (0: nothing)"},
         unit={left: "share", right: "points"},
         null={right: 0.0},
@@ -73,7 +48,7 @@ def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Dr
             "Dots with intervals: left, the share of test pictures that each network names rightly; right, "
             "what each switch changes on average, in points."
         ),
-        tolerance=dict.fromkeys(("value", "low", "high"), 0.2),
+        tolerance=dict.fromkeys(ENDS, 0.2),
         data=data,
     )
 
@@ -83,14 +58,9 @@ def fold_accuracies(folds: pd.DataFrame, pooled: Estimate) -> Drawn:
 
     ``folds``: ``fold``, ``pictures``, ``accuracy``, ``low``, ``high``, ``majority`` (shares, bounds NaN where
     there are none), as ``training.study.fold_table`` makes them. ``pooled``: the accuracy over all. Data:
-    these columns, the last row, of fold -1, over all. Raises FigureError where a column is absent.
+    these columns, the last row, of fold -1, over all.
     """
     columns = ["fold", "pictures", "accuracy", "low", "high", "majority"]
-    require_columns(folds, columns)
-    if pooled.n != folds["pictures"].sum():
-        raise FigureError(
-            f"the folds have {folds['pictures'].sum()} pictures, the accuracy over all {pooled.n}"
-        )
     null = float(np.average(folds["majority"], weights=folds["pictures"]))
     last = pd.DataFrame([[-1, pooled.n, pooled.value, pooled.low, pooled.high, null]], columns=columns)
     data = pd.concat([folds[columns], last.astype({"low": float, "high": float})], ignore_index=True)
@@ -122,17 +92,10 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
     """The ``hardest`` of the ``tested`` pictures, each below what it shows and what it was taken for. Shows
     faces: only for sets that may be shown.
 
-    ``hardest``: ``picture`` (row of ``tested``), ``true``, ``predicted``, ``p_true``, ``p_predicted``,
-    ``loss``, as ``training.study.hardest_pictures`` makes it. Data: ``rank`` from 1, ``picture``, ``true``
-    and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``, ``loss``,
-    ``mean_grey``, ``contrast``. Raises FigureError where a column is absent or there is no picture.
+    ``hardest``: as ``training.study.hardest_pictures`` makes it. Data: of it ``rank``, ``picture`` (row of
+    ``tested``), ``true`` and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``,
+    ``loss``; ``mean_grey``, ``contrast``.
     """
-    columns = ["picture", "true", "predicted", "p_true", "p_predicted", "loss"]
-    require_columns(hardest, columns)
-    require_pictures(tested)
-    unknown = set(hardest["true"]) | set(hardest["predicted"])
-    if unknown - set(classes):
-        raise FigureError(f"{', '.join(sorted(unknown - set(classes)))} not among {', '.join(classes)}")
     pictures = tested.gather(hardest["picture"].to_numpy())
     rows = -(-len(pictures) // PER_ROW)
     figure, grid = picture_grid(rows, PER_ROW, title=0.34)
@@ -142,11 +105,9 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
             picture,
             f"true: {row.true} {100 * row.p_true:.0f} %\nsaid: {row.predicted} {100 * row.p_predicted:.0f} %",
         )
-    data = hardest[columns].reset_index(drop=True)
-    for name in ("true", "predicted"):
-        data[name] = data[name].map(classes.index)
-    data.insert(0, "rank", range(1, len(data) + 1))
-    data = pd.concat([data, grey_table(pictures)], axis=1)
+    columns = ["rank", "picture", "true", "predicted", "p_true", "p_predicted", "loss"]
+    numbers = {name: hardest[name].map(classes.index) for name in ("true", "predicted")}
+    data = pd.concat([hardest[columns].assign(**numbers), grey_table(pictures)], axis=1)
     told = [
         f"{row.true} taken for {row.predicted} ({percent(row.p_predicted)})"
         if row.true != row.predicted
@@ -173,12 +134,9 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
 
     ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy``
     (share). ``null``: the validation accuracy (share) of the majority-class baseline, drawn as a line.
-    Data: these columns, ``null`` and ``best``. Raises FigureError where a column or the best epoch is absent.
+    Data: these columns, ``null`` and ``best``.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
-    require_columns(curve, columns)
-    if best_epoch not in set(curve["epoch"]):
-        raise FigureError(f"best epoch {best_epoch} is not in the curve, whose epochs end at {len(curve)}")
     data = curve[columns].assign(null=null, best=curve["epoch"].eq(best_epoch))
     best, first, last = (data[data["epoch"].eq(e)].iloc[0] for e in (best_epoch, 1, data["epoch"].max()))
     # Single epochs are points: a line through one of them would not show.
@@ -232,17 +190,15 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
     )
 
 
-def per_class_dots(table: pd.DataFrame, null: float, null_name: str = "guessing at random") -> Drawn:
+def per_class_dots(table: pd.DataFrame, null: float) -> Drawn:
     """Recall of each class with its interval, and the recall that the null gives as a line.
 
     ``table``: ``emotion``, ``n``, ``recall``, ``recall_low``, ``recall_high`` (shares, NaN where undefined),
     as ``stats.classification.per_class_table`` makes it. ``null``: a share. Data: these columns and ``null``.
     """
     columns = ["emotion", "n", "recall", "recall_low", "recall_high"]
-    require_columns(table, columns)
     data = table[columns].assign(null=null).reset_index(drop=True)
-    shown = data[data["recall"].notna()]
-    alt = f"Dots with intervals: the recall of each emotion; a dashed line at {null_name}."
+    alt = "Dots with intervals: the recall of each emotion; a dashed line at guessing at random."
     absent = list(data.loc[data["recall"].isna(), "emotion"])
     if absent:
         alt += f" Without pictures: {listing(absent)}."
@@ -251,22 +207,18 @@ def per_class_dots(table: pd.DataFrame, null: float, null_name: str = "guessing 
     else:
         unclear = list(data.loc[data["recall_low"].le(null) & data["recall_high"].ge(null), "emotion"])
         alt += f" The line lies within the interval of {listing(unclear or ['none'])}."
+    rows = data.dropna(subset="recall").rename(columns=dict(zip(columns[2:], ENDS, strict=True)))
     return forest(
-        pd.DataFrame(
-            {
-                "label": [f"{row.emotion} ({row.n:,})" for row in shown.itertuples()],
-                "value": shown["recall"],
-                "low": shown["recall_low"],
-                "high": shown["recall_high"],
-                "note": [f"{100 * recall:.0f} %" for recall in shown["recall"]],
-            }
+        rows.assign(
+            label=[f"{row.emotion} ({row.n:,})" for row in rows.itertuples()],
+            note=[f"{100 * recall:.0f} %" for recall in rows["value"]],
         ),
         measured="recall, with its 95 % interval",
         null=null,
-        null_name=f"{null_name}: {percent(null)}",
+        null_name=f"guessing at random: {percent(null)}",
         limits=(0, 1.01),
         alt=alt,
-        tolerance=dict.fromkeys(("recall", "recall_low", "recall_high"), 0.15),
+        tolerance=dict.fromkeys(columns[2:], 0.15),
         data=data,
     )
 
@@ -276,14 +228,9 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
     negative.
 
     The random start is the null: structure that it shows as well was not learned. ``weights``, ``start``:
-    (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``start``, ``weight``. Raises FigureError for other
-    shapes.
+    (K, 1, h, w). Data: ``filter``, ``row``, ``column``, ``start``, ``weight``.
     """
     weights, start = (np.asarray(w, dtype=np.float64) for w in (weights, start))
-    if weights.ndim != 4 or weights.shape[1] != 1 or not weights.size:
-        raise FigureError(f"first-layer filters have the shape (K, 1, h, w), not {weights.shape}")
-    if start.shape != weights.shape:
-        raise FigureError(f"filters {weights.shape} did not start from filters {start.shape}")
     count, _, height, width = weights.shape
     limit = float(np.abs([start, weights]).max()) or 1.0
     per_row = int(np.ceil(np.sqrt(count)))
@@ -294,28 +241,17 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
     ):
         image = axes.imshow(_filter_mosaic(filters, per_row), vmin=-limit, vmax=limit)
         axes.set_title(title)
-        axes.set_xticks(
-            [c * (width + 1) + (width - 1) / 2 for c in range(per_row)], [f"+{c}" for c in range(per_row)]
-        )
-        axes.set_yticks(
-            [r * (height + 1) + (height - 1) / 2 for r in range(rows)], [r * per_row for r in range(rows)]
-        )
+        across, down = np.arange(per_row), np.arange(rows)
+        axes.set_xticks(across * (width + 1) + (width - 1) / 2, [f"+{column}" for column in across])
+        axes.set_yticks(down * (height + 1) + (height - 1) / 2, down * per_row)
         axes.tick_params(length=0, labelsize=8)
         axes.spines[:].set_visible(False)
     panels[0].set_ylabel("filter")
     figure.colorbar(image, ax=panels, label="weight", orientation="horizontal", shrink=0.6, aspect=40)
-    index = np.indices((count, height, width)).reshape(3, -1)
-    data = pd.DataFrame(
-        {
-            "filter": index[0],
-            "row": index[1],
-            "column": index[2],
-            "start": start.ravel(),
-            "weight": weights.ravel(),
-        }
-    )
-    norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
-    moved = np.sqrt(((weights - start) ** 2).sum(axis=(1, 2, 3)))
+    number, row, column = np.indices((count, height, width)).reshape(3, -1)
+    data = pd.DataFrame({"filter": number, "row": row, "column": column})
+    data = data.assign(start=start.ravel(), weight=weights.ravel())
+    norms, moved = (np.linalg.norm(w.reshape(count, -1), axis=1) for w in (weights, weights - start))
     alt = (
         f"Two grids of {count} filters of {height} by {width} weights in grey, left at the random start, "
         f"right after training; mid-grey is zero, white is {limit:.2f}, black is −{limit:.2f}. After "
@@ -323,20 +259,14 @@ def first_layer_filters(weights: np.ndarray, start: np.ndarray) -> Drawn:
         f"filter {int(norms.argmin())} (norm {norms.min():.2f}). Filter {int(moved.argmax())} has changed "
         f"most (by a norm of {moved.max():.2f}), filter {int(moved.argmin())} least (by {moved.min():.2f})."
     )
-    return Drawn(
-        figure,
-        data,
-        alt,
-        tolerance={"start": 1e-4, "weight": 0.25},
-    )
+    return Drawn(figure, data, alt, tolerance={"start": 1e-4, "weight": 0.25})
 
 
 def _filter_mosaic(filters: np.ndarray, per_row: int) -> np.ndarray:
     """Filters (K, 1, h, w) side by side, ``per_row`` in a row, NaN between them."""
     count, _, height, width = filters.shape
     rows = -(-count // per_row)
-    mosaic = np.full((rows * (height + 1) - 1, per_row * (width + 1) - 1), np.nan)
-    for k in range(count):
-        top, left = (k // per_row) * (height + 1), (k % per_row) * (width + 1)
-        mosaic[top : top + height, left : left + width] = filters[k, 0]
-    return mosaic
+    padded = np.full((rows * per_row, height + 1, width + 1), np.nan)
+    padded[:count, :height, :width] = filters[:, 0]
+    lines = padded.reshape(rows, per_row, height + 1, width + 1).swapaxes(1, 2)
+    return lines.reshape(rows * (height + 1), per_row * (width + 1))[:-1, :-1]

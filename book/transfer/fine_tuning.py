@@ -129,12 +129,11 @@ def _best_rate(
     for share in RATE_SHARES:
         own = deepcopy(model)
         training = train(part, own, classes, replace(recipe, epochs=epochs, lr=recipe.lr * share), **settings)
-        chosen = training.curve["epoch"].eq(training.best_epoch)
         row = {
             "train_pictures": len(learned),
             "train_people": len(set(learned["subject"]) - {""}),
             "valid_pictures": len(part) - len(learned),
-            "valid_accuracy": float(training.curve.loc[chosen, "valid_accuracy"].iloc[0]),
+            "valid_accuracy": training.valid_accuracy,
             "rate_share": share,
             "best_epoch": training.best_epoch,
             "epochs": len(training.curve),

@@ -37,6 +37,11 @@ class Training:
     best_epoch: int
     precision: Precision
 
+    @property
+    def valid_accuracy(self) -> float:
+        """That of the epoch whose weights were kept."""
+        return float(self.curve.set_index("epoch").loc[self.best_epoch, "valid_accuracy"])
+
 
 @dataclass(frozen=True)
 class Divergence:

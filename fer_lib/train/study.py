@@ -117,9 +117,8 @@ def train_structure(
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:
     """What a table of trainings says of each: see ``Study``."""
-    best = training.curve["epoch"].eq(training.best_epoch)
     return {
-        "valid_accuracy": float(training.curve.loc[best, "valid_accuracy"].iloc[0]),
+        "valid_accuracy": training.valid_accuracy,
         "best_epoch": training.best_epoch,
         "epochs": len(training.curve),
         "parameters": parameter_count(model),

@@ -10,7 +10,6 @@ from book.training.ablation import Ablated, ablation_effects, ablation_table
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.curve import Training
 from fer_lib.train.precision import Precision
-from ferbook.errors import DataError
 
 CLASSES = ("anger", "fear")
 TESTED = FaceSet(
@@ -59,10 +58,3 @@ def test_the_table_has_every_network_with_its_accuracy():
     assert accuracy[False, "none"] == pytest.approx(1 / 4) and accuracy[True, "AD"] == pytest.approx(1)
     assert accuracy[False, "D"] == accuracy[True, "none"] == pytest.approx(1 / 2)
     assert pd.isna(table.set_index(["biases", "variant"]).loc[(True, "AD"), "low"]), "all right: no interval"
-
-
-def test_a_missing_or_doubled_network_is_refused():
-    found = networks(lambda b, d, a: [True] * 4)
-    for wrong in (found[:7], (*found[:7], found[0])):
-        with pytest.raises(DataError, match="not the eight"):
-            ablation_effects(wrong, TESTED, CLASSES)

@@ -1,7 +1,5 @@
 """The figures of the training show the numbers that they were given."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,6 @@ from matplotlib import pyplot as plt
 from book.training import figures
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
-from ferbook.page.style import FigureError
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +58,7 @@ def toy_ablation() -> tuple[pd.DataFrame, dict[str, Estimate]]:
 def toy_hardest() -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "rank": [1, 2, 3],
             "picture": [3, 0, 7],
             "true": ["neutral", "neutral", "anger"],
             "predicted": ["anger", "happiness", "anger"],
@@ -142,23 +140,19 @@ def test_filters_are_tidy_and_on_a_symmetric_scale():
     assert "Filter 3 has changed most (by a norm of 1.50), filter 0 least (by 0.00)" in alt
 
 
-def test_the_pooled_accuracy_must_be_that_of_the_folds():
+def test_the_pooled_accuracy_stands_below_the_folds():
     folds, pooled = toy_folds()
     drawn = figures.fold_accuracies(folds, pooled)
     data, alt = drawn.data, drawn.alt
     assert data["fold"].tolist() == [0, 1, -1] and data["accuracy"].tolist() == [0.7] * 3
     assert "all of them 70.0 % (50.0 to 90.0)" in alt
-    with pytest.raises(FigureError, match="20 pictures, the accuracy over all 21"):
-        figures.fold_accuracies(folds, replace(pooled, n=21))
 
 
-def test_an_ablation_without_a_network_is_refused():
+def test_the_ablation_shows_networks_and_changes():
     table, effects = toy_ablation()
     drawn = figures.ablation_effects(table, effects)
     data, alt = drawn.data, drawn.alt
     assert data["panel"].tolist() == [1] * 8 + [2] * 2 and "no biases, the change +2.0 (−1.0 to +5.0)" in alt
-    with pytest.raises(FigureError, match="lacks the network 'AD' with biases True"):
-        figures.ablation_effects(table.iloc[:-1], effects)
 
 
 def test_the_hardest_pictures_are_named_by_number_in_the_data():
@@ -167,24 +161,3 @@ def test_the_hardest_pictures_are_named_by_number_in_the_data():
     assert data["true"].tolist() == [0, 0, 1] and data["predicted"].tolist() == [1, 2, 1]
     assert data["mean_grey"].tolist() == [3, 0, 81], "grey tells which picture it is"
     assert "neutral taken for anger (90.0 %)" in alt and "anger, named rightly with 60.0 %" in alt
-    with pytest.raises(FigureError, match="happiness not among"):
-        figures.hardest_grid(toy_faces(), toy_hardest(), ("neutral", "anger"))
-
-
-@pytest.mark.parametrize(
-    ("draw", "said"),
-    [
-        (lambda: figures.learning_curve(toy_curve().drop(columns="valid_loss"), 1, 0.25), "lacks valid_loss"),
-        (lambda: figures.learning_curve(toy_curve().iloc[:0], 1, 0.25), "no rows"),
-        (lambda: figures.learning_curve(toy_curve(), 9, 0.25), "best epoch 9"),
-        (lambda: figures.per_class_dots(toy_recalls().drop(columns="n"), 0.1), "lacks n"),
-        (lambda: figures.first_layer_filters(*np.zeros((2, 64, 3, 5, 5))), r"\(64, 3, 5, 5\)"),
-        (
-            lambda: figures.first_layer_filters(toy_weights(), toy_weights()[:9]),
-            r"from filters \(9, 1, 5, 5\)",
-        ),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(draw, said):
-    with pytest.raises(FigureError, match=said):
-        draw()
