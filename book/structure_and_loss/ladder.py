@@ -135,21 +135,18 @@ def ingredient_ladder(recipe: Recipe) -> tuple[Rung, ...]:
     )
 
 
-def without_normalisation(model: Classifier) -> Classifier:
-    """``model`` with each batch normalisation replaced by the identity. Its convolutions have no biases."""
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, nn.Identity())
-    return model
-
-
 def build_rung(rung: Rung, n_classes: int, size: int, dropout: float | None = None) -> Classifier:
     """An untrained network of ``rung``, drawn from torch's global generator. Raises ParameterError as
     ``build_network``.
     """
     model = build_network(rung.network, n_classes, size, dropout=dropout, **rung.options)
-    return model if rung.normalised else without_normalisation(model)
+    if not rung.normalised:
+        # No biases either: the convolutions of networks with batch normalisation have none.
+        for parent in list(model.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.BatchNorm2d):
+                    setattr(parent, name, nn.Identity())
+    return model
 
 
 def ensembles(networks: int, members: int) -> tuple[tuple[int, ...], ...]:
@@ -182,13 +179,9 @@ def climb(
     Raises ParameterError where a network does not take the size of the pictures.
     """
     size, valid = faces.size[0], faces.split("valid")
-    rows: list[dict] = []
-    answers: list[np.ndarray] = []
-    below: Rung | None = None
-    models: list[nn.Module] = []
-    records: list[dict] = []
+    rows, answers = [], []
     for number, rung in enumerate(rungs):
-        kept = below is not None and rung.same_training(below)
+        kept = number > 0 and rung.same_training(rungs[number - 1])
         if not kept:
             models, records = [], []
         needed = tuple(seeds) + tuple(max(seeds) + 1 + i for i in range(rung.networks - len(seeds)))
@@ -201,17 +194,12 @@ def climb(
             precision = training.precision
             models.append(model)
             records.append({"seed": seed} | training_row(training, model, size))
-        groups = ensembles(len(models), rung.networks) if rung.networks > 1 else _singles(len(seeds))
+        groups = ensembles(len(models), rung.networks)
         single = [predict(m, valid, test_time=rung.test_time, device=device) for m in models]
         for group in groups:
             about = {"rung": number, "name": rung.name, "trained": not kept}
             rows.append(about | records[group[0]])
             answers.append(np.mean([single[i] for i in group], axis=0))
-        below = rung
     last = [predict(m, faces.split("test"), test_time=rungs[-1].test_time, device=device) for m in models]
     test = np.stack([np.mean([last[i] for i in group], axis=0) for group in groups])
     return Ladder(tuple(rungs), pd.DataFrame(rows), np.stack(answers), test, precision)
-
-
-def _singles(count: int) -> tuple[tuple[int, ...], ...]:
-    return tuple((i,) for i in range(count))

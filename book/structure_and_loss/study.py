@@ -9,10 +9,9 @@ from book.structure_and_loss.labels import LabelStudy
 from book.structure_and_loss.ladder import Ladder
 from book.structure_and_loss.variance import variance_shares
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, score_trainings
+from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.evaluate import majority_share
+from fer_lib.train.evaluate import majority_share, score_on
 from fer_lib.train.study import Study
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
@@ -40,31 +39,9 @@ MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference
 """By how much a rerun may move what the tables and figures hold."""
 
 
-def score_study(
-    study: Study, faces: FaceSet, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
-) -> Scored:
-    """The study's trainings with their scores on the test split; the bootstrap draws subjects, or groups of
-    equal pictures.
-    """
-    return _scored(study.table, study.probabilities, faces.split("test"), classes, CONDITION, draws, seed)
-
-
-def _scored(
-    table: pd.DataFrame,
-    probabilities: np.ndarray,
-    pictures: FaceSet,
-    classes: tuple[str, ...],
-    condition: list[str],
-    draws: int,
-    seed: int,
-) -> Scored:
-    labels, clusters = pictures.labels(classes), independent_groups(pictures)
-    return score_trainings(table, probabilities, labels, clusters, condition, draws=draws, seed=seed)
-
-
-def _mean(scored: Scored, keep: pd.Series, measure: str = "accuracy", **settings: object) -> Estimate:
-    """Of the trainings where ``keep`` is true."""
-    return contrast(scored, scored.weights(keep), measure, **settings)
+def score_study(study: Study, faces: FaceSet, classes: tuple[str, ...], **draws: int) -> Scored:
+    """The study's trainings with their scores on the test split, by ``train.evaluate.score_on``."""
+    return score_on(faces.split("test"), classes, study.table, study.probabilities, CONDITION, **draws)
 
 
 def condition_table(scored: Scored) -> Table:
@@ -72,19 +49,13 @@ def condition_table(scored: Scored) -> Table:
     ``valid_accuracy`` (share), and estimates of ``accuracy`` and ``macro_f1`` on the test split.
     """
     rows = []
-    for (structure, loss), part in scored.table.groupby(CONDITION, sort=False):
+    for condition, part in scored.table.groupby(CONDITION, sort=False):
         own = scored.table.index.isin(part.index)
-        rows.append(
-            {
-                "structure": structure,
-                "loss": loss,
-                "valid_accuracy": part["valid_accuracy"].mean(),
-                "accuracy": _mean(scored, own),
-                "macro_f1": _mean(scored, own, "macro_f1"),
-            }
-        )
+        scores = [mean_score(scored, own, measure) for measure in ("accuracy", "macro_f1")]
+        rows.append([*condition, part["valid_accuracy"].mean(), *scores])
+    table = pd.DataFrame(rows, columns=[*CONDITION, "valid_accuracy", "accuracy", "macro_f1"])
     caption = "Means over the seeds, with 95 % intervals on the test split"
-    return Table(pd.DataFrame(rows), caption, {"valid_accuracy": "share"}, MOVES)
+    return Table(table, caption, {"valid_accuracy": "share"}, MOVES)
 
 
 def cost_table(scored: Scored) -> Table:
@@ -93,7 +64,7 @@ def cost_table(scored: Scored) -> Table:
     """
     costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
     table = scored.table.groupby("structure", sort=False).agg(costs).reset_index()
-    means = [_mean(scored, scored.table["structure"].eq(name)) for name in table["structure"]]
+    means = [mean_score(scored, scored.table["structure"].eq(name)) for name in table["structure"]]
     caption = "Structures: cost of one picture and one epoch, mean accuracy on test"
     formats = {"parameters": "count", "macs": "count", "epoch_seconds": "seconds"}
     return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
@@ -150,8 +121,8 @@ def study_metrics(scored: Scored, faces: FaceSet, classes: tuple[str, ...]) -> d
         "majority_accuracy": Estimate(
             majority_share(faces, classes, "test"), n=scored.pictures, unit="share"
         ),
-        "test_accuracy": _mean(scored, chosen, **settings),
-        "macro_f1": _mean(scored, chosen, "macro_f1", **settings),
+        "test_accuracy": mean_score(scored, chosen, **settings),
+        "macro_f1": mean_score(scored, chosen, "macro_f1", **settings),
         "structure_effect": contrast(scored, by_structure, unit="", **settings),
         "loss_effect": contrast(scored, by_loss, unit="", **settings),
         "effect_difference": contrast(scored, by_structure - by_loss, unit="", **settings),
@@ -174,11 +145,9 @@ def _best_minus_worst(scored: Scored, factor: str) -> np.ndarray:
     return best - worst
 
 
-def score_ladder(
-    ladder: Ladder, faces: FaceSet, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
-) -> Scored:
+def score_ladder(ladder: Ladder, faces: FaceSet, classes: tuple[str, ...], **draws: int) -> Scored:
     """The ladder's networks with their scores on the validation split."""
-    return _scored(ladder.table, ladder.valid, faces.split("valid"), classes, ["rung"], draws, seed)
+    return score_on(faces.split("valid"), classes, ladder.table, ladder.valid, ["rung"], **draws)
 
 
 def ladder_table(ladder: Ladder, scored: Scored) -> Table:
@@ -194,19 +163,15 @@ def ladder_table(ladder: Ladder, scored: Scored) -> Table:
         if number:
             kept = not scored.table.loc[here, "trained"].iloc[0]
             step = difference(scored, here, of_rung.eq(number - 1), same_networks=kept)
-        rows.append({"name": rung.name, "adds": rung.adds, "accuracy": _mean(scored, here), "step": step})
+        rows.append(
+            {"name": rung.name, "adds": rung.adds, "accuracy": mean_score(scored, here), "step": step}
+        )
     caption = "What each rung adds, on the validation split: accuracy, and the step to it in points"
     return Table(pd.DataFrame(rows), caption, tolerance=MOVES)
 
 
 def ladder_metrics(
-    ladder: Ladder,
-    scored: Scored,
-    faces: FaceSet,
-    classes: tuple[str, ...],
-    *,
-    draws: int = 2000,
-    seed: int = 0,
+    ladder: Ladder, scored: Scored, faces: FaceSet, classes: tuple[str, ...], **draws: int
 ) -> dict[str, Estimate]:
     """``ladder_first`` and ``ladder_last``: validation accuracy of the lowest and highest rung;
     ``ladder_gain`` from the one to the other (points); ``ladder_test_accuracy`` and ``ladder_test_macro_f1``:
@@ -215,18 +180,18 @@ def ladder_metrics(
     highest = len(ladder.rungs) - 1
     first, last = (scored.table["rung"].eq(number) for number in (0, highest))
     top = ladder.table[ladder.table["rung"].eq(highest)]
-    read = _scored(top, ladder.test, faces.split("test"), classes, ["rung"], draws, seed)
+    read = score_on(faces.split("test"), classes, top, ladder.test, ["rung"], **draws)
     whole, settings = np.full(len(top), True), {"tolerance": RERUN_TOLERANCE}
     return {
-        "ladder_first": _mean(scored, first, **settings),
-        "ladder_last": _mean(scored, last, **settings),
+        "ladder_first": mean_score(scored, first, **settings),
+        "ladder_last": mean_score(scored, last, **settings),
         "ladder_gain": difference(scored, last, first, **settings),
-        "ladder_test_accuracy": _mean(read, whole, same_networks=True, **settings),
-        "ladder_test_macro_f1": _mean(read, whole, "macro_f1", same_networks=True, **settings),
+        "ladder_test_accuracy": mean_score(read, whole, same_networks=True, **settings),
+        "ladder_test_macro_f1": mean_score(read, whole, "macro_f1", same_networks=True, **settings),
     }
 
 
-def label_table(study: LabelStudy, *, draws: int = 2000, seed: int = 0) -> Table:
+def label_table(study: LabelStudy, **draws: int) -> Table:
     """One row per labelling ``learned`` from and labelling ``tested`` by: an estimate of the ``accuracy``,
     and the mean ``macro_f1``.
 
@@ -235,9 +200,9 @@ def label_table(study: LabelStudy, *, draws: int = 2000, seed: int = 0) -> Table
     """
     rows = []
     for tested, pictures in study.tests.items():
-        scored = _scored(study.table, study.probabilities, pictures, study.classes, ["learned"], draws, seed)
+        scored = score_on(pictures, study.classes, study.table, study.probabilities, ["learned"], **draws)
         for learned, part in scored.table.groupby("learned", sort=False):
-            accuracy = _mean(scored, scored.table["learned"].eq(learned))
+            accuracy = mean_score(scored, scored.table["learned"].eq(learned))
             mean_f1 = part["macro_f1"].mean()
             rows.append({"learned": learned, "tested": tested, "accuracy": accuracy, "macro_f1": mean_f1})
     caption = f"{study.structure}: learned from one label, tested by another"

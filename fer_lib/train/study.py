@@ -35,11 +35,6 @@ class Study:
     precision: Precision
 
 
-def named(text: str) -> tuple[str, ...]:
-    """The names in ``text``, which separates them by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
     """``count`` seeds, from ``first`` on."""
     return tuple(range(first, first + count))

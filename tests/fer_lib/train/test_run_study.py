@@ -9,7 +9,7 @@ import torch
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train import study as module
 from fer_lib.train.recipe import Recipe
-from fer_lib.train.study import named, run_study, seeds_from
+from fer_lib.train.study import run_study, seeds_from
 from ferbook.errors import ParameterError
 
 RECIPE = Recipe(epochs=1, batch_size=15, lr=0.01, loss="focal", augment="none")
@@ -80,6 +80,5 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(faces, classes, mo
         small_study(faces, classes, structures=("zhu", "residuals"))
 
 
-def test_names_and_seeds_as_a_chapter_gives_them():
-    assert named("zero_bias, breuer,vgg") == ("zero_bias", "breuer", "vgg")
+def test_seeds_as_a_chapter_gives_them():
     assert seeds_from(5, 3) == (5, 6, 7)
