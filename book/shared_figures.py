@@ -20,11 +20,6 @@ def require_pictures(faces: FaceSet) -> None:
         raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
 
 
-def require_classes(faces: FaceSet, classes: tuple[str, ...]) -> None:
-    if not classes:
-        raise FigureError(f"face set {faces.name!r} names no emotion: there is no class to draw")
-
-
 def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
     """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the
     same clips or pictures.

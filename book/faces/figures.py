@@ -11,19 +11,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from book.shared_figures import require_classes, require_pictures
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
-from ferbook.page.pictures import (
-    MOST_COLUMNS,
-    grey_table,
-    mosaic,
-    picture_grid,
-    show,
-    thumbnail,
-)
-from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, WIDTH, Drawn, FigureError, listing, percent
+from ferbook.page.pictures import MOST_COLUMNS, grey_table, mosaic, picture_grid, show, thumbnail
+from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, WIDTH, Drawn, listing, percent
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.studio import typical_aus
 
@@ -39,28 +31,22 @@ def typical_codes(emotion: str) -> str:
     """``typical_aus`` as FACS codes, without intensities: ``4+7+17+23``; ``L`` before an AU on the subject's
     left half only.
     """
-    return format_codes(
-        tuple(
-            Code(int(au.removeprefix("AU")), "L" if isinstance(level, tuple) else "")
-            for au, level in sorted(typical_aus(emotion).items(), key=lambda item: int(item[0][2:]))
-        )
-    )
+    sides = {
+        int(au.removeprefix("AU")): "L" if isinstance(level, tuple) else ""
+        for au, level in typical_aus(emotion).items()
+    }
+    return format_codes(tuple(Code(*each) for each in sorted(sides.items())))
 
 
 _SPLIT_STYLE = {
-    "train": {"color": BLUE},
-    "valid": {"color": SKY, "hatch": "////"},
-    "test": {"color": ORANGE},
+    "train": {"label": "training", "color": BLUE},
+    "valid": {"label": "validation", "color": SKY, "hatch": "////"},
+    "test": {"label": "test", "color": ORANGE},
 }
-
-
-_SPLIT_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def class_counts(faces: FaceSet) -> Drawn:
     """Pictures per emotion, stacked by split. Data: ``emotion``, ``split``, ``pictures``."""
-    require_pictures(faces)
-    require_classes(faces, faces.classes)
     classes, splits = faces.classes, [s for s in SPLITS if faces.table["split"].eq(s).any()]
     counts = pd.crosstab(faces.table["emotion"], faces.table["split"]).loc[list(classes), splits]
     totals = counts.sum(axis=1)
@@ -74,7 +60,6 @@ def class_counts(faces: FaceSet) -> Drawn:
             height=0.7,
             edgecolor="white",
             linewidth=0.8,
-            label=_SPLIT_NAMES[split],
             **_SPLIT_STYLE[split],
         )
         left += counts[split].to_numpy()
@@ -89,7 +74,7 @@ def class_counts(faces: FaceSet) -> Drawn:
     data = counts.stack().rename("pictures").reset_index()
     alt = (
         f"Horizontal bars, one per emotion, stacked by split. Of {totals.sum():,} pictures "
-        f"{listing([f'{counts[s].sum():,} are {_SPLIT_NAMES[s]}' for s in splits])}. "
+        f"{listing([f'{counts[s].sum():,} {s}' for s in splits])}. "
     )
     if totals.nunique() == 1:
         alt += f"All {len(classes)} emotions have the same number of pictures, {totals.iloc[0]:,}."
@@ -105,31 +90,24 @@ PEOPLE_AT_LEAST = 5
 """In a mean of fewer people a single one might be recognised."""
 
 
-def mean_faces(faces: FaceSet, classes: tuple[str, ...] = (), people: int = PEOPLE_AT_LEAST) -> Drawn:
-    """The mean picture of each of ``classes``, by default all, side by side, on one grey scale from the
-    darkest to the lightest mean.
+def mean_faces(faces: FaceSet, people: int = PEOPLE_AT_LEAST) -> Drawn:
+    """The mean picture of each class, side by side, on one grey scale from the darkest to the lightest mean.
 
     A class of fewer than ``people`` people (pictures, where one of them does not say who is on it) has an
     empty place: nobody shall be recognised in a mean. 1 shows every class.
 
     Data: one row per class and picture row: ``emotion``, ``pictures``, ``row``, then one grey value
-    (0–255) per picture column; one row of missing values for an empty place. Raises FigureError for a class
-    without pictures, and without classes.
+    (0–255) per picture column; one row of missing values for an empty place.
     """
-    require_pictures(faces)
-    classes = classes or faces.classes
-    require_classes(faces, classes)
     means, counts = {}, {}
-    for emotion in classes:
+    for emotion in faces.classes:
         chosen = np.flatnonzero(faces.table["emotion"].eq(emotion).to_numpy())
-        if not len(chosen):
-            raise FigureError(f"face set {faces.name!r} has no picture of {emotion!r} to average")
         subjects = faces.table["subject"].iloc[chosen]
         if (subjects.nunique() if subjects.ne("").all() else len(chosen)) >= people:
             means[emotion] = faces.gather(chosen).mean(axis=0)
         counts[emotion] = len(chosen)
-    per_row = min(4, len(classes))
-    rows = -(-len(classes) // per_row)
+    per_row = min(4, len(counts))
+    rows = -(-len(counts) // per_row)
     height, width = faces.size
     cell = WIDTH / per_row
     figure, grid = plt.subplots(
@@ -160,24 +138,22 @@ def mean_faces(faces: FaceSet, classes: tuple[str, ...] = (), people: int = PEOP
         )
     if len(means) > 1:
         overall = np.mean(list(means.values()), axis=0)
-        distance = {emotion: float(np.abs(mean - overall).mean()) for emotion, mean in means.items()}
-        most, least = max(distance, key=distance.get), min(distance, key=distance.get)
+        distance = pd.Series({emotion: np.abs(mean - overall).mean() for emotion, mean in means.items()})
         alt += (
-            f" {most.capitalize()} differs most from the mean of all classes, by {distance[most]:.1f} of 255 "
-            f"grey levels per pixel, {least} least, by {distance[least]:.1f}."
+            f" Furthest from the mean of all classes is {distance.idxmax()}, by {distance.max():.1f} of 255 "
+            f"grey levels per pixel, nearest {distance.idxmin()}, by {distance.min():.1f}."
         )
     return Drawn(figure, data, alt, tolerance=1.0)
 
 
-def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, seed: int) -> Drawn:
-    """``samples`` pictures of each of ``classes``, by default all, one row of pictures per class, drawn at
-    random.
+def sample_grid(faces: FaceSet, samples: int, seed: int) -> Drawn:
+    """``samples`` pictures of each class, one row of pictures per class, drawn at random.
 
     Each row shows as many different subjects as it can. Shows faces: only for sets that may
     be shown. Data: which pictures, ``emotion``, ``place``, ``picture`` (index in ``faces``), ``subject``,
-    ``split``, ``mean_grey``; no pixels. Raises FigureError for a class without pictures.
+    ``split``, ``mean_grey``; no pixels.
     """
-    classes = classes or faces.classes
+    classes = faces.classes
     generator = np.random.default_rng(seed)
     step = -(-samples * faces.size[1] // MOST_COLUMNS)
     height, width = (side // step for side in faces.size)
@@ -188,8 +164,6 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, 
     rows = []
     for line, emotion in enumerate(classes):
         found = np.flatnonzero(faces.table["emotion"].eq(emotion).to_numpy())
-        if not len(found):
-            raise FigureError(f"face set {faces.name!r} has no picture of {emotion!r} to show")
         found = generator.permutation(found)
         subjects = faces.table["subject"].iloc[found]
         again = subjects.duplicated() & subjects.ne("")
@@ -197,18 +171,11 @@ def sample_grid(faces: FaceSet, classes: tuple[str, ...] = (), *, samples: int, 
         for place, picture in enumerate(chosen):
             top, left = line * (height + gap), place * (width + gap)
             mosaic[top : top + height, left : left + width] = thumbnail(faces.pixels[picture], step)
-            record = faces.table.iloc[picture]
-            rows.append(
-                {
-                    "emotion": emotion,
-                    "place": place,
-                    "picture": int(picture),
-                    "subject": record["subject"],
-                    "split": record["split"],
-                    "mean_grey": round(float(faces.pixels[picture].mean()), 1),
-                }
-            )
-    data = pd.DataFrame(rows)
+            grey = round(float(faces.pixels[picture].mean()), 1)
+            about = faces.table.iloc[picture][["subject", "split"]]
+            rows.append([emotion, place, int(picture), *about, grey])
+    columns = ["emotion", "place", "picture", "subject", "split", "mean_grey"]
+    data = pd.DataFrame(rows, columns=columns)
     across = min(WIDTH - 1.1, 0.9 * samples)
     figure, axes = plt.subplots(figsize=(across + 1.1, across * mosaic.shape[0] / mosaic.shape[1] + 0.1))
     axes.imshow(mosaic, vmin=0, vmax=255)
@@ -232,12 +199,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
 
     Data: ``emotion``, ``au``, ``present`` (share of the pictures where the AU was coded that show it at any
     intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
-    Raises FigureError where the face set has no AU columns or no emotions.
     """
-    require_pictures(faces)
-    if not faces.aus:
-        raise FigureError(f"face set {faces.name!r} has no action units: its table lacks columns AU1, AU2 …")
-    require_classes(faces, faces.classes)
     units = faces.table[list(faces.aus)]
     emotion = faces.table["emotion"]
     present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
@@ -384,13 +346,9 @@ def _draw_scale(axes: Axes) -> None:
     ramp = np.linspace(_LIGHTER, _DARKER, 46)[:, None]
     axes.imshow(ramp, vmin=_DARKER, vmax=_LIGHTER, extent=(0, 0.18, 0.05, 0.95), aspect="equal")
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    for height, text in (
-        (0.95, f"{_LIGHTER} grey levels\nlighter"),
-        (0.5, "no change"),
-        (0.05, f"{-_DARKER} darker"),
-    ):
-        place = {0.95: "top", 0.5: "center", 0.05: "bottom"}[height]
-        axes.text(0.24, height, text, va=place, fontsize=7, color=INK)
+    axes.text(0.24, 0.95, f"{_LIGHTER} grey levels\nlighter", va="top", fontsize=7, color=INK)
+    axes.text(0.24, 0.5, "no change", va="center", fontsize=7, color=INK)
+    axes.text(0.24, 0.05, f"{-_DARKER} darker", va="bottom", fontsize=7, color=INK)
 
 
 def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
@@ -404,7 +362,6 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
     figure, grid = picture_grid(len(sets), samples)
     records = []
     for line, (name, faces) in zip(grid, sets.items(), strict=True):
-        require_pictures(faces)
         chosen = generator.permutation(len(faces))
         again = faces.table["subject"].iloc[chosen].duplicated().to_numpy()
         chosen = chosen[np.argsort(again, kind="stable")][:samples]
@@ -413,11 +370,9 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
             show(axes, picture)
         line[0].set_title(f"{name}, {faces.size[0]} px", fontsize=8, loc="left", pad=2)
         part = faces.table.iloc[chosen][["subject", "emotion"]].reset_index(drop=True)
-        part = pd.concat([part, grey_table(pictures)], axis=1)
-        part.insert(0, "picture", chosen)
-        records.append(part.rename_axis("place").reset_index().assign(set=name))
+        about = pd.DataFrame({"set": name, "place": range(len(chosen)), "picture": chosen})
+        records.append(pd.concat([about, part, grey_table(pictures)], axis=1))
     data = pd.concat(records, ignore_index=True)
-    data = data[["set", *(c for c in data.columns if c != "set")]]
     greys = [
         f"{name} {grey:.0f}" for name, grey in data.groupby("set", sort=False)["mean_grey"].mean().items()
     ]

@@ -7,7 +7,6 @@ from matplotlib import pyplot as plt
 
 from book.faces import figures
 from fer_lib.faces.faceset import FaceSet
-from ferbook.page.style import FigureError
 from synthetic_faces.studio import Switched
 
 
@@ -41,9 +40,8 @@ def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:
     return FaceSet("toy", np.stack(pixels), pd.DataFrame(rows))
 
 
-def unlabelled() -> FaceSet:
-    faces = toy_faces(aus=True)
-    return FaceSet("toy", faces.pixels, faces.table.assign(emotion=""))
+def only(faces: FaceSet, *emotions: str) -> FaceSet:
+    return faces.select(faces.table["emotion"].isin(emotions).to_numpy())
 
 
 def toy_switched() -> Switched:
@@ -97,7 +95,7 @@ def test_class_counts_bars_end_at_the_totals():
 
 
 def test_mean_faces_are_means():
-    drawn = figures.mean_faces(toy_faces(), ("neutral", "happiness"))
+    drawn = figures.mean_faces(only(toy_faces(), "neutral", "happiness"))
     data, alt = drawn.data, drawn.alt
     assert set(data.query("emotion == 'neutral'")["0"]) == {2.5}
     assert set(data.query("emotion == 'happiness'")["47"]) == {162.5}
@@ -106,14 +104,14 @@ def test_mean_faces_are_means():
 
 
 def test_mean_faces_share_one_scale():
-    drawn = figures.mean_faces(toy_faces(), ("neutral", "happiness"))
+    drawn = figures.mean_faces(only(toy_faces(), "neutral", "happiness"))
     figure = drawn.figure
     assert {image.get_clim() for axes in figure.axes for image in axes.images} == {(2.5, 162.5)}
 
 
 def test_sample_grid_shows_its_classes_and_distinct_subjects():
-    faces = toy_faces()
-    drawn = figures.sample_grid(faces, ("happiness", "neutral"), samples=4, seed=3)
+    faces = only(toy_faces(), "happiness", "neutral")
+    drawn = figures.sample_grid(faces, samples=4, seed=3)
     figure, data = drawn.figure, drawn.data
     assert data.groupby("emotion", sort=False).size().to_dict() == {"happiness": 4, "neutral": 4}
     assert data.groupby("emotion")["subject"].nunique().eq(4).all()
@@ -121,13 +119,13 @@ def test_sample_grid_shows_its_classes_and_distinct_subjects():
     # The pixels drawn are those of the pictures named, within the grey levels that are kept.
     mosaic = figure.axes[0].images[0].get_array()
     for row in data.itertuples():
-        line = ("happiness", "neutral").index(row.emotion)
+        line = ("neutral", "happiness").index(row.emotion)
         assert abs(int(mosaic[line * 50 + 5, row.place * 50 + 5]) - row.mean_grey) <= 255 / 63
 
 
 def test_sample_grid_is_random_by_seed_only():
     chosen = [
-        tuple(figures.sample_grid(toy_faces(), ("anger",), samples=4, seed=seed).data["picture"])
+        tuple(figures.sample_grid(only(toy_faces(), "anger"), samples=4, seed=seed).data["picture"])
         for seed in (0, 0, 1, 2)
     ]
     assert chosen[0] == chosen[1]
@@ -135,14 +133,14 @@ def test_sample_grid_is_random_by_seed_only():
 
 
 def test_sample_grid_data_hold_no_pixels_and_large_pictures_shrink():
-    drawn = figures.sample_grid(toy_faces(size=256), ("anger",), samples=6, seed=0)
+    drawn = figures.sample_grid(only(toy_faces(size=256), "anger"), samples=6, seed=0)
     figure, data = drawn.figure, drawn.data
     assert set(data.columns) == {"emotion", "place", "picture", "subject", "split", "mean_grey"}
     assert figure.axes[0].images[0].get_array().shape[1] < 800
 
 
 def test_sample_grid_with_fewer_pictures_than_asked():
-    assert len(figures.sample_grid(toy_faces(), ("anger",), samples=12, seed=0).data) == 6
+    assert len(figures.sample_grid(only(toy_faces(), "anger"), samples=12, seed=0).data) == 6
 
 
 def test_au_heat_map_by_hand():
@@ -188,8 +186,6 @@ def test_rows_of_sets_show_other_people_first():
     drawn = figures.face_rows({"a": toy_faces(subjects=6)}, 6, 0)
     data = drawn.data
     assert data["subject"].nunique() == 6
-    with pytest.raises(FigureError, match="holds no pictures"):
-        figures.face_rows({"a": toy_faces().select(np.array([], int))}, 3, 0)
 
 
 def test_expressions_say_how_much_of_the_picture_moved():
@@ -221,17 +217,17 @@ def test_nobody_is_recognised_in_a_mean_of_few():
     # Five pictures of anger, of four people; happiness by five.
     kept = faces.select(np.delete(np.arange(18), [6, 12]))
     twice = kept.table.assign(subject=kept.table["subject"].mask(kept.table.index == 6, "s5"))
-    drawn = figures.mean_faces(FaceSet("toy", kept.pixels, twice), ("neutral", "anger", "happiness"))
+    drawn = figures.mean_faces(FaceSet("toy", kept.pixels, twice))
     figure, data, alt = drawn.figure, drawn.data, drawn.alt
     rows = data.groupby("emotion", sort=False)["0"].agg(["size", "count"])
     assert rows.loc["anger"].tolist() == [1, 0] and rows.loc["happiness"].tolist() == [48, 48]
     assert "Not shown, for fewer than 5 people: anger." in alt and "2 blurred faces" in alt
     assert [len(axes.images) for axes in figure.axes[:3]] == [1, 0, 1]
-    assert figures.mean_faces(kept, ("anger",), people=1).data["0"].count() == 48
+    assert figures.mean_faces(only(kept, "anger"), people=1).data["0"].count() == 48
     # Where nobody is known, pictures count.
     unknown = FaceSet("toy", faces.pixels, faces.table.assign(subject=""))
-    assert figures.mean_faces(unknown, ("anger",)).data["0"].count() == 48
-    nothing = figures.mean_faces(kept.select(np.arange(6, 10)), ("anger",))
+    assert figures.mean_faces(only(unknown, "anger")).data["0"].count() == 48
+    nothing = figures.mean_faces(kept.select(np.arange(6, 10)))
     assert len(nothing.data) == 1 and "0 blurred faces" in nothing.alt
 
 
@@ -249,20 +245,3 @@ def test_the_heat_map_tells_never_from_rarely_and_from_not_coded():
     # Across: neutral, anger, happiness; downwards: AU4, AU12.
     assert texts >= {((0.5, 0.5), ""), ((1.5, 0.5), "100"), ((2.5, 0.5), "<1")}
     assert texts >= {((0.5, 1.5), "–"), ((1.5, 1.5), ""), ((2.5, 1.5), ">99")}
-
-
-@pytest.mark.parametrize(
-    ("draw", "said"),
-    [
-        (lambda: figures.class_counts(toy_faces().select(np.array([], dtype=int))), "no pictures"),
-        (lambda: figures.mean_faces(toy_faces(), ("fear",)), "no picture of 'fear'"),
-        (lambda: figures.sample_grid(toy_faces(), ("fear",), samples=3, seed=0), "no picture of 'fear'"),
-        (lambda: figures.au_by_emotion(toy_faces()), "no action units"),
-        (lambda: figures.au_by_emotion(unlabelled()), "names no emotion"),
-        (lambda: figures.class_counts(unlabelled()), "names no emotion"),
-        (lambda: figures.mean_faces(unlabelled()), "names no emotion"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(draw, said):
-    with pytest.raises(FigureError, match=said):
-        draw()
