@@ -38,7 +38,6 @@ from fer_lib.faces.readers.pictures import (
     landmark_window,
     list_inside,
     read_grey,
-    require_folder,
     require_inside,
 )
 from fer_lib.faces.readers.sequences import (
@@ -199,9 +198,6 @@ def _table(sequences: list[_Sequence]) -> pd.DataFrame:
 
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
-    require_folder(
-        folder, "CK+", "ckplus", "unpack its archives there (ferbook data list says how to get them)"
-    )
     found = {}
     for tree, names in TREES.items():
         places = [folder / name for name in names if (folder / name).exists()]

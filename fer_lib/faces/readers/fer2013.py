@@ -21,14 +21,7 @@ import pandas as pd
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header, require_labels
-from fer_lib.faces.readers.pictures import (
-    gather_pictures,
-    list_inside,
-    read_grey,
-    require_folder,
-    require_inside,
-    whole,
-)
+from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import read_votes, write_votes
 from ferbook.errors import DataError
 
@@ -76,13 +69,6 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
     loaded in part.
     """
-    require_folder(
-        folder,
-        "FER2013",
-        "fer2013",
-        "put fer2013.csv there, from Kaggle's 'Challenges in Representation Learning: Facial "
-        "Expression Recognition Challenge' (ferbook data list says more)",
-    )
     csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
         faces = read_csv(require_inside(csv, folder))

@@ -24,7 +24,7 @@ import pandas as pd
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.readers.fer2013 import CODES, SIDE, read_csv, resized, usage_of, write_csv
 from fer_lib.faces.readers.lines import read_fields, require_labels
-from fer_lib.faces.readers.pictures import list_inside, read_pictures, require_folder, require_inside, whole
+from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table, write_votes
 from ferbook.errors import DataError
 
@@ -54,9 +54,6 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
     the label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file
     and line, for anything absent, damaged or out of range; nothing is loaded in part.
     """
-    require_folder(
-        folder, "FER+", "ferplus", "put fer2013.csv and fer2013new.csv there (ferbook data list says more)"
-    )
     pictures, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     present = [path for path in (pictures, votes) if path.exists() or path.is_symlink()]
     if len(present) == 2:
@@ -126,7 +123,7 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
             rows.append({"subject": "", "sequence": image, "image": image, "frame": 0, "split": split})
             votes.append(counts)
         left_out[_UNLISTED] += len(pictures.keys() - last.keys())
-    pixels, _ = read_pictures(paths, size, whole)
+    pixels, _ = gather_pictures(len(paths), size, lambda row: whole(read_grey(paths[row]), size))
     table = pd.concat([pd.DataFrame(rows), vote_table(np.array(votes))], axis=1)
     return _under_majority(pixels, table, left_out)
 

@@ -18,9 +18,8 @@ import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.lines import require_labels
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_pictures, require_folder
-from fer_lib.faces.readers.sequences import official_ids, write_picture
-from fer_lib.faces.splits import split_people
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+from fer_lib.faces.readers.sequences import Clip, gather_clips, official_ids, picture_file, write_picture
 from ferbook.errors import DataError
 
 CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
@@ -31,7 +30,6 @@ PUBLISHED = {"pictures": 213, "subjects": 10}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
 _OWN_SUBJECT = re.compile(r"jaffe-([A-Z]{2})")
-_NO_FACE = "pictures in which no face was found"
 
 
 def read_jaffe(folder: Path, size: int) -> FaceSet:
@@ -42,14 +40,11 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     pictures (a README) are passed over. Raises DataError, naming the file, for a picture that is damaged,
     named otherwise, or there twice.
     """
-    require_folder(
-        folder, "JAFFE", "jaffe", "put its pictures there (ferbook data list says how to get them)"
-    )
     places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
     paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]
     if not paths:
         raise DataError(f"{folder}: no pictures in it; expected files such as KA.AN1.39.tiff")
-    rows: dict[str, dict] = {}
+    clips: dict[str, Clip] = {}
     for path in paths:
         stem = path.name
         while Path(stem).suffix.lower() in SUFFIXES:
@@ -60,17 +55,12 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
             raise DataError(
                 f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(CODES)}"
             )
-        if stem.upper() in rows:
+        name = stem.upper()
+        if name in clips:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
-        rows[stem.upper()] = {"subject": f"jaffe-{match[1].upper()}", "emotion": CODES[code]}
-    pixels, found = read_pictures(paths, size)
-    if not found.any():
-        raise DataError(f"{folder}: no face was found in any of its {len(paths)} pictures")
-    table = pd.DataFrame(rows.values()).assign(dataset="jaffe", sequence=list(rows), frame=0)
-    table = table[found].reset_index(drop=True)
-    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
-    lost = int((~found).sum())
-    return FaceSet("jaffe", pixels, table, left_out={_NO_FACE: lost} if lost else {})
+        row = {"frame": 0, "emotion": CODES[code]}
+        clips[name] = Clip(f"jaffe-{match[1].upper()}", name, [picture_file(path)], [row])
+    return gather_clips("jaffe", list(clips.values()), size, "picture", {})
 
 
 def write_jaffe(faces: FaceSet, folder: Path) -> None:

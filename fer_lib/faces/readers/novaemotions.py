@@ -19,15 +19,8 @@ import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
-from fer_lib.faces.readers.pictures import (
-    SUFFIXES,
-    list_inside,
-    read_pictures,
-    require_folder,
-    require_inside,
-)
-from fer_lib.faces.readers.sequences import write_picture
-from fer_lib.faces.splits import split_people
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, require_inside
+from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
 from ferbook.errors import DataError
 
 CSV = "novaemotions.csv"
@@ -37,7 +30,6 @@ PUBLISHED: dict[str, int] = {}
 
 _TIED = "pictures on which two or more emotions have the most votes"
 _UNLISTED = "pictures that novaemotions.csv does not list"
-_NO_FACE = "pictures in which no face was found"
 
 
 def read_novaemotions(folder: Path, size: int) -> FaceSet:
@@ -50,24 +42,17 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
     counts ties, pictures that the csv does not list, and those without a face. Raises DataError, naming file
     and line, for whatever else is wrong.
     """
-    require_folder(
-        folder,
-        "NovaEmotions",
-        "novaemotions",
-        f"put {CSV} (path,subject, one column of votes per emotion) and its pictures there",
-    )
     path = folder / CSV
     if path.exists() or path.is_symlink():
         table, left_out = _read_csv(require_inside(path, folder), folder)
     else:
         table, left_out = _list_folders(folder), {}
-    pixels, found = read_pictures([folder / name for name in table["sequence"]], size)
-    if not found.any():
-        raise DataError(f"{folder}: no picture is left of {len(table)}: no face was found in any")
-    left_out[_NO_FACE] = int((~found).sum())
-    table = table[found].reset_index(drop=True).assign(dataset="novaemotions", frame=0)
-    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
-    return FaceSet("novaemotions", pixels, table, left_out={why: n for why, n in left_out.items() if n})
+    rows = table.drop(columns=["subject", "sequence"]).to_dict("records")
+    clips = [
+        Clip(subject, sequence, [picture_file(folder / sequence)], [{"frame": 0} | row])
+        for subject, sequence, row in zip(table["subject"], table["sequence"], rows, strict=True)
+    ]
+    return gather_clips("novaemotions", clips, size, "picture", left_out)
 
 
 def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -10,7 +10,7 @@ import struct
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -50,9 +50,6 @@ DAMAGE = (
 )
 """What Pillow raises for damaged files; SyntaxError and the later ones come from damaged headers."""
 
-Crop = Callable[[np.ndarray, int], np.ndarray | None]
-"""From a grey picture (H, W) and ``size`` to a picture (size, size), or None where no face is found."""
-
 
 @dataclass(frozen=True)
 class Window:
@@ -89,17 +86,6 @@ def require_inside(path: Path, folder: Path) -> Path:
     if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
     return path
-
-
-def require_folder(folder: Path, title: str, name: str, what: str) -> None:
-    """Raise DataError, saying ``what`` belongs into the folder ``name`` of the set ``title``, unless
-    ``folder`` is one.
-    """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such folder. {title} is looked for in the folder {name} below FER_DATA "
-            f"(or --data-dir): {what}"
-        )
 
 
 def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
@@ -254,21 +240,6 @@ def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def face_crop(
-    picture: np.ndarray, size: int, landmarks: np.ndarray | None = None, resting: np.ndarray | None = None
-) -> np.ndarray | None:
-    """uint8 (size, size): the face in a grey ``picture`` (H, W), framed as the synthetic faces are.
-
-    A picture that is ``size`` × ``size`` already is returned as it is. Otherwise ``landmarks`` give the
-    window (``landmark_window`` says by which formula), or, without them, ``find_face``; None where no face is
-    found.
-    """
-    if picture.shape == (size, size):
-        return picture
-    window = find_face(picture) if landmarks is None else landmark_window(landmarks, resting)
-    return None if window is None else cut_out(picture, window, size)
-
-
 def whole(picture: np.ndarray, size: int) -> np.ndarray:
     """uint8 (size, size): the whole of a grey ``picture`` (H, W), for sets whose pictures are face crops
     already.
@@ -278,29 +249,6 @@ def whole(picture: np.ndarray, size: int) -> np.ndarray:
     if picture.shape == (size, size):
         return picture
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))
-
-
-def read_pictures(
-    paths: Iterable[Path], size: int, crop: Crop | Sequence[Crop] = face_crop
-) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures at ``paths``, each read by ``read_grey`` and cut by ``crop``, or by its own if there is
-    one each.
-
-    Returns ``pixels`` uint8 (M, size, size) of the M pictures with a face, in their order, and ``found``
-    bool (N,): for which of the N paths ``crop`` did not give None. See ``gather_pictures`` for memory.
-    Raises DataError, naming the first such path, for a picture that cannot be read or cut.
-    """
-    paths = list(paths)
-    crops = [crop] * len(paths) if callable(crop) else list(crop)
-
-    def load(row: int) -> np.ndarray | None:
-        picture = read_grey(paths[row])
-        try:
-            return crops[row](picture, size)
-        except DataError as fault:
-            raise DataError(f"{paths[row]}: {fault}") from fault
-
-    return gather_pictures(len(paths), size, load)
 
 
 def gather_pictures(

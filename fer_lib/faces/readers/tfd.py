@@ -22,7 +22,7 @@ from scipy.io import loadmat, savemat
 
 from fer_lib.faces.faceset import SIX, UNLABELLED, FaceSet
 from fer_lib.faces.readers.lines import require_labels
-from fer_lib.faces.readers.pictures import gather_pictures, require_folder, require_inside, whole
+from fer_lib.faces.readers.pictures import gather_pictures, require_inside, whole
 from fer_lib.faces.readers.sequences import official_ids
 from ferbook.errors import DataError
 
@@ -96,12 +96,6 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
 
 
 def _file(folder: Path, size: int) -> Path:
-    require_folder(
-        folder,
-        "TFD",
-        "tfd",
-        "put TFD_48x48.mat or TFD_96x96.mat there (ferbook data list says how to get it)",
-    )
     for side in (48, 96) if size <= 48 else (96, 48):
         for name in FILES[side]:
             path = folder / name

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.faces.readers.pictures import face_crop, find_face, landmark_window
+from fer_lib.faces.readers.pictures import cut_out, find_face, landmark_window
 from synthetic_faces import facs
 from synthetic_faces.assets import load_assets
 from synthetic_faces.capture import Capture, draw_shot
@@ -60,7 +60,7 @@ def test_the_detector_finds_the_window_that_the_landmarks_give(shoot):
             ]
         )
         assert np.abs(np.array(apart[-1])).max() < 0.2 * meant.side
-        crop = face_crop(wide.pixels, SIZE // 2, wide.landmarks)
+        crop = cut_out(wide.pixels, meant, SIZE // 2)
         close = shoot(k, Capture().window).pixels.reshape(SIZE // 2, 2, SIZE // 2, 2).mean(axis=(1, 3))
         alike.append(np.corrcoef(crop.ravel(), close.ravel())[0, 1])
         moved.append(np.corrcoef(np.roll(crop, 4, axis=0).ravel(), close.ravel())[0, 1])

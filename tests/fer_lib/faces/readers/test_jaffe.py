@@ -48,7 +48,7 @@ def test_pictures_without_a_face_are_counted(folder):
     Image.new("L", (64, 64), 9).save(folder / "MK.FE1.117.tiff")
     faces = read_jaffe(folder, SIZE)
     assert len(faces) == 4 and faces.left_out == {"pictures in which no face was found": 1}
-    with pytest.raises(DataError, match="no face was found in any of its 5 pictures"):
+    with pytest.raises(DataError, match=r"no picture is left \(5 pictures in which no face was found"):
         read_jaffe(folder, 48)
 
 
@@ -76,7 +76,7 @@ def test_bad_files_are_named(folder, name, content, message):
 
 
 def test_absent_empty_and_linked(tmp_path, folder):
-    with pytest.raises(DataError, match=r"gone: no such folder.*FER_DATA"):
+    with pytest.raises(DataError, match=r"gone: cannot be listed .*; expected a folder"):
         read_jaffe(tmp_path / "gone", SIZE)
     (tmp_path / "empty").mkdir()
     with pytest.raises(

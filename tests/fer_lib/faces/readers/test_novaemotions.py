@@ -59,7 +59,7 @@ def test_pictures_without_a_face_are_counted(folder):
     Image.new("L", (64, 64)).save(folder / "4.png")
     write(folder, [*ROWS, "4.png,p4,9,0,0"])
     assert read_novaemotions(folder, SIZE).left_out["pictures in which no face was found"] == 1
-    with pytest.raises(DataError, match="no picture is left of 4: no face was found in any"):
+    with pytest.raises(DataError, match=r"no picture is left \(.*4 pictures in which no face was found"):
         read_novaemotions(folder, 16)
 
 
@@ -149,7 +149,7 @@ def test_folders_named_after_emotions(tmp_path):
 
 
 def test_absent_and_empty(tmp_path):
-    with pytest.raises(DataError, match=r"gone: no such folder.*FER_DATA"):
+    with pytest.raises(DataError, match=r"gone: cannot be listed .*; expected a folder"):
         read_novaemotions(tmp_path / "gone", SIZE)
     with pytest.raises(DataError, match=r"novaemotions\.csv: not found, and no folders of pictures"):
         read_novaemotions(tmp_path, SIZE)

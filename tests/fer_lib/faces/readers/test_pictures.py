@@ -11,14 +11,12 @@ from fer_lib.faces.readers import pictures
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
-    face_crop,
     find_face,
     gather_pictures,
     is_litter,
     landmark_window,
     list_inside,
     read_grey,
-    read_pictures,
     require_inside,
     whole,
 )
@@ -84,20 +82,20 @@ def test_a_cut_is_averaged_not_sampled():
     assert np.abs(cut_out(stripes, Window(0, 0, 64), 16)[:, 2:-2].astype(int) - 100).max() <= 3
 
 
-def test_face_crop_takes_a_picture_of_the_size_as_it_is():
+def test_a_face_crop_of_the_size_is_taken_as_it_is():
     picture = np.random.default_rng(0).integers(0, 256, (96, 96)).astype(np.uint8)
-    assert face_crop(picture, 96) is picture
-    assert face_crop(picture, 96, landmarks()) is picture
     assert whole(picture, 96) is picture
     assert whole(picture[:, :48], 96).shape == (96, 96)
 
 
-def test_face_crop_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
+def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
     points = landmarks(eye_line=(160.0, 120.0), apart=93.0, down=99.6)
     picture = np.full((300, 320), 90, np.uint8)
     for x, y in (points[36:42].mean(0), points[42:48].mean(0), points[48:60].mean(0)):
         picture[round(y) - 2 : round(y) + 2, round(x) - 2 : round(x) + 2] = 255
-    crop = face_crop(picture, 168, points)  # 1 px = 1 mm: the marks lie where the formula says, by hand
+    crop = cut_out(
+        picture, landmark_window(points), 168
+    )  # 1 px = 1 mm: the marks lie where the formula says, by hand
     bright = np.argwhere(crop > 200).astype(float) + 0.5
     upper, lower = bright[bright[:, 0] < 84], bright[bright[:, 0] > 84]
     assert upper[:, 0].mean() == pytest.approx(84 - 0.45 * 66.4, abs=0.5)
@@ -108,7 +106,7 @@ def test_face_crop_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them()
 
 def test_no_face_is_found_where_there_is_none():
     assert find_face(np.full((200, 200), 128, np.uint8)) is None
-    assert face_crop(np.full((200, 150), 128, np.uint8), 96) is None
+    assert find_face(np.full((200, 150), 128, np.uint8)) is None
 
 
 def drawn_face(side=240, x=120, y=110, unit=1.0) -> np.ndarray:
@@ -262,22 +260,10 @@ def test_other_pixel_formats_and_absent_files_are_named(tmp_path):
         read_grey(tmp_path / "gone.png")
 
 
-def test_pictures_come_in_order_without_those_where_no_face_is(tmp_path):
-    paths = []
-    for k in range(20):
-        paths.append(tmp_path / f"{k}.png")
-        Image.new("L", (16, 16), 10 * k).save(paths[-1])
-
-    def crop(picture, size):
-        return None if picture[0, 0] % 30 == 0 else picture[:size, :size]
-
-    pixels, found = read_pictures(paths, 8, crop)
+def test_pictures_come_in_order_without_those_that_are_left_out():
+    pixels, found = gather_pictures(20, 8, lambda k: np.full((8, 8), 10 * k, np.uint8) if k % 3 else None)
     assert pixels[:, 0, 0].tolist() == [10 * k for k in range(20) if k % 3]
     assert found.tolist() == [k % 3 != 0 for k in range(20)]
-    own, found = read_pictures(
-        paths, 8, [lambda picture, size, k=k: picture[:size, :size] + k for k in range(20)]
-    )
-    assert own[:, 7, 7].tolist() == [11 * k for k in range(20)] and found.all()
 
 
 def test_the_first_bad_picture_is_the_one_named(tmp_path):
@@ -286,13 +272,7 @@ def test_the_first_bad_picture_is_the_one_named(tmp_path):
     (tmp_path / "07.png").write_bytes(b"x")
     (tmp_path / "21.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"07\.png: not a readable picture"):
-        read_pictures(sorted(tmp_path.iterdir()), 8)
-
-    def narrow(picture, size):
-        return cut_out(picture, Window(99, 0, 8), size)
-
-    with pytest.raises(DataError, match=r"00\.png: a window at \(99, 0\)"):
-        read_pictures([tmp_path / "00.png"], 8, narrow)
+        gather_pictures(30, 8, lambda k: read_grey(tmp_path / f"{k:02d}.png"))
 
 
 def test_large_sets_are_mapped_to_a_file(monkeypatch, tmp_path):
