@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.sequences import people_folders, subfolders, tops, write_picture
+from fer_lib.faces.readers.sequences import find_folders, named_folders, tops, write_picture
 from fer_lib.faces.readers.spontaneous import PERSON, folder_tasks, read_spontaneous, write_spontaneous
 
 PUBLISHED = {"subjects": 41, "sequences": 328}
@@ -37,13 +37,9 @@ def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
     Raises DataError: see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
     """
     left_out: Counter[str] = Counter()
-    trees = [
-        t
-        for above in tops(folder, _TREE, "folder Sequences(2D+3D)")
-        for t in subfolders(above, folder, _TREE)
-    ]
+    trees = find_folders(folder, _TREE, "folder Sequences(2D+3D)")
     places = [top for tree in trees for top in tops(tree, PERSON, "folders of people (F001)")]
-    people = people_folders(places, folder, PERSON, lambda match: match[1].upper(), left_out)
+    people = named_folders(places, folder, PERSON, left_out)
     tasks = {person: partial(folder_tasks, place, folder) for person, place in people.items()}
     return read_spontaneous("bp4d", folder, tasks, size, None, shift, left_out)
 
@@ -61,5 +57,4 @@ def write_bp4d(faces: FaceSet, folder: Path) -> None:
         write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
 
     header = [str(number) for number in range(100)]
-    own = re.compile(r"bp4d-([FM]\d{3})")
-    write_spontaneous(faces, folder / "AUCoding", header, range(1, 100), own, write)
+    write_spontaneous("bp4d", faces, folder / "AUCoding", header, range(1, 100), write)

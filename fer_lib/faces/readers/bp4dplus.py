@@ -24,10 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, read_grey
-from fer_lib.faces.readers.sequences import Frame, encoded, subfolders, tops
+from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside, read_grey
+from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, encoded, find_folders
 from fer_lib.faces.readers.spontaneous import (
-    OTHER_FOLDERS,
     PERSON,
     Tasks,
     folder_tasks,
@@ -63,17 +62,12 @@ def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
-    for above in tops(folder, _TREE, "folder 2D+3D"):
-        for tree in subfolders(above, folder, _TREE):
-            for entry in _people(tree, folder):
-                match = PERSON.fullmatch(entry.name if entry.is_dir() else entry.stem)
-                if not match:
-                    left_out[OTHER_FOLDERS] += entry.is_dir()
-                    continue
-                person = match[1].upper()
-                if person in people:
-                    raise DataError(f"{entry}: the same person as {people[person]}; keep one of the two")
-                people[person] = entry
+    for entry in (e for tree in find_folders(folder, _TREE, "folder 2D+3D") for e in _people(tree, folder)):
+        person = (entry.name if entry.is_dir() else entry.stem).upper()
+        if PERSON.fullmatch(person):
+            add_once(people, person, entry, f"place of {person}")
+        else:
+            left_out[OTHER_FOLDERS] += entry.is_dir()
     with ExitStack() as archives:
         tasks = {person: _opener(place, folder, archives) for person, place in people.items()}
         return read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
@@ -143,5 +137,4 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
             archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
 
     header = ["frame", *map(str, OCCURRENCE_AUS)]
-    own = re.compile(r"bp4dplus-([FM]\d{3})")
-    write_spontaneous(faces, folder / "AUCoding", header, OCCURRENCE_AUS, own, write)
+    write_spontaneous("bp4dplus", faces, folder / "AUCoding", header, OCCURRENCE_AUS, write)

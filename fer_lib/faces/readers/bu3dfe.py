@@ -16,10 +16,9 @@ from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     gather_clips,
-    official_ids,
-    people_folders,
+    named_folders,
+    named_sequences,
     picture_file,
-    sequences_of,
     tops,
     write_picture,
 )
@@ -35,7 +34,7 @@ PUBLISHED = {
 }
 """2,500 models of 100 people, 25 each, are certain."""
 
-_PERSON = re.compile(r"([FM])(\d{4})", re.IGNORECASE)
+_PERSON = re.compile(r"[FM]\d{4}", re.IGNORECASE)
 _NAME = re.compile(
     r"(?P<person>[FM]\d{4})_(?P<emotion>[A-Z]{2})(?P<level>\d\d)(?P<ancestry>[A-Z]{2})_F2D", re.IGNORECASE
 )
@@ -53,8 +52,7 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     left_out: Counter[str] = Counter()
     clips: dict[str, Clip] = {}
     places = tops(folder, _PERSON, "folders of people (F0001)")
-    people = people_folders(places, folder, _PERSON, lambda match: match[0].upper(), left_out)
-    for person, place in sorted(people.items()):
+    for person, place in named_folders(places, folder, _PERSON, left_out).items():
         for path in list_inside(place, folder, SUFFIXES):
             if not path.stem.upper().endswith(_KIND):
                 continue
@@ -100,18 +98,15 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             f"face set {faces.name!r}: {unknown[0] or 'unlabelled'} pictures; this layout has names only for "
             f"{', '.join(EMOTIONS)}: leave the others out first (--without)"
         )
-    sequences = list(sequences_of(faces))
-    subjects = official_ids(
-        (subject for subject, _, _ in sequences), re.compile(r"bu3dfe-([FM]\d{4})"), "F{:04d}".format, 9999
-    )
-    own = all(re.fullmatch(r"[FM]\d{4}_[A-Z]{2}\d\d[A-Z]{2}", sequence) for _, sequence, _ in sequences)
+    sequences = named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
+    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in sequences)
     counts: Counter[tuple[str, str]] = Counter()
-    for subject, sequence, rows in sequences:
+    for person, subject, sequence, rows in sequences:
         for row, pixels in zip(rows, faces.gather(rows), strict=True):
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
             level = counts[subject, emotion] - (emotion == "neutral")
             if level > 99:
                 raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
-            model = sequence if own else f"{subjects[subject]}_{EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
-            write_picture(folder / subjects[subject] / f"{model}{_KIND}.bmp", pixels)
+            model = sequence if own else f"{person}_{EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
+            write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)

@@ -25,13 +25,11 @@ PUBLISHED = {"subjects": 101, "sequences": 606, **{f"sequences of {emotion}": 10
 LAYOUT = PosedLayout(
     name="bu4dfe",
     emotions=EMOTIONS,
-    subject_folder=re.compile(r"([FM])(\d{3})", re.IGNORECASE),
-    subject_form=lambda match: f"{match[1].upper()}{match[2]}",
-    own_subject=re.compile(r"bu4dfe-([FM]\d{3})"),
+    subject_folder=re.compile(r"[FM]\d{3}", re.IGNORECASE),
+    subject_form=lambda match: match[0].upper(),
     subject_id="F{:03d}".format,
     most=999,
     suffix=".jpg",
-    fps=25.0,
     keep=first_and_middle,
 )
 

@@ -15,14 +15,15 @@ split.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
-from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
-from fer_lib.faces.readers.sequences import frames_of, tops, write_picture
-from fer_lib.faces.readers.sheets import write_sheet
+from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro, write_micro
+from fer_lib.faces.readers.sequences import tops
+from fer_lib.faces.readers.sheets import row_of, write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
@@ -39,21 +40,22 @@ EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
 SHEET = "CASME2-coding-20140508.xlsx"
+HEADER = (
+    *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"),
+    "Estimated Emotion",
+)
 LAYOUT = MicroLayout(
     name="casme2",
     sheet="CASME2-coding-*.xlsx",
     worksheet="",
-    subject="Subject",
-    clip="Filename",
-    onset="OnsetFrame",
-    apex="ApexFrame",
-    offset="OffsetFrame",
-    units="Action Units",
-    emotion="Estimated Emotion",
     emotions=EMOTIONS,
     synonyms={"other": "other"},
     subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
     subject_id="sub{:02d}".format,
+    own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
+    clip_id=lambda subject, k: f"EP{(k - 1) // 99 + 1:02d}_{(k - 1) % 99 + 1:02d}",
+    letters=False,
+    picture="reg_img{frame}.jpg",
 )
 _TREES = (
     ("Cropped", "reg_img", "whole"),
@@ -90,24 +92,10 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
 
     Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
     from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
-    not. Raises DataError for what the layout cannot hold: see ``clips_to_write``.
+    not. Raises DataError for what the layout cannot hold: see ``write_micro``.
     """
-    rows: list[list[object]] = [
-        [*("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None), *LAYOUT.columns[-2:]]
-    ]
-    written = clips_to_write(
-        LAYOUT,
-        faces,
-        own_subject=re.compile(r"casme2-(sub\d{2,})"),
-        own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
-        clip_id=lambda subject, k: f"EP{(k - 1) // 99 + 1:02d}_{(k - 1) % 99 + 1:02d}",
-        letters=False,
-    )
-    for clip in written:
-        place = folder / "Cropped" / clip.subject / clip.clip
-        for frame, pixels in frames_of(faces, clip.rows):
-            write_picture(place / f"reg_img{frame}.jpg", pixels)
-        subject = int(clip.subject.removeprefix("sub"))
-        span = (clip.onset, clip.apex, clip.offset)
-        rows.append([subject, clip.clip, None, *span, None, units_cell(clip.units), clip.emotion])
+    rows: list[Sequence[object]] = [HEADER]
+    for clip in write_micro(LAYOUT, faces, folder / "Cropped"):
+        subject = int(str(clip["Subject"]).removeprefix("sub"))
+        rows.append(row_of(HEADER, clip | {"Subject": subject}))
     write_sheet(folder / SHEET, "Sheet1", rows)

@@ -22,32 +22,26 @@ emotion.
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
-from fer_lib.faces.facs_codes import Code, Codes, au_columns, codes_of
+from fer_lib.faces.facs_codes import Code, Codes, codes_of
 from fer_lib.faces.readers.lines import counts_of, read_lines, require_labels
-from fer_lib.faces.readers.pictures import (
-    cut_out,
-    find_face,
-    gather_pictures,
-    landmark_window,
-    list_inside,
-    read_grey,
-    require_inside,
-)
+from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
 from fer_lib.faces.readers.sequences import (
+    Clip,
+    gather_clips,
     named_folders,
+    named_sequences,
     numbered_pictures,
     official_ids,
-    sequences_of,
+    picture_file,
     write_picture,
 )
-from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
 CODES = EMOTIONS
@@ -73,10 +67,9 @@ TREES = {
     "FACS": ("FACS", "FACS_labels"),
     "Landmarks": ("Landmarks",),
 }
-_SUBJECT = re.compile(r"[Ss](\d{3})")
+_SUBJECT = re.compile(r"[Ss]\d{3}")
 _SEQUENCE = re.compile(r"\d{3}")
 _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
-_OWN_SUBJECT = re.compile(r"ckplus-(S\d{3})")
 MOST = 999
 """Subjects, and sequences of one subject, that three digits can number."""
 
@@ -84,22 +77,6 @@ _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
 _EMPTY = "sequence folders without a picture"
 _BEYOND = "sequences whose emotion or FACS file belongs to a frame that is not there"
-_NO_FACE = "sequences in which no face was found"
-
-
-@dataclass(frozen=True)
-class _Sequence:
-    subject: str
-    number: str
-    frames: dict[int, Path]
-    emotion: str
-    codes: Codes
-
-    @property
-    def kept(self) -> list[int]:
-        """Frame numbers: the first, and the last three of the others."""
-        first, *others = self.frames
-        return [first, *others[-PEAK:]]
 
 
 def read_ckplus(folder: Path, size: int) -> FaceSet:
@@ -121,79 +98,8 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     """
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
-    sequences = _list_sequences(trees, folder, left_out)
-    rows = [(number, frame) for number, sequence in enumerate(sequences) for frame in sequence.kept]
-    landmarks = np.full((len(rows), LANDMARKS, 2), np.nan, np.float32)
-    shapes: list[tuple[int, int]] = [(0, 0)] * len(rows)
-
-    def load(row: int) -> np.ndarray | None:
-        number, frame = rows[row]
-        sequence = sequences[number]
-        first = sequence.kept[0]
-        path = sequence.frames[frame]
-        picture = read_grey(path)
-        shapes[row] = picture.shape
-        points, resting = (
-            _landmarks(trees.get("Landmarks"), sequence, frame, folder) for frame in (frame, first)
-        )
-        if picture.shape == (size, size):
-            if points is not None:
-                landmarks[row] = points
-            return picture
-        if points is None and resting is None:
-            window = find_face(picture if frame == first else read_grey(sequence.frames[first]))
-            return None if window is None else cut_out(picture, window, size)
-        try:
-            window = landmark_window(resting if points is None else points, resting)
-            if points is not None:
-                landmarks[row] = window.scale(points, size)
-            return cut_out(picture, window, size)
-        except DataError as fault:
-            raise DataError(f"{path}: {fault}") from fault
-
-    pixels, found = gather_pictures(len(rows), size, load)
-    expected = {number: shapes[row] for row, (number, _) in reversed([*enumerate(rows)])}
-    for shape, (number, frame) in zip(shapes, rows, strict=True):
-        if shape != expected[number]:
-            raise DataError(
-                f"{sequences[number].frames[frame]}: {shape[1]} × {shape[0]} pixels, but the first frame of "
-                f"its sequence has {expected[number][1]} × {expected[number][0]}"
-            )
-    if not found.all():
-        left_out[_NO_FACE] = len({rows[row][0] for row in np.flatnonzero(~found)})
-    if not found.any():
-        raise DataError(f"{trees['images']}: no labelled or coded sequence with a face in it")
-    table = _table(sequences)[found].reset_index(drop=True)
-    table["split"] = split_people(table["subject"].tolist(), table["emotion"].tolist())
-    return FaceSet(
-        "ckplus",
-        pixels,
-        table,
-        landmarks=landmarks[found] if "Landmarks" in trees else None,
-        left_out=dict(left_out),
-    )
-
-
-def _table(sequences: list[_Sequence]) -> pd.DataFrame:
-    rows: list[dict] = []
-    codes: list[Codes] = []
-    for sequence in sequences:
-        for frame in sequence.kept:
-            rest = frame == sequence.kept[0] and len(sequence.kept) > 1
-            rows.append(
-                {
-                    "dataset": "ckplus",
-                    "subject": f"ckplus-{sequence.subject}",
-                    "sequence": f"{sequence.subject}/{sequence.number}",
-                    "frame": frame,
-                    "emotion": "neutral" if rest and sequence.emotion else sequence.emotion,
-                }
-            )
-            codes.append(() if rest and sequence.codes is not None else sequence.codes)
-    table = pd.DataFrame(rows)
-    if all(coding is None for coding in codes):
-        return table
-    return pd.concat([table, au_columns(codes, NOT_SCORED, halves=False)], axis=1)
+    clips = _list_clips(trees, folder, left_out)
+    return gather_clips("ckplus", clips, size, "clip", left_out, NOT_SCORED, halves=False)
 
 
 def _trees(folder: Path) -> dict[str, Path]:
@@ -229,10 +135,10 @@ def _other_form(folder: Path) -> str:
     return f"Expected the official archives, unpacked: {trees}"
 
 
-def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[_Sequence]:
+def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[Clip]:
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
-    sequences: list[_Sequence] = []
+    clips: list[Clip] = []
     seen: set[tuple[str, str]] = set()
     for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
         stem = f"{subject}_{number}_"
@@ -253,7 +159,27 @@ def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]
         elif any(_frame_of(file) not in frames for file in annotations):
             left_out[_BEYOND] += 1
         else:
-            sequences.append(_Sequence(subject, number, frames, emotion, codes))
+            first, *others = frames
+            kept = [first, *others[-PEAK:]]
+            shown = [frame != first or not others for frame in kept]
+            landmarks = None
+            if "Landmarks" in trees:
+                points = trees["Landmarks"] / subject / number
+                names = [f"{frames[frame].stem}_landmarks.txt" for frame in kept]
+                landmarks = [_read_landmarks(points / name, folder) for name in names]
+            clips.append(
+                Clip(
+                    subject=f"ckplus-{subject}",
+                    sequence=f"{subject}/{number}",
+                    frames=[picture_file(frames[frame]) for frame in kept],
+                    rows=[
+                        {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
+                        for frame, peak in zip(kept, shown, strict=True)
+                    ],
+                    codes=codes if codes is None else [codes if peak else () for peak in shown],
+                    landmarks=landmarks,
+                )
+            )
     for files in (emotions, facs):
         for key, file in files.items():
             if key not in seen:
@@ -261,20 +187,18 @@ def _list_sequences(trees: dict[str, Path], folder: Path, left_out: Counter[str]
                     f"{file}: describes a sequence without pictures; expected some in "
                     f"{trees['images'] / key[0] / key[1]}"
                 )
-    return sequences
+    return clips
 
 
 def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[tuple[str, str, Path]]:
     """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed
     over.
     """
-    subjects = named_folders(tree, folder, _SUBJECT, lambda m: f"S{m[1]}", left_out, _FOREIGN)
+    subjects = named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
     return [
         (subject, number, inner)
         for subject, place in subjects.items()
-        for number, inner in named_folders(
-            place, folder, _SEQUENCE, lambda m: m[0], left_out, _FOREIGN
-        ).items()
+        for number, inner in named_folders([place], folder, _SEQUENCE, left_out, _FOREIGN).items()
     ]
 
 
@@ -287,11 +211,7 @@ def _annotations(
         for path in list_inside(place, folder, (".txt",)):
             if not path.name.lower().endswith(ending):
                 raise DataError(f"{path}: expected a name that ends in {ending}")
-            if (subject, number) in files:
-                raise DataError(
-                    f"{path}: a second file for that sequence, beside {files[subject, number].name}; keep one"
-                )
-            files[subject, number] = path
+            add_once(files, (subject, number), path, "file for that sequence")
     return files
 
 
@@ -339,11 +259,8 @@ def _read_facs(file: Path) -> Codes:
     return tuple(Code(au, level=level or None) for au, level in levels.items())
 
 
-def _landmarks(tree: Path | None, sequence: _Sequence, frame: int, folder: Path) -> np.ndarray | None:
+def _read_landmarks(file: Path, folder: Path) -> np.ndarray | None:
     """float64 (68, 2) of one frame, in the pixels of its picture; None where there is no file."""
-    if tree is None:
-        return None
-    file = tree / sequence.subject / sequence.number / f"{sequence.frames[frame].stem}_landmarks.txt"
     if not (file.exists() or file.is_symlink()):
         return None
     lines = [line for line in read_lines(require_inside(file, folder)) if line.strip()]
@@ -376,16 +293,14 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     """
     require_labels(faces, CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
-    sequences = list(sequences_of(faces))
-    subjects = official_ids((s for s, _, _ in sequences), _OWN_SUBJECT, "S{:03d}".format, MOST)
+    sequences = named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, MOST)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
-    for subject in subjects:
-        own = [(sequence, rows) for s, sequence, rows in sequences if s == subject]
-        own_number = re.compile(rf"{subjects[subject]}/(\d{{3}})")
-        numbers = official_ids((sequence for sequence, _ in own), own_number, "{:03d}".format, MOST)
-        for sequence, rows in own:
-            _write_sequence(faces, rows, codes[rows[-1]], folder, subjects[subject], numbers[sequence])
+    for subject, group in groupby(sequences, key=itemgetter(0)):
+        own = {sequence: rows for _, _, sequence, rows in group}
+        numbers = official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, MOST)
+        for sequence, rows in own.items():
+            _write_sequence(faces, rows, codes[rows[-1]], folder, subject, numbers[sequence])
 
 
 def _write_sequence(

@@ -29,7 +29,7 @@ PUBLISHED = {"pictures": 213, "subjects": 10}
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
-_OWN_SUBJECT = re.compile(r"jaffe-([A-Z]{2})")
+_PERSON = re.compile(r"[A-Z]{2}")
 
 
 def read_jaffe(folder: Path, size: int) -> FaceSet:
@@ -92,7 +92,7 @@ def _file_names(table: pd.DataFrame) -> list[str]:
     if known and table["sequence"].is_unique:
         return table["sequence"].tolist()
     pairs = [a + b for a in LETTERS for b in LETTERS]
-    ids = official_ids(table["subject"], _OWN_SUBJECT, lambda k: pairs[k - 1], len(pairs))
+    ids = official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))
     takes = table.groupby(["subject", "emotion"]).cumcount() + 1
     return [
         f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}"

@@ -15,7 +15,7 @@ there are left out and counted.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,14 @@ from fer_lib.faces.readers.pictures import list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     Framing,
+    frames_of,
     gather_clips,
     named_folders,
+    named_sequences,
     numbered_pictures,
-    official_ids,
     picture_file,
-    sequences_of,
     shown_emotion,
+    write_picture,
 )
 from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
 from ferbook.errors import DataError
@@ -44,35 +45,37 @@ NO_APEX = ("", "/")
 FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
-OTHER_FOLDERS = "folders that are not named like a subject"
+
+COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = (
+    *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
+    *("Action Units", "Estimated Emotion"),
+)
+"""Columns of both coding sheets, in which spaces come and go."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class MicroLayout:
-    """How one data set arranges its coded clips; the sheet's column names are given by what they hold."""
+    """How one data set arranges its coded clips."""
 
     name: str
     sheet: str
     worksheet: str
-    subject: str
-    clip: str
-    onset: str
-    apex: str
-    offset: str
-    units: str
-    emotion: str
     emotions: Mapping[str, str]
     """Emotion -> the sheet's word for it."""
     synonyms: Mapping[str, str]
     """Further words that the sheet may use, in lower case -> emotion."""
     subject_folder: re.Pattern
     subject_id: Callable[[int], str]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.subject, self.clip, self.onset, self.apex, self.offset, self.units, self.emotion)
+    own_clip: re.Pattern
+    """A sequence's name as it is read, with the clip's own as a group."""
+    clip_id: Callable[[str, int], str]
+    """The name of a subject's k-th clip."""
+    letters: bool
+    """Whether the sheet's codes say how strong an action unit is."""
+    picture: str
+    """A picture's name, of ``subject`` and ``frame``."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,15 @@ def read_micro(
     without a folder, a clip none of whose pictures lies between onset and offset.
     """
     sheet = find_sheet(folder, layout.sheet)
-    rows = read_sheet(sheet, layout.columns, (layout.subject, layout.clip), layout.subject, layout.worksheet)
+    rows = read_sheet(sheet, COLUMNS, (SUBJECT, CLIP), SUBJECT, layout.worksheet)
     left_out: Counter[str] = Counter({SINGLE: 0})
     subjects = named_folders(
-        pictures.place,
+        [pictures.place],
         folder,
         layout.subject_folder,
-        lambda match: layout.subject_id(int(match[1])),
         left_out,
-        OTHER_FOLDERS,
+        "folders that are not named like a subject",
+        lambda match: layout.subject_id(int(match[1])),
     )
     clips: dict[Path, Clip | None] = {}
     for row in rows:
@@ -121,12 +124,12 @@ def read_micro(
 
 
 def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapping[str, Path]) -> Path:
-    subject = layout.subject_id(row.whole(layout.subject))
+    subject = layout.subject_id(row.whole(SUBJECT))
     if subject not in subjects:
         raise DataError(f"{row.place}: no folder {place / subject}; the copy is not complete")
-    name = row.text(layout.clip)
+    name = row.text(CLIP)
     if not _FILE_NAME.fullmatch(name):
-        raise row.fault(layout.clip, "expected a clip's name: letters, digits, - and _")
+        raise row.fault(CLIP, "expected a clip's name: letters, digits, - and _")
     clip = subjects[subject] / name
     if not clip.is_dir():
         raise DataError(f"{row.place}: no folder {clip}; the copy is not complete")
@@ -138,22 +141,15 @@ def _read_clip(
 ) -> Clip | None:
     found = numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
-    codes = parse_codes(row.cells[layout.units], f"{row.place}, {layout.units}")
-    onset, apex, offset, corrected = _span(layout, row, list(found))
+    codes = parse_codes(row.cells[AUS], f"{row.place}, {AUS}")
+    onset, apex, offset, corrected = _span(row, list(found))
     inside = [number for number in found if onset <= number <= offset]
     if len(inside) < 2:
         return None
     kept = spread_evenly(inside, clip_frames, apex)
-    subject = layout.subject_id(row.whole(layout.subject))
-    common = {
-        "emotion": emotion,
-        "onset": onset,
-        "apex": apex,
-        "offset": offset,
-        "fps": FPS,
-        "missing_frames": offset - onset + 1 - len(inside),
-        "corrected": corrected,
-    }
+    subject = layout.subject_id(row.whole(SUBJECT))
+    common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": FPS}
+    common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrected}
     return Clip(
         subject=f"{layout.name}-{subject}",
         sequence=f"{subject}/{place.name}",
@@ -165,18 +161,18 @@ def _read_clip(
 
 def _emotion(layout: MicroLayout, row: SheetRow) -> str:
     words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | dict(layout.synonyms)
-    word = row.text(layout.emotion)
+    word = row.text(EMOTION)
     if word.lower() not in words:
-        raise row.fault(layout.emotion, f"expected one of {', '.join(layout.emotions.values())}")
+        raise row.fault(EMOTION, f"expected one of {', '.join(layout.emotions.values())}")
     return words[word.lower()]
 
 
-def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
+def _span(row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
     """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``found``: pictures'
     numbers.
     """
-    onset, offset = row.whole(layout.onset), row.whole(layout.offset)
-    apex = row.whole(layout.apex, absent=NO_APEX)
+    onset, offset = row.whole(ONSET), row.whole(OFFSET)
+    apex = row.whole(APEX, absent=NO_APEX)
     if not found:
         return onset, onset, onset, ""  # no picture at all: the clip is left out
     notes: list[str] = []
@@ -195,49 +191,20 @@ def _span(layout: MicroLayout, row: SheetRow, found: Sequence[int]) -> tuple[int
     onset, offset = inside[0], inside[-1]
     middle = (onset + offset) // 2
     if apex is None:
-        given = row.text(layout.apex)
-        apex = _nearest(inside, middle)
-        notes.append(f"apex {given!r}, taken as {apex}")
+        given, fault, to = repr(row.text(APEX)), "", middle
     elif not onset <= apex <= offset:
-        outside = apex
-        apex = _nearest(inside, middle)
-        notes.append(f"apex {outside} lies outside the clip, taken as {apex}")
-    elif apex not in inside:
-        absent = apex
-        apex = _nearest(inside, apex)
-        notes.append(f"apex {absent} has no picture, taken as {apex}")
-    return onset, apex, offset, "; ".join(notes)
+        given, fault, to = apex, " lies outside the clip", middle
+    else:
+        given, fault, to = apex, " has no picture", apex
+    nearest = min(inside, key=lambda number: abs(number - to))
+    if nearest != apex:
+        notes.append(f"apex {given}{fault}, taken as {nearest}")
+    return onset, nearest, offset, "; ".join(notes)
 
 
-def _nearest(numbers: Sequence[int], to: int) -> int:
-    return min(numbers, key=lambda number: abs(number - to))
-
-
-@dataclass(frozen=True)
-class WrittenClip:
-    """One sequence on its way into a layout: its names there, its pictures' rows, and its row of the
-    sheet.
-    """
-
-    subject: str
-    clip: str
-    rows: np.ndarray
-    onset: int
-    apex: int
-    offset: int
-    units: str
-    emotion: str
-
-
-def clips_to_write(
-    layout: MicroLayout,
-    faces: FaceSet,
-    own_subject: re.Pattern,
-    own_clip: re.Pattern,
-    clip_id: Callable[[str, int], str],
-    letters: bool,
-) -> Iterator[WrittenClip]:
-    """The sequences of ``faces`` with the names and the sheet's cells that ``layout`` has for them, in order.
+def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[str, object]]:
+    """Write the sequences of ``faces`` as clips to the folder ``place``; returned are the cells of the coding
+    sheet by ``COLUMNS``, a row each.
 
     A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
     of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
@@ -248,29 +215,28 @@ def clips_to_write(
     Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
     picture without a subject.
     """
-    sequences = list(sequences_of(faces))
-    table = faces.table
-    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, layout.subject_id, 9999)
-    own = all(own_clip.fullmatch(sequence) for _, sequence, _ in sequences)
+    sequences = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
+    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in sequences)
     written: Counter[str] = Counter()
-    for subject, sequence, rows in sequences:
-        written[subject] += 1
-        clip = own_clip.fullmatch(sequence)[1] if own else clip_id(subjects[subject], written[subject])
+    cells: list[dict[str, object]] = []
+    for person, _, sequence, rows in sequences:
+        written[person] += 1
+        clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, written[person])
         emotion = shown_emotion(faces, rows, layout.emotions)
-        part = table.iloc[rows].reset_index(drop=True)
+        part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()
         apex = _number(part, "apex", _most_active(part))
         at = int(np.argmin(np.abs(frames - apex)))
-        yield WrittenClip(
-            subject=subjects[subject],
-            clip=clip,
-            rows=rows,
-            onset=_number(part, "onset", frames[0]),
-            apex=apex,
-            offset=_number(part, "offset", frames[-1]),
-            units=format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), letters)[0]),
-            emotion=layout.emotions[emotion],
+        aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), layout.letters)[0])
+        onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
+        for frame, pixels in frames_of(faces, rows):
+            write_picture(place / person / clip / layout.picture.format(subject=person, frame=frame), pixels)
+        cells.append(
+            {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
+            # One AU alone is a number, as Excel makes it, and none an empty cell.
+            | {AUS: int(aus) if aus.isdigit() else aus or None, EMOTION: layout.emotions[emotion]}
         )
+    return cells
 
 
 def _number(part: pd.DataFrame, column: str, otherwise: int) -> int:
@@ -283,8 +249,3 @@ def _most_active(part: pd.DataFrame) -> int:
     action = part[units].sum(axis=1).to_numpy()
     at = int(action.argmax()) if units and action.max() > 0 else len(part) // 2
     return int(part["frame"].iloc[at])
-
-
-def units_cell(units: str) -> object:
-    """The cell for ``units``: one AU alone is a number, as Excel makes it, and none an empty cell."""
-    return int(units) if units.isdigit() else units or None

@@ -24,8 +24,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,13 +39,12 @@ from fer_lib.faces.readers.sequences import (
     Clip,
     Frame,
     emotion_after_rest,
+    find_folders,
     first_and_middle,
     first_window,
     gather_clips,
-    official_ids,
-    people_folders,
-    sequences_of,
-    subfolders,
+    named_folders,
+    named_sequences,
     tops,
 )
 from ferbook.errors import DataError
@@ -73,21 +70,7 @@ _VIEW = "videos that do not show the face from the front"
 _NO_LABEL = "videos without one of the six emotions and without AU codes"
 _SHORT = "videos of fewer than four frames"
 _AU_NUMBER = "AU codes whose number is not whole"
-_OTHER_FOLDERS = "folders that are not named like a session"
 _SESSIONS, _SESSION = re.compile("Sessions", re.IGNORECASE), re.compile(r"\d+")
-
-
-@dataclass(frozen=True)
-class _Session:
-    """One session as its XML files describe it; ``markers``: AU -> (frame, type) in order, None where not
-    coded.
-    """
-
-    number: str
-    video: Path
-    subject: str
-    emotion: str
-    markers: Mapping[int, Sequence[tuple[int, int]]] | None
 
 
 def read_mmi(folder: Path, size: int) -> FaceSet:
@@ -99,31 +82,22 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     marker twice.
     """
     left_out: Counter[str] = Counter()
-    above = tops(folder, _SESSIONS, "folder Sessions")
-    trees = [tree for place in above for tree in subfolders(place, folder, _SESSIONS)]
+    trees = find_folders(folder, _SESSIONS, "folder Sessions")
     above = [place for tree in trees for place in tops(tree, _SESSION, "folders of sessions (1, 2 …)")]
-    places = people_folders(
-        above, folder, _SESSION, lambda match: match[0], left_out, _OTHER_FOLDERS, one="session"
-    )
-    sessions = [
-        session
-        for number, place in sorted(places.items(), key=lambda item: int(item[0]))
-        if (session := _read_session(number, place, folder, left_out))
-    ]
+    places = named_folders(above, folder, _SESSION, left_out, "folders that are not named like a session")
+    sessions = sorted(places.items(), key=lambda item: int(item[0]))
     with ThreadPoolExecutor() as threads:
-        clips = list(threads.map(partial(_read_clip, size=size), sessions))
-    for reason in (clip for clip in clips if isinstance(clip, str)):
-        left_out[reason] += 1
-    return gather_clips(
-        "mmi", [clip for clip in clips if isinstance(clip, Clip)], size, "whole", left_out, halves=False
-    )
+        read = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
+    left_out.update(reason for _, reasons in read for reason in reasons)
+    clips = [clip for clip, _ in read if clip]
+    return gather_clips("mmi", clips, size, "whole", left_out, halves=False)
 
 
-def _read_session(number: str, place: Path, folder: Path, left_out: Counter[str]) -> _Session | None:
+def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[Clip | None, list[str]]:
+    """The four frames of a session's video, cut out, and what was left out of the session, or why it was."""
     videos = list_inside(place, folder, (".avi",))
     if not videos:
-        left_out[_NO_VIDEO] += 1
-        return None
+        return None, [_NO_VIDEO]
     if len(videos) > 1:
         raise DataError(f"{videos[1]}: a second video beside {videos[0].name}; expected one per session")
     video = videos[0]
@@ -138,18 +112,36 @@ def _read_session(number: str, place: Path, folder: Path, left_out: Counter[str]
     if view is None:
         raise DataError(f"{present['session.xml']}: no element track with the attribute view")
     if view not in FRONTAL_VIEWS:
-        left_out[_VIEW] += 1
-        return None
+        return None, [_VIEW]
     subject = about.find(".//subject")
     identity = (subject.get("id") if subject is not None else None) or video.stem.partition("-")[0]
     tags = present.get(f"{video.stem}.xml".lower())
     emotion = _emotion(tags) if tags else ""
     coding = present.get(f"{video.stem}-oao_aucs.xml".lower())
-    markers = _markers(coding, left_out) if coding else None
+    markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
-        left_out[_NO_LABEL] += 1
-        return None
-    return _Session(number, video, f"mmi-{identity}", emotion, markers)
+        return None, [_NO_LABEL]
+    count, fps = _probe(video)
+    if count < LEAST:
+        return None, [*left_out, _SHORT]
+    kept = first_and_middle(count)
+    framed = _framed(_read_frames(video, kept, count), size)
+    if framed is None:
+        return None, [*left_out, NO_FACE["clip"]]
+    clip = Clip(
+        subject=f"mmi-{identity}",
+        sequence=f"{number:>04}/{video.stem}",
+        frames=[
+            Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
+            for at, picture in zip(kept, framed, strict=True)
+        ],
+        rows=[
+            {"frame": at + 1, "emotion": emotion and (emotion if k else "neutral"), "fps": fps}
+            for k, at in enumerate(kept)
+        ],
+        codes=[_codes(markers, at + 1) for at in kept],
+    )
+    return clip, left_out
 
 
 def _xml(path: Path) -> ElementTree.Element:
@@ -178,12 +170,14 @@ def _emotion(path: Path) -> str:
     return {code: emotion for emotion, code in EMOTION_CODES.items()}.get(int(values[0]), "")
 
 
-def _markers(path: Path, left_out: Counter[str]) -> dict[int, list[tuple[int, int]]]:
+def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
+    """AU -> (frame, type) of its markers in order, and what was left out."""
+    left_out: list[str] = []
     found: dict[int, list[tuple[int, int]]] = {}
     for unit in _xml(path).iter("ActionUnit"):
         number = (unit.get("Number") or "").strip()
         if not number.isdecimal() or not 1 <= int(number) <= 99:
-            left_out[_AU_NUMBER] += 1
+            left_out.append(_AU_NUMBER)
             continue
         if int(number) in found:
             raise DataError(f"{path}: ActionUnit {number} stands there twice; expected it once")
@@ -200,7 +194,7 @@ def _markers(path: Path, left_out: Counter[str]) -> dict[int, list[tuple[int, in
         frames = [frame for frame, _ in markers]
         if len(set(frames)) < len(frames):
             raise DataError(f"{path}: AU{number} has two Markers at one frame")
-    return found
+    return found, left_out
 
 
 def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) -> Codes:
@@ -213,34 +207,6 @@ def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) 
         if state and state[-1] != NEUTRAL_MARKER:
             shown.append(Code(au))
     return tuple(shown)
-
-
-def _read_clip(session: _Session, size: int) -> Clip | str:
-    """The four frames of a video, cut out; or why it is left out."""
-    count, fps = _probe(session.video)
-    if count < LEAST:
-        return _SHORT
-    kept = first_and_middle(count)
-    pictures = _framed(_read_frames(session.video, kept, count), size)
-    if pictures is None:
-        return NO_FACE["clip"]
-    return Clip(
-        subject=session.subject,
-        sequence=f"{session.number:>04}/{session.video.stem}",
-        frames=[
-            Frame(f"{session.video}, frame {at + 1}", lambda picture=picture: picture)
-            for at, picture in zip(kept, pictures, strict=True)
-        ],
-        rows=[
-            {
-                "frame": at + 1,
-                "emotion": session.emotion and (session.emotion if k else "neutral"),
-                "fps": fps,
-            }
-            for k, at in enumerate(kept)
-        ],
-        codes=[_codes(session.markers, at + 1) for at in kept],
-    )
 
 
 def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
@@ -309,10 +275,8 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
             f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even "
             "sides"
         )
-    sequences = list(sequences_of(faces))
-    subjects = official_ids((subject for subject, _, _ in sequences), re.compile(r"mmi-([^\s/]+)"), str)
-    for number, (subject, sequence, rows) in enumerate(sequences, start=1):
-        identity = subjects[subject]
+    sequences = named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
+    for number, (identity, subject, sequence, rows) in enumerate(sequences, start=1):
         place = folder / "Sessions" / str(number)
         place.mkdir(parents=True)
         sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"

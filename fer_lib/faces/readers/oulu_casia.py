@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
-from fer_lib.faces.readers.sequences import folders_above, tops
+from fer_lib.faces.readers.sequences import find_folders, tops
 from ferbook.errors import DataError
 
 EMOTIONS = {emotion: emotion.capitalize() for emotion in SIX}
@@ -33,11 +33,9 @@ LAYOUT = PosedLayout(
     emotions=EMOTIONS,
     subject_folder=re.compile(r"P(\d{3,4})", re.IGNORECASE),
     subject_form=lambda match: f"P{int(match[1]):03d}",
-    own_subject=re.compile(r"oulu_casia-(P\d{3,})"),
     subject_id="P{:03d}".format,
     most=9999,
     suffix=".jpeg",
-    fps=25.0,
     keep=lambda count: [0, count - 3, count - 2, count - 1],
 )
 
@@ -50,12 +48,11 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
     there.
     """
     for name, framing in (("VL", "clip"), ("VL_Acropped", "whole")):
-        above = folders_above(folder, re.compile(name))
-        if len(above) > 1:
-            raise DataError(f"{above[0]} and {above[1]}: two folders with {name} in them; keep one")
-        if above:
-            light = above[0] / name / LIGHT
-            people = tops(light, LAYOUT.subject_folder, "folders of people (P001)")
+        found = find_folders(folder, re.compile(name))
+        if len(found) > 1:
+            raise DataError(f"{found[0]} and {found[1]}: two folders {name}; keep one")
+        if found:
+            people = tops(found[0] / LIGHT, LAYOUT.subject_folder, "folders of people (P001)")
             return read_posed(LAYOUT, folder, people, framing, size)
     raise DataError(f"{folder}: no folder VL or VL_Acropped there, nor in up to 3 folders below")
 

@@ -112,6 +112,13 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
     return [require_inside(entry, folder) for entry in entries]
 
 
+def add_once(found: dict, key: object, path: Path, what: str) -> None:
+    """Enter ``path`` under ``key``; DataError that names both where ``key``, a ``what``, has one already."""
+    if key in found:
+        raise DataError(f"{path}: a second {what}, beside {found[key]}; keep one")
+    found[key] = path
+
+
 def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
     """uint8 (H, W): the picture at ``path``, or in the open ``file`` (of an archive, say; ``path`` then names
     it).

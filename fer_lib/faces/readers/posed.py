@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.pictures import add_once, list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     Framing,
     emotion_after_rest,
     frames_of,
     gather_clips,
+    named_folders,
+    named_sequences,
     numbered_pictures,
-    official_ids,
-    people_folders,
     picture_file,
-    sequences_of,
     write_picture,
 )
 from ferbook.errors import DataError
 
 LEAST = 4
+FPS = 25.0
 SHORT = "sequences of fewer than four pictures"
 
 
@@ -40,12 +40,10 @@ class PosedLayout:
     """Emotion -> the folder of its sequence."""
     subject_folder: re.Pattern
     subject_form: Callable[[re.Match], str]
-    own_subject: re.Pattern
     subject_id: Callable[[int], str]
     most: int
     """People that ``subject_id`` can number."""
     suffix: str
-    fps: float
     keep: Callable[[int], Sequence[int]]
     """From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one."""
 
@@ -62,8 +60,8 @@ def read_posed(
     left_out: Counter[str] = Counter()
     emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
     clips: list[Clip] = []
-    people = people_folders(tops, folder, layout.subject_folder, layout.subject_form, left_out)
-    for subject, place in sorted(people.items()):
+    people = named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
+    for subject, place in people.items():
         shown: dict[str, Path] = {}
         for entry in list_inside(place, folder):
             if not entry.is_dir():
@@ -73,9 +71,7 @@ def read_posed(
                 raise DataError(
                     f"{entry}: not the folder of an emotion; expected {', '.join(layout.emotions.values())}"
                 )
-            if emotion in shown:
-                raise DataError(f"{entry}: a second folder of {emotion}, beside {shown[emotion].name}")
-            shown[emotion] = entry
+            add_once(shown, emotion, entry, f"folder of {emotion}")
         for emotion, entry in shown.items():
             clip = _read_sequence(layout, folder, subject, emotion, entry)
             if clip:
@@ -96,7 +92,7 @@ def _read_sequence(layout: PosedLayout, folder: Path, subject: str, emotion: str
         sequence=f"{subject}/{layout.emotions[emotion]}",
         frames=[picture_file(found[number]) for number in kept],
         rows=[
-            {"frame": number, "emotion": emotion if k else "neutral", "fps": layout.fps}
+            {"frame": number, "emotion": emotion if k else "neutral", "fps": FPS}
             for k, number in enumerate(kept)
         ],
     )
@@ -109,13 +105,11 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
     DataError for a sequence that is not a neutral picture and then three or more of one emotion, and for two
     of a person's sequences that show the same emotion.
     """
-    sequences = list(sequences_of(faces))
-    subjects = official_ids(
-        (subject for subject, _, _ in sequences), layout.own_subject, layout.subject_id, layout.most
-    )
     written: dict[Path, str] = {}
-    for subject, sequence, rows in sequences:
-        place = folder / subjects[subject] / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]
+    for person, subject, sequence, rows in named_sequences(
+        faces, layout.name, layout.subject_folder, layout.subject_id, layout.most
+    ):
+        place = folder / person / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]
         if place in written:
             raise DataError(
                 f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in "

@@ -13,15 +13,16 @@ as coded. The class counts below are those usually quoted, unverified; there is 
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces import faceset
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
-from fer_lib.faces.readers.micro import MicroLayout, Pictures, clips_to_write, read_micro, units_cell
-from fer_lib.faces.readers.sequences import frames_of, tops, write_picture
-from fer_lib.faces.readers.sheets import write_sheet
+from fer_lib.faces.readers.micro import CLIP, OFFSET, ONSET, MicroLayout, Pictures, read_micro, write_micro
+from fer_lib.faces.readers.sequences import tops
+from fer_lib.faces.readers.sheets import row_of, write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
@@ -49,17 +50,14 @@ LAYOUT = MicroLayout(
     name="samm",
     sheet="SAMM*FACS_Codes*.xlsx",
     worksheet=WORKSHEET,
-    subject="Subject",
-    clip="Filename",
-    onset="Onset Frame",
-    apex="Apex Frame",
-    offset="Offset Frame",
-    units="Action Units",
-    emotion="Estimated Emotion",
     emotions=EMOTIONS,
     synonyms={"others": "other"},
     subject_folder=re.compile(r"(\d{3,4})"),
     subject_id="{:03d}".format,
+    own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
+    clip_id=lambda subject, k: f"{subject}_1_{k}",
+    letters=True,
+    picture="{subject}_{frame:05d}.jpg",
 )
 
 
@@ -85,26 +83,14 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
     Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless
     they come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with
     the letter of their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot
-    hold: see ``clips_to_write``.
+    hold: see ``write_micro``.
     """
-    rows: list[list[object]] = [[f"Note {k}"] for k in range(1, NOTE_ROWS + 1)] + [list(HEADER)]
-    written = clips_to_write(
-        LAYOUT,
-        faces,
-        own_subject=re.compile(r"samm-(\d{3,})"),
-        own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
-        clip_id=lambda subject, k: f"{subject}_1_{k}",
-        letters=True,
-    )
-    for clip in written:
-        place = folder / clip.subject / clip.clip
-        for frame, pixels in frames_of(faces, clip.rows):
-            write_picture(place / f"{clip.subject}_{frame:05d}.jpg", pixels)
-        rows.append(
-            [
-                *(clip.subject, clip.clip, int(clip.clip.split("_")[1])),
-                *(clip.onset, clip.apex, clip.offset, clip.offset - clip.onset + 1, "Micro - 1/2"),
-                *(units_cell(clip.units), clip.emotion, None, None),
-            ]
-        )
+    rows: list[Sequence[object]] = [*([f"Note {k}"] for k in range(1, NOTE_ROWS + 1)), HEADER]
+    for clip in write_micro(LAYOUT, faces, folder):
+        further = {
+            "Inducement Code": int(str(clip[CLIP]).split("_")[1]),
+            "Duration": clip[OFFSET] - clip[ONSET] + 1,
+            "Micro": "Micro - 1/2",
+        }
+        rows.append(row_of(HEADER, clip | further))
     write_sheet(folder / SHEET, WORKSHEET, rows)

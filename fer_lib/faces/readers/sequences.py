@@ -22,14 +22,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import LANDMARKS, FaceSet
 from fer_lib.faces.facs_codes import Codes, au_columns
 from fer_lib.faces.readers.pictures import (
     SUFFIXES,
     Window,
+    add_once,
     cut_out,
     find_face,
     gather_pictures,
+    landmark_window,
     list_inside,
     read_grey,
     whole,
@@ -46,6 +48,7 @@ SEARCHED_AT = 320
 seconds.
 """
 
+OTHER_FOLDERS = "folders that are not named like a person"
 NO_FACE = {"clip": "clips in which no face was found", "picture": "pictures in which no face was found"}
 
 
@@ -67,7 +70,8 @@ class Clip:
     """The pictures kept of one sequence, and for each a row of the table.
 
     ``rows``: at least ``frame`` and ``emotion``. ``codes``: FACS codes of each picture, where the set has
-    such; sets that come with AU numbers have their columns in ``rows`` instead.
+    such; sets that come with AU numbers have their columns in ``rows`` instead. ``landmarks``: of each
+    picture (68, 2), in its pixels, None where there are none; the first picture shows the face at rest.
     """
 
     subject: str
@@ -75,6 +79,11 @@ class Clip:
     frames: Sequence[Frame]
     rows: Sequence[Mapping[str, object]]
     codes: Sequence[Codes] | None = None
+    landmarks: Sequence[np.ndarray | None] | None = None
+
+    def points(self, k: int) -> np.ndarray | None:
+        """The landmarks of the ``k``-th picture."""
+        return None if self.landmarks is None else self.landmarks[k]
 
 
 def gather_clips(
@@ -83,23 +92,29 @@ def gather_clips(
     size: int,
     framing: Framing,
     left_out: Mapping[str, int],
+    unscored: float = 1.0,
     halves: bool = True,
 ) -> FaceSet:
     """The face set ``name`` of ``clips``, every picture ``size`` × ``size``, split by subject.
 
-    Pictures that have that size are taken as they are. Clips (or, with framing ``picture``, pictures) in
+    Pictures that have that size are taken as they are. Where a picture or the first of its clip has
+    landmarks they give its window, otherwise a detector. Clips (or, with framing ``picture``, pictures) in
     which no face is found are left out and counted; so is what ``left_out`` brings along. With ``codes`` the
-    table gets their columns, and with ``halves`` those of the two halves of the face.
+    table gets their columns: ``unscored`` and ``halves`` are those of ``au_columns``.
 
     Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
     clip; and where nothing is left or fewer than three people are.
     """
-    frames = [(number, frame) for number, clip in enumerate(clips) for frame in clip.frames]
+    frames = [(number, k) for number, clip in enumerate(clips) for k in range(len(clip.frames))]
     windows = _clip_windows(clips, size) if framing == "clip" else []
     shapes: dict[int, tuple[int, ...]] = {}
+    landmarks = None
+    if any(clip.landmarks is not None for clip in clips):
+        landmarks = np.full((len(frames), LANDMARKS, 2), np.nan, np.float32)
 
     def load(row: int) -> np.ndarray | None:
-        number, frame = frames[row]
+        number, k = frames[row]
+        frame, points, resting = clips[number].frames[k], clips[number].points(k), clips[number].points(0)
         picture = frame.read()
         shape = shapes.setdefault(number, picture.shape)
         if picture.shape != shape:
@@ -108,9 +123,19 @@ def gather_clips(
                 f"{shape[1]} × {shape[0]}"
             )
         if picture.shape == (size, size) or framing == "whole":
+            if points is not None:
+                landmarks[row] = points
             return whole(picture, size)
-        window = windows[number] if framing == "clip" else face_window(picture)
-        return None if window is None else cut_out(picture, window, size)
+        try:
+            if points is None and resting is None:
+                window = windows[number] if framing == "clip" else face_window(picture)
+            else:
+                window = landmark_window(resting if points is None else points, resting)
+            if points is not None:
+                landmarks[row] = window.scale(points, size)
+            return None if window is None else cut_out(picture, window, size)
+        except DataError as fault:
+            raise DataError(f"{frame.place}: {fault}") from fault
 
     pixels, found = gather_pictures(len(frames), size, load)
     counts = Counter(left_out)
@@ -129,10 +154,16 @@ def gather_clips(
     table.insert(2, "sequence", [sequence for _, sequence in names])
     if any(clip.codes is not None for clip in clips):
         codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
-        table = pd.concat([table, au_columns(codes, halves=halves)], axis=1)
+        table = pd.concat([table, au_columns(codes, unscored, halves)], axis=1)
     table = table[found].reset_index(drop=True)
     table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
-    return FaceSet(name, pixels, table, left_out={reason: n for reason, n in counts.items() if n})
+    return FaceSet(
+        name,
+        pixels,
+        table,
+        landmarks=None if landmarks is None else landmarks[found],
+        left_out={reason: n for reason, n in counts.items() if n},
+    )
 
 
 def face_window(picture: np.ndarray) -> Window | None:
@@ -156,90 +187,60 @@ def first_window(frames: Iterable[np.ndarray]) -> Window | None:
 
 def _clip_windows(clips: Sequence[Clip], size: int) -> list[Window | None]:
     def window(clip: Clip) -> Window | None:
+        if clip.points(0) is not None:
+            return None  # not looked at: landmarks give the windows
         first = clip.frames[0].read()
         if first.shape == (size, size):
-            return None  # not looked at: such pictures are taken as they are
+            return None  # nor here: such pictures are taken as they are
         return first_window(chain([first], (frame.read() for frame in clip.frames[1:])))
 
     with ThreadPoolExecutor() as threads:
         return list(threads.map(window, clips))
 
 
-def tops(folder: Path, child: re.Pattern, what: str, depth: int = 3) -> list[Path]:
-    """The folders, ``folder`` itself or up to ``depth`` levels below it, that hold a folder named like
-    ``child``.
+def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int = 3) -> list[Path]:
+    """The folders named like ``pattern`` in ``folder`` or, where none is, up to ``depth`` levels below it.
 
-    Unpacking often adds levels (``Cropped/Cropped``): the nearest level that has any is taken. Raises
-    DataError that says ``what`` was looked for, and for links that leave ``folder``.
+    Unpacking often adds levels (``Cropped/Cropped``): those of the nearest level that has any are taken.
+    Raises DataError for links that leave ``folder``, and, saying ``what`` was looked for, where none is
+    found; without ``what`` the list is empty then.
     """
-    found = folders_above(folder, child, depth)
-    if not found:
-        raise DataError(f"{folder}: no {what} there, nor in up to {depth} folders below")
-    return found
-
-
-def folders_above(folder: Path, child: re.Pattern, depth: int = 3) -> list[Path]:
-    """As ``tops``, but an empty list where there are none."""
     level = [folder]
     for _ in range(depth + 1):
-        below = {place: [entry for entry in list_inside(place, folder) if entry.is_dir()] for place in level}
-        found = [place for place, entries in below.items() if any(child.fullmatch(e.name) for e in entries)]
+        below = [entry for place in level for entry in list_inside(place, folder) if entry.is_dir()]
+        found = [entry for entry in below if pattern.fullmatch(entry.name)]
         if found:
             return found
-        level = [entry for entries in below.values() for entry in entries]
+        level = below
+    if what:
+        raise DataError(f"{folder}: no {what} there, nor in up to {depth} folders below")
     return []
 
 
-def subfolders(place: Path, root: Path, pattern: re.Pattern) -> list[Path]:
-    """The folders in ``place`` named like ``pattern``, sorted."""
-    return [entry for entry in list_inside(place, root) if pattern.fullmatch(entry.name) and entry.is_dir()]
-
-
-def people_folders(
-    places: Iterable[Path],
-    root: Path,
-    pattern: re.Pattern,
-    form: Callable[[re.Match], str],
-    left_out: Counter,
-    what: str = "folders that are not named like a person",
-    one: str = "person",
-) -> dict[str, Path]:
-    """As ``named_folders``, of all ``places`` together. Raises DataError where two hold the same ``one``."""
-    people: dict[str, Path] = {}
-    for place in places:
-        found = named_folders(place, root, pattern, form, left_out, what)
-        for name in sorted(found.keys() & people.keys()):
-            raise DataError(f"{found[name]}: the same {one} as {people[name]}; keep one of the two")
-        people |= found
-    return people
+def tops(folder: Path, child: re.Pattern, what: str) -> list[Path]:
+    """The folders that hold those of ``find_folders``."""
+    return list(dict.fromkeys(found.parent for found in find_folders(folder, child, what)))
 
 
 def named_folders(
-    place: Path,
+    places: Iterable[Path],
     root: Path,
     pattern: re.Pattern,
-    form: Callable[[re.Match], str],
     left_out: Counter,
-    what: str,
+    what: str = OTHER_FOLDERS,
+    form: Callable[[re.Match], str] = lambda match: match[0].upper(),
 ) -> dict[str, Path]:
-    """The folders in ``place`` named like ``pattern``, sorted, by the id that ``form`` makes of the match.
+    """The folders in ``places`` named like ``pattern``, sorted, by the id that ``form`` makes of the match.
 
     Other folders are counted in ``left_out`` as ``what``. Raises DataError where two folders have one id.
     """
     found: dict[str, Path] = {}
-    for entry in list_inside(place, root):
-        if not entry.is_dir():
-            continue
+    for entry in (entry for place in places for entry in list_inside(place, root) if entry.is_dir()):
         match = pattern.fullmatch(entry.name)
-        if not match:
+        if match:
+            add_once(found, form(match), entry, f"folder of {form(match)}")
+        else:
             left_out[what] += 1
-            continue
-        name = form(match)
-        if name in found:
-            raise DataError(
-                f"{entry}: the same id, {name}, as {found[name].name}; keep one of the two folders"
-            )
-        found[name] = entry
     return dict(sorted(found.items()))
 
 
@@ -254,12 +255,7 @@ def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str
         match = pattern.fullmatch(path.stem)
         if not match:
             raise DataError(f"{path}: not named like {example}, so its frame number is not known")
-        number = int(match["frame"])
-        if number in found:
-            raise DataError(
-                f"{path}: the same frame number, {number}, as {found[number].name}; keep one of the two"
-            )
-        found[number] = path
+        add_once(found, int(match["frame"]), path, f"picture of frame {int(match['frame'])}")
     return dict(sorted(found.items()))
 
 
@@ -296,24 +292,34 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def official_ids(
-    ids: Iterable[str], own: re.Pattern, form: Callable[[int], str], most: float = math.inf
+    ids: Iterable[str], prefix: str, own: re.Pattern, form: Callable[[int], str], most: float = math.inf
 ) -> dict[str, str]:
-    """Each of ``ids`` -> the id to be written: its own (group 1 of ``own``) where all match ``own``, else a
-    number.
+    """Each of ``ids`` -> the id to be written: its own where all are ``prefix`` and a match of ``own``, else
+    a number.
 
     The k-th of the sorted distinct ids, from 1, becomes ``form(k)``; sorting them again inverts it. Raises
     DataError for more than ``most``, which the layout has no form for: its reader would pass them over.
     """
     distinct = sorted(set(ids))
-    matches = [own.fullmatch(name) for name in distinct]
-    if all(matches):
-        return {name: match[1] for name, match in zip(distinct, matches, strict=True)}
+    if all(name.startswith(prefix) and own.fullmatch(name, len(prefix)) for name in distinct):
+        return {name: name.removeprefix(prefix) for name in distinct}
     if len(distinct) > most:
         raise DataError(
             f"{len(distinct):,} to number, {distinct[0]!r} to {distinct[-1]!r}, but this layout has room for "
             f"{most:,}; select fewer first"
         )
     return {name: form(k) for k, name in enumerate(distinct, start=1)}
+
+
+def named_sequences(
+    faces: FaceSet, dataset: str, own: re.Pattern, form: Callable[[int], str], most: float = math.inf
+) -> list[tuple[str, str, str, np.ndarray]]:
+    """The id to be written, subject, sequence and rows of each sequence: ``sequences_of`` and
+    ``official_ids``.
+    """
+    sequences = list(sequences_of(faces))
+    ids = official_ids((subject for subject, _, _ in sequences), f"{dataset}-", own, form, most)
+    return [(ids[subject], subject, sequence, rows) for subject, sequence, rows in sequences]
 
 
 def frames_of(faces: FaceSet, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

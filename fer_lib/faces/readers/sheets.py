@@ -173,6 +173,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
 
 
+def row_of(header: Sequence[str | None], cells: Mapping[str, object]) -> list[object]:
+    """``cells`` in the order of ``header``, by name as in ``read_sheet``; None where there is none."""
+    named = {_plain(column): value for column, value in cells.items()}
+    return [named.get(_plain(column or "")) for column in header]
+
+
 def write_sheet(path: Path, title: str, rows: Sequence[Sequence[object]]) -> None:
     """Write ``rows`` as the worksheet ``title`` of a new workbook at ``path``."""
     book = openpyxl.Workbook()

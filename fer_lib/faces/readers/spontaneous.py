@@ -13,7 +13,7 @@ one.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +21,15 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
-from fer_lib.faces.readers.pictures import is_litter, list_inside
+from fer_lib.faces.readers.pictures import add_once, is_litter, list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     Frame,
-    folders_above,
+    find_folders,
     gather_clips,
+    named_sequences,
     numbered_pictures,
-    official_ids,
     picture_file,
-    sequences_of,
-    subfolders,
 )
 from ferbook.errors import DataError
 
@@ -41,17 +39,14 @@ LEVELS = 5
 INTENSITY_AUS = (6, 10, 12, 14, 17)
 """The AUs for which intensities are coded."""
 
-PERSON = re.compile(r"([FM]\d{3})", re.IGNORECASE)
+PERSON = re.compile(r"[FM]\d{3}", re.IGNORECASE)
 TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
-OTHER_FOLDERS = "folders that are not named like a person"
 NO_CODES = "tasks without AU codes"
 NO_PICTURE = "coded frames without a picture"
 
 Tasks = Mapping[str, Mapping[int, Frame]]
 """Task -> frame number -> picture, of one person."""
 
-_OCCURRENCE = re.compile(r"(?P<person>[FM]\d{3})_(?P<task>T\d{1,2})", re.IGNORECASE)
-_INTENSITY = re.compile(r"(?P<person>[FM]\d{3})_(?P<task>T\d{1,2})_AU(?P<au>\d{1,2})", re.IGNORECASE)
 _INTENSITY_FOLDER = re.compile(r"AU\d{1,2}", re.IGNORECASE)
 
 
@@ -73,20 +68,14 @@ def read_spontaneous(
     twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
     ``NO_PICTURE``.
     """
-    occurrences = _occurrence_files(folder)
+    occurrences = _code_files(_coding_folders(folder, "AU_OCC"), folder)
     if not occurrences:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
-    intensities: dict[tuple[str, str], dict[int, Path]] = {}
-    for (person, task, au), path in _intensity_files(folder).items():
-        if (person, task) not in occurrences:
-            raise DataError(
-                f"{path}: intensities without the occurrences of {person}_{task}; the copy is not complete"
-            )
-        intensities.setdefault((person, task), {})[au] = path
+    intensities = _intensities(folder, occurrences)
+    for (person, _), path in sorted(occurrences.items()):
+        if person not in people:
+            raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
     clips: list[Clip] = []
-    for person in sorted({person for person, _ in occurrences} - people.keys()):
-        path = next(path for (coded, _), path in sorted(occurrences.items()) if coded == person)
-        raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
     for person, open_tasks in sorted(people.items()):
         tasks = open_tasks()
         coded = {task: path for (who, task), path in occurrences.items() if who == person}
@@ -101,27 +90,20 @@ def read_spontaneous(
             left_out[NO_PICTURE] += has_picture.count(False)
             codes = codes[has_picture]
             codes = codes.iloc[:: max(1, -(-len(codes) // FRAMES_PER_TASK))]
-            if len(codes):
-                clips.append(_clip(name, person, task, codes, tasks[task], shift))
+            clips.append(
+                Clip(
+                    subject=f"{name}-{person}",
+                    sequence=f"{person}/{task}",
+                    frames=[tasks[task][frame + shift] for frame in codes.index],
+                    rows=[
+                        {"frame": frame, "emotion": "", "task": task, **intensity}
+                        for frame, intensity in zip(codes.index, codes.to_dict("records"), strict=True)
+                    ],
+                )
+            )
     faces = gather_clips(name, clips, size, "picture", left_out)
     uncoded = [au for au in faces.aus if faces.table[au].isna().all()]
-    if not uncoded:
-        return faces
     return FaceSet(name, faces.pixels, faces.table.drop(columns=uncoded), left_out=faces.left_out)
-
-
-def _clip(
-    name: str, person: str, task: str, codes: pd.DataFrame, pictures: Mapping[int, Frame], shift: int
-) -> Clip:
-    return Clip(
-        subject=f"{name}-{person}",
-        sequence=f"{person}/{task}",
-        frames=[pictures[frame + shift] for frame in codes.index],
-        rows=[
-            {"frame": frame, "emotion": "", "task": task, **units}
-            for frame, units in zip(codes.index, codes.to_dict("records"), strict=True)
-        ],
-    )
 
 
 def folder_tasks(place: Path, root: Path) -> Tasks:
@@ -129,12 +111,12 @@ def folder_tasks(place: Path, root: Path) -> Tasks:
     padded.
     """
     tasks: dict[str, dict[int, Frame]] = {}
+    folders: dict[str, Path] = {}
     for entry in list_inside(place, root):
         if not entry.is_dir() or not TASK.fullmatch(entry.name):
             continue
         task = task_id(entry.name)
-        if task in tasks:
-            raise DataError(f"{entry}: a second folder of {task}; keep one")
+        add_once(folders, task, entry, f"folder of {task}")
         found = numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
         tasks[task] = {number: picture_file(path) for number, path in found.items()}
     return tasks
@@ -145,44 +127,39 @@ def task_id(name: str) -> str:
     return f"T{int(name[1:])}"
 
 
-def _occurrence_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """(person, task) -> the file of its occurrences."""
+def _code_files(places: Iterable[Path], folder: Path, ending: str = "") -> dict[tuple[str, str], Path]:
+    """(person, task) -> the file of its codes, ``F001_T1`` and ``ending``, in ``places``."""
     found: dict[tuple[str, str], Path] = {}
-    for path in _csv_files(_trees(folder, "AU_OCC"), folder):
-        match = _OCCURRENCE.fullmatch(path.stem)
+    pattern = re.compile(rf"([FM]\d{{3}})_(T\d{{1,2}}){ending}", re.IGNORECASE)
+    for path in (path for place in places for path in list_inside(place, folder, (".csv",))):
+        match = pattern.fullmatch(path.stem)
         if not match:
-            raise DataError(f"{path}: not named like F001_T1.csv")
-        key = match["person"].upper(), task_id(match["task"])
-        if key in found:
-            raise DataError(f"{path}: a second file for {'_'.join(key)}, beside {found[key]}; keep one")
-        found[key] = path
+            raise DataError(f"{path}: not named like F001_T1{ending.replace('0?', '0')}.csv")
+        key = match[1].upper(), task_id(match[2])
+        add_once(found, key, path, f"file for {'_'.join(key)}")
     return found
 
 
-def _intensity_files(folder: Path) -> dict[tuple[str, str, int], Path]:
-    """(person, task, AU) -> the file of its intensities."""
-    found: dict[tuple[str, str, int], Path] = {}
-    places = [
-        place for top in _trees(folder, "AU_INT") for place in subfolders(top, folder, _INTENSITY_FOLDER)
-    ]
-    for path in _csv_files(places, folder):
-        match, au = _INTENSITY.fullmatch(path.stem), path.parent.name.upper()
-        if not match or int(match["au"]) != int(au[2:]):
-            raise DataError(f"{path}: not named like F001_T1_{au}.csv")
-        key = match["person"].upper(), task_id(match["task"]), int(match["au"])
-        if key in found:
-            raise DataError(f"{path}: a second file beside {found[key]}; keep one")
-        found[key] = path
+def _coding_folders(folder: Path, name: str) -> list[Path]:
+    return find_folders(folder, re.compile(name, re.IGNORECASE))
+
+
+def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> dict[tuple, dict[int, Path]]:
+    """(person, task) -> AU -> the file of its intensities."""
+    found: dict[tuple[str, str], dict[int, Path]] = {}
+    inner = [entry for tree in _coding_folders(folder, "AU_INT") for entry in list_inside(tree, folder)]
+    for place in inner:
+        if not (place.is_dir() and _INTENSITY_FOLDER.fullmatch(place.name)):
+            continue
+        au = int(place.name[2:])
+        for key, path in _code_files([place], folder, f"_AU0?{au}").items():
+            if key not in occurrences:
+                raise DataError(
+                    f"{path}: intensities without the occurrences of {'_'.join(key)}; the copy is "
+                    "not complete"
+                )
+            add_once(found.setdefault(key, {}), au, path, f"file of AU{au} for {'_'.join(key)}")
     return found
-
-
-def _trees(folder: Path, name: str) -> list[Path]:
-    pattern = re.compile(name, re.IGNORECASE)
-    return [tree for above in folders_above(folder, pattern) for tree in subfolders(above, folder, pattern)]
-
-
-def _csv_files(places: Iterable[Path], folder: Path) -> Iterator[Path]:
-    return (path for place in places for path in list_inside(place, folder, (".csv",)))
 
 
 def read_codes(
@@ -212,11 +189,7 @@ def _read_csv(path: Path, header: bool) -> tuple[list[str], pd.DataFrame]:
     """
     try:
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except (
-        OSError,
-        ValueError,
-        pd.errors.ParserError,
-    ) as fault:  # EmptyDataError, UnicodeDecodeError: ValueError
+    except (OSError, ValueError) as fault:  # ValueError: those of pandas, UnicodeDecodeError
         raise DataError(f"{path}: not a readable csv file ({' '.join(str(fault).split())})") from fault
     while len(cells) and (cells.iloc[-1] == "").all():
         cells = cells.iloc[:-1]
@@ -279,30 +252,28 @@ def _checked(
             at = int(np.flatnonzero(~good[row])[0])
             what, value = f"AU{aus[at]}", cells.iat[row, at + 1]
         raise DataError(f"{path}, row {first_row + row}: {what} is {value!r}; expected {expected}")
-    _, first, counts = np.unique(frames, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        number = int(frames[first[counts > 1][0]])
-        row = int(np.flatnonzero(frames == number)[1])
-        raise DataError(f"{path}, row {first_row + row}: frame {number} stands there twice; keep one row")
-    lookup = np.full(UNKNOWN + 1, np.nan)
-    lookup[list(scale)] = list(scale.values())
-    mapped = lookup[codes.astype(int)]
-    table = pd.DataFrame(mapped, index=frames.astype(int), columns=[f"AU{au}" for au in aus])
-    return table.sort_index()
+    again = pd.Series(frames).duplicated().to_numpy()
+    if again.any():
+        row = int(again.argmax())
+        raise DataError(
+            f"{path}, row {first_row + row}: frame {frames[row]:.0f} stands there twice; keep one row"
+        )
+    table = pd.DataFrame(codes, index=frames.astype(int), columns=[f"AU{au}" for au in aus])
+    return table.replace(scale).sort_index()
 
 
 def write_spontaneous(
+    name: str,
     faces: FaceSet,
     coding: Path,
     header: Sequence[str],
     aus: Sequence[int],
-    own_subject: re.Pattern,
     write: Callable[[str, str, int, np.ndarray], None],
 ) -> None:
     """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task,
     frame, pixels)``.
 
-    The k-th of the sorted subjects becomes ``F00k`` (unless all match ``own_subject``), the k-th of a
+    The k-th of the sorted subjects becomes ``F00k`` (unless all are of the set ``name``), the k-th of a
     person's sorted sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns
     of the occurrence files; AUs that have none are not written. Present is every intensity above 0; for
     ``INTENSITY_AUS`` levels are written as well.
@@ -312,15 +283,13 @@ def write_spontaneous(
     """
     if not faces.aus:
         raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
-    sequences = list(sequences_of(faces))
-    subjects = official_ids((subject for subject, _, _ in sequences), own_subject, "F{:03d}".format, 999)
     counts: Counter[str] = Counter()
     done: set[tuple[str, str]] = set()
     levels = _levels(faces.table, aus)
-    for subject, sequence, rows in sequences:
+    for person, subject, sequence, rows in named_sequences(faces, name, PERSON, "F{:03d}".format, 999):
         counts[subject] += 1
         own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
-        person, task = subjects[subject], own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
+        task = own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
         if not TASK.fullmatch(task):
             raise DataError(
                 f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
@@ -335,15 +304,12 @@ def write_spontaneous(
             write(person, task, frame, pixels)
         coded = levels[rows]
         present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)
-        lines = [",".join(header)]
-        lines += [
-            ",".join(map(str, [frame, *row])) for frame, row in zip(frames, present.tolist(), strict=True)
-        ]
-        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", lines)
+        table = np.column_stack([frames, present]).tolist()
+        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [header, *table])
         for au in INTENSITY_AUS:
             level = np.nan_to_num(coded[:, list(aus).index(au)], nan=UNKNOWN).astype(int)
-            lines = [f"{frame},{k}" for frame, k in zip(frames, level.tolist(), strict=True)]
-            _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", lines)
+            table = np.column_stack([frames, level]).tolist()
+            _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", table)
 
 
 def _levels(table: pd.DataFrame, aus: Sequence[int]) -> np.ndarray:
@@ -356,9 +322,9 @@ def _levels(table: pd.DataFrame, aus: Sequence[int]) -> np.ndarray:
     return levels
 
 
-def _write_csv(path: Path, lines: Sequence[str]) -> None:
+def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(line + "\n" for line in lines))
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
 
 
 def is_picture_entry(name: str) -> bool:

@@ -41,7 +41,7 @@ PUBLISHED = {"pictures": 4_178}
 """Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
 
 _UNLABELLED = "pictures without an emotion"
-_OWN_ID = re.compile(r"tfd-(0|[1-9]\d{0,8})")
+_ID = re.compile(r"0|[1-9]\d{0,8}")
 
 
 def read_tfd(folder: Path, size: int) -> FaceSet:
@@ -183,7 +183,7 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
     side = 48 if max(faces.size) <= 48 else 96
     pixels, _ = gather_pictures(len(faces), side, lambda row: whole(faces.gather(np.array([row]))[0], side))
     table = faces.table
-    ids = official_ids((who for who in table["subject"] if who), _OWN_ID, str)
+    ids = official_ids((who for who in table["subject"] if who), "tfd-", _ID, str)
     labelled = (table["emotion"] != UNLABELLED).to_numpy()
     columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, FOLDS + 1)]
     folds = np.array([[FOLD_SPLITS.index(split) for split in column] for column in columns]).T

@@ -189,8 +189,8 @@ def test_where_neither_landmarks_nor_a_detector_frame_the_face_the_sequence_is_c
     copy.picture("S011", "001", 1, np.full((40, 30), 9, np.uint8))  # flat: no face to be found
     copy.write("emotion", "S011", "001", 1, "3")
     faces = copy.read()
-    assert len(faces) == 12 and faces.left_out == {"sequences in which no face was found": 1}
-    with pytest.raises(DataError, match="no labelled or coded sequence with a face in it"):
+    assert len(faces) == 12 and faces.left_out == {"clips in which no face was found": 1}
+    with pytest.raises(DataError, match="no picture is left"):
         copy.read(16)
 
 
@@ -210,7 +210,7 @@ def test_colour_16_bit_and_other_suffixes(copy):
     Image.new("I;16", (SIZE, SIZE), 257 * 90).save(place / "S005_001_00000005.png")
     assert copy.read().pixels[[0, 2], 0, 0].tolist() == [124, 90]
     copy.picture("S005", "001", 6, np.zeros((SIZE, SIZE), np.uint8), "tiff")
-    with pytest.raises(DataError, match=r"S005_001_00000006\.tiff: the same frame number, 6"):
+    with pytest.raises(DataError, match=r"S005_001_00000006\.tiff: a second picture of frame 6"):
         copy.read()
 
 
@@ -227,7 +227,7 @@ def cut_short(path):
         ),
         (
             lambda c: c.picture("S005", "001", 5, np.zeros((8, 9), np.uint8)),
-            "S005_001_00000005.png: 9 × 8 pixels, but the first frame of its sequence has 32 × 32",
+            "pixels, but others of its clip are",
         ),
         (
             lambda c: c.write("emotion", "S005", "001", 6, "8"),
@@ -300,7 +300,7 @@ def cut_short(path):
             ),
             "S006_001_00000001.png: not named like S005_001_00000001.png",
         ),
-        (lambda c: c.place("images", "s005", "001"), "s005: the same id, S005, as S005"),
+        (lambda c: c.place("images", "s005", "001"), "s005: a second folder of S005, beside"),
     ],
 )
 def test_bad_files_are_named(copy, spoil, message):

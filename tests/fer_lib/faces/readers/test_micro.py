@@ -321,9 +321,9 @@ def rename(folder, old, new):
         ),
         (
             lambda f: rename(f, "sub01/EP01_01/reg_img13.jpg", "sub01/EP01_01/reg_img010.jpg"),
-            "the same frame number, 10, as",
+            "a second picture of frame 10, beside",
         ),
-        (lambda f: rename(f, "sub02", "sub1"), "the same id, sub01, as"),
+        (lambda f: rename(f, "sub02", "sub1"), "a second folder of sub01, beside"),
         (
             lambda f: (f / "Cropped" / "sub01" / "EP01_01" / "reg_img13.jpg").write_bytes(b"x"),
             "reg_img13.jpg: not a readable picture",

@@ -144,12 +144,15 @@ def rename(folder, old, new):
             "P001/Bored: not the folder of an emotion; expected Anger",
         ),
         (lambda f: (f / "P001" / "anger").mkdir(), "a second folder of anger, beside"),
-        (lambda f: rename(f, "P002", "p0001"), "the same id, P001, as"),
+        (lambda f: rename(f, "P002", "p0001"), "a second folder of P001, beside"),
         (
             lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"),
             "peak.jpeg: not named like 000.jpeg",
         ),
-        (lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/18.jpeg"), "the same frame number, 18, as"),
+        (
+            lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/18.jpeg"),
+            "a second picture of frame 18, beside",
+        ),
         (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(b"x"), "017.jpeg: not a readable picture"),
         (
             lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(
@@ -182,7 +185,7 @@ def test_a_person_in_two_archives_of_bu4dfe_is_refused(bu4dfe):
     (bu4dfe / "part1" / "F003").rename(bu4dfe / "part2" / "F003")
     assert read_bu4dfe(bu4dfe, SIZE).table["subject"].nunique() == 3
     (bu4dfe / "part1" / "F003").mkdir()
-    with pytest.raises(DataError, match=r"part2/F003: the same person as .*part1/F003"):
+    with pytest.raises(DataError, match=r"part2/F003: a second folder of F003, beside .*part1/F003"):
         read_bu4dfe(bu4dfe, SIZE)
 
 
@@ -264,7 +267,7 @@ def test_bu3dfe_below_other_folders_beside_meshes(bu3dfe):
     (place / "F0003_AN01WH_F3D.bmp").write_bytes(b"another kind of picture")
     assert len(read_bu3dfe(bu3dfe, SIZE)) == 24
     (bu3dfe / "Subjects" / "BU_3DFE - 1" / "f0003").mkdir()
-    with pytest.raises(DataError, match="the same person as"):
+    with pytest.raises(DataError, match="a second folder of F"):
         read_bu3dfe(bu3dfe, SIZE)
 
 

@@ -256,10 +256,10 @@ def remove(place):
         ),
         (lambda f: remove(f / PICTURES / "F001" / "T1"), "F001_T1.csv: codes, but no pictures, of F001, T1"),
         (lambda f: (f / PICTURES / "F001" / "T01").mkdir(), "a second folder of T1"),
-        (lambda f: (f / "2D+3D" / "F001").mkdir(parents=True), "the same person as"),
+        (lambda f: (f / "2D+3D" / "F001").mkdir(parents=True), "a second folder of F001"),
         (
             lambda f: (f / PICTURES / "F001" / "T1" / "17.jpg").write_bytes(b"x"),
-            "17.jpg: the same frame number, 17, as 0017.jpg",
+            "17.jpg: a second picture of frame 17, beside",
         ),
         (
             lambda f: (f / PICTURES / "F001" / "T1" / "x.jpg").write_bytes(b"x"),
@@ -280,7 +280,7 @@ def remove(place):
                 (f / "AUCoding" / "AU_INT" / "AU6").mkdir()
                 or (f / "AUCoding" / "AU_INT" / "AU6" / "F001_T1_AU6.csv").write_text("1,1")
             ),
-            "a second file beside",
+            "a second file of AU6 for F001_T1, beside",
         ),
     ],
 )
@@ -364,7 +364,7 @@ def test_entries_of_an_archive_in_any_order_beside_others(plus):
             lambda z: repack(z, lambda e: {n: c for n, c in e.items() if "T2" not in n}),
             "F001_T2.csv: codes, but no pictures, of F001, T2",
         ),
-        (lambda z: z.with_suffix("").mkdir(), "F001.zip: the same person as"),
+        (lambda z: z.with_suffix("").mkdir(), "F001.zip: a second place of F001, beside"),
         (
             lambda z: z.write_bytes(z.read_bytes().replace(b"JFIF", b"JUNK", 1)),
             "F001.zip, F001/T1/0000.jpg: cannot be read from the archive (Bad CRC-32",
