@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+from fer_lib.faces.readers.lines import require_labels
+from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside
 from fer_lib.faces.readers.sequences import (
     Clip,
     gather_clips,
@@ -50,7 +51,8 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     not; two pictures of one model; two folders of one person; what ``gather_clips`` refuses.
     """
     left_out: Counter[str] = Counter()
-    clips: dict[str, Clip] = {}
+    models: dict[str, Path] = {}
+    clips: list[Clip] = []
     places = tops(folder, _PERSON, "folders of people (F0001)")
     for person, place in named_folders(places, folder, _PERSON, left_out).items():
         for path in list_inside(place, folder, SUFFIXES):
@@ -58,10 +60,9 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
                 continue
             row = _row(path, person)
             model = path.stem.upper().removesuffix(_KIND)
-            if model in clips:
-                raise DataError(f"{path}: a second picture of {model}; keep one")
-            clips[model] = Clip(f"bu3dfe-{person}", model, [picture_file(path)], [row])
-    return gather_clips("bu3dfe", list(clips.values()), size, "picture", left_out)
+            add_once(models, model, path, f"picture of {model}")
+            clips.append(Clip(f"bu3dfe-{person}", model, [picture_file(path)], [row]))
+    return gather_clips("bu3dfe", clips, size, "picture", left_out)
 
 
 def _row(path: Path, person: str) -> dict[str, object]:
@@ -92,12 +93,7 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     without a subject.
     """
     table = faces.table
-    unknown = sorted(set(table["emotion"]) - set(EMOTIONS))
-    if unknown:
-        raise DataError(
-            f"face set {faces.name!r}: {unknown[0] or 'unlabelled'} pictures; this layout has names only for "
-            f"{', '.join(EMOTIONS)}: leave the others out first (--without)"
-        )
+    require_labels(faces, EMOTIONS, "BU-3DFE")
     sequences = named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
     own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in sequences)
     counts: Counter[tuple[str, str]] = Counter()

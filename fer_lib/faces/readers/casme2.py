@@ -22,7 +22,6 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sequences import tops
 from fer_lib.faces.readers.sheets import row_of, write_sheet
 from ferbook.errors import DataError
 
@@ -75,11 +74,8 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
     for tree, prefix, framing in _TREES:
         place = folder / tree
         if place.is_dir():
-            (top, *others) = tops(place, LAYOUT.subject_folder, "folders of subjects (sub01)")
-            if others:
-                raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
             pattern = re.compile(rf"{prefix}(?P<frame>\d+)")
-            own = Pictures(top, pattern, f"{prefix}46.jpg", framing)
+            own = Pictures(place, pattern, f"{prefix}46.jpg", framing)
             return read_micro(LAYOUT, folder, own, size, clip_frames)
     raise DataError(
         f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME "

@@ -36,6 +36,7 @@ from fer_lib.faces.readers.sequences import (
     numbered_pictures,
     picture_file,
     shown_emotion,
+    tops,
     write_picture,
 )
 from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
@@ -80,7 +81,7 @@ class MicroLayout:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Where a data set's clips lie: the folder of subjects, how pictures are named, how they are framed."""
+    """Where a data set's clips lie, above the subjects' folders; how pictures are named and framed."""
 
     place: Path
     pattern: re.Pattern
@@ -99,8 +100,13 @@ def read_micro(
     sheet = find_sheet(folder, layout.sheet)
     rows = read_sheet(sheet, COLUMNS, (SUBJECT, CLIP), SUBJECT, layout.worksheet)
     left_out: Counter[str] = Counter({SINGLE: 0})
+    (top, *others) = tops(
+        pictures.place, layout.subject_folder, f"folders of subjects ({layout.subject_id(1)})"
+    )
+    if others:
+        raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
     subjects = named_folders(
-        [pictures.place],
+        [top],
         folder,
         layout.subject_folder,
         left_out,
@@ -109,7 +115,7 @@ def read_micro(
     )
     clips: dict[Path, Clip | None] = {}
     for row in rows:
-        place = _clip_folder(layout, row, pictures.place, subjects)
+        place = _clip_folder(layout, row, top, subjects)
         if place in clips:
             raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
         clips[place] = _read_clip(layout, row, folder, pictures, place, clip_frames)

@@ -49,12 +49,11 @@ from fer_lib.faces.readers.sequences import (
 )
 from ferbook.errors import DataError
 
-EMOTION_CODES = {emotion: code for code, emotion in enumerate(SIX, start=1)}
+EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
 layout.
 """
 
-EMOTIONS = {emotion: str(code) for emotion, code in EMOTION_CODES.items()}
 PUBLISHED: dict[str, int] = {}
 """Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them.
 """
@@ -167,7 +166,7 @@ def _emotion(path: Path) -> str:
         raise DataError(
             f"{path}: Emotion is {values[0]!r}; expected a whole number, 1 to 6 for the six emotions"
         )
-    return {code: emotion for emotion, code in EMOTION_CODES.items()}.get(int(values[0]), "")
+    return {code: emotion for emotion, code in EMOTIONS.items()}.get(str(int(values[0])), "")
 
 
 def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:

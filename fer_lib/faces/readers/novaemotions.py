@@ -21,6 +21,7 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
+from fer_lib.faces.readers.votes import parse_count
 from ferbook.errors import DataError
 
 CSV = "novaemotions.csv"
@@ -74,13 +75,7 @@ def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:
             raise DataError(
                 f"{place}: {row['path']!r} stands in line {seen[picture]} already; expected each once"
             )
-        counts = {}
-        for column, emotion in votes.items():
-            if not (row[column].isascii() and row[column].isdigit()) or len(row[column]) > 6:
-                raise DataError(
-                    f"{place}: {column} votes {row[column][:20]!r}; expected a whole number, 0 or more"
-                )
-            counts[f"vote_{emotion}"] = int(row[column])
+        counts = {f"vote_{e}": parse_count(column, row[column], place) for column, e in votes.items()}
         subject = f"novaemotions-{row['subject']}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
         rows.append({"subject": subject, "sequence": row["path"], "emotion": emotion, **counts})

@@ -21,9 +21,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import CLIP, OFFSET, ONSET, MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sequences import tops
 from fer_lib.faces.readers.sheets import row_of, write_sheet
-from ferbook.errors import DataError
 
 PUBLISHED = {
     **{"subjects": 29, "sequences": 159},
@@ -69,10 +67,7 @@ def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSe
     ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
     ``EMOTIONS``. Raises DataError: see ``read_micro``; and where there are no folders of subjects.
     """
-    (top, *others) = tops(folder, LAYOUT.subject_folder, "folders of subjects (006)")
-    if others:
-        raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
-    pictures = Pictures(top, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
+    pictures = Pictures(folder, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
     return read_micro(LAYOUT, folder, pictures, size, clip_frames)
 
 

@@ -276,14 +276,12 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     table = faces.table[["subject", "sequence", "frame"]]
     if not len(table):
         raise DataError(f"face set {faces.name!r}: no pictures to write")
-    if (table["subject"] == "").any():
-        row = int(np.flatnonzero(table["subject"] == "")[0])
-        raise DataError(
-            f"face set {faces.name!r}, row {row}: no subject; this layout has a folder for each person"
-        )
-    if (table["frame"] < 0).any():
-        row = int(np.flatnonzero(table["frame"] < 0)[0])
-        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
+    for wrong, what in (
+        (table["subject"] == "", "no subject; this layout has a folder for each person"),
+        (table["frame"] < 0, "a frame number below 0; no layout has such"),
+    ):
+        if wrong.any():
+            raise DataError(f"face set {faces.name!r}, row {wrong.to_numpy().argmax()}: {what}")
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
         if group["frame"].duplicated().any():

@@ -127,14 +127,15 @@ def task_id(name: str) -> str:
     return f"T{int(name[1:])}"
 
 
-def _code_files(places: Iterable[Path], folder: Path, ending: str = "") -> dict[tuple[str, str], Path]:
-    """(person, task) -> the file of its codes, ``F001_T1`` and ``ending``, in ``places``."""
+def _code_files(places: Iterable[Path], folder: Path, au: int | None = None) -> dict[tuple[str, str], Path]:
+    """(person, task) -> the file in ``places`` of its occurrences, or of the intensities of ``au``."""
+    ending, example = ("", "") if au is None else (f"_AU0?{au}", f"_AU{au:02d}")
     found: dict[tuple[str, str], Path] = {}
     pattern = re.compile(rf"([FM]\d{{3}})_(T\d{{1,2}}){ending}", re.IGNORECASE)
     for path in (path for place in places for path in list_inside(place, folder, (".csv",))):
         match = pattern.fullmatch(path.stem)
         if not match:
-            raise DataError(f"{path}: not named like F001_T1{ending.replace('0?', '0')}.csv")
+            raise DataError(f"{path}: not named like F001_T1{example}.csv")
         key = match[1].upper(), task_id(match[2])
         add_once(found, key, path, f"file for {'_'.join(key)}")
     return found
@@ -152,7 +153,7 @@ def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> d
         if not (place.is_dir() and _INTENSITY_FOLDER.fullmatch(place.name)):
             continue
         au = int(place.name[2:])
-        for key, path in _code_files([place], folder, f"_AU0?{au}").items():
+        for key, path in _code_files([place], folder, au).items():
             if key not in occurrences:
                 raise DataError(
                     f"{path}: intensities without the occurrences of {'_'.join(key)}; the copy is "
@@ -236,10 +237,6 @@ def _checked(
     first_row: int,
 ) -> pd.DataFrame:
     """``cells`` as numbers through ``scale``, by frame; the first wrong cell is named."""
-    if cells.shape[1] != len(aus) + 1:
-        raise DataError(
-            f"{path}: {cells.shape[1]} columns in the rows; expected {len(aus) + 1}, as in the header"
-        )
     values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     frames, codes = values[:, 0], values[:, 1:]
     good = np.isin(codes, list(scale))

@@ -57,25 +57,19 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     path = _file(folder, size)
     arrays = _load(path)
     images, labels, people = arrays["images"], arrays["labs_ex"], arrays["labs_id"]
-    _require_values(
-        path, "labs_ex", labels, (NO_LABEL, *range(1, len(CODES) + 1)), "1 to 7, or -1 where unlabelled"
-    )
+    known = np.isin(labels, (NO_LABEL, *range(1, len(CODES) + 1)))
+    _require(path, "labs_ex", labels, known, "{}; expected 1 to 7, or -1 where unlabelled")
     rows = np.flatnonzero(labels != NO_LABEL)
     if not len(rows):
         raise DataError(f"{path}: labs_ex is -1 throughout; no picture has an emotion")
     folds = arrays["folds"]
-    _require_values(
-        path, "folds", folds, range(len(FOLD_SPLITS)), "0 unlabelled, 1 train, 2 validation, 3 test"
+    known = np.isin(folds, range(len(FOLD_SPLITS)))
+    _require(path, "folds", folds, known, "{}; expected 0 unlabelled, 1 train, 2 validation, 3 test")
+    named = (folds != 0) | (labels == NO_LABEL)[:, None]
+    _require(
+        path, "folds", folds, named, "{} (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3"
     )
-    outside = rows[(folds[rows] == 0).any(axis=1)]
-    if len(outside):
-        raise DataError(
-            f"{path}: folds, row {outside[0]}: 0 (unlabelled), but labs_ex gives it an emotion; expected 1, "
-            "2 or 3"
-        )
-    if (people < NOBODY).any():
-        row = int(np.flatnonzero(people < NOBODY)[0])
-        raise DataError(f"{path}: labs_id, row {row}: {people[row]}; expected the number of a person, or -1")
+    _require(path, "labs_id", people, people >= NOBODY, "{}; expected the number of a person, or -1")
     pixels, _ = gather_pictures(
         len(rows), size, lambda row: whole(_picture(path, images, int(rows[row])), size)
     )
@@ -130,11 +124,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             f"{path}: images is {images.dtype} {images.shape}; expected numbers (N, 48, 48) or (N, 96, 96)"
         )
     arrays = {"images": images}
-    for key, shape in (
-        ("labs_ex", (len(images),)),
-        ("labs_id", (len(images),)),
-        ("folds", (len(images), FOLDS)),
-    ):
+    shapes = {"labs_ex": (len(images),), "labs_id": (len(images),), "folds": (len(images), FOLDS)}
+    for key, shape in shapes.items():
         values = np.asarray(content[key])
         if values.size != np.prod(shape) or values.dtype.kind not in "uif":
             raise DataError(
@@ -145,18 +136,16 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             raise DataError(
                 f"{path}: folds is {values.shape}; expected {shape}, a column for each of five folds"
             )
-        whole_numbers = np.isfinite(values.astype(float)) & (values == np.floor(values))
-        if not whole_numbers.all():
-            row = int(np.argwhere(~whole_numbers.reshape(len(images), -1))[0, 0])
-            raise DataError(f"{path}: {key}, row {row}: not a whole number")
+        _require(path, key, values, np.isfinite(values) & (values == np.rint(values)), "not a whole number")
         arrays[key] = values.astype(np.int64).reshape(shape)
     return arrays
 
 
-def _require_values(path: Path, key: str, values: np.ndarray, allowed, meaning: str) -> None:
-    wrong = np.argwhere(~np.isin(values, list(allowed)))
-    if len(wrong):
-        raise DataError(f"{path}: {key}, row {wrong[0, 0]}: {values[tuple(wrong[0])]}; expected {meaning}")
+def _require(path: Path, key: str, values: np.ndarray, good: np.ndarray, fault: str) -> None:
+    """Raise DataError with the first row of ``values`` that is not ``good``; ``fault`` may show its value."""
+    if not good.all():
+        at = tuple(np.argwhere(~good)[0])
+        raise DataError(f"{path}: {key}, row {at[0]}: {fault.format(values[at])}")
 
 
 def _picture(path: Path, images: np.ndarray, row: int) -> np.ndarray:

@@ -58,10 +58,14 @@ def parse_votes(fields: Sequence[str], place: str) -> list[int]:
     """The ten counts in ``fields``, in the order of ``VOTE_COLUMNS``. Raises DataError that begins with
     ``place``.
     """
-    for column, value in zip(VOTE_COLUMNS, fields, strict=True):
-        if not (value.isascii() and value.isdigit()) or len(value) > 3:
-            raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
-    return [int(value) for value in fields]
+    return [parse_count(column, value, place) for column, value in zip(VOTE_COLUMNS, fields, strict=True)]
+
+
+def parse_count(column: str, value: str, place: str) -> int:
+    """The votes ``value`` in ``column``. Raises DataError that begins with ``place``."""
+    if not (value.isascii() and value.isdigit()) or len(value) > 6:
+        raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
+    return int(value)
 
 
 def vote_table(counts: np.ndarray) -> pd.DataFrame:

@@ -239,8 +239,7 @@ def cut_short(path):
         (lambda c: c.write("emotion", "S005", "001", 6, "happy"), "S005_001_00000006_emotion.txt: 'happy'"),
         (
             lambda c: c.write("emotion", "S005", "001", 5, "3"),
-            "S005_001_00000006_emotion.txt: a second file for that sequence, beside "
-            "S005_001_00000005_emotion.txt",
+            "S005_001_00000006_emotion.txt: a second file for that sequence, beside ",
         ),
         (
             lambda c: c.write("emotion", "S005", "009", 5, "3"),

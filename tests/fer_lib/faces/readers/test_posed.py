@@ -306,5 +306,5 @@ def test_a_name_that_cannot_be_is_named(bu3dfe, new, message):
 
 
 def test_what_bu3dfe_has_no_code_for_is_refused(tmp_path):
-    with pytest.raises(DataError, match="contempt pictures; this layout has names only for neutral, anger"):
+    with pytest.raises(DataError, match="no label for 'contempt'; select the pictures of neutral, anger"):
         write_bu3dfe(posed_faces(("anger", "contempt")), tmp_path)
