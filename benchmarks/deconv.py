@@ -2,7 +2,7 @@
 a time.
 
     python benchmarks/deconv.py [--size 96] [--pictures 1308] [--top 9] [--method deconv] [--neurons 24]
-    [--repeats 3] [--faces FOLDER]
+    [--repeats 3]
 
 The pairs are those of the atlas: 256 filters times their `--top` strongest pictures, from different people.
 The contestants take turns; a ratio is once of the time that passed and, on a CPU, once of processor time.
@@ -21,7 +21,6 @@ projected.
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import captum.attr
 import numpy as np
@@ -129,11 +128,10 @@ def grown_mb(run: Callable[[], object], device: torch.device) -> float:
 def main() -> None:
     parser = options(__doc__, size=96, pictures=1308, top=9, neurons=24, repeats=3)
     parser.add_argument("--method", choices=list(CAPTUM), default="deconv")
-    parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
     given = parser.parse_args()
     device = torch.device(given.device)
     people = [f"noise-{row % SUBJECTS}" for row in range(given.pictures)]
-    faces = FaceSet.load(given.faces) if given.faces else noise(given.pictures, given.size, subject=people)
+    faces = noise(given.pictures, given.size, subject=people)
     generator = torch.Generator().manual_seed(SEED)
     model = build_network("zero_bias", 8, faces.size[0], gain=1.0, generator=generator).to(device).eval()
     print(
@@ -142,10 +140,10 @@ def main() -> None:
     )
 
     # The very first: later, memory that was freed before would be taken again, and nothing would grow.
-    few = noise(given.top, faces.size[0])
+    few = noise(given.top, given.size)
     filters = np.repeat(np.arange(256), given.top)
     rows = np.tile(np.arange(given.top), 256)
-    places = np.random.default_rng(SEED).integers(0, faces.size[0] // 4, (len(rows), 2))
+    places = np.random.default_rng(SEED).integers(0, given.size // 4, (len(rows), 2))
     grown = grown_mb(
         lambda: project(model, LAYER, few.pixels, rows, filters, positions=places, method=given.method),
         device,

@@ -2,10 +2,10 @@
 another, the loaders.
 
     python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size
-    48] [--repeats 3] [--faces FOLDER]
+    48] [--repeats 3]
 
-Everything is trained for one epoch on the same pictures with the same augmentation ranges, batch size and
-optimiser, and validated on an eighth as many. The contestants take turns.
+Everything is trained for one epoch on the same pictures, which are noise, with the same augmentation ranges,
+batch size and optimiser, and validated on an eighth as many. The contestants take turns.
 
 `learners`, with the zero-bias CNN:
 
@@ -66,17 +66,6 @@ FP32 = Precision("fp32", channels_last=False)
 WORKERS = 2
 LOADED = 20
 """Passes of the loaders in one turn: a pass of ours takes milliseconds."""
-
-
-def real_faces(folder: Path, pictures: int) -> FaceSet:
-    """The first ``pictures`` training pictures of a saved face set and an eighth as many for validation."""
-    faces = FaceSet.load(folder)
-    split = faces.table["split"].to_numpy()
-    keep = [
-        np.flatnonzero(split == name)[:count]
-        for name, count in (("train", pictures), ("valid", pictures // 8))
-    ]
-    return faces.select(np.concatenate(keep))
 
 
 def network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
@@ -229,7 +218,6 @@ def torchvision_batches(faces: FaceSet, workers: int, device: torch.device) -> C
 
 
 def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    trained = len(faces.split("train"))
     chosen = choose_precision("auto", device)
     print(f"precision chosen: {chosen.name}, channels_last {chosen.channels_last}")
     with tempfile.TemporaryDirectory() as folder:
@@ -246,7 +234,7 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
         if device.type == "cuda":
             contestants["bare compiled"] = bare(faces, chosen, device, compiled=True)
         seconds = take_turns(contestants, repeats)["passed"]
-    print_speeds(seconds, trained)
+    print_speeds(seconds, len(faces.split("train")))
     for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
         if other in seconds:
             print_ratio(other.replace(" ", "_"), seconds, "ours", other)
@@ -254,7 +242,6 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
 
 
 def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    trained = len(faces.split("train"))
     formats = {
         f"{name}{' channels_last' * last}": Precision(name, last)
         for name, last in product(("fp32", "bf16"), (False, True))
@@ -264,7 +251,7 @@ def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None
             f"{name} {text}": ours(faces, precision, device, name) for text, precision in formats.items()
         }
         seconds = take_turns(contestants, repeats)["passed"]
-        print_speeds(seconds, trained)
+        print_speeds(seconds, len(faces.split("train")))
         for contestant in list(contestants)[1:]:
             print_ratio(contestant.replace(" ", "_"), seconds, contestant, f"{name} fp32")
 
@@ -287,7 +274,6 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
     if device.type != "cpu" or torch.get_num_threads() < 2:
         print("left out: it is about a CPU with two threads or more")
         return
-    trained = len(faces.split("train"))
     precision = choose_precision("auto", device)
     names = {"small": "zhu", "large": "residual"}
     halved = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
@@ -305,13 +291,12 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
             contestants[f"{size} side by side"] = functools.partial(beside, name)
             contestants[f"{size} in turn"] = functools.partial(in_turn, ours(faces, precision, device, name))
         seconds = take_turns(contestants, repeats)["passed"]
-    print_speeds(seconds, 2 * trained)
+    print_speeds(seconds, 2 * len(faces.split("train")))
     for size in names:
         print_ratio(f"{size}_side_by_side", seconds, f"{size} side by side", f"{size} in turn")
 
 
 def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    trained = len(faces.split("train"))
     worked, unworked = f"torchvision, {WORKERS} workers", "torchvision without workers"
     contestants = {
         "our batches": our_batches(faces, device),
@@ -320,7 +305,7 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     }
     seconds = take_turns(contestants, repeats)["passed"]
     seconds["our batches"] /= LOADED
-    print_speeds(seconds, trained)
+    print_speeds(seconds, len(faces.split("train")))
     print_ratio("torchvision_workers", seconds, "our batches", worked)
     print_ratio("torchvision_without_workers", seconds, "our batches", unworked)
 
@@ -336,16 +321,12 @@ PARTS = {
 def main() -> None:
     parser = options(__doc__, pictures=768, size=48, repeats=3)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--faces", type=Path, help="a folder written by FaceSet.save, instead of noise")
     given = parser.parse_args()
     device = torch.device(given.device)
     seed_everything(SEED)
     keep_freed_memory(True)
-    if given.faces:
-        faces = real_faces(given.faces, given.pictures)
-    else:
-        split = ["train"] * given.pictures + ["valid"] * (given.pictures // 8)
-        faces = noise(len(split), given.size, split=split)
+    split = ["train"] * given.pictures + ["valid"] * (given.pictures // 8)
+    faces = noise(len(split), given.size, split=split)
     trained = len(faces.split("train"))
     print(
         f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from ferbook import paths
 from ferbook.errors import BookError, FerError, ParameterError, nearest_name
+from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 
 RESERVED = {"interactive", "metrics"}
@@ -182,13 +181,8 @@ def pages_of_toc() -> list[str]:
             return own + [page for value in node.values() for page in walk(value)]
         return [page for entry in node for page in walk(entry)] if isinstance(node, list) else []
 
-    try:
-        return walk(yaml.safe_load(paths.toc().read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError) as fault:
-        told = " ".join(str(fault).split())
-        raise BookError(
-            f"{paths.toc()}: not readable as YAML ({told}); a book is a folder with _toc.yml and book/"
-        ) from fault
+    mend = "; a book is a folder with _toc.yml and book/"
+    return walk(read_yaml(paths.toc(), BookError, mend))
 
 
 def name_fault(name: str, taken: Iterable[str] = ()) -> str:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ferbook import paths
 from ferbook.book import chapters
 from ferbook.errors import DataError, RunStoreError, nearest_name
 from ferbook.estimate import Estimate
+from ferbook.files import read_yaml
 from ferbook.page.tables import Table
 from ferbook.store import Run
 from ferbook.text import PERCENT, MetricError, metric_text
@@ -180,17 +180,11 @@ def read_claims(file: Path) -> Claims:
     place in it and what is wrong there.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        claims = Claims.model_validate(content)
-    except OSError as fault:
-        raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        raise DataError(f"{file}: not YAML ({' '.join(str(fault).split())})") from fault
+        return Claims.model_validate(read_yaml(file, DataError))
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ", ".join(f"number {part + 1}" if isinstance(part, int) else part for part in first["loc"])
         raise DataError(f"{file}, {place or 'its content'}: {first['msg']}") from fault
-    return claims
 
 
 def reported_table(chapter: str) -> Table:

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and YAML that is read with care."""
 
 import os
 import re
@@ -7,6 +7,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import yaml
+
+from ferbook.errors import FerError
 
 
 def _partial(path: Path) -> Path:
@@ -43,6 +47,34 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     finally:
         with suppress(OSError):  # it would hide why the file could not be written
             partial.unlink()
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error, as YAML says; PyYAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(file: Path, error: type[FerError], mend: str = "") -> object:
+    """The content of a YAML file. Raises ``error``, naming the file and ending in ``mend``, where it cannot
+    be read or is not YAML.
+    """
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
+    except OSError as fault:
+        raise error(f"{file}: cannot be read ({fault.strerror}){mend}") from fault
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        # ValueError: not UTF-8, or a date or a number that Python cannot hold.
+        raise error(f"{file}: not YAML ({' '.join(str(fault).split())}){mend}") from fault
 
 
 @contextmanager

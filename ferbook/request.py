@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from ferbook.book import Chapter, chapters, find_chapter, suite
 from ferbook.errors import ParameterError, nearest_name
+from ferbook.files import read_yaml
 from ferbook.parameters import Parameters
 
 LONGEST_NAME = 50
@@ -69,21 +68,6 @@ class Request:
         return name
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that comes twice is an error, as YAML says; PyYAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is given twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
     """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over
     ``name``.
@@ -100,13 +84,7 @@ def read_overrides(file: Path) -> dict[str, object]:
     """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises
     ParameterError.
     """
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
-    except OSError as fault:
-        raise ParameterError(f"{file}: cannot be read ({fault.strerror})") from fault
-    except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        # ValueError: not UTF-8, or a date or a number that Python cannot hold.
-        raise ParameterError(f"{file}: not YAML ({' '.join(str(fault).split())})") from fault
+    content = read_yaml(file, ParameterError)
     if not isinstance(content, dict):
         raise ParameterError(f"{file}: expected a mapping of parameter names to values")
     overrides: dict[str, object] = {}
@@ -143,7 +121,8 @@ def stored_request(record: Mapping[str, object]) -> Request:
     """
     profile, asked = record["request"]["profile"], record["request"]["parameters"]
     overrides: dict[str, object] = {}
-    for name in _shared_fields():
+    models = [set(chapter.parameters.model_fields) for chapter in chapters().values()]
+    for name in sorted(set.intersection(*models)) if models else ():
         values = [parameters[name] for parameters in asked.values() if name in parameters]
         if values and all(value == values[0] for value in values):
             overrides[name] = values[0]
@@ -151,9 +130,3 @@ def stored_request(record: Mapping[str, object]) -> Request:
         fields = chapters()[chapter].parameters.model_fields if chapter in chapters() else {}
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
     return Request(profile, overrides)
-
-
-def _shared_fields() -> list[str]:
-    """The fields that every chapter has."""
-    models = [chapter.parameters.model_fields for chapter in chapters().values()]
-    return [name for name in models[0] if all(name in fields for fields in models)] if models else []

@@ -16,7 +16,7 @@ from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.files import write_atomically
+from ferbook.files import read_yaml, write_atomically
 from ferbook.owner import held, now
 
 Content = TypeVar("Content", bound=BaseModel)
@@ -188,18 +188,13 @@ class Run:
 
     def record(self) -> dict:
         """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
-        try:
-            content = yaml.safe_load(self.record_file.read_text(encoding="utf-8"))
-        except FileNotFoundError as fault:
+        if not self.exists():
             raise RunStoreError(
                 f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` "
                 "makes it"
-            ) from fault
-        except (OSError, ValueError, yaml.YAMLError) as fault:
-            # ValueError: not UTF-8, or a date or a number that Python cannot hold.
-            raise RunStoreError(
-                f"{self.record_file}: not readable ({' '.join(str(fault).split())}); {self._mend}"
-            ) from fault
+            )
+        mend = f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
+        content = read_yaml(self.record_file, RunStoreError, f"; {mend}")
         named = set(suite().named_by)
         request = content.get("request") if isinstance(content, dict) else None
         if (
@@ -210,12 +205,8 @@ class Run:
             or not all(isinstance(p, dict) and p.keys() >= named for p in request["parameters"].values())
             or not isinstance(content.get("changed"), str)
         ):
-            raise RunStoreError(f"{self.record_file}: not the record of a run; {self._mend}")
+            raise RunStoreError(f"{self.record_file}: not the record of a run; {mend}")
         return content
-
-    @property
-    def _mend(self) -> str:
-        return f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""

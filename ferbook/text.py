@@ -16,7 +16,7 @@ class MetricError(FerError):
 
 
 def number_text(value: float, unit: str = "") -> str:
-    """``value`` as a reader wants it, by unit.
+    """``value`` as a reader wants it, by ``unit``.
 
     ``share`` (0 to 1): ``93.1 %``; ``count``: ``1,728``; ``seconds``: ``84 s``, ``2 min 10 s`` or
     ``1 h 05 min``; anything else: three significant digits, without an exponent between 0.001

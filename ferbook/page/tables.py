@@ -67,7 +67,7 @@ def as_html(
     space.
 
     The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column a
-    unit of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text
+    ``unit`` of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text
     is escaped.
     """
     formats = formats or {}
