@@ -14,18 +14,16 @@ the generator.
 The contestants take turns. Above 1, the first one is faster.
 """
 
-import argparse
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 import torch
+from fastai.learner import Learner
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from book.derl.stage_one import GanRecipe, gan_learner
-from contest import SEED, options, print_ratio, print_speeds, take_turns
+from contest import SEED, noise, options, print_ratio, print_speeds, take_turns
 from fer_lib.train.device import device_name
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.precision import Precision
@@ -34,45 +32,22 @@ BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)
 
 
-@dataclass(frozen=True)
-class Task:
-    """Pairs, and how they are learned from."""
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    recipe: GanRecipe
-    device: torch.device
+def ours(learner: Learner, recipe: GanRecipe) -> Callable[[], None]:
+    return lambda: learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
 
 
-def noise(given: argparse.Namespace) -> Task:
-    generator = np.random.default_rng(SEED)
-    pictures = generator.integers(0, 256, (2, given.pairs, given.size, given.size), dtype=np.uint8)
-    recipe = GanRecipe(epochs=given.epochs, batch_size=given.batch)
-    return Task(*pictures, recipe, torch.device(given.device))
-
-
-def learner_of(task: Task, precision: Precision | str):
-    torch.manual_seed(SEED)
-    return gan_learner(task.inputs, task.targets, task.recipe, precision=precision, device=task.device)
-
-
-def ours(task: Task, precision: Precision) -> Callable[[], None]:
-    learner = learner_of(task, precision)
-    return lambda: learner.fit(task.recipe.epochs, task.recipe.lr, wd=0.0, reset_opt=True)
-
-
-def bare(task: Task, precision: Precision) -> Callable[[], None]:
-    learner = learner_of(task, precision)
+def bare(learner: Learner, recipe: GanRecipe, device: torch.device) -> Callable[[], None]:
+    """The learner's networks and batches in a plain loop."""
+    precision, batches = learner.precision, learner.dls.train
     layout = torch.channels_last if precision.channels_last else torch.contiguous_format
     networks = (learner.model, learner.adversary.discriminator)
     generator, discriminator = (
-        copy.deepcopy(network).to(task.device, memory_format=layout).train() for network in networks
+        copy.deepcopy(network).to(device, memory_format=layout).train() for network in networks
     )
-    batches, recipe = learner.dls.train, task.recipe
 
     def autocast() -> torch.autocast:
         return torch.autocast(
-            task.device.type, torch.bfloat16, enabled=precision.name == "bf16", cache_enabled=False
+            device.type, torch.bfloat16, enabled=precision.name == "bf16", cache_enabled=False
         )
 
     def judged(faces: torch.Tensor, neutral: torch.Tensor) -> torch.Tensor:
@@ -109,17 +84,25 @@ def bare(task: Task, precision: Precision) -> Callable[[], None]:
 def main() -> None:
     given = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=3).parse_args()
     seed_everything(SEED)
-    task = noise(given)
-    chosen = learner_of(task, "auto").precision
+    pictures = noise(2 * given.pairs, given.size).pixels
+    recipe = GanRecipe(epochs=given.epochs, batch_size=given.batch)
+    device = torch.device(given.device)
+
+    def learner(precision: Precision | str) -> Learner:
+        torch.manual_seed(SEED)
+        halves = (pictures[: given.pairs], pictures[given.pairs :])
+        return gan_learner(*halves, recipe, precision=precision, device=device)
+
+    chosen = learner("auto").precision
     print(
         f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, "
-        f"{device_name(task.device)}; chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
+        f"{device_name(device)}; chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
     )
     contestants = {
-        "ours": ours(task, chosen),
-        "bare": bare(task, chosen),
-        "ours fp32 contiguous": ours(task, FP32),
-        "ours bf16 channels_last": ours(task, BF16),
+        "ours": ours(learner(chosen), recipe),
+        "bare": bare(learner(chosen), recipe, device),
+        "ours fp32 contiguous": ours(learner(FP32), recipe),
+        "ours bf16 channels_last": ours(learner(BF16), recipe),
     }
     seconds = take_turns(contestants, given.repeats)["passed"]
     print_speeds(seconds, given.pairs * given.epochs)
