@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -132,39 +132,37 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
 
 
 def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checked: bool) -> dict[str, object]:
+    def told(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
+        return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
+
     result = run.result(chapter.name)
-    row: dict[str, object] = {"chapter": chapter.name, "executed": False, "faults": []}
-    row["faults"] = result.faults() or faults_of_notebook(result.notebook)
-    if row["faults"]:
-        return row | {"state": "failed: the stored result cannot be trusted"}
+    if faults := result.faults() or faults_of_notebook(result.notebook):
+        return told("failed: the stored result cannot be trusted", faults)
     passed = run.work / "checked" / f"{chapter.name}.json"
     key = {"result": result.checksum(), "finished": result.done()["finished"]}
     earlier: dict = {}
     with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
         earlier = read_json(passed)
     if skip_checked and earlier.get("key") == key:
-        return row | {"state": f"unchanged since it passed at {earlier.get('when')}"}
+        return told(f"unchanged since it passed at {earlier.get('when')}")
     seconds = result.record()["seconds"]
     if within is not None and seconds > within:
-        return row | {
-            "state": f"stored result whole; not executed again, as it took {seconds:.0f} s (more than "
-            f"{within:g} s): `ferbook check {chapter.name} --run {run.name}` does"
-        }
+        return told(
+            f"stored result whole; not executed again, as it took {seconds:.0f} s (more than {within:g} s): "
+            f"`ferbook check {chapter.name} --run {run.name}` does"
+        )
     stored = result.done()["inputs"].get("parameters", {})
     known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
     try:
         suite().check({chapter.name: chapter.parameters(**known)})
     except FerError as fault:
-        return row | {"faults": [str(fault)], "state": "failed: it cannot be executed again here"}
-    row |= {"executed": True, "faults": _execute_again(result, run)}
-    if row["faults"]:
-        return row | {"state": "failed: executed again, it differs"}
+        return told("failed: it cannot be executed again here", [str(fault)])
+    if faults := _execute_again(result, run):
+        return told("failed: executed again, it differs", faults, executed=True)
     write_json(passed, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
-    return row | {
-        "state": f"executed again, agrees ({len(result.metrics())} metrics, {figures} figures, "
-        f"{tables} tables, every compared cell)"
-    }
+    compared = f"{len(result.metrics())} metrics, {figures} figures, {tables} tables, every compared cell"
+    return told(f"executed again, agrees ({compared})", executed=True)
 
 
 def check_run(

@@ -129,7 +129,7 @@ def params(
     chosen = [find_chapter(chapter)] if chapter else list(book().chapters.values())
     rows = {c.name: c.parameter_rows() for c in chosen}
     for fault in () if chapter else book().faults.values():
-        errors.print(f"note: {fault}", soft_wrap=True)
+        errors.print(f"note: {fault}")
     if as_json:
         print_json(rows)
         return
@@ -139,9 +139,9 @@ def params(
         console.print(f"chapter {name}: parameters, and their defaults per profile", style="bold")
         for row in (dict(zip(columns, columns, strict=True)), *fields):
             cells = "  ".join(str(row[key]).ljust(width) for key, width in widths.items())
-            console.print(f"  {cells.rstrip()}", soft_wrap=True)
+            console.print(f"  {cells.rstrip()}")
             if "meaning" in row:
-                console.print(f"      {row['meaning']}", soft_wrap=True, style="dim")
+                console.print(f"      {row['meaning']}", style="dim")
         console.print()
 
 
@@ -183,8 +183,8 @@ def run(
         raise typer.Exit(130) from None
     fresh = [state.chapter for state in found if state.up_to_date]
     if fresh:
-        console.print(f"up to date: {', '.join(fresh)}", soft_wrap=True)
-    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}", soft_wrap=True)
+        console.print(f"up to date: {', '.join(fresh)}")
+    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}")
 
 
 @command
@@ -219,7 +219,7 @@ def status(
     ]
     print_table(f"run {chosen.name!r}", ["chapter", "state", "seconds"], lines)
     for fault in book().faults.values():
-        errors.print(f"note: {fault}", soft_wrap=True)
+        errors.print(f"note: {fault}")
 
 
 @command
@@ -236,10 +236,10 @@ def runs(as_json: AsJson = False) -> None:
         console.print("no runs yet; `ferbook run` makes one")
         return
     for row in rows:
-        console.print(row["run"], style="bold", soft_wrap=True)
+        console.print(row["run"], style="bold")
         about = [row["profile"], *(row[name] for name in suite().named_by), row["changed"]]
         for line in (", ".join(about), *row["shown"]):
-            console.print(f"  {line}", soft_wrap=True)
+            console.print(f"  {line}")
 
 
 @command
@@ -278,12 +278,12 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         print_json({"run": chosen.name, "claims": rows})
         return
     for paper, claims in judged:
-        console.print(paper.name, style="bold", soft_wrap=True)
+        console.print(paper.name, style="bold")
         for each in claims:
-            console.print(f"  {each.verdict.upper()}: {each.claim.claim}", soft_wrap=True)
+            console.print(f"  {each.verdict.upper()}: {each.claim.claim}")
             for one in each.answers:
                 beside = "beside it: " if one.question.beside else ""
-                console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}", soft_wrap=True)
+                console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}")
 
 
 @command
@@ -303,15 +303,13 @@ def build(
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
-                f"stored result, `ferbook run --run {chosen.name}` makes it anew",
-                soft_wrap=True,
+                f"stored result, `ferbook run --run {chosen.name}` makes it anew"
             )
     if absent := [name for name in chapters() if name not in finished]:
         console.print(
-            f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them",
-            soft_wrap=True,
+            f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them"
         )
-    console.print(f"{'book built' if built else 'book is up to date'}: open {index}", soft_wrap=True)
+    console.print(f"{'book built' if built else 'book is up to date'}: open {index}")
 
 
 @command
@@ -339,9 +337,9 @@ def check(
         print_json(found)
     else:
         for row in found:
-            console.print(f"{row['chapter']}: {row['state']}", soft_wrap=True)
+            console.print(f"{row['chapter']}: {row['state']}")
             for fault in row["faults"]:
-                console.print(f"  {fault}", soft_wrap=True)
+                console.print(f"  {fault}")
     if any(row["faults"] for row in found):
         raise typer.Exit(1)
 
@@ -365,7 +363,7 @@ def new(
     from ferbook.new import write_chapter
 
     folder = write_chapter(chapter)
-    console.print(f"written: {folder}; `ferbook run {chapter} --profile smoke` executes it", soft_wrap=True)
+    console.print(f"written: {folder}; `ferbook run {chapter} --profile smoke` executes it")
 
 
 def main() -> None:
@@ -381,13 +379,13 @@ def main() -> None:
     except OSError as fault:
         # A full disk, a folder that may not be written: the user's to mend, where nothing knew better.
         place = f"{fault.filename}: " if fault.filename else ""
-        errors.print(f"ferbook: {place}{fault.strerror or fault}", soft_wrap=True)
+        errors.print(f"ferbook: {place}{fault.strerror or fault}")
         sys.exit(2)
     except Exception as fault:
         # The engine's errors, and those of packages that know nothing of the engine.
         if not hasattr(fault, "exit_code") or isinstance(fault, typer.Exit):
             raise
-        errors.print(f"ferbook: {fault}", soft_wrap=True)
+        errors.print(f"ferbook: {fault}")
         sys.exit(fault.exit_code)
 
 

@@ -10,9 +10,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from ferbook.store import Run
 
+# Lines are left to the terminal to break, so that they can be copied.
 # What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
-console = Console(highlight=False, markup=False)
-errors = Console(stderr=True, highlight=False, markup=False)
+console = Console(highlight=False, markup=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -31,7 +32,7 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console.print(table)
+    console.print(table, soft_wrap=False)
 
 
 def chosen_run(name: str | None) -> "Run":

@@ -98,19 +98,21 @@ def faults_of_execution(notebook: NotebookNode) -> list[str]:
 
     Papermill can write a notebook whose kernel died as completed, so its word is not taken.
     """
-    faults = []
-    executed = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    for place, cell in enumerate(executed, start=1):
-        if cell.execution_count != place:
-            faults.append(f"code cell {place} has execution count {cell.execution_count}, not {place}")
-            break
-    for place, cell in enumerate(executed, start=1):
-        for output in cell.outputs:
-            if output.output_type == "error":
-                faults.append(f"code cell {place} ended with {output.ename}: {output.evalue}")
-    if not any(cell.outputs for cell in executed):
-        faults.append("no cell has any output")
-    return faults
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    executed = list(enumerate(code, start=1))
+    miscounted = [
+        f"code cell {place} has execution count {cell.execution_count}, not {place}"
+        for place, cell in executed
+        if cell.execution_count != place
+    ]
+    failed = [
+        f"code cell {place} ended with {output.ename}: {output.evalue}"
+        for place, cell in executed
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+    silent = [] if any(cell.outputs for cell in code) else ["no cell has any output"]
+    return [*miscounted[:1], *failed, *silent]
 
 
 def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:
