@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -151,17 +152,17 @@ class FaceSet:
     @cached_property
     def pixels(self) -> np.ndarray:
         """uint8 (N, H, W): all pictures. Of a selection they are copied here, once; see also ``gather``."""
-        return self._rows["pixels"].whole()
+        return self._rows["pixels"].gather()
 
     @cached_property
     def masks(self) -> np.ndarray | None:
         """uint32 (N, H, W), bit i for ``mask_aus[i]``; None where the set has no masks."""
-        return self._rows["masks"].whole() if "masks" in self._rows else None
+        return self._rows["masks"].gather() if "masks" in self._rows else None
 
     @cached_property
     def landmarks(self) -> np.ndarray | None:
         """float32 (N, 68, 2): x and y in pixels; None where the set has no landmarks."""
-        return self._rows["landmarks"].whole() if "landmarks" in self._rows else None
+        return self._rows["landmarks"].gather() if "landmarks" in self._rows else None
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 (len(rows), H, W): the pictures at the indices ``rows`` (0 … N-1), and no other in memory."""
@@ -264,10 +265,9 @@ class FaceSet:
         kinds = [k for k in sets[0]._rows if all(k in faces._rows for faces in sets)]
         if "masks" in kinds and len({faces.mask_aus for faces in sets}) > 1:
             kinds.remove("masks")
-        left_out: dict[str, int] = {}
+        left_out = Counter()
         for faces in sets:
-            for reason, count in faces.left_out.items():
-                left_out[reason] = left_out.get(reason, 0) + count
+            left_out.update(faces.left_out)
         return FaceSet(
             name,
             table=pd.concat([faces.table for faces in sets], ignore_index=True),

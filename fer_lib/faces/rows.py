@@ -15,8 +15,8 @@ class Rows:
     """The rows ``index`` (M,) of ``blocks``, arrays that are thought of as stacked: an array (M, …) in all
     but memory.
 
-    Selecting and joining rows moves indices only. ``whole`` and ``gather`` give arrays; rows that lie
-    side by side in one block are given as a view of it.
+    Selecting and joining rows moves indices only. ``gather`` gives arrays; rows that lie side by side in one
+    block are given as a view of it.
     """
 
     def __init__(self, blocks: tuple[np.ndarray, ...], index: np.ndarray | None = None) -> None:
@@ -53,19 +53,31 @@ class Rows:
             index.append(part.index + moved[within])
         return Rows(tuple(blocks.values()), np.concatenate(index))
 
-    def gather(self, rows: np.ndarray) -> np.ndarray:
-        """An array of the rows ``rows`` (0 … M-1) of these rows."""
-        return _taken(self.blocks, self.ends, self.index[rows])
-
-    def whole(self) -> np.ndarray:
-        """All rows as one array (M, …)."""
-        return _taken(self.blocks, self.ends, self.index)
+    def gather(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """An array of the rows ``rows`` (0 … M-1) of these rows; of all of them (M, …) unless they are
+        named.
+        """
+        index = self.index[rows]
+        if not len(index):
+            return self.blocks[0][:0]
+        starts = self.ends - [len(block) for block in self.blocks]
+        which = np.searchsorted(self.ends, index, side="right")
+        local = index - starts[which]
+        if (which == which[0]).all():
+            block = self.blocks[which[0]]
+            beside = (np.diff(local) == 1).all()
+            return block[local[0] : local[-1] + 1] if beside else block[local]
+        taken = np.empty((len(index), *self.shape[1:]), self.dtype)
+        for number in np.unique(which):
+            here = which == number
+            taken[here] = self.blocks[number][local[here]]
+        return taken
 
     def chunks(self) -> Iterator[np.ndarray]:
         """All rows in order, some tens of megabytes at a time."""
         step = max(1, CHUNK // max(1, self.dtype.itemsize * int(np.prod(self.shape[1:]))))
         for start in range(0, len(self), step):
-            yield _taken(self.blocks, self.ends, self.index[start : start + step])
+            yield self.gather(slice(start, start + step))
 
     def digest(self) -> bytes:
         """SHA-256 of shape and values, the latter in little-endian order."""
@@ -73,23 +85,6 @@ class Rows:
         for chunk in self.chunks():
             content.update(np.ascontiguousarray(chunk, self.dtype.newbyteorder("<")))
         return content.digest()
-
-
-def _taken(blocks: tuple[np.ndarray, ...], ends: np.ndarray, index: np.ndarray) -> np.ndarray:
-    if not len(index):
-        return blocks[0][:0]
-    which = np.searchsorted(ends, index, side="right")
-    if (which == which[0]).all():
-        block = blocks[which[0]]
-        local = index - (ends[which[0]] - len(block))
-        if (np.diff(local) == 1).all():
-            return block[local[0] : local[-1] + 1]
-        return block[local]
-    taken = np.empty((len(index), *blocks[0].shape[1:]), blocks[0].dtype)
-    for number in np.unique(which):
-        here = which == number
-        taken[here] = blocks[number][index[here] - (ends[number] - len(blocks[number]))]
-    return taken
 
 
 def chosen_rows(keep: np.ndarray, count: int, of: str) -> np.ndarray:

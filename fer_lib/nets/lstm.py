@@ -26,8 +26,8 @@ class ClipLSTM(nn.Module):
     own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of
     the states over each clip's frames. What stands behind a clip's end is not read.
 
-    Layers, in order: ``standardise``, ``lstm``, ``dropout``, ``output``. ``standardise`` subtracts a mean and
-    divides by a spread that each network has of its own (``standardise_by``; zero and one at first).
+    Layers, in order: ``lstm``, ``dropout``, ``output``. ``lstm`` first subtracts a mean and divides by a
+    spread that each network has of its own (``standardise_by``; zero and one at first).
     ``dropout`` acts on the pooled state only, so that one pass through ``lstm`` serves both what is minimised
     and what is validated.
 
@@ -56,7 +56,6 @@ class ClipLSTM(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
         }
-        self.standardise = Scaling(len(seeds), n_features)
         self.lstm = LSTMs(len(seeds), n_features, hidden)
         self.dropout = SeededDropout(dropout, self.seeds)
         self.output = Dense(len(seeds), hidden, n_classes)
@@ -76,8 +75,8 @@ class ClipLSTM(nn.Module):
     @torch.no_grad()
     def standardise_by(self, mean: torch.Tensor, spread: torch.Tensor) -> None:
         """Have each network subtract ``mean`` and divide by ``spread``, both float (M, F)."""
-        self.standardise.mean.copy_(mean)
-        self.standardise.spread.copy_(spread)
+        self.lstm.mean.copy_(mean)
+        self.lstm.spread.copy_(spread)
 
     def alone(self, network: int) -> "ClipLSTM":
         """A copy of one of the networks, number ``network`` from 0, with its seed, in this one's mode."""
@@ -88,18 +87,7 @@ class ClipLSTM(nn.Module):
         return single.to(self.output.weight.device).train(self.training)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        return self.output(self.dropout(self.lstm(features, lengths, self.standardise)))
-
-
-class Scaling(nn.Module):
-    """Each network's ``mean`` and ``spread`` of every feature, (M, F): not learned, but kept with the
-    weights.
-    """
-
-    def __init__(self, networks: int, n_features: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(networks, n_features))
-        self.register_buffer("spread", torch.ones(networks, n_features))
+        return self.output(self.dropout(self.lstm(features, lengths)))
 
 
 class Dense(nn.Module):
@@ -117,22 +105,25 @@ class Dense(nn.Module):
 class LSTMs(nn.Module):
     """M LSTMs: the mean of the states over the frames of each clip, (M, B, ``hidden``).
 
-    ``from_input`` and ``from_state`` hold the weights of the gates; one bias, where ``torch.nn.LSTM`` adds
-    two.
+    ``mean`` and ``spread`` (M, F) standardise the features; ``from_input`` and ``from_state`` hold the
+    weights of the gates; one bias, where ``torch.nn.LSTM`` adds two.
     """
 
     def __init__(self, networks: int, n_features: int, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
+        # Not learned, but kept with the weights.
+        self.register_buffer("mean", torch.zeros(networks, n_features))
+        self.register_buffer("spread", torch.ones(networks, n_features))
         self.from_input = Dense(networks, n_features, GATES * hidden)
         self.from_state = Dense(networks, hidden, GATES * hidden)
         # One bias is enough for a sum.
         self.from_state.bias = None
 
-    def forward(self, features: torch.Tensor, lengths: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         by_clip = features if features.ndim == 3 else features.movedim(0, 2).flatten(2)
         packed = pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        gates = self._projected(packed.data, features.ndim == 3, scaling)
+        gates = self._projected(packed.data, features.ndim == 3)
         networks = len(gates)
         running = int(packed.batch_sizes[0])
         state = gates.new_zeros(networks, self.hidden, running)
@@ -153,14 +144,14 @@ class LSTMs(nn.Module):
         states = states.index_select(1, packed.unsorted_indices)
         return states / lengths.to(states)[:, None]
 
-    def _projected(self, frames: torch.Tensor, alike: bool, scaling: Scaling) -> torch.Tensor:
+    def _projected(self, frames: torch.Tensor, alike: bool) -> torch.Tensor:
         """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.
 
         The weights are scaled instead of the features, which M networks would else hold M times.
         """
         layer = self.from_input
-        weight = layer.weight / scaling.spread[:, None]
-        bias = layer.bias - (weight @ scaling.mean[:, :, None])[..., 0]
+        weight = layer.weight / self.spread[:, None]
+        bias = layer.bias - (weight @ self.mean[:, :, None])[..., 0]
         networks, rows, features = weight.shape
         if alike:
             return torch.addmm(bias.view(-1, 1), weight.view(-1, features), frames.T).view(networks, rows, -1)

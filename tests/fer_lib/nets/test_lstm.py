@@ -20,7 +20,7 @@ def clips(features: int = 5) -> torch.Tensor:
 
 def torchs_answers(model: ClipLSTM, network: int, features: torch.Tensor) -> torch.Tensor:
     """The logits by ``torch.nn.LSTM`` on packed sequences, with the weights of one network."""
-    mean, spread = model.standardise.mean[network], model.standardise.spread[network]
+    mean, spread = model.lstm.mean[network], model.lstm.spread[network]
     given = model.arguments
     lstm = nn.LSTM(given["n_features"], given["hidden"], batch_first=True)
     with torch.no_grad():
