@@ -25,8 +25,8 @@ class Classifier(nn.Module):
     it was built for; the others take squares of ``size`` pixels only. ``smallest`` is the smallest side in
     pixels.
 
-    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, ``n_classes`` is below 2
-    or ``dropout`` is outside [0, 1), and when it is shown pictures of a size that it does not take.
+    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, and when it is shown
+    pictures of a size that it does not take.
     """
 
     any_size: ClassVar[bool] = False
@@ -38,7 +38,6 @@ class Classifier(nn.Module):
         super().__init__()
         if not self._fits(size):
             raise ParameterError(f"size {size}: give a multiple of 8, at least {self.smallest}")
-        require_output(n_classes, dropout)
         self.arguments = {"n_classes": n_classes, "size": size, "dropout": dropout, **further}
 
     @classmethod
@@ -71,14 +70,6 @@ def require_classifier(model: nn.Module) -> None:
             f"{type(model).__name__} does not say how it was built; give a network of "
             "nets.build.build_network"
         )
-
-
-def require_output(n_classes: int, dropout: float) -> None:
-    """Raises ParameterError for fewer than two classes or a dropout outside [0, 1)."""
-    if n_classes < 2:
-        raise ParameterError(f"n_classes {n_classes}: a classifier needs at least 2 classes")
-    if not 0 <= dropout < 1:
-        raise ParameterError(f"dropout {dropout}: give a share in [0, 1)")
 
 
 def add_blocks(

@@ -194,10 +194,6 @@ class ResidueClassifier(nn.Module):
 
 
 def _check_halvings(size: int, widths: tuple[int, ...]) -> None:
-    if not widths or min(widths) < 1:
-        raise ParameterError(
-            f"widths {tuple(widths)}: give the number of filters of each layer, at least one layer"
-        )
     step = 2 ** len(widths)
     if size < step or size % step:
         raise ParameterError(f"size {size}: {len(widths)} layers that halve need a multiple of {step}")

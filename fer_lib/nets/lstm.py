@@ -12,8 +12,6 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from fer_lib.nets.classifier import require_output
-
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
 
@@ -34,8 +32,6 @@ class ClipLSTM(nn.Module):
     ``seeds``: one per network; networks of one seed start alike and drop the same states.
     First weights are uniform within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et
     al. 2015). They do not depend on which other networks there are, nor on torch's random state.
-
-    Raises ParameterError for fewer than two classes and a dropout outside [0, 1).
     """
 
     def __init__(
@@ -48,7 +44,6 @@ class ClipLSTM(nn.Module):
         seeds: Sequence[int] = (0,),
     ) -> None:
         super().__init__()
-        require_output(n_classes, dropout)
         self.seeds = tuple(seeds)
         self.arguments = {
             "n_features": n_features,

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
-from ferbook.errors import ParameterError
 
 
 class Sum(nn.Module):
@@ -60,8 +59,7 @@ class ResidualNet(Classifier):
 
     Layers, in order: ``standardise``, ``conv1``, ``norm1``, ``relu1``, ``stage1`` …, ``pool``, ``flatten``,
     ``dropout``, ``output``; a stage is a sequence of ``ResidualBlock``. Raises ParameterError as
-    ``Classifier`` says, and where ``widths`` and ``depths`` are not positive numbers, as many of the one as
-    of the other.
+    ``Classifier`` says.
     """
 
     any_size = True
@@ -78,11 +76,6 @@ class ResidualNet(Classifier):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_classes, size, dropout, widths=list(widths), depths=list(depths))
-        if not widths or len(widths) != len(depths) or min(*widths, *depths) < 1:
-            raise ParameterError(
-                f"widths {tuple(widths)} and depths {tuple(depths)}: give positive numbers, one of each per "
-                "stage"
-            )
         self.standardise = PictureStandardisation()
         self.conv1 = nn.Conv2d(1, widths[0], 5, stride=2, padding=2, bias=False)
         self.norm1 = nn.BatchNorm2d(widths[0])

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
-from ferbook.errors import ParameterError
 
 
 class VGG(Classifier):
@@ -22,7 +21,7 @@ class VGG(Classifier):
 
     Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, ``dropout``,
     ``output``; a stage holds ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``.
-    Raises ParameterError as ``Classifier`` says, and where a width is not positive.
+    Raises ParameterError as ``Classifier`` says.
     """
 
     any_size = True
@@ -38,8 +37,6 @@ class VGG(Classifier):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_classes, size, dropout, widths=list(widths))
-        if len(widths) != 4 or min(widths) < 1:
-            raise ParameterError(f"widths {tuple(widths)}: give four positive numbers of filters")
         self.standardise = PictureStandardisation()
         for number, (before, width) in enumerate(pairwise((1, *widths)), start=1):
             self.add_module(f"stage{number}", _stage(before, width))

@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.nets.classifier import Classifier, add_blocks
-from ferbook.errors import ParameterError
 
 FILTERS = (64, 128, 256)
 DENSE_NEURONS = 300
@@ -51,7 +50,7 @@ class ZeroBiasCNN(Classifier):
     smaller than here. The dense layer's bias starts at one, the output's at zero. They come from
     ``generator``, or from torch's global one (``torch.manual_seed``).
 
-    Raises ParameterError as ``Classifier`` says, and where ``gain`` is not positive.
+    Raises ParameterError as ``Classifier`` says.
     """
 
     def __init__(
@@ -65,8 +64,6 @@ class ZeroBiasCNN(Classifier):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(n_classes, size, dropout, bias=bias, gain=gain)
-        if gain is not None and gain <= 0:
-            raise ParameterError(f"gain {gain}: give a positive number")
         self.standardise = LocalMeanRemoval()
         add_blocks(self, FILTERS, kernel=5, bias=bias, last_pool=size // 8)
         self.flatten = nn.Flatten()

@@ -156,9 +156,6 @@ def test_networks_with_a_dense_layer_refuse_another_size(name):
     [
         ({"n_classes": 7, "size": 50}, "multiple of 8"),
         ({"n_classes": 7, "size": 0}, "multiple of 8"),
-        ({"n_classes": 1}, "at least 2"),
-        ({"n_classes": 7, "dropout": 1.0}, "dropout"),
-        ({"n_classes": 7, "dropout": -0.1}, "dropout"),
     ],
 )
 def test_refuses_impossible_networks(name, arguments, says):

@@ -195,12 +195,6 @@ def test_refuses_a_size_that_cannot_be_halved(network, size):
         network(size, NARROW)
 
 
-@pytest.mark.parametrize("widths", [(), (4, 0)])
-def test_refuses_layers_without_filters(widths):
-    with pytest.raises(ParameterError, match="widths"):
-        Generator(16, widths)
-
-
 @pytest.mark.parametrize("shape", [(2, 1, 48, 48), (2, 2, 32, 32), (1, 32, 32)])
 def test_refuses_pictures_that_it_was_not_built_for(generator, shape):
     for call in (generator, generator.residues):

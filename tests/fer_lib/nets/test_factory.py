@@ -30,7 +30,6 @@ def test_classes_size_dropout_and_options_arrive():
         ),
         ("breuer", 20, {}, "network 'breuer': size 20: give a multiple of 8"),
         ("residual", 8, {}, "network 'residual': size 8: give a multiple of 8, at least 16"),
-        ("residual", 16, {"widths": (8,), "depths": (1, 1)}, "network 'residual': widths"),
     ],
 )
 def test_refuses_by_name(name, size, options, says):

@@ -6,7 +6,6 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fer_lib.nets.lstm import ClipLSTM
-from ferbook.errors import ParameterError
 
 LENGTHS = torch.tensor([7, 1, 3, 3, 5, 2])
 
@@ -122,15 +121,3 @@ def test_one_network_alone_answers_as_it_did_among_the_others():
     assert single.arguments == model.arguments and single.seeds == (2,) and not single.training
     with torch.no_grad():
         torch.testing.assert_close(single(clips(), LENGTHS)[0], model(clips(), LENGTHS)[2])
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"n_classes": 1}, "at least 2"),
-        ({"dropout": 1.0}, "dropout 1.0"),
-    ],
-)
-def test_what_cannot_be_built_is_refused(changed, message):
-    with pytest.raises(ParameterError, match=message):
-        ClipLSTM(**{"n_features": 5, "n_classes": 3} | changed)

@@ -3,7 +3,6 @@ import torch
 from torch.nn import functional as F
 
 from fer_lib.nets.residual import ResidualBlock, ResidualNet, Sum
-from ferbook.errors import ParameterError
 
 
 def test_parameters_counted_by_hand():
@@ -77,11 +76,3 @@ def test_the_sum_is_a_module_that_hooks_see():
     model(torch.rand(2, 1, 16, 16))
     assert len(seen) == 3
     assert all(torch.equal(branch + shortcut, out) for branch, shortcut, out in seen)
-
-
-@pytest.mark.parametrize(
-    "options", [{"widths": (8, 16)}, {"widths": (), "depths": ()}, {"widths": (8, 16), "depths": (1, 0)}]
-)
-def test_refuses_stages_that_do_not_pair_up(options):
-    with pytest.raises(ParameterError, match="one of each per stage"):
-        ResidualNet(3, **options)
