@@ -28,7 +28,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.resampling import bounds
-from fer_lib.train.au_heads import fine_tuned, from_scratch
+from fer_lib.train.au_heads import unit_detector
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.curve import Training
 from fer_lib.train.features import features_of
@@ -139,19 +139,19 @@ def cross_task(
     reads[EMOTION, ""] = judge.linear([one_hot(faces, classes)])
     aus, too_few = judge.scored
     networks, trainings = {}, {}
-    for condition, trained in ((TUNED, fine_tuned), (SCRATCH, from_scratch)):
+    for condition, keep_body in ((TUNED, True), (SCRATCH, False)):
         for seed in seeds:
-            network, training = trained(
+            networks[condition, seed], trainings[condition, seed] = unit_detector(
                 expression_model,
                 faces,
                 units.only(aus).present,
                 recipe,
+                keep_body=keep_body,
                 precision=precision,
                 device=device,
                 seed=seed,
             )
-            precision = training.precision
-            networks[condition, seed], trainings[condition, seed] = network, training
+            precision = trainings[condition, seed].precision
         reads[condition, ""] = judge.networks([networks[condition, seed] for seed in seeds], faces)
     table = read_table(reads, aus, units.select(split == "test"))
     return CrossTask(table, aus, too_few, networks, trainings, precision)

@@ -2,7 +2,7 @@
 of the network, about people it has not seen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,8 @@ from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.look.layers import example_picture, find_layer, trace
 from fer_lib.nets.classifier import Classifier
-from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import bounds, cluster_weights
-from fer_lib.train.batches import batches
+from fer_lib.train.features import collected
 from ferbook.errors import DataError, ParameterError
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -309,7 +308,6 @@ def stage_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(ends.values())
 
 
-@torch.no_grad()
 def layer_features(
     model: Classifier, faces: FaceSet, layers: Sequence[str] | None = None, *, batch_size: int = 64
 ) -> dict[str, np.ndarray]:
@@ -327,35 +325,14 @@ def layer_features(
     for an unknown layer, DataError where there is no picture. The model's mode and hooks stay as they were.
     """
     names = stage_layers(model) if layers is None else tuple(layers)
-    if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture")
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in (*names, FEATURES)}
-
-    def quarters_of(name: str) -> Callable[..., None]:
-        return lambda _, __, maps: kept[name].append(_quarters(maps))
-
     # All found before the first hook is set: finding a layer sends a picture through.
-    modules = {name: find_layer(model, name) for name in names}
-    hooks = [module.register_forward_hook(quarters_of(name)) for name, module in modules.items()]
-    hooks.append(
-        model.output.register_forward_pre_hook(lambda _, given: kept[FEATURES].append(_array(given[0])))
-    )
-    try:
-        with evaluating(model):
-            for pictures in batches(faces, batch_size, device=model.output.weight.device):
-                model(pictures.to(model.output.weight.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: np.concatenate(parts) for name, parts in kept.items()}
+    wanted = {name: (find_layer(model, name), _quarters) for name in names}
+    wanted[FEATURES] = (model.output, lambda given, _: given)
+    return collected(model, faces, wanted, batch_size=batch_size)
 
 
-def _quarters(maps: torch.Tensor) -> np.ndarray:
-    return _array(F.adaptive_avg_pool2d(maps.float(), 2).flatten(1))
-
-
-def _array(values: torch.Tensor) -> np.ndarray:
-    return values.float().cpu().numpy()
+def _quarters(_: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    return F.adaptive_avg_pool2d(maps.float(), 2).flatten(1)
 
 
 def enough_people(presence: Presence, split: np.ndarray) -> bool:

@@ -119,10 +119,11 @@ def train_units(
     units of the validation pictures, of equals the one with the lowest loss. The curve has ``valid_auroc``,
     and in ``valid_loss`` the unweighted loss.
 
-    Raises DataError where shapes do not fit, a split is empty, a unit is never shown or always on the
+    Raises DataError where a split is empty, a unit is never shown or always on the
     training pictures, or no unit is both on the validation pictures; ParameterError as ``train`` does.
     """
-    targets = {name: _codes(faces, present, name) for name in ("train", "valid")}
+    split = faces.table["split"].to_numpy()
+    targets = {name: present[split == name].astype(np.float32) for name in ("train", "valid")}
     shown, coded = (targets["valid"] == 1).any(axis=0), (targets["valid"] == 0).any(axis=0)
     if not (shown & coded).any():
         raise DataError(
@@ -131,7 +132,6 @@ def train_units(
         )
     balanced = torch.from_numpy(balancing_code_weights(targets["train"]))
     weights = balanced if recipe.class_weights else None
-    device = torch.device(device)
     augmentation = augmentation_called(recipe.augment)
     with repeatable(recipe, device, seed):
         loaders = target_loaders(
@@ -143,16 +143,6 @@ def train_units(
             loaders, model.to(device), recipe, objective, curve, outputs=present.shape[1], precision=precision
         )
         return fit(learner, recipe)
-
-
-def _codes(faces: FaceSet, present: np.ndarray, split: str) -> np.ndarray:
-    """float32 (n, A): the rows of ``present`` that belong to ``split``."""
-    if present.ndim != 2 or len(present) != len(faces):
-        raise DataError(
-            f"presence of shape {present.shape} for {len(faces)} pictures of face set {faces.name!r}; give "
-            "(pictures, units)"
-        )
-    return present[faces.table["split"].eq(split).to_numpy()].astype(np.float32)
 
 
 def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 0) -> Classifier:
@@ -177,36 +167,23 @@ def unit_network(model: Classifier, units: int, *, keep_body: bool, seed: int = 
     return network
 
 
-def fine_tuned(
+def unit_detector(
     model: Classifier,
     faces: FaceSet,
     present: np.ndarray,
     recipe: Recipe,
     *,
+    keep_body: bool,
     seed: int = 0,
     **further: object,
 ) -> tuple[Classifier, Training]:
-    """The body of the expression network ``model`` with a new last layer, trained on to tell the units of
-    ``present`` (N, A); ``further`` arguments as of ``train_units``.
+    """A network of the structure of ``model``, trained to tell the units of ``present`` (N, A); ``further``
+    arguments as of ``train_units``.
 
-    All layers learn, at ``TUNED_SHARE`` of the rate of ``recipe``. ``model`` stays as it is.
+    With ``keep_body`` all layers of ``model`` learn on, with a new last one, at ``TUNED_SHARE`` of the rate
+    of ``recipe``; else they start from first weights drawn by ``seed``. ``model`` stays as it is.
     """
-    recipe = replace(recipe, lr=TUNED_SHARE * recipe.lr)
-    network = unit_network(model, present.shape[1], keep_body=True, seed=seed)
-    return network, train_units(faces, present, network, recipe, seed=seed, **further)
-
-
-def from_scratch(
-    model: Classifier,
-    faces: FaceSet,
-    present: np.ndarray,
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    **further: object,
-) -> tuple[Classifier, Training]:
-    """The structure of ``model`` with first weights drawn by ``seed``, trained to tell the units of
-    ``present`` (N, A); ``further`` arguments as of ``train_units``.
-    """
-    network = unit_network(model, present.shape[1], keep_body=False, seed=seed)
+    if keep_body:
+        recipe = replace(recipe, lr=TUNED_SHARE * recipe.lr)
+    network = unit_network(model, present.shape[1], keep_body=keep_body, seed=seed)
     return network, train_units(faces, present, network, recipe, seed=seed, **further)

@@ -15,7 +15,6 @@ import torch
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
 from torch import nn
 from torch.nn import functional as F
 
@@ -99,32 +98,6 @@ def train_clips(
     Raises DataError where a network has no training or validation clip or one in both, and for values that
     are not finite; ParameterError where the loss stops being a finite number.
     """
-    learner = clip_learner(
-        features, lengths, labels, n_classes, train, valid, seeds, recipe, device=device, watch=watch
-    )
-    try:
-        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
-    finally:
-        learner.clip_curve.close()
-    return learner.clip_curve.training()
-
-
-def clip_learner(
-    features: np.ndarray,
-    lengths: np.ndarray,
-    labels: np.ndarray,
-    n_classes: int,
-    train: np.ndarray,
-    valid: np.ndarray,
-    seeds: Sequence[int],
-    recipe: ClipRecipe,
-    *,
-    device: torch.device | str = "cpu",
-    watch: bool = False,
-) -> Learner:
-    """The fastai ``Learner`` with which ``train_clips`` trains; its arguments, and what it raises, are those
-    of ``train_clips``.
-    """
     _check(features, train, valid)
     if recipe.epochs < 1:
         raise ParameterError(f"epochs {recipe.epochs}: give at least 1")
@@ -143,7 +116,7 @@ def clip_learner(
     validated = torch.from_numpy(weights * valid).float()
     batch = ClipBatch(features, lengths, labels, device)
     curve = ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch)
-    return silent_learner(
+    learner = silent_learner(
         DataLoaders(batch, batch, device=torch.device(device)),
         model,
         SeparateLosses(learned).to(device),
@@ -151,6 +124,11 @@ def clip_learner(
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         Precision("fp32", channels_last=False),
     )
+    try:
+        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+    finally:
+        curve.close()
+    return curve.training()
 
 
 def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
@@ -196,11 +174,7 @@ class ClipBatch(Batches):
     held = ("features", "labels")
 
     def __init__(
-        self,
-        features: np.ndarray,
-        lengths: np.ndarray,
-        labels: np.ndarray,
-        device: torch.device | str = "cpu",
+        self, features: np.ndarray, lengths: np.ndarray, labels: np.ndarray, device: torch.device | str
     ) -> None:
         self.features, self.lengths, self.labels = (
             torch.from_numpy(np.ascontiguousarray(values)) for values in (features, lengths, labels)

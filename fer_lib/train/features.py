@@ -5,11 +5,14 @@ import io
 import json
 import logging
 import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save as tensors_to_bytes
+from torch import nn
 
 from fer_lib import paths
 from fer_lib.faces.clips import Clips
@@ -20,29 +23,47 @@ from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 from ferbook.files import write_atomically
 
+Reading = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From a module's input and output to what is kept of them."""
 
-def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
-    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``, in evaluation
-    mode, where the model is.
 
+def collected(
+    model: Classifier,
+    faces: FaceSet,
+    wanted: Mapping[str, tuple[nn.Module, Reading]],
+    *,
+    batch_size: int = 256,
+) -> dict[str, np.ndarray]:
+    """By name float32 (N, F): what was read at a module of ``model`` while each picture of ``faces``
+    passed, in evaluation mode, where the model is.
+
+    ``wanted``: by name the module, and what to read there, a function of what it is given and what it makes.
     Raises DataError where there is no picture. The model's mode and hooks stay as they were.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture")
-    kept: list[np.ndarray] = []
-    hook = model.output.register_forward_pre_hook(
-        lambda _, given: kept.append(given[0].float().cpu().numpy())
-    )
-    try:
-        with evaluating(model):
-            for pictures in batches(faces, batch_size, device=model.output.weight.device):
-                model(pictures.to(model.output.weight.dtype))
-    finally:
-        hook.remove()
-    return np.concatenate(kept)
+    kept: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+
+    def keep(name: str, reading: Reading) -> Callable[..., None]:
+        return lambda _, given, made: kept[name].append(reading(given[0], made).float().cpu().numpy())
+
+    with ExitStack() as hooks, evaluating(model):
+        for name, (module, reading) in wanted.items():
+            hooks.callback(module.register_forward_hook(keep(name, reading)).remove)
+        for pictures in batches(faces, batch_size, device=model.output.weight.device):
+            model(pictures.to(model.output.weight.dtype))
+    return {name: np.concatenate(parts) for name, parts in kept.items()}
 
 
-def cached_features(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
+def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
+    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``; otherwise as
+    ``collected``.
+    """
+    wanted = {"features": (model.output, lambda given, _: given)}
+    return collected(model, faces, wanted, batch_size=batch_size)["features"]
+
+
+def cached_features(model: Classifier, faces: FaceSet) -> np.ndarray:
     """As ``features_of``, kept below ``paths.cache_dir()`` and read from there when the same is asked again.
 
     The key is of the network's weights and structure, the checksum of ``faces``, the code that computes, the
@@ -55,7 +76,7 @@ def cached_features(model: Classifier, faces: FaceSet, *, batch_size: int = 256)
             return _read(file, len(faces))
         except _DAMAGE as fault:
             _log.warning("%s: cached features are damaged and made anew (%s)", file, fault)
-    found = features_of(model, faces, batch_size=batch_size)
+    found = features_of(model, faces)
     content = io.BytesIO()
     # An archive, as its members carry a checksum.
     np.savez(content, features=found)

@@ -59,10 +59,9 @@ def train(
     classes: tuple[str, ...],
     recipe: Recipe,
     *,
-    precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    watch: FaceSet | None = None,
+    **further: object,
 ) -> Training:
     """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that
     ``valid`` chose.
@@ -71,8 +70,8 @@ def train(
     with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
     ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
     batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
-    random state is left as it was. ``watch`` is scored after each epoch (``watched_accuracy`` in the curve)
-    and influences nothing. Nothing is printed, no file is written. Inside a ``train.parallel.process_group``
+    random state is left as it was. ``further`` arguments, such as ``precision`` and ``watch``, as of
+    ``face_learner``. Nothing is printed, no file is written. Inside a ``train.parallel.process_group``
     the processes train one network together.
 
     Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in
@@ -81,10 +80,7 @@ def train(
     model then has its last good weights) and where a GPU's memory is too small.
     """
     with repeatable(recipe, device, seed):
-        learner = face_learner(
-            faces, model, classes, recipe, precision=precision, device=device, seed=seed, watch=watch
-        )
-        return fit(learner, recipe)
+        return fit(face_learner(faces, model, classes, recipe, device=device, seed=seed, **further), recipe)
 
 
 @contextmanager
@@ -118,7 +114,8 @@ def face_learner(
     watch: FaceSet | None = None,
 ) -> Learner:
     """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
-    ``train``.
+    ``train``. ``watch`` is scored after each epoch (``watched_accuracy`` in the curve) and influences
+    nothing.
 
     Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all
     parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The precision in use is the

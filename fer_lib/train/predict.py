@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms.functional import five_crop
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
@@ -31,9 +32,7 @@ def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]
     """
     if test_time not in get_args(TestTime):
         raise ParameterError(f"test_time {test_time!r}: give {', '.join(get_args(TestTime))}")
-    crops: Iterator[torch.Tensor] | list[torch.Tensor] = [pictures]
-    if test_time == "ten_crop":
-        crops = _corners_and_centre(pictures)
+    crops = _corners_and_centre(pictures) if test_time == "ten_crop" else [pictures]
     for crop in crops:
         yield crop
         if test_time != "none":
@@ -42,10 +41,7 @@ def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]
 
 def _corners_and_centre(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
     size = pictures.shape[2:]
-    height, width = (round(CROP * side) for side in size)
-    bottom, right = size[0] - height, size[1] - width
-    for y, x in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)):
-        window = pictures[:, :, y : y + height, x : x + width]
+    for window in five_crop(pictures, [round(CROP * side) for side in size]):
         yield F.interpolate(window, size, mode="bilinear", align_corners=False)
 
 

@@ -40,17 +40,14 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
     the number of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face
     set, precision, seed …). Each file appears whole or not at all, the record last.
 
-    Raises DataError where the architecture could not be read back, where ``about`` uses a name of the record
-    or is not JSON, or where a weight is not finite.
+    Raises DataError where the architecture could not be read back, where ``about``
+    is not JSON, or where a weight is not finite.
     """
     architecture = type(model).__name__
     if ARCHITECTURES.get(architecture) is not type(model):
         raise DataError(
             f"{path}: no network called {architecture} can be read back; known: {', '.join(ARCHITECTURES)}"
         )
-    taken = [name for name in RECORD_FIELDS if name in about]
-    if taken:
-        raise DataError(f"{path}: {', '.join(taken)} of the record cannot be set by the caller")
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -59,11 +56,11 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
             )
     content = tensors_to_bytes(tensors, metadata={"architecture": architecture})
     record = {
+        **about,
         "architecture": architecture,
         "arguments": model.arguments,
         "parameters": parameter_count(model),
         "sha256": hashlib.sha256(content).hexdigest(),
-        **about,
     }
     try:
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -93,20 +90,11 @@ def read_record(path: Path) -> dict:
     return record
 
 
-def _architecture_in(content: bytes) -> str | None:
-    """The architecture that the header of a safetensors file names, where it is legible and names one."""
-    length = int.from_bytes(content[:8], "little")
-    try:
-        return json.loads(content[8 : 8 + length])["__metadata__"]["architecture"]
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 def load_weights(path: Path) -> nn.Module:
     """The network that ``save_weights`` wrote, on the CPU and in evaluation mode.
 
-    Raises DataError where a file is absent, cut short or changed, where the weights are those of another
-    architecture than the record's (naming both), or where the architecture is unknown.
+    Raises DataError where a file is absent, cut short, changed or another record's, or where the architecture
+    is unknown.
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
@@ -120,16 +108,11 @@ def load_weights(path: Path) -> nn.Module:
         content = weights_file.read_bytes()
     except OSError as fault:
         raise DataError(f"{weights_file}: not readable ({fault})") from fault
-    held = _architecture_in(content)
-    if held not in (None, record["architecture"]):
-        raise DataError(
-            f"{weights_file}: holds the weights of a {held}, but {record_file.name} describes a "
-            f"{record['architecture']}; put back the file that belongs to it, or train again"
-        )
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
         raise DataError(
             f"{weights_file}: its content ({len(content):,} bytes) does not match the checksum in "
-            f"{record_file.name}: it was cut short or changed; train again"
+            f"{record_file.name}: it was cut short, changed, or belongs to another record; put back the "
+            "right file, or train again"
         )
     try:
         # The weights drawn here are overwritten, and reading a file must not move the random state.

@@ -32,7 +32,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.stats.resampling import bounds, cluster_weights
-from fer_lib.train.au_heads import fine_tuned, from_scratch
+from fer_lib.train.au_heads import unit_detector
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from fer_lib.train.predict import predict
@@ -158,8 +158,10 @@ def test_networks_are_scored_by_their_own_outputs(faces, found):
 
 def test_one_network_goes_on_from_the_expression_network_the_other_from_first_weights(faces, found):
     present = presence(faces).only(found.aus).present
-    for condition, trained in ((TUNED, fine_tuned), (SCRATCH, from_scratch)):
-        wanted, training = trained(network(), faces, present, RECIPE, precision="fp32", seed=1)
+    for condition, keep_body in ((TUNED, True), (SCRATCH, False)):
+        wanted, training = unit_detector(
+            network(), faces, present, RECIPE, keep_body=keep_body, precision="fp32", seed=1
+        )
         given = found.networks[condition, 1].state_dict()
         assert all(torch.equal(value, given[name]) for name, value in wanted.state_dict().items())
         assert found.trainings[condition, 1].best_epoch == training.best_epoch

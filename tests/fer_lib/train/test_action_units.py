@@ -17,9 +17,8 @@ from fer_lib.train.au_heads import (
     CodedCrossEntropy,
     UnitScore,
     balancing_code_weights,
-    fine_tuned,
-    from_scratch,
     train_units,
+    unit_detector,
     unit_network,
 )
 from fer_lib.train.features import features_of
@@ -160,8 +159,8 @@ def test_tuning_starts_from_the_body_and_leaves_it(faces, present):
     model = tiny(outputs=3, seed=5)
     before = weights_of(model)
     slow = Recipe(epochs=1, batch_size=8, lr=1e-6, schedule="constant", augment="none", weight_decay=0)
-    tuned, training = fine_tuned(model, faces, present, slow, precision="fp32")
-    scratch, _ = from_scratch(model, faces, present, slow, precision="fp32")
+    tuned, training = unit_detector(model, faces, present, slow, keep_body=True, precision="fp32")
+    scratch, _ = unit_detector(model, faces, present, slow, keep_body=False, precision="fp32")
     assert torch.equal(weights_of(model), before) and len(training.curve) == 1
     torch.testing.assert_close(tuned.conv1.weight, model.conv1.weight, atol=1e-4, rtol=0)
     assert (scratch.conv1.weight - model.conv1.weight).abs().max() > 0.1
@@ -169,7 +168,8 @@ def test_tuning_starts_from_the_body_and_leaves_it(faces, present):
 
 def test_a_body_learns_on_at_its_share_of_the_rate(faces, present):
     model = tiny(outputs=3, seed=5)
-    tuned, _ = fine_tuned(model, faces, present, replace(RECIPE, epochs=1), precision="fp32")
+    once = replace(RECIPE, epochs=1)
+    tuned, _ = unit_detector(model, faces, present, once, keep_body=True, precision="fp32")
     by_hand = unit_network(model, 2, keep_body=True)
     train_units(
         faces, present, by_hand, replace(RECIPE, epochs=1, lr=TUNED_SHARE * RECIPE.lr), precision="fp32"
@@ -204,7 +204,6 @@ def test_codes_weigh_by_class_weights_while_training_only(faces, present, class_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p, s: p[:-1], "presence of shape"),
         (lambda p, s: np.where(s[:, None] == "train", 0, p), "unit 0 of 2 is shown on 0 training pictures"),
         (lambda p, s: np.where(s[:, None] == "valid", 1, p), "no epoch can be chosen"),
     ],

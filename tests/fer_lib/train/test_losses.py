@@ -277,39 +277,7 @@ def test_refuses_an_unknown_name(model):
         build_loss("focl", model, n_classes=4)
 
 
-@pytest.mark.parametrize(
-    "weights", [torch.ones(3), torch.tensor([1.0, 1, 0, 1]), torch.tensor([1.0, 1, math.inf, 1])]
-)
-def test_refuses_impossible_class_weights(model, weights):
-    with pytest.raises(ParameterError, match="give 4 positive numbers"):
-        build_loss("focal", model, n_classes=4, class_weights=weights)
-
-
 @pytest.mark.parametrize("name", ["centre", "island"])
 def test_refuses_distributions_where_a_centre_has_to_be_chosen(logits, votes, model, name):
     with pytest.raises(ParameterError, match=r"needs one class per picture.*leave out mixup"):
         called(build_loss(name, model, n_classes=4), logits, votes)
-
-
-def test_refuses_features_of_another_layer(logits, labels, model):
-    with pytest.raises(ParameterError, match=r"CentreLoss was built for features \(B, 6\).*\(12, 7\)"):
-        called(build_loss("centre", model, n_classes=4), logits, labels, width=7)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        (torch.zeros(12, 3), r"float32 \(12, 3\)"),
-        (torch.zeros(12), r"float32 \(12,\)"),
-        (torch.zeros(12, dtype=torch.int32), "int32"),
-        (torch.zeros(11, dtype=torch.int64), "11 labels"),
-    ],
-)
-def test_refuses_labels_that_do_not_fit(logits, model, wrong, says):
-    with pytest.raises(ParameterError, match=says):
-        build_loss("cross_entropy", model, n_classes=4)(logits, wrong)
-
-
-def test_refuses_logits_of_another_number_of_classes(logits, labels, model):
-    with pytest.raises(ParameterError, match=r"logits \(12, 4\).*5 classes"):
-        build_loss("focal", model, n_classes=5)(logits, labels)

@@ -102,14 +102,13 @@ def test_a_file_cut_short_anywhere_is_refused_with_its_length(saved, length):
         load_weights(saved)
 
 
-def test_refuses_the_weights_of_another_architecture_and_names_both(saved):
+def test_refuses_the_weights_of_another_architecture(saved):
     other = save_weights(build_network("zhu", 2, 16), saved.with_name("other"), {})
     saved.write_bytes(other.read_bytes())
-    says = r"weights\.safetensors: holds the weights of a ZhuCNN, but weights\.json describes a ZeroBiasCNN"
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=r"weights\.safetensors: .* belongs to another record"):
         load_weights(saved)
     edit(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest())
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=r"weights\.safetensors: does not hold the weights of ZeroBiasCNN"):
         load_weights(saved)
 
 
@@ -163,8 +162,6 @@ def test_refuses_a_damaged_record(saved, text):
 def test_refuses_to_write_what_could_not_be_read(model, tmp_path):
     with pytest.raises(DataError, match="no network called Linear"):
         save_weights(nn.Linear(2, 2), tmp_path / "w", {})
-    with pytest.raises(DataError, match="sha256"):
-        save_weights(model, tmp_path / "w", {"sha256": "0"})
     with pytest.raises(DataError, match="not JSON"):
         save_weights(model, tmp_path / "w", {"accuracy": np.float32(0.5)})
     with torch.no_grad():
