@@ -3,8 +3,6 @@
 import cv2
 import numpy as np
 
-from ferbook.errors import DataError
-
 CENTRE_SPREAD = 1 / 4
 """Standard deviation of the centre prior, as a share of the picture's sides."""
 
@@ -25,16 +23,7 @@ def control_maps(
     any edge detector shows. ``centre``: a Gaussian of spread ``CENTRE_SPREAD`` in the middle. ``random``:
     uniform noise. With the receptive ``fields`` bool (P, H, W), outside which a map is zero by construction:
     ``field``, the field itself, and ``field_edges``, the edges within it. Same seed, same controls.
-
-    Raises DataError where shapes differ.
     """
-    shape = np.shape(maps)
-    given = {"pictures": (np.shape(pictures), shape), "filters": (np.shape(filters), shape[:1])}
-    if fields is not None:
-        given["fields"] = (np.shape(fields), shape)
-    for name, (found, expected) in given.items():
-        if found != expected:
-            raise DataError(f"{name} has shape {found} beside maps {shape}; give one per pair: {expected}")
     generator = np.random.default_rng(seed)
     controls = {}
     others = _of_other_filters(np.asarray(filters), generator)

@@ -49,14 +49,9 @@ def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> t
     maximal response is that of a rectified map. What the layer knows stays; what is special about its single
     units goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
 
-    Raises ParameterError where ``model`` has no such layer; torch's RuntimeError, once it is used, where it
-    has another number of maps.
     """
     rotated = copy.deepcopy(model)
-    try:
-        original = rotated.get_submodule(layer)
-    except AttributeError as fault:
-        raise ParameterError(f"{type(model).__name__} has no layer {layer!r}: {fault}") from fault
+    original = rotated.get_submodule(layer)
     mixing = nn.Conv2d(filters, filters, 1, bias=False)
     weight = torch.empty(filters, filters, dtype=torch.float64)
     nn.init.orthogonal_(weight, generator=torch.Generator().manual_seed(seed))
@@ -97,9 +92,8 @@ def gabor_responses(
 
     Pictures are standardised one by one, then mirrored at their edges, so that no border answers like an
     edge. In order: the four phases (even, odd, and their opposites), within them wavelengths, within them
-    orientations. Raises DataError where there is no picture or pictures are too small for the longest wave.
+    orientations. Raises DataError where pictures are too small for the longest wave.
     """
-    _require_pictures(faces)
     margin = int(np.ceil(2 * WAVES_PER_ENVELOPE * WAVELENGTHS[-1]))
     height, width = faces.size
     if min(height, width) <= margin:
@@ -127,9 +121,8 @@ def hog_responses(faces: FaceSet) -> np.ndarray:
 
     Dalal and Triggs 2005 as OpenCV computes it, each cell normalised by itself. Unlike a filter's maximum a
     channel is bound to its place, which makes it a strong rival: faces are aligned. Raises DataError where
-    there is no picture or a side is not a multiple of 8.
+    a side is not a multiple of 8.
     """
-    _require_pictures(faces)
     height, width = faces.size
     if height % CELL or width % CELL:
         raise DataError(
@@ -176,8 +169,3 @@ def baseline_responses(
         "Gabor filters": gabor_responses(faces, device=device or "cpu"),
         "HOG": hog_responses(faces),
     }
-
-
-def _require_pictures(faces: FaceSet) -> None:
-    if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture to respond to")

@@ -101,14 +101,22 @@ def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor
     The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works
     several times: what it put out first.
     """
-    seen: list[torch.Tensor] = []
-    hook = model.get_submodule(name).register_forward_hook(lambda _, __, made: seen.append(made))
+
+    def leave(_: nn.Module, __: object, made: torch.Tensor) -> None:
+        raise _Enough(made)
+
+    hook = model.get_submodule(name).register_forward_hook(leave)
     try:
         with evaluating(model):
             model(pictures)
+    except _Enough as enough:
+        return enough.args[0]
     finally:
         hook.remove()
-    return seen[0]
+
+
+class _Enough(Exception):
+    """Thrown by a hook, with what its module puts out: nobody asks for the layers behind it."""
 
 
 def trace(model: nn.Module, pictures: torch.Tensor) -> tuple[Call, ...]:

@@ -13,7 +13,7 @@ import pandas as pd
 from fer_lib.look.controls import control_maps
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
 """What is reported for each kind of map, see ``summarise``."""
@@ -58,18 +58,12 @@ def scores(
     the reverse: none is chosen on the pictures that it is scored on. Values are NaN where the region is empty
     (hidden skin), the map zero everywhere, or no region the best.
 
-    Raises DataError where lengths or shapes differ, for a target that is not among ``aus``, an empty subject,
-    or fewer than two subjects.
+    Raises DataError for an empty subject, or fewer than two subjects.
     """
     pairs, filters = len(maps), np.asarray(filters)
-    _check_pairs(pairs, regions=regions, subjects=subjects, filters=filters)
-    if regions.ndim != 4 or regions.shape[1] != len(aus):
-        raise DataError(
-            f"regions {regions.shape} for {len(aus)} aus; give bool (P, A, H, W), A in their order"
-        )
     names = np.asarray(subjects, dtype=object)
     first_half = _halves(names, seed)
-    given = None if targets is None else _target_indices(targets, aus, pairs)
+    given = None if targets is None else pd.Index(aus).get_indexer(targets)
     every = np.ones((pairs, 1), bool)
     tables = []
 
@@ -117,14 +111,8 @@ def summarise(
     ours); ``n``, the pairs that count; ``undefined``, those that do not (an empty region, a map of zeros);
     ``subjects``, those of the pairs that count.
 
-    Bounds are NaN with fewer than two subjects, or where all draws give the same. Raises ParameterError for
-    an unknown column in ``by`` or fewer than one draw.
+    Bounds are NaN with fewer than two subjects, or where all draws give the same.
     """
-    if draws < 1:
-        raise ParameterError(f"draws {draws}: give the number of bootstrap draws, at least 1")
-    unknown = set(by) - {"filter", "au"}
-    if unknown:
-        raise ParameterError(f"by {sorted(unknown)}: groups are parted by filter, au, or both")
     groups = scored.groupby(list(by), sort=True) if by else [((), scored)]
     rows = []
     for names, group in groups:
@@ -141,7 +129,6 @@ def concentrations(
     ``regions`` bool (P, A, H, W). NaN where a filter has no pair with a map above zero and a region that is
     not empty.
     """
-    _check_pairs(len(maps), regions=regions, filters=filters)
     share = energy_share(maps, regions)
     area = np.where(np.isnan(share), np.nan, area_share(regions))
     index = pd.Index(np.asarray(filters), name="filter")
@@ -167,7 +154,6 @@ def best_regions(
     place is not stable; and what is then scored was not chosen on the scored pictures. Empty text where the
     other half has no map of the filter. The seed parts the subjects as in ``scores``.
     """
-    _check_pairs(len(maps), regions=regions, filters=filters, subjects=subjects)
     filters, first_half = np.asarray(filters), _halves(np.asarray(subjects, dtype=object), seed)
     best = np.full(len(maps), "", dtype=object)
     for half in (first_half, ~first_half):
@@ -234,24 +220,6 @@ def _value_and_gain(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     ratios = ratio(totals.reshape(*totals.shape[:-1], 3, 2))
     return ratios[..., 0], ratios[..., 1] - ratios[..., 2]
-
-
-def _check_pairs(pairs: int, **given: Sequence) -> None:
-    for name, values in given.items():
-        if len(values) != pairs:
-            raise DataError(f"{len(values)} {name} for {pairs} maps; give one per pair, in their order")
-
-
-def _target_indices(targets: Sequence[str], aus: Sequence[str], pairs: int) -> np.ndarray:
-    _check_pairs(pairs, targets=targets)
-    indices = pd.Index(aus).get_indexer(targets)
-    wrong = np.flatnonzero(indices < 0)
-    if len(wrong):
-        raise DataError(
-            f"pair {wrong[0]}: the target {str(targets[wrong[0]])!r} is not among the regions' AUs "
-            f"{', '.join(aus)}; leave out pairs without a target"
-        )
-    return indices
 
 
 def _own(regions: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ picture, A action units, pictures of H × W pixels.
 import numpy as np
 from scipy import ndimage
 
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 TOLERANCE = 1 / 48
 """The pointing game forgives a maximum this far beside the region, as a share of the picture's height: one
@@ -24,7 +24,7 @@ def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
     (P, A) for A.
 
     ``maps`` (P, H, W), any sign; ``regions`` bool (P, H, W) or (P, A, H, W). The energy is the absolute
-    value. NaN where the region is empty or the map zero everywhere. Raises DataError where shapes differ or a
+    value. NaN where the region is empty or the map zero everywhere. Raises DataError where a
     map holds NaN.
     """
     energy, inside = _flat(maps, regions)
@@ -54,8 +54,6 @@ def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None
     energy, inside = _flat(maps, regions)
     height, width = maps.shape[1:]
     radius = TOLERANCE * height if tolerance is None else tolerance
-    if not radius >= 0:
-        raise ParameterError(f"tolerance {tolerance}: give a distance in pixels, 0 or more")
     near = inside
     if radius >= 1:
         reach = np.hypot(*np.ogrid[-int(radius) : int(radius) + 1, -int(radius) : int(radius) + 1]) <= radius
@@ -74,9 +72,7 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
 
     float64 (P, T), or (P, A, T) for A regions. Thresholds ascend in (0, 1]. Otherwise as ``energy_share``.
     """
-    thresholds = np.asarray(thresholds, float)
-    if thresholds.ndim != 1 or not len(thresholds) or thresholds[0] <= 0 or (np.diff(thresholds) <= 0).any():
-        raise ParameterError(f"thresholds {thresholds}: give ascending shares of the largest energy, above 0")
+    thresholds = np.asarray(thresholds)
     energy, inside = _flat(maps, regions)
     found = np.full((*inside.shape[:2], len(thresholds)), np.nan)
     for own, weight, target in zip(inside, energy, found, strict=True):
@@ -94,15 +90,7 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
 
 
 def _flat(maps: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for shapes that do not fit and
-    for NaN.
-    """
-    fits = maps.ndim == 3 and regions.ndim in (3, 4) and regions.dtype == bool
-    if not fits or regions.shape[:1] + regions.shape[-2:] != maps.shape:
-        raise DataError(
-            f"maps {maps.shape} and regions {regions.dtype} {regions.shape} do not fit; give maps (P, H, W) "
-            "and regions bool (P, H, W) or (P, A, H, W)"
-        )
+    """Energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for NaN."""
     energy = np.abs(maps.reshape(len(maps), -1).astype(np.float64))
     wrong = np.flatnonzero(~np.isfinite(energy).all(axis=1))
     if len(wrong):

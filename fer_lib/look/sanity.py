@@ -20,11 +20,11 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import find_layer, maps_of, taken_by, way_to
+from fer_lib.look.layers import maps_of, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, receptive_field
-from fer_lib.look.responses import Responses, maximal_responses
+from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 
 MEASURES = ("absolute", "signed", "cosine")
 """Spearman's rank correlation of the absolute maps, and of the signed ones (Adebayo et al. 2018 give both),
@@ -165,10 +165,8 @@ def cascading_randomisation(
     step made random besides the earlier ones), and the columns of ``summary``. The interval
     resamples subjects, not the drawn networks.
 
-    Raises what ``project`` raises; ParameterError for ``draws`` below 1.
+    Raises what ``project`` raises.
     """
-    if draws < 1:
-        raise ParameterError(f"draws {draws}: give the number of random networks, at least 1")
     pictures, index, filters = _pairs(faces, rows, filters)
     subjects = _subjects(faces, rows)
     trained = project(model, layer, pictures, index, filters, method=method)
@@ -200,7 +198,6 @@ def compare_networks(
     filters: Sequence[int] | np.ndarray,
     *,
     method: Method,
-    responses: tuple[Responses, Responses] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How much the maps of ``model`` are like those of ``other``, a network of the same structure that was
@@ -213,25 +210,18 @@ def compare_networks(
     the filters that are on there, the one whose maximal responses correlate best with those of the unit's
     filter. ``off`` counts pairs where none is on.
 
-    ``responses``: the maximal responses of ``model`` and of ``other`` to the same pictures, by which filters
-    are matched; None computes them on ``faces``. One row per measure: ``method`` and the columns of
-    ``summary``. Raises what ``project`` and ``maximal_responses`` raise, and ParameterError where
-    the two networks' maps, or the responses, do not fit together.
+    One row per measure: ``method`` and the columns of ``summary``. Raises what ``project`` and
+    ``maximal_responses`` raise, and ParameterError where the two networks' maps do not fit together.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
     ours = project(model, layer, pictures, index, filters, method=method)
-    if responses is None:
-        responses = tuple(maximal_responses(network, faces, layer) for network in (model, other))
-    own, others = responses
-    maps = _layer_maps(other, layer, pictures)
-    fits = own.maxima.shape[0] == others.maxima.shape[0] and own.map_size == others.map_size == maps.shape[2:]
-    if not fits or others.maxima.shape[1] != maps.shape[1] or filters.max() >= own.maxima.shape[1]:
+    own, others = (maximal_responses(network, faces, layer) for network in (model, other))
+    if own.map_size != others.map_size:
         raise ParameterError(
-            f"responses {own.maxima.shape} on maps of {own.map_size} and {others.maxima.shape} on maps of "
-            f"{others.map_size}, where {layer!r} of the other network has {maps.shape[1]} maps of "
-            f"{maps.shape[2:]}: give networks of one structure, and their responses at that layer to the "
-            "same pictures"
+            f"{layer!r} has maps of {own.map_size} in one network and of {others.map_size} in the other: "
+            "give networks of one structure"
         )
+    maps = _layer_maps(other, layer, pictures)
     alike = correlations(own.maxima[:, filters], others.maxima)
     off = maps[index, :, ours.positions[:, 0], ours.positions[:, 1]] <= 0
     alike[off | np.isnan(alike)] = -np.inf
@@ -277,11 +267,6 @@ def shift_equivariance(
     height, width = pictures.shape[1:]
     moved = np.pad(pictures, ((0, 0), (shift, 0), (shift, 0)), mode="edge")[:, :height, :width]
     maps = _layer_maps(model, layer, pictures)
-    wrong = filters[(filters < 0) | (filters >= maps.shape[1])]
-    if len(wrong):
-        raise ParameterError(
-            f"filter {wrong[0]}: {layer!r} has {maps.shape[1]}, from 0 to {maps.shape[1] - 1}"
-        )
     within = [
         _sees_only_the_picture(field, shift, *sides)
         for sides in zip(maps.shape[2:], (height, width), strict=True)
@@ -368,10 +353,6 @@ def _pairs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each picture once (M, H, W), the index (P,) of each pair's among them, and the filters (P,)."""
     rows, filters = np.asarray(rows), np.asarray(filters)
-    if rows.shape != filters.shape or rows.ndim != 1:
-        raise ParameterError(f"rows {rows.shape} and filters {filters.shape}: give one of each per pair")
-    if not len(rows):
-        raise DataError("no pair of a picture and a filter to check")
     unique, index = np.unique(rows, return_inverse=True)
     return faces.gather(unique), index, filters
 
@@ -393,18 +374,8 @@ def _sees_only_the_picture(field: ReceptiveField, shift: int, units: int, side: 
 
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
-    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W). Raises DataError
-    where they are not finite.
-    """
-    find_layer(model, layer)
-    maps = maps_of(model, layer, taken_by(model, pictures)).float().cpu().numpy()
-    if not np.isfinite(maps).all():
-        number = np.argwhere(~np.isfinite(maps))[0, 1]
-        raise DataError(
-            f"layer {layer!r}, filter {number}: its map holds values that are not finite numbers; train the "
-            "network again"
-        )
-    return maps
+    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W)."""
+    return maps_of(model, layer, taken_by(model, pictures)).float().cpu().numpy()
 
 
 def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:

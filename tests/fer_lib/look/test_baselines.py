@@ -102,12 +102,9 @@ def test_pictures_too_small_for_the_longest_wave_are_refused(side, told):
         gabor_responses(face_set(np.zeros((1, side, side))))
 
 
-def test_pictures_that_cells_do_not_fill_and_empty_sets_are_refused():
+def test_pictures_that_cells_do_not_fill_are_refused():
     with pytest.raises(DataError, match="20 × 20 pixels are not made of cells of 8"):
         hog_responses(face_set(np.zeros((1, 20, 20))))
-    for respond in (gabor_responses, hog_responses):
-        with pytest.raises(DataError, match="holds no picture"):
-            respond(face_set(np.zeros((0, 24, 24))))
 
 
 @pytest.mark.parametrize("name", ["zero_bias", "residual"])
@@ -167,11 +164,6 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, l
     np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
     other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
     assert not torch.equal(other[:, :, 0, 0], weight)
-
-
-def test_a_layer_that_is_not_there_cannot_be_rotated():
-    with pytest.raises(ParameterError, match="ZeroBiasCNN has no layer 'relu9'"):
-        rotated_channels(build_network("zero_bias", 3, 16), "relu9", 4, 0)
 
 
 def test_the_baselines_of_a_layer_come_by_name_and_are_the_same_for_the_same_seed():

@@ -5,7 +5,6 @@ import pytest
 from scipy import ndimage
 
 from fer_lib.look.controls import CENTRE_SPREAD, control_maps, receptive_fields
-from ferbook.errors import DataError
 
 SIZE = (8, 10)
 
@@ -80,12 +79,3 @@ def test_receptive_fields_are_cut_at_the_border():
     assert (
         receptive_fields(np.array([[1, 1]]), 2, SIZE) == receptive_fields(np.array([[1, 1]]), (2, 2), SIZE)
     ).all()
-
-
-@pytest.mark.parametrize("name", ["pictures", "filters", "fields"])
-def test_what_does_not_fit_is_named(name):
-    maps, pictures, filters, fields = pairs()
-    given = {"pictures": pictures, "filters": filters, "fields": fields}
-    given[name] = given[name][:5]
-    with pytest.raises(DataError, match=f"^{name} has shape"):
-        control_maps(maps, **given)

@@ -15,7 +15,7 @@ from fer_lib.look.localisation import (
 )
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
 from fer_lib.stats.resampling import bootstrap, cluster_sums
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 SIZE = 12
 AUS = ("AU1", "AU2", "AU4")
@@ -288,21 +288,7 @@ def test_a_filter_without_a_best_region_is_counted_not_scored():
 
 def test_what_does_not_fit_is_refused():
     given = study()
-    for name in ("targets", "subjects", "filters", "regions"):
-        with pytest.raises(DataError, match=f"15 {name} for 16 maps"):
-            scores(**{**given, name: given[name][:15]})
-    with pytest.raises(DataError, match="pictures has shape"):
-        scores(**{**given, "pictures": given["pictures"][:, 1:]})
-    with pytest.raises(DataError, match=r"regions \(16, 3, 12, 12\) for 2 aus"):
-        scores(**{**given, "aus": AUS[:2]})
-    with pytest.raises(DataError, match="pair 1: the target 'AU9' is not among"):
-        scores(**{**given, "targets": np.where(given["filters"] == 1, "AU9", "AU1")})
     with pytest.raises(DataError, match="pair 4 has no subject"):
         scores(**{**given, "subjects": np.where(np.arange(16) == 4, "", given["subjects"])})
     with pytest.raises(DataError, match=r"1 subject\(s\); at least 2"):
         scores(**{**given, "subjects": np.full(16, "s")})
-    table = scores(**given)
-    with pytest.raises(ParameterError, match="draws 0"):
-        summarise(table, draws=0)
-    with pytest.raises(ParameterError, match="subject"):
-        summarise(table, ("subject",))

@@ -209,10 +209,8 @@ def test_a_network_with_its_filters_in_another_order_has_the_same_maps(faces):
 def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
     model, other = zero_bias(), zero_bias(1)
     rows, filters = pairs(model, faces, "relu2", 12)
-    given = tuple(maximal_responses(network, faces, "relu2") for network in (model, other))
     arguments = (model, other, faces, "relu2", rows, filters)
     found = compare_networks(*arguments, method="gradient")
-    pd.testing.assert_frame_equal(found, compare_networks(*arguments, method="gradient", responses=given))
     assert (found["n"] == 12).all() and (found["similarity"] < 0.9).all()
     with torch.no_grad():
         other.conv2.weight.copy_(-other.conv2.weight.abs())  # never on
@@ -305,26 +303,14 @@ def test_verdicts_by_hand():
 def test_refusals(faces):
     model = zero_bias()
     check = {"method": "deconv"}
-    with pytest.raises(ParameterError, match="draws 0"):
-        cascading_randomisation(model, faces, "relu2", [0], [1], draws=0, **check)
     with pytest.raises(ParameterError, match="shift 3: 'relu2' steps over the picture by 2 pixels"):
         shift_equivariance(model, faces, "relu2", [0], [1], shift=3, **check)
-    with pytest.raises(ParameterError, match="responses"):
+    with pytest.raises(ParameterError, match="networks of one structure"):
         compare_networks(
             model, ResidualNet(2, 24, widths=(6,), depths=(1,)), faces, "relu1", [0], [1], **check
         )
     for function in (cascading_randomisation, shift_equivariance):
-        with pytest.raises(ParameterError, match=r"filter 128"):
-            function(model, faces, "relu2", [0, 1], [1, 128], **check)
-        with pytest.raises(ParameterError, match=r"rows \(1,\) and filters \(2,\)"):
-            function(model, faces, "relu2", [0], [1, 2], **check)
-        with pytest.raises(DataError, match="no pair"):
-            function(model, faces, "relu2", [], [], **check)
         with pytest.raises(DataError, match="index 12 is out of range"):
             function(model, faces, "relu2", [12], [1], **check)
         with pytest.raises(ParameterError, match="relu2"):
             function(model, faces, "relu7", [0], [1], **check)
-    with torch.no_grad():
-        model.conv1.weight[0] = torch.nan
-    with pytest.raises(DataError, match="finite"):
-        shift_equivariance(model, faces, "relu2", [0], [1], **check)
