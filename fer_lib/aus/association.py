@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.measures import BINS, MEASURES, SIGNED, Measure, bin_codes, smoothed, weighted_statistic
-from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, check_present, require_finite
-from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
-from ferbook.errors import DataError, ParameterError
+from fer_lib.aus.measures import BINS, SIGNED, Measure, bin_codes, smoothed, weighted_statistic
+from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
+from fer_lib.stats.resampling import bounds, cluster_weights
+from ferbook.errors import DataError
 
 DRAWS_AT_ONCE = 1000
 """Resamples whose results (draws × filters × AUs) are held in double precision at a time."""
@@ -25,8 +25,7 @@ class Association:
     ``estimate``, ``low``, ``high`` float64 (K, A): NaN for the AUs in ``too_few``. ``dead`` bool (K,):
     filters that answer to all pictures alike (behind a ReLU, they never fire), whose association is 0.
     ``stability`` (K,): share of the resamples in which the filter's strongest AU is that of ``estimate``, NaN
-    for dead filters. ``n_present``, ``n_absent``, ``subjects_present`` int64 (A,). ``interval`` says how the
-    bounds were computed.
+    for dead filters.
     """
 
     measure: Measure
@@ -35,12 +34,8 @@ class Association:
     low: np.ndarray
     high: np.ndarray
     stability: np.ndarray
-    n_present: np.ndarray
-    n_absent: np.ndarray
-    subjects_present: np.ndarray
     too_few: tuple[str, ...]
     dead: np.ndarray
-    interval: str
 
 
 def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.ndarray:
@@ -51,10 +46,9 @@ def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.n
     ``aus.measures``. NaN where no coded picture shows the AU, or all do; 0 for a filter that answers to all
     pictures alike.
 
-    Raises ParameterError for an unknown measure; DataError where shapes do not fit, a response is not finite
-    (it names filter and picture) or ``present`` holds anything but 1, 0 and NaN.
+    Raises DataError where shapes do not fit or a response is not finite (it names filter and picture).
     """
-    maxima, present = _checked(maxima, present, measure)
+    maxima, present = _checked(maxima, present)
     one_cluster = np.zeros(len(maxima), np.int64)
     return weighted_statistic(maxima, present, one_cluster, np.ones((1, 1)), measure)[0]
 
@@ -85,21 +79,14 @@ def associate(
     hundreds of filters; ``ks`` and ``wasserstein`` have to follow the distribution functions of every
     resample, filter and AU, and take about ten times as long as ``auroc``.
 
-    Raises the errors of ``statistic``; DataError for fewer than two subjects or where every AU has too few;
-    ParameterError for no draws or ``min_subjects`` below 2.
+    Raises the errors of ``statistic``; DataError for fewer than two subjects or where every AU has too few.
     """
-    maxima, present = _checked(maxima, presence.present, measure)
+    maxima, present = _checked(maxima, presence.present)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     if len(subjects) < 2:
         raise DataError(
             f"{len(subjects)} subject on {len(maxima)} pictures; an interval needs at least 2 and better "
             "30: add pictures of other people"
-        )
-    if draws < 1:
-        raise ParameterError(f"draws is {draws}; expected at least 1, and 1000 for steady bounds")
-    if min_subjects < 2:
-        raise ParameterError(
-            f"min_subjects is {min_subjects}; an interval needs at least 2, and better {FEWEST_SUBJECTS}"
         )
     scored = presence.scored(min_subjects)
     columns = np.flatnonzero(np.isin(presence.aus, scored.aus))
@@ -127,7 +114,6 @@ def associate(
         spread[:, columns] = values
         return spread
 
-    kind = "expanded percentile" if measure in SIGNED else "reflected expanded percentile"
     return Association(
         measure,
         presence.aus,
@@ -135,12 +121,8 @@ def associate(
         among_all(low),
         among_all(high),
         np.where(dead, np.nan, stability),
-        presence.n_present,
-        presence.n_absent,
-        presence.subjects_present,
         presence.too_few(min_subjects),
         dead,
-        f"{CONFIDENCE:.0%} {kind} bootstrap, {draws} draws of {len(subjects)} subjects",
     )
 
 
@@ -185,7 +167,7 @@ def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> 
     ``absent``: shares of those; ``divergence``: what the bin adds to KL(present‖absent), in nats, after
     smoothing. Raises DataError for a filter that answers to all pictures alike, and as ``statistic`` does.
     """
-    column, shown = _checked(np.asarray(responses)[:, None], np.asarray(present)[:, None], "kl")
+    column, shown = _checked(np.asarray(responses)[:, None], np.asarray(present)[:, None])
     low, high = column.min(), column.max()
     if low == high:
         raise DataError(f"the filter answers {low:g} to all {len(column)} pictures; there is nothing to bin")
@@ -208,16 +190,13 @@ def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> 
     )
 
 
-def _checked(maxima: np.ndarray, present: np.ndarray, measure: str) -> tuple[np.ndarray, np.ndarray]:
+def _checked(maxima: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``maxima`` as float64 and ``present`` as float32, or one of the errors of ``statistic``."""
-    if measure not in MEASURES:
-        raise ParameterError(f"measure is {measure!r}; expected one of {', '.join(MEASURES)}")
     maxima, present = np.asarray(maxima, np.float64), np.asarray(present, np.float32)
     if maxima.ndim != 2 or present.ndim != 2 or len(maxima) != len(present) or not maxima.size:
         raise DataError(
             f"maximal responses {maxima.shape} and presence {present.shape}; expected (pictures, filters) "
             "and (pictures, AUs) of the same pictures"
         )
-    check_present(present)
     require_finite(maxima)
     return maxima, present

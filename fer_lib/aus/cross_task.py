@@ -34,7 +34,6 @@ from fer_lib.train.curve import Training
 from fer_lib.train.features import features_of
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import ParameterError
 
 FROZEN, TUNED, SCRATCH, UNTRAINED, HOG, EMOTION = (
     "frozen",
@@ -85,9 +84,7 @@ def cross_task(
     classes: tuple[str, ...],
     *,
     recipe: Recipe,
-    layers: Sequence[str] | None = None,
     strengths: Sequence[float] = STRENGTHS,
-    present_from: float = 0.0,
     seeds: Sequence[int] = (0,),
     draws: int = 1000,
     precision: Request | Precision = "auto",
@@ -99,8 +96,9 @@ def cross_task(
     ``faces`` with AU codes and splits by subject, the same that ``expression_model`` was trained by, or of
     other people; ``classes``: the emotions that it tells apart. ``recipe`` trains the networks of ``TUNED``
     and ``SCRATCH``, as it suits their structure (``Recipe.for_network``), each from all of ``seeds``, which
-    also draw the first weights of ``UNTRAINED``. ``layers`` and ``strengths``: see ``layer_features`` and
-    ``fit_heads``. Epochs, strengths, thresholds and layers are chosen on the validation pictures.
+    also draw the first weights of ``UNTRAINED``. The layers are those of
+    ``layer_features``; ``strengths``: see ``fit_heads``. Epochs, strengths, thresholds and layers are chosen
+    on the validation pictures.
 
     The table has a row per condition, layer and AU, and one of macro means: ``condition``; ``layer``, of
     ``FROZEN`` and ``UNTRAINED`` each of the layers, ``FEATURES`` (what the last layer is given) and
@@ -113,22 +111,15 @@ def cross_task(
     seeds.
 
     Raises DataError where there are no AU codes (naming sets that have them) and as ``fit_heads``;
-    ParameterError where classes and network do not fit together, for no seed, and as ``train_units``.
+    ParameterError as ``train_units``.
     """
-    if expression_model.output.out_features != len(classes):
-        raise ParameterError(
-            f"{len(classes)} classes for a network with {expression_model.output.out_features} outputs; "
-            "give the classes that it was trained for"
-        )
-    if not seeds:
-        raise ParameterError("no seed is given; give at least one")
-    units = presence(faces, present_from)
+    units = presence(faces)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
     judge = Judge(units, split, tuple(strengths), draws)
     reads: dict[tuple[str, str], Read] = {}
-    for layer, features in layer_features(expression_model, faces, layers).items():
+    for layer, features in layer_features(expression_model, faces).items():
         reads[FROZEN, layer] = judge.linear([features])
-    untrained = [layer_features(untrained_network(expression_model, seed), faces, layers) for seed in seeds]
+    untrained = [layer_features(untrained_network(expression_model, seed), faces) for seed in seeds]
     for layer in untrained[0]:
         reads[UNTRAINED, layer] = judge.linear([features[layer] for features in untrained])
     for condition in (FROZEN, UNTRAINED):
@@ -294,19 +285,16 @@ def _differences(column: str, aus: tuple[str, ...], read: Read, rival: Read, tes
     return pd.DataFrame(dict(zip(names, found, strict=True)), index=[*aus, MACRO])
 
 
-def best_layer(table: pd.DataFrame, condition: str = FROZEN) -> pd.DataFrame:
+def best_layer(table: pd.DataFrame) -> pd.DataFrame:
     """Which layer carries which AU: chosen on the validation pictures, scored on the test pictures; one row
     per AU.
 
-    ``table``: that of ``cross_task``; ``condition``: ``FROZEN`` or ``UNTRAINED``. Columns: ``au``; ``layer``;
+    ``table``: that of ``cross_task``, of which the rows of ``FROZEN`` count. Columns: ``au``; ``layer``;
     ``valid_auroc``, by which it was chosen, and ``lead``, how much higher it is than the next layer's;
     ``auroc``, ``auroc_low`` and ``auroc_high`` of the test pictures; ``over_untrained`` with ``_low`` and
-    ``_high``, over the same layer of the untrained network. AUs that too few people show are left out. Raises
-    ParameterError for a condition without layers.
+    ``_high``, over the same layer of the untrained network. AUs that too few people show are left out.
     """
-    layers = table[(table["condition"] == condition) & ~table["layer"].isin((CHOSEN, ""))]
-    if not len(layers):
-        raise ParameterError(f"condition {condition!r} has no layers; give {FROZEN!r} or {UNTRAINED!r}")
+    layers = table[(table["condition"] == FROZEN) & (table["layer"] != CHOSEN)]
     over = [f"over_untrained{end}" for end in ("", "_low", "_high")]
     rows = []
     scored = layers[~layers["too_few"] & layers["au"].ne(MACRO)]

@@ -30,7 +30,6 @@ def permutations_needed(null: Null, rule: Rule, alpha: float = 0.05) -> int:
     maximum, but with P permutations they call nothing unless some pairs / (alpha (1 + P)) of them stand out
     at once: to call a single one they need as many as Holm.
     """
-    _check(rule)
     if rule == "argmax":
         return 0
     return least_permutations(alpha, int(null.tested.sum()) if rule == "holm" else 1)
@@ -41,7 +40,7 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
 
     Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
     called, except that ``argmax`` asks for no test and names a rare filter's unit, too. Raises ParameterError
-    for an unknown rule, a level outside (0, 1), and where ``null`` has too few permutations: it says how many
+    for a level outside (0, 1), and where ``null`` has too few permutations: it says how many
     are needed.
     """
     needed = permutations_needed(null, rule, alpha)
@@ -86,8 +85,3 @@ def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
 def _strongest(null: Null, among: np.ndarray) -> np.ndarray:
     """(K,): the unit with the largest value among those marked (K, A)."""
     return np.argmax(np.where(among, null.observed, -np.inf), axis=1)
-
-
-def _check(rule: str) -> None:
-    if rule not in RULES:
-        raise ParameterError(f"rule = {rule!r}: choose one of {', '.join(RULES)}")

@@ -72,14 +72,12 @@ def fit_heads(
     are seen without, or fewer than ``FEWEST_HELD_OUT`` of the validation or test pictures, gets no head and
     is named in ``too_few``.
 
-    Raises DataError where shapes do not fit, a feature is not finite, a subject is in two splits, a split is
-    empty or every AU has too few; ParameterError for a strength that is not positive.
+    Raises DataError where a feature is not finite, a subject is in two splits, a split is empty or every AU
+    has too few.
     """
-    features = _checked(features, presence)
+    features = _checked(features)
     split = np.asarray(split)
     require_disjoint(presence, split)
-    if not strengths or min(strengths) <= 0:
-        raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
     parts = {name: presence.select(split == name) for name in SPLITS}
     too_few = _too_few(presence, split)
     aus = tuple(au for au in presence.aus if au not in too_few)
@@ -146,13 +144,10 @@ def drawn_scores(
     on each draw of whole subjects.
 
     The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw
-    by draw. NaN where a draw has no picture with the AU, or none without it. Raises DataError where
-    shapes do not fit or an AU of the heads is not in ``presence``.
+    by draw. NaN where a draw has no picture with the AU, or none without it. Raises DataError
+    where a feature is not finite.
     """
-    features = _checked(features, presence)
-    unknown = [au for au in heads.aus if au not in presence.aus]
-    if unknown:
-        raise DataError(f"{unknown[0]} has a head but is not coded in these pictures")
+    features = _checked(features)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
     log_odds = heads.log_odds(features)
@@ -251,30 +246,16 @@ def coded(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return values[there], present[there] == 1
 
 
-def _checked(features: np.ndarray, presence: Presence) -> np.ndarray:
+def _checked(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, np.float64)
-    if features.ndim != 2 or len(features) != len(presence):
-        raise DataError(
-            f"features of shape {features.shape} for {len(presence)} pictures; expected (pictures, "
-            "features) of the same pictures"
-        )
     require_finite(features, "feature", "its value")
     return features
 
 
 def require_disjoint(presence: Presence, split: np.ndarray) -> None:
-    """Raise DataError where ``split`` (N,) is not one of ``SPLITS`` for each picture, all in use, or a
-    subject is in two of them.
+    """Raise DataError where one of ``SPLITS`` is not in use in ``split`` (N,), or a subject is in two of
+    them.
     """
-    if split.shape != (len(presence),):
-        raise DataError(
-            f"split has the shape {split.shape}; expected one for each of {len(presence)} pictures"
-        )
-    wrong = np.flatnonzero(~np.isin(split, SPLITS))
-    if len(wrong):
-        raise DataError(
-            f"picture {wrong[0]}: split is {str(split[wrong[0]])!r}; expected one of {', '.join(SPLITS)}"
-        )
     for name in SPLITS:
         if not (split == name).any():
             raise DataError(f"no picture is in the split {name!r}; heads need all of {', '.join(SPLITS)}")

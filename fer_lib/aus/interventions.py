@@ -94,8 +94,7 @@ def interventions(
     effects are averages over contexts. The persons are number ``first`` and following; by default they are in
     no face set.
 
-    Raises ParameterError for fewer than ``PEOPLE_AT_LEAST`` people, an unknown or repeated AU, levels that do
-    not ascend in (0, 1], and no context.
+    Raises ParameterError for an unknown or repeated AU, and levels that do not ascend in (0, 1].
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     unknown = [au for au in aus if au not in AUS]
@@ -103,13 +102,6 @@ def interventions(
         raise ParameterError(f"aus {', '.join(aus) or 'none'}: give some of {', '.join(AUS)}, each once")
     if not levels or not all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0 + 1e-9), strict=True)):
         raise ParameterError(f"levels {levels}: give ascending intensities above 0, at most 1")
-    for name, value, least in (
-        ("people", people, PEOPLE_AT_LEAST),
-        ("contexts", contexts, 1),
-        ("first", first, 0),
-    ):
-        if value < least:
-            raise ParameterError(f"{name} {value}: give at least {least}")
     base = np.stack(
         [
             context_intensities(domain, face_seed, first + person, context)
@@ -161,24 +153,18 @@ class Effects:
 
     ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile
     interval over draws of people. ``people`` (S, K, A, L): the differences that they are the means of.
-    ``unit`` (K,): one standard deviation, in units of the layer's output; of filters that are off on all
-    neutral faces (``silent``, (K,)) that over all pictures. ``dead`` (K,): no picture drives the filter; its
-    effects are 0. ``monotone`` (K, A): share of people in whom the response moves in the direction of the
-    effect and at no level back; NaN without an effect. ``p`` (K, A): of the effect at the highest level,
+    Of filters that are off on all neutral faces the deviation is that over all pictures. ``dead`` (K,): no
+    picture drives the filter; its effects are 0. ``p`` (K, A): of the effect at the highest level,
     family-wise over all K·A, from flipping the signs of people's differences.
     """
 
     aus: tuple[str, ...]
     levels: tuple[float, ...]
-    subjects: np.ndarray
     effect: np.ndarray
     low: np.ndarray
     high: np.ndarray
     people: np.ndarray
-    unit: np.ndarray
-    silent: np.ndarray
     dead: np.ndarray
-    monotone: np.ndarray
     p: np.ndarray
 
     def survivors(self, alpha: float = 0.05) -> np.ndarray:
@@ -202,55 +188,41 @@ def effects_of(
     all flips where there are no more than ``flips``. Since noise is the same in on and off, small effects
     survive too: look at their size.
 
-    Raises DataError where ``maxima`` does not fit or is not finite; ParameterError where fewer than 20 flips
-    or 2 draws are asked for.
+    Raises DataError where ``maxima`` is not finite.
     """
     maxima = np.asarray(maxima, dtype=np.float64)
-    if maxima.ndim != 2 or len(maxima) != len(switched.faces):
-        raise DataError(
-            f"responses of shape {maxima.shape}: give (pictures, filters) for the {len(switched.faces)} "
-            "pictures of the interventions"
-        )
     require_finite(maxima)
-    if draws < 2 or flips < 20:
-        raise ParameterError(f"draws {draws}, flips {flips}: give at least 2 and 20")
     off, on = switched.arranged(maxima)
-    unit, silent, dead = _unit(off[switched.contexts == 0], maxima)
-    steps = (on - off[:, None, None]) / unit
-    subjects, people = _by_person(steps, switched)
-    monotone = _monotone_share(people)
+    deviation, dead = _deviation(off[switched.contexts == 0], maxima)
+    people = _by_person((on - off[:, None, None]) / deviation, switched)
     # From here filters come first, as in every table of units.
     people = np.ascontiguousarray(people.transpose(0, 3, 1, 2))
     low, high = _interval(people, draws, seed)
     return Effects(
         aus=switched.aus,
         levels=switched.levels,
-        subjects=subjects,
         effect=people.mean(axis=0),
         low=low,
         high=high,
         people=people.astype(np.float32),
-        unit=unit,
-        silent=silent,
         dead=dead,
-        monotone=monotone,
         p=sign_flip_p(people[..., -1], flips=flips, seed=seed),
     )
 
 
-def _unit(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One standard deviation (K,) of responses to ``neutral`` faces, which filters have none there, and which
-    have none anywhere.
+def _deviation(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One standard deviation (K,) of responses to ``neutral`` faces, or to all where filters have none there,
+    and which filters have none anywhere.
     """
     spread, overall = neutral.std(axis=0, ddof=1), maxima.std(axis=0, ddof=1)
     # The spread of equal values is not exactly zero in floating point.
     negligible = 1e-7 * np.abs(maxima).max(axis=0)
-    silent, dead = spread <= negligible, overall <= negligible
-    return np.where(dead, 1.0, np.where(silent, overall, spread)), silent, dead
+    dead = overall <= negligible
+    return np.where(dead, 1.0, np.where(spread <= negligible, overall, spread)), dead
 
 
-def _by_person(steps: np.ndarray, switched: Interventions) -> tuple[np.ndarray, np.ndarray]:
-    """Names (S,), and (S, A, L, K): means of ``steps`` (B, A, L, K) over each person's valid base faces."""
+def _by_person(steps: np.ndarray, switched: Interventions) -> np.ndarray:
+    """(S, A, L, K): means of ``steps`` (B, A, L, K) over each person's valid base faces."""
     names, codes = np.unique(switched.subjects.astype(str), return_inverse=True)
     valid = switched.valid.astype(np.float64)
     sums, counts = np.zeros((len(names), *steps.shape[1:])), np.zeros((len(names), steps.shape[1]))
@@ -263,17 +235,7 @@ def _by_person(steps: np.ndarray, switched: Interventions) -> tuple[np.ndarray, 
             f"{names[who]} has no base face to which {switched.aus[au]} can be added; begin with a neutral "
             "one"
         )
-    return names, sums / counts[:, :, None, None]
-
-
-def _monotone_share(people: np.ndarray) -> np.ndarray:
-    """(K, A) of differences (S, A, L, K)."""
-    direction = np.sign(people[:, :, -1].mean(axis=0))
-    rises = np.diff(people, axis=2, prepend=0) * direction[None, :, None]
-    # Rounding of a flat course is no step back.
-    slack = 1e-9 + 1e-6 * np.abs(people).max(axis=2, keepdims=True)
-    onwards = (rises >= -slack).all(axis=2) & (rises.sum(axis=2) > slack[:, :, 0])
-    return np.where(direction == 0, np.nan, onwards.mean(axis=0)).T
+    return sums / counts[:, :, None, None]
 
 
 def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -257,12 +257,6 @@ def bin_codes(maxima: np.ndarray, bins: int = BINS) -> np.ndarray:
     return np.where(np.ptp(maxima, axis=0) > 0, np.stack(inner, axis=1), 0)
 
 
-def divergence(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
-    """KL(present‖absent) in nats of histograms of counts (…, bins), smoothed by ``PSEUDO_COUNT`` per bin."""
-    p, q = smoothed(present), smoothed(absent)
-    return (p * np.log(p / q)).sum(axis=-1)
-
-
 def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for
     each such group.

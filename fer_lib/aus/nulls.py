@@ -28,27 +28,23 @@ in our favour.
 class Null:
     """Observed associations beside those of permuted labels, for K filters and A action units.
 
-    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``centre``, ``spread`` (K, A):
-    mean and standard deviation over the permutations and the observed one. ``scores`` (K, A): how many
-    ``spread`` the observed value lies above ``centre``; 0 where nothing varies. ``exceed`` (K, A) int:
+    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``scores`` (K, A): how many
+    standard deviations the observed value lies above the mean, both over the permutations and the observed
+    one; 0 where nothing varies. ``exceed`` (K, A) int:
     permutations whose value is at least the observed one. ``maxima`` (permutations,): of each permutation the
     largest score over all filters and units. ``dead`` (K,) bool: filters that answer to all pictures alike.
     ``rare`` (K,) bool: filters that answer in too few blocks to be judged. ``too_few``: units that were left
-    out for the like reason. ``blocks``: what changed places.
+    out for the like reason.
     """
 
-    measure: Measure
     aus: tuple[str, ...]
     observed: np.ndarray
-    centre: np.ndarray
-    spread: np.ndarray
     scores: np.ndarray
     exceed: np.ndarray
     maxima: np.ndarray
     dead: np.ndarray
     rare: np.ndarray
     too_few: tuple[str, ...]
-    blocks: str
 
     @property
     def permutations(self) -> int:
@@ -118,14 +114,10 @@ def permutation_null(
     filter that answers in a single sequence, say. Such pairs have but a few possible values, one of them many
     deviations off, and would hide all others from the maximum.
 
-    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises ParameterError for an unknown measure
-    or number of permutations; DataError for responses that do not fit or are not finite, one subject only, no
-    unit that ``min_subjects`` subjects show, no filter that varies, and what ``blocks_of`` refuses.
+    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises DataError for responses that do not
+    fit or are not finite, one subject only, no unit that ``min_subjects`` subjects show, no filter that
+    varies, and what ``blocks_of`` refuses.
     """
-    if permutations < 1:
-        raise ParameterError(
-            f"permutations = {permutations}: at least 1 is needed, 19 to decide at level 0.05"
-        )
     if len(np.unique(presence.subjects)) < 2:
         raise DataError(
             f"all {len(presence)} pictures are of subject {presence.subjects[0]!r}: chance is judged between "
@@ -156,7 +148,7 @@ def permutation_null(
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     # A filter that answers to all pictures alike is associated with nothing.
-    fields = {name: np.where(np.isnan(observed), np.nan, 0) for name in ("centre", "spread", "scores")}
+    scores = np.where(np.isnan(observed), np.nan, 0)
     exceed = np.full(observed.shape, permutations)
     largest = np.full(permutations, -np.inf)
     alive = np.flatnonzero(~(dead | rare))
@@ -169,24 +161,12 @@ def permutation_null(
         spread, centre = torch.var_mean(values, 0, correction=0)
         spread = spread.sqrt_()
         at = np.ix_(filters, scored)
-        fields["centre"][at], fields["spread"][at] = centre.T.cpu().numpy(), spread.T.cpu().numpy()
         values -= centre
         values /= torch.where(spread > 0, spread, 1)
-        fields["scores"][at] = values[0].T.cpu().numpy()
+        scores[at] = values[0].T.cpu().numpy()
         exceed[at] = (values[1:] >= values[0] - TIE).sum(0).T.cpu().numpy()
         largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
-    return Null(
-        measure,
-        presence.aus,
-        observed,
-        **fields,
-        exceed=exceed,
-        maxima=largest,
-        dead=dead,
-        rare=rare,
-        too_few=few,
-        blocks=moved.kind,
-    )
+    return Null(presence.aus, observed, scores, exceed, largest, dead, rare, few)
 
 
 def _values(

@@ -128,21 +128,16 @@ def blocks_of(
       ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the test exact; unequal
       ones make it approximate.
 
-    Raises ParameterError for an unknown kind, for ``within`` of another length, or by subjects: a subject is
-    in several strata; DataError where no block has another to change places with, or one subject's sequences
-    differ in the action units coded and subjects change places.
+    Raises ParameterError for ``within`` by subjects: a subject is in several strata; DataError where no block
+    has another to change places with, or one subject's sequences differ in the action units coded and
+    subjects change places.
     """
-    if kind not in ("sequence", "subject"):
-        raise ParameterError(f"blocks = {kind!r}: choose 'sequence' or 'subject'")
     if within is not None and kind == "subject":
         raise ParameterError(
             "within goes with blocks = 'sequence': a subject's sequences lie in several strata"
         )
     n = len(presence)
     strata = np.zeros(n, int) if within is None else pd.factorize(np.asarray(within))[0]
-    if len(strata) != n:
-        raise ParameterError(f"within has {len(strata)} entries for {n} pictures: give one per picture")
-
     subject = pd.factorize(presence.subjects)[0]
     # The same name of a sequence may occur with two subjects.
     sequence = pd.MultiIndex.from_arrays((subject, presence.sequences)).factorize()[0]

@@ -22,7 +22,7 @@ class Presence:
     which sequence it is from, the picture is a subject or a sequence by itself, and an unlabelled picture's
     emotion is empty.
 
-    Raises DataError where lengths differ or ``present`` holds anything but 1, 0 and NaN.
+    Raises DataError where ``present`` holds anything but 1, 0 and NaN.
     """
 
     aus: tuple[str, ...]
@@ -33,20 +33,16 @@ class Presence:
 
     def __post_init__(self) -> None:
         present = np.asarray(self.present, np.float32)
-        if present.ndim != 2 or present.shape[1] != len(self.aus):
+        wrong = np.argwhere(~((present == 0) | (present == 1) | np.isnan(present)))
+        if len(wrong):
+            row, column = wrong[0]
             raise DataError(
-                f"presence has the shape {present.shape}; expected (pictures, {len(self.aus)}), a column "
-                "for each of the AUs"
+                f"picture {row}, action unit {column}: presence is {present[row, column]}; expected 1 "
+                "(shown), 0 (not shown) or NaN (not coded)"
             )
-        check_present(present)
         object.__setattr__(self, "present", present)
         for name in ("subjects", "sequences", "emotions"):
-            given = np.asarray(getattr(self, name))
-            if given.shape != (len(present),):
-                raise DataError(
-                    f"{name} has the shape {given.shape}; expected one for each of {len(present)} pictures"
-                )
-            object.__setattr__(self, name, given)
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.present)
@@ -132,19 +128,6 @@ class Presence:
                 "subjects_absent": self.subjects_absent,
                 "too_few": [au in few for au in self.aus],
             }
-        )
-
-
-def check_present(present: np.ndarray) -> None:
-    """Raise DataError, naming picture and column, where ``present`` (N, A) holds anything but 1, 0 and
-    NaN.
-    """
-    wrong = np.argwhere(~((present == 0) | (present == 1) | np.isnan(present)))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"picture {row}, action unit {column}: presence is {present[row, column]}; expected 1 (shown), "
-            "0 (not shown) or NaN (not coded)"
         )
 
 

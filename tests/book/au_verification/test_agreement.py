@@ -22,7 +22,6 @@ def effects_with(full, people=None, aus=AUS) -> Effects:
 
 def association_with(estimate, aus=AUS, dead=None, measure="auroc") -> Association:
     estimate = np.asarray(estimate, float)
-    counts = np.full(len(aus), 20)
     dead = np.zeros(len(estimate), bool) if dead is None else np.array(dead)
     return Association(
         measure,
@@ -31,12 +30,8 @@ def association_with(estimate, aus=AUS, dead=None, measure="auroc") -> Associati
         estimate,
         estimate,
         np.ones(len(estimate)),
-        counts,
-        counts,
-        counts,
         (),
         dead,
-        "",
     )
 
 

@@ -15,18 +15,13 @@ def effects_of_size(full, aus=AUS, levels=(0.5, 1.0), *, people=None, each_level
     full = np.asarray(full, float)
     effect = full[:, :, None] * np.array(levels) if each_level is None else each_level
     each = np.repeat(full[None], 8, axis=0) if people is None else np.asarray(people, float)
-    none = np.zeros(len(full), bool)
     return Effects(
         aus=aus,
         levels=levels,
-        subjects=np.array([f"S{i}" for i in range(len(each))]),
         effect=effect,
         low=effect - 0.1,
         high=effect + 0.1,
         people=np.repeat(each[..., None], len(levels), axis=-1),
-        unit=np.ones(len(full)),
-        silent=none,
         dead=~full.any(axis=1),
-        monotone=np.ones(full.shape),
         p=np.where(np.abs(full) > 1, 0.01, 0.6),
     )

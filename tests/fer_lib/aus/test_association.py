@@ -7,7 +7,7 @@ from fer_lib.aus import association
 from fer_lib.aus.association import associate, histograms, mapping, statistic
 from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, SIGNED
 from fer_lib.aus.presence import Presence
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 
 def presence_of(present, subjects, aus=None):
@@ -49,7 +49,6 @@ def test_filters_find_their_au_and_intervals_hold_the_estimate(study, measure):
     assert (found.low[:4, :2] < found.high[:4, :2]).all()
     assert found.dead.tolist() == [False] * 4 + [True] and not found.estimate[4, :2].any()
     assert np.isnan(table["stability"][4]) and table["second"][4] == "" and np.isnan(table["margin"][4])
-    assert "100 draws of 30 subjects" in found.interval
 
 
 @pytest.mark.parametrize("measure", ["auroc", "smd", "wasserstein"])
@@ -95,7 +94,6 @@ def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
     found = associate(maxima, partly, "kl", draws=50)
     assert found.estimate[:, 0] == pytest.approx(associate(maxima, presence, "kl", draws=50).estimate[:, 0])
     assert np.isfinite(found.low[:, 1]).all()
-    assert found.n_present[1] + found.n_absent[1] == 200
 
 
 def test_mapping_with_one_scored_au_has_no_second(study):
@@ -135,12 +133,6 @@ def test_bad_input_is_named(study):
         associate(maxima, presence_of(presence.present, np.zeros(240)))
     with pytest.raises(DataError, match="no AU has 31 subjects"):
         associate(maxima, presence, min_subjects=31)
-    with pytest.raises(ParameterError, match="draws is 0"):
-        associate(maxima, presence, draws=0)
-    with pytest.raises(ParameterError, match="min_subjects is 1"):
-        associate(maxima, presence, min_subjects=1)
-    with pytest.raises(ParameterError, match="measure is 'auc'"):
-        associate(maxima, presence, "auc")
     maxima[3, 1] = np.inf
     with pytest.raises(DataError, match="picture 3, filter 1: the maximal response is inf"):
         associate(maxima, presence)

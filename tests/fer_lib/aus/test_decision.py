@@ -14,18 +14,14 @@ def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, d
     shape = exceed.shape
     observed = -exceed.astype(float) if observed is None else np.asarray(observed, float)
     return Null(
-        "auroc",
         tuple(f"AU{a + 1}" for a in range(shape[1])),
         observed,
-        np.zeros(shape),
-        np.ones(shape),
         observed if scores is None else np.asarray(scores, float),
         exceed,
         np.zeros(permutations) if maxima is None else np.asarray(maxima, float),
         np.zeros(len(exceed), bool) if dead is None else np.asarray(dead),
         np.zeros(len(exceed), bool) if rare is None else np.asarray(rare),
         (),
-        "sequence",
     )
 
 
@@ -93,5 +89,3 @@ def test_too_few_permutations_are_refused_with_the_number_required():
             decide(null_of([[0, 0]], permutations=18), rule)
         assert decide(null_of([[0, 0]], permutations=19, scores=[[1, 1]]), rule).all()
     assert permutations_needed(null, "argmax") == 0
-    with pytest.raises(ParameterError, match="'bonferroni'"):
-        decide(null, "bonferroni")

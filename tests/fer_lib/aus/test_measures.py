@@ -11,7 +11,6 @@ from fer_lib.aus.measures import (
     SIGNED,
     bin_codes,
     coded_together,
-    divergence,
     weighted_statistic,
 )
 from ferbook.errors import DataError, ParameterError
@@ -181,12 +180,6 @@ def test_bins_are_those_of_numpy():
     for k in range(3):
         assert np.bincount(codes[:, k], minlength=7).tolist() == np.histogram(maxima[:, k], 7)[0].tolist()
     assert not bin_codes(np.full((4, 1), 0.3)).any()
-
-
-def test_divergence_is_that_of_scipy_and_zero_for_equal_counts():
-    counts = np.random.default_rng(2).integers(0, 9, size=(2, 5, BINS))
-    assert divergence(*counts) == pytest.approx(entropy(*(counts + PSEUDO_COUNT), axis=-1))
-    assert divergence(counts[0], counts[0]) == pytest.approx(np.zeros(5), abs=1e-15)
 
 
 def test_aus_coded_for_the_same_pictures_go_together():

@@ -93,7 +93,3 @@ def test_presence_refuses_what_is_neither_shown_nor_hidden():
     names = np.array(["a", "b"])
     with pytest.raises(DataError, match=r"picture 1, action unit 0: presence is 0\.5"):
         Presence(("AU1",), np.array([[1], [0.5]]), names, names, names)
-    with pytest.raises(DataError, match=r"\(2, 1\); expected \(pictures, 2\)"):
-        Presence(("AU1", "AU2"), np.zeros((2, 1)), names, names, names)
-    with pytest.raises(DataError, match="subjects has the shape"):
-        Presence(("AU1",), np.zeros((2, 1)), names[:1], names, names)
