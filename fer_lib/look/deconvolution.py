@@ -9,7 +9,7 @@ below that belong to them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -133,28 +133,21 @@ def project(
     ``positions`` no picture passes whole, but the first to check. Computed from the modules' weights where
     ``model`` lies, in its own type. The network is left as it was.
 
-    Raises ParameterError for an unknown layer, method, filter, row or position, for a module or function on
+    Raises ParameterError for an unknown layer, filter, row or position, for a module or function on
     the way that there is no rule for, naming it, and where the modules on the way do not account for the
-    layer's values; DataError where there is no picture or pair, or an activation is not a finite number,
+    layer's values; DataError where there is no pair, or an activation is not a finite number,
     naming the picture.
     """
-    if method not in get_args(Method):
-        raise ParameterError(f"method {method!r}: give {', '.join(get_args(Method))}")
-    if chunk < 1:
-        raise ParameterError(f"chunk {chunk}: give at least 1")
-    pictures = _checked_pictures(pictures)
-    rows = _indices("row", rows, len(pictures), f"there are {len(pictures)} pictures")
     if not len(rows):
         raise DataError("no pair of a picture and a filter to project")
+    rows = _indices("rows", rows, (len(rows),), len(pictures))
     way = way_to(model, layer, taken_by(model, pictures[rows[:1]]))
     fields = fields_below(way)
     shape = way[max(way)].shape
-    filters = _indices("filter", filters, shape[1], f"{layer!r} has {shape[1]} filters")
-    if len(filters) != len(rows):
-        raise ParameterError(f"{len(rows)} rows but {len(filters)} filters: give one of each per pair")
+    filters = _indices("filters", filters, rows.shape, shape[1])
     if positions is None:
         positions = _maxima(model, layer, pictures, rows, filters)
-    positions = _checked_positions(positions, len(rows), shape[2:], layer)
+    positions = _indices("positions", positions, (len(rows), 2), shape[2:])
     # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
     order = np.argsort(rows, kind="stable")
     chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
@@ -245,40 +238,21 @@ def _check_account(
         )
 
 
-def _checked_pictures(pictures: np.ndarray) -> np.ndarray:
-    pictures = np.asarray(pictures)
-    if pictures.ndim != 3 or not (pictures.dtype == np.uint8 or pictures.dtype.kind == "f"):
-        raise ParameterError(
-            f"pictures {pictures.dtype} {pictures.shape}: give (M, H, W), uint8 or floats in [0, 1]"
-        )
-    if not len(pictures):
-        raise DataError("there is no picture to project to")
-    return pictures
-
-
-def _indices(what: str, given: Sequence[int] | np.ndarray, count: int, there_are: str) -> np.ndarray:
+def _indices(
+    what: str, given: Sequence[int] | np.ndarray, shape: tuple[int, ...], limits: int | tuple[int, ...]
+) -> np.ndarray:
+    """``given`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape, what
+    is no whole number and, naming the pair, what is not from 0 to below ``limits``.
+    """
     indices = np.asarray(given)
-    if indices.ndim != 1 or (len(indices) and indices.dtype.kind not in "iu"):
-        raise ParameterError(f"{what}s {indices.dtype} {indices.shape}: give one whole number per pair")
-    wrong = np.flatnonzero((indices < 0) | (indices >= count))
-    if len(wrong):
+    if indices.shape != shape or indices.dtype.kind not in "iu":
         raise ParameterError(
-            f"{what} {indices[wrong[0]]} of pair {wrong[0]}: {there_are}, numbered 0 … {count - 1}"
+            f"{what} {indices.dtype} {indices.shape}: give whole numbers {shape}, one or a row per pair"
+        )
+    wrong = np.argwhere((indices < 0) | (indices >= limits))
+    if len(wrong):
+        pair = wrong[0, 0]
+        raise ParameterError(
+            f"{what} {indices[pair].tolist()} of pair {pair}: expected numbers from 0 to below {limits}"
         )
     return indices.astype(np.int64)
-
-
-def _checked_positions(positions: np.ndarray, pairs: int, size: tuple[int, int], layer: str) -> np.ndarray:
-    positions = np.asarray(positions)
-    if positions.shape != (pairs, 2) or positions.dtype.kind not in "iu":
-        raise ParameterError(
-            f"positions {positions.dtype} {positions.shape}: give a row and a column for each of {pairs} "
-            "pairs"
-        )
-    wrong = np.flatnonzero(((positions < 0) | (positions >= size)).any(axis=1))
-    if len(wrong):
-        raise ParameterError(
-            f"position {tuple(positions[wrong[0]].tolist())} of pair {wrong[0]}: the maps of {layer!r} have "
-            f"{size[0]} × {size[1]} units"
-        )
-    return positions.astype(np.int64)

@@ -1,6 +1,6 @@
 """What a unit of a layer sees of the picture, and of every map on the way to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -58,19 +58,14 @@ def sliding(call: Call) -> Sliding:
         if kind is nn.BatchNorm2d and module.running_mean is None:
             raise _refused(call, "it keeps no running statistics, so a picture's maps depend on its batch")
         return Sliding()
-    if kind is nn.Conv2d:
-        if module.padding_mode != "zeros":
-            raise _refused(call, f"its padding is {module.padding_mode!r}; only zeros are known")
-        kernel, stride, dilation = (_square(call, name) for name in ("kernel_size", "stride", "dilation"))
-        padding = _conv_padding(call, kernel, dilation)
-        return Sliding(kernel, stride, padding, dilation, padding > 0)
-    if kind is nn.MaxPool2d:
+    if kind is nn.Conv2d and module.padding_mode != "zeros":
+        raise _refused(call, f"its padding is {module.padding_mode!r}; only zeros are known")
+    if kind is nn.AvgPool2d and module.divisor_override:
+        raise _refused(call, "it divides by a number of its own (divisor_override)")
+    if kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d):
         names = ("kernel_size", "stride", "padding", "dilation")
-        return _pooling(call, *(_square(call, name) for name in names))
-    if kind is nn.AvgPool2d:
-        if module.divisor_override:
-            raise _refused(call, "it divides by a number of its own (divisor_override)")
-        return _pooling(call, *(_square(call, name) for name in ("kernel_size", "stride", "padding")))
+        found = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))
+        return replace(found, straddles=found.padding > 0 or getattr(module, "ceil_mode", False))
     if kind is nn.AdaptiveAvgPool2d:
         return Sliding(*_parts(call))
     raise _refused(call, "there is no rule to go back through such a module")
@@ -83,27 +78,13 @@ def _refused(call: Call, why: str) -> ParameterError:
 
 def _square(call: Call, name: str) -> int:
     value = getattr(call.module, name)
+    if isinstance(value, str):
+        raise _refused(call, f"its {name} is {value!r}; only numbers are known")
     if isinstance(value, tuple):
         if len(set(value)) > 1:
             raise _refused(call, f"its {name} {value} differs between rows and columns")
         return value[0]
     return value
-
-
-def _conv_padding(call: Call, kernel: int, dilation: int) -> int:
-    padding = call.module.padding
-    if padding == "valid":
-        return 0
-    if padding == "same":
-        both = dilation * (kernel - 1)
-        if both % 2:
-            raise _refused(call, "its padding 'same' is larger on one side than on the other")
-        return both // 2
-    return _square(call, "padding")
-
-
-def _pooling(call: Call, kernel: int, stride: int, padding: int, dilation: int = 1) -> Sliding:
-    return Sliding(kernel, stride, padding, dilation, padding > 0 or call.module.ceil_mode)
 
 
 def _parts(call: Call) -> tuple[int, int]:

@@ -34,15 +34,6 @@ class Augmentation:
     offset: float = 0.1
     cutout: float = 0.0
 
-    def __post_init__(self) -> None:
-        for name in ("window", "gamma", "gain"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ParameterError(f"augmentation {name} {(low, high)}: give 0 < lowest <= highest")
-        for name in ("flip", "move", "cutout"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ParameterError(f"augmentation {name} {getattr(self, name)}: give a share in [0, 1]")
-
 
 LIGHT = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
 """Mirror images and small changes: for trainings too short to make use of the authors' strong ones."""

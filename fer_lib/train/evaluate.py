@@ -49,17 +49,12 @@ def evaluate(
     once. The metrics: ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the
     folds' accuracies, as papers report it; ``test_accuracy_without_copies`` (pictures that also stand in
     their fold's training split left out); ``balanced_accuracy``; ``macro_f1``; and ``majority_accuracy``:
-    what answering with the commonest class of each fold's training split would give. Raises DataError where
-    the shapes do not fit or every picture is a copy.
+    what the majority class of each fold's training split would give. Raises DataError where
+    every picture is a copy.
     """
     tested, fresh, majority, weights = [], [], [], []
-    for faces, probabilities in answers:
+    for faces, _ in answers:
         chosen = faces.split("test")
-        if probabilities.shape != (len(chosen), len(classes)):
-            raise DataError(
-                f"probabilities are {probabilities.shape}, but the split 'test' has {len(chosen)} pictures "
-                f"and there are {len(classes)} classes"
-            )
         tested.append(chosen)
         fresh.append(~exact_copies(faces)[faces.table["split"].eq("test").to_numpy()])
         majority.append(len(chosen) * majority_share(faces, classes, "test"))
@@ -117,7 +112,7 @@ def score_on(
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
-    """Share of the pictures of ``split`` that show the commonest emotion of the training split.
+    """Share of the pictures of ``split`` that show the majority class of the training split.
 
     It is what a network reaches that ignores its input: the null of every accuracy on that split.
     Raises DataError where ``split`` or the training split is empty, or holds an emotion outside ``classes``.

@@ -177,7 +177,7 @@ def test_looking_leaves_the_network_as_it_was_also_when_it_fails():
     modes = [module.training for module in model.modules()]
     statistics = model.norm1.running_mean.clone()
     layer_names(model)
-    with pytest.raises(ParameterError, match="takes pictures"):
+    with pytest.raises(ParameterError, match="built for pictures"):
         trace(model, torch.rand(1, 1, 17, 17))
     assert [module.training for module in model.modules()] == modes and not hooks(model)
     assert torch.equal(model.norm1.running_mean, statistics)

@@ -48,7 +48,7 @@ TOYS = {
     "steps": nn.Sequential(
         nn.Conv2d(1, 2, 3, 2, padding=1), nn.MaxPool2d(3, 2, padding=1), nn.Conv2d(2, 2, 2)
     ),
-    "means": nn.Sequential(nn.Conv2d(1, 2, 4, padding="valid"), nn.AvgPool2d(3, 2, 1), nn.Conv2d(2, 2, 3)),
+    "means": nn.Sequential(nn.Conv2d(1, 2, 4), nn.AvgPool2d(3, 2, 1), nn.Conv2d(2, 2, 3)),
     "ceil": nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(4, 4, ceil_mode=True)),
     "grouped": nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout(), nn.Conv2d(4, 4, 5, padding=2, groups=4)),
     "fork": Fork(nn.Conv2d(2, 2, 5, padding=2), nn.Conv2d(2, 2, 3, padding=1)),
@@ -90,7 +90,7 @@ def test_fields_of_other_modules_are_what_a_bad_pixel_reaches(toy):
 
 def test_a_dilated_convolution_by_hand():
     # Pixels -2, 0 and 2 around the unit; a 3×3 of them, dilated too, sees 5 units: 4 pixels more.
-    dilated = nn.Conv2d(1, 2, 3, padding="same", dilation=2)
+    dilated = nn.Conv2d(1, 2, 3, padding=2, dilation=2)
     assert receptive_field(nn.Sequential(dilated), "0") == ReceptiveField(5, 1, -2)
     two = nn.Sequential(dilated, nn.MaxPool2d(3, 2, 1, dilation=2))
     assert receptive_field(two, "1") == ReceptiveField(9, 2, -3)
@@ -109,13 +109,12 @@ def test_a_mean_of_whole_maps_sees_the_maps():
         (nn.ConvTranspose2d(2, 2, 3), "no rule"),
         (nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), "padding is 'reflect'"),
         (nn.Conv2d(2, 2, (3, 5)), r"kernel_size \(3, 5\) differs"),
-        (nn.Conv2d(2, 2, 4, padding="same"), "larger on one side"),
+        (nn.Conv2d(2, 2, 3, padding="same"), "padding is 'same'"),
         (nn.BatchNorm2d(2, track_running_stats=False), "no running statistics"),
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override"),
         (nn.AdaptiveAvgPool2d(5), "equal squares"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:Using padding=.same.")
 def test_modules_without_a_rule_are_refused_by_name(module, why):
     model = nn.Sequential(nn.Conv2d(1, 2, 1), module, nn.ReLU())
     with pytest.raises(ParameterError, match=rf"'1', {type(module).__name__}.*{why}.*Conv2d, MaxPool2d"):

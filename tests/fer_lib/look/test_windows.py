@@ -222,7 +222,7 @@ POOLINGS = {
     "mean, padding not counted": nn.AvgPool2d(3, 2, padding=1, count_include_pad=False, ceil_mode=True),
     "adaptive": nn.AdaptiveAvgPool2d(1),
     "convolution": nn.Conv2d(4, 4, 3, 2, padding=2, dilation=2, groups=2),
-    "same": nn.Conv2d(4, 4, 5, padding="same", bias=False),
+    "no bias": nn.Conv2d(4, 4, 5, padding=2, bias=False),
     "block": ResidualBlock(4, 4),
     "shrinking block": ResidualBlock(4, 4, 2),
     "without affine": nn.BatchNorm2d(4, affine=False),

@@ -140,11 +140,6 @@ def test_copies_are_one_group_where_nobody_is_known():
     assert "2 clusters" in metric.why
 
 
-def test_answers_of_another_shape_are_refused():
-    with pytest.raises(DataError, match="has 4 pictures"):
-        evaluate([(FACES, ANSWERS[:3])], CLASSES)
-
-
 def test_a_test_split_of_copies_only_is_refused():
     faces = face_set([("A", "fear", "train", 1), ("B", "fear", "test", 1)])
     with pytest.raises(DataError, match="also stands in the training split"):
