@@ -163,7 +163,7 @@ def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> 
     2015).
 
     ``responses`` (N,): maximal responses of one filter; ``present`` (N,): 1, 0 or NaN. One row per bin:
-    ``left`` and ``right``, in units of the response; ``n_present``, ``n_absent``: pictures; ``present``,
+    ``left`` and ``right``, on the scale of the response; ``n_present``, ``n_absent``: pictures; ``present``,
     ``absent``: shares of those; ``divergence``: what the bin adds to KL(present‖absent), in nats, after
     smoothing. Raises DataError for a filter that answers to all pictures alike, and as ``statistic`` does.
     """

@@ -6,13 +6,13 @@ in the map; pictures that show the AU (present) and pictures that do not (absent
 2015 compare histograms of m by their Kullback–Leibler divergence; Zhu, Fan and Yuan 2019 take the distance of
 the responses without saying which, so the usual ones are here to choose from.
 
-* ``mean_difference``: mean of m where present less its mean where absent, in units of m.
+* ``mean_difference``: mean of m where present less its mean where absent, on the scale of m.
 * ``smd``: the same over the pooled standard deviation, √((SS₁ + SS₀) / (n₁ + n₀ − 2)), with SS the sums of
-  squared deviations from each group's own mean (Cohen's d); without a unit.
+  squared deviations from each group's own mean (Cohen's d), which has no scale.
 * ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one
   without; ties count half.
 * ``ks``: Kolmogorov–Smirnov, the largest distance of the two empirical distribution functions, in [0, 1].
-* ``wasserstein``: Wasserstein-1, the area between the two distribution functions, in units of m.
+* ``wasserstein``: Wasserstein-1, the area between the two distribution functions, on the scale of m.
 * ``kl``: KL(present‖absent) in nats of the histograms of m in ``BINS`` equal-width bins over the filter's
   range in all pictures given, with ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that
   it is finite.

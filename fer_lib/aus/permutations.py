@@ -26,34 +26,34 @@ length.
 
 @dataclass(frozen=True)
 class Blocks:
-    """Which pictures exchange labels with which: sequences in units, units in groups.
+    """Which pictures exchange labels with which: sequences in blocks, blocks in groups.
 
-    A unit is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of
-    units, sequences and time; ``starts``, ``lengths``, ``unit_of`` (S,): where a sequence begins in ``rows``,
-    its frames, its unit; ``first``, ``counts``, ``groups`` (U,): a unit's first sequence, its number of
-    sequences, and the group within which it changes places.
+    A block is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of
+    blocks, sequences and time; ``starts``, ``lengths``, ``block_of`` (S,): where a sequence begins in
+    ``rows``, its frames, its block; ``first``, ``counts``, ``groups`` (U,): a block's first sequence, its
+    number of sequences, and the group within which it changes places.
     """
 
     kind: BlockKind
     rows: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
-    unit_of: np.ndarray
+    block_of: np.ndarray
     first: np.ndarray
     counts: np.ndarray
     groups: np.ndarray
 
     @property
     def fixed(self) -> int:
-        """Number of units that have none to change places with; their labels stay."""
+        """Number of blocks that have none to change places with; their labels stay."""
         return int((np.bincount(self.groups) == 1).sum())
 
     def movable(self, values: np.ndarray) -> np.ndarray:
-        """int64 (C,): units that differ from the middle one of their group, in labels or responses ``values``
-        (N, C).
+        """int64 (C,): blocks that differ from the middle one of their group, in labels or responses
+        ``values`` (N, C).
 
         Only they tell one arrangement from another: what is alike in a whole group is so after every
-        permutation. A unit counts as its mean over pictures; NaN (not coded) as a value of its own.
+        permutation. A block counts as its mean over pictures; NaN (not coded) as a value of its own.
         """
         of_row = np.repeat(np.repeat(np.arange(len(self.counts)), self.counts), self.lengths)
         # Rounded: the mean of equal numbers may differ in the last digit.
@@ -68,7 +68,7 @@ class Blocks:
     def draws(self, permutations: int, seed: int) -> Iterator[np.ndarray]:
         """int64 (≤ AT_ONCE, N) each: picture i gets the labels of picture ``draw[p, i]``.
 
-        Uniform over all arrangements in which units change places within their group and, where a unit is a
+        Uniform over all arrangements in which blocks change places within their group and, where a block is a
         subject, its sequences come in any order. A sequence hands its labels on to one of another length by
         relative time: frame j of L frames receives those of frame floor((j + 1/2) L' / L) of L'. With equal
         lengths that is a permutation.
@@ -78,23 +78,23 @@ class Blocks:
             # of it.
             key = (start // AT_ONCE,)
             generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-            units = np.tile(np.arange(len(self.groups)), (AT_ONCE, 1))
+            blocks = np.tile(np.arange(len(self.groups)), (AT_ONCE, 1))
             for group in range(self.groups.max() + 1):
                 members = np.flatnonzero(self.groups == group)
-                units[:, members] = generator.permuted(units[:, members], axis=1)
-            yield self._rows_of(self._sequences_of(units, generator))[: permutations - start]
+                blocks[:, members] = generator.permuted(blocks[:, members], axis=1)
+            yield self._rows_of(self._sequences_of(blocks, generator))[: permutations - start]
 
-    def _sequences_of(self, units: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """(P, S): the sequence whose labels each sequence gets, from the unit (P, U) whose labels its unit
+    def _sequences_of(self, blocks: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """(P, S): the sequence whose labels each sequence gets, from the block (P, U) whose labels its block
         gets.
         """
-        shuffled = np.tile(np.arange(len(self.starts)), (len(units), 1))
+        shuffled = np.tile(np.arange(len(self.starts)), (len(blocks), 1))
         if self.counts.max() > 1:
-            # Sequences are sorted by unit, so sorting by unit plus a fraction shuffles within each unit.
-            shuffled = np.argsort(self.unit_of + generator.random(shuffled.shape), axis=1)
-        rank = np.arange(len(self.starts)) - self.first[self.unit_of]
-        source = units[:, self.unit_of]
-        place = _relative(rank, self.counts[self.unit_of], self.counts[source])
+            # Sequences are sorted by block, so sorting by block plus a fraction shuffles within each block.
+            shuffled = np.argsort(self.block_of + generator.random(shuffled.shape), axis=1)
+        rank = np.arange(len(self.starts)) - self.first[self.block_of]
+        source = blocks[:, self.block_of]
+        place = _relative(rank, self.counts[self.block_of], self.counts[source])
         return np.take_along_axis(shuffled, self.first[source] + place, axis=1)
 
     def _rows_of(self, sequences: np.ndarray) -> np.ndarray:
@@ -141,12 +141,12 @@ def blocks_of(
     subject = pd.factorize(presence.subjects)[0]
     # The same name of a sequence may occur with two subjects.
     sequence = pd.MultiIndex.from_arrays((subject, presence.sequences)).factorize()[0]
-    unit = subject if kind == "subject" else sequence
-    rows = np.lexsort((np.arange(n), sequence, unit))
+    block = subject if kind == "subject" else sequence
+    rows = np.lexsort((np.arange(n), sequence, block))
     starts = np.flatnonzero(np.diff(sequence[rows], prepend=-1))
     lengths = np.diff(starts, append=n)
-    unit_of = np.unique(unit[rows][starts], return_inverse=True)[1]
-    first = np.flatnonzero(np.diff(unit_of, prepend=-1))
+    block_of = np.unique(block[rows][starts], return_inverse=True)[1]
+    first = np.flatnonzero(np.diff(block_of, prepend=-1))
     counts = np.diff(first, append=len(starts))
 
     coded = np.unique(~np.isnan(presence.present), axis=0, return_inverse=True)[1].reshape(-1)
@@ -154,7 +154,7 @@ def blocks_of(
         (_runs(strata[rows[s : s + length]]), _pattern(coded[rows[s : s + length]]))
         for s, length in zip(starts, lengths, strict=True)
     ]
-    for s in np.flatnonzero(np.diff(unit_of, prepend=-1) == 0):
+    for s in np.flatnonzero(np.diff(block_of, prepend=-1) == 0):
         if keys[s] != keys[s - 1]:
             raise DataError(
                 f"subject {presence.subjects[rows[starts[s]]]!r}: not all its pictures have the same action "
@@ -162,7 +162,7 @@ def blocks_of(
             )
     sizes = counts if kind == "subject" else lengths
     groups = _groups(pd.factorize(pd.Series([keys[s] for s in first]))[0], sizes)
-    blocks = Blocks(kind, rows, starts, lengths, unit_of, first, counts, groups)
+    blocks = Blocks(kind, rows, starts, lengths, block_of, first, counts, groups)
     if blocks.fixed == len(groups):
         raise DataError(
             f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one "
@@ -182,7 +182,7 @@ def _pattern(values: np.ndarray) -> tuple[int, ...]:
 
 
 def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(U,) int: the group of each unit; in each stratum one per size, small ones joined with the next
+    """(U,) int: the group of each block; in each stratum one per size, small ones joined with the next
     sizes.
     """
     groups = np.empty(len(strata), int)

@@ -1,10 +1,10 @@
-"""Projections of single units to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation,
+"""Projections of single neurons to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation,
 gradient.
 
-All three send a unit's response down through the network that computed it and differ in the ReLUs only.
-So one backward pass serves them, with another rule for the ReLUs, and it runs on nothing but what the
-unit sees: windows cut from the pictures, one per pair of a picture and a filter, and the windows of the maps
-below that belong to them.
+All three send a neuron's response down through the network that computed it and differ in the ReLUs only. So
+one backward pass serves them, with another rule for the ReLUs, and it runs on nothing but what the neuron
+sees: windows cut from the pictures, one per pair of a picture and a filter, and the windows of the maps below
+that belong to them.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, fields_below
-from fer_lib.look.windows import cut, units
+from fer_lib.look.windows import cut, neurons
 from fer_lib.nets.evaluating import evaluating
 from ferbook.errors import DataError, ParameterError
 
@@ -35,13 +35,13 @@ in shorter ones. A GPU multiplies float32 with 10 bits of precision unless told 
 
 @dataclass(frozen=True)
 class Projections:
-    """Signed pixel maps of P pairs of a picture and a filter, each on the receptive field of its unit.
+    """Signed pixel maps of P pairs of a picture and a filter, each on the receptive field of its neuron.
 
     ``maps`` float32 (P, h, w): what comes down, by pixels of the standardised picture (as the network's first
     layer sees it), zero beyond the picture's borders. ``corners`` int64 (P, 2): row and column of a map's
     upper left pixel, negative where the field begins beyond the border. ``size``: height and width of the
-    pictures. ``responses`` float32 (P,): what each unit answered. ``positions`` int64 (P, 2): the units' rows
-    and columns in the layer's maps.
+    pictures. ``responses`` float32 (P,): what each neuron answered. ``positions`` int64 (P, 2): the neurons'
+    rows and columns in the layer's maps.
     """
 
     maps: np.ndarray
@@ -73,7 +73,7 @@ class Projections:
 
 
 class _DeconvReLU(torch.autograd.Function):
-    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the unit
+    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the neuron
     stood.
     """
 
@@ -87,7 +87,7 @@ class _DeconvReLU(torch.autograd.Function):
 
 
 class _GuidedReLU(torch.autograd.Function):
-    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the unit was
+    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the neuron was
     on.
     """
 
@@ -120,14 +120,14 @@ def project(
     """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P
     pairs.
 
-    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The unit is that at ``positions[p]``, row and column
+    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The neuron is that at ``positions[p]``, row and column
     in the layer's map; by default the largest of the map (the first of several). Its response is put back at
     its place, everything else in the layer is zero, and this goes down to the standardised picture: through a
     convolution by its transpose, through batch normalisation by its scale, through a maximum to the pixel
     that was largest (the switch), through a mean evenly, through a sum into both branches. Through a
     ReLU ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal,
-    ``gradient`` what meets a unit that was on, ``guided`` (Springenberg et al. 2015) what is positive and
-    meets one. Biases do not enter. A unit that was off (response ≤ 0) projects to exact zeros.
+    ``gradient`` what meets a neuron that was on, ``guided`` (Springenberg et al. 2015) what is positive and
+    meets one. Biases do not enter. A neuron that was off (response ≤ 0) projects to exact zeros.
 
     Only the receptive fields are computed, ``chunk`` pairs at a time, which bounds the memory; with given
     ``positions`` no picture passes whole, but the first to check. Computed from the modules' weights where
@@ -180,7 +180,7 @@ def _project_chunk(
     windows = cut(seen, which, fields[PICTURE], places)
     with torch.enable_grad():
         windows.requires_grad_()
-        every = units(way, fields, windows, places, RELU_RULES[method])
+        every = neurons(way, fields, windows, places, RELU_RULES[method])
         responses = every.gather(1, own[:, None])[:, 0]
         wrong = ~torch.isfinite(responses)
         if wrong.any():
@@ -189,7 +189,7 @@ def _project_chunk(
                 f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is "
                 "not a finite number; look for such values in the picture and in the network's weights"
             )
-        # Where the unit was off, nothing is put back.
+        # Where the neuron was off, nothing is put back.
         (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
     return maps[:, 0].float().cpu().numpy(), responses.detach().float().cpu().numpy()
 
@@ -241,8 +241,8 @@ def _check_account(
 def _indices(
     what: str, given: Sequence[int] | np.ndarray, shape: tuple[int, ...], limits: int | tuple[int, ...]
 ) -> np.ndarray:
-    """``given`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape, what
-    is no whole number and, naming the pair, what is not from 0 to below ``limits``.
+    """``given`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape,
+    what is no whole number and, naming the pair, what is not from 0 to below ``limits``.
     """
     indices = np.asarray(given)
     if indices.shape != shape or indices.dtype.kind not in "iu":

@@ -47,7 +47,7 @@ def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> t
     It is another basis of the same maps. The ``filters`` maps of the layer are rotated by one orthogonal
     matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's
     maximal response is that of a rectified map. What the layer knows stays; what is special about its single
-    units goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
+    filters goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
 
     """
     rotated = copy.deepcopy(model)

@@ -207,7 +207,7 @@ def _require_once(model: nn.Module, name: str, names: Sequence[str]) -> None:
     if times != 1:
         raise ParameterError(
             f"layer {name!r} of {type(model).__name__} works {times} times while a picture passes, so its "
-            "maps are not one stack and a unit of it has no single place: give the network one module per use"
+            "maps are not one stack and a neuron has no single place: give the network one module per use"
         )
 
 

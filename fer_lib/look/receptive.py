@@ -1,4 +1,4 @@
-"""What a unit of a layer sees of the picture, and of every map on the way to it."""
+"""What a neuron of a layer sees of the picture, and of every map on the way to it."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ class ReceptiveField:
     """Unit (r, c) of a layer sees rows ``start + r·stride`` … ``start + r·stride + size - 1``, and columns by
     c alike.
 
-    In pixels of the picture, or units of a map below. ``start`` is negative where maps are padded: what lies
+    In pixels of the picture, or places of a map below. ``start`` is negative where maps are padded: what lies
     outside counts as zero.
     """
 
@@ -28,9 +28,9 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class Sliding:
-    """How a module slides over its input: all in units of that input, alike for rows and columns.
+    """How a module slides over its input: all in pixels of that input, alike for rows and columns.
 
-    ``straddles``: a unit may see beyond the input's borders.
+    ``straddles``: a neuron may see beyond the input's borders.
     """
 
     kernel: int = 1
@@ -98,7 +98,7 @@ def _parts(call: Call) -> tuple[int, int]:
 
 
 def fields_below(way: dict[int, Call]) -> dict[int, ReceptiveField]:
-    """What one unit of the last call of ``way`` sees of the output of every call, and of the picture
+    """What one neuron of the last call of ``way`` sees of the output of every call, and of the picture
     (``PICTURE``).
 
     Where several calls use one map, the smallest field that covers what each of them sees. Raises
@@ -123,7 +123,7 @@ def _union(call: Call, one: ReceptiveField, other: ReceptiveField) -> ReceptiveF
 
 
 def receptive_field(model: nn.Module, layer: str) -> ReceptiveField:
-    """What one unit of ``layer`` sees of the picture, in pixels: the union over all branches.
+    """What one neuron of ``layer`` sees of the picture, in pixels: the union over all branches.
 
     For pictures of the size that ``model`` was built for (it matters to means of whole maps only), after its
     standardisation, which looks at 5×5 pixels in the zero-bias CNN and at the whole picture in the others.

@@ -23,7 +23,7 @@ from ferbook.errors import DataError
 class Responses:
     """What ``maximal_responses`` finds at one ``layer`` with K filters, of N pictures.
 
-    ``maxima`` float32 (N, K): m of each picture and filter, in the units of the layer's output. ``positions``
+    ``maxima`` float32 (N, K): m of each picture and filter, on the scale of the layer's output. ``positions``
     int16 (N, K, 2): row and column of the maximum in the map, the first in reading order of equal ones, so
     (0, 0) where a rectified map is all zero. ``map_size``: height and width of a map.
     """

@@ -40,8 +40,8 @@ def similarities(
 
     Both are P maps of the same places. The floor compares our map of a pair with theirs of the next pair of
     another picture: what maps have in common without a common picture, since energy gathers in the middle of
-    what a unit sees. ``pictures`` (P,): which picture a pair is of; ``clusters`` (P,): whose. Only pixels
-    inside the picture are compared. NaN where a map is zero throughout (the unit is off), and for the floor
+    what a neuron sees. ``pictures`` (P,): which picture a pair is of; ``clusters`` (P,): whose. Only pixels
+    inside the picture are compared. NaN where a map is zero throughout (the neuron is off), and for the floor
     where there is no other picture.
     """
     # Which pixels of each map lie inside the picture: those of the picture's window, seen from the map.
@@ -156,9 +156,9 @@ def cascading_randomisation(
     new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every
     method.
 
-    Compared are the same units at the **same place**: a maximum that is looked for anew lies elsewhere, and
-    the maps would then differ whatever the method. A unit that is off in a drawn network says nothing; it is
-    counted in ``off``. Adebayo et al. 2018 set no limit; here the similarity is set beside its ``floor``,
+    Compared are the same neurons at the **same place**: a maximum that is looked for anew lies elsewhere, and
+    the maps would then differ whatever the method. A neuron that is off in a drawn network says nothing; it
+    is counted in ``off``. Adebayo et al. 2018 set no limit; here the similarity is set beside its ``floor``,
     what maps have in common without a common picture.
 
     One row per step and measure: ``method``, ``step`` (0 is the trained network itself), ``layer`` (what this
@@ -205,9 +205,9 @@ def compare_networks(
 
     With an ``other`` trained on shuffled labels this is the data randomisation test of Adebayo et al. 2018;
     it should have started from other first weights, which the two would else share. Filters of two networks
-    do not correspond by their number. So each unit of ``model`` (pairs and places as in
+    do not correspond by their number. So each neuron of ``model`` (pairs and places as in
     ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same picture: of
-    the filters that are on there, the one whose maximal responses correlate best with those of the unit's
+    the filters that are on there, the one whose maximal responses correlate best with those of the neuron's
     filter. ``off`` counts pairs where none is on.
 
     One row per measure: ``method`` and the columns of ``summary``. Raises what ``project`` and
@@ -247,9 +247,9 @@ def shift_equivariance(
     be the same map, moved.
 
     ``shift`` is a multiple of the layer's stride, 0 the stride itself; the rows and columns that come in
-    repeat the picture's border. Near the borders a network sees padding instead of faces, so each pair's unit
-    is the strongest of those that see nothing but the picture, before and after. ``off`` counts pairs where
-    none of them is on, or where all see more than the picture.
+    repeat the picture's border. Near the borders a network sees padding instead of faces, so each pair's
+    neuron is the strongest of those that see nothing but the picture, before and after. ``off`` counts pairs
+    where none of them is on, or where all see more than the picture.
 
     One row: ``method``, ``shift``, ``correlation`` (Pearson's, of the two signed maps; mean over pairs) with
     its 95 % interval ``low`` … ``high`` (bootstrap over subjects; NaN where there is none), ``n`` and
@@ -319,7 +319,7 @@ def verdicts(
         meaning = {
             True: "the maps move with the picture",
             False: "the maps do not move with the picture: they show places, not what is there",
-            None: "cannot be told: every unit that is on sees more than the picture",
+            None: "cannot be told: every neuron that is on sees more than the picture",
         }[passed]
         numbers = (row["correlation"], row["low"], row["high"], SHIFT_LIMIT, row["n"])
         found.append(("shift", row["method"], *numbers, passed, meaning))
@@ -333,7 +333,7 @@ def _remainders(table: pd.DataFrame, name: str, good: str, bad: str) -> list[tup
     for method, rows in table[table["measure"].isin(JUDGED)].groupby("method", sort=False):
         worst = rows.sort_values("excess", ascending=False, kind="stable").iloc[0]
         if not worst["n"]:
-            passed, meaning = None, "cannot be told: no unit is on in both networks"
+            passed, meaning = None, "cannot be told: no neuron is on in both networks"
         elif worst["excess"] <= REMAINDER_LIMIT:
             passed, meaning = True, f"the maps {good}"
         else:
@@ -364,11 +364,11 @@ def _subjects(faces: FaceSet, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.where(subjects == "", [f"picture {row}" for row in rows], subjects)
 
 
-def _sees_only_the_picture(field: ReceptiveField, shift: int, units: int, side: int) -> np.ndarray:
-    """bool (units,): which rows (or columns) of a map see nothing beyond the picture of ``side`` pixels, nor
-    ``shift`` pixels on.
+def _sees_only_the_picture(field: ReceptiveField, shift: int, neurons: int, side: int) -> np.ndarray:
+    """bool (neurons,): which rows (or columns) of a map see nothing beyond the picture of ``side`` pixels,
+    nor ``shift`` pixels on.
     """
-    first = field.start + field.stride * np.arange(units)
+    first = field.start + field.stride * np.arange(neurons)
     end = first + shift + field.size
     return (first >= STANDARDISATION_REACH) & (end <= side - STANDARDISATION_REACH)
 

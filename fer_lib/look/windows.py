@@ -1,10 +1,10 @@
-"""What units of a layer are computed from, and nothing else: windows of the picture and of each map on the
+"""What neurons of a layer are computed from, and nothing else: windows of the picture and of each map on the
 way to them.
 
-Many units at a time, at different places. A module works on its windows without padding, since they are large
-enough to hold what lies beyond a map's borders; that is filled in, with what the module would pad with,
-wherever the module looks across a border. What of it comes out in between counts for nothing: no unit inside
-a map depends on it.
+Many neurons at a time, at different places. A module works on its windows without padding, since they are
+large enough to hold what lies beyond a map's borders; that is filled in, with what the module would pad with,
+wherever the module looks across a border. What of it comes out in between counts for nothing: no neuron
+inside a map depends on it.
 """
 
 import math
@@ -24,11 +24,11 @@ ReLURule = Callable[[torch.Tensor], torch.Tensor]
 def cut(
     pictures: torch.Tensor, which: torch.Tensor, field: ReceptiveField, places: torch.Tensor
 ) -> torch.Tensor:
-    """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for units at ``places`` (P,
+    """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for neurons at ``places`` (P,
     2): (P, 1, size, size).
 
-    Beyond the borders stands anything: only modules that pad look there, and ``units`` fills in what they pad
-    with.
+    Beyond the borders stands anything: only modules that pad look there, and ``neurons`` fills in what they
+    pad with.
     """
     steps = _steps(field, places)
     sides = torch.tensor(pictures.shape[2:], device=places.device)[:, None]
@@ -37,14 +37,14 @@ def cut(
     return windows[:, None]
 
 
-def units(
+def neurons(
     way: dict[int, Call],
     fields: dict[int, ReceptiveField],
     windows: torch.Tensor,
     places: torch.Tensor,
     relu: ReLURule,
 ) -> torch.Tensor:
-    """The units at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
+    """The neurons at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
 
     ``windows`` (P, 1, size, size) as ``cut`` gives them; ``fields`` from ``fields_below``. Every ``nn.ReLU``
     is replaced by ``relu``, whose gradient may be another one; the weights are taken as constants.
@@ -69,7 +69,7 @@ def units(
 
 
 def _steps(field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """Rows and columns that ``field`` covers for units at ``places`` (P, 2): (P, 2, size)."""
+    """Rows and columns that ``field`` covers for neurons at ``places`` (P, 2): (P, 2, size)."""
     return (field.start + places * field.stride)[..., None] + torch.arange(field.size, device=places.device)
 
 

@@ -73,7 +73,7 @@ def window_matrices(
     """
     angle = torch.deg2rad(degrees)
     # Coordinates run from -1 to 1 along either side, so a rotation of an oblong picture must be
-    # done in equal units and scaled back.
+    # done in equal pixels and scaled back.
     cos, sin = torch.cos(angle) * window, torch.sin(angle) * window
     mirror = 1 - 2 * mirrored.to(window.dtype)
     row_x = torch.stack((mirror * cos, mirror * -sin * aspect, mirror * shift[:, 0]), dim=1)

@@ -34,7 +34,7 @@ class ClipRecipe:
     """How LSTMs are trained on clips.
 
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
-    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` units, whose states are averaged over the
+    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, whose states are averaged over the
     frames; ``dropout`` of this mean. With ``balanced`` every class that occurs among a network's
     training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those
     of the onset frame, or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0:
