@@ -12,7 +12,7 @@ import torch
 from scipy.stats import binomtest
 
 from book.au_verification.agreement import NONE, causal_argmax
-from fer_lib.aus.association import Association, histograms, mapping
+from fer_lib.aus.association import Association, histograms
 from fer_lib.aus.decision import RULES, claims, decide, permutations_needed
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.aus.interventions import Effects
@@ -106,7 +106,7 @@ def strongest_filters(association: Association, ranked: pd.DataFrame, count: int
     live = [k for k in ranked["filter"] if not association.dead[k]][:count]
     index = pd.Index(live, name="filter")
     table = pd.DataFrame(association.estimate[live], index, list(association.aus)).dropna(axis=1)
-    table.insert(0, "stability", mapping(association).set_index("filter")["stability"].loc[live])
+    table.insert(0, "stability", association.stability[live])
     return table
 
 

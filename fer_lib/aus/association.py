@@ -126,38 +126,6 @@ def associate(
     )
 
 
-def mapping(association: Association) -> pd.DataFrame:
-    """The papers' mapping: for each filter the AU with the largest association, one row per filter.
-
-    ``filter``; ``au`` (empty for a dead filter); ``estimate``, ``low``, ``high`` of that AU; ``second``, the
-    AU next to it, and ``margin``, how much less its association is; ``stability``, the share of the subject
-    resamples that name the same AU; ``dead``. ``second`` is empty and ``margin`` NaN where only one AU was
-    scored. For signed measures the largest is the most positive: an AU that silences the filter is not its
-    AU.
-    """
-    estimate = np.where(np.isnan(association.estimate), -np.inf, association.estimate)
-    filters = np.arange(len(estimate))
-    order = np.argsort(-estimate, axis=1, kind="stable")
-    names = np.array(association.aus, dtype=object)
-    first = order[:, 0]
-    second = order[:, 1] if len(names) > 1 else first
-    compared = np.isfinite(estimate[filters, second]) & (second != first) & ~association.dead
-    best = estimate[filters, first]
-    return pd.DataFrame(
-        {
-            "filter": filters,
-            "au": np.where(association.dead, "", names[first]),
-            "estimate": best,
-            "low": association.low[filters, first],
-            "high": association.high[filters, first],
-            "second": np.where(compared, names[second], ""),
-            "margin": np.where(compared, best - np.where(compared, estimate[filters, second], 0), np.nan),
-            "stability": association.stability,
-            "dead": association.dead,
-        }
-    )
-
-
 def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> pd.DataFrame:
     """How a filter answers with and without an AU: the two histograms that ``kl`` compares (Khorrami et al.
     2015).

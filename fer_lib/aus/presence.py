@@ -47,33 +47,18 @@ class Presence:
     def __len__(self) -> int:
         return len(self.present)
 
-    @property
-    def n_present(self) -> np.ndarray:
-        """int64 (A,): pictures that show each AU."""
-        return (self.present == 1).sum(axis=0)
-
-    @property
-    def n_absent(self) -> np.ndarray:
-        """int64 (A,): pictures coded for each AU that do not show it."""
-        return (self.present == 0).sum(axis=0)
-
-    @property
-    def subjects_present(self) -> np.ndarray:
-        """int64 (A,): subjects with at least one picture that shows the AU."""
-        return self._subjects_with(self.present == 1)
-
-    @property
-    def subjects_absent(self) -> np.ndarray:
-        """int64 (A,): subjects with at least one picture that is coded and does not show the AU."""
-        return self._subjects_with(self.present == 0)
+    def subjects_with(self, code: int) -> np.ndarray:
+        """int64 (A,): subjects with at least one picture that shows the AU (``code`` 1), or that is coded and
+        does not (0).
+        """
+        return np.array(
+            [len(np.unique(self.subjects[column == code])) for column in self.present.T], np.int64
+        )
 
     @property
     def fewest_subjects(self) -> np.ndarray:
         """int64 (A,): the smaller of both: what an interval of anything that compares the two stands on."""
-        return np.minimum(self.subjects_present, self.subjects_absent)
-
-    def _subjects_with(self, shown: np.ndarray) -> np.ndarray:
-        return np.array([len(np.unique(self.subjects[column])) for column in shown.T], np.int64)
+        return np.minimum(self.subjects_with(1), self.subjects_with(0))
 
     def too_few(self, min_subjects: int = FEWEST_SUBJECTS) -> tuple[str, ...]:
         """The AUs that fewer than ``min_subjects`` subjects show, or that fewer are seen without."""
@@ -89,8 +74,8 @@ class Presence:
             best = int(self.fewest_subjects.argmax())
             raise DataError(
                 f"no AU has {min_subjects} subjects who show it and {min_subjects} seen without it; "
-                f"{self.aus[best]} comes nearest with {self.subjects_present[best]} and "
-                f"{self.subjects_absent[best]} of {len(np.unique(self.subjects))} subjects: use a larger "
+                f"{self.aus[best]} comes nearest with {self.subjects_with(1)[best]} and "
+                f"{self.subjects_with(0)[best]} of {len(np.unique(self.subjects))} subjects: use a larger "
                 "face set"
             )
         return self.only([au for au in self.aus if au not in few])
@@ -105,28 +90,18 @@ class Presence:
 
     def select(self, keep: np.ndarray) -> "Presence":
         """The pictures where the mask ``keep`` (N,) is true, or at the indices ``keep``, in their order."""
-        return replace(
-            self,
-            present=self.present[keep],
-            subjects=self.subjects[keep],
-            sequences=self.sequences[keep],
-            emotions=self.emotions[keep],
-        )
+        names = ("present", "subjects", "sequences", "emotions")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
 
-    def counts(self, min_subjects: int = FEWEST_SUBJECTS) -> pd.DataFrame:
-        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``not_coded``, ``subjects_present``,
-        ``subjects_absent``, ``too_few``.
-        """
-        few = self.too_few(min_subjects)
+    def counts(self) -> pd.DataFrame:
+        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``subjects_present``, ``too_few``."""
         return pd.DataFrame(
             {
                 "au": list(self.aus),
-                "n_present": self.n_present,
-                "n_absent": self.n_absent,
-                "not_coded": np.isnan(self.present).sum(axis=0),
-                "subjects_present": self.subjects_present,
-                "subjects_absent": self.subjects_absent,
-                "too_few": [au in few for au in self.aus],
+                "n_present": (self.present == 1).sum(axis=0),
+                "n_absent": (self.present == 0).sum(axis=0),
+                "subjects_present": self.subjects_with(1),
+                "too_few": self.fewest_subjects < FEWEST_SUBJECTS,
             }
         )
 

@@ -7,7 +7,6 @@ nose, 31-35 its lower edge, 36-47 eyes, 48-59 outer and 60-67 inner edge of the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.spatial import ConvexHull
@@ -25,8 +24,6 @@ MIRRORED = (
     *(64, 63, 62, 61, 60, 67, 66, 65),
 )
 
-
-RegionSource = Literal["masks", "landmarks", "none"]
 
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 """The subject's own right and left eye among the landmarks; the right one is on the picture's left."""
@@ -152,21 +149,12 @@ be preferred.
 """
 
 
-def region_source(faces: FaceSet) -> RegionSource:
-    """From what the regions of ``faces`` are known: exact ``masks``, ``landmarks`` (approximate), or
-    ``none``.
-    """
-    if faces.mask_aus:
-        return "masks"
-    return "none" if faces.landmarks is None else "landmarks"
-
-
 def region_aus(faces: FaceSet) -> tuple[str, ...]:
     """The AUs whose regions ``regions_of`` knows for ``faces``, in numeric order; none where the set has
     neither masks nor landmarks.
     """
-    known = {"masks": faces.mask_aus, "landmarks": tuple(LANDMARK_REGIONS), "none": ()}
-    return tuple(sorted(known[region_source(faces)], key=lambda au: int(au[2:])))
+    known = faces.mask_aus or (() if faces.landmarks is None else LANDMARK_REGIONS)
+    return tuple(sorted(known, key=lambda au: int(au[2:])))
 
 
 def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarray:
@@ -191,7 +179,7 @@ def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarr
         if au not in known:
             raise DataError(
                 f"face set {faces.name!r}: no region of {au!r}{nearest_name(au, known)}; the "
-                f"{region_source(faces)} give {', '.join(known)}"
+                f"{'masks' if faces.mask_aus else 'landmarks'} give {', '.join(known)}"
             )
     distinct, pairs = np.unique(np.asarray(rows), return_inverse=True)
     chosen = faces.select(distinct)

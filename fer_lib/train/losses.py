@@ -165,10 +165,9 @@ class IslandLoss(CentreLoss):
         *,
         weight: float = ISLAND_WEIGHT,
         separation: float = SEPARATION,
-        rate: float = CENTRE_RATE,
-        class_weights: Tensor | None = None,
+        **further: object,
     ) -> None:
-        super().__init__(n_classes, features, weight=weight, rate=rate, class_weights=class_weights)
+        super().__init__(n_classes, features, weight=weight, **further)
         self.separation = separation
 
     def _separation(self) -> Tensor:

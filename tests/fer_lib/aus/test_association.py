@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import entropy, norm, t
 
 from fer_lib.aus import association
-from fer_lib.aus.association import associate, histograms, mapping, statistic
+from fer_lib.aus.association import associate, histograms, statistic
 from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, SIGNED
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError
@@ -34,12 +34,10 @@ def study():
 def test_filters_find_their_au_and_intervals_hold_the_estimate(study, measure):
     maxima, presence = study
     found = associate(maxima, presence, measure, draws=100)
-    table = mapping(found)
-    assert table["au"].tolist()[:2] == ["AU1", "AU2"] and table["au"][4] == ""
-    assert (table["stability"][:2] == 1).all() and table["margin"][:2].gt(0).all()
-    assert table["second"].tolist()[:2] == ["AU2", "AU1"]
+    strongest = np.array(found.aus)[np.nanargmax(found.estimate, axis=1)]
+    assert strongest[:2].tolist() == ["AU1", "AU2"] and (found.stability[:2] == 1).all()
     # What an AU silences is far from it in distance, and not detected where there is a sign.
-    assert table["au"][3] == ("AU2" if measure in SIGNED else "AU1")
+    assert strongest[3] == ("AU2" if measure in SIGNED else "AU1")
     assert (
         found.too_few == ("AU3",) and np.isnan(found.estimate[:, 2]).all() and np.isnan(found.low[:, 2]).all()
     )
@@ -48,7 +46,7 @@ def test_filters_find_their_au_and_intervals_hold_the_estimate(study, measure):
     assert (found.low[:, :2] <= scored).all() and (scored <= found.high[:, :2]).all()
     assert (found.low[:4, :2] < found.high[:4, :2]).all()
     assert found.dead.tolist() == [False] * 4 + [True] and not found.estimate[4, :2].any()
-    assert np.isnan(table["stability"][4]) and table["second"][4] == "" and np.isnan(table["margin"][4])
+    assert np.isnan(found.stability[4])
 
 
 @pytest.mark.parametrize("measure", ["auroc", "smd", "wasserstein"])
@@ -94,15 +92,6 @@ def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
     found = associate(maxima, partly, "kl", draws=50)
     assert found.estimate[:, 0] == pytest.approx(associate(maxima, presence, "kl", draws=50).estimate[:, 0])
     assert np.isfinite(found.low[:, 1]).all()
-
-
-def test_mapping_with_one_scored_au_has_no_second(study):
-    maxima, presence = study
-    for names in (["AU1"], ["AU1", "AU3"]):
-        table = mapping(associate(maxima, presence.only(names), "ks", draws=20))
-        assert table["au"].tolist() == ["AU1"] * 4 + [""]
-        assert table["second"].eq("").all() and table["margin"].isna().all()
-        assert (table["stability"][:4] == 1).all()
 
 
 def test_histograms_add_up_to_the_divergence(study):

@@ -11,7 +11,6 @@ from fer_lib.look.regions import (
     Patch,
     Spot,
     region_aus,
-    region_source,
     regions_of,
 )
 from ferbook.errors import DataError
@@ -67,7 +66,6 @@ def faces_of(landmarks=None, masks=None, mask_aus=(), pictures=1, size=SIZE, pix
 def test_masks_are_taken_bit_by_bit_in_the_order_asked_for():
     masks = np.array([[[0, 1], [2, 3]], [[3, 2], [1, 0]]], np.uint32)
     faces = faces_of(masks=masks, mask_aus=("AU12", "AU4"), pictures=2, size=2)
-    assert region_source(faces) == "masks"
     assert region_aus(faces) == ("AU4", "AU12")
     found = regions_of(faces, [1, 0, 1], ("AU4", "AU12"))
     assert found.shape == (3, 2, 2, 2) and found.dtype == bool
@@ -80,7 +78,6 @@ def test_masks_are_taken_bit_by_bit_in_the_order_asked_for():
 def test_masks_are_preferred_to_landmarks():
     masks = np.ones((1, SIZE, SIZE), np.uint32)
     faces = faces_of([frontal_face()], masks, ("AU12",))
-    assert region_source(faces) == "masks"
     assert regions_of(faces, [0], ["AU12"]).all()
 
 
@@ -181,7 +178,7 @@ def test_landmark_regions_agree_with_the_skin_that_rendered_faces_move(face_cach
 def test_what_is_not_known_is_refused():
     with pytest.raises(DataError, match="'made' has neither masks nor landmarks"):
         regions_of(faces_of(), [0], ["AU1"])
-    assert region_aus(faces_of()) == () and region_source(faces_of()) == "none"
+    assert region_aus(faces_of()) == ()
     with pytest.raises(DataError, match=r"no region of 'AU99'.*landmarks give AU1, AU2"):
         regions_of(faces_of([frontal_face()]), [0], ["AU99"])
     with pytest.raises(DataError, match="index 1 is out of range"):
