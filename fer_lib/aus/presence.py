@@ -51,9 +51,7 @@ class Presence:
         """int64 (A,): subjects with at least one picture that shows the AU (``code`` 1), or that is coded and
         does not (0).
         """
-        return np.array(
-            [len(np.unique(self.subjects[column == code])) for column in self.present.T], np.int64
-        )
+        return np.array([len(np.unique(self.subjects[column == code])) for column in self.present.T])
 
     @property
     def fewest_subjects(self) -> np.ndarray:

@@ -37,7 +37,7 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 CLASSES = ("neutral", "happiness", "surprise")
 RECIPE = Recipe(epochs=1, batch_size=32, lr=0.05, schedule="constant", augment="none")

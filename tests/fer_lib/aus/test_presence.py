@@ -41,11 +41,11 @@ def test_a_picture_without_a_name_is_a_subject_and_a_sequence_by_itself(coded):
 
 
 def test_counts_worked_by_hand(coded):
-    counts = coded.counts(min_subjects=2).set_index("au")
-    assert counts.loc["AU4"].tolist() == [4, 2, 0, 3, 2, False]
+    counts = coded.counts().set_index("au")
+    assert counts.loc["AU4"].tolist() == [4, 2, 3, True]
     # Shown by a and b; seen without it: a, b and picture 5.
-    assert counts.loc["AU12"].tolist() == [2, 3, 1, 2, 3, False]
-    assert coded.n_absent.tolist() == [2, 3] and coded.subjects_absent.tolist() == [2, 3]
+    assert counts.loc["AU12"].tolist() == [2, 3, 2, True]
+    assert coded.subjects_with(0).tolist() == [2, 3]
 
 
 def test_an_au_that_too_few_show_or_that_all_show_is_named(coded):
