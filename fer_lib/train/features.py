@@ -1,27 +1,18 @@
 """Features: what a network's last layer is given for a picture, and for the frames of a clip."""
 
-import hashlib
-import io
-import json
-import logging
-import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save as tensors_to_bytes
 from torch import nn
 
-from fer_lib import paths
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError
-from ferbook.files import write_atomically
 
 Reading = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From a module's input and output to what is kept of them."""
@@ -63,74 +54,13 @@ def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> 
     return collected(model, faces, wanted, batch_size=batch_size)["features"]
 
 
-def cached_features(model: Classifier, faces: FaceSet) -> np.ndarray:
-    """As ``features_of``, kept below ``paths.cache_dir()`` and read from there when the same is asked again.
-
-    The key is of the network's weights and structure, the checksum of ``faces``, the code that computes, the
-    kind of device and torch's version. A damaged entry is reported in one line and made anew. Raises
-    DataError where there is no picture or the entry cannot be written.
-    """
-    file = _entry(model, faces)
-    if file.exists():
-        try:
-            return _read(file, len(faces))
-        except _DAMAGE as fault:
-            _log.warning("%s: cached features are damaged and made anew (%s)", file, fault)
-    found = features_of(model, faces)
-    content = io.BytesIO()
-    # An archive, as its members carry a checksum.
-    np.savez(content, features=found)
-    try:
-        write_atomically(file, content.getvalue())
-    except OSError as fault:
-        raise DataError(f"{fault}: FER_CACHE says where features are kept") from fault
-    return found
-
-
-_log = logging.getLogger(__name__)
-
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
-"""What numpy raises for a damaged archive."""
-
-
-def _read(file: Path, pictures: int) -> np.ndarray:
-    with np.load(file, allow_pickle=False) as archive:
-        found = archive["features"]
-    if found.ndim != 2 or len(found) != pictures or found.dtype != np.float32:
-        raise ValueError(f"{found.dtype} {found.shape} for {pictures} pictures")
-    return found
-
-
-def _entry(model: Classifier, faces: FaceSet) -> Path:
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    key = {
-        "weights": hashlib.sha256(tensors_to_bytes(tensors)).hexdigest(),
-        "network": [type(model).__name__, model.arguments],
-        "layer": "input of output",
-        "faces": faces.checksum,
-        "code": _code_hash(),
-        "device": model.output.weight.device.type,
-        "torch": torch.__version__,
-    }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
-    return paths.cache_dir() / "features" / f"{faces.name}-{name}.npz"
-
-
-def _code_hash() -> str:
-    """Of the networks, and of how pictures come to them."""
-    here = Path(__file__)
-    networks = sorted((here.parents[1] / "nets").glob("*.py"))
-    files = [*networks, here, here.with_name("batches.py"), here.with_name("augment.py")]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def clip_features(model: Classifier, clips: Clips) -> np.ndarray:
     """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's
-    end. Kept as ``cached_features``.
+    end.
     """
     inside = clips.rows >= 0
     rows, places = np.unique(clips.rows[inside], return_inverse=True)
-    found = cached_features(model, clips.faces.select(rows))
+    found = features_of(model, clips.faces.select(rows))
     features = np.zeros((*clips.rows.shape, found.shape[1]), np.float32)
     features[inside] = found[places]
     return features

@@ -131,13 +131,16 @@ def face_learner(
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )
+    watched = None
+    if watch is not None:
+        watched = FaceBatches(watch.pixels, watch.labels(classes), 256, device=device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
     return learner_of(
         loaders,
         model.to(device),
         recipe,
         Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
-        Curve(recipe.patience, _watched(watch, classes, device)),
+        Curve(recipe.patience, watched),
         outputs=len(classes),
         precision=precision,
     )
@@ -220,12 +223,6 @@ def _options(recipe: Recipe, side: int) -> list[Callback]:
     if recipe.averaging:
         chosen.append(Averaging(recipe.averaging))
     return chosen
-
-
-def _watched(watch: FaceSet | None, classes: tuple[str, ...], device: torch.device) -> FaceBatches | None:
-    if watch is None:
-        return None
-    return FaceBatches(watch.pixels, watch.labels(classes), 256, device=device)
 
 
 @torch.no_grad()

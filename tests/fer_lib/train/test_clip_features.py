@@ -1,4 +1,4 @@
-"""Features of clips: in the order of time, kept once, scaled by those who train."""
+"""Features of clips: in the order of time, scaled by those who train."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,10 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from fer_lib import paths
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train import features as module
 from fer_lib.train.features import (
-    cached_features,
     clip_features,
     difference_to_onset,
     features_of,
@@ -21,11 +18,6 @@ from fer_lib.train.features import (
     standardised,
 )
 from ferbook.errors import DataError
-
-
-@pytest.fixture(autouse=True)
-def a_cache_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path))
 
 
 @pytest.fixture
@@ -51,66 +43,6 @@ def clips() -> Clips:
     )
     pixels = np.random.default_rng(5).integers(0, 256, (5, 16, 16)).astype(np.uint8)
     return clips_of(FaceSet("micro", pixels, table))
-
-
-def entries() -> list:
-    return sorted((paths.cache_dir() / "features").glob("*"))
-
-
-def not_computed(*_, **__):
-    raise AssertionError("features were computed although they were kept")
-
-
-def test_features_are_computed_once(model, clips, monkeypatch):
-    found = cached_features(model, clips.faces)
-    np.testing.assert_array_equal(found, features_of(model, clips.faces))
-    assert len(entries()) == 1
-    monkeypatch.setattr(module, "features_of", not_computed)
-    again = cached_features(model, clips.faces)
-    assert np.array_equal(found, again) and again.dtype == np.float32
-    with pytest.raises(AssertionError, match="although"):  # other pictures are another entry
-        cached_features(model, clips.faces.select(np.arange(4)))
-
-
-@pytest.mark.parametrize("what", ["weight", "code", "mode"])
-def test_another_network_or_other_code_is_another_entry(what, model, clips, monkeypatch):
-    cached_features(model, clips.faces)
-    if what == "weight":
-        with torch.no_grad():
-            model.conv1.weight[0, 0, 0, 0] += 1e-4
-    elif what == "code":
-        monkeypatch.setattr(module, "_code_hash", lambda: "another")
-    else:
-        model.train()  # features are always those of evaluation
-    cached_features(model, clips.faces)
-    assert len(entries()) == (1 if what == "mode" else 2)
-
-
-@pytest.mark.parametrize("damage", ["cut", "flipped", "no archive", "other rows"])
-def test_a_damaged_entry_is_made_anew(damage, model, clips, caplog):
-    found = cached_features(model, clips.faces)
-    (file,) = entries()
-    content = bytearray(file.read_bytes())
-    if damage == "cut":
-        file.write_bytes(content[: len(content) // 2])
-    elif damage == "flipped":
-        content[len(content) // 2] ^= 1
-        file.write_bytes(content)
-    elif damage == "no archive":
-        file.write_bytes(b"features")
-    else:
-        with file.open("wb") as stream:
-            np.savez(stream, features=found[1:])
-    assert np.array_equal(cached_features(model, clips.faces), found)
-    assert "made anew" in caplog.text
-    caplog.clear()
-    assert np.array_equal(cached_features(model, clips.faces), found) and not caplog.text
-
-
-def test_a_cache_that_cannot_be_written_is_told(model, clips, tmp_path, monkeypatch):
-    (tmp_path / "features").write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="FER_CACHE"):
-        cached_features(model, clips.faces)
 
 
 def test_features_of_clips_are_in_the_order_of_time_and_zero_behind(model, clips):
