@@ -46,7 +46,7 @@ def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.n
     ``aus.measures``. NaN where no coded picture shows the AU, or all do; 0 for a filter that answers to all
     pictures alike.
 
-    Raises DataError where shapes do not fit or a response is not finite (it names filter and picture).
+    Raises DataError where a response is not finite (it names filter and picture).
     """
     maxima, present = _checked(maxima, present)
     one_cluster = np.zeros(len(maxima), np.int64)
@@ -161,10 +161,5 @@ def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> 
 def _checked(maxima: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``maxima`` as float64 and ``present`` as float32, or one of the errors of ``statistic``."""
     maxima, present = np.asarray(maxima, np.float64), np.asarray(present, np.float32)
-    if maxima.ndim != 2 or present.ndim != 2 or len(maxima) != len(present) or not maxima.size:
-        raise DataError(
-            f"maximal responses {maxima.shape} and presence {present.shape}; expected (pictures, filters) "
-            "and (pictures, AUs) of the same pictures"
-        )
     require_finite(maxima)
     return maxima, present

@@ -35,25 +35,19 @@ from fer_lib.train.features import features_of
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
 
-FROZEN, TUNED, SCRATCH, UNTRAINED, HOG, EMOTION = (
-    "frozen",
-    "fine-tuned",
-    "from scratch",
-    "untrained",
-    "HOG",
-    "emotion",
-)
 CONDITIONS: dict[str, str] = {
-    FROZEN: "linear heads on features of the expression network, which stays as it is",
-    TUNED: "the expression network trained on to tell action units, all layers of it",
-    SCRATCH: "the same structure trained to tell action units from its first weights on",
-    UNTRAINED: "linear heads on features of the same structure with its first weights",
-    HOG: "linear heads on histograms of oriented gradients",
-    EMOTION: "linear heads on the picture's true emotion and nothing else",
+    "frozen": "linear heads on features of the expression network, which stays as it is",
+    "fine-tuned": "the expression network trained on to tell action units, all layers of it",
+    "from scratch": "the same structure trained to tell action units from its first weights on",
+    "untrained": "linear heads on features of the same structure with its first weights",
+    "HOG": "linear heads on histograms of oriented gradients",
+    "emotion": "linear heads on the picture's true emotion and nothing else",
 }
 """What detects the action units, by name. ``EMOTION`` never saw the picture: it is what a detector gains that
 only knows the expression.
 """
+
+FROZEN, TUNED, SCRATCH, UNTRAINED, HOG, EMOTION = CONDITIONS
 
 CHOSEN = "chosen"
 """Stands for a layer where each AU is read from the one that was best on the validation pictures."""

@@ -16,7 +16,7 @@ from fer_lib.aus.presence import require_finite
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.stats.resampling import bounds, resampled_sums
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from synthetic_faces.domains import domain_named
 from synthetic_faces.expressions import draw_expression
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
@@ -93,15 +93,8 @@ def interventions(
     and light: the first neutral, the others showing an expression of the domain drawn at random, so that
     effects are averages over contexts. The persons are number ``first`` and following; by default they are in
     no face set.
-
-    Raises ParameterError for an unknown or repeated AU, and levels that do not ascend in (0, 1].
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
-    unknown = [au for au in aus if au not in AUS]
-    if unknown or not aus or len(set(aus)) < len(aus):
-        raise ParameterError(f"aus {', '.join(aus) or 'none'}: give some of {', '.join(AUS)}, each once")
-    if not levels or not all(a < b for a, b in zip((0.0, *levels), (*levels, 1.0 + 1e-9), strict=True)):
-        raise ParameterError(f"levels {levels}: give ascending intensities above 0, at most 1")
     base = np.stack(
         [
             context_intensities(domain, face_seed, first + person, context)

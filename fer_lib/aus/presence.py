@@ -122,10 +122,8 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     expressions: pictures between 0 and it then count as not showing the AU. Pictures for which an AU was not
     coded stay NaN. AUs that hardly anybody shows are kept; see ``too_few``.
 
-    Raises DataError where ``faces`` has no column ``AU<n>``, ParameterError for a threshold out of range.
+    Raises DataError where ``faces`` has no column ``AU<n>``.
     """
-    if not 0 <= present_from < 1:
-        raise ParameterError(f"present_from is {present_from}; expected an intensity from 0 to below 1")
     if not faces.aus:
         raise DataError(
             f"face set {faces.name!r} has no action units (columns AU1, AU2 …); the synthetic faces (lab, "

@@ -19,7 +19,7 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.classifier import Classifier, PictureStandardisation
 from fer_lib.train.batches import batches
 from fer_lib.train.controls import untrained_network
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 WAVELENGTHS = (4.0, 5.7, 8.0, 11.3)
 """Pixels per wave of the Gabor filters, half an octave apart: from the finest that pixels can carry to a
@@ -152,10 +152,8 @@ def baseline_responses(
     channels; ``Gabor filters`` and ``HOG``. The same ``seed`` gives the same networks and mixtures for any
     faces.
 
-    Raises ParameterError for no untrained network, and what the single baselines raise.
+    Raises what the single baselines raise.
     """
-    if untrained < 1:
-        raise ParameterError(f"untrained {untrained}: give the number of untrained networks, at least 1")
     found = {}
     for number in range(untrained):
         network = untrained_network(model, seed + number)

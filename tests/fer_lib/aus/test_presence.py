@@ -76,12 +76,6 @@ def test_a_set_without_action_units_is_refused_and_told_which_sets_have_them():
         presence(face_set())
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.0, np.nan])
-def test_a_threshold_out_of_range_is_refused(threshold):
-    with pytest.raises(ParameterError, match="present_from"):
-        presence(face_set(AU4=0.5), present_from=threshold)
-
-
 def test_facs_rows_that_are_not_numbers_are_named_before_presence_is_asked_for():
     with pytest.raises(DataError, match=r"row 3: AU4 is 7\.5, which is not an intensity"):
         presence(face_set(AU4=[0, 0, 0, 7.5, 0, 0]))

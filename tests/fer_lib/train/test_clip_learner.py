@@ -186,7 +186,6 @@ def test_training_leaves_the_random_state_and_repeats_itself(task):
     [
         ("train", lambda train, task: train & False, "0 clips to learn from"),
         ("valid", lambda valid, task: valid & False, "0 to select on"),
-        ("valid", lambda valid, task: task["train"], "both learned from and selected on"),
         ("features", lambda features, task: features * np.nan, "clip 0 are not all finite"),
     ],
 )
@@ -195,8 +194,6 @@ def test_what_cannot_be_learned_from_is_refused(task, part, change, message):
         train_clips(**task | {part: change(task[part], task)}, seeds=(0, 1, 2), recipe=RECIPE)
 
 
-def test_divergence_and_impossible_epochs_are_refused(task):
+def test_divergence_is_told(task):
     with pytest.raises(ParameterError, match=r"diverged in epoch \d.*smaller lr"):
         train_clips(**task, seeds=(0, 1, 2), recipe=replace(RECIPE, lr=1e30))
-    with pytest.raises(ParameterError, match="epochs 0"):
-        train_clips(**task, seeds=(0, 1, 2), recipe=replace(RECIPE, epochs=0))
