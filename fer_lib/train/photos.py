@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +116,6 @@ def predict_pictures(
     *,
     cropped: bool = False,
     test_time: TestTime = "none",
-    device: str = "auto",
 ) -> Prediction:
     """What ``network`` says about the pictures at ``paths``, all in batches; one that cannot be answered
     stops no other.
@@ -145,22 +144,19 @@ def predict_pictures(
         loaded = list(threads.map(load, paths))
     read = time.perf_counter()
     crops = [crop for crop, _ in loaded if crop is not None]
-    said = iter(_ask(network, np.stack(crops), test_time, device) if crops else ())
+    said = iter(_ask(network, np.stack(crops), test_time) if crops else ())
     answers = [
         answer
         if crop is None
-        else Answer(
-            answer.path, dict(zip(network.classes, next(said), strict=True)), answer.window, answer.found
-        )
+        else replace(answer, probabilities=dict(zip(network.classes, next(said), strict=True)))
         for crop, answer in loaded
     ]
     return Prediction(answers, read - started, time.perf_counter() - read)
 
 
-def _ask(network: TrainedNetwork, crops: np.ndarray, test_time: TestTime, device: str) -> list[list[float]]:
+def _ask(network: TrainedNetwork, crops: np.ndarray, test_time: TestTime) -> list[list[float]]:
     row = {"dataset": "pictures", "subject": "", "sequence": "", "emotion": UNLABELLED, "split": "test"}
     table = pd.DataFrame([row] * len(crops)).assign(frame=np.arange(len(crops)))
     faces = FaceSet("pictures", crops, table)
-    return (
-        predict(network.model, faces, test_time=test_time, device=pick_device(device)).astype(float).tolist()
-    )
+    said = predict(network.model, faces, test_time=test_time, device=pick_device())
+    return said.astype(float).tolist()
