@@ -69,7 +69,7 @@ def ferbook(monkeypatch, capsys, *words):
 def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
     network = trained_network(run.result("training").folder)
     assert (network.classes, network.size, network.faces) == (tuple(CLASSES), SIZE, "lab")
-    found = predict_pictures(network, crops, cropped=True, device="cpu")
+    found = predict_pictures(network, crops, cropped=True)
     assert [answer.path for answer in found.answers] == crops
     for answer, path in list(zip(found.answers, crops, strict=True))[:3]:
         picture = torch.tensor(np.array(Image.open(path)))[None, None] / 255
@@ -88,8 +88,8 @@ def test_a_mirror_image_is_asked_about_too(run, crops):
     mirrored = crops[0].with_name("mirrored.png")
     Image.fromarray(np.array(Image.open(crops[0]))[:, ::-1]).save(mirrored)
     pair = [crops[0], mirrored]
-    plain = predict_pictures(network, pair, cropped=True, device="cpu").answers
-    both = predict_pictures(network, pair, cropped=True, test_time="flip", device="cpu").answers
+    plain = predict_pictures(network, pair, cropped=True).answers
+    both = predict_pictures(network, pair, cropped=True, test_time="flip").answers
     assert plain[0].probabilities != pytest.approx(plain[1].probabilities, abs=1e-5)
     mean = {e: (plain[0].probabilities[e] + plain[1].probabilities[e]) / 2 for e in CLASSES}
     for answer in both:
@@ -103,10 +103,8 @@ def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_fa
         Image.fromarray(photo).save(tmp_path / f"photo{k}.png")
         Image.fromarray(face).save(tmp_path / f"crop{k}.png")
     network = trained_network(run.result("training").folder)
-    photos = predict_pictures(network, [tmp_path / f"photo{k}.png" for k in (0, 1)], device="cpu").answers
-    crops = predict_pictures(
-        network, [tmp_path / f"crop{k}.png" for k in (0, 1)], cropped=True, device="cpu"
-    ).answers
+    photos = predict_pictures(network, [tmp_path / f"photo{k}.png" for k in (0, 1)]).answers
+    crops = predict_pictures(network, [tmp_path / f"crop{k}.png" for k in (0, 1)], cropped=True).answers
     for photo, crop in zip(photos, crops, strict=True):
         assert photo.found == 1 and crop.window is None
         assert photo.window.left == pytest.approx(60, abs=20) and photo.window.side == pytest.approx(
