@@ -13,6 +13,7 @@ from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method
 from fer_lib.look.localisation import scores, summarise
 from fer_lib.look.regions import region_aus, regions_of
+from fer_lib.look.responses import known_subjects
 from fer_lib.look.sanity import cascading_randomisation, compare_networks, shift_equivariance, verdicts
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
@@ -62,16 +63,10 @@ def locate(view: LayerView, count: int, *, seed: int = 0) -> pd.DataFrame | None
     rows, filters = view.rows[pairs], view.filters[pairs]
     maps = np.stack([view.projections.whole(pair) for pair in pairs])
     regions = regions_of(view.faces, rows, aus)
-    subjects = _known_subjects(view.faces, rows)
+    subjects = known_subjects(view.faces, rows)
     seen = receptive_fields(view.projections.corners[pairs], view.field.size, view.faces.size)
     pictures = view.faces.gather(rows)
     return scores(maps, regions, aus, None, subjects, filters, pictures, fields=seen, seed=seed)
-
-
-def _known_subjects(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
-    """Whose each picture is; one of somebody unknown is somebody else's than all others."""
-    subjects = faces.table["subject"].to_numpy(object)[rows]
-    return np.where(subjects == "", [f"picture {row}" for row in rows], subjects).astype(object)
 
 
 def beside_untrained(

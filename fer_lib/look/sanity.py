@@ -22,7 +22,7 @@ from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import maps_of, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, receptive_field
-from fer_lib.look.responses import maximal_responses
+from fer_lib.look.responses import known_subjects, maximal_responses
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from ferbook.errors import ParameterError
 
@@ -168,7 +168,7 @@ def cascading_randomisation(
     Raises what ``project`` raises.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
-    subjects = _subjects(faces, rows)
+    subjects = known_subjects(faces, rows)
     trained = project(model, layer, pictures, index, filters, method=method)
     convolutions = _convolutions(model, layer, pictures)
     found = [[similarities(trained, trained, index, subjects)], *([] for _ in convolutions)]
@@ -228,7 +228,7 @@ def compare_networks(
     # Where all are off the first stands in: its map is zero, and it is counted as off.
     matched = alike.argmax(axis=1)
     theirs = project(other, layer, pictures, index, matched, positions=ours.positions, method=method)
-    means = summary(similarities(ours, theirs, index, _subjects(faces, rows)), seed=seed)
+    means = summary(similarities(ours, theirs, index, known_subjects(faces, rows)), seed=seed)
     return _labelled(means, method=method)
 
 
@@ -282,7 +282,7 @@ def shift_equivariance(
         after = project(model, layer, moved, *pairs, positions=beyond, method=method)
         alike[usable] = [correlation(*two) for two in zip(before.maps, after.maps, strict=True)]
     told = np.isfinite(alike)
-    low, high = mean_interval(alike[told], _subjects(faces, rows)[told], seed=seed)
+    low, high = mean_interval(alike[told], known_subjects(faces, rows)[told], seed=seed)
     mean = alike[told].mean() if told.any() else np.nan
     counts = {"n": int(told.sum()), "off": int((~told).sum())}
     row = {"method": method, "shift": shift, "correlation": mean, "low": low, "high": high}
@@ -355,13 +355,6 @@ def _pairs(
     rows, filters = np.asarray(rows), np.asarray(filters)
     unique, index = np.unique(rows, return_inverse=True)
     return faces.gather(unique), index, filters
-
-
-def _subjects(faces: FaceSet, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Whose each pair's picture is (P,); one of nobody known has a name of its own."""
-    rows = np.asarray(rows)
-    subjects = faces.table["subject"].to_numpy(object)[rows]
-    return np.where(subjects == "", [f"picture {row}" for row in rows], subjects)
 
 
 def _sees_only_the_picture(field: ReceptiveField, shift: int, neurons: int, side: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import augmentation_called
 from fer_lib.train.batches import FaceBatches, face_loaders
 from fer_lib.train.callbacks import Averaging, Growth, growing_side
@@ -225,16 +226,13 @@ def _options(recipe: Recipe, side: int) -> list[Callback]:
     return chosen
 
 
-@torch.no_grad()
 def _check_fit(
     model: nn.Module, size: tuple[int, int], recipe: Recipe, n_classes: int, device: torch.device
 ) -> None:
     """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers
     otherwise.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         start = recipe.start_size or size[0]
         sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
         for height in sorted(sides):
@@ -250,8 +248,6 @@ def _check_fit(
                 raise ParameterError(
                     f"{named} give {answer} for 2 pictures; build it for {n_classes} classes"
                 )
-    finally:
-        model.train(was_training)
 
 
 def fit(learner: Learner, recipe: Recipe) -> Training:
