@@ -78,7 +78,7 @@ def maximal_responses(
     return Responses(layer, maxima, np.stack(np.divmod(places, size[1]), axis=-1).astype(np.int16), size)
 
 
-def known_subjects(faces: FaceSet, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+def known_subjects(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
     """Whose each pair's picture is (P,); one of nobody known has a name of its own."""
     rows = np.asarray(rows)
     subjects = faces.table["subject"].to_numpy(object)[rows]
