@@ -95,7 +95,7 @@ def train_clips(
     network has no influence on it. ``watch`` keeps ``history``. Nothing is printed, no file is written, and
     torch's random state stays as it was.
 
-    Raises DataError where a network has no training or validation clip, and for values that
+    Raises DataError where a network has no training or validation clip or one in both, and for values that
     are not finite; ParameterError where the loss stops being a finite number.
     """
     _check(features, train, valid)
@@ -141,6 +141,9 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
                 f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to "
                 "select on; at least one of each is needed"
             )
+        if (learned & validated).any():
+            clip = int(np.flatnonzero(learned & validated)[0])
+            raise DataError(f"network {network}: clip {clip} is both learned from and selected on")
 
 
 def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray, *, balanced: bool) -> np.ndarray:

@@ -186,6 +186,7 @@ def test_training_leaves_the_random_state_and_repeats_itself(task):
     [
         ("train", lambda train, task: train & False, "0 clips to learn from"),
         ("valid", lambda valid, task: valid & False, "0 to select on"),
+        ("valid", lambda valid, task: task["train"], "both learned from and selected on"),
         ("features", lambda features, task: features * np.nan, "clip 0 are not all finite"),
     ],
 )
