@@ -29,6 +29,9 @@ from ferbook.page.style import (
 NAMED_ROWS = 24
 """Up to so many rows each has its own label; of more, every so many-th has."""
 
+SPREAD = 1e-9
+"""Values that differ by less are equal but for rounding: the axis shows their surroundings."""
+
 # Colour, marker, whether it is filled: the difference stays in grey print.
 _SERIES = (
     (BLUE, "o", True),
@@ -114,7 +117,8 @@ def forest(
         width_ratios=widths,
     )
     handles: dict[str, object] = {}
-    for axes, name in zip(grid.flat, names, strict=False):
+    breadths = np.tile(np.divide(widths, sum(widths)) if widths else np.full(columns, 1 / columns), lines)
+    for axes, name, breadth in zip(grid.flat, names, breadths, strict=False):
         _draw_rows(axes, panels[name], tables[name], series, joined, handles, null_name)
         if strokes is not None:
             own = strokes[strokes["panel"].eq(name)] if "panel" in strokes else strokes
@@ -124,7 +128,7 @@ def forest(
         if (line := _of(null, name)) is not None:
             handle = axes.axvline(line, color=INK, linestyle="--", linewidth=1.2, label=null_name)
             handles |= {null_name: handle} if null_name else {}
-        title, steps = "\n".join(wrap(name, 50 // columns)), 5 if columns < 3 else 3
+        title, steps = "\n".join(wrap(name, int(50 * breadth))), 5 if breadth > 0.45 else 3
         _dress(axes, title, tables[name], _of(unit, name), _of(limits, name), steps)
         _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
         if isinstance(measured, Mapping):
@@ -220,9 +224,12 @@ def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | N
     axes.xaxis.set_major_locator(MaxNLocator(steps))
     if unit == "share":
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.margins(x=0.08)
     if limits is not None:
         axes.set_xlim(*limits)
-    axes.margins(x=0.08)
+    elif np.ptp(axes.dataLim.intervalx) < SPREAD:
+        around = 1 if unit == "points" else 0.01
+        axes.set_xlim(axes.dataLim.x0 - around, axes.dataLim.x1 + around)
     axes.tick_params(axis="x", labelsize=9)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")

@@ -10,6 +10,9 @@ import pandas as pd
 from ferbook.estimate import Estimate
 from ferbook.text import bounds_text, number_text
 
+LONGEST_NAME = 32
+"""Characters of a cell: of more it is a sentence, which a narrow column would break into single words."""
+
 Formats = Mapping[str, str | Callable[[object], str]]
 
 
@@ -76,7 +79,7 @@ def as_html(
         [html.escape(_cell_text(cell, formats.get(name, ""))) for cell in frame.iloc[:, place]]
         for place, name in enumerate(frame.columns)
     ]
-    kinds = ["number" if all(map(_is_numeric, column)) else "text" for column in texts]
+    kinds = [_kind(column) for column in texts]
     head = "".join(
         f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
         for name, kind in zip(frame.columns, kinds, strict=True)
@@ -96,6 +99,12 @@ def as_html(
 def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:
     plain = isinstance(table.index, pd.RangeIndex) and table.index.name is None
     return table if plain else table.reset_index()
+
+
+def _kind(column: list[str]) -> str:
+    if all(map(_is_numeric, column)):
+        return "number"
+    return "text" if max(map(len, column)) <= LONGEST_NAME else "text sentence"
 
 
 def _is_numeric(text: str) -> bool:

@@ -51,6 +51,23 @@ def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     assert "gain: a −2.0 (" in drawn.alt and drawn.alt.endswith("A dashed line marks 0.")
 
 
+def test_equal_values_have_an_axis_that_can_be_read():
+    for value, unit, around in ((0.25, "share", 0.01), (0.0, "points", 1)):
+        equal = rows(value=[value, value + 1e-17], low=np.nan, high=np.nan)
+        (axes,) = forest(equal, measured="of", unit=unit, alt="Dots.").figure.axes
+        assert axes.get_xlim() == pytest.approx((value - around, value + around))
+
+
+def test_a_title_stays_within_its_panel():
+    panels = ["accuracy", "points by which DeRL: all layers is ahead"]
+    twice = pd.concat([rows(panel=panel, label=["generator of others' neutrals", "b"]) for panel in panels])
+    figure = forest(twice, measured="of", widths=(1.4, 1), alt="Dots.").figure
+    figure.canvas.draw()
+    assert figure.axes[1].get_title(loc="left").replace("\n", " ") == panels[1]
+    title = figure.axes[1]._left_title.get_window_extent()
+    assert title.x1 <= figure.bbox.x1
+
+
 def test_panels_of_other_rows_have_labels_of_their_own():
     apart = pd.concat([rows(panel="left"), rows(panel="right", label=["c", "d"])])
     left, right = forest(apart, measured="of", alt="Dots.").figure.axes

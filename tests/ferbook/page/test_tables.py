@@ -201,3 +201,9 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
         **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
     }
     assert found["test"]["people"] == 1
+
+
+def test_a_sentence_in_a_cell_is_given_room():
+    table = pd.DataFrame({"name": ["a", "b"], "short": ["yes", "no"], "long": ["no", "a sentence " * 4]})
+    shown = as_html(table, "Words")
+    assert shown.count('class="text"') == 4 and shown.count('class="text sentence"') == 3
