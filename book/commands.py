@@ -6,6 +6,7 @@ Thin, as all of the command line: heavy modules are imported inside the commands
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,17 @@ ClipFrames = Annotated[
 ]
 
 
+def tell(text: str, **style: str) -> None:
+    """One line, however long: a terminal breaks it, and a file has it whole."""
+    console.print(text, soft_wrap=True, **style)
+
+
+def tell_left_out(counts: Mapping[str, int]) -> None:
+    """What of a set was left out, by reason."""
+    for reason, count in counts.items():
+        tell(f"left out: {reason}: {count:,}")
+
+
 def use_data_dir(folder: Path | None) -> None:
     """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
     if folder is not None:
@@ -49,9 +61,9 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
         if row["exported_from"]:
             state += f", not official: {row['exported_from']} in its layout"
-        console.print(f"{row['name']}: {state}", style="bold", soft_wrap=True)
+        tell(f"{row['name']}: {state}", style="bold")
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
-            console.print(f"  {key.replace('_', ' ')}: {row[key]}", soft_wrap=True)
+            tell(f"  {key.replace('_', ' ')}: {row[key]}")
 
 
 @data_app.command("make")
@@ -66,21 +78,15 @@ def data_make(
     from fer_lib.faces.registry import REGISTRY, open_faces
     from ferbook.errors import ParameterError
 
-    if name in REGISTRY and REGISTRY[name].reader:
-        raise ParameterError(f"{name} is a real set; the synthetic ones are {_synthetic_names()}")
+    synthetic = [each for each, source in REGISTRY.items() if not source.reader]
+    if name in REGISTRY and name not in synthetic:
+        raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
     people = faces.table["subject"].nunique()
-    console.print(
+    tell(
         f"{name}: {len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels, "
-        f"checksum {faces.checksum[:16]}",
-        soft_wrap=True,
+        f"checksum {faces.checksum[:16]}"
     )
-
-
-def _synthetic_names() -> str:
-    from fer_lib.faces.registry import REGISTRY
-
-    return ", ".join(name for name, source in REGISTRY.items() if not source.reader)
 
 
 @data_app.command("sheet")
@@ -104,9 +110,9 @@ def data_sheet(
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
     file = output or Path(f"{name}.png")
     write_atomically(file, contact_sheet(faces, columns, seed))
-    console.print(f"contact sheet of {name}: {file}", soft_wrap=True)
+    tell(f"contact sheet of {name}: {file}")
     if not REGISTRY[name].shareable:
-        console.print(f"note: it shows people under licence ({REGISTRY[name].licence})", soft_wrap=True)
+        tell(f"note: it shows people under licence ({REGISTRY[name].licence})")
 
 
 @data_app.command("describe")
@@ -139,8 +145,7 @@ def data_describe(
             rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]
             print_table(title, ["", *table.columns], rows)
             console.print()
-    for reason, count in faces.left_out.items():
-        console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+    tell_left_out(faces.left_out)
 
 
 def _cell(value: object) -> str:
@@ -169,20 +174,13 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         print_json({"name": name, **status, "counts": rows, "left out": faces.left_out})
     else:
         told = f"; all {opened:,} picture files can be opened" if opened else ""
-        console.print(
-            f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}",
-            soft_wrap=True,
-        )
+        tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}")
         if status["exported_from"]:
-            console.print(
-                f"note: not the official pictures but {status['exported_from']}, exported in its layout",
-                soft_wrap=True,
-            )
+            tell(f"note: not the official pictures but {status['exported_from']}, exported in its layout")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
-        for reason, count in faces.left_out.items():
-            console.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+        tell_left_out(faces.left_out)
         if not rows:
             told = "no count of the publication is certain enough to compare with"
         elif differs:
@@ -222,15 +220,12 @@ def data_export(
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
     faces = leave_out(faces, without or [])
     written = export_faces(faces, layout, folder)
-    console.print(f"{len(faces):,} pictures of {name} written as {layout}: {written}", soft_wrap=True)
+    tell(f"{len(faces):,} pictures of {name} written as {layout}: {written}")
     side = faces.size[0]
     # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
-    told = (
-        ""
-        if REGISTRY[layout].sizes or side == REGISTRY[layout].size
-        else f", and -p size={side} or --size {side}"
-    )
-    console.print(f"read them with: --faces {layout} --data-dir {folder}{told}", soft_wrap=True)
+    usual = REGISTRY[layout].sizes or side == REGISTRY[layout].size
+    told = "" if usual else f", and -p size={side} or --size {side}"
+    tell(f"read them with: --faces {layout} --data-dir {folder}{told}")
 
 
 def predict(
@@ -287,10 +282,9 @@ def predict(
                 for answer in answered
             ],
         )
-        console.print(
+        tell(
             f"{len(answered)} picture(s), {found.pictures_per_second:.3g} per second: "
-            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network",
-            soft_wrap=True,
+            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network"
         )
     for answer in found.answers:
         if answer.fault:

@@ -2,8 +2,7 @@
 labels can be wrong, and how far action units follow from the emotion.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,17 +12,14 @@ from sklearn.metrics import mutual_info_score
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
-from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
-_AU = re.compile(r"AU(\d+)")
-
 
 def mutual_information(
-    table: pd.DataFrame, present_from: float = 0.0, draws: int = 200, seed: int = 0
+    table: pd.DataFrame, aus: Sequence[str], draws: int = 200, seed: int = 0
 ) -> pd.DataFrame:
-    """What the presence of each AU and the emotion tell about each other, one row per AU.
+    """What the presence of each of ``aus`` and the emotion tell about each other, one row per AU.
 
     ``n``: pictures with an emotion for which the AU was coded; ``present``: share of them that show it;
     ``entropy`` of its presence and ``information``, its mutual information with the emotion, in bits. That is
@@ -34,12 +30,16 @@ def mutual_information(
     determines it. ``p``: share of the deals, the real one among them, with as much information. Both are NaN
     for an AU that is always or never there, and all but ``n`` where none was coded.
 
-    ``table``: of a FaceSet, with a column ``emotion`` and columns ``AU<n>``; rows without an emotion are left
-    out. An AU is shown where its intensity is above ``present_from``. Raises DataError where there is no AU
-    column or no labelled row.
+    ``table``: of a FaceSet; rows without an emotion are left out. An AU is shown at any intensity above 0.
     """
-    emotion, present = _presence(table, present_from)
-    emotions, groups = pd.factorize(emotion)[0], _frames_together(table)
+    labelled = table[table["emotion"].ne(UNLABELLED)].reset_index(drop=True)
+    intensities = labelled[list(aus)].astype(float)
+    present = intensities.gt(0).astype(float).where(intensities.notna())
+    # A picture of no sequence is dealt by itself.
+    alone = labelled.index.to_series().astype(str)
+    sequence = labelled["sequence"].where(labelled["sequence"].ne(""), alone)
+    groups = pd.factorize(pd.MultiIndex.from_arrays([sequence, labelled["emotion"]]))[0]
+    emotions = pd.factorize(labelled["emotion"])[0]
     emotion_of = pd.Series(emotions).groupby(groups).first().to_numpy()
     rng = np.random.default_rng(seed)
     deals = np.stack([emotion_of, *(rng.permutation(emotion_of) for _ in range(draws))])
@@ -76,7 +76,7 @@ def information_table(faces: FaceSet, seed: int = 0) -> Table:
     ``adjusted information`` is its ``share``.
     """
     names = {"n": "pictures", "present": "acts in", "share": "adjusted information"}
-    found = mutual_information(faces.table, seed=seed).rename(columns=names)
+    found = mutual_information(faces.table, faces.aus, seed=seed).rename(columns=names)
     return Table(
         found.sort_values("adjusted information", ascending=False)[
             ["adjusted information", "p", "acts in", "pictures"]
@@ -91,16 +91,6 @@ def information_table(faces: FaceSet, seed: int = 0) -> Table:
     )
 
 
-def _frames_together(table: pd.DataFrame) -> np.ndarray:
-    """int64: which labelled rows are frames of one sequence with one emotion; a row without a sequence is by
-    itself.
-    """
-    rows = table[table["emotion"] != UNLABELLED].reset_index(drop=True)
-    alone = rows.index.to_series().astype(str)
-    sequence = rows["sequence"].where(rows["sequence"].ne(""), alone) if "sequence" in rows else alone
-    return pd.factorize(pd.MultiIndex.from_arrays([sequence, rows["emotion"]]))[0].astype(np.int64)
-
-
 def _information(deals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Bits (D,): mutual information of emotion and presence in each of ``deals`` (D, groups) of emotions.
 
@@ -111,18 +101,6 @@ def _information(deals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     alone = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
     ratio = np.divide(joint, alone, out=np.ones_like(joint), where=joint > 0)
     return np.maximum((joint * np.log2(ratio)).sum(axis=(1, 2)), 0.0)
-
-
-def _presence(table: pd.DataFrame, present_from: float) -> tuple[pd.Series, pd.DataFrame]:
-    """The emotion of each labelled row, and 1, 0 or NaN for each AU in numeric order."""
-    aus = sorted((c for c in table.columns if _AU.fullmatch(c)), key=lambda c: int(c[2:]))
-    rows = table[table["emotion"] != UNLABELLED]
-    if not aus or rows.empty:
-        raise DataError(
-            f"{len(aus)} AU columns and {len(rows)} labelled rows; a table of AUs and emotions needs both"
-        )
-    intensities = rows[aus].astype(float)
-    return rows["emotion"], (intensities > present_from).astype(float).where(intensities.notna())
 
 
 COMPARED_SIZE = 48

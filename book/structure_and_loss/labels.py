@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.study import train_structure, training_row
@@ -58,16 +57,15 @@ def run_labellings(
     seeds: Sequence[int],
     recipe: Recipe,
     *,
-    dropout: float | None = None,
-    precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
+    **settings: object,
 ) -> LabelStudy | None:
     """Train ``structure`` on each labelling of ``faces``, and on the crowd's votes where there are some; None
     where there is one label only.
 
     Hard labels are learned with cross-entropy, votes with cross-entropy against their distribution. Each
     training's epoch is chosen on the validation split under the labels that it learns (for votes, the first
-    labelling).
+    labelling). ``settings`` as of ``train.study.train_structure``.
     """
     labelled = two_labellings(faces)
     if not labelled:
@@ -82,9 +80,8 @@ def run_labellings(
         for seed in seeds:
             chosen = replace(recipe, loss=loss)
             model, training = train_structure(
-                own, classes, structure, chosen, seed, dropout=dropout, precision=precision, device=device
+                own, classes, structure, chosen, seed, device=device, **settings
             )
-            precision = training.precision
             rows.append({"learned": learned, "seed": seed} | training_row(training, model, faces.size[0]))
             probabilities.append(predict(model, own.split("test"), device=device))
     tests = {name: own.split("test") for name, own in labelled.items()}

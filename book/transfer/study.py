@@ -9,6 +9,7 @@ makers of one set could not name; they mean something else in each set and have 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -230,11 +231,9 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
             f"face sets to transfer between must have pictures of one size, not {sizes}; open them at one "
             "size"
         )
-    named = list(sets.values())
-    for number, first in enumerate(named):
-        for second in named[:number]:
-            if known_overlap(first, second):
-                require_apart(first, second)
+    for first, second in combinations(sets.values(), 2):
+        if known_overlap(first, second):
+            require_apart(first, second)
 
 
 def _apart(kept: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
@@ -264,8 +263,7 @@ def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
     more pictures. A smaller set gives all it has, and the others share the rest evenly. The pictures are
     drawn at random. Raises DataError for pictures of different sizes.
     """
-    parts = [{split: int(faces.table["split"].eq(split).sum()) for split in LEARNED} for faces in sets]
-    counts = {split: even_counts([part[split] for part in parts]) for split in LEARNED}
+    counts = {split: even_counts([len(faces.split(split)) for faces in sets]) for split in LEARNED}
     drawn = [
         faces.select(random_rows(faces, {split: counts[split][k] for split in LEARNED}, seed))
         for k, faces in enumerate(sets)
