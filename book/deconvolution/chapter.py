@@ -18,8 +18,8 @@ class DeconvolutionParameters(ChapterParameters):
     )
     method: Literal["deconv", "guided", "gradient"] = Field(
         "deconv",
-        description="how ReLUs let a signal down: deconv if it is positive, gradient if the unit "
-        "was on, guided if both",
+        description="how ReLUs let a signal down: deconv if it is positive, gradient if the "
+        "neuron was on, guided if both",
     )
     top: int = Field(
         9, ge=1, le=25, description="pictures per filter, each of another person, that are projected"

@@ -164,11 +164,7 @@ def sample_grid(faces: FaceSet, samples: int, seed: int) -> Drawn:
     rows = []
     for line, emotion in enumerate(classes):
         found = np.flatnonzero(faces.table["emotion"].eq(emotion).to_numpy())
-        found = generator.permutation(found)
-        subjects = faces.table["subject"].iloc[found]
-        again = subjects.duplicated() & subjects.ne("")
-        chosen = found[np.argsort(again.to_numpy(), kind="stable")][:samples]
-        for place, picture in enumerate(chosen):
+        for place, picture in enumerate(_of_many_people(faces, found, samples, generator)):
             top, left = line * (height + gap), place * (width + gap)
             mosaic[top : top + height, left : left + width] = thumbnail(faces.pixels[picture], step)
             grey = round(float(faces.pixels[picture].mean()), 1)
@@ -192,6 +188,16 @@ def sample_grid(faces: FaceSet, samples: int, seed: int) -> Drawn:
     return Drawn(figure, data, alt, tolerance={"mean_grey": 1.0})
 
 
+def _of_many_people(
+    faces: FaceSet, rows: np.ndarray, samples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """``samples`` of ``rows``, at random, of as many different people as there are."""
+    rows = generator.permutation(rows)
+    subjects = faces.table["subject"].iloc[rows]
+    again = subjects.duplicated() & subjects.ne("")
+    return rows[np.argsort(again.to_numpy(), kind="stable")][:samples]
+
+
 def au_by_emotion(faces: FaceSet) -> Drawn:
     """In which share of an emotion's pictures each AU acts, as a heat map: units downwards, emotions across.
 
@@ -210,15 +216,13 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
             "intensity": means.rename_axis(columns="au").stack(),
         }
     ).reset_index()
-    every = pd.MultiIndex.from_product([present.index, present.columns], names=["emotion", "au"])
-    cells = data.set_index(["emotion", "au"]).reindex(every).reset_index()
     counts = emotion.value_counts()
     often = []
     for name, row in present.iterrows():
         shown = [f"{au} ({percent(share)})" for au, share in row[row.ge(0.5)].items()]
         often.append(f"{name} {listing(shown or ['none'])}")
     return heat(
-        cells.assign(text=cells["present"].map(_share_text)),
+        data.assign(text=data["present"].map(_share_text)),
         rows="au",
         columns="emotion",
         value="present",
@@ -233,7 +237,6 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
             f"{len(present)} emotions. Units that act in at least half of an emotion's pictures: "
             f"{'; '.join(often)}."
         ),
-        data=data,
     )
 
 
@@ -362,9 +365,7 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
     figure, grid = picture_grid(len(sets), samples)
     records = []
     for line, (name, faces) in zip(grid, sets.items(), strict=True):
-        chosen = generator.permutation(len(faces))
-        again = faces.table["subject"].iloc[chosen].duplicated().to_numpy()
-        chosen = chosen[np.argsort(again, kind="stable")][:samples]
+        chosen = _of_many_people(faces, np.arange(len(faces)), samples, generator)
         pictures = faces.gather(chosen)
         for axes, picture in zip(line, pictures, strict=False):
             show(axes, picture)

@@ -18,7 +18,7 @@ class MicroExpressionsParameters(ChapterParameters):
     )
     epochs: int = Field(40, ge=1, le=5000, description="steps of training on all clips at once")
     lr: RateField = 0.003
-    hidden: int = Field(16, ge=1, le=1024, description="units of the LSTM")
+    hidden: int = Field(16, ge=1, le=1024, description="cells of the LSTM")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
     weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
     seeds: int = Field(3, ge=1, le=50, description="LSTMs per fold, from `seed` on")

@@ -173,14 +173,13 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         axes.grid(axis="y")
         if len(data) == 1:
             axes.set_xlim(0, 2)
+    train, valid = (f"{first[name]:.2f} to {last[name]:.2f}" for name in ("train_loss", "valid_loss"))
+    start, end, chosen = (percent(row["valid_accuracy"]) for row in (first, last, best))
     alt = (
-        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss: on the "
-        f"training split it goes from {first['train_loss']:.2f} to {last['train_loss']:.2f}, on the "
-        f"validation split from {first['valid_loss']:.2f} to {last['valid_loss']:.2f}. Right, the accuracy "
-        f"on the validation split: from {percent(first['valid_accuracy'])} to "
-        f"{percent(last['valid_accuracy'])}; a dashed line marks the majority-class baseline, at "
-        f"{percent(null)}. A dotted line marks epoch {best_epoch}, the one chosen, with "
-        f"{percent(best['valid_accuracy'])}."
+        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss on the "
+        f"training split, from {train}, and on the validation split, from {valid}. Right, the accuracy on "
+        f"the validation split, from {start} to {end}; a dashed line marks the majority-class baseline, at "
+        f"{percent(null)}. A dotted line marks epoch {best_epoch}, the one chosen, with {chosen}."
     )
     return Drawn(
         figure,
