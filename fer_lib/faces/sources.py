@@ -98,12 +98,7 @@ SOURCES = (
     _domain("lab", "Synthetic, posed in a laboratory: neutral to apex, frontal, even light (as CK+)", 96),
     _domain("wild", "Synthetic, from the wild: pose, light, blur, occlusion, wrong labels (as FER2013)", 48),
     _domain("game", "Synthetic, before a webcam, with the votes of a crowd (as NovaEmotions)", 64),
-    _domain(
-        "micro",
-        "Synthetic micro-expressions: clips of half a second at 200 fps (as CASME II)",
-        96,
-        clips=True,
-    ),
+    _domain("micro", "Synthetic micro-expressions: half a second at 200 fps (as CASME II)", 96, clips=True),
     _real(
         "fer2013",
         title="FER2013, with FER+ votes where fer2013new.csv is present",
@@ -130,8 +125,7 @@ SOURCES = (
     _real(
         "ferplus",
         title="FER2013's pictures with the majority label of ten FER+ voters",
-        licence="The votes (Microsoft) are under the MIT licence; the pictures are FER2013's, for research "
-        "only",
+        licence="Votes (Microsoft): MIT licence; pictures: FER2013's, for research only",
         citation_key="barsoum2016",
         citation=(
             "E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang. Training Deep Networks for Facial Expression "
@@ -197,11 +191,8 @@ SOURCES = (
             "M. Lyons, S. Akamatsu, M. Kamachi, J. Gyoba. Coding Facial Expressions with Gabor Wavelets. "
             "FG 1998, pp. 200–205."
         ),
-        how_to_get="ask for it at its page on Zenodo; put the .tiff files into the folder jaffe below "
-        "FER_DATA",
-        layouts=tuple(
-            (what,) for what in ("*.tif*", "*.TIF*", "jaffe", "jaffedbase", "*.jpg", "*.bmp", "*.png")
-        ),
+        how_to_get="ask for it on Zenodo; put the .tiff files into the folder jaffe below FER_DATA",
+        layouts=tuple((w,) for w in ("*.tif*", "*.TIF*", "jaffe", "jaffedbase", "*.jpg", "*.bmp", "*.png")),
         optional=("*",),  # copies mix endings, and pictures with folders
     ),
     _agreed(
@@ -215,8 +206,7 @@ SOURCES = (
         holder="Chinese Academy of Sciences",
         put="Cropped and the coding sheet CASME2-coding-*.xlsx",
         layouts=tuple(
-            ("CASME2-coding-*.xlsx", pictures)
-            for pictures in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
+            ("CASME2-coding-*.xlsx", tree) for tree in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
         ),
         clips=True,
     ),
@@ -244,10 +234,7 @@ SOURCES = (
             "M. Pantic, M. Valstar, R. Rademaker, L. Maat. Web-based database for facial expression "
             "analysis. ICME 2005, pp. 317–321."
         ),
-        how_to_get=(
-            "register at mmifacedb.eu; put the folder Sessions of the downloads into the folder mmi below "
-            "FER_DATA"
-        ),
+        how_to_get="register at mmifacedb.eu; put its folder Sessions into the folder mmi below FER_DATA",
         layouts=(("Sessions",), ("*/Sessions",)),
     ),
     _agreed(

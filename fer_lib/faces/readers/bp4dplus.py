@@ -16,7 +16,6 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -69,7 +68,12 @@ def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
         else:
             left_out[OTHER_FOLDERS] += entry.is_dir()
     with ExitStack() as archives:
-        tasks = {person: _opener(place, folder, archives) for person, place in people.items()}
+        tasks = {
+            person: partial(folder_tasks, place, folder)
+            if place.is_dir()
+            else partial(_archive_tasks, place, archives)
+            for person, place in people.items()
+        }
         return read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
 
 
@@ -79,12 +83,6 @@ def _people(tree: Path, folder: Path) -> list[Path]:
     if len(entries) == 1 and entries[0].is_dir() and _TREE.fullmatch(entries[0].name):
         return _people(entries[0], folder)
     return entries
-
-
-def _opener(place: Path, folder: Path, archives: ExitStack) -> Callable[[], Tasks]:
-    if place.is_dir():
-        return partial(folder_tasks, place, folder)
-    return partial(_archive_tasks, place, archives)
 
 
 def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:

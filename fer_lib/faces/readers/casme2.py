@@ -48,7 +48,6 @@ LAYOUT = MicroLayout(
     sheet="CASME2-coding-*.xlsx",
     worksheet="",
     emotions=EMOTIONS,
-    synonyms={"other": "other"},
     subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
     subject_id="sub{:02d}".format,
     own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),

@@ -67,6 +67,11 @@ TREES = {
     "FACS": ("FACS", "FACS_labels"),
     "Landmarks": ("Landmarks",),
 }
+OTHER_FORMS = {
+    "ckextended.csv": "it numbers the emotions otherwise (0 anger … 7 contempt), names no subjects, and so "
+    "allows no test on new people",
+    "CK+48": "it lacks neutral frames, FACS codes and most sequences",
+}
 _SUBJECT = re.compile(r"[Ss]\d{3}")
 _SEQUENCE = re.compile(r"\d{3}")
 _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
@@ -120,18 +125,11 @@ def _trees(folder: Path) -> dict[str, Path]:
 
 
 def _other_form(folder: Path) -> str:
-    if (folder / "ckextended.csv").exists():
-        return (
-            "ckextended.csv is not CK+ as released: it numbers the emotions otherwise (0 anger … 7 "
-            "contempt), names no subjects, and so allows no test on new people. Put the official archives "
-            "there, unpacked"
-        )
-    if (folder / "CK+48").exists():
-        return (
-            "The folder CK+48 is not CK+ as released: it lacks neutral frames, FACS codes and most "
-            "sequences. Put the official archives there, unpacked"
-        )
-    trees = "cohn-kanade-images/S005/001/*.png, Emotion, FACS, Landmarks"
+    """What to do about a copy without the official trees, which may be one of the forms that circulate."""
+    for name, why in OTHER_FORMS.items():
+        if (folder / name).exists():
+            return f"{name} is not CK+ as released: {why}. Put the official archives there, unpacked"
+    trees = ", ".join(names[0] for names in TREES.values())
     return f"Expected the official archives, unpacked: {trees}"
 
 
@@ -178,13 +176,12 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
                     landmarks=landmarks,
                 )
             )
-    for files in (emotions, facs):
-        for key, file in files.items():
-            if key not in seen:
-                raise DataError(
-                    f"{file}: describes a sequence without pictures; expected some in "
-                    f"{trees['images'] / key[0] / key[1]}"
-                )
+    for key, file in [*emotions.items(), *facs.items()]:
+        if key not in seen:
+            raise DataError(
+                f"{file}: describes a sequence without pictures; expected some in "
+                f"{trees['images'] / key[0] / key[1]}"
+            )
     return clips
 
 

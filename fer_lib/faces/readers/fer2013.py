@@ -45,7 +45,7 @@ PUBLISHED = {
 VALID_FRACTION = 1 / 8
 """Share of ``train`` taken for validation in the image-folder form: 3,589 of 28,709 in the official split."""
 
-_FOLDER_NAMES = {name: emotion for name, emotion in zip("0123456", CODES, strict=True)} | {
+_FOLDER_NAMES = {str(code): emotion for code, emotion in enumerate(CODES)} | {
     name: emotion for name, emotion in SPELLINGS.items() if emotion in CODES
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -16,6 +16,7 @@ columns, so that the paper's other modes (probability, cross-entropy) can be had
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,7 @@ def _under_majority(pixels: np.ndarray, table: pd.DataFrame, left_out: dict[str,
     reasons = (_UNNAMED, _UNKNOWN, _NOT_A_FACE, _UNDECIDED)
     left_out = left_out | {reason: int((outcome == reason).sum()) for reason in reasons}
     table = table.assign(dataset="ferplus", emotion=np.where(keep, outcome, UNLABELLED))
-    return FaceSet(
-        "ferplus", pixels, table, left_out={reason: n for reason, n in left_out.items() if n}
-    ).select(keep)
+    return FaceSet("ferplus", pixels, table, left_out=+Counter(left_out)).select(keep)
 
 
 def _read_folders(folder: Path, size: int) -> FaceSet:

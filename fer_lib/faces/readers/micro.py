@@ -53,6 +53,9 @@ COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = (
 )
 """Columns of both coding sheets, in which spaces come and go."""
 
+OTHER = {"other": "other", "others": "other"}
+"""What either sheet may say, in lower case, where no emotion is meant."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -65,8 +68,6 @@ class MicroLayout:
     worksheet: str
     emotions: Mapping[str, str]
     """Emotion -> the sheet's word for it."""
-    synonyms: Mapping[str, str]
-    """Further words that the sheet may use, in lower case -> emotion."""
     subject_folder: re.Pattern
     subject_id: Callable[[int], str]
     own_clip: re.Pattern
@@ -166,7 +167,7 @@ def _read_clip(
 
 
 def _emotion(layout: MicroLayout, row: SheetRow) -> str:
-    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | dict(layout.synonyms)
+    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | OTHER
     word = row.text(EMOTION)
     if word.lower() not in words:
         raise row.fault(EMOTION, f"expected one of {', '.join(layout.emotions.values())}")

@@ -200,12 +200,8 @@ def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) 
     """The AUs present at ``frame``: those whose last marker up to there is not a neutral one."""
     if markers is None:
         return None
-    shown = []
-    for au, marks in sorted(markers.items()):
-        state = [kind for at, kind in marks if at <= frame]
-        if state and state[-1] != NEUTRAL_MARKER:
-            shown.append(Code(au))
-    return tuple(shown)
+    states = {au: [kind for at, kind in marks if at <= frame] for au, marks in sorted(markers.items())}
+    return tuple(Code(au) for au, state in states.items() if state and state[-1] != NEUTRAL_MARKER)
 
 
 def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:

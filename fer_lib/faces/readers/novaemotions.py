@@ -14,14 +14,13 @@ two or more share the first place are left out and counted.
 import csv
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
-from fer_lib.faces.readers.votes import parse_count
+from fer_lib.faces.readers.votes import parse_count, whole_votes
 from ferbook.errors import DataError
 
 CSV = "novaemotions.csv"
@@ -45,24 +44,19 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
     """
     path = folder / CSV
     if path.exists() or path.is_symlink():
-        table, left_out = _read_csv(require_inside(path, folder), folder)
+        clips, left_out = _read_csv(require_inside(path, folder), folder)
     else:
-        table, left_out = _list_folders(folder), {}
-    rows = table.drop(columns=["subject", "sequence"]).to_dict("records")
-    clips = [
-        Clip(subject, sequence, [picture_file(folder / sequence)], [{"frame": 0} | row])
-        for subject, sequence, row in zip(table["subject"], table["sequence"], rows, strict=True)
-    ]
+        clips, left_out = _list_folders(folder), {}
     return gather_clips("novaemotions", clips, size, "picture", left_out)
 
 
-def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:
+def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
     lines = read_fields(path)
     votes = _vote_columns(path, lines[0] if lines else [])
     names = [name.strip().lower() for name in lines[0]]
-    pictures = {p for place in _folders(folder) for p in list_inside(place, folder, SUFFIXES)}
+    pictures = _pictures(folder, folder)
     seen: dict[Path, int] = {}
-    rows = []
+    clips: list[Clip] = []
     for number, fields in enumerate(lines[1:], start=2):
         place = f"{path}, line {number}"
         if len(fields) != len(names):
@@ -78,15 +72,17 @@ def _read_csv(path: Path, folder: Path) -> tuple[pd.DataFrame, dict[str, int]]:
         counts = {f"vote_{e}": parse_count(column, row[column], place) for column, e in votes.items()}
         subject = f"novaemotions-{row['subject']}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
-        rows.append({"subject": subject, "sequence": row["path"], "emotion": emotion, **counts})
-    if not rows:
+        if emotion:
+            clips.append(_clip(folder, row["path"], emotion, subject, **counts))
+    if not seen:
         raise DataError(f"{path}, line 2: no pictures after the header")
-    table = pd.DataFrame(rows)
-    tied = table["emotion"] == ""
-    if tied.all():
-        raise DataError(f"{path}: on none of its {len(table)} pictures one emotion has the most votes")
-    left_out = {_TIED: int(tied.sum()), _UNLISTED: len(pictures - seen.keys())}
-    return table[~tied], left_out
+    if not clips:
+        raise DataError(f"{path}: on none of its {len(seen)} pictures one emotion has the most votes")
+    return clips, {_TIED: len(seen) - len(clips), _UNLISTED: len(pictures - seen.keys())}
+
+
+def _clip(folder: Path, path: str, emotion: str, subject: str = "", **votes: int) -> Clip:
+    return Clip(subject, path, [picture_file(folder / path)], [{"frame": 0, "emotion": emotion} | votes])
 
 
 def _vote_columns(path: Path, header: list[str]) -> dict[str, str]:
@@ -117,38 +113,30 @@ def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
     return best[0].removeprefix("vote_") if len(best) == 1 else ""
 
 
-def _folders(folder: Path) -> list[Path]:
-    """``folder`` and all folders below it; links to folders are not followed, since they may lead in
-    circles.
-    """
-    found, waiting = [], [folder]
-    while waiting:
-        place = waiting.pop()
-        found.append(place)
-        waiting += [
-            entry for entry in list_inside(place, folder) if entry.is_dir() and not entry.is_symlink()
-        ]
-    return found
+def _pictures(place: Path, folder: Path) -> set[Path]:
+    """Those in ``place`` and below; links to folders are not followed, since they may lead in circles."""
+    inner = [entry for entry in list_inside(place, folder) if entry.is_dir() and not entry.is_symlink()]
+    return {*list_inside(place, folder, SUFFIXES)}.union(*(_pictures(entry, folder) for entry in inner))
 
 
-def _list_folders(folder: Path) -> pd.DataFrame:
-    rows = []
+def _list_folders(folder: Path) -> list[Clip]:
+    clips: list[Clip] = []
     for place in list_inside(folder, folder):
         if not place.is_dir():
             continue
         emotion = SPELLINGS.get(place.name.lower())
         if emotion is None:
             raise DataError(f"{place}: not named after an emotion; expected {', '.join(EMOTIONS)}")
-        rows += [
-            {"subject": "", "sequence": path.relative_to(folder).as_posix(), "emotion": emotion}
+        clips += [
+            _clip(folder, path.relative_to(folder).as_posix(), emotion)
             for path in list_inside(place, folder, SUFFIXES)
         ]
-    if not rows:
+    if not clips:
         raise DataError(
             f"{folder / CSV}: not found, and no folders of pictures named after emotions either; put one of "
             "both there"
         )
-    return pd.DataFrame(rows)
+    return clips
 
 
 def write_novaemotions(faces: FaceSet, folder: Path) -> None:
@@ -167,16 +155,11 @@ def write_novaemotions(faces: FaceSet, folder: Path) -> None:
         votes = table[[column for column in columns if column in table]]
     else:
         votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
-    wrong = np.argwhere(votes.to_numpy(float) % 1 != 0)
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"face set {faces.name!r}, row {row}: {votes.columns[column]} is not a whole number of votes"
-        )
+    counted = whole_votes(faces, votes, 999_999)
     with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
-        for row, counts in enumerate(votes.astype(int).to_numpy().tolist()):
+        for row, counts in enumerate(counted):
             path = f"pictures/{row:07d}.png"
             write_picture(folder / path, faces.pixels[row])
             subject = table["subject"][row].removeprefix("novaemotions-")

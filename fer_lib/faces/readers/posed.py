@@ -73,29 +73,24 @@ def read_posed(
                 )
             add_once(shown, emotion, entry, f"folder of {emotion}")
         for emotion, entry in shown.items():
-            clip = _read_sequence(layout, folder, subject, emotion, entry)
-            if clip:
-                clips.append(clip)
-            else:
+            found = numbered_pictures(entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}")
+            numbers = list(found)
+            if len(numbers) < LEAST:
                 left_out[SHORT] += 1
+                continue
+            kept = [numbers[k] for k in layout.keep(len(numbers))]
+            clips.append(
+                Clip(
+                    subject=f"{layout.name}-{subject}",
+                    sequence=f"{subject}/{layout.emotions[emotion]}",
+                    frames=[picture_file(found[number]) for number in kept],
+                    rows=[
+                        {"frame": number, "emotion": emotion if k else "neutral", "fps": FPS}
+                        for k, number in enumerate(kept)
+                    ],
+                )
+            )
     return gather_clips(layout.name, clips, size, framing, left_out)
-
-
-def _read_sequence(layout: PosedLayout, folder: Path, subject: str, emotion: str, place: Path) -> Clip | None:
-    found = numbered_pictures(place, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}")
-    if len(found) < LEAST:
-        return None
-    numbers = list(found)
-    kept = [numbers[k] for k in layout.keep(len(numbers))]
-    return Clip(
-        subject=f"{layout.name}-{subject}",
-        sequence=f"{subject}/{layout.emotions[emotion]}",
-        frames=[picture_file(found[number]) for number in kept],
-        rows=[
-            {"frame": number, "emotion": emotion if k else "neutral", "fps": FPS}
-            for k, number in enumerate(kept)
-        ],
-    )
 
 
 def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:

@@ -49,7 +49,6 @@ LAYOUT = MicroLayout(
     sheet="SAMM*FACS_Codes*.xlsx",
     worksheet=WORKSHEET,
     emotions=EMOTIONS,
-    synonyms={"others": "other"},
     subject_folder=re.compile(r"(\d{3,4})"),
     subject_id="{:03d}".format,
     own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),

@@ -139,31 +139,24 @@ def gather_clips(
 
     pixels, found = gather_pictures(len(frames), size, load)
     counts = Counter(left_out)
-    if framing != "whole" and not found.all():
-        lost = (
-            {frames[row][0] for row in np.flatnonzero(~found)} if framing == "clip" else (~found).nonzero()[0]
-        )
+    if not found.all():
+        lost = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~found)}
         counts[NO_FACE[framing]] += len(lost)
     if not found.any():
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
-    table = pd.DataFrame([dict(row) for clip in clips for row in clip.rows])
-    names = [(clip.subject, clip.sequence) for clip in clips for _ in clip.frames]
-    table.insert(0, "dataset", name)
-    table.insert(1, "subject", [subject for subject, _ in names])
-    table.insert(2, "sequence", [sequence for _, sequence in names])
+    table = pd.DataFrame(
+        {"dataset": name, "subject": clip.subject, "sequence": clip.sequence, **row}
+        for clip in clips
+        for row in clip.rows
+    )
     if any(clip.codes is not None for clip in clips):
         codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
         table = pd.concat([table, au_columns(codes, unscored, halves)], axis=1)
     table = table[found].reset_index(drop=True)
     table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
-    return FaceSet(
-        name,
-        pixels,
-        table,
-        landmarks=None if landmarks is None else landmarks[found],
-        left_out={reason: n for reason, n in counts.items() if n},
-    )
+    shown = None if landmarks is None else landmarks[found]
+    return FaceSet(name, pixels, table, landmarks=shown, left_out=+counts)
 
 
 def face_window(picture: np.ndarray) -> Window | None:
@@ -173,10 +166,8 @@ def face_window(picture: np.ndarray) -> Window | None:
     scale = max(1.0, min(picture.shape) / SEARCHED_AT)
     if scale > 1:
         reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
-        small = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
-    else:
-        small = picture
-    window = find_face(small)
+        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+    window = find_face(picture)
     return window and Window(window.left * scale, window.top * scale, window.side * scale)
 
 

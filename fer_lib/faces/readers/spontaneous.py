@@ -27,6 +27,7 @@ from fer_lib.faces.readers.sequences import (
     Frame,
     find_folders,
     gather_clips,
+    named_folders,
     named_sequences,
     numbered_pictures,
     picture_file,
@@ -47,6 +48,7 @@ NO_PICTURE = "coded frames without a picture"
 Tasks = Mapping[str, Mapping[int, Frame]]
 """Task -> frame number -> picture, of one person."""
 
+_OCCURRENCES, _INTENSITIES = (re.compile(name, re.IGNORECASE) for name in ("AU_OCC", "AU_INT"))
 _INTENSITY_FOLDER = re.compile(r"AU\d{1,2}", re.IGNORECASE)
 
 
@@ -68,7 +70,7 @@ def read_spontaneous(
     twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
     ``NO_PICTURE``.
     """
-    occurrences = _code_files(_coding_folders(folder, "AU_OCC"), folder)
+    occurrences = _code_files(find_folders(folder, _OCCURRENCES), folder)
     if not occurrences:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
     intensities = _intensities(folder, occurrences)
@@ -111,12 +113,8 @@ def folder_tasks(place: Path, root: Path) -> Tasks:
     padded.
     """
     tasks: dict[str, dict[int, Frame]] = {}
-    folders: dict[str, Path] = {}
-    for entry in list_inside(place, root):
-        if not entry.is_dir() or not TASK.fullmatch(entry.name):
-            continue
-        task = task_id(entry.name)
-        add_once(folders, task, entry, f"folder of {task}")
+    folders = named_folders([place], root, TASK, Counter(), form=lambda match: task_id(match[0]))
+    for task, entry in folders.items():
         found = numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
         tasks[task] = {number: picture_file(path) for number, path in found.items()}
     return tasks
@@ -141,14 +139,10 @@ def _code_files(places: Iterable[Path], folder: Path, au: int | None = None) -> 
     return found
 
 
-def _coding_folders(folder: Path, name: str) -> list[Path]:
-    return find_folders(folder, re.compile(name, re.IGNORECASE))
-
-
 def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> dict[tuple, dict[int, Path]]:
     """(person, task) -> AU -> the file of its intensities."""
     found: dict[tuple[str, str], dict[int, Path]] = {}
-    inner = [entry for tree in _coding_folders(folder, "AU_INT") for entry in list_inside(tree, folder)]
+    inner = [entry for tree in find_folders(folder, _INTENSITIES) for entry in list_inside(tree, folder)]
     for place in inner:
         if not (place.is_dir() and _INTENSITY_FOLDER.fullmatch(place.name)):
             continue
@@ -241,14 +235,13 @@ def _checked(
     frames, codes = values[:, 0], values[:, 1:]
     good = np.isin(codes, list(scale))
     whole = (frames >= 0) & (frames < 1e9) & (frames % 1 == 0)
-    if not (good.all() and whole.all()):
-        row = int(np.flatnonzero(~(good.all(axis=1) & whole))[0])
-        if not whole[row]:
-            what, value, expected = "frame", cells.iat[row, 0], "a frame number"
-        else:
-            at = int(np.flatnonzero(~good[row])[0])
-            what, value = f"AU{aus[at]}", cells.iat[row, at + 1]
-        raise DataError(f"{path}, row {first_row + row}: {what} is {value!r}; expected {expected}")
+    wrong = np.argwhere(~np.column_stack([whole, good]))
+    if len(wrong):
+        row, at = wrong[0]
+        what, expected = (f"AU{aus[at - 1]}", expected) if at else ("frame", "a frame number")
+        raise DataError(
+            f"{path}, row {first_row + row}: {what} is {cells.iat[row, at]!r}; expected {expected}"
+        )
     again = pd.Series(frames).duplicated().to_numpy()
     if again.any():
         row = int(again.argmax())

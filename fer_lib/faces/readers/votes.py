@@ -74,6 +74,21 @@ def vote_table(counts: np.ndarray) -> pd.DataFrame:
     return columns[[f"vote_{emotion}" for emotion in EMOTIONS] + ["vote_unknown", "vote_nf"]]
 
 
+def whole_votes(faces: FaceSet, votes: pd.DataFrame, most: int) -> list[list[int]]:
+    """The counts ``votes`` of ``faces``, row by row. Raises DataError, naming the row, unless all are whole
+    numbers up to ``most``.
+    """
+    counts = votes.to_numpy(float)
+    wrong = np.argwhere((counts % 1 != 0) | (counts > most))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"face set {faces.name!r}, row {row}: {votes.columns[column]} is {counts[row, column]:g}; this "
+            f"layout holds whole numbers up to {most}"
+        )
+    return counts.astype(int).tolist()
+
+
 def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:
     """Write the votes of ``faces`` to ``path`` in the form of fer2013new.csv, with the ``usage`` (N,) of its
     rows.
@@ -82,15 +97,8 @@ def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:
     Raises DataError, naming the row, for a count that is not a whole number below 1000.
     """
     columns = [f"vote_{column.lower()}" for column in VOTE_COLUMNS]
-    votes = faces.table.reindex(columns=columns, fill_value=0).to_numpy(float)
-    wrong = np.argwhere((votes % 1 != 0) | (votes > 999))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"face set {faces.name!r}, row {row}: {columns[column]} is {votes[row, column]:g}; "
-            "fer2013new.csv holds whole numbers up to 999"
-        )
-    rows = zip(usage, votes.astype(int).tolist(), strict=True)
+    votes = whole_votes(faces, faces.table.reindex(columns=columns, fill_value=0), 999)
+    rows = zip(usage, votes, strict=True)
     lines = [
         f"{name},fer{row:07d}.png,{','.join(map(str, counts))}" for row, (name, counts) in enumerate(rows)
     ]

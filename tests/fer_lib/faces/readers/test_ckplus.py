@@ -322,7 +322,7 @@ def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
     ):
         read_ckplus(empty, SIZE)
     (empty / "ckextended.csv").rename(empty / "CK+48")
-    with pytest.raises(DataError, match=r"The folder CK\+48 is not CK\+ as released"):
+    with pytest.raises(DataError, match=r"CK\+48 is not CK\+ as released"):
         read_ckplus(empty, SIZE)
     (copy.folder / "Emotion").rename(copy.folder / "Emotions")
     with pytest.raises(DataError, match="Emotion: not found"):

@@ -188,7 +188,7 @@ def test_what_is_written_is_read_back(tmp_path, votes):
 def test_what_the_layout_cannot_hold_is_refused(tmp_path):
     with pytest.raises(DataError, match="row 0: the layout of NovaEmotions has no label for 'repression'"):
         write_novaemotions(face_set(emotion="repression"), tmp_path)
-    with pytest.raises(DataError, match="row 0: vote_fear is not a whole number of votes"):
+    with pytest.raises(DataError, match=r"row 0: vote_fear is 0\.5; this layout holds whole numbers up to"):
         write_novaemotions(face_set(vote_fear=0.5), tmp_path)
 
 
