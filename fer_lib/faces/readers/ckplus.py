@@ -95,7 +95,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     codes as text. Splits are by subject.
 
     Pictures of ``size`` × ``size`` are taken as they are; others are framed by their landmarks, the eyes of
-    each frame and the proportions of the first, or else by the first face that a detector finds. ``landmarks``
+    each frame and the proportions of the first, or else by the first face found in them. ``landmarks``
     are those of the pictures returned. ``left_out`` counts sequences with neither label nor codes, empty
     ones, those whose label's frame is missing, and those without a face.
 
