@@ -18,7 +18,14 @@ from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
 from book.micro_expressions.lbp_top import candidate_features
-from book.micro_expressions.leave_one_out import ClipFold, ClipStudy, leave_one_out, require_apart
+from book.micro_expressions.leave_one_out import (
+    ClipFold,
+    ClipStudy,
+    fold_labels,
+    fold_table,
+    leave_one_out,
+    require_apart,
+)
 from book.micro_expressions.optical_flow import flow_features
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
@@ -32,15 +39,12 @@ from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError, nearest_name
 
-CONTROLS: dict[str, str] = {
-    "shuffled": "The frames of each clip in an order drawn at random: what is shown stays, when goes.",
-    "reversed": "The frames of each clip from the last to the first: rise and fall change places.",
-    "apex_only": "One frame per clip, that nearest to the apex: a picture at the height of the expression.",
-    "onset_only": "One frame per clip, the onset: the face at rest, before anything is shown.",
-    "random_features": "Normal random numbers, fixed for each picture: nothing of the picture is left.",
-}
-"""What ``controlled`` can take away, by name, in a sentence."""
-
+CONTROLS = ("shuffled", "reversed", "apex_only", "onset_only", "random_features")
+"""What ``controlled`` can take away. ``shuffled``: the frames of each clip in an order drawn at random, what
+is shown stays, when goes. ``reversed``: from the last to the first, rise and fall change places.
+``apex_only``: one frame per clip, that nearest to the apex. ``onset_only``: the face at rest.
+``random_features``: normal random numbers, fixed for each picture, nothing of the picture is left.
+"""
 
 UNTRAINED, AS_THEY_ARE = "untrained", "features"
 """Names of the controls beside ``CONTROLS``: features of an untrained network, and features that no onset was
@@ -59,7 +63,7 @@ RIVALS: dict[str, tuple[str, str]] = {
     "apex_features": (BASELINE, "apex features, SVM"),
     "optical_flow": (BASELINE, "optical flow, SVM"),
     "lbp_top": (BASELINE, "LBP-TOP, SVM"),
-    "majority": (NULL, "commonest class"),
+    "majority": (NULL, "majority-class baseline"),
     "chance": (NULL, "guessing"),
 }
 """Slug -> kind and name of whatever the study stands beside, in the order to be shown."""
@@ -165,7 +169,7 @@ def linear_answers(
     if not strengths or min(strengths) <= 0:
         raise ParameterError(f"strengths {tuple(strengths)}: give at least one C, all above 0")
     named = {name: _checked(given, clips, name) for name, given in named.items()}
-    labels = _labels(clips, classes, folds)
+    labels = fold_labels(clips, classes, folds)
     answers = np.full((1, len(labels)), -1)
     found = []
     for number, (train, valid, test) in enumerate(folds):
@@ -187,7 +191,7 @@ def linear_answers(
                     chosen |= {"features": name} if name else {}
                     answers[0, test] = machine.predict(kernel[test])
         found.append(chosen)
-    table = _folds(clips, labels, classes, folds).join(pd.DataFrame(found))
+    table = fold_table(clips, labels, classes, folds).join(pd.DataFrame(found))
     return ClipAnswers(table, _hard(answers, len(classes)))
 
 
@@ -195,11 +199,11 @@ def majority_answers(clips: Clips, classes: tuple[str, ...], folds: Sequence[Cli
     """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises
     DataError as ``linear_answers``.
     """
-    labels = _labels(clips, classes, folds)
+    labels = fold_labels(clips, classes, folds)
     answers = np.full((1, len(labels)), -1)
     for train, _, test in folds:
         answers[0, test] = np.bincount(labels[train], minlength=len(classes)).argmax()
-    return ClipAnswers(_folds(clips, labels, classes, folds), _hard(answers, len(classes)))
+    return ClipAnswers(fold_table(clips, labels, classes, folds), _hard(answers, len(classes)))
 
 
 def chance_answers(
@@ -208,11 +212,11 @@ def chance_answers(
     """Every class as likely as any other, drawn anew from each of ``seeds``. Raises DataError as
     ``linear_answers``.
     """
-    labels = _labels(clips, classes, folds)
+    labels = fold_labels(clips, classes, folds)
     drawn = [np.random.default_rng(seed).integers(len(classes), size=len(labels)) for seed in seeds]
     tested = np.isin(np.arange(len(labels)), np.concatenate([test for _, _, test in folds]))
     answers = np.where(tested, np.array(drawn), -1)
-    return ClipAnswers(_folds(clips, labels, classes, folds), _hard(answers, len(classes)))
+    return ClipAnswers(fold_table(clips, labels, classes, folds), _hard(answers, len(classes)))
 
 
 def mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
@@ -236,23 +240,6 @@ def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
     return probabilities
 
 
-def _folds(
-    clips: Clips, labels: np.ndarray, classes: tuple[str, ...], folds: Sequence[ClipFold]
-) -> pd.DataFrame:
-    rows = []
-    for number, (train, _, test) in enumerate(folds):
-        present = set(labels[train].tolist())
-        rows.append(
-            {
-                "fold": number,
-                "subject": ", ".join(sorted(set(clips.subjects[test].tolist()))),
-                "clips": len(test),
-                "absent": ", ".join(name for code, name in enumerate(classes) if code not in present),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
     features = np.asarray(features, np.float64)
     called = f"features {name!r}" if name else "features"
@@ -268,17 +255,6 @@ def _checked(features: np.ndarray, clips: Clips, name: str) -> np.ndarray:
             f"clip {clip}, feature {column} is {features[clip, column]}; expected a finite number"
         )
     return features
-
-
-def _labels(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> np.ndarray:
-    """int64 (C,): the classes of the clips that are on a side of a fold, -1 of the others. Raises DataError
-    where ``folds`` leak.
-    """
-    require_apart(clips, folds)
-    used = np.unique(np.concatenate([part for fold in folds for part in fold]))
-    labels = np.full(len(clips), -1, np.int64)
-    labels[used] = clips.select(used).labels(classes)
-    return labels
 
 
 def tuned_features(
@@ -367,18 +343,17 @@ def control_studies(
         clips=clips,
         classes=classes,
         folds=folds,
+        recipe=recipe,
         seeds=seeds,
         device=device,
         watch_test=False,
     )
     found = {
-        name: study(
-            features, recipes=[recipe], control=partial(controlled, clips=clips, name=name, seed=seed)
-        )
+        name: study(features, control=partial(controlled, clips=clips, name=name, seed=seed))
         for name in CONTROLS
     }
-    found[AS_THEY_ARE] = study(features, recipes=[replace(recipe, input="features")])
-    found[UNTRAINED] = study(untrained, recipes=[recipe])
+    found[AS_THEY_ARE] = study(features, recipe=replace(recipe, input="features"))
+    found[UNTRAINED] = study(untrained)
     return found
 
 
@@ -408,7 +383,7 @@ def tuned_study(
     # In one number format wherever it runs, so that another machine's choice changes no result.
     how = {"precision": "fp32", "device": device, "seed": seed}
     features = tuned_features(model, clips, classes, folds, TUNING, **how)
-    return leave_one_out(features, clips, classes, folds, [recipe], seeds, device=device, watch_test=False)
+    return leave_one_out(features, clips, classes, folds, recipe, seeds, device=device, watch_test=False)
 
 
 def baseline_answers(

@@ -109,8 +109,8 @@ def selection_by_person(study: ClipStudy) -> pd.DataFrame:
     """
     _require_watched(study)
     keys = ["fold", "seed"]
-    chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "recipe", "epoch"]]
-    own = chosen.merge(study.curves, on=[*keys, "recipe", "epoch"])
+    chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "epoch"]]
+    own = chosen.merge(study.curves, on=[*keys, "epoch"])
     first = study.curves.sort_values(["test_accuracy", "epoch"], ascending=[False, True], kind="stable")
     best = first.drop_duplicates(keys)[[*keys, "epoch", "test_accuracy"]]
     both = (
@@ -132,7 +132,7 @@ def selection_gain(
     study: ClipStudy, labels: np.ndarray, subjects: np.ndarray, *, draws: int = 2000, seed: int = 0
 ) -> dict[str, Estimate]:
     """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report
-    if the person tested chose recipe and epoch.
+    if the person tested chose the epoch.
 
     The interval draws people; the trainings are the same in both. Raises DataError where the test subjects
     were not watched.
@@ -191,7 +191,7 @@ def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]
         "people": len(np.unique(subjects)),
         "classes": len(study.classes),
         "folds": study.table["fold"].nunique(),
-        "lstms": len(study.networks) * len(study.recipes),
+        "lstms": len(study.networks),
     }
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 

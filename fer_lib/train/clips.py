@@ -26,8 +26,6 @@ from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision
 from ferbook.errors import DataError, ParameterError
 
-ClipInput = Literal["features", "difference", "both"]
-
 
 @dataclass(frozen=True)
 class ClipRecipe:
@@ -36,9 +34,8 @@ class ClipRecipe:
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
     ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, whose states are averaged over the
     frames; ``dropout`` of this mean. With ``balanced`` every class that occurs among a network's
-    training clips weighs the same. ``input``: the ``features`` of each frame, their ``difference`` to those
-    of the onset frame, or ``both`` side by side. ``frames``: as many of a clip's frames, evenly spaced (0:
-    all that there are).
+    training clips weighs the same. ``input``: the ``features`` of each frame, or their ``difference`` to
+    those of the onset frame.
     """
 
     epochs: int = 40
@@ -48,8 +45,7 @@ class ClipRecipe:
     hidden: int = 16
     dropout: float = 0.5
     balanced: bool = True
-    input: ClipInput = "difference"
-    frames: int = 0
+    input: Literal["features", "difference"] = "difference"
 
 
 @dataclass(frozen=True, eq=False)

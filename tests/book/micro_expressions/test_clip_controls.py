@@ -101,10 +101,10 @@ def test_a_study_takes_them_after_the_difference_to_the_onset():
     folds = [(np.array([2, 3, 4, 5]), np.array([1]), np.array([0]))]
     recipe = ClipRecipe(epochs=1, hidden=2, input="difference")
     classes = ("happiness", "other")
-    leave_one_out(numbered(clips), clips, classes, folds, [recipe], [0], control=noted)
+    leave_one_out(numbered(clips), clips, classes, folds, recipe, [0], control=noted)
     assert not seen[0][:, 0].any() and seen[0][:, 1, 0].tolist() == [1] * 6
     control = partial(controlled, clips=clips, name="shuffled", seed=1)
-    study = leave_one_out(numbered(clips), clips, classes, folds, [recipe], [0], control=control)
+    study = leave_one_out(numbered(clips), clips, classes, folds, recipe, [0], control=control)
     assert np.isfinite(study.probabilities[0, 0]).all()
 
 

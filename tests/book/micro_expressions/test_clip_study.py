@@ -8,20 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
-from book.micro_expressions.leave_one_out import ClipStudy, clip_input, leave_one_out, sampled
+from book.micro_expressions.leave_one_out import ClipStudy, leave_one_out
 from book.micro_expressions.rivals import controlled
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, protocol_of
 from fer_lib.train.clips import ClipRecipe
+from fer_lib.train.features import difference_to_onset
 from ferbook.errors import DataError, ParameterError
 
 CLASSES = ("disgust", "happiness", "other")
 PEOPLE = 6
-RECIPES = (
-    ClipRecipe(epochs=8, lr=0.02, hidden=5),
-    ClipRecipe(epochs=8, lr=0.02, hidden=4, input="features"),
-)
+RECIPE = ClipRecipe(epochs=8, lr=0.02, hidden=5)
 
 
 def clips_shown(rarely: str = "") -> Clips:
@@ -63,7 +61,7 @@ def folds(clips) -> list:
 
 
 def studied(clips: Clips, folds: list, features: np.ndarray, **more) -> ClipStudy:
-    return leave_one_out(features, clips, CLASSES, folds, RECIPES, (0, 1), **more)
+    return leave_one_out(features, clips, CLASSES, folds, RECIPE, (0, 1), **more)
 
 
 @pytest.fixture(scope="module")
@@ -132,24 +130,18 @@ def test_every_answer_comes_from_the_network_of_its_row(clips, folds, study):
     ]
     for row, network in zip(study.table.itertuples(), study.networks, strict=True):
         tested = folds[row.fold][2]
-        given = clip_input(features, clips.lengths, RECIPES[row.recipe].input)[tested]
+        given = difference_to_onset(features, clips.lengths)[tested]
         with torch.no_grad():
             said = network(torch.from_numpy(given), torch.from_numpy(clips.lengths[tested]))[0].softmax(1)
         np.testing.assert_allclose(study.probabilities[row.seed, tested], said, rtol=1e-4, atol=1e-6)
         assert row.subject == clips.subjects[tested[0]] and network.seeds == (row.seed,)
-        assert (row.train_clips, row.valid_clips, row.test_clips) == tuple(
-            len(part) for part in folds[row.fold]
-        )
 
 
-def test_recipe_and_epoch_have_the_lowest_validation_loss(study):
-    assert set(study.table["recipe"]) <= {0, 1}
-    assert len(study.curves) == 2 * PEOPLE * 2 * 8
+def test_the_epoch_has_the_lowest_validation_loss(study):
+    assert len(study.curves) == PEOPLE * 2 * 8
     for row in study.table.itertuples():
         own = study.curves[(study.curves["fold"] == row.fold) & (study.curves["seed"] == row.seed)]
-        assert row.valid_loss == own["valid_loss"].min()
-        best = own[(own["recipe"] == row.recipe) & (own["epoch"] == row.best_epoch)].iloc[0]
-        assert (best["valid_loss"], best["valid_score"]) == (row.valid_loss, row.valid_score)
+        assert row.best_epoch == own.loc[own["valid_loss"].idxmin(), "epoch"]
 
 
 def test_choosing_on_the_test_subject_is_never_worse_there(clips, folds, study):
@@ -166,7 +158,7 @@ def test_choosing_on_the_test_subject_is_never_worse_there(clips, folds, study):
 
 def test_a_study_learns_what_there_is_to_learn_and_a_control_takes_it_away(clips, folds):
     labels, features = clips.labels(CLASSES), features_of_clips(clips, rise=5)
-    recipe = (ClipRecipe(epochs=25, lr=0.02, hidden=6),)
+    recipe = ClipRecipe(epochs=25, lr=0.02, hidden=6)
     found = leave_one_out(features, clips, CLASSES, folds, recipe, (0,))
     assert (found.probabilities[0].argmax(axis=1) == labels).mean() > 0.75
     control = partial(controlled, clips=clips, name="onset_only")
@@ -189,9 +181,7 @@ def test_features_of_each_fold_are_its_own(clips, folds, study):
 def test_a_class_of_one_subject_is_told_and_not_answered():
     clips = clips_shown(rarely="other")
     folds = clip_folds(clips, protocol_of(clips.faces, CLASSES))
-    study = leave_one_out(
-        features_of_clips(clips), clips, CLASSES, folds, [replace(RECIPES[0], epochs=20)], (0,)
-    )
+    study = leave_one_out(features_of_clips(clips), clips, CLASSES, folds, replace(RECIPE, epochs=20), (0,))
     # The first person is tested in the first fold and selected on in the last.
     assert study.table["absent"].tolist() == ["other", "", "", "", "", "other"]
     answers = study.probabilities[0].argmax(axis=1)
@@ -205,45 +195,26 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
     # The last fold selects on the person who is left out.
     rest = [(np.setdiff1d(train, folds[0][2]), valid, test) for train, valid, test in folds[1:-1]]
     study = leave_one_out(
-        features_of_clips(clips), replace(clips, emotions=emotions), CLASSES, rest, RECIPES[:1], (0,)
+        features_of_clips(clips), replace(clips, emotions=emotions), CLASSES, rest, RECIPE, (0,)
     )
     silent = np.isnan(study.probabilities[0]).all(axis=1)
     assert np.flatnonzero(silent).tolist() == [*folds[0][2], *folds[-1][2]]
     assert np.isnan(study.chosen_on_test[0]).all(axis=1).tolist() == silent.tolist()
 
 
-def test_what_an_lstm_is_given_by_hand():
-    features = np.array([[[1.0, 5], [2, 5], [4, 6]], [[3, 1], [1, 1], [0, 0]]], np.float32)
-    lengths = np.array([3, 2])
-    difference = [[[0, 0], [1, 0], [3, 1]], [[0, 0], [-2, 0], [0, 0]]]
-    assert clip_input(features, lengths, "features") is features
-    assert clip_input(features, lengths, "difference").tolist() == difference
-    assert clip_input(features, lengths, "both")[..., 2:].tolist() == difference
-    assert clip_input(features, lengths, "both")[..., :2].tolist() == features.tolist()
-
-
-def test_frames_are_sampled_evenly():
-    frames = np.arange(1.0, 10)[None, :, None].repeat(3, axis=0)
-    lengths = np.array([9, 5, 2])
-    frames[np.arange(9) >= lengths[:, None]] = 0
-    kept, left = sampled(frames, lengths, 3)
-    assert kept[..., 0].tolist() == [[1, 5, 9], [1, 3, 5], [1, 2, 0]] and left.tolist() == [3, 3, 2]
-    more, left = sampled(np.stack([frames, frames + 1]), lengths, 20)
-    assert np.array_equal(more[0], frames) and left.tolist() == [9, 5, 2]
-    assert sampled(frames, lengths, 0)[0] is frames
-    with pytest.raises(ParameterError, match="frames 1"):
-        sampled(frames, lengths, 1)
-
-
-def test_sampling_takes_part_in_a_study(clips, folds):
+def test_an_lstm_may_be_given_the_features_as_they_are(clips, folds):
     features = features_of_clips(clips)
-    few = replace(RECIPES[0], frames=2)
-    study = leave_one_out(features, clips, CLASSES, folds, [few], (0,))
-    last = features[np.arange(len(clips)), clips.lengths - 1]
-    pair = np.stack([features[:, 0], last], axis=1)
-    ends = replace(clips, rows=clips.rows[:, :2], lengths=np.full(len(clips), 2))
-    expected = leave_one_out(pair, ends, CLASSES, folds, [replace(few, frames=0)], (0,))
-    np.testing.assert_array_equal(study.probabilities, expected.probabilities)
+    given = []
+
+    def noted(what: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given.append(what)
+        return what, clips.lengths
+
+    for kind in ("features", "difference"):
+        recipe = replace(RECIPE, epochs=1, input=kind)
+        leave_one_out(features, clips, CLASSES, folds, recipe, (0,), control=noted)
+    assert given[0] is features
+    assert np.array_equal(given[1], difference_to_onset(features, clips.lengths))
 
 
 @pytest.mark.parametrize(
@@ -265,14 +236,13 @@ def test_folds_that_leak_are_refused(clips, folds, change, message):
 
 def test_what_cannot_be_studied_is_refused(clips, folds):
     features = features_of_clips(clips)
-    for recipes, seeds, chosen, message in (
-        ((), (0,), folds, "at least one recipe"),
-        (RECIPES, (), folds, "at least one seed"),
-        (RECIPES, (0, 1, 0), folds, "named twice in 0, 1, 0"),
-        (RECIPES, (0,), [], "at least one fold"),
+    for seeds, chosen, message in (
+        ((), folds, "at least one seed"),
+        ((0, 1, 0), folds, "named twice in 0, 1, 0"),
+        ((0,), [], "at least one fold"),
     ):
         with pytest.raises(ParameterError, match=message):
-            leave_one_out(features, clips, CLASSES, chosen, recipes, seeds)
+            leave_one_out(features, clips, CLASSES, chosen, RECIPE, seeds)
     for wrong in (features[1:], features[0], np.stack([features, features])):
         with pytest.raises(DataError, match="give \\(clips, frames, features\\)"):
             studied(clips, folds, wrong)
