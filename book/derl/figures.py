@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, HEADS, TRUTH
 from ferbook.page.forest import forest
 from ferbook.page.pictures import picture_grid, show
@@ -18,7 +19,6 @@ from ferbook.page.style import (
     VERMILION,
     WIDTH,
     Drawn,
-    FigureError,
     listing,
     percent,
     require_columns,
@@ -38,12 +38,7 @@ def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, e
     ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), at most eight; ``emotions``: what the inputs
     show. Data: a row per face: ``emotion``, the mean absolute difference in grey levels between input and
     truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``).
-    Raises FigureError for none or more than eight.
     """
-    if not 1 <= len(inputs) <= 8 or len(emotions) != len(inputs):
-        raise FigureError(
-            f"{len(inputs)} faces and {len(emotions)} emotions to draw: give one to eight of each"
-        )
     pixels = [part.astype(np.float64) for part in (inputs, generated, truth)]
     changed, wrong = pixels[1] - pixels[0], pixels[1] - pixels[2]
     around = [np.clip(127.5 + STRETCH * part, 0, 255).astype(np.uint8) for part in (changed, wrong)]
@@ -75,8 +70,7 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
     ``curve`` of ``derl.stage_one.GanTraining`` with validation pairs. Data: ``epoch``, ``adversarial_loss``,
     ``l1``, ``discriminator_loss``, ``real_accuracy``, ``fake_accuracy``, ``valid_l1``.
     """
-    columns = ["epoch", "adversarial_loss", "l1", "discriminator_loss", "real_accuracy", "fake_accuracy"]
-    columns.append("valid_l1")
+    columns = ["epoch", *TERMS[1:], "valid_l1"]
     require_columns(curve, columns)
     data = curve[columns].reset_index(drop=True)
     figure, (distance, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
@@ -149,10 +143,6 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     ``column`` of the map's centre of gravity (0 to 1 from above and from the left), and ``spread``, the share
     of the picture's area that holds half of the map.
     """
-    if not 1 <= len(pictures) <= 6 or len(emotions) != len(pictures):
-        raise FigureError(
-            f"{len(pictures)} faces and {len(emotions)} emotions to draw: give one to six of each"
-        )
     columns = max(4, len(pictures))
     figure, grid = picture_grid(1 + len(maps), columns, 0.15)
     rows = []
@@ -196,7 +186,7 @@ def _moments(its: np.ndarray) -> dict[str, float]:
 _OF_LAYERS = {
     "ours": "moved skin",
     "untrained": "generator never trained",
-    "not_shown": "skin of other units",
+    "not_shown": "skin of other action units",
     "other_expression": "maps of other expressions",
 }
 _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "noise"}

@@ -35,7 +35,7 @@ from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import FaceBatches
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 CELLS = 6
 """Cells along each side over which a map is averaged; smaller maps stay as they are.
@@ -61,10 +61,8 @@ def residue_features(
 
     One channel's places side by side, the encoder's channels first. In evaluation mode, in one pass; the
     generator is moved to ``device`` and its mode stays as it was. Raises DataError where there is no picture,
-    ParameterError for fewer than one cell and as the generator does.
+    ParameterError as the generator does.
     """
-    if cells < 1:
-        raise ParameterError(f"cells {cells}: give at least 1")
     if not len(pictures):
         raise DataError("no picture to take residues of")
     kept: dict[str, list[np.ndarray]] = {name: [] for name in generator.pairs}
@@ -84,11 +82,9 @@ def condensed(features: np.ndarray, train: np.ndarray, components: int = COMPONE
 
     Scale and components are those of the pictures ``train`` (mask or indices), which need no label for it; a
     feature that is the same in all of them is left out, and where all are, one column of zeros is left.
-    Raises ParameterError for fewer than one component, DataError for fewer than two training pictures.
+    Raises DataError for fewer than two training pictures.
     """
     known = features[train].astype(np.float64)
-    if components < 1:
-        raise ParameterError(f"components {components}: give at least 1")
     if len(known) < 2:
         raise DataError(f"{len(known)} training picture(s); principal components need at least 2")
     varies = np.ptp(known, axis=0) > 0
@@ -108,7 +104,6 @@ def kept_units(
     *,
     components: int = COMPONENTS,
     strengths: Sequence[float] = STRENGTHS,
-    present_from: float = 0.0,
     draws: int = 1000,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
@@ -122,18 +117,13 @@ def kept_units(
 
     The table is that of ``aus.cross_task.cross_task``, with the pairs as its layers: rows of the condition
     ``FROZEN`` (this generator), ``UNTRAINED``, ``HOG`` (condensed as the pairs are) and ``EMOTION``, which
-    knows the expression, one of ``classes``, and no picture: what exceeds it is known of the unit itself.
-    Under the layer ``CHOSEN`` each AU is read from its best pair; ``aus.cross_task.best_layer`` says which
-    one that is.
+    knows the expression, one of ``classes``, and no picture: what exceeds it is known of the action unit
+    itself. Under the layer ``CHOSEN`` each AU is read from its best pair; ``aus.cross_task.best_layer`` says
+    which one that is.
 
-    Raises DataError where there are no AU codes or too few people (see ``aus.heads.fit_heads``),
-    ParameterError for no untrained generator and as above.
+    Raises DataError where there are no AU codes or too few people (see ``aus.heads.fit_heads``).
     """
-    if not untrained:
-        raise ParameterError(
-            "no untrained generator is given; give at least one, or what is kept means nothing"
-        )
-    coded = presence(faces, present_from)
+    coded = presence(faces)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
     judge = Judge(coded, split, tuple(strengths), draws)
     reads: dict[tuple[str, str], Read] = {}

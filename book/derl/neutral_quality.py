@@ -42,16 +42,6 @@ CANDIDATES: dict[str, str] = {
 
 _SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
 
-MEASURES: dict[str, str] = {
-    "psnr": "peak signal-to-noise ratio against the true neutral picture, in dB",
-    "ssim": "structural similarity to the true neutral picture, 1 for an equal one",
-    "identity": "share whose nearest among all true neutral pictures is one of the same person",
-    "identity_other_take": "the same without the true neutral pictures of the input's own take",
-    "p_neutral": "probability of neutral that a plain expression network gives",
-    "p_emotion": "probability of the input's expression that it gives",
-}
-"""The columns that ``summarise_quality`` takes means of."""
-
 HEADS: dict[str, str] = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
@@ -60,7 +50,12 @@ HEADS: dict[str, str] = {
     "p_neutral": "called neutral",
     "p_emotion": "called the input's expression",
 }
-"""The measures as figure and table call them; all but the first two are shares."""
+"""The measures as figure and table call them; all but the first two are shares.
+
+``psnr`` and ``ssim``: against the true neutral picture. ``identity``: whose nearest among all true neutral
+pictures is one of the same person; ``identity_other_take``: the same without those of the input's own take.
+``p_neutral`` and ``p_emotion``: what a plain expression network says of neutral and the input's expression.
+"""
 
 PEAK = 255
 
@@ -77,9 +72,8 @@ def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean squared error);
     infinite where both are equal.
 
-    ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError where they are anything else.
+    ``pictures`` and ``truth`` uint8 (N, H, W).
     """
-    _check(pictures=pictures, truth=truth)
     error = np.square(pictures.astype(np.float64) - truth).mean(axis=(1, 2))
     with np.errstate(divide="ignore"):
         return 10 * np.log10(PEAK**2 / error)
@@ -91,15 +85,9 @@ def ssim(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     In a window of 11 × 11 pixels under a Gaussian of 1.5 pixels, moved over all places where it lies within
     the picture; ``K1`` and ``K2`` as there. The authors' code halves pictures of 384 pixels and more
-    beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W). Raises DataError where
-    they are anything else, or smaller than the window.
+    beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W), no smaller than the
+    window, as all that a generator takes.
     """
-    _check(pictures=pictures, truth=truth)
-    if min(pictures.shape[1:]) < WINDOW:
-        raise DataError(
-            f"pictures of {pictures.shape[1]} × {pictures.shape[2]} pixels; SSIM needs {WINDOW} along each "
-            "side"
-        )
     one, other = pictures.astype(np.float64), truth.astype(np.float64)
     mean_one, mean_other = _windowed(one), _windowed(other)
     both = mean_one * mean_other
@@ -136,7 +124,7 @@ def rank_one(
     brightness and contrast as a whole do not count. Of equally near ones the share that is of the same person
     counts. NaN where no allowed picture is of the same person, and nothing could be found.
     """
-    alike = _unit(pictures) @ _unit(gallery).T
+    alike = _normalised(pictures) @ _normalised(gallery).T
     same = np.asarray(subjects)[:, None] == np.asarray(owners)
     alike = np.where(allowed, alike, -np.inf)
     # Rounding must not decide between equal pictures.
@@ -145,7 +133,7 @@ def rank_one(
     return np.where((allowed & same).any(axis=1), share, np.nan)
 
 
-def _unit(pictures: np.ndarray) -> np.ndarray:
+def _normalised(pictures: np.ndarray) -> np.ndarray:
     """(N, H·W): each picture less its mean and of length one; an even one stays zero, which correlates with
     nothing.
     """
@@ -202,12 +190,12 @@ def neutral_quality(
     ``classes``, learned from none of these people; without it, or where an emotion is none of ``classes``,
     the probabilities are NaN.
 
-    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the ``MEASURES``,
-    and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn at random from the
-    gallery would be of the person. The gallery is all different true neutral pictures. That of the input's
-    own take has its light, pose and background besides its person, so that even the input finds it; the
-    second search therefore leaves out whatever is the truth of the input's sequence, or of the input alone
-    where it has none. PSNR and SSIM of the truth itself are NaN.
+    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the measures of
+    ``HEADS``, and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn at
+    random from the gallery would be of the person. The gallery is all different true neutral pictures. That
+    of the input's own take has its light, pose and background besides its person, so that even the input
+    finds it; the second search therefore leaves out whatever is the truth of the input's sequence, or of the
+    input alone where it has none. PSNR and SSIM of the truth itself are NaN.
 
     Raises DataError where shapes do not fit, a column is missing, somebody has no name, or nothing but
     neutral inputs is given; ParameterError for a further candidate under a name that is taken.
@@ -257,28 +245,24 @@ def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) 
     ``GENERATED`` picture less the candidate, over the inputs for which both are numbers (NaN for itself);
     ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``,
     those of the pictures that count. A measure that no candidate has is left out. Bounds are NaN where there
-    is no interval. Raises ParameterError for fewer than one draw.
+    is no interval.
     """
-    if draws < 1:
-        raise ParameterError(f"draws {draws}: give the number of bootstrap draws, at least 1")
     names = table["candidate"].unique()
     parts = {name: table[table["candidate"] == name].set_index("picture") for name in names}
     subjects = parts[GENERATED]["subject"].to_numpy(dtype=object).astype(str)
     rows = []
-    for measure in MEASURES:
+    for measure in HEADS:
         if not np.isfinite(table[measure]).any():
             continue
         ours = parts[GENERATED][measure].to_numpy(float)
         for name, part in parts.items():
             values = part[measure].to_numpy(float)
             counts = np.isfinite(values)
-            value, low, high = _mean(values, subjects, draws, seed)
             gain = (np.nan,) * 3 if name == GENERATED else _mean(ours - values, subjects, draws, seed)
-            row = {"candidate": name, "measure": measure, "value": value, "low": low, "high": high}
-            row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
-            row |= {"n": int(counts.sum()), "undefined": int((~counts).sum())}
-            rows.append(row | {"subjects": len(np.unique(subjects[counts]))})
-    return pd.DataFrame(rows)
+            how_many = counts.sum(), (~counts).sum(), len(np.unique(subjects[counts]))
+            rows.append((name, measure, *_mean(values, subjects, draws, seed), *gain, *how_many))
+    columns = ["candidate", "measure", "value", "low", "high", "gain", "gain_low", "gain_high"]
+    return pd.DataFrame(rows, columns=[*columns, "n", "undefined", "subjects"])
 
 
 def _mean(values: np.ndarray, subjects: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
@@ -397,26 +381,26 @@ def quality(
     def measured(part: KnownNeutrals, classifier: nn.Module | None) -> pd.DataFrame:
         inputs = part.pictures
         made = {
-            name: generated_neutrals(generator, inputs, device=device)
-            for name, generator in generators.items()
+            called: generated_neutrals(generators[name], inputs, device=device)
+            for name, called in (("trained", GENERATED), ("shuffled", OTHERS))
+            if name in generators
         }
         found = neutral_quality(
-            made["trained"],
+            made.pop(GENERATED),
             inputs,
             part.truth,
             part.table,
             mean_neutral=mean_face(neutrals),
             classifier=classifier,
-            classes=protocol.classes if classifier is not None else (),
-            others={OTHERS: made["shuffled"]} if "shuffled" in made else None,
+            classes=protocol.classes,
+            others=made,
             device=device,
         )
         return summarise_quality(found, draws=draws, seed=seed)
 
     tables = [measured(known, None)]
-    strangers = known
-    if known.own:
-        strangers = known.select(np.isin(known.inputs, protocol.folds[0].test))
+    tested = np.isin(known.inputs, protocol.folds[0].test)
+    strangers = known.select(tested) if known.own else known
     if len(strangers.inputs):
         judged = measured(strangers, judge)
         tables.append(judged[judged["measure"].isin(("p_neutral", "p_emotion"))])
@@ -438,14 +422,10 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
 
 def _estimate(row: tuple, of: str = "value") -> Estimate:
     """The value of a row of ``summarise_quality``, or its gain."""
-    value, low, high = (
-        (row.value, row.low, row.high) if of == "value" else (row.gain, row.gain_low, row.gain_high)
-    )
+    bounded = (row.value, row.low, row.high) if of == "value" else (row.gain, row.gain_low, row.gain_high)
     share = of == "value" and row.measure not in ("psnr", "ssim")
     return Estimate.bounded(
-        value,
-        low,
-        high,
+        *bounded,
         how=f"95 % expanded percentile bootstrap over {row.subjects} subjects",
         n=row.n,
         unit="share" if share else "",

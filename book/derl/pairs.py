@@ -22,8 +22,6 @@ from synthetic_faces.sequences import person_number
 
 NEUTRAL = EMOTIONS[0]
 
-MOST_PEOPLE = 10_000
-
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -152,18 +150,10 @@ def expression_pairs(
     before all others.
 
     ``table``: ``subject``, ``sequence`` (the take), ``emotion``, and the intensities ``AU1`` … of the input.
-    Raises ParameterError for numbers out of range and an unknown domain, DataError where anny or warp-lang is
+    Raises ParameterError for an unknown domain, DataError where anny or warp-lang is
     missing.
     """
     own = domain_named(domain)
-    limits = {
-        "people": (people, MOST_PEOPLE),
-        "expressions": (expressions, 1000),
-        "takes": (takes, expressions),
-    }
-    for name, (value, most) in limits.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise ParameterError(f"{name} {value!r}: give a whole number from 1 to {most:,}")
     shown = [_performance(own, seed, PAIRED + person, expressions, takes) for person in range(people)]
     emotions = [emotion for plan in shown for _, emotion, _ in plan]
     number = np.array([take for plan in shown for take, _, _ in plan])

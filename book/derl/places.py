@@ -8,7 +8,7 @@ one see what the k-th of the other sees. Compared are therefore the same channel
 the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import cv2
@@ -38,16 +38,6 @@ SHOWN, NOT_SHOWN = "shown", "not shown"
 units would move.
 """
 
-KINDS: dict[str, str] = {
-    "ours": "the map itself in the skin that the picture's action units move",
-    "not_shown": "the map in the skin of action units that the picture does not show",
-    "other_expression": "the map of a picture with another expression, in this picture's skin",
-    "edges": "the picture's edges",
-    "centre": "a bell in the middle",
-    "random": "noise",
-}
-"""The maps and their controls, by name, see ``look.controls``."""
-
 _RENAMED = {"wrong_au": "not_shown", "other_filter": "other_expression"}
 
 OPENING = 1 / 8
@@ -59,7 +49,7 @@ the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not
 """
 
 UNLEARNED = "untrained"
-"""The kind of the maps of a generator with its first weights, beside ``derl.places.KINDS``."""
+"""The kind of the maps of a generator with its first weights, beside those of ``locate_residues``."""
 
 MOST_SEQUENCES = 300
 """Sequences of which a picture is located: more hardly narrow the intervals, and masks are slow to read."""
@@ -67,7 +57,7 @@ MOST_SEQUENCES = 300
 _SHORT = {FROZEN: "trained", UNTRAINED: "untrained", HOG: "hog", EMOTION: "emotion"}
 
 AT_ONCE = 128
-"""Pictures whose masks of all action units are in memory at a time."""
+"""Pictures whose masks of all action units are in memory at a time: those of all would fill it."""
 
 
 def residue_maps(
@@ -97,12 +87,17 @@ def residue_maps(
             f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at "
             "least one"
         )
+
+    def answers(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
+        """Batch by batch the maps (B, C, h, w) of each pair, the encoder's channels first."""
+        for batch, _ in FaceBatches(shown, np.zeros(len(shown), np.int64), batch_size, device=device):
+            yield generator.residues(batch)
+
     generator.to(device)
     with evaluating(generator):
-        scales = _scales(chain(*_both(generator, pictures, neutrals, batch_size, device)))
+        scales = _scales(chain(answers(pictures), answers(neutrals)))
         found: dict[str, list[np.ndarray]] = {}
-        pairs = _both(generator, pictures, neutrals, batch_size, device)
-        for one, other in zip(*pairs, strict=True):
+        for one, other in zip(answers(pictures), answers(neutrals), strict=True):
             for name, maps in one.items():
                 change = ((maps - other[name]) / scales[name]).square().mean(dim=1, keepdim=True).sqrt()
                 enlarged = F.interpolate(change, pictures.shape[1:], mode="bilinear", align_corners=False)
@@ -128,8 +123,11 @@ def locate_residues(
     ``present_from`` move (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One
     picture per sequence will do: frames of one are alike.
 
-    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind`` (``KINDS``), and ``value`` to
-    ``subjects`` as in ``look.localisation.summarise``; the share of two regions of unequal size is compared
+    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind``, and ``value`` to
+    ``subjects`` as in ``look.localisation.summarise``. The kinds: ``ours``, the map itself in the skin that
+    the picture's action units move; ``not_shown``, in the skin of those that it does not show;
+    ``other_expression``, the map of a picture with another expression in this picture's skin; and ``edges``,
+    ``centre`` and ``random``, see ``look.controls``; the share of two regions of unequal size is compared
     by the measure ``concentration``. Pictures that show no action unit are left out.
 
     Raises DataError where a map's shape does not fit, ``faces`` has no action units or regions, no picture
@@ -144,47 +142,24 @@ def locate_residues(
             f"{present_from}"
         )
     regions = np.empty((len(keep), 2, *faces.size), bool)
-    for own, skin in _skin(faces, np.asarray(rows)[keep], tuple(coded)):
-        visible = shown.to_numpy()[keep][own, :, None, None]
+    kept = np.asarray(rows)[keep]
+    for start in range(0, len(kept), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        skin = regions_of(faces, kept[part], tuple(coded))
+        visible = shown.to_numpy()[keep[part], :, None, None]
         moved = _closed((skin & visible).any(axis=1))
-        regions[own] = np.stack([moved, _closed(skin.any(axis=1)) & ~moved], axis=1)
-    chosen = faces.select(np.asarray(rows)[keep])
+        regions[part] = np.stack([moved, _closed(skin.any(axis=1)) & ~moved], axis=1)
+    chosen = faces.select(kept)
     expressions = pd.factorize(chosen.table["emotion"])[0]
     subjects = _named(chosen)
     tables = []
     for layer, its in maps.items():
-        scored = scores(
-            its[keep],
-            regions,
-            (SHOWN, NOT_SHOWN),
-            [SHOWN] * len(keep),
-            subjects,
-            expressions,
-            chosen.pixels,
-            seed=seed,
-        )
+        about = ([SHOWN] * len(keep), subjects, expressions, chosen.pixels)
+        scored = scores(its[keep], regions, (SHOWN, NOT_SHOWN), *about, seed=seed)
         summary = summarise(scored, draws=draws, seed=seed)
         tables.append(summary.assign(layer=layer, kind=summary["kind"].replace(_RENAMED)))
     found = pd.concat(tables, ignore_index=True)
     return found[["layer", *found.columns.drop("layer")]]
-
-
-def _both(
-    generator: Generator,
-    pictures: np.ndarray,
-    neutrals: np.ndarray,
-    batch_size: int,
-    device: torch.device | str,
-) -> list[Iterator[dict[str, torch.Tensor]]]:
-    """Of the pictures, and of the neutrals, batch by batch the maps (B, C, h, w) of each pair, the encoder's
-    channels first.
-    """
-
-    def maps(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
-        for batch, _ in FaceBatches(shown, np.zeros(len(shown), np.int64), batch_size, device=device):
-            yield generator.residues(batch)
-
-    return [maps(pictures), maps(neutrals)]
 
 
 def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -223,15 +198,6 @@ def _intensities(faces: FaceSet, rows: np.ndarray, maps: Mapping[str, np.ndarray
             "with AU codes and landmarks, such as ckplus"
         )
     return faces.table[aus].iloc[rows].astype(float).reset_index(drop=True)
-
-
-def _skin(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Part by part the places in ``rows`` and the regions bool (n, A, H, W): all at once would fill the
-    memory.
-    """
-    for start in range(0, len(rows), AT_ONCE):
-        own = np.arange(start, min(start + AT_ONCE, len(rows)))
-        yield own, regions_of(faces, rows[own], aus)
 
 
 def _closed(regions: np.ndarray) -> np.ndarray:
@@ -362,7 +328,7 @@ def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     """Macro means of the AUROC: ``au_trained`` (each unit from the layer pair that validation chooses),
     ``au_untrained``, ``au_hog`` and ``au_emotion``; ``au_over_untrained`` and ``au_over_hog``, paired.
 
-    ``au_scored`` and ``au_too_few``: units. ``table`` from ``derl.kept_units.kept_units``.
+    ``au_scored`` and ``au_too_few``: action units. ``table`` from ``derl.kept_units.kept_units``.
     """
     macro = table[table["au"].eq(MACRO) & table["layer"].isin((CHOSEN, ""))].set_index("condition")
     n = int(table["n"].max())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -149,12 +150,9 @@ def pair_loaders(
     """fastai ``DataLoaders`` of pairs to learn from (shuffled, mirrored) and of the pairs ``valid`` (in
     order, as they are).
 
-    Without ``valid`` the second has no batch. Raises ParameterError for a batch of fewer than 2 pairs;
-    DataError where there are fewer than 2 pairs, or pictures are not uint8 (N, H, W), square and all of one
-    size, with as many targets as inputs.
+    Without ``valid`` the second has no batch. Raises DataError where there are fewer than 2 pairs, or
+    pictures are not uint8 (N, H, W), square and all of one size, with as many targets as inputs.
     """
-    if batch_size < 2:
-        raise ParameterError(f"batch_size {batch_size}: give at least 2")
     valid = (inputs[:0], targets[:0]) if valid is None else valid
     if len(inputs) < 2:
         raise DataError(f"{len(inputs)} pair(s) to train on: at least 2 are needed")
@@ -199,17 +197,10 @@ class GanRecipe:
     widths: tuple[int, ...] = WIDTHS
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("epochs", 1, None),
-            ("batch_size", 2, None),
-            ("l1", 0, None),
-            ("flip", 0, 1),
-            ("patience", 0, None),
-        ):
-            value = getattr(self, name)
-            if not (low <= value and (high is None or value <= high)):
-                upper = "" if high is None else f" and at most {high}"
-                raise ParameterError(f"{name} {value}: give at least {low}{upper}")
+        limits = {"epochs": (1, inf), "batch_size": (2, inf), "l1": (0, inf), "flip": (0, 1)}
+        for name, (low, high) in (limits | {"patience": (0, inf)}).items():
+            if not low <= getattr(self, name) <= high:
+                raise ParameterError(f"{name} {getattr(self, name)}: give a number from {low} to {high}")
         if self.lr <= 0:
             raise ParameterError(f"lr {self.lr}: give a positive number")
         for name, value in (("ema", self.ema), *(("betas", beta) for beta in self.betas)):
@@ -242,15 +233,29 @@ def train_generator(
     """
     with repeatable(recipe, device, seed, "gan_batch"):
         learner = gan_learner(
-            inputs,
-            targets,
-            recipe,
-            valid=valid,
-            seed=seed,
-            device=device,
-            precision=precision,
+            inputs, targets, recipe, valid=valid, seed=seed, device=device, precision=precision
         )
-        return fit_gan(learner, recipe)
+        generator, curve = learner.model, learner.gan_curve
+        try:
+            learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
+        finally:
+            leave_autocast(learner.cbs, learner.dls.device)
+            learner.model, learner.opt = generator, None
+            for network in (generator, learner.adversary.discriminator):
+                # Contiguous, so that the network in memory and the one read back from a file add up in the
+                # same order.
+                network.to(memory_format=torch.contiguous_format).eval().zero_grad()
+        if curve.divergence is not None:
+            epoch, weights = curve.good_epoch, curve.good_weights
+        else:
+            averaged = learner.averaging.averaged.module if recipe.ema else generator
+            epoch, weights = recipe.epochs, averaged.state_dict()
+        generator.load_state_dict(weights)
+        table = pd.DataFrame(curve.rows)
+        training = GanTraining(generator, learner.adversary.discriminator, table, epoch, learner.precision)
+        if curve.divergence is not None:
+            raise GanDivergence(_divergence(curve, recipe), training)
+        return training
 
 
 def gan_learner(
@@ -292,34 +297,6 @@ def gan_learner(
         ],
         precision,
     )
-
-
-def fit_gan(learner: Learner, recipe: GanRecipe) -> GanTraining:
-    """Train for ``recipe.epochs`` passes; ``learner`` comes from ``gan_learner`` with the same recipe.
-
-    Raises GanDivergence as ``train_generator`` says. An interruption leaves no open autocast region behind.
-    """
-    generator, curve = learner.model, learner.gan_curve
-    try:
-        learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
-    finally:
-        leave_autocast(learner.cbs, learner.dls.device)
-        learner.model, learner.opt = generator, None
-        for network in (generator, learner.adversary.discriminator):
-            # Contiguous, so that the network in memory and the one read back from a file add up in the same
-            # order.
-            network.to(memory_format=torch.contiguous_format).eval().zero_grad()
-    if curve.divergence is not None:
-        epoch, weights = curve.good_epoch, curve.good_weights
-    else:
-        averaged = learner.averaging.averaged.module if recipe.ema else generator
-        epoch, weights = recipe.epochs, averaged.state_dict()
-    generator.load_state_dict(weights)
-    table = pd.DataFrame(curve.rows)
-    training = GanTraining(generator, learner.adversary.discriminator, table, epoch, learner.precision)
-    if curve.divergence is not None:
-        raise GanDivergence(_divergence(curve, recipe), training)
-    return training
 
 
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -245,26 +244,6 @@ def train_residue_classifier(
     plain = Recipe(
         recipe.epochs, recipe.batch_size, recipe.lr, recipe.schedule, weight_decay=recipe.weight_decay
     )
-    with repeatable(plain, device, seed):
-        learner = residue_learner(
-            inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
-        )
-        return fit(learner, plain)
-
-
-def residue_learner(
-    inputs: Inputs,
-    labels: np.ndarray,
-    train: np.ndarray,
-    valid: np.ndarray,
-    model: nn.Module,
-    recipe: ResidueRecipe,
-    *,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
-    seed: int = 0,
-) -> Learner:
-    """The fastai ``Learner`` with which ``train_residue_classifier`` trains; its arguments are the same."""
     device = torch.device(device)
     loaders = DataLoaders(
         InputBatches(inputs, labels, train, recipe.batch_size, device=device, shuffle=True, seed=seed),
@@ -276,7 +255,11 @@ def residue_learner(
         ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
         Curve(score=JointScore),
     ]
-    return silent_learner(loaders, model.to(device), _joint_loss, torch.optim.AdamW, callbacks, precision)
+    with repeatable(plain, device, seed):
+        learner = silent_learner(
+            loaders, model.to(device), _joint_loss, torch.optim.AdamW, callbacks, precision
+        )
+        return fit(learner, plain)
 
 
 def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:

@@ -5,7 +5,6 @@ All conditions see the same versions of the same pictures in the same folds, sta
 are trained by one recipe; then all are scored on the same people.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,7 +41,7 @@ from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 DERL, SINGLE, UNTRAINED, SHUFFLED = "all_pairs", "single_pairs", "untrained_generator", "shuffled_neutrals"
-PIXELS, CNN, FEATURES, WHOLE = "pixel_difference", "cnn", "feature_difference", "cnn_whole"
+PIXELS, CNN, FEATURES = "pixel_difference", "cnn", "feature_difference"
 
 CONDITIONS: dict[str, str] = {
     DERL: "DeRL: the residues of all layer pairs",
@@ -53,15 +52,9 @@ CONDITIONS: dict[str, str] = {
     CNN: "the picture, to a plain CNN with as many parameters as DeRL's second stage",
     FEATURES: "the plain CNN's features of the picture less those of the generated neutral face, to a "
     "linear layer",
-    WHOLE: "the picture, to a plain CNN with as many parameters as both stages of DeRL",
 }
 """What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by
 the pair's name (``pair24``).
-"""
-
-USUAL = tuple(name for name in CONDITIONS if name != WHOLE)
-"""The conditions of a study unless others are asked for: the CNN of the size of both stages, with the default
-widths eleven times as large, is left out.
 """
 
 MAJORITY = "majority"
@@ -73,7 +66,7 @@ SHORT: dict[str, tuple[str, str]] = {
     FEATURES: (BASELINE, "CNN feature difference"),
     UNTRAINED: (CONTROL, "generator never trained"),
     SHUFFLED: (CONTROL, "generator of others' neutrals"),
-    MAJORITY: (NULL, "commonest class"),
+    MAJORITY: (NULL, "majority-class baseline"),
 }
 """Slug in metrics -> kind and name of each condition of ``derl.study``; single layers are called by their
 pair.
@@ -94,9 +87,8 @@ class ResidueStudy:
 
     ``table``: one row per condition and seed with ``condition`` (of a single pair its name), ``seed``,
     ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and of the CNN that
-    it needs besides), ``valid_accuracy`` (share, mean over the folds) and ``seconds`` of training.
-    ``trainings``: the same for each ``fold`` (from 0), with ``best_epoch``. ``curves``: their epochs, with
-    the columns of ``train.curve.Training`` beside ``condition``, ``seed`` and ``fold``.
+    it needs besides) and ``valid_accuracy`` (share, mean over the folds). ``trainings``: the same for each
+    ``fold`` (from 0).
 
     ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran:
     ``rows`` (P,) of the labelled pictures, their classes ``labels`` (P,) and people ``subjects`` (P,).
@@ -106,7 +98,6 @@ class ResidueStudy:
     classes: tuple[str, ...]
     table: pd.DataFrame
     trainings: pd.DataFrame
-    curves: pd.DataFrame
     rows: np.ndarray
     labels: np.ndarray
     subjects: np.ndarray
@@ -132,7 +123,6 @@ class _Trained:
     """What has been trained so far, by condition, seed and number of the fold."""
 
     rows: list[dict[str, object]] = field(default_factory=list)
-    curves: list[pd.DataFrame] = field(default_factory=list)
     models: dict[tuple[str, int, int], nn.Module] = field(default_factory=dict)
     answers: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
@@ -143,7 +133,7 @@ def residue_study(
     generators: Mapping[str, Generator],
     recipe: ResidueRecipe,
     *,
-    conditions: Sequence[str] = USUAL,
+    conditions: Sequence[str] = tuple(CONDITIONS),
     folds: int = 1,
     seeds: Sequence[int] = (0,),
     precision: Request | Precision = "auto",
@@ -179,7 +169,6 @@ def residue_study(
     for condition in arranged:
         for seed in seeds:
             for fold, (train, valid, test) in enumerate(parts):
-                started = time.perf_counter()
                 inputs = condition.inputs(seed, fold)
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(seed)
@@ -195,24 +184,20 @@ def residue_study(
                         **key,
                         "parameters": parameter_count(model),
                         "frozen": condition.frozen,
-                        "best_epoch": training.best_epoch,
                         "valid_accuracy": float(best["valid_accuracy"]),
-                        "seconds": time.perf_counter() - started,
                     }
                 )
-                trained.curves.append(training.curve.assign(**key))
                 trained.models[condition.name, seed, fold] = model
                 trained.answers.setdefault((condition.name, seed), []).append(
                     predict_inputs(model, inputs, test, device=device)
                 )
     tested = np.concatenate([test for _, _, test in parts])
     trainings = pd.DataFrame(trained.rows)
-    summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean", "seconds": "sum"}
+    summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean"}
     return ResidueStudy(
         protocol.classes,
         trainings.groupby(["condition", "seed"], sort=False, as_index=False).agg(summary),
         trainings,
-        pd.concat(trained.curves, ignore_index=True),
         used[tested],
         labels[tested],
         labelled.table["subject"].to_numpy(dtype=object)[used[tested]],
@@ -307,9 +292,6 @@ def _on_pictures(
 
         head = partial(_linear_head, network.output.in_features, n_classes)
         yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
-    if WHOLE in conditions:
-        inputs = partial(_same, {PICTURE: pictures})
-        yield _Condition(WHOLE, 0, inputs, partial(plain, frozen + second_stage))
 
 
 PICTURE = "picture"
@@ -368,7 +350,7 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
     return torch.cat(kept).unflatten(0, pictures.shape[:2])
 
 
-def commonest_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
+def majority_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
     """float32 (P, classes): for each picture of ``study`` the commonest class of its fold's training
     pictures, with certainty.
     """
@@ -383,9 +365,9 @@ def commonest_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -
     return answers
 
 
-def contenders(study: ResidueStudy, commonest: np.ndarray) -> list[Contender]:
-    """The conditions of ``study`` in the order to be shown, DeRL first, and always answering with the
-    ``commonest`` class.
+def contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:
+    """The conditions of ``study`` in the order to be shown, DeRL first, and last the answers of the
+    ``majority``-class baseline.
     """
     trained = list(study.table["condition"].unique())
     single = [name for name in trained if name not in SHORT]
@@ -396,7 +378,7 @@ def contenders(study: ResidueStudy, commonest: np.ndarray) -> list[Contender]:
             own = study.probabilities[study.table["condition"].eq(slug).to_numpy()]
             found.append(Contender(name, kind, own))
     kind, name = SHORT[MAJORITY]
-    return [*found, Contender(name, kind, commonest[None], seeded=False)]
+    return [*found, Contender(name, kind, majority[None], seeded=False)]
 
 
 def _called(slug: str) -> tuple[str, str]:
@@ -413,7 +395,7 @@ def contest_of(
     """
     alone = np.char.add("picture ", study.rows.astype(str))
     people = np.where(study.subjects == "", alone, study.subjects.astype(str))
-    own = contenders(study, commonest_answers(faces, protocol, study))
+    own = contenders(study, majority_answers(faces, protocol, study))
     return hold_contest(own, study.labels, people, draws=draws, seed=seed)
 
 

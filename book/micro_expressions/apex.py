@@ -23,6 +23,9 @@ METHODS = {
     "middle": "middle of the clip",
     "random": "any frame",
 }
+"""Networks, and what spots an apex without one: the largest mean difference of pixels to the onset, the
+longest mean displacement, the frame nearest to half way from onset to offset, and any frame's mean error.
+"""
 
 _REFERENCES = {"onset": "from onset", "both ends": "from both ends", "": ""}
 
@@ -30,14 +33,6 @@ FRAMES_TOLERANCE = 2.0
 
 SMOOTHED_OVER = 3
 """Frames of the moving average that a trajectory is smoothed with: one before and one behind."""
-
-RIVALS = {
-    "pixels": "the largest mean difference of pixels to the onset",
-    "optical flow": "the longest mean displacement from the onset",
-    "middle": "the frame nearest to half way from onset to offset, whatever is shown",
-    "random": "any frame of the clip: its mean error",
-}
-"""What spots an apex without a network."""
 
 REFERENCES = ("onset", "both ends")
 """What a frame is compared with: the first frame, or the straight line from the first to the last."""
@@ -165,29 +160,17 @@ def spotting_errors(
 ) -> pd.DataFrame:
     """How far from the true apex each method finds it, one row per method, reference and clip.
 
-    ``features``: the name of a network -> its features (C, T, F) of ``clips``; beside them stand ``RIVALS``.
-    All trajectories are smoothed alike. Columns: ``method``; ``reference``, what each frame is compared with:
-    ``onset`` or the line between ``both ends``, empty for ``middle`` and ``random``; ``subject``;
-    ``sequence``; ``apex`` and ``spotted``, frame numbers (missing for ``random``); ``error``, their distance
-    in frames as filmed; ``milliseconds``, the same in time (NaN without a frame rate); ``length``, frames
-    from onset to offset.
+    ``features``: the name of a network -> its features (C, T, F) of ``clips``; beside them stand the other
+    ``METHODS``. All trajectories are smoothed alike. Columns: ``method``; ``reference``, what each frame is
+    compared with: ``onset`` or the line between ``both ends``, empty for ``middle`` and ``random``;
+    ``subject``; ``sequence``; ``apex`` and ``spotted``, frame numbers (missing for ``random``); ``error``,
+    their distance in frames as filmed; ``milliseconds``, the same in time (NaN without a frame rate);
+    ``length``, frames from onset to offset.
 
     Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
     error over all of them: what guessing costs on average. Both ends being at rest, a line between them draws
-    answers towards the middle: ``middle`` is what such a method has to beat. Raises DataError for features of
-    other clips, ParameterError for a network with a rival's name.
+    answers towards the middle: ``middle`` is what such a method has to beat. Raises DataError as ``spot``.
     """
-    taken = [name for name in features if name in RIVALS]
-    if taken:
-        raise ParameterError(
-            f"features are called {taken[0]!r}, which is a method without a network; give another name"
-        )
-    for name, given in features.items():
-        if np.shape(given)[:2] != clips.rows.shape:
-            raise DataError(
-                f"the features {name!r} have the shape {np.shape(given)} for clips {clips.rows.shape}; "
-                "expected (clips, frames, features)"
-            )
     ways = {
         name: {
             "onset": trajectory(given, clips.lengths, smoothed_over=smoothed_over),

@@ -11,7 +11,6 @@ from torch import nn
 from fer_lib.faces.clips import Clips
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bootstrap, bounds, cluster_sums, ratio, resampled_sums
-from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -51,9 +50,9 @@ def units_to_look_at(claimed: pd.DataFrame, shown: pd.DataFrame, subjects: np.nd
 
 
 def response_changes(
-    model: nn.Module, layer: str, clips: Clips, filters: Sequence[int] | None = None, *, steps: int = STEPS
+    model: nn.Module, layer: str, clips: Clips, filters: Sequence[int], *, steps: int = STEPS
 ) -> np.ndarray:
-    """float64 (C, K, ``steps``): how the maximal responses of ``filters`` (None: all) at ``layer`` change
+    """float64 (C, K, ``steps``): how the maximal responses of ``filters`` at ``layer`` change
     from the onset to the offset of each clip; NaN where a clip has no way there.
 
     Clips differ in length, so time is progress: 0 at the onset, 1 at the apex, 2 at the offset, straight in
@@ -61,18 +60,22 @@ def response_changes(
     the onset, in standard deviations of the filter's responses over all frames (0 for a filter that never
     changes).
 
-    Raises what ``look.responses.maximal_responses`` raises; ParameterError for a filter that the layer does
-    not have, or fewer than 3 steps.
+    Raises what ``look.responses.maximal_responses`` raises.
     """
-    if steps < 3:
-        raise ParameterError(f"steps {steps}: give at least 3, for onset, apex and offset")
     shown = np.unique(clips.rows[clips.inside])
     maxima = maximal_responses(model, clips.faces.select(shown), layer).maxima.astype(np.float64)
-    chosen = np.arange(maxima.shape[1]) if filters is None else np.asarray(filters, np.int64)
-    wrong = [number for number in chosen.tolist() if not 0 <= number < maxima.shape[1]]
-    if wrong:
-        raise ParameterError(f"filter {wrong[0]}: layer {layer!r} has those from 0 to {maxima.shape[1] - 1}")
-    return _changes(maxima[:, chosen], shown, clips, np.linspace(0, 2, steps))
+    maxima = maxima[:, list(filters)]
+    spread = maxima.std(axis=0)
+    maxima = maxima / np.where(spread > 1e-7 * np.abs(maxima).max(axis=0), spread, np.inf)
+    way, grid = progress(clips), np.linspace(0, 2, steps)
+    changes = np.full((len(clips), maxima.shape[1], len(grid)), np.nan)
+    for number, length in enumerate(clips.lengths.tolist()):
+        responses = maxima[np.searchsorted(shown, clips.rows[number, :length])]
+        # Each frame's share in each point of the grid, the same for all filters.
+        shares = [np.interp(grid, way[number, :length], frame) for frame in np.eye(length)]
+        there = (grid >= way[number, 0]) & (grid <= way[number, length - 1])
+        changes[number, :, there] = ((responses - responses[0]).T @ np.array(shares)[:, there]).T
+    return changes
 
 
 def mean_trajectories(
@@ -100,25 +103,6 @@ def mean_trajectories(
         clips_there = counts.sum(axis=0).astype(np.int64)
         tables.append(pd.DataFrame({"filter": int(number)} | columns | {"clips": clips_there}))
     return pd.concat(tables, ignore_index=True)
-
-
-def _changes(maxima: np.ndarray, shown: np.ndarray, clips: Clips, grid: np.ndarray) -> np.ndarray:
-    """float64 (C, K, steps): change of each filter since the onset at each progress of ``grid``, NaN where a
-    clip has no way there.
-
-    ``maxima`` (M, K): the responses to the pictures ``shown`` (M,), ascending indices into ``clips.faces``.
-    """
-    spread = maxima.std(axis=0)
-    maxima = maxima / np.where(spread > 1e-7 * np.abs(maxima).max(axis=0), spread, np.inf)
-    way = progress(clips)
-    changes = np.full((len(clips), maxima.shape[1], len(grid)), np.nan)
-    for number, length in enumerate(clips.lengths.tolist()):
-        responses = maxima[np.searchsorted(shown, clips.rows[number, :length])]
-        # Each frame's share in each point of the grid, the same for all filters.
-        shares = [np.interp(grid, way[number, :length], frame) for frame in np.eye(length)]
-        there = (grid >= way[number, 0]) & (grid <= way[number, length - 1])
-        changes[number, :, there] = ((responses - responses[0]).T @ np.array(shares)[:, there]).T
-    return changes
 
 
 def _mean_change(
@@ -210,18 +194,10 @@ def movement_table(
         known = (shown[unit].notna() & np.isfinite(moved)).to_numpy(bool)
         state = shown[unit][known].to_numpy(bool)
         gap = _difference(moved[known], state, subjects[known], draws, seed)
-        rows.append(
-            {
-                "au": unit,
-                "filters": len(own),
-                "clips": int(state.sum()),
-                "with": moved[known][state].mean(),
-                "without": moved[known][~state].mean(),
-                "difference": gap.value,
-                "low": np.nan if gap.low is None else gap.low,
-                "high": np.nan if gap.high is None else gap.high,
-            }
-        )
+        ends = (np.nan if end is None else end for end in (gap.low, gap.high))
+        change = moved[known]
+        means = change[state].mean(), change[~state].mean()
+        rows.append((unit, len(own), int(state.sum()), *means, gap.value, *ends))
     columns = ["au", "filters", "clips", "with", "without", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 

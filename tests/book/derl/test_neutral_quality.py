@@ -81,15 +81,6 @@ def test_ssim_equals_a_naive_loop():
     assert ssim(one, other) == pytest.approx(expected, rel=1e-9)
 
 
-def test_what_is_no_pair_of_pictures_is_refused():
-    with pytest.raises(DataError, match=r"truth: uint8 \(1, 8, 8\)"):
-        psnr(even(0), even(0, 8))
-    with pytest.raises(DataError, match="float64"):
-        ssim(even(0) / 255, even(0) / 255)
-    with pytest.raises(DataError, match="SSIM needs 11"):
-        ssim(even(0, 8), even(0, 8))
-
-
 def test_the_nearest_allowed_picture_decides():
     gallery = noise(4)
     owners = np.array(["a", "b", "a", "c"])
@@ -254,8 +245,6 @@ def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
     sums = cluster_sums(np.stack([finite - theirs, np.ones(4)], axis=1), np.array(list("aabb")))
     interval = bootstrap(sums, draws=200, seed=3)
     assert (copied["gain_low"], copied["gain_high"]) == pytest.approx((interval.low, interval.high))
-    with pytest.raises(ParameterError, match="draws 0"):
-        summarise_quality(table, draws=0)
 
 
 def test_bad_input_is_refused():

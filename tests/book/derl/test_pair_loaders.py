@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from book.derl.stage_one import PairBatches, pair_loaders
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 
 @pytest.fixture
@@ -97,5 +97,3 @@ def test_refuses_pictures_that_are_no_pairs(pairs, changed):
 def test_refuses_too_few(pairs):
     with pytest.raises(DataError, match=r"1 pair\(s\)"):
         pair_loaders(pairs[0][:1], pairs[1][:1], 4)
-    with pytest.raises(ParameterError, match="batch_size 1"):
-        pair_loaders(*pairs, 1)

@@ -48,8 +48,6 @@ def test_every_rival_has_its_metrics():
     assert found["ahead_of_shuffled"].value == 0
     assert found["majority_accuracy"].value == pytest.approx(10 / 24)
     assert found["seed_spread"].value == pytest.approx(100 * contest.scored.spread["macro_f1"])
-    with pytest.raises(DataError, match="no rival 'flow'"):
-        contenders(toy_study(), {"flow": rivals["optical_flow"]})
 
 
 def toy_study(watched=True):

@@ -153,12 +153,10 @@ def test_errors_of_every_method_by_hand():
     assert errors["subject"].eq("s0").all()
 
 
-def test_features_of_other_clips_and_names_of_rivals_are_refused():
+def test_features_of_other_clips_are_refused():
     clips = clips_from((grey(1, 2, 3), [1, 2, 3], 2))
-    with pytest.raises(DataError, match=r"features 'net' have the shape \(1, 2, 4\)"):
+    with pytest.raises(DataError, match="expected"):
         spotting_errors(clips, {"net": np.zeros((1, 2, 4))})
-    with pytest.raises(ParameterError, match="called 'pixels'"):
-        spotting_errors(clips, {"pixels": np.zeros((1, 3, 4))})
     with pytest.raises(DataError, match="one length per clip"):
         trajectory(np.zeros((1, 3, 4)), np.array([3, 3]))
 
@@ -257,12 +255,6 @@ def test_only_the_clips_chosen_are_looked_at():
     np.testing.assert_allclose(some["change"], np.array([0, 20, 0]) / pixels.std(), atol=1e-6)
 
 
-def test_unknown_filters_and_too_few_steps_are_refused():
-    clips, network = bright_clips(), Brightness()
-    for number in (3, -1):
-        with pytest.raises(ParameterError, match=f"filter {number}: layer 'conv' has those from 0 to 2"):
-            response_changes(network, "conv", clips, [0, number])
-    with pytest.raises(ParameterError, match="at least 3"):
-        response_changes(network, "conv", clips, steps=2)
+def test_an_unknown_layer_is_refused():
     with pytest.raises(ParameterError, match="no layer"):
-        response_changes(network, "relu9", clips)
+        response_changes(Brightness(), "relu9", bright_clips(), [0])
