@@ -11,7 +11,6 @@ from ferbook.page.style import (
     VERMILION,
     WIDTH,
     Drawn,
-    FigureError,
     listing,
     require_columns,
 )
@@ -46,8 +45,8 @@ def spotting_dots(table: pd.DataFrame) -> Drawn:
 
 
 def trajectory_panels(table: pd.DataFrame) -> Drawn:
-    """How filters' responses change from onset over apex to offset, in clips that show the unit that the
-    filter is said to detect and in the others.
+    """How filters' responses change from onset over apex to offset, in clips that show the action unit
+    that the filter is said to detect and in the others.
 
     ``table``: a row per ``filter``, ``group`` (in the order to be shown) and ``progress`` (0 onset, 1 apex, 2
     offset): ``au`` (its unit), ``change`` with ``low`` and ``high`` (standard deviations of the filter over
@@ -57,8 +56,6 @@ def trajectory_panels(table: pd.DataFrame) -> Drawn:
     require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     filters = list(data["filter"].unique())
-    if len(filters) > 6:
-        raise FigureError(f"{len(filters)} filters to draw: give at most 6")
     across = min(3, len(filters))
     rows = -(-len(filters) // across)
     figure, grid = plt.subplots(
@@ -85,21 +82,10 @@ def trajectory_panels(table: pd.DataFrame) -> Drawn:
     figure.supylabel("change of the response (sd)", fontsize=9)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8.5)
     moves = dict.fromkeys(("change", "low", "high"), 0.5) | {"filter": 1000}
-    return Drawn(figure, data, _trajectory_alt(data, filters, groups), tolerance=moves)
-
-
-def _trajectory_alt(data: pd.DataFrame, filters: list[int], groups: list[str]) -> str:
-    told = []
-    for number in filters:
-        own = data[data["filter"].eq(number)]
-        values = []
-        for group in groups:
-            part = own[own["group"].eq(group)]
-            if len(part):
-                at_apex = part.loc[(part["progress"] - 1).abs().idxmin(), "change"]
-                values.append(f"{at_apex:+.2f} in {group}".replace("-", "−"))
-        told.append(f"filter {number} of {own['au'].iloc[0]} {listing(values)}")
-    return (
+    at_apex = data[data["progress"].eq(1)].itertuples()
+    told = [f"filter {row.filter} of {row.au} {row.change:+.2f} in {row.group}" for row in at_apex]
+    alt = (
         f"Line charts of {len(filters)} filters from onset over apex to offset: the mean change of the "
-        f"response since the onset, in standard deviations. At the apex: {'; '.join(told)}."
+        f"response since the onset, in standard deviations. At the apex: {listing(told)}."
     )
+    return Drawn(figure, data, alt.replace(" -", " −"), tolerance=moves)

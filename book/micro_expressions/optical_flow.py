@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from fer_lib.faces.clips import Clips
-from ferbook.errors import DataError, ParameterError
 
 FARNEBACK = {
     "pyr_scale": 0.5,
@@ -37,14 +36,7 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     in ``second``, in pixels.
 
     The median displacement of each picture is taken off: where the whole head has moved, no muscle has.
-    Raises DataError where shapes differ or the pictures are not uint8.
     """
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.ndim != 3 or {first.dtype, second.dtype} != {np.dtype(np.uint8)}:
-        raise DataError(
-            f"pictures {first.dtype} {first.shape} and {second.dtype} {second.shape}; expected uint8 (N, H, "
-            "W) twice"
-        )
     flow = np.empty((*first.shape, 2), np.float32)
     height, width = first.shape[1:]
     for number, pair in enumerate(zip(first, second, strict=True)):
@@ -59,14 +51,9 @@ def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
     grid.
 
     For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in
-    pixels. Sides that ``cells`` does not divide give cells that differ by a pixel. Raises ParameterError for
-    fewer than one cell or more than there are pixels.
+    pixels. Sides that ``cells`` does not divide give cells that differ by a pixel.
     """
     height, width = clips.faces.size
-    if not 1 <= cells <= min(height, width):
-        raise ParameterError(
-            f"cells {cells}: give 1 to {min(height, width)} for pictures of {height} × {width}"
-        )
     apex = clips.rows[np.arange(len(clips)), clips.apex_at]
     flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(apex))
     moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)

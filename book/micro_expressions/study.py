@@ -116,16 +116,10 @@ def selection_by_person(study: ClipStudy) -> pd.DataFrame:
     both = (
         own.merge(best, on=keys, suffixes=("", "_best")).groupby(["fold", "subject"]).mean(numeric_only=True)
     )
-    return pd.DataFrame(
-        {
-            "training": both.index.get_level_values("subject"),
-            "chosen_epoch": both["epoch"].to_numpy(),
-            "chosen_accuracy": both["test_accuracy"].to_numpy(),
-            "test_epoch": both["epoch_best"].to_numpy(),
-            "test_accuracy": both["test_accuracy_best"].to_numpy(),
-            "gain": (both["test_accuracy_best"] - both["test_accuracy"]).to_numpy(),
-        }
-    )
+    called = {"subject": "training", "epoch": "chosen_epoch", "test_accuracy": "chosen_accuracy"}
+    called |= {"epoch_best": "test_epoch", "test_accuracy_best": "test_accuracy"}
+    table = both.reset_index()[list(called)].rename(columns=called)
+    return table.assign(gain=table["test_accuracy"] - table["chosen_accuracy"])
 
 
 def selection_gain(

@@ -8,7 +8,6 @@ import pytest
 from book.micro_expressions.optical_flow import displacements, flow_features
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
-from ferbook.errors import DataError, ParameterError
 
 SIDE = 48
 
@@ -96,14 +95,3 @@ def test_cells_are_means_over_their_pixels(cells):
             part = flow[edges[i] : edges[i + 1], edges[j] : edges[j + 1]].reshape(-1, 2)
             expected = [*part.mean(axis=0), np.mean([np.hypot(*pixel) for pixel in part])]
             np.testing.assert_allclose(found[i, j], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_what_does_not_fit_is_refused():
-    picture = grey(texture())
-    with pytest.raises(DataError, match="expected uint8"):
-        displacements(picture, picture[:, 1:])
-    with pytest.raises(DataError, match="float64"):
-        displacements(picture, picture / 255)
-    for cells in (0, 49):
-        with pytest.raises(ParameterError, match="1 to 48"):
-            flow_features(clip(texture(), texture(), apex=1), cells=cells)
