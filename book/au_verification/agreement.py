@@ -65,15 +65,9 @@ def agreement(
     ``filters`` bool (K,) restricts it, for instance to those that survive a null. A filter that the measure
     names an AU for and no AU raises counts as a disagreement; dead filters are named by nobody and left out.
 
-    Raises DataError where the numbers of filters differ, fewer than two AUs are in both, or no filter is
-    left.
+    Raises DataError where fewer than two AUs are in both.
     """
     estimate = association.estimate
-    if len(estimate) != len(effects.effect):
-        raise DataError(
-            f"{len(effects.effect)} filters in the effects and {len(estimate)} in the association; give "
-            "those of one layer"
-        )
     scored = ~np.isnan(estimate).all(axis=0)
     aus = [au for au, there in zip(association.aus, scored, strict=True) if there and au in effects.aus]
     if len(aus) < 2:
@@ -81,9 +75,7 @@ def agreement(
             f"AUs both switched and scored: {', '.join(aus) or 'none'}; at least two are needed to choose "
             "among"
         )
-    kept = ~association.dead if filters is None else ~association.dead & np.asarray(filters, bool)
-    if not kept.any():
-        raise DataError("no filter is left to compare; dead ones are named by no measure")
+    kept = ~association.dead if filters is None else ~association.dead & filters
     columns = [association.aus.index(au) for au in aus]
     # A single value that is not scored must not win.
     named = np.where(np.isnan(estimate), -np.inf, estimate)[np.ix_(kept, columns)].argmax(axis=1)
@@ -124,17 +116,12 @@ def confusable(effects: Effects, switched: Interventions) -> pd.DataFrame | None
         both = np.isin(own, (a, b))
         profiles = strongest[live][:, (a, b)]
         varies = len(profiles) > 1 and profiles.std(axis=0).min() > 0
-        rows.append(
-            {
-                "pair": ", ".join(pair),
-                "shared skin": _shared(switched, a, b),
-                "correlation": np.corrcoef(profiles.T)[0, 1] if varies else np.nan,
-                "first": int((own == a).sum()),
-                "second": int((own == b).sum()),
-                "other is next": (second == np.where(own == a, b, a))[both].mean() if both.any() else np.nan,
-            }
-        )
-    return pd.DataFrame(rows) if rows else None
+        correlation = np.corrcoef(profiles.T)[0, 1] if varies else np.nan
+        follows = (second == np.where(own == a, b, a))[both].mean() if both.any() else np.nan
+        counts = (own == a).sum(), (own == b).sum()
+        rows.append((", ".join(pair), _shared(switched, a, b), correlation, *counts, follows))
+    columns = ["pair", "shared skin", "correlation", "first", "second", "other is next"]
+    return pd.DataFrame(rows, columns=columns) if rows else None
 
 
 def confusion_table(found: pd.DataFrame) -> Table:

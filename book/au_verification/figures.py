@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -15,7 +16,7 @@ from book.au_verification.switching import effect_table
 from fer_lib.aus.interventions import Effects
 from ferbook.page.forest import forest
 from ferbook.page.heat import heat
-from ferbook.page.pictures import picture_grid, show, thumbnail
+from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import (
     BLUE,
     INK,
@@ -52,6 +53,19 @@ COUNT_TOLERANCE = 20
 def _numbers(aus: Iterable[str]) -> dict[str, str]:
     """AU12 -> 12: where an axis says that these are action units."""
     return {au: au.removeprefix("AU") for au in aus}
+
+
+def _small_panels(count: int, **shared: object) -> tuple[Figure, list[Axes]]:
+    """A figure of one to six axes, three side by side; those of an incomplete row are empty."""
+    if not 1 <= count <= 6:
+        raise FigureError(f"{count} filters: give from 1 to 6")
+    columns = min(3, count)
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 0.55 + 1.7 * rows), squeeze=False, **shared)
+    for place, axes in enumerate(grid.flat):
+        axes.tick_params(labelsize=8)
+        axes.set(visible=place < count)
+    return figure, list(grid.flat[:count])
 
 
 def divergence_map(strongest: pd.DataFrame, label: str) -> Drawn:
@@ -100,33 +114,22 @@ def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> Drawn
     ``tables``: (filter, AU) to what ``aus.association.histograms`` gives; at most six. Data: its columns with
     ``filter`` and ``au``.
     """
-    if not 1 <= len(tables) <= 6:
-        raise FigureError(f"{len(tables)} filters: give from 1 to 6")
-    columns = min(3, len(tables))
-    rows = -(-len(tables) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 0.6 + 1.7 * rows), squeeze=False)
-    for axes, ((number, au), table) in zip(grid.flat, tables.items(), strict=False):
+    figure, panels = _small_panels(len(tables))
+    told = []
+    for axes, ((number, au), table) in zip(panels, tables.items(), strict=True):
         edges = [*table["left"], table["right"].iloc[-1]]
         axes.stairs(table["absent"], edges, fill=True, color=RULE, label="absent")
         axes.stairs(table["present"], edges, color=VERMILION, linewidth=1.8, label="present")
         axes.set_title(f"filter {number}, {au}", fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        axes.tick_params(labelsize=8)
-    for axes in list(grid.flat)[len(tables) :]:
-        axes.set_axis_off()
+        told.append(f"filter {number} and {au}, divergence {table['divergence'].sum():.2f} nats")
     figure.supxlabel("maximal response", fontsize=9)
     figure.supylabel("share of the pictures", fontsize=9)
-    figure.legend(
-        *grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, title="the unit is"
-    )
-    data = pd.concat(
-        [table.assign(filter=number, au=au) for (number, au), table in tables.items()], ignore_index=True
-    ).round(ROUNDED)
-    told = [
-        f"filter {number} and {au}, divergence {table['divergence'].sum():.2f} nats"
-        for (number, au), table in tables.items()
-    ]
+    shown = panels[0].get_legend_handles_labels()
+    figure.legend(*shown, loc="outside upper left", ncols=2, title="the unit is")
+    parts = [table.assign(filter=number, au=au) for (number, au), table in tables.items()]
+    data = pd.concat(parts, ignore_index=True).round(ROUNDED)
     alt = (
         f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as a "
         f"line and over pictures without it as grey bars: {listing(told)}."
@@ -173,18 +176,9 @@ def survivor_panels(
     ``observed`` (K, A), NaN for units of too few people; ``overall``, ``within`` bool (K, A). Filters stand
     in the same order in all three: by the unit with which they go most. Data: a row per filter, ``strongest``
     (its unit), ``overall`` and ``within`` (the units that survive, blanks between), and a column per AU.
-    Raises FigureError for other shapes.
     """
-    observed = np.asarray(observed, np.float64)
-    if not observed.shape == overall.shape == within.shape == (len(observed), len(aus)) or not len(observed):
-        raise FigureError(
-            f"associations {observed.shape}, survivors {overall.shape} and {within.shape} for {len(aus)} "
-            "units do not fit"
-        )
     scored = ~np.isnan(observed).any(axis=0)
-    names = [au for au, kept in zip(aus, scored, strict=True) if kept]
-    if not names:
-        raise FigureError("no unit was scored: there is nothing to draw")
+    names = np.array(aus)[scored]
     values, marks = observed[:, scored], (overall[:, scored], within[:, scored])
     strongest = values.argmax(axis=1)
     order = np.lexsort((-values.max(axis=1), strongest))
@@ -206,21 +200,17 @@ def survivor_panels(
     grid[-1].set_xlabel("filters, in the order of their strongest unit")
     grid[-1].set_xticks([])
     figure.colorbar(image, ax=grid, label=f"{label}, where above 0", shrink=0.5, aspect=30)
-    data = pd.DataFrame({"filter": np.arange(len(values)), "strongest": np.array(names)[strongest]})
+    data = pd.DataFrame({"filter": np.arange(len(values)), "strongest": names[strongest]})
     for name, marked in zip(("overall", "within"), marks, strict=True):
-        data[name] = [" ".join(np.array(names)[row]) for row in marked]
+        data[name] = [" ".join(names[row]) for row in marked]
     data = pd.concat([data, pd.DataFrame(values, columns=names).round(ROUNDED)], axis=1)
-    per_unit = pd.Series(marks[1].sum(axis=0), index=names).sort_values(ascending=False, kind="stable")
-    most = [f"{au} ({count} filters)" for au, count in per_unit.head(3).items() if count]
     alt = (
         f"Three heat maps of {len(names)} action units by {len(values)} filters. The first shows every "
         f"association above 0. In the second {marks[0].sum()} pairs of {left[0]} filters are left, in the "
-        f"third, within emotions, {marks[1].sum()} pairs of {left[1]} filters"
-        + (f"; most for {listing(most)}." if most else ".")
+        f"third, within emotions, {marks[1].sum()} pairs of {left[1]} filters."
     )
-    data = data.iloc[order].reset_index(drop=True)
     moves = dict.fromkeys(names, ASSOCIATION_TOLERANCE)
-    return Drawn(figure, data, alt, tolerance=moves)
+    return Drawn(figure, data.iloc[order].reset_index(drop=True), alt, tolerance=moves)
 
 
 def criteria_panels(table: pd.DataFrame) -> Drawn:
@@ -255,14 +245,12 @@ def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
     ``least``, ``most``.
     """
     trained, others = (table[table["source"].eq(source)] for source in ("trained", "untrained"))
-    if trained.empty or others.empty:
-        raise FigureError("counts of the trained layer and of at least one untrained network are needed")
     data = trained.set_index("au")["count"].rename("trained").to_frame()
     by_unit = others.groupby("au")["count"]
     data = data.assign(untrained=by_unit.mean(), least=by_unit.min(), most=by_unit.max()).reset_index()
-    own = pd.DataFrame({"label": data["au"], "series": "trained", "value": data["trained"]})
-    null = {"value": data["untrained"], "low": data["least"], "high": data["most"]}
-    null = pd.DataFrame({"label": data["au"], "series": "untrained (mean and range)", **null})
+    rows = data.rename(columns={"au": "label", "least": "low", "most": "high"})
+    own = rows[["label"]].assign(series="trained", value=rows["trained"])
+    null = rows.assign(series="untrained (mean and range)", value=rows["untrained"])
     served = int(data["trained"].gt(0).sum()), int(data["untrained"].gt(0).sum())
     return forest(
         pd.concat([own, null]),
@@ -320,8 +308,7 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
     ``table``: a row per ``measure``, ``rule`` and value of ``along``: ``precision``, ``recall`` (shares; NaN
     where nothing is claimed). Data: these columns.
     """
-    columns = ["measure", "rule", along, "precision", "recall"]
-    data = table[columns].reset_index(drop=True)
+    data = table[["measure", "rule", along, "precision", "recall"]]
     rules, measures, steps = (list(data[name].unique()) for name in ("rule", "measure", along))
     looks = ((BLUE, "o-"), (VERMILION, "s--"), (ORANGE, "^-."), (INK, "D:"), (SKY, "v-"), (MUTED, "x--"))
     styles = dict(zip(measures, looks, strict=False))
@@ -343,16 +330,15 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
             axes.set_ylabel(score)
     figure.supxlabel(label, fontsize=9)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    far = data[data[along].eq(data[along].max())]
+    far = data[data[along].eq(data[along].max())].replace("_", " ", regex=True)
     told = [
-        f"{row.measure.replace('_', ' ')} by {row.rule.replace('_', ' ')}: "
-        + ("no claim" if pd.isna(row.precision) else f"precision {percent(row.precision)}")
-        + f", recall {percent(row.recall)}"
+        f"{row.measure} by {row.rule} {percent(row.recall)}"
+        + (f" ({percent(row.precision)})" if row.precision >= 0 else " (no claim)")
         for row in far.itertuples()
     ]
     alt = (
         f"Lines of precision (above) and recall (below) along {label}, a column of panels for each of "
-        f"{len(rules)} rules. At {far[along].iloc[0]:g}: {listing(told)}."
+        f"{len(rules)} rules. Recall at {far[along].iloc[0]:g}, precision in brackets: {listing(told)}."
     )
     return Drawn(figure, data, alt, tolerance={"precision": 0.15, "recall": 0.15})
 
@@ -400,15 +386,9 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> Drawn:
     ``level``, ``effect``, ``low``, ``high`` (standard deviations), ``claimed``.
     """
     data = effect_table(effects, chosen).drop(columns="survives")
-    filters = list(data["filter"].unique())
-    if len(filters) > 6:
-        raise FigureError(f"{len(filters)} filters: at most 6 can be read side by side")
-    across = min(3, len(filters))
-    rows = -(-len(filters) // across)
-    figure, grid = plt.subplots(rows, across, figsize=(WIDTH, 0.5 + 1.75 * rows), sharex=True, squeeze=False)
+    figure, panels = _small_panels(len(chosen), sharex=True)
     told = []
-    for axes, number in zip(grid.flat, filters, strict=False):
-        part = data[data["filter"].eq(number)]
+    for axes, (number, part) in zip(panels, data.groupby("filter", sort=False), strict=True):
         for au, curve in part.groupby("au", sort=False):
             if not curve["claimed"].any():
                 axes.plot([0, *curve["level"]], [0, *curve["effect"]], color=RULE, linewidth=0.9, zorder=1)
@@ -420,15 +400,12 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> Drawn:
             last = curve.iloc[-1]
             told.append(f"filter {number} and {au} {last.effect:+.1f} ({last.low:+.1f} to {last.high:+.1f})")
         axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.tick_params(labelsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xticks((0, 0.5, 1))
-    for axes in list(grid.flat)[len(filters) :]:
-        axes.set_axis_off()
     figure.supxlabel("intensity of the unit", fontsize=9)
     figure.supylabel("effect (sd)", fontsize=9)
     alt = (
-        f"Line charts of {len(filters)} filters: the effect of the unit that the association names, with "
+        f"Line charts of {len(panels)} filters: the effect of the unit that the association names, with "
         "its interval, over its intensity, and those of the other units in grey. At the highest intensity: "
         f"{listing(told)}."
     )
@@ -453,89 +430,39 @@ def filter_gallery(
     projections alone stands for each filter; ``differences`` float (filters, H, W): picture with the
     unit on less that with it off, None to leave it out. Data: these columns.
     """
-    columns = ["filter", "au", "picture", "response"]
-    data = table[columns].reset_index(drop=True)
-    filters = list(data["filter"].unique())
-    top = len(data) // len(filters)
-    if len(data) != top * len(filters) or len(projections) != len(data):
-        raise FigureError(
-            f"{len(data)} rows and {len(projections)} projections for {len(filters)} filters do not fit"
-        )
+    data = table[["filter", "au", "picture", "response"]]
     named = data.drop_duplicates("filter").set_index("filter")["au"]
-    own = projections.reshape(len(filters), top, *projections.shape[1:])
-    alt = _gallery_alt(named, top, faces is not None, differences is not None)
+    headings = [f"{number}, {au}" for number, au in named.items()]
+    own = projections.reshape(len(named), -1, *projections.shape[1:])
+    top = own.shape[1]
+    if faces is None:
+        said = f"the mean of the projections of its {top} top faces"
+        figure, grid = picture_grid(1, len(named))
+        for axes, heading, mean in zip(grid[0], headings, own.mean(axis=1), strict=True):
+            show(axes, _signed(mean), heading)
+    else:
+        said = f"the {top} faces that drive it most and their projections to pixels"
+        figure, grid = picture_grid(len(named), 2 * top + (differences is not None))
+        for row, heading, shown, maps in zip(grid, headings, faces.reshape(own.shape), own, strict=True):
+            for axes, picture in zip(row, [*shown, *map(_signed, maps)], strict=False):
+                show(axes, picture)
+            row[0].set_title(heading, fontsize=8, pad=2)
+        grid[0, top].set_title("their projections", fontsize=8, pad=2)
+        if differences is not None:
+            said += ", then what its unit changes in a picture"
+            for axes, change in zip(grid[:, -1], differences, strict=True):
+                show(axes, _signed(change))
+            grid[0, -1].set_title("on − off", fontsize=8, pad=2)
+    alt = f"Pictures of each of {len(named)} filters, {listing(headings)}: {said}."
     # Which filters are shown, and which of two nearly equal pictures comes first, may change.
     moves = {"filter": FILTERS, "picture": pictures, "response": 0.1 * float(data["response"].max())}
-    if faces is None:
-        return Drawn(_means_alone(named, own.mean(axis=1)), data, alt, tolerance=moves)
-    strips, heads = [], []
-    for place in range(len(filters)):
-        shown = faces[place * top : (place + 1) * top]
-        parts: dict[str, Sequence[np.ndarray]] = {
-            "top faces": [thumbnail(picture, 1) for picture in shown],
-            "their projections": [_signed(projection) for projection in own[place]],
-        }
-        if differences is not None:
-            parts["on − off"] = [_signed(differences[place])]
-        strip, heads = _strip(parts)
-        strips.append(strip)
-    # Laid out by hand: strips of one shape, with room for the filters on the left and the headings above.
-    left, above, apart = 0.55, 0.22, 0.04
-    height = strips[0].shape[0] / strips[0].shape[1] * (WIDTH - left)
-    whole = above + len(filters) * (height + apart)
-    figure, grid = plt.subplots(len(filters), 1, figsize=(WIDTH, whole), squeeze=False, layout="none")
-    figure.subplots_adjust(left / WIDTH, 0, 1, 1 - above / whole, hspace=apart / height)
-    for axes, strip, number in zip(grid[:, 0], strips, filters, strict=True):
-        axes.imshow(strip, vmin=0, vmax=255)
-        axes.set_xticks([])
-        axes.set_yticks([strip.shape[0] / 2], [f"{number}\n{named[number]}"], fontsize=8.5)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-    for middle, head in heads:
-        grid[0, 0].text(middle, -2, head, ha="center", va="bottom", fontsize=8.5)
     return Drawn(figure, data, alt, tolerance=moves)
-
-
-def _means_alone(named: pd.Series, means: np.ndarray) -> Figure:
-    """The mean projection of each filter, side by side: what may be shown of pictures that may not be."""
-    figure, grid = picture_grid(1, len(named), title=0.35)
-    for axes, (number, au), mean in zip(grid[0], named.items(), means, strict=True):
-        show(axes, _signed(mean), f"{number}\n{au}")
-    return figure
-
-
-def _gallery_alt(named: pd.Series, top: int, faces: bool, differences: bool) -> str:
-    told = listing([f"filter {number} ({au})" for number, au in named.items()])
-    alt = f"Pictures of each of {len(named)} filters, {told}: "
-    if not faces:
-        return f"{alt}the mean of the projections of its {top} top faces."
-    alt += f"the {top} faces that drive it most and their projections to pixels"
-    return f"{alt}, then what its unit changes in a picture." if differences else f"{alt}."
 
 
 def _signed(picture: np.ndarray) -> np.ndarray:
     """A signed map as grey: 0 is mid-grey, the strongest value black or white."""
     reach = np.abs(picture).max()
-    return thumbnail(127.5 + 127.5 * picture / (reach if reach > 0 else 1.0), 1)
-
-
-def _strip(
-    parts: dict[str, Sequence[np.ndarray]], gap: int = 2, between: int = 8
-) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Groups of pictures side by side on white, and the middle of each group with its name.
-
-    Pictures stand ``gap`` pixels apart, groups ``between`` pixels.
-    """
-    columns: list[np.ndarray] = []
-    heads = []
-    for name, group in parts.items():
-        if columns:
-            columns.append(np.full((len(group[0]), between), 255, np.uint8))
-        start = sum(column.shape[1] for column in columns)
-        for place, picture in enumerate(group):
-            columns += [picture] if place == 0 else [np.full((len(picture), gap), 255, np.uint8), picture]
-        heads.append(((start + sum(column.shape[1] for column in columns)) / 2, name))
-    return np.concatenate(columns, axis=1), heads
+    return 127.5 + 127.5 * picture / (reach if reach > 0 else 1.0)
 
 
 def silencing(table: pd.DataFrame) -> Drawn:
@@ -548,20 +475,16 @@ def silencing(table: pd.DataFrame) -> Drawn:
     """
     columns = ["intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
     data = table.loc[table["outcome"].eq(OWN), ["au", *columns]].reset_index(drop=True)
+    head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
+    drawn = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
     parts = {
-        "intact": ("head", {"value": data["intact"]}),
-        "its top filters silenced": ("head", {"value": data["silenced"]}),
-        "others silenced (95 % of draws)": (
-            "head",
-            {"value": data["random"], "low": data["random_low"], "high": data["random_high"]},
-        ),
-        "difference (95 % interval)": ("difference", {"value": data["difference"], **data[["low", "high"]]}),
+        "intact": head | {"value": data["intact"]},
+        "its top filters silenced": head | {"value": data["silenced"]},
+        "others silenced (95 % of draws)": head | drawn,
+        "difference (95 % interval)": difference | {"value": data["difference"], **data[["low", "high"]]},
     }
     return forest(
-        pd.concat(
-            pd.DataFrame({"label": data["au"], "panel": panel, "series": series, **values})
-            for series, (panel, values) in parts.items()
-        ),
+        pd.concat(pd.DataFrame(values).assign(series=series) for series, values in parts.items()),
         measured={"head": "AUROC of the unit's head", "difference": "lost beyond others"},
         unit="",
         null={"difference": 0},

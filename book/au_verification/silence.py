@@ -1,8 +1,6 @@
 """Ablation: filters are silenced, and what the network can no longer do says what they were for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -34,35 +32,19 @@ OWN, ACCURACY = "own head", "accuracy"
 def filters_to_silence(
     association: Association, effects: Effects | None, count: int
 ) -> dict[str, tuple[int, ...]]:
-    """The ``count`` filters per unit that are silenced: those that it raises most, without ``effects`` those
-    most associated with it.
+    """The ``count`` filters per AU that are silenced, the strongest first: those that it raises most, without
+    ``effects`` those most associated with it.
+
+    Only such above 0; values that are not numbers are passed over, and so are AUs that no filter is left for.
     """
-    if effects is None:
-        return top_filters(association.estimate, association.aus, count)
-    return top_filters(effects.effect[:, :, -1], effects.aus, count)
-
-
-def top_filters(scores: np.ndarray, aus: Sequence[str], count: int) -> dict[str, tuple[int, ...]]:
-    """For each of ``aus`` the ``count`` filters with the largest of ``scores`` (K, A), strongest first; only
-    such above 0.
-
-    ``scores`` may be any association or effect. Values that are not numbers are passed over, and so are AUs
-    that no filter is left for.
-    """
+    scores = association.estimate if effects is None else effects.effect[:, :, -1]
+    aus = (effects or association).aus
     chosen = {}
     for au, column in zip(aus, np.where(np.isnan(scores), -np.inf, scores).T, strict=True):
         order = np.argsort(-column, kind="stable")[:count]
         if kept := tuple(int(k) for k in order if column[k] > 0):
             chosen[au] = kept
     return chosen
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """Of N pictures: log-odds of the heads float64 (N, A) and the index of the class named (N,)."""
-
-    log_odds: np.ndarray
-    named: np.ndarray
 
 
 def silence(
@@ -84,9 +66,9 @@ def silence(
 
     ``faces``: test pictures, none of whose people the network or the ``heads`` were fitted on; ``presence``:
     of these pictures; ``heads``: fitted on ``train.features.features_of`` the intact network; ``filters``: AU
-    -> filters of ``layer``, for instance ``top_filters``; ``classes``: the emotions in the order of the
-    network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters nearest
-    to it in mean activation (of the map, over all pictures) that are neither silenced nor drawn yet.
+    -> filters of ``layer``, as ``filters_to_silence`` chooses them; ``classes``: the emotions in the order of
+    the network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters
+    nearest to it in mean activation (of the map, over all pictures) that are neither silenced nor drawn yet.
 
     A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``n`` pictures that the outcome counts;
     ``intact``, ``silenced`` and ``random`` (mean over the draws): the outcome; ``random_low``,
@@ -95,21 +77,10 @@ def silence(
     head are left out, and so are AUs that the pictures do not show; pictures without an emotion do not count
     for expressions.
 
-    Raises DataError where shapes do not fit or there is no AU left; ParameterError for an unknown layer or
-    filter, and for more filters than others remain.
+    Raises DataError where there is no AU left; ParameterError for an unknown layer, and for more filters than
+    others remain.
     """
-    if len(presence) != len(faces):
-        raise DataError(
-            f"presence of {len(presence)} pictures for {len(faces)}: give that of the same pictures"
-        )
-    expected = (model.output.in_features, model.output.out_features)
-    if (heads.weights.shape[1], len(classes)) != expected:
-        raise DataError(
-            f"heads on {heads.weights.shape[1]} features and {len(classes)} classes for a network with "
-            f"{expected[0]} features and {expected[1]} outputs: fit the heads on features_of this network, "
-            "and give its classes in order"
-        )
-    wanted = {au: tuple(dict.fromkeys(filters[au])) for au in heads.aus if filters.get(au)}
+    wanted = {au: filters[au] for au in heads.aus if filters.get(au)}
     if not wanted:
         raise DataError(
             f"no AU has both a head and filters to silence; heads: {', '.join(heads.aus)}; filters: "
@@ -120,24 +91,22 @@ def silence(
     sets: list[tuple[int, ...]] = [()]
     for own in wanted.values():
         sets += [own, *(matched(own, activation, rng) for _ in range(repeats))]
-    answers = _answers(model, layer, faces, heads, sets, batch_size)
+    log_odds, named = _answers(model, layer, faces, heads, sets, batch_size)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
     emotions = faces.table["emotion"].to_numpy(dtype=object)
     known = np.isin(emotions, classes)
-    names = np.asarray(classes, dtype=object)
+    right = np.asarray(classes, dtype=object)[named] == emotions
     rows = []
     for number, au in enumerate(wanted):
-        start = 1 + number * (1 + repeats)
-        among = [answers[0], *answers[start : start + 1 + repeats]]
+        among = [0, *(1 + number * (1 + repeats) + np.arange(1 + repeats))]
         present, column = presence.only([au]).present[:, 0], heads.aus.index(au)
         found = {}
         if (present == 1).any() and (present == 0).any():
-            own = [_auroc(each.log_odds[:, column], present, codes, weights) for each in among]
+            own = [_auroc(log_odds[k, :, column], present, codes, weights) for k in among]
             found[OWN] = (~np.isnan(present)).sum(), own
         if known.any():
-            right = [_share(names[each.named] == emotions, known, codes, weights) for each in among]
-            found[ACCURACY] = known.sum(), right
+            found[ACCURACY] = known.sum(), [_share(right[k], known, codes, weights) for k in among]
         rows += [
             {"au": au, "outcome": outcome, "n": int(n)} | _compared(np.stack(values), len(subjects))
             for outcome, (n, values) in found.items()
@@ -154,16 +123,10 @@ def _compared(values: np.ndarray, people: int) -> dict[str, float]:
     tail = (1 - CONFIDENCE) / 2
     random_low, random_high = np.quantile(others, (tail, 1 - tail))
     low, high = bounds(difference[1:], people, difference[0])
-    return {
-        "intact": intact,
-        "silenced": own,
-        "random": others.mean(),
-        "random_low": random_low,
-        "random_high": random_high,
-        "difference": difference[0],
-        "low": low,
-        "high": high,
-    }
+    random = {"random": others.mean(), "random_low": random_low, "random_high": random_high}
+    return (
+        {"intact": intact, "silenced": own} | random | {"difference": difference[0], "low": low, "high": high}
+    )
 
 
 def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
@@ -184,36 +147,23 @@ def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def mean_activation(model: nn.Module, layer: str, faces: FaceSet, *, batch_size: int = 128) -> np.ndarray:
-    """float64 (K,): the mean of each map of ``layer`` over its places and all pictures of ``faces``. Raises
-    DataError without pictures.
-    """
-    if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture")
+    """float64 (K,): the mean of each map of ``layer`` over its places and all pictures of ``faces``."""
     sums: list[np.ndarray] = []
 
     def add(_: nn.Module, __: object, maps: torch.Tensor) -> None:
         sums.append(maps.double().mean(dim=(2, 3)).sum(dim=0).cpu().numpy())
 
-    hook = find_layer(model, layer).register_forward_hook(add)
-    try:
-        with evaluating(model):
-            for pictures in _pictures(model, faces, batch_size):
-                model(pictures)
-    finally:
-        hook.remove()
+    with find_layer(model, layer).register_forward_hook(add), evaluating(model):
+        for pictures in _pictures(model, faces, batch_size):
+            model(pictures)
     return np.sum(sums, axis=0) / len(faces)
 
 
 def matched(filters: Sequence[int], activation: np.ndarray, rng: np.random.Generator) -> tuple[int, ...]:
     """As many other filters, each near in ``activation`` (K,) to the one that it stands for; see ``silence``.
 
-    Raises ParameterError where a filter is out of range or too few others remain.
+    Raises ParameterError where too few others remain.
     """
-    wrong = [f for f in filters if not 0 <= f < len(activation)]
-    if wrong:
-        raise ParameterError(
-            f"filter {wrong[0]}: the {len(activation)} filters are 0 to {len(activation) - 1}"
-        )
     free = [k for k in range(len(activation)) if k not in set(filters)]
     if len(free) < len(filters):
         raise ParameterError(
@@ -235,20 +185,6 @@ def _pictures(model: nn.Module, faces: FaceSet, batch_size: int) -> Iterator[tor
         yield pictures.to(weight.dtype)
 
 
-@contextmanager
-def _silenced(module: nn.Module, filters: Sequence[int]) -> Iterator[None]:
-    """``module`` with the maps of ``filters`` set to zero; afterwards as before, also after an exception."""
-
-    def muted(_: nn.Module, __: object, maps: torch.Tensor) -> torch.Tensor:
-        return maps.index_fill(1, torch.tensor(filters, dtype=torch.long, device=maps.device), 0)
-
-    hook = module.register_forward_hook(muted)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
 def _answers(
     model: Classifier,
     layer: str,
@@ -256,8 +192,9 @@ def _answers(
     heads: Heads,
     sets: Sequence[Sequence[int]],
     batch_size: int,
-) -> list[_Answers]:
-    """What heads and network say of all pictures with each of ``sets`` of filters silenced.
+) -> tuple[np.ndarray, np.ndarray]:
+    """What heads and network say of all N pictures with each of ``sets`` of filters silenced: log-odds of the
+    heads float64 (sets, N, A), and the index of the class named (sets, N).
 
     What lies below the layer, or below the block that it is part of, is computed once for all sets.
     """
@@ -265,16 +202,20 @@ def _answers(
     first = [name for name, _ in model.named_children()].index(layer.partition(".")[0])
     *body, output = model.children()
     below, above = nn.Sequential(*body[:first]), nn.Sequential(*body[first:])
-    said: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in sets]
+
+    def features_without(filters: Sequence[int], maps: torch.Tensor) -> torch.Tensor:
+        muted = torch.tensor(filters, dtype=torch.long, device=maps.device)
+        with module.register_forward_hook(lambda _, __, made: made.index_fill(1, muted, 0)):
+            return above(maps)
+
+    log_odds, named = [], []
     with evaluating(model):
         for pictures in _pictures(model, faces, batch_size):
             maps = below(pictures)
-            for filters, (log_odds, named) in zip(sets, said, strict=True):
-                with _silenced(module, filters):
-                    features = above(maps)
-                log_odds.append(heads.log_odds(features.float().cpu().numpy()))
-                named.append(output(features).argmax(dim=1).cpu().numpy())
-    return [_Answers(np.concatenate(log_odds), np.concatenate(named)) for log_odds, named in said]
+            features = [features_without(filters, maps) for filters in sets]
+            log_odds.append([heads.log_odds(own.float().cpu().numpy()) for own in features])
+            named.append([output(own).argmax(dim=1).cpu().numpy() for own in features])
+    return np.concatenate(log_odds, axis=1), np.concatenate(named, axis=1)
 
 
 def _auroc(scores: np.ndarray, present: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -14,12 +14,10 @@ from scipy.stats import binomtest
 from book.au_verification.study import ALPHA
 from fer_lib.aus.association import associate, statistic
 from fer_lib.aus.decision import Rule, decide
-from fer_lib.aus.measures import MEASURES, Measure
+from fer_lib.aus.measures import Measure
 from fer_lib.aus.nulls import permutation_null
-from fer_lib.aus.permutations import BlockKind
 from fer_lib.aus.presence import Presence
 from fer_lib.stats.resampling import CONFIDENCE
-from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 BETWEEN = 0.5
@@ -35,6 +33,9 @@ PREVALENCE = (1.5, 3.5)
 
 FILTERS = 10
 """Filters, independent of each other given who shows the AU, that answer to one simulated set of pictures."""
+
+EMOTIONS = 6
+"""Emotions that invented people show, besides neutral."""
 
 
 def simulated(
@@ -72,9 +73,9 @@ def _saturated(z: np.ndarray) -> np.ndarray:
 
 
 def coverage(
-    measures: Sequence[Measure] = MEASURES,
+    measures: Sequence[Measure],
+    effects: Sequence[float],
     *,
-    effects: Sequence[float] = (0.0, 0.5, 1.0),
     subjects: int = 60,
     pictures: int = 8,
     simulations: int = 400,
@@ -128,12 +129,6 @@ class Noise:
     frame: float = 0.7
     correlation: float = 0.6
 
-    def __post_init__(self) -> None:
-        if min(self.subject, self.sequence, self.emotion, self.frame) < 0 or not -1 < self.correlation < 1:
-            raise ParameterError(
-                f"{self}: standard deviations are at least 0, the correlation lies between -1 and 1"
-            )
-
 
 def null_responses(
     presence: Presence, filters: int, *, seed: int = 0, noise: Noise | None = None
@@ -147,14 +142,12 @@ def null_responses(
     """
     noise = noise or Noise()
     generator = np.random.default_rng(seed)
-    subjects, sequences, frames = _structure(presence)
-    emotions = pd.factorize(presence.emotions)[0]
+    subjects, emotions = (pd.factorize(names)[0] for names in (presence.subjects, presence.emotions))
+    sequences = pd.MultiIndex.from_arrays((subjects, presence.sequences)).factorize()[0]
+    frames = pd.Series(sequences).groupby(sequences).cumcount().to_numpy()
     responses = generator.uniform(-1, 1, filters) + np.zeros((len(presence), 1))
-    for deviation, codes in (
-        (noise.subject, subjects),
-        (noise.sequence, sequences),
-        (noise.emotion, emotions),
-    ):
+    sources = (noise.subject, subjects), (noise.sequence, sequences), (noise.emotion, emotions)
+    for deviation, codes in sources:
         responses += deviation * generator.standard_normal((codes.max() + 1, filters))[codes]
     fresh = np.sqrt(1 - noise.correlation**2)
     last = np.zeros((sequences.max() + 1, filters))
@@ -166,20 +159,12 @@ def null_responses(
     return np.maximum(responses, 0)
 
 
-def _structure(presence: Presence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N,) each: subject, sequence, and number of the frame in its sequence, from 0."""
-    subjects = pd.factorize(presence.subjects)[0]
-    sequences = pd.MultiIndex.from_arrays((subjects, presence.sequences)).factorize()[0]
-    return subjects, sequences, pd.Series(sequences).groupby(sequences).cumcount().to_numpy()
-
-
 def simulated_presence(
     subjects: int,
     *,
     sequences: int = 3,
     frames: int = 4,
     aus: int = 8,
-    emotions: int = 6,
     prevalence: float = 0.3,
     habit: float = 0.0,
     seed: int = 0,
@@ -191,17 +176,11 @@ def simulated_presence(
     logit scale). ``habit``: sd on that scale of each subject's own inclination to each unit: above 0, units
     run in people.
     """
-    if min(subjects, sequences, aus, emotions) < 1 or frames < 2 or not 0 < prevalence < 1 or habit < 0:
-        raise ParameterError(
-            f"subjects {subjects}, sequences {sequences}, frames {frames}, aus {aus}, emotions {emotions}, "
-            f"prevalence {prevalence}, habit {habit}: counts are at least 1, frames at least 2, prevalence "
-            "lies between 0 and 1, habit is at least 0"
-        )
     generator = np.random.default_rng(seed)
     blocks = subjects * sequences
     person = np.repeat(np.arange(subjects), sequences)
-    emotion = generator.integers(emotions, size=blocks)
-    logit = np.log(prevalence / (1 - prevalence)) + generator.standard_normal((emotions, aus))[emotion]
+    emotion = generator.integers(EMOTIONS, size=blocks)
+    logit = np.log(prevalence / (1 - prevalence)) + generator.standard_normal((EMOTIONS, aus))[emotion]
     logit = logit + habit * generator.standard_normal((subjects, aus))[person]
     shown = generator.random((blocks, aus)) < expit(logit)
     present = np.repeat(shown, frames, axis=0)
@@ -219,57 +198,41 @@ def simulated_presence(
 def family_wise_error(
     presence: Presence,
     measure: Measure,
+    rule: Rule = "max_statistic",
     *,
-    rules: Sequence[Rule] = ("max_statistic", "argmax"),
     sets: int = 400,
     filters: int = 16,
     permutations: int = 199,
-    alpha: float = 0.05,
-    blocks: BlockKind = "sequence",
-    within: np.ndarray | None = None,
     noise: Noise | None = None,
     seed: int = 0,
-) -> dict[Rule, Estimate]:
-    """rule -> in what share of ``sets`` it claims any detector where there is none: the labels of
-    ``presence`` beside draws of null responses.
+    **options: object,
+) -> Estimate:
+    """In what share of ``sets`` ``rule`` claims any detector where there is none: the labels of ``presence``
+    beside draws of null responses.
 
-    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds ``alpha`` or
-    lies below it. Raises what ``permutation_null`` and ``decide`` raise.
+    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds ``ALPHA`` or
+    lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises what that and
+    ``decide`` raise.
     """
-    errors = dict.fromkeys(rules, 0)
-    for number in range(sets):
-        null = permutation_null(
-            null_responses(presence, filters, seed=seed + number, noise=noise),
-            presence,
-            measure,
-            permutations=permutations,
-            seed=seed + number,
-            within=within,
-            blocks=blocks,
-        )
-        for rule in rules:
-            errors[rule] += int(decide(null, rule, alpha).any())
-    return {rule: rate(count, sets) for rule, count in errors.items()}
+    errors = 0
+    for own in range(seed, seed + sets):
+        responses = null_responses(presence, filters, seed=own, noise=noise)
+        null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
+        errors += int(decide(null, rule, ALPHA).any())
+    return rate(errors, sets)
 
 
 def calibration_table(
-    errors: Mapping[str, Estimate], covered: Mapping[tuple[Measure, float], Estimate], alpha: float = ALPHA
+    errors: Mapping[str, Estimate], covered: Mapping[tuple[Measure, float], Estimate]
 ) -> pd.DataFrame:
     """Family-wise errors (what was simulated -> rate) and coverage, for ``figures.calibration``."""
-    found = [("a detector where there is none", what, each, alpha) for what, each in errors.items()]
+    found = [("a detector where there is none", what, each, ALPHA) for what, each in errors.items()]
     found += [
         ("interval holds the truth", f"{measure}, effect {effect:g}", each, CONFIDENCE)
         for (measure, effect), each in covered.items()
     ]
-    return pd.DataFrame(
-        {
-            "panel": panel,
-            "what": what.replace("_", " "),
-            "rate": each.value,
-            "low": each.low,
-            "high": each.high,
-            "promised": promised,
-            "simulations": each.n,
-        }
+    rows = [
+        (panel, what.replace("_", " "), each.value, each.low, each.high, promised, each.n)
         for panel, what, each, promised in found
-    )
+    ]
+    return pd.DataFrame(rows, columns=["panel", "what", "rate", "low", "high", "promised", "simulations"])

@@ -135,7 +135,7 @@ def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def rule_table(own: Judged, alpha: float = ALPHA) -> Table:
+def rule_table(own: Judged) -> Table:
     """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row
     per rule.
 
@@ -146,9 +146,9 @@ def rule_table(own: Judged, alpha: float = ALPHA) -> Table:
     for rule in RULES:
         row: dict[str, object] = {"rule": rule.replace("_", " ")}
         for where, null in (("", own.overall), (" within", own.within)):
-            needed = permutations_needed(null, rule, alpha)
+            needed = permutations_needed(null, rule, ALPHA)
             row["needs"] = needed or pd.NA
-            called = decide(null, rule, alpha) if null.permutations >= needed else None
+            called = decide(null, rule, ALPHA) if null.permutations >= needed else None
             row[f"filters{where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
             row[f"pairs{where}"] = pd.NA if called is None else int(called.sum())
         rows.append(row)
@@ -157,7 +157,7 @@ def rule_table(own: Judged, alpha: float = ALPHA) -> Table:
     return Table(data, "Claims of the trained filters, by decision rule", tolerance=moves)
 
 
-def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.DataFrame:
+def detectors(own: Judged, effects: Effects | None) -> pd.DataFrame:
     """One row per channel: what it is said to detect, and by what.
 
     ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``:
@@ -166,13 +166,13 @@ def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.
     none), and ``verified``: ``within`` is named and equals ``causal``.
     """
     names = np.array([*own.overall.aus, ""], dtype=object)
-    within = claims(own.within, "max_statistic", alpha)
+    within = claims(own.within, "max_statistic", ALPHA)
     rows = np.arange(own.channels)
     table = pd.DataFrame(
         {
             "filter": rows,
-            "named": names[claims(own.overall, "argmax", alpha)],
-            "overall": names[claims(own.overall, "max_statistic", alpha)],
+            "named": names[claims(own.overall, "argmax", ALPHA)],
+            "overall": names[claims(own.overall, "max_statistic", ALPHA)],
             "within": names[within],
             "value": np.where(within >= 0, own.overall.observed[rows, within], np.nan),
             "score": np.where(within >= 0, own.within.scores[rows, within], np.nan),
@@ -181,7 +181,7 @@ def detectors(own: Judged, effects: Effects | None, alpha: float = ALPHA) -> pd.
     if effects is None:
         return table
     causal = causal_argmax(effects)
-    stands = effects.survivors(alpha)[rows, causal] & (causal != NONE)
+    stands = effects.survivors(ALPHA)[rows, causal] & (causal != NONE)
     table["causal"] = np.where(stands, np.array([*effects.aus, ""], dtype=object)[causal], "")
     return table.assign(verified=table["within"].ne("") & table["within"].eq(table["causal"]))
 
@@ -197,7 +197,7 @@ def claimed_detectors(own: Judged, layer: str) -> Detectors:
     return Detectors(layer=layer, filters=filters)
 
 
-def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALPHA) -> np.ndarray:
+def beyond_untrained(judged: Mapping[str, Judged], name: str) -> np.ndarray:
     """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the
     untrained networks for the same unit.
 
@@ -205,19 +205,15 @@ def beyond_untrained(judged: Mapping[str, Judged], name: str, alpha: float = ALP
     beyond.
     """
     own = judged[name]
-    others = [
-        j.overall.observed for other, j in judged.items() if source_of(other) == "untrained" and other != name
-    ]
-    if not others:
+    rivals = [other for other in judged if source_of(other) == "untrained" and other != name]
+    if not rivals:
         return np.zeros(own.channels, bool)
-    bar = np.concatenate(others).max(axis=0)
-    claimed = claims(own.within, "max_statistic", alpha)
+    bar = np.concatenate([judged[other].overall.observed for other in rivals]).max(axis=0)
+    claimed = claims(own.within, "max_statistic", ALPHA)
     return (claimed >= 0) & (own.overall.observed[np.arange(own.channels), claimed] > bar[claimed])
 
 
-def criteria(
-    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, alpha: float = ALPHA
-) -> pd.DataFrame:
+def criteria(judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None) -> pd.DataFrame:
     """One row per bank and criterion: ``source``, ``bank``, ``metric`` (key of ``CRITERIA``), ``criterion``,
     ``count``, ``channels`` and ``share``.
 
@@ -225,28 +221,20 @@ def criteria(
     """
     rows = []
     for name, own in judged.items():
-        table = detectors(own, effects[name] if effects else None, alpha)
+        table = detectors(own, effects[name] if effects else None)
         met = {
             "named": table["named"].ne(""),
             "beyond_chance": table["overall"].ne(""),
             "beyond_emotion": table["within"].ne(""),
-            "beyond_untrained": beyond_untrained(judged, name, alpha),
+            "beyond_untrained": beyond_untrained(judged, name),
         }
         if effects:
             met["verified"] = table["verified"]
-        rows += [
-            {
-                "source": source_of(name),
-                "bank": name,
-                "metric": metric,
-                "criterion": CRITERIA[metric],
-                "count": int(np.sum(kept)),
-                "channels": own.channels,
-                "share": float(np.mean(kept)),
-            }
-            for metric, kept in met.items()
-        ]
-    return pd.DataFrame(rows)
+        for metric, kept in met.items():
+            sizes = np.sum(kept), own.channels, np.mean(kept)
+            rows.append((source_of(name), name, metric, CRITERIA[metric], *sizes))
+    columns = ["source", "bank", "metric", "criterion", "count", "channels", "share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 _ENDINGS = {TRAINED: "filters", "untrained": "untrained", "rotated basis": "rotated"}
@@ -289,7 +277,7 @@ def ahead(single: int, mixed: int, of: int) -> Estimate:
 
 
 def unit_table(
-    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str, alpha: float = ALPHA
+    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str
 ) -> pd.DataFrame:
     """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``,
     ``count``.
@@ -301,15 +289,11 @@ def unit_table(
     for name, own in judged.items():
         if source_of(name) not in (TRAINED, "untrained"):
             continue
-        table = detectors(own, effects[name] if effects else None, alpha)
+        table = detectors(own, effects[name] if effects else None)
         units = table.loc[table["verified"], "within"] if column == "verified" else table[column]
-        counts = units.value_counts()
-        rows += [
-            {"source": source_of(name), "bank": name, "au": au, "count": int(counts.get(au, 0))}
-            for au in own.overall.aus
-            if au not in own.overall.too_few
-        ]
-    return pd.DataFrame(rows)
+        aus = [au for au in own.overall.aus if au not in own.overall.too_few]
+        rows += [(source_of(name), name, au, int(units.eq(au).sum())) for au in aus]
+    return pd.DataFrame(rows, columns=["source", "bank", "au", "count"])
 
 
 def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:

@@ -38,13 +38,12 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
     Where too few are verified those follow that beat chance within emotions, then overall, then those that
     are merely named.
     """
-    parts = []
-    for column, rank in (("within", 1), ("overall", 2), ("named", 3)):
-        own = table[table[column].ne("")]
-        parts.append(own.assign(au=own[column], rank=rank))
-        if column == "within" and "verified" in table:
-            verified = own[own["verified"]]
-            parts.insert(0, verified.assign(au=verified["within"], rank=0))
+    parts = [
+        table[table[column].ne("")].assign(au=table[column], rank=rank)
+        for rank, column in enumerate(("within", "overall", "named"), 1)
+    ]
+    if "verified" in table:
+        parts.insert(0, parts[0][parts[0]["verified"]].assign(rank=0))
     found = pd.concat(parts).drop_duplicates("filter")
     found = found.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
     found["again"] = found.groupby(["rank", "au"]).cumcount()
@@ -73,9 +72,8 @@ def top_pairs(chosen: pd.DataFrame, responses: Responses, top: np.ndarray) -> pd
 
 def at_full(switched: Interventions) -> Interventions:
     """The same interventions at the highest level only."""
-    per_face = 1 + len(switched.aus) * len(switched.levels)
-    last = np.concatenate(([0], np.arange(len(switched.aus)) * len(switched.levels) + len(switched.levels)))
-    rows = (np.arange(len(switched.subjects))[:, None] * per_face + last).ravel()
+    off, on = switched.arranged(np.arange(len(switched.faces)))
+    rows = np.column_stack((off, on[:, :, -1])).ravel()
     return replace(switched, faces=switched.faces.select(rows), levels=switched.levels[-1:])
 
 
@@ -84,23 +82,16 @@ def changed_pixels(switched: Interventions, chosen: pd.DataFrame) -> np.ndarray:
     level, mean over base faces.
     """
     off = switched.off.astype(np.float64)
-    return np.stack(
-        [
-            (switched.pixels[:, switched.aus.index(au), -1] - off).mean(axis=0)
-            if au in switched.aus
-            else np.zeros(off.shape[1:])
-            for au in chosen["au"]
-        ]
-    )
+    changes = dict(zip(switched.aus, (switched.pixels[:, :, -1] - off[:, None]).mean(axis=0), strict=True))
+    return np.stack([changes.get(au, np.zeros(off.shape[1:])) for au in chosen["au"]])
 
 
-def effect_table(effects: Effects, chosen: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
+def effect_table(effects: Effects, chosen: pd.DataFrame) -> pd.DataFrame:
     """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``,
     ``survives`` (at the highest level), ``claimed``.
     """
     filters, aus = chosen["filter"].to_numpy(), np.array(effects.aus, dtype=object)
     shape = (len(filters), len(aus), len(effects.levels))
-    claimed = aus == chosen["au"].to_numpy(dtype=object)[:, None]
     columns = {
         "filter": filters[:, None, None],
         "au": aus[None, :, None],
@@ -108,8 +99,8 @@ def effect_table(effects: Effects, chosen: pd.DataFrame, alpha: float = ALPHA) -
         "effect": effects.effect[filters],
         "low": effects.low[filters],
         "high": effects.high[filters],
-        "survives": effects.survivors(alpha)[filters][:, :, None],
-        "claimed": claimed[:, :, None],
+        "survives": effects.survivors(ALPHA)[filters][:, :, None],
+        "claimed": (aus == chosen["au"].to_numpy(dtype=object)[:, None])[:, :, None],
     }
     return pd.DataFrame({name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()})
 
@@ -140,24 +131,15 @@ def agreement_table(
     for measure in MEASURES:
         named = {
             bank: (bank == TRAINED and known.get(measure))
-            or associate(own.maxima, own.presence, measure, draws=1, seed=seed)
-            for bank, own in ((bank, judged[bank]) for bank in (TRAINED, "untrained 1"))
+            or associate(judged[bank].maxima, judged[bank].presence, measure, draws=1, seed=seed)
+            for bank in (TRAINED, "untrained 1")
         }
         for name, bank, filters, ending in groups:
             found = agreement(effects[bank], named[bank], filters=filters, draws=draws, seed=seed)
             share = found.share
-            rows.append(
-                {
-                    "filters": name,
-                    "measure": measure,
-                    "share": share.value,
-                    "low": share.low,
-                    "high": share.high,
-                    "chance": found.chance,
-                    "near": found.near,
-                    "n": share.n,
-                }
-            )
+            bounded = share.value, share.low, share.high
+            rows.append((name, measure, *bounded, found.chance, found.near, share.n))
             if ending:
                 metrics[measure + ending] = share
-    return pd.DataFrame(rows).astype({"low": float, "high": float}), metrics
+    columns = ["filters", "measure", "share", "low", "high", "chance", "near", "n"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float}), metrics

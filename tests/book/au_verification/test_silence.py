@@ -17,7 +17,6 @@ from book.au_verification.silence import (
     silence,
     silencing_metrics,
     subject_wins,
-    top_filters,
 )
 from fer_lib.aus.association import associate
 from fer_lib.aus.heads import Heads
@@ -223,16 +222,15 @@ def test_controls_are_near_in_activation_and_never_the_filters_themselves():
     assert singles == set(range(1, 11))
 
 
-def test_top_filters():
+def test_the_filters_to_silence_are_above_zero_and_numbers():
     scores = np.array([[0.3, -1, np.nan], [0.9, -2, np.nan], [np.nan, 0, np.nan], [0.3, 0.1, np.nan]])
-    assert top_filters(scores, ("AU1", "AU2", "AU4"), 2) == {"AU1": (1, 0), "AU2": (3,)}
+    effects = effects_of_size(scores, ("AU1", "AU2", "AU4"))
+    assert filters_to_silence(None, effects, 2) == {"AU1": (1, 0), "AU2": (3,)}
 
 
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"filters": {"AU1": (6,)}}, ParameterError, "filter 6"),
-        ({"filters": {"AU1": (-1,)}}, ParameterError, "filter -1"),
         ({"filters": {"AU1": (0, 1, 2, 3)}}, ParameterError, "no more than half"),
         ({"filters": {"AU9": (0,)}}, DataError, "no AU has both"),
         ({"filters": {}}, DataError, "filters: none"),
@@ -242,22 +240,6 @@ def test_top_filters():
 def test_what_cannot_be_silenced_is_refused(given, error, message):
     with pytest.raises(error, match=message):
         run(**given)
-
-
-def test_heads_classes_and_presence_of_something_else_are_refused():
-    faces, presence, heads = scene()
-    other = Heads(heads.aus, np.zeros((2, 300)), *([np.zeros(2)] * 3), ())
-    with pytest.raises(DataError, match="heads on 300 features and 2 classes"):
-        silence(Columns(), "relu", faces, presence, other, {"AU1": (0,)}, CLASSES)
-    with pytest.raises(
-        DataError, match="6 features and 1 classes for a network with 6 features and 2 outputs"
-    ):
-        silence(Columns(), "relu", faces, presence, heads, {"AU1": (0,)}, CLASSES[:1])
-    with pytest.raises(DataError, match="31 pictures for 32"):
-        part = presence.select(np.arange(31))
-        silence(Columns(), "relu", faces, part, heads, {"AU1": (0,)}, CLASSES)
-    with pytest.raises(DataError, match="no picture"):
-        mean_activation(Columns(), "relu", faces.select(np.array([], int)))
 
 
 def test_the_filters_to_silence_are_those_that_a_unit_moves_or_goes_with():
