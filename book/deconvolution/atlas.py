@@ -77,10 +77,9 @@ def sheet_of(tiles: np.ndarray, quality: int) -> Sheet:
     count, height, width = tiles.shape[:3]
     across = max(1, round(np.sqrt(count * height / width)))
     down = -(-count // across)
-    sheet = np.zeros((down * height, across * width, *tiles.shape[3:]), np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = number // across * height, number % across * width
-        sheet[top : top + height, left : left + width] = tile
+    sheet = np.zeros((down, across, *tiles.shape[1:]), np.uint8)
+    sheet.reshape(-1, *tiles.shape[1:])[:count] = tiles
+    sheet = sheet.swapaxes(1, 2).reshape(down * height, across * width, *tiles.shape[3:])
     stream = io.BytesIO()
     lossless = tiles.ndim == 4
     Image.fromarray(sheet).save(stream, "WEBP", quality=quality, method=4, lossless=lossless)
@@ -124,19 +123,6 @@ def extremum_counts(responses: Responses) -> np.ndarray:
     return counts.reshape(filters, height, width)
 
 
-@dataclass(frozen=True)
-class _Sheets:
-    """The sheets by the class of the elements that show their tiles, and where each picture stands on the
-    sheet of faces.
-    """
-
-    sheets: Mapping[str, Sheet]
-    faces: Mapping[int, int]
-
-    def tile(self, name: str, number: int) -> str:
-        return self.sheets[name].place(number)
-
-
 def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
     """Every filter of a layer as an HTML fragment: what drives it, where, and how often.
 
@@ -154,22 +140,22 @@ def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
     return written
 
 
-def _sheets(view: LayerView, counts: np.ndarray, show_faces: bool, quality: int) -> _Sheets:
+def _sheets(view: LayerView, counts: np.ndarray, show_faces: bool, quality: int) -> dict[str, Sheet]:
+    """The sheets by the class of the elements that show their tiles."""
     sheets = {
         "mean": sheet_of(_small(grey_levels(mean_projections(view))), quality),
         "heat": sheet_of(_heat_tiles(counts), 100),
         "average": sheet_of(_small(mean_picture(view.faces)[None]), 80),
     }
-    shown = np.unique(view.rows) if show_faces else np.empty(0, np.int64)
     if show_faces:
-        sheets["face"] = sheet_of(_small(view.faces.gather(shown)), quality)
+        sheets["face"] = sheet_of(_small(view.faces.gather(np.unique(view.rows))), quality)
         sheets["projection"] = sheet_of(_small(grey_levels(view.projections.maps)), quality)
-    return _Sheets(sheets, {int(row): number for number, row in enumerate(shown)})
+    return sheets
 
 
-def _written(view: LayerView, counts: np.ndarray, sheets: _Sheets) -> str:
+def _written(view: LayerView, counts: np.ndarray, sheets: Mapping[str, Sheet]) -> str:
     entries = [_entry(row, view, counts, sheets) for row in view.ranking.itertuples(index=False)]
-    rules = "".join(sheet.style(name) for name, sheet in sheets.sheets.items()) + _frame_rules(view)
+    rules = "".join(sheet.style(name) for name, sheet in sheets.items()) + _frame_rules(view)
     layer = html.escape(view.responses.layer)
     words = f"The {len(entries)} filters of {layer}, the one with the strongest response first"
     return (
@@ -189,10 +175,8 @@ def _small(tiles: np.ndarray) -> np.ndarray:
 
 def mean_picture(faces: FaceSet) -> np.ndarray:
     """uint8 (H, W): the mean of all pictures, of which at most a few thousand are in memory at a time."""
-    total = np.zeros(faces.size, np.float64)
-    for start in range(0, len(faces), 4096):
-        total += faces.gather(np.arange(start, min(start + 4096, len(faces)))).sum(axis=0)
-    return np.round(total / len(faces)).astype(np.uint8)
+    parts = np.array_split(np.arange(len(faces)), -(-len(faces) // 4096))
+    return np.round(sum(faces.gather(part).sum(axis=0) for part in parts) / len(faces)).astype(np.uint8)
 
 
 def _heat_tiles(counts: np.ndarray) -> np.ndarray:
@@ -229,11 +213,11 @@ def _percentages(shares: Mapping[str, float]) -> str:
     return ";".join(f"{name}:{100 * share:.4g}%" for name, share in shares.items())
 
 
-def _entry(row: object, view: LayerView, counts: np.ndarray, sheets: _Sheets) -> str:
+def _entry(row: object, view: LayerView, counts: np.ndarray, sheets: Mapping[str, Sheet]) -> str:
     """One filter, a ``row`` of the ranking: its summary, which is always seen, and what opens below it."""
     number, silent = int(row.filter), row.pictures == 0
     answers = "never responds" if silent else f"strongest response {number_text(float(row.strongest))}"
-    tile = f'<i class="mean" style="{sheets.tile("mean", number)}"></i>'
+    tile = f'<i class="mean" style="{sheets["mean"].place(number)}"></i>'
     summary = f'<summary aria-label="Filter {number}, {answers}">{tile}<span>{number}</span></summary>'
     if silent:
         return f"<details>{summary}<p>No picture drives this filter.</p></details>"
@@ -241,7 +225,7 @@ def _entry(row: object, view: LayerView, counts: np.ndarray, sheets: _Sheets) ->
     return f'<details>{summary}<div class="filter">{"".join(parts)}</div></details>'
 
 
-def _where(view: LayerView, number: int, counts: np.ndarray, sheets: _Sheets) -> str:
+def _where(view: LayerView, number: int, counts: np.ndarray, sheets: Mapping[str, Sheet]) -> str:
     """The mean projection, and the heat map of the extrema on the mean face."""
     share = number_text(float(counts.max() / counts.sum()), "share")
     field, place = view.field, np.unravel_index(counts.argmax(), counts.shape)
@@ -252,9 +236,9 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: _Sheets) ->
     )
     return (
         f'<figure><i class="mean" role="img" aria-label="Mean of {len(view.pairs_of(number))} projections" '
-        f'style="{sheets.tile("mean", number)}"></i><figcaption>mean projection</figcaption></figure>'
+        f'style="{sheets["mean"].place(number)}"></i><figcaption>mean projection</figcaption></figure>'
         f'<figure><i class="average" role="img" aria-label="{said}"><b class="heat" '
-        f'style="{sheets.tile("heat", number)}"></b></i>'
+        f'style="{sheets["heat"].place(number)}"></b></i>'
         "<figcaption>where its extrema stand</figcaption></figure>"
     )
 
@@ -285,16 +269,18 @@ def _histogram(maxima: np.ndarray) -> str:
     return f'<svg viewBox="0 0 {4 * BINS} 42" role="img" aria-label="{label}"><path d="{path}"/></svg>'
 
 
-def _pairs(view: LayerView, number: int, sheets: _Sheets) -> str:
+def _pairs(view: LayerView, number: int, sheets: Mapping[str, Sheet]) -> str:
     """The top pictures, each above its projection; empty where single pictures may not be shown."""
-    if not sheets.faces:
+    if "face" not in sheets:
         return ""
     (height, width), pairs = view.faces.size, view.pairs_of(number)
+    # Faces stand on their sheet in the order of their rows, each once.
+    places = np.searchsorted(np.unique(view.rows), view.rows)
     cells = []
     for pair in pairs:
         row, column = view.projections.corners[pair]
         at = f"--l:{100 * column / width:.4g}%;--t:{100 * row / height:.4g}%"
-        face, tile = sheets.tile("face", sheets.faces[int(view.rows[pair])]), sheets.tile("projection", pair)
+        face, tile = sheets["face"].place(places[pair]), sheets["projection"].place(pair)
         cells.append(
             f'<span style="{at}"><i class="face" style="{face}"></i><i class="ground"><b class="projection" '
             f'style="{tile}"></b></i></span>'

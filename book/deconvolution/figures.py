@@ -313,7 +313,7 @@ def how_it_works(example: WorkedExample) -> Drawn:
     alt = (
         "Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, "
         "rectified, the maxima of its four quarters, and the one neuron that answers "
-        f"{example.up['unit'].item():g}. Down: this response times the second filter, each number put back "
+        f"{example.up['neuron'].item():g}. Down: this response times the second filter, each number put back "
         f"where its maximum stood, negative ones removed ({int((example.down['unpooled'] < 0).sum())} of "
         "them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided "
         f"backpropagation and by the gradient, which differ from the first in {unlike[0]} and {unlike[1]} of "

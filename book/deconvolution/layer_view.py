@@ -23,8 +23,7 @@ class LayerView:
     """The K filters of a layer, their responses to N pictures, and P projections of their top pictures.
 
     ``responses`` to all of ``faces``; ``top`` (K, count) as ``look.responses.top_pictures`` gives it;
-    ``projections`` of its pairs, filter after filter, by ``method``; ``field``: what a neuron sees. Raises
-    DataError where these do not belong together.
+    ``projections`` of its pairs, filter after filter; ``field``: what a neuron sees.
     """
 
     faces: FaceSet
@@ -32,19 +31,6 @@ class LayerView:
     top: np.ndarray
     projections: Projections
     field: ReceptiveField
-    method: Method
-
-    def __post_init__(self) -> None:
-        if self.responses.maxima.shape != (len(self.faces), len(self.top)):
-            raise DataError(
-                f"responses of {self.responses.maxima.shape} for {len(self.faces)} pictures and "
-                f"{len(self.top)} filters; give those to these faces"
-            )
-        if len(self.projections) != len(self.rows):
-            raise DataError(
-                f"{len(self.projections)} projections for {len(self.rows)} pairs of a filter and a top "
-                "picture; project the pairs of top"
-            )
 
     @cached_property
     def filters(self) -> np.ndarray:
@@ -99,13 +85,6 @@ def view_layer(
             "again"
         )
     seen, index = np.unique(rows, return_inverse=True)
-    projections = project(
-        model,
-        layer,
-        faces.gather(seen),
-        index,
-        filters,
-        positions=responses.positions[rows, filters].astype(np.int64),
-        method=method,
-    )
-    return LayerView(faces, responses, chosen, projections, receptive_field(model, layer), method)
+    at = {"positions": responses.positions[rows, filters].astype(np.int64), "method": method}
+    projections = project(model, layer, faces.gather(seen), index, filters, **at)
+    return LayerView(faces, responses, chosen, projections, receptive_field(model, layer))

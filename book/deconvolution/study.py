@@ -184,20 +184,15 @@ def verdict_table(found: pd.DataFrame) -> Table:
     """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``maps``
     compared, ``verdict``, ``what follows``.
     """
-    rows = [
-        {
-            "check": row.name,
-            "method": row.method,
-            "value": _similarity(row) if np.isfinite(row.value) else None,
-            "limit": f"{'≥' if row.name == 'shift' else '≤'}{NO_BREAK}{row.limit:g}",
-            "maps": row.n,
-            "verdict": "cannot be told" if pd.isna(row.passed) else "passes" if row.passed else "fails",
-            "what follows": row.meaning,
-        }
-        for row in found.itertuples()
-    ]
+    names = {"name": "check", "n": "maps", "meaning": "what follows"}
+    signs = found["name"].eq("shift").map({True: "≥", False: "≤"})
+    data = found.rename(columns=names).assign(
+        value=[_similarity(row) if np.isfinite(row.value) else None for row in found.itertuples()],
+        limit=signs + NO_BREAK + found["limit"].map("{:g}".format),
+        verdict=found["passed"].map({True: "passes", False: "fails"}).fillna("cannot be told"),
+    )[["check", "method", "value", "limit", "maps", "verdict", "what follows"]]
     moves = {"value": 2 * RERUN_TOLERANCE, "maps": 20}
-    return Table(pd.DataFrame(rows), "The sanity checks, with 95 % intervals over people", tolerance=moves)
+    return Table(data, "The sanity checks, with 95 % intervals over people", tolerance=moves)
 
 
 def view_metrics(view: LayerView, places: pd.DataFrame) -> dict[str, Estimate]:

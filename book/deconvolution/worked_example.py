@@ -31,7 +31,7 @@ class WorkedExample:
     array, in the order of the steps.
 
     ``up``: the ``picture`` (6, 6), ``convolved`` (4, 4) with the first filter, ``rectified`` (4, 4), the
-    ``maxima`` (2, 2), and the one ``unit`` (1, 1) of the second filter. ``down``, by ``deconv``, from the
+    ``maxima`` (2, 2), and the one ``neuron`` (1, 1) of the second filter. ``down``, by ``deconv``, from the
     pixels back to the response: ``pixels`` (6, 6), ``rectified again`` (4, 4), ``unpooled`` (4, 4), ``sent
     down`` (2, 2), ``response`` (1, 1). ``beside``: both filters, and the pixels by the other methods, as
     ``look.deconvolution.project`` gives them. ``switches``, bool (4, 4): where the maxima stood.
@@ -97,7 +97,7 @@ def worked_example() -> WorkedExample:
     down = arrays(rectified_again=let_down, unpooled=unpooled, sent_down=sent, response=response)
     filters = {"filter 1": FIRST_FILTER, "filter 2": SECOND_FILTER}
     return WorkedExample(
-        arrays(picture=picture, convolved=convolved, rectified=rectified, maxima=pooled, unit=response),
+        arrays(picture=picture, convolved=convolved, rectified=rectified, maxima=pooled, neuron=response),
         {"pixels": maps["deconv"], **down},
         {name: np.array(weights, np.float64) for name, weights in filters.items()}
         | {method: maps[method] for method in ("guided", "gradient")},

@@ -15,7 +15,7 @@ def test_the_way_up_is_the_one_on_paper():
     # Upper left of the picture: (1 + 2 + 1) - (2 + 3 + 0) = -1.
     assert example.up["convolved"][0].tolist() == [-1, 3, 0, 0]
     assert example.up["maxima"].tolist() == [[3, 4], [0, 1]]
-    assert example.up["unit"].item() == 2 * 3 - 4 + 0 + 1
+    assert example.up["neuron"].item() == 2 * 3 - 4 + 0 + 1
     assert np.argwhere(example.switches).tolist() == [[0, 1], [1, 3], [2, 0], [2, 3]]
 
 

@@ -10,7 +10,7 @@ from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
 
 FIELD = ReceptiveField(size=6, stride=4, start=-1)
-"""On pictures of 16 pixels, with maps of 4 × 4: a unit sees one pixel more than its own four on each side."""
+"""On pictures of 16 pixels, with maps of 4 × 4: a neuron sees a pixel more than its own four on each side."""
 
 
 def toy_faces(count=6, size=16):
@@ -49,4 +49,4 @@ def toy_view(layer="relu<3>"):
     projections = Projections(
         maps, FIELD.start + FIELD.stride * places, (16, 16), maxima[rows, filters], places
     )
-    return LayerView(faces, Responses(layer, maxima, positions, (4, 4)), top, projections, FIELD, "deconv")
+    return LayerView(faces, Responses(layer, maxima, positions, (4, 4)), top, projections, FIELD)
