@@ -21,9 +21,9 @@ SEQUENCES_AT_LEAST = 5
 class Domain:
     """One kind of synthetic set.
 
-    ``stands_in_for``: the real set it is like. ``subjects`` and ``size`` (pixels): what is made unless others
-    are asked for; ``counts``: sequences of each emotion with that many subjects, in proportion with others
-    (``sequence_counts``). ``first_person``: the number of the first person, so that two domains share nobody.
+    ``subjects`` and ``size`` (pixels): what is made unless others are asked for; ``counts``: sequences of
+    each emotion with that many subjects, in proportion with others (``sequence_counts``). ``first_person``:
+    the number of the first person, so that two domains share nobody.
 
     ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the
     protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the
@@ -35,8 +35,6 @@ class Domain:
     """
 
     name: str
-    title: str
-    stands_in_for: str
     subjects: int
     size: int
     counts: Mapping[str, int]
@@ -55,22 +53,13 @@ class Domain:
         return tuple(self.counts)
 
 
+# Stands in for CK+: posed expressions from neutral to apex, frontal, in even light.
 LAB = Domain(
     name="lab",
-    title="posed expressions from neutral to apex, frontal, in even light",
-    stands_in_for="ckplus",
     subjects=118,
     size=96,
     # The 327 labelled sequences of CK+.
-    counts={
-        "anger": 45,
-        "contempt": 18,
-        "disgust": 59,
-        "fear": 25,
-        "happiness": 69,
-        "sadness": 28,
-        "surprise": 83,
-    },
+    counts=dict(anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83),
     first_person=0,
     course="rise",
     motion=0.015,
@@ -81,22 +70,13 @@ LAB = Domain(
     spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.06),
 )
 
+# Stands in for FER2013: single pictures with pose, light, blur, occlusion, weak expressions and wrong labels.
 WILD = Domain(
     name="wild",
-    title="single pictures with pose, light, blur, occlusion, weak expressions and wrong labels",
-    stands_in_for="fer2013",
     subjects=2000,
     size=48,
     # The class shares of FER2013's 35,887 pictures, of 8,000.
-    counts={
-        "neutral": 1382,
-        "anger": 1104,
-        "disgust": 122,
-        "fear": 1141,
-        "happiness": 2004,
-        "sadness": 1355,
-        "surprise": 892,
-    },
+    counts=dict(neutral=1382, anger=1104, disgust=122, fear=1141, happiness=2004, sadness=1355, surprise=892),
     first_person=1_000_000,
     # People, crop, light and expressions of FER2013 as far as they could be had: benchmarks/real_gap.py.
     looks=Looks(
@@ -134,10 +114,9 @@ WILD = Domain(
     mislabelled=0.06,
 )
 
+# Stands in for NovaEmotions: players before a webcam, labelled by the votes of a crowd.
 GAME = Domain(
     name="game",
-    title="players before a webcam, labelled by the votes of a crowd",
-    stands_in_for="novaemotions",
     subjects=40,
     size=64,
     # Each of 40 players is asked for each expression ten times.
@@ -163,10 +142,9 @@ GAME = Domain(
     crowd=Crowd(),
 )
 
+# Stands in for CASME II: clips of micro-expressions, less than half a second at 200 frames per second.
 MICRO = Domain(
     name="micro",
-    title="clips of micro-expressions: less than half a second at 200 frames per second",
-    stands_in_for="casme2",
     subjects=26,
     size=96,
     # The five classes of CASME II.

@@ -115,11 +115,9 @@ def action_weights(intensities: np.ndarray, action_names: list[str]) -> np.ndarr
     if intensities.shape != (len(AUS), 2) or intensities.min() < 0 or intensities.max() > 1:
         raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
     weights = dict.fromkeys(action_names, 0.0)
-    for unit, (left, right) in zip(ACTION_UNITS.values(), intensities, strict=True):
+    for unit, halves in zip(ACTION_UNITS.values(), intensities, strict=True):
         for action, full in unit.actions.items():
-            if "{side}" in action:
-                for side, value in zip(SIDES, (left, right), strict=True):
-                    weights[action.format(side=side)] += full * value
-            else:
-                weights[action] += full * max(left, right)
+            values = zip(SIDES, halves, strict=True) if "{side}" in action else [("", max(halves))]
+            for side, value in values:
+                weights[action.format(side=side)] += full * value
     return np.clip(np.array(list(weights.values())), 0, 1)

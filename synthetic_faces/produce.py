@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
 from synthetic_faces.landmarks import LANDMARKS
@@ -47,14 +47,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         domain_named(self.domain)
-        limits = {"subjects": (SUBJECTS_AT_LEAST, len(IN_SETS)), "size": (16, 512), "seed": (0, 2**63 - 1)}
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise SettingError(f"{name} is {value!r}; it must be a whole number")
-            if not low <= value <= high:
-                raise SettingError(f"{name} is {value}; it must lie between {low} and {high}")
-            object.__setattr__(self, name, int(value))
+        require_between(self, subjects=(SUBJECTS_AT_LEAST, len(IN_SETS)), size=(16, 512), seed=(0, 2**63 - 1))
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""
@@ -79,8 +72,8 @@ def produce(
     for own in by_subject(recipe.plan()):
         taken = [draw_course(domain, recipe.seed, sequence, choose).frames for sequence in own]
         sequences = [(s.label, s.repeat, frames) for s, frames in zip(own, taken, strict=True)]
-        told = {"domain": domain.name, "seed": recipe.seed, "subject": own[0].subject, "sequences": sequences}
-        jobs.append(Job(own[0].subject, sum(map(len, taken)), told))
+        told = {"domain": domain.name, "seed": recipe.seed, "person": own[0].subject, "sequences": sequences}
+        jobs.append(Job(sum(map(len, taken)), told))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     render_people(task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, advance=advance)
@@ -146,18 +139,18 @@ def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
 
 
 def render_sequences(
-    renderer: "Renderer", domain: str, seed: int, subject: int, sequences: list[tuple[int, int, list[int]]]
+    renderer: "Renderer", domain: str, seed: int, person: int, sequences: list[tuple[int, int, list[int]]]
 ) -> list[np.ndarray]:
     """Pixels, masks and landmarks of one person's ``sequences``: label, repeat and the frames that are
     taken.
     """
     own = DOMAINS[domain]
-    person = draw_person(renderer.assets, seed, person_number(own, subject), own.looks)
+    someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     rendered = []
     for label, repeat, frames in sequences:
-        sequence = Sequence(subject, label, repeat)
+        sequence = Sequence(person, label, repeat)
         course = draw_course(own, seed, sequence, lambda every, apex, frames=frames: frames)
         shots = draw_shots(own, seed, sequence, course)
         for shown, shot in zip(perform(own, seed, sequence, course).intensities, shots, strict=True):
-            rendered.append(renderer.render(person, shown, shot, own.capture))
+            rendered.append(renderer.render(someone, shown, shot, own.capture))
     return stacked(rendered)

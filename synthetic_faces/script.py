@@ -82,7 +82,7 @@ def render_script(
         rows = np.flatnonzero(script.people == person)
         order.append(rows)
         told = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
-        jobs.append(Job(person, len(rows), told | {"intensities": script.intensities[rows].tolist()}))
+        jobs.append(Job(len(rows), told | {"intensities": script.intensities[rows].tolist()}))
     rendered = empty_arrays(len(script.people), size)
     render_people(f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache)
     place = np.argsort(np.concatenate(order))

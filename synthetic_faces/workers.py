@@ -31,11 +31,10 @@ GPU_WORKERS = 4
 
 @dataclass(frozen=True)
 class Job:
-    """All that is wanted of one ``person``: ``number`` rows of every array, and in ``told``, as JSON,
-    which.
+    """All that is wanted of one person: ``number`` rows of every array, and in ``told``, as JSON, which, of
+    which ``person``.
     """
 
-    person: int
     number: int
     told: Mapping[str, object]
 
@@ -77,7 +76,7 @@ def render_people(
                     part = array[first : first + job.number]
                     answer = worker.stdout.read(part.nbytes)
                     if len(answer) != part.nbytes:
-                        raise _ended(worker, log, f"at person {job.person + 1}")
+                        raise _ended(worker, log, f"at person {job.told['person'] + 1}")
                     part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
                 advance(job.number)
 

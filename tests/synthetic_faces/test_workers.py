@@ -13,7 +13,7 @@ from synthetic_faces.workers import Job, render_people
 
 
 def render(people: int = 3, **how) -> np.ndarray:
-    jobs = [Job(person, 2, {"person": person}) for person in range(people)]
+    jobs = [Job(2, {"person": person}) for person in range(people)]
     pixels = np.zeros((2 * people, 4), np.uint8)
     render_people("a:b", jobs, {"pixels": pixels}, size=24, **how)
     return pixels
