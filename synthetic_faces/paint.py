@@ -51,11 +51,8 @@ def crease_depth(p: wp.vec3, s: Uniforms):
     sneer = of_side(s.nose_bridge, p[0])
     if sneer > 0.0:
         drop = 25.0 * x * x
-        lines = (
-            bump(z - 0.7345 + drop, 0.0014)
-            + bump(z - 0.7285 + drop, 0.0014)
-            + bump(z - 0.7225 + drop, 0.0014)
-        )
+        lines = bump(z - 0.7345 + drop, 0.0014) + bump(z - 0.7285 + drop, 0.0014)
+        lines += bump(z - 0.7225 + drop, 0.0014)
         depth += 0.4 * sneer * lines * (1.0 - step_between(0.008, 0.013, x))
     # Nasolabial fold, from the wing of the nose past the corner of the mouth (AU6, AU9, AU10, AU12).
     fold = of_side(s.nasolabial, p[0])
@@ -89,9 +86,8 @@ def crease_depth(p: wp.vec3, s: Uniforms):
         depth += 0.35 * down * bump(x - 0.027 - 0.25 * (0.660 - z), 0.0022) * ridge(z, 0.640, 0.656, 0.004)
     # Fold between lower lip and chin (AU17).
     if s.chin > 0.0:
-        depth += (
-            0.34 * s.chin * bump(z - 0.6435 + 4.0 * x * x, 0.0026) * (1.0 - step_between(0.012, 0.022, x))
-        )
+        line = bump(z - 0.6435 + 4.0 * x * x, 0.0026)
+        depth += 0.34 * s.chin * line * (1.0 - step_between(0.012, 0.022, x))
     return wp.min(depth, 0.75)
 
 
@@ -141,9 +137,8 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Uniforms):
         bare = (1.0 - lips) * (1.0 - brow)
         albedo *= 1.0 - stubble * bare
         cover *= bare
-        albedo = albedo * (1.0 - cover) + cover * strands_of_hair(
-            wp.vec3(p[0] * 600.0, p[1] * 300.0, p[2] * 250.0), s
-        )
+        hair = strands_of_hair(wp.vec3(p[0] * 600.0, p[1] * 300.0, p[2] * 250.0), s)
+        albedo = albedo * (1.0 - cover) + cover * hair
     scalp = step_between(-0.002, 0.004, grown[0] + 0.004 * rough) * (1.0 - region[2])
     if scalp > 0.0:
         cover = scalp * wp.clamp(s.hair_density, 0.0, 1.0)
@@ -187,9 +182,8 @@ def tooth_albedo(p: wp.vec3):
 def backdrop(u: float, v: float, s: Uniforms):
     """Light of the background at a place of the picture, in half windows."""
     state = wp.rand_init(s.seed, 11)
-    cloud = wp.noise(state, wp.vec2(u * 2.0, v * 2.0)) + 0.5 * wp.noise(
-        state, wp.vec2(u * 5.0 + 9.0, v * 5.0)
-    )
+    cloud = wp.noise(state, wp.vec2(u * 2.0, v * 2.0))
+    cloud += 0.5 * wp.noise(state, wp.vec2(u * 5.0 + 9.0, v * 5.0))
     light = s.background[0] + s.background[1] * (u + v) + s.background[2] * cloud
     if s.scenery > 0.0:
         # Edges of furniture, windows, other people: half planes and discs, each lighter or darker.

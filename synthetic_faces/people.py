@@ -95,8 +95,8 @@ class Glasses:
     """Two lenses in a frame before the eyes; lengths in metres.
 
     ``middle``: between the lenses; ``apart``: from there to a lens's centre; ``squareness``: exponent of the
-    lens's outline (2: an ellipse); ``rim``: width of the frame, ``frame`` its reflectance; ``tint``: share of
-    light that the lenses keep; ``glare``: light of a window mirrored in them.
+    lens's outline (2: an ellipse); ``rim``: width of the frame, ``rim_albedo`` its reflectance; ``tint``:
+    share of light that the lenses keep; ``glare``: light of a window mirrored in them.
     """
 
     middle: tuple[float, float, float]
@@ -105,7 +105,7 @@ class Glasses:
     half_height: float
     squareness: float
     rim: float
-    frame: float
+    rim_albedo: float
     tint: float
     glare: float
 
@@ -310,7 +310,7 @@ def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.ra
         half_height=half_width * float(rng.uniform(0.6, 1.0)),
         squareness=float(rng.uniform(2, 5)),
         rim=float(rng.uniform(0.0008, 0.0014) if thin else rng.uniform(0.0015, 0.0035)),
-        frame=float(rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02),
+        rim_albedo=float(rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02),
         tint=float(rng.uniform(0.75, 0.97)) if dark else float(rng.uniform(0, 0.15)),
         glare=float(max(rng.normal(0.1, 0.3), 0.0)),
     )

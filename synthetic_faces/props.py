@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from synthetic_faces.uniforms import Uniforms, step_between
+from synthetic_faces.uniforms import Uniforms, step_between, within
 
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
@@ -57,10 +57,7 @@ def long_hair_hit(
             break
         gone += hit.t
         p = start + direction * hit.t
-        a = points[corners[3 * hit.face]]
-        b = points[corners[3 * hit.face + 1]]
-        c = points[corners[3 * hit.face + 2]]
-        material = a * hit.u + b * hit.v + c * (1.0 - hit.u - hit.v)
+        material = within(points, corners, hit.face, hit.u, hit.v)
         if not in_opening(p, material, s):
             distance = gone
             face = hit.face
@@ -135,8 +132,8 @@ def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Uniforms):
     z = p[2] - s.lenses[2]
     rim = s.lens[3]
     # A superellipse: 1 on the lens's edge.
-    edge = wp.pow(wp.abs(x) / s.lens[1], s.lens_squareness) + wp.pow(wp.abs(z) / s.lens[2], s.lens_squareness)
-    edge = wp.pow(edge, 1.0 / s.lens_squareness)
+    edge = wp.pow(wp.abs(x) / s.lens[1], s.squareness) + wp.pow(wp.abs(z) / s.lens[2], s.squareness)
+    edge = wp.pow(edge, 1.0 / s.squareness)
     outwards = (edge - 1.0) * wp.min(s.lens[1], s.lens[2])
     if outwards < rim:
         distance = t
@@ -154,13 +151,9 @@ def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Uniforms):
             if wp.abs(direction[0]) > 1.0e-6:
                 t = (s.lenses[0] + side * wide - origin[0]) / direction[0]
                 p = origin + direction * t
-                if (
-                    t > 0.0
-                    and t < distance
-                    and p[1] > s.lenses[1]
-                    and p[1] < s.middle[1]
-                    and wp.abs(p[2] - s.lenses[2] - 0.25 * s.lens[2]) < 0.7 * rim
-                ):
+                beside = p[1] > s.lenses[1] and p[1] < s.middle[1]
+                level = wp.abs(p[2] - s.lenses[2] - 0.25 * s.lens[2]) < 0.7 * rim
+                if beside and level and t > 0.0 and t < distance:
                     distance = t
                     kind = FRAME
     return kind, distance
@@ -187,10 +180,6 @@ def strand_cover(u: float, v: float, strand: wp.vec4):
 def strands_cover(u: float, v: float, s: Uniforms):
     """Share in [0, 1] of a place of the picture that strands of hair cover."""
     cover = wp.float32(0.0)
-    if s.strands > 0:
-        cover = strand_cover(u, v, s.strand_1)
-    if s.strands > 1:
-        cover = wp.max(cover, strand_cover(u, v, s.strand_2))
-    if s.strands > 2:
-        cover = wp.max(cover, strand_cover(u, v, s.strand_3))
+    for i in range(s.strands):
+        cover = wp.max(cover, strand_cover(u, v, s.strand[i]))
     return cover

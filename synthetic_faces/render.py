@@ -1,7 +1,7 @@
 """From a person, an expression and a shot to a grey picture, by ray casting in Warp."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import landmark_vertices
-from synthetic_faces.people import Person, measure_head
+from synthetic_faces.people import Glasses, Person, measure_head
 from synthetic_faces.trace import Shapes, cast, look_around, smooth
-from synthetic_faces.uniforms import CAMERA_DISTANCE, Uniforms
+from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
 # Height of the eyes above the lips in the template, in metres.
 EYES_TO_LIPS = 0.0664
@@ -27,6 +27,20 @@ PIVOT = np.array([0.0, 0.09, -0.06])
 SKY_RAYS, SKY_REACH = 96, 0.05
 # Share of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
+
+# Wrinkle -> the facial actions that make it, and its depth at rest as a share of the person's creases.
+WRINKLES = {
+    "forehead": ({"browOuterUp{side}": 0.9}, 0.8),
+    "forehead_middle": ({"browInnerUp": 1.0}, 0.8),
+    "glabella": ({"browDown{side}": 1.0}, 0.5),
+    "nose_bridge": ({"noseSneer{side}": 1.0}, 0.0),
+    "nasolabial": ({"mouthSmile{side}": 0.9, "noseSneer{side}": 0.7, "mouthUpperUp{side}": 0.7}, 1.0),
+    "crows_feet": ({"cheekSquint{side}": 1.0}, 0.6),
+    "lower_lid": ({"eyeSquint{side}": 0.9, "cheekSquint{side}": 0.5}, 0.8),
+    "dimple": ({"mouthDimple{side}": 1.0}, 0.0),
+    "marionette": ({"mouthFrown{side}": 1.0}, 0.6),
+    "chin": ({"mouthShrugLower": 1.0}, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,7 @@ class Renderer:
         self.antialias = antialias
         self.device = "cuda:0" if wp.is_cuda_available() else "cpu"
         self._names = assets.action_names.tolist()
-        triangles = assets.triangles.astype(np.int32)
-        self._triangles = triangles
+        triangles = self._triangles = assets.triangles.astype(np.int32)
         self._shapes = Shapes()
         self._shapes.rest = self._array(assets.template, wp.vec3)
         self._shapes.regions = self._array(assets.regions, wp.vec4)
@@ -103,20 +116,19 @@ class Renderer:
         """
         capture = capture or Capture()
         weights = facs.action_weights(intensities, self._names)
-        wrinkles = _wrinkles(dict(zip(self._names, weights.tolist(), strict=True)), person, capture.wrinkles)
+        action = dict(zip(self._names, weights.tolist(), strict=True))
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
         view = self._uniforms(person, shot, capture)
-        for name, value in wrinkles.items():
-            setattr(view, name, value)
-        view.parted = _parted(dict(zip(self._names, weights.tolist(), strict=True)))
+        for name, depth in _wrinkles(action, person, capture.wrinkles).items():
+            setattr(view, name, depth)
+        view.parted = _parted(action)
         self._seat(person)
         self._mesh.points.assign(vertices)
         self._mesh.refit()
         self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
-        self._shapes.rods = self._array(
-            _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view), wp.vec4
-        )
+        rods = _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view)
+        self._shapes.rods = self._array(rods, wp.vec4)
         inputs = [self._shapes, self._movement, view]
         wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
         radiance = self._rough
@@ -156,20 +168,12 @@ class Renderer:
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
         across, up = shot.gaze
-        more = {
-            "eyeLookOutLeft": max(across, 0),
-            "eyeLookInRight": max(across, 0),
-            "eyeLookInLeft": max(-across, 0),
-            "eyeLookOutRight": max(-across, 0),
-        }
-        for side in facs.SIDES:
-            more[f"eyeLookUp{side}"] = max(up, 0)
-            more[f"eyeLookDown{side}"] = max(-up, 0)
+        more = {}
+        for side, outwards in zip(facs.SIDES, (across, -across), strict=True):
+            more |= {f"eyeLookOut{side}": max(outwards, 0), f"eyeLookIn{side}": max(-outwards, 0)}
+            more |= {f"eyeLookUp{side}": max(up, 0), f"eyeLookDown{side}": max(-up, 0)}
             more[f"eyeBlink{side}"] = person.droop + shot.lids
-        total = weights.copy()
-        for name, value in more.items():
-            total[self._names.index(name)] += value
-        return np.clip(total, 0, 1)
+        return np.clip(weights + [more.get(name, 0.0) for name in self._names], 0, 1)
 
     def _uniforms(self, person: Person, shot: Shot, capture: Capture) -> Uniforms:
         eyes = person.vertices[self._eyes].mean(axis=0, dtype=np.float64)
@@ -199,11 +203,9 @@ class Renderer:
         view.eye, view.right, view.forward, view.up = (wp.vec3(*v) for v in (camera, right, forward, up))
         view.size = self.size
         view.region = MASK_THRESHOLD
-        for name in _SHOT:
-            setattr(view, name, getattr(shot, name))
         view.background = wp.vec3(*shot.background)
-        for name in _PAINT:
-            setattr(view, name, getattr(person, name))
+        for source in filter(None, (shot, person, person.glasses)):
+            _hand_over(source, view)
 
         middle, view.half_head, _top = measure_head(person.vertices, self.assets)
         view.middle = wp.vec3(*middle)
@@ -216,38 +218,18 @@ class Renderer:
             view.glasses = 1
             view.lenses = wp.vec3(*glasses.middle)
             view.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
-            view.lens_squareness = glasses.squareness
-            view.frame, view.tint, view.glare = glasses.frame, glasses.tint, glasses.glare
         view.rods = len(shot.rods)
         view.strands = len(shot.strands)
-        for name, strand in zip(("strand_1", "strand_2", "strand_3"), shot.strands, strict=False):
-            setattr(view, name, wp.vec4(*strand))
+        none = (0.0, 0.0, 0.0, 0.0)
+        view.strand = Strands(*np.ravel([*shot.strands, none, none, none][:3]).tolist())
         return view
 
 
-_SHOT = ("key", "fill", "ambient", "gloss", "shadow", "scenery", "seed")
-_PAINT = (
-    "skin",
-    "lips",
-    "stubble",
-    "beard",
-    "moustache",
-    "freckles",
-    "bags",
-    "grain",
-    "eye_shadow",
-    "clothes",
-    "neckline",
-    "hair",
-    "hair_density",
-    "brow",
-    "brow_height",
-    "brow_arch",
-    "brow_thickness",
-    "iris",
-    "lash",
-    "texture",
-)
+def _hand_over(source: Person | Shot | Glasses, view: Uniforms) -> None:
+    """Set the numbers of ``view`` that ``source`` has by the same name."""
+    for field in fields(source):
+        if field.type in (int, float) and field.name in Uniforms.vars:
+            setattr(view, field.name, getattr(source, field.name))
 
 
 def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.ndarray:
@@ -310,38 +292,20 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 def _parted(action: dict[str, float]) -> float:
     """How far open lips are, in [0, 1]; 1 for all that shows more than a gap."""
-    opening = 5 * action["jawOpen"]
-    for name, share in (("mouthLowerDown", 1.0), ("mouthUpperUp", 0.6), ("mouthFunnel", 0.5)):
-        opening += share * sum(action.get(f"{name}{side}", action.get(name, 0)) for side in facs.SIDES)
-    return min(opening, 1)
+    lower, upper = (
+        sum(action[name + side] for side in facs.SIDES) for name in ("mouthLowerDown", "mouthUpperUp")
+    )
+    return min(5 * action["jawOpen"] + lower + 0.6 * upper + action["mouthFunnel"], 1)
 
 
 def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, object]:
     """Depth in [0, 1] of each kind of wrinkle; those of ``person`` at rest are never below its creases."""
-
-    def pair(*terms: tuple[str, float]) -> wp.vec2:
+    depths = {}
+    for wrinkle, (terms, rest) in WRINKLES.items():
+        least = max(rest * person.creases, person.folds if wrinkle == "nasolabial" else 0)
         sides = []
         for side in facs.SIDES:
-            depth = sum(share * action[name.format(side=side)] for name, share in terms)
-            sides.append(strength * min(max(depth, 0), 1))
-        return wp.vec2(*sides)
-
-    def with_rest(depth: wp.vec2, share: float, least: float = 0.0) -> wp.vec2:
-        return wp.vec2(*(max(float(d), share * person.creases, least) for d in depth))
-
-    return {
-        "forehead": with_rest(pair(("browOuterUp{side}", 0.9)), 0.8),
-        "forehead_middle": max(strength * action["browInnerUp"], 0.8 * person.creases),
-        "glabella": with_rest(pair(("browDown{side}", 1.0)), 0.5),
-        "nose_bridge": pair(("noseSneer{side}", 1.0)),
-        "nasolabial": with_rest(
-            pair(("mouthSmile{side}", 0.9), ("noseSneer{side}", 0.7), ("mouthUpperUp{side}", 0.7)),
-            1.0,
-            person.folds,
-        ),
-        "crows_feet": with_rest(pair(("cheekSquint{side}", 1.0)), 0.6),
-        "lower_lid": with_rest(pair(("eyeSquint{side}", 0.9), ("cheekSquint{side}", 0.5)), 0.8),
-        "dimple": pair(("mouthDimple{side}", 1.0)),
-        "marionette": with_rest(pair(("mouthFrown{side}", 1.0)), 0.6),
-        "chin": strength * action["mouthShrugLower"],
-    }
+            depth = sum(share * action[name.format(side=side)] for name, share in terms.items())
+            sides.append(max(strength * min(max(depth, 0), 1), least))
+        depths[wrinkle] = wp.vec2(*sides) if "{side}" in "".join(terms) else sides[0]
+    return depths

@@ -26,7 +26,7 @@ from synthetic_faces.props import (
     rod_normal,
     strands_cover,
 )
-from synthetic_faces.uniforms import Uniforms, towards
+from synthetic_faces.uniforms import Uniforms, towards, within
 
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
@@ -110,12 +110,8 @@ def head_light(
     shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, direction: wp.vec3, s: Uniforms
 ):
     """Light that a point of the head's mesh sends to the camera."""
-    a = shapes.corners[3 * face]
-    b = shapes.corners[3 * face + 1]
-    c = shapes.corners[3 * face + 2]
-    w = 1.0 - u - v
-    p = shapes.rest[a] * u + shapes.rest[b] * v + shapes.rest[c] * w
-    n = wp.normalize(shapes.normals[a] * u + shapes.normals[b] * v + shapes.normals[c] * w)
+    p = within(shapes.rest, shapes.corners, face, u, v)
+    n = wp.normalize(within(shapes.normals, shapes.corners, face, u, v))
     if wp.dot(n, direction) > 0.0:
         n = -n
     group = shapes.groups[face]
@@ -124,8 +120,8 @@ def head_light(
     exponent = wp.float32(12.0)
     inside = wp.float32(0.0)
     if group == wp.uint8(SKIN):
-        region = shapes.regions[a] * u + shapes.regions[b] * v + shapes.regions[c] * w
-        grown = shapes.grown[a] * u + shapes.grown[b] * v + shapes.grown[c] * w
+        region = within(shapes.regions, shapes.corners, face, u, v)
+        grown = within(shapes.grown, shapes.corners, face, u, v)
         inside = region[1]
         albedo = skin_albedo(p, region, grown, s)
         shine = s.gloss * (1.0 - region[1]) * (1.0 + 0.8 * region[0])
@@ -146,16 +142,14 @@ def head_light(
     reach = s.shadow
     if wp.dot(n, s.light) > 0.0:
         reach = lit(shapes, point, n, s)
+    openness = within(shapes.openness, shapes.corners, face, u, v)
+    let_in = wp.float32(1.0)
     if group == wp.uint8(TEETH):
         reach = 0.5 * (reach + 1.0)
-    openness = shapes.openness[a] * u + shapes.openness[b] * v + shapes.openness[c] * w
-    if group == wp.uint8(TEETH):
-        # Closed lips hide the teeth of the head at rest, not these.
+        # Closed lips hide the teeth of the head at rest, not these; no light comes in between them.
         openness = 1.0
-    light = shaded(albedo, shine, exponent, reach, openness, n, direction, s)
-    if group == wp.uint8(TEETH):
-        # No light comes in between closed lips.
-        light *= 0.05 + 0.95 * s.parted
+        let_in = 0.05 + 0.95 * s.parted
+    light = let_in * shaded(albedo, shine, exponent, reach, openness, n, direction, s)
     return light * (1.0 - inside * (1.0 - behind_lips(p)))
 
 
@@ -265,35 +259,28 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
             break
         gone += hit.t
         point = start + direction * hit.t
-        lash = shapes.groups[hit.face] == wp.uint8(LASH)
-        if lash:
-            through *= 1.0 - s.lash
-        else:
+        if shapes.groups[hit.face] != wp.uint8(LASH):
             colour = head_light(shapes, hit.face, hit.u, hit.v, point, direction, s)
-        if not lash:
             if shapes.groups[hit.face] == wp.uint8(SKIN):
                 seen = hit.face
                 seen_u = hit.u
                 seen_v = hit.v
             limit = gone
             break
+        through *= 1.0 - s.lash
         start = point + direction * 1.0e-4
         gone += 1.0e-4
 
     if colour < 0.0:
         if strand >= 0:
             point = origin + direction * limit
-            a = shapes.hair_corners[3 * strand]
-            b = shapes.hair_corners[3 * strand + 1]
-            c = shapes.hair_corners[3 * strand + 2]
-            n = shapes.hair_normals[a] * strand_u + shapes.hair_normals[b] * strand_v
-            n = wp.normalize(n + shapes.hair_normals[c] * (1.0 - strand_u - strand_v))
+            n = wp.normalize(within(shapes.hair_normals, shapes.hair_corners, strand, strand_u, strand_v))
             if wp.dot(n, direction) > 0.0:
                 n = -n
             colour = hair_light(shapes, point, n, material, direction, s)
         elif frame:
             n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
-            colour = shaded(s.frame, 0.3, 20.0, 1.0, 1.0, n, direction, s)
+            colour = shaded(s.rim_albedo, 0.3, 20.0, 1.0, 1.0, n, direction, s)
         elif rod >= 0:
             point = origin + direction * limit
             n = rod_normal(shapes.rods, rod, point)

@@ -1,10 +1,15 @@
 """What a kernel is told about one picture, and the small functions that all kernels share."""
 
+from typing import Any
+
 import warp as wp
 
 # Where things are in the template, in metres.
 EYE_X, EYE_Y, EYE_Z = 0.0308, -0.1245, 0.7284
 CAMERA_DISTANCE = 1.3
+
+# Room for the most strands of hair that a shot has.
+Strands = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 
 
 @wp.struct
@@ -61,17 +66,15 @@ class Uniforms:
     glasses: wp.int32
     lenses: wp.vec3
     lens: wp.vec4
-    lens_squareness: wp.float32
-    frame: wp.float32
+    squareness: wp.float32
+    rim_albedo: wp.float32
     tint: wp.float32
     glare: wp.float32
     # Things before the face: the number of rods, and of strands (place, slant, curve, half width; half
     # windows).
     rods: wp.int32
     strands: wp.int32
-    strand_1: wp.vec4
-    strand_2: wp.vec4
-    strand_3: wp.vec4
+    strand: Strands
     # Things in the background: their strength.
     scenery: wp.float32
     # How deep the wrinkles are that actions leave, in [0, 1].
@@ -112,6 +115,15 @@ def of_side(pair: wp.vec2, x: float):
     """The left or the right value, blended over the 8 mm around the midline."""
     t = step_between(-0.004, 0.004, x)
     return pair[0] * t + pair[1] * (1.0 - t)
+
+
+@wp.func
+def within(values: wp.array(dtype=Any), corners: wp.array(dtype=wp.int32), face: int, u: float, v: float):
+    """The value at a place within a triangle, from ``values`` at its corners."""
+    a = values[corners[3 * face]]
+    b = values[corners[3 * face + 1]]
+    c = values[corners[3 * face + 2]]
+    return a * u + b * v + c * (1.0 - u - v)
 
 
 @wp.func
