@@ -9,15 +9,10 @@ from fer_lib.faces.faceset import FaceSet
 from ferbook.page.forest import forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
-from ferbook.page.style import Drawn, FigureError, listing, percent, require_columns
+from ferbook.page.style import Drawn, FigureError, listing, percent
 
 CHANCE = 0.5
 """AUROC of a detector that knows nothing."""
-
-
-def require_pictures(faces: FaceSet) -> None:
-    if not len(faces):
-        raise FigureError(f"face set {faces.name!r} holds no pictures to draw")
 
 
 def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
@@ -27,11 +22,10 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     ``table``: a row per contender in the order to be shown, the one that the page is about first: ``kind``,
     ``name``, ``trainings``, ``score`` (share) with ``low`` and ``high``, ``least`` and ``most`` (of single
     trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says
-    what the score is. Data: these columns. Raises FigureError where one is absent.
+    what the score is. Data: these columns.
     """
     columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
     columns += ["ahead", "ahead_low", "ahead_high"]
-    require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     named = data.rename(columns={"name": "label"})
     scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
@@ -70,29 +64,27 @@ def selection_dumbbells(table: pd.DataFrame, epochs: int, caption: str = "", tol
     from one to the other.
 
     ``table``: as ``train.evaluate.selection_table`` makes it, of trainings of at most so many ``epochs``;
-    ``tolerance`` of an accuracy. Data: its columns. Raises FigureError where one is absent.
+    ``tolerance`` of an accuracy. Data: its columns.
     """
     columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
-    require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
-    choices = {
-        "chosen_accuracy": "epoch chosen on validation",
-        "test_accuracy": "epoch chosen on the test split",
-    }
-    rows = pd.concat(
-        data.assign(label=data["training"], value=data[column], low=np.nan, high=np.nan, series=name)
-        for column, name in choices.items()
+    gains = [f"+{100 * gain:.1f}" for gain in data["gain"]]
+    choices = (
+        ("chosen_accuracy", "epoch chosen on validation", ""),
+        ("test_accuracy", "epoch chosen on the test split", gains),
     )
-    last = rows["series"].eq(choices["test_accuracy"])
-    rows["note"] = [f"+{100 * gain:.1f}" if end else "" for gain, end in zip(rows["gain"], last, strict=True)]
+    rows = pd.concat(
+        data.assign(
+            label=data["training"], value=data[column], low=np.nan, high=np.nan, series=name, note=note
+        )
+        for column, name, note in choices
+    )
     largest = data.loc[data["gain"].idxmax()]
     alt = (
-        f"One line for each of {len(data)} {'training' if len(data) == 1 else 'trainings'}, from the "
-        "accuracy on the test split at the epoch that validation chose to the accuracy at the epoch that is "
-        f"best on the test split itself. The second is higher by {100 * data['gain'].mean():.1f} points on "
-        f"average, from {100 * data['gain'].min():.1f} to {100 * largest['gain']:.1f} (most for "
-        f"{largest['training']}: {percent(largest['chosen_accuracy'])} against "
-        f"{percent(largest['test_accuracy'])})."
+        f"A line for each training, {len(data)} in all: accuracy on the test split at the epoch that "
+        "validation chose, and at the epoch that is best on the test split itself. The second is higher by "
+        f"{100 * data['gain'].mean():.1f} points on average (most for {largest['training']}: "
+        f"{percent(largest['chosen_accuracy'])} against {percent(largest['test_accuracy'])})."
     )
     return forest(
         rows[["label", "value", "low", "high", "series", "note"]],
@@ -117,22 +109,18 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     the rows are. Data: these columns.
     """
     columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
-    require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     framed = data[data["framed"]]
     counts = data.drop_duplicates("au").set_index("au")["positives"]
     names = {au: au if pd.isna(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
-    told = []
-    for name, own in data.groupby("row", sort=False):
-        scores = own.set_index("au")["auroc"]
-        units = scores.drop("macro", errors="ignore").dropna()
-        told.append(
-            f"{name}: mean {scores.get('macro', units.mean()):.2f}, highest {units.idxmax()} "
-            f"{units.max():.2f}, lowest {units.idxmin()} {units.min():.2f}"
-        )
+    means = data[data["au"].eq("macro")]
+    single = data.drop(means.index)
+    best, least = (single.loc[single["auroc"].agg(end)] for end in ("idxmax", "idxmin"))
+    told = [f"{row.row} {row.auroc:.2f}" for row in means.itertuples()]
     alt = (
-        f"Heat map of AUROC, {data['row'].nunique()} rows by {len(counts) - ('macro' in counts)} action "
-        f"units and their mean. {'; '.join(told)}."
+        f"Heat map of AUROC, {len(means)} rows by {len(counts) - 1} action units and their mean: "
+        f"{listing(told)}. Highest {best['au']} in {best['row']} ({best['auroc']:.2f}), lowest "
+        f"{least['au']} in {least['row']} ({least['auroc']:.2f})."
     )
     if len(framed):
         alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
@@ -165,27 +153,16 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance:
     totals = counts.sum(axis=1)
     shares = counts.div(totals.where(totals > 0), axis=0)
     data = counts.stack().rename("count").reset_index().assign(share=shares.to_numpy().ravel())
-    recall = pd.Series(np.diag(shares), index=counts.index).dropna()
-    wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)].sort_values(
-        "share", ascending=False, kind="stable"
-    )
+    recall = data[data["true"].eq(data["predicted"]) & data["share"].notna()]
+    wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)]
+    worst = wrong.sort_values("share", ascending=False, kind="stable").head(3)
+    right = [f"{row.true} {percent(row.share)}" for row in recall.itertuples()]
+    confused = [f"{row.true} taken for {row.predicted} ({percent(row.share)})" for row in worst.itertuples()]
     alt = (
-        f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. On "
-        "the diagonal, the share named rightly"
+        f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. "
+        f"Named rightly, on the diagonal: {listing(right or ['none'])}. Confused most: "
+        f"{listing(confused or ['none'])}."
     )
-    if len(recall):
-        alt += (
-            f" is highest for {recall.idxmax()} ({percent(recall.max())}) and lowest for {recall.idxmin()} "
-            f"({percent(recall.min())})"
-        )
-    if len(wrong):
-        worst = [
-            f"{row.true} taken for {row.predicted} ({percent(row.share)})"
-            for row in wrong.head(3).itertuples()
-        ]
-        alt += f". The most frequent confusions: {listing(worst)}."
-    else:
-        alt += f". No {counted.removesuffix('s')} is confused."
     texts = ["" if pd.isna(share) or share == 0 else f"{100 * share:.0f}" for share in data["share"]]
     return heat(
         data.assign(text=texts),

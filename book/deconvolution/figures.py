@@ -12,7 +12,6 @@ from matplotlib.ticker import PercentFormatter
 from book.deconvolution.atlas import extremum_counts, grey_levels, mean_picture
 from book.deconvolution.layer_view import LayerView
 from book.deconvolution.worked_example import WorkedExample
-from book.shared_figures import require_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
@@ -26,7 +25,6 @@ from ferbook.page.style import (
     VERMILION,
     WIDTH,
     Drawn,
-    FigureError,
     listing,
     percent,
 )
@@ -130,9 +128,6 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     stand at the commonest place or next to it. Data: ``network``, ``filter``, ``x``, ``y`` (pixels, the
     middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
     """
-    require_pictures(faces)
-    if not networks:
-        raise FigureError("no network to draw extrema of")
     data = pd.concat(
         [_commonest_places(responses, field).assign(network=name) for name, responses in networks.items()],
         ignore_index=True,
