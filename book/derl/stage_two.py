@@ -9,6 +9,7 @@ with those of its local networks, so that all are trained and compared alike.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,14 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.train.augment import DRAWS, augmentation_called, transformed
+from fer_lib.train.augment import AUGMENTATIONS, DRAWS, transformed
 from fer_lib.train.batches import Batches
 from fer_lib.train.curve import ClassScore, Curve, Training
 from fer_lib.train.learner import fit, repeatable, silent_learner
 from fer_lib.train.objective import Objective, rate_of
 from fer_lib.train.precision import Precision, Request
-from fer_lib.train.recipe import Recipe
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 Inputs = Mapping[str, Tensor]
 """By name float tensors (V, N, …): N pictures in V views, the first of them the pictures as they are. On the
@@ -45,8 +45,8 @@ class ResidueRecipe:
     ``lr`` of ``schedule``, with ``weight_decay``. ``local``: the weight of each local network's cross-entropy
     beside that of the joint answer, which weighs one; the paper has five weighted losses, their weights are
     not known here. Each training picture is there in ``views`` versions, as it is and transformed by the
-    augmentation ``augment`` (a name in ``train.augment``), of which every pass takes one at random; all
-    conditions of a study see the same versions.
+    augmentation ``light`` of ``train.augment``, of which every pass takes one at random; all conditions of a
+    study see the same versions.
     """
 
     epochs: int = 12
@@ -56,18 +56,6 @@ class ResidueRecipe:
     weight_decay: float = 0.01
     local: float = 0.25
     views: int = 2
-    augment: str = "light"
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 2), ("views", 1)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"{name} {getattr(self, name)}: give at least {least}")
-        if self.local < 0:
-            raise ParameterError(f"local {self.local}: give a weight from 0 on")
-        if self.views > 1 and augmentation_called(self.augment) is None:
-            raise ParameterError(
-                f"views {self.views} without an augmentation are all the same; give views = 1"
-            )
 
 
 def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> Tensor:
@@ -75,14 +63,13 @@ def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> T
     1 transformed versions, from ``seed``.
     """
     pictures = torch.tensor(pixels).unsqueeze(1)
-    augmentation = augmentation_called(recipe.augment)
     generator = torch.Generator().manual_seed(seed)
     versions = [pictures]
     for _ in range(recipe.views - 1):
         parts = [
             transformed(
                 part.float() / 255,
-                augmentation,
+                AUGMENTATIONS["light"],
                 torch.rand(len(part), DRAWS, generator=generator),
                 part.shape[2:],
             )
@@ -98,9 +85,9 @@ def residues_of(
     """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the
     frozen ``generator``.
 
-    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError where
-    there is no picture, and where a value is not finite or too large for float16: of such a generator no
-    residue is worth learning from.
+    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError
+    where a value is not finite or too large for float16: of such a generator no residue is worth learning
+    from.
     """
     return _asked(generator, views, generator.residues, batch_size, device)
 
@@ -129,8 +116,6 @@ def _asked(
     device: torch.device | str,
 ) -> dict[str, Tensor]:
     versions, count = views.shape[:2]
-    if not count:
-        raise DataError("no picture to ask the generator about")
     generator.to(device)
     kept: dict[str, Tensor] = {}
     with evaluating(generator):
@@ -176,23 +161,16 @@ class InputBatches(Batches):
             yield inputs, self.labels[rows[cut]].to(self.device)
 
 
-class WeightedLosses(nn.Module):
+def weighted_losses(answers: Answers, labels: Tensor, *, local: float) -> Tensor:
     """The joint answer's cross-entropy, and ``local`` times that of each local network (Yang et al. 2018:
     five weighted losses); in nats.
     """
-
-    def __init__(self, local: float) -> None:
-        super().__init__()
-        self.local = local
-
-    def forward(self, answers: Answers, labels: Tensor) -> Tensor:
-        joint, locals_ = answers
-        return F.cross_entropy(joint, labels) + self.local * sum(
-            F.cross_entropy(logits, labels) for logits in locals_.values()
-        )
+    locals_ = sum(F.cross_entropy(logits, labels) for logits in answers[1].values())
+    return joint_loss(answers, labels) + local * locals_
 
 
-def _joint_loss(answers: Answers, labels: Tensor) -> Tensor:
+def joint_loss(answers: Answers, labels: Tensor) -> Tensor:
+    """The cross-entropy of the joint answer alone, in nats."""
     return F.cross_entropy(answers[0], labels)
 
 
@@ -237,13 +215,12 @@ def train_residue_classifier(
     lowest loss. Otherwise as ``train.learner.train``: silent, repeatable from ``seed``, the global random
     state untouched.
 
-    Raises DataError where there is no picture to learn from or to select on, or one is in both;
-    ParameterError where training diverges.
+    Raises DataError where a picture is both learned from and selected on; ParameterError where training
+    diverges.
     """
-    _check(inputs, labels, train, valid)
-    plain = Recipe(
-        recipe.epochs, recipe.batch_size, recipe.lr, recipe.schedule, weight_decay=recipe.weight_decay
-    )
+    both = np.intersect1d(train, valid)
+    if len(both):
+        raise DataError(f"picture {both[0]} is both learned from and selected on")
     device = torch.device(device)
     loaders = DataLoaders(
         InputBatches(inputs, labels, train, recipe.batch_size, device=device, shuffle=True, seed=seed),
@@ -251,31 +228,15 @@ def train_residue_classifier(
         device=device,
     )
     callbacks = [
-        Objective(WeightedLosses(recipe.local), _joint_loss),
+        Objective(partial(weighted_losses, local=recipe.local), joint_loss),
         ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
         Curve(score=JointScore),
     ]
-    with repeatable(plain, device, seed):
+    with repeatable(recipe, device, seed):
         learner = silent_learner(
-            loaders, model.to(device), _joint_loss, torch.optim.AdamW, callbacks, precision
+            loaders, model.to(device), joint_loss, torch.optim.AdamW, callbacks, precision
         )
-        return fit(learner, plain)
-
-
-def _check(inputs: Inputs, labels: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
-    for name, values in inputs.items():
-        if values.ndim < 3 or values.shape[1] != len(labels):
-            raise DataError(
-                f"input {name!r} of shape {tuple(values.shape)} for {len(labels)} labels; give (views, "
-                "pictures, …)"
-            )
-    if len(train) < 2 or not len(valid):
-        raise DataError(
-            f"{len(train)} pictures to learn from and {len(valid)} to select on: at least 2 and 1 are needed"
-        )
-    both = np.intersect1d(train, valid)
-    if len(both):
-        raise DataError(f"picture {both[0]} is both learned from and selected on")
+        return fit(learner, recipe)
 
 
 def predict_inputs(
@@ -295,6 +256,4 @@ def predict_inputs(
             model(batch)[0].float().softmax(dim=1).cpu()
             for batch, _ in InputBatches(inputs, labels, rows, batch_size, device=device)
         ]
-    if not said:
-        raise DataError("no picture to predict")
     return torch.cat(said).numpy()

@@ -6,7 +6,7 @@ are trained by one recipe; then all are scored on the same people.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
@@ -36,7 +36,6 @@ from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Cont
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.weights import parameter_count
-from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -118,15 +117,6 @@ class _Condition:
     build: Callable[[], nn.Module]
 
 
-@dataclass
-class _Trained:
-    """What has been trained so far, by condition, seed and number of the fold."""
-
-    rows: list[dict[str, object]] = field(default_factory=list)
-    models: dict[tuple[str, int, int], nn.Module] = field(default_factory=dict)
-    answers: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
-
-
 def residue_study(
     faces: FaceSet,
     protocol: Protocol,
@@ -148,23 +138,24 @@ def residue_study(
     are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
     kept for all.
 
-    Raises ParameterError for an unknown or repeated condition, a generator that is not given, no condition or
-    no seed; and what ``fold_faces`` and ``train_residue_classifier`` raise.
+    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
+    ``fold_faces`` and ``train_residue_classifier`` raise.
     """
-    _require(conditions, generators, seeds)
     labelled = faces.labelled()
-    number = min(folds or len(protocol.folds), len(protocol.folds))
-    for fold in range(number):
+    chosen = protocol.folds[: folds or None]
+    for fold in range(len(chosen)):
         # Before anything is trained: which fold cannot be.
         fold_faces(faces, protocol, fold)
-    used, parts = _places(protocol.folds[:number])
+    used, parts = _places(chosen)
     labels = labelled.select(used).labels(protocol.classes)
     views = picture_views(labelled.gather(used), recipe)
-    trained = _Trained()
+    rows: list[tuple] = []
+    models: dict[tuple[str, int, int], nn.Module] = {}
+    answers: dict[tuple[str, int], list[np.ndarray]] = {}
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, n_classes, trained, device),
+        _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
     )
     for condition in arranged:
         for seed in seeds:
@@ -177,22 +168,14 @@ def residue_study(
                     inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
                 )
                 precision = training.precision
-                key = {"condition": condition.name, "seed": seed, "fold": fold}
-                best = training.curve.iloc[training.best_epoch - 1]
-                trained.rows.append(
-                    {
-                        **key,
-                        "parameters": parameter_count(model),
-                        "frozen": condition.frozen,
-                        "valid_accuracy": float(best["valid_accuracy"]),
-                    }
-                )
-                trained.models[condition.name, seed, fold] = model
-                trained.answers.setdefault((condition.name, seed), []).append(
-                    predict_inputs(model, inputs, test, device=device)
-                )
+                best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
+                rows.append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
+                models[condition.name, seed, fold] = model
+                said = predict_inputs(model, inputs, test, device=device)
+                answers.setdefault((condition.name, seed), []).append(said)
     tested = np.concatenate([test for _, _, test in parts])
-    trainings = pd.DataFrame(trained.rows)
+    columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
+    trainings = pd.DataFrame(rows, columns=columns)
     summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean"}
     return ResidueStudy(
         protocol.classes,
@@ -201,31 +184,10 @@ def residue_study(
         used[tested],
         labels[tested],
         labelled.table["subject"].to_numpy(dtype=object)[used[tested]],
-        np.stack([np.concatenate(answers) for answers in trained.answers.values()]),
-        {
-            name: model
-            for (name, seed, fold), model in trained.models.items()
-            if (seed, fold) == (seeds[0], 0)
-        },
+        np.stack([np.concatenate(folds) for folds in answers.values()]),
+        {name: model for (name, *which), model in models.items() if which == [seeds[0], 0]},
         precision,
     )
-
-
-def _require(conditions: Sequence[str], generators: Mapping[str, object], seeds: Sequence[int]) -> None:
-    if not conditions or not seeds:
-        raise ParameterError("a study of residues needs at least one condition and one seed")
-    unknown = [name for name in conditions if name not in CONDITIONS]
-    if unknown or len(set(conditions)) < len(conditions):
-        raise ParameterError(
-            f"conditions {', '.join(conditions)}: give some of {', '.join(CONDITIONS)}, each once"
-        )
-    for source, names in GENERATORS.items():
-        if source not in generators and (source == "trained" or set(names) & set(conditions)):
-            raise ParameterError(
-                f"no generator {source!r} for {', '.join(names)}; given: {', '.join(generators) or 'none'}"
-            )
-    if FEATURES in conditions and CNN not in conditions:
-        raise ParameterError(f"the condition {FEATURES} takes the network of the condition {CNN}; name both")
 
 
 def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
@@ -265,7 +227,7 @@ def _on_pictures(
     generator: Generator,
     views: Tensor,
     n_classes: int,
-    trained: _Trained,
+    models: Mapping[tuple[str, int, int], nn.Module],
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that ``generator``
@@ -273,21 +235,19 @@ def _on_pictures(
     """
     frozen = parameter_count(generator)
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
-    plain = partial(_plain_cnn, n_classes, views.shape[-1])
+    plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)
     pictures = as_inputs(views)
     if PIXELS in conditions or FEATURES in conditions:
         neutral = neutral_faces(generator, views, device=device)
     if PIXELS in conditions:
-        inputs = partial(_same, {PICTURE: pictures - neutral})
-        yield _Condition(PIXELS, frozen, inputs, partial(plain, second_stage))
+        yield _Condition(PIXELS, frozen, partial(_same, {PICTURE: pictures - neutral}), plain)
     if CNN in conditions:
-        inputs = partial(_same, {PICTURE: pictures})
-        yield _Condition(CNN, 0, inputs, partial(plain, second_stage))
+        yield _Condition(CNN, 0, partial(_same, {PICTURE: pictures}), plain)
     if FEATURES in conditions:
-        network = next(model for (name, *_), model in trained.models.items() if name == CNN).network
+        network = next(model for (name, *_), model in models.items() if name == CNN).network
 
         def between(seed: int, fold: int) -> Inputs:
-            own = trained.models[CNN, seed, fold].network
+            own = models[CNN, seed, fold].network
             return {PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)}
 
         head = partial(_linear_head, network.output.in_features, n_classes)
@@ -351,18 +311,15 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
 
 
 def majority_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
-    """float32 (P, classes): for each picture of ``study`` the commonest class of its fold's training
+    """float32 (P, classes): for each picture of ``study`` the majority class of its fold's training
     pictures, with certainty.
     """
     emotions = faces.labelled().table["emotion"].to_numpy(dtype=object)
     codes = pd.Index(protocol.classes).get_indexer(emotions)
-    answers = np.zeros((len(study.rows), len(protocol.classes)), np.float32)
-    start = 0
-    for fold in protocol.folds[: study.trainings["fold"].nunique()]:
-        commonest = np.bincount(codes[fold.train]).argmax()
-        answers[start : start + len(fold.test), commonest] = 1
-        start += len(fold.test)
-    return answers
+    folds = protocol.folds[: study.trainings["fold"].nunique()]
+    majority = [np.bincount(codes[fold.train]).argmax() for fold in folds]
+    answers = np.repeat(majority, [len(fold.test) for fold in folds])
+    return np.eye(len(protocol.classes), dtype=np.float32)[answers]
 
 
 def contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:

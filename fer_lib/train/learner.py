@@ -45,6 +45,14 @@ class Batched(Protocol):
     batch_size: int
 
 
+class Fitted(Batched, Protocol):
+    """A recipe as far as ``fit`` follows it: passes, the peak rate and the weight decay."""
+
+    epochs: int
+    lr: float
+    weight_decay: float
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global generators, and have cuDNN choose its algorithms repeatably.
 
@@ -250,7 +258,7 @@ def _check_fit(
                 )
 
 
-def fit(learner: Learner, recipe: Recipe) -> Training:
+def fit(learner: Learner, recipe: Fitted) -> Training:
     """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the
     model.
 
