@@ -115,12 +115,10 @@ def extremum_counts(responses: Responses) -> np.ndarray:
     """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent
     pictures are not counted.
     """
-    height, width = responses.map_size
-    filters = responses.maxima.shape[1]
-    pictures, columns = np.nonzero(responses.maxima > 0)
-    row, column = responses.positions[pictures, columns].astype(np.int64).T
-    counts = np.bincount((columns * height + row) * width + column, minlength=filters * height * width)
-    return counts.reshape(filters, height, width)
+    pictures, filters = np.nonzero(responses.maxima > 0)
+    counts = np.zeros((responses.maxima.shape[1], *responses.map_size), np.int64)
+    np.add.at(counts, (filters, *responses.positions[pictures, filters].T), 1)
+    return counts
 
 
 def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
@@ -192,25 +190,17 @@ def _heat_tiles(counts: np.ndarray) -> np.ndarray:
 def _frame_rules(view: LayerView) -> str:
     """CSS: sizes of the receptive field and of the heat map, as shares of the picture."""
     (height, width), field = view.faces.size, view.field
-    rows, columns = view.responses.map_size
     # A cell of the heat map covers the pixels about the middle of its neuron's receptive field.
     first = field.start + field.size / 2 - field.stride / 2 - _RIM * field.stride
-    heat = {
-        "left": first / width,
-        "top": first / height,
-        "width": (columns + 2 * _RIM) * field.stride / width,
-        "height": (rows + 2 * _RIM) * field.stride / height,
-    }
-    framed = {"width": field.size / width, "height": field.size / height}
+    down, across = (100 * (cells + 2 * _RIM) * field.stride for cells in view.responses.map_size)
     return (
-        f".filter-atlas .heat{{{_percentages(heat)}}}.filter-atlas .face::after,.filter-atlas "
-        f".projection{{{_percentages(framed)}}}.filter-atlas .face,.filter-atlas .ground,.filter-atlas "
-        f".average{{aspect-ratio:{width}/{height}}}"
+        f".filter-atlas .heat{{left:{100 * first / width:.4g}%;top:{100 * first / height:.4g}%;"
+        f"width:{across / width:.4g}%;height:{down / height:.4g}%}}"
+        ".filter-atlas .face::after,.filter-atlas .projection"
+        f"{{width:{100 * field.size / width:.4g}%;height:{100 * field.size / height:.4g}%}}"
+        ".filter-atlas .face,.filter-atlas .ground,.filter-atlas .average"
+        f"{{aspect-ratio:{width}/{height}}}"
     )
-
-
-def _percentages(shares: Mapping[str, float]) -> str:
-    return ";".join(f"{name}:{100 * share:.4g}%" for name, share in shares.items())
 
 
 def _entry(row: object, view: LayerView, counts: np.ndarray, sheets: Mapping[str, Sheet]) -> str:

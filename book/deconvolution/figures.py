@@ -17,7 +17,7 @@ from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
 from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
 from ferbook.page.forest import forest
-from ferbook.page.pictures import show, thumbnail
+from ferbook.page.pictures import mosaic, show, thumbnail
 from ferbook.page.style import (
     BLUE,
     INK,
@@ -84,32 +84,27 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
     down = -(-len(chosen) // across)
     tall = WIDTH / across * 2 * height / (pictures * width) + 0.26
     figure, grid = plt.subplots(down, across, figsize=(WIDTH, down * tall), squeeze=False)
-    rows = []
     for axes in grid.flat:
         axes.axis("off")
+    pairs = []
     for axes, record in zip(grid.flat, chosen.itertuples(), strict=False):
-        sheet = np.full((2 * height + gap, pictures * (width + gap) - gap), 255, np.uint8)
-        for place, pair in enumerate(view.pairs_of(record.filter)[:pictures]):
-            picture = int(view.rows[pair])
-            left = slice(place * (width + gap), place * (width + gap) + width)
-            sheet[:height, left] = faces.gather(np.array([picture]))[0]
-            sheet[height + gap :, left] = grey_levels(projections.whole(pair)[None])[0]
-            about = faces.table.iloc[picture]
-            response, corner = float(projections.responses[pair]), projections.corners[pair]
-            rows.append(
-                (record.filter, place + 1, picture, about["subject"], about["emotion"], response, *corner)
-            )
+        own = view.pairs_of(record.filter)[:pictures]
+        maps = grey_levels(np.stack([projections.whole(pair) for pair in own]))
+        sheet = mosaic(np.concatenate((faces.gather(view.rows[own]), maps)), len(own), gap)
         show(axes, sheet, f"filter {record.filter}: {record.strongest:.2f}")
-    columns = ["filter", "place", "picture", "subject", "emotion", "response", "row", "column"]
-    data = pd.DataFrame(rows, columns=columns)
-    said = []
-    for number, emotions in data.groupby("filter", sort=False)["emotion"]:
-        commonest = emotions.mode().iloc[0]
-        times = int((emotions == commonest).sum())
-        said.append(f"filter {number} {commonest or 'no emotion'} ({times} of {len(emotions)})")
+        axes.set_xlim(-0.5, pictures * (width + gap) - gap - 0.5)
+        pairs += own
+    rows, corners = view.rows[pairs], projections.corners[pairs]
+    about = faces.table[["subject", "emotion"]].iloc[rows].reset_index(drop=True)
+    data = pd.DataFrame({"filter": view.filters[pairs], "picture": rows}).join(about)
+    data.insert(1, "place", data.groupby("filter").cumcount() + 1)
+    data = data.assign(response=projections.responses[pairs].astype(float))
+    data[["row", "column"]] = corners
+    emotions = data.groupby("filter", sort=False)["emotion"]
+    said = [f"filter {number} {own.mode().iloc[0] or 'no emotion'}" for number, own in emotions]
     alt = (
         f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below "
-        "each face what of it drives the filter, as light and dark lines on grey. The commonest emotion "
+        "each face what of it drives the filter, as light and dark lines on grey. The most frequent emotion "
         f"among the faces: {listing(said)}."
     )
     # Which of two nearly equal pictures or filters comes first may change, and with it the place.
@@ -213,9 +208,7 @@ def localisation_dots(summary: pd.DataFrame) -> Drawn:
     ``kind``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``, ``undefined``,
     ``subjects``.
     """
-    columns = ["measure", "kind", "value", "low", "high", "gain", "gain_low", "gain_high"]
-    columns += ["n", "undefined", "subjects"]
-    data = summary.loc[summary["measure"].isin(_MEASURES), columns].reset_index(drop=True)
+    data = summary[summary["measure"].isin(_MEASURES)].reset_index(drop=True)
     rows = data.assign(
         panel=[_MEASURES[measure][0] for measure in data["measure"]],
         label=data["kind"].map(KIND_NAMES),
@@ -244,9 +237,7 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
     ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
     ``n``, ``off``.
     """
-    columns = ["method", "step", "layer", "measure", "similarity", "floor", "excess", "low", "high"]
-    columns += ["n", "off"]
-    data = cascade.loc[cascade["measure"].isin(JUDGED), columns].reset_index(drop=True)
+    data = cascade[cascade["measure"].isin(JUDGED)].reset_index(drop=True)
     figure, panels = plt.subplots(1, len(JUDGED), figsize=(WIDTH, 3.0), sharey=True)
     styles = {"deconv": (VERMILION, "-", "o"), "guided": (BLUE, "--", "s"), "gradient": (INK, ":", "^")}
     for axes, measure in zip(panels, JUDGED, strict=True):
@@ -328,13 +319,9 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | No
         place = (column, height - 1 - row)
         colour = VERMILION if value > 0 else BLUE
         axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0))
-        bold = framed is not None and bool(framed[row, column])
-        frame = (
-            {"edgecolor": INK, "linewidth": 1.6, "zorder": 3}
-            if bold
-            else {"edgecolor": MUTED, "linewidth": 0.4}
-        )
-        axes.add_patch(Rectangle(place, 1, 1, fill=False, **{"zorder": 2} | frame))
+        bold = framed is not None and framed[row, column]
+        ink, breadth, above = (INK, 1.6, 3) if bold else (MUTED, 0.4, 2)
+        axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=ink, linewidth=breadth, zorder=above))
         text = f"{value:g}".replace("-", "−")
         axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
     # All arrays in one scale, whatever their size.

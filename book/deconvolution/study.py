@@ -1,6 +1,5 @@
 """What a layer's projections say: where they lie, and whether they show the network."""
 
-from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
@@ -18,8 +17,6 @@ from fer_lib.look.sanity import cascading_randomisation, compare_networks, shift
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.text import NO_BREAK
-
-METHODS: tuple[Method, ...] = get_args(Method)
 
 RERUN_TOLERANCE = 0.05
 """How far similarities and shares may move where another processor adds up in another order: a weak maximum
@@ -138,7 +135,6 @@ def check_projections(
     count: int,
     *,
     shuffled: nn.Module | None = None,
-    methods: Sequence[Method] = METHODS,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The cascade of random weights of every method, and the verdicts of all checks: ``look.sanity``.
@@ -154,7 +150,7 @@ def check_projections(
     among = np.union1d(rows, generator.choice(len(view.faces), fewer, replace=False))
     matched = (view.faces.select(among), layer, np.searchsorted(among, rows), filters)
     cascades, likened, shifted = [], [], []
-    for method in methods:
+    for method in get_args(Method):
         options = {"method": method, "seed": seed}
         cascades.append(cascading_randomisation(model, view.faces, layer, rows, filters, **options))
         shifted.append(shift_equivariance(model, view.faces, layer, rows, filters, **options))
