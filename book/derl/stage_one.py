@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import Literal
 
 import numpy as np
@@ -23,16 +22,19 @@ from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
 from fer_lib.train.callbacks import Averaging
-from fer_lib.train.curve import LossWatch, copy_of_weights
+from fer_lib.train.curve import LossWatch
 from fer_lib.train.learner import repeatable, silent_learner
 from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 SILENT = 0.01
 """A discriminator whose mean cross-entropy in an epoch is below this is always right and sure of it: the
 generator learns nothing from it. At a coin's toss it is 0.69."""
+
+PATIENCE = 5
+"""So many silent epochs one after the other end a training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,45 +42,30 @@ class GanTraining:
     """What the training of a conditional GAN gave.
 
     ``generator``: with averaged weights where the recipe asks for them, in evaluation mode, as
-    ``discriminator`` is. ``epoch``: the one whose weights the generator has. ``curve``: one row per epoch
-    with ``epoch`` (from 1); the means per training pair ``generator_loss`` (all terms, weighted),
-    ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the weights that are trained),
-    ``discriminator_loss`` (nats, half the sum over true and false pairs), ``real_accuracy``,
-    ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were validation pairs (of
-    the averaged weights); ``seconds`` (training and validation). ``precision``: what was computed in.
+    ``discriminator`` is. ``curve``: one row per epoch with ``epoch`` (from 1); the means per training pair
+    ``generator_loss`` (all terms, weighted), ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the
+    weights that are trained), ``discriminator_loss`` (nats, half the sum over true and false pairs),
+    ``real_accuracy``, ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were
+    validation pairs (of the averaged weights); ``seconds`` (training and validation). ``precision``: what was
+    computed in.
     """
 
     generator: Generator
     discriminator: Discriminator
     curve: pd.DataFrame
-    epoch: int
     precision: Precision
 
 
-class GanDivergence(ParameterError):
-    """The training of a GAN was lost. ``training`` has the last good weights and the epochs until then."""
-
-    def __init__(self, message: str, training: GanTraining) -> None:
-        super().__init__(message)
-        self.training = training
-
-
 class GanCurve(LossWatch):
-    """Keeps the numbers of each epoch and the latest good weights of the generator; ends a training that is
-    lost.
+    """Keeps the numbers of each epoch; ends a training that is lost.
 
     It is lost where a loss is not a finite number, and where the discriminator's was below ``SILENT`` in
-    ``patience`` epochs one after the other (0: never for that). The weights of an epoch are good where its
-    discriminator's loss was not below ``SILENT``.
+    ``PATIENCE`` epochs one after the other.
     """
-
-    def __init__(self, patience: int) -> None:
-        super().__init__()
-        self.patience = patience
 
     def before_fit(self) -> None:
         super().before_fit()
-        self.good_epoch, self.good_weights = 0, copy_of_weights(self.model)
+        self.silent = 0
 
     def before_epoch(self) -> None:
         super().before_epoch()
@@ -98,9 +85,8 @@ class GanCurve(LossWatch):
             row["valid_l1"] = self.distance.item() / self.seen
         row["seconds"] = time.perf_counter() - self.started
         self.rows.append(row)
-        if row["discriminator_loss"] >= SILENT:
-            self.good_epoch, self.good_weights = row["epoch"], copy_of_weights(self.model)
-        elif self.patience and row["epoch"] - self.good_epoch >= self.patience:
+        self.silent = self.silent + 1 if row["discriminator_loss"] < SILENT else 0
+        if self.silent == PATIENCE:
             self.end(0, self.lrs[-1])
 
 
@@ -137,40 +123,6 @@ class PairBatches(Batches):
             yield inputs, targets
 
 
-def pair_loaders(
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    batch_size: int,
-    *,
-    valid: tuple[np.ndarray, np.ndarray] | None = None,
-    device: torch.device | str = "cpu",
-    flip: float = 0.0,
-    seed: int = 0,
-) -> DataLoaders:
-    """fastai ``DataLoaders`` of pairs to learn from (shuffled, mirrored) and of the pairs ``valid`` (in
-    order, as they are).
-
-    Without ``valid`` the second has no batch. Raises DataError where there are fewer than 2 pairs, or
-    pictures are not uint8 (N, H, W), square and all of one size, with as many targets as inputs.
-    """
-    valid = (inputs[:0], targets[:0]) if valid is None else valid
-    if len(inputs) < 2:
-        raise DataError(f"{len(inputs)} pair(s) to train on: at least 2 are needed")
-    for name, pictures, others in (("train", inputs, targets), ("valid", *valid)):
-        square = pictures.ndim == 3 and pictures.shape[1:] == (inputs.shape[-1],) * 2
-        if not (square and pictures.shape == others.shape and pictures.dtype == others.dtype == np.uint8):
-            raise DataError(
-                f"{name} pairs: inputs are {pictures.dtype} {pictures.shape}, targets {others.dtype} "
-                f"{others.shape}; expected uint8 (N, H, H) for both, as many of the one as of the other and "
-                "all of one size"
-            )
-    return DataLoaders(
-        PairBatches(inputs, targets, batch_size, device=device, flip=flip, shuffle=True, seed=seed),
-        PairBatches(*valid, batch_size, device=device),
-        device=torch.device(device),
-    )
-
-
 @dataclass(frozen=True)
 class GanRecipe:
     """How a generator of neutral faces is trained.
@@ -178,8 +130,7 @@ class GanRecipe:
     ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
     of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
     paper's θ. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights,
-    which are what is kept (0: the trained ones). ``patience``: epochs that the discriminator's loss may be
-    near zero (0: any number). ``widths``: the generator's.
+    which are what is kept (0: the trained ones). ``widths``: the generator's.
 
     Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
     found.
@@ -193,20 +144,7 @@ class GanRecipe:
     l1: float = 100.0
     flip: float = 0.5
     ema: float = 0.999
-    patience: int = 5
     widths: tuple[int, ...] = WIDTHS
-
-    def __post_init__(self) -> None:
-        limits = {"epochs": (1, inf), "batch_size": (2, inf), "l1": (0, inf), "flip": (0, 1)}
-        for name, (low, high) in (limits | {"patience": (0, inf)}).items():
-            if not low <= getattr(self, name) <= high:
-                raise ParameterError(f"{name} {getattr(self, name)}: give a number from {low} to {high}")
-        if self.lr <= 0:
-            raise ParameterError(f"lr {self.lr}: give a positive number")
-        for name, value in (("ema", self.ema), *(("betas", beta) for beta in self.betas)):
-            if not 0 <= value < 1:
-                raise ParameterError(f"{name} {value}: give a number in [0, 1)")
-        rate_of(self.schedule, self.lr)
 
 
 def train_generator(
@@ -214,48 +152,36 @@ def train_generator(
     targets: np.ndarray,
     recipe: GanRecipe,
     *,
-    valid: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    precision: Request | Precision = "auto",
+    **further: object,
 ) -> GanTraining:
     """Train a new ``Generator`` that makes ``targets``, the neutral faces, of ``inputs``, the same people's
     faces; uint8 (N, H, H) each.
 
-    The pairs ``valid`` (inputs, targets) are measured after each epoch and decide nothing. ``seed`` fixes the
-    first weights, the order and the mirroring: with it, a machine gives the same weights; torch's global
-    random state is left as it was. Nothing is printed.
+    ``seed`` fixes the first weights, the order and the mirroring: with it, a machine gives the same weights;
+    torch's global random state is left as it was. ``further`` arguments as of ``gan_learner``. Nothing is
+    printed.
 
-    Raises DataError for pictures that are no pairs; ParameterError for a size that the generator does not
-    take and where a GPU's memory is too small; its child ``GanDivergence``, which has the last good
-    weights, where a loss stops being a finite number or the discriminator's is near zero for
-    ``recipe.patience`` epochs.
+    Raises ParameterError for a size that the generator does not take, where a GPU's memory is too small, and
+    where a loss stops being a finite number or the discriminator's is near zero for ``PATIENCE`` epochs.
     """
     with repeatable(recipe, device, seed, "gan_batch"):
-        learner = gan_learner(
-            inputs, targets, recipe, valid=valid, seed=seed, device=device, precision=precision
-        )
-        generator, curve = learner.model, learner.gan_curve
+        learner = gan_learner(inputs, targets, recipe, seed=seed, device=device, **further)
+        generator, discriminator = learner.model, learner.adversary.discriminator
         try:
             learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
         finally:
             leave_autocast(learner.cbs, learner.dls.device)
-            learner.model, learner.opt = generator, None
-            for network in (generator, learner.adversary.discriminator):
-                # Contiguous, so that the network in memory and the one read back from a file add up in the
-                # same order.
-                network.to(memory_format=torch.contiguous_format).eval().zero_grad()
-        if curve.divergence is not None:
-            epoch, weights = curve.good_epoch, curve.good_weights
-        else:
-            averaged = learner.averaging.averaged.module if recipe.ema else generator
-            epoch, weights = recipe.epochs, averaged.state_dict()
-        generator.load_state_dict(weights)
-        table = pd.DataFrame(curve.rows)
-        training = GanTraining(generator, learner.adversary.discriminator, table, epoch, learner.precision)
-        if curve.divergence is not None:
-            raise GanDivergence(_divergence(curve, recipe), training)
-        return training
+    if learner.gan_curve.divergence is not None:
+        raise ParameterError(_divergence(learner.gan_curve, recipe))
+    if recipe.ema:
+        generator.load_state_dict(learner.averaging.averaged.module.state_dict())
+    for network in (generator, discriminator):
+        # Contiguous, so that the network in memory and the one read back from a file add up in the same
+        # order.
+        network.to(memory_format=torch.contiguous_format).eval().zero_grad()
+    return GanTraining(generator, discriminator, pd.DataFrame(learner.gan_curve.rows), learner.precision)
 
 
 def gan_learner(
@@ -269,14 +195,18 @@ def gan_learner(
     precision: Request | Precision = "auto",
 ) -> Learner:
     """The fastai ``Learner`` with which ``train_generator`` trains; its arguments, and what it raises, are
-    those of ``train_generator``.
+    those of ``train_generator``. The pairs ``valid`` (inputs, targets) are measured after each epoch and
+    decide nothing.
 
     Its model is the generator; the discriminator learns in the callback ``adversary``. First weights are
     drawn from torch's global random state.
     """
     device = torch.device(device)
-    loaders = pair_loaders(
-        inputs, targets, recipe.batch_size, valid=valid, device=device, flip=recipe.flip, seed=seed
+    learned = {"flip": recipe.flip, "shuffle": True, "seed": seed}
+    loaders = DataLoaders(
+        PairBatches(inputs, targets, recipe.batch_size, device=device, **learned),
+        PairBatches(*(valid or (inputs[:0], targets[:0])), recipe.batch_size, device=device),
+        device=device,
     )
     size = inputs.shape[1]
     precision = choose_precision(precision, device)
@@ -293,7 +223,7 @@ def gan_learner(
             Adversary(Discriminator(size), betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
             *([Averaging(recipe.ema)] if recipe.ema else []),
-            GanCurve(recipe.patience),
+            GanCurve(),
         ],
         precision,
     )
@@ -301,17 +231,15 @@ def gan_learner(
 
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
     found = curve.divergence
-    kept = f"those of epoch {curve.good_epoch}" if curve.good_epoch else "those it started with"
     if found.step:
         return (
-            f"the GAN diverged in {found}: a loss is not a finite number. The generator's weights are "
-            f"{kept}. Give a smaller lr than {recipe.lr:g}"
+            f"the GAN diverged in {found}: a loss is not a finite number. Give a smaller lr than "
+            f"{recipe.lr:g} (-p gan_lr={recipe.lr / 3:.1g})"
         )
     return (
-        f"the discriminator's loss was below {SILENT:g} in {found.epoch - curve.good_epoch} epochs up to "
-        f"epoch {found.epoch}: it tells all generated faces from true ones, and the generator learns nothing "
-        f"from it. The generator's weights are {kept}. Give more people, a larger l1 than {recipe.l1:g}, "
-        f"fewer epochs, or a larger patience than {recipe.patience} to go on all the same"
+        f"the discriminator's loss was below {SILENT:g} in {curve.silent} epochs up to epoch {found.epoch}: "
+        "it tells all generated faces from true ones, and the generator learns nothing from it. Give more "
+        f"people, a larger l1 than {recipe.l1:g}, or fewer epochs"
     )
 
 
@@ -361,7 +289,7 @@ def gan_metrics(training: GanTraining, lessons: Lessons) -> dict[str, Estimate]:
     right = (last["real_accuracy"] + last["fake_accuracy"]) / 2
     return {
         "generator_pairs": Estimate(len(lessons.train[0]), unit="count"),
-        "generator_epochs": Estimate(training.epoch, unit="count"),
+        "generator_epochs": Estimate(len(training.curve), unit="count"),
         "generator_l1": Estimate(255 * last["valid_l1"], n=len(lessons.valid[0]), tolerance=5),
         "discriminator_right": Estimate(right, unit="share", tolerance=0.2),
     }

@@ -156,7 +156,7 @@ def test_the_generators_metrics_are_those_of_its_last_epoch():
     curve = pd.DataFrame(
         {"real_accuracy": [0.5, 0.8], "fake_accuracy": [0.5, 0.6], "valid_l1": [0.2, 0.1], "epoch": [1, 2]}
     )
-    training = GanTraining(Generator(16, (2,)), None, curve, 2, FP32)
+    training = GanTraining(Generator(16, (2,)), None, curve, FP32)
     pairs = (np.zeros((6, 4, 4), np.uint8),) * 2
     found = stage_one.gan_metrics(training, Lessons(pairs, pairs, np.array(["a"] * 6), ""))
     assert found["generator_l1"].value == pytest.approx(25.5)

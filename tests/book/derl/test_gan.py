@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from book.derl import adversary, stage_one
-from book.derl.stage_one import GanDivergence, GanRecipe, gan_learner, train_generator
+from book.derl.stage_one import GanRecipe, gan_learner, train_generator
 from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
 from fer_lib.train.weights import load_weights, save_weights
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 
 TINY = GanRecipe(epochs=2, batch_size=8, lr=0.002, widths=(4, 6, 8, 8))
 
@@ -107,7 +107,7 @@ def test_it_learns_to_take_the_bar_off(pairs):
 
 def test_the_curve_has_a_row_per_epoch(trained):
     assert list(trained.curve) == ["epoch", *adversary.TERMS, "valid_l1", "seconds"]
-    assert trained.curve["epoch"].tolist() == [1, 2] and trained.epoch == 2
+    assert trained.curve["epoch"].tolist() == [1, 2]
     parts = trained.curve["adversarial_loss"] + 100 * trained.curve["l1"]
     assert np.allclose(trained.curve["generator_loss"], parts, rtol=1e-5)
     assert trained.curve[["real_accuracy", "fake_accuracy"]].apply(lambda c: c.between(0, 1).all()).all()
@@ -143,47 +143,36 @@ def test_the_rate_of_the_discriminator_follows_the_schedule(pairs):
     assert 0 < rate < recipe.lr and learner.adversary.optimiser.param_groups[0]["lr"] == rate
 
 
-def test_a_loss_that_is_no_number_stops_with_the_last_good_weights(pairs, monkeypatch):
+def test_a_loss_that_is_no_number_stops_the_training(pairs, monkeypatch):
     """24 pairs in batches of 8 are 3 steps an epoch, and each step judges thrice: call 10 is in step 1 of
     epoch 2.
     """
-    recipe, judged, calls = replace(TINY, epochs=4), Discriminator.forward, []
+    judged, calls = Discriminator.forward, []
 
     def lost(self, pictures):
         calls.append(1)
         return judged(self, pictures) * (float("nan") if len(calls) >= 10 else 1)
 
-    until = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32")
     monkeypatch.setattr(Discriminator, "forward", lost)
-    with pytest.raises(
-        GanDivergence, match=r"step 1 of epoch 2.*those of epoch 1.*smaller lr than 0\.002"
-    ) as stopped:
-        train_generator(*pairs, recipe, precision="fp32")
-    training = stopped.value.training
-    assert training.epoch == 1 and len(training.curve) == 1 and same(training.generator, until.generator)
+    with pytest.raises(ParameterError, match=r"step 1 of epoch 2.*smaller lr than 0\.002"):
+        train_generator(*pairs, replace(TINY, epochs=4), precision="fp32")
 
 
 def test_a_rate_that_is_far_too_high_stops_in_the_first_epoch(pairs):
-    with pytest.raises(GanDivergence, match="those it started with") as stopped:
+    with pytest.raises(ParameterError, match="of epoch 1"):
         train_generator(*pairs, replace(TINY, lr=1e30), precision="fp32")
-    assert stopped.value.training.epoch == 0 and stopped.value.training.curve.empty
-    assert all(p.isfinite().all() for p in stopped.value.training.generator.parameters())
 
 
 def test_a_discriminator_that_is_always_sure_stops_the_training(pairs, monkeypatch):
     """All its epochs after the first are held silent by decree."""
-    recipe = replace(TINY, epochs=5, patience=3)
+    recipe = replace(TINY, epochs=5)
     losses = train_generator(*pairs, recipe, precision="fp32").curve["discriminator_loss"]
     assert losses.iloc[1:].max() < losses.iloc[0]
     monkeypatch.setattr(stage_one, "SILENT", losses.iloc[0])
-    with pytest.raises(GanDivergence, match=r"in 3 epochs up to epoch 4.*those of epoch 1") as stopped:
+    assert len(train_generator(*pairs, recipe, precision="fp32").curve) == 5, "only four of them are silent"
+    monkeypatch.setattr(stage_one, "PATIENCE", 3)
+    with pytest.raises(ParameterError, match=r"in 3 epochs up to epoch 4"):
         train_generator(*pairs, recipe, precision="fp32")
-    training = stopped.value.training
-    good = train_generator(*pairs, replace(recipe, epochs=1), precision="fp32")
-    assert training.epoch == 1 and len(training.curve) == 4 and same(training.generator, good.generator)
-    assert isinstance(stopped.value, ParameterError)
-    for patience in (0, 5):
-        assert train_generator(*pairs, replace(recipe, patience=patience), precision="fp32").epoch == 5
 
 
 def test_an_interruption_leaves_autocast_closed(pairs, monkeypatch):
@@ -209,27 +198,6 @@ def test_all_networks_can_be_kept_and_read_back(trained, tmp_path):
     assert torch.equal(kept(residues)[0], classifier(residues)[0])
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("epochs", 0),
-        ("batch_size", 1),
-        ("lr", 0.0),
-        ("betas", (0.5, 1.0)),
-        ("schedule", "steps"),
-        ("l1", -1.0),
-        ("flip", 1.5),
-        ("ema", 1.0),
-        ("patience", -1),
-    ],
-)
-def test_refuses_a_recipe_that_cannot_be_followed(field, value):
-    with pytest.raises(ParameterError, match=field):
-        replace(TINY, **{field: value})
-
-
 def test_refuses_pictures_that_the_generator_does_not_take(pairs):
     with pytest.raises(ParameterError, match="size 8"):
         train_generator(*(part[:, :8, :8] for part in pairs), TINY)
-    with pytest.raises(DataError, match="train pairs"):
-        train_generator(pairs[0], pairs[1][:3], TINY)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.derl.stage_one import PairBatches, pair_loaders
-from ferbook.errors import DataError
+from book.derl.stage_one import PairBatches
 
 
 @pytest.fixture
@@ -70,30 +69,3 @@ def test_the_state_of_its_generator_is_all_that_a_pass_depends_on(pairs):
     other.generator.set_state(state)
     torch.rand(3)
     assert shown(other) == second
-
-
-def test_loaders_without_validation_pairs_have_an_empty_second_one(pairs):
-    loaders = pair_loaders(*pairs, 4)
-    assert list(loaders.valid) == [] and len(loaders.train) == 3
-    assert len(list(pair_loaders(*pairs, 4, valid=pairs).valid)) == 3
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        lambda inputs, targets: (inputs, targets[:5]),
-        lambda inputs, targets: (inputs, targets.astype(np.float32)),
-        lambda inputs, targets: (inputs[:, :, :2], targets[:, :, :2]),
-        lambda inputs, targets: (inputs[:, None], targets[:, None]),
-    ],
-)
-def test_refuses_pictures_that_are_no_pairs(pairs, changed):
-    with pytest.raises(DataError, match="train pairs"):
-        pair_loaders(*changed(*pairs), 4)
-    with pytest.raises(DataError, match="valid pairs"):
-        pair_loaders(*pairs, 4, valid=changed(*pairs))
-
-
-def test_refuses_too_few(pairs):
-    with pytest.raises(DataError, match=r"1 pair\(s\)"):
-        pair_loaders(pairs[0][:1], pairs[1][:1], 4)
