@@ -22,7 +22,7 @@ from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
 from fer_lib.train.batches import FaceBatches
 from fer_lib.train.predict import predict
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -31,16 +31,16 @@ NEUTRAL = EMOTIONS[0]
 GENERATED, INPUT, MEAN, TRUTH = "generated", "input", "mean neutral", "true neutral"
 OTHERS = "generator of others' neutrals"
 
-CANDIDATES: dict[str, str] = {
-    GENERATED: "what the generator makes of the input",
-    INPUT: "the input as it is, expression and all",
-    MEAN: "one face for all inputs: the mean of other people's neutral pictures",
-    TRUTH: "the true neutral picture, as the bound that none can pass",
-    OTHERS: "what a generator makes that was taught other people's neutral faces",
+CANDIDATES: dict[str, tuple[str, str]] = {
+    GENERATED: ("generated", "what the generator makes of the input"),
+    INPUT: ("input", "the input as it is, expression and all"),
+    MEAN: ("mean_face", "one face for all inputs: the mean of other people's neutral pictures"),
+    TRUTH: ("truth", "the true neutral picture, as the bound that none can pass"),
+    OTHERS: ("others", "what a generator makes that was taught other people's neutral faces"),
 }
-"""What may stand in for the true neutral picture, by name; the last one only where it was trained."""
-
-_SLUGS = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
+"""What may stand in for the true neutral picture: its slug in metrics and what it is; the last one only where
+it was trained.
+"""
 
 HEADS: dict[str, str] = {
     "psnr": "PSNR (dB)",
@@ -149,11 +149,8 @@ def generated_neutrals(
     """What ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation mode and float32: uint8
     (N, H, W), rounded as they would be stored.
 
-    The generator is moved to ``device``; its mode stays as it was. Raises DataError where there is no
-    picture.
+    The generator is moved to ``device``; its mode stays as it was.
     """
-    if not len(pictures):
-        raise DataError("no picture to make a neutral face of")
     made = []
     generator.to(device)
     with evaluating(generator):
@@ -163,32 +160,25 @@ def generated_neutrals(
 
 
 def mean_face(pictures: np.ndarray) -> np.ndarray:
-    """uint8 (H, W): the mean of ``pictures`` uint8 (N, H, W). Raises DataError where there is none."""
-    if not len(pictures):
-        raise DataError("no picture to take the mean of")
+    """uint8 (H, W): the mean of ``pictures`` uint8 (N, H, W)."""
     return pictures.mean(axis=0).round().astype(np.uint8)
 
 
 def neutral_quality(
-    generated: np.ndarray,
-    inputs: np.ndarray,
+    candidates: Mapping[str, np.ndarray],
     truth: np.ndarray,
     table: pd.DataFrame,
     *,
-    mean_neutral: np.ndarray,
     classifier: nn.Module | None = None,
     classes: Sequence[str] = (),
-    others: Mapping[str, np.ndarray] | None = None,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
     """Every measure of every candidate for every input: one row per candidate and picture.
 
-    ``generated``, ``inputs`` and ``truth`` uint8 (N, H, W); ``table``: N rows with ``subject``, ``sequence``
-    and ``emotion`` of the inputs. Inputs that are neutral or their own truth are left out: there is nothing
-    to take off. ``mean_neutral`` uint8 (H, W): the ``mean_face`` of **other** people's neutral pictures.
-    ``others``: further candidates by name, such as what an untrained generator makes. ``classifier`` names
-    ``classes``, learned from none of these people; without it, or where an emotion is none of ``classes``,
-    the probabilities are NaN.
+    ``candidates`` by name, the ``INPUT`` among them, and ``truth`` uint8 (N, H, W); ``table``: N rows with
+    ``subject``, ``sequence`` and ``emotion`` of the inputs. Inputs that are neutral or their own truth are
+    left out: there is nothing to take off. ``classifier`` names ``classes``, learned from none of these
+    people; without it, or where an emotion is none of ``classes``, the probabilities are NaN.
 
     Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the measures of
     ``HEADS``, and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn at
@@ -197,44 +187,31 @@ def neutral_quality(
     finds it; the second search therefore leaves out whatever is the truth of the input's sequence, or of the
     input alone where it has none. PSNR and SSIM of the truth itself are NaN.
 
-    Raises DataError where shapes do not fit, a column is missing, somebody has no name, or nothing but
-    neutral inputs is given; ParameterError for a further candidate under a name that is taken.
+    Raises DataError where nothing but neutral inputs is given.
     """
-    candidates = {GENERATED: generated, INPUT: inputs}
-    if np.shape(mean_neutral) != np.shape(inputs)[1:] or getattr(mean_neutral, "dtype", None) != np.uint8:
-        raise DataError(
-            f"mean_neutral {np.shape(mean_neutral)} for pictures {np.shape(inputs)}; give uint8 (H, W), see "
-            "mean_face"
-        )
-    candidates |= {MEAN: np.broadcast_to(mean_neutral, inputs.shape), TRUTH: truth}
-    taken = [name for name in others or {} if name in candidates]
-    if taken:
-        raise ParameterError(f"a candidate {taken[0]!r} is there already; give the further one another name")
-    candidates |= dict(others or {})
-    _check(**candidates)
-    about = _about(table, len(inputs))
-    expressive = (about["emotion"] != NEUTRAL).to_numpy() & (inputs != truth).any(axis=(1, 2))
+    about = table[["subject", "sequence", "emotion"]].astype("str").assign(picture=np.arange(len(table)))
+    changed = (candidates[INPUT] != truth).any(axis=(1, 2))
+    expressive = (about["emotion"] != NEUTRAL).to_numpy() & changed
     if not expressive.any():
         raise DataError(
-            f"all of the {len(inputs)} inputs are neutral: there is no expression to take off; give "
+            f"all of the {len(truth)} inputs are neutral: there is no expression to take off; give "
             "expressive ones"
         )
     about, truth = about[expressive], truth[expressive]
     search = _Search(truth, about)
     tables = []
-    for name, pictures in candidates.items():
-        pictures = pictures[expressive]
+    for name, given in candidates.items():
+        pictures = given[expressive]
         near = {"psnr": np.nan, "ssim": np.nan}
         if name != TRUTH:
             near = {"psnr": psnr(pictures, truth), "ssim": ssim(pictures, truth)}
-        left = _left_expression(pictures, about, classifier, classes, device)
-        tables.append(
-            about[["picture", "subject", "emotion"]].assign(
-                candidate=name, **near, **search.find(pictures), **left
-            )
-        )
-    found = pd.concat(tables, ignore_index=True)
-    return found[["candidate", *(column for column in found if column != "candidate")]]
+        left = {"p_neutral": np.nan, "p_emotion": np.nan}
+        if classifier is not None:
+            left = _left_expression(pictures, about, classifier, classes, device)
+        own = about[["picture", "subject", "emotion"]].assign(**near, **search.find(pictures), **left)
+        own.insert(0, "candidate", name)
+        tables.append(own)
+    return pd.concat(tables, ignore_index=True)
 
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -282,11 +259,11 @@ class _Search:
         _, first, whose = np.unique(flat, axis=0, return_index=True, return_inverse=True)
         self.subjects = about["subject"].to_numpy()
         self.gallery, self.owners = truth[first], self.subjects[first]
-        everything = np.ones((len(truth), len(first)), bool)
-        takes = about["take"].to_numpy()
-        own_take = np.zeros((takes.max() + 1, len(first)), bool)
+        alone = about["sequence"].where(about["sequence"] != "", "picture " + about["picture"].astype("str"))
+        takes = about.groupby(["subject", alone]).ngroup().to_numpy()
+        own_take = np.zeros((len(truth), len(first)), bool)
         own_take[takes, whose] = True
-        self.allowed = {"identity": everything, "identity_other_take": ~own_take[takes]}
+        self.allowed = {"identity": np.ones_like(own_take), "identity_other_take": ~own_take[takes]}
 
     def find(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Both identities of ``pictures``, and what chance would find."""
@@ -302,60 +279,22 @@ class _Search:
 def _left_expression(
     pictures: np.ndarray,
     about: pd.DataFrame,
-    classifier: nn.Module | None,
+    classifier: nn.Module,
     classes: Sequence[str],
     device: torch.device | str,
-) -> dict[str, object]:
-    if classifier is None:
-        return {"p_neutral": np.nan, "p_emotion": np.nan}
+) -> dict[str, np.ndarray]:
     # One face for all inputs, or the truth of several, is asked about once.
-    _, first, places = np.unique(
-        pictures.reshape(len(pictures), -1), axis=0, return_index=True, return_inverse=True
-    )
+    flat = pictures.reshape(len(pictures), -1)
+    _, first, places = np.unique(flat, axis=0, return_index=True, return_inverse=True)
     columns = about[["subject", "sequence", "emotion"]].iloc[first].assign(dataset="", frame=0, split="test")
     said = predict(classifier, FaceSet("candidates", pictures[first], columns), device=device)[places]
-    if said.shape[1] != len(classes):
-        raise ParameterError(
-            f"{len(classes)} classes for a classifier with {said.shape[1]} outputs; give those that it was "
-            "trained for"
-        )
     # A column more, for emotions that the network does not know.
     said = np.column_stack([said, np.full(len(said), np.nan)]).astype(np.float64)
     known = pd.Index(classes)
-    of_emotion = known.get_indexer(about["emotion"])
     return {
         "p_neutral": said[:, known.get_indexer([NEUTRAL])[0]],
-        "p_emotion": said[np.arange(len(said)), of_emotion],
+        "p_emotion": said[np.arange(len(said)), known.get_indexer(about["emotion"])],
     }
-
-
-def _about(table: pd.DataFrame, pictures: int) -> pd.DataFrame:
-    needed = ("subject", "sequence", "emotion")
-    missing = [column for column in needed if column not in table]
-    if missing or len(table) != pictures:
-        what = f"no column {missing[0]!r}" if missing else f"{len(table)} rows"
-        raise DataError(
-            f"a table with {what} for {pictures} inputs; give a row per input with {', '.join(needed)}"
-        )
-    about = table[list(needed)].reset_index(drop=True).astype("str")
-    unnamed = np.flatnonzero(about["subject"] == "")
-    if len(unnamed):
-        raise DataError(
-            f"input {unnamed[0]} has no subject; a neutral picture can only be of somebody who is named"
-        )
-    about["picture"] = np.arange(len(about))
-    alone = about["sequence"].where(about["sequence"] != "", "picture " + about["picture"].astype("str"))
-    return about.assign(take=pd.MultiIndex.from_arrays([about["subject"], alone]).factorize()[0])
-
-
-def _check(**pictures: np.ndarray) -> None:
-    first = next(iter(pictures.values()))
-    for name, given in pictures.items():
-        given_shape, dtype = np.shape(given), getattr(given, "dtype", None)
-        if dtype != np.uint8 or len(given_shape) != 3 or given_shape != np.shape(first):
-            raise DataError(
-                f"{name}: {dtype} {given_shape}; expected uint8 {np.shape(first)} or (N, H, W), of all alike"
-            )
 
 
 def quality(
@@ -372,28 +311,27 @@ def quality(
     """All measures of all candidates for the true neutral face, as ``derl.neutral_quality.summarise_quality``
     has them.
 
-    ``generators``: ``trained``, and ``shuffled`` where there is one. ``neutrals`` uint8 (P, H, W): of other
+    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``neutrals`` uint8 (P, H, W): of other
     people, whose mean is a candidate. ``judge``: a network that names the classes of ``protocol`` and was
     taught on its first fold: of the chapter's own faces it is asked only about the people whom that fold
     tests.
     """
 
     def measured(part: KnownNeutrals, classifier: nn.Module | None) -> pd.DataFrame:
-        inputs = part.pictures
-        made = {
-            called: generated_neutrals(generators[name], inputs, device=device)
-            for name, called in (("trained", GENERATED), ("shuffled", OTHERS))
-            if name in generators
+        inputs, truth = part.pictures, part.truth
+        made = {name: generated_neutrals(one, inputs, device=device) for name, one in generators.items()}
+        candidates = {
+            GENERATED: made[GENERATED],
+            INPUT: inputs,
+            MEAN: np.broadcast_to(mean_face(neutrals), inputs.shape),
+            TRUTH: truth,
         }
         found = neutral_quality(
-            made.pop(GENERATED),
-            inputs,
-            part.truth,
+            candidates | made,
+            truth,
             part.table,
-            mean_neutral=mean_face(neutrals),
             classifier=classifier,
             classes=protocol.classes,
-            others=made,
             device=device,
         )
         return summarise_quality(found, draws=draws, seed=seed)
@@ -413,10 +351,11 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
     """
     found = {}
     for row in summary.itertuples():
+        slug, _ = CANDIDATES[row.candidate]
         if not np.isnan(row.value):
-            found[f"{_SLUGS[row.candidate]}_{row.measure}"] = _estimate(row)
+            found[f"{slug}_{row.measure}"] = _estimate(row)
         if row.candidate in (INPUT, MEAN) and not np.isnan(row.gain):
-            found[f"{row.measure}_over_{_SLUGS[row.candidate]}"] = _estimate(row, "gain")
+            found[f"{row.measure}_over_{slug}"] = _estimate(row, "gain")
     return found
 
 
@@ -437,7 +376,7 @@ def quality_table(summary: pd.DataFrame) -> Table:
     """One row per candidate: ``what it is``, and each measure with its interval."""
     rows: dict[str, dict] = {}
     for row in summary[summary["value"].notna()].itertuples():
-        own = rows.setdefault(row.candidate, {"what it is": CANDIDATES[row.candidate]})
+        own = rows.setdefault(row.candidate, {"what it is": CANDIDATES[row.candidate][1]})
         own[HEADS[row.measure]] = _estimate(row)
     heads = [head for measure, head in HEADS.items() if measure in set(summary["measure"])]
     data = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=["what it is", *heads])

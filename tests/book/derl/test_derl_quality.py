@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from book.derl import neutral_quality
-from book.derl.neutral_quality import OTHERS
+from book.derl.neutral_quality import GENERATED, OTHERS
 from book.derl.pairs import examples, known_neutrals
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
@@ -97,7 +97,7 @@ def generator(seed: int) -> Generator:
 
 def test_the_judge_is_asked_only_about_people_whom_its_fold_tests(protocol, judge):
     known = known_neutrals(posed())
-    made = {"trained": generator(0), "shuffled": generator(1)}
+    made = {GENERATED: generator(0), OTHERS: generator(1)}
     neutrals = posed(3).pixels[::3]
     summary = neutral_quality.quality(known, made, neutrals, judge, protocol, draws=50)
     of = summary.set_index(["candidate", "measure"])
@@ -109,7 +109,7 @@ def test_the_judge_is_asked_only_about_people_whom_its_fold_tests(protocol, judg
     assert OTHERS in set(summary["candidate"])
     assert not summary.duplicated(["candidate", "measure"]).any()
     apart = known_neutrals(nobodys(), posed())
-    asked = neutral_quality.quality(apart, {"trained": made["trained"]}, neutrals, judge, protocol, draws=50)
+    asked = neutral_quality.quality(apart, {GENERATED: made[GENERATED]}, neutrals, judge, protocol, draws=50)
     of = asked.set_index(["candidate", "measure"])
     assert of.loc[("generated", "p_neutral"), "n"] == 12, "none of the rendered people was learned from"
     assert OTHERS not in set(asked["candidate"])
@@ -118,7 +118,7 @@ def test_the_judge_is_asked_only_about_people_whom_its_fold_tests(protocol, judg
 def test_table_and_metrics_have_every_value_that_there_is(protocol, judge):
     known = known_neutrals(posed())
     neutrals = posed(3).pixels[::3]
-    summary = neutral_quality.quality(known, {"trained": generator(0)}, neutrals, judge, protocol, draws=50)
+    summary = neutral_quality.quality(known, {GENERATED: generator(0)}, neutrals, judge, protocol, draws=50)
     found = neutral_quality.quality_metrics(summary)
     of = summary.set_index(["candidate", "measure"])["value"]
     assert found["input_ssim"].value == of["input", "ssim"] and found["input_ssim"].unit == ""
