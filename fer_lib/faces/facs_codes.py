@@ -7,8 +7,6 @@ face acts, behind it a letter from ``A`` (trace) to ``E`` (maximum) where intens
 AU is there.
 """
 
-import math
-import numbers
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -49,16 +47,6 @@ class Code:
     level: int | None = None
     uncertain: bool = False
 
-    def __post_init__(self) -> None:
-        if (
-            not 1 <= self.au <= 99
-            or self.side not in ("", *SIDES)
-            or self.level not in (None, *range(1, len(LETTERS) + 1))
-        ):
-            raise DataError(
-                f"no FACS code: {self!r}; the AU is 1 to 99, the side L, R or empty, the level 1 to 5 or None"
-            )
-
     def __str__(self) -> str:
         letter = LETTERS[self.level - 1] if self.level else ""
         return f"{self.side}{self.au}{letter}{NOT_CODED if self.uncertain else ''}"
@@ -68,17 +56,17 @@ Codes = tuple[Code, ...] | None
 """The codes of one picture or clip: empty where the face shows no AU, None where it was not coded."""
 
 
-def parse_codes(cell: object, place: str = "FACS codes") -> Codes:
-    """The codes in ``cell``: text, or the bare number that a spreadsheet makes of a single AU.
+def parse_codes(text: str, place: str = "FACS codes") -> Codes:
+    """The codes in the ``text`` of a cell.
 
-    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7``, ``10L`` and 4 or 4.0 are read, in either case.
-    Nothing (an empty cell, NaN, None) and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means
-    not coded: None; ``12?`` and ``?12`` are a code that is ``uncertain``. Of ``R12 or R15`` each is
-    uncertain, but ``L14 or R14`` is a certain 14. An AU may stand there once, or once for each side.
+    ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7`` and ``10L`` are read, in either case. An empty text
+    and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None; ``12?`` and ``?12``
+    are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14`` is a certain 14.
+    An AU may stand there once, or once for each side.
 
     Raises DataError that begins with ``place`` and names the code at fault.
     """
-    text = _cell_text(cell, place)
+    text = text.strip()
     if text in ("", "0"):
         return ()
     if text == NOT_CODED:
@@ -122,19 +110,6 @@ def _alternatives(codes: list[Code]) -> list[Code]:
     side = sides.pop() if len(sides) == 1 else ""
     level = levels.pop() if len(levels) == 1 else None
     return [Code(codes[0].au, side, level, any(code.uncertain for code in codes))]
-
-
-def _cell_text(cell: object, place: str) -> str:
-    if isinstance(cell, str):
-        return cell.strip()
-    if cell is None or cell is pd.NA:
-        return ""
-    if isinstance(cell, numbers.Real) and not isinstance(cell, (bool, np.bool_)):
-        if math.isnan(cell):
-            return ""
-        if float(cell).is_integer():
-            return str(int(cell))
-    raise DataError(f"{place}: {cell!r} is no FACS code; expected text such as 4+L10, or one AU number")
 
 
 def format_codes(codes: Codes) -> str:

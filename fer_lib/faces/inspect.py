@@ -3,7 +3,6 @@ over, and it holds what its publication counts.
 """
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
-from fer_lib.faces.readers.pictures import SUFFIXES, is_litter, read_grey
+from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, is_litter, read_grey
 from ferbook.errors import DataError
 
 
@@ -41,7 +40,7 @@ def _open(file: Path) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as fault:
+    except DAMAGE as fault:
         raise DataError(f"{file}: not a readable zip archive ({fault})") from fault
     if damaged:
         raise DataError(f"{file}, {damaged}: damaged in the archive")

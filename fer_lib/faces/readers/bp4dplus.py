@@ -14,7 +14,6 @@ there are. There is no official split. What is kept, and what codes become, says
 import io
 import re
 import zipfile
-import zlib
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside, read_grey
+from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, add_once, list_inside, read_grey
 from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, encoded, find_folders
 from fer_lib.faces.readers.spontaneous import (
     PERSON,
@@ -47,8 +46,6 @@ LARGEST_PICTURE = 1 << 26
 
 _TREE = re.compile(r"2D\+3D", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
-_DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
-"""What zipfile raises for damaged archives; RuntimeError for encrypted ones."""
 
 
 def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
@@ -91,7 +88,7 @@ def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
     try:
         archive = archives.enter_context(zipfile.ZipFile(path))
         names = archive.namelist()
-    except _DAMAGE as fault:
+    except DAMAGE as fault:
         raise DataError(f"{path}: not a readable zip archive ({fault})") from fault
     for name in names:
         stem, dot, suffix = name.rpartition(".")
@@ -114,7 +111,7 @@ def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
         raise DataError(f"{path}, {name}: {size:,} bytes; expected a picture of at most {LARGEST_PICTURE:,}")
     try:
         content = archive.read(name)
-    except _DAMAGE as fault:
+    except DAMAGE as fault:
         raise DataError(f"{path}, {name}: cannot be read from the archive ({fault})") from fault
     return read_grey(path / name, io.BytesIO(content))
 

@@ -148,7 +148,7 @@ def _read_clip(
 ) -> Clip | None:
     found = numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
-    codes = parse_codes(row.cells[AUS], f"{row.place}, {AUS}")
+    codes = parse_codes(row.text(AUS), f"{row.place}, {AUS}")
     onset, apex, offset, corrected = _span(row, list(found))
     inside = [number for number in found if onset <= number <= offset]
     if len(inside) < 2:

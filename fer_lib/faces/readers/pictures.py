@@ -9,6 +9,7 @@ import os
 import struct
 import tempfile
 import threading
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,9 +47,12 @@ _LITTER = ("thumbs.db", "desktop.ini", "__macosx")
 _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
+    *(AttributeError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
+    Image.DecompressionBombError,
 )
-"""What Pillow raises for damaged files; SyntaxError and the later ones come from damaged headers."""
+"""What Pillow, zipfile and openpyxl raise for damaged files: SyntaxError and the later ones for damaged
+headers and XML, RuntimeError for encrypted archives.
+"""
 
 
 @dataclass(frozen=True)

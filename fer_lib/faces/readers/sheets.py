@@ -1,30 +1,17 @@
 """Coding sheets: the tables in .xlsx files that say what a clip shows, read by column name and row by row."""
 
 import io
-import math
-import numbers
 import re
-import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
-from fer_lib.faces.readers.pictures import list_inside
+from fer_lib.faces.readers.pictures import DAMAGE, list_inside
 from ferbook.errors import DataError
-
-_DAMAGE = (
-    *(OSError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, InvalidFileException),
-)
-"""What openpyxl lets through of damaged workbooks; SyntaxError is that of the XML parser."""
-
 
 LAST_ROW = 1_048_576
 """The last row of an Excel sheet."""
@@ -66,12 +53,8 @@ def cell_text(value: object) -> str:
     """A cell's value as text: whole numbers without a decimal point, nothing as the empty text."""
     if value is None:
         return ""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        number = float(value)
-        if math.isnan(number):
-            return ""
-        if number.is_integer():
-            return str(int(number))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value).strip()
 
 
@@ -164,7 +147,7 @@ def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
                 if any(cell is not None for cell in cells):
                     rows.append((number, cells))
             book.close()
-    except _DAMAGE as fault:
+    except DAMAGE as fault:
         raise DataError(f"{path}: not a readable .xlsx workbook ({fault})") from fault
     return rows
 

@@ -1,7 +1,5 @@
 """FACS codes: hand-worked cells, and the way back and forth between text and columns."""
 
-import datetime
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,9 +26,6 @@ from ferbook.errors import DataError
         ("AU4", (Code(4),)),
         ("au 4 + l12e", (Code(4), Code(12, "L", 5))),
         ("L12B+R12D", (Code(12, "L", 2), Code(12, "R", 4))),
-        (4, (Code(4),)),
-        (np.int64(12), (Code(12),)),
-        (4.0, (Code(4),)),
         ("12?", (Code(12, uncertain=True),)),
         ("10L+14AR", (Code(10, "L"), Code(14, "R", 1))),
         ("R12 or R15", (Code(12, "R", uncertain=True), Code(15, "R", uncertain=True))),
@@ -43,10 +38,6 @@ from ferbook.errors import DataError
         ("", ()),
         ("  ", ()),
         ("0", ()),
-        (0, ()),
-        (None, ()),
-        (float("nan"), ()),
-        (pd.NA, ()),
     ],
 )
 def test_cells(cell, codes):
@@ -65,17 +56,12 @@ def test_cells(cell, codes):
         ("or 4", "'' in 'or 4'"),
         ("LR4", "'LR4'"),
         ("100", "'100'"),
-        (100, "'100'"),
         ("1.5", "'1.5'"),
         ("-4", "'-4'"),
         ("4+0", "'0' in '4+0'"),
         ("4+?", "'?' in '4+?'"),
         ("²", "'²'"),
         ("n/a", "'n/a'"),
-        (4.5, "4.5"),
-        (True, "True"),
-        (float("inf"), "inf"),
-        (datetime.date(2014, 5, 8), "datetime.date(2014, 5, 8)"),
         ("4+7+4", "AU4 stands twice in '4+7+4'"),
         ("12+L12", "AU12 stands twice"),
         ("L12+12", "AU12 stands twice"),
@@ -87,12 +73,6 @@ def test_a_bad_code_is_named_with_its_place(cell, token):
         parse_codes(cell, "coding.xlsx, row 7, Action Units")
     assert str(refusal.value).startswith("coding.xlsx, row 7, Action Units: ")
     assert token in str(refusal.value)
-
-
-@pytest.mark.parametrize("arguments", [{"au": 0}, {"au": 4, "side": "l"}, {"au": 4, "level": 6}])
-def test_a_code_that_cannot_be(arguments):
-    with pytest.raises(DataError, match="no FACS code"):
-        Code(**arguments)
 
 
 def test_columns_by_hand():

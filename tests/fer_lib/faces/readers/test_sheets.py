@@ -43,7 +43,6 @@ def test_rows_under_notes_with_columns_in_any_order_and_blanks(tmp_path):
     ("value", "text"),
     [
         (None, ""),
-        (float("nan"), ""),
         (6, "6"),
         (6.0, "6"),
         (6.5, "6.5"),
