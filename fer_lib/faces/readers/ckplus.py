@@ -20,8 +20,10 @@ from the official ReadMe. Unverified without a copy: how many pictures are in co
 emotion.
 """
 
+import math
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -219,38 +221,46 @@ def _frame_of(file: Path) -> int:
     return int(match[1])
 
 
+def _numbers(
+    file: Path, good: Sequence[Callable[[float], bool]], expected: str
+) -> list[tuple[int, list[float]]]:
+    """(number, numbers) of each line of ``file`` that is not empty.
+
+    Raises DataError, naming the line and what was ``expected``, unless there is one number for each of
+    ``good``, which says whether it may stand there.
+    """
+    found = []
+    for number, line in enumerate(read_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            values = [float(field) for field in line.split()]
+        except ValueError:
+            values = []
+        if len(values) != len(good) or not all(fits(value) for fits, value in zip(good, values, strict=True)):
+            raise DataError(f"{file}, line {number}: {line.strip()[:40]!r}; expected {expected}")
+        found.append((number, values))
+    return found
+
+
 def _read_emotion(file: Path) -> str:
-    text = " ".join(read_lines(file)).strip()
-    try:
-        code = float(text)
-    except ValueError:
-        code = -1
-    if code not in range(len(CODES)):
-        raise DataError(f"{file}: {text[:40]!r}; expected one number from 0 to 7 ({', '.join(CODES)})")
-    return CODES[int(code)]
+    expected = f"one number from 0 to 7 ({', '.join(CODES)})"
+    codes = _numbers(file, [range(len(CODES)).__contains__], expected)
+    if len(codes) != 1:
+        raise DataError(f"{file}: {len(codes)} lines; expected {expected}")
+    return CODES[int(codes[0][1][0])]
 
 
 def _read_facs(file: Path) -> Codes:
     """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts
     once.
     """
+    good = [range(1, 100).__contains__, range(LEVELS + 1).__contains__]
     levels: dict[int, int] = {}
-    for number, line in enumerate(read_lines(file), start=1):
-        if not line.strip():
-            continue
-        try:
-            au, level = (float(field) for field in line.split())
-        except ValueError:
-            au, level = -1, -1
-        if au not in range(1, 100) or level not in range(LEVELS + 1):
-            raise DataError(
-                f"{file}, line {number}: {line.strip()[:40]!r}; expected an AU's number and its intensity "
-                f"from 0 to {LEVELS}"
-            )
-        if levels.setdefault(int(au), int(level)) != level:
-            raise DataError(
-                f"{file}, line {number}: AU{au:g} with intensity {level:g}, but {levels[int(au)]} before"
-            )
+    for number, values in _numbers(file, good, f"an AU's number and its intensity from 0 to {LEVELS}"):
+        au, level = map(int, values)
+        if levels.setdefault(au, level) != level:
+            raise DataError(f"{file}, line {number}: AU{au} with intensity {level}, but {levels[au]} before")
     return tuple(Code(au, level=level or None) for au, level in levels.items())
 
 
@@ -258,19 +268,10 @@ def _read_landmarks(file: Path, folder: Path) -> np.ndarray | None:
     """float64 (68, 2) of one frame, in the pixels of its picture; None where there is no file."""
     if not (file.exists() or file.is_symlink()):
         return None
-    lines = [line for line in read_lines(require_inside(file, folder)) if line.strip()]
-    if len(lines) != LANDMARKS:
-        raise DataError(f"{file}: {len(lines)} lines; expected {LANDMARKS}, x and y of one point in each")
-    points = np.empty((LANDMARKS, 2))
-    for number, line in enumerate(lines, start=1):
-        try:
-            x, y = map(float, line.split())
-        except ValueError:
-            x = y = np.nan
-        if not np.isfinite((x, y)).all():
-            raise DataError(f"{file}, line {number}: {line.strip()[:40]!r}; expected two numbers, x and y")
-        points[number - 1] = x, y
-    return points
+    points = _numbers(require_inside(file, folder), [math.isfinite] * 2, "two numbers, x and y")
+    if len(points) != LANDMARKS:
+        raise DataError(f"{file}: {len(points)} lines; expected {LANDMARKS}, x and y of one point in each")
+    return np.array([point for _, point in points])
 
 
 def write_ckplus(faces: FaceSet, folder: Path) -> None:

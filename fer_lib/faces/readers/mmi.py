@@ -24,6 +24,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -120,11 +121,10 @@ def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[Cl
     markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
         return None, [_NO_LABEL]
-    count, fps = _probe(video)
-    if count < LEAST:
+    fps, kept = _read_video(video)
+    if not kept:
         return None, [*left_out, _SHORT]
-    kept = first_and_middle(count)
-    framed = _framed(_read_frames(video, kept, count), size)
+    framed = _framed(list(kept.values()), size)
     if framed is None:
         return None, [*left_out, NO_FACE["clip"]]
     clip = Clip(
@@ -215,40 +215,29 @@ def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
     return None
 
 
-def _probe(path: Path) -> tuple[int, float]:
-    """How many frames the header of a video promises, and how many per second."""
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened():
-            raise DataError(f"{path}: not a readable video")
-        return int(video.get(cv2.CAP_PROP_FRAME_COUNT)), float(video.get(cv2.CAP_PROP_FPS))
-    finally:
-        video.release()
+def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray]]:
+    """Frames per second, and by 0-based position the frames that are kept, grey; none of a short video.
 
-
-def _read_frames(path: Path, wanted: Sequence[int], count: int) -> list[np.ndarray]:
-    """The frames at the 0-based positions ``wanted``, grey. All ``count`` are gone through, to see whether
-    they are there.
+    All frames that the header promises are gone through, to see whether they are there.
     """
     video = cv2.VideoCapture(str(path))
-    pictures: list[np.ndarray] = []
-    try:
-        for position in range(count):
-            read = video.grab()
-            if read and position in wanted:
-                read, picture = video.retrieve()
-                if read:
-                    pictures.append(
-                        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
-                    )
-            if not read:
-                raise DataError(
-                    f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or "
-                    "damaged"
-                )
-    finally:
-        video.release()
-    return pictures
+    if not video.isOpened():
+        raise DataError(f"{path}: not a readable video")
+    count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    wanted = first_and_middle(count) if count >= LEAST else []
+    pictures: dict[int, np.ndarray] = {}
+    for position in range(count if wanted else 0):
+        read = video.grab()
+        if read and position in wanted:
+            read, picture = video.retrieve()
+            if read:
+                grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
+                pictures[position] = grey
+        if not read:
+            raise DataError(
+                f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
+            )
+    return float(video.get(cv2.CAP_PROP_FPS)), pictures
 
 
 def write_mmi(faces: FaceSet, folder: Path) -> None:
@@ -328,7 +317,7 @@ def _write_video(path: Path, pictures: np.ndarray) -> None:
             video.write(picture)
     finally:
         video.release()
-    try:
-        _read_frames(path, (), len(pictures))  # on a full disk OpenCV says nothing
-    except DataError as fault:
-        raise DataError(f"{path}: the video could not be written whole; is the disk full?") from fault
+    with suppress(DataError):  # on a full disk OpenCV says nothing
+        if list(_read_video(path)[1]) == first_and_middle(len(pictures)):
+            return
+    raise DataError(f"{path}: the video could not be written whole; is the disk full?")

@@ -231,12 +231,21 @@ def cut_short(path):
         ),
         (
             lambda c: c.write("emotion", "S005", "001", 6, "8"),
-            "S005_001_00000006_emotion.txt: '8'; expected one number from 0 to 7",
+            "S005_001_00000006_emotion.txt, line 1: '8'; expected one number from 0 to 7",
         ),
-        (lambda c: c.write("emotion", "S005", "001", 6, "3.5"), "S005_001_00000006_emotion.txt: '3.5'"),
-        (lambda c: c.write("emotion", "S005", "001", 6, ""), "S005_001_00000006_emotion.txt: ''"),
-        (lambda c: c.write("emotion", "S005", "001", 6, "nan"), "S005_001_00000006_emotion.txt: 'nan'"),
-        (lambda c: c.write("emotion", "S005", "001", 6, "happy"), "S005_001_00000006_emotion.txt: 'happy'"),
+        (
+            lambda c: c.write("emotion", "S005", "001", 6, "3.5"),
+            "S005_001_00000006_emotion.txt, line 1: '3.5'",
+        ),
+        (lambda c: c.write("emotion", "S005", "001", 6, ""), "S005_001_00000006_emotion.txt: 0 lines"),
+        (
+            lambda c: c.write("emotion", "S005", "001", 6, "nan"),
+            "S005_001_00000006_emotion.txt, line 1: 'nan'",
+        ),
+        (
+            lambda c: c.write("emotion", "S005", "001", 6, "happy"),
+            "S005_001_00000006_emotion.txt, line 1: 'happy'",
+        ),
         (
             lambda c: c.write("emotion", "S005", "001", 5, "3"),
             "S005_001_00000006_emotion.txt: a second file for that sequence, beside ",
