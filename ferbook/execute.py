@@ -86,6 +86,8 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         inputs["upstream"] = {name: run.result(name).checksum() for name in chapter.upstream}
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
+        # What libraries say to their authors would stand on the page, with a machine's path.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
         target = staging / f"{chapter.name}.ipynb"
         began, commit = time.monotonic(), git_commit()
         try:
