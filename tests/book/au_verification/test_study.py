@@ -122,7 +122,7 @@ def test_criteria_count_what_the_tables_say(judged):
 )
 def test_single_filters_are_told_from_mixtures_only_beyond_chance(single, mixed, answer):
     question = Question(asks="More than mixtures?", metric="au_verification.ahead_of_mixtures", above=0)
-    metrics = {"ahead_of_mixtures": au.ahead(single, mixed, 10).to_json()}
+    metrics = {"ahead_of_mixtures": au.ahead(single, mixed, 10)}
     assert ask(question, {"au_verification": metrics}).answer == answer
 
 
