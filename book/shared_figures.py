@@ -31,12 +31,7 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
     ahead = f"points by which {data['name'][0]} is ahead"
     gaps = named.assign(panel=ahead, value=named["ahead"], low=named["ahead_low"], high=named["ahead_high"])
-    shown = ["panel", "kind", "label", "value", "low", "high", "main"]
     several = named[named["trainings"].gt(1)]
-    ends = [
-        several.assign(panel=label, value=several[end])[["panel", "label", "value"]]
-        for end in ("least", "most")
-    ]
     clear = list(data.loc[data["ahead_low"].gt(0), "name"])
     behind = list(data.loc[data["ahead_high"].lt(0), "name"])
     alt = (
@@ -45,12 +40,12 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
         f"{listing(clear or ['none'])} and below it for {listing(behind or ['none'])}."
     )
     return forest(
-        pd.concat([scores, gaps.iloc[1:].assign(main=False)])[shown],
+        pd.concat([scores, gaps.iloc[1:].assign(main=False)]),
         measured={label: "strokes: least and most", ahead: "percentage points"},
         unit={label: "share", ahead: "points"},
         null={ahead: 0.0},
         limits={label: (0, None)},
-        strokes=pd.concat(ends),
+        strokes=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
         widths=(1.4, 1),
         alt=alt,
         tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
@@ -87,7 +82,7 @@ def selection_dumbbells(table: pd.DataFrame, epochs: int, caption: str = "", tol
         f"{percent(largest['chosen_accuracy'])} against {percent(largest['test_accuracy'])})."
     )
     return forest(
-        rows[["label", "value", "low", "high", "series", "note"]],
+        rows,
         measured="accuracy on the test split",
         noted="gain (points)",
         joined=True,
@@ -108,13 +103,11 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a frame. ``what``
     the rows are. Data: these columns.
     """
-    columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
-    data = table[columns].reset_index(drop=True)
-    framed = data[data["framed"]]
-    counts = data.drop_duplicates("au").set_index("au")["positives"]
+    framed = table[table["framed"]]
+    counts = table.drop_duplicates("au").set_index("au")["positives"]
     names = {au: au if pd.isna(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
-    means = data[data["au"].eq("macro")]
-    single = data.drop(means.index)
+    means = table[table["au"].eq("macro")]
+    single = table.drop(means.index)
     best, least = (single.loc[single["auroc"].agg(end)] for end in ("idxmax", "idxmin"))
     told = [f"{row.row} {row.auroc:.2f}" for row in means.itertuples()]
     alt = (
@@ -125,7 +118,7 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     if len(framed):
         alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
     return heat(
-        data,
+        table,
         rows="row",
         columns="au",
         value="auroc",

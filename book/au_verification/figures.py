@@ -27,7 +27,6 @@ from ferbook.page.style import (
     VERMILION,
     WIDTH,
     Drawn,
-    FigureError,
     listing,
     percent,
 )
@@ -57,8 +56,6 @@ def _numbers(aus: Iterable[str]) -> dict[str, str]:
 
 def _small_panels(count: int, **shared: object) -> tuple[Figure, list[Axes]]:
     """A figure of one to six axes, three side by side; those of an incomplete row are empty."""
-    if not 1 <= count <= 6:
-        raise FigureError(f"{count} filters: give from 1 to 6")
     columns = min(3, count)
     rows = -(-count // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 0.55 + 1.7 * rows), squeeze=False, **shared)
@@ -77,9 +74,7 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> Drawn:
     """
     wide, stability = strongest.drop(columns="stability"), strongest["stability"]
     named = wide.idxmax(axis=1)
-    data = wide.round(ROUNDED).reset_index()
-    data.insert(1, "named", named.to_numpy())
-    data.insert(2, "stability", stability.to_numpy())
+    data = pd.concat([named.rename("named"), stability, wide.round(ROUNDED)], axis=1).reset_index()
     told = [
         f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {percent(stability[number])} of "
         "the resamples)"

@@ -59,7 +59,6 @@ def silence(
     repeats: int = 20,
     draws: int = 1000,
     seed: int = 0,
-    batch_size: int = 128,
 ) -> pd.DataFrame:
     """What is lost when the ``filters`` of an AU are silenced, against ``repeats`` draws of as many other
     filters of equal mean activation.
@@ -86,12 +85,12 @@ def silence(
             f"no AU has both a head and filters to silence; heads: {', '.join(heads.aus)}; filters: "
             f"{', '.join(filters) or 'none'}"
         )
-    activation = mean_activation(model, layer, faces, batch_size=batch_size)
+    activation = mean_activation(model, layer, faces)
     rng = np.random.default_rng(seed)
     sets: list[tuple[int, ...]] = [()]
     for own in wanted.values():
         sets += [own, *(matched(own, activation, rng) for _ in range(repeats))]
-    log_odds, named = _answers(model, layer, faces, heads, sets, batch_size)
+    log_odds, named = _answers(model, layer, faces, heads, sets)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
     emotions = faces.table["emotion"].to_numpy(dtype=object)
@@ -146,7 +145,7 @@ def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     return found
 
 
-def mean_activation(model: nn.Module, layer: str, faces: FaceSet, *, batch_size: int = 128) -> np.ndarray:
+def mean_activation(model: nn.Module, layer: str, faces: FaceSet) -> np.ndarray:
     """float64 (K,): the mean of each map of ``layer`` over its places and all pictures of ``faces``."""
     sums: list[np.ndarray] = []
 
@@ -154,7 +153,7 @@ def mean_activation(model: nn.Module, layer: str, faces: FaceSet, *, batch_size:
         sums.append(maps.double().mean(dim=(2, 3)).sum(dim=0).cpu().numpy())
 
     with find_layer(model, layer).register_forward_hook(add), evaluating(model):
-        for pictures in _pictures(model, faces, batch_size):
+        for pictures in _pictures(model, faces):
             model(pictures)
     return np.sum(sums, axis=0) / len(faces)
 
@@ -179,19 +178,14 @@ def matched(filters: Sequence[int], activation: np.ndarray, rng: np.random.Gener
     return tuple(drawn)
 
 
-def _pictures(model: nn.Module, faces: FaceSet, batch_size: int) -> Iterator[torch.Tensor]:
+def _pictures(model: nn.Module, faces: FaceSet) -> Iterator[torch.Tensor]:
     weight = next(model.parameters())
-    for pictures in batches(faces, batch_size, device=weight.device):
+    for pictures in batches(faces, 128, device=weight.device):
         yield pictures.to(weight.dtype)
 
 
 def _answers(
-    model: Classifier,
-    layer: str,
-    faces: FaceSet,
-    heads: Heads,
-    sets: Sequence[Sequence[int]],
-    batch_size: int,
+    model: Classifier, layer: str, faces: FaceSet, heads: Heads, sets: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """What heads and network say of all N pictures with each of ``sets`` of filters silenced: log-odds of the
     heads float64 (sets, N, A), and the index of the class named (sets, N).
@@ -210,7 +204,7 @@ def _answers(
 
     log_odds, named = [], []
     with evaluating(model):
-        for pictures in _pictures(model, faces, batch_size):
+        for pictures in _pictures(model, faces):
             maps = below(pictures)
             features = [features_without(filters, maps) for filters in sets]
             log_odds.append([heads.log_odds(own.float().cpu().numpy()) for own in features])

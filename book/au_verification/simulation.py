@@ -74,7 +74,7 @@ def _saturated(z: np.ndarray) -> np.ndarray:
 
 def coverage(
     measures: Sequence[Measure],
-    effects: Sequence[float],
+    effect: float,
     *,
     subjects: int = 60,
     pictures: int = 8,
@@ -86,23 +86,20 @@ def coverage(
     Wilson interval.
 
     ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``;
-    ``effects`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
+    ``effect`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
     effect 0, where the truth is 0, its intervals cannot miss it from below.
     """
-    found = {}
     sets = -(-simulations // FILTERS)
-    for effect in effects:
-        truths = {measure: truth(measure, effect) for measure in measures}
-        covered = dict.fromkeys(measures, 0)
-        for number in range(sets):
-            generator = np.random.default_rng((seed, number))
-            maxima, presence = simulated(subjects, pictures, effect, FILTERS, generator)
-            for measure in measures:
-                drawn = associate(maxima, presence, measure, draws=draws, seed=number)
-                held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
-                covered[measure] += int(held.sum())
-        found |= {(measure, effect): rate(covered[measure], sets * FILTERS, "wilson") for measure in measures}
-    return found
+    truths = {measure: truth(measure, effect) for measure in measures}
+    covered = dict.fromkeys(measures, 0)
+    for number in range(sets):
+        generator = np.random.default_rng((seed, number))
+        maxima, presence = simulated(subjects, pictures, effect, FILTERS, generator)
+        for measure in measures:
+            drawn = associate(maxima, presence, measure, draws=draws, seed=number)
+            held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
+            covered[measure] += int(held.sum())
+    return {(measure, effect): rate(hits, sets * FILTERS, "wilson") for measure, hits in covered.items()}
 
 
 def rate(hits: int, simulations: int, method: Literal["exact", "wilson"] = "exact") -> Estimate:

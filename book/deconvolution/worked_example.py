@@ -1,5 +1,6 @@
 """Deconvolution by hand: a network small enough that every number fits into a figure."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import get_args
 
@@ -43,24 +44,14 @@ class WorkedExample:
     switches: np.ndarray
 
 
-class _Toy(nn.Module):
+def _toy() -> nn.Sequential:
     """Convolution, ReLU, max pooling, convolution, ReLU: one filter each, the numbers above."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 1, 3, bias=False)
-        self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(2)
-        self.conv2 = nn.Conv2d(1, 1, 2, bias=False)
-        self.relu2 = nn.ReLU()
-        with torch.no_grad():
-            self.conv1.weight.copy_(torch.tensor(FIRST_FILTER)[None, None])
-            self.conv2.weight.copy_(torch.tensor(SECOND_FILTER)[None, None])
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        for layer in self.children():
-            pictures = layer(pictures)
-        return pictures
+    first, second = nn.Conv2d(1, 1, 3, bias=False), nn.Conv2d(1, 1, 2, bias=False)
+    for layer, weights in ((first, FIRST_FILTER), (second, SECOND_FILTER)):
+        layer.weight.data = torch.tensor([[weights]], dtype=torch.float64)
+    names = ("conv1", "relu1", "pool1", "conv2", "relu2")
+    layers = (first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU())
+    return nn.Sequential(OrderedDict(zip(names, layers, strict=True))).eval()
 
 
 @torch.no_grad()
@@ -71,7 +62,7 @@ def worked_example() -> WorkedExample:
     Raises ChapterError where the steps and ``project`` do not end in the same map: the page would then
     explain another method than it uses.
     """
-    model = _Toy().double().eval()
+    model = _toy()
     picture = torch.tensor(PICTURE, dtype=torch.float64)[None, None]
     convolved = model.conv1(picture)
     rectified = model.relu1(convolved)

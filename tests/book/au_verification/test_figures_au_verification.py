@@ -11,7 +11,7 @@ from toy_effects import effects_of_size
 
 from book.au_verification import figures
 from fer_lib.aus.association import histograms
-from ferbook.page.style import Drawn, FigureError
+from ferbook.page.style import Drawn
 
 AUS = ("AU1", "AU4", "AU12")
 
@@ -131,7 +131,6 @@ def planted() -> pd.DataFrame:
 
 
 EFFECTS = effects_of_size([[0, 0, 0], [0.5, 2, -0.3], [-3, 0.1, 12]], AUS)
-SEVEN = effects_of_size(np.ones((7, 3)), AUS)
 CHOSEN = pd.DataFrame({"filter": [2, 1], "au": ["AU12", "AU1"]})
 
 
@@ -255,18 +254,3 @@ def test_without_faces_one_mean_projection_stands_for_a_filter():
     drawn = gallery(faces=False)
     assert [axes.images[0].get_array().shape for axes in drawn.figure.axes] == [(16, 16)] * 2
     assert drawn.alt.endswith("the mean of the projections of its 2 top faces.")
-
-
-@pytest.mark.parametrize(
-    ("draw", "told"),
-    [
-        (lambda: figures.response_histograms({}), "give from 1 to 6"),
-        (
-            lambda: figures.dose_response(SEVEN, pd.DataFrame({"filter": range(7), "au": "AU1"})),
-            "give from 1 to 6",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_refused(draw, told):
-    with pytest.raises(FigureError, match=told):
-        draw()
