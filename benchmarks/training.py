@@ -41,6 +41,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from fastai.data.core import DataLoaders
 from fastai.optimizer import SGD
 from fastai.vision.all import ImageDataLoaders, Learner, PILImageBW, accuracy, aug_transforms
 from PIL import Image
@@ -53,7 +54,7 @@ from contest import SEED, noise, options, peak_memory_mb, print_ratio, print_spe
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.batches import FaceBatches, face_loaders
+from fer_lib.train.batches import face_loaders
 from fer_lib.train.device import device_name, keep_freed_memory
 from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
@@ -73,6 +74,12 @@ def network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
     return build_network(name, len(EMOTIONS), faces.size[0], generator=generator)
 
 
+def our_loaders(faces: FaceSet, device: torch.device) -> DataLoaders:
+    return face_loaders(
+        faces, EMOTIONS, RECIPE.batch_size, device=device, augmentation=AUGMENTATION, seed=SEED
+    )
+
+
 def ours(
     faces: FaceSet, precision: Precision, device: torch.device, name: str = "zero_bias"
 ) -> Callable[[], None]:
@@ -90,9 +97,7 @@ def bare(
     if compiled:
         model = torch.compile(model)
     optimiser = torch.optim.SGD(model.parameters(), RECIPE.lr, MOMENTUM, weight_decay=RECIPE.weight_decay)
-    loaders = face_loaders(
-        faces, EMOTIONS, RECIPE.batch_size, device=device, augmentation=AUGMENTATION, seed=SEED
-    )
+    loaders = our_loaders(faces, device)
 
     def forward(pictures: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision.name == "bf16"):
@@ -183,19 +188,11 @@ class Pictures(Dataset):
 
 
 def our_batches(faces: FaceSet, device: torch.device) -> Callable[[], None]:
-    pixels = faces.split("train").pixels
-    loader = FaceBatches(
-        pixels,
-        np.zeros(len(pixels), np.int64),
-        RECIPE.batch_size,
-        device=device,
-        augmentation=AUGMENTATION,
-        shuffle=True,
-    )
+    batches = our_loaders(faces, device).train
 
     def passes() -> None:
         for _ in range(LOADED):
-            for _ in loader:
+            for _ in batches:
                 pass
 
     return passes

@@ -98,10 +98,6 @@ class Option:
     metavar: str | None = None
 
 
-def _nothing(*_: object) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Suite:
     """What the engine asks of a book."""
@@ -123,9 +119,9 @@ class Suite:
     options: tuple[Option, ...] = ()
     commands: Mapping[str, str] = field(default_factory=dict)
     """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
-    check: Callable[[Mapping[str, Parameters]], None] = _nothing
+    check: Callable[[Mapping[str, Parameters]], None] = lambda parameters: None
     """Given chapter -> parameters, raises a FerError where these cannot be run here."""
-    prepare: Callable[[list[Parameters]], None] = _nothing
+    prepare: Callable[[list[Parameters]], None] = lambda stale: None
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
     data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""

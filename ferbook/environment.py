@@ -16,18 +16,11 @@ def git_commit() -> str:
     """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside a git
     checkout.
     """
-    command = [
-        "git",
-        "-C",
-        str(paths.root()),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.check_output(
+            command, cwd=paths.root(), stderr=subprocess.DEVNULL, text=True
+        ).strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -17,11 +17,6 @@ ENGINE_CODE = ("ferbook.page", "ferbook.text", "ferbook.estimate")
 """What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them."""
 
 
-def sha256(content: bytes) -> str:
-    """Hex digest of ``content``."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def _within(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
@@ -50,7 +45,10 @@ def code_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]
             raise ChapterError(
                 f"{notebook}, code cell {number}{line}: not plain Python ({getattr(fault, 'msg', fault)})"
             ) from fault
-    return {_shown(file): sha256(file.read_bytes()) for file in reached_files(modules, _counts)}
+    return {
+        _shown(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in reached_files(modules, _counts)
+    }
 
 
 def _shown(file: Path) -> str:
@@ -62,7 +60,7 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
     """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
     sources = code_sources(read_notebook(chapter.notebook))
     return {
-        "notebook": sha256(json.dumps(sources).encode()),
+        "notebook": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
         "parameters": parameters.model_dump(),
         "code": code_files(sources, chapter.notebook.name),
         "packages": {name: version(name) for name in suite().packages},

@@ -185,16 +185,12 @@ def _figure_html(name: str, picture: bytes, table: str, alt: str, caption: str) 
 
 
 def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:
-    given = {
-        name: value
+    parsed = {
+        name: parse_value(chapter.name, chapter.parameters, name, value)
         for name, value in namespace.items()
-        if isinstance(value, bool | int | float | str)
-        and not name.startswith("_")
-        and name not in _SHELL_NAMES
+        if isinstance(value, int | float | str) and not name.startswith("_") and name not in _SHELL_NAMES
     }
-    model = chapter.parameters
-    parsed = {name: parse_value(chapter.name, model, name, value) for name, value in given.items()}
-    for name in model.model_fields:
+    for name in chapter.parameters.model_fields:
         if name not in parsed:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
     return parsed

@@ -13,27 +13,47 @@ from ferbook.text import bounds_text, number_text
 LONGEST_NAME = 32
 """Characters of a cell: of more it is a sentence, which a narrow column would break into single words."""
 
-Formats = Mapping[str, str | Callable[[object], str]]
-
 
 @dataclass(frozen=True)
 class Table:
     """Numbers that a page shows as a table, and ``ferbook check`` compares.
 
     ``data`` holds numbers and texts, not formatted numbers; a cell may be an Estimate, and is shown with its
-    interval. The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` as in
-    ``as_html``; ``tolerance`` as of a figure, for an Estimate's bounds too; None: nothing is compared but the
-    shape.
+    interval. The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column
+    a ``unit`` of ``number_text``, or a function from a cell to text. ``tolerance`` as of a figure, for an
+    Estimate's bounds too; None: nothing is compared but the shape.
     """
 
     data: pd.DataFrame
     caption: str
-    formats: Formats = field(default_factory=dict)
+    formats: Mapping[str, str | Callable[[object], str]] = field(default_factory=dict)
     tolerance: float | Mapping[str, float] | None = 1e-6
 
     def html(self) -> str:
-        """The table for the page."""
-        return as_html(self.data, self.caption, self.formats)
+        """An accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
+
+        Missing cells show a dash. All text is escaped.
+        """
+        frame, caption = _with_header_column(self.data), html.escape(self.caption)
+        texts = [
+            [html.escape(_cell_text(cell, self.formats.get(name, ""))) for cell in frame.iloc[:, place]]
+            for place, name in enumerate(frame.columns)
+        ]
+        kinds = [_kind(column) for column in texts]
+        head = "".join(
+            f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
+            for name, kind in zip(frame.columns, kinds, strict=True)
+        )
+        body = []
+        for first, *others in zip(*texts, strict=True):
+            cells = [f'<th scope="row">{first}</th>']
+            cells += [f'<td class="{kind}">{text}</td>' for text, kind in zip(others, kinds[1:], strict=True)]
+            body.append(f"<tr>{''.join(cells)}</tr>")
+        return (
+            f'<div class="suite-table" tabindex="0" role="region" aria-label="{caption}">'
+            f"<table><caption>{caption}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        )
 
     def stored(self) -> pd.DataFrame:
         """The numbers for a CSV: of a column of Estimates the value, and its bounds in ``<column>_low`` and
@@ -61,54 +81,15 @@ class Table:
             object.__setattr__(self, "tolerance", bounds | dict(self.tolerance))
 
 
-def as_html(
-    table: pd.DataFrame,
-    caption: str,
-    formats: Formats | None = None,
-) -> str:
-    """``table`` as an accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a
-    space.
-
-    The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column a
-    ``unit`` of ``number_text``, or a function from a cell to text. Missing cells show a dash. All text
-    is escaped.
-    """
-    formats = formats or {}
-    frame = _with_header_column(table)
-    texts = [
-        [html.escape(_cell_text(cell, formats.get(name, ""))) for cell in frame.iloc[:, place]]
-        for place, name in enumerate(frame.columns)
-    ]
-    kinds = [_kind(column) for column in texts]
-    head = "".join(
-        f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
-        for name, kind in zip(frame.columns, kinds, strict=True)
-    )
-    body = []
-    for first, *others in zip(*texts, strict=True):
-        cells = [f'<th scope="row">{first}</th>']
-        cells += [f'<td class="{kind}">{text}</td>' for text, kind in zip(others, kinds[1:], strict=True)]
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        '<div class="suite-table" tabindex="0" role="region" '
-        f'aria-label="{html.escape(caption)}"><table><caption>{html.escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
 def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:
     plain = isinstance(table.index, pd.RangeIndex) and table.index.name is None
     return table if plain else table.reset_index()
 
 
 def _kind(column: list[str]) -> str:
-    if all(map(_is_numeric, column)):
+    if all(text[:1] in "0123456789-−–" for text in column):
         return "number"
     return "text" if max(map(len, column)) <= LONGEST_NAME else "text sentence"
-
-
-def _is_numeric(text: str) -> bool:
-    return text[:1] in "0123456789-−–"
 
 
 def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:

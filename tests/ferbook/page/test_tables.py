@@ -8,7 +8,7 @@ import pytest
 from fer_lib.faces.describe import au_table, people_table, split_table
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
-from ferbook.page.tables import as_html
+from ferbook.page.tables import Table
 from ferbook.text import MetricError, interval_text, metric_text, number_text
 
 ACCURACY = Estimate(0.9312, 0.9021, 0.9543, n=576, unit="share")
@@ -142,12 +142,12 @@ class Cells(HTMLParser):
         self.cells[-1][2] += data
 
 
-def test_as_html_has_caption_scopes_formats_and_dashes():
+def test_html_has_caption_scopes_formats_and_dashes():
     table = pd.DataFrame(
         {"n": pd.array([1234, pd.NA], dtype="Int64"), "share": [0.5, float("nan")]},
         index=pd.Index(["a<b", "c"], name="split"),
     )
-    cells = Cells(as_html(table, "What & why", {"share": "share"})).cells
+    cells = Cells(Table(table, "What & why", {"share": "share"}).html()).cells
     assert [[tag, scope, plain(text)] for tag, scope, text in cells] == [
         ["caption", None, "What & why"],
         ["th", "col", "split"],
@@ -162,9 +162,9 @@ def test_as_html_has_caption_scopes_formats_and_dashes():
     ]
 
 
-def test_as_html_escapes_and_takes_functions():
+def test_html_escapes_and_takes_functions():
     table = pd.DataFrame({"name": ["<script>"], "x": [2]})
-    markup = as_html(table, "t", {"x": lambda x: f"<{x}>"})
+    markup = Table(table, "t", {"x": lambda x: f"<{x}>"}).html()
     assert "<script>" not in markup
     assert "&lt;2&gt;" in markup
 
@@ -205,5 +205,5 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
 
 def test_a_sentence_in_a_cell_is_given_room():
     table = pd.DataFrame({"name": ["a", "b"], "short": ["yes", "no"], "long": ["no", "a sentence " * 4]})
-    shown = as_html(table, "Words")
+    shown = Table(table, "Words").html()
     assert shown.count('class="text"') == 4 and shown.count('class="text sentence"') == 3
