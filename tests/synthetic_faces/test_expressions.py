@@ -29,7 +29,7 @@ def drawn(request):
     domain, parts = DOMAINS[request.param], []
     for emotion in EMOTIONS if request.param == "lab" else domain.emotions:
         stronger = draws(emotion, 1500, domain.spread).max(axis=2)
-        parts.append(pd.DataFrame(stronger, columns=list(AUS)).assign(emotion=emotion))
+        parts.append(pd.DataFrame(stronger, columns=list(AUS)).assign(emotion=emotion, sequence=""))
     return pd.concat(parts, ignore_index=True)
 
 
