@@ -221,14 +221,13 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None)
     pictures with ``faces``, and where fewer than two people can be learned from.
     """
     if p.rendered_to_order:
-        takes = max(1, p.pretrain_expressions // 2)
         inputs, targets, table = expression_pairs(
             p.pretrain_people,
             faces.size[0],
             p.face_seed,
             p.pretrain,
             expressions=p.pretrain_expressions,
-            takes=takes,
+            takes=max(1, p.pretrain_expressions // 2),
         )
         subjects = table["subject"].to_numpy(dtype=object).astype(str)
         whose = (
@@ -303,8 +302,8 @@ class KnownNeutrals:
         first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
         return np.sort(first.index[first].to_numpy(np.int64))
 
-    def select(self, keep: np.ndarray) -> "KnownNeutrals":
-        """The pairs where the mask ``keep`` is true, or at its indices."""
+    def select(self, keep: np.ndarray | list[int]) -> "KnownNeutrals":
+        """The pairs where the mask ``keep`` is true, or at its places."""
         parts = {name: getattr(self, name)[keep] for name in ("inputs", "targets", "same_sequence")}
         return replace(self, **parts)
 
@@ -341,21 +340,16 @@ def known_neutrals(faces: FaceSet, beside: FaceSet | None = None) -> KnownNeutra
     return KnownNeutrals(faces, pairs.inputs[expressive], pairs.targets[expressive], own, about, True)
 
 
-def examples(known: KnownNeutrals, count: int = 6) -> KnownNeutrals:
-    """Up to ``count`` pairs to look at, of different people, and as many expressions as there are, in the
-    order of the face set.
+def examples(known: KnownNeutrals, count: int = 6) -> list[int]:
+    """The places of up to ``count`` pairs to look at, of different people, and as many expressions as there
+    are, by turns.
     """
-    table = known.table.assign(place=np.arange(len(known.inputs))).iloc[known.apexes()]
+    left = known.table.iloc[known.apexes()]
     chosen: list[int] = []
     shown: list[str] = []
-    seen: set[str] = set()
-    for _ in range(count):
-        left = table[~table["subject"].isin(seen)]
-        if left.empty:
-            break
-        times = left["emotion"].map(lambda emotion: shown.count(emotion))
-        row = left[times.eq(times.min())].iloc[0]
-        chosen.append(int(row["place"]))
-        shown.append(row["emotion"])
-        seen.add(row["subject"])
-    return known.select(np.array(chosen))
+    while len(chosen) < count and len(left):
+        place = left["emotion"].map(shown.count).idxmin()
+        chosen.append(int(place))
+        shown.append(left["emotion"][place])
+        left = left[left["subject"].ne(left["subject"][place])]
+    return chosen

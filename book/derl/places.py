@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from book.derl.pairs import KnownNeutrals, examples, known_neutrals
+from book.derl.pairs import KnownNeutrals, known_neutrals
 from fer_lib.aus.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED
 from fer_lib.aus.heads import MACRO
 from fer_lib.faces.faceset import FaceSet
@@ -79,14 +79,9 @@ def residue_maps(
     their places, so maps of small layers are coarse: one of 3 × 3 places can only say in which ninth. Last,
     under ``PIXELS``, the absolute difference of the pictures, in [0, 1].
 
-    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises DataError
-    where pictures and neutrals do not fit each other or there are none; ParameterError as the generator does.
+    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises
+    ParameterError as the generator does.
     """
-    if pictures.shape != neutrals.shape or pictures.ndim != 3 or not len(pictures):
-        raise DataError(
-            f"pictures {pictures.shape} and neutrals {neutrals.shape}; give uint8 (N, H, W) of each, at "
-            "least one"
-        )
 
     def answers(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
         """Batch by batch the maps (B, C, h, w) of each pair, the encoder's channels first."""
@@ -111,7 +106,6 @@ def locate_residues(
     faces: FaceSet,
     rows: np.ndarray,
     *,
-    present_from: float = 0.0,
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -119,8 +113,8 @@ def locate_residues(
     per layer, measure and kind.
 
     ``maps``: by layer (N, H, W), as ``residue_maps`` gives them; ``rows`` (N,): the pictures of ``faces``
-    that they are of. The region of a picture is all skin that its action units with an intensity above
-    ``present_from`` move (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One
+    that they are of. The region of a picture is all skin that the action units that it shows move
+    (``look.regions``), and the ``OPENING`` of mouth or eyes that it surrounds. One
     picture per sequence will do: frames of one are alike.
 
     ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind``, and ``value`` to
@@ -130,17 +124,14 @@ def locate_residues(
     ``centre`` and ``random``, see ``look.controls``; the share of two regions of unequal size is compared
     by the measure ``concentration``. Pictures that show no action unit are left out.
 
-    Raises DataError where a map's shape does not fit, ``faces`` has no action units or regions, no picture
-    shows one, or fewer than two people do.
+    Raises DataError where ``faces`` has no action units or regions, no picture shows one, or fewer than two
+    people do.
     """
-    coded = _intensities(faces, rows, maps)
-    shown = coded > present_from
+    coded = _intensities(faces, rows)
+    shown = coded > 0
     keep = np.flatnonzero(shown.any(axis=1).to_numpy())
     if not len(keep):
-        raise DataError(
-            f"face set {faces.name!r}: none of the {len(rows)} pictures shows an action unit above "
-            f"{present_from}"
-        )
+        raise DataError(f"face set {faces.name!r}: none of the {len(rows)} pictures shows an action unit")
     regions = np.empty((len(keep), 2, *faces.size), bool)
     kept = np.asarray(rows)[keep]
     for start in range(0, len(kept), AT_ONCE):
@@ -184,13 +175,8 @@ def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tenso
     return scales
 
 
-def _intensities(faces: FaceSet, rows: np.ndarray, maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def _intensities(faces: FaceSet, rows: np.ndarray) -> pd.DataFrame:
     """The intensities of the AUs that have regions, of the pictures ``rows``."""
-    for layer, its in maps.items():
-        if np.shape(its) != (len(rows), *faces.size):
-            raise DataError(
-                f"map {layer!r}: {np.shape(its)}; expected {(len(rows), *faces.size)}, one per row"
-            )
     aus = [au for au in region_aus(faces) if au in faces.aus]
     if not aus:
         raise DataError(
@@ -291,12 +277,6 @@ def place_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     return found
 
 
-def example_rows(known: KnownNeutrals, count: int = 4) -> np.ndarray:
-    """Places among the pairs of ``known`` of up to ``count`` people with different expressions, ascending."""
-    rows = examples(known, count).inputs
-    return np.sort(pd.Index(known.inputs).get_indexer(rows))
-
-
 def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """AUROC of each layer pair on each action unit and in the mean, for ``figures.unit_map``; ``framed``: the
     pair that the validation pictures choose.
@@ -309,19 +289,13 @@ def unit_cells(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     rivals = rows[rows["condition"].ne(FROZEN) & rows["layer"].isin(("", CHOSEN))]
     chosen = set(zip(best["layer"], best["au"], strict=True))
     framed = [pair in chosen for pair in zip(layers["layer"], layers["au"], strict=True)]
-    names = [*layers["layer"], *rivals["condition"]]
-    both = pd.concat([layers, rivals])
-    return pd.DataFrame(
-        {
-            "row": names,
-            "au": both["au"].to_numpy(),
-            "auroc": both["auroc"].to_numpy(),
-            "low": both["auroc_low"].to_numpy(),
-            "high": both["auroc_high"].to_numpy(),
-            "positives": both["positives"].astype("Float64").to_numpy(np.float64, na_value=np.nan),
-            "framed": [*framed, *([False] * len(rivals))],
-        }
-    )
+    both = [
+        layers.assign(row=layers["layer"], framed=framed),
+        rivals.assign(row=rivals["condition"], framed=False),
+    ]
+    cells = pd.concat(both, ignore_index=True).rename(columns={"auroc_low": "low", "auroc_high": "high"})
+    columns = ["row", "au", "auroc", "low", "high", "positives", "framed"]
+    return cells[columns].astype({"positives": np.float64})
 
 
 def unit_metrics(table: pd.DataFrame) -> dict[str, Estimate]:

@@ -59,15 +59,15 @@ the pair's name (``pair24``).
 MAJORITY = "majority"
 
 SHORT: dict[str, tuple[str, str]] = {
-    DERL: (OURS, "DeRL: all layers"),
-    CNN: (BASELINE, "plain CNN, equal size"),
-    PIXELS: (BASELINE, "pixel difference"),
-    FEATURES: (BASELINE, "CNN feature difference"),
-    UNTRAINED: (CONTROL, "generator never trained"),
-    SHUFFLED: (CONTROL, "generator of others' neutrals"),
-    MAJORITY: (NULL, "majority-class baseline"),
+    DERL: ("DeRL: all layers", OURS),
+    CNN: ("plain CNN, equal size", BASELINE),
+    PIXELS: ("pixel difference", BASELINE),
+    FEATURES: ("CNN feature difference", BASELINE),
+    UNTRAINED: ("generator never trained", CONTROL),
+    SHUFFLED: ("generator of others' neutrals", CONTROL),
+    MAJORITY: ("majority-class baseline", NULL),
 }
-"""Slug in metrics -> kind and name of each condition of ``derl.study``; single layers are called by their
+"""Slug in metrics -> name and kind of each condition of ``derl.study``; single layers are called by their
 pair.
 """
 
@@ -326,22 +326,19 @@ def contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:
     """The conditions of ``study`` in the order to be shown, DeRL first, and last the answers of the
     ``majority``-class baseline.
     """
-    trained = list(study.table["condition"].unique())
-    single = [name for name in trained if name not in SHORT]
-    found = []
-    for slug in dict.fromkeys((DERL, *single, *SHORT)):
-        if slug in trained:
-            kind, name = _called(slug)
-            own = study.probabilities[study.table["condition"].eq(slug).to_numpy()]
-            found.append(Contender(name, kind, own))
-    kind, name = SHORT[MAJORITY]
-    return [*found, Contender(name, kind, majority[None], seeded=False)]
+    conditions = study.table["condition"]
+    answers = {slug: study.probabilities[conditions.eq(slug)] for slug in conditions.unique()}
+    answers[MAJORITY] = majority[None]
+    order = dict.fromkeys((DERL, *(slug for slug in answers if slug not in SHORT), *SHORT))
+    return [
+        Contender(*_called(slug), answers[slug], seeded=slug != MAJORITY) for slug in order if slug in answers
+    ]
 
 
 def _called(slug: str) -> tuple[str, str]:
-    """Kind and name of a condition, or of a layer pair alone."""
+    """Name and kind of a condition, or of a layer pair alone."""
     side = slug.removeprefix("pair")
-    return SHORT.get(slug, (SINGLE, f"layers of {side} × {side} only"))
+    return SHORT.get(slug, (f"layers of {side} × {side} only", SINGLE))
 
 
 def contest_of(
@@ -366,7 +363,7 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     """
     first = contest.names[0]
     found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
-    slugs = {_called(slug)[1]: slug for slug in (*study.table["condition"], *SHORT)}
+    slugs = {_called(slug)[0]: slug for slug in (*study.table["condition"], *SHORT)}
     for name in contest.names[1:]:
         found[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
         found[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
@@ -396,7 +393,7 @@ def condition_table(study: ResidueStudy, contest: Contest) -> Table:
     """
     rows = {}
     for slug, part in study.table.groupby("condition"):
-        name = _called(slug)[1]
+        name, _ = _called(slug)
         rows[name] = {
             "what the classifier sees": CONDITIONS.get(slug, f"{CONDITIONS[SINGLE]}: {slug}"),
             "learned from labels": int(part["parameters"].iloc[0]),
@@ -413,7 +410,7 @@ def condition_table(study: ResidueStudy, contest: Contest) -> Table:
 NUMBERS: dict[str, str] = {
     "accuracy": "DeRL, accuracy",
     "macro_f1": "DeRL, macro F1",
-    **{f"{slug}_accuracy": f"{name}, accuracy" for slug, (_, name) in SHORT.items() if slug != DERL},
+    **{f"{slug}_accuracy": f"{name}, accuracy" for slug, (name, _) in SHORT.items() if slug != DERL},
     "best_layer_accuracy": "the best single layer, accuracy",
     "ahead_of_cnn": "DeRL ahead of the plain CNN (points)",
     "ahead_of_pixel_difference": "DeRL ahead of the pixel difference (points)",

@@ -164,7 +164,7 @@ def test_the_generators_metrics_are_those_of_its_last_epoch():
     assert found["generator_pairs"].value == 6 and found["generator_epochs"].value == 2
 
 
-def test_the_commonest_class_is_that_of_each_folds_training_pictures(study, protocol):
+def test_the_majority_class_is_that_of_each_folds_training_pictures(study, protocol):
     answers = derl_study.majority_answers(posed("lab", 6), protocol, study)
     assert answers.argmax(axis=1).tolist() == [1] * 6 + [0] * 6 and (answers.sum(axis=1) == 1).all()
 

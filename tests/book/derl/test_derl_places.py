@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from book.derl import places
-from book.derl.pairs import KnownNeutrals, known_neutrals
+from book.derl.pairs import KnownNeutrals, examples, known_neutrals
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
 
@@ -59,8 +59,7 @@ def test_one_picture_stands_for_a_sequence_the_last_one_and_only_if_its_neutral_
 
 def test_examples_are_places_among_the_pairs():
     known = places.one_per_sequence(known_neutrals(posed()))
-    rows = places.example_rows(known, 3)
-    assert rows.tolist() == [0, 2, 4], "one sequence of each person"
+    assert examples(known, 3) == [0, 2, 4], "one sequence of each person"
 
 
 def bright_in(region: np.ndarray, count: int) -> np.ndarray:
