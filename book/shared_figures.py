@@ -24,9 +24,7 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     trainings), ``ahead`` (points, NaN of the first) with ``ahead_low`` and ``ahead_high``. ``label`` says
     what the score is. Data: these columns.
     """
-    columns = ["kind", "name", "trainings", "score", "low", "high", "least", "most"]
-    columns += ["ahead", "ahead_low", "ahead_high"]
-    data = table[columns].reset_index(drop=True)
+    data = table.reset_index(drop=True)
     named = data.rename(columns={"name": "label"})
     scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
     ahead = f"points by which {data['name'][0]} is ahead"
@@ -61,8 +59,7 @@ def selection_dumbbells(table: pd.DataFrame, epochs: int, caption: str = "", tol
     ``table``: as ``train.evaluate.selection_table`` makes it, of trainings of at most so many ``epochs``;
     ``tolerance`` of an accuracy. Data: its columns.
     """
-    columns = ["training", "chosen_epoch", "chosen_accuracy", "test_epoch", "test_accuracy", "gain"]
-    data = table[columns].reset_index(drop=True)
+    data = table.reset_index(drop=True)
     gains = [f"+{100 * gain:.1f}" for gain in data["gain"]]
     choices = (
         ("chosen_accuracy", "epoch chosen on validation", ""),

@@ -432,32 +432,34 @@ def filter_gallery(
     top = own.shape[1]
     if faces is None:
         said = f"the mean of the projections of its {top} top faces"
+        rows = _signed(own.mean(axis=1, keepdims=True))
         figure, grid = picture_grid(1, len(named))
-        for axes, heading, mean in zip(grid[0], headings, own.mean(axis=1), strict=True):
-            show(axes, _signed(mean), heading)
+        grid = grid.T
     else:
         said = f"the {top} faces that drive it most and their projections to pixels"
-        figure, grid = picture_grid(len(named), 2 * top + (differences is not None))
-        for row, heading, shown, maps in zip(grid, headings, faces.reshape(own.shape), own, strict=True):
-            for axes, picture in zip(row, [*shown, *map(_signed, maps)], strict=False):
-                show(axes, picture)
-            row[0].set_title(heading, fontsize=8, pad=2)
-        grid[0, top].set_title("their projections", fontsize=8, pad=2)
+        titles, parts = {top: "their projections"}, [faces.reshape(own.shape), _signed(own)]
         if differences is not None:
             said += ", then what its unit changes in a picture"
-            for axes, change in zip(grid[:, -1], differences, strict=True):
-                show(axes, _signed(change))
-            grid[0, -1].set_title("on − off", fontsize=8, pad=2)
+            titles[2 * top] = "on − off"
+            parts.append(_signed(differences[:, None]))
+        rows = np.concatenate(parts, axis=1)
+        figure, grid = picture_grid(*rows.shape[:2])
+        for column, title in titles.items():
+            grid[0, column].set_title(title, fontsize=8, pad=2)
+    for line, heading, shown in zip(grid, headings, rows, strict=True):
+        line[0].set_title(heading, fontsize=8, pad=2)
+        for axes, picture in zip(line, shown, strict=True):
+            show(axes, picture)
     alt = f"Pictures of each of {len(named)} filters, {listing(headings)}: {said}."
     # Which filters are shown, and which of two nearly equal pictures comes first, may change.
     moves = {"filter": FILTERS, "picture": pictures, "response": 0.1 * float(data["response"].max())}
     return Drawn(figure, data, alt, tolerance=moves)
 
 
-def _signed(picture: np.ndarray) -> np.ndarray:
-    """A signed map as grey: 0 is mid-grey, the strongest value black or white."""
-    reach = np.abs(picture).max()
-    return 127.5 + 127.5 * picture / (reach if reach > 0 else 1.0)
+def _signed(maps: np.ndarray) -> np.ndarray:
+    """Signed maps (…, H, W) as grey: 0 is mid-grey, the strongest value of each black or white."""
+    reach = np.abs(maps).max(axis=(-2, -1), keepdims=True)
+    return 127.5 + 127.5 * maps / np.where(reach > 0, reach, 1)
 
 
 def silencing(table: pd.DataFrame) -> Drawn:

@@ -300,17 +300,11 @@ def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
     """``<name>_units``: how many units have a filter in the trained layer of ``unit_table``;
     ``<name>_units_untrained``, the mean over the untrained.
     """
-    served = table[table["count"].gt(0)].groupby(["source", "bank"]).size()
-    banks = table.groupby("source")["bank"].nunique()
+    served = table["count"].gt(0).groupby([table["source"], table["bank"]]).sum()
+    endings = {TRAINED: "", "untrained": "_untrained"}
     return {
-        f"{name}_units{ending}": Estimate(
-            served.get(source, pd.Series(dtype=float)).sum() / banks[source],
-            n=int(banks[source]),
-            unit="count",
-            tolerance=3,
-        )
-        for source, ending in ((TRAINED, ""), ("untrained", "_untrained"))
-        if source in banks
+        f"{name}_units{endings[source]}": Estimate(own.mean(), n=len(own), unit="count", tolerance=3)
+        for source, own in served.groupby("source")
     }
 
 

@@ -124,9 +124,9 @@ def agreement_table(
     alone count.
     """
     claimed = within.any(axis=1)
-    groups = [("trained", TRAINED, None, "_agreement"), (SURVIVING, TRAINED, claimed, None)]
-    groups = groups if claimed.any() else groups[:1]
-    groups.append(("untrained", "untrained 1", None, "_agreement_untrained"))
+    groups = [("trained", TRAINED, None, "_agreement")]
+    groups += [(SURVIVING, TRAINED, claimed, None)] if claimed.any() else []
+    groups += [("untrained", "untrained 1", None, "_agreement_untrained")]
     rows, metrics = [], {}
     for measure in MEASURES:
         named = {
