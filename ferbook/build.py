@@ -2,7 +2,6 @@
 top.
 """
 
-import copy
 import hashlib
 import os
 import shutil
@@ -107,14 +106,13 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
             f"the code of {chapter.notebook.name} changed since the run {result.folder.parent.name!r}; "
             f"`ferbook run {chapter.name} --run {result.folder.parent.name}` executes it again"
         )
-    staged = copy.deepcopy(source)
     outputs = iter(code_cells(executed))
     cells: list[NotebookNode] = []
     injected = [cell for cell in executed.cells if INJECTED_TAG in tags(cell)]
-    for cell in staged.cells:
+    for cell in source.cells:
         if cell.cell_type == "code":
             ran = next(outputs)
-            cell.outputs, cell.execution_count = copy.deepcopy(ran.outputs), ran.execution_count
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
             if PARAMETERS_TAG in tags(cell):
                 cells += [
                     _tagged(cell, "remove-input"),
@@ -122,9 +120,8 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
                 ]
                 continue
         cells.append(cell)
-    staged.cells = cells
-    staged.metadata = executed.metadata
-    return staged
+    source.cells, source.metadata = cells, executed.metadata
+    return source
 
 
 def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ferbook import paths
 from ferbook.book import chapters
-from ferbook.errors import DataError, RunStoreError, nearest_name
+from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.files import read_yaml
 from ferbook.page.tables import Table
@@ -288,10 +288,10 @@ def judged_claims(run: Run) -> list[tuple[Paper, list[Judged]]]:
     """Each paper with its claims of ``claims.yaml``, judged by the finished chapters of ``run``; what an
     unfinished one would answer is not asked.
 
-    Raises DataError for a damaged ``claims.yaml`` and RunStoreError for a damaged result.
+    Raises DataError for a damaged ``claims.yaml`` and RunStoreError where there is no such run, or for a
+    damaged result.
     """
-    if not run.exists():
-        raise RunStoreError(f"there is no run {run.name!r}; `ferbook runs` lists them")
+    run.record()
     finished = {result.chapter: result.metrics() for result in run.results()}
     metrics: Metrics = {name: finished.get(name, {}) for name in chapters()}
     return [

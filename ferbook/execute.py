@@ -28,15 +28,6 @@ KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""
 
 
-def _error_of_cell(notebook: nbformat.NotebookNode) -> tuple[int, str] | None:
-    """Number (from 1) of the code cell that failed, and the error's last lines; None where none did."""
-    for number, cell in enumerate(code_cells(notebook), start=1):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                return number, f"{output.ename}: {output.evalue}".strip()
-    return None
-
-
 def _literal(path: Path) -> str:
     """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
     return str(path).replace("{", "{{").replace("}", "}}")
@@ -116,9 +107,8 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
     shutil.rmtree(kept, ignore_errors=True)
     where, message = "no cell", f"{type(fault).__name__}: {fault}"
     if isinstance(fault, PapermillExecutionError):
-        failed = _error_of_cell(read_notebook(staging / f"{chapter.name}.ipynb"))
-        cell, message = failed or (fault.exec_count, f"{fault.ename}: {fault.evalue}")
-        where = f"code cell {cell}"
+        # Papermill counts the cell that it injects.
+        where, message = f"code cell {fault.exec_count - 1}", f"{fault.ename}: {fault.evalue}".strip()
     elif isinstance(fault, ChapterError):
         message = str(fault)
     elif isinstance(fault, RuntimeError | DeadKernelError):

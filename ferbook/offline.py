@@ -31,6 +31,16 @@ _SCRIPT = re.compile(
 _REFRESH = re.compile(rf"url\s*=\s*[\"']?({_HOST}[^\"']*)", re.IGNORECASE)
 
 
+def _in_css(text: str) -> list[str]:
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    return [first or second for first, second in _CSS.findall(text)]
+
+
+_ADDRESSES = {"style": _in_css, "script": _SCRIPT.findall}
+_FILES = {".css": "style", ".js": "script", ".mjs": "script", **dict.fromkeys((".html", ".htm", ".svg"))}
+"""Files that a browser reads: what they are through and through, or None for a page."""
+
+
 class _Page(HTMLParser):
     """Collects ``(line, element, address)`` of everything that a page loads from another host."""
 
@@ -39,45 +49,33 @@ class _Page(HTMLParser):
         self.found: list[tuple[int, str, str]] = []
         self._text_of: str | None = None
 
-    def _note(self, element: str, address: str) -> None:
-        self.found.append((self.getpos()[0], element, address.strip()))
+    def _note(self, element: str, addresses: list[str]) -> None:
+        self.found += [(self.getpos()[0], element, address.strip()) for address in addresses]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._text_of = tag if tag in ("script", "style") else None
+        self._text_of = tag if tag in _ADDRESSES else None
         values = {name: value or "" for name, value in attrs}
         for attribute, value in values.items():
             if attribute == "srcset":
-                for match in _SRCSET_EXTERNAL.finditer(value):
-                    self._note(f"{tag} srcset", match[1])
+                self._note(f"{tag} srcset", _SRCSET_EXTERNAL.findall(value))
             elif tag in _LOADED.get(attribute, ()) and _EXTERNAL.match(value):
-                self._note(f"{tag} {attribute}", value)
+                self._note(f"{tag} {attribute}", [value])
         if (
             tag == "link"
             and _EXTERNAL.match(values.get("href", ""))
             and not set(values.get("rel", "").lower().split()) & _STATED_RELATIONS
         ):
-            self._note("link href", values["href"])
+            self._note("link href", [values["href"]])
         if tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
-            for match in _REFRESH.finditer(values.get("content", "")):
-                self._note("meta refresh", match[1])
-        for address in _in_css(values.get("style", "")):
-            self._note(f"{tag} style", address)
+            self._note("meta refresh", _REFRESH.findall(values.get("content", "")))
+        self._note(f"{tag} style", _in_css(values.get("style", "")))
 
     def handle_endtag(self, tag: str) -> None:
         self._text_of = None
 
     def handle_data(self, data: str) -> None:
-        if self._text_of == "style":
-            for address in _in_css(data):
-                self._note("style", address)
-        elif self._text_of == "script":
-            for match in _SCRIPT.finditer(data):
-                self._note("script", match[1])
-
-
-def _in_css(text: str) -> list[str]:
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return [first or second for first, second in _CSS.findall(text)]
+        if self._text_of:
+            self._note(self._text_of, _ADDRESSES[self._text_of](data))
 
 
 def external_requests(html_dir: Path) -> list[str]:
@@ -91,14 +89,12 @@ def external_requests(html_dir: Path) -> list[str]:
     findings = []
     for file in sorted(html_dir.rglob("*")):
         kind = file.suffix.lower()
-        if not file.is_file() or kind not in (".html", ".htm", ".svg", ".css", ".js", ".mjs"):
+        if not file.is_file() or kind not in _FILES:
             continue
         name = file.relative_to(html_dir).as_posix()
         text = file.read_text(encoding="utf-8", errors="replace")
-        if kind == ".css":
-            findings += [f"{name}: css {address}" for address in _in_css(text)]
-        elif kind in (".js", ".mjs"):
-            findings += [f"{name}: script {match[1]}" for match in _SCRIPT.finditer(text)]
+        if element := _FILES[kind]:
+            findings += [f"{name}: {element} {address}" for address in _ADDRESSES[element](text)]
         else:
             page = _Page()
             page.feed(text)

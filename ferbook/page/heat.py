@@ -78,27 +78,15 @@ def heat(
     # High enough for the name of the rows, which stands upright.
     height = max((HIGH_CELL if lines > 1 else LOW_CELL) * len(down), 0.08 * len(row_label or rows))
     figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + height))
-    image = axes.pcolormesh(
-        np.ma.masked_invalid(values.to_numpy(float)),
-        cmap=colours,
-        norm=scale,
-        edgecolors="white",
-        linewidth=0.8,
-    )
+    shades = np.ma.masked_invalid(values.to_numpy(float))
+    image = axes.pcolormesh(shades, cmap=colours, norm=scale, edgecolors="white", linewidth=0.8)
     fontsize = 9 if len(across) <= 10 else 8
-    for (row, column), number in np.ndenumerate(values.to_numpy(float)):
-        missing = np.isnan(number)
-        red, green, blue, _ = (1, 1, 1, 1) if missing else colours(scale(number))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-        axes.text(
-            column + 0.5,
-            row + 0.5,
-            "–" if missing else texts.iat[row, column],
-            ha="center",
-            va="center",
-            fontsize=fontsize,
-            color=MUTED if missing else "white" if dark else INK,
-        )
+    centred = {"ha": "center", "va": "center", "fontsize": fontsize}
+    dark = colours(scale(shades))[..., :3] @ (0.299, 0.587, 0.114) < 0.55
+    inks = np.where(values.isna(), MUTED, np.where(dark, "white", INK))
+    texts = texts.where(values.notna(), "–")
+    for (row, column), ink in np.ndenumerate(inks):
+        axes.text(column + 0.5, row + 0.5, texts.iat[row, column], color=ink, **centred)
     for row, column in framed:
         corner = across.index(column), down.index(row)
         axes.add_patch(
