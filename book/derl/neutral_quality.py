@@ -15,6 +15,7 @@ from scipy import ndimage
 from torch import nn
 
 from book.derl.pairs import KnownNeutrals
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.folds import Protocol
 from fer_lib.nets.derl import Generator
@@ -259,8 +260,7 @@ class _Search:
         _, first, whose = np.unique(flat, axis=0, return_index=True, return_inverse=True)
         self.subjects = about["subject"].to_numpy()
         self.gallery, self.owners = truth[first], self.subjects[first]
-        alone = about["sequence"].where(about["sequence"] != "", "picture " + about["picture"].astype("str"))
-        takes = about.groupby(["subject", alone]).ngroup().to_numpy()
+        takes = about.groupby(["subject", named_alone(about["sequence"])]).ngroup().to_numpy()
         own_take = np.zeros((len(truth), len(first)), bool)
         own_take[takes, whose] = True
         self.allowed = {"identity": np.ones_like(own_take), "identity_other_take": ~own_take[takes]}

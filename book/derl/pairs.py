@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from book.derl.chapter import DerlParameters
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.faces.shared import require_apart
@@ -295,11 +296,10 @@ class KnownNeutrals:
         set says when it is, else the last; a picture of no sequence stands for itself.
         """
         table = self.table
-        alone = "picture " + pd.Series(self.inputs.astype(str))
-        named = table["sequence"].where(table["sequence"].ne(""), alone)
         away = (table["frame"] - table["apex"]).abs() if "apex" in table else -table["frame"]
         order = away.astype(float).argsort(kind="stable")
-        first = ~pd.DataFrame({"who": table["subject"], "where": named}).iloc[order].duplicated()
+        takes = pd.DataFrame({"who": table["subject"], "where": named_alone(table["sequence"])})
+        first = ~takes.iloc[order].duplicated()
         return np.sort(first.index[first].to_numpy(np.int64))
 
     def select(self, keep: np.ndarray | list[int]) -> "KnownNeutrals":

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from book.derl.pairs import KnownNeutrals, known_neutrals
 from fer_lib.aus.cross_task import CHOSEN, EMOTION, FROZEN, HOG, UNTRAINED
 from fer_lib.aus.heads import MACRO
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.localisation import scores, summarise
 from fer_lib.look.regions import region_aus, regions_of
@@ -142,7 +143,7 @@ def locate_residues(
         regions[part] = np.stack([moved, _closed(skin.any(axis=1)) & ~moved], axis=1)
     chosen = faces.select(kept)
     expressions = pd.factorize(chosen.table["emotion"])[0]
-    subjects = _named(chosen)
+    subjects = named_alone(chosen.table["subject"])
     tables = []
     for layer, its in maps.items():
         about = ([SHOWN] * len(keep), subjects, expressions, chosen.pixels)
@@ -203,12 +204,6 @@ def _closed(regions: np.ndarray) -> np.ndarray:
     return closed
 
 
-def _named(faces: FaceSet) -> np.ndarray:
-    """(N,) text: who is shown; a picture of nobody named stands for itself."""
-    names = faces.table["subject"]
-    return names.where(names != "", "picture " + names.index.astype("str")).to_numpy(object).astype(str)
-
-
 def has_places(faces: FaceSet) -> bool:
     """Whether it is known of ``faces`` which action units are shown, and where on the face they act."""
     return any(au in faces.aus and faces.table[au].gt(0).any() for au in region_aus(faces))
@@ -256,7 +251,7 @@ def located(
     settings = {"draws": draws, "seed": seed}
     own = locate_residues(maps, known.faces, known.inputs, **settings)
     blank = {layer: its for layer, its in untrained.items() if layer != PIXELS}
-    null = locate_residues(blank, known.faces, known.inputs, **settings) if blank else own.iloc[:0]
+    null = locate_residues(blank, known.faces, known.inputs, **settings)
     null = null[null["kind"].eq("ours")].assign(kind=UNLEARNED)
     gain = [f"gain{end}" for end in ("", "_low", "_high")]
     return pd.concat([own, null.assign(**dict.fromkeys(gain, np.nan))], ignore_index=True)
@@ -267,13 +262,13 @@ def place_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     moves as its area would give (``pixels`` for the plain difference); ``<layer>_untrained``, without
     training; ``edges_concentration``.
     """
-    rows = table[table["measure"].eq("concentration")]
-    found = {}
-    for row in rows[rows["kind"].isin(("ours", UNLEARNED))].itertuples():
-        what = "concentration" if row.kind == "ours" else UNLEARNED
-        found[f"{row.layer}_{what}"] = _bounded(row.value, row.low, row.high, row.n, 0.3)
-    edges = next(rows[rows["kind"].eq("edges")].itertuples())
-    found["edges_concentration"] = _bounded(edges.value, edges.low, edges.high, edges.n, 0.3)
+    names = {"ours": "{}_concentration", UNLEARNED: "{}_untrained", "edges": "edges_concentration"}
+    found: dict[str, Estimate] = {}
+    for row in table[table["measure"].eq("concentration") & table["kind"].isin(names)].itertuples():
+        # The edges, which are no layer's, are those of the first layer.
+        found.setdefault(
+            names[row.kind].format(row.layer), _bounded(row.value, row.low, row.high, row.n, 0.3)
+        )
     return found
 
 

@@ -181,17 +181,19 @@ class JointScore(ClassScore):
         super().add(answers[0], labels)
 
 
-class PlainClassifier(nn.Module):
-    """A ``network`` of one tensor as a classifier of inputs that has no local networks: it takes the one
-    called ``name``.
-    """
+PICTURE = "picture"
+"""Name of the one input of a plain network."""
 
-    def __init__(self, network: nn.Module, name: str) -> None:
+
+class PlainClassifier(nn.Module):
+    """A ``network`` of one tensor, the input ``PICTURE``, as a classifier that has no local networks."""
+
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network, self.name = network, name
+        self.network = network
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Answers:
-        return self.network(inputs[self.name]), {}
+        return self.network(inputs[PICTURE]), {}
 
 
 def train_residue_classifier(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from book.derl.stage_two import (
+    PICTURE,
     Inputs,
     PlainClassifier,
     ResidueRecipe,
@@ -26,6 +27,7 @@ from book.derl.stage_two import (
     residues_of,
     train_residue_classifier,
 )
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
 from fer_lib.nets.classifier import Classifier
@@ -91,10 +93,9 @@ class ResidueStudy:
 
     ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran:
     ``rows`` (P,) of the labelled pictures, their classes ``labels`` (P,) and people ``subjects`` (P,).
-    ``models``: by condition the classifier of the first fold and seed. ``precision``: of all trainings.
+    ``models``: by condition the classifier of the first fold and seed.
     """
 
-    classes: tuple[str, ...]
     table: pd.DataFrame
     trainings: pd.DataFrame
     rows: np.ndarray
@@ -102,7 +103,6 @@ class ResidueStudy:
     subjects: np.ndarray
     probabilities: np.ndarray
     models: Mapping[str, nn.Module]
-    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,6 @@ def residue_study(
     trainings = pd.DataFrame(rows, columns=columns)
     summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean"}
     return ResidueStudy(
-        protocol.classes,
         trainings.groupby(["condition", "seed"], sort=False, as_index=False).agg(summary),
         trainings,
         used[tested],
@@ -186,7 +185,6 @@ def residue_study(
         labelled.table["subject"].to_numpy(dtype=object)[used[tested]],
         np.stack([np.concatenate(folds) for folds in answers.values()]),
         {name: model for (name, *which), model in models.items() if which == [seeds[0], 0]},
-        precision,
     )
 
 
@@ -254,22 +252,18 @@ def _on_pictures(
         yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
 
 
-PICTURE = "picture"
-"""Name of the one input of a plain network."""
-
-
 def _same(inputs: Inputs, seed: int, fold: int) -> Inputs:
     return inputs
 
 
 def _plain_cnn(n_classes: int, size: int, parameters: int) -> PlainClassifier:
-    return PlainClassifier(equal_cnn(n_classes, size, parameters), PICTURE)
+    return PlainClassifier(equal_cnn(n_classes, size, parameters))
 
 
 def _linear_head(features: int, n_classes: int) -> PlainClassifier:
     # The features differ in scale by orders of magnitude; the layer's own scale would be no fair start.
     return PlainClassifier(
-        nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, n_classes)), PICTURE
+        nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, n_classes))
     )
 
 
@@ -347,8 +341,7 @@ def contest_of(
     """All conditions of ``study``, scored on the same pictures of the same people of ``faces``; where nobody
     is named every picture stands for itself.
     """
-    alone = np.char.add("picture ", study.rows.astype(str))
-    people = np.where(study.subjects == "", alone, study.subjects.astype(str))
+    people = named_alone(pd.Series(study.subjects, study.rows))
     own = contenders(study, majority_answers(faces, protocol, study))
     return hold_contest(own, study.labels, people, draws=draws, seed=seed)
 

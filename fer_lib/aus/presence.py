@@ -135,13 +135,13 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     return Presence(
         faces.aus,
         present,
-        _named_alone(table["subject"]),
-        _named_alone(table["sequence"]),
+        named_alone(table["subject"]),
+        named_alone(table["sequence"]),
         table["emotion"].to_numpy(dtype=object).astype(str),
     )
 
 
-def _named_alone(names: pd.Series) -> np.ndarray:
+def named_alone(names: pd.Series) -> np.ndarray:
     """(N,) text: ``names``, and one of its own for each picture whose name is empty."""
     alone = "picture " + names.index.to_series().astype(str)
     return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)

@@ -51,7 +51,7 @@ def study_of(conditions: dict[str, list[np.ndarray]], rows: np.ndarray, labels: 
     trainings = pd.concat([table.assign(fold=fold) for fold in (0, 1)], ignore_index=True)
     answers = np.stack([np.eye(2, dtype=np.float32)[own] for seeds in conditions.values() for own in seeds])
     people = np.array([f"p{row // 2}" for row in rows], dtype=object)
-    return ResidueStudy(CLASSES, table, trainings, rows, labels, people, answers, {}, FP32)
+    return ResidueStudy(table, trainings, rows, labels, people, answers, {})
 
 
 LABELS = np.array([0, 1] * 6)

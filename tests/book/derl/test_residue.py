@@ -215,7 +215,7 @@ def test_pictures_that_are_neither_learned_from_nor_selected_on_have_no_influenc
 def test_a_plain_network_is_trained_on_the_pictures_in_the_same_way(views, faces, classes):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 2))
-    model, labels = PlainClassifier(network, "picture"), faces.labels(classes)
+    model, labels = PlainClassifier(network), faces.labels(classes)
     inputs = {"picture": as_inputs(views)}
     torch.testing.assert_close(inputs["picture"][0].float() * 255, views[0].float(), atol=0.1, rtol=0)
     train_residue_classifier(inputs, labels, np.arange(30), np.arange(30, 46), model, RECIPE)

@@ -64,7 +64,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
         list(study.table["condition"]) == list(np.repeat(names, 2))
         and list(study.table["seed"]) == [3, 4] * 8
     )
-    assert study.probabilities.shape == (16, 24, 2) and study.precision == FP32
+    assert study.probabilities.shape == (16, 24, 2)
     np.testing.assert_allclose(study.probabilities.sum(axis=2), 1, atol=1e-5)
     labelled = posed.labelled()
     np.testing.assert_array_equal(study.rows, np.concatenate([np.arange(48, 60), np.arange(10, 22)]))
