@@ -97,6 +97,16 @@ class Assets:
             vertices += np.float32(abs(value)) * (negative if value < 0 else positive)
         return vertices
 
+    def in_group(self, group: int) -> np.ndarray:
+        """bool (N,): the corners of the triangles of ``group``."""
+        found = np.zeros(len(self.template), bool)
+        found[self.triangles[self.groups == group]] = True
+        return found
+
+    def region(self, name: str) -> np.ndarray:
+        """float32 (N,): how far each vertex belongs to ``name``, one of ``REGIONS``."""
+        return self.regions[:, REGIONS.index(name)]
+
     def express(self, neutral: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """float32 (N, 3): the head ``neutral`` with the 52 facial actions at ``weights`` (52,) in [0, 1];
         nothing is clamped here.

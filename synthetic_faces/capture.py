@@ -144,13 +144,13 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
     """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture."""
     pose, light = capture.pose, capture.light
     yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
-    background = (float(rng.uniform(0.03, 0.6)), float(rng.uniform(-0.12, 0.12)), float(rng.uniform(0, 0.12)))
+    background = (rng.uniform(0.03, 0.6), rng.uniform(-0.12, 0.12), rng.uniform(0, 0.12))
     scenery = 0.0
     if rng.random() < capture.scenery:
         kind = rng.choice(3, p=(0.25, 0.15, 0.6))
         # Bright enough for white, whatever the exposure.
         background = ((3.0, 0.0, 0.0), (0.005, 0.0, 0.01), background)[kind]
-        scenery = float(rng.uniform(0.3, 1.2)) if kind == 2 else 0.0
+        scenery = rng.uniform(0.3, 1.2) if kind == 2 else 0.0
     rods, strands = (), ()
     if rng.random() < capture.occluders:
         kind = rng.choice(3, p=(0.5, 0.15, 0.35))
@@ -167,16 +167,16 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
             float(np.clip(-yaw / 0.6 + 0.08 * rng.standard_normal(), -1, 1)),
             float(np.clip(-pitch / 0.6 + 0.06 * rng.standard_normal(), -1, 1)),
         ),
-        lids=float(rng.uniform(0, 0.06)),
+        lids=rng.uniform(0, 0.06),
         key_azimuth=float(light * rng.uniform(-1.1, 1.1)),
         key_elevation=float(0.6 + light * rng.uniform(-0.35, 0.35)),
         key=float(0.95 * (1 + 0.25 * light * rng.uniform(-1, 1))),
         fill=float(0.28 * (1 + 0.5 * light * rng.uniform(-1, 1))),
         ambient=float(0.24 * (1 + 0.4 * light * rng.uniform(-1, 1))),
-        gloss=float(rng.uniform(0.08, 0.3)),
+        gloss=rng.uniform(0.08, 0.3),
         background=background,
-        blur=float(rng.uniform(*capture.blur)),
-        noise=float(rng.uniform(*capture.noise)),
+        blur=rng.uniform(*capture.blur),
+        noise=rng.uniform(*capture.noise),
         seed=int(rng.integers(2**31)),
         offset=tuple((capture.crop * rng.standard_normal(2)).tolist()),
         tilt=float(capture.tilt * rng.standard_normal()),
@@ -187,9 +187,9 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
         caption=_draw_caption(rng) if rng.random() < capture.captions else None,
         exposure=float(capture.exposure * rng.standard_normal()),
         contrast=float(np.exp(capture.contrast * rng.standard_normal())),
-        levels=float(rng.uniform(0, capture.levels)),
-        enlargement=float(rng.uniform(*capture.enlargement)),
-        quality=float(rng.uniform(*capture.quality)),
+        levels=rng.uniform(0, capture.levels),
+        enlargement=rng.uniform(*capture.enlargement),
+        quality=rng.uniform(*capture.quality),
     )
 
 
@@ -223,7 +223,7 @@ def _draw_bar(rng: np.random.Generator) -> tuple[Rod, ...]:
     middle = rng.uniform((-0.06, -0.12), (0.06, 0.05))
     reach = 0.2 * np.array((math.cos(angle), math.sin(angle)))
     start, end = (middle - reach).tolist(), (middle + reach).tolist()
-    radius, albedo = float(rng.uniform(0.004, 0.014)), float(rng.uniform(0.03, 0.6))
+    radius, albedo = rng.uniform(0.004, 0.014), rng.uniform(0.03, 0.6)
     return (Rod((*start, 0.06), (*end, 0.06), radius, albedo),)
 
 
@@ -233,18 +233,18 @@ def _draw_strands(rng: np.random.Generator) -> tuple[tuple[float, float, float, 
     strands = []
     for _ in range(rng.integers(1, 4)):
         strand = (place + 0.15 * rng.standard_normal(), slant + 0.1 * rng.standard_normal())
-        strands.append((*map(float, strand), float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.015, 0.07))))
+        strands.append((*map(float, strand), rng.uniform(-0.3, 0.3), rng.uniform(0.015, 0.07)))
     return tuple(strands)
 
 
 def _draw_caption(rng: np.random.Generator) -> Caption:
     """Like the marks that picture agencies print over their pictures."""
     return Caption(
-        left=float(rng.uniform(-0.3, 0.3)),
-        top=float(rng.uniform(0.2, 0.9)),
-        height=float(rng.uniform(0.06, 0.16)),
+        left=rng.uniform(-0.3, 0.3),
+        top=rng.uniform(0.2, 0.9),
+        height=rng.uniform(0.06, 0.16),
         letters=int(rng.integers(4, 14)),
         light=float(rng.choice((0.0, 1.0), p=(0.3, 0.7))),
-        strength=float(rng.uniform(0.15, 0.5)),
+        strength=rng.uniform(0.15, 0.5),
         seed=int(rng.integers(2**31)),
     )

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
 
 from synthetic_faces.capture import Caption, Shot
 
@@ -41,16 +42,7 @@ def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur with ``sigma`` in pixels; edges are repeated."""
-    radius = max(1, math.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for axis in (0, 1):
-        padded = np.pad(picture, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        length = picture.shape[axis]
-        picture = sum(
-            weight * np.take(padded, range(i, i + length), axis=axis) for i, weight in enumerate(kernel)
-        )
-    return picture
+    return gaussian_filter(picture, sigma, mode="nearest", radius=max(1, math.ceil(3 * sigma)))
 
 
 def enlarged(picture: np.ndarray, factor: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from synthetic_faces.assets import EYE, REGIONS, SKIN, TEETH, Assets, vertex_normals
+from synthetic_faces.assets import EYE, SKIN, TEETH, Assets, vertex_normals
 from synthetic_faces.errors import require_between
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
 
@@ -128,8 +128,6 @@ class Person:
     """
 
     vertices: np.ndarray
-    gender: float
-    age: float
     skin: float
     lips: float
     stubble: float
@@ -166,14 +164,14 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     looks = looks or Looks()
     rng = np.random.default_rng((Stream.PERSON, seed, subject))
     # Rather male or rather female, seldom half way.
-    gender = float(rng.beta(0.5, 0.5))
-    age = float(rng.uniform(*looks.age))
+    gender = rng.beta(0.5, 0.5)
+    age = rng.uniform(*looks.age)
     ancestry = rng.dirichlet((0.6, 0.6, 0.6))
     vertices = assets.identity(
         gender=gender,
         age=age,
-        height=float(rng.uniform(0.3, 0.7)),
-        proportions=float(rng.uniform(0.3, 1)),
+        height=rng.uniform(0.3, 0.7),
+        proportions=rng.uniform(0.3, 1),
         ancestry=tuple(ancestry.tolist()),
         local=_draw_local(assets.local_names.tolist(), looks.features, rng),
     )
@@ -199,37 +197,35 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     volume = 0.001 if bald else 0.002 + min(rng.exponential(0.009), 0.035)
     beard = (0.5 + 0.5 * rng.random()) if bearded else 0.0
     thick = rng.uniform(0.001, 0.007) if bearded else 0.0
-    ears = assets.regions[:, REGIONS.index("ears")]
-    off = volume * np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - ears) + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
+    scalp = np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - assets.region("ears"))
+    off = volume * scalp + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
     vertices += (off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     vertices += _tooth_shift(assets)
 
     middle, half_head, top = measure_head(vertices, assets)
     return Person(
         vertices=vertices,
-        gender=gender,
-        age=age,
         skin=skin,
         lips=float(rng.uniform(0.35, 0.65) if made_up else rng.uniform(0.6, 0.88)),
-        stubble=float(rng.uniform(0.1, 0.6)) if male and rng.random() < looks.stubble else 0.0,
+        stubble=rng.uniform(0.1, 0.6) if male and rng.random() < looks.stubble else 0.0,
         beard=float(beard),
         moustache=float(max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0)),
-        freckles=float(rng.uniform(0.2, 0.8)) if rng.random() < 0.15 else 0.0,
+        freckles=rng.uniform(0.2, 0.8) if rng.random() < 0.15 else 0.0,
         bags=float(np.clip(looks.lines * rng.random() * (0.3 + 0.7 * old), 0, 1)),
         creases=float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)),
         hair=hair,
         grown=grown,
-        hair_density=float(rng.uniform(0.0, 0.4)) if bald else 1.0,
+        hair_density=rng.uniform(0.0, 0.4) if bald else 1.0,
         brow=float(min(1.0 * hair + 0.02, rng.uniform(0.35, 0.75) * skin)),
-        brow_height=float(rng.normal(-0.0030 if male else -0.0015, 0.0018)),
-        brow_arch=float(rng.uniform(0.002, 0.008)),
+        brow_height=rng.normal(-0.0030 if male else -0.0015, 0.0018),
+        brow_arch=rng.uniform(0.002, 0.008),
         brow_thickness=float(rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0)),
-        iris=float(rng.uniform(0.03, 0.16)),
-        lash=float(rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45)))),
-        eye_shadow=float(rng.uniform(0.1, 0.8)) if made_up else 0.0,
-        droop=float(rng.uniform(0, 0.05)),
-        clothes=float(rng.uniform(0.03, 0.7)),
-        neckline=float(rng.uniform(0.555, 0.60)),
+        iris=rng.uniform(0.03, 0.16),
+        lash=rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45))),
+        eye_shadow=rng.uniform(0.1, 0.8) if made_up else 0.0,
+        droop=rng.uniform(0, 0.05),
+        clothes=rng.uniform(0.03, 0.7),
+        neckline=rng.uniform(0.555, 0.60),
         texture=int(rng.integers(2**31)),
         grain=looks.texture,
         long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
@@ -245,10 +241,8 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
     The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened.
     The lower ones do not follow the lower lip as far as it goes: they are shortened.
     """
-    teeth = np.zeros(len(assets.template), bool)
-    teeth[assets.triangles[assets.groups == TEETH]] = True
-    upper = teeth & (assets.vertex_ids >= UPPER_TEETH_FROM)
-    lower = teeth & (assets.vertex_ids < UPPER_TEETH_FROM)
+    teeth, later = assets.in_group(TEETH), assets.vertex_ids >= UPPER_TEETH_FROM
+    upper, lower = teeth & later, teeth & ~later
     shift = np.zeros_like(assets.template)
     height = assets.template[:, 2]
     # Share of the way to the biting edge.
@@ -263,10 +257,8 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
 
 def measure_head(vertices: np.ndarray, assets: Assets) -> tuple[np.ndarray, float, float]:
     """Middle of a head at the height of its eyes, half of its width there, and the height of its crown."""
-    skin = np.zeros(len(vertices), bool)
-    skin[assets.triangles[assets.groups == SKIN]] = True
-    skull = skin & (assets.regions[:, REGIONS.index("ears")] < 0.3) & (assets.template[:, 2] > 0.72)
-    eyes = vertices[np.unique(assets.triangles[assets.groups == EYE])].mean(axis=0, dtype=np.float64)
+    skull = assets.in_group(SKIN) & (assets.region("ears") < 0.3) & (assets.template[:, 2] > 0.72)
+    eyes = vertices[assets.in_group(EYE)].mean(axis=0, dtype=np.float64)
     low, high = vertices[skull].min(axis=0), vertices[skull].max(axis=0)
     middle = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), eyes[2]], dtype=np.float64)
     return middle, float(0.5 * (high[0] - low[0])), float(high[2])
@@ -279,10 +271,10 @@ def _draw_long_hair(
         middle,
         half_head,
         top,
-        volume=float(rng.uniform(0.004, 0.022)),
-        length=float(rng.uniform(0.06, 0.26)),
-        flare=float(rng.uniform(-0.05, 0.35)),
-        waves=(float(rng.uniform(0, 0.005)), float(rng.integers(5, 14)), float(rng.uniform(0, 3))),
+        volume=rng.uniform(0.004, 0.022),
+        length=rng.uniform(0.06, 0.26),
+        flare=rng.uniform(-0.05, 0.35),
+        waves=(rng.uniform(0, 0.005), float(rng.integers(5, 14)), rng.uniform(0, 3)),
     )
     if fringe:
         high, slant, roundness = rng.uniform(0.30, 0.45), rng.uniform(-0.15, 0.15), rng.uniform(6, 14)
@@ -293,25 +285,25 @@ def _draw_long_hair(
 
 
 def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.random.Generator) -> Glasses:
-    eyes = vertices[np.unique(assets.triangles[assets.groups == EYE])]
+    eyes = vertices[assets.in_group(EYE)]
     middle = eyes.mean(axis=0, dtype=np.float64)
     apart = float(np.abs(eyes[:, 0] - middle[0]).mean(dtype=np.float64))
     dark = rng.random() < looks.dark_glasses
-    half_width = float(rng.uniform(0.021, 0.028))
+    half_width = rng.uniform(0.021, 0.028)
     thin = rng.random() < 0.4
     return Glasses(
         middle=(
             float(middle[0]),
             float(eyes[:, 1].min()) - 0.010,
-            float(middle[2]) - float(rng.uniform(0, 0.005)),
+            float(middle[2]) - rng.uniform(0, 0.005),
         ),
         apart=max(apart, half_width + 0.006),
         half_width=half_width,
-        half_height=half_width * float(rng.uniform(0.6, 1.0)),
-        squareness=float(rng.uniform(2, 5)),
+        half_height=half_width * rng.uniform(0.6, 1.0),
+        squareness=rng.uniform(2, 5),
         rim=float(rng.uniform(0.0008, 0.0014) if thin else rng.uniform(0.0015, 0.0035)),
         rim_albedo=float(rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02),
-        tint=float(rng.uniform(0.75, 0.97)) if dark else float(rng.uniform(0, 0.15)),
+        tint=rng.uniform(0.75, 0.97) if dark else rng.uniform(0, 0.15),
         glare=float(max(rng.normal(0.1, 0.3), 0.0)),
     )
 

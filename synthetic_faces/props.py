@@ -170,16 +170,11 @@ def lens_glare(p: wp.vec3, direction: wp.vec3, s: Uniforms):
 
 
 @wp.func
-def strand_cover(u: float, v: float, strand: wp.vec4):
-    """Share in [0, 1] of a place of the picture, in half windows, that a strand of hair covers."""
-    off = wp.abs(u - strand[0] - strand[1] * v - strand[2] * v * v)
-    return 1.0 - step_between(0.7 * strand[3], 1.3 * strand[3], off)
-
-
-@wp.func
 def strands_cover(u: float, v: float, s: Uniforms):
-    """Share in [0, 1] of a place of the picture that strands of hair cover."""
+    """Share in [0, 1] of a place of the picture, in half windows, that strands of hair cover."""
     cover = wp.float32(0.0)
     for i in range(s.strands):
-        cover = wp.max(cover, strand_cover(u, v, s.strand[i]))
+        strand = s.strand[i]
+        off = wp.abs(u - strand[0] - strand[1] * v - strand[2] * v * v)
+        cover = wp.max(cover, 1.0 - step_between(0.7 * strand[3], 1.3 * strand[3], off))
     return cover

@@ -8,7 +8,7 @@ import numpy as np
 import warp as wp
 
 from synthetic_faces import facs
-from synthetic_faces.assets import EYE, REGIONS, SKIN, Assets, vertex_normals
+from synthetic_faces.assets import EYE, SKIN, Assets, vertex_normals
 from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
@@ -99,9 +99,9 @@ class Renderer:
         self._rough, self._smooth = (
             wp.zeros((size, size), dtype=float, device=self.device) for _ in range(2)
         )
-        self._eyes = np.unique(triangles[assets.groups == EYE])
+        self._eyes = assets.in_group(EYE)
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
-        self._lips = assets.regions[:, REGIONS.index("lips")] > 0.5
+        self._lips = assets.region("lips") > 0.5
         self._landmarks = landmark_vertices(assets)
         self._movement = self._array(unit_movements(assets), float)
         self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
@@ -253,9 +253,7 @@ def unit_movements(assets: Assets) -> np.ndarray:
     Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
     """
     names = assets.action_names.tolist()
-    hidden = np.ones(len(assets.template), bool)
-    hidden[assets.triangles[assets.groups == SKIN]] = False
-    hidden |= assets.regions[:, REGIONS.index("inside-mouth")] > 0.5
+    hidden = ~assets.in_group(SKIN) | (assets.region("inside-mouth") > 0.5)
     movements = []
     for row in range(len(facs.AUS)):
         intensities = np.zeros((len(facs.AUS), 2))
