@@ -7,7 +7,7 @@ random numbers; a **condition** says, for each factor, which of the two the pict
 (the seed of scene and sensor, the gloss of the skin, how far the lids hang) comes from ``base`` throughout.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,21 +159,21 @@ def render_conditions(
         "intensities": np.empty((people * each, len(AUS))),
     }
     render_people(f"{__name__}:render_person", jobs, arrays, size=size, workers=workers, cache=cache)
+    # From person by person to condition by condition.
     pixels, intensities = (
-        array.reshape(people, len(kinds), len(emotions), *array.shape[1:])
-        .swapaxes(0, 1)
-        .reshape(len(kinds), people * len(emotions), *array.shape[1:])
+        np.concatenate(array.reshape(people, len(kinds), len(emotions), *array.shape[1:]), axis=1)
         for array in arrays.values()
     )
     return pixels, intensities
 
 
-def render_person(renderer: "Renderer", base: str, other: str, seed: int, person: int) -> list[np.ndarray]:
+def render_person(
+    renderer: "Renderer", base: str, other: str, seed: int, person: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pixels and intensities of one person, condition by condition and in each emotion by emotion."""
     own, far = domain_named(base), domain_named(other)
     number = person_number(own, person)
     heads: dict[Looks, object] = {}
-    pictures, shown = [], []
     for kind in conditions(base, other):
         domain = mixed(own, far, kind.switched)
         if domain.looks not in heads:
@@ -181,9 +181,8 @@ def render_person(renderer: "Renderer", base: str, other: str, seed: int, person
         for emotion in shared_emotions(base, other):
             intensities = draw_intensities(domain, seed, number, emotion)
             shot = draw_mixed_shot(own, far, kind.switched, seed, number, emotion)
-            pictures.append(renderer.render(heads[domain.looks], intensities, shot, domain.capture).pixels)
-            shown.append(intensities.max(axis=1))
-    return [np.stack(pictures), np.stack(shown)]
+            picture = renderer.render(heads[domain.looks], intensities, shot, domain.capture)
+            yield picture.pixels, intensities.max(axis=1)
 
 
 def mixed(base: Domain, other: Domain, switched: Iterable[str]) -> Domain:

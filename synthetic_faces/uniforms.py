@@ -59,11 +59,11 @@ class Uniforms:
     middle: wp.vec3
     half_head: wp.float32
     # Long hair leaves a window for the face: (half width, top, slant of the top, flare), in half heads.
-    long_hair: wp.int32
+    has_hair: wp.int32
     opening: wp.vec4
-    opening_roundness: wp.float32
+    roundness: wp.float32
     # Glasses: middle between the lenses, in metres; (lens centre x, half width, half height, rim), in metres.
-    glasses: wp.int32
+    has_glasses: wp.int32
     lenses: wp.vec3
     lens: wp.vec4
     squareness: wp.float32
@@ -72,8 +72,8 @@ class Uniforms:
     glare: wp.float32
     # Things before the face: the number of rods, and of strands (place, slant, curve, half width; half
     # windows).
-    rods: wp.int32
-    strands: wp.int32
+    rod_count: wp.int32
+    strand_count: wp.int32
     strand: Strands
     # Things in the background: their strength.
     scenery: wp.float32

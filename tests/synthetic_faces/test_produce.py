@@ -1,6 +1,8 @@
 """Whole sets: the rows, the pictures, and that these depend on what was asked for alone."""
 
 import hashlib
+from itertools import groupby
+from operator import attrgetter
 
 import nbclient
 import nbformat
@@ -14,7 +16,7 @@ from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import draw_person
 from synthetic_faces.produce import Recipe, picture_rows, render_sequences
-from synthetic_faces.sequences import by_subject, draw_course, draw_shots
+from synthetic_faces.sequences import draw_course, draw_shots
 
 TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
 
@@ -35,7 +37,8 @@ def taken(renderer, recipe, sequences, choose=None):
         (sequence.label, sequence.repeat, course.frames)
         for sequence, course in zip(sequences, courses, strict=True)
     ]
-    return courses, render_sequences(renderer, recipe.domain, recipe.seed, sequences[0].subject, wanted)
+    pictures = render_sequences(renderer, recipe.domain, recipe.seed, sequences[0].subject, wanted)
+    return courses, [np.stack(part) for part in zip(*pictures, strict=True)]
 
 
 def test_the_set_holds_the_sequences_of_its_plan(nine, small):
@@ -83,12 +86,12 @@ def test_one_worker_asked_from_a_notebook_makes_the_same_bits_and_no_output_but_
 def test_a_picture_depends_on_its_sequence_alone(nine, small, renderer):
     fewer = Recipe(**TINY)
     table, seen = picture_rows(nine), 0
-    for own in by_subject(fewer.plan()):
+    for person, own in groupby(fewer.plan(), attrgetter("subject")):
         both = [sequence for sequence in own if sequence in nine.plan()]
         seen += len(both)
         if both:
             _, arrays = taken(renderer, fewer, both)
-            names = [f"lab-S{own[0].subject + 1:03d}-{s.emotion}-{s.repeat + 1}" for s in both]
+            names = [f"lab-S{person + 1:03d}-{s.emotion}-{s.repeat + 1}" for s in both]
             rows = np.concatenate([np.flatnonzero(table["sequence"] == name) for name in names])
             for name, array in zip(small, arrays, strict=True):
                 np.testing.assert_array_equal(array, small[name][rows])
@@ -99,7 +102,7 @@ def test_a_picture_depends_on_its_sequence_alone(nine, small, renderer):
 
 def test_another_seed_gives_other_people_and_other_pictures(small, renderer):
     other = Recipe(**{**TINY, "seed": 1})
-    pixels = taken(renderer, other, by_subject(other.plan())[0])[1][0]
+    pixels = taken(renderer, other, [s for s in other.plan() if s.subject == 0])[1][0]
     assert not {picture.tobytes() for picture in small["pixels"]} & {picture.tobytes() for picture in pixels}
     units = [rows_of(seed=seed)[list(AUS)].to_numpy() for seed in (0, 1)]
     assert not np.array_equal(*units)
