@@ -106,7 +106,7 @@ def test_masks_of_one_size_are_those_of_another(head, person, neutral):
 def glasses_for(person, head, tint):
     eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14742))]
     middle = (*eyes.mean(axis=0)[:1], eyes[:, 1].min() - 0.012, *eyes.mean(axis=0)[2:])
-    return Glasses(tuple(map(float, middle)), 0.032, 0.026, 0.02, 2.5, 0.003, 0.02, tint, 0.0)
+    return Glasses(tuple(map(float, middle)), (0.032, 0.026, 0.02, 0.003), 2.5, 0.02, tint, 0.0)
 
 
 def covered(person, head, shot):
