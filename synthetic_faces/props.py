@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from synthetic_faces.uniforms import Uniforms, step_between, within
+from synthetic_faces.uniforms import Spot, Uniforms, step_between, within
 
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
@@ -41,32 +41,24 @@ def long_hair_hit(
     limit: float,
     s: Uniforms,
 ):
-    """Distance to the first hair on a ray, or a negative number; its triangle and place there; its
-    coordinates.
-    """
+    """The first hair on a ray within ``limit``."""
+    strand = Spot()
+    if s.has_hair == 0:
+        return strand
     start = origin
     gone = wp.float32(0.0)
-    distance = wp.float32(-1.0)
-    face = wp.int32(0)
-    across = wp.float32(0.0)
-    down = wp.float32(0.0)
-    material = wp.vec3(0.0, 0.0, 0.0)
     for _ in range(4):
         hit = wp.mesh_query_ray(hair, start, direction, limit - gone)
         if not hit.result:
             break
         gone += hit.t
         p = start + direction * hit.t
-        material = within(points, corners, hit.face, hit.u, hit.v)
-        if not in_opening(p, material, s):
-            distance = gone
-            face = hit.face
-            across = hit.u
-            down = hit.v
-            break
+        here = Spot(True, gone, hit.face, hit.u, hit.v)
+        if not in_opening(p, within(points, corners, here), s):
+            return here
         start = p + direction * 1.0e-4
         gone += 1.0e-4
-    return distance, face, across, down, material
+    return strand
 
 
 @wp.func
@@ -126,6 +118,8 @@ def glasses_hit(origin: wp.vec3, direction: wp.vec3, s: Uniforms):
     """What of the glasses a ray meets first: ``NOTHING``, ``FRAME`` or ``LENS``; and the distance to it."""
     kind = wp.int32(NOTHING)
     distance = wp.float32(FAR)
+    if s.has_glasses == 0:
+        return kind, distance
     t = (s.lenses[1] - origin[1]) / direction[1]
     p = origin + direction * t
     x = wp.abs(p[0] - s.lenses[0]) - s.lens[0]

@@ -102,7 +102,7 @@ class Renderer:
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.region("lips") > 0.5
         self._landmarks = landmark_vertices(assets)
-        self._movement = self._array(unit_movements(assets), float)
+        self._movement = self._array(unit_movements(assets).T.copy(), float)
         self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
 
     def render(

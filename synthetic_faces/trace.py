@@ -16,7 +16,6 @@ from synthetic_faces.paint import (
     tooth_albedo,
 )
 from synthetic_faces.props import (
-    FAR,
     FRAME,
     LENS,
     glasses_hit,
@@ -26,7 +25,7 @@ from synthetic_faces.props import (
     rod_normal,
     strands_cover,
 )
-from synthetic_faces.uniforms import Uniforms, towards, within
+from synthetic_faces.uniforms import Spot, Uniforms, towards, within
 
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
@@ -54,31 +53,33 @@ class Shapes:
 
 
 @wp.func
-def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
-    """1 where the key light reaches the point, less in a shadow; lashes throw none, they are too thin."""
-    # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
-    origin = p + n * 0.002 + s.light * 0.001
-    if s.rod_count > 0:
-        distance, which = rod_hit(shapes.rods, origin, s.light, s)
-        if which >= 0 and distance < 0.4:
-            return s.shadow
-    reach = wp.float32(1.0)
+def blocked(shapes: Shapes, origin: wp.vec3, direction: wp.vec3, reach: float):
+    """Whether the head stands in a ray's way within ``reach`` metres; lashes do not, they are too thin."""
     start = origin
+    gone = wp.float32(0.0)
     for _ in range(4):
-        hit = wp.mesh_query_ray(shapes.head, start, s.light, 0.4)
+        hit = wp.mesh_query_ray(shapes.head, start, direction, reach - gone)
         if not hit.result:
             break
         if shapes.groups[hit.face] != wp.uint8(LASH):
-            reach = s.shadow
-            break
-        start = start + s.light * (hit.t + 1.0e-4)
-    if reach == 1.0 and s.has_hair > 0:
-        distance, _f, _u, _v, _m = long_hair_hit(
-            shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, s.light, 0.4, s
-        )
-        if distance > 0.0:
-            reach = s.shadow
-    return reach
+            return True
+        start = start + direction * (hit.t + 1.0e-4)
+        gone += hit.t + 1.0e-4
+    return False
+
+
+@wp.func
+def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
+    """1 where the key light reaches the point, less in a shadow."""
+    # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
+    origin = p + n * 0.002 + s.light * 0.001
+    distance, _which = rod_hit(shapes.rods, origin, s.light, s)
+    if distance < 0.4 or blocked(shapes, origin, s.light, 0.4):
+        return s.shadow
+    strand = long_hair_hit(shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, s.light, 0.4, s)
+    if strand.found:
+        return s.shadow
+    return 1.0
 
 
 @wp.func
@@ -106,22 +107,20 @@ def shaded(
 
 
 @wp.func
-def head_light(
-    shapes: Shapes, face: int, u: float, v: float, point: wp.vec3, direction: wp.vec3, s: Uniforms
-):
+def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: Uniforms):
     """Light that a point of the head's mesh sends to the camera."""
-    p = within(shapes.rest, shapes.corners, face, u, v)
-    n = wp.normalize(within(shapes.normals, shapes.corners, face, u, v))
+    p = within(shapes.rest, shapes.corners, at)
+    n = wp.normalize(within(shapes.normals, shapes.corners, at))
     if wp.dot(n, direction) > 0.0:
         n = -n
-    group = shapes.groups[face]
+    group = shapes.groups[at.face]
     albedo = wp.float32(0.03)
     shine = wp.float32(0.0)
     exponent = wp.float32(12.0)
     inside = wp.float32(0.0)
     if group == wp.uint8(SKIN):
-        region = within(shapes.regions, shapes.corners, face, u, v)
-        grown = within(shapes.grown, shapes.corners, face, u, v)
+        region = within(shapes.regions, shapes.corners, at)
+        grown = within(shapes.grown, shapes.corners, at)
         inside = region[1]
         albedo = skin_albedo(p, region, grown, s)
         shine = s.gloss * (1.0 - region[1]) * (1.0 + 0.8 * region[0])
@@ -142,7 +141,7 @@ def head_light(
     reach = s.shadow
     if wp.dot(n, s.light) > 0.0:
         reach = lit(shapes, point, n, s)
-    openness = within(shapes.openness, shapes.corners, face, u, v)
+    openness = within(shapes.openness, shapes.corners, at)
     let_in = wp.float32(1.0)
     if group == wp.uint8(TEETH):
         reach = 0.5 * (reach + 1.0)
@@ -169,28 +168,18 @@ def look_around(
         flat = wp.sqrt(1.0 - z * z)
         turn = 2.39996 * float(k)
         direction = wp.normalize(n * 1.001 + wp.vec3(flat * wp.cos(turn), flat * wp.sin(turn), z))
-        start = shapes.rest[i] + n * 0.0005
-        blocked = wp.bool(False)
-        gone = wp.float32(0.0)
-        for _ in range(4):
-            hit = wp.mesh_query_ray(shapes.head, start, direction, reach - gone)
-            if not hit.result:
-                break
-            if shapes.groups[hit.face] != wp.uint8(LASH):
-                blocked = True
-                break
-            start = start + direction * (hit.t + 1.0e-4)
-            gone += hit.t + 1.0e-4
-        if not blocked:
+        if not blocked(shapes, shapes.rest[i] + n * 0.0005, direction, reach):
             free += 1.0
     openness[i] = free / float(rays)
 
 
 @wp.func
-def hair_light(
-    shapes: Shapes, point: wp.vec3, n: wp.vec3, material: wp.vec3, direction: wp.vec3, s: Uniforms
-):
+def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3, s: Uniforms):
     """Light that a point of long hair sends to the camera."""
+    n = wp.normalize(within(shapes.hair_normals, shapes.hair_corners, strand))
+    if wp.dot(n, direction) > 0.0:
+        n = -n
+    material = within(shapes.hair_coordinates, shapes.hair_corners, strand)
     albedo = strands_of_hair(wp.vec3(material[0] * 26.0, material[1] * 26.0, material[2] * 4.0), s)
     # Locks lie on locks: normals and depth vary across the hair, not along it.
     lock = wp.noise(
@@ -209,48 +198,27 @@ def hair_light(
 def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
     """Light that reaches the place (``column``, ``row``) of the picture, in pixels; and the skin seen there.
 
-    The skin: its triangle, or -1 where something else is seen, and the place within it. A lash hides no skin.
+    The skin is ``found`` where nothing else is seen; a lash hides none.
     """
     direction, u, v = towards(column, row, s)
     origin = s.eye
     colour = wp.float32(-1.0)
 
     # What is before the skin first: it may end the ray early.
-    limit = wp.float32(FAR)
-    rod = wp.int32(-1)
-    if s.rod_count > 0:
-        limit, rod = rod_hit(shapes.rods, origin, direction, s)
-    lens = wp.bool(False)
-    frame = wp.bool(False)
-    lens_distance = wp.float32(FAR)
-    if s.has_glasses > 0:
-        kind, distance = glasses_hit(origin, direction, s)
-        if kind == LENS:
-            lens = True
-            lens_distance = distance
-        elif kind == FRAME and distance < limit:
-            frame = True
-            limit = distance
-    strand = wp.int32(-1)
-    strand_u = wp.float32(0.0)
-    strand_v = wp.float32(0.0)
-    material = wp.vec3(0.0, 0.0, 0.0)
-    if s.has_hair > 0:
-        distance, face, hair_u, hair_v, at = long_hair_hit(
-            shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, direction, limit, s
-        )
-        if distance > 0.0:
-            limit = distance
-            strand = face
-            strand_u = hair_u
-            strand_v = hair_v
-            material = at
+    limit, rod = rod_hit(shapes.rods, origin, direction, s)
+    kind, at_glasses = glasses_hit(origin, direction, s)
+    frame = kind == FRAME and at_glasses < limit
+    if frame:
+        limit = at_glasses
+    strand = long_hair_hit(
+        shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, direction, limit, s
+    )
+    if strand.found:
+        limit = strand.distance
 
     # Lashes are finer than a pixel: a strip of them lets some light through.
     through = wp.float32(1.0)
-    seen = wp.int32(-1)
-    seen_u = wp.float32(0.0)
-    seen_v = wp.float32(0.0)
+    seen = Spot()
     gone = wp.float32(0.0)
     start = origin
     for _ in range(8):
@@ -260,11 +228,9 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
         gone += hit.t
         point = start + direction * hit.t
         if shapes.groups[hit.face] != wp.uint8(LASH):
-            colour = head_light(shapes, hit.face, hit.u, hit.v, point, direction, s)
-            if shapes.groups[hit.face] == wp.uint8(SKIN):
-                seen = hit.face
-                seen_u = hit.u
-                seen_v = hit.v
+            is_skin = shapes.groups[hit.face] == wp.uint8(SKIN)
+            seen = Spot(is_skin, gone, hit.face, hit.u, hit.v)
+            colour = head_light(shapes, seen, point, direction, s)
             limit = gone
             break
         through *= 1.0 - s.lash
@@ -272,12 +238,8 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
         gone += 1.0e-4
 
     if colour < 0.0:
-        if strand >= 0:
-            point = origin + direction * limit
-            n = wp.normalize(within(shapes.hair_normals, shapes.hair_corners, strand, strand_u, strand_v))
-            if wp.dot(n, direction) > 0.0:
-                n = -n
-            colour = hair_light(shapes, point, n, material, direction, s)
+        if strand.found:
+            colour = hair_light(shapes, strand, origin + direction * limit, direction, s)
         elif frame:
             n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
             colour = shaded(s.rim_albedo, 0.3, 20.0, 1.0, 1.0, n, direction, s)
@@ -290,17 +252,15 @@ def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
 
     colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
 
-    if lens and lens_distance < limit:
-        at_lens = origin + direction * lens_distance
-        colour = colour * (1.0 - s.tint) + lens_glare(at_lens, direction, s) + 0.02 * s.tint
-        if s.tint > DARK_LENS:
-            seen = -1
+    if kind == LENS and at_glasses < limit:
+        glare = lens_glare(origin + direction * at_glasses, direction, s)
+        colour = colour * (1.0 - s.tint) + glare + 0.02 * s.tint
+        seen.found = seen.found and s.tint <= DARK_LENS
     cover = strands_cover(u, v, s)
     if cover > 0.0:
         colour = colour * (1.0 - cover) + cover * s.hair * (s.ambient + 0.5 * s.key)
-        if cover > 0.5:
-            seen = -1
-    return colour, seen, seen_u, seen_v
+        seen.found = seen.found and cover <= 0.5
+    return colour, seen
 
 
 @wp.kernel(enable_backward=False)
@@ -316,16 +276,12 @@ def cast(
     Bit i of ``inside``: by more than ``s.region`` of the largest movement of unit i.
     """
     row, column = wp.tid()
-    light, face, u, v = sample(shapes, float(column) + 0.5, float(row) + 0.5, s)
+    light, skin = sample(shapes, float(column) + 0.5, float(row) + 0.5, s)
     radiance[row, column] = light
     bits = wp.uint32(0)
-    if face >= 0:
-        a = shapes.corners[3 * face]
-        b = shapes.corners[3 * face + 1]
-        c = shapes.corners[3 * face + 2]
-        for i in range(movement.shape[1]):
-            moved = movement[a, i] * u + movement[b, i] * v + movement[c, i] * (1.0 - u - v)
-            if moved > s.region:
+    if skin.found:
+        for i in range(movement.shape[0]):
+            if within(movement[i], shapes.corners, skin) > s.region:
                 bits |= wp.uint32(1) << wp.uint32(i)
     inside[row, column] = bits
 
@@ -356,6 +312,6 @@ def smooth(
         for j in range(steps):
             down = float(row) + (float(i) + 0.5) / float(steps)
             across = float(column) + (float(j) + 0.5) / float(steps)
-            light, _face, _u, _v = sample(shapes, across, down, s)
+            light, _skin = sample(shapes, across, down, s)
             total += light
     radiance[row, column] = total / float(steps * steps)

@@ -92,6 +92,17 @@ class Uniforms:
     parted: wp.float32
 
 
+@wp.struct
+class Spot:
+    """Where a ray meets a mesh, if it does: how far along, which triangle, and the place within it."""
+
+    found: wp.bool
+    distance: wp.float32
+    face: wp.int32
+    u: wp.float32
+    v: wp.float32
+
+
 @wp.func
 def step_between(low: float, high: float, x: float):
     t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
@@ -118,12 +129,12 @@ def of_side(pair: wp.vec2, x: float):
 
 
 @wp.func
-def within(values: wp.array(dtype=Any), corners: wp.array(dtype=wp.int32), face: int, u: float, v: float):
+def within(values: wp.array(dtype=Any), corners: wp.array(dtype=wp.int32), at: Spot):
     """The value at a place within a triangle, from ``values`` at its corners."""
-    a = values[corners[3 * face]]
-    b = values[corners[3 * face + 1]]
-    c = values[corners[3 * face + 2]]
-    return a * u + b * v + c * (1.0 - u - v)
+    a = values[corners[3 * at.face]]
+    b = values[corners[3 * at.face + 1]]
+    c = values[corners[3 * at.face + 2]]
+    return a * at.u + b * at.v + c * (1.0 - at.u - at.v)
 
 
 @wp.func
