@@ -131,10 +131,8 @@ def script_table(script: Script, domain: str) -> pd.DataFrame:
 @contextlib.contextmanager
 def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], object]]:
     """A progress bar on a terminal, nothing elsewhere: notebooks keep what is printed."""
-    if not (wanted and sys.stderr.isatty()):
-        yield lambda pictures: None
-        return
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    hidden = not (wanted and sys.stderr.isatty())
+    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
         task = bar.add_task(f"synthetic faces, {name}: pictures", total=total)
         yield lambda pictures: bar.advance(task, pictures)
 

@@ -9,49 +9,36 @@ from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
 
 
-def share_of(
-    faces: FaceSet, classes: tuple[str, ...], fraction: int, *, draw: int = 0, least: int = 1
-) -> FaceSet:
-    """``fraction`` per cent of the training and of the validation pictures of ``faces``, by the orders of
-    ``nested_rows``.
+def share_of(faces: FaceSet, classes: tuple[str, ...], fraction: int, *, draw: int = 0) -> FaceSet:
+    """``fraction`` per cent, 1 to 100, of the training and of the validation pictures of ``faces``, by the
+    orders of ``nested_rows``.
 
-    At least ``least`` training pictures of each class, where the fraction is less than that; of the
-    validation pictures at least one of each class that is there, and never more than training pictures.
-    Raises DataError for a class with fewer than ``least`` training pictures.
+    At least as many training pictures as classes, one of each; of the validation pictures at least one of
+    each class that is there, and never more than training pictures. Raises DataError for a class without a
+    training picture.
     """
-    if not 0 < fraction <= 100:
-        raise ParameterError(f"a fraction of {fraction} per cent; give more than 0, at most 100")
-    if least < 1:
-        raise ParameterError(
-            f"least is {least}; a class without a picture cannot be learned, give at least 1"
-        )
-    split = faces.table["split"].to_numpy()
     emotion = faces.table["emotion"].to_numpy()
-    for name in classes:
-        there = int(((split == "train") & (emotion == name)).sum())
-        if there < least:
-            raise DataError(
-                f"face set {faces.name!r}: {there} training pictures of {name}, and a fraction of {fraction} "
-                f"% needs {least}; leave the class out or ask for fewer per class"
-            )
-    train = nested_rows(faces, "train", draw=draw, least=least)
-    count = max(-(-fraction * len(train) // 100), least * len(classes))
-    valid = nested_rows(faces, "valid", draw=draw, least=1)
+    train = nested_rows(faces, "train", draw=draw)
+    absent = [name for name in classes if name not in emotion[train]]
+    if absent:
+        raise DataError(
+            f"face set {faces.name!r}: no training picture of {', '.join(absent)}; leave the class out"
+        )
+    count = max(-(-fraction * len(train) // 100), len(classes))
+    valid = nested_rows(faces, "valid", draw=draw)
     classes_to_choose_by = len(set(emotion[valid]))
     chosen = min(max(-(-fraction * len(valid) // 100), classes_to_choose_by), count)
     return faces.select(np.sort(np.concatenate([train[:count], valid[:chosen]])))
 
 
-def nested_rows(
-    faces: FaceSet, split: str, *, draw: int = 0, least: int = 1, by_person: bool = True
-) -> np.ndarray:
+def nested_rows(faces: FaceSet, split: str, *, draw: int = 0, by_person: bool = True) -> np.ndarray:
     """int64: the rows of ``split`` in an order whose first n are what ``draw`` takes as n pictures, so that
     draws of all sizes are nested.
 
     The order is random. With ``by_person`` all pictures of a person stand together: few pictures are then
     pictures of few people, as where someone begins to label. A picture of nobody known is a person of its
-    own. The first ``least`` pictures of each emotion in this order are moved to its head, so that every class
-    is there from the start; small shares are therefore more even in the classes than the set.
+    own. The first picture of each emotion in this order is moved to its head, so that every class is there
+    from the start; small shares are therefore more even in the classes than the set.
     """
     generator = np.random.default_rng(draw)
     rows = generator.permutation(np.flatnonzero((faces.table["split"] == split).to_numpy()))
@@ -61,9 +48,8 @@ def nested_rows(
         # People are numbered as they first appear in a random order; a stable sort keeps each one's pictures
         # together.
         rows = rows[np.argsort(who, kind="stable")]
-    emotion = pd.Series(faces.table["emotion"].to_numpy()[rows])
-    first = (emotion.groupby(emotion).cumcount() < least).to_numpy()
-    return np.concatenate([rows[first], rows[~first]])
+    again = faces.table["emotion"].iloc[rows].duplicated().to_numpy()
+    return np.concatenate([rows[~again], rows[again]])
 
 
 def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:

@@ -15,14 +15,13 @@ split.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
-from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sheets import row_of, write_sheet
+from fer_lib.faces.readers.micro import SUBJECT, MicroLayout, Pictures, read_micro, write_micro
+from fer_lib.faces.readers.sheets import write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
@@ -89,8 +88,6 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
     from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
     not. Raises DataError for what the layout cannot hold: see ``write_micro``.
     """
-    rows: list[Sequence[object]] = [HEADER]
-    for clip in write_micro(LAYOUT, faces, folder / "Cropped"):
-        subject = int(str(clip["Subject"]).removeprefix("sub"))
-        rows.append(row_of(HEADER, clip | {"Subject": subject}))
-    write_sheet(folder / SHEET, "Sheet1", rows)
+    clips = write_micro(LAYOUT, faces, folder / "Cropped")
+    rows = [clip | {SUBJECT: int(str(clip[SUBJECT]).removeprefix("sub"))} for clip in clips]
+    write_sheet(folder / SHEET, "Sheet1", HEADER, rows)

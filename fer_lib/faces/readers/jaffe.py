@@ -19,7 +19,14 @@ import pandas as pd
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
-from fer_lib.faces.readers.sequences import Clip, gather_clips, official_ids, picture_file, write_picture
+from fer_lib.faces.readers.sequences import (
+    Clip,
+    gather_clips,
+    official_ids,
+    picture_file,
+    require_subjects,
+    write_picture,
+)
 from ferbook.errors import DataError
 
 CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
@@ -74,9 +81,7 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
     """
     require_labels(faces, tuple(CODES.values()), "JAFFE")
     table = faces.table
-    if (table["subject"] == "").any():
-        row = int((table["subject"] == "").to_numpy().argmax())
-        raise DataError(f"face set {faces.name!r}, row {row}: no subject; JAFFE's file names begin with one")
+    require_subjects(faces)
     for name, picture in zip(_file_names(table), faces.pixels, strict=True):
         write_picture(folder / f"{name}.tiff", picture)
 

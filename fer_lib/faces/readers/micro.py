@@ -99,7 +99,7 @@ def read_micro(
     without a folder, a clip none of whose pictures lies between onset and offset.
     """
     sheet = find_sheet(folder, layout.sheet)
-    rows = read_sheet(sheet, COLUMNS, (SUBJECT, CLIP), SUBJECT, layout.worksheet)
+    rows = read_sheet(sheet, COLUMNS, layout.worksheet)
     left_out: Counter[str] = Counter({SINGLE: 0})
     (top, *others) = tops(
         pictures.place, layout.subject_folder, f"folders of subjects ({layout.subject_id(1)})"

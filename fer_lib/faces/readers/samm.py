@@ -13,7 +13,6 @@ as coded. The class counts below are those usually quoted, unverified; there is 
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces import faceset
@@ -21,7 +20,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import CLIP, OFFSET, ONSET, MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sheets import row_of, write_sheet
+from fer_lib.faces.readers.sheets import write_sheet
 
 PUBLISHED = {
     **{"subjects": 29, "sequences": 159},
@@ -79,12 +78,11 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
     the letter of their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot
     hold: see ``write_micro``.
     """
-    rows: list[Sequence[object]] = [*([f"Note {k}"] for k in range(1, NOTE_ROWS + 1)), HEADER]
-    for clip in write_micro(LAYOUT, faces, folder):
-        further = {
-            "Inducement Code": int(str(clip[CLIP]).split("_")[1]),
-            "Duration": clip[OFFSET] - clip[ONSET] + 1,
-            "Micro": "Micro - 1/2",
-        }
-        rows.append(row_of(HEADER, clip | further))
-    write_sheet(folder / SHEET, WORKSHEET, rows)
+    rows = [
+        clip
+        | {"Inducement Code": int(str(clip[CLIP]).split("_")[1]), "Micro": "Micro - 1/2"}
+        | {"Duration": clip[OFFSET] - clip[ONSET] + 1}
+        for clip in write_micro(LAYOUT, faces, folder)
+    ]
+    notes = [f"Note {k}" for k in range(1, NOTE_ROWS + 1)]
+    write_sheet(folder / SHEET, WORKSHEET, HEADER, rows, notes)

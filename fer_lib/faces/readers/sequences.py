@@ -258,6 +258,15 @@ def first_and_middle(count: int) -> list[int]:
     return [0, middle - 1, middle, middle + 1]
 
 
+def require_subjects(faces: FaceSet) -> None:
+    """Raise DataError, naming the row, where a picture has no subject."""
+    nobody = faces.table["subject"].eq("")
+    if nobody.any():
+        raise DataError(
+            f"face set {faces.name!r}, row {nobody.argmax()}: no subject; this layout names people"
+        )
+
+
 def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
 
@@ -267,12 +276,10 @@ def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
     table = faces.table[["subject", "sequence", "frame"]]
     if not len(table):
         raise DataError(f"face set {faces.name!r}: no pictures to write")
-    for wrong, what in (
-        (table["subject"] == "", "no subject; this layout has a folder for each person"),
-        (table["frame"] < 0, "a frame number below 0; no layout has such"),
-    ):
-        if wrong.any():
-            raise DataError(f"face set {faces.name!r}, row {wrong.to_numpy().argmax()}: {what}")
+    require_subjects(faces)
+    if (table["frame"] < 0).any():
+        row = table["frame"].lt(0).argmax()
+        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
         if group["frame"].duplicated().any():

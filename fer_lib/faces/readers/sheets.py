@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,7 +24,6 @@ class SheetRow:
     """
 
     place: str
-    number: int
     cells: Mapping[str, object]
 
     def text(self, column: str) -> str:
@@ -71,26 +70,24 @@ def find_sheet(folder: Path, pattern: str) -> Path:
     return sheets[0]
 
 
-def read_sheet(
-    path: Path, columns: Sequence[str], key: Sequence[str], first_cell: str = "Subject", sheet: str = ""
-) -> list[SheetRow]:
+def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[SheetRow]:
     """The rows of the workbook at ``path`` that stand under the header row, each with the cells of
     ``columns``.
 
-    The header is the first row whose first cell is ``first_cell``, so that notes may stand above it. Columns
-    are found by name, wherever they stand; case, spaces and underscores in names do not matter; empty rows
-    and further columns are ignored. The worksheet named ``sheet`` is read, or the first one. ``key``: columns
-    that together name a row; two rows with the same key are an error.
+    The header is the first row whose first cell is the first of ``columns``, so that notes may stand above
+    it. The others are found by name, wherever they stand; case, spaces and underscores in names do not
+    matter; empty rows and further columns are ignored. The worksheet named ``sheet`` is read, or the first
+    one.
 
     Raises DataError, naming file and row: unreadable workbook, no header, a missing or doubled column (with
-    the columns that were found), no rows, doubled rows.
+    the columns that were found), no rows.
     """
     table = _cells(path, sheet)
     wanted = {_plain(column): column for column in columns}
-    header_row = next((k for k, cells in table if _plain(cell_text(cells[0])) == _plain(first_cell)), None)
+    header_row = next((k for k, cells in table if _plain(cell_text(cells[0])) == _plain(columns[0])), None)
     if header_row is None:
         raise DataError(
-            f"{path}: no header row; expected a row whose first cell is {first_cell}, with the columns "
+            f"{path}: no header row; expected a row whose first cell is {columns[0]}, with the columns "
             + ", ".join(columns)
         )
     header = [cell_text(cell) for cell in dict(table)[header_row]]
@@ -109,21 +106,12 @@ def read_sheet(
         )
     below = [(k, cells + (None,) * len(header)) for k, cells in table if k > header_row]
     rows = [
-        SheetRow(f"{path}, row {k}", k, {column: cells[at] for column, at in found.items()})
+        SheetRow(f"{path}, row {k}", {column: cells[at] for column, at in found.items()})
         for k, cells in below
         if any(cell_text(cells[at]) for at in found.values())
     ]
     if not rows:
         raise DataError(f"{path}: no rows under the header in row {header_row}")
-    seen: dict[tuple[str, ...], int] = {}
-    for row in rows:
-        name = tuple(row.text(column) for column in key)
-        if name in seen:
-            raise DataError(
-                f"{row.place}: {' '.join(key)} {' '.join(name)} stands in row {seen[name]} already; keep "
-                "one row"
-            )
-        seen[name] = row.number
     return rows
 
 
@@ -156,18 +144,25 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
 
 
-def row_of(header: Sequence[str | None], cells: Mapping[str, object]) -> list[object]:
-    """``cells`` in the order of ``header``, by name as in ``read_sheet``; None where there is none."""
-    named = {_plain(column): value for column, value in cells.items()}
-    return [named.get(_plain(column or "")) for column in header]
+def write_sheet(
+    path: Path,
+    title: str,
+    header: Sequence[str | None],
+    rows: Iterable[Mapping[str, object]],
+    notes: Sequence[str] = (),
+) -> None:
+    """Write ``rows`` under ``header``, and above it a row for each of ``notes``, as the worksheet ``title``
+    of a new workbook at ``path``.
 
-
-def write_sheet(path: Path, title: str, rows: Sequence[Sequence[object]]) -> None:
-    """Write ``rows`` as the worksheet ``title`` of a new workbook at ``path``."""
+    Cells are put into the header's order by name as in ``read_sheet``; empty where there is none.
+    """
     book = openpyxl.Workbook()
     book.active.title = title
+    for cells in (*([note] for note in notes), header):
+        book.active.append(cells)
     for row in rows:
-        book.active.append(list(row))
+        named = {_plain(column): value for column, value in row.items()}
+        book.active.append([named.get(_plain(column or "")) for column in header])
     file = io.BytesIO()  # on a full disk openpyxl's own file object complains once more as it is thrown away
     book.save(file)
     path.write_bytes(file.getvalue())

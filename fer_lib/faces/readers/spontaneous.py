@@ -26,6 +26,7 @@ from fer_lib.faces.readers.sequences import (
     Clip,
     Frame,
     find_folders,
+    frames_of,
     gather_clips,
     named_folders,
     named_sequences,
@@ -289,11 +290,11 @@ def write_spontaneous(
                 f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
             )
         done.add((person, task))
-        frames = faces.table["frame"].iloc[rows].tolist()
-        for frame, pixels in zip(frames, faces.gather(rows), strict=True):
+        for frame, pixels in frames_of(faces, rows):
             write(person, task, frame, pixels)
         coded = levels[rows]
         present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)
+        frames = faces.table["frame"].iloc[rows]
         table = np.column_stack([frames, present]).tolist()
         _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [header, *table])
         for au in INTENSITY_AUS:

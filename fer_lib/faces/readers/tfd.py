@@ -127,14 +127,11 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     shapes = {"labs_ex": (len(images),), "labs_id": (len(images),), "folds": (len(images), FOLDS)}
     for key, shape in shapes.items():
         values = np.asarray(content[key])
-        if values.size != np.prod(shape) or values.dtype.kind not in "uif":
+        fits = values.shape == shape if key == "folds" else values.size == len(images)
+        if not fits or values.dtype.kind not in "uif":
             raise DataError(
-                f"{path}: {key} is {values.dtype} {values.shape}; expected one row for each of "
-                f"{len(images)} pictures"
-            )
-        if key == "folds" and values.shape != shape:
-            raise DataError(
-                f"{path}: folds is {values.shape}; expected {shape}, a column for each of five folds"
+                f"{path}: {key} is {values.dtype} {values.shape}; expected numbers {shape}, one row for each "
+                "picture"
             )
         _require(path, key, values, np.isfinite(values) & (values == np.rint(values)), "not a whole number")
         arrays[key] = values.astype(np.int64).reshape(shape)

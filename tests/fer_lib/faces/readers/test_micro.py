@@ -302,7 +302,7 @@ def rename(folder, old, new):
         (lambda f: edit(f, (4, SUBJECT, "x")), "row 4: Subject is 'x'; expected a whole number"),
         (
             lambda f: edit(f, (3, CLIP, "EP01_01")),
-            "row 3: Subject Filename 1 EP01_01 stands in row 2 already",
+            "EP01_01 belongs to an earlier row already",
         ),
         (lambda f: edit(f, (3, SUBJECT, "001"), (3, CLIP, "EP01_01")), "belongs to an earlier row already"),
         (

@@ -98,10 +98,10 @@ def with_value(key, where, value):
         ({"labs_ex": None}, "no array 'labs_ex'"),
         (
             {"labs_ex": arrays()["labs_ex"][:-1]},
-            "labs_ex is int64 (11, 1); expected one row for each of 12 pictures",
+            "labs_ex is int64 (11, 1); expected numbers (12,), one row for each picture",
         ),
         ({"folds": arrays()["folds"][:, :4]}, "folds is int64 (12, 4)"),
-        ({"folds": arrays()["folds"].T}, "folds is (5, 12); expected (12, 5)"),
+        ({"folds": arrays()["folds"].T}, "folds is int64 (5, 12); expected numbers (12, 5)"),
         (
             {"images": arrays()["images"].reshape(N, -1)},
             "images is uint8 (12, 2304); expected numbers (N, 48, 48)",
