@@ -8,7 +8,7 @@ AU is there.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,20 +119,17 @@ def format_codes(codes: Codes) -> str:
     return NOT_CODED if codes is None else "+".join(map(str, codes))
 
 
-def au_columns(
-    rows: Iterable[Codes], unscored: float = 1.0, halves: bool = True, aus: Sequence[int] = ()
-) -> pd.DataFrame:
+def au_columns(rows: Sequence[Codes], unscored: float = 1.0, halves: bool = True) -> pd.DataFrame:
     """The columns of a FaceSet that hold ``rows``, one element each: intensities in [0, 1] and the text
     ``facs``.
 
     ``AU<n>`` is the stronger half, and with ``halves`` ``AU<n>_left`` and ``AU<n>_right`` are the subject's
-    own two halves; a code without a side is both. There is a column for every AU of ``aus`` and every one
-    that occurs, in numeric order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity
+    own two halves; a code without a side is both. There is a column for every AU that occurs, in numeric
+    order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity
     of a code without a letter.
     """
-    rows = list(rows)
-    numbers_present = sorted(set(aus) | {code.au for codes in rows for code in codes or ()})
-    place = {au: k for k, au in enumerate(numbers_present)}
+    present = sorted({code.au for codes in rows for code in codes or ()})
+    place = {au: k for k, au in enumerate(present)}
     values = np.zeros((len(rows), len(place), len(SIDES)))
     for row, codes in enumerate(rows):
         if codes is None:

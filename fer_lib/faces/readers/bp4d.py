@@ -56,5 +56,4 @@ def write_bp4d(faces: FaceSet, folder: Path) -> None:
     def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
         write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
 
-    header = [str(number) for number in range(100)]
-    write_spontaneous("bp4d", faces, folder / "AUCoding", header, range(1, 100), write)
+    write_spontaneous("bp4d", faces, folder / "AUCoding", "0", range(1, 100), write)

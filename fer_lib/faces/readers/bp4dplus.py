@@ -131,5 +131,4 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
             # One date for all: equal sets give equal archives.
             archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
 
-    header = ["frame", *map(str, OCCURRENCE_AUS)]
-    write_spontaneous("bp4dplus", faces, folder / "AUCoding", header, OCCURRENCE_AUS, write)
+    write_spontaneous("bp4dplus", faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)

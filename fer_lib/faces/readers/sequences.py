@@ -267,26 +267,6 @@ def require_subjects(faces: FaceSet) -> None:
         )
 
 
-def sequences_of(faces: FaceSet) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(subject, sequence, row numbers in order of frames) of each sequence, sorted.
-
-    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0,
-    and two of one sequence with one frame number.
-    """
-    table = faces.table[["subject", "sequence", "frame"]]
-    if not len(table):
-        raise DataError(f"face set {faces.name!r}: no pictures to write")
-    require_subjects(faces)
-    if (table["frame"] < 0).any():
-        row = table["frame"].lt(0).argmax()
-        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
-    ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
-    for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
-        if group["frame"].duplicated().any():
-            raise DataError(f"face set {faces.name!r}: two pictures of one frame in {subject}, {sequence}")
-        yield subject, sequence, group.index.to_numpy()
-
-
 def official_ids(
     ids: Iterable[str], prefix: str, own: re.Pattern, form: Callable[[int], str], most: float = math.inf
 ) -> dict[str, str]:
@@ -310,12 +290,27 @@ def official_ids(
 def named_sequences(
     faces: FaceSet, dataset: str, own: re.Pattern, form: Callable[[int], str], most: float = math.inf
 ) -> list[tuple[str, str, str, np.ndarray]]:
-    """The id to be written, subject, sequence and rows of each sequence: ``sequences_of`` and
-    ``official_ids``.
+    """(the subject's ``official_ids`` entry, subject, sequence, row numbers in order of frames) of each
+    sequence, sorted.
+
+    Raises DataError for a set without pictures, a picture without a subject or with a frame number below 0,
+    two of one sequence with one frame number, and as ``official_ids`` does.
     """
-    sequences = list(sequences_of(faces))
-    ids = official_ids((subject for subject, _, _ in sequences), f"{dataset}-", own, form, most)
-    return [(ids[subject], subject, sequence, rows) for subject, sequence, rows in sequences]
+    table = faces.table[["subject", "sequence", "frame"]]
+    if not len(table):
+        raise DataError(f"face set {faces.name!r}: no pictures to write")
+    require_subjects(faces)
+    if (table["frame"] < 0).any():
+        row = table["frame"].lt(0).argmax()
+        raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
+    ids = official_ids(table["subject"], f"{dataset}-", own, form, most)
+    ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
+    found = []
+    for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
+        if group["frame"].duplicated().any():
+            raise DataError(f"face set {faces.name!r}: two pictures of one frame in {subject}, {sequence}")
+        found.append((ids[subject], subject, sequence, group.index.to_numpy()))
+    return found
 
 
 def frames_of(faces: FaceSet, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -257,7 +257,7 @@ def write_spontaneous(
     name: str,
     faces: FaceSet,
     coding: Path,
-    header: Sequence[str],
+    first_cell: str,
     aus: Sequence[int],
     write: Callable[[str, str, int, np.ndarray], None],
 ) -> None:
@@ -265,9 +265,9 @@ def write_spontaneous(
     frame, pixels)``.
 
     The k-th of the sorted subjects becomes ``F00k`` (unless all are of the set ``name``), the k-th of a
-    person's sorted sequences ``Tk`` (unless the table says the ``task``). ``header`` and ``aus``: the columns
-    of the occurrence files; AUs that have none are not written. Present is every intensity above 0; for
-    ``INTENSITY_AUS`` levels are written as well.
+    person's sorted sequences ``Tk`` (unless the table says the ``task``). The header of the occurrence files
+    is ``first_cell``, above the frames, and ``aus``; AUs that have no column are not written. Present is
+    every intensity above 0; for ``INTENSITY_AUS`` levels are written as well.
 
     Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more
     than 999 people or 99 sequences of one.
@@ -296,7 +296,7 @@ def write_spontaneous(
         present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)
         frames = faces.table["frame"].iloc[rows]
         table = np.column_stack([frames, present]).tolist()
-        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [header, *table])
+        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [[first_cell, *aus], *table])
         for au in INTENSITY_AUS:
             level = np.nan_to_num(coded[:, list(aus).index(au)], nan=UNKNOWN).astype(int)
             table = np.column_stack([frames, level]).tolist()

@@ -77,16 +77,15 @@ def test_a_bad_code_is_named_with_its_place(cell, token):
 
 def test_columns_by_hand():
     rows = [parse_codes(cell) for cell in ("4+L10", "1C+R12B+L12D", "", "?", "10?+4A")]
-    table = au_columns(rows, aus=(2,))
+    table = au_columns(rows)
     assert list(table) == [
-        *(f"AU{n}{half}" for n in (1, 2, 4, 10, 12) for half in ("", "_left", "_right")),
+        *(f"AU{n}{half}" for n in (1, 4, 10, 12) for half in ("", "_left", "_right")),
         "facs",
     ]
     nan = np.nan
     expected = {
         "AU1": [0, 0.6, 0, nan, 0],
         "AU1_right": [0, 0.6, 0, nan, 0],
-        "AU2": [0, 0, 0, nan, 0],
         "AU4": [1, 0, 0, nan, 0.2],
         "AU10": [1, 0, 0, nan, nan],
         "AU10_left": [1, 0, 0, nan, nan],

@@ -17,9 +17,9 @@ from fer_lib.faces.readers.sequences import (
     first_and_middle,
     gather_clips,
     named_folders,
+    named_sequences,
     numbered_pictures,
     official_ids,
-    sequences_of,
     shown_emotion,
     tops,
     write_picture,
@@ -207,20 +207,24 @@ def test_each_person_is_in_one_split(detector):
     assert set(faces.table["split"]) == {"train", "valid", "test"}
 
 
+def named(faces):
+    return named_sequences(faces, "lab", re.compile(r"\d+"), str)
+
+
 def test_sequences_come_sorted_with_frames_in_order():
     faces = posed_faces().select(np.random.default_rng(0).permutation(24))
-    found = [(subject, sequence) for subject, sequence, _ in sequences_of(faces)]
+    found = [(subject, sequence) for _, subject, sequence, _ in named(faces)]
     assert found == [(f"lab-{p:04d}", f"{k:03d}") for p in range(3) for k in range(2)]
-    for _, _, rows in sequences_of(faces):
+    for *_, rows in named(faces):
         assert faces.table["frame"].iloc[rows].tolist() == [0, 17, 18, 119]
     with pytest.raises(DataError, match="no pictures to write"):
-        list(sequences_of(faces.select(np.zeros(24, bool))))
+        named(faces.select(np.zeros(24, bool)))
     table = faces.table.assign(frame=0)
     with pytest.raises(DataError, match="two pictures of one frame in lab-0000, 000"):
-        list(sequences_of(type(faces)("lab", faces.pixels, table)))
+        named(type(faces)("lab", faces.pixels, table))
     table = faces.table.assign(subject=["", *faces.table["subject"][1:]])
     with pytest.raises(DataError, match="row 0: no subject"):
-        list(sequences_of(type(faces)("lab", faces.pixels, table)))
+        named(type(faces)("lab", faces.pixels, table))
 
 
 def test_the_emotion_of_a_sequence():
