@@ -310,15 +310,10 @@ def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
 
 def count_table(presence: Presence) -> Table:
     """Pictures and people that show each unit, pictures that do not, and whether they are enough."""
+    names = {"n_present": "pictures with it", "n_absent": "without", "subjects_present": "people with it"}
     counts = presence.counts().set_index("au").rename_axis("unit")
-    data = pd.DataFrame(
-        {
-            "pictures with it": counts["n_present"],
-            "without": counts["n_absent"],
-            "people with it": counts["subjects_present"],
-            "scored": counts["too_few"].map({True: "too few", False: "yes"}),
-        }
-    )
+    scored = counts["too_few"].map({True: "too few", False: "yes"})
+    data = counts.drop(columns="too_few").rename(columns=names).assign(scored=scored)
     return Table(data, "Who shows which unit")
 
 

@@ -56,13 +56,10 @@ class Sheet:
     def style(self, name: str) -> str:
         """The CSS rule by which elements of the class ``name`` show the tile at their ``--x`` and ``--y``."""
         # A percentage of background-position is one of what the sheet is larger than the tile.
-        places = [
-            f"calc(var(--{axis})*{100 / max(count - 1, 1):.6g}%)"
-            for axis, count in (("x", self.across), ("y", self.down))
-        ]
+        x, y = (100 / max(count - 1, 1) for count in (self.across, self.down))
         return (
             f".filter-atlas .{name}{{background-image:url({self.data});background-size:{100 * self.across}% "
-            f"{100 * self.down}%;background-position:{' '.join(places)}}}"
+            f"{100 * self.down}%;background-position:calc(var(--x)*{x:.6g}%) calc(var(--y)*{y:.6g}%)}}"
         )
 
     def place(self, number: int) -> str:

@@ -45,14 +45,8 @@ def filter_strengths(view: LayerView) -> Drawn:
     axes.scatter(first["selectivity"], first["strongest"], s=30, color=VERMILION, marker="D", linewidths=0)
     # Neighbours from left to right, their numbers in turn above and below: close ones stay legible.
     for place, row in enumerate(first.sort_values("selectivity").itertuples()):
-        axes.annotate(
-            str(row.filter),
-            (row.selectivity, row.strongest),
-            xytext=(0, -11 if place % 2 else 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
+        spot, offset = (row.selectivity, row.strongest), (0, -11 if place % 2 else 5)
+        axes.annotate(str(row.filter), spot, offset, textcoords="offset points", ha="center", fontsize=8)
     axes.set(xlabel="selectivity (0: all pictures alike, 1: a single picture)", ylabel="strongest response")
     axes.set(xlim=(0, 1.02), ylim=(0, None))
     axes.grid(axis="y")
