@@ -34,6 +34,7 @@ so and nothing is done.
 """
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -89,25 +90,14 @@ def augmented(pictures: torch.Tensor) -> torch.Tensor:
 
 def network() -> nn.Module:
     """Four convolutions with batch normalisation and a weight per place: 210,000 parameters."""
-
-    def layer(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-
+    layers: list[nn.Module] = []
     last = 6 * WIDTH
-    return nn.Sequential(
-        *layer(1, WIDTH),
-        nn.MaxPool2d(2),
-        *layer(WIDTH, 2 * WIDTH),
-        nn.MaxPool2d(2),
-        *layer(2 * WIDTH, 4 * WIDTH),
-        nn.MaxPool2d(2),
-        *layer(4 * WIDTH, last),
-        nn.Conv2d(last, last, SIZE // 8, groups=last),
-        nn.Flatten(),
-        nn.ReLU(),
-        nn.Dropout(0.2),
-        nn.Linear(last, len(CODES)),
-    ).to(memory_format=torch.channels_last)
+    for inputs, outputs in pairwise((1, WIDTH, 2 * WIDTH, 4 * WIDTH, last)):
+        layers += [nn.MaxPool2d(2)] if layers else []
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    layers += [nn.Conv2d(last, last, SIZE // 8, groups=last), nn.Flatten(), nn.ReLU(), nn.Dropout(0.2)]
+    layers.append(nn.Linear(last, len(CODES)))
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 
 def trained(pixels: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Module:
