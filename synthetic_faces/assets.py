@@ -137,7 +137,7 @@ def macro_weights(
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """float32 (N, 3): unit normals, the area-weighted mean of those of the triangles around a vertex."""
+    """float32 (N, 3): normals of length 1, area-weighted means of those of the triangles around."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     faces = np.cross(b - a, c - a)
     sums = [np.bincount(triangles.ravel(), np.repeat(side, 3), len(vertices)) for side in faces.T]

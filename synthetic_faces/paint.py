@@ -37,16 +37,14 @@ def crease_depth(p: wp.vec3, s: Uniforms):
     middle = s.forehead_middle * (1.0 - step_between(0.016, 0.032, x))
     outer = of_side(s.forehead, p[0]) * ridge(x, 0.022, 0.046, 0.008)
     raised = wp.min(middle + outer, 1.0)
-    if raised > 0.0:
-        wave = 0.003 * wp.cos(x * 70.0)
-        lines = bump(z - 0.763 + wave, 0.0013) + bump(z - 0.770 + wave, 0.0013)
-        depth += 0.36 * raised * (lines + 0.8 * bump(z - 0.777 + wave, 0.0012))
+    wave = 0.003 * wp.cos(x * 70.0)
+    lines = bump(z - 0.763 + wave, 0.0013) + bump(z - 0.770 + wave, 0.0013)
+    depth += 0.36 * raised * (lines + 0.8 * bump(z - 0.777 + wave, 0.0012))
     # Glabella: the frown's two upright lines and the fold above the nose root (AU4).
     frown = of_side(s.glabella, p[0])
-    if frown > 0.0:
-        upright = bump(x - 0.0065 - 0.10 * (z - 0.75), 0.0016) * ridge(z, 0.741, 0.765, 0.004)
-        fold = bump(z - 0.7395, 0.0025) * (1.0 - step_between(0.006, 0.011, x))
-        depth += frown * (0.5 * upright + 0.25 * fold)
+    upright = bump(x - 0.0065 - 0.10 * (z - 0.75), 0.0016) * ridge(z, 0.741, 0.765, 0.004)
+    fold = bump(z - 0.7395, 0.0025) * (1.0 - step_between(0.006, 0.011, x))
+    depth += frown * (0.5 * upright + 0.25 * fold)
     # Nose bridge (AU9).
     sneer = of_side(s.nose_bridge, p[0])
     if sneer > 0.0:
@@ -56,25 +54,22 @@ def crease_depth(p: wp.vec3, s: Uniforms):
         depth += 0.4 * sneer * lines * (1.0 - step_between(0.008, 0.013, x))
     # Nasolabial fold, from the wing of the nose past the corner of the mouth (AU6, AU9, AU10, AU12).
     fold = of_side(s.nasolabial, p[0])
-    if fold > 0.0:
-        t = (0.698 - z) / 0.042
-        curve = 0.0185 + 0.0185 * wp.pow(wp.clamp(t, 0.0, 1.0), 0.75)
-        depth += 0.42 * fold * bump(x - curve, 0.0022) * ridge(t, 0.08, 0.92, 0.12)
+    t = (0.698 - z) / 0.042
+    curve = 0.0185 + 0.0185 * wp.pow(wp.clamp(t, 0.0, 1.0), 0.75)
+    depth += 0.42 * fold * bump(x - curve, 0.0022) * ridge(t, 0.08, 0.92, 0.12)
     # Crow's feet, a fan from the outer corner of the eye (AU6).
     smile = of_side(s.crows_feet, p[0])
-    if smile > 0.0:
-        dx = x - 0.047
-        dz = z - 0.727
-        far = wp.sqrt(dx * dx + dz * dz)
-        angle = wp.atan2(dz, dx)
-        fan = bump(angle - 0.5, 0.12) + bump(angle, 0.12) + bump(angle + 0.5, 0.12)
-        depth += 0.4 * smile * fan * ridge(far, 0.006, 0.019, 0.003)
+    dx = x - 0.047
+    dz = z - 0.727
+    far = wp.sqrt(dx * dx + dz * dz)
+    angle = wp.atan2(dz, dx)
+    fan = bump(angle - 0.5, 0.12) + bump(angle, 0.12) + bump(angle + 0.5, 0.12)
+    depth += 0.4 * smile * fan * ridge(far, 0.006, 0.019, 0.003)
     # Fold below the lower lid (AU6, AU7).
     lid = of_side(s.lower_lid, p[0])
-    if lid > 0.0:
-        dx = x - EYE_X
-        curve = 0.7155 + 8.0 * dx * dx
-        depth += 0.34 * lid * bump(z - curve, 0.0018) * (1.0 - step_between(0.012, 0.018, wp.abs(dx)))
+    dx = x - EYE_X
+    curve = 0.7155 + 8.0 * dx * dx
+    depth += 0.34 * lid * bump(z - curve, 0.0018) * (1.0 - step_between(0.012, 0.018, wp.abs(dx)))
     # Dimple beside the corner of the mouth (AU14).
     dimple = of_side(s.dimple, p[0])
     if dimple > 0.0:
@@ -82,8 +77,7 @@ def crease_depth(p: wp.vec3, s: Uniforms):
         depth += 0.6 * dimple * bump(x - 0.0345 + bow, 0.003) * ridge(z, 0.654, 0.674, 0.004)
     # Line below the corner of the mouth (AU15).
     down = of_side(s.marionette, p[0])
-    if down > 0.0:
-        depth += 0.35 * down * bump(x - 0.027 - 0.25 * (0.660 - z), 0.0022) * ridge(z, 0.640, 0.656, 0.004)
+    depth += 0.35 * down * bump(x - 0.027 - 0.25 * (0.660 - z), 0.0022) * ridge(z, 0.640, 0.656, 0.004)
     # Fold between lower lip and chin (AU17).
     if s.chin > 0.0:
         line = bump(z - 0.6435 + 4.0 * x * x, 0.0026)

@@ -104,7 +104,7 @@ def rod_hit(rods: wp.array(dtype=wp.vec4), origin: wp.vec3, direction: wp.vec3, 
 
 @wp.func
 def rod_normal(rods: wp.array(dtype=wp.vec4), which: int, p: wp.vec3):
-    """Unit normal of a rod at its surface point ``p``."""
+    """Normal, of length 1, of a rod at its surface point ``p``."""
     first = rods[2 * which]
     second = rods[2 * which + 1]
     a = wp.vec3(first[0], first[1], first[2])

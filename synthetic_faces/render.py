@@ -255,7 +255,7 @@ def _project(points: np.ndarray, view: Uniforms) -> np.ndarray:
 
 
 def _towards(azimuth: float, elevation: float) -> np.ndarray:
-    """Unit vector from the face to a light; azimuth 0 is the camera's direction, -y."""
+    """Direction, of length 1, from the face to a light; azimuth 0 is the camera's direction, -y."""
     flat = math.cos(elevation)
     return np.array([flat * math.sin(azimuth), -flat * math.cos(azimuth), math.sin(elevation)])
 

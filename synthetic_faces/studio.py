@@ -80,7 +80,7 @@ class Studio:
         return np.stack([self.shoot(person).pixels for person in range(people)])
 
     def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
-        """uint8 (len(emotions), S, S): one person showing the commonest variant of each emotion in full."""
+        """uint8 (len(emotions), S, S): one person, the most frequent variant of each emotion in full."""
         return np.stack([self.shoot(person, typical_aus(emotion)).pixels for emotion in emotions])
 
     def switched(self, person: int, aus: tuple[str, ...] = AUS) -> Switched:
@@ -93,7 +93,7 @@ class Studio:
 
 
 def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
-    """The AUs of the commonest variant of ``emotion`` that are more likely shown than not, at full intensity.
+    """The AUs of the most frequent variant of ``emotion`` that are more likely shown than not, in full.
 
     Raises SettingError for an emotion that the synthetic faces do not show.
     """

@@ -139,8 +139,8 @@ def within(values: wp.array(dtype=Any), corners: wp.array(dtype=wp.int32), at: S
 
 @wp.func
 def towards(column: float, row: float, s: Uniforms):
-    """Unit vector from the camera through a place of the picture, in pixels; that place in half windows:
-    right, up.
+    """Direction, of length 1, from the camera through a place of the picture, in pixels; that place in half
+    windows: right, up.
     """
     u = 2.0 * column / float(s.size) - 1.0
     v = 1.0 - 2.0 * row / float(s.size)
