@@ -9,7 +9,6 @@ from book.micro_expressions.optical_flow import displacements
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
-from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
 
 TRAINED, UNTRAINED = "trained CNN", "untrained CNN"
@@ -53,7 +52,7 @@ def trajectory(
     over features, and is smoothed as ``smoothed`` does. With the frame numbers ``frames`` (C, T) it is the
     distance to the straight line in time from a clip's first to its last frame, see ``off_line``.
     """
-    features, there = _there(features, lengths)
+    features, there = np.asarray(features, np.float64), _there(features, lengths)
     spread = features[there].std(axis=0)
     spread = np.where(spread > 1e-7 * np.abs(features[there]).max(axis=0), spread, np.inf)
     away = (features - features[:, :1]) / spread
@@ -69,7 +68,7 @@ def off_line(values: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
     A face rests at the onset and again at the offset: what differs between the two is no expression, but a
     head that has moved.
     """
-    values, there = _there(values, lengths)
+    values, there = np.asarray(values, np.float64), _there(values, lengths)
     last = (np.asarray(lengths) - 1)[:, None]
     ends = np.take_along_axis(values, last[:, :, None], axis=1)
     span = np.maximum(np.take_along_axis(frames, last, axis=1) - frames[:, :1], 1)
@@ -80,11 +79,7 @@ def off_line(values: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
 def smoothed(values: np.ndarray, over: int = SMOOTHED_OVER) -> np.ndarray:
     """The mean of each frame of ``values`` (C, T) and its neighbours, ``over`` (odd) in all; at the ends, and
     before NaN, of those that are there.
-
-    Raises ParameterError where ``over`` is even or below 1.
     """
-    if over < 1 or over % 2 == 0:
-        raise ParameterError(f"smoothed_over {over}: give an odd number of frames, at least 1")
     there = ~np.isnan(values)
     reach = ((0, 0), (over // 2, over // 2))
     windows = [
@@ -98,18 +93,9 @@ def spot(trajectory: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.
     """int64 (C,): the frame number at which each row of ``trajectory`` (C, T) is largest, the first of
     equals.
 
-    ``frames`` (C, T): the frame numbers; what lies beyond ``lengths`` (C,) is not looked at. Raises DataError
-    where shapes differ or a value within a clip is NaN.
+    ``frames`` (C, T): the frame numbers; what lies beyond ``lengths`` (C,) is not looked at.
     """
-    values, there = _there(np.asarray(trajectory)[:, :, None], lengths)
-    if frames.shape != there.shape:
-        raise DataError(
-            f"frames of shape {frames.shape} for a trajectory of {there.shape}; expected the same"
-        )
-    wrong = np.argwhere(there & np.isnan(values[:, :, 0]))
-    if len(wrong):
-        raise DataError(f"clip {wrong[0, 0]}, frame {wrong[0, 1]} of the trajectory is not a number")
-    best = np.where(there, values[:, :, 0], -np.inf).argmax(axis=1)
+    best = np.where(_there(trajectory, lengths), trajectory, -np.inf).argmax(axis=1)
     return np.take_along_axis(frames, best[:, None], axis=1)[:, 0].astype(np.int64)
 
 
@@ -169,7 +155,7 @@ def spotting_errors(
 
     Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
     error over all of them: what guessing costs on average. Both ends being at rest, a line between them draws
-    answers towards the middle: ``middle`` is what such a method has to beat. Raises DataError as ``spot``.
+    answers towards the middle: ``middle`` is what such a method has to beat.
     """
     ways = {
         name: {
@@ -210,19 +196,9 @@ def _errors(clips: Clips, method: str, reference: str, spotted: object, error: n
     return table.astype({"spotted": "Int64"})
 
 
-def _there(features: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``features`` (C, T, F) as float64, and bool (C, T): which frames are within their clip. Raises
-    DataError where they do not fit.
-    """
-    features, lengths = np.asarray(features, np.float64), np.asarray(lengths)
-    if features.ndim != 3 or lengths.shape != features.shape[:1]:
-        raise DataError(
-            f"features of shape {features.shape} and lengths of {lengths.shape}; expected (clips, frames, "
-            "features) and one length per clip"
-        )
-    if lengths.min(initial=1) < 1 or lengths.max(initial=1) > features.shape[1]:
-        raise DataError(f"lengths from {lengths.min()} to {lengths.max()}; expected 1 to {features.shape[1]}")
-    return features, np.arange(features.shape[1]) < lengths[:, None]
+def _there(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """bool (C, T): which frames of ``values`` (C, T, …) are within their clip."""
+    return np.arange(values.shape[1]) < lengths[:, None]
 
 
 def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:

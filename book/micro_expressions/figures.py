@@ -5,26 +5,16 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from ferbook.page.forest import forest
-from ferbook.page.style import (
-    BLUE,
-    MUTED,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    listing,
-    require_columns,
-)
+from ferbook.page.style import BLUE, MUTED, VERMILION, WIDTH, Drawn, listing
 
 
 def spotting_dots(table: pd.DataFrame) -> Drawn:
     """How many frames each method misses the apex by: mean with interval, quartiles.
 
     ``table``: a row per method in the order to be shown, the feature trajectory first: ``method``, ``clips``,
-    ``mean`` with ``low`` and ``high``, ``q25``, ``median``, ``q75`` (frames). Data: these columns. Raises
-    FigureError where one is absent.
+    ``mean`` with ``low`` and ``high``, ``q25``, ``median``, ``q75`` (frames). Data: these columns.
     """
     numbers = ["mean", "low", "high", "q25", "median", "q75"]
-    require_columns(table, ["method", "clips", *numbers])
     data = table[["method", "clips", *numbers]].reset_index(drop=True)
     rows = data.rename(
         columns={"method": "label", "mean": "value", "q25": "wide_low", "q75": "wide_high"}
@@ -53,7 +43,6 @@ def trajectory_panels(table: pd.DataFrame) -> Drawn:
     onset frames), ``clips``; at most six filters. Data: these columns.
     """
     columns = ["filter", "au", "group", "progress", "change", "low", "high", "clips"]
-    require_columns(table, columns)
     data = table[columns].reset_index(drop=True)
     filters = list(data["filter"].unique())
     across = min(3, len(filters))

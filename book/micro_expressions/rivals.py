@@ -256,40 +256,23 @@ def tuned_features(
     require_apart(clips, folds)
     found = []
     for number, fold in enumerate(folds):
-        network, precision = _tuned(
-            model, clips, classes, fold, number, recipe, precision=precision, device=device, seed=seed
-        )
+        shown = set(clips.emotions[fold[0]])
+        known = tuple(emotion for emotion in classes if emotion in shown)
+        parts = [part[np.isin(clips.emotions[part], known)] for part in fold[:2]]
+        if len(known) < 2 or not len(parts[1]):
+            raise DataError(
+                f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} "
+                "validation clips of these; a network needs two classes to learn from and clips to select on"
+            )
+        chosen = np.concatenate(parts)
+        apices = clips.faces.select(clips.rows[chosen, clips.apex_at[chosen]])
+        apices = apices.assign(split=np.repeat(["train", "valid"], [len(part) for part in parts]))
+        # A new last layer on the old body is the same thing for classes as for action units.
+        network = unit_network(model, len(known), keep_body=True, seed=seed)
+        settings = {"precision": precision, "device": device, "seed": seed}
+        precision = learner.train(apices, network, known, recipe, **settings).precision
         found.append(clip_features(network, clips))
     return np.stack(found)
-
-
-def _tuned(
-    model: Classifier,
-    clips: Clips,
-    classes: tuple[str, ...],
-    fold: ClipFold,
-    number: int,
-    recipe: Recipe,
-    *,
-    precision: Request | Precision,
-    device: torch.device | str,
-    seed: int,
-) -> tuple[Classifier, Precision]:
-    shown = set(clips.emotions[fold[0]])
-    known = tuple(emotion for emotion in classes if emotion in shown)
-    parts = [part[np.isin(clips.emotions[part], known)] for part in fold[:2]]
-    if len(known) < 2 or not len(parts[1]):
-        raise DataError(
-            f"fold {number}: training clips of {', '.join(known) or 'no class'} and {len(parts[1])} "
-            "validation clips of these; a network needs two classes to learn from and clips to select on"
-        )
-    chosen = np.concatenate(parts)
-    apices = clips.faces.select(clips.rows[chosen, clips.apex_at[chosen]])
-    apices = apices.assign(split=np.repeat(["train", "valid"], [len(part) for part in parts]))
-    # A new last layer on the old body is the same thing for classes as for action units.
-    network = unit_network(model, len(known), keep_body=True, seed=seed)
-    training = learner.train(apices, network, known, recipe, precision=precision, device=device, seed=seed)
-    return network, training.precision
 
 
 def control_studies(
