@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
 from fer_lib.faces.faceset import SPLITS, FaceSet
-from fer_lib.look.layers import example_picture, find_layer, trace
+from fer_lib.look.layers import example_picture, trace
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.resampling import bounds, cluster_weights
 from fer_lib.train.features import collected
@@ -289,11 +289,9 @@ def stage_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(ends.values())
 
 
-def layer_features(
-    model: Classifier, faces: FaceSet, layers: Sequence[str] | None = None, *, batch_size: int = 64
-) -> dict[str, np.ndarray]:
-    """What each of ``layers`` says of each picture of ``faces``, in one pass: by name float32 (N, F), in
-    evaluation mode, where the model is.
+def layer_features(model: Classifier, faces: FaceSet) -> dict[str, np.ndarray]:
+    """What each of ``stage_layers`` says of each picture of ``faces``, in one pass: by name float32 (N, F),
+    in evaluation mode, where the model is.
 
     Of a layer with K feature maps the mean of each quarter of each map (F = 4 K, a map's quarters side by
     side): whether an edge is at the brows or at the mouth stays known. On the validation pictures of ``lab``
@@ -302,14 +300,11 @@ def layer_features(
     Of an odd side both quarters have the middle row or column. Behind the layers, under the name
     ``FEATURES``, what the last layer is given, equal to ``train.features.features_of``.
 
-    ``layers``: names as in ``look.layers.layer_names``; None takes ``stage_layers``. Raises ParameterError
-    for an unknown layer, DataError where there is no picture. The model's mode and hooks stay as they were.
+    Raises DataError where there is no picture. The model's mode and hooks stay as they were.
     """
-    names = stage_layers(model) if layers is None else tuple(layers)
-    # All found before the first hook is set: finding a layer sends a picture through.
-    wanted = {name: (find_layer(model, name), _quarters) for name in names}
+    wanted = {name: (model.get_submodule(name), _quarters) for name in stage_layers(model)}
     wanted[FEATURES] = (model.output, lambda given, _: given)
-    return collected(model, faces, wanted, batch_size=batch_size)
+    return collected(model, faces, wanted, batch_size=64)
 
 
 def _quarters(_: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:

@@ -195,27 +195,23 @@ def find_layer(model: nn.Module, name: str, *, once: bool = False) -> nn.Module:
     """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which
     is nearest. With ``once`` it must not work more than once while a picture passes.
     """
-    names = [call.name for call in _example(model)]
-    _require_known(model, name, tuple(dict.fromkeys(names)))
-    if once:
-        _require_once(model, name, names)
+    _require_layer(model, name, _example(model), once=once)
     return model.get_submodule(name)
 
 
-def _require_once(model: nn.Module, name: str, names: Sequence[str]) -> None:
-    times = sum(each == name for each in names)
-    if times != 1:
+def _require_layer(model: nn.Module, name: str, calls: Sequence[Call], *, once: bool = True) -> None:
+    names = [call.name for call in calls if len(call.shape) == 4]
+    times, layer = names.count(name), f"layer {name!r}"
+    if not times:
+        known = dict.fromkeys(names)
         raise ParameterError(
-            f"layer {name!r} of {type(model).__name__} works {times} times while a picture passes, so its "
-            "maps are not one stack and a neuron has no single place: give the network one module per use"
+            f"{type(model).__name__} has no {layer} of feature maps{nearest_name(name, known)}; they are "
+            f"{', '.join(known)}"
         )
-
-
-def _require_known(model: nn.Module, name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
+    if once and times > 1:
         raise ParameterError(
-            f"{type(model).__name__} has no layer {name!r} of feature maps{nearest_name(name, names)}; "
-            f"they are {', '.join(names)}"
+            f"{layer} of {type(model).__name__} works {times} times while a picture passes, so its maps are "
+            "not one stack and a neuron has no single place: give the network one module per use"
         )
 
 
@@ -239,10 +235,8 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
     both.
     """
     calls = trace(model, pictures)
-    _require_known(model, layer, tuple(dict.fromkeys(call.name for call in calls if len(call.shape) == 4)))
-    names = [call.name for call in calls]
-    _require_once(model, layer, names)
-    end = names.index(layer)
+    _require_layer(model, layer, calls)
+    end = [call.name for call in calls].index(layer)
     wanted, way = {end}, {}
     for number in range(end, -1, -1):
         if number not in wanted:

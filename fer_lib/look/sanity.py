@@ -240,30 +240,22 @@ def shift_equivariance(
     filters: Sequence[int] | np.ndarray,
     *,
     method: Method,
-    shift: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Whether a map moves with the picture: of each picture moved down and right by ``shift`` pixels it must
-    be the same map, moved.
+    """Whether a map moves with the picture: of each picture moved down and right by the layer's stride it
+    must be the same map, moved.
 
-    ``shift`` is a multiple of the layer's stride, 0 the stride itself; the rows and columns that come in
-    repeat the picture's border. Near the borders a network sees padding instead of faces, so each pair's
-    neuron is the strongest of those that see nothing but the picture, before and after. ``off`` counts pairs
-    where none of them is on, or where all see more than the picture.
+    The rows and columns that come in repeat the picture's border. Near the borders a network sees padding
+    instead of faces, so each pair's neuron is the strongest of those that see nothing but the picture, before
+    and after. ``off`` counts pairs where none of them is on, or where all see more than the picture.
 
     One row: ``method``, ``shift``, ``correlation`` (Pearson's, of the two signed maps; mean over pairs) with
     its 95 % interval ``low`` … ``high`` (bootstrap over subjects; NaN where there is none), ``n`` and
-    ``off``; NaN where n = 0. Raises what ``project`` raises, and ParameterError for a ``shift`` that is no
-    multiple of the stride.
+    ``off``; NaN where n = 0. Raises what ``project`` raises.
     """
     pictures, index, filters = _pairs(faces, rows, filters)
     field = receptive_field(model, layer)
-    shift = shift or field.stride
-    if shift < 1 or shift % field.stride:
-        raise ParameterError(
-            f"shift {shift}: {layer!r} steps over the picture by {field.stride} pixels; give a multiple of "
-            "that"
-        )
+    shift = field.stride
     height, width = pictures.shape[1:]
     moved = np.pad(pictures, ((0, 0), (shift, 0), (shift, 0)), mode="edge")[:, :height, :width]
     maps = _layer_maps(model, layer, pictures)
@@ -278,8 +270,7 @@ def shift_equivariance(
     if usable.any():
         pairs = (index[usable], filters[usable])
         before = project(model, layer, pictures, *pairs, positions=places[usable], method=method)
-        beyond = places[usable] + shift // field.stride
-        after = project(model, layer, moved, *pairs, positions=beyond, method=method)
+        after = project(model, layer, moved, *pairs, positions=places[usable] + 1, method=method)
         alike[usable] = [correlation(*two) for two in zip(before.maps, after.maps, strict=True)]
     told = np.isfinite(alike)
     low, high = mean_interval(alike[told], known_subjects(faces, rows)[told], seed=seed)

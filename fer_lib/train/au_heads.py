@@ -1,7 +1,6 @@
 """Training on action units: one answer per unit and picture, shown or not shown, where a coder said so."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier, require_classifier
-from fer_lib.train.augment import augmentation_called
+from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import target_loaders
-from fer_lib.train.curve import Curve, Training
+from fer_lib.train.curve import ClassScore, Curve, Training
 from fer_lib.train.learner import fit, learner_of, repeatable
 from fer_lib.train.objective import Objective
 from fer_lib.train.precision import Precision, Request
@@ -51,12 +50,12 @@ class CodedCrossEntropy(nn.Module):
             return total / len(logits)
 
 
-class UnitScore:
+class UnitScore(ClassScore):
     """Of a pass over pictures with codes: their mean cross-entropy, and the mean AUROC over the units that
     are shown and are not.
     """
 
-    criterion: ClassVar[str] = "auroc"
+    criterion = "auroc"
 
     def __init__(self, device: torch.device) -> None:
         self.logits: list[Tensor] = []
@@ -132,7 +131,7 @@ def train_units(
         )
     balanced = torch.from_numpy(balancing_code_weights(targets["train"]))
     weights = balanced if recipe.class_weights else None
-    augmentation = augmentation_called(recipe.augment)
+    augmentation = AUGMENTATIONS[recipe.augment]
     with repeatable(recipe, device, seed):
         loaders = target_loaders(
             faces, *targets.values(), recipe.batch_size, device=device, augmentation=augmentation, seed=seed

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from ferbook.errors import ParameterError
-
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -50,15 +48,6 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "published": Augmentation(),
 }
 """By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""
-
-
-def augmentation_called(name: str) -> Augmentation | None:
-    """The augmentation called ``name`` in ``AUGMENTATIONS``; None for ``none``. Raises ParameterError for
-    another name.
-    """
-    if name not in AUGMENTATIONS:
-        raise ParameterError(f"augment {name!r}: give {', '.join(AUGMENTATIONS)}")
-    return AUGMENTATIONS[name]
 
 
 def window_matrices(

@@ -18,6 +18,7 @@ from fastai.data.core import DataLoaders
 from torch import nn
 from torch.nn import functional as F
 
+from fer_lib.names import Schedule
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.features import scaling
@@ -40,7 +41,7 @@ class ClipRecipe:
 
     epochs: int = 40
     lr: float = 0.003
-    schedule: Literal["constant", "onecycle", "cosine"] = "onecycle"
+    schedule: Schedule = "onecycle"
     weight_decay: float = 0.01
     hidden: int = 16
     dropout: float = 0.5

@@ -3,7 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -60,31 +60,15 @@ class Divergence:
         return f"{step} epoch {self.epoch}, at a learning rate of {self.lr:.3g}"
 
 
-class Score(Protocol):
-    """What a pass over pictures adds up to: ``loss()``, and ``value()`` of the ``criterion``, of which more
-    is better.
-    """
-
-    criterion: ClassVar[str]
-
-    def __init__(self, device: torch.device) -> None: ...
-
-    def add(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take in a batch."""
-
-    def loss(self) -> float:
-        """Mean loss of what was added."""
-
-    def value(self) -> float:
-        """The criterion, of all that was added."""
-
-
 class ClassScore:
     """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make
     a GPU wait.
+
+    ``add`` takes in a batch; ``loss`` is the mean loss of what was added, ``value`` its ``criterion``, of
+    which more is better.
     """
 
-    criterion = "accuracy"
+    criterion: ClassVar[str] = "accuracy"
 
     def __init__(self, device: torch.device) -> None:
         self.total, self.right = torch.zeros(2, device=device).unbind()
@@ -166,7 +150,7 @@ class Curve(LossWatch):
     """
 
     def __init__(
-        self, patience: int = 0, watched: FaceBatches | None = None, score: type[Score] = ClassScore
+        self, patience: int = 0, watched: FaceBatches | None = None, score: type[ClassScore] = ClassScore
     ) -> None:
         super().__init__()
         self.patience, self.watched, self.score = patience, watched, score

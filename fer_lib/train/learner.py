@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.train.augment import augmentation_called
+from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import FaceBatches, face_loaders
 from fer_lib.train.callbacks import Averaging, Growth, growing_side
 from fer_lib.train.curve import Curve, Training
@@ -136,7 +136,7 @@ def face_learner(
         classes,
         recipe.batch_size,
         device=device,
-        augmentation=augmentation_called(recipe.augment),
+        augmentation=AUGMENTATIONS[recipe.augment],
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )

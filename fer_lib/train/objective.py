@@ -11,7 +11,7 @@ from fastai.callback.schedule import SchedCos, SchedNo, combined_cos
 from torch import nn
 from torch.nn import functional as F
 
-from ferbook.errors import ParameterError
+from fer_lib.names import Schedule
 
 
 class Objective(Callback):
@@ -52,23 +52,16 @@ class Objective(Callback):
         self.hook = self.features = None
 
 
-SCHEDULES: dict[str, Callable[[float], Callable[[float], float]]] = {
-    "constant": lambda lr: SchedNo(lr, lr),
-    "onecycle": lambda lr: combined_cos(0.25, lr / 25, lr, lr / 1e5),
-    "cosine": lambda lr: SchedCos(lr, 0.0),
-}
-"""Name to a function of the peak rate, which gives the rate as a function of the share of all steps that is
-done.
-"""
-
-
-def rate_of(schedule: str, lr: float) -> Callable[[float], float]:
+def rate_of(schedule: Schedule, lr: float) -> Callable[[float], float]:
     """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
 
     ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the
-    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError for
-    another name.
+    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero.
     """
-    if schedule not in SCHEDULES:
-        raise ParameterError(f"schedule {schedule!r}: give {', '.join(SCHEDULES)}")
-    return SCHEDULES[schedule](lr)
+    match schedule:
+        case "constant":
+            return SchedNo(lr, lr)
+        case "onecycle":
+            return combined_cos(0.25, lr / 25, lr, lr / 1e5)
+        case "cosine":
+            return SchedCos(lr, 0.0)

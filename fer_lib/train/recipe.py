@@ -1,9 +1,8 @@
 """How a network is trained, in one value: what a chapter's parameters say and a record repeats."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
 
-from fer_lib.names import Loss, Network
+from fer_lib.names import Loss, Network, Schedule
 from fer_lib.nets.build import NETWORKS
 
 PEAK_SHARES: dict[Network, float] = {"residual": 1.0, "zhu": 0.5, "vgg": 0.1, "zero_bias": 0.3, "breuer": 0.3}
@@ -34,7 +33,7 @@ class Recipe:
     epochs: int = 60
     batch_size: int = 32
     lr: float = 0.03
-    schedule: Literal["constant", "onecycle", "cosine"] = "onecycle"
+    schedule: Schedule = "onecycle"
     nesterov: bool = False
     weight_decay: float = 1e-5
     clip: float = 0.0

@@ -224,12 +224,9 @@ def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
 def test_maps_of_convolutions_move_with_the_picture(faces, method):
     model = zero_bias()
     rows, filters = pairs(model, faces, "relu2", 12)
-    for shift, given in ((2, 0), (4, 4)):
-        (row,) = shift_equivariance(model, faces, "relu2", rows, filters, method=method, shift=given).to_dict(
-            "records"
-        )
-        assert row["shift"] == shift and row["n"] > 6 and row["n"] + row["off"] == 12
-        assert row["correlation"] == pytest.approx(1, abs=1e-4)
+    (row,) = shift_equivariance(model, faces, "relu2", rows, filters, method=method).to_dict("records")
+    assert row["shift"] == 2 and row["n"] > 6 and row["n"] + row["off"] == 12
+    assert row["correlation"] == pytest.approx(1, abs=1e-4)
 
 
 class Vignette(nn.Module):
@@ -303,8 +300,6 @@ def test_verdicts_by_hand():
 def test_refusals(faces):
     model = zero_bias()
     check = {"method": "deconv"}
-    with pytest.raises(ParameterError, match="shift 3: 'relu2' steps over the picture by 2 pixels"):
-        shift_equivariance(model, faces, "relu2", [0], [1], shift=3, **check)
     with pytest.raises(ParameterError, match="networks of one structure"):
         compare_networks(
             model, ResidualNet(2, 24, widths=(6,), depths=(1,)), faces, "relu1", [0], [1], **check
