@@ -83,7 +83,6 @@ def interventions(
     face_seed: int = 0,
     domain: str = "lab",
     contexts: int = 1,
-    first: int = STRANGERS,
 ) -> Interventions:
     """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each
     of ``levels``; cached.
@@ -91,13 +90,13 @@ def interventions(
     A base face has the head pose, light, background and noise that the domain would give it, and so have all
     pictures made of it: they differ in one AU alone. Each person has ``contexts`` base faces, in other poses
     and light: the first neutral, the others showing an expression of the domain drawn at random, so that
-    effects are averages over contexts. The persons are number ``first`` and following; by default they are in
+    effects are averages over contexts. The persons are those from number ``STRANGERS`` on, who are in
     no face set.
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     base = np.stack(
         [
-            context_intensities(domain, face_seed, first + person, context)
+            context_intensities(domain, face_seed, STRANGERS + person, context)
             for person in range(people)
             for context in range(contexts)
         ]
@@ -108,7 +107,7 @@ def interventions(
     for a, au in enumerate(aus):
         for step, level in enumerate(levels):
             wanted[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level
-    persons = np.repeat(np.arange(first, first + people), contexts)
+    persons = np.repeat(np.arange(STRANGERS, STRANGERS + people), contexts)
     takes = np.tile(np.arange(contexts), people)
     script = Script(np.repeat(persons, number), np.repeat(takes, number), wanted.reshape(-1, *base.shape[1:]))
     faces = scripted_faces(script, domain=domain, size=size, seed=face_seed)

@@ -57,18 +57,15 @@ class Projections:
         """The maps in place on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i``
         alone.
         """
-        if i is not None:
-            return self._placed(i)
-        return np.stack([self._placed(pair) for pair in range(len(self))])
-
-    def _placed(self, pair: int) -> np.ndarray:
+        if i is None:
+            return np.stack([self.whole(pair) for pair in range(len(self))])
         whole = np.zeros(self.size, np.float32)
         here, there = [], []
-        for corner, length, side in zip(self.corners[pair], self.maps.shape[1:], self.size, strict=True):
+        for corner, length, side in zip(self.corners[i], self.maps.shape[1:], self.size, strict=True):
             first, end = max(corner, 0), min(corner + length, side)
             here.append(slice(first, max(first, end)))
             there.append(slice(first - corner, max(first, end) - corner))
-        whole[tuple(here)] = self.maps[pair][tuple(there)]
+        whole[tuple(here)] = self.maps[i][tuple(there)]
         return whole
 
 

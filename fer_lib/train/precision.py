@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from fastai.callback.channelslast import ChannelsLast
@@ -89,13 +89,10 @@ def choose_precision(
 
     ``auto`` is bfloat16 where the device computes in it: a CPU with one of the instructions
     ``COMPUTES_IN_BF16``, a CUDA GPU that has it (float16 on one that has not); elsewhere float32.
-    Channels-last on a CPU and on CUDA. Raises ParameterError for an unknown request and for bfloat16 where
-    the device has none.
+    Channels-last on a CPU and on CUDA. Raises ParameterError for bfloat16 where the device has none.
     """
     if isinstance(requested, Precision):
         return requested
-    if requested not in get_args(Request):
-        raise ParameterError(f"precision {requested!r}: give auto, fp32 or bf16")
     kind = torch.device(device).type
     if kind not in ("cpu", "cuda"):
         if requested == "bf16":

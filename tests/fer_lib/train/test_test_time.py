@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.predict import predict, views
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 
 def network(seed: int) -> ZeroBiasCNN:
@@ -89,8 +89,6 @@ def test_the_mode_comes_back_even_after_a_fault(faces, training):
 def test_refusals(faces):
     with pytest.raises(DataError, match="no picture"):
         predict(network(0), faces.select(np.zeros(60, bool)))
-    with pytest.raises(ParameterError, match="'five_crop': give none, flip, ten_crop"):
-        predict(network(0), faces, test_time="five_crop")
 
 
 def test_a_window_is_seven_eighths_of_the_side():
