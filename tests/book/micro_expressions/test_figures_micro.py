@@ -7,7 +7,6 @@ from matplotlib import pyplot as plt
 
 from book import shared_figures
 from book.micro_expressions import figures
-from ferbook.page.style import FigureError
 
 
 @pytest.fixture(autouse=True)
