@@ -14,22 +14,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from book.au_verification.silence import OWN
 from book.au_verification.switching import effect_table
 from fer_lib.aus.interventions import Effects
+from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    RULE,
-    SKY,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    listing,
-    percent,
-)
 
 ROUNDED = 4
 """Digits after the point of values in wide tables."""
@@ -58,14 +46,16 @@ def _small_panels(count: int, **shared: object) -> tuple[Figure, list[Axes]]:
     """A figure of one to six axes, three side by side; those of an incomplete row are empty."""
     columns = min(3, count)
     rows = -(-count // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 0.55 + 1.7 * rows), squeeze=False, **shared)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(style.WIDTH, 0.55 + 1.7 * rows), squeeze=False, **shared
+    )
     for place, axes in enumerate(grid.flat):
         axes.tick_params(labelsize=8)
         axes.set(visible=place < count)
     return figure, list(grid.flat[:count])
 
 
-def divergence_map(strongest: pd.DataFrame, label: str) -> Drawn:
+def divergence_map(strongest: pd.DataFrame, label: str) -> style.Drawn:
     """The papers' result: the association of some filters with every action unit, the largest of each row
     framed.
 
@@ -76,8 +66,8 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> Drawn:
     named = wide.idxmax(axis=1)
     data = pd.concat([named.rename("named"), stability, wide.round(ROUNDED)], axis=1).reset_index()
     told = [
-        f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {percent(stability[number])} of "
-        "the resamples)"
+        f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {style.percent(stability[number])} "
+        "of the resamples)"
         for number, au in named.items()
     ]
     return heat(
@@ -95,14 +85,14 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> Drawn:
         notes=[f"{100 * share:.0f} %" for share in stability],
         noted="stable",
         alt=f"Heat map of {len(wide)} filters by {wide.shape[1]} action units; darker is a larger {label}. "
-        f"The largest of each row is framed: {listing(told)}.",
+        f"The largest of each row is framed: {style.listing(told)}.",
         # Two filters of nearly equal strength may change places, so any row may hold another filter.
         tolerance=dict.fromkeys(wide, 0.2) | {"stability": 0.2, "filter": FILTERS},
         data=data,
     )
 
 
-def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> Drawn:
+def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> style.Drawn:
     """How filters answer with and without the AU that the papers' rule names, as Khorrami et al. 2015 show
     it.
 
@@ -113,8 +103,8 @@ def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> Drawn
     told = []
     for axes, ((number, au), table) in zip(panels, tables.items(), strict=True):
         edges = [*table["left"], table["right"].iloc[-1]]
-        axes.stairs(table["absent"], edges, fill=True, color=RULE, label="absent")
-        axes.stairs(table["present"], edges, color=VERMILION, linewidth=1.8, label="present")
+        axes.stairs(table["absent"], edges, fill=True, color=style.RULE, label="absent")
+        axes.stairs(table["present"], edges, color=style.VERMILION, linewidth=1.8, label="present")
         axes.set_title(f"filter {number}, {au}", fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -127,14 +117,14 @@ def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> Drawn
     data = pd.concat(parts, ignore_index=True).round(ROUNDED)
     alt = (
         f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as a "
-        f"line and over pictures without it as grey bars: {listing(told)}."
+        f"line and over pictures without it as grey bars: {style.listing(told)}."
     )
     moves = {"filter": FILTERS, "present": 0.2, "absent": 0.2, "divergence": 0.2}
     moves |= dict.fromkeys(("left", "right"), 0.1 * float(data["right"].max()))
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
-def strongest_associations(table: pd.DataFrame, label: str) -> Drawn:
+def strongest_associations(table: pd.DataFrame, label: str) -> style.Drawn:
     """The strongest association of each channel, whatever the unit: the trained layer beside layers that
     learned nothing of emotions.
 
@@ -164,7 +154,7 @@ def strongest_associations(table: pd.DataFrame, label: str) -> Drawn:
 
 def survivor_panels(
     aus: Sequence[str], observed: np.ndarray, overall: np.ndarray, within: np.ndarray, label: str
-) -> Drawn:
+) -> style.Drawn:
     """All filters by all units three times: every association, what survives the null, what survives it
     within emotions.
 
@@ -183,7 +173,9 @@ def survivor_panels(
         f"survives the null ({left[0]} filters)": marks[0],
         f"survives it within emotions ({left[1]} filters)": marks[1],
     }
-    figure, grid = plt.subplots(3, 1, figsize=(WIDTH, 0.9 + 3 * (0.35 + 0.105 * len(names))), sharex=True)
+    figure, grid = plt.subplots(
+        3, 1, figsize=(style.WIDTH, 0.9 + 3 * (0.35 + 0.105 * len(names))), sharex=True
+    )
     for axes, (title, kept) in zip(grid, panels.items(), strict=True):
         shown = np.where(kept, values, np.nan)[order].T
         axes.set_facecolor("#F2F2F2")
@@ -205,10 +197,10 @@ def survivor_panels(
         f"third, within emotions, {marks[1].sum()} pairs of {left[1]} filters."
     )
     moves = dict.fromkeys(names, ASSOCIATION_TOLERANCE)
-    return Drawn(figure, data.iloc[order].reset_index(drop=True), alt, tolerance=moves)
+    return style.Drawn(figure, data.iloc[order].reset_index(drop=True), alt, tolerance=moves)
 
 
-def criteria_panels(table: pd.DataFrame) -> Drawn:
+def criteria_panels(table: pd.DataFrame) -> style.Drawn:
     """How many channels of each source meet each criterion: the trained layer in one colour, whatever stands
     beside it in another.
 
@@ -231,7 +223,7 @@ def criteria_panels(table: pd.DataFrame) -> Drawn:
     )
 
 
-def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
+def unit_counts(table: pd.DataFrame, label: str) -> style.Drawn:
     """How many filters each unit has: the trained layer beside the untrained ones, of which the dot is the
     mean and the line the range.
 
@@ -259,7 +251,7 @@ def unit_counts(table: pd.DataFrame, label: str) -> Drawn:
     )
 
 
-def agreement_dots(table: pd.DataFrame) -> Drawn:
+def agreement_dots(table: pd.DataFrame) -> style.Drawn:
     """How often each measure names the unit that moves a filter most, with its interval and with what random
     names would reach.
 
@@ -279,7 +271,7 @@ def agreement_dots(table: pd.DataFrame) -> Drawn:
     )
 
 
-def calibration(table: pd.DataFrame) -> Drawn:
+def calibration(table: pd.DataFrame) -> style.Drawn:
     """Do the tests and intervals keep their promise? Error rates and coverage in simulations where the truth
     is known.
 
@@ -296,7 +288,7 @@ def calibration(table: pd.DataFrame) -> Drawn:
     )
 
 
-def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
+def planted_curves(table: pd.DataFrame, along: str, label: str) -> style.Drawn:
     """Precision and recall of planted detectors by measure, one panel per rule and score, along ``along`` (a
     column of ``table``, on a log axis).
 
@@ -305,9 +297,18 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
     """
     data = table[["measure", "rule", along, "precision", "recall"]]
     rules, measures, steps = (list(data[name].unique()) for name in ("rule", "measure", along))
-    looks = ((BLUE, "o-"), (VERMILION, "s--"), (ORANGE, "^-."), (INK, "D:"), (SKY, "v-"), (MUTED, "x--"))
+    looks = (
+        (style.BLUE, "o-"),
+        (style.VERMILION, "s--"),
+        (style.ORANGE, "^-."),
+        (style.INK, "D:"),
+        (style.SKY, "v-"),
+        (style.MUTED, "x--"),
+    )
     styles = dict(zip(measures, looks, strict=False))
-    figure, grid = plt.subplots(2, len(rules), figsize=(WIDTH, 4.0), sharex=True, sharey=True, squeeze=False)
+    figure, grid = plt.subplots(
+        2, len(rules), figsize=(style.WIDTH, 4.0), sharex=True, sharey=True, squeeze=False
+    )
     for (row, column), axes in np.ndenumerate(grid):
         score, rule = ("precision", "recall")[row], rules[column]
         for measure, (colour, look) in styles.items():
@@ -327,18 +328,18 @@ def planted_curves(table: pd.DataFrame, along: str, label: str) -> Drawn:
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     far = data[data[along].eq(data[along].max())].replace("_", " ", regex=True)
     told = [
-        f"{row.measure} by {row.rule} {percent(row.recall)}"
-        + (f" ({percent(row.precision)})" if row.precision >= 0 else " (no claim)")
+        f"{row.measure} by {row.rule} {style.percent(row.recall)}"
+        + (f" ({style.percent(row.precision)})" if row.precision >= 0 else " (no claim)")
         for row in far.itertuples()
     ]
     alt = (
         f"Lines of precision (above) and recall (below) along {label}, a column of panels for each of "
-        f"{len(rules)} rules. Recall at {far[along].iloc[0]:g}, precision in brackets: {listing(told)}."
+        f"{len(rules)} rules. Recall at {far[along].iloc[0]:g}, precision in brackets: {style.listing(told)}."
     )
-    return Drawn(figure, data, alt, tolerance={"precision": 0.15, "recall": 0.15})
+    return style.Drawn(figure, data, alt, tolerance={"precision": 0.15, "recall": 0.15})
 
 
-def effect_map(effects: Effects, chosen: pd.DataFrame) -> Drawn:
+def effect_map(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
     """What each unit does at its highest level to each of the ``chosen`` filters, in standard deviations of
     the filter's response to neutral faces.
 
@@ -366,14 +367,14 @@ def effect_map(effects: Effects, chosen: pd.DataFrame) -> Drawn:
         column_label="action unit switched on",
         alt=f"Heat map of {len(largest)} filters by {len(effects.aus)} action units: red where switching the "
         "unit on raises the response, blue where it lowers it, a plus or a minus where the effect stands. "
-        f"Raised most: {listing(told)}. For {int(largest['claimed'].sum())} of {len(largest)} it is the "
-        "framed unit, the one that the association names.",
+        f"Raised most: {style.listing(told)}. For {int(largest['claimed'].sum())} of {len(largest)} it is "
+        "the framed unit, the one that the association names.",
         tolerance={"effect": EFFECT_TOLERANCE, "filter": FILTERS},
         data=data,
     )
 
 
-def dose_response(effects: Effects, chosen: pd.DataFrame) -> Drawn:
+def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
     """Effect by intensity: for each of the ``chosen`` filters, at most six, its claimed unit as a line with
     its interval, the other units as thin grey lines.
 
@@ -386,15 +387,17 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> Drawn:
     for axes, (number, part) in zip(panels, data.groupby("filter", sort=False), strict=True):
         for au, curve in part.groupby("au", sort=False):
             if not curve["claimed"].any():
-                axes.plot([0, *curve["level"]], [0, *curve["effect"]], color=RULE, linewidth=0.9, zorder=1)
+                axes.plot(
+                    [0, *curve["level"]], [0, *curve["effect"]], color=style.RULE, linewidth=0.9, zorder=1
+                )
                 continue
             level, effect, low, high = ([0, *curve[name]] for name in ("level", "effect", "low", "high"))
-            axes.fill_between(level, low, high, color=VERMILION, alpha=0.25, linewidth=0)
-            axes.plot(level, effect, "o-", color=VERMILION, markersize=4)
+            axes.fill_between(level, low, high, color=style.VERMILION, alpha=0.25, linewidth=0)
+            axes.plot(level, effect, "o-", color=style.VERMILION, markersize=4)
             axes.set_title(f"filter {number}, {au}", fontsize=9)
             last = curve.iloc[-1]
             told.append(f"filter {number} and {au} {last.effect:+.1f} ({last.low:+.1f} to {last.high:+.1f})")
-        axes.axhline(0, color=MUTED, linewidth=0.8)
+        axes.axhline(0, color=style.MUTED, linewidth=0.8)
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xticks((0, 0.5, 1))
     figure.supxlabel("intensity of the unit", fontsize=9)
@@ -402,10 +405,10 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> Drawn:
     alt = (
         f"Line charts of {len(panels)} filters: the effect of the unit that the association names, with "
         "its interval, over its intensity, and those of the other units in grey. At the highest intensity: "
-        f"{listing(told)}."
+        f"{style.listing(told)}."
     )
     moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": FILTERS}
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 def filter_gallery(
@@ -415,7 +418,7 @@ def filter_gallery(
     faces: np.ndarray | None,
     differences: np.ndarray | None,
     pictures: int,
-) -> Drawn:
+) -> style.Drawn:
     """What drives some filters: their top faces, the deconvolutions of these, and what switching the claimed
     unit changes.
 
@@ -450,10 +453,10 @@ def filter_gallery(
         line[0].set_title(heading, fontsize=8, pad=2)
         for axes, picture in zip(line, shown, strict=True):
             show(axes, picture)
-    alt = f"Pictures of each of {len(named)} filters, {listing(headings)}: {said}."
+    alt = f"Pictures of each of {len(named)} filters, {style.listing(headings)}: {said}."
     # Which filters are shown, and which of two nearly equal pictures comes first, may change.
     moves = {"filter": FILTERS, "picture": pictures, "response": 0.1 * float(data["response"].max())}
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 def _signed(maps: np.ndarray) -> np.ndarray:
@@ -462,7 +465,7 @@ def _signed(maps: np.ndarray) -> np.ndarray:
     return 127.5 + 127.5 * maps / np.where(reach > 0, reach, 1)
 
 
-def silencing(table: pd.DataFrame) -> Drawn:
+def silencing(table: pd.DataFrame) -> style.Drawn:
     """What is lost when the top filters of a unit are silenced, beside what other filters of equal activation
     cost.
 

@@ -16,33 +16,26 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import Responses
 from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
+from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import mosaic, show, thumbnail
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    listing,
-    percent,
-)
 
 RESPONSE_TOLERANCE = 0.05
 """How far a response may move where another processor adds up in another order."""
 
 
-def filter_strengths(view: LayerView) -> Drawn:
+def filter_strengths(view: LayerView) -> style.Drawn:
     """Every filter: how strongly it answers at most, against how selective it is among the pictures.
 
     Data: ``view.ranking``, a row per filter, the strongest first.
     """
     data = view.ranking
     first = data.head(10)
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
-    axes.scatter(data["selectivity"], data["strongest"], s=14, color=BLUE, alpha=0.6, linewidths=0)
-    axes.scatter(first["selectivity"], first["strongest"], s=30, color=VERMILION, marker="D", linewidths=0)
+    figure, axes = plt.subplots(figsize=(style.WIDTH, 3.1))
+    axes.scatter(data["selectivity"], data["strongest"], s=14, color=style.BLUE, alpha=0.6, linewidths=0)
+    axes.scatter(
+        first["selectivity"], first["strongest"], s=30, color=style.VERMILION, marker="D", linewidths=0
+    )
     # Neighbours from left to right, their numbers in turn above and below: close ones stay legible.
     for place, row in enumerate(first.sort_values("selectivity").itertuples()):
         spot, offset = (row.selectivity, row.strongest), (0, -11 if place % 2 else 5)
@@ -55,15 +48,15 @@ def filter_strengths(view: LayerView) -> Drawn:
         f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to "
         f"{data['selectivity'].max():.2f} against the strongest response, from {data['strongest'].min():.2f} "
         f"to {data['strongest'].max():.2f}; {silent or 'none'} of the filters never responds. The ten "
-        f"strongest are marked: {listing([str(n) for n in first['filter']])}."
+        f"strongest are marked: {style.listing([str(n) for n in first['filter']])}."
     )
     # Filters of nearly equal strength may change places.
     moves = {"filter": len(data), "pictures": view.top.shape[1], "share_active": 0.02, "selectivity": 0.02}
     moves |= dict.fromkeys(("strongest", "mean_top", "mean"), RESPONSE_TOLERANCE)
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
-def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Drawn:
+def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> style.Drawn:
     """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above,
     projections below.
 
@@ -76,8 +69,8 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
     height, width = faces.size
     gap, across = max(1, width // 24), 2
     down = -(-len(chosen) // across)
-    tall = WIDTH / across * 2 * height / (pictures * width) + 0.26
-    figure, grid = plt.subplots(down, across, figsize=(WIDTH, down * tall), squeeze=False)
+    tall = style.WIDTH / across * 2 * height / (pictures * width) + 0.26
+    figure, grid = plt.subplots(down, across, figsize=(style.WIDTH, down * tall), squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     pairs = []
@@ -99,15 +92,15 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> Dr
     alt = (
         f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below "
         "each face what of it drives the filter, as light and dark lines on grey. The most frequent emotion "
-        f"among the faces: {listing(said)}."
+        f"among the faces: {style.listing(said)}."
     )
     # Which of two nearly equal pictures or filters comes first may change, and with it the place.
     moves = {"picture": len(faces), "response": RESPONSE_TOLERANCE, "filter": len(view.top)}
     moves |= {"row": height, "column": width}
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
-def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> Drawn:
+def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> style.Drawn:
     """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
     common it is.
 
@@ -123,12 +116,12 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     )[["network", "filter", "x", "y", "share", "pictures"]]
     figure, layout = plt.subplot_mosaic(
         [list(networks), ["shares"] * len(networks)],
-        figsize=(WIDTH, 1.05 * WIDTH / len(networks) + 2.2),
-        height_ratios=(1.05 * WIDTH / len(networks), 2.2),
+        figsize=(style.WIDTH, 1.05 * style.WIDTH / len(networks) + 2.2),
+        height_ratios=(1.05 * style.WIDTH / len(networks), 2.2),
     )
     mean = mean_picture(faces)
     most = data.groupby(["network", "x", "y"]).size().max()
-    marks = ((VERMILION, "-"), (BLUE, "--"), (MUTED, ":"))
+    marks = ((style.VERMILION, "-"), (style.BLUE, "--"), (style.MUTED, ":"))
     for (name, part), (colour, dashes) in zip(data.groupby("network", sort=False), marks, strict=False):
         axes = layout[name]
         axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255, alpha=0.65)
@@ -151,14 +144,14 @@ def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: Recep
     for axis in (curves.xaxis, curves.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     medians = data.groupby("network", sort=False)["share"].median()
-    said = [f"{name} {percent(share)}" for name, share in medians.items()]
+    said = [f"{name} {style.percent(share)}" for name, share in medians.items()]
     alt = (
         f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for "
         f"{most} filters in one place. Below, falling curves of how many of a filter's extrema "
-        f"stand there; the median filter has {listing(said)}."
+        f"stand there; the median filter has {style.listing(said)}."
     )
     moves = {"x": faces.size[1], "y": faces.size[0], "share": 0.1, "pictures": 20}
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 def _commonest_places(responses: Responses, field: ReceptiveField) -> pd.DataFrame:
@@ -194,7 +187,7 @@ _MEASURES = {
 }
 
 
-def localisation_dots(summary: pd.DataFrame) -> Drawn:
+def localisation_dots(summary: pd.DataFrame) -> style.Drawn:
     """How well projections find the regions of action units, above everything that knows nothing of the
     filters.
 
@@ -223,7 +216,7 @@ def localisation_dots(summary: pd.DataFrame) -> Drawn:
     )
 
 
-def cascade_lines(cascade: pd.DataFrame) -> Drawn:
+def cascade_lines(cascade: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
     above what any two pictures share.
 
@@ -232,8 +225,12 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
     ``n``, ``off``.
     """
     data = cascade[cascade["measure"].isin(JUDGED)].reset_index(drop=True)
-    figure, panels = plt.subplots(1, len(JUDGED), figsize=(WIDTH, 3.0), sharey=True)
-    styles = {"deconv": (VERMILION, "-", "o"), "guided": (BLUE, "--", "s"), "gradient": (INK, ":", "^")}
+    figure, panels = plt.subplots(1, len(JUDGED), figsize=(style.WIDTH, 3.0), sharey=True)
+    styles = {
+        "deconv": (style.VERMILION, "-", "o"),
+        "guided": (style.BLUE, "--", "s"),
+        "gradient": (style.INK, ":", "^"),
+    }
     for axes, measure in zip(panels, JUDGED, strict=True):
         for method, part in data[data["measure"].eq(measure)].groupby("method", sort=False):
             colour, dashes, marker = styles[method]
@@ -241,7 +238,7 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
                 part["step"], part["excess"], color=colour, linestyle=dashes, marker=marker, label=method
             )
             axes.vlines(part["step"], part["low"], part["high"], color=colour, linewidth=1.4)
-        axes.axhline(REMAINDER_LIMIT, color=MUTED, linewidth=1)
+        axes.axhline(REMAINDER_LIMIT, color=style.MUTED, linewidth=1)
         steps = data[["step", "layer"]].drop_duplicates().sort_values("step")
         names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
         axes.set_xticks(steps["step"], names, fontsize=8, rotation=25 if len(names) > 4 else 0)
@@ -254,24 +251,24 @@ def cascade_lines(cascade: pd.DataFrame) -> Drawn:
     said = [f"{row.method} {row.excess:.2f} ({row.measure})" for row in last.itertuples()]
     alt = (
         "Lines that fall from 1 minus the floor as convolutions become random. With all of them random "
-        f"there remains, above what maps of different pictures share: {listing(said)}. "
+        f"there remains, above what maps of different pictures share: {style.listing(said)}. "
         f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
     )
     moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
-    return Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 MOST_CELLS = 6
 """Cells a side of the largest array of the worked example."""
 
 
-def how_it_works(example: WorkedExample) -> Drawn:
+def how_it_works(example: WorkedExample) -> style.Drawn:
     """The worked example, number by number: up through the network, down again, and what the other methods
     let down at a ReLU.
 
     Data: ``panel``, ``row``, ``column``, ``value``.
     """
-    figure = plt.figure(figsize=(WIDTH, 4.9))
+    figure = plt.figure(figsize=(style.WIDTH, 4.9))
     rows = (
         (example.up, "up: what the network computes  →", (6, 4, 4, 2.4, 1.6)),
         (example.down, "←  down: where the response comes from", (6, 4, 4, 2.4, 1.6)),
@@ -299,7 +296,7 @@ def how_it_works(example: WorkedExample) -> Drawn:
         f"backpropagation and by the gradient, which differ from the first in {unlike[0]} and {unlike[1]} of "
         "36 pixels."
     )
-    return Drawn(figure, pd.concat(parts, ignore_index=True), alt)
+    return style.Drawn(figure, pd.concat(parts, ignore_index=True), alt)
 
 
 def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
@@ -311,10 +308,10 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | No
     axes.set_title(title, fontsize=8, pad=3, loc="center")
     for (row, column), value in np.ndenumerate(values):
         place = (column, height - 1 - row)
-        colour = VERMILION if value > 0 else BLUE
+        colour = style.VERMILION if value > 0 else style.BLUE
         axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0))
         bold = framed is not None and framed[row, column]
-        ink, breadth, above = (INK, 1.6, 3) if bold else (MUTED, 0.4, 2)
+        ink, breadth, above = (style.INK, 1.6, 3) if bold else (style.MUTED, 0.4, 2)
         axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=ink, linewidth=breadth, zorder=above))
         text = f"{value:g}".replace("-", "−")
         axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)

@@ -4,21 +4,13 @@ from typing import Self, get_args
 
 from pydantic import Field, model_validator
 
-from book.parameters import (
-    BootstrapField,
-    ChapterParameters,
-    EpochsField,
-    FaceArguments,
-    FoldsField,
-    PrecisionField,
-    SeedsField,
-)
+from book import parameters
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
 
 
-class DerlParameters(ChapterParameters):
+class DerlParameters(parameters.ChapterParameters):
     """Chapter ``derl``: a generator that takes expressions off faces, and what its layers tell of them."""
 
     size: int = Field(
@@ -43,8 +35,8 @@ class DerlParameters(ChapterParameters):
     l1: float = Field(
         100.0, ge=0, le=10_000, description="weight of the L1 distance beside the adversarial loss (theta)"
     )
-    folds: FoldsField = 1
-    epochs: EpochsField = 16
+    folds: parameters.FoldsField = 1
+    epochs: parameters.EpochsField = 16
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per step of the second stage")
     lr: float = Field(0.003, gt=0, le=1, description="peak learning rate of the second stage (AdamW)")
     local: float = Field(
@@ -53,12 +45,12 @@ class DerlParameters(ChapterParameters):
     views: int = Field(
         2, ge=1, le=16, description="versions of each training picture: as it is, and augmented"
     )
-    seeds: SeedsField = 1
+    seeds: parameters.SeedsField = 1
     ablation: bool = Field(
         True, description="compare DeRL with its single layers and with generators that did not learn, too"
     )
-    precision: PrecisionField = "auto"
-    bootstrap: BootstrapField = 2000
+    precision: parameters.PrecisionField = "auto"
+    bootstrap: parameters.BootstrapField = 2000
 
     @model_validator(mode="after")
     def _strangers_to_learn_from(self) -> Self:
@@ -75,7 +67,7 @@ class DerlParameters(ChapterParameters):
         return self.pretrain in get_args(FaceDomain)
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
         """The face set of the chapter; beside a real one, rendered faces, whose neutral faces and action
         units are known; and a real set that the generator learns from.
         """

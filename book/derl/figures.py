@@ -9,20 +9,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, HEADS, TRUTH
+from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import picture_grid, show
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    listing,
-    percent,
-    require_columns,
-)
 
 ROWS = ("input", "generated", "true neutral", "what was changed", "what is still wrong")
 """The rows of ``neutral_grid``, from above."""
@@ -31,7 +20,9 @@ STRETCH = 2.0
 """By how much differences of pictures are enlarged around the middle grey."""
 
 
-def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, emotions: list[str]) -> Drawn:
+def neutral_grid(
+    inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, emotions: list[str]
+) -> style.Drawn:
     """Faces with an expression, what the generator makes of them, the true neutral ones, and two differences
     around the middle grey.
 
@@ -55,15 +46,15 @@ def neutral_grid(inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, e
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
     alt = (
-        f"Grid of {len(inputs)} people ({listing(emotions)}): above, the input, then the generated and the "
-        "true neutral face, then what the generator changed and what is still wrong. "
+        f"Grid of {len(inputs)} people ({style.listing(emotions)}): above, the input, then the generated and "
+        "the true neutral face, then what the generator changed and what is still wrong. "
         f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey "
         f"levels of 255, the inputs by {means['input_error']:.1f}."
     )
-    return Drawn(figure, data, alt, tolerance=dict.fromkeys(errors, 8))
+    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(errors, 8))
 
 
-def gan_curves(curve: pd.DataFrame) -> Drawn:
+def gan_curves(curve: pd.DataFrame) -> style.Drawn:
     """How the two players learned: the L1 distance of training pairs and of the pairs watched, and how often
     the discriminator is right.
 
@@ -71,20 +62,19 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
     ``l1``, ``discriminator_loss``, ``real_accuracy``, ``fake_accuracy``, ``valid_l1``.
     """
     columns = ["epoch", *TERMS[1:], "valid_l1"]
-    require_columns(curve, columns)
     data = curve[columns].reset_index(drop=True)
-    figure, (distance, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
-    style = {"marker": "o" if len(data) < 12 else None, "markersize": 4}
+    figure, (distance, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 2.7))
+    marks = {"marker": "o" if len(data) < 12 else None, "markersize": 4}
     for axes, scale, name, label, colour, dashes in (
-        (distance, 255, "l1", "learned from", BLUE, "--"),
-        (distance, 255, "valid_l1", "watched (averaged weights)", VERMILION, "-"),
-        (right, 1, "real_accuracy", "true pairs", INK, "-"),
-        (right, 1, "fake_accuracy", "generated pairs", ORANGE, "--"),
+        (distance, 255, "l1", "learned from", style.BLUE, "--"),
+        (distance, 255, "valid_l1", "watched (averaged weights)", style.VERMILION, "-"),
+        (right, 1, "real_accuracy", "true pairs", style.INK, "-"),
+        (right, 1, "fake_accuracy", "generated pairs", style.ORANGE, "--"),
     ):
-        axes.plot(data["epoch"], scale * data[name], color=colour, linestyle=dashes, label=label, **style)
+        axes.plot(data["epoch"], scale * data[name], color=colour, linestyle=dashes, label=label, **marks)
     distance.set(title="Distance to the true face", ylabel="grey levels of 255", ylim=(0, None))
     right.set(title="Discriminator is right", ylabel="share of patches", ylim=(0, 1.02))
-    right.axhline(0.5, color=MUTED, linewidth=1, linestyle=":")
+    right.axhline(0.5, color=style.MUTED, linewidth=1, linestyle=":")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     for axes in (distance, right):
         axes.set_xlabel("epoch")
@@ -99,13 +89,13 @@ def gan_curves(curve: pd.DataFrame) -> Drawn:
         f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of "
         f"the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
         f"levels, that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. "
-        f"Right, at the end the discriminator is right on {percent(last['real_accuracy'])} of true and "
-        f"{percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
+        f"Right, at the end the discriminator is right on {style.percent(last['real_accuracy'])} of true and "
+        f"{style.percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
     )
-    return Drawn(figure, data, alt, tolerance=dict.fromkeys(columns[1:], 0.5))
+    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(columns[1:], 0.5))
 
 
-def quality_dots(summary: pd.DataFrame) -> Drawn:
+def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     """Each candidate for the true neutral face in each measure, with intervals.
 
     ``summary`` from ``derl.neutral_quality.summarise_quality``. Data: ``candidate``, ``measure``, ``value``,
@@ -113,7 +103,6 @@ def quality_dots(summary: pd.DataFrame) -> Drawn:
     """
     numbers = ["value", "low", "high", "gain", "gain_low", "gain_high"]
     columns = ["candidate", "measure", *numbers, "n"]
-    require_columns(summary, columns)
     data = summary.loc[summary["value"].notna(), columns].reset_index(drop=True)
     rows = data.assign(
         label=data["candidate"], panel=data["measure"].map(HEADS), main=data["candidate"].eq(GENERATED)
@@ -134,7 +123,7 @@ def quality_dots(summary: pd.DataFrame) -> Drawn:
     )
 
 
-def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> Drawn:
+def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> style.Drawn:
     """Faces, and below each where every layer pair, and the plain difference of the pixels, answers to its
     expression: bright is more.
 
@@ -156,12 +145,12 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
             rows.append({"emotion": emotion, "layer": layer, **_moments(own)})
     data = pd.DataFrame(rows)
     means = data.groupby("layer", sort=False)["spread"].mean()
-    told = [f"{layer_name(layer)} {percent(share)}" for layer, share in means.items()]
+    told = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
-        f"Grid of {len(pictures)} faces ({listing(emotions)}) with a map of each layer below. Half of a map "
-        f"lies in this share of the picture on average: {listing(told)}."
+        f"Grid of {len(pictures)} faces ({style.listing(emotions)}) with a map of each layer below. Half of "
+        f"a map lies in this share of the picture on average: {style.listing(told)}."
     )
-    return Drawn(figure, data, alt, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))
+    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))
 
 
 def layer_name(layer: str) -> str:
@@ -193,7 +182,7 @@ _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "
 _PLACED = {"concentration": "energy / area", "pointing_game": "peak in the skin"}
 
 
-def layer_place_dots(table: pd.DataFrame) -> Drawn:
+def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     """How far the energy of each layer's maps lies in the skin that the expression moves, and how often its
     peak does, beside the controls.
 
@@ -201,7 +190,6 @@ def layer_place_dots(table: pd.DataFrame) -> Drawn:
     ``pointing_game``: ``layer``, ``measure``, ``kind``, ``value``, ``low``, ``high``, ``n``.
     """
     columns = ["layer", "measure", "kind", "value", "low", "high", "n"]
-    require_columns(table, columns)
     data = table.loc[table["measure"].isin(_PLACED), columns].reset_index(drop=True)
     rows = data.assign(
         label=data["layer"].map(layer_name),

@@ -16,18 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
-from fer_lib.aus.cross_task import (
-    CHOSEN,
-    EMOTION,
-    FROZEN,
-    HOG,
-    UNTRAINED,
-    Judge,
-    Read,
-    chosen_layers,
-    one_hot,
-    read_table,
-)
+from fer_lib.aus import cross_task
 from fer_lib.aus.heads import STRENGTHS
 from fer_lib.aus.presence import presence
 from fer_lib.faces.faceset import FaceSet
@@ -125,16 +114,16 @@ def kept_units(
     """
     coded = presence(faces)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
-    judge = Judge(coded, split, tuple(strengths), draws)
-    reads: dict[tuple[str, str], Read] = {}
-    for condition, generators in ((FROZEN, [generator]), (UNTRAINED, untrained)):
+    judge = cross_task.Judge(coded, split, tuple(strengths), draws)
+    reads: dict[tuple[str, str], cross_task.Read] = {}
+    for condition, generators in ((cross_task.FROZEN, [generator]), (cross_task.UNTRAINED, untrained)):
         features = [residue_features(one, faces.pixels, device=device) for one in generators]
         own = {
             pair: judge.linear([condensed(of[pair], split == "train", components) for of in features])
             for pair in features[0]
         }
         reads |= {(condition, pair): read for pair, read in own.items()}
-        reads[condition, CHOSEN] = chosen_layers(own)
-    reads[HOG, ""] = judge.linear([condensed(hog_responses(faces), split == "train", components)])
-    reads[EMOTION, ""] = judge.linear([one_hot(faces, classes)])
-    return read_table(reads, judge.scored[0], coded.select(split == "test"))
+        reads[condition, cross_task.CHOSEN] = cross_task.chosen_layers(own)
+    reads[cross_task.HOG, ""] = judge.linear([condensed(hog_responses(faces), split == "train", components)])
+    reads[cross_task.EMOTION, ""] = judge.linear([cross_task.one_hot(faces, classes)])
+    return cross_task.read_table(reads, judge.scored[0], coded.select(split == "test"))

@@ -15,18 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from book.derl.stage_two import (
-    PICTURE,
-    Inputs,
-    PlainClassifier,
-    ResidueRecipe,
-    as_inputs,
-    neutral_faces,
-    picture_views,
-    predict_inputs,
-    residues_of,
-    train_residue_classifier,
-)
+from book.derl import stage_two
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
@@ -113,7 +102,7 @@ class _Condition:
 
     name: str
     frozen: int
-    inputs: Callable[[int, int], Inputs]
+    inputs: Callable[[int, int], stage_two.Inputs]
     build: Callable[[], nn.Module]
 
 
@@ -121,7 +110,7 @@ def residue_study(
     faces: FaceSet,
     protocol: Protocol,
     generators: Mapping[str, Generator],
-    recipe: ResidueRecipe,
+    recipe: stage_two.ResidueRecipe,
     *,
     conditions: Sequence[str] = tuple(CONDITIONS),
     folds: int = 1,
@@ -148,7 +137,7 @@ def residue_study(
         fold_faces(faces, protocol, fold)
     used, parts = _places(chosen)
     labels = labelled.select(used).labels(protocol.classes)
-    views = picture_views(labelled.gather(used), recipe)
+    views = stage_two.picture_views(labelled.gather(used), recipe)
     rows: list[tuple] = []
     models: dict[tuple[str, int, int], nn.Module] = {}
     answers: dict[tuple[str, int], list[np.ndarray]] = {}
@@ -164,14 +153,14 @@ def residue_study(
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(seed)
                     model = condition.build()
-                training = train_residue_classifier(
+                training = stage_two.train_residue_classifier(
                     inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
                 )
                 precision = training.precision
                 best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
                 rows.append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
                 models[condition.name, seed, fold] = model
-                said = predict_inputs(model, inputs, test, device=device)
+                said = stage_two.predict_inputs(model, inputs, test, device=device)
                 answers.setdefault((condition.name, seed), []).append(said)
     tested = np.concatenate([test for _, _, test in parts])
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
@@ -211,7 +200,7 @@ def _on_residues(
         if not asked:
             continue
         frozen = parameter_count(generators[source])
-        residues = residues_of(generators[source], views, device=device)
+        residues = stage_two.residues_of(generators[source], views, device=device)
         for name in asked:
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
             for called, inputs in (alone if name == SINGLE else {name: residues}).items():
@@ -234,35 +223,37 @@ def _on_pictures(
     frozen = parameter_count(generator)
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
     plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)
-    pictures = as_inputs(views)
+    pictures = stage_two.as_inputs(views)
     if PIXELS in conditions or FEATURES in conditions:
-        neutral = neutral_faces(generator, views, device=device)
+        neutral = stage_two.neutral_faces(generator, views, device=device)
     if PIXELS in conditions:
-        yield _Condition(PIXELS, frozen, partial(_same, {PICTURE: pictures - neutral}), plain)
+        yield _Condition(PIXELS, frozen, partial(_same, {stage_two.PICTURE: pictures - neutral}), plain)
     if CNN in conditions:
-        yield _Condition(CNN, 0, partial(_same, {PICTURE: pictures}), plain)
+        yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE: pictures}), plain)
     if FEATURES in conditions:
         network = next(model for (name, *_), model in models.items() if name == CNN).network
 
-        def between(seed: int, fold: int) -> Inputs:
+        def between(seed: int, fold: int) -> stage_two.Inputs:
             own = models[CNN, seed, fold].network
-            return {PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)}
+            return {
+                stage_two.PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)
+            }
 
         head = partial(_linear_head, network.output.in_features, n_classes)
         yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
 
 
-def _same(inputs: Inputs, seed: int, fold: int) -> Inputs:
+def _same(inputs: stage_two.Inputs, seed: int, fold: int) -> stage_two.Inputs:
     return inputs
 
 
-def _plain_cnn(n_classes: int, size: int, parameters: int) -> PlainClassifier:
-    return PlainClassifier(equal_cnn(n_classes, size, parameters))
+def _plain_cnn(n_classes: int, size: int, parameters: int) -> stage_two.PlainClassifier:
+    return stage_two.PlainClassifier(equal_cnn(n_classes, size, parameters))
 
 
-def _linear_head(features: int, n_classes: int) -> PlainClassifier:
+def _linear_head(features: int, n_classes: int) -> stage_two.PlainClassifier:
     # The features differ in scale by orders of magnitude; the layer's own scale would be no fair start.
-    return PlainClassifier(
+    return stage_two.PlainClassifier(
         nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, n_classes))
     )
 

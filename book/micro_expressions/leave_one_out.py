@@ -11,7 +11,7 @@ from fer_lib.faces.clips import Clips
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.features import difference_to_onset
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError
 
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Clips to learn from, to select on and to test on, int64 indices."""
@@ -67,13 +67,8 @@ def leave_one_out(
     after these were taken. All networks are trained in one program.
 
     Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``;
-    ParameterError for no fold, no seed or one twice; and as ``train_clips``.
+    and as ``train_clips``.
     """
-    for name, given in (("seed", seeds), ("fold", folds)):
-        if not len(given):
-            raise ParameterError(f"a study of clips needs at least one {name}")
-    if len(set(seeds)) < len(seeds):
-        raise ParameterError(f"a seed is named twice in {', '.join(map(str, seeds))}")
     labels = fold_labels(clips, classes, folds)
     expected = (len(folds), len(clips))[-(features.ndim - 2) :]
     if features.ndim not in (3, 4) or features.shape[:-2] != expected:

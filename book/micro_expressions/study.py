@@ -14,7 +14,6 @@ from fer_lib.stats.classification import confusion
 from fer_lib.stats.contest import OURS, Contender, Contest, hold_contest
 from fer_lib.stats.contrasts import difference
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -105,9 +104,7 @@ def selection_by_person(study: ClipStudy) -> pd.DataFrame:
 
     ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and
     ``test_accuracy``, by the person tested; ``gain``. Of equal epochs the person tested takes the first.
-    Raises DataError where the test subjects were not watched.
     """
-    _require_watched(study)
     keys = ["fold", "seed"]
     chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "epoch"]]
     own = chosen.merge(study.curves, on=[*keys, "epoch"])
@@ -128,10 +125,8 @@ def selection_gain(
     """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report
     if the person tested chose the epoch.
 
-    The interval draws people; the trainings are the same in both. Raises DataError where the test subjects
-    were not watched.
+    The interval draws people; the trainings are the same in both, and the test subjects were watched.
     """
-    _require_watched(study)
     flattered = Contender("chosen by the person tested", OURS, study.chosen_on_test)
     honest = Contender("chosen by validation", OURS, study.probabilities)
     both = hold_contest((flattered, honest), labels, subjects, draws=draws, seed=seed)
@@ -143,11 +138,6 @@ def selection_gain(
         for measure, short in MEASURES.items()
         if short != "uar"
     }
-
-
-def _require_watched(study: ClipStudy) -> None:
-    if study.chosen_on_test is None:
-        raise DataError("the test subjects were not watched; give leave_one_out watch_test=True")
 
 
 def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:

@@ -4,17 +4,7 @@ from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field
 
-from book.parameters import (
-    DropoutField,
-    EpochsField,
-    FaceArguments,
-    FaceField,
-    RecipeParameters,
-    SeedsField,
-    SizeField,
-    SubjectsField,
-    on_fer2013,
-)
+from book import parameters
 from fer_lib.names import Loss, Network
 from ferbook.book import Chapter
 from ferbook.parameters import ListOf
@@ -29,17 +19,17 @@ _AT_LENGTH = {
 """Every structure, five seeds."""
 
 
-class StructureAndLossParameters(RecipeParameters):
+class StructureAndLossParameters(parameters.RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019), and the ladder of ingredients."""
 
-    faces: FaceField = "wild"
-    subjects: SubjectsField = 500
-    size: SizeField = 32
-    epochs: EpochsField = 12
+    faces: parameters.FaceField = "wild"
+    subjects: parameters.SubjectsField = 500
+    size: parameters.SizeField = 32
+    epochs: parameters.EpochsField = 12
     lr: float = Field(
         0.1, gt=0, le=10, description="peak learning rate of the residual net; the others take a share of it"
     )
-    dropout: DropoutField = 0.2
+    dropout: parameters.DropoutField = 0.2
     structures: Annotated[str, AfterValidator(ListOf(get_args(Network)))] = Field(
         "zhu,residual", description="networks to compare; structures are compared with the first"
     )
@@ -53,12 +43,12 @@ class StructureAndLossParameters(RecipeParameters):
         le=1_000_000,
         description="training pictures, drawn at random, and a third as many to choose by; 0 takes all",
     )
-    seeds: SeedsField = 2
+    seeds: parameters.SeedsField = 2
     ladder: bool = Field(True, description="climb the ladder of ingredients too")
     labels: bool = Field(True, description="learn from each of two labels too, where the face set has two")
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
         """The face set of the chapter; beside FER2013, where it is at hand, FER+: the same pictures under
         other labels.
         """
@@ -89,8 +79,8 @@ CHAPTER = Chapter(
         ("laptop", "micro"): {"subjects": 0},
         ("paper", "game"): _EVERY_LOSS,
         ("paper", "ferplus"): _EVERY_LOSS,
-        **on_fer2013("smoke", {"size": 48, "seeds": 1, "ladder": False, "labels": False}),
-        **on_fer2013(
+        **parameters.on_fer2013("smoke", {"size": 48, "seeds": 1, "ladder": False, "labels": False}),
+        **parameters.on_fer2013(
             "laptop",
             {
                 **_AT_LENGTH,

@@ -4,37 +4,27 @@ from typing import Annotated, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from book.parameters import (
-    DropoutField,
-    EpochsField,
-    FaceArguments,
-    FaceSets,
-    RecipeParameters,
-    SeedsField,
-    SizeField,
-    face_sets,
-    on_fer2013,
-)
+from book import parameters
 from fer_lib.names import FaceDomain, Network
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
 from ferbook.parameters import Percentages
 
 
-class TransferParameters(RecipeParameters):
+class TransferParameters(parameters.RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
 
-    size: SizeField = 32
-    epochs: EpochsField = 20
+    size: parameters.SizeField = 32
+    epochs: parameters.EpochsField = 20
     lr: float = Field(
         0.1,
         gt=0,
         le=10,
         description="peak learning rate of the residual net; other networks take a share of it",
     )
-    dropout: DropoutField = 0.2
+    dropout: parameters.DropoutField = 0.2
     network: Network = Field("zhu", description="the network")
-    beside: Annotated[str, AfterValidator(FaceSets())] = Field(
+    beside: Annotated[str, AfterValidator(parameters.FaceSets())] = Field(
         "wild:500,game",
         description="face sets that the chapter's own is set beside, such as wild:500,game:24",
     )
@@ -44,7 +34,7 @@ class TransferParameters(RecipeParameters):
         le=1_000_000,
         description="training pictures taken from each face set, so that sets count alike; 0 takes all",
     )
-    seeds: SeedsField = 1
+    seeds: parameters.SeedsField = 1
     leave_one_out: bool = Field(
         True, description="learn from all face sets but one, too, and test on that one"
     )
@@ -72,7 +62,7 @@ class TransferParameters(RecipeParameters):
     @model_validator(mode="after")
     def _others_beside(self) -> Self:
         # Not a ValueError, which pydantic would wrap: this names one field on account of another.
-        if self.faces in face_sets(self.beside):
+        if self.faces in parameters.face_sets(self.beside):
             raise ParameterError(
                 f"beside = {self.beside!r} names {self.faces!r}, which is the chapter's own face set; leave "
                 "it out of the list"
@@ -80,11 +70,11 @@ class TransferParameters(RecipeParameters):
         return self
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
         """The face set of the chapter; those beside it; and rendered faces, which stand in where the
         chapter's own has no action units.
         """
-        sets = face_sets(self.beside)
+        sets = parameters.face_sets(self.beside)
         if self.faces not in get_args(FaceDomain):
             sets.setdefault("lab", 0)
         return (self.face_source, *(self.source(name, people) for name, people in sets.items()))
@@ -119,14 +109,14 @@ CHAPTER = Chapter(
         ("laptop", "game"): {"beside": "lab,wild:500"},
         ("paper", "game"): {"beside": "lab,wild"},
         ("laptop", "tfd"): {"size": 48},
-        **on_fer2013("smoke", {"size": 48, "beside": "wild:24", "fractions": "0,1", "draws": 1}),
-        **on_fer2013(
+        **parameters.on_fer2013("smoke", {"size": 48, "beside": "wild:24", "fractions": "0,1", "draws": 1}),
+        **parameters.on_fer2013(
             "laptop",
             {
                 **{"size": 48, "epochs": 8, "batch_size": 128, "beside": "wild:500", "most": 0},
                 **{"fractions": "0,1,5,10,100", "draws": 2, "tuned_epochs": 8},
             },
         ),
-        **on_fer2013("paper", {"beside": "wild"}),
+        **parameters.on_fer2013("paper", {"beside": "wild"}),
     },
 )

@@ -10,21 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    RULE,
-    SKY,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    FigureError,
-    listing,
-    percent,
-    require_columns,
-)
+from ferbook.page import style
 
 NAMED_ROWS = 24
 """Up to so many rows each has its own label; of more, every so many-th has."""
@@ -34,12 +20,12 @@ SPREAD = 1e-9
 
 # Colour, marker, whether it is filled: the difference stays in grey print.
 _SERIES = (
-    (BLUE, "o", True),
-    (VERMILION, "s", False),
-    (ORANGE, "^", True),
-    (INK, "D", False),
-    (SKY, "v", True),
-    (MUTED, "P", False),
+    (style.BLUE, "o", True),
+    (style.VERMILION, "s", False),
+    (style.ORANGE, "^", True),
+    (style.INK, "D", False),
+    (style.SKY, "v", True),
+    (style.MUTED, "P", False),
 )
 
 
@@ -61,7 +47,7 @@ def forest(
     caption: str = "",
     tolerance: float | Mapping[str, float] = 1e-6,
     data: pd.DataFrame | None = None,
-) -> Drawn:
+) -> style.Drawn:
     """A dot for each value with a line from ``low`` to ``high``; rows stand in the order of the table.
 
     ``rows`` needs ``label``, ``value``, ``low`` and ``high`` (NaN where there is no interval) and may have
@@ -91,7 +77,7 @@ def forest(
     'Dots with intervals: accuracy by network. zero bias 91.0 % (88.0 to 94.0) and residual 93.0 % (90.0 to \
 95.0). A dashed line marks 20.0 %.'
     """
-    require_columns(rows, ["label", "value", "low", "high"])
+    style.require_columns(rows, ["label", "value", "low", "high"])
     optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
     optional |= {"wide_low": np.nan, "wide_high": np.nan, "null": np.nan}
     drawn = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
@@ -104,14 +90,14 @@ def forest(
         tables = dict.fromkeys(names, longest)
     series = list(drawn["series"].unique())
     if len(series) > len(_SERIES):
-        raise FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
+        raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
     columns = min(across, len(names))
     lines = -(-len(names) // columns)
     height = min(max(longest.values()) + 1, NAMED_ROWS) * max(0.27, 0.15 * len(series))
     figure, grid = plt.subplots(
         lines,
         columns,
-        figsize=(WIDTH, 0.65 + lines * (0.4 + height)),
+        figsize=(style.WIDTH, 0.65 + lines * (0.4 + height)),
         sharey=shared,
         squeeze=False,
         width_ratios=widths,
@@ -124,9 +110,11 @@ def forest(
             own = strokes[strokes["panel"].eq(name)] if "panel" in strokes else strokes
             groups = own["group"] if "group" in own else [""] * len(own)
             spots = [tables[name][key] for key in zip(groups, own["label"], strict=True)]
-            axes.plot(own["value"], np.add(spots, 0.28), "|", color=MUTED, markersize=6, linestyle="none")
+            axes.plot(
+                own["value"], np.add(spots, 0.28), "|", color=style.MUTED, markersize=6, linestyle="none"
+            )
         if (line := _of(null, name)) is not None:
-            handle = axes.axvline(line, color=INK, linestyle="--", linewidth=1.2, label=null_name)
+            handle = axes.axvline(line, color=style.INK, linestyle="--", linewidth=1.2, label=null_name)
             handles |= {null_name: handle} if null_name else {}
         title, steps = "\n".join(wrap(name, int(50 * breadth))), 5 if breadth > 0.45 else 3
         _dress(axes, title, tables[name], _of(unit, name), _of(limits, name), steps)
@@ -137,7 +125,7 @@ def forest(
             _name_rows(axes, tables[name])
     last = grid.flat[len(names) - 1]
     if noted:
-        last.text(1.03, 1.01, noted, fontsize=8, color=MUTED, transform=last.transAxes)
+        last.text(1.03, 1.01, noted, fontsize=8, color=style.MUTED, transform=last.transAxes)
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
     if not isinstance(measured, Mapping):
@@ -150,8 +138,8 @@ def forest(
             lines_at = {
                 _value(_of(null, name), _of(unit, name)) for name in names if _of(null, name) is not None
             }
-            alt += f" A dashed line marks {listing(sorted(lines_at))}."
-    return Drawn(figure, rows.reset_index(drop=True) if data is None else data, alt, caption, tolerance)
+            alt += f" A dashed line marks {style.listing(sorted(lines_at))}."
+    return style.Drawn(figure, rows.reset_index(drop=True) if data is None else data, alt, caption, tolerance)
 
 
 def _of(given: object, panel: str) -> object:
@@ -184,7 +172,9 @@ def _draw_rows(
     spots = {key: places[key] for key in zip(part["group"], part["label"], strict=True)}
     if joined:
         ends = part.groupby(["group", "label"], sort=False)["value"].agg(["min", "max"])
-        axes.hlines([spots[key] for key in ends.index], ends["min"], ends["max"], color=MUTED, linewidth=1.5)
+        axes.hlines(
+            [spots[key] for key in ends.index], ends["min"], ends["max"], color=style.MUTED, linewidth=1.5
+        )
     for number, name in enumerate(series):
         colour, marker, filled = _SERIES[number]
         own = part[part["series"].eq(name)]
@@ -193,15 +183,15 @@ def _draw_rows(
             size, width = 6.0, 1.8
             ink, shape = colour, marker
             if row.main:
-                ink, shape, size = VERMILION, "D", 6.5
+                ink, shape, size = style.VERMILION, "D", 6.5
             elif row.minor:
-                ink, size, width = MUTED, 4.0, 1.2
+                ink, size, width = style.MUTED, 4.0, 1.2
             if not pd.isna(row.wide_low):
-                axes.hlines(place, row.wide_low, row.wide_high, color=RULE, linewidth=7, zorder=1)
+                axes.hlines(place, row.wide_low, row.wide_high, color=style.RULE, linewidth=7, zorder=1)
             if not pd.isna(row.null):
                 ends = (place - 0.33 / len(series), place + 0.33 / len(series))
                 handles[null_name or "by chance"] = axes.vlines(
-                    row.null, *ends, color=VERMILION, linestyle="--", linewidth=1.5
+                    row.null, *ends, color=style.VERMILION, linestyle="--", linewidth=1.5
                 )
             if not pd.isna(row.low):
                 axes.hlines(place, row.low, row.high, color=ink, linewidth=width)
@@ -239,7 +229,7 @@ def _part_kinds(axes: Axes, rows: pd.DataFrame, places: Mapping[tuple[str, str],
     for above, below in pairwise(rows.itertuples()):
         ends = [places.get((row.group, row.label)) for row in (above, below)]
         if above.kind != below.kind and None not in ends:
-            axes.axhline(sum(ends) / 2, color=RULE, linewidth=0.8)
+            axes.axhline(sum(ends) / 2, color=style.RULE, linewidth=0.8)
 
 
 def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
@@ -253,7 +243,7 @@ def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
 
 def _value(value: float, unit: str) -> str:
     if unit == "share":
-        return percent(value)
+        return style.percent(value)
     if unit == "points" and value == 0:
         return "0"
     if unit == "points":
@@ -269,7 +259,7 @@ def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> 
             ends = (_value(part["value"].agg(end), own) for end in ("min", "max"))
             words = f"{len(part)} values from {' to '.join(ends)}"
         else:
-            words = listing([_row_told(row, own) for row in part.itertuples()])
+            words = style.listing([_row_told(row, own) for row in part.itertuples()])
         parts.append(f"{name}: {words}" if name else words)
     return "; ".join(parts)
 

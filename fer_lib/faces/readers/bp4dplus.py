@@ -22,17 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers import spontaneous
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, add_once, list_inside, read_grey
 from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, encoded, find_folders
-from fer_lib.faces.readers.spontaneous import (
-    PERSON,
-    Tasks,
-    folder_tasks,
-    is_picture_entry,
-    read_spontaneous,
-    task_id,
-    write_spontaneous,
-)
 from ferbook.errors import DataError
 
 PUBLISHED = {"subjects": 140}
@@ -60,18 +52,18 @@ def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
     people: dict[str, Path] = {}
     for entry in (e for tree in find_folders(folder, _TREE, "folder 2D+3D") for e in _people(tree, folder)):
         person = (entry.name if entry.is_dir() else entry.stem).upper()
-        if PERSON.fullmatch(person):
+        if spontaneous.PERSON.fullmatch(person):
             add_once(people, person, entry, f"place of {person}")
         else:
             left_out[OTHER_FOLDERS] += entry.is_dir()
     with ExitStack() as archives:
         tasks = {
-            person: partial(folder_tasks, place, folder)
+            person: partial(spontaneous.folder_tasks, place, folder)
             if place.is_dir()
             else partial(_archive_tasks, place, archives)
             for person, place in people.items()
         }
-        return read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
+        return spontaneous.read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
 
 
 def _people(tree: Path, folder: Path) -> list[Path]:
@@ -82,7 +74,7 @@ def _people(tree: Path, folder: Path) -> list[Path]:
     return entries
 
 
-def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
+def _archive_tasks(path: Path, archives: ExitStack) -> spontaneous.Tasks:
     """The tasks in one archive, which stays open until all pictures are read."""
     tasks: dict[str, dict[int, Frame]] = {}
     try:
@@ -93,9 +85,9 @@ def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
     for name in names:
         stem, dot, suffix = name.rpartition(".")
         match = _ENTRY.fullmatch(stem)
-        if not match or dot + suffix.lower() not in SUFFIXES or not is_picture_entry(name):
+        if not match or dot + suffix.lower() not in SUFFIXES or not spontaneous.is_picture_entry(name):
             continue
-        pictures = tasks.setdefault(task_id(match["task"]), {})
+        pictures = tasks.setdefault(spontaneous.task_id(match["task"]), {})
         number = int(match["frame"])
         if number in pictures:
             raise DataError(
@@ -131,4 +123,4 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
             # One date for all: equal sets give equal archives.
             archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
 
-    write_spontaneous("bp4dplus", faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)
+    spontaneous.write_spontaneous("bp4dplus", faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)

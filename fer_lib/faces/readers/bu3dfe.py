@@ -12,17 +12,9 @@ from collections import Counter
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    picture_file,
-    tops,
-    write_picture,
-)
 from ferbook.errors import DataError
 
 EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
@@ -52,17 +44,17 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     """
     left_out: Counter[str] = Counter()
     models: dict[str, Path] = {}
-    clips: list[Clip] = []
-    places = tops(folder, _PERSON, "folders of people (F0001)")
-    for person, place in named_folders(places, folder, _PERSON, left_out).items():
+    clips: list[sequences.Clip] = []
+    places = sequences.tops(folder, _PERSON, "folders of people (F0001)")
+    for person, place in sequences.named_folders(places, folder, _PERSON, left_out).items():
         for path in list_inside(place, folder, SUFFIXES):
             if not path.stem.upper().endswith(_KIND):
                 continue
             row = _row(path, person)
             model = path.stem.upper().removesuffix(_KIND)
             add_once(models, model, path, f"picture of {model}")
-            clips.append(Clip(f"bu3dfe-{person}", model, [picture_file(path)], [row]))
-    return gather_clips("bu3dfe", clips, size, "picture", left_out)
+            clips.append(sequences.Clip(f"bu3dfe-{person}", model, [sequences.picture_file(path)], [row]))
+    return sequences.gather_clips("bu3dfe", clips, size, "picture", left_out)
 
 
 def _row(path: Path, person: str) -> dict[str, object]:
@@ -94,10 +86,10 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     """
     table = faces.table
     require_labels(faces, EMOTIONS, "BU-3DFE")
-    sequences = named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
-    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in sequences)
+    named = sequences.named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
+    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in named)
     counts: Counter[tuple[str, str]] = Counter()
-    for person, subject, sequence, rows in sequences:
+    for person, subject, sequence, rows in named:
         for row, pixels in zip(rows, faces.gather(rows), strict=True):
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
@@ -105,4 +97,4 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             if level > 99:
                 raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
             model = sequence if own else f"{person}_{EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
-            write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)
+            sequences.write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)

@@ -32,18 +32,9 @@ import numpy as np
 
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes, codes_of
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.lines import counts_of, read_lines, require_labels
 from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    numbered_pictures,
-    official_ids,
-    picture_file,
-    write_picture,
-)
 from ferbook.errors import DataError
 
 CODES = EMOTIONS
@@ -106,7 +97,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
     clips = _list_clips(trees, folder, left_out)
-    return gather_clips("ckplus", clips, size, "clip", left_out, NOT_SCORED, halves=False)
+    return sequences.gather_clips("ckplus", clips, size, "clip", left_out, NOT_SCORED, halves=False)
 
 
 def _trees(folder: Path) -> dict[str, Path]:
@@ -135,15 +126,15 @@ def _other_form(folder: Path) -> str:
     return f"Expected the official archives, unpacked: {trees}"
 
 
-def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[Clip]:
+def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[sequences.Clip]:
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
-    clips: list[Clip] = []
+    clips: list[sequences.Clip] = []
     seen: set[tuple[str, str]] = set()
     for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
         stem = f"{subject}_{number}_"
         pattern = re.compile(rf"{stem}(?P<frame>\d+)", re.IGNORECASE)
-        frames = numbered_pictures(place, folder, pattern, f"{stem}00000001.png")
+        frames = sequences.numbered_pictures(place, folder, pattern, f"{stem}00000001.png")
         annotations = [files[subject, number] for files in (emotions, facs) if (subject, number) in files]
         if not frames:
             left_out[_EMPTY] += 1
@@ -166,10 +157,10 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
                 names = [f"{frames[frame].stem}_landmarks.txt" for frame in kept]
                 landmarks = [_read_landmarks(points / name, folder) for name in names]
             clips.append(
-                Clip(
+                sequences.Clip(
                     subject=f"ckplus-{subject}",
                     sequence=f"{subject}/{number}",
-                    frames=[picture_file(frames[frame]) for frame in kept],
+                    frames=[sequences.picture_file(frames[frame]) for frame in kept],
                     rows=[
                         {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
                         for frame, peak in zip(kept, shown, strict=True)
@@ -191,11 +182,11 @@ def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[
     """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed
     over.
     """
-    subjects = named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
+    subjects = sequences.named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
     return [
         (subject, number, inner)
         for subject, place in subjects.items()
-        for number, inner in named_folders([place], folder, _SEQUENCE, left_out, _FOREIGN).items()
+        for number, inner in sequences.named_folders([place], folder, _SEQUENCE, left_out, _FOREIGN).items()
     ]
 
 
@@ -289,12 +280,12 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     """
     require_labels(faces, CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
-    sequences = named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, MOST)
+    named = sequences.named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, MOST)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
-    for subject, group in groupby(sequences, key=itemgetter(0)):
+    for subject, group in groupby(named, key=itemgetter(0)):
         own = {sequence: rows for _, _, sequence, rows in group}
-        numbers = official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, MOST)
+        numbers = sequences.official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, MOST)
         for sequence, rows in own.items():
             _write_sequence(faces, rows, codes[rows[-1]], folder, subject, numbers[sequence])
 
@@ -306,7 +297,7 @@ def _write_sequence(
     stem = ""
     for row in rows:
         stem = f"{subject}_{number}_{faces.table['frame'][row]:08d}"
-        write_picture(folder / "cohn-kanade-images" / place / f"{stem}.png", faces.pixels[row])
+        sequences.write_picture(folder / "cohn-kanade-images" / place / f"{stem}.png", faces.pixels[row])
         if faces.landmarks is not None and np.isfinite(faces.landmarks[row]).all():
             lines = [f"{x:.8e} {y:.8e}" for x, y in faces.landmarks[row].tolist()]
             _write_lines(folder / "Landmarks" / place / f"{stem}_landmarks.txt", lines)

@@ -17,16 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    gather_clips,
-    official_ids,
-    picture_file,
-    require_subjects,
-    write_picture,
-)
 from ferbook.errors import DataError
 
 CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
@@ -51,7 +44,7 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]
     if not paths:
         raise DataError(f"{folder}: no pictures in it; expected files such as KA.AN1.39.tiff")
-    clips: dict[str, Clip] = {}
+    clips: dict[str, sequences.Clip] = {}
     for path in paths:
         stem = path.name
         while Path(stem).suffix.lower() in SUFFIXES:
@@ -66,8 +59,8 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
         if name in clips:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
         row = {"frame": 0, "emotion": CODES[code]}
-        clips[name] = Clip(f"jaffe-{match[1].upper()}", name, [picture_file(path)], [row])
-    return gather_clips("jaffe", list(clips.values()), size, "picture", {})
+        clips[name] = sequences.Clip(f"jaffe-{match[1].upper()}", name, [sequences.picture_file(path)], [row])
+    return sequences.gather_clips("jaffe", list(clips.values()), size, "picture", {})
 
 
 def write_jaffe(faces: FaceSet, folder: Path) -> None:
@@ -81,9 +74,9 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
     """
     require_labels(faces, tuple(CODES.values()), "JAFFE")
     table = faces.table
-    require_subjects(faces)
+    sequences.require_subjects(faces)
     for name, picture in zip(_file_names(table), faces.pixels, strict=True):
-        write_picture(folder / f"{name}.tiff", picture)
+        sequences.write_picture(folder / f"{name}.tiff", picture)
 
 
 def _file_names(table: pd.DataFrame) -> list[str]:
@@ -97,7 +90,7 @@ def _file_names(table: pd.DataFrame) -> list[str]:
     if known and table["sequence"].is_unique:
         return table["sequence"].tolist()
     pairs = [a + b for a in LETTERS for b in LETTERS]
-    ids = official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))
+    ids = sequences.official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))
     takes = table.groupby(["subject", "emotion"]).cumcount() + 1
     return [
         f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}"

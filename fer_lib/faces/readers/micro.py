@@ -25,20 +25,8 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import codes_of, format_codes, parse_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import list_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    Framing,
-    frames_of,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    numbered_pictures,
-    picture_file,
-    shown_emotion,
-    tops,
-    write_picture,
-)
 from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
 from ferbook.errors import DataError
 
@@ -87,7 +75,7 @@ class Pictures:
     place: Path
     pattern: re.Pattern
     example: str
-    framing: Framing
+    framing: sequences.Framing
 
 
 def read_micro(
@@ -101,12 +89,12 @@ def read_micro(
     sheet = find_sheet(folder, layout.sheet)
     rows = read_sheet(sheet, COLUMNS, layout.worksheet)
     left_out: Counter[str] = Counter({SINGLE: 0})
-    (top, *others) = tops(
+    (top, *others) = sequences.tops(
         pictures.place, layout.subject_folder, f"folders of subjects ({layout.subject_id(1)})"
     )
     if others:
         raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
-    subjects = named_folders(
+    subjects = sequences.named_folders(
         [top],
         folder,
         layout.subject_folder,
@@ -114,7 +102,7 @@ def read_micro(
         "folders that are not named like a subject",
         lambda match: layout.subject_id(int(match[1])),
     )
-    clips: dict[Path, Clip | None] = {}
+    clips: dict[Path, sequences.Clip | None] = {}
     for row in rows:
         place = _clip_folder(layout, row, top, subjects)
         if place in clips:
@@ -127,7 +115,7 @@ def read_micro(
         for entry in list_inside(place, folder)
     )
     kept = [clip for _, clip in sorted(clips.items()) if clip]
-    return gather_clips(layout.name, kept, size, pictures.framing, left_out)
+    return sequences.gather_clips(layout.name, kept, size, pictures.framing, left_out)
 
 
 def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapping[str, Path]) -> Path:
@@ -145,8 +133,8 @@ def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapp
 
 def _read_clip(
     layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path, clip_frames: int
-) -> Clip | None:
-    found = numbered_pictures(place, folder, pictures.pattern, pictures.example)
+) -> sequences.Clip | None:
+    found = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
     codes = parse_codes(row.text(AUS), f"{row.place}, {AUS}")
     onset, apex, offset, corrected = _span(row, list(found))
@@ -157,10 +145,10 @@ def _read_clip(
     subject = layout.subject_id(row.whole(SUBJECT))
     common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": FPS}
     common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrected}
-    return Clip(
+    return sequences.Clip(
         subject=f"{layout.name}-{subject}",
         sequence=f"{subject}/{place.name}",
-        frames=[picture_file(found[number]) for number in kept],
+        frames=[sequences.picture_file(found[number]) for number in kept],
         rows=[{"frame": number} | common for number in kept],
         codes=[codes] * len(kept),
     )
@@ -222,22 +210,24 @@ def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[s
     Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
     picture without a subject.
     """
-    sequences = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
-    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in sequences)
+    named = sequences.named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
+    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in named)
     written: Counter[str] = Counter()
     cells: list[dict[str, object]] = []
-    for person, _, sequence, rows in sequences:
+    for person, _, sequence, rows in named:
         written[person] += 1
         clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, written[person])
-        emotion = shown_emotion(faces, rows, layout.emotions)
+        emotion = sequences.shown_emotion(faces, rows, layout.emotions)
         part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()
         apex = _number(part, "apex", _most_active(part))
         at = int(np.argmin(np.abs(frames - apex)))
         aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), layout.letters)[0])
         onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
-        for frame, pixels in frames_of(faces, rows):
-            write_picture(place / person / clip / layout.picture.format(subject=person, frame=frame), pixels)
+        for frame, pixels in sequences.frames_of(faces, rows):
+            sequences.write_picture(
+                place / person / clip / layout.picture.format(subject=person, frame=frame), pixels
+            )
         cells.append(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.

@@ -34,20 +34,8 @@ import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes, codes_from_columns
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import cut_out, list_inside
-from fer_lib.faces.readers.sequences import (
-    NO_FACE,
-    Clip,
-    Frame,
-    emotion_after_rest,
-    find_folders,
-    first_and_middle,
-    first_window,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    tops,
-)
 from ferbook.errors import DataError
 
 EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
@@ -82,18 +70,24 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     marker twice.
     """
     left_out: Counter[str] = Counter()
-    trees = find_folders(folder, _SESSIONS, "folder Sessions")
-    above = [place for tree in trees for place in tops(tree, _SESSION, "folders of sessions (1, 2 …)")]
-    places = named_folders(above, folder, _SESSION, left_out, "folders that are not named like a session")
+    trees = sequences.find_folders(folder, _SESSIONS, "folder Sessions")
+    above = [
+        place for tree in trees for place in sequences.tops(tree, _SESSION, "folders of sessions (1, 2 …)")
+    ]
+    places = sequences.named_folders(
+        above, folder, _SESSION, left_out, "folders that are not named like a session"
+    )
     sessions = sorted(places.items(), key=lambda item: int(item[0]))
     with ThreadPoolExecutor() as threads:
         read = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
     left_out.update(reason for _, reasons in read for reason in reasons)
     clips = [clip for clip, _ in read if clip]
-    return gather_clips("mmi", clips, size, "whole", left_out, halves=False)
+    return sequences.gather_clips("mmi", clips, size, "whole", left_out, halves=False)
 
 
-def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[Clip | None, list[str]]:
+def _read_session(
+    number: str, place: Path, folder: Path, size: int
+) -> tuple[sequences.Clip | None, list[str]]:
     """The four frames of a session's video, cut out, and what was left out of the session, or why it was."""
     videos = list_inside(place, folder, (".avi",))
     if not videos:
@@ -126,12 +120,12 @@ def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[Cl
         return None, [*left_out, _SHORT]
     framed = _framed(list(kept.values()), size)
     if framed is None:
-        return None, [*left_out, NO_FACE["clip"]]
-    clip = Clip(
+        return None, [*left_out, sequences.NO_FACE["clip"]]
+    clip = sequences.Clip(
         subject=f"mmi-{identity}",
         sequence=f"{number:>04}/{video.stem}",
         frames=[
-            Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
+            sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
             for at, picture in zip(kept, framed, strict=True)
         ],
         rows=[
@@ -209,7 +203,7 @@ def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
     if pictures[0].shape == (size, size):
         return pictures
     for turned in (pictures, [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures]):
-        window = first_window(turned)
+        window = sequences.first_window(turned)
         if window:
             return [cut_out(picture, window, size) for picture in turned]
     return None
@@ -224,7 +218,7 @@ def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray]]:
     if not video.isOpened():
         raise DataError(f"{path}: not a readable video")
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = first_and_middle(count) if count >= LEAST else []
+    wanted = sequences.first_and_middle(count) if count >= LEAST else []
     pictures: dict[int, np.ndarray] = {}
     for position in range(count if wanted else 0):
         read = video.grab()
@@ -259,12 +253,12 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
             f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even "
             "sides"
         )
-    sequences = named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
-    for number, (identity, subject, sequence, rows) in enumerate(sequences, start=1):
+    named = sequences.named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
+    for number, (identity, subject, sequence, rows) in enumerate(named, start=1):
         place = folder / "Sessions" / str(number)
         place.mkdir(parents=True)
         sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
-        emotion = emotion_after_rest(faces, rows, EMOTIONS)
+        emotion = sequences.emotion_after_rest(faces, rows, EMOTIONS)
         coding = _coding(faces, rows, f"{subject}, {sequence}")
         _write_video(place / f"{sid}.avi", faces.gather(rows))
         session = ElementTree.Element("session", sessionId=str(number))
@@ -318,6 +312,6 @@ def _write_video(path: Path, pictures: np.ndarray) -> None:
     finally:
         video.release()
     with suppress(DataError):  # on a full disk OpenCV says nothing
-        if list(_read_video(path)[1]) == first_and_middle(len(pictures)):
+        if list(_read_video(path)[1]) == sequences.first_and_middle(len(pictures)):
             return
     raise DataError(f"{path}: the video could not be written whole; is the disk full?")

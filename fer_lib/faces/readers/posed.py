@@ -11,19 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import add_once, list_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    Framing,
-    emotion_after_rest,
-    frames_of,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    numbered_pictures,
-    picture_file,
-    write_picture,
-)
 from ferbook.errors import DataError
 
 LEAST = 4
@@ -49,7 +38,7 @@ class PosedLayout:
 
 
 def read_posed(
-    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: Framing, size: int
+    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: sequences.Framing, size: int
 ) -> FaceSet:
     """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
 
@@ -59,8 +48,8 @@ def read_posed(
     """
     left_out: Counter[str] = Counter()
     emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
-    clips: list[Clip] = []
-    people = named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
+    clips: list[sequences.Clip] = []
+    people = sequences.named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
     for subject, place in people.items():
         shown: dict[str, Path] = {}
         for entry in list_inside(place, folder):
@@ -73,24 +62,26 @@ def read_posed(
                 )
             add_once(shown, emotion, entry, f"folder of {emotion}")
         for emotion, entry in shown.items():
-            found = numbered_pictures(entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}")
+            found = sequences.numbered_pictures(
+                entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}"
+            )
             numbers = list(found)
             if len(numbers) < LEAST:
                 left_out[SHORT] += 1
                 continue
             kept = [numbers[k] for k in layout.keep(len(numbers))]
             clips.append(
-                Clip(
+                sequences.Clip(
                     subject=f"{layout.name}-{subject}",
                     sequence=f"{subject}/{layout.emotions[emotion]}",
-                    frames=[picture_file(found[number]) for number in kept],
+                    frames=[sequences.picture_file(found[number]) for number in kept],
                     rows=[
                         {"frame": number, "emotion": emotion if k else "neutral", "fps": FPS}
                         for k, number in enumerate(kept)
                     ],
                 )
             )
-    return gather_clips(layout.name, clips, size, framing, left_out)
+    return sequences.gather_clips(layout.name, clips, size, framing, left_out)
 
 
 def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
@@ -101,15 +92,15 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
     of a person's sequences that show the same emotion.
     """
     written: dict[Path, str] = {}
-    for person, subject, sequence, rows in named_sequences(
+    for person, subject, sequence, rows in sequences.named_sequences(
         faces, layout.name, layout.subject_folder, layout.subject_id, layout.most
     ):
-        place = folder / person / layout.emotions[emotion_after_rest(faces, rows, layout.emotions)]
+        place = folder / person / layout.emotions[sequences.emotion_after_rest(faces, rows, layout.emotions)]
         if place in written:
             raise DataError(
                 f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in "
                 f"{sequence}; this layout has room for one sequence of each emotion"
             )
         written[place] = sequence
-        for frame, pixels in frames_of(faces, rows):
-            write_picture(place / f"{frame:03d}{layout.suffix}", pixels)
+        for frame, pixels in sequences.frames_of(faces, rows):
+            sequences.write_picture(place / f"{frame:03d}{layout.suffix}", pixels)

@@ -24,18 +24,7 @@ from PIL import Image
 
 from fer_lib.faces.faceset import LANDMARKS, FaceSet
 from fer_lib.faces.facs_codes import Codes, au_columns
-from fer_lib.faces.readers.pictures import (
-    SUFFIXES,
-    Window,
-    add_once,
-    cut_out,
-    find_face,
-    gather_pictures,
-    landmark_window,
-    list_inside,
-    read_grey,
-    whole,
-)
+from fer_lib.faces.readers import pictures
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
@@ -62,7 +51,7 @@ class Frame:
 
 def picture_file(path: Path) -> Frame:
     """The picture at ``path`` as a ``Frame``."""
-    return Frame(str(path), partial(read_grey, path))
+    return Frame(str(path), partial(pictures.read_grey, path))
 
 
 @dataclass(frozen=True)
@@ -125,19 +114,19 @@ def gather_clips(
         if picture.shape == (size, size) or framing == "whole":
             if points is not None:
                 landmarks[row] = points
-            return whole(picture, size)
+            return pictures.whole(picture, size)
         try:
             if points is None and resting is None:
                 window = windows[number] if framing == "clip" else face_window(picture)
             else:
-                window = landmark_window(resting if points is None else points, resting)
+                window = pictures.landmark_window(resting if points is None else points, resting)
             if points is not None:
                 landmarks[row] = window.scale(points, size)
-            return None if window is None else cut_out(picture, window, size)
+            return None if window is None else pictures.cut_out(picture, window, size)
         except DataError as fault:
             raise DataError(f"{frame.place}: {fault}") from fault
 
-    pixels, found = gather_pictures(len(frames), size, load)
+    pixels, found = pictures.gather_pictures(len(frames), size, load)
     counts = Counter(left_out)
     if not found.all():
         lost = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~found)}
@@ -159,7 +148,7 @@ def gather_clips(
     return FaceSet(name, pixels, table, landmarks=shown, left_out=+counts)
 
 
-def face_window(picture: np.ndarray) -> Window | None:
+def face_window(picture: np.ndarray) -> pictures.Window | None:
     """``find_face`` in a copy of ``picture`` (H, W) reduced to ``SEARCHED_AT``; the window is in
     ``picture``'s pixels.
     """
@@ -167,17 +156,17 @@ def face_window(picture: np.ndarray) -> Window | None:
     if scale > 1:
         reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
         picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
-    window = find_face(picture)
-    return window and Window(window.left * scale, window.top * scale, window.side * scale)
+    window = pictures.find_face(picture)
+    return window and pictures.Window(window.left * scale, window.top * scale, window.side * scale)
 
 
-def first_window(frames: Iterable[np.ndarray]) -> Window | None:
+def first_window(frames: Iterable[np.ndarray]) -> pictures.Window | None:
     """The face's window in the first of ``frames`` in which there is one; None where none has."""
     return next((window for frame in frames if (window := face_window(frame))), None)
 
 
-def _clip_windows(clips: Sequence[Clip], size: int) -> list[Window | None]:
-    def window(clip: Clip) -> Window | None:
+def _clip_windows(clips: Sequence[Clip], size: int) -> list[pictures.Window | None]:
+    def window(clip: Clip) -> pictures.Window | None:
         if clip.points(0) is not None:
             return None  # not looked at: landmarks give the windows
         first = clip.frames[0].read()
@@ -198,7 +187,7 @@ def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int =
     """
     level = [folder]
     for _ in range(depth + 1):
-        below = [entry for place in level for entry in list_inside(place, folder) if entry.is_dir()]
+        below = [entry for place in level for entry in pictures.list_inside(place, folder) if entry.is_dir()]
         found = [entry for entry in below if pattern.fullmatch(entry.name)]
         if found:
             return found
@@ -226,10 +215,10 @@ def named_folders(
     Other folders are counted in ``left_out`` as ``what``. Raises DataError where two folders have one id.
     """
     found: dict[str, Path] = {}
-    for entry in (entry for place in places for entry in list_inside(place, root) if entry.is_dir()):
+    for entry in (entry for place in places for entry in pictures.list_inside(place, root) if entry.is_dir()):
         match = pattern.fullmatch(entry.name)
         if match:
-            add_once(found, form(match), entry, f"folder of {form(match)}")
+            pictures.add_once(found, form(match), entry, f"folder of {form(match)}")
         else:
             left_out[what] += 1
     return dict(sorted(found.items()))
@@ -242,11 +231,11 @@ def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str
     are passed over. Raises DataError for a picture named otherwise, and for two with one number.
     """
     found: dict[int, Path] = {}
-    for path in list_inside(place, root, SUFFIXES):
+    for path in pictures.list_inside(place, root, pictures.SUFFIXES):
         match = pattern.fullmatch(path.stem)
         if not match:
             raise DataError(f"{path}: not named like {example}, so its frame number is not known")
-        add_once(found, int(match["frame"]), path, f"picture of frame {int(match['frame'])}")
+        pictures.add_once(found, int(match["frame"]), path, f"picture of frame {int(match['frame'])}")
     return dict(sorted(found.items()))
 
 

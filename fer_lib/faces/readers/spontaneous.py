@@ -21,18 +21,8 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
+from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import add_once, is_litter, list_inside
-from fer_lib.faces.readers.sequences import (
-    Clip,
-    Frame,
-    find_folders,
-    frames_of,
-    gather_clips,
-    named_folders,
-    named_sequences,
-    numbered_pictures,
-    picture_file,
-)
 from ferbook.errors import DataError
 
 FRAMES_PER_TASK = 100
@@ -46,7 +36,7 @@ TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
 NO_CODES = "tasks without AU codes"
 NO_PICTURE = "coded frames without a picture"
 
-Tasks = Mapping[str, Mapping[int, Frame]]
+Tasks = Mapping[str, Mapping[int, sequences.Frame]]
 """Task -> frame number -> picture, of one person."""
 
 _OCCURRENCES, _INTENSITIES = (re.compile(name, re.IGNORECASE) for name in ("AU_OCC", "AU_INT"))
@@ -71,14 +61,14 @@ def read_spontaneous(
     twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
     ``NO_PICTURE``.
     """
-    occurrences = _code_files(find_folders(folder, _OCCURRENCES), folder)
+    occurrences = _code_files(sequences.find_folders(folder, _OCCURRENCES), folder)
     if not occurrences:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
     intensities = _intensities(folder, occurrences)
     for (person, _), path in sorted(occurrences.items()):
         if person not in people:
             raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
-    clips: list[Clip] = []
+    clips: list[sequences.Clip] = []
     for person, open_tasks in sorted(people.items()):
         tasks = open_tasks()
         coded = {task: path for (who, task), path in occurrences.items() if who == person}
@@ -94,7 +84,7 @@ def read_spontaneous(
             codes = codes[has_picture]
             codes = codes.iloc[:: max(1, -(-len(codes) // FRAMES_PER_TASK))]
             clips.append(
-                Clip(
+                sequences.Clip(
                     subject=f"{name}-{person}",
                     sequence=f"{person}/{task}",
                     frames=[tasks[task][frame + shift] for frame in codes.index],
@@ -104,7 +94,7 @@ def read_spontaneous(
                     ],
                 )
             )
-    faces = gather_clips(name, clips, size, "picture", left_out)
+    faces = sequences.gather_clips(name, clips, size, "picture", left_out)
     uncoded = [au for au in faces.aus if faces.table[au].isna().all()]
     return FaceSet(name, faces.pixels, faces.table.drop(columns=uncoded), left_out=faces.left_out)
 
@@ -113,11 +103,11 @@ def folder_tasks(place: Path, root: Path) -> Tasks:
     """The tasks of a person whose pictures lie in folders: ``T1/0000.jpg`` …, however the numbers are
     padded.
     """
-    tasks: dict[str, dict[int, Frame]] = {}
-    folders = named_folders([place], root, TASK, Counter(), form=lambda match: task_id(match[0]))
+    tasks: dict[str, dict[int, sequences.Frame]] = {}
+    folders = sequences.named_folders([place], root, TASK, Counter(), form=lambda match: task_id(match[0]))
     for task, entry in folders.items():
-        found = numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
-        tasks[task] = {number: picture_file(path) for number, path in found.items()}
+        found = sequences.numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
+        tasks[task] = {number: sequences.picture_file(path) for number, path in found.items()}
     return tasks
 
 
@@ -143,7 +133,9 @@ def _code_files(places: Iterable[Path], folder: Path, au: int | None = None) -> 
 def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> dict[tuple, dict[int, Path]]:
     """(person, task) -> AU -> the file of its intensities."""
     found: dict[tuple[str, str], dict[int, Path]] = {}
-    inner = [entry for tree in find_folders(folder, _INTENSITIES) for entry in list_inside(tree, folder)]
+    inner = [
+        entry for tree in sequences.find_folders(folder, _INTENSITIES) for entry in list_inside(tree, folder)
+    ]
     for place in inner:
         if not (place.is_dir() and _INTENSITY_FOLDER.fullmatch(place.name)):
             continue
@@ -277,7 +269,9 @@ def write_spontaneous(
     counts: Counter[str] = Counter()
     done: set[tuple[str, str]] = set()
     levels = _levels(faces.table, aus)
-    for person, subject, sequence, rows in named_sequences(faces, name, PERSON, "F{:03d}".format, 999):
+    for person, subject, sequence, rows in sequences.named_sequences(
+        faces, name, PERSON, "F{:03d}".format, 999
+    ):
         counts[subject] += 1
         own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
         task = own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
@@ -290,7 +284,7 @@ def write_spontaneous(
                 f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
             )
         done.add((person, task))
-        for frame, pixels in frames_of(faces, rows):
+        for frame, pixels in sequences.frames_of(faces, rows):
             write(person, task, frame, pixels)
         coded = levels[rows]
         present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)

@@ -24,7 +24,6 @@ from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.shared import Shared
 from fer_lib.stats.contest import hold_contest
-from ferbook.errors import DataError
 
 
 def test_the_measures_of_the_page_are_those_of_the_contest():
@@ -50,7 +49,7 @@ def test_every_rival_has_its_metrics():
     assert found["seed_spread"].value == pytest.approx(100 * contest.scored.spread["macro_f1"])
 
 
-def toy_study(watched=True):
+def toy_study():
     """Two people, two seeds, three epochs: validation takes epoch 1, the person tested would take 2 or 3."""
     rows = [(fold, f"p{fold}", seed, 1) for fold in range(2) for seed in range(2)]
     table = pd.DataFrame(rows, columns=["fold", "subject", "seed", "best_epoch"]).assign(absent="")
@@ -68,7 +67,7 @@ def toy_study(watched=True):
         ]
     )
     honest, flattered = (np.stack([wrong_in(*clips)] * 2) for clips in ((0, 11, 20), (0,)))
-    return ClipStudy(("a", "b", "c"), table, honest, (None,) * 4, curves, flattered if watched else None)
+    return ClipStudy(("a", "b", "c"), table, honest, (None,) * 4, curves, flattered)
 
 
 def test_the_person_tested_would_choose_another_epoch():
@@ -81,9 +80,6 @@ def test_the_person_tested_would_choose_another_epoch():
     gain = selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
     assert gain["selection_gain_accuracy"].value == pytest.approx(100 * 2 / 24)
     assert "the seeds are not covered" in gain["selection_gain_uf1"].how, "the same networks"
-    for unwatched in (selection_by_person, lambda study: selection_gain(study, LABELS, PEOPLE)):
-        with pytest.raises(DataError, match="were not watched"):
-            unwatched(toy_study(watched=False))
 
 
 def test_what_could_give_a_test_away_is_counted():
