@@ -102,9 +102,12 @@ def on_fer2013(profile: str, values: Mapping[str, object]) -> Profiles:
 
 
 EVERY_CHAPTER: Profiles = {
-    "smoke": {"subjects": 24},
+    "smoke": {"subjects": 24, "size": 32},
     "paper": {"size": 96},
+    # The sets that are published in 48 pixels.
+    **on_fer2013("smoke", {"size": 48}),
     **on_fer2013("paper", {"size": 48}),
+    ("smoke", "tfd"): {"size": 48},
 }
 """What the profiles change for all chapters."""
 
