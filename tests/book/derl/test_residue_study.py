@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from book.derl import study as module
+from book.derl import stage_two
 from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
 from book.derl.study import CONDITIONS, cnn_features, equal_cnn, residue_study
@@ -100,13 +100,13 @@ def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_b
 def given(monkeypatch):
     """Condition by condition the inputs that its classifier was trained on."""
     seen = []
-    train = module.train_residue_classifier
+    train = stage_two.train_residue_classifier
 
     def spy(inputs, *rest, **settings):
         seen.append(inputs)
         return train(inputs, *rest, **settings)
 
-    monkeypatch.setattr(module, "train_residue_classifier", spy)
+    monkeypatch.setattr(stage_two, "train_residue_classifier", spy)
     return seen
 
 

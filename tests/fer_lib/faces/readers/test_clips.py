@@ -126,7 +126,7 @@ def clip_of(subject: str, *frames: np.ndarray) -> Clip:
 
 @pytest.fixture
 def detector(monkeypatch):
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", found_by_its_brightness)
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", found_by_its_brightness)
 
 
 def test_one_window_for_a_clip_and_one_for_each_picture(detector):
@@ -166,7 +166,7 @@ def test_what_shows_no_face_is_left_out_and_counted(detector):
 
 
 def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", None)  # not asked
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", None)  # not asked
     own = pictures(6, 20)
     faces = gather_clips(
         "x", [clip_of(n, own[2 * k], own[2 * k + 1]) for k, n in enumerate("abc")], 20, "clip", {}
@@ -191,7 +191,7 @@ def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
         searched.append(picture.shape)
         return found_by_its_brightness(picture)
 
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", find)
     window = face_window(with_a_bright_square(600, 400, side=400, size=(1280, 1920)))
     assert searched == [(320, 480)]
     assert (window.left, window.top, window.side) == pytest.approx((600, 400, 400), abs=8)

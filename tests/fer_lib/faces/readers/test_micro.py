@@ -188,7 +188,7 @@ def test_the_raw_pictures_are_cut_out_with_one_window_per_clip(casme2, monkeypat
         seen.append(picture.shape)
         return Window(10.0, 5.0, 24.0)
 
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", find)
     own = read_casme2(casme2, SIZE)
     for path in (casme2 / "Cropped").rglob("*.jpg"):
         frame = np.zeros((40, 60), np.uint8)

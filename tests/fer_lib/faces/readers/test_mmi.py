@@ -158,10 +158,10 @@ def test_a_video_on_its_side_is_turned_and_cut_out_with_one_window(mmi, first, m
             shapes.append(picture.shape)
             return Window(12.0, 20.0, 24.0) if picture.shape == (60, 80) else None
 
-        monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
+        monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", find)
         np.testing.assert_array_equal(read_mmi(mmi, SIZE).pixels[:4], upright)
         assert shapes == [(60, 80)] if turns == 0 else [(80, 60)] * 4 + [(60, 80)]
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", lambda picture: None)
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", lambda picture: None)
     assert read_mmi(mmi, SIZE).left_out == {"clips in which no face was found": 1}
 
 

@@ -122,7 +122,7 @@ def test_original_pictures_are_cut_out_with_one_window_per_sequence(oulu, monkey
         seen.append(picture.shape)
         return Window(30.0, 10.0, 24.0)
 
-    monkeypatch.setattr("fer_lib.faces.readers.sequences.find_face", find)
+    monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", find)
     for path in (oulu / LIGHT).rglob("*.jpeg"):
         frame = np.zeros((60, 80), np.uint8)
         frame[10:34, 30:54] = np.asarray(Image.open(path))
@@ -276,7 +276,7 @@ def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):
         Image.fromarray(np.full((60, 80), 9, np.uint8)).save(path)
     Image.fromarray(np.full((60, 80), 8, np.uint8)).save(bu3dfe / "F0001" / "F0001_AN01WH_F2D.bmp")
     monkeypatch.setattr(
-        "fer_lib.faces.readers.sequences.find_face",
+        "fer_lib.faces.readers.pictures.find_face",
         lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None,
     )
     back = read_bu3dfe(bu3dfe, SIZE)
