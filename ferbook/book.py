@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.errors import BookError, FerError, ParameterError, nearest_name
+from ferbook.errors import BookError, FerError, nearest_name, require_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 
@@ -57,11 +57,7 @@ class Chapter:
         Raises ParameterError for an unknown profile or name, a wrong type or an impossible value.
         """
         profile = suite().profile if profile is None else profile
-        known = suite().profiles
-        if profile not in known:
-            raise ParameterError(
-                f"no profile {profile!r}{nearest_name(profile, known)}; the profiles are {', '.join(known)}"
-            )
+        require_name("profile", profile, suite().profiles)
         model = self.parameters
         given = {
             name: parse_value(self.name, model, name, value) for name, value in (overrides or {}).items()
@@ -321,11 +317,7 @@ def find_chapter(name: str) -> Chapter:
     known = book()
     if name in known.faults:
         raise BookError(known.faults[name])
-    if name not in known.chapters:
-        told = ", ".join(known.chapters)
-        raise ParameterError(
-            f"no chapter {name!r}{nearest_name(name, known.chapters)}; the chapters are {told}"
-        )
+    require_name("chapter", name, known.chapters)
     return known.chapters[name]
 
 

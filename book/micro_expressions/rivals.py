@@ -37,7 +37,7 @@ from fer_lib.train.clips import ClipRecipe
 from fer_lib.train.features import clip_features, difference_to_onset
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.recipe import Recipe
-from ferbook.errors import DataError, ParameterError, nearest_name
+from ferbook.errors import DataError, require_name
 
 CONTROLS = ("shuffled", "reversed", "apex_only", "onset_only", "random_features")
 """What ``controlled`` can take away. ``shuffled``: the frames of each clip in an order drawn at random, what
@@ -87,10 +87,7 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
     Raises ParameterError for an unknown name.
     """
     features, lengths = np.asarray(features, np.float32), clips.lengths
-    if name not in CONTROLS:
-        raise ParameterError(
-            f"no control {name!r}{nearest_name(name, CONTROLS)}; the controls are {', '.join(CONTROLS)}"
-        )
+    require_name("control", name, CONTROLS)
     generator = np.random.default_rng(seed)
     if name == "shuffled":
         changed = _reordered(features, clips, generator.random(clips.rows.shape))

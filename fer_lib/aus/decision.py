@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from fer_lib.aus.nulls import Null, least_permutations
-from ferbook.errors import ParameterError
+from ferbook.errors import ParameterError, require_name
 
 Rule = Literal["max_statistic", "holm", "benjamini_hochberg", "argmax"]
 """How it is decided that a filter detects an action unit:
@@ -40,9 +40,10 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
 
     Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
     called, except that ``argmax`` asks for no test and names a rare filter's unit, too. Raises ParameterError
-    for a level outside (0, 1), and where ``null`` has too few permutations: it says how many
-    are needed.
+    for an unknown rule, for a level outside (0, 1), and where ``null`` has too few permutations: it says
+    how many are needed.
     """
+    require_name("rule", rule, RULES)
     needed = permutations_needed(null, rule, alpha)
     if null.permutations < needed:
         pairs = f" over {int(null.tested.sum())} pairs" if rule == "holm" else ""

@@ -34,6 +34,8 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+from ferbook.errors import require_name
+
 Measure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -128,8 +130,10 @@ def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, sample: Sampl
     pictures); mean differences from sums of standardised responses, in float32 within 1e-5 of their standard
     deviation. In float32 the pooled deviation of ``smd`` is at least a thousandth of the whole one, so that
     it stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some thirty times as
-    slow as AUROC. A labelling without any 1, or without any 0, gives NaN.
+    slow as AUROC. A labelling without any 1, or without any 0, gives NaN. Raises ParameterError for an
+    unknown measure.
     """
+    require_name("measure", measure, MEASURES)
     maxima = np.asarray(maxima, np.float64)
     if measure in ("wasserstein", "ks"):
         return _cumulated(maxima[rows], measure, sample)

@@ -4,13 +4,13 @@ subject's sequences.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.aus.presence import Presence
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError, ParameterError, require_name
 
 BlockKind = Literal["sequence", "subject"]
 """What changes places as a whole."""
@@ -128,10 +128,12 @@ def blocks_of(
       ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the test exact; unequal
       ones make it approximate.
 
-    Raises ParameterError for ``within`` by subjects: a subject is in several strata; DataError where no block
+    Raises ParameterError for an unknown ``kind``, and for ``within`` by subjects: a subject is in several
+    strata; DataError where no block
     has another to change places with, or one subject's sequences differ in the action units coded and
     subjects change places.
     """
+    require_name("block", kind, get_args(BlockKind))
     if within is not None and kind == "subject":
         raise ParameterError(
             "within goes with blocks = 'sequence': a subject's sequences lie in several strata"

@@ -11,7 +11,7 @@ from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.vgg import VGG
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.nets.zhu import ZhuCNN
-from ferbook.errors import ParameterError, nearest_name
+from ferbook.errors import ParameterError, require_name
 
 NETWORKS: dict[str, type[Classifier]] = {
     "zero_bias": ZeroBiasCNN,
@@ -35,10 +35,7 @@ def build_network(
     Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
     take.
     """
-    if name not in NETWORKS:
-        raise ParameterError(
-            f"no network {name!r}{nearest_name(name, NETWORKS)}; the networks are {', '.join(NETWORKS)}"
-        )
+    require_name("network", name, NETWORKS)
     if dropout is not None:
         options["dropout"] = dropout
     try:

@@ -4,6 +4,7 @@ Learning rates over a training, by the names that a recipe takes.
 """
 
 from collections.abc import Callable
+from typing import get_args
 
 import torch
 from fastai.callback.core import Callback
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.names import Schedule
+from ferbook.errors import require_name
 
 
 class Objective(Callback):
@@ -56,8 +58,10 @@ def rate_of(schedule: Schedule, lr: float) -> Callable[[float], float]:
     """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
 
     ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the
-    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero.
+    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError
+    for any other name.
     """
+    require_name("schedule", schedule, get_args(Schedule))
     match schedule:
         case "constant":
             return SchedNo(lr, lr)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from fastai.callback.channelslast import ChannelsLast
@@ -10,7 +10,7 @@ from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastai.torch_core import to_float
 
-from ferbook.errors import ParameterError
+from ferbook.errors import ParameterError, require_name
 
 Request = Literal["auto", "fp32", "bf16"]
 
@@ -89,10 +89,12 @@ def choose_precision(
 
     ``auto`` is bfloat16 where the device computes in it: a CPU with one of the instructions
     ``COMPUTES_IN_BF16``, a CUDA GPU that has it (float16 on one that has not); elsewhere float32.
-    Channels-last on a CPU and on CUDA. Raises ParameterError for bfloat16 where the device has none.
+    Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and for bfloat16 where
+    the device has none.
     """
     if isinstance(requested, Precision):
         return requested
+    require_name("precision", requested, get_args(Request))
     kind = torch.device(device).type
     if kind not in ("cpu", "cuda"):
         if requested == "bf16":

@@ -1,7 +1,7 @@
 """What a trained network says about pictures, with or without test-time augmentation."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torchvision.transforms.functional import five_crop
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
-from ferbook.errors import DataError
+from ferbook.errors import DataError, require_name
 
 TestTime = Literal["none", "flip", "ten_crop"]
 
@@ -28,7 +28,10 @@ def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]
     ``none``: the pictures. ``flip``: the pictures and their mirror images. ``ten_crop``: the four corners and
     the centre, each a window of ``CROP`` times the sides (42 of 48 pixels) enlarged bilinearly to the
     pictures' own size, and their mirror images; the whole picture is not among them.
+
+    Raises ParameterError for any other name.
     """
+    require_name("test_time", test_time, get_args(TestTime))
     crops = _corners_and_centre(pictures) if test_time == "ten_crop" else [pictures]
     for crop in crops:
         yield crop
