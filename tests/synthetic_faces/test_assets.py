@@ -45,7 +45,7 @@ def test_every_part_of_the_head_is_there(head):
     # lashes.
     assert np.bincount(head.groups)[[EYE, TONGUE, TEETH, LASH]].tolist() == [280, 448, 192, 368]
     assert (head.groups == SKIN).sum() > 9000
-    assert head.actions.shape == (52, len(head.template), 3)
+    assert head.actions.shape == (52 + 34 + 5, len(head.template), 3)
     assert len(head.local_names) == len(set(head.local_names.tolist())) == 129
     assert head.triangles.max() == len(head.template) - 1
     lips = head.template[head.regions[:, 0] > 0.5]
@@ -67,6 +67,31 @@ def test_template_and_actions_agree_with_an_independent_reading(head):
 def test_smile_of_the_left_moves_the_left(head):
     moved = np.abs(head.actions[head.action_names.tolist().index("mouthSmileLeft")]).sum(axis=1)
     assert (moved * head.template[:, 0]).sum() / moved.sum() > 0.02
+
+
+def test_a_unit_of_makehuman_is_the_mean_of_its_ancestries_and_a_mouth_has_two_halves(head):
+    units, names = data() / "mpfb2/targets/expression/units", head.action_names.tolist()
+
+    def mean(name):
+        return np.mean([dense(naive_target(units / a / name), head) for a in assets.ANCESTRIES], axis=0)
+
+    left, right = (head.actions[names.index(f"mouth-corner-puller-{side}")] for side in ("Left", "Right"))
+    np.testing.assert_allclose(left + right, mean("mouth-corner-puller.target.gz"), atol=1e-7)
+    assert np.abs(left[head.template[:, 0] < -0.01]).max() == 0 < np.abs(left).max()
+    brow = head.actions[names.index("eyebrows-inner-up-Left")]
+    np.testing.assert_allclose(brow, mean("eyebrows-left-inner-up.target.gz"), atol=1e-7)
+
+
+def test_children_have_small_heads_with_short_faces(head):
+    def shape(age):
+        vertices = head.identity(**ADULT | {"age": age}, local=np.zeros(129))
+        eyes, lips = vertices[head.in_group(EYE)], vertices[head.region("lips") > 0.5]
+        wide = np.ptp(vertices[head.in_group(SKIN) & (head.template[:, 2] > 0.72), 0])
+        return wide, (eyes[:, 2].mean() - lips[:, 2].mean()) / np.ptp(eyes[:, 0])
+
+    (child, short), (adult, long) = shape(1 / 3), shape(2 / 3)
+    assert child < 0.95 * adult
+    assert short < 0.97 * long
 
 
 def test_identity_is_the_published_sum_of_targets(head):
@@ -97,7 +122,7 @@ def test_identity_is_the_published_sum_of_targets(head):
 
 
 def test_expressions_add_up(head):
-    one, other = np.zeros(52), np.zeros(52)
+    one, other = np.zeros(len(head.actions)), np.zeros(len(head.actions))
     one[3], other[40] = 0.5, 1.0
     move = [head.express(head.template, w) - head.template for w in (one, other, one + other)]
     np.testing.assert_allclose(move[0] + move[1], move[2], atol=1e-6)
@@ -212,7 +237,7 @@ def test_the_head_is_that_of_the_anny_module(head, tmp_path):
     names, local = head.local_names.tolist(), np.zeros(129)
     local[names.index("nose-hump-decr-incr")] = 0.5
     local[names.index("chin-width-decr-incr")] = -0.4
-    weights = np.zeros(52)
+    weights = np.zeros(len(head.actions))
     for name, value in shown.items():
         weights[head.action_names.tolist().index(name)] = value
     ours = head.express(head.identity(**ADULT, local=local), weights)

@@ -93,7 +93,7 @@ def test_landmarks_are_the_projected_points_of_the_moved_head(subject, follow, h
     shown[AUS.index("AU27")] = 1
     ours = Renderer(head, size, antialias=1).render(person, shown, shot, capture).landmarks
 
-    weights = np.zeros(52)
+    weights = np.zeros(len(head.actions))
     names = head.action_names.tolist()
     weights[names.index("jawOpen")] = 0.9
     vertices = head.express(person.vertices, weights).astype(np.float64)

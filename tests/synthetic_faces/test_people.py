@@ -1,3 +1,4 @@
+import dataclasses
 from itertools import compress
 
 import numpy as np
@@ -104,6 +105,17 @@ def test_without_the_extras_nobody_has_them(head):
         assert person.long_hair is None and person.glasses is None
 
 
+def test_children_have_neither_beards_nor_lines_nor_make_up_and_the_others_stay_who_they_are(head):
+    looks = Looks(beard=1, moustache=1, stubble=1, makeup=1, folds=1)
+    everybody = [draw_person(head, 1, k, looks) for k in range(30)]
+    some = [draw_person(head, 1, k, dataclasses.replace(looks, children=0.5)) for k in range(30)]
+    children = [new for old, new in zip(everybody, some, strict=True) if (old.vertices != new.vertices).any()]
+    assert 8 <= len(children) <= 22
+    for child in children:
+        assert (child.beard, child.moustache, child.stubble, child.eye_shadow) == (0, 0, 0, 0)
+        assert (child.creases, child.bags, child.folds) == (0, 0, 0)
+
+
 def test_features_and_age_are_as_wide_as_the_looks_say(head):
     def spread(features):
         looks = Looks(features=features, age=(0.8, 0.8))
@@ -123,6 +135,7 @@ def test_features_and_age_are_as_wide_as_the_looks_say(head):
         ("beard", 1.1),
         ("glasses", -0.1),
         ("folds", 2),
+        ("children", 1.5),
     ],
 )
 def test_looks_out_of_range_are_refused_by_name(field, value):
