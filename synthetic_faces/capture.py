@@ -1,18 +1,37 @@
 """How pictures are taken: head pose, light, camera, what stands in the way, and what becomes of the file."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from synthetic_faces.errors import require_between
+from synthetic_faces.errors import SettingError, require_between
 
 _LIMITS = {
     **dict.fromkeys(("wrinkles", "centre", "follow", "tilt", "scenery", "occluders", "captions"), (0, 1)),
+    "turned": (0, 1),
     **{"pose": (0, 3), "light": (0, 1.5), "crop": (0, 0.5), "zoom": (0, 0.5), "window": (0.05, 0.15)},
     **{"exposure": (0, 2), "contrast": (0, 1), "levels": (0, 1)},
     **{"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)},
 }
+
+# Heads that are turned or tilted far: so many times the usual spread, and no farther than this, in radians.
+_FAR, _FARTHEST = 3.5, 1.05
+
+GESTURES: dict[str, tuple[float, float, float, bool]] = {
+    "cheeks": (0.064, -0.040, 0.15, True),
+    "head": (0.062, 0.050, -0.5, True),
+    "mouth": (0.012, -0.088, 0.5, False),
+    "both at mouth": (0.020, -0.090, 0.45, True),
+    "cheek": (0.058, -0.050, 0.1, False),
+    "chin": (0.020, -0.125, 0.7, False),
+    "brow": (0.020, 0.040, 1.2, False),
+    "eye": (0.036, -0.008, 0.9, False),
+}
+"""Where hands go: middle of the fingers (to the side, up from the eyes; metres), how far they point towards
+the face's middle (radians from upwards), and whether both hands do it.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,11 @@ class Capture:
     amount, in stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the
     largest share of the way on which a picture's darkest and lightest hundredth are stretched to black and
     white, as picture editors do.
+
+    What people do with head and hands. ``turned``: share of pictures in which the head turns and tilts
+    ``_FAR`` times as far as usual. ``bowed``: emotion -> share of its pictures in which the head hangs and
+    the lids are low; ``hands``: emotion -> gesture, one of ``GESTURES`` -> share of its pictures. These two
+    are cues to the emotion beside the action units, as they are in photographs; posed sets have none.
 
     Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
     deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
@@ -43,6 +67,9 @@ class Capture:
     """
 
     pose: float = 0.8
+    turned: float = 0.0
+    bowed: Mapping[str, float] = field(default_factory=dict)
+    hands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     light: float = 0.8
     blur: tuple[float, float] = (0.0, 0.3)
     noise: tuple[float, float] = (0.01, 0.02)
@@ -64,12 +91,23 @@ class Capture:
 
     def __post_init__(self) -> None:
         require_between(self, **_LIMITS)
+        for emotion, share in self.bowed.items():
+            if not 0 <= share <= 1:
+                raise SettingError(f"bowed is {share} for {emotion}; it must lie between 0 and 1")
+        for emotion, shares in self.hands.items():
+            if not set(shares) <= set(GESTURES):
+                raise SettingError(
+                    f"hands: no gesture {min(set(shares) - set(GESTURES))!r} ({emotion}); the gestures are "
+                    f"{', '.join(GESTURES)}"
+                )
+            if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1:
+                raise SettingError(f"hands: shares of {emotion} must be at least 0 and at most 1 together")
 
 
 @dataclass(frozen=True)
 class Rod:
-    """A round-ended bar before the face: its ends as (right, up, towards the camera) from the middle of the
-    eyes, in metres.
+    """A round-ended bar before the face: its ends as (right, up, to the front) of the head from the middle of
+    the eyes, in metres.
 
     ``albedo``: its reflectance; None for a finger of the person in the picture.
     """
@@ -140,8 +178,11 @@ class Shot:
     quality: float = 100.0
 
 
-def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
-    """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture."""
+def draw_shot(rng: np.random.Generator, capture: Capture, emotion: str = "neutral") -> Shot:
+    """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture.
+
+    Of somebody who shows ``emotion``: it tells what ``Capture.bowed`` and ``hands`` are.
+    """
     pose, light = capture.pose, capture.light
     yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
     background = (rng.uniform(0.03, 0.6), rng.uniform(-0.12, 0.12), rng.uniform(0, 0.12))
@@ -156,7 +197,7 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
         kind = rng.choice(3, p=(0.5, 0.15, 0.35))
         rods = (_draw_hand(rng), _draw_bar(rng), ())[kind]
         strands = _draw_strands(rng) if kind == 2 else ()
-    return Shot(
+    shot = Shot(
         yaw=float(yaw),
         pitch=float(pitch),
         roll=float(roll),
@@ -191,18 +232,57 @@ def draw_shot(rng: np.random.Generator, capture: Capture) -> Shot:
         enlargement=rng.uniform(*capture.enlargement),
         quality=rng.uniform(*capture.quality),
     )
+    return _hold(_move(shot, rng, capture, emotion), rng, capture.hands.get(emotion, {}))
+
+
+def _move(shot: Shot, rng: np.random.Generator, capture: Capture, emotion: str) -> Shot:
+    """The shot with a head that is turned far or bowed, where it is."""
+    far, bowed = rng.random() < capture.turned, rng.random() < capture.bowed.get(emotion, 0)
+    factor, down, watching = _FAR if far else 1.0, rng.uniform(0.2, 0.6), rng.random()
+    gaze, lids = rng.uniform((-0.3, -0.9), (0.3, -0.2)), rng.uniform(0.1, 0.55)
+    yaw, pitch = (float(np.clip(factor * angle, -_FARTHEST, _FARTHEST)) for angle in (shot.yaw, shot.pitch))
+    shot = replace(shot, yaw=yaw, pitch=pitch, roll=factor * shot.roll)
+    if far and watching < 0.5:
+        # They look where the head does.
+        shot = replace(shot, gaze=(0.3 * shot.gaze[0], 0.3 * shot.gaze[1]))
+    if bowed:
+        shot = replace(shot, pitch=pitch - down)
+        if watching < 0.75:
+            shot = replace(shot, gaze=tuple(gaze.tolist()), lids=lids)
+    return shot
+
+
+def _hold(shot: Shot, rng: np.random.Generator, gestures: Mapping[str, float]) -> Shot:
+    """The shot with hands at the face, where there are any."""
+    chance, side, wobble = rng.random(), rng.choice((-1.0, 1.0)), rng.standard_normal((2, 3))
+    for gesture, share in gestures.items():
+        chance -= share
+        if chance < 0:
+            *place, both = GESTURES[gesture]
+            rods = ()
+            for own, off in zip((side, -side) if both else (side,), wobble, strict=False):
+                x, z, angle = np.array(place) + off * (0.005, 0.007, 0.15)
+                rods += _hand(own * x, z, -own * angle, rng)
+            return replace(shot, rods=rods)
+    return shot
 
 
 def _draw_hand(rng: np.random.Generator) -> tuple[Rod, ...]:
-    """Four fingers and the palm behind them, laid on mouth, cheek, eye or forehead."""
+    """A hand laid on mouth, cheek, eye or forehead."""
     places = ((0.0, -0.075), (0.05, -0.05), (-0.05, -0.05), (0.04, 0.0), (-0.04, 0.0), (0.0, 0.045))
     x, z = np.add(
         places[rng.choice(len(places), p=(0.4, 0.2, 0.2, 0.05, 0.05, 0.1))], 0.008 * rng.standard_normal(2)
     )
     # Fingers point upwards or to the middle of the face.
     side = -1.0 if x > 0 or (x == 0 and rng.random() < 0.5) else 1.0
-    angle = rng.uniform(0.1, 1.5)
-    along = np.array((side * math.sin(angle), math.cos(angle)))
+    return _hand(x, z, side * rng.uniform(0.1, 1.5), rng)
+
+
+def _hand(x: float, z: float, angle: float, rng: np.random.Generator) -> tuple[Rod, ...]:
+    """Four fingers about (``x``, ``z``) that point ``angle`` to the right of upwards, and the palm behind
+    them.
+    """
+    along = np.array((math.sin(angle), math.cos(angle)))
     across = np.array((along[1], -along[0]))
     near = 0.042 - 9 * x * x
     rods = []

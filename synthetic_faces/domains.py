@@ -93,6 +93,17 @@ WILD = Domain(
     ),
     capture=Capture(
         pose=1.4,
+        turned=0.35,
+        bowed=dict(neutral=0.05, anger=0.12, disgust=0.08, fear=0.06, happiness=0.06, sadness=0.4),
+        hands={
+            "neutral": {"cheek": 0.04, "chin": 0.04},
+            "anger": {"head": 0.05, "brow": 0.03, "chin": 0.02},
+            "disgust": {"mouth": 0.06},
+            "fear": {"cheeks": 0.1, "mouth": 0.1, "both at mouth": 0.08, "head": 0.06},
+            "happiness": {"cheek": 0.04, "cheeks": 0.02, "chin": 0.02},
+            "sadness": {"brow": 0.1, "cheek": 0.09, "eye": 0.05, "mouth": 0.04, "cheeks": 0.03},
+            "surprise": {"cheeks": 0.14, "mouth": 0.06, "both at mouth": 0.06, "head": 0.04},
+        },
         light=1.2,
         blur=(0.0, 0.1),
         noise=(0.0, 0.008),

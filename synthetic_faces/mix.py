@@ -4,7 +4,7 @@ other domain takes it.
 A network that was trained on one synthetic domain fails on another for many reasons at once. Here the reasons
 come apart. Every picture is drawn twice, as the domain ``base`` draws it and as ``other`` does, from the same
 random numbers; a **condition** says, for each factor, which of the two the picture has. What no factor names
-(the seed of scene and sensor, the gloss of the skin, how far the lids hang) comes from ``base`` throughout.
+(the seed of scene and sensor, the gloss of the skin) comes from ``base`` throughout.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,11 @@ class Factor:
 
 
 FACTORS: dict[str, Factor] = {
-    "pose": Factor("how far heads turn", capture=("pose",), shot=("yaw", "pitch", "roll", "shift", "gaze")),
+    "pose": Factor(
+        "how far heads turn",
+        capture=("pose", "turned", "bowed"),
+        shot=("yaw", "pitch", "roll", "shift", "gaze", "lids"),
+    ),
     "light": Factor(
         "where the light comes from, and how hard it is",
         capture=("light",),
@@ -56,7 +60,7 @@ FACTORS: dict[str, Factor] = {
     ),
     "occlusion": Factor(
         "hands, bars, strands of hair and captions before the face",
-        capture=("occluders", "captions"),
+        capture=("occluders", "captions", "hands"),
         shot=("rods", "strands", "caption"),
     ),
     "intensity": Factor("how strong expressions are", spread=("intensity",)),
@@ -213,7 +217,9 @@ def draw_mixed_shot(
     """
     own, far = (
         draw_shot(
-            np.random.default_rng((Stream.MIXED_SHOT, seed, number, EMOTIONS.index(emotion))), domain.capture
+            np.random.default_rng((Stream.MIXED_SHOT, seed, number, EMOTIONS.index(emotion))),
+            domain.capture,
+            emotion,
         )
         for domain in (base, other)
     )

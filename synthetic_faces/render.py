@@ -215,13 +215,11 @@ class Renderer:
 
 def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.ndarray:
     """float32 (2 R, 4): the rods of a shot as the kernel reads them, in the person's space."""
-    right, forward, up = (np.array([*v]) for v in (view.right, view.forward, view.up))
-    middle = np.array([*view.middle])
-    front = np.array([middle[0], eyes[1], middle[2]])
+    front = np.array([view.middle[0], eyes[1], view.middle[2]])
     rows = np.zeros((max(2 * len(shot.rods), 2), 4), np.float32)
     for i, rod in enumerate(shot.rods):
-        for j, end in enumerate((rod.start, rod.end)):
-            rows[2 * i + j, :3] = front + end[0] * right + end[1] * up - end[2] * forward
+        for j, (right, up, near) in enumerate((rod.start, rod.end)):
+            rows[2 * i + j, :3] = front + np.array([right, -near, up])
         rows[2 * i, 3] = rod.radius
         rows[2 * i + 1, 3] = person.skin if rod.albedo is None else rod.albedo
     return rows

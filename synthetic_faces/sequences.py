@@ -155,7 +155,7 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
 
     A frame of a clip is the same one however many of the clip are taken.
     """
-    first = draw_shot(_sequence_rng(domain, seed, Stream.SHOT, sequence), domain.capture)
+    first = draw_shot(_sequence_rng(domain, seed, Stream.SHOT, sequence), domain.capture, sequence.emotion)
     if len(course.frames) == 1:
         return [first]
     rng = _sequence_rng(domain, seed, Stream.MOTION, sequence)

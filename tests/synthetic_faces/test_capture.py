@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.capture import GESTURES, Capture, draw_shot
 from synthetic_faces.errors import SettingError
 
 
-def shots(number=400, **how):
+def shots(number=400, emotion="neutral", **how):
     capture = Capture(**how)
-    return [draw_shot(np.random.default_rng((5, k)), capture) for k in range(number)]
+    return [draw_shot(np.random.default_rng((5, k)), capture, emotion) for k in range(number)]
 
 
 def test_a_plain_studio_takes_plain_pictures():
@@ -80,9 +80,50 @@ def test_a_hand_has_four_fingers_before_the_face():
         assert ends[..., 2].min() > -0.03 and ends[..., 2].max() < 0.07
 
 
+def test_heads_turn_farther_but_never_beyond_a_profile():
+    straight, turned = ([abs(s.yaw) for s in shots(pose=1.4, turned=share)] for share in (0, 1))
+    assert np.median(turned) == pytest.approx(3.5 * np.median(straight), rel=0.05)
+    assert max(turned) < 1.06 < 3.5 * max(straight)
+
+
+def test_heads_hang_in_the_emotions_and_shares_that_were_asked_for():
+    sad, glad = (shots(emotion=e, pose=0, bowed={"sadness": 0.4}) for e in ("sadness", "happiness"))
+    down = [s for s in sad if s.pitch < 0]
+    assert len(down) / len(sad) == pytest.approx(0.4, abs=0.075)
+    assert np.mean([s.gaze[1] < -0.15 and s.lids > 0.09 for s in down]) == pytest.approx(0.75, abs=0.1)
+    assert {s.pitch for s in glad} == {0}
+
+
+def test_hands_go_where_the_emotion_puts_them():
+    hands = {"surprise": {"cheeks": 0.3, "brow": 0.2}}
+    surprised, glad = (shots(emotion=e, hands=hands) for e in ("surprise", "happiness"))
+    assert not any(s.rods for s in glad)
+    both = [s.rods for s in surprised if len(s.rods) == 12]
+    one = [s.rods for s in surprised if len(s.rods) == 6]
+    assert len(both) / 400 == pytest.approx(0.3, abs=0.075)
+    assert len(one) / 400 == pytest.approx(0.2, abs=0.075)
+    for rods in both:
+        left, right = (np.mean([[r.start, r.end] for r in own], axis=(0, 1)) for own in (rods[:6], rods[6:]))
+        assert left[0] * right[0] < 0 and left[1] < 0.03 and right[1] < 0.03
+    assert all(np.mean([r.end[1] for r in rods[:4]]) > 0.02 for rods in one)
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_every_gesture_is_before_the_face(gesture):
+    for shot in shots(20, hands={"neutral": {gesture: 1.0}}):
+        assert len(shot.rods) == (12 if GESTURES[gesture][-1] else 6)
+        ends = np.array([(rod.start, rod.end) for rod in shot.rods])
+        assert np.abs(ends[..., 0]).max() < 0.16 and ends[..., 1].min() > -0.3
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("turned", 1.1),
+        ("bowed", {"sadness": 1.1}),
+        ("hands", {"fear": {"pockets": 0.1}}),
+        ("hands", {"fear": {"cheeks": 0.6, "brow": 0.6}}),
+        ("hands", {"fear": {"cheeks": -0.1}}),
         ("crop", 0.6),
         ("tilt", -0.1),
         ("scenery", 1.1),

@@ -24,7 +24,7 @@ from synthetic_faces.mix import (
 )
 from synthetic_faces.people import MIXED, STRANGERS, Looks, draw_person
 
-KEPT = {"seed", "frame", "gloss", "lids"}
+KEPT = {"seed", "frame", "gloss"}
 """What of a shot no factor takes over."""
 
 ALIKE = ("occlusion", "scenery", "tone")
@@ -57,7 +57,8 @@ STILL = [
 
 
 @pytest.mark.parametrize(
-    "setting", [*STILL, "enlargement", "quality", "wrinkles", "window", "centre", "follow"]
+    "setting",
+    [*STILL, "turned", "bowed", "hands", "enlargement", "quality", "wrinkles", "window", "centre", "follow"],
 )
 def test_what_a_setting_draws_is_in_its_factor(setting):
     changed = {
@@ -66,6 +67,9 @@ def test_what_a_setting_draws_is_in_its_factor(setting):
         "enlargement": (2.0, 3.0),
         "quality": (20.0, 30.0),
         "window": 0.1,
+        "turned": 1.0,
+        "bowed": {"neutral": 1.0},
+        "hands": {"neutral": {"cheeks": 1.0}},
     }
     capture = replace(Capture(), **{setting: changed.get(setting, 0.47)})
     shots = [draw_shot(np.random.default_rng(3), s) for s in (Capture(), capture)]
@@ -96,7 +100,9 @@ def test_all_factors_together_are_the_other_domain(other):
     assert mixed(LAB, other, ()) == LAB
     none, all_of = (draw_mixed_shot(LAB, other, switched, 0, 7, "fear") for switched in ((), FACTORS))
     rng = [np.random.default_rng((22, 0, 7, EMOTIONS.index("fear"))) for _ in range(2)]
-    own, far = draw_shot(rng[0], LAB.capture), draw_shot(rng[1], other.capture)
+    own, far = (
+        draw_shot(own_rng, domain.capture, "fear") for own_rng, domain in zip(rng, (LAB, other), strict=True)
+    )
     assert none == own
     assert all_of == replace(far, **{name: getattr(own, name) for name in KEPT})
 
