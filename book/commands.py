@@ -61,7 +61,9 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
         if row["exported_from"]:
             state += f", not official: {row['exported_from']} in its layout"
-        tell(f"{row['name']}: {state}", style="bold")
+        tell(f"{row['version']}: {state}", style="bold")
+        for version, (sets, size) in row["also_kept"].items():
+            tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
             tell(f"  {key.replace('_', ' ')}: {row[key]}")
 
@@ -75,17 +77,17 @@ def data_make(
     clip_frames: ClipFrames = CLIP_FRAMES,
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
-    from fer_lib.faces.registry import REGISTRY, open_faces
+    from fer_lib.faces.registry import REGISTRY, named_source, open_faces, set_name
     from ferbook.errors import ParameterError
 
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
-    if name in REGISTRY and name not in synthetic:
+    if named_source(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
     faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
     people = faces.table["subject"].nunique()
     tell(
-        f"{name}: {len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels, "
-        f"checksum {faces.checksum[:16]}"
+        f"{set_name(faces.name)}: {len(faces):,} pictures of {people:,} people, "
+        f"{faces.size[0]} × {faces.size[1]} pixels, checksum {faces.checksum[:16]}"
     )
 
 
@@ -251,6 +253,7 @@ def predict(
     from fer_lib.train.photos import predict_pictures, trained_network
     from ferbook.book import find_chapter
     from ferbook.errors import RunStoreError
+    from synthetic_faces.versions import another
 
     chosen = chosen_run(run_name)
     chosen.record()
@@ -261,6 +264,8 @@ def predict(
             f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
         )
     network = trained_network(folder)
+    if told := another(network.faces):
+        errors.print(f"ferbook: the network learned from {told}; it is asked all the same", soft_wrap=True)
     found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
     answered = [answer for answer in found.answers if not answer.fault]
     if as_json:

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
+from synthetic_faces.versions import unversioned
+
+
+def _made_here(name: object) -> object:
+    """``lab`` of ``lab/2``, if this checkout makes that version."""
+    return unversioned(name) if isinstance(name, str) and "/" in name else name
+
 
 FaceField = Annotated[
     FaceSource,
+    BeforeValidator(_made_here),
     Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
 ]
 

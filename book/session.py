@@ -9,8 +9,9 @@ import torch
 from pydantic import BaseModel
 
 import ferbook.session
+from book.suite import seen
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import REGISTRY, open_faces, source_status
+from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.precision import Precision
@@ -18,7 +19,8 @@ from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
 from ferbook.errors import ChapterError
 from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
-from ferbook.store import read_json
+from ferbook.store import ChapterResult, read_json
+from synthetic_faces.versions import another
 
 
 class Session(ferbook.session.Session):
@@ -70,6 +72,13 @@ class Session(ferbook.session.Session):
         """Whether single pictures may appear on the page: the set is free, or the user said so."""
         return REGISTRY[self.params.faces].shareable or self.params.publish_faces
 
+    def upstream(self, name: str) -> ChapterResult:
+        """As the engine's; ChapterError too where that chapter saw another version of the synthetic faces."""
+        result = super().upstream(name)
+        for faces in filter(None, map(another, seen(result.record()))):
+            raise ChapterError(f"chapter {name!r} saw the faces {faces}; `ferbook run {name}` makes it anew")
+        return result
+
     def network(self, name: str) -> torch.nn.Module:
         """The network that the upstream chapter ``name`` keeps, on this chapter's device and in evaluation
         mode.
@@ -79,13 +88,16 @@ class Session(ferbook.session.Session):
         return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
 
     def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
-        """Store the network as ``weights.safetensors`` and ``weights.json``; returns the former's path."""
+        """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the
+        chapter has seen; returns the former's path.
+        """
+        about = {"faces": ", ".join(seen(self._record))} | about
         return save_weights(model, self.output / "weights.safetensors", about)
 
 
 def _about(faces: FaceSet) -> dict[str, object]:
-    exported = source_status(faces.name)["exported_from"]
-    name = f"{faces.name} (pictures of {exported}, exported in its layout)" if exported else faces.name
+    exported, name = source_status(faces.name)["exported_from"], set_name(faces.name)
+    name += f" (pictures of {exported}, exported in its layout)" if exported else ""
     return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
 
 

@@ -59,6 +59,11 @@ def data_key(parameters: ChapterParameters) -> dict[str, str]:
     }
 
 
+def seen(made: Mapping) -> list[str]:
+    """The face sets that a chapter opened, by its record: synthetic ones with their version, as ``lab/2``."""
+    return [faces["name"] for faces in [made.get("data"), *made.get("beside", [])] if faces]
+
+
 def provenance(made: Mapping) -> list[tuple[str, str]]:
     """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
     open any faces.
@@ -112,5 +117,6 @@ SUITE = Suite(
     check=check,
     prepare=prepare,
     data_key=data_key,
+    seen=seen,
     provenance=provenance,
 )

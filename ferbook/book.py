@@ -121,6 +121,8 @@ class Suite:
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
     data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
+    seen: Callable[[Mapping[str, object]], list[str]] = lambda made: []
+    """Given a chapter's record, which data it read, with their versions."""
     provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
     """Given a chapter's record, rows for the table that ends its page."""
 

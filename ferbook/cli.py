@@ -260,6 +260,9 @@ def compare(
         print_table("parameters that differ", ["parameter", first, second], rows)
     else:
         console.print("the parameters are equal")
+    for row in found["data"]:
+        told = f"{row['first']} in {first}, {row['second']} in {second}"
+        console.print(f"{row['chapter']} did not read the same data: {told}", soft_wrap=True)
     console.print()
     shown = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
     rows = [[row[name] for name in shown] for row in found["metrics"]]

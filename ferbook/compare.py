@@ -53,18 +53,26 @@ def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
 
 
 def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
-    """Parameters that differ, and every metric that both runs or one of them has, with differences.
+    """Parameters that differ, chapters that read other data or other versions of them, and every metric that
+    both runs or one of them has, with differences.
 
     Raises RunStoreError where a run does not exist.
     """
     runs = [open_run(first), open_run(second)]
-    asked = [run.record()["request"]["parameters"] for run in runs]
+    records = [run.record() for run in runs]
+    asked = [record["request"]["parameters"] for record in records]
     parameters = []
     for chapter, declared in chapters().items():
         for name in declared.parameters.model_fields:
             a, b = (of_run.get(chapter, {}).get(name) for of_run in asked)
             if a != b:
                 parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
+    made = [record.get("chapters", {}) for record in records]
+    data = []
+    for chapter in filter(made[1].__contains__, made[0]):
+        a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in made)
+        if a != b:
+            data.append({"chapter": chapter, "first": a, "second": b})
     found = [_metrics(run) for run in runs]
     metrics = []
     for name in {**found[0], **found[1]}:
@@ -76,4 +84,4 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
         absent = {"difference": None, "difference_shown": "", "intervals": ""}
         both = all(name in of_run for of_run in found)
         metrics.append(row | (_difference(*(of_run[name] for of_run in found)) if both else absent))
-    return {"parameters": parameters, "metrics": metrics}
+    return {"parameters": parameters, "data": data, "metrics": metrics}

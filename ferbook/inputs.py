@@ -86,8 +86,11 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
         reasons.append(f"code changed ({shown})")
     # Data that were not asked for before are told by the parameters that ask for them.
     before, now = recorded.get("data", {}), current["data"]
-    if changed := [now[name] for name in _changed(before, now) if name in before and name in now]:
-        reasons.append(f"data not found{suite().data_hint}" if "absent" in changed else "data changed")
+    changed = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
+    if "absent" in (found for _, found in changed):
+        reasons.append(f"data not found{suite().data_hint}")
+    elif changed:
+        reasons.append("data changed ({:.30} → {:.30})".format(*changed[0]))
     return reasons
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from synthetic_faces.capture import Capture
 from synthetic_faces.crowd import Crowd
-from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, Spread
 from synthetic_faces.people import Looks
+from synthetic_faces.versions import unversioned
 
 SUBJECTS_AT_LEAST = 3
 """One for each split."""
@@ -173,10 +173,8 @@ DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME
 
 
 def domain_named(name: str) -> Domain:
-    """The domain ``name``; raises SettingError where there is none."""
-    if name not in DOMAINS:
-        raise SettingError(f"no synthetic domain {name!r}; the domains are {', '.join(DOMAINS)}")
-    return DOMAINS[name]
+    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
+    return DOMAINS[unversioned(name)]
 
 
 def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The synthetic face sets: people, their expressions, the rows that say so, and the pictures of them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
-from synthetic_faces.errors import require_between
+from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
 from synthetic_faces.landmarks import LANDMARKS
@@ -25,6 +25,7 @@ from synthetic_faces.sequences import (
     person_number,
     plan,
 )
+from synthetic_faces.versions import versioned
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Recipe:
     """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
-    the ``size`` of its pictures in pixels, and the ``seed``.
+    the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
+    default.
 
-    The same recipe gives the same set. Person k of a seed, and what this person does when showing an emotion
-    for the n-th time, is the same in sets of any number of people; who shows which emotions is not. Raises
-    SettingError for a value out of range.
+    The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
+    this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
+    who shows which emotions is not. Raises SettingError for a value out of range.
     """
 
     domain: str
@@ -47,8 +49,32 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        domain_named(self.domain)
+        object.__setattr__(self, "domain", domain_named(self.domain).name)
         require_between(self, subjects=(SUBJECTS_AT_LEAST, len(IN_SETS)), size=(16, 512), seed=(0, 2**63 - 1))
+
+    @classmethod
+    def of(cls, domain: str, subjects: int = 0, size: int = 0, seed: int = 0, **options: str) -> "Recipe":
+        """The recipe with the domain's own number of people and size where 0 is given.
+
+        Raises SettingError for an option that there is not, or a value out of range.
+        """
+        known = [field.name for field in fields(cls)[4:]]
+        if unknown := [name for name in options if name not in known]:
+            raise SettingError(
+                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(known) or 'none'}"
+            )
+        own = domain_named(domain)
+        return cls(domain, subjects or own.subjects, size or own.size, seed, **options)
+
+    @property
+    def key(self) -> dict[str, str | int]:
+        """What names the set: its domain with the version, people, size, seed, and the options that are not
+        at their default.
+        """
+        options = {each.name: getattr(self, each.name) for each in fields(self)[4:]}
+        about = {"subjects": self.subjects, "size": self.size, "seed": self.seed}
+        defaults = {each.name: each.default for each in fields(self)[4:]}
+        return {"faces": versioned(self.domain)} | about | dict(options.items() - defaults.items())
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""

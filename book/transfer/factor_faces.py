@@ -6,7 +6,7 @@ import pandas as pd
 
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rendered import cache_key
+from fer_lib.faces.rendered import cache_key, entry_kind
 from fer_lib.paths import cache_dir
 from ferbook.errors import ParameterError
 from synthetic_faces.domains import SUBJECTS_AT_LEAST
@@ -14,6 +14,7 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.mix import conditions, render_conditions, shared_emotions
 from synthetic_faces.people import MIXED
 from synthetic_faces.produce import Recipe
+from synthetic_faces.versions import versioned
 
 
 def factor_faces(
@@ -39,8 +40,9 @@ def factor_faces(
         raise ParameterError(f"people {people}: give at least 2")
     recipe = Recipe("lab", SUBJECTS_AT_LEAST, size, seed)
     shared_emotions(recipe.domain, other)
-    key = cache_key(recipe, "synthetic_faces.mix", people=people, other=other)
-    return cached(f"lab-{other}-factors", key, lambda: render_factors(recipe, other, people))
+    key = cache_key(recipe, "synthetic_faces.mix", people=people, other=versioned(other))
+    kind = entry_kind(recipe, f"{other}-factors-of-{people}")
+    return cached(kind, key, lambda: render_factors(recipe, other, people))
 
 
 def render_factors(recipe: Recipe, other: str, people: int) -> FaceSet:

@@ -1,5 +1,5 @@
-"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on, the
-code that reads or makes them included.
+"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on: of
+synthetic ones the version, of real ones the files and the code that reads them.
 
 Light to import: the command line asks for the code's hash many times a session.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fer_lib import paths
 from ferbook.errors import DataError
+from synthetic_faces.versions import said, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -61,6 +62,20 @@ def entry(kind: str, key: dict) -> Path:
     """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
     canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def other_versions(domain: str) -> dict[str, tuple[int, int]]:
+    """The cached sets of the synthetic ``domain`` in other versions than the one that is made here, which
+    nothing reads: version -> number of sets and bytes.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for folder in sorted((paths.cache_dir() / "faces").glob(f"{domain}-*")):
+        version = said(folder.name)
+        if version.startswith(f"{domain}/") and version != versioned(domain):
+            sets, size = found.get(version, (0, 0))
+            size += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            found[version] = (sets + 1, size)
+    return found
 
 
 def _discard(folder: Path) -> None:

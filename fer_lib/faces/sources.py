@@ -15,8 +15,7 @@ class Source:
     ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes``
     are the sides in pixels that the set comes in, of which it is reduced to any smaller one, empty where its
     pictures are cropped and scaled to any; ``size`` is what 0 stands for. ``shareable`` says whether pictures
-    may appear in a published page. Generated sets have no layouts and no reader, but ``packages``: the
-    distributions that must be installed and whose versions shape the pictures. ``clips``: the set has clips
+    may appear in a published page. Generated sets have no layouts and no reader. ``clips``: the set has clips
     with onset, apex and offset, and its reader takes ``clip_frames``.
     """
 
@@ -34,7 +33,6 @@ class Source:
     optional: tuple[str, ...] = ()
     reader: str = ""
     writer: str = ""
-    packages: tuple[str, ...] = ()
     clips: bool = False
 
     @property
@@ -68,7 +66,6 @@ def _domain(name: str, title: str, size: int, clips: bool = False) -> Source:
         shareable=True,
         how_to_get="nothing to get: the faces are generated on first use and cached",
         size=size,
-        packages=("anny", "warp-lang"),
         clips=clips,
     )
 

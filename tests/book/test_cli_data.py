@@ -14,6 +14,7 @@ from fer_lib.faces import registry
 from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
 from ferbook import cli, console
+from synthetic_faces.versions import versioned
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,9 @@ def ferbook(monkeypatch, capsys, *words) -> tuple[int, str, str]:
 def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
     options = ("--subjects", 9, "--size", 96, "--seed", 4)
     code, out, _ = ferbook(monkeypatch, capsys, "make", "wild", *options)
-    assert code == 0 and out.startswith("wild: 6 pictures of 3 people, 48 × 48 pixels, checksum ")
+    assert code == 0 and out.startswith(
+        f"{versioned('wild')}: 6 pictures of 3 people, 48 × 48 pixels, checksum "
+    )
     assert asked == [{"name": "wild", "subjects": 9, "size": 96, "face_seed": 4, "clip_frames": 16}]
 
 

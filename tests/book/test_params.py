@@ -21,6 +21,8 @@ from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
 from ferbook.parameters import percentages
 from ferbook.request import Request, read_overrides
+from synthetic_faces.errors import SettingError
+from synthetic_faces.versions import versioned
 
 PROFILES = suite().profiles
 
@@ -72,6 +74,15 @@ def test_an_impossible_value_names_field_value_and_range(field, value, told):
     assert f"training.{field}" in str(caught.value)
     assert repr(value) in str(caught.value)
     assert told in str(caught.value)
+
+
+def test_faces_may_be_asked_for_in_the_version_that_is_made_here():
+    assert training(faces=versioned("lab")).faces == "lab"
+    for wrong in ("lab/1", "lab/77"):
+        with pytest.raises(
+            SettingError, match=f"{wrong} is not made here: this checkout makes {versioned('lab')}"
+        ):
+            training(faces=wrong)
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one():

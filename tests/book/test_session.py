@@ -5,16 +5,19 @@ import json
 import pytest
 import torch
 
+from book import session
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.faces.chapter import FacesParameters
 from book.session import open_chapter
 from book.training.chapter import TrainingParameters
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.precision import Precision
-from fer_lib.train.weights import save_weights
+from fer_lib.train.weights import read_record, save_weights
 from ferbook.errors import ChapterError
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
-from ferbook.store import ChapterResult
+from ferbook.store import ChapterResult, write_json
+from synthetic_faces.versions import versioned
 
 DEFAULTS = FacesParameters(device="cpu").model_dump()
 
@@ -40,10 +43,35 @@ def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(tmp_path):
     staged.mkdir(parents=True)
     model = build_network("zhu", 3, 16)
     save_weights(model, staged / "weights.safetensors", {"classes": ["a", "b", "c"]})
+    write_json(staged / "record.json", {"data": {"name": versioned("lab")}})
     ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
     kept = run.network("training")
     assert not kept.training
     assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("lab", "lab/1"), ("wild/77", "wild/77"), (versioned("lab"), ""), ("ckplus", "")]
+)
+def test_a_network_of_another_version_of_the_faces_is_refused(tmp_path, name, told):
+    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
+    staged = tmp_path / "run" / "staged"
+    staged.mkdir(parents=True)
+    write_json(staged / "record.json", {"data": {"name": "ckplus"}, "beside": [{"name": name}]})
+    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+    if not told:
+        assert run.upstream("training").chapter == "training"
+        return
+    with pytest.raises(ChapterError, match=f"chapter 'training' saw the faces {told}, while this checkout"):
+        run.upstream("training")
+
+
+def test_weights_say_which_version_of_the_faces_they_saw(faces, monkeypatch):
+    run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
+    monkeypatch.setattr(session, "open_faces", lambda **_: FaceSet("lab", faces.pixels, faces.table))
+    run.faces()
+    run.save_weights(build_network("zhu", 3, 16), {})
+    assert read_record(run.output / "weights")["faces"] == versioned("lab")
 
 
 def test_pictures_under_licence_are_shown_only_on_demand():

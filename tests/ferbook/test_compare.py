@@ -2,7 +2,8 @@
 
 import pytest
 
-from ferbook.book import chapters
+from ferbook import compare
+from ferbook.book import Suite, chapters
 from ferbook.compare import compare_runs, run_rows
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
@@ -35,6 +36,17 @@ def test_parameters_and_metrics_that_differ_are_shown_with_intervals():
     assert accuracy["intervals"] == "disjoint"
     assert rows["means.only_a"]["second_shown"] == "absent"
     assert rows["means.only_a"]["difference"] is None
+
+
+def test_other_versions_of_the_data_are_told(monkeypatch):
+    told = Suite(seen=lambda made: made["saw"])
+    monkeypatch.setattr(compare, "suite", lambda: told)
+    for name, saw in (("a", ["lab/1", "wild/2"]), ("b", ["lab/2", "wild/2"])):
+        run = open_run(name)
+        run.write_record(run.record() | {"chapters": {"means": {"saw": saw}, "throws": {"saw": ["wild/2"]}}})
+    assert compare_runs("a", "b")["data"] == [
+        {"chapter": "means", "first": "lab/1, wild/2", "second": "lab/2, wild/2"}
+    ]
 
 
 def test_overlapping_intervals_are_told():

@@ -47,7 +47,7 @@ RECORDED = {
         (("code", "fer_lib/a.py"), "2", "code changed (fer_lib/a.py)"),
         (("code", "fer_lib/c.py"), "1", "code changed (fer_lib/c.py)"),
         (("upstream", "faces"), "v", "upstream faces ran"),
-        (("data", "wild 12 0 0"), "g", "data changed"),
+        (("data", "wild 12 0 0"), "g", "data changed (w → g)"),
         (("data", "lab 0 48 0"), "absent", "data not found"),
     ],
 )

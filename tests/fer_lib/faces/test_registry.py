@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_lib import paths as places
 from fer_lib.faces import cache, registry, rendered
 from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
@@ -20,6 +21,8 @@ from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
+from synthetic_faces.errors import SettingError
+from synthetic_faces.versions import VERSIONS, versioned
 
 ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
 
@@ -296,31 +299,55 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
     assert emotion_of_the_moved_picture() == "disgust"
 
 
-def test_fingerprint_of_synthetic_faces_follows_every_argument_code_and_packages(tmp_path, monkeypatch):
+def test_fingerprint_of_synthetic_faces_follows_every_argument_and_the_version(monkeypatch):
     keys = {fingerprint("lab", **ARGUMENTS), fingerprint("wild", **ARGUMENTS)}
     for field in ARGUMENTS:
         keys.add(fingerprint("lab", **{**ARGUMENTS, field: 77}))
     assert len(keys) == 5
+    assert fingerprint("lab", **ARGUMENTS) == fingerprint(versioned("lab"), **ARGUMENTS) in keys
+    monkeypatch.setattr(cache, "code_of", lambda *modules: {"render.py": b"other code"})
     assert fingerprint("lab", **ARGUMENTS) in keys
-
-    for content in (b"x = 1", b"x = 2"):
-        monkeypatch.setattr(cache, "code_of", lambda *modules, content=content: {"render.py": content})
-        keys.add(fingerprint("lab", **ARGUMENTS))
-    monkeypatch.setattr(registry.importlib.metadata, "version", lambda package: "0.0")
-    keys.add(fingerprint("lab", **ARGUMENTS))
-    assert len(keys) == 8
+    monkeypatch.setitem(VERSIONS, "lab", 77)
+    keys |= {fingerprint("lab", **ARGUMENTS), fingerprint("lab", **ARGUMENTS, family="a")}
+    assert len(keys) == 7
 
 
-def test_a_fingerprint_follows_the_code_that_makes_or_reads_the_set_and_no_other():
-    lab, ckplus = (set(cache.code_of(REGISTRY[name].module)) for name in ("lab", "ckplus"))
-    home = "fer_lib/faces"
-    assert {"synthetic_faces/render.py", "synthetic_faces/paint.py", f"{home}/splits.py"} <= lab
-    assert not any(file.startswith(f"{home}/readers/") for file in lab)
-    assert not lab & {"synthetic_faces/mix.py"}
+def test_a_version_that_is_not_made_here_is_refused_with_the_one_that_is(data):
+    for ask in (open_faces, fingerprint, source_status):
+        for name in ("lab/1", "lab/7", "lab/", "lab/2/2"):
+            with pytest.raises(
+                SettingError, match=rf"{name} is not made here: this checkout makes {versioned('lab')}"
+            ):
+                ask(name)
+    with pytest.raises(ParameterError, match="faces is 'ckplus/2'"):
+        open_faces("ckplus/2")
+
+
+def test_an_option_that_there_is_not_is_refused(data):
+    with pytest.raises(SettingError, match="no option 'famly' of synthetic faces; the options are "):
+        open_faces("lab", famly="a")
+    with pytest.raises(ParameterError, match="famly is for synthetic faces; ckplus is a real set"):
+        open_faces("ckplus", famly="a")
+
+
+def test_sets_of_other_versions_are_kept_told_and_not_read(data):
+    kept = places.cache_dir() / "faces"
+    now = versioned("lab").replace("/", "-")
+    for name in ("lab-0123456789abcdef", "lab-script-0123456789012345", f"{now}-3-people-0123", "lab-77-a"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "pixels.npy").write_bytes(b"12345")
+    (told,) = (row for row in list_sources() if row["name"] == "lab")
+    assert told["version"] == versioned("lab")
+    assert told["also_kept"] == {"lab/1": (2, 10), "lab/77": (1, 5)}
+    assert all(not row["also_kept"] for row in list_sources() if row["name"] != "lab")
+
+
+def test_a_fingerprint_follows_the_code_that_reads_the_set_and_no_other():
+    home, ckplus = "fer_lib/faces", set(cache.code_of(REGISTRY["ckplus"].module))
     own = {f"{home}/readers/ckplus.py", f"{home}/readers/pictures.py", f"{home}/facs_codes.py"}
     assert own | {f"{home}/splits.py"} <= ckplus
     assert not any(file.startswith("synthetic") or file.endswith("fer2013.py") for file in ckplus)
-    assert not {f"{home}/faceset.py", f"{home}/registry.py"} & (lab | ckplus)
+    assert not {f"{home}/faceset.py", f"{home}/registry.py"} & ckplus
 
 
 def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):

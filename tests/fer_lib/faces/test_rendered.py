@@ -3,21 +3,29 @@ cache.
 """
 
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from book.faces.study import mutual_information
-from fer_lib.faces import cache, rendered
-from fer_lib.faces.cache import entry
+from fer_lib.faces import rendered
 from fer_lib.faces.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
 from fer_lib.faces.facs_codes import codes_of, format_codes
-from fer_lib.faces.rendered import cache_key, domain_faces, script_table, scripted_faces, set_table
+from fer_lib.faces.rendered import (
+    cache_key,
+    domain_faces,
+    entry_kind,
+    script_table,
+    scripted_faces,
+    set_table,
+)
 from synthetic_faces import expressions, landmarks
 from synthetic_faces.errors import RenderError, SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 from synthetic_faces.script import Script
+from synthetic_faces.versions import VERSIONS, versioned
 
 TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
 
@@ -71,7 +79,7 @@ def test_a_set_that_is_interrupted_leaves_no_entry(own_cache, monkeypatch):
     monkeypatch.setattr(rendered, "produce", interrupted)
     with pytest.raises(KeyboardInterrupt):
         domain_faces(**TINY)
-    assert not entry("lab", cache_key(Recipe(**TINY), clip_frames=16)).parent.exists()
+    assert not (own_cache / "faces").exists()
 
 
 def test_codes_say_the_same_as_the_intensities():
@@ -136,25 +144,37 @@ def test_nought_is_the_domains_own_number(monkeypatch):
     monkeypatch.setattr(rendered, "cached", lambda name, key, make: asked.append((name, key)))
     domain_faces("micro")
     domain_faces("wild", subjects=12)
+    micro, wild = (versioned(name).replace("/", "-") for name in ("micro", "wild"))
     assert [(name, key["subjects"], key["size"]) for name, key in asked] == [
-        ("micro", 26, 96),
-        ("wild", 12, 48),
+        (f"{micro}-26-people-96-px-seed-0", 26, 96),
+        (f"{wild}-12-people-48-px-seed-0", 12, 48),
     ]
 
 
-def test_the_key_follows_arguments_code_and_packages(monkeypatch):
+@dataclass(frozen=True)
+class WithOptions(Recipe):
+    family: str = "all"
+    timing: str = "one"
+
+
+def test_options_are_in_key_and_name_where_they_are_not_at_their_default():
+    plain, one = WithOptions.of("lab", 3, 24), WithOptions.of("lab", 3, 24, timing="one", family="a b")
+    assert plain.key == Recipe("lab", 3, 24).key == WithOptions.of("lab", 3, 24, family="all").key
+    assert one.key == plain.key | {"family": "a b"}
+    assert entry_kind(one, "script").endswith("-script-24-px-seed-0-a-b")
+    with pytest.raises(SettingError, match=r"no option 'tming' .* the options are family, timing"):
+        WithOptions.of("lab", tming="one")
+
+
+def test_the_key_follows_arguments_and_the_version(monkeypatch):
     keys = [cache_key(Recipe(**TINY)), cache_key(Recipe(**{**TINY, "domain": "wild"}))]
     keys += [cache_key(Recipe(**{**TINY, name: TINY[name] + 1})) for name in ("subjects", "size", "seed")]
     keys += [cache_key(Recipe("micro", 3, 24, 0), clip_frames=count) for count in (0, 16, 24)]
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "code_of", lambda *modules: {"render.py": b"other code"})
+        patch.setitem(VERSIONS, "lab", 77)
         keys.append(cache_key(Recipe(**TINY)))
-    for package in ("anny", "warp-lang"):
-        with monkeypatch.context() as patch:
-            patch.setattr(rendered, "version", lambda name, p=package: "9" if name == p else "0")
-            keys.append(cache_key(Recipe(**TINY)))
-    assert len({str(key) for key in keys}) == 11
-    assert cache_key(Recipe(**TINY)) == keys[0]
+    assert len({str(key) for key in keys}) == 9
+    assert cache_key(Recipe(**TINY)) == keys[0] == cache_key(Recipe(**{**TINY, "domain": versioned("lab")}))
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):

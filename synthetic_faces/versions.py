@@ -1,0 +1,45 @@
+"""Which version of each domain's pictures this checkout makes; light to import.
+
+A set is named by its version, not by the code that made it. Whoever changes a picture, a label or who is in a
+set raises the domain's version in the same commit: ``tests/synthetic_faces/test_versions.py`` holds pictures
+of this one.
+"""
+
+import re
+
+from synthetic_faces.errors import SettingError
+
+VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2}
+"""Domain -> the version that is made here."""
+
+
+def versioned(domain: str) -> str:
+    """``lab/2``: the ``domain`` with the version that is made here."""
+    return f"{domain}/{VERSIONS[domain]}"
+
+
+def unversioned(name: str) -> str:
+    """The domain that ``name`` means, ``lab`` or ``lab/2``; raises SettingError for one that there is not,
+    and for a version that is not made here.
+    """
+    domain, slash, _ = name.partition("/")
+    if domain not in VERSIONS:
+        raise SettingError(f"no synthetic domain {domain!r}; the domains are {', '.join(VERSIONS)}")
+    if slash and name != versioned(domain):
+        raise SettingError(f"{name} is not made here: this checkout makes {versioned(domain)}")
+    return domain
+
+
+def said(text: str) -> str:
+    """The version that ``text`` begins with: ``lab/2`` of ``lab/2`` and ``lab-2-…``; ``lab/1`` of ``lab``
+    alone, the form before there were versions; empty where it is no domain's.
+    """
+    found = re.match(rf"({'|'.join(VERSIONS)})(?:[/-](\d{{1,4}})\b)?\b", text)
+    return f"{found[1]}/{found[2] or 1}" if found else ""
+
+
+def another(name: str) -> str:
+    """Where the faces ``name`` were another version than is made here, both in words; else empty."""
+    seen = said(name)
+    made = seen and versioned(seen.partition("/")[0])
+    return f"{seen}, while this checkout makes {made}" if seen != made else ""
