@@ -6,6 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from synthetic_faces.assets import CHILD, EYE, OLD, SKIN, TEETH, YOUNG, Assets, vertex_normals
+from synthetic_faces.creases import draw_lines
 from synthetic_faces.errors import require_between
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
 
@@ -14,7 +15,7 @@ class Stream(IntEnum):
     """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
     another.
 
-    Of people ``PERSON``, ``BUILD`` and ``MUSCLES``; of sequences ``PLAN`` to ``MOTION``; of pictures to order
+    Of people ``PERSON``, ``BUILD``, ``MUSCLES`` and ``LINES``; of sequences ``PLAN`` to ``MOTION``; of pictures to order
     ``TAKE``; the others belong to those who order them.
     """
 
@@ -27,6 +28,7 @@ class Stream(IntEnum):
     MOTION = 7
     BUILD = 8
     MUSCLES = 9
+    LINES = 10
     TAKE = 20
     CONTEXT = 21
     MIXED_SHOT = 22
@@ -135,6 +137,7 @@ class Person:
     ``neckline``: where clothes begin in the template. ``hair_density`` is the share of scalp covered;
     ``droop`` is how far the upper lids hang, in [0, 1]; ``texture`` seeds the pattern of skin and hair and
     ``grain`` scales it: at 0 the paint has no pattern, and is symmetric.
+    ``lines`` (K, 10): where creases run, of ``creases.draw_lines``.
     """
 
     vertices: np.ndarray
@@ -164,6 +167,7 @@ class Person:
     long_hair: LongHair | None
     glasses: Glasses | None
     folds: float
+    lines: np.ndarray
 
 
 def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
@@ -251,7 +255,13 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
         folds=0.0 if child else looks.folds * rng.random(),
+        lines=draw_lines(np.random.default_rng((Stream.LINES, seed, subject))),
     )
+
+
+def upper_teeth(assets: Assets) -> np.ndarray:
+    """bool (N,): the vertices of the upper row of teeth."""
+    return assets.in_group(TEETH) & (assets.vertex_ids >= UPPER_TEETH_FROM)
 
 
 def _tooth_shift(assets: Assets) -> np.ndarray:
@@ -260,8 +270,8 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
     The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened.
     The lower ones do not follow the lower lip as far as it goes: they are shortened.
     """
-    teeth, later = assets.in_group(TEETH), assets.vertex_ids >= UPPER_TEETH_FROM
-    upper, lower = teeth & later, teeth & ~later
+    upper = upper_teeth(assets)
+    lower = assets.in_group(TEETH) & ~upper
     shift = np.zeros_like(assets.template)
     height = assets.template[:, 2]
     # Share of the way to the biting edge.

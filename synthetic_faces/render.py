@@ -10,10 +10,11 @@ import warp as wp
 from synthetic_faces import facs
 from synthetic_faces.assets import EYE, SKIN, Assets, vertex_normals
 from synthetic_faces.capture import Capture, Shot
+from synthetic_faces.creases import laid
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import landmark_vertices
-from synthetic_faces.people import Person, measure_head
+from synthetic_faces.people import Person, measure_head, upper_teeth
 from synthetic_faces.trace import Shapes, cast, look_around, smooth
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
@@ -85,7 +86,10 @@ class Renderer:
         triangles = self._triangles = assets.triangles.astype(np.int32)
         self._shapes = Shapes()
         self._shapes.rest = self._array(assets.template, wp.vec3)
-        self._shapes.regions = self._array(assets.regions, wp.vec4)
+        # Lips of teeth: the upper row.
+        regions = assets.regions.copy()
+        regions[upper_teeth(assets), 0] = 1
+        self._shapes.regions = self._array(regions, wp.vec4)
         self._shapes.groups = self._array(assets.groups, wp.uint8)
         self._shapes.corners = self._array(triangles.ravel(), wp.int32)
         self._mesh = wp.Mesh(self._array(assets.template, wp.vec3), self._shapes.corners)
@@ -119,8 +123,9 @@ class Renderer:
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
         view = self._uniforms(person, shot, capture)
-        for name, depth in _wrinkles(action, person, capture.wrinkles).items():
-            setattr(view, name, depth)
+        creases = laid(person.lines, _wrinkles(action, person, capture.wrinkles))
+        view.crease_count = len(creases) // 3
+        view.pebbles = action["mouthShrugLower"] * capture.wrinkles
         view.parted = _parted(action)
         self._seat(person)
         self._mesh.points.assign(vertices)
@@ -128,6 +133,7 @@ class Renderer:
         self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
         rods = _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view)
         self._shapes.rods = self._array(rods, wp.vec4)
+        self._shapes.creases = self._array(creases, wp.vec3)
         inputs = [self._shapes, self._movement, view]
         wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
         radiance = self._rough
@@ -275,14 +281,15 @@ def _parted(action: dict[str, float]) -> float:
     return min(5 * action["jawOpen"] + lower + 0.6 * upper + action["mouthFunnel"], 1)
 
 
-def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, object]:
-    """Depth in [0, 1] of each kind of wrinkle; those of ``person`` at rest are never below its creases."""
+def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, list[float]]:
+    """Depth in [0, 1] of each kind of wrinkle in the subject's left and right half; those of ``person`` at
+    rest are never below its creases.
+    """
     depths = {}
     for wrinkle, (terms, rest) in WRINKLES.items():
         least = max(rest * person.creases, person.folds if wrinkle == "nasolabial" else 0)
-        sides = []
+        depths[wrinkle] = []
         for side in facs.SIDES:
             depth = sum(share * action[name.format(side=side)] for name, share in terms.items())
-            sides.append(max(strength * min(max(depth, 0), 1), least))
-        depths[wrinkle] = wp.vec2(*sides) if "{side}" in "".join(terms) else sides[0]
+            depths[wrinkle].append(max(strength * min(max(depth, 0), 1), least))
     return depths

@@ -10,7 +10,11 @@ from synthetic_faces.assets import EYE, LASH, SKIN, TEETH
 from synthetic_faces.paint import (
     backdrop,
     behind_lips,
+    bent,
+    crease,
     eye_albedo,
+    eye_direction,
+    oily,
     skin_albedo,
     strands_of_hair,
     tooth_albedo,
@@ -50,6 +54,7 @@ class Shapes:
     hair_coordinates: wp.array(dtype=wp.vec3)
     hair_normals: wp.array(dtype=wp.vec3)
     rods: wp.array(dtype=wp.vec4)
+    creases: wp.array(dtype=wp.vec3)
 
 
 @wp.func
@@ -122,14 +127,22 @@ def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: 
         region = within(shapes.regions, shapes.corners, at)
         grown = within(shapes.grown, shapes.corners, at)
         inside = region[1]
-        albedo = skin_albedo(p, region, grown, s)
-        shine = s.gloss * (1.0 - region[1]) * (1.0 + 0.8 * region[0])
+        valley = wp.float32(0.0)
+        if s.crease_count > 0 and p[1] < -0.06:
+            slope, valley = crease(shapes.creases, p, s)
+            n = bent(n, slope)
+        albedo = skin_albedo(p, region, grown, valley, s)
+        shine = s.gloss * (1.0 - region[1]) * (oily(p) + 1.2 * region[0])
+        exponent = 14.0 + 20.0 * region[0]
     elif group == wp.uint8(EYE):
-        albedo = eye_albedo(p, s)
-        shine = 0.9
-        exponent = 120.0
+        d = eye_direction(p)
+        albedo = eye_albedo(d, s)
+        # The mesh is coarse: a window mirrors in a round eye.
+        n = wp.normalize(n + 2.0 * d)
+        shine = 1.5
+        exponent = 200.0
     elif group == wp.uint8(TEETH):
-        albedo = tooth_albedo(p)
+        albedo = tooth_albedo(p, within(shapes.regions, shapes.corners, at)[0])
         # The strips are coarse; light wanders inside teeth, so they look evenly lit.
         n = wp.normalize(0.35 * n + wp.vec3(0.0, -1.0, 0.15))
         shine = 0.1

@@ -77,17 +77,10 @@ class Uniforms:
     strand: Strands
     # Things in the background: their strength.
     scenery: wp.float32
-    # How deep the wrinkles are that actions leave, in [0, 1].
-    forehead: wp.vec2
-    forehead_middle: wp.float32
-    glabella: wp.vec2
-    nose_bridge: wp.vec2
-    nasolabial: wp.vec2
-    crows_feet: wp.vec2
-    lower_lid: wp.vec2
-    dimple: wp.vec2
-    marionette: wp.vec2
-    chin: wp.float32
+    # Creases in the skin: their number.
+    crease_count: wp.int32
+    # How far the chin is pushed up, in [0, 1]: its skin then has dimples.
+    pebbles: wp.float32
     # How far the lips are open, in [0, 1]: whether light falls on the teeth.
     parted: wp.float32
 
@@ -119,13 +112,6 @@ def bump(x: float, width: float):
 def ridge(x: float, low: float, high: float, soft: float):
     """1 between ``low`` and ``high``, with soft ends."""
     return step_between(low - soft, low + soft, x) * (1.0 - step_between(high - soft, high + soft, x))
-
-
-@wp.func
-def of_side(pair: wp.vec2, x: float):
-    """The left or the right value, blended over the 8 mm around the midline."""
-    t = step_between(-0.004, 0.004, x)
-    return pair[0] * t + pair[1] * (1.0 - t)
 
 
 @wp.func

@@ -11,12 +11,14 @@ from fer_lib.look.regions import MIRRORED
 from synthetic_faces import develop, facs, render
 from synthetic_faces.assets import LASH, SKIN
 from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.creases import PATTERNS
 from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 
 SIZE = 64
+KINDS = list(PATTERNS)
 NEUTRAL = np.zeros((len(AUS), 2))
 
 
@@ -100,6 +102,24 @@ def test_wrinkles_are_what_the_studio_says(renderer, person):
     smooth, deep = (pixels(renderer, person, shown("AU4"), PLAIN, Capture(wrinkles=w)) for w in (0.0, 1.0))
     assert (deep.astype(int) - smooth).min() < -20
     assert (deep.astype(int) - smooth).mean() < 0
+
+
+def test_a_crease_catches_light_on_the_side_that_faces_it(renderer, person):
+    """A fold beside the mouth, lit from either side: the same valley, the other flank."""
+    fold = next(row for row in person.lines if row[0] == KINDS.index("nasolabial") and row[1] == 0)
+    one = np.float32([[*fold[:9], 0.0]])
+
+    def change(azimuth):
+        shot = dataclasses.replace(PLAIN, key_azimuth=azimuth, gloss=0.0)
+        bare, folded = (
+            pixels(renderer, dataclasses.replace(person, lines=lines, folds=1.0), NEUTRAL, shot).astype(float)
+            for lines in (one * 0, one)
+        )
+        return folded - bare
+
+    from_left, from_right = change(1.0), change(-1.0)
+    assert max(from_left.max(), from_right.max()) > 5
+    assert np.corrcoef(from_left.ravel(), from_right.ravel())[0, 1] < 0.7
 
 
 def test_the_same_shot_gives_the_same_bits_in_another_renderer(renderer, person, head):
@@ -238,7 +258,11 @@ def test_a_mirrored_person_with_mirrored_actions_gives_the_mirrored_picture(rend
     """
     counterpart = mirror_of(head)
     plain = dataclasses.replace(person, grain=0.0, lash=0.0, long_hair=None, glasses=None)
-    mirrored = dataclasses.replace(plain, vertices=plain.vertices[counterpart] * np.float32((-1, 1, 1)))
+    lines = plain.lines * np.float32((1, 1, 1, -1, 1, -1, 1, 1, 1, 1))
+    halves = lines[:, 1] < 2
+    lines[halves, 1] = 1 - lines[halves, 1]
+    vertices = plain.vertices[counterpart] * np.float32((-1, 1, 1))
+    mirrored = dataclasses.replace(plain, vertices=vertices, lines=lines)
     shot = dataclasses.replace(
         PLAIN, yaw=0.2, roll=0.1, tilt=0.1, shift=(0.004, 0.002), gaze=(0.3, 0.0), offset=(0.1, 0.05)
     )
