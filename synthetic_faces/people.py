@@ -15,8 +15,8 @@ class Stream(IntEnum):
     """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
     another.
 
-    Of people ``PERSON``, ``BUILD``, ``MUSCLES`` and ``LINES``; of sequences ``PLAN`` to ``MOTION``; of pictures to order
-    ``TAKE``; the others belong to those who order them.
+    Of people ``PERSON`` and ``BUILD`` to ``LINES``; of sequences ``PLAN`` to ``MOTION``; of pictures to
+    order ``TAKE``; the others belong to those who order them.
     """
 
     PERSON = 1

@@ -118,7 +118,7 @@ def test_a_crease_catches_light_on_the_side_that_faces_it(renderer, person):
         return folded - bare
 
     from_left, from_right = change(1.0), change(-1.0)
-    assert max(from_left.max(), from_right.max()) > 5
+    assert min(from_left.max(), from_right.max()) >= 3
     assert np.corrcoef(from_left.ravel(), from_right.ravel())[0, 1] < 0.7
 
 
