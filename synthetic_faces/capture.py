@@ -16,8 +16,8 @@ _LIMITS = {
     **{"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)},
 }
 
-# Heads that are turned or tilted far: so many times the usual spread, and no farther than this, in radians.
-_FAR, _FARTHEST = 3.5, 1.05
+# Heads that are turned far: so many times the usual spread, to the side and up or down no farther than this.
+_FAR, _FARTHEST = 3.5, (1.05, 0.65)
 
 GESTURES: dict[str, tuple[float, float, float, bool]] = {
     "cheeks": (0.064, -0.040, 0.15, True),
@@ -240,15 +240,17 @@ def _move(shot: Shot, rng: np.random.Generator, capture: Capture, emotion: str) 
     far, bowed = rng.random() < capture.turned, rng.random() < capture.bowed.get(emotion, 0)
     factor, down, watching = _FAR if far else 1.0, rng.uniform(0.2, 0.6), rng.random()
     gaze, lids = rng.uniform((-0.3, -0.9), (0.3, -0.2)), rng.uniform(0.1, 0.55)
-    yaw, pitch = (float(np.clip(factor * angle, -_FARTHEST, _FARTHEST)) for angle in (shot.yaw, shot.pitch))
+    yaw, pitch = factor * shot.yaw, factor * shot.pitch - bowed * down
+    yaw, pitch = (
+        float(np.clip(angle, -most, most)) for angle, most in zip((yaw, pitch), _FARTHEST, strict=True)
+    )
     shot = replace(shot, yaw=yaw, pitch=pitch, roll=factor * shot.roll)
-    if far and watching < 0.5:
-        # They look where the head does.
-        shot = replace(shot, gaze=(0.3 * shot.gaze[0], 0.3 * shot.gaze[1]))
-    if bowed:
-        shot = replace(shot, pitch=pitch - down)
-        if watching < 0.75:
-            shot = replace(shot, gaze=tuple(gaze.tolist()), lids=lids)
+    if far:
+        # To the camera, or where the head points.
+        share = rng.choice((0.2, 1.0)) / 0.6
+        shot = replace(shot, gaze=tuple(float(np.clip(-share * angle, -1, 1)) for angle in (yaw, pitch)))
+    if bowed and watching < 0.75:
+        shot = replace(shot, gaze=tuple(gaze.tolist()), lids=lids)
     return shot
 
 
