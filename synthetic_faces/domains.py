@@ -81,7 +81,9 @@ WILD = Domain(
     # People, crop, light and expressions of FER2013 as far as they could be had: benchmarks/real_gap.py.
     looks=Looks(
         age=(2 / 3, 1.0),
+        children=0.22,
         features=0.26,
+        weight=0.6,
         lines=1.2,
         beard=0.2,
         moustache=0.1,
