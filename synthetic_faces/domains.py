@@ -1,13 +1,15 @@
 """The four synthetic domains: what each stands in for, who is in it, what they show and how it is taken."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from synthetic_faces.capture import Capture
 from synthetic_faces.crowd import Crowd
+from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, Spread
 from synthetic_faces.people import Looks
+from synthetic_faces.timing import TIMINGS
 from synthetic_faces.versions import unversioned
 
 SUBJECTS_AT_LEAST = 3
@@ -26,8 +28,9 @@ class Domain:
     the number of the first person, so that two domains share nobody.
 
     ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the
-    protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``motion``: spread of the
-    head's movement within a sequence, in radians (rotation) and in tenths of a metre (shift).
+    protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``timing``: when the units of
+    a sequence move, one of ``timing.TIMINGS``. ``motion``: spread of the head's movement within a sequence,
+    in radians (rotation) and in tenths of a metre (shift).
 
     ``looks``, ``capture`` and ``spread``: how far the people, the pictures and the expressions differ.
     ``mislabelled``: share of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
@@ -40,6 +43,7 @@ class Domain:
     counts: Mapping[str, int]
     first_person: int
     course: Literal["still", "rise", "clip"] = "still"
+    timing: Literal[*TIMINGS] = "together"
     motion: float = 0.0
     looks: Looks = field(default_factory=Looks)
     capture: Capture = field(default_factory=Capture)
@@ -62,6 +66,7 @@ LAB = Domain(
     counts=dict(anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83),
     first_person=0,
     course="rise",
+    timing="by_unit",
     motion=0.015,
     looks=Looks(
         age=(0.67, 0.85), features=0.08, texture=0.6, beard=0.02, moustache=0.02, stubble=0.2, bangs=0.1
@@ -164,6 +169,7 @@ MICRO = Domain(
     counts={"disgust": 63, "happiness": 32, "surprise": 25, "repression": 27, "other": 99},
     first_person=3_000_000,
     course="clip",
+    timing="by_unit",
     motion=0.004,
     looks=Looks(age=(0.67, 0.75), glasses=0.3),
     capture=Capture(pose=0.4, light=0.4, blur=(0.0, 0.2), noise=(0.006, 0.012)),
@@ -177,6 +183,23 @@ DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME
 def domain_named(name: str) -> Domain:
     """The domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
     return DOMAINS[unversioned(name)]
+
+
+def timed(domain: Domain, timing: str) -> Domain:
+    """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``; as they do without one.
+
+    Raises SettingError for any other, and where there are no sequences in which they could.
+    """
+    if not timing:
+        return domain
+    if timing not in TIMINGS:
+        raise SettingError(f"timing is {timing!r}; it must be one of {', '.join(TIMINGS)}")
+    if domain.course == "still":
+        known = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
+        raise SettingError(
+            f"timing is {timing!r}, but {domain.name} has single pictures; leave it out, or take {known}"
+        )
+    return replace(domain, timing=timing)
 
 
 def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:

@@ -83,10 +83,10 @@ VARIANTS = {
     ),
     # CASME II: a smile or another feeling that is pressed down by mouth and chin.
     "repression": variants(
-        ".25: 15 1 .9, 17 .8 .7",
-        ".25: 17 1 .9, 23 .25 .6",
-        ".25: 14 1 .9, 17 .35 .5",
-        ".15: 24 1 .9, 17 .5 .6",
+        ".25: 15 1 .9, 17 .8 .7, 1 .35 .5, 12 .35 .6",
+        ".25: 17 1 .9, 23 .25 .6, 4 .4 .6, 7 .3 .6",
+        ".25: 14 1 .9, 17 .35 .5, 12 .6 .7, 6 .4 .5",
+        ".15: 24 1 .9, 17 .5 .6, 12 .35 .7, 4 .35 .6",
         ".10 half: 15 1 .9",
     ),
     # CASME II: whatever is no clear emotion, most often a lowered brow.

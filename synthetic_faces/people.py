@@ -15,8 +15,8 @@ class Stream(IntEnum):
     """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
     another.
 
-    Of people ``PERSON`` and ``BUILD`` to ``LINES``; of sequences ``PLAN`` to ``MOTION``; of pictures to
-    order ``TAKE``; the others belong to those who order them.
+    Of people ``PERSON`` and ``BUILD`` to ``LINES``; of sequences ``PLAN`` to ``MOTION`` and ``TIMING``; of
+    pictures to order ``TAKE``; the others belong to those who order them.
     """
 
     PERSON = 1
@@ -29,6 +29,7 @@ class Stream(IntEnum):
     BUILD = 8
     MUSCLES = 9
     LINES = 10
+    TIMING = 15
     TAKE = 20
     CONTEXT = 21
     MIXED_SHOT = 22

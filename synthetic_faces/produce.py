@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named
+from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named, timed
 from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 class Recipe:
     """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
     the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
-    default.
+    default. ``timing`` of sequences: ``by_unit``, as people move, or all units ``together``; without one as
+    the domain has it.
 
     The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
@@ -47,9 +48,13 @@ class Recipe:
     subjects: int
     size: int
     seed: int = 0
+    timing: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domain", domain_named(self.domain).name)
+        own = domain_named(self.domain)
+        object.__setattr__(self, "domain", own.name)
+        if timed(own, self.timing) == own:
+            object.__setattr__(self, "timing", "")
         require_between(self, subjects=(SUBJECTS_AT_LEAST, len(IN_SETS)), size=(16, 512), seed=(0, 2**63 - 1))
 
     @classmethod
@@ -98,8 +103,8 @@ def produce(
     domain, jobs = DOMAINS[recipe.domain], []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
         wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
-        told = {"domain": domain.name, "seed": recipe.seed, "person": person, "sequences": wanted}
-        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told))
+        told = {"domain": domain.name, "seed": recipe.seed, "timing": recipe.timing, "person": person}
+        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | {"sequences": wanted}))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     render_people(task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, advance=advance)
@@ -123,7 +128,7 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
     its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
-    domain = DOMAINS[recipe.domain]
+    domain = timed(DOMAINS[recipe.domain], recipe.timing)
     rows, intensities = [], []
     for sequence in recipe.plan():
         course = draw_course(domain, recipe.seed, sequence, choose)
@@ -157,10 +162,15 @@ def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
 
 
 def render_sequences(
-    renderer: "Renderer", domain: str, seed: int, person: int, sequences: list[tuple[int, int, list[int]]]
+    renderer: "Renderer",
+    domain: str,
+    seed: int,
+    person: int,
+    sequences: list[tuple[int, int, list[int]]],
+    timing: str = "",
 ) -> "Iterator[Rendered]":
     """The pictures of one person's ``sequences``: label, repeat and the frames that are taken."""
-    own = DOMAINS[domain]
+    own = timed(DOMAINS[domain], timing)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for label, repeat, frames in sequences:
         sequence = Sequence(person, label, repeat)

@@ -17,6 +17,7 @@ from synthetic_faces.domains import Domain, sequence_counts
 from synthetic_faces.expressions import EMOTIONS, LABELS, draw_expression
 from synthetic_faces.facs import resolve_alternatives
 from synthetic_faces.people import Stream
+from synthetic_faces.timing import shares
 
 Choice = Callable[[range, int], Iterable[int]]
 """From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken,
@@ -44,13 +45,14 @@ class Sequence:
 class Course:
     """When which frames of a sequence were taken and how far the expression has come.
 
-    ``frames``: frame numbers, ascending; ``progress`` in [0, 1] of the expression at each, 1 at the apex.
+    ``frames``: frame numbers, ascending; ``phase`` in [0, 2] of the expression at each: 0 at the onset, 1 at
+    the apex, 2 at the offset.
     ``onset``, ``apex``, ``offset``: frame numbers of the clip, and ``fps`` its frames per second; None for
     single pictures.
     """
 
     frames: tuple[int, ...]
-    progress: tuple[float, ...]
+    phase: tuple[float, ...]
     onset: int | None = None
     apex: int | None = None
     offset: int | None = None
@@ -95,10 +97,10 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence, choose: Choice | 
     if domain.course == "rise":
         # CK+: digitised frames 1 … n at video rate; the last one is the apex.
         last = int(rng.integers(9, 41))
-        steps = 1 - np.cumsum(rng.uniform(0.01, 0.06, 2))
-        return Course(
-            (1, last - 2, last - 1, last), (0.0, float(steps[1]), float(steps[0]), 1.0), 1, last, last, 30.0
-        )
+        # How much of it all is still to come.
+        ahead = np.array([1, *np.cumsum(rng.uniform(0.01, 0.06, 2))[::-1], 0])
+        phase = np.arccos(2 * ahead - 1) / math.pi
+        return Course((1, last - 2, last - 1, last), tuple(phase.tolist()), 1, last, last, 30.0)
     # CASME II: onset to offset in less than half a second at 200 frames per second.
     fps, length = 200.0, int(rng.integers(36, 100))
     onset = int(rng.integers(20, 200))
@@ -106,9 +108,8 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence, choose: Choice | 
     offset = onset + length
     every = range(onset, offset + 1)
     frames = np.array([*(choose(every, apex) if choose else every)])
-    way = np.where(frames <= apex, (frames - onset) / (apex - onset), (offset - frames) / (offset - apex))
-    progress = 0.5 - 0.5 * np.cos(math.pi * way)
-    return Course(tuple(frames.tolist()), tuple(progress.tolist()), onset, apex, offset, fps)
+    phase = np.interp(frames, [onset, apex, offset], [0, 1, 2])
+    return Course(tuple(frames.tolist()), tuple(phase.tolist()), onset, apex, offset, fps)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
     apex, rest = expression.intensities, np.zeros_like(expression.intensities)
     if domain.course == "rise":
         rest = draw_expression("neutral", rng, domain.spread).intensities
-    intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in course.progress]
+    rng = _sequence_rng(domain, seed, Stream.TIMING, sequence)
+    rising, phase = domain.course == "rise", np.array(course.phase)
+    come = shares(domain.timing, sequence.emotion, phase, apex, stays=rising, rng=rng)
+    intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in come]
     rng = _sequence_rng(domain, seed, Stream.LABEL, sequence)
     emotion, votes = sequence.emotion, None
     if domain.crowd:

@@ -153,17 +153,18 @@ def test_nought_is_the_domains_own_number(monkeypatch):
 
 @dataclass(frozen=True)
 class WithOptions(Recipe):
-    family: str = "all"
-    timing: str = "one"
+    breed: str = "all"
 
 
 def test_options_are_in_key_and_name_where_they_are_not_at_their_default():
-    plain, one = WithOptions.of("lab", 3, 24), WithOptions.of("lab", 3, 24, timing="one", family="a b")
-    assert plain.key == Recipe("lab", 3, 24).key == WithOptions.of("lab", 3, 24, family="all").key
-    assert one.key == plain.key | {"family": "a b"}
+    plain, one = WithOptions.of("lab", 3, 24), WithOptions.of("lab", 3, 24, timing="by_unit", breed="a b")
+    assert plain.key == Recipe("lab", 3, 24).key == WithOptions.of("lab", 3, 24, breed="all").key
+    # What the domain has anyway is no option of its own.
+    assert one.key == plain.key | {"breed": "a b"}
+    assert Recipe.of("lab", 3, 24, timing="together").key == plain.key | {"timing": "together"}
     assert entry_kind(one, "script").endswith("-script-24-px-seed-0-a-b")
-    with pytest.raises(SettingError, match=r"no option 'tming' .* the options are family, timing"):
-        WithOptions.of("lab", tming="one")
+    with pytest.raises(SettingError, match=r"no option 'tming' .* the options are .*timing, breed"):
+        WithOptions.of("lab", tming="together")
 
 
 def test_the_key_follows_arguments_and_the_version(monkeypatch):

@@ -1,0 +1,119 @@
+"""When each action unit of an expression moves, from the first movement of a sequence to its last.
+
+The order of the units and which of them rise or fall fast follow the sources named in ``SCHEDULES``,
+remembered and not looked up; the numbers, and whatever no source is named for, are choices of this generator.
+Spontaneous smiles rise smoothly, and the larger the movement the faster, with the duration about the same
+(Hess & Kleck 1990; Schmidt, Cohn & Tian 2003; Cohn & Schmidt 2004): every unit follows a cosine whose
+duration does not depend on its intensity. The two halves of a face start a little apart (Hager & Ekman 1985).
+
+How long a clip lasts and where in it the apex lies says nothing of what is shown: time is stretched until the
+first movement, the largest total movement and the last one fall on the clip's onset, apex and offset.
+"""
+
+import numpy as np
+
+from synthetic_faces.facs import AUS, SIDED
+
+TIMINGS = ("by_unit", "together")
+"""How the units of a sequence move: each when ``SCHEDULES`` says, or all along one cosine."""
+
+TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
+"""Standard deviations: of a duration's logarithm; of a delay, as a share of the clip; and of the delay of one
+half of the face behind the other.
+"""
+
+LEAST = 0.15
+"""Share of its intensity that every unit has at the apex: whoever codes the apex sees it."""
+
+_JAW = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
+_STEPS = 1001
+
+
+def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
+    """``(times, wander)``: float64 (len(AUS), 4) of ``rows`` such as ``"6 7: .08 .45 .08 .4"``, and how far
+    the delays of single clips stray.
+
+    After the AUs' numbers: how long after the first unit they begin, and how long they rise, stay and fall,
+    all as shares of the clip. The row ``rest`` comes last, and is about all others.
+    """
+    times = np.full((len(AUS), 4), np.nan)
+    for row in rows:
+        units, _, values = row.partition(":")
+        chosen = [AUS.index(f"AU{unit}") for unit in units.split() if unit != "rest"]
+        times[chosen or np.isnan(times[:, 0])] = [float(value) for value in values.split()]
+    return times, wander
+
+
+SCHEDULES = {
+    # Nose and lips first, upper lids later (Jack, Garrod & Schyns 2014).
+    "anger": schedule("9 22: 0 .25 .2 .5", "4 7: .05 .3 .2 .4", "5: .3 .25 .15 .3", "rest: .15 .3 .2 .35"),
+    "contempt": schedule("12 14: 0 .4 .2 .4", "rest: .15 .35 .15 .35"),
+    # The nose wrinkles at once, the upper lip follows (Jack et al. 2014).
+    "disgust": schedule(
+        "9: 0 .2 .2 .45", "4 6 7: .06 .25 .2 .4", "10 25 26: .28 .25 .15 .32", "rest: .32 .28 .12 .28"
+    ),
+    # Wide eyes and open mouth at once, the brows later (Jack et al. 2014).
+    "fear": schedule("5 25 26 27: 0 .2 .2 .5", "1 2 4: .22 .25 .2 .33", "rest: .15 .3 .2 .35"),
+    # Smooth and slow, cheeks with the corners of the lips (Ekman & Friesen 1982; Krumhuber & Kappas 2005).
+    "happiness": schedule(
+        "12: 0 .5 .1 .4", "6: .05 .45 .1 .4", "25 26 27: .16 .4 .1 .34", "rest: .08 .45 .1 .37"
+    ),
+    "sadness": schedule("1 4: 0 .45 .2 .35", "6 7 43: .1 .45 .15 .3", "rest: .2 .4 .15 .25"),
+    # As in fear; sudden, and soon over (Ekman & Friesen 1975).
+    "surprise": schedule(
+        "5: 0 .15 .15 .3", "25 26 27: .04 .2 .2 .4", "1 2: .2 .2 .2 .4", "rest: .2 .2 .2 .3"
+    ),
+    # What is felt leaks first, most in the upper face (Porter, ten Brinke & Wallace 2012), and is cut short
+    # by chin and lips, which press it down and stay longest (Ekman & Friesen 1982 on masked, damped smiles).
+    "repression": schedule("1 2 4 5 6 7 9 10 12 20 25 26 27: 0 .2 .05 .55", "rest: .34 .2 .3 .16"),
+    # Nothing that a source describes: units start in any order.
+    "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
+}
+"""Emotion -> when its units move. A micro-expression lasts at most half a second, and rises in at most 260 ms
+(Yan et al. 2013): these are shares of that.
+"""
+
+
+def shares(
+    timing: str, emotion: str, phase: np.ndarray, apex: np.ndarray, *, stays: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """float64 (T, len(AUS), 2) in [0, 1]: how far each unit has come of its intensity ``apex`` (len(AUS), 2)
+    at each ``phase`` (T,) of an ``emotion``: 0 at the onset, 1 at the apex, 2 at the offset.
+
+    ``timing``: one of ``TIMINGS``. By unit, at the apex some have not quite come or are going already; but
+    where the expression ``stays``, all are there in full.
+    """
+    whole = 0.5 - 0.5 * np.cos(np.pi * phase)
+    if timing == "together":
+        return np.broadcast_to(whole[:, None, None], (len(phase), *apex.shape))
+    times, wander = SCHEDULES[emotion]
+    strays = rng.standard_normal((4, len(AUS)))
+    # Lips part at least as far as the jaw drops: they go with it.
+    strays[:, _JAW] = strays[:, _JAW[:1]]
+    begin = np.repeat((times[:, 0] + wander * strays[0])[:, None], 2, axis=1)
+    begin[SIDED, rng.integers(2)] += np.abs(LAG * rng.standard_normal(SIDED.sum()))
+    # From here on only what is shown: (units,).
+    shown = apex > 0
+    unit, begin = np.nonzero(shown)[0], begin[shown]
+    rise, hold, fall = (times[:, 1:].T * np.exp(TEMPO * strays[1:]))[:, unit]
+    full, leave = begin + rise, begin + rise + hold
+
+    def curves(time: np.ndarray) -> np.ndarray:
+        there = np.clip((time[:, None] - begin) / rise, 0, 1)
+        gone = 0 * there if stays else np.clip((time[:, None] - leave) / fall, 0, 1)
+        # Rounded: what is gone but for a rounding error would be coded.
+        return np.round(0.25 * (1 - np.cos(np.pi * there)) * (1 + np.cos(np.pi * gone)), 9)
+
+    first, last = begin.min(), (leave + fall).max()
+    if stays:
+        peak = full.max()
+    else:
+        # Amid the time in which most is shown.
+        grid = np.linspace(first, last, _STEPS)
+        total = curves(grid) @ apex[shown]
+        peak = np.median(grid[total >= total.max() - 1e-6])
+    # What would be missing at the apex is added along the course of the whole: that leaves the apex there.
+    missing = np.maximum(LEAST - curves(np.array([peak])), 0)
+    come = np.zeros((len(phase), *apex.shape))
+    come[:, shown] = curves(np.interp(phase, [0, 1, 2], [first, peak, last])) + missing * whole[:, None]
+    return np.minimum(come, 1)
