@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from synthetic_faces.uniforms import Spot, Uniforms, step_between, within
+from synthetic_faces.uniforms import Uniforms, step_between
 
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
@@ -29,36 +29,6 @@ def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
     if z > 0.0:
         width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.roundness), 0.0))
     return wp.abs(x) < width
-
-
-@wp.func
-def long_hair_hit(
-    hair: wp.uint64,
-    points: wp.array(dtype=wp.vec3),
-    corners: wp.array(dtype=wp.int32),
-    origin: wp.vec3,
-    direction: wp.vec3,
-    limit: float,
-    s: Uniforms,
-):
-    """The first hair on a ray within ``limit``."""
-    strand = Spot()
-    if s.has_hair == 0:
-        return strand
-    start = origin
-    gone = wp.float32(0.0)
-    for _ in range(4):
-        hit = wp.mesh_query_ray(hair, start, direction, limit - gone)
-        if not hit.result:
-            break
-        gone += hit.t
-        p = start + direction * hit.t
-        here = Spot(True, gone, hit.face, hit.u, hit.v)
-        if not in_opening(p, within(points, corners, here), s):
-            return here
-        start = p + direction * 1.0e-4
-        gone += 1.0e-4
-    return strand
 
 
 @wp.func

@@ -1,4 +1,4 @@
-"""From a person, an expression and a shot to a grey picture, by ray casting in Warp."""
+"""From a person, an expression and a shot to a grey picture, in Warp."""
 
 import math
 from pathlib import Path
@@ -8,14 +8,15 @@ import numpy as np
 import warp as wp
 
 from synthetic_faces import facs
-from synthetic_faces.assets import EYE, SKIN, Assets, vertex_normals
+from synthetic_faces.assets import EYE, LASH, SKIN, Assets, vertex_normals
 from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.creases import laid
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import landmark_vertices
 from synthetic_faces.people import Person, measure_head, upper_teeth
-from synthetic_faces.trace import Shapes, cast, look_around, smooth
+from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, place
+from synthetic_faces.trace import Shapes, cast, look_around
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
 # Height of the eyes above the lips in the template, in metres.
@@ -26,6 +27,12 @@ PIVOT = np.array([0.0, 0.09, -0.06])
 
 # Rays that look for the sky from each vertex, and how far things stand in their way, in metres.
 SKY_RAYS, SKY_REACH = 96, 0.05
+# A pixel that differs from its neighbours by less than this share of their mean needs no further samples.
+EVEN = 0.08
+# Samples across what the key light sees, per pixel of the picture; and how much wider than the picture it is.
+LIT_SAMPLES, LIT_REACH = 3.0, 2.2
+# The middle of what the light sees, behind the eyes, in metres.
+LIT_DEPTH = 0.03
 # Share of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
 
@@ -66,7 +73,7 @@ class Rendered(NamedTuple):
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
-    ``antialias``: rays per pixel and direction where a pixel differs from its neighbours; elsewhere one is
+    ``antialias``: samples per pixel and direction where one differs from its neighbours; elsewhere one is
     enough. Runs on a CUDA device where Warp finds one, else on one CPU core. Building the first one on a
     machine compiles the kernel (some seconds); it is kept in the folder ``cache``, else where Warp keeps its
     own.
@@ -83,31 +90,41 @@ class Renderer:
         self.antialias = antialias
         self.device = "cuda:0" if wp.is_cuda_available() else "cpu"
         self._names = assets.action_names.tolist()
-        triangles = self._triangles = assets.triangles.astype(np.int32)
+        head, hair = assets.triangles.astype(np.int32), grid_triangles() + np.int32(len(assets.template))
+        corners, along = np.concatenate([head, hair]), grid_coordinates()
+        self._heads, self._points = len(head), np.concatenate([assets.template, along])
+        first, around = _triangles_around(corners, len(self._points))
+        self._first, self._around = self._array(first, wp.int32), self._array(around, wp.int32)
+        self._lashes = self._array(np.flatnonzero(assets.groups == LASH), wp.int32)
+
+        def beside_hair(values: np.ndarray) -> np.ndarray:
+            return np.concatenate([values, np.zeros((len(along), *values.shape[1:]), values.dtype)])
+
         self._shapes = Shapes()
-        self._shapes.rest = self._array(assets.template, wp.vec3)
-        # Lips of teeth: the upper row.
-        regions = assets.regions.copy()
-        regions[upper_teeth(assets), 0] = 1
-        self._shapes.regions = self._array(regions, wp.vec4)
-        self._shapes.groups = self._array(assets.groups, wp.uint8)
-        self._shapes.corners = self._array(triangles.ravel(), wp.int32)
-        self._mesh = wp.Mesh(self._array(assets.template, wp.vec3), self._shapes.corners)
-        self._shapes.head = self._mesh.id
-        self._shapes.openness = self._openness()
-        self._shapes.hair_corners = self._array(grid_triangles().ravel(), wp.int32)
-        self._shapes.hair_coordinates = self._array(grid_coordinates(), wp.vec3)
-        self._person: Person | None = None
-        self._hair: wp.Mesh | None = None
-        self._rough, self._smooth = (
-            wp.zeros((size, size), dtype=float, device=self.device) for _ in range(2)
+        self._shapes.points = self._array(self._points, wp.vec3)
+        self._shapes.rest = self._array(self._points, wp.vec3)
+        self._shapes.corners = self._array(corners.ravel(), wp.int32)
+        self._shapes.groups = self._array(
+            np.concatenate([assets.groups, np.full(len(hair), HAIR, np.uint8)]), wp.uint8
         )
+        # Lips of teeth: the upper row.
+        regions = beside_hair(assets.regions)
+        regions[: len(assets.template)][upper_teeth(assets), 0] = 1
+        self._shapes.regions = self._array(regions, wp.vec4)
+        self._shapes.openness = self._array(beside_hair(self._openness()), float)
+        self._shapes.normals, self._seen, self._lit = (
+            wp.zeros(len(self._points), dtype=wp.vec3, device=self.device) for _ in range(3)
+        )
+        side = round(LIT_SAMPLES * size)
+        self._shapes.lit = wp.empty((side, side), dtype=wp.uint64, device=self.device)
+        self._grids = {steps: self._grid(steps) for steps in {1, antialias}}
+        self._everywhere = np.arange(size * size, dtype=np.int32)
+        self._person: Person | None = None
         self._eyes = assets.in_group(EYE)
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.region("lips") > 0.5
         self._landmarks = landmark_vertices(assets)
-        self._movement = self._array(unit_movements(assets).T.copy(), float)
-        self._inside = wp.zeros((size, size), dtype=wp.uint32, device=self.device)
+        self._movement = self._array(unit_movements(assets), float)
 
     def render(
         self, person: Person, intensities: np.ndarray, shot: Shot, capture: Capture | None = None
@@ -128,46 +145,100 @@ class Renderer:
         view.pebbles = action["mouthShrugLower"] * capture.wrinkles
         view.parted = _parted(action)
         self._seat(person)
-        self._mesh.points.assign(vertices)
-        self._mesh.refit()
-        self._shapes.normals = self._array(vertex_normals(vertices, self._triangles), wp.vec3)
+        self._points[: len(vertices)] = vertices
+        shapes = self._shapes
+        shapes.points.assign(self._points)
         rods = _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view)
-        self._shapes.rods = self._array(rods, wp.vec4)
-        self._shapes.creases = self._array(creases, wp.vec3)
-        inputs = [self._shapes, self._movement, view]
-        wp.launch(cast, self._rough.shape, inputs, [self._rough, self._inside], device=self.device)
-        radiance = self._rough
+        shapes.rods = self._array(rods, wp.vec4)
+        shapes.creases = self._array(creases, wp.vec3)
+        inputs = [shapes.points, shapes.corners, self._first, self._around, view]
+        self._launch(place, len(self._points), inputs, [self._seen, self._lit, shapes.normals])
+        self._draw(self._lit, 0, 1, view, shapes.lit)
+        light, masks = self._cast(self._everywhere, 1, view)
+        radiance, masks = light.reshape(self.size, self.size), masks.reshape(self.size, self.size)
         if self.antialias > 1:
-            radiance = self._smooth
-            inputs = [self._shapes, self.antialias, view, self._rough]
-            wp.launch(smooth, radiance.shape, inputs, [radiance], device=self.device)
+            self._smooth(radiance, view)
         return Rendered(
-            pixels=develop(radiance.numpy(), shot),
-            masks=self._inside.numpy().copy(),
+            pixels=develop(radiance, shot),
+            masks=masks,
             landmarks=_project(vertices[self._landmarks], view),
         )
+
+    def _draw(self, places: wp.array, camera: int, steps: int, view: Uniforms, depths: wp.array) -> None:
+        """Fill ``depths`` with what is seen from where ``places`` are."""
+        shapes = self._shapes
+        triangles = len(shapes.groups) if view.has_hair else self._heads
+        depths.fill_(UNCOVERED)
+        inputs = [shapes.points, shapes.rest, shapes.corners, shapes.groups, places, camera, steps, view]
+        self._launch(draw, triangles, inputs, [depths])
+
+    def _cast(self, samples: np.ndarray, steps: int, view: Uniforms) -> tuple[np.ndarray, np.ndarray]:
+        """Light and masks (n,) at ``samples`` (n,), numbers of places of the grid with ``steps`` squared of
+        them a pixel.
+        """
+        depths, strips = self._grids[steps]
+        self._draw(self._seen, 1, steps, view, depths)
+        strips.zero_()
+        if view.lash > 0:
+            inputs = [self._lashes, self._shapes.corners, self._seen, steps, depths]
+            self._launch(comb, len(self._lashes), inputs, [strips])
+        radiance = wp.empty(len(samples), dtype=float, device=self.device)
+        inside = wp.empty(len(samples), dtype=wp.uint32, device=self.device)
+        inputs = [self._shapes, self._movement, self._array(samples, wp.int32), depths, strips, view]
+        self._launch(cast, len(samples), inputs, [radiance, inside])
+        return radiance.numpy(), inside.numpy()
+
+    def _smooth(self, radiance: np.ndarray, view: Uniforms) -> None:
+        """Replace each pixel of ``radiance`` (S, S) that is unlike its neighbours by the mean of more
+        samples.
+        """
+        rough = np.zeros(radiance.shape, bool)
+        for here, there, unlike, unlike_too in (
+            (radiance[1:], radiance[:-1], rough[1:], rough[:-1]),
+            (radiance[:, 1:], radiance[:, :-1], rough[:, 1:], rough[:, :-1]),
+        ):
+            edge = np.abs(here - there) >= EVEN * (here + there + 0.05)
+            unlike |= edge
+            unlike_too |= edge
+        pixels = np.flatnonzero(rough)
+        if len(pixels):
+            steps, (row, column) = self.antialias, np.divmod(pixels, self.size)
+            down, across = np.divmod(np.arange(steps * steps), steps)
+            samples = (row[:, None] * steps + down) * steps * self.size + column[:, None] * steps + across
+            light, _ = self._cast(samples.ravel().astype(np.int32), steps, view)
+            radiance[rough] = light.reshape(samples.shape).mean(axis=1)
+
+    def _grid(self, steps: int) -> tuple[wp.array, wp.array]:
+        shape = (steps * self.size, steps * self.size)
+        return tuple(wp.empty(shape, dtype=kind, device=self.device) for kind in (wp.uint64, wp.int32))
+
+    def _launch(self, kernel: wp.Kernel, threads: int, inputs: list, outputs: list) -> None:
+        wp.launch(kernel, threads, inputs, outputs, device=self.device)
 
     def _array(self, values: np.ndarray, kind: type) -> wp.array:
         return wp.array(values, dtype=kind, device=self.device)
 
-    def _openness(self) -> wp.array:
-        """How much of the light from all around reaches each vertex of the template head."""
-        normals = self._array(vertex_normals(self.assets.template, self._triangles), wp.vec3)
-        openness = wp.zeros(len(self.assets.template), dtype=float, device=self.device)
-        inputs = [self._shapes, normals, SKY_RAYS, SKY_REACH]
-        wp.launch(look_around, openness.shape, inputs, [openness], device=self.device)
-        return openness
+    def _openness(self) -> np.ndarray:
+        """float32 (N,): how much of the light from all around reaches each vertex of the template head."""
+        template = self.assets.template
+        points = self._array(template, wp.vec3)
+        normals = self._array(vertex_normals(template, self.assets.triangles), wp.vec3)
+        # Lashes are too thin to keep light away.
+        solid = self.assets.triangles[self.assets.groups != LASH].astype(np.int32)
+        head = wp.Mesh(points, self._array(solid.ravel(), wp.int32))
+        openness = wp.zeros(len(template), dtype=float, device=self.device)
+        self._launch(look_around, len(template), [head.id, points, normals, SKY_RAYS, SKY_REACH], [openness])
+        return openness.numpy()
 
     def _seat(self, person: Person) -> None:
         """Prepare what does not change from one picture of a person to the next."""
         if person is self._person:
             return
-        self._shapes.grown = self._array(person.grown, wp.vec3)
+        grown = np.zeros_like(self._points)
+        grown[: len(person.grown)] = person.grown
+        self._shapes.grown = self._array(grown, wp.vec3)
         if person.long_hair is not None:
-            points = self._array(person.long_hair.points, wp.vec3)
-            self._hair = wp.Mesh(points, self._shapes.hair_corners)
-            self._shapes.hair = self._hair.id
-            self._shapes.hair_normals = self._array(person.long_hair.normals, wp.vec3)
+            self._points[len(person.vertices) :] = person.long_hair.points
         self._person = person
 
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
@@ -206,6 +277,12 @@ class Renderer:
         height = followed @ up + view.window * shot.offset[1]
         view.eye = aim - CAMERA_DISTANCE * forward + across * right + height * up
         view.right, view.forward, view.up = right, forward, up
+        aside = np.cross(view.light, up)
+        view.lit_right = aside / np.linalg.norm(aside)
+        view.lit_up = np.cross(view.lit_right, view.light)
+        view.lit_middle = np.array([*view.eye]) + (CAMERA_DISTANCE + LIT_DEPTH) * forward
+        view.lit_reach = LIT_REACH * view.window
+        view.lit_size = self._shapes.lit.shape[0]
         view.size = self.size
         view.region = MASK_THRESHOLD
         view.middle, view.half_head, _top = measure_head(person.vertices, self.assets)
@@ -217,6 +294,15 @@ class Renderer:
         view.rod_count, view.strand_count = len(shot.rods), len(shot.strands)
         view.strand = Strands(*[*shot.strands, *3 * [(0.0, 0.0, 0.0, 0.0)]][:3])
         return view
+
+
+def _triangles_around(corners: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """int32 (vertices + 1,) and (3 T,): the triangles (T, 3) around vertex i are ``around[first[i]:first[i +
+    1]]``.
+    """
+    order = np.argsort(corners.ravel(), kind="stable")
+    first = np.searchsorted(corners.ravel()[order], np.arange(vertices + 1))
+    return first.astype(np.int32), (order // 3).astype(np.int32)
 
 
 def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.ndarray:

@@ -1,7 +1,6 @@
-"""The ray caster's kernels: what a ray meets, how that is lit, and which action units move it.
+"""What a sample of the picture shows: how what is seen there is lit, and which action units move it.
 
-One thread works on one pixel: ``cast`` sends one ray through its centre, ``smooth`` more where that is not
-enough.
+``raster`` says which triangle that is; what is none (glasses, hands, bars, the background) meets a ray.
 """
 
 import warp as wp
@@ -24,24 +23,22 @@ from synthetic_faces.props import (
     LENS,
     glasses_hit,
     lens_glare,
-    long_hair_hit,
     rod_hit,
     rod_normal,
     strands_cover,
 )
+from synthetic_faces.raster import HAIR, UNCOVERED, before_light, word_of
 from synthetic_faces.uniforms import Spot, Uniforms, towards, within
 
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
-# A pixel that differs from its neighbours by less than this share of their mean needs no further rays.
-EVEN = 0.08
 
 
 @wp.struct
 class Shapes:
-    """Everything a ray can meet: the head, long hair, and rods, with what is known of their vertices."""
+    """Everything that can be seen: head and long hair, with what is known of their vertices, and rods."""
 
-    head: wp.uint64
+    points: wp.array(dtype=wp.vec3)
     corners: wp.array(dtype=wp.int32)
     groups: wp.array(dtype=wp.uint8)
     rest: wp.array(dtype=wp.vec3)
@@ -49,28 +46,10 @@ class Shapes:
     regions: wp.array(dtype=wp.vec4)
     openness: wp.array(dtype=float)
     grown: wp.array(dtype=wp.vec3)
-    hair: wp.uint64
-    hair_corners: wp.array(dtype=wp.int32)
-    hair_coordinates: wp.array(dtype=wp.vec3)
-    hair_normals: wp.array(dtype=wp.vec3)
     rods: wp.array(dtype=wp.vec4)
     creases: wp.array(dtype=wp.vec3)
-
-
-@wp.func
-def blocked(shapes: Shapes, origin: wp.vec3, direction: wp.vec3, reach: float):
-    """Whether the head stands in a ray's way within ``reach`` metres; lashes do not, they are too thin."""
-    start = origin
-    gone = wp.float32(0.0)
-    for _ in range(4):
-        hit = wp.mesh_query_ray(shapes.head, start, direction, reach - gone)
-        if not hit.result:
-            break
-        if shapes.groups[hit.face] != wp.uint8(LASH):
-            return True
-        start = start + direction * (hit.t + 1.0e-4)
-        gone += hit.t + 1.0e-4
-    return False
+    # What the key light sees first.
+    lit: wp.array2d(dtype=wp.uint64)
 
 
 @wp.func
@@ -79,10 +58,14 @@ def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
     # Far enough off the skin for the flat triangles around the point to throw no shadow on it.
     origin = p + n * 0.002 + s.light * 0.001
     distance, _which = rod_hit(shapes.rods, origin, s.light, s)
-    if distance < 0.4 or blocked(shapes, origin, s.light, 0.4):
+    if distance < 0.4:
         return s.shadow
-    strand = long_hair_hit(shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, s.light, 0.4, s)
-    if strand.found:
+    there = before_light(origin, s)
+    column = wp.int32(wp.floor(there[0]))
+    row = wp.int32(wp.floor(there[1]))
+    if wp.min(column, row) < 0 or wp.max(column, row) >= s.lit_size:
+        return 1.0
+    if shapes.lit[row, column] < word_of(there[2], 0):
         return s.shadow
     return 1.0
 
@@ -165,34 +148,13 @@ def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: 
     return light * (1.0 - inside * (1.0 - behind_lips(p)))
 
 
-@wp.kernel(enable_backward=False)
-def look_around(
-    shapes: Shapes, normals: wp.array(dtype=wp.vec3), rays: int, reach: float, openness: wp.array(dtype=float)
-):
-    """Share of ``rays`` rays into the half space over each vertex of the head at rest that go ``reach``
-    metres.
-    """
-    i = wp.tid()
-    n = normals[i]
-    free = wp.float32(0.0)
-    for k in range(rays):
-        # A spiral over the sphere; adding the normal makes it a cosine-weighted half sphere.
-        z = 1.0 - 2.0 * (float(k) + 0.5) / float(rays)
-        flat = wp.sqrt(1.0 - z * z)
-        turn = 2.39996 * float(k)
-        direction = wp.normalize(n * 1.001 + wp.vec3(flat * wp.cos(turn), flat * wp.sin(turn), z))
-        if not blocked(shapes, shapes.rest[i] + n * 0.0005, direction, reach):
-            free += 1.0
-    openness[i] = free / float(rays)
-
-
 @wp.func
 def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3, s: Uniforms):
     """Light that a point of long hair sends to the camera."""
-    n = wp.normalize(within(shapes.hair_normals, shapes.hair_corners, strand))
+    n = wp.normalize(within(shapes.normals, shapes.corners, strand))
     if wp.dot(n, direction) > 0.0:
         n = -n
-    material = within(shapes.hair_coordinates, shapes.hair_corners, strand)
+    material = within(shapes.rest, shapes.corners, strand)
     albedo = strands_of_hair(wp.vec3(material[0] * 26.0, material[1] * 26.0, material[2] * 4.0), s)
     # Locks lie on locks: normals and depth vary across the hair, not along it.
     lock = wp.noise(
@@ -208,123 +170,123 @@ def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3,
 
 
 @wp.func
-def sample(shapes: Shapes, column: float, row: float, s: Uniforms):
-    """Light that reaches the place (``column``, ``row``) of the picture, in pixels; and the skin seen there.
-
-    The skin is ``found`` where nothing else is seen; a lash hides none.
-    """
-    direction, u, v = towards(column, row, s)
-    origin = s.eye
-    colour = wp.float32(-1.0)
-
-    # What is before the skin first: it may end the ray early.
-    limit, rod = rod_hit(shapes.rods, origin, direction, s)
-    kind, at_glasses = glasses_hit(origin, direction, s)
-    frame = kind == FRAME and at_glasses < limit
-    if frame:
-        limit = at_glasses
-    strand = long_hair_hit(
-        shapes.hair, shapes.hair_coordinates, shapes.hair_corners, origin, direction, limit, s
-    )
-    if strand.found:
-        limit = strand.distance
-
-    # Lashes are finer than a pixel: a strip of them lets some light through.
-    through = wp.float32(1.0)
-    seen = Spot()
-    gone = wp.float32(0.0)
-    start = origin
-    for _ in range(8):
-        hit = wp.mesh_query_ray(shapes.head, start, direction, limit - gone)
-        if not hit.result:
-            break
-        gone += hit.t
-        point = start + direction * hit.t
-        if shapes.groups[hit.face] != wp.uint8(LASH):
-            is_skin = shapes.groups[hit.face] == wp.uint8(SKIN)
-            seen = Spot(is_skin, gone, hit.face, hit.u, hit.v)
-            colour = head_light(shapes, seen, point, direction, s)
-            limit = gone
-            break
-        through *= 1.0 - s.lash
-        start = point + direction * 1.0e-4
-        gone += 1.0e-4
-
-    if colour < 0.0:
-        if strand.found:
-            colour = hair_light(shapes, strand, origin + direction * limit, direction, s)
-        elif frame:
-            n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
-            colour = shaded(s.rim_albedo, 0.3, 20.0, 1.0, 1.0, n, direction, s)
-        elif rod >= 0:
-            point = origin + direction * limit
-            n = rod_normal(shapes.rods, rod, point)
-            colour = shaded(shapes.rods[2 * rod + 1][3], 0.5 * s.gloss, 12.0, 1.0, 1.0, n, direction, s)
-        else:
-            colour = backdrop(u, v, s)
-
-    colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
-
-    if kind == LENS and at_glasses < limit:
-        glare = lens_glare(origin + direction * at_glasses, direction, s)
-        colour = colour * (1.0 - s.tint) + glare + 0.02 * s.tint
-        seen.found = seen.found and s.tint <= DARK_LENS
-    cover = strands_cover(u, v, s)
-    if cover > 0.0:
-        colour = colour * (1.0 - cover) + cover * s.hair * (s.ambient + 0.5 * s.key)
-        seen.found = seen.found and cover <= 0.5
-    return colour, seen
+def met(shapes: Shapes, face: int, origin: wp.vec3, direction: wp.vec3):
+    """Where a ray meets the plane of a triangle (Möller & Trumbore 1997)."""
+    a = shapes.points[shapes.corners[3 * face]]
+    b = shapes.points[shapes.corners[3 * face + 1]]
+    c = shapes.points[shapes.corners[3 * face + 2]]
+    across = wp.cross(direction, c - a)
+    share = 1.0 / wp.dot(b - a, across)
+    off = origin - a
+    v = share * wp.dot(off, across)
+    up = wp.cross(off, b - a)
+    w = share * wp.dot(direction, up)
+    return Spot(True, share * wp.dot(c - a, up), face, 1.0 - v - w, v)
 
 
 @wp.kernel(enable_backward=False)
 def cast(
     shapes: Shapes,
     movement: wp.array2d(dtype=float),
+    samples: wp.array(dtype=wp.int32),
+    depths: wp.array2d(dtype=wp.uint64),
+    strips: wp.array2d(dtype=wp.int32),
     s: Uniforms,
-    radiance: wp.array2d(dtype=float),
-    inside: wp.array2d(dtype=wp.uint32),
+    radiance: wp.array(dtype=float),
+    inside: wp.array(dtype=wp.uint32),
 ):
-    """Light at each pixel's centre, and which units move the skin seen there.
+    """Light that reaches each of ``samples``, numbers of places of the grid ``depths``, and which units move
+    the skin seen there.
 
-    Bit i of ``inside``: by more than ``s.region`` of the largest movement of unit i.
+    ``strips``: how many strips of lashes lie before it. Bit i of ``inside``: the skin moves by more than
+    ``s.region`` of the largest movement of unit i; none where something else is seen. A lash hides no skin.
     """
-    row, column = wp.tid()
-    light, skin = sample(shapes, float(column) + 0.5, float(row) + 0.5, s)
-    radiance[row, column] = light
+    i = wp.tid()
+    side = depths.shape[0]
+    row = samples[i] // side
+    column = samples[i] % side
+    pixel = float(s.size) / float(side)
+    direction, u, v = towards(pixel * (float(column) + 0.5), pixel * (float(row) + 0.5), s)
+    origin = s.eye
+
+    limit, rod = rod_hit(shapes.rods, origin, direction, s)
+    kind, at_glasses = glasses_hit(origin, direction, s)
+    frame = kind == FRAME and at_glasses < limit
+    if frame:
+        limit = at_glasses
+    colour = wp.float32(0.0)
+    skin = wp.bool(False)
+    seen = Spot()
+    word = depths[row, column]
+    if word != UNCOVERED:
+        seen = met(shapes, wp.int32(word & wp.uint64(0xFFFFFFFF)), origin, direction)
+    if seen.found and seen.distance < limit:
+        limit = seen.distance
+        point = origin + direction * limit
+        group = shapes.groups[seen.face]
+        if group == wp.uint8(HAIR):
+            colour = hair_light(shapes, seen, point, direction, s)
+        else:
+            skin = group == wp.uint8(SKIN)
+            colour = head_light(shapes, seen, point, direction, s)
+    elif frame:
+        n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
+        colour = shaded(s.rim_albedo, 0.3, 20.0, 1.0, 1.0, n, direction, s)
+    elif rod >= 0:
+        point = origin + direction * limit
+        n = rod_normal(shapes.rods, rod, point)
+        colour = shaded(shapes.rods[2 * rod + 1][3], 0.5 * s.gloss, 12.0, 1.0, 1.0, n, direction, s)
+    else:
+        colour = backdrop(u, v, s)
+
+    # Lashes are finer than a pixel: a strip of them lets some light through.
+    through = wp.pow(1.0 - s.lash, float(strips[row, column]))
+    colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
+
+    if kind == LENS and at_glasses < limit:
+        glare = lens_glare(origin + direction * at_glasses, direction, s)
+        colour = colour * (1.0 - s.tint) + glare + 0.02 * s.tint
+        skin = skin and s.tint <= DARK_LENS
+    cover = strands_cover(u, v, s)
+    if cover > 0.0:
+        colour = colour * (1.0 - cover) + cover * s.hair * (s.ambient + 0.5 * s.key)
+        skin = skin and cover <= 0.5
+    radiance[i] = colour
     bits = wp.uint32(0)
-    if skin.found:
-        for i in range(movement.shape[0]):
-            if within(movement[i], shapes.corners, skin) > s.region:
-                bits |= wp.uint32(1) << wp.uint32(i)
-    inside[row, column] = bits
+    if skin:
+        for unit in range(movement.shape[1]):
+            if moves(movement, shapes.corners, unit, seen) > s.region:
+                bits |= wp.uint32(1) << wp.uint32(unit)
+    inside[i] = bits
+
+
+@wp.func
+def moves(movement: wp.array2d(dtype=float), corners: wp.array(dtype=wp.int32), unit: int, at: Spot):
+    a = movement[corners[3 * at.face], unit]
+    b = movement[corners[3 * at.face + 1], unit]
+    c = movement[corners[3 * at.face + 2], unit]
+    return a * at.u + b * at.v + c * (1.0 - at.u - at.v)
 
 
 @wp.kernel(enable_backward=False)
-def smooth(
-    shapes: Shapes, steps: int, s: Uniforms, rough: wp.array2d(dtype=float), radiance: wp.array2d(dtype=float)
+def look_around(
+    head: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+    rays: int,
+    reach: float,
+    openness: wp.array(dtype=float),
 ):
-    """Light of each pixel: ``rough``, or, where that is unlike its neighbours, the mean of ``steps`` squared
-    rays.
-    """
-    row, column = wp.tid()
-    here = rough[row, column]
-    last = s.size - 1
-    most = wp.float32(0.0)
-    for i in range(4):
-        # Left, right, above, below.
-        at_row = wp.clamp(row + (i // 2) * (2 * (i % 2) - 1), 0, last)
-        at_column = wp.clamp(column + (1 - i // 2) * (2 * (i % 2) - 1), 0, last)
-        most = wp.max(
-            most, wp.abs(rough[at_row, at_column] - here) / (rough[at_row, at_column] + here + 0.05)
-        )
-    if most < EVEN:
-        radiance[row, column] = here
-        return
-    total = wp.float32(0.0)
-    for i in range(steps):
-        for j in range(steps):
-            down = float(row) + (float(i) + 0.5) / float(steps)
-            across = float(column) + (float(j) + 0.5) / float(steps)
-            light, _skin = sample(shapes, across, down, s)
-            total += light
-    radiance[row, column] = total / float(steps * steps)
+    """Share of ``rays`` rays into the half space over each vertex of a head that go ``reach`` metres."""
+    i = wp.tid()
+    n = normals[i]
+    free = wp.float32(0.0)
+    for k in range(rays):
+        # A spiral over the sphere; adding the normal makes it a cosine-weighted half sphere.
+        z = 1.0 - 2.0 * (float(k) + 0.5) / float(rays)
+        flat = wp.sqrt(1.0 - z * z)
+        turn = 2.39996 * float(k)
+        direction = wp.normalize(n * 1.001 + wp.vec3(flat * wp.cos(turn), flat * wp.sin(turn), z))
+        if not wp.mesh_query_ray_anyhit(head, points[i] + n * 0.0005, direction, reach):
+            free += 1.0
+    openness[i] = free / float(rays)

@@ -24,6 +24,13 @@ class Uniforms:
     size: wp.int32
     light: wp.vec3
     fill_light: wp.vec3
+    # What the key light sees: a square around ``lit_middle``, of ``lit_size`` squared samples, ``lit_reach``
+    # metres to either side.
+    lit_middle: wp.vec3
+    lit_right: wp.vec3
+    lit_up: wp.vec3
+    lit_reach: wp.float32
+    lit_size: wp.int32
     key: wp.float32
     fill: wp.float32
     ambient: wp.float32

@@ -1,0 +1,216 @@
+"""Which triangle is seen where: drawn triangle by triangle into a grid of depths, for the camera and for the
+key light.
+
+A grid has one 64-bit word per sample: the depth of the nearest triangle there, then its number, so that the
+least word is what is seen, in whatever order triangles are drawn.
+"""
+
+import warp as wp
+
+from synthetic_faces.assets import LASH, SKIN
+from synthetic_faces.props import in_opening
+from synthetic_faces.uniforms import CAMERA_DISTANCE, Spot, Uniforms, within
+
+HAIR = LASH + 1
+"""Group of the triangles of long hair, beside those of the head."""
+
+UNCOVERED = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
+"""What a sample holds that no triangle covers."""
+
+# Depths lie in [0, 2]; a word keeps them in 32 bits.
+DEEP = wp.constant(2147483648.0)
+# By this share of itself a triangle is drawn larger, so that no gap opens between neighbours.
+OVERLAP = wp.constant(1.0e-4)
+
+
+@wp.func
+def before_camera(p: wp.vec3, s: Uniforms):
+    """Column and row of a point in the picture, in pixels, and its depth: linear across a triangle."""
+    off = p - s.eye
+    near = 1.0 / wp.dot(off, s.forward)
+    scale = CAMERA_DISTANCE * near / s.window
+    half = 0.5 * float(s.size)
+    return wp.vec3(
+        half + half * scale * wp.dot(off, s.right), half - half * scale * wp.dot(off, s.up), 2.0 - near
+    )
+
+
+@wp.func
+def before_light(p: wp.vec3, s: Uniforms):
+    """Column and row of a point as the key light sees it, and its depth."""
+    off = p - s.lit_middle
+    half = 0.5 * float(s.lit_size)
+    return wp.vec3(
+        half + half * wp.dot(off, s.lit_right) / s.lit_reach,
+        half + half * wp.dot(off, s.lit_up) / s.lit_reach,
+        1.0 - wp.dot(off, s.light),
+    )
+
+
+@wp.kernel(enable_backward=False)
+def place(
+    points: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=wp.int32),
+    first: wp.array(dtype=wp.int32),
+    around: wp.array(dtype=wp.int32),
+    s: Uniforms,
+    seen: wp.array(dtype=wp.vec3),
+    lit: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+):
+    """Where camera and light see each vertex; and its normal: the area-weighted mean of the triangles
+    ``around[first[i]:first[i + 1]]``.
+    """
+    i = wp.tid()
+    seen[i] = before_camera(points[i], s)
+    lit[i] = before_light(points[i], s)
+    n = wp.vec3(0.0, 0.0, 0.0)
+    for k in range(first[i], first[i + 1]):
+        a = points[corners[3 * around[k]]]
+        b = points[corners[3 * around[k] + 1]]
+        c = points[corners[3 * around[k] + 2]]
+        n += wp.cross(b - a, c - a)
+    normals[i] = wp.normalize(n)
+
+
+@wp.func
+def span(a: float, b: float, c: float, size: int):
+    """First and last sample, of ``size`` in a row at k + 0.5, between the least and the largest of three
+    places.
+    """
+    low = wp.int32(wp.ceil(wp.min(wp.min(a, b), c) - 0.5))
+    high = wp.int32(wp.floor(wp.max(wp.max(a, b), c) - 0.5))
+    return wp.max(low, 0), wp.min(high, size - 1)
+
+
+@wp.struct
+class Drawn:
+    """A triangle on a grid of samples: the rectangle around it, and the share of its first and second corner
+    at the first sample of the rectangle, a column further (``_across``) and a row further (``_down``).
+    """
+
+    left: wp.int32
+    right: wp.int32
+    top: wp.int32
+    bottom: wp.int32
+    area: wp.float32
+    u: wp.float32
+    u_across: wp.float32
+    u_down: wp.float32
+    v: wp.float32
+    v_across: wp.float32
+    v_down: wp.float32
+
+
+@wp.func
+def drawn(a: wp.vec3, b: wp.vec3, c: wp.vec3, steps: int, size: int):
+    """The triangle of three places, in pixels, on a grid of ``size`` squared samples, ``steps`` squared a
+    pixel.
+
+    Edge-on it covers nothing. ``area`` is negative where its front is seen.
+    """
+    t = Drawn()
+    scale = float(steps)
+    left, right = span(scale * a[0], scale * b[0], scale * c[0], size)
+    top, bottom = span(scale * a[1], scale * b[1], scale * c[1], size)
+    t.area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+    if t.area == 0.0:
+        bottom = top - 1
+    t.left = left
+    t.right = right
+    t.top = top
+    t.bottom = bottom
+    share = 1.0 / t.area
+    x = (float(left) + 0.5) / scale
+    y = (float(top) + 0.5) / scale
+    t.u = ((b[0] - x) * (c[1] - y) - (c[0] - x) * (b[1] - y)) * share
+    t.v = ((c[0] - x) * (a[1] - y) - (a[0] - x) * (c[1] - y)) * share
+    share /= scale
+    t.u_across = (b[1] - c[1]) * share
+    t.u_down = (c[0] - b[0]) * share
+    t.v_across = (c[1] - a[1]) * share
+    t.v_down = (a[0] - c[0]) * share
+    return t
+
+
+@wp.func
+def weights(t: Drawn, column: int, row: int):
+    """How much of each corner of a triangle there is at a sample; one is negative outside it."""
+    across = float(column - t.left)
+    down = float(row - t.top)
+    u = t.u + across * t.u_across + down * t.u_down
+    v = t.v + across * t.v_across + down * t.v_down
+    return u, v, 1.0 - u - v
+
+
+@wp.func
+def word_of(depth: float, face: int):
+    return (wp.uint64(wp.clamp(depth, 0.0, 1.99) * DEEP) << wp.uint64(32)) | wp.uint64(face)
+
+
+@wp.kernel(enable_backward=False)
+def draw(
+    points: wp.array(dtype=wp.vec3),
+    rest: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=wp.int32),
+    groups: wp.array(dtype=wp.uint8),
+    places: wp.array(dtype=wp.vec3),
+    camera: int,
+    steps: int,
+    s: Uniforms,
+    depths: wp.array2d(dtype=wp.uint64),
+):
+    """Draw each triangle as the ``camera`` sees it (1), with ``steps`` squared samples a pixel, or the key
+    light (0).
+
+    No lashes; of hair what its opening leaves.
+    """
+    i = wp.tid()
+    if groups[i] == wp.uint8(LASH):
+        return
+    a = places[corners[3 * i]]
+    b = places[corners[3 * i + 1]]
+    c = places[corners[3 * i + 2]]
+    t = drawn(a, b, c, steps, depths.shape[0])
+    # The head's skin is closed: its inner side is never seen.
+    if t.area > 0.0 and groups[i] == wp.uint8(SKIN):
+        return
+    for row in range(t.top, t.bottom + 1):
+        for column in range(t.left, t.right + 1):
+            u, v, w = weights(t, column, row)
+            if wp.min(wp.min(u, v), w) >= -OVERLAP:
+                deep = u * a[2] + v * b[2] + w * c[2]
+                word = word_of(deep, i)
+                if word < depths[row, column]:
+                    covered = wp.bool(True)
+                    if groups[i] == wp.uint8(HAIR):
+                        if camera == 1:
+                            u *= (2.0 - a[2]) / (2.0 - deep)
+                            v *= (2.0 - b[2]) / (2.0 - deep)
+                        at = Spot(True, deep, i, u, v)
+                        covered = not in_opening(within(points, corners, at), within(rest, corners, at), s)
+                    if covered:
+                        wp.atomic_min(depths, row, column, word)
+
+
+@wp.kernel(enable_backward=False)
+def comb(
+    lashes: wp.array(dtype=wp.int32),
+    corners: wp.array(dtype=wp.int32),
+    places: wp.array(dtype=wp.vec3),
+    steps: int,
+    depths: wp.array2d(dtype=wp.uint64),
+    strips: wp.array2d(dtype=wp.int32),
+):
+    """Number of the triangles ``lashes`` that lie before what is seen at each sample."""
+    i = lashes[wp.tid()]
+    a = places[corners[3 * i]]
+    b = places[corners[3 * i + 1]]
+    c = places[corners[3 * i + 2]]
+    t = drawn(a, b, c, steps, depths.shape[0])
+    for row in range(t.top, t.bottom + 1):
+        for column in range(t.left, t.right + 1):
+            u, v, w = weights(t, column, row)
+            deep = u * a[2] + v * b[2] + w * c[2]
+            if wp.min(wp.min(u, v), w) >= 0.0 and word_of(deep, i) < depths[row, column]:
+                wp.atomic_add(strips, row, column, 1)
