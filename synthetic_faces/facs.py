@@ -1,6 +1,7 @@
-"""Action units, the facial actions that show them, and which of them exclude each other.
+"""Action units, how faces look that show them, the facial actions that do it, and which exclude each other.
 
-AU numbers and names follow the Facial Action Coding System (Ekman, Friesen & Hager 2002).
+AU numbers, names and appearance changes follow the Facial Action Coding System (Ekman, Friesen & Hager 2002),
+in words of our own.
 """
 
 from dataclasses import dataclass
@@ -12,53 +13,196 @@ from synthetic_faces.errors import SettingError
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One AU: its FACS name and the facial actions of the head that show it at full intensity.
+    """One AU: its FACS name, what it changes in a face, and the facial actions that show it at full intensity.
 
-    ``{side}`` in an action's name stands for ``Left`` and ``Right``.
+    ``faceunits`` and ``makehuman``: how either set of targets builds it, each ``"action weight, …"``, with
+    ``*`` for ``Left`` and ``Right``; where there are several builds (``|`` between them) people mix them.
+    ``along``: actions of the tissue around, which go along more in some people than in others. ``firm``: all
+    people do it alike strongly, with one set or the other.
     """
 
     name: str
-    actions: dict[str, float]
+    appearance: str
+    faceunits: str
+    makehuman: str
+    along: str = ""
+    firm: bool = False
 
     @property
     def sided(self) -> bool:
         """Whether the left and the right half of the face can show it independently."""
-        return all("{side}" in action for action in self.actions)
+        return all("*" in action for build in builds(self.faceunits) for action in build)
+
+
+def builds(text: str) -> list[dict[str, float]]:
+    """Weights of facial actions, for each of the builds that ``text`` lists."""
+    rows = (build.split(",") for build in text.split("|") if build.strip())
+    return [{action: float(weight) for action, weight in map(str.split, row)} for row in rows]
 
 
 ACTION_UNITS = {
-    "AU1": ActionUnit("inner brow raiser", {"browInnerUp": 1.0}),
-    "AU2": ActionUnit("outer brow raiser", {"browOuterUp{side}": 1.0}),
-    "AU4": ActionUnit("brow lowerer", {"browDown{side}": 1.0}),
-    "AU5": ActionUnit("upper lid raiser", {"eyeWide{side}": 1.0}),
-    "AU6": ActionUnit("cheek raiser", {"cheekSquint{side}": 1.0}),
-    "AU7": ActionUnit("lid tightener", {"eyeSquint{side}": 1.0}),
-    "AU9": ActionUnit("nose wrinkler", {"noseSneer{side}": 1.0}),
-    "AU10": ActionUnit("upper lip raiser", {"mouthUpperUp{side}": 1.0}),
-    # The action at 1 moves the corners by 18 mm, wider than any grin.
-    "AU12": ActionUnit("lip corner puller", {"mouthSmile{side}": 0.85}),
-    "AU14": ActionUnit("dimpler", {"mouthDimple{side}": 1.0}),
-    "AU15": ActionUnit("lip corner depressor", {"mouthFrown{side}": 1.0}),
-    "AU16": ActionUnit("lower lip depressor", {"mouthLowerDown{side}": 1.0}),
-    "AU17": ActionUnit("chin raiser", {"mouthShrugLower": 1.0}),
-    "AU18": ActionUnit("lip pucker", {"mouthPucker": 1.0}),
-    "AU20": ActionUnit("lip stretcher", {"mouthStretch{side}": 1.0}),
-    "AU22": ActionUnit("lip funneler", {"mouthFunnel": 1.0}),
+    "AU1": ActionUnit(
+        "inner brow raiser",
+        "the brows' inner ends rise, so that they slant; level folds in the middle of the forehead",
+        faceunits="browInnerUp 1.5",
+        makehuman="eyebrows-inner-up-* 1.8, eyebrows-up-* .2",
+        along="eyeWide* .1",
+    ),
+    "AU2": ActionUnit(
+        "outer brow raiser",
+        "the brows' outer halves rise and arch, the skin of the upper lids is stretched; folds above them",
+        faceunits="browOuterUp* 1.4",
+        makehuman="eyebrows-extern-up-* .8, eyebrows-up-* .6",
+        along="eye-opened-up-* .15",
+    ),
+    "AU4": ActionUnit(
+        "brow lowerer",
+        "the brows come down and together and push the upper lids' skin down; upright folds between them",
+        faceunits="browDown* 1.15",
+        makehuman="eyebrows-down-* 1.3",
+        along="eyeSquint* .2",
+    ),
+    "AU5": ActionUnit(
+        "upper lid raiser",
+        "the upper lids go up: more of the iris is bare, and white above it; the stare of fear and surprise",
+        faceunits="eyeWide* 1.1",
+        makehuman="eye-opened-up-* 1.25",
+    ),
+    "AU6": ActionUnit(
+        "cheek raiser",
+        "cheeks go up, skin around the eye is drawn to it: narrower, full below, crow's feet, a furrow under it",
+        faceunits="cheekSquint* 1.5, eyeSquint* .25",
+        makehuman="eye-slit-* .3, cheekSquint* .9, eye-bag-* .7",
+        along="eye-bag-* .4, eyeSquint* .2",
+    ),
+    "AU7": ActionUnit(
+        "lid tightener",
+        "the lower lid rises and straightens, and the eye becomes a slit",
+        faceunits="eyeSquint* 1.1",
+        makehuman="eye-slit-* .45, eyeSquint* .3",
+        along="cheekSquint* .2",
+    ),
+    "AU9": ActionUnit(
+        "nose wrinkler",
+        "skin is pulled up along the nose, which wrinkles; brows' inner ends down, cheeks and upper lip up",
+        faceunits="noseSneer* 1.5, mouthUpperUp* .1",
+        makehuman="nose-elevation-* 1.4, eyebrows-down-* .6, mouth-elevation-* .15, noseSneer* .4",
+        along="mouthUpperUp* .15, browDown* .25, cheekSquint* .35, nose-dilatation-* .6",
+    ),
+    "AU10": ActionUnit(
+        "upper lip raiser",
+        "the upper lip goes straight up and bends; cheeks' triangles are pushed up, the fold beside them deepens",
+        faceunits="mouthUpperUp* 1.1",
+        makehuman="mouth-elevation-* 1, nose-elevation-* .3",
+        along="cheekSquint* .25, nose-dilatation-* .6",
+    ),
+    "AU12": ActionUnit(
+        "lip corner puller",
+        "the lips' corners go up and back; cheeks are lifted, the fold beside nose and mouth deepens",
+        # The action at 1 moves the corners by 18 mm, wider than any grin.
+        faceunits="mouthSmile* .85",
+        makehuman="mouth-corner-puller-* 1.1",
+        along="cheekSquint* .3, mouth-retraction-* .25",
+    ),
+    "AU14": ActionUnit(
+        "dimpler",
+        "the lips' corners are drawn inwards and tighten; a dimple or bulge beside them",
+        faceunits="mouthDimple* 1",
+        makehuman="mouth-retraction-* 1.05, mouth-depression-* .2",
+        along="mouthPress* .15",
+    ),
+    "AU15": ActionUnit(
+        "lip corner depressor",
+        "the lips' corners go down, so that the line between the lips bends; pouches and lines below them",
+        faceunits="mouthFrown* 1.1",
+        makehuman="mouth-depression-* 1",
+        along="mouthStretch* .15, neck-platysma-* .1",
+    ),
+    "AU16": ActionUnit(
+        "lower lip depressor",
+        "the lower lip goes down and sideways and flattens; lower teeth may show",
+        faceunits="mouthLowerDown* 1",
+        makehuman="mouth-depression-retraction-* .75",
+        along="neck-platysma-* .1",
+    ),
+    "AU17": ActionUnit(
+        "chin raiser",
+        "the chin's boss goes up and wrinkles, and pushes the lower lip up: the mouth bends, with corners down",
+        faceunits="mouthShrugLower 1.45, chin-boss-up .4",
+        makehuman="mouthShrugLower .6, chin-boss-up 1, mouth-depression-* .4, mouth-eversion .45",
+        along="mouthShrugUpper .25, mouth-depression-* .2",
+    ),
+    "AU18": ActionUnit(
+        "lip pucker",
+        "the lips are drawn together and forward, as by a string",
+        faceunits="mouthPucker 1.3",
+        makehuman="mouth-pursing .8",
+        along="mouth-eversion .2",
+    ),
+    "AU20": ActionUnit(
+        "lip stretcher",
+        "the lips are drawn sideways and flatten, the mouth is long; cheeks flatten, the neck may tense",
+        faceunits="mouthStretch* 1.2",
+        makehuman="mouth-retraction-* .7, mouth-depression-* .15, mouthStretch* .45, neck-platysma-* .2",
+        along="neck-platysma-* .2",
+    ),
+    "AU22": ActionUnit(
+        "lip funneler",
+        "the lips turn outwards like a funnel; teeth or gums may show",
+        faceunits="mouthFunnel 1",
+        makehuman="mouth-protusion .7",
+        along="mouth-eversion .25",
+    ),
     "AU23": ActionUnit(
-        "lip tightener", {"mouthRollUpper": 0.35, "mouthRollLower": 0.45, "mouthPucker": 0.35}
+        "lip tightener",
+        "the lips become narrow and hard, their red turns in",
+        faceunits="mouthRollUpper .4, mouthRollLower .5, mouthPucker .45",
+        makehuman="mouthRollUpper .4, mouthRollLower .4, mouth-pursing .35",
+        along="chin-boss-up .2",
     ),
-    # mouthPress also lifts the corners, which looks like a smile: kept low.
     "AU24": ActionUnit(
-        "lip pressor", {"mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPress{side}": 0.25}
+        "lip pressor",
+        "the lips are pressed together and flatten, without the chin being pushed up",
+        # mouthPress also lifts the corners, which looks like a smile: kept low.
+        faceunits="mouthRollUpper .5, mouthRollLower .5, mouthPress* .25",
+        makehuman="mouthRollUpper .6, mouthRollLower .45, mouth-depression-* .12, mouth-retraction-* .15",
+        along="mouthDimple* .15",
     ),
-    # Enough to show the upper teeth in a smile: AU12's action lifts the lower lip too.
     "AU25": ActionUnit(
-        "lips part", {"jawOpen": 0.2, "mouthLowerDown{side}": 0.85, "mouthUpperUp{side}": 0.35}
+        "lips part",
+        "the lips part a little: lower lip, upper lip or jaw; teeth may show",
+        # The first is enough to show the upper teeth in a smile: AU12's action lifts the lower lip too.
+        faceunits="jawOpen .2, mouthLowerDown* .85, mouthUpperUp* .35 | jawOpen .12, mouthUpperUp* .8 "
+        "| jawOpen .3, mouthLowerDown* .3 | mouthShrugUpper .8, mouthLowerDown* .5, jawOpen .1",
+        makehuman="mouth-depression-retraction-* .6, mouth-elevation-* .3, jawOpen .1 "
+        "| mouth-elevation-* .75, mouth-parling .5, jawOpen .1 | mouth-part-later .55 "
+        "| mouth-parling 1, mouth-open .15",
     ),
-    "AU26": ActionUnit("jaw drop", {"jawOpen": 0.45}),
-    "AU27": ActionUnit("mouth stretch", {"jawOpen": 0.9}),
-    "AU28": ActionUnit("lip suck", {"mouthRollUpper": 1.0, "mouthRollLower": 1.0}),
-    "AU43": ActionUnit("eyes closed", {"eyeBlink{side}": 1.0}),
+    "AU26": ActionUnit(
+        "jaw drop",
+        "the jaw falls by its weight, the teeth part",
+        faceunits="jawOpen .45",
+        makehuman="mouth-open .42",
+    ),
+    "AU27": ActionUnit(
+        "mouth stretch",
+        "the jaw is pulled down, the mouth becomes a tall oval and the cheeks flatten",
+        faceunits="jawOpen .9",
+        makehuman="mouth-open .85",
+    ),
+    "AU28": ActionUnit(
+        "lip suck",
+        "the lips are sucked in over the teeth: their red disappears",
+        faceunits="mouthRollUpper 1, mouthRollLower 1",
+        makehuman="mouthRollUpper 1, mouthRollLower 1, mouth-retraction-* .25, chin-boss-up .3",
+    ),
+    "AU43": ActionUnit(
+        "eyes closed",
+        "the upper lids come down all the way",
+        faceunits="eyeBlink* 1",
+        makehuman="eye-closure-* 1",
+        firm=True,
+    ),
 }
 AUS = tuple(ACTION_UNITS)
 SIDES = ("Left", "Right")
@@ -106,18 +250,23 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     return resolved
 
 
-def action_weights(intensities: np.ndarray, action_names: list[str]) -> np.ndarray:
-    """(len(action_names),) in [0, 1]: the facial actions that show AU ``intensities`` (len(AUS), 2).
+STRONGEST = 1.7
+"""No action goes farther than this times its target: people add strengths, AUs and tissue up."""
 
-    Where several AUs move the same action their sum is clipped to 1. An action without a side takes
-    the stronger half's intensity. Raises SettingError for intensities out of range.
+TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}
+"""Actions whose target is the end of the way."""
+
+
+def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: list[str]) -> np.ndarray:
+    """(A,): the facial actions that show AU ``intensities`` (len(AUS), 2) in somebody with ``units``.
+
+    ``units`` (len(AUS), 3, A): the actions of each AU at full intensity of the left half, of the right half,
+    and of the stronger of both, as ``muscles.Muscles`` has them. Where several AUs move the same action they
+    add up, to ``STRONGEST`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
     """
     if intensities.shape != (len(AUS), 2) or intensities.min() < 0 or intensities.max() > 1:
         raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
-    weights = dict.fromkeys(action_names, 0.0)
-    for unit, halves in zip(ACTION_UNITS.values(), intensities, strict=True):
-        for action, full in unit.actions.items():
-            values = zip(SIDES, halves, strict=True) if "{side}" in action else [("", max(halves))]
-            for side, value in values:
-                weights[action.format(side=side)] += full * value
-    return np.clip(np.array(list(weights.values())), 0, 1)
+    halves = np.concatenate([intensities, intensities.max(axis=1, keepdims=True)], axis=1)
+    # Summed term by term, not by BLAS: its rounding depends on the number of threads.
+    weights = (halves[..., None] * units).sum(axis=(0, 1))
+    return np.clip(weights, 0, [TO_THE_END.get(name, STRONGEST) for name in action_names])

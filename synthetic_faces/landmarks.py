@@ -27,6 +27,9 @@ LANDMARKS = (
     *(431, 471, 474, 7227, 7191, 7265, 523, 518),
 )
 
+INNER_LIPS = (62, 66)
+"""Landmarks in the middle of the upper and of the lower lip's inner edge."""
+
 
 def landmark_vertices(assets: Assets) -> np.ndarray:
     """(68,) positions of the landmarks among the vertices of ``assets``.

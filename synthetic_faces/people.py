@@ -9,6 +9,7 @@ from synthetic_faces.assets import CHILD, EYE, OLD, SKIN, TEETH, YOUNG, Assets, 
 from synthetic_faces.creases import draw_lines
 from synthetic_faces.errors import require_between
 from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
+from synthetic_faces.muscles import Muscles, draw_muscles
 
 
 class Stream(IntEnum):
@@ -77,7 +78,8 @@ class Looks:
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of
     which ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the
-    nose to the mouth's corners that are there at rest, at any age.
+    nose to the mouth's corners that are there at rest, at any age; ``makehuman``: (low, high) share of
+    MakeHuman's targets in how people's muscles build their AUs, the rest being Face Units'.
 
     Raises SettingError for a value out of range.
     """
@@ -97,6 +99,7 @@ class Looks:
     glasses: float = 0.0
     dark_glasses: float = 0.0
     folds: float = 0.0
+    makehuman: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         limits = {field.name: (0, 1) for field in fields(self)}
@@ -169,6 +172,7 @@ class Person:
     glasses: Glasses | None
     folds: float
     lines: np.ndarray
+    muscles: Muscles
 
 
 def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
@@ -257,6 +261,11 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         # Drawn last: where there are none, everything else is as it was.
         folds=0.0 if child else looks.folds * rng.random(),
         lines=draw_lines(np.random.default_rng((Stream.LINES, seed, subject))),
+        muscles=draw_muscles(
+            assets.action_names.tolist(),
+            looks.makehuman,
+            np.random.default_rng((Stream.MUSCLES, seed, subject)),
+        ),
     )
 
 

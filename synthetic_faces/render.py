@@ -13,7 +13,8 @@ from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.creases import laid
 from synthetic_faces.develop import develop
 from synthetic_faces.hair import grid_coordinates, grid_triangles
-from synthetic_faces.landmarks import landmark_vertices
+from synthetic_faces.landmarks import INNER_LIPS, landmark_vertices
+from synthetic_faces.muscles import Muscles
 from synthetic_faces.people import Person, measure_head, upper_teeth
 from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, place
 from synthetic_faces.trace import Shapes, cast, look_around
@@ -36,19 +37,21 @@ LIT_DEPTH = 0.03
 # Share of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
 
-# Wrinkle -> the facial actions that make it, and its depth at rest as a share of the person's creases.
+# Wrinkle -> the AUs that make it, and its depth at rest as a share of the person's creases.
 WRINKLES = {
-    "forehead": ({"browOuterUp{side}": 0.9}, 0.8),
-    "forehead_middle": ({"browInnerUp": 1.0}, 0.8),
-    "glabella": ({"browDown{side}": 1.0}, 0.5),
-    "nose_bridge": ({"noseSneer{side}": 1.0}, 0.0),
-    "nasolabial": ({"mouthSmile{side}": 0.9, "noseSneer{side}": 0.7, "mouthUpperUp{side}": 0.7}, 1.0),
-    "crows_feet": ({"cheekSquint{side}": 1.0}, 0.6),
-    "lower_lid": ({"eyeSquint{side}": 0.9, "cheekSquint{side}": 0.5}, 0.8),
-    "dimple": ({"mouthDimple{side}": 1.0}, 0.0),
-    "marionette": ({"mouthFrown{side}": 1.0}, 0.6),
-    "chin": ({"mouthShrugLower": 1.0}, 0.0),
+    "forehead": ({"AU2": 0.9}, 0.8),
+    "forehead_middle": ({"AU1": 1.0}, 0.8),
+    "glabella": ({"AU4": 1.0, "AU9": 0.3}, 0.5),
+    "nose_bridge": ({"AU9": 1.0}, 0.0),
+    "nasolabial": ({"AU12": 0.85, "AU9": 0.8, "AU10": 0.8, "AU6": 0.3}, 1.0),
+    "crows_feet": ({"AU6": 1.0, "AU7": 0.1}, 0.6),
+    "lower_lid": ({"AU7": 0.8, "AU6": 0.8, "AU9": 0.3}, 0.8),
+    "dimple": ({"AU14": 1.0}, 0.0),
+    "marionette": ({"AU15": 1.0}, 0.6),
+    "chin": ({"AU17": 1.0}, 0.0),
 }
+# Lips that are this far apart, in metres, let all light in.
+PARTED = 0.004
 
 
 class Rendered(NamedTuple):
@@ -124,7 +127,6 @@ class Renderer:
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
         self._lips = assets.region("lips") > 0.5
         self._landmarks = landmark_vertices(assets)
-        self._movement = self._array(unit_movements(assets), float)
 
     def render(
         self, person: Person, intensities: np.ndarray, shot: Shot, capture: Capture | None = None
@@ -135,15 +137,15 @@ class Renderer:
         intensities out of range.
         """
         capture = capture or Capture()
-        weights = facs.action_weights(intensities, self._names)
-        action = dict(zip(self._names, weights.tolist(), strict=True))
+        weights = facs.action_weights(intensities, person.muscles.units, self._names)
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
         view = self._uniforms(person, shot, capture)
-        creases = laid(person.lines, _wrinkles(action, person, capture.wrinkles))
+        depths = _wrinkles(intensities, person, capture.wrinkles)
+        creases = laid(person.lines, depths)
         view.crease_count = len(creases) // 3
-        view.pebbles = action["mouthShrugLower"] * capture.wrinkles
-        view.parted = _parted(action)
+        view.pebbles = max(depths["chin"])
+        view.parted = self._parted(vertices, person)
         self._seat(person)
         self._points[: len(vertices)] = vertices
         shapes = self._shapes
@@ -239,7 +241,14 @@ class Renderer:
         self._shapes.grown = self._array(grown, wp.vec3)
         if person.long_hair is not None:
             self._points[len(person.vertices) :] = person.long_hair.points
+        self._movement = self._array(unit_movements(self.assets, person.muscles), float)
         self._person = person
+
+    def _parted(self, vertices: np.ndarray, person: Person) -> float:
+        """How far apart the lips are, in [0, 1]; 1 for all that shows more than a gap."""
+        upper, lower = (self._landmarks[at] for at in INNER_LIPS)
+        gaps = [float(head[upper, 2] - head[lower, 2]) for head in (vertices, person.vertices)]
+        return min(max((gaps[0] - gaps[1]) / PARTED, 0), 1)
 
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
@@ -248,8 +257,11 @@ class Renderer:
         for side, outwards in zip(facs.SIDES, (across, -across), strict=True):
             more |= {f"eyeLookOut{side}": max(outwards, 0), f"eyeLookIn{side}": max(-outwards, 0)}
             more |= {f"eyeLookUp{side}": max(up, 0), f"eyeLookDown{side}": max(-up, 0)}
-            more[f"eyeBlink{side}"] = person.droop + shot.lids
-        return np.clip(weights + [more.get(name, 0.0) for name in self._names], 0, 1)
+            # Two ways to shut an eye shut it no more than one does.
+            shut = weights[self._names.index(f"eyeBlink{side}")] + person.droop + shot.lids
+            open_ = max(1 - weights[self._names.index(f"eye-closure-{side}")], 0)
+            more[f"eyeBlink{side}"] = min(shut, open_) - weights[self._names.index(f"eyeBlink{side}")]
+        return weights + [more.get(name, 0.0) for name in self._names]
 
     def _uniforms(self, person: Person, shot: Shot, capture: Capture) -> Uniforms:
         eyes = person.vertices[self._eyes].mean(axis=0, dtype=np.float64)
@@ -317,19 +329,16 @@ def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.nd
     return rows
 
 
-def unit_movements(assets: Assets) -> np.ndarray:
-    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex, as a share of its largest
-    movement.
+def unit_movements(assets: Assets, muscles: Muscles) -> np.ndarray:
+    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with ``muscles``, as
+    a share of its largest movement.
 
     Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
     """
-    names = assets.action_names.tolist()
     hidden = ~assets.in_group(SKIN) | (assets.region("inside-mouth") > 0.5)
     movements = []
-    for row in range(len(facs.AUS)):
-        intensities = np.zeros((len(facs.AUS), 2))
-        intensities[row] = 1
-        moved = assets.express(assets.template, facs.action_weights(intensities, names)) - assets.template
+    for weights in muscles.units.sum(axis=1):
+        moved = assets.express(np.zeros_like(assets.template), weights)
         length = np.where(hidden, 0, np.sqrt((moved.astype(np.float64) ** 2).sum(axis=1)))
         movements.append(length / length.max())
     return np.stack(movements, axis=1).astype(np.float32)
@@ -359,23 +368,14 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return about_z @ about_x @ about_y
 
 
-def _parted(action: dict[str, float]) -> float:
-    """How far open lips are, in [0, 1]; 1 for all that shows more than a gap."""
-    lower, upper = (
-        sum(action[name + side] for side in facs.SIDES) for name in ("mouthLowerDown", "mouthUpperUp")
-    )
-    return min(5 * action["jawOpen"] + lower + 0.6 * upper + action["mouthFunnel"], 1)
-
-
-def _wrinkles(action: dict[str, float], person: Person, strength: float) -> dict[str, list[float]]:
+def _wrinkles(intensities: np.ndarray, person: Person, strength: float) -> dict[str, list[float]]:
     """Depth in [0, 1] of each kind of wrinkle in the subject's left and right half; those of ``person`` at
     rest are never below its creases.
     """
+    deep = strength * person.muscles.wrinkling[:, None] * intensities
     depths = {}
     for wrinkle, (terms, rest) in WRINKLES.items():
         least = max(rest * person.creases, person.folds if wrinkle == "nasolabial" else 0)
-        depths[wrinkle] = []
-        for side in facs.SIDES:
-            depth = sum(share * action[name.format(side=side)] for name, share in terms.items())
-            depths[wrinkle].append(max(strength * min(max(depth, 0), 1), least))
+        halves = sum(share * deep[facs.AUS.index(au)] for au, share in terms.items())
+        depths[wrinkle] = np.clip(halves, least, 1).tolist()
     return depths

@@ -45,7 +45,7 @@ def test_every_part_of_the_head_is_there(head):
     # lashes.
     assert np.bincount(head.groups)[[EYE, TONGUE, TEETH, LASH]].tolist() == [280, 448, 192, 368]
     assert (head.groups == SKIN).sum() > 9000
-    assert head.actions.shape == (52 + 34 + 5, len(head.template), 3)
+    assert head.actions.shape == (52 + 34 + 7 + 3, len(head.template), 3)
     assert len(head.local_names) == len(set(head.local_names.tolist())) == 129
     assert head.triangles.max() == len(head.template) - 1
     lips = head.template[head.regions[:, 0] > 0.5]

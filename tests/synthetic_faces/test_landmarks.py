@@ -6,7 +6,7 @@ import pytest
 from fer_lib.look.regions import MIRRORED
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.errors import AssetError
-from synthetic_faces.facs import AUS
+from synthetic_faces.facs import AUS, action_weights
 from synthetic_faces.landmarks import LANDMARKS, landmark_vertices
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
@@ -93,9 +93,7 @@ def test_landmarks_are_the_projected_points_of_the_moved_head(subject, follow, h
     shown[AUS.index("AU27")] = 1
     ours = Renderer(head, size, antialias=1).render(person, shown, shot, capture).landmarks
 
-    weights = np.zeros(len(head.actions))
-    names = head.action_names.tolist()
-    weights[names.index("jawOpen")] = 0.9
+    weights = action_weights(shown, person.muscles.units, head.action_names.tolist())
     vertices = head.express(person.vertices, weights).astype(np.float64)
     neutral = person.vertices.astype(np.float64)
     eyeballs = np.isin(head.vertex_ids, range(14598, 14742))

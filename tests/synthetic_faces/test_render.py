@@ -63,8 +63,8 @@ def on_picture(points, person, head):
 
 @pytest.mark.parametrize("au", ["AU1", "AU2", "AU4", "AU5", "AU9", "AU10", "AU12", "AU14", "AU15", "AU26"])
 def test_a_unit_changes_the_picture_where_its_mesh_moves(au, renderer, person, neutral, head):
-    names = head.action_names.tolist()
-    moved = head.express(person.vertices, facs.action_weights(shown(au), names))
+    weights = facs.action_weights(shown(au), person.muscles.units, head.action_names.tolist())
+    moved = head.express(person.vertices, weights)
     length = np.linalg.norm(moved - person.vertices, axis=1)
     seen = np.zeros(len(length), bool)
     # The visible skin: the front of the head, without what lies behind lips and lids.

@@ -1,0 +1,73 @@
+"""How the muscles of one person build each action unit: which targets, how strongly, how evenly."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthetic_faces.facs import ACTION_UNITS, SIDES, builds
+
+STRENGTH = 0.2
+"""Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTHS``."""
+
+STRENGTHS = (0.7, 1.4)
+
+LOPSIDED = 0.08
+"""Standard deviation of what one half of a face does more, in every expression, and the other less."""
+
+ALONG = (0.1, 1.6)
+"""How far the tissue around an AU goes along."""
+
+WRINKLING = (0.45, 1.25)
+"""How deep the wrinkles of an AU become."""
+
+OWN_MIX = 0.25
+"""Standard deviation of an AU's mix of the two sets about its person's."""
+
+
+@dataclass(frozen=True)
+class Muscles:
+    """``units`` float32 (len(AUS), 3, A): weights of the facial actions at full intensity, of the left half of
+    each AU, of the right half, and of what both halves share; ``wrinkling`` (len(AUS),): depth of its
+    wrinkles.
+    """
+
+    units: np.ndarray
+    wrinkling: np.ndarray
+
+
+def draw_muscles(
+    action_names: list[str], makehuman: tuple[float, float], rng: np.random.Generator
+) -> Muscles:
+    """Somebody's muscles; ``makehuman``: (lowest, highest) share of MakeHuman's build of an AU, the rest being
+    Face Units'.
+    """
+    units = np.zeros((len(ACTION_UNITS), 3, len(action_names)), np.float32)
+    column = {name: i for i, name in enumerate(action_names)}
+    # Rather one or the other, seldom half way.
+    person = rng.beta(0.6, 0.6)
+    wrinkling = rng.uniform(*WRINKLING) * rng.uniform(0.7, 1.3, len(units))
+    for row, unit in zip(units, ACTION_UNITS.values(), strict=True):
+        low, high = makehuman
+        mix = low + (high - low) * np.clip(person + OWN_MIX * rng.standard_normal(), 0, 1)
+        strength = np.clip(np.exp(STRENGTH * rng.standard_normal()), *STRENGTHS)
+        tilt = LOPSIDED * rng.standard_normal()
+        if unit.firm:
+            mix, strength, tilt = np.round(mix), 1.0, 0.0
+        recipe: dict[str, float] = {}
+        for text, share in (
+            (unit.faceunits, 1 - mix),
+            (unit.makehuman, mix),
+            (unit.along, rng.uniform(*ALONG)),
+        ):
+            choices = builds(text)
+            parts = rng.dirichlet(np.full(len(choices), 0.4)) if choices else ()
+            for build, part in zip(choices, parts, strict=True):
+                for action, weight in build.items():
+                    recipe[action] = recipe.get(action, 0) + share * part * weight
+        for action, weight in recipe.items():
+            if "*" not in action:
+                row[2, column[action]] = weight * strength
+                continue
+            for half, more in enumerate((tilt, -tilt)):
+                row[half, column[action.replace("*", SIDES[half])]] = weight * strength * (1 + more)
+    return Muscles(units, wrinkling)
