@@ -55,7 +55,7 @@ TISSUE = {
     "eye-bag-Right": ("r-eye-bag-decr-incr", 1),
     "chin-boss-up": ("chin-height-decr-incr", -1),
 }
-"""Ends of changes of face parts that muscles bring about too: fullness below the lower lid, the chin's boss."""
+"""Ends of changes of face parts that muscles bring about too: fullness below the eye, the chin's boss."""
 
 MIDLINE = 0.006
 """Half of the width, in metres, over which one half of such a unit fades into the other."""
@@ -76,8 +76,8 @@ class Assets:
     ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
     weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for
     ``action_names``, the 52 of Face Units, then MakeHuman's (of each the mean of its three ancestries, which
-    differ by 2 mm at most) and ``TISSUE``; ``local_negative`` and ``local_positive`` (129, N, 3) for ``local_names``, the two ends
-    of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
+    differ by 2 mm at most) and ``TISSUE``; ``local_negative`` and ``local_positive`` (129, N, 3) for
+    ``local_names``, the two ends of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
     """
 
     template: np.ndarray

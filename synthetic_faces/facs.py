@@ -13,7 +13,7 @@ from synthetic_faces.errors import SettingError
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One AU: its FACS name, what it changes in a face, and the facial actions that show it at full intensity.
+    """One AU: its FACS name, what it changes in a face, and the facial actions that show it at full strength.
 
     ``faceunits`` and ``makehuman``: how either set of targets builds it, each ``"action weight, …"``, with
     ``*`` for ``Left`` and ``Right``; where there are several builds (``|`` between them) people mix them.
@@ -70,7 +70,7 @@ ACTION_UNITS = {
     ),
     "AU6": ActionUnit(
         "cheek raiser",
-        "cheeks go up, skin around the eye is drawn to it: narrower, full below, crow's feet, a furrow under it",
+        "cheeks go up, skin is drawn to the eye: narrower, full below, crow's feet and a furrow under it",
         faceunits="cheekSquint* 1.5, eyeSquint* .25",
         makehuman="eye-slit-* .3, cheekSquint* .9, eye-bag-* .7",
         along="eye-bag-* .4, eyeSquint* .2",
@@ -91,7 +91,7 @@ ACTION_UNITS = {
     ),
     "AU10": ActionUnit(
         "upper lip raiser",
-        "the upper lip goes straight up and bends; cheeks' triangles are pushed up, the fold beside them deepens",
+        "the upper lip goes straight up and bends; the fold beside the nose deepens, its wings widen",
         faceunits="mouthUpperUp* 1.1",
         makehuman="mouth-elevation-* 1, nose-elevation-* .3",
         along="cheekSquint* .25, nose-dilatation-* .6",
@@ -127,7 +127,7 @@ ACTION_UNITS = {
     ),
     "AU17": ActionUnit(
         "chin raiser",
-        "the chin's boss goes up and wrinkles, and pushes the lower lip up: the mouth bends, with corners down",
+        "the chin's boss goes up and wrinkles and pushes the lower lip up: the mouth bends, corners down",
         faceunits="mouthShrugLower 1.45, chin-boss-up .4",
         makehuman="mouthShrugLower .6, chin-boss-up 1, mouth-depression-* .4, mouth-eversion .45",
         along="mouthShrugUpper .25, mouth-depression-* .2",

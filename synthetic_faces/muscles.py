@@ -26,9 +26,11 @@ OWN_MIX = 0.25
 
 @dataclass(frozen=True)
 class Muscles:
-    """``units`` float32 (len(AUS), 3, A): weights of the facial actions at full intensity, of the left half of
-    each AU, of the right half, and of what both halves share; ``wrinkling`` (len(AUS),): depth of its
-    wrinkles.
+    """How one person's muscles build AUs.
+
+    ``units`` float32 (len(AUS), 3, A): weights of the facial actions at full intensity, of the left half of
+    each AU, of the right half, and of what both halves share; ``wrinkling`` (len(AUS),): how deep its
+    wrinkles become.
     """
 
     units: np.ndarray
@@ -38,8 +40,9 @@ class Muscles:
 def draw_muscles(
     action_names: list[str], makehuman: tuple[float, float], rng: np.random.Generator
 ) -> Muscles:
-    """Somebody's muscles; ``makehuman``: (lowest, highest) share of MakeHuman's build of an AU, the rest being
-    Face Units'.
+    """Somebody's muscles.
+
+    ``makehuman``: (lowest, highest) share of MakeHuman's build of an AU, the rest being Face Units'.
     """
     units = np.zeros((len(ACTION_UNITS), 3, len(action_names)), np.float32)
     column = {name: i for i, name in enumerate(action_names)}

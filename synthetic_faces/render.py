@@ -330,8 +330,8 @@ def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.nd
 
 
 def unit_movements(assets: Assets, muscles: Muscles) -> np.ndarray:
-    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with ``muscles``, as
-    a share of its largest movement.
+    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with ``muscles``,
+    as a share of its largest movement.
 
     Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
     """

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthetic_faces.facs import ACTION_UNITS, AUS, builds
+from synthetic_faces.facs import AUS
 from synthetic_faces.muscles import ALONG, STRENGTHS, draw_muscles
 
 
@@ -16,9 +16,8 @@ def of(head, muscles, au, action):
 
 
 def test_the_share_of_makehuman_is_the_one_that_was_asked_for(head):
-    for share, present, absent in ((0, "mouthFrownLeft", "mouth-depression-Left"), (1,) + ("x",) * 2):
-        if share:
-            present, absent = "mouth-depression-Left", "mouthFrownLeft"
+    ends = ("mouthFrownLeft", "mouth-depression-Left")
+    for share, (present, absent) in enumerate((ends, ends[::-1])):
         for muscles in people(head, (share, share), 5):
             assert of(head, muscles, "AU15", present)[0] > 0.5
             assert of(head, muscles, "AU15", absent)[0] == 0
@@ -62,7 +61,7 @@ def test_the_same_numbers_give_the_same_muscles(head):
 
 @pytest.mark.parametrize("au", AUS)
 def test_a_unit_moves_the_skin_alike_far_in_both_sets(au, head):
-    """So that an intensity means the same: within a factor of three of one another, in the mean of people."""
+    """So that an intensity means the same: within a factor of four of one another, in the mean of people."""
 
     def moved(makehuman):
         lengths = []
@@ -71,5 +70,4 @@ def test_a_unit_moves_the_skin_alike_far_in_both_sets(au, head):
             lengths.append(np.sqrt((shift[head.region("inside-mouth") < 0.5] ** 2).sum(axis=1)).sum())
         return np.mean(lengths)
 
-    assert 1 / 3 < moved((0, 0)) / moved((1, 1)) < 3
-    assert builds(ACTION_UNITS[au].faceunits)
+    assert 1 / 4 < moved((0, 0)) / moved((1, 1)) < 4
