@@ -68,7 +68,7 @@ def test_a_unit_changes_the_picture_inside_its_mask_and_almost_nowhere_else(au, 
     change = np.abs(after.pixels.astype(int) - neutral.pixels)
     strong = change > max(0.3 * change.max(), 20)
     assert strong.any()
-    assert region[strong].mean() > 0.75
+    assert region[strong].mean() > 0.7
     # Measured on one person: 49 to 96 % of all change; the rest is skin that moves by less than a fifth,
     # such as the tissue around that goes along.
     assert change[region].sum() > 0.45 * change.sum()
