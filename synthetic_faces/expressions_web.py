@@ -11,12 +11,15 @@ from synthetic_faces.variants import Variant, variants
 
 NATURAL: dict[str, tuple[Variant, ...]] = {
     "neutral": variants(
-        ".62:",
-        # What people call neutral: the shadow of a smile, lips that part, a brow that thinks.
+        ".46:",
+        # What people call neutral: the shadow of a smile, lips that part, a brow that thinks, a mouth that
+        # droops or is held shut.
         ".12: 12 .95 .25, 6 .2 .2, 14 .15 .2",
         ".10: 25 .95 .45, 26 .3 .25",
         ".08: 4 .9 .3, 7 .3 .3",
         ".08: 1 .8 .25, 2 .8 .3, 17 .2 .25",
+        ".08: 15 .9 .3, 17 .5 .25, 43 .2 .25",
+        ".08: 24 .8 .4, 23 .3 .3, 7 .3 .3",
     ),
     "anger": variants(
         # Shouting: the eyes narrow, the teeth are bared to their corners.
@@ -37,12 +40,12 @@ NATURAL: dict[str, tuple[Variant, ...]] = {
     ),
     "fear": variants(
         # Screaming.
-        ".25: 1 .97 1, 2 .7 .8, 4 .8 .6, 5 .95 1, 20 .8 .8, 25 1 .9, 27 .9 .85, 16 .4 .5",
-        ".28: 1 .97 1, 2 .6 .65, 4 .85 .65, 5 .85 .9, 20 .9 .95, 25 .9 .8, 26 .4 .5, 16 .3 .5",
-        ".20: 1 .95 1, 4 .7 .6, 2 .6 .6, 5 .9 .9, 24 .4 .4, 17 .3 .3",
-        ".15: 1 .9 .9, 2 .75 .7, 5 .95 1, 25 .9 .6, 26 .9 .7, 4 .5 .6, 20 .4 .5",
+        ".25: 1 .97 1, 2 .6 .7, 4 .92 .7, 5 .95 1, 20 .9 .9, 25 1 .9, 27 .9 .8, 16 .5 .5",
+        ".32: 1 .97 1, 2 .5 .6, 4 .9 .7, 5 .85 .9, 20 .95 .95, 25 .9 .8, 26 .4 .5, 16 .3 .5",
+        ".20: 1 .95 1, 4 .8 .7, 2 .5 .6, 5 .9 .9, 24 .4 .4, 17 .3 .3, 20 .3 .5",
+        ".08: 1 .9 .9, 2 .75 .7, 5 .95 1, 25 .9 .6, 26 .9 .6, 4 .6 .6, 20 .6 .6",
         # Wincing.
-        ".12: 4 .9 .8, 7 .7 .8, 6 .5 .5, 20 .9 .9, 25 .9 .8, 1 .6 .7, 43 .3 .6",
+        ".15: 4 .9 .8, 7 .7 .8, 6 .5 .5, 20 .9 .9, 25 .9 .8, 1 .6 .7, 43 .3 .6",
     ),
     "happiness": variants(
         ".40: 6 .85 .8, 12 .99 .9, 25 1 .85, 26 .15 .4, 10 .15 .3, 7 .3 .4",
