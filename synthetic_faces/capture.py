@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from synthetic_faces.errors import SettingError, require_between
+from synthetic_faces.framing import DOWN, HALF_SIDE
 
 _LIMITS = {
     **dict.fromkeys(("wrinkles", "centre", "follow", "tilt", "scenery", "occluders", "captions"), (0, 1)),
@@ -21,7 +22,7 @@ _FAR, _FARTHEST = 3.5, (1.05, 0.65)
 
 GESTURES: dict[str, tuple[float, float, float, bool]] = {
     "cheeks": (0.064, -0.040, 0.15, True),
-    "head": (0.070, 0.045, 0.45, True),
+    "head": (0.062, 0.050, -0.5, True),
     "mouth": (0.012, -0.088, 0.5, False),
     "both at mouth": (0.020, -0.090, 0.45, True),
     "cheek": (0.058, -0.050, 0.1, False),
@@ -74,8 +75,8 @@ class Capture:
     blur: tuple[float, float] = (0.0, 0.3)
     noise: tuple[float, float] = (0.01, 0.02)
     wrinkles: float = 1.0
-    window: float = 0.084
-    centre: float = 0.45
+    window: float = HALF_SIDE
+    centre: float = DOWN
     follow: float = 0.0
     crop: float = 0.0
     zoom: float = 0.0

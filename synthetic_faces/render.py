@@ -12,6 +12,7 @@ from synthetic_faces.assets import EYE, LASH, SKIN, Assets, vertex_normals
 from synthetic_faces.capture import Capture, Shot
 from synthetic_faces.creases import laid
 from synthetic_faces.develop import develop
+from synthetic_faces.framing import EYES_TO_LIPS
 from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import INNER_LIPS, landmark_vertices
 from synthetic_faces.muscles import Muscles
@@ -20,8 +21,6 @@ from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, place
 from synthetic_faces.trace import Shapes, cast, look_around
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
-# Height of the eyes above the lips in the template, in metres.
-EYES_TO_LIPS = 0.0664
 # The neck turns about here: behind the eyes and below them.
 PIVOT = np.array([0.0, 0.09, -0.06])
 

@@ -25,6 +25,7 @@ from PIL import Image
 
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError
+from synthetic_faces.framing import DOWN, EYE_TO_EYE, EYES_TO_LIPS, HALF_SIDE
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """Endings, in lower case, of the picture files that the official layouts hold."""
@@ -36,9 +37,6 @@ RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
 """Points of the 68 of iBUG: the contour of the subject's right and left eye, and the outer contour of the
 lips.
 """
-
-EYES_TO_LIPS, EYE_TO_EYE, HALF_SIDE = 0.0664, 0.062, 0.084
-"""Metres in the average synthetic face: eye line to lips, eye to eye, and half the side of its picture."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """What is opened, whatever the ending says: for PostScript, say, Pillow would start another program."""
@@ -159,9 +157,9 @@ def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) ->
 
     With the eye line E (mean of the two eyes' centres), the lips L (mean of their outer contour), the
     eyes d apart and E and L h apart (both in pixels), the window's centre is ``x = (E.x + L.x) / 2,
-    y = 0.55 E.y + 0.45 L.y``, and half its side is ``0.084 (0.5 h / 0.0664 + 0.5 d / 0.062)``: the
-    numbers are metres in the average synthetic face, and the formula is that of
-    ``Renderer`` in ``synthetic_faces.render``, which, like this one, does not undo head pose.
+    y = (1 - DOWN) E.y + DOWN L.y``, and half its side is ``HALF_SIDE (0.5 h / EYES_TO_LIPS + 0.5 d /
+    EYE_TO_EYE)``, with the numbers of ``synthetic_faces.framing``: the formula is that of ``Renderer`` in
+    ``synthetic_faces.render``, which, like this one, does not undo head pose.
 
     ``resting`` (68, 2): landmarks of the same face at rest, the first frame of its sequence. Then h, d
     and where the lips lie below the eyes come from there, and only E from ``landmarks``: an open mouth
@@ -178,7 +176,7 @@ def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) ->
         raise DataError(
             "landmarks that are not numbers, or eyes and lips in one place; expected 68 points x y"
         )
-    x, y = eyes + (0.5, 0.45) * down
+    x, y = eyes + (0.5, DOWN) * down
     return Window(float(x - half), float(y - half), 2 * half)
 
 

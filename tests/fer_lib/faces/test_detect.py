@@ -58,7 +58,7 @@ def test_a_small_face_is_framed_more_exactly_at_the_second_look(rendered_faces):
         picture = with_faces((480, 640), (face, 96, 500, 380))
         first = find_faces(picture)[0]
         better += [
-            overlap(frame_as(window, FRAMINGS["lab"]), 500, 380, 96)
+            overlap(frame_as(window, Framing()), 500, 380, 96)
             for window in (first, look_closer(picture, first))
         ]
     assert np.mean(better[1::2]) > np.mean(better[::2])
