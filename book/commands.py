@@ -14,6 +14,7 @@ import typer
 
 from fer_lib.faces.frames import CLIP_FRAMES
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
+from ferbook.request import parse_assignments
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
@@ -25,6 +26,12 @@ SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbo
 Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
 Size = Annotated[int, typer.Option(min=0, help="Side of a picture in pixels; 0 takes the set's own.")]
 FaceSeed = Annotated[int, typer.Option(min=0, help="Synthetic: seed of people and pictures.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="Synthetic: an option, as timing=together; repeatable."
+    ),
+]
 ClipFrames = Annotated[
     int, typer.Option(min=0, help="Clips: frames of each, evenly from onset to offset; 0 takes all.")
 ]
@@ -75,6 +82,7 @@ def data_make(
     size: Size = 0,
     seed: FaceSeed = 0,
     clip_frames: ClipFrames = CLIP_FRAMES,
+    option: Options = None,
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
     from fer_lib.faces.registry import REGISTRY, named_source, open_faces, set_name
@@ -83,7 +91,8 @@ def data_make(
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
     if named_source(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
+    asked = {"subjects": subjects, "size": size, "face_seed": seed, "clip_frames": clip_frames}
+    faces = open_faces(name, **asked, **parse_assignments(option or []))
     people = faces.table["subject"].nunique()
     tell(
         f"{set_name(faces.name)}: {len(faces):,} pictures of {people:,} people, "
@@ -101,6 +110,7 @@ def data_sheet(
     subjects: Subjects = 0,
     size: Size = 0,
     seed: FaceSeed = 0,
+    option: Options = None,
     data_dir: DataDir = None,
 ) -> None:
     """Write a contact sheet: some pictures of each emotion, and some sequences."""
@@ -109,12 +119,13 @@ def data_sheet(
     from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
-    file = output or Path(f"{name}.png")
+    options = parse_assignments(option or [])
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, **options)
+    file = output or Path(f"{faces.name}.png")
     write_atomically(file, contact_sheet(faces, columns, seed))
     tell(f"contact sheet of {name}: {file}")
-    if not REGISTRY[name].shareable:
-        tell(f"note: it shows people under licence ({REGISTRY[name].licence})")
+    if not REGISTRY[faces.name].shareable:
+        tell(f"note: it shows people under licence ({REGISTRY[faces.name].licence})")
 
 
 @data_app.command("describe")
@@ -123,15 +134,17 @@ def data_describe(
     subjects: Subjects = 0,
     size: Size = 0,
     seed: FaceSeed = 0,
+    option: Options = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
     from fer_lib.faces.describe import au_table, people_table, split_table
-    from fer_lib.faces.registry import open_faces
+    from fer_lib.faces.registry import open_faces, set_name
 
     use_data_dir(data_dir)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed)
+    options = parse_assignments(option or [])
+    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, **options)
     tables = {
         "pictures and people by split and emotion": split_table(faces),
         "pictures and sequences per person": people_table(faces),
@@ -139,9 +152,10 @@ def data_describe(
     }
     if as_json:
         found = {title: json.loads(table.to_json(orient="index")) for title, table in tables.items()}
-        print_json({"name": name, "size": faces.size, **found, "left out": faces.left_out})
+        print_json({"name": set_name(faces.name), "size": faces.size, **found, "left out": faces.left_out})
         return
-    console.print(f"{name}: {len(faces):,} pictures of {faces.size[0]} × {faces.size[1]} pixels\n")
+    side = f"{faces.size[0]} × {faces.size[1]}"
+    console.print(f"{set_name(faces.name)}: {len(faces):,} pictures of {side} pixels\n")
     for title, table in tables.items():
         if len(table):
             rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]

@@ -106,9 +106,9 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise ParameterError(f"-p {text}: expected NAME=VALUE, for example -p epochs=5")
+            raise ParameterError(f"{text}: expected NAME=VALUE, for example epochs=5")
         if name in overrides:
-            raise ParameterError(f"-p {name} is given twice")
+            raise ParameterError(f"{name} is given twice")
         overrides[name] = value.strip()
     return overrides
 

@@ -76,10 +76,10 @@ class Recipe:
         """What names the set: its domain with the version, people, size, seed, and the options that are not
         at their default.
         """
-        options = {each.name: getattr(self, each.name) for each in fields(self)[4:]}
         about = {"subjects": self.subjects, "size": self.size, "seed": self.seed}
-        defaults = {each.name: each.default for each in fields(self)[4:]}
-        return {"faces": versioned(self.domain)} | about | dict(options.items() - defaults.items())
+        options = {each.name: (getattr(self, each.name), each.default) for each in fields(self)[4:]}
+        chosen = {name: value for name, (value, default) in options.items() if value != default}
+        return {"faces": versioned(self.domain)} | about | chosen
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""

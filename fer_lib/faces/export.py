@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import LABELS, FaceSet
-from fer_lib.faces.registry import EXPORT_NOTE, require_layout, write_layout
+from fer_lib.faces.registry import EXPORT_NOTE, require_layout, set_name, write_layout
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import whole_folder
 
@@ -24,7 +24,7 @@ def export_faces(faces: FaceSet, layout: str, data_dir: Path) -> Path:
     try:
         with whole_folder(folder) as partial:
             write_layout(layout, faces, partial)
-            note = {"exported_from": faces.name, "pictures": len(faces), "checksum": faces.checksum}
+            note = {"exported_from": set_name(faces.name), "pictures": len(faces), "checksum": faces.checksum}
             (partial / EXPORT_NOTE).write_text(json.dumps(note, indent=2) + "\n")
     except OSError as fault:
         raise DataError(

@@ -105,12 +105,34 @@ def test_describe_counts_emotions_people_and_units(asked, monkeypatch, capsys):
     assert found["action units"]["AU4"]["present"] == 3 and found["left out"] == {"pictures of nobody": 3}
 
 
+def test_options_of_a_set_are_passed_on_and_wrong_ones_refused(asked, monkeypatch, capsys):
+    for word in ("make", "describe"):
+        assert ferbook(monkeypatch, capsys, word, "lab", "--option", "timing=together")[0] == 0
+        assert asked[-1]["timing"] == "together"
+    assert ferbook(monkeypatch, capsys, "make", "lab", "--option", "timing")[0] == 2
+    monkeypatch.undo()
+    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--option", "tming=together")
+    assert code == 2 and "no option 'tming' of synthetic faces; the options are timing" in err
+
+
+def test_sets_are_listed_with_their_version_and_what_is_kept_of_others(monkeypatch, capsys, tmp_path):
+    kept = tmp_path / "fer_cache" / "faces" / "lab-0123456789abcdef"
+    kept.mkdir(parents=True)
+    (kept / "pixels.npy").write_bytes(bytes(3_200_000))
+    _, out, _ = ferbook(monkeypatch, capsys, "list")
+    lab, wild = (out.index(f"{versioned(name)}: found (generated)") for name in ("lab", "wild"))
+    assert lab < out.index("also kept: lab/1, 1 set(s), 3 MB; not used") < wild
+
+
 def test_what_is_exported_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
     code, out, _ = ferbook(monkeypatch, capsys, "export", "wild", "--as", "fer2013", tmp_path / "sets")
     assert code == 0 and f"--faces fer2013 --data-dir {tmp_path / 'sets'}" in out
     place = ("--data-dir", tmp_path / "sets")
     _, out, _ = ferbook(monkeypatch, capsys, "list", *place)
-    assert f"fer2013: found ({tmp_path / 'sets' / 'fer2013'}), not official: wild in its layout" in out
+    assert (
+        f"fer2013: found ({tmp_path / 'sets' / 'fer2013'}), not official: {versioned('wild')} in its layout"
+        in out
+    )
     assert "ckplus: not found: folder" in out
     code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place)
     assert (

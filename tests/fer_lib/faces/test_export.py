@@ -9,6 +9,7 @@ from fer_lib.faces.export import export_faces, leave_out
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import fer2013
 from ferbook.errors import DataError, ParameterError
+from synthetic_faces.versions import versioned
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_what_is_exported_is_found_read_and_marked(faces, tmp_path, monkeypatch)
     again = registry.read_anew("fer2013")
     order = np.argsort(faces.pixels[:, 0, 0]), np.argsort(again.pixels[:, 0, 0])
     np.testing.assert_array_equal(faces.pixels[order[0]], again.pixels[order[1]])
-    assert registry.source_status("fer2013")["exported_from"] == "wild"
+    assert registry.source_status("fer2013")["exported_from"] == versioned("wild")
     with pytest.raises(DataError, match="exists already"):
         export_faces(faces, "fer2013", tmp_path / "data")
 
