@@ -22,7 +22,7 @@ _FAR, _FARTHEST = 3.5, (1.05, 0.65)
 
 GESTURES: dict[str, tuple[float, float, float, bool]] = {
     "cheeks": (0.064, -0.040, 0.15, True),
-    "head": (0.062, 0.050, -0.5, True),
+    "head": (0.070, 0.045, 0.45, True),
     "mouth": (0.012, -0.088, 0.5, False),
     "both at mouth": (0.020, -0.090, 0.45, True),
     "cheek": (0.058, -0.050, 0.1, False),
