@@ -49,23 +49,21 @@ SCHEDULES = {
     "anger": schedule("9 22: 0 .25 .2 .5", "4 7: .05 .3 .2 .4", "5: .3 .25 .15 .3", "rest: .15 .3 .2 .35"),
     "contempt": schedule("12 14: 0 .4 .2 .4", "rest: .15 .35 .15 .35"),
     # The nose wrinkles at once, the upper lip follows (Jack et al. 2014).
-    "disgust": schedule(
-        "9: 0 .2 .2 .45", "4 6 7: .06 .25 .2 .4", "10 25 26: .28 .25 .15 .32", "rest: .32 .28 .12 .28"
-    ),
+    "disgust": schedule("9 17: 0 .2 .2 .45", "10 25 26: .28 .25 .15 .32", "rest: .06 .25 .2 .4"),
     # Wide eyes and open mouth at once, the brows later (Jack et al. 2014).
     "fear": schedule("5 25 26 27: 0 .2 .2 .5", "1 2 4: .22 .25 .2 .33", "rest: .15 .3 .2 .35"),
     # Smooth and slow, cheeks with the corners of the lips (Ekman & Friesen 1982; Krumhuber & Kappas 2005).
     "happiness": schedule(
-        "12: 0 .5 .1 .4", "6: .05 .45 .1 .4", "25 26 27: .16 .4 .1 .34", "rest: .08 .45 .1 .37"
+        "12: 0 .45 .02 .53", "6: .04 .42 .04 .5", "25 26 27: .14 .36 .04 .4", "rest: .06 .42 .04 .45"
     ),
     "sadness": schedule("1 4: 0 .45 .2 .35", "6 7 43: .1 .45 .15 .3", "rest: .2 .4 .15 .25"),
     # As in fear; sudden, and soon over (Ekman & Friesen 1975).
     "surprise": schedule(
-        "5: 0 .15 .15 .3", "25 26 27: .04 .2 .2 .4", "1 2: .2 .2 .2 .4", "rest: .2 .2 .2 .3"
+        "5: 0 .12 .15 .35", "25 26 27: .03 .17 .15 .45", "1 2: .2 .17 .1 .4", "rest: .2 .2 .1 .4"
     ),
     # What is felt leaks first, most in the upper face (Porter, ten Brinke & Wallace 2012), and is cut short
     # by chin and lips, which press it down and stay longest (Ekman & Friesen 1982 on masked, damped smiles).
-    "repression": schedule("1 2 4 5 6 7 9 10 12 20 25 26 27: 0 .2 .05 .55", "rest: .34 .2 .3 .16"),
+    "repression": schedule("1 2 4 5 6 7 9 10 12 20 25 26 27: 0 .2 .04 .5", "rest: .34 .2 .32 .12"),
     # Nothing that a source describes: units start in any order.
     "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
 }
@@ -106,12 +104,13 @@ def shares(
 
     first, last = begin.min(), (leave + fall).max()
     if stays:
-        peak = full.max()
+        # The last to come has been there for a moment.
+        peak = 1.1 * full.max()
     else:
-        # Amid the time in which most is shown.
+        # As a coder sets it: when most is shown for the first time.
         grid = np.linspace(first, last, _STEPS)
         total = curves(grid) @ apex[shown]
-        peak = np.median(grid[total >= total.max() - 1e-6])
+        peak = grid[(total >= total.max() - 1e-6).argmax()]
     # What would be missing at the apex is added along the course of the whole: that leaves the apex there.
     missing = np.maximum(LEAST - curves(np.array([peak])), 0)
     come = np.zeros((len(phase), *apex.shape))

@@ -15,7 +15,19 @@ from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
 from ferbook.page.pictures import MOST_COLUMNS, grey_table, mosaic, picture_grid, show, thumbnail
-from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, WIDTH, Drawn, listing, percent
+from ferbook.page.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    SKY,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    listing,
+    percent,
+)
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.studio import typical_aus
 
@@ -382,3 +394,64 @@ def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
         f"Mean grey by set: {listing(greys)} of 255."
     )
     return Drawn(figure, data, alt, tolerance=GREY_TOLERANCE)
+
+
+def unit_curves(curves: pd.DataFrame) -> Drawn:
+    """When the units of clips move: a row of panels for each timing, a panel for each emotion, a line for
+    each unit.
+
+    ``curves``: as ``timing.unit_curves`` makes them. Data: ``timing``, ``emotion``, ``au``, ``apex`` and, by
+    unit, ``starts`` (first at a tenth of its largest intensity), ``largest`` (first there) and ``ends`` (last
+    at a tenth), all in milliseconds since the onset.
+    """
+    timings, emotions = curves["timing"].unique(), curves["emotion"].unique()
+    figure, grid = plt.subplots(
+        len(timings),
+        len(emotions),
+        figsize=(WIDTH, 1.9 * len(timings)),
+        sharey=True,
+        sharex="col",
+        squeeze=False,
+    )
+    rows, styles = [], ("-", "--", ":", "-.")
+    for (timing, emotion), part in curves.groupby(["timing", "emotion"], sort=False):
+        axes = grid[list(timings).index(timing), list(emotions).index(emotion)]
+        apex = part["apex"].iloc[0]
+        axes.axvline(apex, color=RULE, linewidth=1, zorder=0)
+        for place, (au, unit) in enumerate(part.groupby("au", sort=False)):
+            moved = unit[unit["intensity"].ge(0.1 * unit["intensity"].max())]
+            largest = unit.loc[unit["intensity"].idxmax()]
+            colour = (BLUE, ORANGE, VERMILION, SKY, INK)[place % 5]
+            axes.plot(
+                unit["milliseconds"],
+                unit["intensity"],
+                styles[place % 4],
+                color=colour,
+                label=au.removeprefix("AU"),
+                linewidth=1.3,
+            )
+            starts, ends = moved["milliseconds"].iloc[[0, -1]]
+            rows.append([timing, emotion, au, apex, starts, largest["milliseconds"], ends])
+        axes.set_title(emotion if timing == timings[0] else "", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.legend(fontsize=6, ncols=2, loc="upper left", handlelength=1.6, columnspacing=0.8, borderpad=0)
+    # Room for the names of the units.
+    grid[0, 0].set_ylim(0, 1.5 * curves["intensity"].max())
+    for line, timing in zip(grid, timings, strict=True):
+        line[0].set_ylabel(f"{timing.replace('_', ' ')}\nintensity", fontsize=8)
+    figure.supxlabel("milliseconds since the onset; the grey line is the apex", fontsize=8)
+    data = pd.DataFrame(rows, columns=["timing", "emotion", "au", "apex", "starts", "largest", "ends"]).round(
+        1
+    )
+    told = []
+    for (_, emotion), part in data.groupby(["timing", "emotion"], sort=False):
+        ordered = part.sort_values("largest", kind="stable")["au"]
+        if part["largest"].nunique() > 1:
+            told.append(f"{emotion} {listing(list(ordered))}")
+    alt = (
+        f"Intensity of each action unit over time in one clip of each of {len(emotions)} expressions, "
+        f"{len(timings)} rows of panels: {listing([t.replace('_', ' ') for t in timings])}. Together all "
+        "units of a clip are largest at once; by unit they are largest in this order: "
+        f"{'; '.join(told)}."
+    )
+    return Drawn(figure, data, alt, tolerance=dict.fromkeys(("apex", "starts", "largest", "ends"), 5.0))

@@ -76,7 +76,7 @@ def test_what_is_felt_is_going_when_what_holds_it_back_is_full():
     for seed in range(50):
         felt, pressed = curves("repression", "AU12", "AU14", seed=seed).T
         left.append(felt[pressed.argmax()])
-        assert (np.diff(felt[pressed.argmax() :]) <= 0).all()
+        assert (np.diff(felt[pressed.argmax() :]) < 0.01).all()
     assert np.median(left) < 0.6 and max(left) < 0.95
 
 
@@ -117,7 +117,7 @@ def test_a_rise_ends_with_all_units_in_full_and_comes_there_unit_by_unit():
         together = perform(timed(LAB, "together"), 0, sequence, course).intensities
         np.testing.assert_allclose(intensities[[0, -1]], together[[0, -1]])
         ratio = intensities[1][intensities[-1] > 0.1] / intensities[-1][intensities[-1] > 0.1]
-        assert ratio.min() > 0.3
+        assert ratio.min() > 0.4
         late += ratio.max() - ratio.min() > 0.05
     assert late > 20
 
