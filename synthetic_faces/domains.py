@@ -8,7 +8,7 @@ from synthetic_faces.capture import Capture
 from synthetic_faces.crowd import Crowd
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, Spread
-from synthetic_faces.people import Looks
+from synthetic_faces.people import FAMILY, IN_SETS, Looks
 from synthetic_faces.timing import TIMINGS
 from synthetic_faces.versions import unversioned
 
@@ -184,21 +184,38 @@ def domain_named(name: str) -> Domain:
     return DOMAINS[unversioned(name)]
 
 
-def timed(domain: Domain, timing: str) -> Domain:
-    """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``; as they do without one.
+FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
+    "narrow-faceunits": {"breadth": (-0.85, -0.4), "makehuman": (0.0, 0.0)},
+    "narrow-makehuman": {"breadth": (-0.85, -0.4), "makehuman": (1.0, 1.0)},
+    "broad-faceunits": {"breadth": (0.4, 0.85), "makehuman": (0.0, 0.0)},
+    "broad-makehuman": {"breadth": (0.4, 0.85), "makehuman": (1.0, 1.0)},
+}
+"""Families of people for hold-outs, and what is theirs of ``Looks``.
 
-    Raises SettingError for any other, and where there are no sequences in which they could.
+No face of one could be of another, by its shape or by how its muscles build action units.
+"""
+
+
+def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
+    """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
+    ``family``, one of ``FAMILIES``; as it is where neither is said.
+
+    Raises SettingError for any other, and for a timing where there are no sequences in which it could act.
     """
-    if not timing:
-        return domain
-    if timing not in TIMINGS:
-        raise SettingError(f"timing is {timing!r}; it must be one of {', '.join(TIMINGS)}")
-    if domain.course == "still":
+    for option, said, known in (("timing", timing, TIMINGS), ("family", family, FAMILIES)):
+        if said and said not in known:
+            raise SettingError(f"{option} is {said!r}; it must be one of {', '.join(known)}")
+    if timing and domain.course == "still":
         known = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
         raise SettingError(
             f"timing is {timing!r}, but {domain.name} has single pictures; leave it out, or take {known}"
         )
-    return replace(domain, timing=timing)
+    if timing:
+        domain = replace(domain, timing=timing)
+    if family:
+        first = domain.first_person + FAMILY + len(IN_SETS) * list(FAMILIES).index(family)
+        domain = replace(domain, looks=replace(domain.looks, **FAMILIES[family]), first_person=first)
+    return domain
 
 
 def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:

@@ -40,7 +40,7 @@ class Stream(IntEnum):
 
 # Numbers of the people of a domain, from its ``first_person``: who is in a set is in no picture to order.
 IN_SETS = range(0, 100_000)
-"""Those of face sets."""
+"""Those of face sets; of the families' from ``FAMILY`` on."""
 
 STRANGERS = 100_000
 """First of those whose action units are switched on: no network was trained on them."""
@@ -51,6 +51,9 @@ MIXED = 200_000
 PAIRED = 300_000
 """First of those taken in pairs of an expression and a neutral face."""
 
+FAMILY = 400_000
+"""First of those of the first family; the next one's are as many farther as there are ``IN_SETS``."""
+
 # Vertices of the base mesh: the lower teeth come first.
 UPPER_TEETH_FROM = 15060
 
@@ -60,6 +63,12 @@ _EXPRESSIVE_SHARE = 0.6
 
 # What makes a face thin or heavy, and how far: MakeHuman's weight does not reach the face.
 _FAT = {"head-fat": 0.8, "cheek-volume": 0.6, "cheek-inner": 0.3, "head-scale-horiz": 0.2}
+
+# What differs between narrow, long faces and broad, short ones, and how far (of ``Looks.breadth``).
+_BREADTH = {"head-scale-horiz": 0.9, "head-scale-vert": -0.5, "head-fat": 0.5, "cheek-bones": 0.6}
+_BREADTH |= {"chin-width": 0.9, "chin-height": -0.5, "chin-bones": 0.5, "mouth-scale-horiz": 0.6}
+_BREADTH |= {"nose-scale-horiz": 0.8, "nose-width2": 0.6, "nose-scale-vert": -0.6, "nose-point-width": 0.5}
+_BREADTH |= {"eye-trans": 0.4, "forehead-scale-vert": -0.4}
 
 # Above this age faces look grown; below, their features differ by this share of what adults' do.
 _CHILDREN_BELOW = 0.43
@@ -79,7 +88,9 @@ class Looks:
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of
     which ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the
     nose to the mouth's corners that are there at rest, at any age; ``makehuman``: (low, high) share of
-    MakeHuman's targets in how people's muscles build their AUs, the rest being Face Units'.
+    MakeHuman's targets in how people's muscles build their AUs, the rest being Face Units';
+    ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of faces that have it in all parts
+    alike; without it the parts differ each by itself.
 
     Raises SettingError for a value out of range.
     """
@@ -100,12 +111,12 @@ class Looks:
     dark_glasses: float = 0.0
     folds: float = 0.0
     makehuman: tuple[float, float] = (0.0, 1.0)
+    breadth: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        limits = {field.name: (0, 1) for field in fields(self)}
-        require_between(
-            self, **limits | {"age": (YOUNG, OLD), "features": (0, 0.5), "texture": (0, 3), "lines": (0, 3)}
-        )
+        limits = {field.name: (0, 1) for field in fields(self) if field.name != "breadth"}
+        limits |= {"age": (YOUNG, OLD), "features": (0, 0.5), "texture": (0, 3), "lines": (0, 3)}
+        require_between(self, **limits | ({"breadth": (-1, 1)} if self.breadth else {}))
 
 
 @dataclass(frozen=True)
@@ -195,12 +206,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         height=rng.uniform(0.3, 0.7),
         proportions=rng.uniform(0.3, 1),
         ancestry=tuple(ancestry.tolist()),
-        local=_draw_local(
-            assets.local_names.tolist(),
-            looks.features * (_CHILDRENS_FEATURES if child else 1),
-            looks.weight * build.standard_normal(),
-            rng,
-        ),
+        local=_draw_local(assets.local_names.tolist(), looks, child, build, rng),
     )
 
     # A boy has nothing of a man's hair.
@@ -344,15 +350,22 @@ def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.ra
     )
 
 
-def _draw_local(names: list[str], features: float, fat: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_local(
+    names: list[str], looks: Looks, child: bool, build: np.random.Generator, rng: np.random.Generator
+) -> np.ndarray:
     """Values in [-1, 1] of the changes of face parts; the two halves of a face differ a little."""
+    features = looks.features * (_CHILDRENS_FEATURES if child else 1)
+    fat = looks.weight * build.standard_normal()
+    broad = build.uniform(*looks.breadth) if looks.breadth else 0.0
     shared: dict[str, float] = {}
     values = np.zeros(len(names))
     for i, name in enumerate(names):
         part = name[2:] if name[:2] in ("l-", "r-") else name
+        what = part.rsplit("-", 2)[0]
         spread = features * (_EXPRESSIVE_SHARE if part.startswith(_EXPRESSIVE) else 1)
         if part not in shared:
-            shared[part] = spread * rng.standard_normal()
+            drawn = spread * rng.standard_normal() + fat * _FAT.get(what, 0)
+            shared[part] = broad * _BREADTH[what] if looks.breadth and what in _BREADTH else drawn
         own = 0.25 * spread * rng.standard_normal() if part != name else 0.0
-        values[i] = shared[part] + own + fat * _FAT.get(part.removesuffix("-decr-incr"), 0)
+        values[i] = shared[part] + own
     return np.clip(values, -1, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named, timed
+from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named, with_options
 from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
@@ -37,7 +37,7 @@ class Recipe:
     """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
     the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
     default. ``timing`` of sequences: ``by_unit``, as people move, or all units ``together``; without one as
-    the domain has it.
+    the domain has it. ``family`` of the people, one of ``domains.FAMILIES``; without one everybody's.
 
     The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
@@ -49,11 +49,13 @@ class Recipe:
     size: int
     seed: int = 0
     timing: str = ""
+    family: str = ""
 
     def __post_init__(self) -> None:
         own = domain_named(self.domain)
         object.__setattr__(self, "domain", own.name)
-        if timed(own, self.timing) == own:
+        with_options(own, family=self.family)
+        if with_options(own, self.timing) == own:
             object.__setattr__(self, "timing", "")
         require_between(self, subjects=(SUBJECTS_AT_LEAST, len(IN_SETS)), size=(16, 512), seed=(0, 2**63 - 1))
 
@@ -77,9 +79,13 @@ class Recipe:
         at their default.
         """
         about = {"subjects": self.subjects, "size": self.size, "seed": self.seed}
-        options = {each.name: (getattr(self, each.name), each.default) for each in fields(self)[4:]}
-        chosen = {name: value for name, (value, default) in options.items() if value != default}
-        return {"faces": versioned(self.domain)} | about | chosen
+        return {"faces": versioned(self.domain)} | about | self.options
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options that are not at their default."""
+        said = {each.name: (getattr(self, each.name), each.default) for each in fields(self)[4:]}
+        return {name: value for name, (value, default) in said.items() if value != default}
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""
@@ -103,7 +109,7 @@ def produce(
     domain, jobs = DOMAINS[recipe.domain], []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
         wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
-        told = {"domain": domain.name, "seed": recipe.seed, "timing": recipe.timing, "person": person}
+        told = {"domain": domain.name, "seed": recipe.seed, "person": person} | recipe.options
         jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | {"sequences": wanted}))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
@@ -128,13 +134,14 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
     its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
-    domain = timed(DOMAINS[recipe.domain], recipe.timing)
+    domain = with_options(DOMAINS[recipe.domain], recipe.timing, recipe.family)
+    crowd = f"{domain.name}-{recipe.family}" if recipe.family else domain.name
     rows, intensities = [], []
     for sequence in recipe.plan():
         course = draw_course(domain, recipe.seed, sequence, choose)
         performance = perform(domain, recipe.seed, sequence, course)
         intensities.append(performance.intensities)
-        person = f"{domain.name}-S{sequence.subject + 1:0{len(str(max(recipe.subjects, 100)))}d}"
+        person = f"{crowd}-S{sequence.subject + 1:0{len(str(max(recipe.subjects, 100)))}d}"
         about = {
             "dataset": domain.name,
             "subject": person,
@@ -167,10 +174,10 @@ def render_sequences(
     seed: int,
     person: int,
     sequences: list[tuple[int, int, list[int]]],
-    timing: str = "",
+    **options: str,
 ) -> "Iterator[Rendered]":
     """The pictures of one person's ``sequences``: label, repeat and the frames that are taken."""
-    own = timed(DOMAINS[domain], timing)
+    own = with_options(DOMAINS[domain], **options)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for label, repeat, frames in sequences:
         sequence = Sequence(person, label, repeat)

@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS
-from synthetic_faces.domains import DOMAINS, domain_named, sequence_counts
+from synthetic_faces.assets import SKIN
+from synthetic_faces.domains import DOMAINS, FAMILIES, domain_named, sequence_counts, with_options
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import VARIANTS
+from synthetic_faces.facs import AUS
+from synthetic_faces.people import draw_person
+from synthetic_faces.produce import Recipe, picture_rows
 
 # Lucey et al. 2010, table of the 327 sequences; Yan et al. 2014, the five classes of CASME II.
 CKPLUS = {
@@ -69,3 +73,35 @@ def test_the_domains_share_nobody_and_show_what_can_be_shown():
 def test_an_unknown_domain_is_refused_by_name():
     with pytest.raises(SettingError, match=r"'zoo'.*lab, wild, game, micro"):
         domain_named("zoo")
+
+
+def test_families_are_people_of_their_own_whose_shapes_and_muscles_lie_apart(head):
+    def people(family):
+        domain = with_options(DOMAINS["lab"], family=family)
+        return [draw_person(head, 0, domain.first_person + k, domain.looks) for k in range(6)]
+
+    def width(person):
+        front = head.in_group(SKIN) & (head.template[:, 1] < -0.05)
+        shape = np.ptp(person.vertices[front & (np.abs(head.template[:, 2] - 0.66) < 0.005)][:, 0])
+        return shape / np.ptp(person.vertices[front & (np.abs(head.template[:, 0]) < 0.005)][:, 2])
+
+    families = {family: people(family) for family in FAMILIES}
+    assert len({person.texture for members in families.values() for person in members}) == 24
+    wide = {family: [width(person) for person in members] for family, members in families.items()}
+    smile = head.action_names.tolist().index("mouthSmileLeft")
+    for family, members in families.items():
+        narrow, faceunits = family.startswith("narrow"), family.endswith("faceunits")
+        others = [w for other in wide for w in wide[other] if other.startswith("narrow") != narrow]
+        assert max(wide[family]) < min(others) if narrow else min(wide[family]) > max(others)
+        assert all((p.muscles.units[AUS.index("AU12"), 0, smile] > 0) == faceunits for p in members)
+
+
+def test_a_family_that_there_is_not_is_refused_by_name_and_everybody_is_none():
+    assert with_options(DOMAINS["wild"]) is DOMAINS["wild"]
+    with pytest.raises(SettingError, match="family is 'broad'; it must be one of narrow-faceunits, narrow-m"):
+        Recipe.of("wild", family="broad")
+    recipe = Recipe.of("lab", 9, 24, family="broad-makehuman")
+    assert recipe.key["family"] == "broad-makehuman"
+    rows, everybody = picture_rows(recipe), picture_rows(Recipe.of("lab", 9, 24))
+    assert set(rows["emotion"]) == set(everybody["emotion"])
+    assert not set(rows["subject"]) & set(everybody["subject"])

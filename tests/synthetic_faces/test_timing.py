@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthetic_faces.domains import DOMAINS, timed
+from synthetic_faces.domains import DOMAINS, with_options
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import LABELS
 from synthetic_faces.facs import AUS, SIDED
@@ -15,7 +15,7 @@ MICRO, LAB = DOMAINS["micro"], DOMAINS["lab"]
 
 def shown(timing="by_unit", seed=0):
     """The sequences of ``micro``, and of each all frames of its clip: course and intensities."""
-    domain = timed(MICRO, timing)
+    domain = with_options(MICRO, timing)
     for sequence in plan(domain, 26, seed):
         course = draw_course(domain, seed, sequence)
         yield sequence, course, perform(domain, seed, sequence, course).intensities
@@ -114,7 +114,7 @@ def test_a_rise_ends_with_all_units_in_full_and_comes_there_unit_by_unit():
     for sequence in plan(LAB, 118, 0)[:60]:
         course = draw_course(LAB, 0, sequence)
         intensities = perform(LAB, 0, sequence, course).intensities
-        together = perform(timed(LAB, "together"), 0, sequence, course).intensities
+        together = perform(with_options(LAB, "together"), 0, sequence, course).intensities
         np.testing.assert_allclose(intensities[[0, -1]], together[[0, -1]])
         ratio = intensities[1][intensities[-1] > 0.1] / intensities[-1][intensities[-1] > 0.1]
         assert ratio.min() > 0.4
@@ -123,8 +123,8 @@ def test_a_rise_ends_with_all_units_in_full_and_comes_there_unit_by_unit():
 
 
 def test_a_timing_that_is_unknown_or_has_no_sequence_to_act_in_is_refused():
-    assert timed(MICRO, "") is MICRO and timed(DOMAINS["wild"], "") is DOMAINS["wild"]
+    assert with_options(MICRO, "") is MICRO and with_options(DOMAINS["wild"], "") is DOMAINS["wild"]
     with pytest.raises(SettingError, match="timing is 'slow'; it must be one of by_unit, together"):
-        timed(MICRO, "slow")
+        with_options(MICRO, "slow")
     with pytest.raises(SettingError, match="wild has single pictures; leave it out, or take lab, micro"):
-        timed(DOMAINS["wild"], "together")
+        with_options(DOMAINS["wild"], "together")
