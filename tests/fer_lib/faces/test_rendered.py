@@ -163,7 +163,7 @@ def test_options_are_in_key_and_name_where_they_are_not_at_their_default():
     assert one.key == plain.key | {"breed": "a b"}
     assert Recipe.of("lab", 3, 24, timing="together").key == plain.key | {"timing": "together"}
     assert entry_kind(one, "script").endswith("-script-24-px-seed-0-a-b")
-    with pytest.raises(SettingError, match=r"no option 'tming' .* the options are .*timing, breed"):
+    with pytest.raises(SettingError, match=r"no option 'tming' .* the options are .*timing, .*breed"):
         WithOptions.of("lab", tming="together")
 
 
