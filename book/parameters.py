@@ -146,7 +146,7 @@ class ChapterParameters(Parameters):
         """Which face set the chapter is about."""
         return self.source(self.faces, self.subjects)
 
-    def source(self, name: str, subjects: int = 0, **fields: int) -> FaceArguments:
+    def source(self, name: str, subjects: int = 0, **fields: int | str) -> FaceArguments:
         """The face set ``name`` of so many ``subjects`` (0: the set's own), of the chapter's size and face
         seed where ``fields`` do not say otherwise.
         """

@@ -1,10 +1,13 @@
 """Chapter ``micro_expressions``: what it takes, and what the profiles change."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from book.parameters import BootstrapField, ChapterParameters, FaceArguments, FaceField, RateField
 from fer_lib.names import CLIP_SETS
 from ferbook.book import Chapter
+from synthetic_faces.timing import TIMINGS
 
 
 class MicroExpressionsParameters(ChapterParameters):
@@ -15,6 +18,9 @@ class MicroExpressionsParameters(ChapterParameters):
     faces: FaceField = "micro"
     clip_frames: int = Field(
         16, ge=0, le=1000, description="frames of a clip, evenly from onset to offset; 0 takes all"
+    )
+    timing: Literal[*TIMINGS] = Field(
+        TIMINGS[0], description="rendered clips: each unit moves when its schedule says, or all together"
     )
     epochs: int = Field(40, ge=1, le=5000, description="steps of training on all clips at once")
     lr: RateField = 0.003
@@ -32,9 +38,13 @@ class MicroExpressionsParameters(ChapterParameters):
 
     @property
     def face_source(self) -> FaceArguments:
-        """The face set of the chapter; of a set of clips also how many frames of each."""
-        clips = {"clip_frames": self.clip_frames} if self.faces in CLIP_SETS else {}
-        return self.source(self.faces, self.subjects, **clips)
+        """The face set of the chapter; of a set of clips also how many frames of each, and how they move."""
+        return self.source(self.faces, self.subjects, **self._clips if self.faces in CLIP_SETS else {})
+
+    @property
+    def _clips(self) -> dict[str, int | str]:
+        moved = {} if self.timing == TIMINGS[0] else {"timing": self.timing}
+        return {"clip_frames": self.clip_frames} | moved
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
@@ -42,8 +52,7 @@ class MicroExpressionsParameters(ChapterParameters):
         of its people; beside any other set, rendered clips."""
         if self.faces in CLIP_SETS:
             return (self.face_source, self.source("lab", self.subjects))
-        clips = self.source("micro", self.subjects, clip_frames=self.clip_frames)
-        return (self.face_source, clips)
+        return (self.face_source, self.source("micro", self.subjects, **self._clips))
 
 
 CHAPTER = Chapter(

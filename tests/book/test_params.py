@@ -231,6 +231,8 @@ def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_w
     own, beside = (dict(source) for source in MicroExpressionsParameters(clip_frames=8).face_sources)
     assert (own["name"], own["clip_frames"], beside["name"]) == ("micro", 8, "lab")
     assert "clip_frames" not in beside, "a set without clips takes none"
+    together, lab = (dict(source) for source in MicroExpressionsParameters(timing="together").face_sources)
+    assert together["timing"] == "together" and "timing" not in own | lab
     given, clips = (dict(source) for source in MicroExpressionsParameters(faces="fer2013").face_sources)
     assert (given["name"], clips["name"], clips["clip_frames"]) == ("fer2013", "micro", 16)
     assert clips["size"] == given["size"] == 48
