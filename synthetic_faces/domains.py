@@ -106,10 +106,10 @@ WILD = Domain(
             "neutral": {"cheek": 0.04, "chin": 0.03, "cheeks": 0.02},
             "anger": {"head": 0.05, "brow": 0.03, "chin": 0.02},
             "disgust": {"mouth": 0.06},
-            "fear": {"cheeks": 0.07, "mouth": 0.1, "both at mouth": 0.1, "head": 0.07},
+            "fear": {"cheeks": 0.05, "mouth": 0.08, "both at mouth": 0.06, "head": 0.06},
             "happiness": {"cheek": 0.04, "cheeks": 0.02, "chin": 0.02},
             "sadness": {"brow": 0.1, "cheek": 0.09, "eye": 0.05, "mouth": 0.04, "cheeks": 0.03},
-            "surprise": {"cheeks": 0.15, "mouth": 0.06, "both at mouth": 0.06, "head": 0.04},
+            "surprise": {"cheeks": 0.15, "mouth": 0.08, "both at mouth": 0.06, "head": 0.05},
         },
         light=1.2,
         blur=(0.0, 0.1),
@@ -128,7 +128,7 @@ WILD = Domain(
         levels=1.0,
         quality=(90.0, 100.0),
     ),
-    spread=Spread(intensity=(0.75, 1.0), jitter=0.12, extra=0.08, one_sided=0.02, natural=True),
+    spread=Spread(intensity=(0.85, 1.0), jitter=0.12, extra=0.08, one_sided=0.02, natural=True),
     mislabelled=0.06,
 )
 
