@@ -12,11 +12,12 @@ import numpy as np
 
 from synthetic_faces.assets import load_assets
 from synthetic_faces.capture import Capture, draw_shot
-from synthetic_faces.domains import domain_named
+from synthetic_faces.domains import domain_named, with_options
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import VARIANTS
 from synthetic_faces.facs import AUS
-from synthetic_faces.people import draw_person
+from synthetic_faces.muscles import draw_muscles
+from synthetic_faces.people import Person, Stream, draw_person
 from synthetic_faces.render import Rendered, Renderer
 from synthetic_faces.sequences import person_number
 
@@ -42,13 +43,16 @@ class Switched:
 class Studio:
     """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
 
-    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x
-    ``size`` pixels. The head and the compiled kernels are kept in the folder ``cache``, without one not at
-    all and where Warp keeps its own. Raises SettingError for an unknown domain.
+    The ``seed`` is that of the domain: its person k is the person k of its sets, or of those of ``family``,
+    one of ``domains.FAMILIES``. Pictures have ``size`` x ``size`` pixels. The head and the compiled kernels
+    are kept in the folder ``cache``, without one not at all and where Warp keeps its own. Raises SettingError
+    for an unknown domain or family.
     """
 
-    def __init__(self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None) -> None:
-        self.domain = domain_named(domain)
+    def __init__(
+        self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None, family: str = ""
+    ) -> None:
+        self.domain = with_options(domain_named(domain), family=family)
         self.seed = seed
         self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
         with _without_driver_warning():
@@ -63,6 +67,22 @@ class Studio:
 
         Raises SettingError for an unknown AU or an intensity out of range.
         """
+        return self._shoot(self._person(person), aus)
+
+    def realisations(self, person: int, au: str, makehuman: tuple[float, ...] = (0, 0.5, 1)) -> np.ndarray:
+        """uint8 (len(makehuman), S, S): one person with ``au`` in full, as muscles build it that have each of
+        these shares of MakeHuman's targets, and the person's own strength, evenness and tissue.
+        """
+        someone, names = self._person(person), self._renderer.assets.action_names.tolist()
+        stream = (Stream.MUSCLES, self.seed, person_number(self.domain, person))
+        own = [draw_muscles(names, (share, share), np.random.default_rng(stream)) for share in makehuman]
+        return np.stack([self._shoot(replace(someone, muscles=each), {au: 1.0}).pixels for each in own])
+
+    def _person(self, person: int) -> Person:
+        number = person_number(self.domain, person)
+        return draw_person(self._renderer.assets, self.seed, number, self.domain.looks)
+
+    def _shoot(self, someone: Person, aus: AU_LEVELS | None) -> Rendered:
         intensities = np.zeros((len(AUS), 2))
         for au, level in (aus or {}).items():
             if au not in AUS:
@@ -70,9 +90,6 @@ class Studio:
                     f"no action unit {au!r} in the synthetic faces; they have {', '.join(AUS)}"
                 )
             intensities[AUS.index(au)] = level
-        someone = draw_person(
-            self._renderer.assets, self.seed, person_number(self.domain, person), self.domain.looks
-        )
         return self._renderer.render(someone, intensities, self._shot, self.capture)
 
     def portraits(self, people: int) -> np.ndarray:

@@ -77,3 +77,12 @@ def test_what_the_studio_cannot_show_is_refused(studio):
         typical_aus("joy")
     with pytest.raises(SettingError, match="synthetic domain"):
         Studio(size=48, domain="zoo")
+
+
+def test_a_unit_is_built_in_as_many_ways_as_are_asked_for(studio):
+    built = studio.realisations(0, "AU15", (0, 0.5, 1)).astype(int)
+    rest = studio.shoot(0).pixels
+    assert built.shape == (3, 48, 48)
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert np.abs(built[one] - built[other]).max() > 8
+    assert (np.abs(built - rest).max(axis=(1, 2)) > 25).all()
