@@ -85,8 +85,9 @@ def span(a: float, b: float, c: float, size: int):
 
 @wp.struct
 class Drawn:
-    """A triangle on a grid of samples: the rectangle around it, and the share of its first and second corner
-    at the first sample of the rectangle, a column further (``_across``) and a row further (``_down``).
+    """A triangle on a grid of samples: the rectangle around it, and in ``first`` the shares of its three
+    corners at the first sample of the rectangle, in ``across`` and ``down`` how they change to the next
+    column and row; ``pace`` is one over ``across``.
     """
 
     left: wp.int32
@@ -94,12 +95,10 @@ class Drawn:
     top: wp.int32
     bottom: wp.int32
     area: wp.float32
-    u: wp.float32
-    u_across: wp.float32
-    u_down: wp.float32
-    v: wp.float32
-    v_across: wp.float32
-    v_down: wp.float32
+    first: wp.vec3
+    across: wp.vec3
+    down: wp.vec3
+    pace: wp.vec3
 
 
 @wp.func
@@ -114,33 +113,45 @@ def drawn(a: wp.vec3, b: wp.vec3, c: wp.vec3, steps: int, size: int):
     left, right = span(scale * a[0], scale * b[0], scale * c[0], size)
     top, bottom = span(scale * a[1], scale * b[1], scale * c[1], size)
     t.area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-    if t.area == 0.0:
-        bottom = top - 1
     t.left = left
     t.right = right
     t.top = top
     t.bottom = bottom
+    if t.area == 0.0 or left > right:
+        t.bottom = top - 1
+        return t
     share = 1.0 / t.area
     x = (float(left) + 0.5) / scale
     y = (float(top) + 0.5) / scale
-    t.u = ((b[0] - x) * (c[1] - y) - (c[0] - x) * (b[1] - y)) * share
-    t.v = ((c[0] - x) * (a[1] - y) - (a[0] - x) * (c[1] - y)) * share
-    share /= scale
-    t.u_across = (b[1] - c[1]) * share
-    t.u_down = (c[0] - b[0]) * share
-    t.v_across = (c[1] - a[1]) * share
-    t.v_down = (a[0] - c[0]) * share
+    u = ((b[0] - x) * (c[1] - y) - (c[0] - x) * (b[1] - y)) * share
+    v = ((c[0] - x) * (a[1] - y) - (a[0] - x) * (c[1] - y)) * share
+    t.first = wp.vec3(u, v, 1.0 - u - v)
+    t.across = wp.vec3(b[1] - c[1], c[1] - a[1], a[1] - b[1]) * (share / scale)
+    t.pace = wp.vec3(inverse(t.across[0]), inverse(t.across[1]), inverse(t.across[2]))
+    t.down = wp.vec3(c[0] - b[0], a[0] - c[0], b[0] - a[0]) * (share / scale)
     return t
 
 
 @wp.func
-def weights(t: Drawn, column: int, row: int):
-    """How much of each corner of a triangle there is at a sample; one is negative outside it."""
-    across = float(column - t.left)
-    down = float(row - t.top)
-    u = t.u + across * t.u_across + down * t.u_down
-    v = t.v + across * t.v_across + down * t.v_down
-    return u, v, 1.0 - u - v
+def inverse(x: float):
+    """1 / ``x``, or what is as good as infinite."""
+    return 1.0 / wp.where(wp.abs(x) < 1.0e-12, 1.0e-12, x)
+
+
+@wp.func
+def stretch(t: Drawn, start: wp.vec3):
+    """First and last column of a row, as far as the rectangle's first, that lie within a triangle; ``start``:
+    the shares of its corners at that first one.
+    """
+    low = wp.float32(0.0)
+    high = float(t.right - t.left)
+    for k in range(3):
+        place = (-OVERLAP - start[k]) * t.pace[k]
+        if t.pace[k] > 0.0:
+            low = wp.max(low, place)
+        else:
+            high = wp.min(high, place)
+    return wp.int32(wp.ceil(wp.min(low, float(t.right - t.left + 1)))), wp.int32(wp.floor(wp.max(high, -1.0)))
 
 
 @wp.func
@@ -175,22 +186,24 @@ def draw(
     # The head's skin is closed: its inner side is never seen.
     if t.area > 0.0 and groups[i] == wp.uint8(SKIN):
         return
+    near = wp.vec3(a[2], b[2], c[2])
+    step = wp.dot(t.across, near)
     for row in range(t.top, t.bottom + 1):
-        for column in range(t.left, t.right + 1):
-            u, v, w = weights(t, column, row)
-            if wp.min(wp.min(u, v), w) >= -OVERLAP:
-                deep = u * a[2] + v * b[2] + w * c[2]
-                word = word_of(deep, i)
-                if word < depths[row, column]:
-                    covered = wp.bool(True)
-                    if groups[i] == wp.uint8(HAIR):
-                        if camera == 1:
-                            u *= (2.0 - a[2]) / (2.0 - deep)
-                            v *= (2.0 - b[2]) / (2.0 - deep)
-                        at = Spot(True, deep, i, u, v)
-                        covered = not in_opening(within(points, corners, at), within(rest, corners, at), s)
-                    if covered:
-                        wp.atomic_min(depths, row, column, word)
+        start = t.first + float(row - t.top) * t.down
+        low, high = stretch(t, start)
+        for k in range(low, high + 1):
+            deep = wp.dot(start, near) + float(k) * step
+            word = word_of(deep, i)
+            if word < depths[row, t.left + k]:
+                covered = wp.bool(True)
+                if groups[i] == wp.uint8(HAIR):
+                    share = start + float(k) * t.across
+                    if camera == 1:
+                        share = wp.cw_mul(share, wp.vec3(2.0, 2.0, 2.0) - near) / (2.0 - deep)
+                    at = Spot(True, deep, i, share[0], share[1])
+                    covered = not in_opening(within(points, corners, at), within(rest, corners, at), s)
+                if covered:
+                    wp.atomic_min(depths, row, t.left + k, word)
 
 
 @wp.kernel(enable_backward=False)
@@ -208,9 +221,10 @@ def comb(
     b = places[corners[3 * i + 1]]
     c = places[corners[3 * i + 2]]
     t = drawn(a, b, c, steps, depths.shape[0])
+    near = wp.vec3(a[2], b[2], c[2])
     for row in range(t.top, t.bottom + 1):
-        for column in range(t.left, t.right + 1):
-            u, v, w = weights(t, column, row)
-            deep = u * a[2] + v * b[2] + w * c[2]
-            if wp.min(wp.min(u, v), w) >= 0.0 and word_of(deep, i) < depths[row, column]:
-                wp.atomic_add(strips, row, column, 1)
+        start = t.first + float(row - t.top) * t.down
+        low, high = stretch(t, start)
+        for k in range(low, high + 1):
+            if word_of(wp.dot(start + float(k) * t.across, near), i) < depths[row, t.left + k]:
+                wp.atomic_add(strips, row, t.left + k, 1)
