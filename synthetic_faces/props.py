@@ -7,6 +7,8 @@ from synthetic_faces.uniforms import Uniforms, step_between
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
 NOTHING, FRAME, LENS = 0, 1, 2
+# More than gradient noise of two octaves, one and 0.6, ever is: each stays below sqrt(3) / 2.
+RAGGED = 1.4
 
 
 @wp.func
@@ -16,16 +18,28 @@ def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
     z = (p[2] - s.middle[2]) / s.half_head
     if p[1] > s.middle[1] + 0.3 * s.half_head:
         return False
-    # Locks end here and there, not along a line: noise that runs down the hair.
+    # Locks end here and there, not along a line; far from it no noise decides.
+    most = 0.08 * RAGGED * s.grain
+    if z > s.opening[1] + s.opening[2] * x + most:
+        return False
+    if wp.abs(x) >= s.opening[0] + s.opening[3] * wp.min(z, 0.0) + most:
+        return False
+    if within_opening(x, z, -most, s):
+        return True
+    # Noise that runs down the hair.
     lock = wp.vec3(coordinates[0] * 12.0, coordinates[1] * 12.0, coordinates[2] * 3.0)
-    ragged = wp.noise(wp.rand_init(s.texture, 9), lock) + 0.6 * wp.noise(
-        wp.rand_init(s.texture, 10), lock * 3.0
-    )
-    ragged *= s.grain
-    top = s.opening[1] + s.opening[2] * x + 0.08 * ragged
+    ragged = wp.noise(wp.rand_init(s.texture, 9), lock)
+    ragged += 0.6 * wp.noise(wp.rand_init(s.texture, 10), lock * 3.0)
+    return within_opening(x, z, 0.08 * s.grain * ragged, s)
+
+
+@wp.func
+def within_opening(x: float, z: float, wider: float, s: Uniforms):
+    """Whether a place, in half heads, lies in the opening of long hair when this is ``wider`` by so much."""
+    top = s.opening[1] + s.opening[2] * x + wider
     if z > top:
         return False
-    width = s.opening[0] + s.opening[3] * wp.min(z, 0.0) + 0.08 * ragged
+    width = s.opening[0] + s.opening[3] * wp.min(z, 0.0) + wider
     if z > 0.0:
         width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.roundness), 0.0))
     return wp.abs(x) < width

@@ -139,21 +139,22 @@ class Renderer:
         weights = facs.action_weights(intensities, person.muscles.units, self._names)
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
+        self._seat(person)
         view = self._uniforms(person, shot, capture)
         depths = _wrinkles(intensities, person, capture.wrinkles)
         creases = laid(person.lines, depths)
         view.crease_count = len(creases) // 3
         view.pebbles = max(depths["chin"])
         view.parted = self._parted(vertices, person)
-        self._seat(person)
         self._points[: len(vertices)] = vertices
         shapes = self._shapes
         shapes.points.assign(self._points)
-        rods = _rods(shot, person, person.vertices[self._eyes].mean(axis=0), view)
+        rods = _rods(shot, person, self._face[0], view)
         shapes.rods = self._array(rods, wp.vec4)
         shapes.creases = self._array(creases, wp.vec3)
         inputs = [shapes.points, shapes.corners, self._first, self._around, view]
-        self._launch(place, len(self._points), inputs, [self._seen, self._lit, shapes.normals])
+        vertices_seen = len(self._points) if view.has_hair else len(vertices)
+        self._launch(place, vertices_seen, inputs, [self._seen, self._lit, shapes.normals])
         self._draw(self._lit, 0, 1, view, shapes.lit)
         light, masks = self._cast(self._everywhere, 1, view)
         radiance, masks = light.reshape(self.size, self.size), masks.reshape(self.size, self.size)
@@ -241,6 +242,13 @@ class Renderer:
         if person.long_hair is not None:
             self._points[len(person.vertices) :] = person.long_hair.points
         self._movement = self._array(unit_movements(self.assets, person.muscles), float)
+        eyes = person.vertices[self._eyes]
+        apart = eyes[:, 0].std(dtype=np.float64) / self._apart
+        eyes = eyes.mean(axis=0, dtype=np.float64)
+        lips = person.vertices[self._lips].mean(axis=0, dtype=np.float64)
+        # Like a crop that was aligned by eyes and mouth: big faces do not look big.
+        self._face = eyes, lips, 0.5 * (eyes[2] - lips[2]) / EYES_TO_LIPS + 0.5 * apart
+        self._head = measure_head(person.vertices, self.assets)
         self._person = person
 
     def _parted(self, vertices: np.ndarray, person: Person) -> float:
@@ -263,11 +271,7 @@ class Renderer:
         return weights + [more.get(name, 0.0) for name in self._names]
 
     def _uniforms(self, person: Person, shot: Shot, capture: Capture) -> Uniforms:
-        eyes = person.vertices[self._eyes].mean(axis=0, dtype=np.float64)
-        lips = person.vertices[self._lips].mean(axis=0, dtype=np.float64)
-        apart = person.vertices[self._eyes][:, 0].std(dtype=np.float64) / self._apart
-        # Like a crop that was aligned by eyes and mouth: big faces do not look big.
-        scale = 0.5 * (eyes[2] - lips[2]) / EYES_TO_LIPS + 0.5 * apart
+        eyes, lips, scale = self._face
         pivot = eyes + PIVOT
         # The camera goes round the resting head instead of the head turning before the camera.
         turn = _rotation(shot.yaw, shot.pitch, shot.roll).T
@@ -296,7 +300,7 @@ class Renderer:
         view.lit_size = self._shapes.lit.shape[0]
         view.size = self.size
         view.region = MASK_THRESHOLD
-        view.middle, view.half_head, _top = measure_head(person.vertices, self.assets)
+        view.middle, view.half_head, _top = self._head
         hair, glasses = person.long_hair, person.glasses
         for source in filter(None, (shot, person, hair, glasses)):
             for name in vars(source).keys() & Uniforms.vars.keys():

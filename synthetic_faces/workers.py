@@ -7,6 +7,7 @@ caller that dies leaves none behind.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -161,6 +162,8 @@ def work() -> None:
     task = getattr(importlib.import_module(module), name)
     cache = Path(told["cache"]) if told["cache"] else None
     renderer = Renderer(load_assets(cache), told["size"], cache=cache)
+    # All that lives by now lives to the end: not to be searched for garbage again and again.
+    gc.freeze()
     answers.write(renderer.device.encode() + b"\n")
     answers.flush()
     for line in sys.stdin:
