@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import f_oneway
 
 from synthetic_faces.domains import DOMAINS, with_options
 from synthetic_faces.errors import SettingError
@@ -128,3 +129,16 @@ def test_a_timing_that_is_unknown_or_has_no_sequence_to_act_in_is_refused():
         with_options(MICRO, "slow")
     with pytest.raises(SettingError, match="wild has single pictures; leave it out, or take lab, micro"):
         with_options(DOMAINS["wild"], "together")
+
+
+def test_neither_length_nor_apex_nor_frames_of_a_clip_tell_the_expression():
+    rows = [
+        (sequence.emotion, course.offset - course.onset, course.apex - course.onset, len(course.frames))
+        for seed in range(3)
+        for sequence, course, _ in shown(seed=seed)
+    ]
+    emotions, length, rise, frames = (np.array(column) for column in zip(*rows, strict=True))
+    assert (frames == length + 1).all()
+    for told in (length, rise / length):
+        groups = [told[emotions == emotion] for emotion in MICRO.emotions]
+        assert f_oneway(*groups).pvalue > 0.01
