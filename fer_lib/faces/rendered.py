@@ -11,16 +11,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fer_lib.faces.cache import cached, code_hash
-from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import codes_from_columns, format_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir
-from synthetic_faces.domains import SUBJECTS_AT_LEAST
+from ferbook.errors import DataError
+from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe, picture_rows, produce
 from synthetic_faces.script import Script, render_script, script_rows
 from synthetic_faces.sequences import Choice
+from synthetic_faces.versions import versioned
 
 if TYPE_CHECKING:
     from synthetic_faces.studio import Studio
@@ -100,7 +102,10 @@ def render_set(
 
 
 def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
-    """The table of ``render_set``, without a picture being made."""
+    """The table of ``render_set``, without a picture being made.
+
+    Raises DataError where the people of a family are too few for each split to have all emotions.
+    """
     table = picture_rows(recipe, _choice(clip_frames))
     # One row per sequence: the neutral frame that a sequence starts from is in every split anyway.
     ends = table["sequence"] != table["sequence"].shift(-1)
@@ -108,7 +113,21 @@ def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
     splits = split_people(last["subject"], last["emotion"], recipe.seed)
     table.insert(5, "split", splits[ends.cumsum() - ends])
     table["facs"] = [format_codes(codes) for codes in codes_from_columns(table)]
+    if recipe.family:
+        _require_every_class(table, recipe)
     return table
+
+
+def _require_every_class(table: pd.DataFrame, recipe: Recipe) -> None:
+    """DataError where a split has no picture of an emotion: a family that is held out must hold them all."""
+    for split in SPLITS:
+        shown = set(table.loc[table["split"] == split, "emotion"])
+        if absent := [emotion for emotion in domain_named(recipe.domain).emotions if emotion not in shown]:
+            people = f"{recipe.subjects} people of the family {recipe.family!r}"
+            raise DataError(
+                f"{versioned(recipe.domain)} with {people} has no picture of {', '.join(absent)} in split "
+                f"{split!r}; ask for more people"
+            )
 
 
 def _choice(clip_frames: int) -> Choice:

@@ -20,7 +20,9 @@ from fer_lib.faces.rendered import (
     scripted_faces,
     set_table,
 )
+from ferbook.errors import DataError
 from synthetic_faces import expressions, landmarks
+from synthetic_faces.domains import FAMILIES
 from synthetic_faces.errors import RenderError, SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
@@ -108,6 +110,18 @@ def test_more_frames_of_a_clip_change_neither_its_split_nor_what_is_shown():
     assert len(both) == len(few) < len(every)
     for column in ("split", "facs", "AU4", "emotion"):
         assert (both[f"{column}_x"] == both[f"{column}_y"]).all()
+
+
+def test_a_family_whose_people_leave_an_emotion_out_is_refused(monkeypatch):
+    family = next(iter(FAMILIES))
+    assert set(table_of(domain="wild", subjects=40, family=family)["split"]) == set(SPLITS)
+    monkeypatch.setattr(rendered, "split_people", lambda people, *_: np.full(len(people), "train"))
+    with pytest.raises(
+        DataError,
+        match=f"wild/.* 40 people of the family '{family}' has no picture of neutral, anger.*'valid'",
+    ):
+        table_of(domain="wild", subjects=40, family=family)
+    assert len(table_of(domain="wild", subjects=40))
 
 
 def test_no_unit_of_a_set_is_a_function_of_its_emotion():
