@@ -283,7 +283,8 @@ def predict(
     found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
     answered = [answer for answer in found.answers if not answer.fault]
     if as_json:
-        about = {"run": chosen.name, "chapter": chapter, "classes": network.classes, "test_time": test_time}
+        about = {"run": chosen.name, "chapter": chapter, "faces": network.faces, "classes": network.classes}
+        about["test_time"] = test_time
         answers = [answer.to_json() for answer in found.answers]
         rate = round(found.pictures_per_second, 2)
         print_json({**about, "pictures_per_second": rate, "pictures": answers})
