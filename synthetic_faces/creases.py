@@ -85,9 +85,9 @@ PATTERNS: dict[str, tuple[tuple[Arc, ...], ...]] = {
     ),
     # From the wing of the nose past the corner of the mouth; the cheek bulges over it.
     "nasolabial": (
-        (Arc(30.5, 678, -66, 23, -5, 3.0, ledge=1.1),),
-        (Arc(30, 680, -62, 20, -7, 2.6, ledge=1.3),),
-        (Arc(30, 676, -70, 25, -3, 3.2, ledge=1.0, share=0.9),),
+        (Arc(30.5, 678, -66, 23, -5, 3.2, ledge=0.7, share=0.85),),
+        (Arc(30, 680, -62, 20, -7, 2.8, ledge=0.9, share=0.8),),
+        (Arc(30, 676, -70, 25, -3, 3.4, ledge=0.7, share=0.8),),
     ),
     "crows_feet": (
         (

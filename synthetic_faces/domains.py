@@ -94,6 +94,7 @@ WILD = Domain(
         moustache=0.1,
         long_hair=0.75,
         bangs=0.15,
+        covered=0.05,
         glasses=0.1,
         dark_glasses=0.1,
         folds=0.5,

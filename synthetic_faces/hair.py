@@ -1,7 +1,9 @@
 """Hair: where it grows on the head, and long hair as a mesh of its own that falls beside the face."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +18,15 @@ class LongHair:
     """Hair that falls beside the face: ``points`` (P, 3) in metres with their ``normals`` (P, 3).
 
     ``opening``: half width, top, slant of the top and flare of the window that it leaves for the face, in
-    half widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent.
+    half widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent;
+    ``loose``: how far locks stray over its edge, in half heads.
     """
 
     points: np.ndarray
     normals: np.ndarray
     opening: tuple[float, float, float, float]
     roundness: float
+    loose: float
 
 
 def grid_triangles() -> np.ndarray:
@@ -55,14 +59,14 @@ def fall(
     volume: float,
     length: float,
     flare: float,
-    waves: tuple[float, float, float],
+    waves: Sequence[tuple[float, float, float, float]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points and normals (P, 3) of long hair over a head.
 
     ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its
     crown; ``volume``: how far hair stands off; ``length``: how far below the eyes it ends; all in metres.
-    ``flare``: how much wider it is at its end, a share; ``waves``: their depth in metres, number around and
-    number down.
+    ``flare``: how much wider it is at its end, a share; each of ``waves``: depth in metres, number around,
+    number down and phase.
     """
     down, around = np.mgrid[:DOWN, :AROUND]
     angle, way = 2 * math.pi * around / AROUND, down / (DOWN - 1)
@@ -72,8 +76,10 @@ def fall(
     hang = np.clip((way - 0.45) / 0.55, 0, 1)
     radius = np.sin(0.5 * math.pi * dome) * (1 + flare * hang**1.5)
     height = waist + (top + volume - waist) * np.cos(0.5 * math.pi * dome) - (length + 0.03) * hang
-    depth, count, turns = waves
-    swing = depth * np.sin(count * angle + 2 * math.pi * turns * way) * np.clip(way / 0.3, 0, 1)
+    swing = np.clip(way / 0.3, 0, 1) * sum(
+        depth * np.sin(count * angle + 2 * math.pi * turns * way + phase)
+        for depth, count, turns, phase in waves
+    )
     across = (half_head + volume) * radius + swing
     along = (1.32 * half_head + 0.7 * volume) * radius + swing
     # Angle 0 is before the face, at -y.
@@ -84,17 +90,82 @@ def fall(
     return points, vertex_normals(points, grid_triangles())
 
 
-def scalp_field(template: np.ndarray, hairline: float) -> np.ndarray:
+def scalp_field(template: np.ndarray, hairline: float, slant: float = 0.0) -> np.ndarray:
     """float32 (N,), metres: how far inside the hairy part of the scalp a vertex of ``template`` lies.
 
     ``hairline`` raises the usual line on the forehead, in metres; a raised one recedes at the temples first.
+    ``slant``: how steeply it rises to the subject's left.
     """
     x, y, z = np.abs(template[:, 0]), template[:, 1], template[:, 2]
-    temple = np.sin(math.pi * np.clip(x / 0.045, 0, 1))
-    line = 0.787 + hairline - 0.5 * np.clip(x - 0.035, 0, None) + 0.9 * max(hairline, 0) * temple
-    sides = np.minimum(y + 0.062, z - 0.690)
+    temple = np.sin(math.pi * np.clip(x / 0.05, 0, 1))
+    line = (
+        0.789
+        + hairline
+        + slant * template[:, 0]
+        - 3 * np.clip(x - 0.02, 0, None) ** 2
+        + 0.9 * max(hairline, 0) * temple
+    )
+    sides = np.minimum(y + 0.065 + 0.9 * np.clip(z - 0.745, 0, None), z - 0.690)
     nape = np.minimum(y + 0.01, z - 0.62)
-    return np.maximum.reduce([z - line, sides, nape]).astype(np.float32)
+    # Where the hair of forehead and temples meets, the line has no corner.
+    front = 0.005 * np.logaddexp((z - line) / 0.005, sides / 0.005)
+    return np.maximum(front, nape).astype(np.float32)
+
+
+class Style(NamedTuple):
+    """How the hair of the scalp is worn, in ranges of millimetres: how far it stands off the skull
+    (``volume``), how much more on top (``height``) and towards one side (``sweep``), how much tufts and curls
+    differ (``lumps``) over how many centimetres (``curl``), and over how many millimetres it rises from the
+    hairline (``ramp``).
+
+    ``male`` and ``female``: how often it is seen, in shares.
+    """
+
+    volume: tuple[float, float]
+    height: tuple[float, float]
+    sweep: tuple[float, float]
+    lumps: tuple[float, float]
+    curl: float
+    ramp: float
+    male: float
+    female: float
+
+
+STYLES: dict[str, Style] = {
+    "cropped": Style((2, 5), (0, 4), (0, 0), (0, 0.5), 2, 12, 0.22, 0.04),
+    "short": Style((4, 9), (4, 14), (0, 8), (1, 3), 3, 18, 0.3, 0.12),
+    "quiff": Style((4, 8), (14, 32), (0, 12), (2, 5), 3, 14, 0.16, 0.04),
+    "side-swept": Style((5, 10), (8, 18), (10, 22), (2, 4), 4, 16, 0.12, 0.16),
+    "curly": Style((10, 22), (4, 14), (0, 8), (4, 9), 2, 14, 0.08, 0.14),
+    "afro": Style((22, 45), (4, 16), (0, 4), (2, 5), 3, 22, 0.04, 0.08),
+    "tied back": Style((2, 5), (1, 6), (0, 3), (0, 1), 4, 20, 0.02, 0.4),
+}
+
+BEANIE = Style((5, 9), (0, 8), (0, 3), (0, 1), 5, 6, 0, 0)
+
+
+def stand_off(template: np.ndarray, inside: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
+    """float32 (N, 3), metres: how far hair worn in ``style`` lies off the vertices of ``template``, of which
+    ``inside`` (N,) is the ``scalp_field``.
+    """
+    volume, height, sweep, lumps = (0.001 * rng.uniform(*span) for span in style[:4])
+    up = np.clip((template[:, 2] - 0.775) / 0.06, 0, 1)
+    side = rng.choice((-1.0, 1.0))
+    # A parting: hair rises on one side of it and is swept to the other.
+    over = np.clip(0.5 + side * template[:, 0] / 0.06, 0, 1)
+    waves = sum(
+        np.sin(template @ (2 * math.pi / (0.01 * style.curl) * axis) + phase)
+        for axis, phase in zip(
+            rng.normal(0, 1 / math.sqrt(3), (6, 3)), rng.uniform(0, 2 * math.pi, 6), strict=True
+        )
+    )
+    outwards = template - (0.0, -0.05, 0.74)
+    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
+    off = (volume + lumps * waves / math.sqrt(6))[:, None] * outwards
+    off[:, 2] += (height + lumps * waves / math.sqrt(6)) * up
+    off[:, 0] += side * sweep * up * over
+    rise = np.clip(inside / (0.001 * style.ramp), 0, 1)
+    return ((rise * rise * (3 - 2 * rise))[:, None] * off).astype(np.float32)
 
 
 def beard_field(template: np.ndarray) -> np.ndarray:

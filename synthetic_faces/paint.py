@@ -27,7 +27,7 @@ def brow_cover(p: wp.vec3, s: Uniforms):
     state = wp.rand_init(s.texture, 7)
     hairs = wp.noise(state, wp.vec3((p[0] - lean) * 900.0, p[1] * 300.0, p[2] * 250.0))
     thin = (1.0 - step_between(0.75, 1.08, t)) * (0.6 + 0.4 * step_between(-0.1, 0.25, t))
-    return thin * (1.0 - step_between(0.25, 1.55, far + 0.35 * s.grain * hairs))
+    return thin * (1.0 - step_between(0.35, 1.45, far + 0.35 * s.grain * hairs))
 
 
 @wp.func
@@ -72,24 +72,38 @@ def bent(n: wp.vec3, slope: wp.vec2):
 def strands_of_hair(p: wp.vec3, s: Uniforms):
     """Reflectance of hair that grows at ``p``; ``p`` is stretched so that the pattern runs along the hair."""
     streaks = wp.noise(wp.rand_init(s.texture, 5), p) + 0.5 * wp.noise(wp.rand_init(s.texture, 6), p * 2.7)
-    return s.hair * (1.0 + 0.35 * s.grain * streaks)
+    return s.hair * (1.0 + 0.35 * s.grain * (1.0 - 0.9 * s.cloth) * streaks)
 
 
 @wp.func
-def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, valley: float, s: Uniforms):
+def scalp_cover(p: wp.vec3, region: wp.vec4, grown: wp.vec3, s: Uniforms):
+    """Share in [0, 1] of the skin that is covered by hair of the scalp; arguments of ``skin_albedo``."""
+    if grown[0] < -0.012:
+        return 0.0
+    # Strands begin here and there, not along a line.
+    rough = wp.noise(wp.rand_init(s.texture, 4), wp.vec3(p[0] * 300.0, p[1] * 120.0, p[2] * 120.0))
+    rough *= 0.006 * s.grain * (1.0 - s.cloth)
+    cover = step_between(-0.005 + 0.004 * s.cloth, 0.008 - 0.007 * s.cloth, grown[0] + rough) * (
+        1.0 - region[2]
+    )
+    return cover * wp.clamp(s.hair_density, 0.0, 1.0)
+
+
+@wp.func
+def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, scalp: float, valley: float, s: Uniforms):
     """Reflectance of skin with all that grows on it.
 
     ``region`` in the order of ``assets.REGIONS``; ``grown``: metres inside scalp, beard and moustache;
-    ``valley``: how deep in creases.
+    ``scalp``: of ``scalp_cover``; ``valley``: how deep in creases.
     """
     state = wp.rand_init(s.texture, 1)
     albedo = s.skin * (1.0 + 0.035 * s.grain * wp.noise(state, p * 110.0))
     x = wp.abs(p[0])
     front = p[1] < -0.1
     # Lids are thinner and darker, and lashes throw a line along their rim.
-    albedo *= 1.0 - (0.05 + 0.55 * s.eye_shadow) * region[3]
+    albedo *= 1.0 - (0.18 + 0.45 * s.eye_shadow) * region[3]
     # Light gets lost in the depth of a crease.
-    albedo *= 1.0 - 0.4 * valley
+    albedo *= 1.0 - 0.35 * valley
     if front:
         if s.freckles > 0.0 and wp.abs(p[2] - 0.706) < 0.035:
             spots = wp.noise(wp.rand_init(s.texture, 2), p * 420.0)
@@ -100,9 +114,9 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, valley: float, s: U
             under = bump(p[2] - 0.7155 - 6.0 * dx * dx, 0.005) * (1.0 - step_between(0.008, 0.02, wp.abs(dx)))
             albedo *= 1.0 - 0.3 * s.bags * under
         dx = x - 0.009
-        if wp.abs(dx) < 0.007 and wp.abs(p[2] - 0.6862) < 0.006:
+        if wp.abs(dx) < 0.007 and wp.abs(p[2] - 0.688) < 0.007:
             # Nostrils.
-            albedo *= 1.0 - 0.85 * bump(dx, 0.0038) * bump(p[2] - 0.6862, 0.0024)
+            albedo *= 1.0 - 0.85 * bump(dx, 0.0038) * bump(p[2] - 0.688, 0.003)
         if s.pebbles > 0.0 and x < 0.025 and wp.abs(p[2] - 0.632) < 0.016:
             dents = wp.noise(wp.rand_init(s.texture, 12), p * 330.0)
             albedo *= 1.0 - 0.3 * s.pebbles * bump(x, 0.015) * bump(p[2] - 0.632, 0.008) * wp.abs(dents)
@@ -111,7 +125,7 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, valley: float, s: U
         # Darker where they meet, and lighter in the middle of the lower lip.
         seam = 1.0 - 0.35 * step_between(0.0, 0.5, region[1])
         albedo = albedo * (1.0 - lips) + s.skin * s.lips * seam * lips
-    brow = 0.85 * brow_cover(p, s)
+    brow = 0.92 * brow_cover(p, s)
     albedo = albedo * (1.0 - brow) + s.brow * brow
     shaven = wp.max(s.stubble, wp.max(s.beard, s.moustache))
     if shaven > 0.0 and wp.max(grown[1], grown[2]) > -0.012:
@@ -127,12 +141,9 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, valley: float, s: U
         cover *= bare
         hair = strands_of_hair(wp.vec3(p[0] * 600.0, p[1] * 300.0, p[2] * 250.0), s)
         albedo = albedo * (1.0 - cover) + cover * hair
-    if grown[0] > -0.012:
-        rough = s.grain * wp.noise(wp.rand_init(s.texture, 4), p * 160.0)
-        scalp = step_between(-0.004, 0.008, grown[0] + 0.005 * rough) * (1.0 - region[2])
-        cover = scalp * wp.clamp(s.hair_density, 0.0, 1.0)
+    if scalp > 0.0:
         hair = strands_of_hair(wp.vec3(p[0] * 500.0, p[1] * 90.0, p[2] * 90.0), s)
-        albedo = albedo * (1.0 - cover) + hair * cover
+        albedo = albedo * (1.0 - scalp) + hair * scalp
     if p[2] < 0.63:
         collar = s.neckline + 0.5 * x
         dressed = 1.0 - step_between(collar - 0.002, collar + 0.002, p[2])
@@ -161,14 +172,14 @@ def eye_albedo(d: wp.vec3, s: Uniforms):
     """Reflectance of an eyeball in the direction ``d`` from its middle."""
     angle = wp.acos(wp.clamp(-d[1], -1.0, 1.0))
     # Not as white as it is said to be: seldom much lighter than light skin, and redder in its corners.
-    albedo = 0.72 * (1.0 - 0.4 * step_between(0.45, 1.0, angle))
+    albedo = 0.82 * (1.0 - 0.3 * step_between(0.5, 1.0, angle))
     if angle < 0.5:
         # Darkest at its rim and behind the upper lid; light gathers opposite to where it comes in.
-        depth = 1.25 - 1.1 * step_between(0.28, 0.42, angle) - 1.2 * d[2]
-        iris = 0.02 + (s.iris * depth - 0.02) * step_between(0.15, 0.20, angle)
-        albedo = iris + (albedo - iris) * step_between(0.385, 0.475, angle)
+        depth = wp.max(1.1 - step_between(0.27, 0.39, angle) - 1.2 * d[2], 0.1)
+        iris = 0.02 + (s.iris * depth - 0.02) * step_between(0.14, 0.19, angle)
+        albedo = iris + (albedo - iris) * step_between(0.37, 0.44, angle)
     # In the shadow of the upper lid and its lashes.
-    return albedo * (1.0 - 0.45 * step_between(0.12, 0.42, d[2]))
+    return albedo * (1.0 - 0.35 * step_between(0.2, 0.42, d[2]))
 
 
 @wp.func

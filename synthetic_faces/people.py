@@ -1,5 +1,6 @@
 """Who is in the pictures: the head and the looks of one synthetic person."""
 
+import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
@@ -8,7 +9,17 @@ import numpy as np
 from synthetic_faces.assets import CHILD, EYE, OLD, SKIN, TEETH, YOUNG, Assets, vertex_normals
 from synthetic_faces.creases import draw_lines
 from synthetic_faces.errors import require_between
-from synthetic_faces.hair import LongHair, beard_field, fall, moustache_field, scalp_field
+from synthetic_faces.hair import (
+    BEANIE,
+    STYLES,
+    LongHair,
+    Style,
+    beard_field,
+    fall,
+    moustache_field,
+    scalp_field,
+    stand_off,
+)
 from synthetic_faces.muscles import Muscles, draw_muscles
 
 
@@ -16,7 +27,7 @@ class Stream(IntEnum):
     """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
     another.
 
-    Of people ``PERSON`` and ``BUILD`` to ``LINES``; of sequences ``PLAN`` to ``MOTION`` and ``TIMING``; of
+    Of people ``PERSON`` and ``BUILD`` to ``HAIR``; of sequences ``PLAN`` to ``MOTION`` and ``TIMING``; of
     pictures to order ``TAKE``; the others belong to those who order them.
     """
 
@@ -30,6 +41,7 @@ class Stream(IntEnum):
     BUILD = 8
     MUSCLES = 9
     LINES = 10
+    HAIR = 11
     TIMING = 15
     TAKE = 20
     CONTEXT = 21
@@ -85,12 +97,12 @@ class Looks:
     the pattern of the skin and ``lines`` what age leaves in it (1: natural).
 
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
-    sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``glasses`` of all, of
-    which ``dark_glasses`` have dark lenses. ``folds`` in [0, 1]: the greatest depth of the lines from the
-    nose to the mouth's corners that are there at rest, at any age; ``makehuman``: (low, high) share of
-    MakeHuman's targets in how people's muscles build their AUs, the rest being Face Units';
-    ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of faces that have it in all parts
-    alike; without it the parts differ each by itself.
+    sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
+    wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
+    in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
+    any age; ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
+    the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of
+    faces that have it in all parts alike; without it the parts differ each by itself.
 
     Raises SettingError for a value out of range.
     """
@@ -107,6 +119,7 @@ class Looks:
     long_hair: float = 0.5
     bangs: float = 0.15
     makeup: float = 0.3
+    covered: float = 0.0
     glasses: float = 0.0
     dark_glasses: float = 0.0
     folds: float = 0.0
@@ -149,10 +162,11 @@ class Person:
     reflectance), ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes),
     ``eye_shadow``, ``creases`` (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0,
     1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``, ``brow_arch``, ``brow_thickness``;
-    ``neckline``: where clothes begin in the template. ``hair_density`` is the share of scalp covered;
+    ``neckline``: where clothes begin in the template. ``hair_density`` is the share of scalp covered,
+    ``cloth`` 1 where a hat or a scarf covers it and ``hair`` is its reflectance, else 0;
     ``droop`` is how far the upper lids hang, in [0, 1]; ``texture`` seeds the pattern of skin and hair and
-    ``grain`` scales it: at 0 the paint has no pattern, and is symmetric.
-    ``lines`` (K, 10): where creases run, of ``creases.draw_lines``.
+    ``grain`` scales it: at 0 the paint has no pattern, and is symmetric. ``lines`` (K, 10): where creases
+    run, of ``creases.draw_lines``.
     """
 
     vertices: np.ndarray
@@ -167,6 +181,7 @@ class Person:
     hair: float
     grown: np.ndarray
     hair_density: float
+    cloth: float
     brow: float
     brow_height: float
     brow_arch: float
@@ -212,7 +227,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     # A boy has nothing of a man's hair.
     old, male = max((age - YOUNG) / (OLD - YOUNG), 0), gender < 0.5 and not child
     skin = float(np.clip(ancestry @ (0.26, 0.54, 0.6) + 0.08 * rng.standard_normal(), 0.12, 0.76))
-    hair = float(np.clip(ancestry @ (0.04, 0.04, 0.18) + rng.exponential(0.04), 0.03, 0.6))
+    hair = float(np.clip(ancestry @ (0.03, 0.03, 0.14) + rng.exponential(0.04), 0.03, 0.6))
     if rng.random() < 0.6 * old**2:
         hair += (0.55 - hair) * rng.uniform(0.2, 1)
     bald = male and rng.random() < 0.05 + 0.2 * old
@@ -221,19 +236,30 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     hairline = rng.normal(0.003 if male else -0.002, 0.005)
     if fringe and not flowing:
         hairline = rng.uniform(-0.030, -0.018)
+    growth = np.random.default_rng((Stream.HAIR, seed, subject))
+    covered = not bald and growth.random() < looks.covered
+    # A scarf is like long hair without strands, a hat like short hair.
+    scarf = covered and gender > 0.5 and growth.random() < 0.5
+    hat = covered and not scarf
+    if covered:
+        hair, hairline = growth.uniform(0.03, 0.7), growth.uniform(-0.022, -0.004)
+        flowing, fringe = scarf, False
+    slant = growth.uniform(-0.35, 0.35) if fringe else growth.normal(0, 0.06)
     bearded, lipped = male and rng.random() < looks.beard, male and rng.random() < looks.moustache
     made_up = not (male or child) and rng.random() < looks.makeup
 
     template = assets.template
     grown = np.stack(
-        [scalp_field(template, hairline), beard_field(template), moustache_field(template)], axis=1
+        [scalp_field(template, hairline, slant), beard_field(template), moustache_field(template)], axis=1
     )
-    volume = 0.001 if bald else 0.002 + min(rng.exponential(0.009), 0.035)
     beard = (0.5 + 0.5 * rng.random()) if bearded else 0.0
     thick = rng.uniform(0.001, 0.007) if bearded else 0.0
-    scalp = volume * np.clip(grown[:, 0] / 0.02, 0, 1) * (1 - assets.region("ears"))
-    off = scalp + thick * np.clip(grown[:, 1] / 0.015, 0, 1)
-    vertices += (off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
+    if not bald:
+        style = (STYLES["cropped"], BEANIE)[hat] if flowing or hat else _draw_style(gender < 0.5, growth)
+        off = stand_off(template, grown[:, 0], style, growth)
+        vertices += off * (1 - assets.region("ears"))[:, None]
+    beard_off = thick * np.clip(grown[:, 1] / 0.015, 0, 1)
+    vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     vertices += _tooth_shift(assets)
 
     middle, half_head, top = measure_head(vertices, assets)
@@ -250,11 +276,12 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         hair=hair,
         grown=grown,
         hair_density=rng.uniform(0.0, 0.4) if bald else 1.0,
-        brow=min(hair + 0.02, rng.uniform(0.35, 0.75) * skin),
+        cloth=float(covered),
+        brow=min((0.1 if covered else hair) + 0.02, rng.uniform(0.25, 0.65) * skin),
         brow_height=rng.normal(-0.0030 if male else -0.0015, 0.0018),
         brow_arch=rng.uniform(0.002, 0.008),
         brow_thickness=rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0),
-        iris=rng.uniform(0.03, 0.16),
+        iris=rng.uniform(0.03, 0.14),
         lash=rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45))),
         eye_shadow=rng.uniform(0.1, 0.8) if made_up else 0.0,
         droop=rng.uniform(0, 0.05),
@@ -262,7 +289,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         neckline=rng.uniform(0.555, 0.60),
         texture=int(rng.integers(2**31)),
         grain=looks.texture,
-        long_hair=_draw_long_hair(middle, half_head, top, fringe, rng) if flowing else None,
+        long_hair=_draw_long_hair(middle, half_head, top, fringe, scarf, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
         folds=0.0 if child else looks.folds * rng.random(),
@@ -301,32 +328,52 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
 
 
 def measure_head(vertices: np.ndarray, assets: Assets) -> tuple[np.ndarray, float, float]:
-    """Middle of a head at the height of its eyes, half of its width there, and the height of its crown."""
-    skull = assets.in_group(SKIN) & (assets.region("ears") < 0.3) & (assets.template[:, 2] > 0.72)
+    """Middle of a head at the height of its eyes, half of its width from the cheeks up, and the height of its
+    crown.
+    """
+    skin = assets.in_group(SKIN) & (assets.region("ears") < 0.3)
     eyes = vertices[assets.in_group(EYE)].mean(axis=0, dtype=np.float64)
-    low, high = vertices[skull].min(axis=0), vertices[skull].max(axis=0)
+    skull, wide = (vertices[skin & (assets.template[:, 2] > above)] for above in (0.72, 0.66))
+    low, high = skull.min(axis=0), skull.max(axis=0)
     middle = np.array([0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]), eyes[2]], dtype=np.float64)
-    return middle, float(0.5 * (high[0] - low[0])), float(high[2])
+    return middle, float(np.ptp(wide[:, 0]) / 2), float(high[2])
+
+
+def _draw_style(male: bool, rng: np.random.Generator) -> Style:
+    shares = np.array([style.male if male else style.female for style in STYLES.values()])
+    return tuple(STYLES.values())[rng.choice(len(shares), p=shares / shares.sum())]
 
 
 def _draw_long_hair(
-    middle: np.ndarray, half_head: float, top: float, fringe: bool, rng: np.random.Generator
+    middle: np.ndarray, half_head: float, top: float, fringe: bool, scarf: bool, rng: np.random.Generator
 ) -> LongHair:
+    turn = 2 * math.pi
+    # Locks, and how it falls as a whole: fuller here, flatter there.
+    waves = [(rng.exponential(0.003), float(rng.integers(5, 14)), rng.uniform(-2, 3), rng.uniform(0, turn))]
+    waves += [
+        (rng.uniform(0, 0.008), k, rng.uniform(-1.5, 1.5), rng.uniform(0, turn)) for k in (1.0, 2.0, 3.0)
+    ]
     points, normals = fall(
         middle,
         half_head,
         top,
         volume=rng.uniform(0.004, 0.022),
         length=rng.uniform(0.06, 0.26),
-        flare=rng.uniform(-0.05, 0.35),
-        waves=(rng.uniform(0, 0.005), float(rng.integers(5, 14)), rng.uniform(0, 3)),
+        flare=rng.uniform(-0.15, 0.4),
+        waves=waves[: 2 if scarf else None],
     )
     if fringe:
         high, slant, roundness = rng.uniform(0.30, 0.45), rng.uniform(-0.15, 0.15), rng.uniform(6, 14)
     else:
-        high, slant, roundness = rng.uniform(0.7, 1.0), rng.uniform(-0.35, 0.35), rng.uniform(2, 4)
-    opening = (rng.uniform(0.74, 1.04), high, slant, rng.uniform(-0.08, 0.12))
-    return LongHair(points, normals, opening, roundness)
+        # Parted: the window has a point where the parting is, or an arch.
+        high, slant, roundness = rng.uniform(0.75, 1.1), rng.uniform(-0.4, 0.4), rng.uniform(1.2, 3.5)
+    opening = (
+        rng.uniform(0.8, 0.9) if scarf else rng.uniform(0.76, 1.1),
+        high,
+        slant,
+        rng.uniform(-0.08, 0.12),
+    )
+    return LongHair(points, normals, opening, roundness, loose=0.0 if scarf else rng.uniform(0.03, 0.08))
 
 
 def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.random.Generator) -> Glasses:

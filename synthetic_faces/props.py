@@ -7,42 +7,39 @@ from synthetic_faces.uniforms import Uniforms, step_between
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
 NOTHING, FRAME, LENS = 0, 1, 2
-# More than gradient noise of two octaves, one and 0.6, ever is: each stays below sqrt(3) / 2.
-RAGGED = 1.4
+# More than gradient noise of two octaves, one and 0.7, ever is: each stays below sqrt(3) / 2.
+RAGGED = 1.5
+
+
+@wp.func
+def inside_hair(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
+    """How far the point ``p`` of long hair's mesh lies from the window for the face, in half heads; negative
+    where that leaves it open.
+    """
+    x = (p[0] - s.middle[0]) / s.half_head
+    z = (p[2] - s.middle[2]) / s.half_head
+    if p[1] > s.middle[1] + 0.3 * s.half_head:
+        return 1.0
+    top = s.opening[1] + s.opening[2] * x
+    width = s.opening[0] + s.opening[3] * wp.min(z, 0.0)
+    margin = z - top
+    if margin < 0.0:
+        if z > 0.0:
+            width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.roundness), 0.0))
+        margin = wp.abs(x) - width
+    if wp.abs(margin) > RAGGED * s.loose:
+        return margin
+    # Locks end here and there, not along a line, and single hairs beside them: noise that runs down the hair.
+    lock = wp.vec3(coordinates[0] * 9.0, coordinates[1] * 9.0, coordinates[2] * 3.0)
+    ragged = wp.noise(wp.rand_init(s.texture, 9), lock)
+    ragged += 0.7 * wp.noise(wp.rand_init(s.texture, 10), wp.vec3(lock[0] * 6.0, lock[1] * 6.0, lock[2]))
+    return margin - s.loose * s.grain * ragged
 
 
 @wp.func
 def in_opening(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
     """Whether long hair leaves the point ``p`` of its mesh open, so that the face is seen."""
-    x = (p[0] - s.middle[0]) / s.half_head
-    z = (p[2] - s.middle[2]) / s.half_head
-    if p[1] > s.middle[1] + 0.3 * s.half_head:
-        return False
-    # Locks end here and there, not along a line; far from it no noise decides.
-    most = 0.08 * RAGGED * s.grain
-    if z > s.opening[1] + s.opening[2] * x + most:
-        return False
-    if wp.abs(x) >= s.opening[0] + s.opening[3] * wp.min(z, 0.0) + most:
-        return False
-    if within_opening(x, z, -most, s):
-        return True
-    # Noise that runs down the hair.
-    lock = wp.vec3(coordinates[0] * 12.0, coordinates[1] * 12.0, coordinates[2] * 3.0)
-    ragged = wp.noise(wp.rand_init(s.texture, 9), lock)
-    ragged += 0.6 * wp.noise(wp.rand_init(s.texture, 10), lock * 3.0)
-    return within_opening(x, z, 0.08 * s.grain * ragged, s)
-
-
-@wp.func
-def within_opening(x: float, z: float, wider: float, s: Uniforms):
-    """Whether a place, in half heads, lies in the opening of long hair when this is ``wider`` by so much."""
-    top = s.opening[1] + s.opening[2] * x + wider
-    if z > top:
-        return False
-    width = s.opening[0] + s.opening[3] * wp.min(z, 0.0) + wider
-    if z > 0.0:
-        width *= wp.sqrt(wp.max(1.0 - wp.pow(z / top, s.roundness), 0.0))
-    return wp.abs(x) < width
+    return inside_hair(p, coordinates, s) < 0.0
 
 
 @wp.func

@@ -14,6 +14,7 @@ from synthetic_faces.paint import (
     eye_albedo,
     eye_direction,
     oily,
+    scalp_cover,
     skin_albedo,
     strands_of_hair,
     tooth_albedo,
@@ -22,16 +23,19 @@ from synthetic_faces.props import (
     FRAME,
     LENS,
     glasses_hit,
+    inside_hair,
     lens_glare,
     rod_hit,
     rod_normal,
     strands_cover,
 )
 from synthetic_faces.raster import HAIR, UNCOVERED, before_light, word_of
-from synthetic_faces.uniforms import Spot, Uniforms, towards, within
+from synthetic_faces.uniforms import Spot, Uniforms, step_between, towards, within
 
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
+# Half the width of a shadow's edge, in metres.
+SOFT = wp.constant(0.0035)
 
 
 @wp.struct
@@ -60,14 +64,23 @@ def lit(shapes: Shapes, p: wp.vec3, n: wp.vec3, s: Uniforms):
     distance, _which = rod_hit(shapes.rods, origin, s.light, s)
     if distance < 0.4:
         return s.shadow
-    there = before_light(origin, s)
-    column = wp.int32(wp.floor(there[0]))
-    row = wp.int32(wp.floor(there[1]))
-    if wp.min(column, row) < 0 or wp.max(column, row) >= s.lit_size:
-        return 1.0
-    if shapes.lit[row, column] < word_of(there[2], 0):
-        return s.shadow
-    return 1.0
+    # Lamps and windows are wide, so shadows have soft edges: four places around the point, on its plane.
+    steep = wp.max(wp.dot(n, s.light), 0.25)
+    across = SOFT * (s.lit_right - s.light * (wp.dot(n, s.lit_right) / steep))
+    down = SOFT * (s.lit_up - s.light * (wp.dot(n, s.lit_up) / steep))
+    free = wp.float32(0.0)
+    for i in range(4):
+        turn = float(2 * (i // 2) - 1)
+        near = origin + turn * (across + 0.4 * down)
+        if i % 2 == 1:
+            near = origin + turn * (down - 0.4 * across)
+        there = before_light(near, s)
+        column = wp.int32(wp.floor(there[0]))
+        row = wp.int32(wp.floor(there[1]))
+        outside = wp.min(column, row) < 0 or wp.max(column, row) >= s.lit_size
+        if outside or shapes.lit[row, column] >= word_of(there[2], 0):
+            free += 0.25
+    return s.shadow + (1.0 - s.shadow) * free
 
 
 @wp.func
@@ -91,7 +104,7 @@ def shaded(
     ambient = s.ambient * (0.7 + 0.3 * wp.dot(n, s.up))
     half_way = wp.normalize(s.light - direction)
     mirror = shine * reach * wp.pow(wp.max(wp.dot(n, half_way), 0.0), exponent)
-    return albedo * (openness * (ambient + fill) + (0.5 + 0.5 * openness) * key) + 0.35 * s.key * mirror
+    return albedo * (openness * (ambient + fill) + (0.5 + 0.5 * openness) * key) + 0.5 * s.key * mirror
 
 
 @wp.func
@@ -114,16 +127,24 @@ def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: 
         if s.crease_count > 0 and p[1] < -0.06:
             slope, valley = crease(shapes.creases, p, s)
             n = bent(n, slope)
-        albedo = skin_albedo(p, region, grown, valley, s)
+        scalp = scalp_cover(p, region, grown, s)
+        albedo = skin_albedo(p, region, grown, scalp, valley, s)
         shine = s.gloss * (1.0 - region[1]) * (oily(p) + 1.2 * region[0])
         exponent = 14.0 + 20.0 * region[0]
+        if scalp > 0.0:
+            # Tufts stand up from their roots and turn this way and that.
+            tuft = wp.noise(wp.rand_init(s.texture, 8), wp.vec3(p[0] * 140.0, p[1] * 60.0, p[2] * 60.0))
+            tuft *= s.grain * scalp * (1.0 - s.cloth)
+            n = wp.normalize(n + 0.5 * tuft * s.right)
+            albedo *= 1.0 + 0.4 * tuft
+            shine *= 1.0 - 0.8 * scalp
     elif group == wp.uint8(EYE):
         d = eye_direction(p)
         albedo = eye_albedo(d, s)
-        # The mesh is coarse: a window mirrors in a round eye.
-        n = wp.normalize(n + 2.0 * d)
-        shine = 1.5
-        exponent = 200.0
+        # The mesh is coarse: a window mirrors in a round eye, below the upper lid.
+        n = wp.normalize(n + 2.0 * d + 0.3 * s.up)
+        shine = 1.6
+        exponent = 150.0
     elif group == wp.uint8(TEETH):
         albedo = tooth_albedo(p, within(shapes.regions, shapes.corners, at)[0])
         # The strips are coarse; light wanders inside teeth, so they look evenly lit.
@@ -162,11 +183,15 @@ def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3,
     )
     tilted = wp.normalize(n + 0.6 * s.grain * lock * s.right)
     albedo *= 1.0 + 0.5 * s.grain * lock
+    # Towards its edge it gets thin, here more and there less: the skin shines through.
+    thin = 1.0 - step_between(0.0, 2.0 * s.loose + 0.001, inside_hair(point, material, s))
+    albedo += (s.skin - albedo) * thin * wp.clamp(0.25 + lock, 0.0, 0.6)
     # Hair further back is in the dark of the hair before it.
     away = wp.clamp((s.middle[1] + 0.2 * s.half_head - point[1]) / (0.8 * s.half_head), 0.0, 1.0)
     albedo *= 0.25 + 0.75 * away
     reach = lit(shapes, point, tilted, s)
-    return shaded(albedo, 0.5 * s.gloss * away, 8.0, reach, 1.0, tilted, direction, s)
+    shine = 0.5 * s.gloss * away * (1.0 + lock) * (1.0 - s.cloth)
+    return shaded(albedo, shine, 20.0, reach, 1.0, tilted, direction, s)
 
 
 @wp.func

@@ -69,6 +69,10 @@ class Uniforms:
     has_hair: wp.int32
     opening: wp.vec4
     roundness: wp.float32
+    # How far locks stray over the edge of that window, in half heads; 0: a scarf.
+    loose: wp.float32
+    # Hair is covered by cloth or is a scarf: 1, else 0.
+    cloth: wp.float32
     # Glasses: middle between the lenses, in metres; (lens centre x, half width, half height, rim), in metres.
     has_glasses: wp.int32
     lenses: wp.vec3

@@ -8,12 +8,14 @@ from synthetic_faces import people as people_module
 from synthetic_faces.assets import TEETH
 from synthetic_faces.errors import SettingError
 from synthetic_faces.hair import (
+    STYLES,
     beard_field,
     fall,
     grid_coordinates,
     grid_triangles,
     moustache_field,
     scalp_field,
+    stand_off,
 )
 from synthetic_faces.people import Looks, Stream, draw_person, measure_head
 
@@ -157,9 +159,41 @@ def test_beards_grow_on_the_jaw_and_moustaches_under_the_nose(head):
     np.testing.assert_allclose(moustache_field(mirrored), lip, atol=1e-6)
 
 
+def test_hair_stands_off_where_it_grows_and_as_its_style_says(head):
+    inside = scalp_field(head.template, 0.0)
+    off = {
+        name: np.linalg.norm(stand_off(head.template, inside, style, np.random.default_rng(0)), axis=1)
+        for name, style in STYLES.items()
+    }
+    for length in off.values():
+        assert (length[inside < 0] == 0).all()
+        # No helmet: near its line hair lies flat.
+        assert length[(inside > 0) & (inside < 0.002)].max() < 0.003
+    middle = inside > 0.03
+    assert np.median(off["cropped"][middle]) < 0.006 < 0.02 < np.median(off["afro"][middle])
+
+
+def test_a_fringe_may_slant(head):
+    x, y, z = head.template.T
+    level, slanted = (scalp_field(head.template, -0.02, slant) for slant in (0.0, 0.3))
+    left, right = ((y < -0.1) & (np.abs(z - 0.78) < 0.01) & (np.abs(x - at) < 0.01) for at in (0.03, -0.03))
+    assert (slanted[left] < level[left]).all()
+    assert (slanted[right] > level[right]).all()
+
+
+def test_the_covered_wear_cloth_and_scarves_have_smooth_edges(head):
+    people = [draw_person(head, 3, k, Looks(covered=1.0)) for k in range(30)]
+    wearing = [person for person in people if person.cloth == 1]
+    assert len(wearing) > 20
+    scarves = [person.long_hair for person in wearing if person.long_hair]
+    assert 0 < len(scarves) < len(wearing)
+    assert {scarf.loose for scarf in scarves} == {0.0}
+    assert not any(draw_person(head, 3, k).cloth for k in range(5))
+
+
 def test_long_hair_goes_round_the_head_and_down_to_its_length():
     middle = np.array([0.0, -0.05, 0.73])
-    points, normals = fall(middle, 0.075, 0.85, volume=0.02, length=0.2, flare=0.0, waves=(0.0, 6, 0))
+    points, normals = fall(middle, 0.075, 0.85, volume=0.02, length=0.2, flare=0.0, waves=[(0.0, 6, 0, 0)])
     assert points.shape == normals.shape == grid_coordinates().shape
     assert points[:, 2].max() == pytest.approx(0.87, abs=1e-6)
     assert points[:, 2].min() == pytest.approx(0.53, abs=1e-6)

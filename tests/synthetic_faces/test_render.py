@@ -118,7 +118,7 @@ def test_a_crease_catches_light_on_the_side_that_faces_it(renderer, person):
         return folded - bare
 
     from_left, from_right = change(1.0), change(-1.0)
-    assert min(from_left.max(), from_right.max()) >= 3
+    assert abs(from_left.max() - from_right.max()) > 5
     assert np.corrcoef(from_left.ravel(), from_right.ravel())[0, 1] < 0.7
 
 
@@ -133,17 +133,18 @@ def test_the_same_shot_gives_the_same_bits_in_another_renderer(renderer, person,
 def test_gaze_moves_the_dark_of_the_eyes(renderer, person, head, neutral):
     eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14670))]
     column, row = on_picture(eyes, person, head).mean(axis=0).astype(int)
-    window = np.s_[row - 2 : row + 3, column - 5 : column + 6]
-    places = np.arange(-5, 6)
+    # Between the lids and the corners of the eye.
+    window = np.s_[row - 1 : row + 1, column - 4 : column + 4]
+    places = np.arange(-4, 4)
 
     bare = dataclasses.replace(person, lash=0.0)
 
     def dark_at(gaze):
         dark = 255.0 - pixels(renderer, bare, NEUTRAL, dataclasses.replace(PLAIN, gaze=gaze))[window]
-        dark -= dark.min()
+        dark = np.clip(dark - np.median(dark), 0, None)
         return (dark * places).sum() / dark.sum()
 
-    assert dark_at((-0.7, 0.0)) + 0.08 < dark_at((0.0, 0.0)) < dark_at((0.7, 0.0)) - 0.08
+    assert dark_at((-0.7, 0.0)) + 0.1 < dark_at((0.0, 0.0)) < dark_at((0.7, 0.0)) - 0.1
 
 
 def test_the_lit_half_is_the_brighter_one(renderer, person):
@@ -198,7 +199,7 @@ def test_hair_brows_and_eyes_are_painted(renderer, person, head, neutral):
     # The arc of the brow 28 mm beside the midline.
     brow = 0.7475 + person.brow_height + 0.63 * person.brow_arch
     assert grey(vertex_near(0.028, brow)) < 0.8 * forehead
-    assert grey(vertex_near(0.031, 0.7285)) < 0.6 * forehead
+    assert grey(vertex_near(0.031, 0.7285)) < 0.7 * forehead
 
 
 def test_lashes_are_as_dense_as_the_person_says_but_throw_no_shadow(head, person):
