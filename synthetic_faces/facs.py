@@ -44,22 +44,22 @@ ACTION_UNITS = {
     "AU1": ActionUnit(
         "inner brow raiser",
         "the brows' inner ends rise, so that they slant; level folds in the middle of the forehead",
-        faceunits="browInnerUp 1.5",
-        makehuman="eyebrows-inner-up-* 1.8, eyebrows-up-* .2",
+        faceunits="browInnerUp 2.1, browOuterUp* .2",
+        makehuman="eyebrows-inner-up-* 2.2, eyebrows-up-* .3",
         along="eyeWide* .1",
     ),
     "AU2": ActionUnit(
         "outer brow raiser",
         "the brows' outer halves rise and arch, the skin of the upper lids is stretched; folds above them",
-        faceunits="browOuterUp* 1.4",
-        makehuman="eyebrows-extern-up-* .8, eyebrows-up-* .6",
+        faceunits="browOuterUp* 1.8",
+        makehuman="eyebrows-extern-up-* 1, eyebrows-up-* 1",
         along="eye-opened-up-* .15",
     ),
     "AU4": ActionUnit(
         "brow lowerer",
         "the brows come down and together and push the upper lids' skin down; upright folds between them",
-        faceunits="browDown* 1.15",
-        makehuman="eyebrows-down-* 1.3",
+        faceunits="browDown* 1.4",
+        makehuman="eyebrows-down-* 1.5",
         along="eyeSquint* .2",
     ),
     "AU5": ActionUnit(
@@ -71,8 +71,8 @@ ACTION_UNITS = {
     "AU6": ActionUnit(
         "cheek raiser",
         "cheeks go up, skin is drawn to the eye: narrower, full below, crow's feet and a furrow under it",
-        faceunits="cheekSquint* 1.5, eyeSquint* .25",
-        makehuman="eye-slit-* .3, cheekSquint* .9, eye-bag-* .7",
+        faceunits="cheekSquint* 1.7, eyeSquint* .35",
+        makehuman="eye-slit-* .35, cheekSquint* 1.3, eye-bag-* .9",
         along="eye-bag-* .4, eyeSquint* .2",
     ),
     "AU7": ActionUnit(
@@ -85,7 +85,7 @@ ACTION_UNITS = {
     "AU9": ActionUnit(
         "nose wrinkler",
         "skin is pulled up along the nose, which wrinkles; brows' inner ends down, cheeks and upper lip up",
-        faceunits="noseSneer* 1.5, mouthUpperUp* .1",
+        faceunits="noseSneer* 1.75, mouthUpperUp* .1",
         makehuman="nose-elevation-* 1.4, eyebrows-down-* .6, mouth-elevation-* .15, noseSneer* .4",
         along="mouthUpperUp* .15, browDown* .25, cheekSquint* .35, nose-dilatation-* .6",
     ),
@@ -100,8 +100,8 @@ ACTION_UNITS = {
         "lip corner puller",
         "the lips' corners go up and back; cheeks are lifted, the fold beside nose and mouth deepens",
         # The action at 1 moves the corners by 18 mm, wider than any grin.
-        faceunits="mouthSmile* .85",
-        makehuman="mouth-corner-puller-* 1.1",
+        faceunits="mouthSmile* .9",
+        makehuman="mouth-corner-puller-* 1.2",
         along="cheekSquint* .3, mouth-retraction-* .25",
     ),
     "AU14": ActionUnit(
@@ -250,7 +250,7 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     return resolved
 
 
-STRONGEST = 1.7
+STRONGEST = 2.6
 """No action goes farther than this times its target: people add strengths, AUs and tissue up."""
 
 TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}

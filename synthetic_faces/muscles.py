@@ -17,7 +17,7 @@ LOPSIDED = 0.08
 ALONG = (0.1, 1.6)
 """How far the tissue around an AU goes along."""
 
-WRINKLING = (0.45, 1.25)
+WRINKLING = (0.7, 1.4)
 """How deep the wrinkles of an AU become."""
 
 OWN_MIX = 0.25

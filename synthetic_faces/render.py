@@ -38,12 +38,12 @@ MASK_THRESHOLD = 0.2
 
 # Wrinkle -> the AUs that make it, and its depth at rest as a share of the person's creases.
 WRINKLES = {
-    "forehead": ({"AU2": 0.9}, 0.8),
-    "forehead_middle": ({"AU1": 1.0}, 0.8),
-    "glabella": ({"AU4": 1.0, "AU9": 0.3}, 0.5),
+    "forehead": ({"AU2": 1.2}, 0.8),
+    "forehead_middle": ({"AU1": 1.3}, 0.8),
+    "glabella": ({"AU4": 1.2, "AU9": 0.3}, 0.5),
     "nose_bridge": ({"AU9": 1.0}, 0.0),
     "nasolabial": ({"AU12": 0.85, "AU9": 0.8, "AU10": 0.8, "AU6": 0.3}, 1.0),
-    "crows_feet": ({"AU6": 1.0, "AU7": 0.1}, 0.6),
+    "crows_feet": ({"AU6": 1.2, "AU7": 0.1}, 0.6),
     "lower_lid": ({"AU7": 0.8, "AU6": 0.8, "AU9": 0.3}, 0.8),
     "dimple": ({"AU14": 1.0}, 0.0),
     "marionette": ({"AU15": 1.0}, 0.6),

@@ -41,7 +41,7 @@ def test_weights_worked_by_hand():
 def test_an_action_ends_where_its_target_does_or_a_little_farther():
     units, names = by_hand()
     np.testing.assert_allclose(action_weights(shown(AU26=1, AU27=1), units, names), (0, 0, 1))
-    np.testing.assert_allclose(action_weights(shown(AU12=1), 3 * units, names), (1.7, 1.7, 0))
+    np.testing.assert_allclose(action_weights(shown(AU12=1), 4 * units, names), (2.6, 2.6, 0))
 
 
 def test_every_unit_is_built_in_both_sets_from_actions_that_the_head_has(head):
