@@ -16,11 +16,12 @@ import uuid
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import csr_array
 
 from synthetic_faces.errors import AssetError
 
@@ -114,14 +115,26 @@ class Assets:
         for name, target in zip(self.macro_names.tolist(), self.macro, strict=True):
             if weights[name]:
                 vertices += np.float32(weights[name]) * target
-        for value, negative, positive in zip(local, self.local_negative, self.local_positive, strict=True):
-            vertices += np.float32(abs(value)) * (negative if value < 0 else positive)
-        return vertices
+        ends = np.concatenate([np.maximum(-local, 0), np.maximum(local, 0)]).astype(np.float32)
+        return vertices + (self._local @ ends).reshape(vertices.shape)
+
+    @cached_property
+    def _local(self) -> csr_array:
+        """(3 N, 258): the negative, then the positive ends of the changes of face parts; most vertices are in
+        few of them.
+        """
+        ends = np.concatenate([self.local_negative, self.local_positive])
+        return csr_array(ends.reshape(len(ends), -1).T)
 
     def in_group(self, group: int) -> np.ndarray:
-        """bool (N,): the corners of the triangles of ``group``."""
-        found = np.zeros(len(self.template), bool)
-        found[self.triangles[self.groups == group]] = True
+        """bool (N,), not to be written to: the corners of the triangles of ``group``."""
+        return self._groups[group]
+
+    @cached_property
+    def _groups(self) -> np.ndarray:
+        found = np.zeros((len(set(GROUPS.values())), len(self.template)), bool)
+        found[self.groups[:, None], self.triangles] = True
+        found.flags.writeable = False
         return found
 
     def region(self, name: str) -> np.ndarray:

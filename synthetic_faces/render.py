@@ -342,7 +342,7 @@ def unit_movements(assets: Assets, muscles: Muscles) -> np.ndarray:
     movements = []
     for weights in muscles.units.sum(axis=1):
         moved = assets.express(np.zeros_like(assets.template), weights)
-        length = np.where(hidden, 0, np.sqrt((moved.astype(np.float64) ** 2).sum(axis=1)))
+        length = np.where(hidden, 0, np.sqrt(np.einsum("ij,ij->i", moved, moved)))
         movements.append(length / length.max())
     return np.stack(movements, axis=1).astype(np.float32)
 
