@@ -1,7 +1,7 @@
 """Time and memory of the synthetic faces: each set made whole, made by one process and by two, and loaded
 from the cache.
 
-    python benchmarks/faces.py [--domains lab wild game micro] [--share 1.0] [--turns 3]
+    python benchmarks/faces.py [--parts sets laptop] [--domains lab wild game micro] [--share 1.0] [--turns 3]
 
 A temporary cache is used, and the kernel is compiled before anything is timed. First every set is made once
 with masks and landmarks, at its own size, with `--share` of its people; then 12 people of `lab` are made in
@@ -9,17 +9,20 @@ turns by one process and by two. Processor time of the workers says what a pictu
 shared.
 """
 
+import importlib
 import os
 import resource
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from contest import SEED, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rendered import domain_faces, render_set
 from synthetic_faces.domains import DOMAINS
+from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 from synthetic_faces.workers import usable_cores
 
@@ -55,16 +58,70 @@ def whole_sets(names: list[str], share: float) -> list[float]:
     return saved
 
 
+def laptop_parts() -> dict[str, Callable[[], object]]:
+    """All faces that the chapters of a `laptop` run have made, by what they are: their sets, and the scripts
+    of interventions, pairs and factors; from the chapters' own parameters.
+    """
+    from book.au_verification.switching import LEVELS
+    from book.derl.pairs import expression_pairs
+    from book.transfer.factor_faces import factor_faces
+    from fer_lib.aus.interventions import interventions
+    from fer_lib.faces.registry import open_faces
+
+    given = {}
+    for file in sorted((Path(__file__).parent.parent / "book").glob("*/chapter.py")):
+        chapter = importlib.import_module(f"book.{file.parent.name}.chapter").CHAPTER
+        kind = chapter.parameters
+        given[file.parent.name] = kind(**kind.of_profile(chapter.profiles, "laptop", {}))
+    parts: dict[str, Callable[[], object]] = {}
+    for source in dict.fromkeys(source for p in given.values() for source in p.face_sources):
+        told = dict(source)
+        if told["name"] in DOMAINS:
+            name = ", ".join(str(value) for value in told.values())
+            parts[name] = partial(open_faces, **told, progress=False)
+    p = given["au_verification"]
+    # The chapter takes the units that are shown often enough; here it is all.
+    parts["au_verification: interventions"] = partial(
+        interventions, p.people, AUS, LEVELS, contexts=p.contexts, size=p.size, face_seed=p.face_seed
+    )
+    p = given["derl"]
+    takes = max(1, p.pretrain_expressions // 2)
+    parts["derl: pairs"] = partial(
+        expression_pairs,
+        *(p.pretrain_people, p.size, p.face_seed, p.pretrain),
+        expressions=p.pretrain_expressions,
+        takes=takes,
+    )
+    p = given["transfer"]
+    parts["transfer: factors"] = partial(factor_faces, p.factor_people, size=p.size, seed=p.face_seed)
+    return parts
+
+
+def laptop() -> None:
+    """Print how long each of ``laptop_parts`` takes to make, in their order, and all of them."""
+    total = 0.0
+    for name, make in laptop_parts().items():
+        wall, used, _ = timed(make)
+        total += wall
+        print(f"{name:40s}{wall:8.1f} s{used:10.1f} s of processors", flush=True)
+    print(f"{'laptop':40s}{total:8.1f} s")
+
+
 def main() -> None:
     parser = options(__doc__, turns=3)
     parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--parts", nargs="+", choices=["sets", "laptop"], default=["sets"])
     given = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FER_CACHE"] = folder
         first, _, _ = timed(partial(render_set, Recipe("lab", 3, 24, SEED)))
         print(f"{usable_cores()} cores; first set, kernel compiled: {first:.1f} s")
+        if "laptop" in given.parts:
+            laptop()
+        if "sets" not in given.parts:
+            return
         saved = whole_sets(given.domains, given.share)
         recipe = Recipe("lab", 12, 96, SEED)
         by = {name: partial(render_set, recipe, workers=k) for k, name in enumerate(("one", "two"), start=1)}
