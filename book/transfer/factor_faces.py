@@ -14,7 +14,7 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.mix import conditions, render_conditions, shared_emotions
 from synthetic_faces.people import MIXED
 from synthetic_faces.produce import Recipe
-from synthetic_faces.versions import versioned
+from synthetic_faces.versions import unversioned, versioned
 
 
 def factor_faces(
@@ -38,9 +38,9 @@ def factor_faces(
     """
     if people < 2:
         raise ParameterError(f"people {people}: give at least 2")
-    recipe = Recipe("lab", SUBJECTS_AT_LEAST, size, seed)
+    recipe, other = Recipe("lab", SUBJECTS_AT_LEAST, size, seed), unversioned(other)
     shared_emotions(recipe.domain, other)
-    key = cache_key(recipe, "synthetic_faces.mix", people=people, other=versioned(other))
+    key = cache_key(recipe, people=people, other=versioned(other))
     kind = entry_kind(recipe, f"{other}-factors-of-{people}")
     return cached(kind, key, lambda: render_factors(recipe, other, people))
 

@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
-from fer_lib.faces.cache import cached, code_hash
+from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import codes_from_columns, format_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
@@ -71,15 +71,14 @@ def scripted_faces(
     Raises as ``domain_faces``.
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
-    key = cache_key(recipe, "synthetic_faces.script", script=script.digest)
+    key = cache_key(recipe, script=script.digest)
     kind = entry_kind(recipe, f"script-of-{len(script.people)}")
     return cached(kind, key, lambda: render_ordered(script, recipe, workers))
 
 
-def cache_key(recipe: Recipe, module: str = "", **further: object) -> dict:
+def cache_key(recipe: Recipe, **further: object) -> dict:
     """What names a set: its recipe with the version of the faces, and ``further`` arguments."""
-    # Until the pictures of this version are settled: the code too.
-    return recipe.key | further | {"draft": code_hash(__name__, *filter(None, [module]))}
+    return recipe.key | further
 
 
 def entry_kind(recipe: Recipe, what: str) -> str:

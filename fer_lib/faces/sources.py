@@ -37,8 +37,8 @@ class Source:
 
     @property
     def module(self) -> str:
-        """The module that reads or makes the set."""
-        return self.reader.split(":")[0] or "fer_lib.faces.rendered"
+        """The module that reads the set; empty for a generated one."""
+        return self.reader.split(":")[0]
 
     @property
     def expected(self) -> str:

@@ -5,7 +5,6 @@ import pytest
 
 from book.transfer import factor_faces as module
 from book.transfer.factor_faces import condition_rows, factor_faces, render_factors
-from fer_lib.faces.cache import code_of
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import ParameterError
 from synthetic_faces.errors import SettingError
@@ -17,12 +16,6 @@ from synthetic_faces.produce import Recipe
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_CACHE", str(tmp_path))
-
-
-def test_the_other_sets_do_not_depend_on_these_faces():
-    names = set(code_of("fer_lib.faces.rendered"))
-    assert "synthetic_faces/sequences.py" in names and "synthetic_faces/mix.py" not in names
-    assert "synthetic_faces/mix.py" in code_of("synthetic_faces.mix")
 
 
 def test_pictures_are_paired_over_the_conditions(monkeypatch):

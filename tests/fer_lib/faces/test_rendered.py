@@ -2,6 +2,9 @@
 cache.
 """
 
+import os
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -10,8 +13,10 @@ import pytest
 
 from book.faces.study import mutual_information
 from fer_lib.faces import rendered
+from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
 from fer_lib.faces.facs_codes import codes_of, format_codes
+from fer_lib.faces.registry import fingerprint
 from fer_lib.faces.rendered import (
     cache_key,
     domain_faces,
@@ -20,6 +25,7 @@ from fer_lib.faces.rendered import (
     scripted_faces,
     set_table,
 )
+from ferbook import paths
 from ferbook.errors import DataError
 from synthetic_faces import expressions, landmarks
 from synthetic_faces.domains import FAMILIES
@@ -190,6 +196,30 @@ def test_the_key_follows_arguments_and_the_version(monkeypatch):
         keys.append(cache_key(Recipe(**TINY)))
     assert len({str(key) for key in keys}) == 9
     assert cache_key(Recipe(**TINY)) == keys[0] == cache_key(Recipe(**{**TINY, "domain": versioned("lab")}))
+
+
+def test_a_moved_or_edited_file_of_the_generator_leaves_sets_as_they_are(own_cache, tmp_path):
+    recipe = Recipe(**TINY)
+    kind, key = entry_kind(recipe, "3-people"), cache_key(recipe, clip_frames=16)
+    kept = cached(
+        kind, key, lambda: FaceSet("lab", np.zeros((4, 24, 24), np.uint8), script_table(two_people(), "lab"))
+    )
+    for room in ("fer_lib", "synthetic_faces"):
+        shutil.copytree(paths.ENGINE.parent / room, tmp_path / "code" / room)
+    generator = tmp_path / "code" / "synthetic_faces"
+    (generator / "paint.py").rename(generator / "brush.py")
+    for file in generator.glob("*.py"):
+        edited = file.read_text().replace("synthetic_faces.paint", "synthetic_faces.brush")
+        file.write_text(f"{edited}\nEDITED = True\n")
+    asked = (
+        "from fer_lib.faces import rendered, registry; import synthetic_faces.render as r; assert r.EDITED\n"
+        "rendered.render_set = None\n"
+        "print(rendered.domain_faces('lab', 3, 24).checksum, registry.fingerprint('lab', subjects=3))"
+    )
+    there = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "code", paths.ENGINE.parent)))}
+    command = [sys.executable, "-c", asked]
+    told = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True)
+    assert told.stdout.strip() == f"{kept.checksum} {fingerprint('lab', subjects=3)}", told.stderr
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):
