@@ -57,7 +57,8 @@ def use_data_dir(folder: Path | None) -> None:
 @data_app.command("list")
 def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List every face set: found, not found or incomplete, what is missing, its licence, how to get it."""
-    from fer_lib.faces.registry import list_sources
+    from fer_lib.faces.registry import REGISTRY, list_sources
+    from synthetic_faces.domains import OPTIONS
 
     use_data_dir(data_dir)
     rows = list_sources()
@@ -71,6 +72,9 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         tell(f"{row['version']}: {state}", style="bold")
         for version, (sets, size) in row["also_kept"].items():
             tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
+        if not REGISTRY[row["name"]].reader:
+            options = (f"{each}={'|'.join(known)}" for each, known in OPTIONS.items())
+            tell(f"  options: {'; '.join(options)}")
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
             tell(f"  {key.replace('_', ' ')}: {row[key]}")
 

@@ -197,15 +197,19 @@ No face of one could be of another, by its shape or by how its muscles build act
 """
 
 
+OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES)}
+"""Options of a set and what they may be; ``produce.Recipe`` has a field for each."""
+
+
 def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
     """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
     ``family``, one of ``FAMILIES``; as it is where neither is said.
 
     Raises SettingError for any other, and for a timing where there are no sequences in which it could act.
     """
-    for option, said, known in (("timing", timing, TIMINGS), ("family", family, FAMILIES)):
-        if said and said not in known:
-            raise SettingError(f"{option} is {said!r}; it must be one of {', '.join(known)}")
+    for option, said in (("timing", timing), ("family", family)):
+        if said and said not in OPTIONS[option]:
+            raise SettingError(f"{option} is {said!r}; it must be one of {', '.join(OPTIONS[option])}")
     if timing and domain.course == "still":
         known = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
         raise SettingError(

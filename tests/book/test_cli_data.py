@@ -14,7 +14,7 @@ from fer_lib.faces import registry
 from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
 from ferbook import cli, console
-from synthetic_faces.versions import versioned
+from synthetic_faces.versions import VERSIONS, versioned
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +122,7 @@ def test_sets_are_listed_with_their_version_and_what_is_kept_of_others(monkeypat
     _, out, _ = ferbook(monkeypatch, capsys, "list")
     lab, wild = (out.index(f"{versioned(name)}: found (generated)") for name in ("lab", "wild"))
     assert lab < out.index("also kept: lab/1, 1 set(s), 3 MB; not used") < wild
+    assert out.count("options: timing=by_unit|together; family=narrow-") == len(VERSIONS)
 
 
 def test_what_is_exported_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
