@@ -11,6 +11,9 @@ from synthetic_faces.assets import LASH, SKIN
 from synthetic_faces.props import in_opening
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Spot, Uniforms, within
 
+# No gradients: half of the code to compile.
+wp.set_module_options({"enable_backward": False})
+
 HAIR = LASH + 1
 """Group of the triangles of long hair, beside those of the head."""
 
@@ -47,7 +50,7 @@ def before_light(p: wp.vec3, s: Uniforms):
     )
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def place(
     points: wp.array(dtype=wp.vec3),
     corners: wp.array(dtype=wp.int32),
@@ -159,7 +162,7 @@ def word_of(depth: float, face: int):
     return (wp.uint64(wp.clamp(depth, 0.0, 1.99) * DEEP) << wp.uint64(32)) | wp.uint64(face)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def draw(
     points: wp.array(dtype=wp.vec3),
     rest: wp.array(dtype=wp.vec3),
@@ -206,7 +209,7 @@ def draw(
                     wp.atomic_min(depths, row, t.left + k, word)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def comb(
     lashes: wp.array(dtype=wp.int32),
     corners: wp.array(dtype=wp.int32),

@@ -32,6 +32,9 @@ from synthetic_faces.props import (
 from synthetic_faces.raster import HAIR, UNCOVERED, before_light, word_of
 from synthetic_faces.uniforms import Spot, Uniforms, step_between, towards, within
 
+# No gradients: half of the code to compile.
+wp.set_module_options({"enable_backward": False})
+
 # From this share of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
 # Half the width of a shadow's edge, in metres.
@@ -209,7 +212,7 @@ def met(shapes: Shapes, face: int, origin: wp.vec3, direction: wp.vec3):
     return Spot(True, share * wp.dot(c - a, up), face, 1.0 - v - w, v)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def cast(
     shapes: Shapes,
     movement: wp.array2d(dtype=float),
@@ -293,7 +296,7 @@ def moves(movement: wp.array2d(dtype=float), corners: wp.array(dtype=wp.int32), 
     return a * at.u + b * at.v + c * (1.0 - at.u - at.v)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def look_around(
     head: wp.uint64,
     points: wp.array(dtype=wp.vec3),
