@@ -262,7 +262,6 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     vertices += _tooth_shift(assets)
 
-    middle, half_head, top = measure_head(vertices, assets)
     return Person(
         vertices=vertices,
         skin=skin,
@@ -289,7 +288,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         neckline=rng.uniform(0.555, 0.60),
         texture=int(rng.integers(2**31)),
         grain=looks.texture,
-        long_hair=_draw_long_hair(middle, half_head, top, fringe, scarf, rng) if flowing else None,
+        long_hair=_draw_long_hair(vertices, assets, fringe, scarf, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
         folds=0.0 if child else looks.folds * rng.random(),
@@ -345,8 +344,13 @@ def _draw_style(male: bool, rng: np.random.Generator) -> Style:
 
 
 def _draw_long_hair(
-    middle: np.ndarray, half_head: float, top: float, fringe: bool, scarf: bool, rng: np.random.Generator
+    vertices: np.ndarray, assets: Assets, fringe: bool, scarf: bool, rng: np.random.Generator
 ) -> LongHair:
+    middle, half_head, top = measure_head(vertices, assets)
+    # A square jaw and heavy cheeks need more room than a skull does.
+    off = (vertices - middle)[assets.in_group(SKIN) & (assets.region("ears") < 0.3)]
+    cheeks = off[(np.abs(off[:, 0]) > 0.6 * half_head) & (np.abs(off[:, 2]) < 0.9 * half_head)]
+    room = max(half_head, 1.03 * float(np.hypot(cheeks[:, 0], cheeks[:, 1] / 1.32).max()))
     turn = 2 * math.pi
     # Locks, and how it falls as a whole: fuller here, flatter there.
     waves = [(rng.exponential(0.003), float(rng.integers(5, 14)), rng.uniform(-2, 3), rng.uniform(0, turn))]
@@ -355,7 +359,7 @@ def _draw_long_hair(
     ]
     points, normals = fall(
         middle,
-        half_head,
+        room,
         top,
         volume=rng.uniform(0.004, 0.022),
         length=rng.uniform(0.06, 0.26),

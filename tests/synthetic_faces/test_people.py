@@ -191,6 +191,18 @@ def test_the_covered_wear_cloth_and_scarves_have_smooth_edges(head):
     assert not any(draw_person(head, 3, k).cloth for k in range(5))
 
 
+def test_long_hair_falls_outside_heavy_cheeks(head):
+    looks = Looks(weight=1.0, long_hair=1.0)
+    people = [draw_person(head, 4, k, looks) for k in range(12)]
+    skin = (head.region("ears") < 0.3) & (head.template[:, 2] > 0.67) & (np.abs(head.template[:, 0]) > 0.06)
+    cheeks = skin & (head.template[:, 2] < 0.72) & (head.template[:, 1] < -0.06)
+    for person in filter(lambda someone: someone.long_hair and not someone.cloth, people):
+        middle, _, _ = measure_head(person.vertices, head)
+        off, hair = (points - middle for points in (person.vertices[cheeks], person.long_hair.points))
+        beside = np.abs(hair[:, 2]) < 0.02
+        assert np.hypot(off[:, 0], off[:, 1] / 1.32).max() < np.abs(hair[beside, 0]).max() + 0.004
+
+
 def test_long_hair_goes_round_the_head_and_down_to_its_length():
     middle = np.array([0.0, -0.05, 0.73])
     points, normals = fall(middle, 0.075, 0.85, volume=0.02, length=0.2, flare=0.0, waves=[(0.0, 6, 0, 0)])
