@@ -1,36 +1,56 @@
 """How far a net that has only seen synthetic faces gets on real ones: trained on ``wild``, read on FER2013.
 
-    python benchmarks/real_gap.py [--subjects 2000] [--epochs 16] [--seed 0] [--face-seed 0]
+    python benchmarks/real_gap.py [--subjects 1400] [--epochs 5] [--seeds 3] [--face-seed 0] [--split valid]
 
-A small network is trained on the pictures of ``wild`` alone, all splits of it, and reads FER2013's PublicTest
-in its seven classes. Printed are the recall of each class and their mean, the balanced accuracy (chance:
-0.143), as the ratio ``wild_to_fer2013``. FER2013's own training pictures are not used, and its PrivateTest is
-never looked at. The numbers of ``wild`` were chosen with the help of this very figure, which is therefore
-somewhat too good; PrivateTest is kept for whoever wants to know by how much.
+A small network is trained on pictures of the people of ``wild`` alone, each of whom shows each of FER2013's
+seven classes once, with its right label, and reads FER2013's PublicTest. It is trained ``--seeds`` times.
+Printed are two figures, means over the seeds: ``wild_to_fer2013``, the balanced accuracy by FER2013's labels
+(chance: 0.143), and ``wild_to_clear``, the mean recall of five classes on those pictures for which at least 8
+of FER+'s ten voters named FER2013's label too. (Of disgust and fear there are 1 and 12 such pictures.)
+FER2013's labels are wrong so often that answering with FER+'s majority has a balanced accuracy of .571, and
+this network, without gradients, taught by 14,000 pictures of FER2013 itself .466.
 
-What was tried, one after the other, with sets of 6,000 to 10,000 pictures in which the seven classes are
-equally frequent and no label is wrong, and this network (November 2026, one seed each: the standard error of
-a figure is about .012, so steps of less than .03 say little; the goal of .40 was not reached):
+FER2013's own training pictures are not used, but looked at, without their labels, for the shares of
+children, hands, turned heads, glasses, fringes and captions. The tables of expressions were chosen with the
+help of PublicTest's figures and of errors in it, so these are somewhat too good.
+
+The goals, .40 and .50, were not reached. The first two seeds of a default run, with the faces of 716e7b5
+(wild/2 but for its last touches to brows, cheeks and noses): PublicTest .357 and .452 (.354 and .361; .455
+and .448); PrivateTest, read once, .355 and .477 (.343 and .367; .472 and .482). Against the faces before,
+the balanced accuracy has not moved by more than its error; on clear pictures the network gains .05.
+
+What was tried, one after the other, with balanced sets with right labels (November 2026; one seed each unless
+said; the standard error of a balanced accuracy is about .012, so steps of less than .03 say little); the
+second column is of clear pictures, where it is known. The last four rows change faces and numbers together:
 
     untuned trial before beards, long hair, glasses, teeth (8,400 pictures)                .26
     all of those, with crops, head poses and blur that vary more than FER2013's            .253
     crops like FER2013's and less blur; folds of the face shaded; lower brows              .311
-    natural expressions (fer_lib/faces/synthetic/natural.py), 8,000 pictures               .339
+    natural expressions (expressions_web.py), 8,000 pictures                               .339
     no enlargement, little compression and noise, thinner brows, stronger expressions      .347
       the same, local contrast normalisation in the place of standardisation               .337
     a wider window, darker eyes, lips dark where they are closed                           .352
     lashes without speckles, lines beside the mouth at rest; 10 epochs instead of 16       .337
       the same, batch normalisation adapted to the pictures read, without labels           .343
     the pictures of .347, .352 and .337 together, 24,000, 6 epochs: more of them help       .367
-    wild itself, with 2 % disgust and 6 % wrong labels: this file's figure                 .320
+    wild itself, 8,000 pictures, with 2 % disgust and 6 % wrong labels                     .320
+      the same, 14,000 balanced ones, 5 epochs; gradients and action units (without: .329)   .358   .406
+    heads turned and bowed, hands, more ways to shout, laugh, cry and rest, children and
+      heavy faces, creases that bend the skin; 5,600 pictures, 8 epochs                      .362   .428
+    people's own muscles, fear's mouths stretched; 7,000 pictures, 6 epochs                  .353   .438
+    mouths, eyes and teeth as wide as they go; 14,000 pictures, 5 epochs: two seeds          .369   .464
+    softer hair in seven styles, hats; 9,800 pictures, 5 epochs: two seeds                   .357   .452
 
 Wider shapes of faces (features .34), together with more bared teeth in anger, did worse half way through
 training (.297 against .322): the shapes were taken back, the teeth kept. Instance normalisation changed
-nothing (.304 against .300, half way).
+nothing (.304 against .300, half way), strong augmentation (elastic, shading, large erasing) made it worse
+(.302 against .329), and so did painted wrinkles left out (.316 against .339). Ensembles of 5 or 7 networks
+brought nothing (.357).
 
-Training: every class weighs the same; flips, small rotations, scalings and shifts, gamma, blur, noise and a
-hidden square; each picture is standardised, in training and in reading. Where FER2013 is absent a line says
-so and nothing is done.
+Training: the classes are equally frequent; the intensities of the action units are a second output; flips,
+small rotations, scalings and shifts, gamma, blur, noise and a hidden square. The network sees the picture
+standardised and its locally normalised gradients, in training and in reading. Where FER2013 is absent a line
+says so and nothing is done.
 """
 
 import time
@@ -219,7 +239,7 @@ def agreed(real: FaceSet, truth: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    parser = options(__doc__, subjects=2000, epochs=5, seeds=3, face_seed=0)
+    parser = options(__doc__, subjects=1400, epochs=5, seeds=3, face_seed=0)
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
     given = parser.parse_args()
     try:
