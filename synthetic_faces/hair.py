@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synthetic_faces.assets import vertex_normals
-
 # The mesh of long hair: columns around the head, rows from the crown downwards.
 AROUND, DOWN = 56, 28
 
 
 @dataclass(frozen=True)
 class LongHair:
-    """Hair that falls beside the face: ``points`` (P, 3) in metres with their ``normals`` (P, 3).
+    """Hair that falls beside the face: ``points`` (P, 3) in metres.
 
     ``opening``: half width, top, slant of the top and flare of the window that it leaves for the face, in
     half widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent;
@@ -23,7 +21,6 @@ class LongHair:
     """
 
     points: np.ndarray
-    normals: np.ndarray
     opening: tuple[float, float, float, float]
     roundness: float
     loose: float
@@ -60,8 +57,8 @@ def fall(
     length: float,
     flare: float,
     waves: Sequence[tuple[float, float, float, float]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points and normals (P, 3) of long hair over a head.
+) -> np.ndarray:
+    """float32 (P, 3): the points of long hair over a head.
 
     ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its
     crown; ``volume``: how far hair stands off; ``length``: how far below the eyes it ends; all in metres.
@@ -86,8 +83,7 @@ def fall(
     points = np.stack([across * np.sin(angle), -along * np.cos(angle), height], axis=-1).reshape(-1, 3)
     points[:, 0] += middle[0]
     points[:, 1] += middle[1]
-    points = points.astype(np.float32)
-    return points, vertex_normals(points, grid_triangles())
+    return points.astype(np.float32)
 
 
 def scalp_field(template: np.ndarray, hairline: float, slant: float = 0.0) -> np.ndarray:

@@ -357,7 +357,7 @@ def _draw_long_hair(
     waves += [
         (rng.uniform(0, 0.008), k, rng.uniform(-1.5, 1.5), rng.uniform(0, turn)) for k in (1.0, 2.0, 3.0)
     ]
-    points, normals = fall(
+    points = fall(
         middle,
         room,
         top,
@@ -377,7 +377,7 @@ def _draw_long_hair(
         slant,
         rng.uniform(-0.08, 0.12),
     )
-    return LongHair(points, normals, opening, roundness, loose=0.0 if scarf else rng.uniform(0.03, 0.08))
+    return LongHair(points, opening, roundness, loose=0.0 if scarf else rng.uniform(0.03, 0.08))
 
 
 def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.random.Generator) -> Glasses:

@@ -111,8 +111,8 @@ def covered(person, head, shot):
     """Ways to hide skin of ``person``."""
     bar = Rod((-0.2, -0.06, 0.06), (0.2, -0.06, 0.06), 0.012, 0.9)
     middle, half_head, top = measure_head(person.vertices, head)
-    points, normals = fall(middle, half_head, top, volume=0.02, length=0.2, flare=0.1, waves=[(0.0, 6, 0, 0)])
-    hair = LongHair(points, normals, (0.5, 0.3, 0.0, 0.0), 8.0, 0.05)
+    points = fall(middle, half_head, top, volume=0.02, length=0.2, flare=0.1, waves=[(0.0, 6, 0, 0)])
+    hair = LongHair(points, (0.5, 0.3, 0.0, 0.0), 8.0, 0.05)
     return {
         "rod": (person, dataclasses.replace(shot, rods=(bar,))),
         "strand": (person, dataclasses.replace(shot, strands=((0.2, 0.1, 0.0, 0.08),))),
