@@ -1,0 +1,189 @@
+"""What carries over: networks that learned from one family of rendered faces, asked about the others and
+about people's photographs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib.aus.heads import Heads, drawn_scores, fit_heads, mean_of_defined
+from fer_lib.aus.presence import named_alone, presence
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.names import Network
+from fer_lib.nets.build import build_network
+from fer_lib.nets.classifier import Classifier
+from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums
+from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, resampled_sums
+from fer_lib.train.controls import untrained_network
+from fer_lib.train.features import features_of
+from fer_lib.train.learner import train
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from ferbook.estimate import Estimate, Unit
+from ferbook.page.tables import Table
+
+OWN, SHAPES, BUILD, BOTH = (
+    "the same family, unseen people",
+    "other shapes of head",
+    "another build of the units",
+    "other shapes, another build",
+)
+"""How far the family that a network is asked about is from the one that it learned from."""
+
+PHOTOGRAPHS = "photographs (FER2013, PublicTest)"
+
+AUROC = 0
+"""Its place among ``aus.heads.SCORES``."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A network that learned the expressions of one family, and detectors of action units fitted to what its
+    last layer is given, and to the same of the network before its training.
+    """
+
+    model: Classifier
+    classes: tuple[str, ...]
+    heads: Heads
+    untrained: Classifier
+    untrained_heads: Heads
+
+
+def learn(
+    faces: FaceSet,
+    recipe: Recipe,
+    *,
+    network: Network = "zhu",
+    seed: int = 0,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> Learned:
+    """Train ``network`` on the training people of ``faces``; epochs and heads are chosen on its validation
+    people. Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model = build_network(network, len(faces.classes), faces.size[0], generator=generator)
+    train(faces, model, faces.classes, recipe, device=device, seed=seed, precision=precision)
+    untrained = untrained_network(model, seed)
+    coded, split = presence(faces), faces.table["split"].to_numpy(dtype=str)
+    heads, others = (fit_heads(features_of(net, faces), coded, split) for net in (model, untrained))
+    return Learned(model, faces.classes, heads, untrained, others)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one network said of one set, each float64 (1 + draws,): first of all pictures, then of each draw
+    of whole ``people``: balanced accuracy of the expressions, macro AUROC of the units, and that of the
+    untrained network. The units' are None where the set has no codes.
+    """
+
+    pictures: int
+    people: int
+    expressions: np.ndarray
+    units: np.ndarray | None
+    untrained_units: np.ndarray | None
+
+
+def ask(learned: Learned, faces: FaceSet, *, draws: int = 1000, seed: int = 0) -> Asked:
+    """Ask ``learned`` about the pictures of ``faces`` whose expression it knows."""
+    emotions = faces.table["emotion"]
+    faces = faces.select(emotions.isin(learned.classes).to_numpy())
+    labels = faces.table["emotion"].map(learned.classes.index).to_numpy()
+    said = predict(learned.model, faces).argmax(axis=1)
+    people = pd.factorize(named_alone(faces.table["subject"]))[0]
+    sums = confusion_sums(labels, said, people, len(learned.classes))
+    totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed)])
+    units = [None, None]
+    if faces.aus:
+        pairs = ((learned.model, learned.heads), (learned.untrained, learned.untrained_heads))
+        coded = presence(faces)
+        units = [
+            mean_of_defined(drawn_scores(heads, features_of(net, faces), coded, draws=draws, seed=seed))[
+                AUROC
+            ]
+            for net, heads in pairs
+        ]
+    return Asked(len(faces), len(sums), balanced_accuracy_of(totals), *units)
+
+
+def distance(one: str, other: str) -> str:
+    """How far family ``other`` (``shapes-build``) is from family ``one``, in words."""
+    same_shapes, same_build = (a == b for a, b in zip(one.split("-"), other.split("-"), strict=True))
+    return {(True, True): OWN, (False, True): SHAPES, (True, False): BUILD}.get(
+        (same_shapes, same_build), BOTH
+    )
+
+
+def asked_of_all(
+    families: Mapping[str, FaceSet],
+    photographs: FaceSet | None,
+    recipe: Recipe,
+    *,
+    draws: int = 1000,
+    **settings: object,
+) -> pd.DataFrame:
+    """One network per family of ``families`` (by name: pictures with splits of people), asked about the test
+    people of its own, about everybody of each other one, and about ``photographs``; one row per question:
+    ``learned_from``, ``asked_about``, ``distance``, and in ``asked`` what it said, an ``Asked``. ``settings``
+    as of ``learn``.
+    """
+    rows = []
+    for name, faces in families.items():
+        learned = learn(faces, recipe, **settings)
+        sets = {
+            other: (distance(name, other), (shown.split("test") if other == name else shown))
+            for other, shown in families.items()
+        }
+        if photographs is not None:
+            sets[photographs.name] = (PHOTOGRAPHS, photographs)
+        for number, (other, (far, shown)) in enumerate(sets.items()):
+            # Of each set its own draws of people, the same for every network that is asked about it.
+            said = ask(learned, shown, draws=draws, seed=number)
+            rows.append({"learned_from": name, "asked_about": other, "distance": far, "asked": said})
+    return pd.DataFrame(rows)
+
+
+def carry_over_table(asked: pd.DataFrame) -> Table:
+    """By ``distance`` the means over the networks of ``asked_of_all``, each with its interval over people (of
+    photographs, over pictures).
+    """
+    rows = {}
+    for far, part in asked.groupby("distance", sort=False):
+        said = list(part["asked"])
+        rows[far] = {
+            "expressions, balanced accuracy": _mean([one.expressions for one in said], said, "share"),
+            "action units, macro AUROC": _mean([one.units for one in said], said),
+            "the same, untrained network": _mean([one.untrained_units for one in said], said),
+            "networks": len(said),
+            "pictures": sum(one.pictures for one in said),
+        }
+    order = [far for far in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if far in rows]
+    data = pd.DataFrame.from_dict(rows, orient="index").loc[order].rename_axis("asked about")
+    return Table(data, "What carries over from one family of faces to another", tolerance=0.1)
+
+
+def carry_over_metrics(table: Table) -> dict[str, Estimate]:
+    """The expressions and the units of the first and of the farthest rendered family, as metrics."""
+    names = {OWN: "own", BOTH: "other", PHOTOGRAPHS: "photographs"}
+    found = {}
+    for far, short in names.items():
+        if far in table.data.index:
+            row = table.data.loc[far]
+            found[f"expressions_{short}"] = row["expressions, balanced accuracy"]
+            if isinstance(units := row["action units, macro AUROC"], Estimate):
+                found[f"units_{short}"] = units
+    return found
+
+
+def _mean(values: list[np.ndarray | None], asked: list[Asked], unit: Unit = "") -> Estimate | float:
+    """The mean over networks of ``values``, each (1 + draws,); NaN where a set has no codes."""
+    if any(one is None for one in values):
+        return np.nan
+    mean = np.mean(values, axis=0)
+    people = min(one.people for one in asked)
+    luck = f", mean of {len(values)} networks"
+    return interval(mean[0], mean[1:], people, besides=luck, unit=unit, tolerance=RERUN_TOLERANCE)

@@ -1,0 +1,73 @@
+"""What a network learned is asked of other families, of which the true answer is planted here."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book.faces import carry_over
+from book.faces.carry_over import BOTH, BUILD, OWN, PHOTOGRAPHS, SHAPES, Asked
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.recipe import Recipe
+from ferbook.estimate import Estimate
+
+
+def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -> FaceSet:
+    """90 pictures of 30 people; anger is bright above (below, if ``flipped``), and so is AU4."""
+    rng = np.random.default_rng(seed)
+    angry = np.tile([0, 1, 1], 30)
+    pixels = rng.integers(60, 120, (90, 48, 48)).astype(np.uint8)
+    half = slice(24, 48) if flipped else slice(0, 24)
+    pixels[angry == 1, half] += 90
+    people = np.repeat(np.arange(30), 3)
+    table = pd.DataFrame(
+        {
+            "dataset": name,
+            "subject": [f"{name}-{k}" for k in people],
+            "sequence": [f"{name}-{k}" for k in range(90)],
+            "frame": 0,
+            "emotion": np.where(angry, "anger", "happiness"),
+            "split": np.repeat(["train", "valid", "test"], 30),
+        }
+    )
+    if coded:
+        table["AU4"], table["AU12"] = angry.astype(float), 1.0 - angry
+    return FaceSet(name, table=table, pixels=pixels)
+
+
+@pytest.mark.parametrize(
+    ("other", "far"),
+    [("a-x", OWN), ("b-x", SHAPES), ("a-y", BUILD), ("b-y", BOTH)],
+)
+def test_how_far_a_family_is_from_another(other, far):
+    assert carry_over.distance("a-x", other) == far
+
+
+def test_what_is_the_same_in_another_family_carries_over_and_what_is_turned_round_does_not():
+    sets = {"a-x": family("one", 0), "b-x": family("two", 1), "a-y": family("three", 2, flipped=True)}
+    recipe = Recipe(epochs=8, batch_size=10, lr=0.05, augment="none")
+    asked = carry_over.asked_of_all(
+        sets, family("photos", 3, coded=False), recipe, draws=100, precision="fp32"
+    )
+    assert len(asked) == 3 * 4
+    of_first = asked[asked["learned_from"].eq("a-x")].set_index("distance")["asked"]
+    assert of_first[OWN].expressions[0] == of_first[SHAPES].expressions[0] == 1
+    assert of_first[SHAPES].units[0] == 1
+    assert of_first[BUILD].expressions[0] <= 0.5, "bright below is no anger here"
+    assert (of_first[OWN].pictures, of_first[SHAPES].pictures) == (30, 90), "of its own only unseen people"
+    assert of_first[PHOTOGRAPHS].units is None
+
+    table = carry_over.carry_over_table(asked)
+    assert list(table.data.index) == [OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS]
+    assert isinstance(table.data.loc[BOTH, "expressions, balanced accuracy"], Estimate)
+    assert pd.isna(table.data.loc[PHOTOGRAPHS, "action units, macro AUROC"])
+    assert "units_photographs" not in carry_over.carry_over_metrics(table)
+
+
+def test_the_mean_over_networks_has_the_draws_of_all():
+    values = [np.array([0.5, 0.4, 0.6]), np.array([0.7, 0.6, 0.8])]
+    rows = [{"distance": OWN, "asked": Asked(10, 5, one, one, one - 0.2)} for one in values]
+    row = carry_over.carry_over_table(pd.DataFrame(rows)).data.loc[OWN]
+    mean = row["expressions, balanced accuracy"]
+    assert (mean.value, row["networks"], row["pictures"]) == (pytest.approx(0.6), 2, 20)
+    assert mean.low == pytest.approx(0.5, abs=0.01) and mean.high == pytest.approx(0.7, abs=0.01)
+    assert row["the same, untrained network"].value == pytest.approx(0.4)
