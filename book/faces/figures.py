@@ -366,6 +366,33 @@ def _draw_scale(axes: Axes) -> None:
     axes.text(0.24, 0.05, f"{-_DARKER} darker", va="bottom", fontsize=7, color=INK)
 
 
+def realised_units(off: np.ndarray, on: np.ndarray, aus: tuple[str, ...]) -> Drawn:
+    """How differently muscles build an action unit: one head at rest, ``off`` uint8 (S, S), and with each of
+    ``aus`` at full intensity, ``on`` uint8 (A, K, S, S): by Face Units' targets, by MakeHuman's, and by the
+    muscles of K - 2 people.
+
+    Data: ``au``, ``build`` and ``change``, the root mean square of what the unit changed, in grey levels.
+    """
+    names = ("Face Units", "MakeHuman", *(f"person {k}" for k in range(1, on.shape[1] - 1)))
+    change = np.sqrt(((on.astype(float) - off) ** 2).mean(axis=(2, 3)))
+    figure, grid = plt.subplots(-(-len(aus) // 2), 2, figsize=(WIDTH, 0.72 * -(-len(aus) // 2)))
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, au, pictures in zip(grid.flat, aus, on, strict=False):
+        show(axes, mosaic(np.concatenate([off[None], pictures]), 1 + len(names)))
+        axes.set_title(f"{au} {ACTION_UNITS[au].name}", fontsize=8, loc="left", pad=2)
+    data = pd.DataFrame(
+        change.round(2), index=pd.Index(aus, name="au"), columns=pd.Index(names, name="build")
+    )
+    spread = (change.max(axis=1) / change.min(axis=1)).mean()
+    alt = (
+        f"One head at rest, then with each of {len(aus)} action units at full intensity in {len(names)} "
+        f"builds: {listing(list(names))}. The strongest build of a unit changes the picture {spread:.1f} "
+        "times as much as its weakest, on average."
+    )
+    return Drawn(figure, data.stack().rename("change").reset_index(), alt, tolerance={"change": 1.0})
+
+
 def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
     """Some pictures of several sets, one row per set, at one displayed size. Shows faces: only for sets that
     may be shown.
