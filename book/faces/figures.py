@@ -366,31 +366,33 @@ def _draw_scale(axes: Axes) -> None:
     axes.text(0.24, 0.05, f"{-_DARKER} darker", va="bottom", fontsize=7, color=INK)
 
 
-def realised_units(off: np.ndarray, on: np.ndarray, aus: tuple[str, ...]) -> Drawn:
-    """How differently muscles build an action unit: one head at rest, ``off`` uint8 (S, S), and with each of
-    ``aus`` at full intensity, ``on`` uint8 (A, K, S, S): by Face Units' targets, by MakeHuman's, and by the
-    muscles of K - 2 people.
+def realised_units(
+    off: np.ndarray, on: Mapping[str, np.ndarray], makehuman: tuple[float, ...] = (0, 0.5, 1)
+) -> Drawn:
+    """How differently muscles build an action unit: one head at rest, ``off`` uint8 (S, S), and with each AU
+    at full intensity, ``on`` uint8 (len(makehuman), S, S), by the share of MakeHuman's targets in it.
 
-    Data: ``au``, ``build`` and ``change``, the root mean square of what the unit changed, in grey levels.
+    Data: ``au``, ``makehuman`` and ``change``, the root mean square of what the unit changed, in grey levels.
     """
-    names = ("Face Units", "MakeHuman", *(f"person {k}" for k in range(1, on.shape[1] - 1)))
-    change = np.sqrt(((on.astype(float) - off) ** 2).mean(axis=(2, 3)))
-    figure, grid = plt.subplots(-(-len(aus) // 2), 2, figsize=(WIDTH, 0.72 * -(-len(aus) // 2)))
+    per_row = 3
+    rows = -(-len(on) // per_row)
+    figure, grid = plt.subplots(rows, per_row, figsize=(WIDTH, 0.74 * rows))
     for axes in grid.flat:
         axes.axis("off")
-    for axes, au, pictures in zip(grid.flat, aus, on, strict=False):
-        show(axes, mosaic(np.concatenate([off[None], pictures]), 1 + len(names)))
+    for axes, (au, pictures) in zip(grid.flat, on.items(), strict=False):
+        show(axes, mosaic(np.concatenate([off[None], pictures]), 1 + len(makehuman), gap=2))
         axes.set_title(f"{au} {ACTION_UNITS[au].name}", fontsize=8, loc="left", pad=2)
-    data = pd.DataFrame(
-        change.round(2), index=pd.Index(aus, name="au"), columns=pd.Index(names, name="build")
-    )
-    spread = (change.max(axis=1) / change.min(axis=1)).mean()
+    change = {au: np.sqrt(((p.astype(float) - off) ** 2).mean(axis=(1, 2))).round(2) for au, p in on.items()}
+    data = pd.DataFrame.from_dict(change, orient="index", columns=pd.Index(makehuman, name="makehuman"))
+    spread = data.max(axis=1) / data.min(axis=1)
     alt = (
-        f"One head at rest, then with each of {len(aus)} action units at full intensity in {len(names)} "
-        f"builds: {listing(list(names))}. The strongest build of a unit changes the picture {spread:.1f} "
-        "times as much as its weakest, on average."
+        f"One head at rest, then with each of {len(on)} action units at full intensity, built by muscles of "
+        f"which {listing([f"{share:.0%}" for share in makehuman])} follow MakeHuman's targets. The strongest "
+        f"build changes the picture {spread.mean():.1f} times as much as the weakest, on average, most "
+        f"unequally for {spread.idxmax()} ({spread.max():.1f} times)."
     )
-    return Drawn(figure, data.stack().rename("change").reset_index(), alt, tolerance={"change": 1.0})
+    data = data.rename_axis("au").stack().rename("change").reset_index()
+    return Drawn(figure, data, alt, tolerance={"change": 1.0})
 
 
 def face_rows(sets: Mapping[str, FaceSet], samples: int, seed: int) -> Drawn:
