@@ -4,9 +4,10 @@ from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, FaceArguments
+from book.parameters import ChapterParameters, EpochsField, FaceArguments, PrecisionField
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter
+from synthetic_faces.domains import FAMILIES
 
 
 class FacesParameters(ChapterParameters):
@@ -17,11 +18,27 @@ class FacesParameters(ChapterParameters):
         12, ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"
     )
 
+    family_subjects: int = Field(
+        60,
+        ge=20,
+        le=20_000,
+        description="people of each family of faces among which it is asked what carries over",
+    )
+    family_epochs: EpochsField = 30
+    precision: PrecisionField = "auto"
+
+    @property
+    def families(self) -> tuple[FaceArguments, ...]:
+        """The families of ``lab``: people apart in shape and in how their muscles build action units."""
+        return tuple(self.source("lab", self.family_subjects, size=48, family=family) for family in FAMILIES)
+
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter, a small one of each synthetic kind beside it, and the real FER2013."""
+        """The face set of the chapter; beside it a small one of each synthetic kind, the families, and the
+        real FER2013.
+        """
         small = [self.source(name, self.domain_subjects, size=0) for name in get_args(FaceDomain)]
-        return (self.face_source, *small, self.source("fer2013", size=48, face_seed=0))
+        return (self.face_source, *small, *self.families, self.source("fer2013", size=48, face_seed=0))
 
 
 CHAPTER = Chapter(
@@ -34,5 +51,5 @@ CHAPTER = Chapter(
         "trusted, and how far an emotion determines its action units"
     ),
     needs="for a real set your copy of it",
-    profiles={"smoke": {"samples": 3, "domain_subjects": 9}},
+    profiles={"smoke": {"samples": 3, "domain_subjects": 9, "family_subjects": 30, "family_epochs": 1}},
 )

@@ -387,7 +387,7 @@ def realised_units(
     spread = data.max(axis=1) / data.min(axis=1)
     alt = (
         f"One head at rest, then with each of {len(on)} action units at full intensity, built by muscles of "
-        f"which {listing([f"{share:.0%}" for share in makehuman])} follow MakeHuman's targets. The strongest "
+        f"which {listing([f'{share:.0%}' for share in makehuman])} follow MakeHuman's targets. The strongest "
         f"build changes the picture {spread.mean():.1f} times as much as the weakest, on average, most "
         f"unequally for {spread.idxmax()} ({spread.max():.1f} times)."
     )
