@@ -74,6 +74,20 @@ def test_weights_say_which_version_of_the_faces_they_saw(faces, monkeypatch):
     assert read_record(run.output / "weights")["faces"] == versioned("lab")
 
 
+def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monkeypatch):
+    run = open_chapter("faces", DEFAULTS)
+    asked = []
+    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given) or faces)
+    run.beside("lab")
+    run.beside("lab", family="broad-makehuman")
+    assert ["family" in given for given in asked] == [False, True]
+    assert asked[1]["subjects"] == run.params.family_subjects
+    with pytest.raises(
+        ChapterError, match=r"declare the face set 'lab tall'; it declares .*lab broad-faceunits"
+    ):
+        run.beside("lab", family="tall")
+
+
 def test_pictures_under_licence_are_shown_only_on_demand():
     assert open_chapter("faces", DEFAULTS).may_show_faces
     licensed = DEFAULTS | {"faces": "fer2013"}

@@ -61,6 +61,7 @@ DRAWINGS = {
         toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear"), ("", "4+7", "1+2+5")
     ),
     "switched_units": lambda: figures.switched_units(toy_switched()),
+    "realised_units": lambda: figures.realised_units(*toy_builds()),
     "face_rows": lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, 3, 0),
     "class_counts": lambda: figures.class_counts(toy_faces()),
     "mean_faces": lambda: figures.mean_faces(toy_faces()),
@@ -180,6 +181,19 @@ def test_switched_units_say_how_much_of_the_change_lies_in_the_region():
     assert data["region"].tolist() == [0.5, 0.5]
     assert data["changed"].tolist() == [0.25, 0.25]
     assert "least for AU12 (50.0 %)" in alt
+
+
+def toy_builds() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    off = np.full((4, 4), 100, np.uint8)
+    return off, {"AU4": np.stack([off + 2, off + 4, off + 8]), "AU12": np.stack([off + 5] * 3)}
+
+
+def test_builds_of_a_unit_say_how_much_each_changes():
+    drawn = figures.realised_units(*toy_builds())
+    change = drawn.data.set_index(["au", "makehuman"])["change"]
+    assert change["AU4"].to_dict() == {0: 2, 0.5: 4, 1: 8} and set(change["AU12"]) == {5}
+    assert "0%, 50% and 100%" in drawn.alt
+    assert "2.5 times as much as the weakest, on average, most unequally for AU4 (4.0 times)" in drawn.alt
 
 
 def test_rows_of_sets_show_other_people_first():
