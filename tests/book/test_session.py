@@ -77,7 +77,8 @@ def test_weights_say_which_version_of_the_faces_they_saw(faces, monkeypatch):
 def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monkeypatch):
     run = open_chapter("faces", DEFAULTS)
     asked = []
-    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given) or faces)
+    named = FaceSet("lab", faces.pixels, faces.table)
+    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given) or named)
     run.beside("lab")
     run.beside("lab", family="broad-makehuman")
     assert ["family" in given for given in asked] == [False, True]
