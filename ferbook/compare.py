@@ -53,8 +53,9 @@ def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
 
 
 def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
-    """Parameters that differ, chapters that read other data or other versions of them, and every metric that
-    both runs or one of them has, with differences.
+    """Parameters that differ, chapters that read other data or other versions of them, and every metric of
+    the chapters that both runs finished, with differences. A chapter that only one of them was asked for is
+    one row of the parameters.
 
     Raises RunStoreError where a run does not exist.
     """
@@ -63,8 +64,13 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
     asked = [record["request"]["parameters"] for record in records]
     parameters = []
     for chapter, declared in chapters().items():
+        there = [chapter in of_run for of_run in asked]
+        if not all(there):
+            a, b = ("asked for" if asked_for else "absent" for asked_for in there)
+            parameters += [{"parameter": chapter, "first": a, "second": b}] * any(there)
+            continue
         for name in declared.parameters.model_fields:
-            a, b = (of_run.get(chapter, {}).get(name) for of_run in asked)
+            a, b = (of_run[chapter].get(name) for of_run in asked)
             if a != b:
                 parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
     made = [record.get("chapters", {}) for record in records]
@@ -73,7 +79,11 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
         a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in made)
         if a != b:
             data.append({"chapter": chapter, "first": a, "second": b})
-    found = [_metrics(run) for run in runs]
+    both = set.intersection(*({result.chapter for result in run.results()} for run in runs))
+    found = [
+        {name: metric for name, metric in _metrics(run).items() if name.partition(".")[0] in both}
+        for run in runs
+    ]
     metrics = []
     for name in {**found[0], **found[1]}:
         row: dict[str, object] = {"metric": name}
@@ -82,6 +92,6 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
             row[side] = metric.to_json() if metric else None
             row[f"{side}_shown"] = bounds_text(metric) if metric else "absent"
         absent = {"difference": None, "difference_shown": "", "intervals": ""}
-        both = all(name in of_run for of_run in found)
-        metrics.append(row | (_difference(*(of_run[name] for of_run in found)) if both else absent))
+        known = [of_run[name] for of_run in found if name in of_run]
+        metrics.append(row | (_difference(*known) if len(known) == 2 else absent))
     return {"parameters": parameters, "data": data, "metrics": metrics}

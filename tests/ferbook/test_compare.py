@@ -49,6 +49,18 @@ def test_other_versions_of_the_data_are_told(monkeypatch):
     ]
 
 
+def test_a_chapter_of_one_run_is_one_line(finish):
+    run = open_run("b")
+    record = run.record()
+    del record["request"]["parameters"]["throws"]
+    run.write_record(record)
+    finish(open_run("a"), "throws", metrics={"mean": METRIC})
+    found = compare_runs("a", "b")
+    assert {"parameter": "throws", "first": "asked for", "second": "absent"} in found["parameters"]
+    assert not [row for row in found["parameters"] if row["parameter"].startswith("throws.")]
+    assert not [row for row in found["metrics"] if row["metric"].startswith("throws.")]
+
+
 def test_overlapping_intervals_are_told():
     found = compare_runs("a", "a")
     assert found["metrics"][0]["intervals"] == "overlap"
