@@ -19,7 +19,8 @@ def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
     In the order of a camera and of what becomes of its file: exposure, gamma, levels, contrast, blur, marks,
     sensor noise, a smaller copy, compression.
     """
-    exposed = radiance.astype(np.float64) * 2.0**shot.exposure
+    # Darkness rounded to less than no light would have no root, and the whole picture then no levels.
+    exposed = np.maximum(radiance.astype(np.float64), 0) * 2.0**shot.exposure
     picture = (1 - np.exp(-1.45 * exposed)) ** (1 / 1.75)
     if shot.levels > 0:
         low, high = np.quantile(picture, (0.01, 0.99))

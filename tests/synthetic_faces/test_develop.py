@@ -42,6 +42,12 @@ def test_levels_reach_black_and_white():
     np.testing.assert_allclose(half, 0.5 * (developed(flat) + stretched), atol=4)
 
 
+def test_a_pixel_rounded_to_less_than_no_light_is_black_and_no_other_is():
+    dark = RAMP.copy()
+    dark[0, 0] = -1e-9
+    np.testing.assert_array_equal(developed(dark, levels=0.5), developed(levels=0.5))
+
+
 def test_an_enlarged_picture_has_lost_its_detail():
     stripes = np.tile([0.0, 1.0], (40, 20))
     assert developed(stripes).std() > 60
