@@ -39,7 +39,7 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
     are merely named.
     """
     parts = [
-        table[table[column].ne("")].assign(au=table[column], rank=rank)
+        table[table[column].ne("")].assign(au=lambda part, column=column: part[column], rank=rank)
         for rank, column in enumerate(("within", "overall", "named"), 1)
     ]
     if "verified" in table:

@@ -43,7 +43,7 @@ def test_pictures_of_one_take_differ_where_the_units_move(faces):
         change = np.abs(pixels[on] - pixels[off])
         # Noise and all else is the same; a smile reaches the forehead by less than the noise, which is 3 grey
         # levels.
-        assert change[:6].max() <= 1 and change[14:].max() > 20
+        assert change[:6].max() < 3 and change[14:].max() > 20
     left = np.abs(pixels[5] - pixels[4])
     assert left[:, 12:].sum() > 2 * left[:, :12].sum()
 

@@ -61,6 +61,8 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert switching.showcase(table.drop(columns="verified"), 3)["filter"].tolist() == [1, 3, 2]
     none_verified = switching.showcase(table.assign(verified=False), 3)
     assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
+    none_within = switching.showcase(table.assign(within="", score=np.nan, verified=False), 9)
+    assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
 
 
 def test_top_pairs_give_every_filter_as_many_pictures_as_the_poorest_has():

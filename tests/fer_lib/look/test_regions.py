@@ -171,7 +171,7 @@ def test_landmark_regions_agree_with_the_skin_that_rendered_faces_move(face_cach
     hits = both / around.sum(axis=(0, 2, 3))[:, None]
     lifts = hits / exact.mean(axis=(0, 2, 3))
     for place, au in enumerate(facs.AUS):
-        assert lifts[place, place] > 1.9, au
+        assert lifts[place, place] > 1.5, au
         assert lifts[place, place] > 1.2 * np.delete(lifts[place], place).mean(), au
 
 
