@@ -145,10 +145,12 @@ class Assets:
         """float32 (N, 3): the head ``neutral`` with the facial actions at ``weights`` (A,); nothing is
         clamped here.
         """
-        vertices = neutral.copy()
-        for i in np.flatnonzero(weights):
-            vertices += np.float32(weights[i]) * self.actions[i]
-        return vertices
+        return neutral + (self._moves @ weights.astype(np.float32)).reshape(neutral.shape)
+
+    @cached_property
+    def _moves(self) -> csr_array:
+        """(3 N, A): the facial actions; most vertices are in few of them."""
+        return csr_array(self.actions.reshape(len(self.actions), -1).T)
 
 
 def macro_weights(

@@ -5,6 +5,7 @@ in words of our own.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class ActionUnit:
         return all("*" in action for build in builds(self.faceunits) for action in build)
 
 
+@lru_cache
 def builds(text: str) -> list[dict[str, float]]:
     """Weights of facial actions, for each of the builds that ``text`` lists."""
     rows = (build.split(",") for build in text.split("|") if build.strip())

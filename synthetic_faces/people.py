@@ -252,14 +252,14 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     grown = np.stack(
         [scalp_field(template, hairline, slant), beard_field(template), moustache_field(template)], axis=1
     )
-    beard = (0.5 + 0.5 * rng.random()) if bearded else 0.0
-    thick = rng.uniform(0.001, 0.007) if bearded else 0.0
+    beard, thick = (0.5 + 0.5 * rng.random(), rng.uniform(0.001, 0.007)) if bearded else (0.0, 0.0)
     if not bald:
         style = (STYLES["cropped"], BEANIE)[hat] if flowing or hat else _draw_style(gender < 0.5, growth)
         off = stand_off(template, grown[:, 0], style, growth)
         vertices += off * (1 - assets.region("ears"))[:, None]
-    beard_off = thick * np.clip(grown[:, 1] / 0.015, 0, 1)
-    vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
+    if bearded:
+        beard_off = thick * np.clip(grown[:, 1] / 0.015, 0, 1)
+        vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     vertices += _tooth_shift(assets)
 
     return Person(

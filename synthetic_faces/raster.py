@@ -97,7 +97,6 @@ class Drawn:
     right: wp.int32
     top: wp.int32
     bottom: wp.int32
-    area: wp.float32
     first: wp.vec3
     across: wp.vec3
     down: wp.vec3
@@ -105,25 +104,32 @@ class Drawn:
 
 
 @wp.func
+def turned(a: wp.vec3, b: wp.vec3, c: wp.vec3):
+    """Twice the area of a triangle of three places, negative where its front is seen."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+
+
+@wp.func
 def drawn(a: wp.vec3, b: wp.vec3, c: wp.vec3, steps: int, size: int):
     """The triangle of three places, in pixels, on a grid of ``size`` squared samples, ``steps`` squared a
     pixel.
 
-    Edge-on it covers nothing. ``area`` is negative where its front is seen.
+    Edge-on it covers nothing.
     """
     t = Drawn()
     scale = float(steps)
     left, right = span(scale * a[0], scale * b[0], scale * c[0], size)
     top, bottom = span(scale * a[1], scale * b[1], scale * c[1], size)
-    t.area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+    area = turned(a, b, c)
     t.left = left
     t.right = right
     t.top = top
     t.bottom = bottom
-    if t.area == 0.0 or left > right:
+    # Most triangles of a small picture lie between its samples.
+    if area == 0.0 or left > right or top > bottom:
         t.bottom = top - 1
         return t
-    share = 1.0 / t.area
+    share = 1.0 / area
     x = (float(left) + 0.5) / scale
     y = (float(top) + 0.5) / scale
     u = ((b[0] - x) * (c[1] - y) - (c[0] - x) * (b[1] - y)) * share
@@ -185,10 +191,10 @@ def draw(
     a = places[corners[3 * i]]
     b = places[corners[3 * i + 1]]
     c = places[corners[3 * i + 2]]
-    t = drawn(a, b, c, steps, depths.shape[0])
     # The head's skin is closed: its inner side is never seen.
-    if t.area > 0.0 and groups[i] == wp.uint8(SKIN):
+    if groups[i] == wp.uint8(SKIN) and turned(a, b, c) > 0.0:
         return
+    t = drawn(a, b, c, steps, depths.shape[0])
     near = wp.vec3(a[2], b[2], c[2])
     step = wp.dot(t.across, near)
     for row in range(t.top, t.bottom + 1):

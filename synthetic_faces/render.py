@@ -18,7 +18,7 @@ from synthetic_faces.landmarks import INNER_LIPS, landmark_vertices
 from synthetic_faces.muscles import Muscles
 from synthetic_faces.people import Person, measure_head, upper_teeth
 from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, place
-from synthetic_faces.trace import Shapes, cast, look_around
+from synthetic_faces.trace import Shapes, cast, flex, look_around
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
 # The neck turns about here: behind the eyes and below them.
@@ -97,6 +97,10 @@ class Renderer:
         self._heads, self._points = len(head), np.concatenate([assets.template, along])
         first, around = _triangles_around(corners, len(self._points))
         self._first, self._around = self._array(first, wp.int32), self._array(around, wp.int32)
+        bare = assets.in_group(SKIN) & (assets.region("inside-mouth") <= 0.5)
+        bare &= assets.actions.any(axis=(0, 2))
+        self._bare = self._array(np.flatnonzero(bare), wp.int32)
+        self._actions = self._array(assets.actions[:, bare].swapaxes(0, 1), wp.vec3)
         self._lashes = self._array(np.flatnonzero(assets.groups == LASH), wp.int32)
 
         def beside_hair(values: np.ndarray) -> np.ndarray:
@@ -120,7 +124,7 @@ class Renderer:
         side = round(LIT_SAMPLES * size)
         self._shapes.lit = wp.empty((side, side), dtype=wp.uint64, device=self.device)
         self._grids = {steps: self._grid(steps) for steps in {1, antialias}}
-        self._everywhere = np.arange(size * size, dtype=np.int32)
+        self._everywhere = self._array(np.arange(size * size), wp.int32)
         self._person: Person | None = None
         self._eyes = assets.in_group(EYE)
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
@@ -140,7 +144,7 @@ class Renderer:
         vertices = self.assets.express(person.vertices, self._add_gaze(weights, person, shot))
 
         self._seat(person)
-        view = self._uniforms(person, shot, capture)
+        view = self._uniforms(shot, capture)
         depths = _wrinkles(intensities, person, capture.wrinkles)
         creases = laid(person.lines, depths)
         view.crease_count = len(creases) // 3
@@ -156,8 +160,8 @@ class Renderer:
         vertices_seen = len(self._points) if view.has_hair else len(vertices)
         self._launch(place, vertices_seen, inputs, [self._seen, self._lit, shapes.normals])
         self._draw(self._lit, 0, 1, view, shapes.lit)
-        light, masks = self._cast(self._everywhere, 1, view)
-        radiance, masks = light.reshape(self.size, self.size), masks.reshape(self.size, self.size)
+        everywhere = (self.size, self.size)
+        radiance, masks = (part.reshape(everywhere) for part in self._cast(self._everywhere, 1, view))
         if self.antialias > 1:
             self._smooth(radiance, view)
         return Rendered(
@@ -165,6 +169,21 @@ class Renderer:
             masks=masks,
             landmarks=_project(vertices[self._landmarks], view),
         )
+
+    def unit_movements(self, muscles: Muscles) -> np.ndarray:
+        """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with
+        ``muscles``, as a share of its largest movement.
+
+        Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at
+        0.
+        """
+        weights = muscles.units.sum(axis=1)
+        units, which = np.nonzero(weights)
+        first = np.searchsorted(units, np.arange(len(weights) + 1))
+        movement = wp.zeros((len(self.assets.template), len(weights)), dtype=float, device=self.device)
+        inputs = [self._actions, self._bare, *(self._array(part, wp.int32) for part in (first, which))]
+        self._launch(flex, len(self._bare), [*inputs, self._array(weights[units, which], float)], [movement])
+        return movement.numpy() / movement.numpy().max(axis=0)
 
     def _draw(self, places: wp.array, camera: int, steps: int, view: Uniforms, depths: wp.array) -> None:
         """Fill ``depths`` with what is seen from where ``places`` are."""
@@ -174,21 +193,19 @@ class Renderer:
         inputs = [shapes.points, shapes.rest, shapes.corners, shapes.groups, places, camera, steps, view]
         self._launch(draw, triangles, inputs, [depths])
 
-    def _cast(self, samples: np.ndarray, steps: int, view: Uniforms) -> tuple[np.ndarray, np.ndarray]:
+    def _cast(self, samples: wp.array, steps: int, view: Uniforms) -> tuple[np.ndarray, np.ndarray]:
         """Light and masks (n,) at ``samples`` (n,), numbers of places of the grid with ``steps`` squared of
         them a pixel.
         """
-        depths, strips = self._grids[steps]
+        depths, strips, radiance, inside = self._grids[steps]
         self._draw(self._seen, 1, steps, view, depths)
         strips.zero_()
         if view.lash > 0:
             inputs = [self._lashes, self._shapes.corners, self._seen, steps, depths]
             self._launch(comb, len(self._lashes), inputs, [strips])
-        radiance = wp.empty(len(samples), dtype=float, device=self.device)
-        inside = wp.empty(len(samples), dtype=wp.uint32, device=self.device)
-        inputs = [self._shapes, self._movement, self._array(samples, wp.int32), depths, strips, view]
+        inputs = [self._shapes, *self._moved, samples, depths, strips, view]
         self._launch(cast, len(samples), inputs, [radiance, inside])
-        return radiance.numpy(), inside.numpy()
+        return radiance.numpy()[: len(samples)].copy(), inside.numpy()[: len(samples)].copy()
 
     def _smooth(self, radiance: np.ndarray, view: Uniforms) -> None:
         """Replace each pixel of ``radiance`` (S, S) that is unlike its neighbours by the mean of more
@@ -207,12 +224,14 @@ class Renderer:
             steps, (row, column) = self.antialias, np.divmod(pixels, self.size)
             down, across = np.divmod(np.arange(steps * steps), steps)
             samples = (row[:, None] * steps + down) * steps * self.size + column[:, None] * steps + across
-            light, _ = self._cast(samples.ravel().astype(np.int32), steps, view)
+            light, _ = self._cast(self._array(samples.ravel(), wp.int32), steps, view)
             radiance[rough] = light.reshape(samples.shape).mean(axis=1)
 
-    def _grid(self, steps: int) -> tuple[wp.array, wp.array]:
-        shape = (steps * self.size, steps * self.size)
-        return tuple(wp.empty(shape, dtype=kind, device=self.device) for kind in (wp.uint64, wp.int32))
+    def _grid(self, steps: int) -> tuple[wp.array, ...]:
+        """Depths and strips of lashes, and room for the light and the masks of as many samples."""
+        side = steps * self.size
+        kinds = {wp.uint64: (side, side), wp.int32: (side, side), float: side**2, wp.uint32: side**2}
+        return tuple(wp.empty(shape, dtype=kind, device=self.device) for kind, shape in kinds.items())
 
     def _launch(self, kernel: wp.Kernel, threads: int, inputs: list, outputs: list) -> None:
         wp.launch(kernel, threads, inputs, outputs, device=self.device)
@@ -241,14 +260,24 @@ class Renderer:
         self._shapes.grown = self._array(grown, wp.vec3)
         if person.long_hair is not None:
             self._points[len(person.vertices) :] = person.long_hair.points
-        self._movement = self._array(unit_movements(self.assets, person.muscles), float)
+        movement = self.unit_movements(person.muscles)
+        bits = (movement > MASK_THRESHOLD) @ (1 << np.arange(len(facs.AUS)))
+        self._moved = self._array(movement, float), self._array(bits, wp.uint32)
         eyes = person.vertices[self._eyes]
         apart = eyes[:, 0].std(dtype=np.float64) / self._apart
         eyes = eyes.mean(axis=0, dtype=np.float64)
         lips = person.vertices[self._lips].mean(axis=0, dtype=np.float64)
         # Like a crop that was aligned by eyes and mouth: big faces do not look big.
         self._face = eyes, lips, 0.5 * (eyes[2] - lips[2]) / EYES_TO_LIPS + 0.5 * apart
-        self._head = measure_head(person.vertices, self.assets)
+        self._view = view = Uniforms()
+        view.lit_size = self._shapes.lit.shape[0]
+        view.size = self.size
+        view.region = MASK_THRESHOLD
+        view.middle, view.half_head, _top = measure_head(person.vertices, self.assets)
+        hair, glasses = person.long_hair, person.glasses
+        for source in filter(None, (person, hair, glasses)):
+            _tell(view, source)
+        view.has_hair, view.has_glasses = hair is not None, glasses is not None
         self._person = person
 
     def _parted(self, vertices: np.ndarray, person: Person) -> float:
@@ -270,7 +299,8 @@ class Renderer:
             more[f"eyeBlink{side}"] = min(shut, open_) - weights[self._names.index(f"eyeBlink{side}")]
         return weights + [more.get(name, 0.0) for name in self._names]
 
-    def _uniforms(self, person: Person, shot: Shot, capture: Capture) -> Uniforms:
+    def _uniforms(self, shot: Shot, capture: Capture) -> Uniforms:
+        """What the kernels are told of a shot of the person who sits there."""
         eyes, lips, scale = self._face
         pivot = eyes + PIVOT
         # The camera goes round the resting head instead of the head turning before the camera.
@@ -281,7 +311,7 @@ class Renderer:
         aim = pivot + turn @ (centre - pivot)
         azimuth, elevation = shot.key_azimuth, shot.key_elevation
 
-        view = Uniforms()
+        view = self._view
         view.light = turn @ _towards(azimuth, elevation)
         view.fill_light = turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)
         right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
@@ -297,18 +327,16 @@ class Renderer:
         view.lit_up = np.cross(view.lit_right, view.light)
         view.lit_middle = np.array([*view.eye]) + (CAMERA_DISTANCE + LIT_DEPTH) * forward
         view.lit_reach = LIT_REACH * view.window
-        view.lit_size = self._shapes.lit.shape[0]
-        view.size = self.size
-        view.region = MASK_THRESHOLD
-        view.middle, view.half_head, _top = self._head
-        hair, glasses = person.long_hair, person.glasses
-        for source in filter(None, (shot, person, hair, glasses)):
-            for name in vars(source).keys() & Uniforms.vars.keys():
-                setattr(view, name, getattr(source, name))
-        view.has_hair, view.has_glasses = hair is not None, glasses is not None
+        _tell(view, shot)
         view.rod_count, view.strand_count = len(shot.rods), len(shot.strands)
         view.strand = Strands(*[*shot.strands, *3 * [(0.0, 0.0, 0.0, 0.0)]][:3])
         return view
+
+
+def _tell(view: Uniforms, source: object) -> None:
+    """Set those fields of ``view`` that ``source`` has."""
+    for name in vars(source).keys() & Uniforms.vars.keys():
+        setattr(view, name, getattr(source, name))
 
 
 def _triangles_around(corners: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
@@ -330,21 +358,6 @@ def _rods(shot: Shot, person: Person, eyes: np.ndarray, view: Uniforms) -> np.nd
         rows[2 * i, 3] = rod.radius
         rows[2 * i + 1, 3] = person.skin if rod.albedo is None else rod.albedo
     return rows
-
-
-def unit_movements(assets: Assets, muscles: Muscles) -> np.ndarray:
-    """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with ``muscles``,
-    as a share of its largest movement.
-
-    Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at 0.
-    """
-    hidden = ~assets.in_group(SKIN) | (assets.region("inside-mouth") > 0.5)
-    movements = []
-    for weights in muscles.units.sum(axis=1):
-        moved = assets.express(np.zeros_like(assets.template), weights)
-        length = np.where(hidden, 0, np.sqrt(np.einsum("ij,ij->i", moved, moved)))
-        movements.append(length / length.max())
-    return np.stack(movements, axis=1).astype(np.float32)
 
 
 def _project(points: np.ndarray, view: Uniforms) -> np.ndarray:

@@ -216,6 +216,7 @@ def met(shapes: Shapes, face: int, origin: wp.vec3, direction: wp.vec3):
 def cast(
     shapes: Shapes,
     movement: wp.array2d(dtype=float),
+    moved: wp.array(dtype=wp.uint32),
     samples: wp.array(dtype=wp.int32),
     depths: wp.array2d(dtype=wp.uint64),
     strips: wp.array2d(dtype=wp.int32),
@@ -227,7 +228,8 @@ def cast(
     the skin seen there.
 
     ``strips``: how many strips of lashes lie before it. Bit i of ``inside``: the skin moves by more than
-    ``s.region`` of the largest movement of unit i; none where something else is seen. A lash hides no skin.
+    ``s.region`` of the largest movement of unit i, which ``movement`` has for each vertex, and ``moved`` as
+    bits; none where something else is seen. A lash hides no skin.
     """
     i = wp.tid()
     side = depths.shape[0]
@@ -282,9 +284,17 @@ def cast(
     radiance[i] = colour
     bits = wp.uint32(0)
     if skin:
-        for unit in range(movement.shape[1]):
-            if moves(movement, shapes.corners, unit, seen) > s.region:
-                bits |= wp.uint32(1) << wp.uint32(unit)
+        a = moved[shapes.corners[3 * seen.face]]
+        b = moved[shapes.corners[3 * seen.face + 1]]
+        c = moved[shapes.corners[3 * seen.face + 2]]
+        bits = a & b & c
+        # Units that move some of the corners so far, but not all.
+        open = (a | b | c) ^ bits
+        if open != wp.uint32(0):
+            for unit in range(movement.shape[1]):
+                bit = wp.uint32(1) << wp.uint32(unit)
+                if (open & bit) != wp.uint32(0) and moves(movement, shapes.corners, unit, seen) > s.region:
+                    bits |= bit
     inside[i] = bits
 
 
@@ -294,6 +304,26 @@ def moves(movement: wp.array2d(dtype=float), corners: wp.array(dtype=wp.int32), 
     b = movement[corners[3 * at.face + 1], unit]
     c = movement[corners[3 * at.face + 2], unit]
     return a * at.u + b * at.v + c * (1.0 - at.u - at.v)
+
+
+@wp.kernel
+def flex(
+    actions: wp.array2d(dtype=wp.vec3),
+    seen: wp.array(dtype=wp.int32),
+    first: wp.array(dtype=wp.int32),
+    which: wp.array(dtype=wp.int32),
+    weights: wp.array(dtype=float),
+    movement: wp.array2d(dtype=float),
+):
+    """How far, in metres, each unit moves each of the vertices ``seen``, which ``actions`` has in rows: unit i
+    takes the facial actions ``which[first[i]:first[i + 1]]`` with their ``weights``.
+    """
+    row = wp.tid()
+    for unit in range(movement.shape[1]):
+        moved = wp.vec3(0.0, 0.0, 0.0)
+        for k in range(first[unit], first[unit + 1]):
+            moved += weights[k] * actions[row, which[k]]
+        movement[seen[row], unit] = wp.length(moved)
 
 
 @wp.kernel

@@ -12,7 +12,7 @@ from synthetic_faces.capture import Capture, Rod
 from synthetic_faces.facs import AUS
 from synthetic_faces.hair import LongHair, fall
 from synthetic_faces.people import Glasses, draw_person, measure_head
-from synthetic_faces.render import Renderer, unit_movements
+from synthetic_faces.render import Renderer
 
 SIZE = 96
 PLAIN = dataclasses.replace(plain_shot.PLAIN, key_azimuth=0.1, key_elevation=0.4, gloss=0.1)
@@ -45,8 +45,8 @@ def neutral(renderer, person):
     return renderer.render(person, NEUTRAL, PLAIN, SMOOTH)
 
 
-def test_movements_are_the_lengths_of_the_summed_actions_of_the_persons_own_muscles(head, person):
-    movements = unit_movements(head, person.muscles)
+def test_movements_are_the_lengths_of_the_summed_actions_of_the_persons_own_muscles(head, renderer, person):
+    movements = renderer.unit_movements(person.muscles)
     row = AUS.index("AU12")
     weights = person.muscles.units[row].sum(axis=0)
     assert weights.astype(bool).sum() >= 4
