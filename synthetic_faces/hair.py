@@ -145,8 +145,10 @@ def stand_off(template: np.ndarray, inside: np.ndarray, style: Style, rng: np.ra
     ``inside`` (N,) is the ``scalp_field``.
     """
     volume, height, sweep, lumps = (0.001 * rng.uniform(*span) for span in style[:4])
-    up = np.clip((template[:, 2] - 0.775) / 0.06, 0, 1)
     side = rng.choice((-1.0, 1.0))
+    hairy = inside > 0
+    everywhere, template, inside = np.zeros_like(template), template[hairy], inside[hairy]
+    up = np.clip((template[:, 2] - 0.775) / 0.06, 0, 1)
     # A parting: hair rises on one side of it and is swept to the other.
     over = np.clip(0.5 + side * template[:, 0] / 0.06, 0, 1)
     waves = sum(
@@ -161,7 +163,8 @@ def stand_off(template: np.ndarray, inside: np.ndarray, style: Style, rng: np.ra
     off[:, 2] += (height + lumps * waves / math.sqrt(6)) * up
     off[:, 0] += side * sweep * up * over
     rise = np.clip(inside / (0.001 * style.ramp), 0, 1)
-    return ((rise * rise * (3 - 2 * rise))[:, None] * off).astype(np.float32)
+    everywhere[hairy] = (rise * rise * (3 - 2 * rise))[:, None] * off
+    return everywhere
 
 
 def beard_field(template: np.ndarray) -> np.ndarray:

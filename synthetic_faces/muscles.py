@@ -1,5 +1,6 @@
 """How the muscles of one person build each action unit: which targets, how strongly, how evenly."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +52,11 @@ def draw_muscles(
     wrinkling = rng.uniform(*WRINKLING) * rng.uniform(0.7, 1.3, len(units))
     for row, unit in zip(units, ACTION_UNITS.values(), strict=True):
         low, high = makehuman
-        mix = low + (high - low) * np.clip(person + OWN_MIX * rng.standard_normal(), 0, 1)
-        strength = np.clip(np.exp(STRENGTH * rng.standard_normal()), *STRENGTHS)
+        mix = low + (high - low) * min(max(person + OWN_MIX * rng.standard_normal(), 0), 1)
+        strength = min(max(math.exp(STRENGTH * rng.standard_normal()), STRENGTHS[0]), STRENGTHS[1])
         tilt = LOPSIDED * rng.standard_normal()
         if unit.firm:
-            mix, strength, tilt = np.round(mix), 1.0, 0.0
+            mix, strength, tilt = round(mix), 1.0, 0.0
         recipe: dict[str, float] = {}
         for text, share in (
             (unit.faceunits, 1 - mix),

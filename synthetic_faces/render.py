@@ -261,8 +261,9 @@ class Renderer:
         if person.long_hair is not None:
             self._points[len(person.vertices) :] = person.long_hair.points
         movement = self.unit_movements(person.muscles)
-        bits = (movement > MASK_THRESHOLD) @ (1 << np.arange(len(facs.AUS)))
-        self._moved = self._array(movement, float), self._array(bits, wp.uint32)
+        bits = np.zeros((len(movement), 4), np.uint8)
+        bits[:, : -(-len(facs.AUS) // 8)] = np.packbits(movement > MASK_THRESHOLD, axis=1, bitorder="little")
+        self._moved = self._array(movement, float), self._array(bits.view("<u4")[:, 0], wp.uint32)
         eyes = person.vertices[self._eyes]
         apart = eyes[:, 0].std(dtype=np.float64) / self._apart
         eyes = eyes.mean(axis=0, dtype=np.float64)

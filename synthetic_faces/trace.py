@@ -229,7 +229,7 @@ def cast(
 
     ``strips``: how many strips of lashes lie before it. Bit i of ``inside``: the skin moves by more than
     ``s.region`` of the largest movement of unit i, which ``movement`` has for each vertex, and ``moved`` as
-    bits; none where something else is seen. A lash hides no skin.
+    bits; none where something else is seen, or where pixels have several samples. A lash hides no skin.
     """
     i = wp.tid()
     side = depths.shape[0]
@@ -283,7 +283,8 @@ def cast(
         skin = skin and cover <= 0.5
     radiance[i] = colour
     bits = wp.uint32(0)
-    if skin:
+    # The mask of a pixel is that of its middle.
+    if skin and side == s.size:
         a = moved[shapes.corners[3 * seen.face]]
         b = moved[shapes.corners[3 * seen.face + 1]]
         c = moved[shapes.corners[3 * seen.face + 2]]
@@ -315,8 +316,9 @@ def flex(
     weights: wp.array(dtype=float),
     movement: wp.array2d(dtype=float),
 ):
-    """How far, in metres, each unit moves each of the vertices ``seen``, which ``actions`` has in rows: unit i
-    takes the facial actions ``which[first[i]:first[i + 1]]`` with their ``weights``.
+    """How far, in metres, each unit moves each of the vertices ``seen``, the rows of ``actions``.
+
+    Unit i takes the facial actions ``which[first[i]:first[i + 1]]`` with their ``weights``.
     """
     row = wp.tid()
     for unit in range(movement.shape[1]):

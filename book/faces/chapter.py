@@ -5,9 +5,12 @@ from typing import get_args
 from pydantic import Field
 
 from book.parameters import ChapterParameters, EpochsField, FaceArguments, PrecisionField
-from fer_lib.names import FaceDomain
+from fer_lib.names import CLIP_SETS, FaceDomain
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
+
+# Of each clip of the small sets, which are there to be looked at and counted.
+FEW_FRAMES = {"clip_frames": 4}
 
 
 class FacesParameters(ChapterParameters):
@@ -37,7 +40,10 @@ class FacesParameters(ChapterParameters):
         """The face set of the chapter; beside it a small one of each synthetic kind, the families, and the
         real FER2013.
         """
-        small = [self.source(name, self.domain_subjects, size=0) for name in get_args(FaceDomain)]
+        small = [
+            self.source(name, self.domain_subjects, size=0, **FEW_FRAMES if name in CLIP_SETS else {})
+            for name in get_args(FaceDomain)
+        ]
         return (self.face_source, *small, *self.families, self.source("fer2013", size=48, face_seed=0))
 
 
