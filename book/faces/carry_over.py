@@ -184,6 +184,6 @@ def _mean(values: list[np.ndarray | None], asked: list[Asked], unit: Unit = "") 
     if any(one is None for one in values):
         return np.nan
     mean = np.mean(values, axis=0)
-    people = min(one.people for one in asked)
+    settings = {"n": sum(one.pictures for one in asked), "unit": unit, "tolerance": RERUN_TOLERANCE}
     luck = f", mean of {len(values)} networks"
-    return interval(mean[0], mean[1:], people, besides=luck, unit=unit, tolerance=RERUN_TOLERANCE)
+    return interval(mean[0], mean[1:], min(one.people for one in asked), besides=luck, **settings)

@@ -70,4 +70,5 @@ def test_the_mean_over_networks_has_the_draws_of_all():
     mean = row["expressions, balanced accuracy"]
     assert (mean.value, row["networks"], row["pictures"]) == (pytest.approx(0.6), 2, 20)
     assert mean.low == pytest.approx(0.5, abs=0.01) and mean.high == pytest.approx(0.7, abs=0.01)
+    assert mean.n == 20 and "mean of 2 networks" in mean.how
     assert row["the same, untrained network"].value == pytest.approx(0.4)
