@@ -10,12 +10,12 @@ shared. `--parts laptop` makes what a `laptop` run needs before and while it com
 set takes.
 
 Processor time per picture on one core of an AMD EPYC (Zen 4, shared by others), people of seed 0, old and new
-in turns, twice each: before 21 November 2026 (rays) and after (triangles; people now also have muscles and
-creases of their own):
+in turns, twice each (wild four times: 9.9 to 10.8 ms): before 21 November 2026 (rays) and after (triangles;
+people now also have muscles and creases of their own):
 
-    lab    96 px, 60 pictures      39.3 ms -> 18.3 ms (2.2 times as fast)
-    wild   48 px, 159 pictures     21.4 ms -> 13.0 ms (1.6)
-    micro  96 px x 16, 192         45.2 ms -> 17.5 ms (2.6)
+    lab    96 px, 60 pictures      37.7 ms -> 15.0 ms (2.5 times as fast)
+    wild   48 px, 159 pictures     20.5 ms -> 10.4 ms (2.0)
+    micro  96 px x 16, 192         42.8 ms -> 14.9 ms (2.9)
 """
 
 import importlib
