@@ -73,3 +73,9 @@ def test_skin_has_one_side_and_lashes_only_count():
     assert (triangle < 24).all()
     rows = np.mgrid[:SIZE, :SIZE][0] + 0.5
     np.testing.assert_array_equal(strips, 2 * (0.3 + (rows + 40) * 0.4 / 120 < 0.5))
+
+
+def test_a_triangle_that_covers_one_sample_is_drawn_there():
+    places = np.array([(5.2, 7.9, 0.5), (5.8, 7.9, 0.5), (5.5, 7.1, 0.5)])
+    triangle = drawn(places, [(0, 1, 2)], [SKIN])[1]
+    assert [*zip(*np.nonzero(triangle >= 0), strict=True)] == [(7, 5)]
