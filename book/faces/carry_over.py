@@ -155,15 +155,19 @@ def carry_over_table(asked: pd.DataFrame) -> Table:
     for far, part in asked.groupby("distance", sort=False):
         said = list(part["asked"])
         rows[far] = {
-            "expressions, balanced accuracy": _mean([one.expressions for one in said], said, "share"),
-            "action units, macro AUROC": _mean([one.units for one in said], said),
-            "the same, untrained network": _mean([one.untrained_units for one in said], said),
+            "expressions": _mean([one.expressions for one in said], said, "share"),
+            "units": _mean([one.units for one in said], said),
+            "units, untrained": _mean([one.untrained_units for one in said], said),
             "networks": len(said),
             "pictures": sum(one.pictures for one in said),
         }
     order = [far for far in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if far in rows]
     data = pd.DataFrame.from_dict(rows, orient="index").loc[order].rename_axis("asked about")
-    return Table(data, "What carries over from one family of faces to another", tolerance=0.1)
+    return Table(
+        data,
+        "Balanced accuracy of expressions and macro AUROC of action units, by who is asked about",
+        tolerance=0.1,
+    )
 
 
 def carry_over_metrics(table: Table) -> dict[str, Estimate]:
@@ -173,8 +177,8 @@ def carry_over_metrics(table: Table) -> dict[str, Estimate]:
     for far, short in names.items():
         if far in table.data.index:
             row = table.data.loc[far]
-            found[f"expressions_{short}"] = row["expressions, balanced accuracy"]
-            if isinstance(units := row["action units, macro AUROC"], Estimate):
+            found[f"expressions_{short}"] = row["expressions"]
+            if isinstance(units := row["units"], Estimate):
                 found[f"units_{short}"] = units
     return found
 
