@@ -168,15 +168,14 @@ def _check_chapter(chapter: Chapter, run: Run, within: float | None, skip_checke
 def check_run(
     run: Run, names: list[str], *, within: float | None = None, skip_checked: bool = False
 ) -> list[dict[str, object]]:
-    """Check the named chapters of a run (all where none is named): one row each, with ``state`` and
-    ``faults``.
+    """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
+    ``state`` and ``faults``.
 
     ``within``: execute again only what took at most so many seconds; the others' stored results are still
     verified. ``skip_checked``: trust an earlier pass of an unchanged result. Raises RunStoreError where
     there is no such run.
     """
-    run.record()
-    chapters = with_upstream(names)
-    if names:
-        chapters = [chapter for chapter in chapters if chapter.name in names]
+    asked = run.record().get("request", {}).get("parameters", {})
+    wanted = names or asked
+    chapters = [chapter for chapter in with_upstream(names) if not wanted or chapter.name in wanted]
     return [_check_chapter(chapter, run, within, skip_checked) for chapter in chapters]

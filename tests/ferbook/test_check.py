@@ -164,3 +164,12 @@ def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_
     monkeypatch.setattr(check, "_execute_again", lambda result, run: pytest.fail("it was executed"))
     (row,) = check_run(finished, ["faces"])
     assert not row["executed"] and "my-data/fer2013 not found" in row["faults"][0]
+
+
+def test_a_run_of_some_chapters_is_checked_in_these(finished, monkeypatch):
+    monkeypatch.setattr(check, "_check_chapter", lambda chapter, *_: {"chapter": chapter.name})
+    everything = [row["chapter"] for row in check_run(finished, [])]
+    asked = {"profile": "laptop", "parameters": {key: {"faces": "lab"} for key in ("faces", "training")}}
+    finished.write_record({"request": asked, "changed": "now"})
+    assert [row["chapter"] for row in check_run(finished, [])] == ["faces", "training"] != everything
+    assert [row["chapter"] for row in check_run(finished, ["derl"])] == ["derl"]
