@@ -315,3 +315,90 @@ def predict(
             errors.print(f"ferbook: {answer.fault}", soft_wrap=True)
     if len(answered) < len(found.answers):
         raise typer.Exit(2)
+
+
+populations_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Trained networks that hours went into, kept by recipe."
+)
+
+
+@populations_app.command("list")
+def populations_list(as_json: AsJson = False) -> None:
+    """List every population: how many networks are kept, their accuracies, hours and devices."""
+    from book.populations import populations
+
+    rows = []
+    for population in populations().values():
+        kept = [member.done() for member in population.kept()]
+        faults = [member.fault() for member in population.members]
+        rows.append(
+            {
+                "population": population.name,
+                "about": population.about,
+                "networks": population.networks,
+                "kept": len(kept),
+                "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
+                "faces": sorted({done["faces"] for done in kept}),
+                "valid_accuracy": [round(done["valid_accuracy"], 4) for done in kept],
+                "test_accuracy": [round(done["test_accuracy"], 4) for done in kept],
+                "hours": round(sum(done["seconds"] * done["threads"] for done in kept) / 3600, 2),
+                "devices": sorted({done["device"] for done in kept}),
+            }
+        )
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
+        tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
+        tell(f"  {row['about']}")
+        if row["kept"]:
+            told = (
+                " ".join(f"{share:.3f}" for share in row[each])
+                for each in ("valid_accuracy", "test_accuracy")
+            )
+            tell("  validation {}; test {}".format(*told))
+            where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
+            tell(f"  {row['hours']:.2f} core-hours {where}")
+
+
+@populations_app.command("train")
+def populations_train(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Populations, in this order.")],
+    n: Annotated[int, typer.Option("--n", min=0, help="At most so many networks of each; 0 takes all.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0 takes all cores.")] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Train those of another recipe and damaged ones anew.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Train the networks that are missing, one after the other; call it again and it goes on.
+
+    Several calls side by side share the work. One that fails is named, and the others are trained.
+    """
+    import torch
+
+    from book.populations import find_population, train_member
+    from ferbook.errors import FerError
+
+    use_data_dir(data_dir)
+    if threads:
+        torch.set_num_threads(threads)
+    wanted = [find_population(name) for name in names]
+    failed = False
+    for member in [m for population in wanted for m in population.members[: n or None]]:
+        named = f"{member.population.name} {member.seed}"
+        try:
+            done = train_member(member, device=device, replace=replace)
+        except FerError as fault:
+            failed = True
+            errors.print(f"ferbook: {named}: {fault}")
+            continue
+        if done is None:
+            tell(f"{named}: another process is at it")
+            continue
+        shares = f"validation {done['valid_accuracy']:.3f}, test {done['test_accuracy']:.3f}"
+        tell(f"{named}: {shares}, {done['seconds']:,} s")
+    if failed:
+        raise typer.Exit(1)

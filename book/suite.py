@@ -87,7 +87,7 @@ SUITE = Suite(
     code=("fer_lib",),
     # The face sets' fingerprints have what makes the pictures: a changed reader concerns no synthetic set.
     not_code=(
-        *("book.session", "book.parameters", "book.commands", "book.suite"),
+        *("book.session", "book.parameters", "book.commands", "book.populations", "book.suite"),
         *("fer_lib.paths", "fer_lib.faces.readers"),
     ),
     places=("FER_CACHE", "FER_DATA"),
@@ -113,7 +113,11 @@ SUITE = Suite(
             variable="FER_DATA",
         ),
     ),
-    commands={"data": "book.commands:data_app", "predict": "book.commands:predict"},
+    commands={
+        "data": "book.commands:data_app",
+        "populations": "book.commands:populations_app",
+        "predict": "book.commands:predict",
+    },
     check=check,
     prepare=prepare,
     data_key=data_key,

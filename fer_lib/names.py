@@ -18,6 +18,9 @@ Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
 """The losses that ``train.losses.build_loss`` builds by name."""
 
+Optimiser = Literal["sgd", "adamw"]
+"""What makes a step of a gradient, see ``train.recipe``."""
+
 Schedule = Literal["constant", "onecycle", "cosine"]
 """The learning rates over a training that ``train.objective.rate_of`` draws."""
 

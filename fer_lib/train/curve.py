@@ -2,7 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -29,13 +30,15 @@ class Training:
     while the weights change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per
     picture with its one label, in nats, whatever the recipe's loss is), ``valid_accuracy`` (share),
     ``seconds`` (training and validation) and, where a set was watched, ``watched_accuracy``. ``best_epoch``:
-    the epoch whose weights were kept. ``precision``: what was computed in. Of a network with another task
+    the epoch whose weights were kept. ``precision``: what was computed in. ``checkpoints``: the weights after
+    the epochs that were asked for. Of a network with another task
     than one class per picture, its own loss and criterion: see ``train.au_heads``.
     """
 
     curve: pd.DataFrame
     best_epoch: int
     precision: Precision
+    checkpoints: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
 
     @property
     def valid_accuracy(self) -> float:
@@ -146,13 +149,19 @@ class Curve(LossWatch):
 
     Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
     then the earliest. The test split is not known here; ``watched`` is read after each epoch and decides
-    nothing. Training ends after ``patience`` epochs without a higher criterion (0: never).
+    nothing. Training ends after ``patience`` epochs without a higher criterion (0: never). ``kept``: the
+    weights after each of the epochs ``checkpoints``.
     """
 
     def __init__(
-        self, patience: int = 0, watched: FaceBatches | None = None, score: type[ClassScore] = ClassScore
+        self,
+        patience: int = 0,
+        watched: FaceBatches | None = None,
+        score: type[ClassScore] = ClassScore,
+        checkpoints: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.checkpoints = checkpoints
         self.patience, self.watched, self.score = patience, watched, score
         self.criterion = f"valid_{score.criterion}"
 
@@ -160,6 +169,7 @@ class Curve(LossWatch):
         super().before_fit()
         self.best_epoch = 0
         self.best_weights = copy_of_weights(self.model)
+        self.kept: dict[int, dict[str, torch.Tensor]] = {}
         self.highest = (0, -1.0)
 
     def before_validate(self) -> None:
@@ -190,6 +200,8 @@ class Curve(LossWatch):
         self.rows.append(row)
         if best is None or self._merit(row) > self._merit(best):
             self.best_epoch, self.best_weights = row["epoch"], copy_of_weights(self.model)
+        if row["epoch"] in self.checkpoints:
+            self.kept[row["epoch"]] = copy_of_weights(self.model)
         if row[self.criterion] > self.highest[1]:
             self.highest = (row["epoch"], row[self.criterion])
         if self.patience and row["epoch"] - self.highest[0] >= self.patience:

@@ -121,14 +121,14 @@ def face_learner(
     device: torch.device | str = "cpu",
     seed: int = 0,
     watch: FaceSet | None = None,
+    checkpoints: Sequence[int] = (),
 ) -> Learner:
     """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
     ``train``. ``watch`` is scored after each epoch (``watched_accuracy`` in the curve) and influences
-    nothing.
+    nothing. The weights after the epochs ``checkpoints`` are kept beside those of the best.
 
-    Optimiser: SGD with momentum 0.9, plain or Nesterov's, and weight decay added to the gradient, on all
-    parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The precision in use is the
-    learner's attribute ``precision``.
+    Weight decay acts on all parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The
+    precision in use is the learner's attribute ``precision``.
     """
     counts = class_counts(faces, classes)
     loaders = face_loaders(
@@ -149,7 +149,7 @@ def face_learner(
         model.to(device),
         recipe,
         Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
-        Curve(recipe.patience, watched),
+        Curve(recipe.patience, watched, checkpoints=checkpoints),
         outputs=len(classes),
         precision=precision,
     )
@@ -174,7 +174,8 @@ def learner_of(
     size = tuple(loaders.train.pixels.shape[1:])
     options = _options(recipe, size[0])
     _check_fit(model, size, recipe, outputs, loaders.device)
-    optimiser = partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
+    sgd = partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
+    optimiser = torch.optim.AdamW if recipe.optimiser == "adamw" else sgd
     callbacks = [objective, *options, curve, *together()]
     return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
 
@@ -222,7 +223,7 @@ def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) 
 
 def _options(recipe: Recipe, side: int) -> list[Callback]:
     """The callbacks of what a recipe may add to a plain training."""
-    chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
+    chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:
         chosen.append(GradientClip(recipe.clip))
     if recipe.mixup:
@@ -286,4 +287,4 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
             f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
             f"weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
         )
-    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision)
+    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision, curve.kept)

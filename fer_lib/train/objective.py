@@ -54,11 +54,11 @@ class Objective(Callback):
         self.hook = self.features = None
 
 
-def rate_of(schedule: Schedule, lr: float) -> Callable[[float], float]:
+def rate_of(schedule: Schedule, lr: float, warmup: float = 0.25) -> Callable[[float], float]:
     """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
 
-    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the first quarter of the
-    steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError
+    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the share ``warmup`` of
+    the steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError
     for any other name.
     """
     require_name("schedule", schedule, get_args(Schedule))
@@ -66,6 +66,6 @@ def rate_of(schedule: Schedule, lr: float) -> Callable[[float], float]:
         case "constant":
             return SchedNo(lr, lr)
         case "onecycle":
-            return combined_cos(0.25, lr / 25, lr, lr / 1e5)
+            return combined_cos(warmup, lr / 25, lr, lr / 1e5)
         case "cosine":
             return SchedCos(lr, 0.0)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from fer_lib.names import Loss, Network, Schedule
+from fer_lib.names import Loss, Network, Optimiser, Schedule
 from fer_lib.nets.build import NETWORKS
 
 PEAK_SHARES: dict[Network, float] = {"residual": 1.0, "zhu": 0.5, "vgg": 0.1, "zero_bias": 0.3, "breuer": 0.3}
@@ -20,20 +20,25 @@ class Recipe:
     """Everything about a training but its faces, its network and its seed; fields as a chapter's parameters
     name them.
 
-    ``epochs`` passes in batches of ``batch_size``; SGD with momentum 0.9, or Nesterov's, at the peak rate
-    ``lr`` of ``schedule``, with ``weight_decay``; gradients longer than ``clip`` are shortened to it (0:
-    never). ``loss`` by its name in ``train.losses``, each class weighed by the inverse of its number of
-    training pictures with ``class_weights``. ``augment`` by its name in ``train.augment``; ``mixup`` is the
-    alpha of Zhang et al. 2018 (0: none). Training pictures have ``start_size`` pixels a side at first and
-    grow to their own (0: their own from the start). ``averaging`` is the decay per step of a moving average
-    of the weights, which is then what is validated and kept (0: none). Training ends after ``patience``
-    epochs without a better validation accuracy (0: never before ``epochs``).
+    ``epochs`` passes in batches of ``batch_size``. ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's,
+    and ``weight_decay`` added to the gradient; or ``adamw`` with torch's moments, whose decay shrinks the
+    weights themselves (Loshchilov and Hutter 2019, arXiv 1711.05101). ``lr`` is the peak rate of
+    ``schedule``, which a one-cycle reaches after the share ``warmup`` of all steps. Gradients longer than
+    ``clip`` are shortened to it (0: never). ``loss`` by its name in ``train.losses``, each class weighed by
+    the inverse of its number of training pictures with ``class_weights``. ``augment`` by its name in
+    ``train.augment``; ``mixup`` is the alpha of Zhang et al. 2018 (0: none). Training pictures have
+    ``start_size`` pixels a side at first and grow to their own (0: their own from the start). ``averaging``
+    is the decay per step of a moving average of the weights, which is then what is validated and kept (0:
+    none). Training ends after ``patience`` epochs without a better validation accuracy (0: never before
+    ``epochs``).
     """
 
     epochs: int = 60
     batch_size: int = 32
+    optimiser: Optimiser = "sgd"
     lr: float = 0.03
     schedule: Schedule = "onecycle"
+    warmup: float = 0.25
     nesterov: bool = False
     weight_decay: float = 1e-5
     clip: float = 0.0

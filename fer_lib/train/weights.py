@@ -33,12 +33,13 @@ def parameter_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
+def save_weights(model: nn.Module, path: Path, about: dict, *, half: bool = False) -> Path:
     """Write ``<stem>.safetensors`` and ``<stem>.json`` and return the first one's path.
 
     ``path`` may carry either suffix or none. The record holds the architecture, its constructor's arguments,
     the number of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face
-    set, precision, seed …). Each file appears whole or not at all, the record last.
+    set, precision, seed …). ``half``: in half precision, which ``load_weights`` widens again. Each file
+    appears whole or not at all, the record last.
 
     Raises DataError where the architecture could not be read back, where ``about``
     is not JSON, or where a weight is not finite.
@@ -49,6 +50,8 @@ def save_weights(model: nn.Module, path: Path, about: dict) -> Path:
             f"{path}: no network called {architecture} can be read back; known: {', '.join(ARCHITECTURES)}"
         )
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:
+        tensors = {n: value.half() if value.is_floating_point() else value for n, value in tensors.items()}
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise DataError(

@@ -1,0 +1,225 @@
+"""Populations of trained networks: what the file ``populations.yaml`` asks for, and what of it is kept.
+
+A network is known by its recipe, its faces and its seed, never by the code that trained it: a moved file asks
+for no hours again. Each lies in a folder of its own, which is whole or is not there, so a kill loses at most
+the network that was being trained, and a folder may come from another machine.
+"""
+
+import hashlib
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.names import Network
+from fer_lib.nets.build import build_network
+from fer_lib.nets.classifier import Classifier
+from fer_lib.train.controls import with_shuffled_labels
+from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from fer_lib.train.weights import load_weights, save_weights
+from ferbook import paths
+from ferbook.environment import git_commit
+from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
+from ferbook.files import read_yaml, whole_folder
+from ferbook.owner import held, now
+from ferbook.store import DONE, read_json, write_json
+
+REFERENCE = "reference"
+"""The run that is committed."""
+
+
+class Taught(BaseModel):
+    """What decides a network's weights, but for its seed and the last digits of a processor."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    faces: dict[str, str | int]
+    network: Network
+    options: dict[str, bool | int | float] = {}
+    recipe: Recipe
+    labels: Literal["own", "shuffled"] = "own"
+
+
+class Population(Taught):
+    """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
+
+    ``checkpoints``: epochs after which the weights of the first ``checkpointed`` networks are kept too.
+    Without ``weights`` only curves and answers are kept.
+    """
+
+    name: str
+    about: str
+    networks: int = Field(ge=1, le=100)
+    checkpoints: tuple[int, ...] = ()
+    checkpointed: int = 0
+    weights: bool = True
+
+    @property
+    def taught(self) -> Taught:
+        """What the population's networks have in common."""
+        return Taught(**{name: getattr(self, name) for name in Taught.model_fields})
+
+    @property
+    def folder(self) -> Path:
+        """One folder a network lies in it."""
+        return paths.runs_dir() / REFERENCE / "populations" / self.name
+
+    @property
+    def members(self) -> list["Member"]:
+        """All networks that are asked for, kept or not."""
+        return [Member(self, seed) for seed in range(self.networks)]
+
+    def kept(self) -> list["Member"]:
+        """The networks that are there and of this recipe, by seed."""
+        return [member for member in self.members if not member.fault()]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a population, known by its ``seed``."""
+
+    population: Population
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, or will."""
+        return self.population.folder / str(self.seed)
+
+    def fault(self) -> str:
+        """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, or of other faces; empty
+        where it can.
+        """
+        if not (self.folder / DONE).is_file():
+            return "missing"
+        try:
+            done = self.done()
+            taught = Taught.model_validate(done["taught"])
+            files = {name: _checksum(self.folder / name) for name in done["files"]}
+        except (RunStoreError, ValidationError, KeyError, OSError):
+            return "damaged"
+        if files != done["files"]:
+            return "damaged"
+        if taught != self.population.taught:
+            return "of another recipe"
+        faces = set_name(self.population.faces["name"])
+        return "" if done["faces"] == faces else f"of the faces {done['faces']}; {faces} are made here"
+
+    def done(self) -> dict:
+        """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""
+        return read_json(self.folder / DONE)
+
+    def network(self, epoch: int = 0) -> Classifier:
+        """The network with the weights of the epoch that validation chose, or of the checkpoint ``epoch``, in
+        evaluation mode on the CPU. Raises DataError where it is not kept.
+        """
+        return load_weights(self.folder / (f"epoch-{epoch:03d}" if epoch else "weights"))
+
+    def curve(self) -> pd.DataFrame:
+        """One row per epoch, as ``train.curve.Training`` has it."""
+        return pd.read_csv(self.folder / "curve.csv")
+
+    def answers(self) -> np.ndarray:
+        """Probabilities (N, classes) of the test split, float16, in its order."""
+        return np.load(self.folder / "test.npy", allow_pickle=False)
+
+
+def populations() -> dict[str, Population]:
+    """Name -> population, as the file has them. Raises ParameterError, naming file and entry, where it cannot
+    be understood.
+    """
+    file = paths.root() / "populations.yaml"
+    try:
+        content = TypeAdapter(dict[str, dict]).validate_python(read_yaml(file, ParameterError))
+        return {name: Population(name=name, **fields) for name, fields in content.items()}
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(map(str, (fault.title, *first["loc"])))
+        raise ParameterError(f"{file}: {place}: {first['msg']}") from fault
+
+
+def find_population(name: str) -> Population:
+    """The population called ``name``; raises ParameterError where there is none."""
+    known = populations()
+    require_name("population", name, known)
+    return known[name]
+
+
+def train_member(member: Member, *, device: str = "auto", replace: bool = False) -> dict | None:
+    """Train ``member`` and keep it, unless it is there; what ``done`` says of it, or None where another
+    process is at it.
+
+    Raises DataError where one of another recipe or a damaged one lies there and ``replace`` is false, and
+    where its faces are absent; ParameterError as ``train``.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(member.folder.with_name(f".{member.seed}.lock"), "{}"))
+        except RunStoreError:
+            return None
+        fault = member.fault()
+        if fault and fault != "missing" and not replace:
+            raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
+        return _train(member, pick_device(device)) if fault else member.done()
+
+
+def _train(member: Member, device: torch.device) -> dict:
+    started, asked, seed = perf_counter(), member.population, member.seed
+    faces = open_faces(**asked.faces, progress=False)
+    labelled = faces.labelled()
+    protocol = protocol_of(labelled)
+    chosen = fold_faces(labelled, protocol, 0)
+    learned = with_shuffled_labels(chosen, seed) if asked.labels == "shuffled" else chosen
+    seed_everything(seed)
+    model = build_network(asked.network, len(protocol.classes), faces.size[0], **asked.options)
+    checkpoints = asked.checkpoints if seed < asked.checkpointed else ()
+    training = train(
+        learned, model, protocol.classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
+    )
+    test = chosen.split("test")
+    answers = predict(model, test, device=device)
+    shutil.rmtree(member.folder, ignore_errors=True)
+    with whole_folder(member.folder) as folder:
+        training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
+        np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
+        about = {"classes": protocol.classes, "faces": set_name(faces.name), "seed": seed}
+        if asked.weights:
+            save_weights(model, folder / "weights", about, half=True)
+        for epoch, weights in training.checkpoints.items():
+            model.load_state_dict(weights)
+            save_weights(model, folder / f"epoch-{epoch:03d}", about | {"epoch": epoch}, half=True)
+        done = about | {
+            "population": asked.name,
+            "taught": asked.taught.model_dump(),
+            "checksum_of_faces": faces.checksum,
+            "epochs": len(training.curve),
+            "best_epoch": training.best_epoch,
+            "train_loss": float(training.curve["train_loss"].iloc[-1]),
+            "valid_accuracy": training.valid_accuracy,
+            "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(protocol.classes))),
+            "precision": training.precision.to_json(),
+            "device": device_name(device),
+            "threads": torch.get_num_threads(),
+            "seconds": round(perf_counter() - started),
+            "commit": git_commit(),
+            "finished": now(),
+        }
+        files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
+        write_json(folder / DONE, done | {"files": files})
+    return done
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
