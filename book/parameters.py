@@ -162,6 +162,21 @@ class ChapterParameters(Parameters):
         return (self.face_source,)
 
 
+class NetworkParameters(ChapterParameters):
+    """What a chapter takes that asks trained networks."""
+
+    population: str = Field(
+        "",
+        description="the networks that are asked, by their name in populations.yaml; empty: the one that "
+        "chapter training made in this run",
+    )
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """All populations that the chapter reads: the one that it is about, then those set beside it."""
+        return (self.population,) if self.population else ()
+
+
 class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``train.recipe.Recipe``."""
 

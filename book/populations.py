@@ -6,6 +6,7 @@ the network that was being trained, and a folder may come from another machine.
 """
 
 import hashlib
+import json
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import with_shuffled_labels
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.weights import load_weights, save_weights
@@ -85,6 +88,11 @@ class Population(Taught):
         """The networks that are there and of this recipe, by seed."""
         return [member for member in self.members if not member.fault()]
 
+    def key(self) -> str:
+        """Changes with every network that is kept."""
+        told = [(member.seed, member.done()["files"]) for member in self.kept()]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Member:
@@ -116,6 +124,21 @@ class Member:
             return "of another recipe"
         faces = set_name(self.population.faces["name"])
         return "" if done["faces"] == faces else f"of the faces {done['faces']}; {faces} are made here"
+
+    def learned(self, device: torch.device | str = "cpu") -> Learned:
+        """The network on ``device`` with its lesson."""
+        done, taught = self.done(), self.population.taught
+        lesson = Lesson(
+            network=taught.network,
+            options=taught.options,
+            recipe=taught.recipe,
+            precision=Precision.of(done["precision"]),
+            seed=self.seed,
+            classes=tuple(done["classes"]),
+            fold=0,
+            source=dict(taught.faces),
+        )
+        return Learned(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""

@@ -9,11 +9,13 @@ import torch
 from pydantic import BaseModel
 
 import ferbook.session
+from book.populations import find_population
 from book.suite import seen
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import seed_everything
+from fer_lib.train.lesson import Learned, Lesson
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
@@ -89,6 +91,38 @@ class Session(ferbook.session.Session):
         Raises ChapterError as ``upstream`` does, DataError where its weights are absent or damaged.
         """
         return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
+
+    def networks(self) -> list[Learned]:
+        """The trained networks that the chapter is about: those of its parameter ``population``, else the one
+        of chapter ``training``.
+
+        Raises ChapterError where no network of the population is kept, and as ``network``.
+        """
+        name = self.params.population
+        if not name:
+            lesson = self.upstream("training").artefact("lesson", Lesson)
+            return [Learned("this run's", self.network("training"), lesson)]
+        if found := self.population(name):
+            return found
+        raise ChapterError(
+            f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
+        )
+
+    def population(self, name: str) -> list[Learned]:
+        """The networks of the population ``name`` that are kept, by seed; they go into the run's record.
+
+        Raises ChapterError where the chapter's parameters do not declare it: its result would not be noticed
+        as out of date when there are more of them.
+        """
+        if name not in self.params.populations:
+            raise ChapterError(
+                f"chapter {self.chapter.name!r} does not declare the population {name!r}; it declares "
+                f"{', '.join(self.params.populations) or 'none'}"
+            )
+        kept = find_population(name).kept()
+        seeds = {name: [member.seed for member in kept]}
+        self.note(populations=self._record.get("populations", {}) | seeds)
+        return [member.learned(self.device) for member in kept]
 
     def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the

@@ -21,6 +21,11 @@ def check(parameters: Mapping[str, ChapterParameters]) -> None:
 
     for model in parameters.values():
         require_source(model.faces)
+    if asked := {name for model in parameters.values() for name in getattr(model, "populations", ())}:
+        from book.populations import find_population
+
+        for name in asked:
+            find_population(name)
     asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
     taught = parameters.get("training")
     if not asked or taught is None:
@@ -50,13 +55,18 @@ def prepare(models: list[ChapterParameters]) -> None:
 
 
 def data_key(parameters: ChapterParameters) -> dict[str, str]:
-    """Each face set that the chapter opens -> its fingerprint."""
+    """Each face set that the chapter opens -> its fingerprint, and each population -> its networks' key."""
     from fer_lib.faces.registry import fingerprint
 
-    return {
+    key = {
         " ".join(str(value) for _, value in source): fingerprint(**dict(source))
         for source in parameters.face_sources
     }
+    if populations := getattr(parameters, "populations", ()):
+        from book.populations import find_population
+
+        key |= {f"population {name}": find_population(name).key() for name in populations}
+    return key
 
 
 def seen(made: Mapping) -> list[str]:
@@ -74,6 +84,9 @@ def provenance(made: Mapping) -> list[tuple[str, str]]:
         (what, f"`{faces['name']}`, {faces['pictures']:,} pictures, SHA-256 `{faces['checksum'][:16]}…`")
         for what, faces in sets
     ]
+    for name, seeds in made.get("populations", {}).items():
+        shown = ", ".join(map(str, seeds)) or "none is kept"
+        rows.append(("Networks", f"population `{name}`, {len(seeds)} networks (seeds {shown})"))
     if "precision" in made:
         chosen = made["precision"]
         rows.append(("Trained in", chosen["name"] + (" channels-last" if chosen["channels_last"] else "")))
@@ -82,6 +95,7 @@ def provenance(made: Mapping) -> list[tuple[str, str]]:
 
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
+    profiles=("smoke", "laptop", "reference", "paper"),
     named_by=("faces",),
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib",),

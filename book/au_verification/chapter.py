@@ -4,12 +4,12 @@ from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, ChapterParameters, FaceArguments, ShuffledEpochsField
+from book.parameters import BootstrapField, FaceArguments, NetworkParameters, ShuffledEpochsField
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
 
 
-class AuVerificationParameters(ChapterParameters):
+class AuVerificationParameters(NetworkParameters):
     """Chapter ``au_verification``: which filters of the network of chapter ``training`` detect an action
     unit.
     """
@@ -71,6 +71,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores; for a real set its action units",
     profiles={
+        "reference": {"population": "published"},
         "smoke": {
             **{"permutations": 99, "untrained": 1, "shuffled_epochs": 1, "people": 6, "silenced": 4},
             **{"repeats": 1, "simulations": 20, "bootstrap": 100},

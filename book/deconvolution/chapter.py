@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, ChapterParameters, ShuffledEpochsField, on_fer2013
+from book.parameters import BootstrapField, NetworkParameters, ShuffledEpochsField, on_fer2013
 from ferbook.book import Chapter
 
 
-class DeconvolutionParameters(ChapterParameters):
+class DeconvolutionParameters(NetworkParameters):
     """Chapter ``deconvolution``: what the filters of the network of chapter ``training`` look at."""
 
     layer: str = Field(
@@ -49,6 +49,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
+        "reference": {"population": "published"},
         "smoke": {"located_filters": 12, "checked_filters": 4, "shuffled_epochs": 1, "bootstrap": 200},
         "paper": {
             **{"located_filters": 256, "checked_filters": 256},

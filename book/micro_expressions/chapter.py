@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, ChapterParameters, FaceArguments, FaceField, RateField
+from book.parameters import BootstrapField, FaceArguments, FaceField, NetworkParameters, RateField
 from fer_lib.names import CLIP_SETS
 from ferbook.book import Chapter
 from synthetic_faces.timing import TIMINGS
 
 
-class MicroExpressionsParameters(ChapterParameters):
+class MicroExpressionsParameters(NetworkParameters):
     """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of
     each frame of a clip.
     """
@@ -68,6 +68,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores; for real clips your copy of CASME II or SAMM",
     profiles={
+        "reference": {"population": "published"},
         "smoke": {
             **{"subjects": 6, "clip_frames": 8, "epochs": 3, "seeds": 1, "control_seeds": 1},
             "bootstrap": 200,

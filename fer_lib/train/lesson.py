@@ -1,12 +1,13 @@
-"""How the network of chapter ``training`` learned, as it hands it to other chapters."""
+"""How a trained network learned, as those who ask it need to know."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.names import Network
+from fer_lib.nets.classifier import Classifier
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
 
@@ -55,3 +56,12 @@ class Lesson(BaseModel):
         """
         labelled = faces.labelled()
         return fold_faces(labelled, protocol_of(labelled, self.classes), self.fold)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained network, ``model`` in evaluation mode, with its ``lesson``; ``name``: as readers know it."""
+
+    name: str
+    model: Classifier
+    lesson: Lesson
