@@ -265,8 +265,7 @@ def predict(
 ) -> None:
     """Say which emotion a run's network sees in pictures: the largest face of each.
 
-    Without --run: the run that changed last. A picture that cannot be answered is named; the others are
-    answered.
+    A picture that cannot be answered is named; the others are answered.
     """
     from fer_lib.train.photos import predict_pictures, trained_network
     from ferbook.book import find_chapter

@@ -95,7 +95,6 @@ def provenance(made: Mapping) -> list[tuple[str, str]]:
 
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
-    profiles=("smoke", "laptop", "reference", "paper"),
     named_by=("faces",),
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib",),
@@ -104,6 +103,7 @@ SUITE = Suite(
         *("book.session", "book.parameters", "book.commands", "book.populations", "book.suite"),
         *("fer_lib.paths", "fer_lib.faces.readers"),
     ),
+    kept=("populations",),
     places=("FER_CACHE", "FER_DATA"),
     options=(
         Option(

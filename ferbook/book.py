@@ -99,7 +99,7 @@ class Suite:
     """What the engine asks of a book."""
 
     title: str = "Run, build and check the chapters of a book."
-    profiles: tuple[str, ...] = ("smoke", "laptop", "paper")
+    profiles: tuple[str, ...] = ("smoke", "laptop", "reference", "paper")
     profile: str = "laptop"
     """The one that holds where none is named: the models' defaults."""
     named_by: tuple[str, ...] = ()
@@ -110,6 +110,8 @@ class Suite:
     """Packages beside ``book`` whose modules make a chapter out of date that reaches them by its imports."""
     not_code: tuple[str, ...] = ()
     """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
+    kept: tuple[str, ...] = ()
+    """Folders in a run that are not of its chapters, and that emptying it leaves: what hours went into."""
     places: tuple[str, ...] = ()
     """Environment variables that hold a folder, which may be relative."""
     options: tuple[Option, ...] = ()

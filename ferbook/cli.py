@@ -199,7 +199,7 @@ def status(
     """Say for each chapter of a run whether it is up to date, or why not.
 
     Against the parameters given, or else against those that the run was made with. Without --run and
-    without parameters: the run that changed last.
+    without parameters: the run that `ferbook run` was last called for.
     """
     from ferbook.book import book
     from ferbook.state import run_states
@@ -271,7 +271,7 @@ def compare(
 
 @command
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
-    """Say what a run's numbers answer to the papers' claims. Without --run: the run that changed last."""
+    """Say what a run's numbers answer to the papers' claims."""
     from ferbook.claims import judged_claims
 
     chosen = chosen_run(run_name)
@@ -280,6 +280,7 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         rows = [{"paper": paper.paper} | each.to_json() for paper, claims in judged for each in claims]
         print_json({"run": chosen.name, "claims": rows})
         return
+    console.print(f"run {chosen.name!r}")
     for paper, claims in judged:
         console.print(paper.name, style="bold")
         for each in claims:
@@ -312,7 +313,8 @@ def build(
         console.print(
             f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them"
         )
-    console.print(f"{'book built' if built else 'book is up to date'}: open {index}")
+    state = "built from" if built else "is up to date with"
+    console.print(f"book {state} run {chosen.name!r}: open {index}")
 
 
 @command
@@ -337,8 +339,9 @@ def check(
     chosen = chosen_run(run_name)
     found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
-        print_json(found)
+        print_json({"run": chosen.name, "chapters": found})
     else:
+        console.print(f"run {chosen.name!r}")
         for row in found:
             console.print(f"{row['chapter']}: {row['state']}")
             for fault in row["faults"]:

@@ -36,7 +36,9 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
 
 
 def chosen_run(name: str | None) -> "Run":
-    """The run that an option ``--run`` names, or else the one that changed last."""
-    from ferbook.store import latest_run, open_run
+    """The run that an option ``--run`` names, or else the one that `ferbook run` was last called for: who
+    asks prints which it was.
+    """
+    from ferbook.store import current_run, open_run
 
-    return latest_run() if name is None else open_run(name)
+    return current_run() if name is None else open_run(name)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 
@@ -22,7 +23,7 @@ from ferbook.owner import OWNER_VARIABLE, end_with_parent, now, owner
 from ferbook.parameters import Parameters
 from ferbook.request import Request, stored_request
 from ferbook.state import ChapterState, differences, states
-from ferbook.store import Run, exclusive, open_run, read_json, write_json
+from ferbook.store import Run, exclusive, make_current, open_run, read_json, write_json
 
 WORTHWHILE_THREADS = 4
 """Threads of a chapter, where there are cores for several chapters of so many: small networks gain little
@@ -160,7 +161,7 @@ def run_chapters(
         run.folder.exists()
         and not run.exists()
         # A first command that was killed while it wrote run.yaml leaves a part of that.
-        and any(f != run.work and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
+        and any(f not in _kept(run) and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
     ):
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
@@ -186,6 +187,7 @@ def run_chapters(
         for chapter in chapters:
             run.result(chapter.name).recover()
         _write_record(run, request, parameters)
+        make_current(run)
         found = states(run, chapters, parameters)
         if all(state.up_to_date for state in found):
             return run, found
@@ -216,11 +218,19 @@ def run_chapters(
     return run, found
 
 
+def _kept(run: Run) -> list[Path]:
+    """What lies in a run's folder but is made by no chapter: the lock that guards it, and what the book
+    keeps there.
+    """
+    return [run.work, *(run.folder / name for name in suite().kept)]
+
+
 def _empty(run: Run) -> None:
-    """Remove what the run holds, but not the lock that guards it; ``run.yaml`` last, as without it no command
-    would know the rest for a run."""
+    """Remove what the run's chapters made; ``run.yaml`` last, as without it no command would know the rest
+    for a run.
+    """
     for entry in run.folder.iterdir():
-        if entry not in (run.work, run.record_file):
+        if entry not in (*_kept(run), run.record_file):
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     run.record_file.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,14 +17,14 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import Chapter, find_chapter
-from ferbook.errors import ChapterError, ParameterError
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
-from ferbook.store import ChapterResult, all_runs, latest_run, write_json
+from ferbook.store import ChapterResult, current_run, write_json
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
@@ -201,16 +202,18 @@ def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] 
     assigns, as a session of the book's own ``kind``.
 
     Validates every parameter. Under ``ferbook run`` the output goes into the run; in a notebook opened by
-    hand it goes to ``runs/interactive/``, and chapters upstream are looked up in the run that changed last.
-    Raises ParameterError.
+    hand it goes to ``runs/interactive/``, and chapters upstream are looked up in the run that `ferbook run`
+    was last called for. Raises ParameterError.
     """
     chapter = find_chapter(name)
     parameters = chapter.parameters(**_parameters_from(chapter, namespace))
     interactive = paths.runs_dir() / "interactive"
+    run = interactive
     if RUN_VARIABLE in os.environ:
         run = Path(os.environ[RUN_VARIABLE])
     else:
-        run = latest_run().folder if all_runs() else interactive
+        with suppress(RunStoreError):  # no run yet: a chapter that depends on no other can be opened
+            run = current_run().folder
     output = Path(os.environ.get(OUTPUT_VARIABLE) or interactive / name)
     if OUTPUT_VARIABLE not in os.environ:
         shutil.rmtree(output, ignore_errors=True)

@@ -266,9 +266,30 @@ def exclusive(run: Run, wait: bool = False) -> AbstractContextManager[None]:
     return held(run.work / "lock", None if wait else told)
 
 
-def latest_run() -> Run:
-    """The run that changed last. Raises RunStoreError where there is none."""
-    found = all_runs()
-    if not found:
-        raise RunStoreError("there is no run yet; `ferbook run` makes one")
-    return max(found, key=lambda run: run.record().get("changed", ""))
+def _current_file() -> Path:
+    return paths.runs_dir() / ".current"
+
+
+def make_current(run: Run) -> None:
+    """Let commands that are told no run take this one."""
+    write_atomically(_current_file(), f"{run.name}\n")
+
+
+def current_run() -> Run:
+    """The run that `ferbook run` was last called for here, also where it found nothing to do.
+
+    Raises RunStoreError where there was none, or it is gone; runs that came with the checkout are taken where
+    they are named.
+    """
+    file = _current_file()
+    if not file.is_file():
+        told = ", ".join(run.name for run in all_runs())
+        some = f", or name one with --run: {told}" if told else ""
+        raise RunStoreError(f"there is no run yet that was made here; `ferbook run` makes one{some}")
+    run = open_run(file.read_text(encoding="utf-8").strip())
+    if not run.exists():
+        raise RunStoreError(
+            f"the run {run.name!r}, which `ferbook run` was last called for, is gone; `ferbook run --run "
+            f"{run.name}` makes it, or name another with --run"
+        )
+    return run

@@ -61,7 +61,7 @@ def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_pa
     monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (index, True))
     monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out == f"book built: open {index}\n"
+    assert out == f"book built from run 'a': open {index}\n"
 
 
 def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
@@ -87,9 +87,8 @@ def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_d
 def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):
     row = {"chapter": "throws", "state": "failed", "faults": ["FAILED a[/b]::Cell [0] " + "x" * 80]}
     monkeypatch.setattr("ferbook.check.check_run", lambda *_, **__: [row])
-    monkeypatch.setattr("ferbook.store.latest_run", lambda: None)
-    code, out, _ = ferbook(monkeypatch, capsys, "check")
-    assert (code, out) == (1, f"throws: failed\n  {row['faults'][0]}\n")
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "--run", "a")
+    assert (code, out) == (1, f"run 'a'\nthrows: failed\n  {row['faults'][0]}\n")
 
 
 def test_the_name_in_a_table_is_never_broken(capsys):

@@ -27,12 +27,12 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
         ["parameter sides 6 → 8"],
         ["upstream throws is out of date"],
     ]
-    assert "book built" in ferbook("build", "--run", "a")
+    assert "book built from run 'a'" in ferbook("build")
     means = page(copy, "means/means")
     assert "The mean, and how sure it is" in means and "2 minutes" in means and "Next: What is true" in means
     assert "ferbook run means --profile smoke" in means and "95 % interval" in means.replace("\u00a0", " ")
     assert "holds here" in page(copy, "answers") and "between which bounds" in page(copy, "index")
-    assert "book is up to date" in ferbook("build", "--run", "a")
+    assert "book is up to date with" in ferbook("build", "--run", "a")
     assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
     found = listed("compare", "a", "a")
     assert found["parameters"] == [] and {row["metric"] for row in found["metrics"]} == {

@@ -3,18 +3,20 @@ told of.
 """
 
 import contextlib
+import dataclasses
 import shutil
 import subprocess
 import uuid
 
 import pytest
 
-from ferbook import paths
+from ferbook import book, paths
 from ferbook import run as ferbook_run
 from ferbook.book import chapters, forget
 from ferbook.errors import BookError, ChapterError, DataError, RunStoreError
 from ferbook.request import Request
-from ferbook.store import open_run
+from ferbook.state import ChapterState
+from ferbook.store import current_run, open_run
 
 
 @pytest.fixture
@@ -56,6 +58,38 @@ def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, stored, tmp_path, 
     monkeypatch.undo()
     ferbook_run._empty(run)
     assert list(run.folder.iterdir()) == [] and tmp_path.is_dir()
+
+
+def test_what_hours_went_into_is_no_chapters_and_outlives_them(run, stored, monkeypatch):
+    monkeypatch.setattr(
+        ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), kept=("populations",))
+    )
+    weights = run.folder / "populations" / "one" / "weights.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    monkeypatch.setattr(ferbook_run, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
+    for replace in (False, True):  # the folder is there before the run is
+        with pytest.raises(ChapterError, match="not up to date: throws"):
+            ferbook_run.run_chapters(
+                Request("smoke"), ["throws"], "a", replace=replace, watch=lambda *_: None
+            )
+    stored(seed=0)
+    ferbook_run._empty(run)
+    assert weights.exists() and not run.exists() and not run.result("throws").folder.exists()
+
+
+def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(run, stored, monkeypatch):
+    stored(seed=0)
+    other = open_run("b")
+    shutil.copytree(run.folder, other.folder)
+    fresh = [ChapterState("throws", ())]
+    monkeypatch.setattr(ferbook_run, "states", lambda *_: fresh)
+    for each in (run, other, run):
+        assert ferbook_run.run_chapters(None, ["throws"], each.name, watch=None)[1] == fresh
+        assert current_run() == each
+    with pytest.raises(RunStoreError, match="exists with other parameters"):
+        ferbook_run.run_chapters(Request("laptop", {"seed": 5}), ["throws"], "b", watch=None)
+    assert current_run() == run
 
 
 @pytest.mark.parametrize(

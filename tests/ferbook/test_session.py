@@ -15,7 +15,7 @@ from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.session import open_chapter
-from ferbook.store import ChapterResult, open_run
+from ferbook.store import ChapterResult, make_current, open_run
 
 DEFAULTS = FacesParameters(device="cpu").model_dump()
 
@@ -147,7 +147,7 @@ def test_words_in_place_of_a_figure_are_text(output):
     assert open_chapter("faces", DEFAULTS).say("a < b").data == '<p class="not-shown">a &lt; b</p>'
 
 
-def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_latest_run(tmp_path, monkeypatch):
+def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_current_run(tmp_path, monkeypatch):
     for variable in (OUTPUT_VARIABLE, RUN_VARIABLE):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FER_RUNS", str(tmp_path))
@@ -158,6 +158,8 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_latest
     (staged / "record.json").write_text("{}")
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
     run.result("faces").commit(staged, {})
+    assert open_chapter("faces", DEFAULTS).output == tmp_path / "interactive" / "faces", "there is no run yet"
+    make_current(run)
     opened = open_chapter("training", TrainingParameters(device="cpu").model_dump())
     assert opened.output == tmp_path / "interactive" / "training"
     assert opened.upstream("faces").metrics() == {"pictures": Estimate(3)}

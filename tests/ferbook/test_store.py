@@ -3,12 +3,13 @@
 import dataclasses
 import multiprocessing
 import os
+import shutil
 
 import pytest
 
 from ferbook.book import suite
 from ferbook.errors import RunStoreError
-from ferbook.store import ChapterResult, all_runs, exclusive, open_run
+from ferbook.store import ChapterResult, all_runs, current_run, exclusive, make_current, open_run
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +187,18 @@ def test_a_record_without_what_names_a_run_is_none(runs, monkeypatch):
     run.record_file.write_text("request: {profile: laptop, parameters: {throws: {seed: 3}}}\nchanged: 'x'\n")
     with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace"):
         run.record()
+
+
+def test_the_current_run_is_the_one_last_made_here_and_no_other(run):
+    with pytest.raises(RunStoreError, match=r"no run yet that was made here; `ferbook run` makes one$"):
+        current_run()
+    committed = open_run("reference")
+    committed.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "9999"})
+    with pytest.raises(RunStoreError, match=r"or name one with --run: reference$"):
+        current_run()
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
+    make_current(run)
+    assert current_run() == run, "though the other changed later"
+    shutil.rmtree(run.folder)
+    with pytest.raises(RunStoreError, match=r"the run 'a', .* is gone"):
+        current_run()
