@@ -340,7 +340,7 @@ def populations_list(as_json: AsJson = False) -> None:
                 "faces": sorted({done["faces"] for done in kept}),
                 "valid_accuracy": [round(done["valid_accuracy"], 4) for done in kept],
                 "test_accuracy": [round(done["test_accuracy"], 4) for done in kept],
-                "hours": round(sum(done["seconds"] * done["threads"] for done in kept) / 3600, 2),
+                "hours": round(sum(done.get("core_seconds", done["seconds"]) for done in kept) / 3600, 2),
                 "devices": sorted({done["device"] for done in kept}),
             }
         )

@@ -11,7 +11,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Literal
 
 import numpy as np
@@ -199,7 +199,8 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
 
 
 def _train(member: Member, device: torch.device) -> dict:
-    started, asked, seed = perf_counter(), member.population, member.seed
+    started, spent = perf_counter(), process_time()
+    asked, seed = member.population, member.seed
     faces = open_faces(**asked.faces, progress=False)
     labelled = faces.labelled()
     protocol = protocol_of(labelled)
@@ -236,6 +237,7 @@ def _train(member: Member, device: torch.device) -> dict:
             "device": device_name(device),
             "threads": torch.get_num_threads(),
             "seconds": round(perf_counter() - started),
+            "core_seconds": round(process_time() - spent),
             "commit": git_commit(),
             "finished": now(),
         }
