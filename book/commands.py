@@ -321,6 +321,9 @@ populations_app = typer.Typer(
 )
 
 
+_ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
+
+
 @populations_app.command("list")
 def populations_list(as_json: AsJson = False) -> None:
     """List every population: how many networks are kept, their accuracies, hours and devices."""
@@ -330,6 +333,7 @@ def populations_list(as_json: AsJson = False) -> None:
     for population in populations().values():
         kept = [member.done() for member in population.kept()]
         faults = [member.fault() for member in population.members]
+        hours = sum(done.get("core_seconds", done["seconds"]) for done in kept) / 3600
         rows.append(
             {
                 "population": population.name,
@@ -338,9 +342,9 @@ def populations_list(as_json: AsJson = False) -> None:
                 "kept": len(kept),
                 "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
                 "faces": sorted({done["faces"] for done in kept}),
-                "valid_accuracy": [round(done["valid_accuracy"], 4) for done in kept],
-                "test_accuracy": [round(done["test_accuracy"], 4) for done in kept],
-                "hours": round(sum(done.get("core_seconds", done["seconds"]) for done in kept) / 3600, 2),
+                **{each: [round(done[each], 4) for done in kept] for each in _ACCURACIES},
+                "core_hours": round(hours, 2),
+                "core_hours_planned": round(population.networks * population.core_minutes / 60, 2),
                 "devices": sorted({done["device"] for done in kept}),
             }
         )
@@ -351,14 +355,14 @@ def populations_list(as_json: AsJson = False) -> None:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
         tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
         tell(f"  {row['about']}")
-        if row["kept"]:
-            told = (
-                " ".join(f"{share:.3f}" for share in row[each])
-                for each in ("valid_accuracy", "test_accuracy")
-            )
-            tell("  validation {}; test {}".format(*told))
-            where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
-            tell(f"  {row['hours']:.2f} core-hours {where}")
+        planned = f"{row['core_hours_planned']:.2f} core-hours planned for all"
+        if not row["kept"]:
+            tell(f"  {planned}")
+            continue
+        told = (f"{each.partition('_')[0]} {' '.join(f'{s:.3f}' for s in row[each])}" for each in _ACCURACIES)
+        tell(f"  right in {'; '.join(told)}")
+        where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
+        tell(f"  {row['core_hours']:.2f} core-hours {where}; {planned}")
 
 
 @populations_app.command("train")

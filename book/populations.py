@@ -2,7 +2,8 @@
 
 A network is known by its recipe, its faces and its seed, never by the code that trained it: a moved file asks
 for no hours again. Each lies in a folder of its own, which is whole or is not there, so a kill loses at most
-the network that was being trained, and a folder may come from another machine.
+the network that was being trained, and a folder may come from another machine. One whose training diverged
+leaves a record of that in its folder, and is counted.
 """
 
 import hashlib
@@ -20,27 +21,34 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.names import Network
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import with_shuffled_labels
 from fer_lib.train.device import device_name, pick_device
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.lesson import Learned, Lesson
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
+from fer_lib.train.targets import class_counts
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook import paths
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
-from ferbook.files import read_yaml, whole_folder
+from ferbook.files import is_leftover, read_yaml, whole_folder
 from ferbook.owner import held, now
 from ferbook.store import DONE, read_json, write_json
 
 REFERENCE = "reference"
 """The run that is committed."""
+
+FAILED = "FAILED.json"
+"""The record of a training that diverged."""
+
+_DIVERGED = "failed: "
 
 
 class Taught(BaseModel):
@@ -50,7 +58,7 @@ class Taught(BaseModel):
 
     faces: dict[str, str | int]
     network: Network
-    options: dict[str, bool | int | float] = {}
+    options: dict[str, bool | int | float | tuple[int, ...]] = {}
     recipe: Recipe
     labels: Literal["own", "shuffled"] = "own"
 
@@ -58,16 +66,18 @@ class Taught(BaseModel):
 class Population(Taught):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
-    ``checkpoints``: epochs after which the weights of the first ``checkpointed`` networks are kept too.
-    Without ``weights`` only curves and answers are kept.
+    ``core_minutes``: what one of them takes, measured or estimated. ``checkpoints``: epochs after which the
+    weights of the first ``checkpointed`` networks are kept too. ``weights``: of so many networks, the first,
+    the weights are kept (None: of all); of the others only curves and answers.
     """
 
     name: str
     about: str
     networks: int = Field(ge=1, le=100)
+    core_minutes: float = Field(gt=0)
     checkpoints: tuple[int, ...] = ()
-    checkpointed: int = 0
-    weights: bool = True
+    checkpointed: int = Field(0, ge=0)
+    weights: int | None = Field(None, ge=0)
 
     @property
     def taught(self) -> Taught:
@@ -88,9 +98,14 @@ class Population(Taught):
         """The networks that are there and of this recipe, by seed."""
         return [member for member in self.members if not member.fault()]
 
+    def failed(self) -> dict[int, str]:
+        """Seed -> why, of the networks whose training by this recipe diverged."""
+        faults = {member.seed: member.fault() for member in self.members}
+        return {seed: fault for seed, fault in faults.items() if fault.startswith(_DIVERGED)}
+
     def key(self) -> str:
-        """Changes with every network that is kept."""
-        told = [(member.seed, member.done()["files"]) for member in self.kept()]
+        """Changes with every network that is kept, or that failed."""
+        told = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -107,11 +122,11 @@ class Member:
         return self.population.folder / str(self.seed)
 
     def fault(self) -> str:
-        """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, or of other faces; empty
-        where it can.
+        """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, of other faces, or why its
+        training failed; empty where it can.
         """
         if not (self.folder / DONE).is_file():
-            return "missing"
+            return self._failure() if (self.folder / FAILED).is_file() else "missing"
         try:
             done = self.done()
             taught = Taught.model_validate(done["taught"])
@@ -124,6 +139,14 @@ class Member:
             return "of another recipe"
         faces = set_name(self.population.faces["name"])
         return "" if done["faces"] == faces else f"of the faces {done['faces']}; {faces} are made here"
+
+    def _failure(self) -> str:
+        try:
+            told = read_json(self.folder / FAILED)
+            taught = Taught.model_validate(told["taught"])
+        except (RunStoreError, ValidationError, KeyError):
+            return "damaged"
+        return told["failed"] if taught == self.population.taught else "of another recipe"
 
     def learned(self, device: torch.device | str = "cpu") -> Learned:
         """The network on ``device`` with its lesson."""
@@ -150,6 +173,11 @@ class Member:
         """
         return load_weights(self.folder / (f"epoch-{epoch:03d}" if epoch else "weights"))
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether more than its curve and its answers is kept."""
+        return "weights.safetensors" in self.done()["files"]
+
     def curve(self) -> pd.DataFrame:
         """One row per epoch, as ``train.curve.Training`` has it."""
         return pd.read_csv(self.folder / "curve.csv")
@@ -157,6 +185,12 @@ class Member:
     def answers(self) -> np.ndarray:
         """Probabilities (N, classes) of the test split, float16, in its order."""
         return np.load(self.folder / "test.npy", allow_pickle=False)
+
+    def tested(self) -> pd.DataFrame:
+        """What statistics need of the test split, so that they need no faces: one row per picture with its
+        ``label`` (index of its class) and ``group``, equal for pictures that are not independent.
+        """
+        return pd.read_csv(self.folder / "tested.csv")
 
 
 def populations() -> dict[str, Population]:
@@ -184,8 +218,9 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
     """Train ``member`` and keep it, unless it is there; what ``done`` says of it, or None where another
     process is at it.
 
-    Raises DataError where one of another recipe or a damaged one lies there and ``replace`` is false, and
-    where its faces are absent; ParameterError as ``train``.
+    Raises DataError where one of another recipe, a damaged one or the record of a failure lies there and
+    ``replace`` is false, and where its faces are absent; Diverged, of which a record is kept, and
+    ParameterError as ``train``.
     """
     with ExitStack() as stack:
         try:
@@ -204,46 +239,75 @@ def _train(member: Member, device: torch.device) -> dict:
     faces = open_faces(**asked.faces, progress=False)
     labelled = faces.labelled()
     protocol = protocol_of(labelled)
+    classes = protocol.classes
     chosen = fold_faces(labelled, protocol, 0)
-    learned = with_shuffled_labels(chosen, seed) if asked.labels == "shuffled" else chosen
+    shuffled = asked.labels == "shuffled"
+    learned = with_shuffled_labels(chosen, seed) if shuffled else chosen
     seed_everything(seed)
-    model = build_network(asked.network, len(protocol.classes), faces.size[0], **asked.options)
-    checkpoints = asked.checkpoints if seed < asked.checkpointed else ()
-    training = train(
-        learned, model, protocol.classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
-    )
-    test = chosen.split("test")
-    answers = predict(model, test, device=device)
-    shutil.rmtree(member.folder, ignore_errors=True)
+    model = build_network(asked.network, len(classes), faces.size[0], **asked.options)
+    last = asked.recipe.epochs
+    checkpoints = {*(asked.checkpoints if seed < asked.checkpointed else ()), *((last,) if shuffled else ())}
+    about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
+    record = about | {
+        "population": asked.name,
+        "taught": asked.taught.model_dump(),
+        "checksum_of_faces": faces.checksum,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "commit": git_commit(),
+    }
+    try:
+        training = train(
+            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
+        )
+    except Diverged as fault:
+        told = {"failed": f"{_DIVERGED}{fault}", "finished": now()}
+        _clear(member)
+        with whole_folder(member.folder) as folder:
+            write_json(folder / FAILED, record | told)
+        raise
+    best_epoch = training.best_epoch
+    if shuffled:
+        # Validation cannot tell which epoch knows most pictures by heart; the last one does.
+        best_epoch = last
+        model.load_state_dict(training.checkpoints.pop(last))
+    test, taught = chosen.split("test"), learned.split("train")
+    answers, by_heart = (predict(model, split, device=device) for split in (test, taught))
+    labels = test.labels(classes)
+    _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
         np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
-        about = {"classes": protocol.classes, "faces": set_name(faces.name), "seed": seed}
-        if asked.weights:
+        tested = pd.DataFrame({"label": labels, "group": independent_groups(test)})
+        tested.to_csv(folder / "tested.csv", index=False)
+        if asked.weights is None or seed < asked.weights:
             save_weights(model, folder / "weights", about, half=True)
         for epoch, weights in training.checkpoints.items():
             model.load_state_dict(weights)
             save_weights(model, folder / f"epoch-{epoch:03d}", about | {"epoch": epoch}, half=True)
-        done = about | {
-            "population": asked.name,
-            "taught": asked.taught.model_dump(),
-            "checksum_of_faces": faces.checksum,
+        done = record | {
             "epochs": len(training.curve),
-            "best_epoch": training.best_epoch,
+            "best_epoch": best_epoch,
             "train_loss": float(training.curve["train_loss"].iloc[-1]),
-            "valid_accuracy": training.valid_accuracy,
-            "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(protocol.classes))),
+            "train_accuracy": float(np.mean(by_heart.argmax(1) == taught.labels(classes))),
+            "train_counts": class_counts(chosen, classes).tolist(),
+            "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
+            "test_accuracy": float(np.mean(answers.argmax(1) == labels)),
             "precision": training.precision.to_json(),
-            "device": device_name(device),
-            "threads": torch.get_num_threads(),
             "seconds": round(perf_counter() - started),
             "core_seconds": round(process_time() - spent),
-            "commit": git_commit(),
             "finished": now(),
         }
         files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
         write_json(folder / DONE, done | {"files": files})
     return done
+
+
+def _clear(member: Member) -> None:
+    """Remove what lies in the place of ``member``, and what killed processes left beside it."""
+    beside = [file for file in member.population.folder.glob(".*") if is_leftover(file, member.folder)]
+    for folder in (member.folder, *beside):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _checksum(file: Path) -> str:

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel
 
 import ferbook.session
-from book.populations import find_population
+from book.populations import Member, find_population
 from book.suite import seen
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
@@ -109,7 +109,11 @@ class Session(ferbook.session.Session):
         )
 
     def population(self, name: str) -> list[Learned]:
-        """The networks of the population ``name`` that are kept, by seed; they go into the run's record.
+        """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""
+        return [member.learned(self.device) for member in self.members(name) if member.has_weights]
+
+    def members(self, name: str) -> list[Member]:
+        """What is kept of the population ``name``, by seed; it goes into the run's record, and what failed.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be noticed
         as out of date when there are more of them.
@@ -119,10 +123,11 @@ class Session(ferbook.session.Session):
                 f"chapter {self.chapter.name!r} does not declare the population {name!r}; it declares "
                 f"{', '.join(self.params.populations) or 'none'}"
             )
-        kept = find_population(name).kept()
-        seeds = {name: [member.seed for member in kept]}
-        self.note(populations=self._record.get("populations", {}) | seeds)
-        return [member.learned(self.device) for member in kept]
+        population = find_population(name)
+        kept = population.kept()
+        told = {name: {"kept": [member.seed for member in kept], "failed": population.failed()}}
+        self.note(populations=self._record.get("populations", {}) | told)
+        return kept
 
     def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the

@@ -84,9 +84,12 @@ def provenance(made: Mapping) -> list[tuple[str, str]]:
         (what, f"`{faces['name']}`, {faces['pictures']:,} pictures, SHA-256 `{faces['checksum'][:16]}…`")
         for what, faces in sets
     ]
-    for name, seeds in made.get("populations", {}).items():
-        shown = ", ".join(map(str, seeds)) or "none is kept"
-        rows.append(("Networks", f"population `{name}`, {len(seeds)} networks (seeds {shown})"))
+    for name, told in made.get("populations", {}).items():
+        seeds = ", ".join(map(str, told["kept"])) or "none is kept"
+        failed = "".join(f"; seed {seed} {why}" for seed, why in told["failed"].items())
+        rows.append(
+            ("Networks", f"population `{name}`, {len(told['kept'])} networks (seeds {seeds}){failed}")
+        )
     if "precision" in made:
         chosen = made["precision"]
         rows.append(("Trained in", chosen["name"] + (" channels-last" if chosen["channels_last"] else "")))

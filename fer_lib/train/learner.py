@@ -39,6 +39,10 @@ MOMENTUM = 0.9
 """As in Khorrami et al. 2015."""
 
 
+class Diverged(ParameterError):
+    """The loss stopped being a finite number."""
+
+
 class Batched(Protocol):
     """A recipe of whatever is trained in batches."""
 
@@ -267,7 +271,7 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model keeps
     the weights it had by then.
 
-    Raises ParameterError where training diverges, and names epoch, step and learning rate; the model then has
+    Raises Diverged where training diverges, and names epoch, step and learning rate; the model then has
     the weights of the best epoch before, or those it came with.
     """
     model, curve = learner.model, learner.curve
@@ -283,7 +287,7 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     model.load_state_dict(curve.best_weights)
     if curve.divergence is not None:
         kept = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
-        raise ParameterError(
+        raise Diverged(
             f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
             f"weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
         )

@@ -1,0 +1,230 @@
+"""Populations of trained networks: what is kept, what is missing, and what cannot be trusted."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from book import populations, suite
+from book.deconvolution.chapter import DeconvolutionParameters
+from book.populations import FAILED, Population, train_member
+from book.session import open_chapter
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import ChapterError, DataError, FerError, ParameterError
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from ferbook.store import DONE
+from synthetic_faces.versions import versioned
+
+TINY = Population(
+    name="tiny",
+    about="Two networks that learned stripes",
+    faces={"name": "lab", "size": 16},
+    network="zhu",
+    options={"dropout": 0.1},
+    recipe=Recipe(epochs=3, batch_size=8, lr=0.01, augment="none"),
+    networks=2,
+    core_minutes=0.1,
+    checkpoints=(1,),
+    checkpointed=1,
+)
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch, faces):
+    """Runs of their own, and for the faces of every population the same stripes."""
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    table = faces.table.assign(dataset="lab", split="")
+    monkeypatch.setattr(populations, "open_faces", lambda **_: FaceSet("lab", faces.pixels, table))
+    monkeypatch.setattr(populations, "populations", lambda: {"tiny": TINY})
+    return tmp_path / "runs"
+
+
+def trained(population=TINY):
+    for member in population.members:
+        train_member(member, device="cpu")
+    return population.kept()
+
+
+def changed(**fields):
+    return TINY.model_copy(update=fields)
+
+
+def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
+    first, second = trained()
+    assert len(first.curve()) == 3 and first.done()["faces"] == versioned("lab")
+    tested, answers = first.tested(), first.answers()
+    assert len(tested) == len(answers) and answers.dtype == np.float16
+    accuracy = np.mean(answers.argmax(1) == tested["label"])
+    assert accuracy == pytest.approx(first.done()["test_accuracy"])
+    assert (first.folder / "epoch-001.safetensors").is_file()
+    assert not (second.folder / "epoch-001.safetensors").is_file(), (
+        "checkpoints are of the first network only"
+    )
+    model = first.network()
+    assert not model.training
+    assert not torch.equal(model.conv1.weight, first.network(1).conv1.weight)
+    assert not torch.equal(model.conv1.weight, second.network().conv1.weight)
+
+
+def test_what_is_there_is_not_trained_again(monkeypatch):
+    trained()
+    key = TINY.key()
+    monkeypatch.setattr(populations, "train", None)
+    assert trained() and TINY.key() == key
+
+
+def test_a_network_from_elsewhere_counts_as_if_it_were_trained_here(runs, tmp_path):
+    trained()
+    key = TINY.key()
+    shutil.move(TINY.folder / "1", tmp_path / "elsewhere")
+    assert [member.seed for member in TINY.kept()] == [0] and TINY.key() != key
+    shutil.move(tmp_path / "elsewhere", TINY.folder / "1")
+    assert TINY.key() == key
+
+
+def test_without_weights_curves_and_answers_are_kept():
+    population = changed(weights=1)
+    first, second = trained(population)
+    assert first.has_weights and not second.has_weights
+    assert len(second.curve()) == 3 and len(second.answers()) == len(second.tested())
+    with pytest.raises(DataError, match=r"weights\.json"):
+        second.network()
+
+
+def wait_in_training(started):
+    """Take part, and never come to an end of the first network."""
+
+    def train(*_, **__):
+        started.set()
+        signal.pause()
+
+    populations.train = train
+    train_member(TINY.members[0], device="cpu")
+
+
+def test_a_kill_loses_the_network_that_was_being_trained_and_others_take_part_meanwhile():
+    fork = multiprocessing.get_context("fork")
+    started = fork.Event()
+    other = fork.Process(target=wait_in_training, args=(started,))
+    other.start()
+    assert started.wait(60)
+    assert train_member(TINY.members[0], device="cpu") is None, "another process is at it"
+    assert train_member(TINY.members[1], device="cpu")["seed"] == 1
+    os.kill(other.pid, signal.SIGKILL)
+    other.join()
+    assert [member.fault() for member in TINY.members] == ["missing", ""]
+    left = TINY.folder / f".0.{32 * 'a'}"
+    left.mkdir()
+    assert train_member(TINY.members[0], device="cpu")["seed"] == 0
+    assert len(TINY.kept()) == 2 and not left.exists()
+
+
+def test_another_recipe_is_named_and_replaced_only_on_demand():
+    trained()
+    other = changed(recipe=Recipe(epochs=1, batch_size=8, lr=0.01, augment="none"))
+    assert {member.fault() for member in other.members} == {"of another recipe"} and not other.kept()
+    with pytest.raises(DataError, match="of another recipe; --replace trains it anew"):
+        train_member(other.members[0], device="cpu")
+    train_member(other.members[0], device="cpu", replace=True)
+    assert [member.seed for member in other.kept()] == [0]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "curve.csv", "test.npy", DONE])
+def test_a_damaged_network_is_not_used(name):
+    first, _ = trained()
+    file = first.folder / name
+    file.write_bytes(file.read_bytes()[:-10])
+    assert first.fault() == "damaged" and [member.seed for member in TINY.kept()] == [1]
+    with pytest.raises(DataError, match="damaged; --replace"):
+        train_member(first, device="cpu")
+
+
+def test_networks_of_another_version_of_the_faces_are_not_used(monkeypatch):
+    trained()
+    monkeypatch.setattr(populations, "set_name", lambda name: f"{name}/99")
+    assert TINY.members[0].fault() == f"of the faces {versioned('lab')}; lab/99 are made here"
+    assert not TINY.kept()
+
+
+def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
+    wild = changed(recipe=Recipe(epochs=1, batch_size=8, lr=1e30, schedule="constant", augment="none"))
+    with pytest.raises(ParameterError, match="training diverged"):
+        train_member(wild.members[0], device="cpu")
+    assert (wild.members[0].folder / FAILED).is_file() and not wild.kept()
+    assert list(wild.failed()) == [0] and "failed: training diverged" in wild.failed()[0]
+    with pytest.raises(DataError, match=r"failed: training diverged.*--replace"):
+        train_member(wild.members[0], device="cpu")
+    assert TINY.members[0].fault() == "of another recipe" and not TINY.failed()
+
+
+def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeypatch):
+    population = changed(labels="shuffled", recipe=Recipe(epochs=4, batch_size=8, lr=0.02, augment="none"))
+    train, seen = populations.train, []
+
+    def noted(faces, *given, **further):
+        found = train(faces, *given, **further)
+        seen.append((faces.split("train"), found))
+        return found
+
+    monkeypatch.setattr(populations, "train", noted)
+    (member,) = (m for m in population.members if m.seed == 0)
+    done = train_member(member, device="cpu")
+    learned, training = seen[0]
+    assert done["best_epoch"] == 4 and sorted(training.checkpoints) == [1]
+    right = predict(member.network(), learned).argmax(1) == learned.labels(tuple(done["classes"]))
+    assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)
+
+
+def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch):
+    monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "out"))
+    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setattr("book.session.find_population", lambda name: {"tiny": TINY}[name])
+    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu", population="tiny").model_dump())
+    with pytest.raises(
+        ChapterError, match=r"no network of the population 'tiny' is kept; `ferbook populations"
+    ):
+        run.networks()
+    trained()
+    shutil.rmtree(TINY.folder / "1")
+    (TINY.folder / "1").mkdir()
+    failure = {"taught": TINY.taught.model_dump(mode="json"), "failed": "failed: training diverged"}
+    (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
+    learned = run.networks()
+    assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.source == TINY.faces
+    made = json.loads((tmp_path / "out" / "record.json").read_text())
+    (_, told), *_ = suite.provenance(made)
+    assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"
+    with pytest.raises(ChapterError, match="does not declare the population 'other'; it declares tiny"):
+        run.population("other")
+
+
+def test_every_population_of_the_book_can_be_built(monkeypatch):
+    monkeypatch.undo()
+    from fer_lib.nets.build import build_network
+
+    for population in populations.populations().values():
+        build_network(population.network, 7, population.faces["size"], **population.options)
+        assert max(population.checkpoints, default=0) < population.recipe.epochs
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tiny: {network: zhu}", r"populations\.yaml: Population\.about"),
+        ("tiny: [1]", r"populations\.yaml: .*tiny"),
+        ("tiny: {", "not YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_refused(tmp_path, monkeypatch, text, told):
+    monkeypatch.undo()
+    (tmp_path / "populations.yaml").write_text(text)
+    monkeypatch.setattr(populations.paths, "root", lambda: tmp_path)
+    with pytest.raises(FerError, match=told):
+        populations.populations()
