@@ -200,10 +200,11 @@ def populations() -> dict[str, Population]:
     file = paths.root() / "populations.yaml"
     try:
         content = TypeAdapter(dict[str, dict]).validate_python(read_yaml(file, ParameterError))
-        return {name: Population(name=name, **fields) for name, fields in content.items()}
+        named = {name: {"name": name, **fields} for name, fields in content.items()}
+        return TypeAdapter(dict[str, Population]).validate_python(named)
     except ValidationError as fault:
         first = fault.errors()[0]
-        place = ".".join(map(str, (fault.title, *first["loc"])))
+        place = ".".join(map(str, first["loc"])) or "its content"
         raise ParameterError(f"{file}: {place}: {first['msg']}") from fault
 
 

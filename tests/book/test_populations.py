@@ -40,7 +40,7 @@ TINY = Population(
 def runs(tmp_path, monkeypatch, faces):
     """Runs of their own, and for the faces of every population the same stripes."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    table = faces.table.assign(dataset="lab", split="")
+    table = faces.table.assign(dataset="lab")
     monkeypatch.setattr(populations, "open_faces", lambda **_: FaceSet("lab", faces.pixels, table))
     monkeypatch.setattr(populations, "populations", lambda: {"tiny": TINY})
     return tmp_path / "runs"
@@ -112,7 +112,7 @@ def wait_in_training(started):
 def test_a_kill_loses_the_network_that_was_being_trained_and_others_take_part_meanwhile():
     fork = multiprocessing.get_context("fork")
     started = fork.Event()
-    other = fork.Process(target=wait_in_training, args=(started,))
+    other = fork.Process(target=wait_in_training, args=(started,), daemon=True)
     other.start()
     assert started.wait(60)
     assert train_member(TINY.members[0], device="cpu") is None, "another process is at it"
@@ -217,7 +217,7 @@ def test_every_population_of_the_book_can_be_built(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("tiny: {network: zhu}", r"populations\.yaml: Population\.about"),
+        ("tiny: {network: zhu, faces: {}, recipe: {}}", r"populations\.yaml: tiny\.about: Field required"),
         ("tiny: [1]", r"populations\.yaml: .*tiny"),
         ("tiny: {", "not YAML"),
     ],
