@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from book.au_verification.agreement import NONE, causal_argmax
 from fer_lib.aus.association import Association, histograms
-from fer_lib.aus.decision import RULES, claims, decide, permutations_needed
+from fer_lib.aus.decision import RULES, beyond, claims, decide, permutations_needed
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.aus.interventions import Effects
 from fer_lib.aus.nulls import Null, permutation_null
@@ -197,37 +197,24 @@ def claimed_detectors(own: Judged, layer: str) -> Detectors:
     return Detectors(layer=layer, filters=filters)
 
 
-def beyond_untrained(judged: Mapping[str, Judged], name: str) -> np.ndarray:
-    """bool (K,): channels of the bank ``name`` that beat chance within emotions, and every channel of the
-    untrained networks for the same unit.
-
-    An untrained network is held against the other ones. Where there is none to compare with, nothing is
-    beyond.
-    """
-    own = judged[name]
-    rivals = [other for other in judged if source_of(other) == "untrained" and other != name]
-    if not rivals:
-        return np.zeros(own.channels, bool)
-    bar = np.concatenate([judged[other].overall.observed for other in rivals]).max(axis=0)
-    claimed = claims(own.within, "max_statistic", ALPHA)
-    return (claimed >= 0) & (own.overall.observed[np.arange(own.channels), claimed] > bar[claimed])
-
-
 def criteria(judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None) -> pd.DataFrame:
     """One row per bank and criterion: ``source``, ``bank``, ``metric`` (key of ``CRITERIA``), ``criterion``,
     ``count``, ``channels`` and ``share``.
 
-    The criterion of interventions stands only where there are ``effects``, by the names of ``judged``.
+    The criterion of interventions stands only where there are ``effects``, by the names of ``judged``; that
+    of untrained networks where there is one besides the bank itself.
     """
     rows = []
     for name, own in judged.items():
+        rivals = [judged[bank].within for bank in judged if source_of(bank) == "untrained" and bank != name]
         table = detectors(own, effects[name] if effects else None)
         met = {
             "named": table["named"].ne(""),
             "beyond_chance": table["overall"].ne(""),
             "beyond_emotion": table["within"].ne(""),
-            "beyond_untrained": beyond_untrained(judged, name),
         }
+        if rivals:
+            met["beyond_untrained"] = beyond(own.within, rivals, alpha=ALPHA)
         if effects:
             met["verified"] = table["verified"]
         for metric, kept in met.items():

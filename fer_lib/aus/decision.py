@@ -1,12 +1,13 @@
 """Decision rules: which filters are called detectors of which action unit."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import false_discovery_control
 
 from fer_lib.aus.nulls import Null, least_permutations
-from ferbook.errors import ParameterError, require_name
+from ferbook.errors import DataError, ParameterError, require_name
 
 Rule = Literal["max_statistic", "holm", "benjamini_hochberg", "argmax"]
 """How it is decided that a filter detects an action unit:
@@ -54,7 +55,7 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     called = np.zeros(null.tested.shape, bool)
     if rule == "argmax":
         live = np.flatnonzero(~null.dead)
-        called[live, _strongest(null, ~np.isnan(null.observed))[live]] = True
+        called[live, np.nan_to_num(null.observed[live], nan=-np.inf).argmax(1)] = True
     elif rule == "max_statistic":
         called[null.tested] = null.p_family[null.tested] <= alpha
     elif rule == "holm":
@@ -76,13 +77,32 @@ def holm(p: np.ndarray) -> np.ndarray:
 def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
 
-    Of the pairs that ``decide`` calls, the one with the largest observed value: units that occur together are
-    often called together.
+    Of the pairs that ``decide`` calls, the one with the largest score of ``null``: units that occur together
+    are often called together. Within emotions the score says how strong a pair is within emotions, which the
+    value over all pictures does not: there the emotion speaks too. ``argmax``, the papers' way, takes the
+    value.
     """
     called = decide(null, rule, alpha)
-    return np.where(called.any(1), _strongest(null, called), -1)
+    if rule == "argmax":
+        return np.where(called.any(1), called.argmax(1), -1)
+    return np.where(called.any(1), np.where(called, null.scores, -np.inf).argmax(1), -1)
 
 
-def _strongest(null: Null, among: np.ndarray) -> np.ndarray:
-    """(K,): the unit with the largest value among those marked (K, A)."""
-    return np.argmax(np.where(among, null.observed, -np.inf), axis=1)
+def beyond(
+    null: Null, rivals: Sequence[Null], rule: Rule = "max_statistic", alpha: float = 0.05
+) -> np.ndarray:
+    """bool (K,): filters that are claimed for a unit, and have a larger score with it than any filter of
+    ``rivals``.
+
+    ``rivals``: nulls of other networks (untrained ones, say) on the same pictures, as ``null`` over all or
+    within emotions. Raises DataError where there is none, or one is of other units: then there is nothing to
+    be beyond.
+    """
+    if not rivals:
+        raise DataError("no networks to hold filters against: give the null of one untrained network or more")
+    for rival in rivals:
+        if (rival.aus, rival.too_few) != (null.aus, null.too_few):
+            raise DataError("a rival's null is of other units: compute both on the same pictures")
+    bar = np.concatenate([np.where(rival.tested, rival.scores, -np.inf) for rival in rivals]).max(axis=0)
+    claimed = claims(null, rule, alpha)
+    return (claimed >= 0) & (null.scores[np.arange(len(claimed)), claimed] > bar[claimed])

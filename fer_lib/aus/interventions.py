@@ -6,7 +6,7 @@ the same time. Here nothing else goes with it, so the difference is the unit's e
 can be asked for that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,13 +16,17 @@ from fer_lib.aus.presence import require_finite
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.stats.resampling import bounds, resampled_sums
-from ferbook.errors import DataError
+from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import domain_named
 from synthetic_faces.expressions import draw_expression
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
 from synthetic_faces.people import STRANGERS, Stream
 from synthetic_faces.script import Script
 from synthetic_faces.sequences import person_number
+
+CHANGE = 6.0
+"""Grey levels (root mean square) by which matched doses change a picture: what most units of ``lab`` reach at
+48 pixels."""
 
 PEOPLE_AT_LEAST = 6
 """With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
@@ -36,7 +40,8 @@ class Interventions:
     ``aus`` (A); ``levels`` (L), ascending, in (0, 1]; ``subjects`` (B,) text; ``contexts`` int64 (B,): 0 for
     the neutral base face of a person, else the number of a base face that carries another expression.
     ``valid`` bool (B, A): False where the expression of the base face already has the AU, or one that
-    excludes it; the pictures of these pairs equal the base face.
+    excludes it; the pictures of these pairs equal the base face. ``doses`` (A,): each unit's intensity at
+    level 1.
     """
 
     faces: FaceSet
@@ -45,6 +50,7 @@ class Interventions:
     subjects: np.ndarray
     contexts: np.ndarray
     valid: np.ndarray
+    doses: tuple[float, ...]
 
     def arranged(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those of the base faces (B, …), and the
@@ -65,6 +71,18 @@ class Interventions:
         return self.arranged(self.faces.pixels)[1]
 
     @cached_property
+    def change(self) -> np.ndarray:
+        """float64 (A, L): by how much each AU changes a picture at each level: root mean square over pixels
+        and valid base faces, in grey levels (0 to 255).
+        """
+        squares = np.zeros((len(self.aus), len(self.levels)))
+        # One base face at a time: the squares of all pictures would fill the memory.
+        for off, on, valid in zip(self.off, self.pixels, self.valid, strict=True):
+            steps = on.astype(np.float32) - off
+            squares += valid[:, None] * (steps**2).mean(axis=(2, 3))
+        return np.sqrt(squares / np.maximum(self.valid.sum(axis=0), 1)[:, None])
+
+    @cached_property
     def masks(self) -> np.ndarray:
         """bool (B, A, H, W): the region that each AU moves, in the base face or in the picture with the AU at
         its highest level.
@@ -83,17 +101,22 @@ def interventions(
     face_seed: int = 0,
     domain: str = "lab",
     contexts: int = 1,
+    doses: Mapping[str, float] | None = None,
 ) -> Interventions:
     """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each
-    of ``levels``; cached.
+    of ``levels``; cached. ``doses``: the intensity of an AU at level 1, 1 where none is given.
 
     A base face has the head pose, light, background and noise that the domain would give it, and so have all
     pictures made of it: they differ in one AU alone. Each person has ``contexts`` base faces, in other poses
     and light: the first neutral, the others showing an expression of the domain drawn at random, so that
     effects are averages over contexts. The persons are those from number ``STRANGERS`` on, who are in
-    no face set.
+    no face set. Raises ParameterError for a dose that is not above 0 and at most 1.
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
+    at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
+    for au, dose in zip(aus, at_one, strict=True):
+        if not 0 < dose <= 1:
+            raise ParameterError(f"dose of {au} = {dose:g}: an intensity above 0 and at most 1 is expected")
     base = np.stack(
         [
             context_intensities(domain, face_seed, STRANGERS + person, context)
@@ -106,13 +129,48 @@ def interventions(
     wanted = np.repeat(base[:, None], number, axis=1)
     for a, au in enumerate(aus):
         for step, level in enumerate(levels):
-            wanted[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level
+            wanted[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level * at_one[a]
     persons = np.repeat(np.arange(STRANGERS, STRANGERS + people), contexts)
     takes = np.tile(np.arange(contexts), people)
     script = Script(np.repeat(persons, number), np.repeat(takes, number), wanted.reshape(-1, *base.shape[1:]))
     faces = scripted_faces(script, domain=domain, size=size, seed=face_seed)
     subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
-    return Interventions(faces, aus, levels, subjects, takes, valid)
+    return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
+
+
+@dataclass(frozen=True)
+class Doses:
+    """Intensities at which action units change a picture alike: ``intensities`` by unit, the ``change`` that
+    they are for (root mean square, grey levels), and ``unreached``: units that change it less even at
+    intensity 1, which is what they get.
+    """
+
+    intensities: dict[str, float]
+    change: float
+    unreached: tuple[str, ...]
+
+
+def matched_doses(switched: Interventions, change: float = CHANGE) -> Doses:
+    """The intensity of each unit of ``switched`` at which its mean squared change of the picture is
+    ``change``².
+
+    At intensity 1 a large movement moves every filter more than a small one (method.md, matched doses). The
+    change is read between the levels of ``switched`` (and 0) along straight lines; ``interventions(doses=…)``
+    renders it, and its ``change`` says what was reached. Raises ParameterError for a change that is not above
+    0, or that no unit reaches.
+    """
+    reached = np.maximum.accumulate(switched.change, axis=1)
+    if not 0 < change <= reached.max():
+        raise ParameterError(
+            f"change = {change:g} grey levels: expected above 0 and at most the {reached.max():.1f} of "
+            f"{switched.aus[int(reached[:, -1].argmax())]} at its highest level"
+        )
+    intensities = {
+        au: dose * float(np.interp(change, (0, *own), (0, *switched.levels)))
+        for au, dose, own in zip(switched.aus, switched.doses, reached, strict=True)
+    }
+    few = tuple(au for au, own in zip(switched.aus, reached, strict=True) if own[-1] < change)
+    return Doses(intensities, float(change), few)
 
 
 def context_intensities(domain: str, seed: int, person: int, context: int) -> np.ndarray:

@@ -1,5 +1,10 @@
 """Permutations of action-unit labels that keep together what belongs together: the frames of a sequence, a
 subject's sequences.
+
+Units run in people: some smile with narrowed eyes, some without. Responses run in people too. On pictures of
+real people labels therefore change places between whole people; handed out sequence by sequence they would
+look rarer in agreement than they are, and too many filters would pass. Rendered people draw each expression
+anew, so there sequences may change places, which many more can.
 """
 
 from collections.abc import Iterator
@@ -10,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.aus.presence import Presence
-from ferbook.errors import DataError, ParameterError, require_name
+from ferbook.errors import DataError, require_name
 
 BlockKind = Literal["sequence", "subject"]
 """What changes places as a whole."""
@@ -29,9 +34,10 @@ class Blocks:
     """Which pictures exchange labels with which: sequences in blocks, blocks in groups.
 
     A block is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of
-    blocks, sequences and time; ``starts``, ``lengths``, ``block_of`` (S,): where a sequence begins in
-    ``rows``, its frames, its block; ``first``, ``counts``, ``groups`` (U,): a block's first sequence, its
-    number of sequences, and the group within which it changes places.
+    blocks, strata, sequences and time; ``starts``, ``lengths``, ``block_of``, ``cell_of`` (S,): where a
+    sequence begins in ``rows``, its frames, its block, and the sequences of one stratum of one block;
+    ``first``, ``counts``, ``groups`` (U,): a block's first sequence, its number of sequences, and the group
+    within which it changes places.
     """
 
     kind: BlockKind
@@ -39,6 +45,7 @@ class Blocks:
     starts: np.ndarray
     lengths: np.ndarray
     block_of: np.ndarray
+    cell_of: np.ndarray
     first: np.ndarray
     counts: np.ndarray
     groups: np.ndarray
@@ -69,9 +76,9 @@ class Blocks:
         """int64 (≤ AT_ONCE, N) each: picture i gets the labels of picture ``draw[p, i]``.
 
         Uniform over all arrangements in which blocks change places within their group and, where a block is a
-        subject, its sequences come in any order. A sequence hands its labels on to one of another length by
-        relative time: frame j of L frames receives those of frame floor((j + 1/2) L' / L) of L'. With equal
-        lengths that is a permutation.
+        subject, its sequences of one stratum come in any order. A sequence hands its labels on to one of
+        another length by relative time: frame j of L frames receives those of frame floor((j + 1/2) L' / L)
+        of L'. With equal lengths that is a permutation.
         """
         for start in range(0, permutations, AT_ONCE):
             # A spawned stream: what is drawn elsewhere from the same seed, simulated data say, is independent
@@ -90,8 +97,8 @@ class Blocks:
         """
         shuffled = np.tile(np.arange(len(self.starts)), (len(blocks), 1))
         if self.counts.max() > 1:
-            # Sequences are sorted by block, so sorting by block plus a fraction shuffles within each block.
-            shuffled = np.argsort(self.block_of + generator.random(shuffled.shape), axis=1)
+            # Sequences are sorted by cell, so sorting by cell plus a fraction shuffles within each cell.
+            shuffled = np.argsort(self.cell_of + generator.random(shuffled.shape), axis=1)
         rank = np.arange(len(self.starts)) - self.first[self.block_of]
         source = blocks[:, self.block_of]
         place = _relative(rank, self.counts[self.block_of], self.counts[source])
@@ -118,53 +125,43 @@ def blocks_of(
 ) -> Blocks:
     """The blocks of a data set, in which the pictures of a sequence stand in the order of time.
 
-    Blocks change places
+    Labels change places
 
-    - with blocks of their stratum only: ``within`` (N,) names one per picture, for instance
+    - among sequences of one stratum only: ``within`` (N,) names one per picture, for instance
       ``presence.emotions``. A sequence that shows several (neutral, then anger) goes with those that show the
       same in the same order;
-    - with blocks in which the same action units are coded, so that what is not coded stays where it is;
-    - with blocks of their length (frames of a sequence, sequences of a subject); where fewer than
-      ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the test exact; unequal
-      ones make it approximate.
+    - among sequences in which the same action units are coded, so that what is not coded stays where it is;
+    - of subjects, among those with equally many sequences of each stratum, each handing on the labels of all
+      its sequences, those of anger to anger. Who has no equal keeps the own ones, see ``Blocks.fixed``;
+    - among blocks of one length (frames of a sequence, sequences of a subject that are all of one stratum);
+      where fewer than ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the
+      test exact; unequal ones make it approximate.
 
-    Raises ParameterError for an unknown ``kind``, and for ``within`` by subjects: a subject is in several
-    strata; DataError where no block
-    has another to change places with, or one subject's sequences differ in the action units coded and
-    subjects change places.
+    Raises ParameterError for an unknown ``kind``; DataError where no block has another to change places with.
     """
     require_name("block", kind, get_args(BlockKind))
-    if within is not None and kind == "subject":
-        raise ParameterError(
-            "within goes with blocks = 'sequence': a subject's sequences lie in several strata"
-        )
     n = len(presence)
     strata = np.zeros(n, int) if within is None else pd.factorize(np.asarray(within))[0]
+    coded = np.unique(~np.isnan(presence.present), axis=0, return_inverse=True)[1].reshape(-1)
     subject = pd.factorize(presence.subjects)[0]
     # The same name of a sequence may occur with two subjects.
     sequence = pd.MultiIndex.from_arrays((subject, presence.sequences)).factorize()[0]
+    frames = np.split(np.argsort(sequence, kind="stable"), np.cumsum(np.bincount(sequence))[:-1])
+    stratum = pd.factorize(pd.Series([(_runs(strata[own]), _pattern(coded[own])) for own in frames]))[0]
+
     block = subject if kind == "subject" else sequence
-    rows = np.lexsort((np.arange(n), sequence, block))
+    rows = np.lexsort((np.arange(n), sequence, stratum[sequence], block))
     starts = np.flatnonzero(np.diff(sequence[rows], prepend=-1))
     lengths = np.diff(starts, append=n)
-    block_of = np.unique(block[rows][starts], return_inverse=True)[1]
-    first = np.flatnonzero(np.diff(block_of, prepend=-1))
+    own_block, own_stratum = block[rows][starts], stratum[sequence[rows][starts]]
+    first = np.flatnonzero(np.diff(own_block, prepend=-1))
     counts = np.diff(first, append=len(starts))
-
-    coded = np.unique(~np.isnan(presence.present), axis=0, return_inverse=True)[1].reshape(-1)
-    keys = [
-        (_runs(strata[rows[s : s + length]]), _pattern(coded[rows[s : s + length]]))
-        for s, length in zip(starts, lengths, strict=True)
-    ]
-    for s in np.flatnonzero(np.diff(block_of, prepend=-1) == 0):
-        if keys[s] != keys[s - 1]:
-            raise DataError(
-                f"subject {presence.subjects[rows[starts[s]]]!r}: not all its pictures have the same action "
-                "units coded; permute sequences instead of subjects"
-            )
+    block_of = np.repeat(np.arange(len(first)), counts)
+    cell_of = pd.MultiIndex.from_arrays((block_of, own_stratum)).factorize()[0]
+    held = [_pattern(own) for own in np.split(own_stratum, first[1:])]
     sizes = counts if kind == "subject" else lengths
-    groups = _groups(pd.factorize(pd.Series([keys[s] for s in first]))[0], sizes)
-    blocks = Blocks(kind, rows, starts, lengths, block_of, first, counts, groups)
+    groups = _groups(pd.factorize(pd.Series(held))[0], sizes)
+    blocks = Blocks(kind, rows, starts, lengths, block_of, cell_of, first, counts, groups)
     if blocks.fixed == len(groups):
         raise DataError(
             f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one "
@@ -179,7 +176,7 @@ def _runs(values: np.ndarray) -> tuple[int, ...]:
 
 
 def _pattern(values: np.ndarray) -> tuple[int, ...]:
-    """One value where all are the same, else all: then only the same pattern in the same length fits."""
+    """One value where all are the same, else all: then only the same pattern in the same number fits."""
     return tuple(values.tolist()) if np.ptp(values) else (int(values[0]),)
 
 

@@ -112,7 +112,9 @@ def interventions(aus, masks, base) -> Interventions:
     table = table.assign(dataset="lab", split="test")
     faces = FaceSet("lab-staged", np.zeros(masks.shape, np.uint8), table, masks, aus)
     whose, contexts = np.repeat("S1", base), np.arange(base)
-    return Interventions(faces, aus, (1.0,), whose, contexts, np.ones((base, len(aus)), bool))
+    return Interventions(
+        faces, aus, (1.0,), whose, contexts, np.ones((base, len(aus)), bool), (1.0,) * len(aus)
+    )
 
 
 def test_confusable_by_hand():

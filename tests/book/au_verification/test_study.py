@@ -87,14 +87,9 @@ def test_a_claim_is_verified_by_an_effect_of_the_same_unit_that_stands(judged):
     assert chance["causal"].eq("").all() and not chance["verified"].any()
 
 
-def test_a_filter_is_beyond_the_untrained_only_if_it_beats_all_of_them_for_its_unit(judged):
-    assert au.beyond_untrained(judged, "trained").tolist() == [True] + [False] * 5
-    ahead = au.beyond_untrained(judged, "untrained 2")[0], au.beyond_untrained(judged, "untrained 1")[0]
-    first, second = (judged[f"untrained {n}"].overall.observed[0, 2] for n in (1, 2))
-    claimed = [au.detectors(judged[f"untrained {n}"], None)["within"].iloc[0] == "AU12" for n in (2, 1)]
-    assert ahead == (claimed[0] and second > first, claimed[1] and first > second)
-    alone = {"untrained 1": judged["untrained 1"]}
-    assert not au.beyond_untrained(alone, "untrained 1").any()
+def test_what_has_no_untrained_rival_is_not_held_against_any(judged):
+    table = au.criteria({"trained": judged["trained"]}, None)
+    assert "beyond_untrained" not in set(table["metric"])
 
 
 def test_criteria_count_what_the_tables_say(judged):

@@ -29,9 +29,8 @@ def switched(levels: tuple[float, ...] = (0.5, 1.0)) -> Interventions:
     ).assign(dataset="toy", sequence="")
     masks = np.ones(pixels.shape, np.uint32)
     faces = FaceSet("toy", pixels, table, masks=masks, mask_aus=AUS)
-    return Interventions(
-        faces, AUS, levels, np.array(["a", "b"]), np.zeros(2, int), np.ones((2, len(AUS)), bool)
-    )
+    valid, doses = np.ones((2, len(AUS)), bool), (1.0,) * len(AUS)
+    return Interventions(faces, AUS, levels, np.array(["a", "b"]), np.zeros(2, int), valid, doses)
 
 
 def people() -> tuple[np.ndarray, Presence]:

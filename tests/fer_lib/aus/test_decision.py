@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fer_lib.aus.decision import RULES, claims, decide, holm, permutations_needed
+from fer_lib.aus.decision import RULES, beyond, claims, decide, holm, permutations_needed
 from fer_lib.aus.nulls import Null
-from ferbook.errors import ParameterError
+from ferbook.errors import DataError, ParameterError
 
 
 def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None, rare=None):
@@ -16,6 +16,7 @@ def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, d
     return Null(
         tuple(f"AU{a + 1}" for a in range(shape[1])),
         observed,
+        observed if scores is None else np.asarray(scores, float),
         observed if scores is None else np.asarray(scores, float),
         exceed,
         np.zeros(permutations) if maxima is None else np.asarray(maxima, float),
@@ -64,10 +65,32 @@ def test_argmax_alone_names_the_unit_of_a_rare_filter():
     assert claims(null, "max_statistic").tolist() == [-1]
 
 
-def test_a_claim_is_the_strongest_of_those_called():
-    # AU3 has the largest value but is not called.
-    null = null_of([[0, 0, 900]], observed=[[0.4, 0.6, 0.9]])
+def test_a_claim_is_the_one_of_those_called_with_the_largest_score():
+    # AU3 has the largest score but is not called; AU1 has the larger value over all pictures.
+    null = null_of([[0, 0, 900]], observed=[[0.6, 0.4, 0.9]], scores=[[4.0, 6.0, 9.0]])
     assert claims(null, "holm").tolist() == [1]
+    # The papers' way goes by the value.
+    assert claims(null, "argmax").tolist() == [2]
+
+
+def test_a_filter_is_beyond_its_rivals_only_if_its_score_beats_all_of_them_for_its_unit():
+    maxima = np.full(99, 2.0)
+    own = null_of(np.zeros((3, 2)), 99, scores=[[5, 1], [4, 1], [1, 1]], maxima=maxima)
+    weak = null_of(np.zeros((1, 2)), 99, scores=[[4.5, 9]], maxima=maxima)
+    assert beyond(own, [weak]).tolist() == [True, False, False]
+    strong = null_of(np.zeros((2, 2)), 99, scores=[[0, 0], [6, 0]], maxima=maxima)
+    assert not beyond(own, [weak, strong]).any()
+    # What was not tested is no rival.
+    silent = null_of(np.zeros((1, 2)), 99, scores=[[7, 0]], maxima=maxima, rare=[True])
+    assert beyond(own, [weak, silent]).tolist() == [True, False, False]
+
+
+def test_without_a_rival_of_the_same_units_nothing_can_be_beyond():
+    own = null_of([[0, 0]])
+    with pytest.raises(DataError, match="no networks to hold filters against"):
+        beyond(own, [])
+    with pytest.raises(DataError, match="other units"):
+        beyond(own, [null_of([[0, 0, 0]])])
 
 
 def test_pairs_that_were_not_tested_are_never_called_nor_counted():

@@ -1,6 +1,7 @@
 """Interventions: pairs that differ in one unit, and effects that are what arithmetic says."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,12 @@ from fer_lib.aus.interventions import (
     context_intensities,
     effects_of,
     interventions,
+    matched_doses,
     sign_flip_p,
 )
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
-from ferbook.errors import DataError
+from ferbook.errors import DataError, ParameterError
 from synthetic_faces.facs import AUS
 
 
@@ -39,7 +41,13 @@ def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0), contexts=1, valid=
     faces = FaceSet("lab-staged", np.zeros((base * number, 2, 2), np.uint8), table)
     valid = np.ones((base, len(aus)), bool) if valid is None else valid
     return Interventions(
-        faces, tuple(aus), tuple(levels), subjects, np.tile(np.arange(contexts), people), valid
+        faces,
+        tuple(aus),
+        tuple(levels),
+        subjects,
+        np.tile(np.arange(contexts), people),
+        valid,
+        (1.0,) * len(aus),
     )
 
 
@@ -94,6 +102,47 @@ def test_every_pair_differs_in_one_unit_at_one_level(unrendered):
         if found.valid[b, a]:
             wanted[AUS.index(found.aus[a])] = found.levels[step]
         np.testing.assert_array_equal(change, wanted)
+
+
+def painted(changes, levels=(0.5, 1.0)) -> Interventions:
+    """Two base faces whose first pixel each unit brightens by ``changes`` (A, L); the second base face cannot
+    show the last unit.
+    """
+    changes = np.asarray(changes)
+    given = switched(2, tuple(f"AU{a}" for a in range(len(changes))), levels)
+    valid = given.valid.copy()
+    valid[1, -1] = False
+    pixels = np.full((2, 1 + changes.size, 2, 2), 10, np.uint8)
+    pixels[:, 1:, 0, 0] += changes.ravel().astype(np.uint8)
+    pixels[1, 1 + changes.size - len(levels) :] = 10
+    faces = replace(given.faces, pixels=pixels.reshape(-1, 2, 2))
+    return replace(given, faces=faces, valid=valid)
+
+
+def test_change_is_the_root_of_the_mean_square_over_pixels_and_valid_faces():
+    # One of four pixels by 8: the root of 64 / 4.
+    np.testing.assert_allclose(painted([[4, 8], [20, 40]]).change, [[2, 4], [10, 20]])
+
+
+def test_doses_change_the_picture_alike_and_who_cannot_is_named():
+    found = matched_doses(painted([[4, 8], [20, 40], [40, 40]]), 6.0)
+    assert found.unreached == ("AU0",) and found.change == 6
+    # AU0: all it has; AU1: 3/5 of half; AU2: 3/10 of half.
+    assert found.intensities == pytest.approx({"AU0": 1.0, "AU1": 0.3, "AU2": 0.15})
+    again = matched_doses(replace(painted([[4, 8], [20, 40], [40, 40]]), doses=(1.0, 0.5, 1.0)), 6.0)
+    assert again.intensities["AU1"] == pytest.approx(0.15)
+    for change in (0.0, 21.0):
+        with pytest.raises(ParameterError, match=r"at most the 20\.0 of AU1"):
+            matched_doses(painted([[4, 8], [20, 40]]), change)
+
+
+def test_a_dose_is_the_intensity_at_level_one(unrendered):
+    interventions(6, ("AU4", "AU12"), (0.5, 1.0), doses={"AU12": 0.4})
+    shown = unrendered["script"].intensities.reshape(6, 5, len(AUS), 2)
+    assert (shown[:, 2, AUS.index("AU4")] == 1).all()
+    np.testing.assert_allclose(shown[:, 3:, AUS.index("AU12"), 0], [[0.2, 0.4]] * 6)
+    with pytest.raises(ParameterError, match=r"dose of AU12 = 1\.2"):
+        interventions(6, ("AU12",), doses={"AU12": 1.2})
 
 
 def test_people_are_strangers_and_their_first_base_face_is_neutral(unrendered):
@@ -281,7 +330,9 @@ def test_masks_are_those_of_the_unit_at_rest_or_at_its_highest_level():
     # levels.
     masks[0, 0, 0], masks[1, 0, 1], masks[2, 1, 0], masks[4, 1, 1] = 0b11, 0b11, 0b10, 0b01
     faces = FaceSet("lab-staged", given.faces.pixels, given.faces.table, masks, ("AU1", "AU2"))
-    found = Interventions(faces, given.aus, given.levels, given.subjects, given.contexts, given.valid)
+    found = Interventions(
+        faces, given.aus, given.levels, given.subjects, given.contexts, given.valid, given.doses
+    )
     assert found.masks.shape == (6, 2, 2, 2)
     np.testing.assert_array_equal(found.masks[0, 0], [[True, False], [True, False]])
     np.testing.assert_array_equal(found.masks[0, 1], [[True, False], [False, True]])

@@ -4,6 +4,8 @@ cannot be judged.
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 
 from fer_lib.aus import nulls
 from fer_lib.aus.association import statistic
@@ -45,6 +47,19 @@ def loop(maxima, presence, measure, permutations, seed, **options):
     return np.array(found)
 
 
+def standardised(values):
+    return (values - values.mean(0)) / values.std(0)
+
+
+def corrected(scores):
+    """The formula of Wilson and Hilferty, pair by pair, in double precision."""
+    found = np.empty_like(scores)
+    for k, a in np.ndindex(scores.shape[1:]):
+        g = max(np.mean(scores[:, k, a] ** 3), nulls.LEAST_SKEWNESS)
+        found[:, k, a] = [6 / g * (max(1 + g * z / 2, 0) ** (1 / 3) - 1) + g / 6 for z in scores[:, k, a]]
+    return found
+
+
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("measure", MEASURES)
 def test_null_equals_a_loop_over_the_same_permutations(measure, missing):
@@ -53,10 +68,11 @@ def test_null_equals_a_loop_over_the_same_permutations(measure, missing):
     maxima[np.isnan(presence.present).any(1)] *= 3
     null = permutation_null(maxima, presence, measure, permutations=60, seed=3, min_subjects=2)
     values = loop(maxima, presence, measure, 60, 3)
-    scores = (values - values.mean(0)) / values.std(0)
+    scores = standardised(values)
     np.testing.assert_allclose(null.observed, values[0], rtol=1e-12)
     np.testing.assert_allclose(null.scores, scores[0], atol=1e-4)
-    np.testing.assert_allclose(null.maxima, scores[1:].max((1, 2)), atol=1e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(scores)[0], atol=3e-4)
+    np.testing.assert_allclose(null.maxima, corrected(scores)[1:].max((1, 2)), atol=3e-4)
     # Ties included: whole-number responses make many.
     np.testing.assert_array_equal(null.exceed, (scores[1:] >= scores[0] - 1e-4).sum(0))
 
@@ -69,7 +85,32 @@ def test_blocks_and_strata_reach_the_null(option):
         maxima, presence, "auroc", permutations=40, blocks=option["kind"], within=within, min_subjects=2
     )
     values = loop(maxima, presence, "auroc", 40, 0, kind=option["kind"], within=within)
-    np.testing.assert_allclose(null.scores, ((values - values.mean(0)) / values.std(0))[0], atol=1e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(standardised(values))[0], atol=3e-4)
+
+
+@pytest.mark.parametrize("skewness", [0.3, 1.0, 2.0])
+def test_skewed_scores_become_normal_in_the_tail(skewness):
+    tails = np.array([0.1, 0.01, 1e-3, 1e-4])
+    share = (np.arange(20_000) + 0.5) / 20_000
+    scores = np.stack([stats.pearson3.ppf(share, skewness), stats.norm.ppf(share)], 1)
+    scores = standardised(scores)
+    found = nulls.unskewed_(torch.tensor(scores)[:, None])[:, 0].numpy()
+    places = np.searchsorted(share, 1 - tails)
+    np.testing.assert_allclose(found[places, 0], stats.norm.isf(tails), atol=0.1)
+    # What is symmetric stays as it is, and the order stays in any case.
+    np.testing.assert_allclose(found[places, 1], scores[places, 1], atol=0.06)
+    assert (np.diff(found[len(share) // 2 :], axis=0) > 0).all()
+
+
+def test_a_sparse_filter_does_not_raise_the_bar_for_the_others():
+    maxima, presence = small(10, subjects=60, frames=2)
+    null = permutation_null(maxima, presence, "auroc", permutations=999)
+    maxima[:, 3] = 0
+    rows = np.random.default_rng(0).choice(np.flatnonzero(presence.emotions != "neutral"), 9, replace=False)
+    maxima[rows, 3] = np.arange(1, 10)
+    sparse = permutation_null(maxima, presence, "auroc", permutations=999)
+    assert not sparse.rare.any()
+    assert np.quantile(sparse.maxima, 0.95) < np.quantile(null.maxima, 0.95) + 0.25
 
 
 def test_parts_of_filters_and_of_labels_change_nothing(monkeypatch):
@@ -100,7 +141,7 @@ def test_p_values_by_hand():
     null = permutation_null(maxima, presence, "auroc", permutations=99, min_subjects=2)
     np.testing.assert_allclose(null.p, (1 + null.exceed) / 100)
     k, a = 1, 2
-    reached = sum(largest >= null.scores[k, a] - 1e-4 for largest in null.maxima)
+    reached = sum(largest >= null.unskewed[k, a] - 1e-4 for largest in null.maxima)
     assert null.p_family[k, a] == pytest.approx((1 + reached) / 100)
 
 
@@ -159,7 +200,7 @@ def test_too_many_pictures_for_float32_ranks_stay_exact():
     maxima, presence = small(7, subjects=1000)
     null = permutation_null(maxima, presence, "auroc", permutations=3)
     values = loop(maxima, presence, "auroc", 3, 0)
-    np.testing.assert_allclose(null.scores, ((values - values.mean(0)) / values.std(0))[0], atol=1e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(standardised(values))[0], atol=3e-4)
 
 
 def test_what_cannot_be_judged_is_refused():

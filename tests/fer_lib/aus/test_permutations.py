@@ -56,6 +56,26 @@ def test_subjects_change_places_whole_and_their_sequences_come_in_any_order():
     assert draws == {x + y for x in own for y in other} | {y + x for x in own for y in other}
 
 
+def test_subjects_of_the_same_emotions_hand_on_the_labels_of_each_to_the_same():
+    # a and b show anger and fear (b in the other order), c anger twice, d anger and fear in one more.
+    subjects, emotions = list("aabbccddd"), list("AFFAAAAFF")
+    presence = shown(subjects, list("123456789"), emotions)
+    draws = {tuple(draw) for draw in all_draws(presence, kind="subject", within=presence.emotions)}
+    own_order = {(4, 5), (5, 4)}, {(6, 7, 8), (6, 8, 7)}
+    pairs = {(0, 1, 2, 3), (3, 2, 1, 0)}
+    assert draws == {ab + c + d for ab in pairs for c in own_order[0] for d in own_order[1]}
+    assert blocks_of(presence, "subject", within=presence.emotions).fixed == 2
+
+
+def test_of_a_subject_what_is_not_coded_stays_where_it_is():
+    present = np.zeros((8, 1))
+    present[[1, 2, 5]] = np.nan
+    presence = shown(list("aabbccdd"), list("12345678"), present=present)
+    draws = all_draws(presence, kind="subject")
+    np.testing.assert_array_equal(np.isnan(present[draws]), np.isnan(np.tile(present, (500, 1, 1))))
+    assert len(np.unique(draws[:, :2], axis=0)) == 3
+
+
 def test_subjects_with_as_many_sequences_exchange_only_among_themselves():
     subjects = [f"one{i}" for i in range(8)] + [f"two{i // 2}" for i in range(16)]
     draws = all_draws(shown(subjects, list(range(24))), permutations=50, kind="subject")
@@ -124,8 +144,7 @@ def test_what_cannot_change_places_is_refused():
     presence = shown(list("aabb"), list("1122"), ["anger", "anger", "fear", "fear"])
     with pytest.raises(DataError, match="none of the 2 sequences"):
         blocks_of(presence, within=presence.emotions)
-    with pytest.raises(ParameterError, match="several strata"):
+    with pytest.raises(DataError, match="none of the 2 subjects"):
         blocks_of(presence, "subject", within=presence.emotions)
-    uncoded = shown(list("aabb"), list("1234"), present=[[0], [np.nan], [0], [0]])
-    with pytest.raises(DataError, match=r"'a'.*same action units coded"):
-        blocks_of(uncoded, "subject")
+    with pytest.raises(ParameterError, match="block"):
+        blocks_of(presence, "picture")

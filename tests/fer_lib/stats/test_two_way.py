@@ -1,0 +1,80 @@
+"""Intervals over networks and people: parts by hand, and coverage of means and ratios."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fer_lib.stats.two_way import networks_and_people, people_groups
+from ferbook.errors import DataError, ParameterError
+
+
+def test_the_people_s_part_is_the_jackknife_of_a_mean():
+    people = np.random.default_rng(0).normal(size=12)
+    left_out = [np.delete(people, i).mean() for i in range(12)]
+    found = networks_and_people(np.array([[people.mean(), *left_out]]))
+    # Leaving out one at a time gives the standard error of the mean.
+    reach = stats.t.ppf(0.975, 11) * people.std(ddof=1) / np.sqrt(12)
+    assert (found.low, found.high) == pytest.approx((people.mean() - reach, people.mean() + reach))
+    assert "one network, whose own luck is not covered" in found.how and found.n == 1
+
+
+def test_the_networks_part_is_the_standard_error_of_their_mean():
+    networks = np.random.default_rng(1).normal(size=9)
+    found = networks_and_people(np.repeat(networks[:, None], 6, axis=1))
+    reach = stats.t.ppf(0.975, 8) * networks.std(ddof=1) / 3
+    assert found.high - found.value == pytest.approx(reach) and found.value == pytest.approx(networks.mean())
+    other = np.random.default_rng(2).normal(size=4)
+    apart = networks_and_people(*(np.repeat(each[:, None], 6, axis=1) for each in (networks, other)))
+    welch = stats.ttest_ind(networks, other, equal_var=False).confidence_interval()
+    assert (apart.low, apart.high) == pytest.approx((welch.low, welch.high))
+
+
+def test_what_people_do_to_both_sides_cancels_in_their_difference():
+    generator = np.random.default_rng(3)
+    people, own = generator.normal(size=11), generator.normal(size=(4, 1))
+    apart = networks_and_people(people + own, people + 2 * own)
+    still = networks_and_people(np.repeat(own, 11, 1), 2 * np.repeat(own, 11, 1))
+    assert (apart.low, apart.high) == pytest.approx((still.low, still.high))
+
+
+def test_a_ratio_is_of_sums_and_with_one_denominator_a_mean():
+    found = np.random.default_rng(4).random((5, 8))
+    mean, ratio = (networks_and_people(each) for each in (found, np.stack((3 * found, 3 + 0 * found), 2)))
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((mean.value, mean.low, mean.high))
+    uneven = np.stack((found, np.arange(1, 6)[:, None] + 0 * found), 2)
+    assert networks_and_people(uneven).value == pytest.approx(found[:, 0].sum() / 15)
+
+
+def test_networks_and_people_are_covered_together():
+    """Means of 8 networks over 40 people: 95 % of 400 intervals hold 0, within four standard errors."""
+    generator, held = np.random.default_rng(5), 0
+    groups = people_groups(np.arange(40), 10)
+    for _ in range(400):
+        answers = (
+            0.5 * generator.normal(size=(8, 1)) + generator.normal(size=40) + generator.normal(size=(8, 40))
+        )
+        left_out = [answers[:, groups != g].mean(1) for g in range(10)]
+        found = networks_and_people(np.stack([answers.mean(1), *left_out], 1))
+        held += found.low <= 0 <= found.high
+    assert held / 400 == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 400))
+
+
+def test_groups_of_people_are_even_and_keep_a_person_together():
+    people = np.repeat([f"s{i}" for i in range(23)], 3)
+    groups = people_groups(people, 5)
+    assert sorted(np.bincount(groups[::3])) == [4, 4, 5, 5, 5]
+    assert (groups.reshape(23, 3) == groups[::3, None]).all()
+    with pytest.raises(DataError, match="23 people make no 24 groups"):
+        people_groups(people, 24)
+    with pytest.raises(ParameterError, match="groups = 1"):
+        people_groups(people, 1)
+
+
+def test_what_does_not_fit_is_refused_and_what_never_varies_says_so():
+    assert "the same in all networks" in networks_and_people(np.ones((3, 5))).why
+    with pytest.raises(DataError, match=r"\(3, 2\)"):
+        networks_and_people(np.ones((3, 2)))
+    with pytest.raises(DataError, match=r"\(3, 5\), \(3, 6\)"):
+        networks_and_people(np.ones((3, 5)), np.ones((3, 6)))
+    with pytest.raises(DataError, match="nothing to divide by"):
+        networks_and_people(np.zeros((3, 5, 2)))
