@@ -16,6 +16,7 @@ from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.aus.presence import Presence
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 
 FEWEST_FOR_BH = 1500
 """With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call
@@ -110,6 +111,80 @@ def score_rules(
         "recall": counts["right"] / (detectors * repeats),
     }
     return pd.DataFrame(shares).reset_index().assign(repeats=repeats)
+
+
+OPEN_MOUTH = ("AU25", "AU26", "AU27")
+
+
+def decoys(
+    presence: Presence, brightness: np.ndarray, generator: np.random.Generator
+) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+    """Signals (N,) that are no detector's, or another one's, each with the units that may rightly be claimed
+    for it: what a rule should not fall for.
+
+    ``emotion only``: 1 on the pictures of one emotion. ``co-occurring unit``: 1 where the one of two units is
+    shown that go together most, so that the other would be wrong. ``brightness``: of the whole picture,
+    ``brightness`` (N,), in standard deviations. ``open mouth``: 1 where any of ``OPEN_MOUTH`` is shown, which
+    may be claimed.
+    """
+    shown = np.nan_to_num(presence.scored().present)
+    aus = presence.scored().aus
+    together = np.triu(np.nan_to_num(np.corrcoef(shown.T)), 1)
+    one = int(generator.choice(np.unravel_index(together.argmax(), together.shape)))
+    emotion = generator.choice([each for each in np.unique(presence.emotions) if each not in ("", "neutral")])
+    mouth = [aus.index(au) for au in OPEN_MOUTH if au in aus]
+    return {
+        "emotion only": (presence.emotions == emotion, ()),
+        "co-occurring unit": (shown[:, one], (aus[one],)),
+        "brightness": ((brightness - brightness.mean()) / brightness.std(), ()),
+        "open mouth": (shown[:, mouth].any(axis=1), OPEN_MOUTH),
+    }
+
+
+def decoy_table(
+    presence: Presence,
+    brightness: np.ndarray,
+    measure: Measure,
+    *,
+    rules: Sequence[Rule] = ("max_statistic", "argmax"),
+    snr: float = 1.0,
+    channels: int = 4,
+    filters: int = 24,
+    repeats: int = 10,
+    permutations: int = 199,
+    seed: int = 0,
+) -> Table:
+    """How often a rule falls for ``decoys``, over all pictures and within emotions: of ``repeats`` data sets
+    with ``channels`` of each kind among ``filters``, the share claimed for a unit that is not there.
+
+    A channel is null responses (see ``simulation.null_responses``) plus ``snr`` of their standard deviations
+    times the signal. Detectors of a co-occurring unit that are claimed for their own unit are right.
+    """
+    rows = []
+    for repeat in range(repeats):
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(repeat,)))
+        kinds = decoys(presence, brightness, generator)
+        own_seed = int(generator.integers(2**31))
+        maxima = null_responses(presence, filters, seed=own_seed)
+        own = dict(zip(kinds, np.arange(channels * len(kinds)).reshape(-1, channels), strict=True))
+        for kind, (signal, _) in kinds.items():
+            noise = maxima[:, own[kind]]
+            maxima[:, own[kind]] = noise + snr * noise.std(axis=0) * np.asarray(signal, float)[:, None]
+        settings = {"permutations": permutations, "seed": own_seed}
+        for where, within in (("overall", None), ("within emotions", presence.emotions)):
+            null = permutation_null(maxima, presence, measure, within=within, **settings)
+            for rule in rules:
+                said = np.array([*presence.aus, ""], dtype=object)[claims(null, rule, ALPHA)]
+                for kind, (_, right) in kinds.items():
+                    wrong = np.mean(~np.isin(said[own[kind]], ("", *right)))
+                    rows.append((kind, f"{rule.replace('_', ' ')}, {where}", wrong))
+    found = pd.DataFrame(rows, columns=["decoy", "judged by", "wrong"])
+    data = found.pivot_table(index="decoy", columns="judged by", values="wrong", sort=False)
+    data.columns.name = None
+    what = (
+        f"Share of decoys that are claimed for a unit which is not there, {repeats * channels} of each kind"
+    )
+    return Table(data, what, dict.fromkeys(data, "share"), dict.fromkeys(data, 0.2))
 
 
 def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:

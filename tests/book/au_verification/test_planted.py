@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from book.au_verification import planted
-from book.au_verification.planted import numbers_of_people, plant, planted_metrics, planted_rules, score_rules
+from book.au_verification.planted import (
+    decoy_table,
+    decoys,
+    numbers_of_people,
+    plant,
+    planted_metrics,
+    planted_rules,
+    score_rules,
+)
 from book.au_verification.simulation import null_responses, simulated_presence
 from fer_lib.aus.presence import Presence
 from ferbook.errors import ParameterError
@@ -80,6 +88,36 @@ def test_no_signal_is_not_found_and_more_people_find_more():
 def test_a_rule_that_needs_more_permutations_says_so():
     with pytest.raises(ParameterError, match="needs at least"):
         score_rules(simulated_presence(12), measures=("auroc",), rules=("holm",), repeats=1)
+
+
+def test_decoys_are_what_they_are_called():
+    presence = simulated_presence(40)
+    shown = presence.present.copy()
+    shown[:, 1] = shown[:, 0]  # the two that go together most
+    presence = Presence(
+        (*presence.aus[:7], "AU25"), shown, presence.subjects, presence.sequences, presence.emotions
+    )
+    brightness = np.random.default_rng(1).random(len(presence))
+    found = decoys(presence, brightness, np.random.default_rng(0))
+    assert list(found) == ["emotion only", "co-occurring unit", "brightness", "open mouth"]
+    emotion, right = found["emotion only"]
+    assert right == () and len(np.unique(presence.emotions[emotion])) == 1
+    signal, right = found["co-occurring unit"]
+    assert right[0] in ("AU1", "AU2") and np.array_equal(signal, shown[:, 0])
+    assert np.corrcoef(found["brightness"][0], brightness)[0, 1] == pytest.approx(1)
+    assert np.array_equal(found["open mouth"][0], shown[:, 7] == 1) and "AU25" in found["open mouth"][1]
+
+
+def test_only_the_null_within_emotions_sees_through_an_emotion():
+    presence = simulated_presence(60, seed=3)
+    brightness = np.random.default_rng(1).random(len(presence))
+    table = decoy_table(presence, brightness, "auroc", snr=3.0, repeats=4, permutations=99).data
+    assert table.index.tolist() == ["emotion only", "co-occurring unit", "brightness", "open mouth"]
+    assert table.loc["emotion only", "max statistic, overall"] > 0.5
+    assert table.loc["emotion only", "max statistic, within emotions"] <= 0.1
+    assert table.loc["brightness", "max statistic, overall"] <= 0.1
+    # The papers' rule names a unit for everything.
+    assert table.loc["brightness", "argmax, overall"] == 1
 
 
 def test_people_are_20_40_80_and_all_where_there_are_more():

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from book.au_verification.simulation import (
     Noise,
+    calibrated,
     calibration_table,
     coverage,
     family_wise_error,
@@ -57,6 +58,31 @@ def test_responses_are_rectified_reproducible_and_of_many_levels():
     np.testing.assert_array_equal(drawn, null_responses(presence, 50, seed=4))
     active = (drawn > 0).mean(0)
     assert active.min() < 0.4 and active.max() > 0.6
+
+
+def test_sparse_filters_answer_to_few_pictures_and_units_move_what_they_are_told_to():
+    presence = simulated_presence(40)
+    noise = Noise(sparse=0.5)
+    drawn = null_responses(presence, 8, noise=noise)
+    active = (drawn > 0).mean(0)
+    assert (active[4:] < 0.11).all() and (active[4:] > 0.005).all() and (active[:4] > 0.11).all()
+    moved = np.zeros((len(presence.aus), 8))
+    moved[2, 5] = 10
+    other = null_responses(presence, 8, noise=noise, moved=moved)
+    shown = presence.present[:, 2] == 1
+    np.testing.assert_array_equal(np.delete(other, 5, 1), np.delete(drawn, 5, 1))
+    assert (other[shown, 5] > 5).all() and np.array_equal(other[~shown, 5], drawn[~shown, 5])
+
+
+def test_both_nulls_are_calibrated(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "book.au_verification.simulation.family_wise_error",
+        lambda presence, measure, **options: asked.append((measure, *sorted(options))) or rate(1, 20),
+    )
+    found = calibrated(("kl", "auroc"), sets=20)
+    assert list(found) == ["kl", "auroc", "auroc within emotions"]
+    assert asked[2] == ("auroc", "filters", "noise", "seed", "sets", "within")
 
 
 def test_simulated_people_start_neutral_and_show_units_as_often_as_asked():
@@ -169,9 +195,18 @@ def test_family_wise_error_is_five_per_cent_under_no_effect(measure):
 def test_units_that_run_in_people_call_for_subjects_as_blocks():
     presence, noise = simulated_presence(40, habit=2.0), Noise(subject=1.0)
     assert five_per_cent(presence, noise=noise, blocks="sequence").low > 0.05
-    for options in ({"blocks": "subject"}, {"within": presence.subjects}):
-        found = five_per_cent(presence, noise=noise, **options)
-        assert found.low <= 0.05 <= found.high
+    found = five_per_cent(presence, noise=noise, blocks="subject")
+    assert found.low <= 0.05 <= found.high
+
+
+@pytest.mark.slow
+def test_within_emotions_too_people_change_places_where_units_run_in_them():
+    """Of 120 people some have nobody who shows the same emotions; their labels stay."""
+    presence, noise = simulated_presence(120, habit=2.0), Noise(subject=1.0, emotion=1.0)
+    settings = {"noise": noise, "within": presence.emotions}
+    assert five_per_cent(presence, blocks="sequence", **settings).low > 0.05
+    found = five_per_cent(presence, blocks="subject", **settings)
+    assert found.low <= 0.05 <= found.high
 
 
 @pytest.mark.slow
