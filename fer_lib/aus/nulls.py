@@ -163,7 +163,7 @@ def permutation_null(
     at_once = max(1, MOST_VALUES // ((1 + permutations) * len(scored)))
     for start in range(0, len(alive), at_once):
         filters = alive[start : start + at_once]
-        values = _values(
+        values = permuted_values(
             maxima[:, filters], presence.present[:, scored], measure, moved, permutations, seed, device
         )
         spread, centre = torch.var_mean(values, 0, correction=0)
@@ -191,7 +191,7 @@ def unskewed_(scores: torch.Tensor) -> torch.Tensor:
     return scores.sub_(1).mul_(6 / skewness).add_(skewness / 6)
 
 
-def _values(
+def permuted_values(
     maxima: np.ndarray,
     present: np.ndarray,
     measure: Measure,
