@@ -30,7 +30,7 @@ from scipy.stats import rankdata
 
 from book.au_verification.simulation import SPARSE, Noise, null_responses, rate
 from contest import options
-from fer_lib.aus.nulls import TIE, permuted_values, unskewed_
+from fer_lib.aus.nulls import TIE, permuted_values, standardise_, unskew_
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.faces.rendered import set_table
@@ -98,10 +98,11 @@ def judged(
     rare = blocks.movable(maxima) < FEWEST_SUBJECTS
     shown, kept = presence.present[:, ~rare_units], maxima[:, ~rare]
     device = torch.device("cpu")
-    values = permuted_values(kept, shown, "auroc", blocks, permutations, seed, device).flatten(1)
-    spread, centre = torch.var_mean(values, 0, correction=0)
-    scores = (values - centre) / spread.sqrt().clamp_min(1e-12)
-    unskewed = unskewed_(scores[:, None].clone())[:, 0]
+    values = permuted_values(kept, shown, "auroc", blocks, permutations, seed, device)
+    scores = values.clone()
+    skewness = standardise_(scores)
+    unskewed = unskew_(scores.clone(), skewness).flatten(1)
+    values, scores = values.flatten(1), scores.flatten(1)
     active = torch.tensor((kept > 0).mean(0) >= SPARSE[1]).repeat(shown.shape[1])
     draws = (np.arange(len(maxima))[None], *blocks.draws(permutations, seed))
     of_active = torch.zeros_like(active)

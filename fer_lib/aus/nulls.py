@@ -33,11 +33,11 @@ class Null:
 
     ``observed`` (K, A): the measure's value, NaN for units that are too few. ``scores`` (K, A): how many
     standard deviations the observed value lies above the mean, both over the permutations and the observed
-    one; 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly normal, see ``unskewed_``.
-    ``exceed`` (K, A) int: permutations whose value is at least the observed one. ``maxima`` (permutations,):
-    of each permutation the largest unskewed score over all filters and units. ``dead`` (K,) bool: filters
-    that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks to be judged.
-    ``too_few``: units that were left out for the like reason.
+    one, see ``standardise_``; 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly normal, see
+    ``unskew_``. ``exceed`` (K, A) int: permutations whose value is at least the observed one. ``maxima``
+    (permutations,): of each permutation the largest unskewed score over all filters and units. ``dead`` (K,)
+    bool: filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks
+    to be judged. ``too_few``: units that were left out for the like reason.
     """
 
     aus: tuple[str, ...]
@@ -107,7 +107,7 @@ def permutation_null(
     people, as on pictures of real ones, ``blocks="subject"`` is the honest choice.
 
     The statistic of the family is the largest *unskewed score*: each pair's value minus its mean, over its
-    standard deviation, made nearly normal (``unskewed_``), over all permutations with the observed labels
+    standard deviation, made nearly normal (``unskew_``), over all permutations with the observed labels
     among them. Raw values would not do: a rare unit's vary more than a frequent one's, and a filter that
     merely tells any expression from none has a mean far from zero in all permutations, since neutral frames
     stay neutral. Nor would standard deviations alone: a filter that answers to few pictures, or a unit that
@@ -166,27 +166,42 @@ def permutation_null(
         values = permuted_values(
             maxima[:, filters], presence.present[:, scored], measure, moved, permutations, seed, device
         )
-        spread, centre = torch.var_mean(values, 0, correction=0)
-        spread = spread.sqrt_()
         at = np.ix_(filters, scored)
-        values -= centre
-        values /= torch.where(spread > 0, spread, 1)
+        skewness = standardise_(values)
         scores[at] = values[0].T.cpu().numpy()
         exceed[at] = (values[1:] >= values[0] - TIE).sum(0).T.cpu().numpy()
-        unskewed[at] = unskewed_(values)[0].T.cpu().numpy()
+        unskewed[at] = unskew_(values, skewness)[0].T.cpu().numpy()
         largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
     return Null(presence.aus, observed, scores, unskewed, exceed, largest, dead, rare, few)
 
 
-def unskewed_(scores: torch.Tensor) -> torch.Tensor:
-    """Each column of ``scores`` (P, …), of mean 0 and variance 1, made nearly normal in place; returns it.
+def standardise_(values: torch.Tensor) -> torch.Tensor:
+    """Turn ``values`` (1 + P, A, K) in place into standard deviations from the mean of each column, and
+    return the columns' skewness (A, K).
 
-    A positively skewed column is taken for Pearson's type III (a shifted gamma distribution) of its skewness
-    g, as Winkler et al. (2016, NeuroImage 141: 502) do with permutations, and that for the cube of a normal
-    one (Wilson and Hilferty 1931, PNAS 17: 684): 6/g ((1 + g z / 2)^⅓ − 1) + g/6. What is larger stays
+    In mean, deviation and skewness the largest value of a column counts as the second largest: else a clear
+    detector would hide behind the skewness that its own observed value brings. 0 where but one value differs.
+    """
+    skewness = torch.empty_like(values[0])
+    for own, found in zip(values.unbind(1), skewness, strict=True):
+        clipped = own.minimum(own.topk(2, 0).values[1])
+        variance, centre = torch.var_mean(clipped, 0, correction=0)
+        spread = variance.sqrt()
+        varies = spread > 1e-5 * own.abs().amax(0)
+        own.sub_(centre).div_(torch.where(varies, spread, torch.inf))
+        found.copy_(clipped.sub_(centre).div_(torch.where(varies, spread, torch.inf)).pow_(3).mean(0))
+    return skewness
+
+
+def unskew_(scores: torch.Tensor, skewness: torch.Tensor) -> torch.Tensor:
+    """``scores`` (1 + P, A, K) of ``standardise_`` made nearly normal in place; returns them.
+
+    A column skewed to the right is taken for Pearson's type III (a shifted gamma distribution) of its
+    skewness g, as Winkler et al. (2016, NeuroImage 141: 502) do with permutations, and that for the cube of a
+    normal one (Wilson and Hilferty 1931, PNAS 17: 684): 6/g ((1 + g z / 2)^⅓ − 1) + g/6. What is larger stays
     larger.
     """
-    skewness = torch.stack([part.pow(3).mean(0) for part in scores.unbind(1)]).clamp_(min=LEAST_SKEWNESS)
+    skewness = skewness.clamp(min=LEAST_SKEWNESS)
     scores.mul_(skewness / 2).add_(1).clamp_(min=0).pow_(1 / 3)
     return scores.sub_(1).mul_(6 / skewness).add_(skewness / 6)
 

@@ -115,7 +115,7 @@ def painted(changes, levels=(0.5, 1.0)) -> Interventions:
     pixels = np.full((2, 1 + changes.size, 2, 2), 10, np.uint8)
     pixels[:, 1:, 0, 0] += changes.ravel().astype(np.uint8)
     pixels[1, 1 + changes.size - len(levels) :] = 10
-    faces = replace(given.faces, pixels=pixels.reshape(-1, 2, 2))
+    faces = FaceSet("lab-staged", pixels.reshape(-1, 2, 2), given.faces.table)
     return replace(given, faces=faces, valid=valid)
 
 

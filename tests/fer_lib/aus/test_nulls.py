@@ -47,15 +47,21 @@ def loop(maxima, presence, measure, permutations, seed, **options):
     return np.array(found)
 
 
+def clipped(values):
+    """The largest value of each pair counts as the second largest."""
+    return np.minimum(values, np.sort(values, axis=0)[-2])
+
+
 def standardised(values):
-    return (values - values.mean(0)) / values.std(0)
+    return (values - clipped(values).mean(0)) / clipped(values).std(0)
 
 
-def corrected(scores):
+def corrected(values):
     """The formula of Wilson and Hilferty, pair by pair, in double precision."""
+    scores = standardised(values)
     found = np.empty_like(scores)
     for k, a in np.ndindex(scores.shape[1:]):
-        g = max(np.mean(scores[:, k, a] ** 3), nulls.LEAST_SKEWNESS)
+        g = max(np.mean(clipped(scores)[:, k, a] ** 3), nulls.LEAST_SKEWNESS)
         found[:, k, a] = [6 / g * (max(1 + g * z / 2, 0) ** (1 / 3) - 1) + g / 6 for z in scores[:, k, a]]
     return found
 
@@ -71,8 +77,8 @@ def test_null_equals_a_loop_over_the_same_permutations(measure, missing):
     scores = standardised(values)
     np.testing.assert_allclose(null.observed, values[0], rtol=1e-12)
     np.testing.assert_allclose(null.scores, scores[0], atol=1e-4)
-    np.testing.assert_allclose(null.unskewed, corrected(scores)[0], atol=3e-4)
-    np.testing.assert_allclose(null.maxima, corrected(scores)[1:].max((1, 2)), atol=3e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(values)[0], atol=3e-4)
+    np.testing.assert_allclose(null.maxima, corrected(values)[1:].max((1, 2)), atol=3e-4)
     # Ties included: whole-number responses make many.
     np.testing.assert_array_equal(null.exceed, (scores[1:] >= scores[0] - 1e-4).sum(0))
 
@@ -85,21 +91,33 @@ def test_blocks_and_strata_reach_the_null(option):
         maxima, presence, "auroc", permutations=40, blocks=option["kind"], within=within, min_subjects=2
     )
     values = loop(maxima, presence, "auroc", 40, 0, kind=option["kind"], within=within)
-    np.testing.assert_allclose(null.unskewed, corrected(standardised(values))[0], atol=3e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(values)[0], atol=3e-4)
 
 
 @pytest.mark.parametrize("skewness", [0.3, 1.0, 2.0])
 def test_skewed_scores_become_normal_in_the_tail(skewness):
     tails = np.array([0.1, 0.01, 1e-3, 1e-4])
     share = (np.arange(20_000) + 0.5) / 20_000
-    scores = np.stack([stats.pearson3.ppf(share, skewness), stats.norm.ppf(share)], 1)
-    scores = standardised(scores)
-    found = nulls.unskewed_(torch.tensor(scores)[:, None])[:, 0].numpy()
+    values = torch.tensor(np.stack([stats.pearson3.ppf(share, skewness), stats.norm.ppf(share)], 1))[:, None]
+    given = nulls.standardise_(values)
+    np.testing.assert_allclose(given[0], [skewness, 0], atol=0.02)
+    scores = values[:, 0].numpy().copy()
+    found = nulls.unskew_(values, given)[:, 0].numpy()
     places = np.searchsorted(share, 1 - tails)
     np.testing.assert_allclose(found[places, 0], stats.norm.isf(tails), atol=0.1)
     # What is symmetric stays as it is, and the order stays in any case.
     np.testing.assert_allclose(found[places, 1], scores[places, 1], atol=0.06)
     assert (np.diff(found[len(share) // 2 :], axis=0) > 0).all()
+
+
+def test_one_far_value_does_not_hide_behind_the_skewness_that_it_brings():
+    values = torch.tensor(np.r_[40.0, stats.norm.ppf((np.arange(199) + 0.5) / 199)])[:, None, None]
+    skewness = nulls.standardise_(values)
+    assert values[0, 0, 0] == pytest.approx(40, rel=0.05) and abs(skewness[0, 0]) < 0.1
+    assert nulls.unskew_(values, skewness)[0, 0, 0] > 20
+    # A pair of which but one arrangement differs says nothing.
+    lonely = torch.tensor(np.r_[5.0, np.full(99, 0.1)])[:, None, None]
+    assert not nulls.standardise_(lonely).any() and not lonely.any()
 
 
 def test_a_sparse_filter_does_not_raise_the_bar_for_the_others():
@@ -200,7 +218,7 @@ def test_too_many_pictures_for_float32_ranks_stay_exact():
     maxima, presence = small(7, subjects=1000)
     null = permutation_null(maxima, presence, "auroc", permutations=3)
     values = loop(maxima, presence, "auroc", 3, 0)
-    np.testing.assert_allclose(null.unskewed, corrected(standardised(values))[0], atol=3e-4)
+    np.testing.assert_allclose(null.unskewed, corrected(values)[0], atol=3e-4)
 
 
 def test_what_cannot_be_judged_is_refused():
