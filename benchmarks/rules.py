@@ -100,7 +100,7 @@ def judged(
     device = torch.device("cpu")
     values = permuted_values(kept, shown, "auroc", blocks, permutations, seed, device)
     scores = values.clone()
-    skewness = standardise_(scores)
+    _, skewness = standardise_(scores)
     unskewed = unskew_(scores.clone(), skewness).flatten(1)
     values, scores = values.flatten(1), scores.flatten(1)
     active = torch.tensor((kept > 0).mean(0) >= SPARSE[1]).repeat(shown.shape[1])

@@ -91,8 +91,8 @@ def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
 def beyond(
     null: Null, rivals: Sequence[Null], rule: Rule = "max_statistic", alpha: float = 0.05
 ) -> np.ndarray:
-    """bool (K,): filters that are claimed for a unit, and have a larger score with it than any filter of
-    ``rivals``.
+    """bool (K,): filters that are claimed for a unit, and go with it more than any filter of ``rivals`` does,
+    by the excess over each one's own null.
 
     ``rivals``: nulls of other networks (untrained ones, say) on the same pictures, as ``null`` over all or
     within emotions. Raises DataError where there is none, or one is of other units: then there is nothing to
@@ -103,6 +103,6 @@ def beyond(
     for rival in rivals:
         if (rival.aus, rival.too_few) != (null.aus, null.too_few):
             raise DataError("a rival's null is of other units: compute both on the same pictures")
-    bar = np.concatenate([np.where(rival.tested, rival.scores, -np.inf) for rival in rivals]).max(axis=0)
+    bar = np.concatenate([np.where(rival.tested, rival.excess, -np.inf) for rival in rivals]).max(axis=0)
     claimed = claims(null, rule, alpha)
-    return (claimed >= 0) & (null.scores[np.arange(len(claimed)), claimed] > bar[claimed])
+    return (claimed >= 0) & (null.excess[np.arange(len(claimed)), claimed] > bar[claimed])

@@ -24,9 +24,10 @@ from synthetic_faces.people import STRANGERS, Stream
 from synthetic_faces.script import Script
 from synthetic_faces.sequences import person_number
 
-CHANGE = 6.0
-"""Grey levels (root mean square) by which matched doses change a picture: what most units of ``lab`` reach at
-48 pixels."""
+CHANGE = 4.0
+"""Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
+48 pixels.
+"""
 
 PEOPLE_AT_LEAST = 6
 """With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
@@ -155,9 +156,9 @@ def matched_doses(switched: Interventions, change: float = CHANGE) -> Doses:
     ``change``².
 
     At intensity 1 a large movement moves every filter more than a small one (method.md, matched doses). The
-    change is read between the levels of ``switched`` (and 0) along straight lines; ``interventions(doses=…)``
-    renders it, and its ``change`` says what was reached. Raises ParameterError for a change that is not above
-    0, or that no unit reaches.
+    change is read between the levels of ``switched`` (and 0) along straight lines, so a low level (0.1)
+    should be among them; ``interventions(doses=…)`` renders it, and its ``change`` says what was reached.
+    Raises ParameterError for a change that is not above 0, or that no unit reaches.
     """
     reached = np.maximum.accumulate(switched.change, axis=1)
     if not 0 < change <= reached.max():

@@ -31,17 +31,18 @@ LEAST_SKEWNESS = 0.02
 class Null:
     """Observed associations beside those of permuted labels, for K filters and A action units.
 
-    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``scores`` (K, A): how many
-    standard deviations the observed value lies above the mean, both over the permutations and the observed
-    one, see ``standardise_``; 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly normal, see
-    ``unskew_``. ``exceed`` (K, A) int: permutations whose value is at least the observed one. ``maxima``
-    (permutations,): of each permutation the largest unskewed score over all filters and units. ``dead`` (K,)
-    bool: filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in too few blocks
-    to be judged. ``too_few``: units that were left out for the like reason.
+    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``excess`` (K, A): by how much
+    it lies above the mean over the permutations and the observed one, see ``standardise_``; ``scores`` (K,
+    A): the same in standard deviations. 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly
+    normal, see ``unskew_``. ``exceed`` (K, A) int: permutations whose value is at least the observed one.
+    ``maxima`` (permutations,): of each permutation the largest unskewed score over all filters and units.
+    ``dead`` (K,) bool: filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in
+    too few blocks to be judged. ``too_few``: units that were left out for the like reason.
     """
 
     aus: tuple[str, ...]
     observed: np.ndarray
+    excess: np.ndarray
     scores: np.ndarray
     unskewed: np.ndarray
     exceed: np.ndarray
@@ -156,7 +157,7 @@ def permutation_null(
 
     # A filter that answers to all pictures alike is associated with nothing.
     scores = np.where(np.isnan(observed), np.nan, 0)
-    unskewed = scores.copy()
+    excess, unskewed = scores.copy(), scores.copy()
     exceed = np.full(observed.shape, permutations)
     largest = np.full(permutations, -np.inf)
     alive = np.flatnonzero(~(dead | rare))
@@ -167,30 +168,31 @@ def permutation_null(
             maxima[:, filters], presence.present[:, scored], measure, moved, permutations, seed, device
         )
         at = np.ix_(filters, scored)
-        skewness = standardise_(values)
+        centre, skewness = standardise_(values)
+        excess[at] = observed[at] - centre.T.cpu().numpy()
         scores[at] = values[0].T.cpu().numpy()
         exceed[at] = (values[1:] >= values[0] - TIE).sum(0).T.cpu().numpy()
         unskewed[at] = unskew_(values, skewness)[0].T.cpu().numpy()
         largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
-    return Null(presence.aus, observed, scores, unskewed, exceed, largest, dead, rare, few)
+    return Null(presence.aus, observed, excess, scores, unskewed, exceed, largest, dead, rare, few)
 
 
-def standardise_(values: torch.Tensor) -> torch.Tensor:
-    """Turn ``values`` (1 + P, A, K) in place into standard deviations from the mean of each column, and
-    return the columns' skewness (A, K).
+def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn ``values`` (1 + P, A, K) in place into standard deviations from the mean of each column; returns
+    the means and the columns' skewness, (A, K) each.
 
     In mean, deviation and skewness the largest value of a column counts as the second largest: else a clear
     detector would hide behind the skewness that its own observed value brings. 0 where but one value differs.
     """
-    skewness = torch.empty_like(values[0])
-    for own, found in zip(values.unbind(1), skewness, strict=True):
+    centres, skewness = torch.empty_like(values[0]), torch.empty_like(values[0])
+    for unit, own in enumerate(values.unbind(1)):
         clipped = own.minimum(own.topk(2, 0).values[1])
         variance, centre = torch.var_mean(clipped, 0, correction=0)
         spread = variance.sqrt()
-        varies = spread > 1e-5 * own.abs().amax(0)
-        own.sub_(centre).div_(torch.where(varies, spread, torch.inf))
-        found.copy_(clipped.sub_(centre).div_(torch.where(varies, spread, torch.inf)).pow_(3).mean(0))
-    return skewness
+        spread = torch.where(spread > 1e-5 * own.abs().amax(0), spread, torch.inf)
+        own.sub_(centre).div_(spread)
+        centres[unit], skewness[unit] = centre, clipped.sub_(centre).div_(spread).pow_(3).mean(0)
+    return centres, skewness
 
 
 def unskew_(scores: torch.Tensor, skewness: torch.Tensor) -> torch.Tensor:

@@ -6,11 +6,13 @@ their part is the variance between them over their number. People are the same f
 computed from them (a permutation test) may not be asked of resamples in which somebody appears twice. So
 people are left out, a group at a time: with each of G groups of people left out everything is computed anew,
 for all networks alike, and the people's part is that of the delete-a-group jackknife (Kott 2001, Journal of
-Official Statistics 17: 521), (G − 1)/G times the sum of squares about the mean. The two parts are added and
-Student's t has the degrees of freedom of Welch and Satterthwaite.
+Official Statistics 17: 521), (G − 1)/G times the sum of squares about the mean. Both parts contain how each
+network answers to the people who happened to be there; that is what the networks' own jackknives have beyond
+the jackknife of their mean, and it is taken off once, as in an analysis of variance with two ways. Student's
+t has the degrees of freedom of Welch and Satterthwaite.
 
-Both parts contain how a single network answers to the people who happened to be there, so the interval is a
-little too wide rather than too narrow. ``au_verification.simulation`` holds how often it covers the truth.
+Counts of filters jump where people are left out, so their intervals are rather too wide than too narrow; the
+tests hold how often kappa's covers the truth.
 """
 
 import numpy as np
@@ -61,27 +63,42 @@ def networks_and_people(
             f"shapes {', '.join(str(side.shape) for side in sides)}: expected networks, all people and at "
             "least 2 groups left out, alike for both"
         )
-    total, parts = np.zeros(1 + groups), []
+    total, parts, twice = np.zeros(1 + groups), [], 0.0
     for sign, side in zip((1, -1), sides, strict=False):
-        sums, over = side.T if side.ndim == 3 else (side.T, np.ones_like(side.T))
-        if (over.sum(axis=1) <= 0).any():
-            raise DataError("nothing to divide by: no network has a filter with a claim")
-        ratios = sums.sum(axis=1) / over.sum(axis=1)
-        total += sign * ratios
-        if len(side) > 1:
-            # A ratio of sums varies as the mean of what each network is off it (linearised).
-            off = (sums[0] - ratios[0] * over[0]) / over[0].mean()
-            parts.append((off.var(ddof=1) / len(side), len(side) - 1))
-    left_out = total[1:]
-    parts.append(((groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum(), groups - 1))
-    variance = sum(part for part, _ in parts)
+        own = _linear(side)
+        total += sign * own.mean(axis=0)
+        if len(own) > 1:
+            parts.append((own[:, 0].var(ddof=1) / len(own), len(own) - 1))
+            twice += max(_jackknife(own).mean() - _jackknife(own.mean(axis=0)), 0) / (len(own) - 1)
+    parts.append((_jackknife(total), groups - 1))
+    variances = [part for part, _ in parts]
+    variance = max(sum(variances) - twice, *variances)
     counts = " and ".join(str(len(side)) for side in sides)
     alone = any(len(side) == 1 for side in sides)
     settings = {"n": len(sides[0]), "level": CONFIDENCE} | settings
     if variance < SAME**2:
         return Estimate(total[0], why="it is the same in all networks and without any group", **settings)
-    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    freedom = sum(variances) ** 2 / sum(part**2 / own for part, own in parts)
     reach = t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
     how = f"95 % interval over {groups} groups of people left out"
     how += "; one network, whose own luck is not covered" if alone else f" and {counts} networks"
     return Estimate(total[0], total[0] - reach, total[0] + reach, how=how, **settings)
+
+
+def _linear(side: np.ndarray) -> np.ndarray:
+    """(R, 1 + G): values whose mean over networks is that of the values (R, 1 + G), or, to the first order,
+    the ratio of the sums (R, 1 + G, 2).
+    """
+    if side.ndim == 2:
+        return side
+    sums, over = side[..., 0], side[..., 1]
+    if over[:, 0].sum() <= 0:
+        raise DataError("nothing to divide by: no network has a filter with a claim")
+    ratio = sums[:, 0].sum() / over[:, 0].sum()
+    return ratio + (sums - ratio * over) / over[:, 0].mean()
+
+
+def _jackknife(values: np.ndarray) -> np.ndarray:
+    """(…): variance of the first of ``values`` (…, 1 + G), from the others, each of a group left out."""
+    left_out = values[..., 1:]
+    return (left_out.shape[-1] - 1) * left_out.var(axis=-1)

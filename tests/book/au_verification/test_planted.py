@@ -113,7 +113,7 @@ def test_only_the_null_within_emotions_sees_through_an_emotion():
     brightness = np.random.default_rng(1).random(len(presence))
     table = decoy_table(presence, brightness, "auroc", snr=3.0, repeats=4, permutations=99).data
     assert table.index.tolist() == ["emotion only", "co-occurring unit", "brightness", "open mouth"]
-    assert table.loc["emotion only", "max statistic, overall"] > 0.5
+    assert table.loc["emotion only", "max statistic, overall"] > 0.3
     assert table.loc["emotion only", "max statistic, within emotions"] <= 0.1
     assert table.loc["brightness", "max statistic, overall"] <= 0.1
     # The papers' rule names a unit for everything.

@@ -8,7 +8,9 @@ from fer_lib.aus.nulls import Null
 from ferbook.errors import DataError, ParameterError
 
 
-def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None, rare=None):
+def null_of(
+    exceed, permutations=999, observed=None, scores=None, maxima=None, dead=None, rare=None, excess=None
+):
     """A null with the given counts; scores and values default to what falls with them."""
     exceed = np.asarray(exceed)
     shape = exceed.shape
@@ -16,6 +18,7 @@ def null_of(exceed, permutations=999, observed=None, scores=None, maxima=None, d
     return Null(
         tuple(f"AU{a + 1}" for a in range(shape[1])),
         observed,
+        observed if excess is None else np.asarray(excess, float),
         observed if scores is None else np.asarray(scores, float),
         observed if scores is None else np.asarray(scores, float),
         exceed,
@@ -73,16 +76,18 @@ def test_a_claim_is_the_one_of_those_called_with_the_largest_score():
     assert claims(null, "argmax").tolist() == [2]
 
 
-def test_a_filter_is_beyond_its_rivals_only_if_its_score_beats_all_of_them_for_its_unit():
-    maxima = np.full(99, 2.0)
-    own = null_of(np.zeros((3, 2)), 99, scores=[[5, 1], [4, 1], [1, 1]], maxima=maxima)
-    weak = null_of(np.zeros((1, 2)), 99, scores=[[4.5, 9]], maxima=maxima)
-    assert beyond(own, [weak]).tolist() == [True, False, False]
-    strong = null_of(np.zeros((2, 2)), 99, scores=[[0, 0], [6, 0]], maxima=maxima)
-    assert not beyond(own, [weak, strong]).any()
-    # What was not tested is no rival.
-    silent = null_of(np.zeros((1, 2)), 99, scores=[[7, 0]], maxima=maxima, rare=[True])
-    assert beyond(own, [weak, silent]).tolist() == [True, False, False]
+def test_a_filter_is_beyond_its_rivals_only_if_it_exceeds_all_of_them_for_its_unit():
+    settings = {"permutations": 99, "maxima": np.full(99, 2.0)}
+    own = null_of(np.zeros((3, 2)), scores=[[5, 1]] * 3, excess=[[0.5, 0], [0.4, 0], [0.6, 0]], **settings)
+    weak = null_of(np.zeros((1, 2)), scores=[[9, 9]], excess=[[0.45, 0.9]], **settings)
+    assert beyond(own, [weak]).tolist() == [True, False, True]
+    strong = null_of(np.zeros((2, 2)), scores=[[0, 0], [1, 0]], excess=[[0, 0], [0.55, 0]], **settings)
+    assert beyond(own, [weak, strong]).tolist() == [False, False, True]
+    # Without a claim there is nothing to be beyond with, and what was not tested is no rival.
+    silent = null_of(np.zeros((1, 2)), excess=[[0.7, 0]], rare=[True], **settings)
+    assert beyond(own, [weak, silent]).tolist() == [True, False, True]
+    below = null_of(np.zeros((1, 2)), scores=[[1, 1]], excess=[[0.9, 0.9]], **settings)
+    assert not beyond(below, [weak]).any()
 
 
 def test_without_a_rival_of_the_same_units_nothing_can_be_beyond():

@@ -77,6 +77,7 @@ def test_null_equals_a_loop_over_the_same_permutations(measure, missing):
     scores = standardised(values)
     np.testing.assert_allclose(null.observed, values[0], rtol=1e-12)
     np.testing.assert_allclose(null.scores, scores[0], atol=1e-4)
+    np.testing.assert_allclose(null.excess, values[0] - clipped(values).mean(0), atol=1e-5)
     np.testing.assert_allclose(null.unskewed, corrected(values)[0], atol=3e-4)
     np.testing.assert_allclose(null.maxima, corrected(values)[1:].max((1, 2)), atol=3e-4)
     # Ties included: whole-number responses make many.
@@ -99,7 +100,7 @@ def test_skewed_scores_become_normal_in_the_tail(skewness):
     tails = np.array([0.1, 0.01, 1e-3, 1e-4])
     share = (np.arange(20_000) + 0.5) / 20_000
     values = torch.tensor(np.stack([stats.pearson3.ppf(share, skewness), stats.norm.ppf(share)], 1))[:, None]
-    given = nulls.standardise_(values)
+    given = nulls.standardise_(values)[1]
     np.testing.assert_allclose(given[0], [skewness, 0], atol=0.02)
     scores = values[:, 0].numpy().copy()
     found = nulls.unskew_(values, given)[:, 0].numpy()
@@ -112,12 +113,12 @@ def test_skewed_scores_become_normal_in_the_tail(skewness):
 
 def test_one_far_value_does_not_hide_behind_the_skewness_that_it_brings():
     values = torch.tensor(np.r_[40.0, stats.norm.ppf((np.arange(199) + 0.5) / 199)])[:, None, None]
-    skewness = nulls.standardise_(values)
+    skewness = nulls.standardise_(values)[1]
     assert values[0, 0, 0] == pytest.approx(40, rel=0.05) and abs(skewness[0, 0]) < 0.1
     assert nulls.unskew_(values, skewness)[0, 0, 0] > 20
     # A pair of which but one arrangement differs says nothing.
     lonely = torch.tensor(np.r_[5.0, np.full(99, 0.1)])[:, None, None]
-    assert not nulls.standardise_(lonely).any() and not lonely.any()
+    assert not nulls.standardise_(lonely)[1].any() and not lonely.any()
 
 
 def test_a_sparse_filter_does_not_raise_the_bar_for_the_others():
