@@ -12,7 +12,7 @@ from ferbook.errors import DataError, ParameterError, require_name
 Rule = Literal["max_statistic", "holm", "benjamini_hochberg", "argmax"]
 """How it is decided that a filter detects an action unit:
 
-- ``max_statistic``: its score beats the largest score of all pairs in 1 - alpha of the permutations
+- ``max_statistic``: its unskewed score beats the largest of all pairs in 1 - alpha of the permutations
   (family-wise error);
 - ``holm``: step-down on the pairs' own p-values (family-wise error; takes many permutations);
 - ``benjamini_hochberg``: step-up on the pairs' own p-values (false discovery rate: alpha of the *claims* may
