@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 import ferbook.session
 from book.populations import Member, find_population
-from book.suite import seen
+from book.suite import outdated, seen
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
 from fer_lib.train.device import device_name, pick_device
@@ -22,7 +22,6 @@ from ferbook.book import Chapter
 from ferbook.errors import ChapterError
 from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.store import ChapterResult, read_json
-from synthetic_faces.versions import another
 
 
 class Session(ferbook.session.Session):
@@ -80,7 +79,7 @@ class Session(ferbook.session.Session):
     def upstream(self, name: str) -> ChapterResult:
         """As the engine's; ChapterError too where that chapter saw another version of the synthetic faces."""
         result = super().upstream(name)
-        for faces in filter(None, map(another, seen(result.record()))):
+        if faces := outdated(result.record()):
             raise ChapterError(f"chapter {name!r} saw the faces {faces}; `ferbook run {name}` makes it anew")
         return result
 

@@ -74,6 +74,21 @@ def seen(made: Mapping) -> list[str]:
     return [faces["name"] for faces in [made.get("data"), *made.get("beside", [])] if faces]
 
 
+def outdated(made: Mapping) -> str:
+    """The synthetic faces that a chapter opened, by its record, in versions that are not made here; empty if
+    none.
+    """
+    from synthetic_faces.versions import another
+
+    return ", ".join(filter(None, map(another, seen(made))))
+
+
+def extent(made: Mapping) -> str:
+    """How many networks of which populations a chapter asked, by its record."""
+    populations = made.get("populations", {})
+    return ", ".join(f"{len(seeds)} networks of `{name}`" for name, seeds in populations.items())
+
+
 def provenance(made: Mapping) -> list[tuple[str, str]]:
     """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
     open any faces.
@@ -139,5 +154,8 @@ SUITE = Suite(
     prepare=prepare,
     data_key=data_key,
     seen=seen,
+    outdated=outdated,
+    alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
+    extent=extent,
     provenance=provenance,
 )

@@ -125,6 +125,13 @@ class Suite:
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
     seen: Callable[[Mapping[str, object]], list[str]] = lambda made: []
     """Given a chapter's record, which data it read, with their versions."""
+    outdated: Callable[[Mapping[str, object]], str] = lambda made: ""
+    """Given a chapter's record, the data that it read in versions that are not made here; empty if none."""
+    alike: tuple[str, ...] = ()
+    """Parameters in which a run and the reference have to agree, beside those that name a run, for their
+    numbers to stand together."""
+    extent: Callable[[Mapping[str, object]], str] = lambda made: ""
+    """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
     provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
     """Given a chapter's record, rows for the table that ends its page."""
 

@@ -3,6 +3,7 @@ top.
 """
 
 import hashlib
+import html
 import os
 import shutil
 import sys
@@ -14,17 +15,22 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.book import Chapter, book, chapters, pages_of_toc
-from ferbook.claims import PLACE, claims_text, faces_of, judged_claims
+from ferbook.answers import PLACE, answers_of, answers_text
+from ferbook.beside import REFERENCE, Beside, standing_beside
+from ferbook.book import Chapter, book, chapters, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
-from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, code_sources, read_notebook, tags
+from ferbook.inputs import code_inputs
+from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, paired_cells, read_notebook, tags
 from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
-from ferbook.store import ChapterResult, Run, read_json, write_json
+from ferbook.store import ChapterResult, Run, open_run, read_json, write_json
+from ferbook.text import OTHER_CODE, bounds_text
 
 STAMP = ".build.json"
+KEY_NUMBERS = "<!-- key numbers -->"
+"""The line of a chapter's page in whose place ``key_numbers`` is put."""
 
 
 def check_toc() -> None:
@@ -96,32 +102,52 @@ def _needs(chapter: Chapter) -> str:
 
 
 def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
-    """The executed chapter with the source's present prose: outputs come from the run, text from ``book/``.
+    """The chapter as its page shows it: today's prose from ``book/``, and the code that was executed, with
+    its outputs.
 
-    Raises ChapterError where the code of the two differs: then the chapter has to run again.
+    Where today's code differs from that, a note says so at the cell, and at which commit it was executed.
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    if code_sources(source) != code_sources(executed):
-        raise ChapterError(
-            f"the code of {chapter.notebook.name} changed since the run {result.folder.parent.name!r}; "
-            f"`ferbook run {chapter.name} --run {result.folder.parent.name}` executes it again"
-        )
-    outputs = iter(code_cells(executed))
+    commit = result.record().get("commit", "unknown")
+    injected = [_tagged(cell, "hide-input") for cell in executed.cells if INJECTED_TAG in tags(cell)]
+    pairs = iter(paired_cells(code_cells(source), code_cells(executed)))
     cells: list[NotebookNode] = []
-    injected = [cell for cell in executed.cells if INJECTED_TAG in tags(cell)]
     for cell in source.cells:
-        if cell.cell_type == "code":
-            ran = next(outputs)
-            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
-            if PARAMETERS_TAG in tags(cell):
-                cells += [
-                    _tagged(cell, "remove-input"),
-                    *(_tagged(other, "hide-input") for other in injected),
-                ]
-                continue
-        cells.append(cell)
+        if cell.cell_type != "code":
+            cells.append(cell)
+            continue
+        for today, ran in pairs:
+            cells += _shown_cells(today, ran, commit, len(cells))
+            if today is cell:
+                break
+        if PARAMETERS_TAG in tags(cell):
+            cells += injected
+    for today, ran in pairs:
+        cells += _shown_cells(today, ran, commit, len(cells))
     source.cells, source.metadata = cells, executed.metadata
     return source
+
+
+def _shown_cells(
+    today: NotebookNode | None, ran: NotebookNode | None, commit: str, place: int
+) -> list[NotebookNode]:
+    """The cells of a page for a code cell of ``today`` and the one that was executed in its place."""
+
+    def noted(words: str, *cells: NotebookNode) -> list[NotebookNode]:
+        note = f'<p class="not-shown">{words} at commit <code>{html.escape(commit)}</code>.</p>'
+        return [new_markdown_cell(note, id=f"note-{place}"), *cells]
+
+    if ran is None:
+        return noted("A cell has been added here since the chapter was executed,")
+    if today is None:
+        ran.id = f"executed-{place}"
+        return noted("The notebook has no longer the cell below, which was executed", ran)
+    ran.id, ran.metadata = today.id, today.metadata
+    if PARAMETERS_TAG in tags(ran):  # the values that were used stand below it
+        return [_tagged(ran, "remove-input")]
+    if today.source == ran.source:
+        return [ran]
+    return noted("The cell below has changed since. It is shown as it was executed,", ran)
 
 
 def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
@@ -141,33 +167,68 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
+def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
+    """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
+    not stand there, why. Empty where there is none.
+    """
+    if beside.result is None:
+        return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
+    if own.done() is None:
+        return ""
+    reference, here = beside.result.metrics(), own.metrics()
+    extent = suite().extent(beside.result.record())
+    rows = [
+        (name.replace("_", " "), *(bounds_text(of[name]) if name in of else "–" for of in (reference, here)))
+        for name in chapter.key_metrics
+        if name in reference or name in here
+    ]
+    lines = [("", f"Reference{f', {extent}' * bool(extent)}", "Your run"), ("---", "---", "---"), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def stage(run: Run, folder: Path) -> None:
     """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics.
 
-    In place of a chapter that the run lacks stands a page that says how to make it.
+    In place of a chapter that the run lacks stands the reference's, or a page that says how to make it.
     """
     shutil.copy(paths.config(), folder)
     shutil.copy(paths.toc(), folder)
     left = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.book(), folder / "book", ignore=left)
-    (folder / "metrics").mkdir()
-    for chapter in chapters().values():
-        result = run.result(chapter.name)
-        if result.done() is None:
+    standing = standing_beside(run)
+    for name, chapter in chapters().items():
+        own, beside = run.result(name), standing[name]
+        there = own.done() is not None
+        shown = own if there else beside.result
+        if shown is None:
             notebook = _absent_notebook(chapter, run)
         else:
-            notebook = staged_notebook(chapter, result)
-            notebook.cells.append(new_markdown_cell(provenance(run, chapter.name), id="provenance"))
-            shutil.copy(result.folder / "metrics.json", folder / "metrics" / f"{chapter.name}.json")
+            notebook = staged_notebook(chapter, shown)
+            told = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
+            notebook.cells.append(new_markdown_cell(told, id="provenance"))
+            _stage_metrics(chapter, shown, folder / "metrics")
+            _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE)
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, _page(chapter))
+            cell.source = cell.source.replace(KEY_NUMBERS, key_numbers(chapter, own, beside))
         nbformat.write(notebook, folder / f"{_page(chapter)}.ipynb")
-    claims = claims_text(judged_claims(run), faces_of(run)) if paths.claims().exists() else ""
+    claims = answers_text(answers_of(run)) if paths.claims().exists() else ""
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
             text = filled(file.read_text(encoding="utf-8").replace(PLACE, claims), page)
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
+
+
+def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path) -> None:
+    """The metrics that pages may quote. Of a result of other code, today's prose may quote some that it
+    lacks.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(result.folder / "metrics.json", folder / f"{chapter.name}.json")
+    made = result.done()["inputs"]
+    if any(made.get(part) != now for part, now in code_inputs(chapter).items()):
+        (folder / f"{chapter.name}{OTHER_CODE}").touch()
 
 
 def _require_sound(run: Run) -> None:
@@ -182,7 +243,7 @@ def _require_sound(run: Run) -> None:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults)}; run the chapter again")
     for result in run.results():
         for name, used in result.done()["inputs"].get("upstream", {}).items():
-            if run.result(name).done() is None or run.result(name).checksum() != used:
+            if run.result(name).done() is None or run.result(name).handed_on() != used:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "
                     f"run now holds; `{reproduce_command(run, result.chapter, into=True)}` makes it again"

@@ -271,23 +271,24 @@ def compare(
 
 @command
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
-    """Say what a run's numbers answer to the papers' claims."""
-    from ferbook.claims import judged_claims
+    """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
+    from ferbook.answers import answers_of
 
     chosen = chosen_run(run_name)
-    judged = judged_claims(chosen)
+    verdicts = answers_of(chosen).verdicts
     if as_json:
-        rows = [{"paper": paper.paper} | each.to_json() for paper, claims in judged for each in claims]
-        print_json({"run": chosen.name, "claims": rows})
+        print_json({"run": chosen.name, "claims": [each.to_json() for each in verdicts]})
         return
     console.print(f"run {chosen.name!r}")
-    for paper, claims in judged:
-        console.print(paper.name, style="bold")
-        for each in claims:
-            console.print(f"  {each.verdict.upper()}: {each.claim.claim}")
-            for one in each.answers:
-                beside = "beside it: " if one.question.beside else ""
-                console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}")
+    for number, each in enumerate(verdicts):
+        if not number or each.paper is not verdicts[number - 1].paper:
+            console.print(each.paper.name, style="bold")
+        told = f" (reference: {each.reference.verdict})" if each.reference else ""
+        console.print(f"  {each.own.verdict.upper()}{told}: {each.own.claim.claim}")
+        console.print(f"    {each.own.why}")
+        for one in (*each.own.required.values(), *each.own.answers):
+            beside = "beside it: " if getattr(one.question, "beside", False) else ""
+            console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}")
 
 
 @command
@@ -296,6 +297,7 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
+    from ferbook.beside import standing_beside
     from ferbook.book import chapters
     from ferbook.build import build_book
     from ferbook.state import run_states
@@ -303,16 +305,23 @@ def build(
     chosen = chosen_run(run_name)
     index, built = build_book(chosen, force=force)
     finished = {result.chapter for result in chosen.results()}
+    beside = standing_beside(chosen)
     for state in run_states(chosen):
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
                 f"stored result, `ferbook run --run {chosen.name}` makes it anew"
             )
-    if absent := [name for name in chapters() if name not in finished]:
-        console.print(
-            f"note: the run has no {', '.join(absent)}; in their place stand the commands that make them"
-        )
+    absent = [name for name in chapters() if name not in finished]
+    for names, shown in (
+        ([name for name in absent if beside[name].result], "the reference's"),
+        ([name for name in absent if not beside[name].result], "the commands that make them"),
+    ):
+        if names:
+            console.print(f"note: the run has no {', '.join(names)}; in their place stand {shown}")
+    for why in dict.fromkeys(each.why for each in beside.values() if each.why):
+        alone = ", ".join(name for name, each in beside.items() if each.why == why)
+        console.print(f"note: no reference stands beside {alone}: {why}")
     state = "built from" if built else "is up to date with"
     console.print(f"book {state} run {chosen.name!r}: open {index}")
 

@@ -18,6 +18,7 @@ from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
 from ferbook.owner import die_with_owner, held, now
+from ferbook.state import reasons_against
 from ferbook.store import Run, read_json, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
@@ -61,7 +62,8 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
 
 
 def execute_chapter(chapter: Chapter, run: Run) -> None:
-    """Execute ``chapter`` with the inputs that ``run`` holds for it and commit the result.
+    """Execute ``chapter`` with the inputs that ``run`` holds for it and commit the result, unless that which
+    is there is what they would give.
 
     Raises ChapterError where a cell fails or the executed notebook is not whole; the partial notebook
     and the error are then kept in ``<chapter>.failed/`` beside, and nothing is marked done.
@@ -72,9 +74,12 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     staging.parent.mkdir(parents=True, exist_ok=True)
     with held(run.work / f"{chapter.name}.lock"):  # a job of a killed command may live a moment longer
         shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
         inputs = read_json(run.inputs_file(chapter.name))
-        inputs["upstream"] = {name: run.result(name).checksum() for name in chapter.upstream}
+        inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
+        if not (result.failed_folder.exists() or reasons_against(run, chapter, inputs)):
+            _mark_finished(run, chapter)  # what it reads of a chapter upstream came out as before
+            return
+        staging.mkdir()
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         # What libraries say to their authors would stand on the page, with a machine's path.
@@ -96,6 +101,11 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
             raise _failed(chapter, run, staging, fault) from fault
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+    _mark_finished(run, chapter)
+
+
+def _mark_finished(run: Run, chapter: Chapter) -> None:
+    """Tell Snakemake."""
     marker = run.marker(chapter.name)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()

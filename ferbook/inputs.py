@@ -56,13 +56,20 @@ def _shown(file: Path) -> str:
     return file.relative_to(home).as_posix()
 
 
-def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
-    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
+def code_inputs(chapter: Chapter) -> dict[str, object]:
+    """What the chapter's result depends on of its cells and of the modules that they reach: never prose."""
     sources = code_sources(read_notebook(chapter.notebook))
     return {
         "notebook": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
-        "parameters": parameters.model_dump(),
         "code": code_files(sources, chapter.notebook.name),
+    }
+
+
+def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
+    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
+    return {
+        **code_inputs(chapter),
+        "parameters": parameters.model_dump(),
         "packages": {name: version(name) for name in suite().packages},
         "data": dict(suite().data_key(parameters)),
     }

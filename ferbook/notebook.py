@@ -2,6 +2,9 @@
 
 import ast
 import copy
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -113,6 +116,30 @@ def faults_of_execution(notebook: NotebookNode) -> list[str]:
     ]
     silent = [] if any(cell.outputs for cell in code) else ["no cell has any output"]
     return [*miscounted[:1], *failed, *silent]
+
+
+def paired_cells(
+    source: Sequence[NotebookNode], executed: Sequence[NotebookNode]
+) -> list[tuple[NotebookNode | None, NotebookNode | None]]:
+    """Code cells of a notebook beside those of its executed edition, both in their order; None where one side
+    has no such cell.
+
+    Cells of equal content belong together; between these, cells of the same id; between these, the next to
+    the next.
+    """
+    return _paired(list(source), list(executed), (lambda cell: cell.source, lambda cell: cell.get("id")))
+
+
+def _paired(source: list, executed: list, keys: tuple[Callable, ...]) -> list[tuple]:
+    if not keys:
+        return list(zip_longest(source, executed))
+    first, *others = keys
+    matcher = SequenceMatcher(None, *([first(cell) for cell in side] for side in (source, executed)), False)
+    pairs: list[tuple] = []
+    for what, a, b, c, d in matcher.get_opcodes():
+        here, there = source[a:b], executed[c:d]
+        pairs += zip(here, there, strict=True) if what == "equal" else _paired(here, there, tuple(others))
+    return pairs
 
 
 def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:

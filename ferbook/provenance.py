@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 
 from ferbook.book import chapters, suite, with_upstream
-from ferbook.store import Run
+from ferbook.store import ChapterResult, Run
 from ferbook.text import number_text
 
 
@@ -48,8 +48,9 @@ def _made_from(made: Mapping) -> list[tuple[str, str]]:
     ]
 
 
-def provenance(run: Run, chapter: str | None = None) -> str:
-    """The MyST table that ends a page: run, parameters, data, device, time, command.
+def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | None = None) -> str:
+    """The MyST table that ends a page: run, parameters, data, device, time, command, and the reference's
+    result that stands ``beside`` it.
 
     For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
     """
@@ -58,7 +59,14 @@ def provenance(run: Run, chapter: str | None = None) -> str:
     made = run.result(chapter).summary() if chapter else record
     rows = [("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{made['commit']}`")]
     if chapter:
-        rows += [*_made_from(made), ("This page again", f"`{reproduce_command(run, chapter)}`")]
+        rows += _made_from(made)
+        if beside:
+            other = beside.summary()
+            extent = ", ".join(filter(None, [suite().extent(other), f"executed {other['finished']}"]))
+            rows.append(
+                ("Beside it", f"run `{beside.folder.parent.name}`, commit `{other['commit']}`, {extent}")
+            )
+        rows.append(("This page again", f"`{reproduce_command(run, chapter)}`"))
     else:
         again = f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`"
         rows += [("Changed", record["changed"]), ("This book again", again)]

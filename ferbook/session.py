@@ -1,8 +1,6 @@
 """What a chapter notebook holds: its parameters, and where its numbers, figures and tables go."""
 
-import base64
 import html
-import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -12,19 +10,20 @@ from typing import TypeVar
 
 import pandas as pd
 from IPython.display import HTML
-from matplotlib import pyplot
 from pydantic import BaseModel
 
 from ferbook import paths
+from ferbook.beside import reference_beside
 from ferbook.book import Chapter, find_chapter
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
+from ferbook.page.figure import csv_of, figure_html, svg_of
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
-from ferbook.store import ChapterResult, current_run, write_json
+from ferbook.store import ChapterResult, Run, current_run, write_json
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
@@ -60,6 +59,30 @@ class Session:
         result = ChapterResult(name, self._run / name)
         if result.done() is None:
             raise ChapterError(f"chapter {name!r} is not finished in this run; `ferbook run {name}` makes it")
+        return result
+
+    def reference(self, metric: str) -> Estimate | None:
+        """The reference's ``metric`` of this chapter, to be drawn beside this run's; None where the reference
+        may not stand beside it, or lacks that metric.
+        """
+        result = self._beside()
+        return result.metrics().get(metric) if result else None
+
+    def reference_table(self, name: str) -> pd.DataFrame | None:
+        """The numbers of the reference's table or figure ``name`` of this chapter, as its CSV holds them;
+        None as of ``reference``.
+        """
+        result = self._beside()
+        files = [result.folder / kind / f"{name}.csv" for kind in ("tables", "figures")] if result else []
+        return next((pd.read_csv(file) for file in files if file.is_file()), None)
+
+    def _beside(self) -> ChapterResult | None:
+        """The reference's result that stands beside this one; that it was looked for, and found, is noted:
+        another reference makes this result out of date.
+        """
+        run = Run(self._run.name, self._run)
+        result = reference_beside(run, self.chapter, self.params.model_dump()).result
+        self.note(reference=result and result.shown_numbers())
         return result
 
     def note(self, **facts: object) -> None:
@@ -108,12 +131,10 @@ class Session:
             raise ChapterError(f"figure {name!r} has no alt text")
         if drawn.data.empty:
             raise ChapterError(f"figure {name!r} comes without the numbers it shows")
-        picture = io.BytesIO()
-        drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
-        pyplot.close(drawn.figure)
-        table = self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
-        (self.output / "figures" / f"{name}.svg").write_bytes(picture.getvalue())
-        return HTML(_figure_html(name, picture.getvalue(), table, drawn.alt, drawn.caption))
+        picture = svg_of(drawn)
+        self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
+        (self.output / "figures" / f"{name}.svg").write_bytes(picture)
+        return HTML(figure_html(name, drawn, picture))
 
     def table(
         self,
@@ -136,18 +157,16 @@ class Session:
 
     def _store_numbers(
         self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
-    ) -> str:
+    ) -> None:
         """Write ``<kind>/<name>.csv``, and note how far its numbers may move when the chapter is executed
         again: all of them alike, or by column; a column that is not named may not move at all. None: as they
         like.
         """
         (self.output / kind).mkdir(exist_ok=True)
-        text = data.to_csv(index=False, float_format="%.9g")
-        (self.output / kind / f"{name}.csv").write_text(text, encoding="utf-8")
+        (self.output / kind / f"{name}.csv").write_text(csv_of(data), encoding="utf-8")
         allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
         self._record[kind][name] = words | {"tolerance": allowed}
         self._write()
-        return text
 
     def _left_out(self, what: str, needs: str) -> HTML:
         if not needs:
@@ -171,18 +190,6 @@ def _made(make: object, given: tuple, options: dict[str, object]) -> object:
 
 
 Opened = TypeVar("Opened", bound=Session)
-
-
-def _figure_html(name: str, picture: bytes, table: str, alt: str, caption: str) -> str:
-    """The figure with its numbers behind a link, complete in itself: no other file is needed to read it."""
-    data = base64.b64encode(table.encode()).decode()
-    image = base64.b64encode(picture).decode()
-    words = f"{html.escape(caption)} " if caption else ""
-    return (
-        f'<figure class="fer-figure"><img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{image}"/>'
-        f'<figcaption>{words}<a download="{name}.csv" href="data:text/csv;base64,{data}">'
-        f"Numbers (CSV)</a></figcaption></figure>"
-    )
 
 
 def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:

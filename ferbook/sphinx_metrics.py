@@ -4,7 +4,10 @@
 ``:high`` and ``:n`` print its other parts. A chapter, metric or part that does not exist is a Sphinx
 warning with file, line and the nearest name, so a page cannot quote a number that no run has
 measured. The files are looked for in ``<source>/metrics/<chapter>.json``; of a chapter of the suite that
-the run does not have, there is none, and its numbers are printed as ``[not run]``.
+the run does not have, there is none, and its numbers are printed as ``[not run]``, as is a number that the
+result lacks where other code than today's made it.
+
+The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's.
 """
 
 from pathlib import Path
@@ -15,12 +18,14 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
+from ferbook.beside import REFERENCE
 from ferbook.book import chapters
 from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.store import read_json
-from ferbook.text import MetricError, metric_text
+from ferbook.text import OTHER_CODE, MetricError, metric_text
 
+NOT_RUN = "[not run]"
 logger = logging.getLogger(__name__)
 
 
@@ -37,7 +42,7 @@ def quote_metric(folder: Path, reference: str) -> str:
     file = folder / f"{chapter}.json"
     if not file.is_file():
         if chapter in chapters():
-            return "[not run]"
+            return NOT_RUN
         present = sorted(path.stem for path in folder.glob("*.json"))
         raise MetricError(
             f"{reference!r}: no run of a chapter {chapter!r}{nearest_name(chapter, present)}; "
@@ -45,6 +50,8 @@ def quote_metric(folder: Path, reference: str) -> str:
         )
     metrics = read_json(file)
     if metric not in metrics:
+        if file.with_suffix(OTHER_CODE).exists():
+            return NOT_RUN
         near = nearest_name(metric, metrics)
         raise MetricError(f"{reference!r}: chapter {chapter!r} has no metric {metric!r}{near}")
     try:
@@ -54,10 +61,14 @@ def quote_metric(folder: Path, reference: str) -> str:
 
 
 class MetricRole(SphinxRole):
-    """Replaces its text by the number it names."""
+    """Replaces its text by the number it names, of the metrics in ``folder``."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        folder = Path(self.env.srcdir) / "metrics"
+        folder = Path(self.env.srcdir) / self.folder
         chapter = self.text.partition(".")[0]
         # A run that appears, changes or goes makes Sphinx read the page again.
         self.env.note_dependency(str(folder / f"{chapter}.json"))
@@ -70,6 +81,7 @@ class MetricRole(SphinxRole):
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the role ``metric``."""
-    app.add_role("metric", MetricRole())
+    """Register the roles ``metric`` and ``reference``."""
+    app.add_role("metric", MetricRole("metrics"))
+    app.add_role("reference", MetricRole(f"metrics/{REFERENCE}"))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ferbook.beside import reference_beside
 from ferbook.book import Chapter, chapters
 from ferbook.errors import RunStoreError
 from ferbook.inputs import chapter_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
 from ferbook.request import Request, stored_request
-from ferbook.store import ChapterResult, Run, read_json
+from ferbook.store import Run, read_json
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ def states(run: Run, wanted: list[Chapter], parameters: Mapping[str, Parameters]
     found: list[ChapterState] = []
     for chapter in wanted:
         result = run.result(chapter.name)
-        reasons = _reasons(run, result, chapter, parameters[chapter.name])
+        current = chapter_inputs(chapter, parameters[chapter.name])
+        upstream = [run.result(name) for name in chapter.upstream]
+        current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
+        reasons = reasons_against(run, chapter, current)
         stale = {state.chapter for state in found if not state.up_to_date}
         if result.done() is not None:
             reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
@@ -53,18 +57,24 @@ def _failure_reason(failure: Path) -> str:
     return "last attempt failed"
 
 
-def _reasons(run: Run, result: ChapterResult, chapter: Chapter, parameters: Parameters) -> list[str]:
-    """What speaks against the stored result by itself."""
+def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
+    """What speaks against the stored result of ``chapter`` by itself, where its inputs, those of upstream
+    among them, would now be the ``current`` ones.
+    """
+    result = run.result(chapter.name)
     done = result.done()
     if done is None:
         begun = result.failed_folder.exists() or result.folder.exists()
         return ["not finished" if begun else "never ran"]
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
-    current = chapter_inputs(chapter, parameters)
-    upstream = [run.result(name) for name in chapter.upstream]
-    current["upstream"] = {other.chapter: other.checksum() for other in upstream if other.done()}
-    return reasons_out_of_date(done["inputs"], current)
+    reasons = reasons_out_of_date(done["inputs"], current)
+    record = result.record()
+    if "reference" in record:
+        beside = reference_beside(run, chapter, current["parameters"]).result
+        if record["reference"] != (beside and beside.shown_numbers()):
+            reasons.append("the reference beside it changed")
+    return reasons
 
 
 def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Parameters]) -> list[str]:

@@ -94,6 +94,23 @@ class ChapterResult:
         files = read_json(self.folder / DONE)["files"]
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
+    def handed_on(self) -> str:
+        """SHA-256 (hex) over what the chapters that follow read: metrics, artefacts and weights, but neither
+        the page, its figures and tables, nor when and how fast they were made.
+        """
+        files = read_json(self.folder / DONE)["files"]
+        pages = (f"{self.chapter}.ipynb", "record.json", "figures/", "tables/")
+        read = {name: key for name, key in files.items() if not name.startswith(pages)}
+        return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+
+    def shown_numbers(self) -> str:
+        """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
+        files = read_json(self.folder / DONE)["files"]
+        numbers = {
+            name: key for name, key in files.items() if name == "metrics.json" or name.endswith(".csv")
+        }
+        return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
+
     def metrics(self) -> dict[str, Estimate]:
         """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
         file = self.folder / "metrics.json"

@@ -71,6 +71,7 @@ CLAIM = {
     "claims": [
         {
             "claim": "A toy claim.",
+            "short": "A toy",
             "certainty": "N",
             "questions": [
                 {"asks": "Is it one?", "metric": "toychapter.answer", "above": 0.5, "counts": True}

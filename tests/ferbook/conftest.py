@@ -48,6 +48,7 @@ def finish(tmp_path):
         staged = tmp_path / f"staged-{chapter}"
         write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}} | record)
         write_json(staged / "metrics.json", metrics or {})
+        shutil.copy(chapters()[chapter].notebook, staged)
         run.folder.mkdir(parents=True, exist_ok=True)
         run.result(chapter).commit(staged, inputs or {})
 

@@ -1,59 +1,140 @@
-"""What a run says of the claims: on the page and on the command line."""
+"""What a run, and the reference beside it, say of the claims: on the page and on the command line."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
 from ferbook import paths
+from ferbook.answers import PLACE, answers_of, answers_text, claims_picture, figure_link
 from ferbook.book import chapters
-from ferbook.claims import PLACE, Paper, PaperClaim, claims_text, faces_of, judge, judged_claims, read_claims
-from ferbook.errors import RunStoreError
+from ferbook.claims import PaperClaim, Told, judge, read_claims
+from ferbook.errors import DataError, RunStoreError
 from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.store import open_run, write_json
 
+NAMES = ("ahead_of_cnn", "ahead_of_pixel_difference", "ahead_of_untrained_generator")
+
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run of which only ``derl`` has finished."""
+def finish_derl(tmp_path, monkeypatch):
+    """Make a run of which only ``derl`` has finished, ahead of its rivals by so many points."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    run = open_run("a")
-    request = Request("smoke", {"derl.faces": "ckplus"})
-    run.folder.mkdir(parents=True)
-    staged = tmp_path / "staged"
-    ahead = {"low": 1.0, "high": 3.0, "unit": "", "how": "95 % bootstrap"}
-    names = ("ahead_of_cnn", "ahead_of_pixel_difference", "ahead_of_untrained_generator")
-    write_json(staged / "metrics.json", {name: {"value": 2.0, **ahead} for name in names})
-    write_json(staged / "record.json", {"figures": {}})
-    run.result("derl").commit(staged, {})
-    _write_record(run, request, {name: request.of_chapter(chapter) for name, chapter in chapters().items()})
-    return run
+
+    def finish(name, ahead, **given):
+        run = open_run(name)
+        asked = Request("smoke", {f"derl.{key}": value for key, value in given.items()})
+        staged = tmp_path / "staged"
+        told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
+        write_json(staged / "metrics.json", dict.fromkeys(NAMES, told))
+        write_json(staged / "record.json", {"figures": {"accuracy": {}}, "seconds": 1.0})
+        run.folder.mkdir(parents=True)
+        run.result("derl").commit(
+            staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}
+        )
+        models = {each: asked.of_chapter(chapter) for each, chapter in chapters().items()}
+        _write_record(run, asked, models)
+        return run
+
+    return finish
+
+
+@pytest.fixture
+def run(finish_derl):
+    return finish_derl("a", 2.0, faces="ckplus")
+
+
+def of_derl(run):
+    (found,) = [each for each in answers_of(run).verdicts if each.paper.paper == "yang2018"]
+    return found
 
 
 def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run):
-    verdicts = {paper.paper: {each.verdict for each in claims} for paper, claims in judged_claims(run)}
-    assert verdicts.pop("yang2018") == {"holds here"}
-    assert set.union(*verdicts.values()) == {"not asked here"}
-    absent = [one for _, claims in judged_claims(run) for each in claims for one in each.answers]
-    absent = [one for one in absent if one.question.chapter != "derl"]
-    assert all(one.why == f"the run has no chapter {one.question.chapter}" for one in absent)
+    verdicts = answers_of(run).verdicts
+    assert {each.own.verdict for each in verdicts if each.paper.paper == "yang2018"} == {"holds here"}
+    others = [each for each in verdicts if each.paper.paper != "yang2018"]
+    assert {each.main.verdict for each in others} == {"not asked here"}
+    assert {one.why for each in others for one in each.own.answers} == {
+        f"the run has no chapter {one.question.chapter}" for each in others for one in each.own.answers
+    }
 
 
 def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
-    text = claims_text(judged_claims(run), faces_of(run))
+    text = answers_text(answers_of(run)).replace("\u00a0", " ")
     for paper in read_claims(paths.claims()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
-    assert "2.00 (95 % interval 1.00–3.00) points; asked: above 0 points" in text.replace("\u00a0", " ")
-    assert "(derl/derl.ipynb), on `ckplus` |" in text and "(training/training.ipynb), on `lab` |" in text
+    assert "Yes: 2.00 (95 % interval 1.00–3.00) points; asked: above 0 points." in text
+    assert "(derl/derl.ipynb), on `ckplus` |" in text
+    assert '<a href="derl/derl.html#figure-accuracy">figure</a>' in text
+    assert text.startswith('<figure class="fer-figure" id="figure-claims">')
+    assert "| Verdict | Claim | Why |" in text, "no reference, no column for it"
     assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
-def test_a_bar_in_a_question_does_not_end_its_cell():
-    claim = PaperClaim(claim="c", certainty="R", questions=[{"asks": "|a|?", "metric": "derl.x", "above": 0}])
-    paper = Paper(paper="p", name="P", claims=[claim])
-    assert "| \\|a\\|? |" in claims_text([(paper, [judge(claim, {"derl": {}})])], {})
+def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl):
+    finish_derl("reference", -3.0, faces="ckplus")
+    found = of_derl(run)
+    assert (found.main.verdict, found.own.verdict) == ("does not hold here", "holds here")
+    page = answers_text(answers_of(run))
+    assert "| Reference | Your run | Claim |" in page
+    assert "| {bdg-danger}`does not hold` | {bdg-success}`holds` |" in page
+    picture = claims_picture(answers_of(run).verdicts)
+    drawn = picture.data.set_index("run")[["value", "low", "high"]]
+    assert drawn.loc["the reference"].tolist() == [-3, -4, -2] and drawn.loc["your run"].tolist() == [2, 1, 3]
+    assert "1 does not hold" in picture.alt
+    assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
+
+
+def test_a_reference_on_other_faces_does_not_judge_what_the_run_shows(finish_derl):
+    run = finish_derl("a", 2.0, faces="lab")
+    finish_derl("reference", -3.0, faces="ckplus")
+    assert of_derl(run).reference is None
+    assert "| Verdict | Claim |" in answers_text(answers_of(run))
+
+
+def test_the_figure_to_look_at_is_one_that_the_chapter_draws(run):
+    question = {"asks": "?", "metric": "derl.x", "above": 0}
+    results = {"derl": Told(figures=frozenset({"accuracy"})), "training": Told()}
+
+    def link(figure):
+        claim = PaperClaim(claim="c", short="s", certainty="R", questions=[question], figure=figure)
+        return figure_link(judge(claim, results, {}), results)
+
+    assert link("") == link("derl.maps") == "", "this one was left out in this run"
+    assert "#figure-accuracy" in link("derl.accuracy")
+    with pytest.raises(DataError, match=r"'s': chapter 'derl' draws no figure 'acuracy' \(did you mean"):
+        link("derl.acuracy")
+    with pytest.raises(DataError, match=r"no chapter 'drel' \(did you mean 'derl'"):
+        link("drel.accuracy")
+
+
+def test_every_figure_that_a_claim_names_is_drawn_by_its_chapter(run):
+    answers = answers_of(run)
+    for each in answers.verdicts:
+        figure_link(each.main, dict.fromkeys(chapters(), Told()))
+
+
+def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
+    file = tmp_path / "claims.yaml"
+    file.write_text(
+        "papers: [{paper: p, name: P, claims: [{claim: c, short: s, certainty: R, "
+        "questions: [{asks: '|a|?', metric: derl.x, above: 0}]}]}]"
+    )
+    monkeypatch.setattr(paths, "claims", lambda: Path(file))
+    assert "| \\|a\\|? |" in answers_text(answers_of(run))
 
 
 def test_a_run_that_is_not_there_is_named(run):
     with pytest.raises(RunStoreError, match="no run 'b'"):
-        judged_claims(open_run("b"))
+        answers_of(open_run("b"))
+
+
+def test_a_damaged_reference_judges_nothing(run, finish_derl):
+    reference = finish_derl("reference", -3.0, faces="ckplus")
+    (reference.result("derl").folder / "metrics.json").write_text("{}")
+    assert of_derl(run).reference is None
+    shutil.rmtree(reference.result("derl").folder)
+    assert of_derl(run).reference is None

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from ferbook import build, paths
 from ferbook.book import Chapter, Option, chapters, forget, suite
 from ferbook.build import build_book, check_toc, filled, stage, staged_notebook
-from ferbook.errors import BookError, ChapterError, RunStoreError
+from ferbook.errors import BookError, RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.request import Request
@@ -65,6 +65,7 @@ def chapter(tmp_path):
     result = ChapterResult("toy", tmp_path / "run" / "toy")
     result.folder.mkdir(parents=True)
     nbformat.write(notebook("old prose", "print(42)", True), result.notebook)
+    write_json(result.folder / "record.json", {"commit": "abc"})
     return made, result
 
 
@@ -77,10 +78,41 @@ def test_prose_comes_from_the_source_and_outputs_from_the_run(chapter):
     assert staged.cells[-1].metadata.tags == ["hide-input"], "how a cell is shown is the source's to say"
 
 
-def test_changed_code_must_run_again(chapter):
-    nbformat.write(notebook("prose", "print(43)", False), chapter[0].notebook)
-    with pytest.raises(ChapterError, match=r"the code of toy\.ipynb changed .* `ferbook run toy --run run`"):
-        staged_notebook(*chapter)
+def cells(*sources):
+    """A notebook of ``sources``, code but for those that begin with ``#``; the first word is the id."""
+    made = [
+        new_markdown_cell(source[1:], id=f"prose-{number}")
+        if source.startswith("#")
+        else new_code_cell(source, id=source.split()[0])
+        for number, source in enumerate(sources)
+    ]
+    return new_notebook(cells=made)
+
+
+CHANGED, GONE, ADDED = "has changed since", "has no longer the cell below", "has been added here"
+
+
+@pytest.mark.parametrize(
+    ("today", "page"),
+    [
+        (["#1", "draw 2", "#2", "say 1"], ["1", CHANGED, "draw 1", "2", "say 1"]),
+        (["#1", "draw 1", "#new", "more 1", "#2", "say 1"], ["1", "draw 1", "new", ADDED, "2", "say 1"]),
+        (["more 1", "#2", "draw 2", "say 1"], [ADDED, "2", CHANGED, "draw 1", "say 1"]),
+        (["#1", "say 1"], ["1", GONE, "draw 1", "say 1"]),
+        (["#1", "draw 1", "#2"], ["1", "draw 1", "2", GONE, "say 1"]),
+        (["#other", "draw 1", "say 1", "#prose"], ["other", "draw 1", "say 1", "prose"]),
+        (["say 1", "draw 1"], [GONE, "draw 1", "say 1", ADDED]),
+    ],
+)
+def test_a_page_shows_the_code_that_was_executed_and_says_where_todays_differs(chapter, today, page):
+    made, result = chapter
+    nbformat.write(cells(*today), made.notebook)
+    nbformat.write(cells("draw 1", "say 1"), result.notebook)
+    staged = staged_notebook(made, result)
+    assert len({cell.id for cell in staged.cells}) == len(staged.cells)
+    shown = [cell.source for cell in staged.cells]
+    for text, told in zip(page, shown, strict=True):
+        assert text in told and ("commit <code>abc</code>" in told) == (text in (CHANGED, GONE, ADDED))
 
 
 def test_a_run_without_a_finished_chapter_is_not_built():
@@ -149,14 +181,18 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
     staged = tmp_path / "stage"
     staged.mkdir()
     stage(run, staged)
-    assert [file.name for file in (staged / "metrics").iterdir()] == ["throws.json"]
+    assert sorted(file.name for file in (staged / "metrics").iterdir()) == [
+        "reference",
+        "throws.json",
+        "throws.other-code",
+    ]
     assert not list(staged.rglob("*.py"))
     assert len(read_notebook(staged / "book" / "throws" / "throws.ipynb").cells) > 1
     (cell,) = read_notebook(staged / "book" / "means" / "means.ipynb").cells
     assert cell.cell_type == "markdown" and cell.source.startswith("# The mean, and how sure it is\n")
     assert "ferbook run means --run a\n" in cell.source and "ferbook build --run a" in cell.source
     answers = (staged / "book" / "answers.md").read_text()
-    assert "| the run has no chapter means |" in answers and "{bdg-light}`not asked`" in answers
+    assert "the run has no chapter means" in answers and "{bdg-light}`not asked`" in answers
 
 
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
@@ -186,7 +222,7 @@ def finished(run, finish):
     """A run whose chapters are finished, ``means`` from the result of ``throws`` that is there."""
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     finish(run, "throws")
-    finish(run, "means", {"upstream": {"throws": run.result("throws").checksum()}})
+    finish(run, "means", {"upstream": {"throws": run.result("throws").handed_on()}})
     return run
 
 

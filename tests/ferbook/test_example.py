@@ -31,7 +31,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     means = page(copy, "means/means")
     assert "The mean, and how sure it is" in means and "2 minutes" in means and "Next: What is true" in means
     assert "ferbook run means --profile smoke" in means and "95 % interval" in means.replace("\u00a0", " ")
-    assert "holds here" in page(copy, "answers") and "between which bounds" in page(copy, "index")
+    assert " holds " in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "book is up to date with" in ferbook("build", "--run", "a")
     assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
     found = listed("compare", "a", "a")
@@ -39,6 +39,12 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
         "throws.throws",
         "means.mean",
     }
+
+    assert "2 chapter(s) finished" in ferbook("run", "--profile", "reference")
+    assert "book built from run 'a'" in ferbook("build", "--run", "a")
+    assert "Reference Your run mean" in page(copy, "means/means")
+    assert "Beside it run reference" in page(copy, "means/means")
+    assert "Reference Your run Claim" in page(copy, "answers")
 
     written = ferbook("new", "gaps")
     assert f"written: {copy / 'book' / 'gaps'}" in written

@@ -57,6 +57,10 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     states = toy_clone.ferbook_json("status", "--run", "a", "-p", "means.draws=600")["chapters"]
     assert states[0]["reasons"] == ["notebook changed"]
     assert states[1]["reasons"] == ["upstream throws is out of date"]
+    made = (toy_clone.result("a", "means") / "DONE.json").read_text()
+    assert "2 chapter(s) finished" in toy_clone.ferbook("run", "means", "--run", "a")
+    assert (toy_clone.result("a", "means") / "DONE.json").read_text() == made, "it reads the same of throws"
+    assert "up to date: throws, means" in toy_clone.ferbook("run", "means", "--run", "a")
     assert "exists" not in toy_clone.ferbook("run", "means", "--run", "a", "--replace")
 
 

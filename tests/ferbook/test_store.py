@@ -202,3 +202,13 @@ def test_the_current_run_is_the_one_last_made_here_and_no_other(run):
     shutil.rmtree(run.folder)
     with pytest.raises(RunStoreError, match=r"the run 'a', .* is gone"):
         current_run()
+
+
+def test_what_a_chapter_hands_on_does_not_change_with_its_page(run, finish):
+    def handed_on(metrics, **record):
+        finish(run, "throws", metrics=metrics, **record)
+        return run.result("throws").handed_on()
+
+    first = handed_on({"a": {"value": 1}})
+    assert handed_on({"a": {"value": 1}}, seconds=9.0) == first
+    assert handed_on({"a": {"value": 2}}) != first

@@ -5,26 +5,25 @@ import pytest
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook import paths
 from ferbook.book import chapters
-from ferbook.claims import PaperClaim, Question, ask, judge, read_claims
+from ferbook.claims import Fact, PaperClaim, Question, Told, ask, judge, read_claims
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.text import MetricError
 
 METRICS = {
-    "training": {
-        "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
-        "null": Estimate(0.25, unit="share"),
-        "gain": Estimate(-4.0, -7.0, -1.0),
-        "lone": Estimate(0.0, why="one person"),
-        "filters": Estimate(9, unit="count"),
-        "untrained": Estimate(9, unit="count"),
-    },
-    "derl": {},
+    "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
+    "null": Estimate(0.25, unit="share"),
+    "gain": Estimate(-4.0, -7.0, -1.0),
+    "lone": Estimate(0.0, why="one person"),
+    "filters": Estimate(9, unit="count"),
+    "untrained": Estimate(9, unit="count"),
 }
+RESULTS = {"training": Told(METRICS, {"network": "zero_bias", "folds": 2}), "derl": Told()}
 
 
 QUESTION = (
-    "papers: [{{paper: a, name: b, claims: [{{claim: c, certainty: S, questions: [{{asks: '?', {}}}]}}]}}]"
+    "papers: [{{paper: a, name: b, claims: [{{claim: c, short: c, certainty: S, "
+    "questions: [{{asks: '?', {}}}]}}]}}]"
 )
 
 
@@ -41,56 +40,115 @@ def question(metric, **bound):
         (question("accuracy", above=0.91), "no"),
         (question("accuracy", below=0.91), "yes"),
         (question("accuracy", below=0.69), "no"),
-        (question("accuracy", above="training.null"), "yes"),
         (question("gain", above=0), "no"),
+        (question("gain", above=0, margin=7.1), "no difference"),
+        (question("gain", above=0, margin=6.9), "no"),
+        (question("gain", below=0, margin=7.1), "no difference"),
+        (question("gain", below=0, margin=7), "yes"),
+        (question("gain", about=-3, margin=4.1), "yes"),
+        (question("gain", about=-3, margin=3), "open"),
+        (question("gain", about=4, margin=4.9), "no"),
+        (question("lone", about=0, margin=1), "open"),
         (question("lone", above=-1), "open"),
         (question("filters", above=8, counts=True), "yes"),
         (question("filters", above="training.untrained", counts=True), "no"),
         (question("absent", above=0), "not asked"),
-        (question("accuracy", above="derl.absent"), "not asked"),
+        (question("filters", above="derl.absent", counts=True), "not asked"),
+        (Fact(asks="?", noted="training.network", equals="zero_bias"), "yes"),
+        (Fact(asks="?", noted="training.folds", equals=3), "no"),
+        (Fact(asks="?", noted="training.absent", equals=3), "not asked"),
     ],
 )
 def test_an_answer_needs_the_whole_interval_on_one_side(asked, answer):
-    assert ask(asked, METRICS).answer == answer
+    assert ask(asked, RESULTS).answer == answer
 
 
 def test_an_answer_shows_what_was_measured_and_the_bound():
-    told = ask(question("gain", above=0, unit="points"), METRICS)
+    told = ask(question("gain", above=0, unit="points"), RESULTS)
     assert told.measured.replace("\u00a0", " ") == "−4.00 (95 % interval −7.00 to −1.00) points"
-    assert told.bound == "0 points"
-    assert ask(question("lone", above=0), METRICS).why == "it has no interval"
+    assert told.asked == "above 0 points"
+    told = ask(question("gain", above=0, unit="points", margin=8), RESULTS)
+    assert told.asked == "above 0 points (within 8.00 points of 0 points: no difference)"
+    assert ask(question("accuracy", about=0.5, margin=0.1), RESULTS).asked.replace("\u00a0", " ") == (
+        "within 10.0 % of 50.0 %"
+    )
+    told = ask(question("filters", above="training.untrained", counts=True), RESULTS)
+    assert told.sentence == "Is it? No: 9; asked: above 9."
+    assert ask(question("lone", above=0), RESULTS).why == "it has no interval"
+
+
+def claim(*questions, **fields):
+    return PaperClaim(claim="b", short="b", certainty="S", questions=questions, **fields)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "verdict", "deciding"),
+    [
+        ([0.5, 0.6], "holds here", 1),
+        ([0.6, 0.5], "holds here", 0),
+        ([0.5, 0.95], "holds in part", 1),
+        ([0.95], "does not hold here", 0),
+        ([0.95, 0.8], "does not hold here", 0),
+        ([0.8, 0.96], "does not hold here", 1),
+        ([0.5, 0.8], "not settled here", 1),
+        ([None, 0.5], "not settled here", 0),
+        ([None], "not asked here", 0),
+    ],
+)
+def test_a_verdict_follows_from_the_answers_and_names_the_one_that_decided(bounds, verdict, deciding):
+    asked = [question("accuracy", above=b) if b else question("absent", above=0) for b in bounds]
+    judged = judge(claim(*asked), RESULTS, {})
+    assert judged.verdict == verdict
+    assert judged.deciding is judged.answers[deciding] and judged.why == judged.deciding.sentence
+    beside = question("accuracy", above=0.95, beside=True)
+    assert judge(claim(*asked, beside), RESULTS, {}).verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("bounds", "verdict"),
-    [
-        ([0.5, 0.6], "holds here"),
-        ([0.5, 0.95], "holds in part"),
-        ([0.95], "does not hold here"),
-        ([0.95, 0.8], "does not hold here"),
-        ([0.5, 0.8], "not settled here"),
-        (["derl.absent", 0.5], "not settled here"),
-        (["derl.absent"], "not asked here"),
-    ],
+    [([0], "no difference here"), ([0, 1], "does not hold here"), ([0, -8], "holds in part")],
 )
-def test_a_verdict_follows_from_the_answers(bounds, verdict):
-    claim = PaperClaim(
-        claim="b", certainty="S", questions=[question("accuracy", above=bound) for bound in bounds]
-    )
-    assert judge(claim, METRICS).verdict == verdict
-    beside = question("accuracy", above=0.95, beside=True)
-    more = claim.model_copy(update={"questions": (*claim.questions, beside)})
-    assert judge(more, METRICS).verdict == verdict
+def test_no_difference_is_a_verdict_of_its_own(bounds, verdict):
+    asked = [question("gain", above=bound, margin=None if bound else 8) for bound in bounds]
+    assert judge(claim(*asked), RESULTS, {}).verdict == verdict
+
+
+PRECONDITIONS = {
+    "trained": question("accuracy", above=0.5),
+    "well trained": question("accuracy", above=0.8),
+    "residual": Fact(asks="Is it residual?", noted="training.network", equals="residual"),
+}
+
+
+def test_a_claim_is_not_settled_until_its_preconditions_hold():
+    def judged(*requires, above=0.5):
+        return judge(claim(question("accuracy", above=above), requires=requires), RESULTS, PRECONDITIONS)
+
+    assert judged("trained").verdict == "holds here"
+    assert judged("trained", "well trained").verdict == "not settled here"
+    other = judged("trained", "residual", above=0.95)
+    assert other.verdict == "not settled here", "a claim about one network is not answered by another's run"
+    assert other.why == "First of all: Is it residual? No: zero_bias; asked: residual."
 
 
 def test_a_number_without_an_interval_answers_nothing():
     with pytest.raises(MetricError, match=r"training\.null: it has no interval"):
-        ask(question("null", above=0), METRICS)
+        ask(question("null", above=0), RESULTS)
 
 
 def test_an_unknown_chapter_is_a_slip_of_the_pen():
     with pytest.raises(DataError, match=r"no chapter 'trainnig' \(did you mean 'training'\?\)"):
-        ask(Question(asks="?", metric="trainnig.accuracy", above=0), METRICS)
+        ask(Question(asks="?", metric="trainnig.accuracy", above=0), RESULTS)
+
+
+def requiring(names):
+    """A claim that requires ``names`` of some preconditions."""
+    return (
+        "preconditions: {flat: {asks: '?', metric: a.b, above: 1}, dim: {asks: '?', metric: a.b, about: 0, "
+        "margin: 1}, zero: {asks: '?', noted: a.network, equals: zero_bias}, one: {asks: '?', "
+        "noted: a.network, equals: residual}}\n"
+        + QUESTION.format("metric: a.b, above: 0").replace("short: c", f"short: c, requires: [{names}]")
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,15 +159,23 @@ def test_an_unknown_chapter_is_a_slip_of_the_pen():
         ("- paper: a", "its content"),
         ("papers: [paper: a]", "papers, number 1, name: Field required"),
         (
-            "papers: [{paper: a, name: b, claims: [{claim: c, certainty: X, questions: []}]}]",
+            "papers: [{paper: a, name: b, claims: [{claim: c, short: c, certainty: X, questions: []}]}]",
             "claims, number 1, certainty",
         ),
         (
             "{papers: [], reported: {derl: {caption: c, numbers: [{certainty: R}]}}}",
             "reported, derl, numbers, number 1: .*certainty N and no accuracy go together",
         ),
-        (QUESTION.format("metric: a.b"), "questions, number 1: .*above or below"),
+        (QUESTION.format("metric: a.b"), "questions, number 1: .*one of above, below and about"),
         (QUESTION.format("metric: ab, above: 0"), "'ab' is not of the form chapter.metric"),
+        (QUESTION.format("metric: a.b, above: a.c"), "the bound a.c has an uncertainty .* a metric that is"),
+        (QUESTION.format("metric: a.b, about: 0"), "about needs a margin"),
+        (QUESTION.format("metric: a.b, above: 0, margin: -1"), "margin: .*greater than 0"),
+        (QUESTION.format("metric: a.b, above: 0, margin: 1, counts: true"), "a margin needs an interval"),
+        (QUESTION.format("metric: a.b, above: 0, beside: true"), "no question decides it"),
+        (requiring("flat, dirm"), "'c' requires 'dirm', which is no precondition .did you mean 'dim'"),
+        (requiring("flat, dim"), "'c' requires 'flat' and 'dim', which cannot both hold: .* of a.b"),
+        (requiring("zero, one"), "'c' requires 'zero' and 'one', which cannot both hold: .* of a.network"),
     ],
 )
 def test_a_damaged_file_is_named_with_the_place(tmp_path, text, told):
@@ -127,10 +193,11 @@ def test_the_suites_claims_name_chapters_papers_and_limits_that_there_are():
     keys = [paper.paper for paper in papers]
     assert keys == ["khorrami2015", "zhu2019", "liu2019", "yang2018", "breuer2017"]
     assert all(f"{{{key}," in cited for key in keys)
-    claims = [claim for paper in papers for claim in paper.claims]
-    for claim in claims:
-        assert any(not question.beside for question in claim.questions), claim.claim
-        assert {question.chapter for question in claim.questions} <= set(chapters())
+    claims = [each for paper in papers for each in paper.claims]
+    for each in claims:
+        assert {question.chapter for question in each.questions} <= set(chapters())
+        assert each.figure.partition(".")[0] in chapters(), each.short
+    assert len({each.short for each in claims}) == len(claims)
     (remainder,) = (
         q for c in claims for q in c.questions if q.metric == "deconvolution.random_weights_deconv"
     )

@@ -22,5 +22,5 @@ CHAPTER = Chapter(
     parameters=ThrowsParameters,
     key_metrics=("throws",),
     learn="how often each side shows",
-    profiles={"smoke": {"throws": 60}, "paper": {"throws": 100_000}},
+    profiles={"smoke": {"throws": 60}, "reference": {"throws": 6000}, "paper": {"throws": 100_000}},
 )

@@ -1,0 +1,256 @@
+"""The page of answers: every claim in one picture, in a table, and paper by paper with all its questions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ferbook.beside import standing_beside
+from ferbook.book import chapters, suite
+from ferbook.claims import CERTAINTIES, Answered, ByChapter, Judged, Paper, Told, judged_claims, told_by
+from ferbook.errors import DataError, nearest_name
+from ferbook.notebook import code_sources, read_notebook
+from ferbook.page.figure import figure_html, svg_of
+from ferbook.page.forest import forest
+from ferbook.page.style import Drawn
+from ferbook.store import Run
+
+PLACE = "<!-- claims -->"
+"""The line of a page in whose place ``answers_text`` is put."""
+
+_BADGES = {
+    **{"holds here": "success", "yes": "success"},
+    **{"does not hold here": "danger", "no": "danger"},
+    **{"no difference here": "info", "no difference": "info"},
+    **{"holds in part": "warning", "not settled here": "muted", "open": "muted"},
+    **{"not asked here": "light", "not asked": "light"},
+}
+
+REFERENCE, OWN = "the reference", "your run"
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A claim of a paper, judged by the run, and by the reference where that stands beside it."""
+
+    paper: Paper
+    own: Judged
+    reference: Judged | None = None
+
+    @property
+    def main(self) -> Judged:
+        """The reference's where there is one."""
+        return self.reference or self.own
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the run's judgement, and the reference's verdict with why."""
+        told = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
+        return {"paper": self.paper.paper, **self.own.to_json(), "reference": told}
+
+    def drawn(self) -> Iterator[tuple[str, Answered]]:
+        """By whom, and the answer to the question that decided, where a number was found."""
+        place = self.main.answers.index(self.main.deciding)
+        for name, judged in ((REFERENCE, self.reference), (OWN, self.own)):
+            if judged and judged.answers[place].found:
+                yield name, judged.answers[place]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The verdicts on every claim, what those of the page rest on, and what the chapters' pages show."""
+
+    verdicts: tuple[Verdicts, ...]
+    results: ByChapter
+    pages: ByChapter
+
+
+def answers_of(run: Run) -> Answers:
+    """Judge every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
+    stand beside the run's.
+
+    Raises DataError for a damaged ``claims.yaml``, RunStoreError where there is no such run, or for a damaged
+    result of it.
+    """
+    own = told_by(run)
+    standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
+    reference = {name: Told.by(standing[name]) if name in standing else Told() for name in chapters()}
+    verdicts = [
+        Verdicts(paper, mine, theirs if judged_chapters(mine) <= standing.keys() else None)
+        for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True)
+        for mine, theirs in zip(ours, others, strict=True)
+    ]
+    return Answers(
+        tuple(verdicts),
+        {name: reference[name] if name in standing else own[name] for name in chapters()},
+        {name: reference[name] if own[name] == Told() else own[name] for name in chapters()},
+    )
+
+
+def judged_chapters(judged: Judged) -> set[str]:
+    """The chapters that a claim and its preconditions ask."""
+    return {each.question.chapter for each in (*judged.answers, *judged.required.values())}
+
+
+def _cell(text: str) -> str:
+    """``text`` in a table of Markdown, where a bar would end the cell."""
+    return text.replace("|", "\\|")
+
+
+def _badge(text: str) -> str:
+    return f"{{bdg-{_BADGES[text]}}}`{text.removesuffix(' here')}`"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def figure_link(judged: Judged, results: ByChapter) -> str:
+    """A link to the figure to look at, on its chapter's page; empty where the claim names none, and where the
+    chapter left it out.
+
+    Raises DataError for one that the chapter never draws.
+    """
+    chapter, _, name = judged.claim.figure.partition(".")
+    if not chapter:
+        return ""
+    if chapter not in results:
+        raise DataError(f"{judged.claim.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
+    figures = results[chapter].figures
+    if name in figures:
+        return f'<a href="{chapter}/{chapter}.html#figure-{name}">figure</a>'
+    if any(f'"{name}"' in source for source in code_sources(read_notebook(chapters()[chapter].notebook))):
+        return ""
+    raise DataError(
+        f"claims.yaml, {judged.claim.short!r}: chapter {chapter!r} draws no figure {name!r}"
+        f"{nearest_name(name, figures)}"
+    )
+
+
+def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
+    both = any(each.reference for each in every)
+    heads = ["Reference", "Your run"] if both else ["Verdict"]
+    heads += ["Claim", "Why", ""]
+    rows = [_row(heads), "|---" * len(heads) + "|"]
+    for each in every:
+        verdicts = [_badge(each.own.verdict)]
+        if both:
+            verdicts.insert(0, _badge(each.reference.verdict) if each.reference else "–")
+        claim = f"{each.main.claim.claim} *({each.paper.name})*"
+        rows.append(_row([*verdicts, claim, each.main.why, figure_link(each.main, results)]))
+    return rows
+
+
+def _scaled(answered: Answered, size: float) -> dict[str, float]:
+    """The answer's estimate as seen from its bound, in parts of ``size``; what speaks for the claim is
+    positive.
+    """
+    sign = -1 if answered.question.side == "below" else 1
+    ends = [answered.found.low, answered.found.high]
+    if None in ends or answered.question.counts:
+        ends = [float("nan")] * 2
+    low, value, high = (
+        sign * (end - answered.limit) / size for end in (ends[0], answered.found.value, ends[1])
+    )
+    band = (answered.question.margin or float("nan")) / size
+    low, high = (low, high) if sign > 0 else (high, low)
+    return {"value": value, "low": low, "high": high, "wide_low": -band, "wide_high": band}
+
+
+def _size(answered: Answered) -> float:
+    """The largest distance from the bound that is to be drawn."""
+    found, margin = answered.found, answered.question.margin or 0.0
+    ends = [end for end in (found.low, found.value, found.high) if end is not None]
+    return max(margin, *(abs(end - answered.limit) for end in ends))
+
+
+def claims_picture(every: Sequence[Verdicts]) -> Drawn:
+    """Each claim's deciding estimate with its interval against its bound, of the reference and of the run:
+    every row in its own scale, what speaks for the claim to the right.
+
+    Data: one row per dot, ``claim``, ``run``, ``metric``, ``value``, ``low``, ``high``, ``asked``,
+    ``verdict``.
+    """
+    rows, data = [], []
+    first = REFERENCE if any(each.reference for each in every) else OWN
+    for each in every:
+        drawn = list(each.drawn())
+        row = {"group": each.paper.name, "label": each.main.claim.short}
+        verdict = each.main.verdict.removesuffix(" here")
+        size = max([_size(answered) for _, answered in drawn], default=1.0) or 1.0
+        # A claim of which nothing was measured has its line all the same.
+        empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
+        shown = [(name, _scaled(answered, size)) for name, answered in drawn] or [(first, empty)]
+        rows += [
+            row | {"series": name, "note": "" if number else verdict} | ends
+            for number, (name, ends) in enumerate(shown)
+        ]
+        for name, answered in drawn:
+            data.append(
+                {
+                    **{"claim": each.main.claim.short, "run": name, "metric": answered.question.metric},
+                    **{end: getattr(answered.found, end) for end in ("value", "low", "high")},
+                    **{"asked": answered.asked, "verdict": verdict},
+                }
+            )
+    table = pd.DataFrame(rows)
+    if table["series"].nunique() == 1:
+        table["series"] = ""
+    counts = pd.Series([each.main.verdict.removesuffix(" here") for each in every]).value_counts()
+    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    picture = forest(
+        table,
+        measured="against the claim  ←  the bound  →  for the claim",
+        unit="",
+        null=0.0,
+        limits=(-1.12, 1.12),
+        noted="verdict",
+        told=False,
+        alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "
+        f"{told}. The table below gives the numbers.",
+        caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
+        "scale of its own. A pale bar: differences too small to count.",
+        data=pd.DataFrame(
+            data, columns=["claim", "run", "metric", "value", "low", "high", "asked", "verdict"]
+        ),
+    )
+    for axes in picture.figure.axes:
+        axes.set_xticks([])
+    return picture
+
+
+def _question(each: Answered, results: ByChapter, role: str) -> str:
+    question = each.question
+    where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
+    facts = results[question.chapter].facts
+    if named := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
+        where += f", on {', '.join(named)}"
+    return _row([_badge(each.answer), f"{role}{question.asks}", each.told, where])
+
+
+def _claim(each: Verdicts, results: ByChapter) -> list[str]:
+    judged, claim = each.main, each.main.claim
+    sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
+    return [
+        *(f"**{claim.claim}** {_badge(judged.verdict)}", ""),
+        *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
+        *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
+        *(_question(one, results, "*First of all:* ") for one in judged.required.values()),
+        *(_question(one, results, "*Beside it:* " if one.question.beside else "") for one in judged.answers),
+        "",
+    ]
+
+
+def answers_text(answers: Answers) -> str:
+    """The claims as MyST Markdown: a picture, an overview, then paper by paper each claim with its questions,
+    numbers and answers.
+    """
+    every = answers.verdicts
+    picture = claims_picture(every)
+    lines = [figure_html("claims", picture, svg_of(picture)), "", *_overview(every, answers.pages), ""]
+    papers = {each.paper.paper: each.paper for each in every}
+    for paper in papers.values():
+        lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
+        for each in every:
+            if each.paper is paper:
+                lines += _claim(each, answers.results)
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""What may stand beside a run: the reference, where it is whole and about the same."""
+
+import dataclasses
+
+import pytest
+
+from ferbook import beside
+from ferbook.beside import reference_beside, standing_beside
+from ferbook.book import chapters, suite
+from ferbook.build import key_numbers, stage
+from ferbook.estimate import Estimate
+from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
+from ferbook.inputs import chapter_inputs
+from ferbook.notebook import read_notebook
+from ferbook.request import Request
+from ferbook.run import _write_record
+from ferbook.session import open_chapter
+from ferbook.state import run_states
+from ferbook.store import open_run
+
+pytestmark = pytest.mark.usefixtures("example")
+
+
+@pytest.fixture(autouse=True)
+def alike(monkeypatch):
+    """Dice of other sides do not stand together; a record may say that it is of an old table."""
+    told = dataclasses.replace(
+        suite(),
+        alike=("sides",),
+        outdated=lambda made: made.get("old", ""),
+        extent=lambda made: f"{made['tables']} tables" if "tables" in made else "",
+    )
+    monkeypatch.setattr(beside, "suite", lambda: told)
+    monkeypatch.setattr("ferbook.build.suite", lambda: told)
+
+
+@pytest.fixture
+def make(finish):
+    """Make a run with finished ``throws``, and ``means`` where asked for."""
+
+    def make(name, count, means=None, record=None, **given):
+        run, request = open_run(name), Request("laptop", given)
+        models = {each: request.of_chapter(chapter) for each, chapter in chapters().items()}
+        thrown = Estimate(count, unit="count").to_json()
+        inputs = {"throws": chapter_inputs(chapters()["throws"], models["throws"]) | {"upstream": {}}}
+        finish(run, "throws", inputs["throws"], {"throws": thrown}, **(record or {}))
+        if means is not None:
+            upstream = {"throws": run.result("throws").handed_on()}
+            inputs["means"] = chapter_inputs(chapters()["means"], models["means"]) | {"upstream": upstream}
+            mean = Estimate(means, means - 0.1, means + 0.1, how="bootstrap").to_json()
+            finish(run, "means", inputs["means"], {"mean": mean}, **(record or {}))
+        _write_record(run, request, models)
+        return run
+
+    return make
+
+
+def why(run):
+    return standing_beside(run)["means"].why
+
+
+def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(make):
+    reference = make("reference", 60_000, 3.5, throws=60_000, record={"tables": 7})
+    run = make("a", 60, 3.4, throws=60)
+    found = standing_beside(run)
+    assert [each.result for each in found.values()] == [reference.result(name) for name in found]
+    table = key_numbers(chapters()["means"], run.result("means"), found["means"])
+    assert table.splitlines() == [
+        "|  | Reference, 7 tables | Your run |",
+        "| --- | --- | --- |",
+        "| mean | 3.50 (3.40–3.60) | 3.40 (3.30–3.50) |",
+    ]
+    assert {each.result for each in standing_beside(reference).values()} == {None}, "beside itself"
+    assert (
+        key_numbers(chapters()["means"], reference.result("means"), standing_beside(reference)["means"]) == ""
+    )
+
+
+def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_said_why(make):
+    run = make("a", 60, 3.4, sides=6)
+    assert "there is no run `reference` here: `git checkout -- runs/reference`" in why(run)
+    assert key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"]) == ""
+    reference = make("reference", 60, sides=8)
+    assert "no finished means" in why(run)
+    reference = make("reference", 60, 3.5, sides=8)
+    assert why(run).endswith("than the run `reference`: `sides=6` in place of `sides=8`"), "of its upstream"
+    told = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
+    assert told == f"The numbers of this page stand alone: {why(run)}."
+    make("reference", 60, 3.5, record={"old": "table 1"})
+    assert "saw the data table 1, which are not made here" in why(run)
+    make("reference", 60, 3.5)
+    assert why(run) == ""
+    (reference.result("means").folder / "metrics.json").write_text("{}")
+    assert "is damaged, means/metrics.json: differs from its checksum" in why(run)
+    reference.record_file.write_text("[]")
+    assert "is damaged" in why(run)
+
+
+def test_pages_that_the_run_lacks_are_the_references_and_prose_may_quote_either(make, tmp_path):
+    make("reference", 60_000, 3.5, throws=60_000)
+    run = make("a", 60)
+    staged = tmp_path / "stage"
+    staged.mkdir()
+    stage(run, staged)
+    read = {
+        (folder, name): (staged / folder / f"{name}.json").read_text()
+        for folder in ("metrics", "metrics/reference")
+        for name in ("throws", "means")
+    }
+    assert '"value": 60.0' in read["metrics", "throws"]
+    assert '"value": 60000.0' in read["metrics/reference", "throws"]
+    assert read["metrics", "means"] == read["metrics/reference", "means"]
+    means = read_notebook(staged / "book" / "means" / "means.ipynb").cells
+    assert "| Run | `reference`" in means[-1].source
+    throws = read_notebook(staged / "book" / "throws" / "throws.ipynb").cells
+    assert "| Run | `a`" in throws[-1].source and "| Beside it | run `reference`" in throws[-1].source
+
+
+def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeypatch):
+    make("reference", 60_000, 3.5, throws=60_000)
+    run = make("a", 60)
+    monkeypatch.setenv(OUTPUT_VARIABLE, str(run.work / "out"))
+    monkeypatch.setenv(RUN_VARIABLE, str(run.folder))
+    session = open_chapter("throws", chapters()["throws"].parameters(throws=60).model_dump())
+    assert session.reference("throws") == Estimate(60_000, unit="count")
+    assert session.reference("absent") is None and session.reference_table("counts") is None
+    noted = {"reference": session._record["reference"]}
+    run = make("a", 60, record=noted, throws=60)
+    assert run_states(run)[0].up_to_date
+    make("reference", 70_000, throws=70_000)
+    assert run_states(run)[0].reasons == ("the reference beside it changed",)
+
+
+def test_a_reference_of_a_chapter_upstream_that_differs_is_told_once(make):
+    run = make("a", 60, 3.4, sides=6)
+    make("reference", 60, 3.5, sides=8)
+    assert reference_beside(run, chapters()["throws"], {"sides": 8}).result is not None
+    assert why(run).count("sides") == 2
