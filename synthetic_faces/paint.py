@@ -42,10 +42,9 @@ def crease(creases: wp.array(dtype=wp.vec3), p: wp.vec3, s: Uniforms):
         along = creases[3 * i + 1]
         dx = p[0] - middle[0]
         dz = p[2] - middle[1]
-        way = (dx * along[0] + dz * along[1]) / middle[2]
-        if wp.abs(way) < 1.0:
+        way = dx * along[0] + dz * along[1]
+        if wp.abs(way) < middle[2]:
             shape = creases[3 * i + 2]
-            way *= middle[2]
             off = dz * along[0] - dx * along[1] - along[2] * way * way
             q = off / shape[0]
             if wp.abs(q) < 2.2:
@@ -96,6 +95,22 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, scalp: float, valle
     ``region`` in the order of ``assets.REGIONS``; ``grown``: metres inside scalp, beard and moustache;
     ``scalp``: of ``scalp_cover``; ``valley``: how deep in creases.
     """
+    albedo = wp.float32(0.0)
+    if scalp < 1.0:
+        albedo = face_albedo(p, region, grown, valley, s)
+    if scalp > 0.0:
+        hair = strands_of_hair(wp.vec3(p[0] * 500.0, p[1] * 90.0, p[2] * 90.0), s)
+        albedo = albedo * (1.0 - scalp) + hair * scalp
+    if p[2] < 0.63:
+        collar = s.neckline + 0.5 * wp.abs(p[0])
+        dressed = 1.0 - step_between(collar - 0.002, collar + 0.002, p[2])
+        albedo = albedo * (1.0 - dressed) + s.clothes * dressed
+    return albedo * (1.0 - region[1]) + 0.04 * region[1]
+
+
+@wp.func
+def face_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, valley: float, s: Uniforms):
+    """Reflectance of skin with brows, beard and moustache; arguments of ``skin_albedo``."""
     state = wp.rand_init(s.texture, 1)
     albedo = s.skin * (1.0 + 0.035 * s.grain * wp.noise(state, p * 110.0))
     x = wp.abs(p[0])
@@ -139,16 +154,10 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, scalp: float, valle
         bare = (1.0 - lips) * (1.0 - brow)
         albedo *= 1.0 - stubble * bare
         cover *= bare
-        hair = strands_of_hair(wp.vec3(p[0] * 600.0, p[1] * 300.0, p[2] * 250.0), s)
-        albedo = albedo * (1.0 - cover) + cover * hair
-    if scalp > 0.0:
-        hair = strands_of_hair(wp.vec3(p[0] * 500.0, p[1] * 90.0, p[2] * 90.0), s)
-        albedo = albedo * (1.0 - scalp) + hair * scalp
-    if p[2] < 0.63:
-        collar = s.neckline + 0.5 * x
-        dressed = 1.0 - step_between(collar - 0.002, collar + 0.002, p[2])
-        albedo = albedo * (1.0 - dressed) + s.clothes * dressed
-    return albedo * (1.0 - region[1]) + 0.04 * region[1]
+        if cover > 0.0:
+            hair = strands_of_hair(wp.vec3(p[0] * 600.0, p[1] * 300.0, p[2] * 250.0), s)
+            albedo = albedo * (1.0 - cover) + cover * hair
+    return albedo
 
 
 @wp.func

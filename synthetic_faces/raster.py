@@ -51,9 +51,19 @@ def before_light(p: wp.vec3, s: Uniforms):
 
 
 @wp.kernel
+def facing(
+    points: wp.array(dtype=wp.vec3), corners: wp.array(dtype=wp.int32), normals: wp.array(dtype=wp.vec3)
+):
+    """The normal of each triangle, twice as long as its area is large."""
+    i = wp.tid()
+    a = points[corners[3 * i]]
+    normals[i] = wp.cross(points[corners[3 * i + 1]] - a, points[corners[3 * i + 2]] - a)
+
+
+@wp.kernel
 def place(
     points: wp.array(dtype=wp.vec3),
-    corners: wp.array(dtype=wp.int32),
+    facing: wp.array(dtype=wp.vec3),
     first: wp.array(dtype=wp.int32),
     around: wp.array(dtype=wp.int32),
     s: Uniforms,
@@ -61,18 +71,15 @@ def place(
     lit: wp.array(dtype=wp.vec3),
     normals: wp.array(dtype=wp.vec3),
 ):
-    """Where camera and light see each vertex; and its normal: the area-weighted mean of the triangles
-    ``around[first[i]:first[i + 1]]``.
+    """Where camera and light see each vertex; and its normal: the area-weighted mean of those of the
+    triangles ``around[first[i]:first[i + 1]]``, which ``facing`` has.
     """
     i = wp.tid()
     seen[i] = before_camera(points[i], s)
     lit[i] = before_light(points[i], s)
     n = wp.vec3(0.0, 0.0, 0.0)
     for k in range(first[i], first[i + 1]):
-        a = points[corners[3 * around[k]]]
-        b = points[corners[3 * around[k] + 1]]
-        c = points[corners[3 * around[k] + 2]]
-        n += wp.cross(b - a, c - a)
+        n += facing[around[k]]
     normals[i] = wp.normalize(n)
 
 

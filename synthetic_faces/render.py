@@ -17,7 +17,7 @@ from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import INNER_LIPS, landmark_vertices
 from synthetic_faces.muscles import Muscles
 from synthetic_faces.people import Person, measure_head, upper_teeth
-from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, place
+from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, facing, place
 from synthetic_faces.trace import Shapes, cast, flex, look_around
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
@@ -98,9 +98,12 @@ class Renderer:
         first, around = _triangles_around(corners, len(self._points))
         self._first, self._around = self._array(first, wp.int32), self._array(around, wp.int32)
         bare = assets.in_group(SKIN) & (assets.region("inside-mouth") <= 0.5)
-        bare &= assets.actions.any(axis=(0, 2))
-        self._bare = self._array(np.flatnonzero(bare), wp.int32)
-        self._actions = self._array(assets.actions[:, bare].swapaxes(0, 1), wp.vec3)
+        action, vertex = np.nonzero(assets.actions.any(axis=2) & bare)
+        start = np.searchsorted(action, np.arange(len(assets.actions) + 1))
+        self._actions = (
+            self._array(assets.actions[action, vertex], wp.vec3),
+            *(self._array(part, wp.int32) for part in (vertex, start)),
+        )
         self._lashes = self._array(np.flatnonzero(assets.groups == LASH), wp.int32)
 
         def beside_hair(values: np.ndarray) -> np.ndarray:
@@ -121,10 +124,15 @@ class Renderer:
         self._shapes.normals, self._seen, self._lit = (
             wp.zeros(len(self._points), dtype=wp.vec3, device=self.device) for _ in range(3)
         )
+        self._facing = wp.zeros(len(corners), dtype=wp.vec3, device=self.device)
         side = round(LIT_SAMPLES * size)
         self._shapes.lit = wp.empty((side, side), dtype=wp.uint64, device=self.device)
         self._grids = {steps: self._grid(steps) for steps in {1, antialias}}
         self._everywhere = self._array(np.arange(size * size), wp.int32)
+        # The samples of each pixel, numbers of places of the finer grid.
+        within = np.add.outer(antialias * size * np.arange(antialias), np.arange(antialias))
+        rows = np.add.outer(antialias**2 * size * np.arange(size), antialias * np.arange(size))
+        self._samples = np.add.outer(rows.ravel(), within.ravel()).astype(np.int32)
         self._person: Person | None = None
         self._eyes = assets.in_group(EYE)
         self._apart = assets.template[self._eyes][:, 0].std(dtype=np.float64)
@@ -156,8 +164,9 @@ class Renderer:
         rods = _rods(shot, person, self._face[0], view)
         shapes.rods = self._array(rods, wp.vec4)
         shapes.creases = self._array(creases, wp.vec3)
-        inputs = [shapes.points, shapes.corners, self._first, self._around, view]
         vertices_seen = len(self._points) if view.has_hair else len(vertices)
+        self._launch(facing, self._triangles(view), [shapes.points, shapes.corners], [self._facing])
+        inputs = [shapes.points, self._facing, self._first, self._around, view]
         self._launch(place, vertices_seen, inputs, [self._seen, self._lit, shapes.normals])
         self._draw(self._lit, 0, 1, view, shapes.lit)
         everywhere = (self.size, self.size)
@@ -180,18 +189,24 @@ class Renderer:
         weights = muscles.units.sum(axis=1)
         units, which = np.nonzero(weights)
         first = np.searchsorted(units, np.arange(len(weights) + 1))
-        movement = wp.zeros((len(self.assets.template), len(weights)), dtype=float, device=self.device)
-        inputs = [self._actions, self._bare, *(self._array(part, wp.int32) for part in (first, which))]
-        self._launch(flex, len(self._bare), [*inputs, self._array(weights[units, which], float)], [movement])
-        return movement.numpy() / movement.numpy().max(axis=0)
+        shape = len(weights), len(self.assets.template)
+        moved = wp.zeros(shape, dtype=wp.vec3, device=self.device)
+        movement = wp.zeros(shape[::-1], dtype=float, device=self.device)
+        inputs = [*self._actions, *(self._array(part, wp.int32) for part in (first, which))]
+        inputs.append(self._array(weights[units, which], float))
+        self._launch(flex, len(weights), inputs, [moved, movement])
+        return movement.numpy()
 
     def _draw(self, places: wp.array, camera: int, steps: int, view: Uniforms, depths: wp.array) -> None:
         """Fill ``depths`` with what is seen from where ``places`` are."""
         shapes = self._shapes
-        triangles = len(shapes.groups) if view.has_hair else self._heads
         depths.fill_(UNCOVERED)
         inputs = [shapes.points, shapes.rest, shapes.corners, shapes.groups, places, camera, steps, view]
-        self._launch(draw, triangles, inputs, [depths])
+        self._launch(draw, self._triangles(view), inputs, [depths])
+
+    def _triangles(self, view: Uniforms) -> int:
+        """How many triangles can be seen: the head's come first, then those of long hair."""
+        return len(self._facing) if view.has_hair else self._heads
 
     def _cast(self, samples: wp.array, steps: int, view: Uniforms) -> tuple[np.ndarray, np.ndarray]:
         """Light and masks (n,) at ``samples`` (n,), numbers of places of the grid with ``steps`` squared of
@@ -219,12 +234,9 @@ class Renderer:
             edge = np.abs(here - there) >= EVEN * (here + there + 0.05)
             unlike |= edge
             unlike_too |= edge
-        pixels = np.flatnonzero(rough)
-        if len(pixels):
-            steps, (row, column) = self.antialias, np.divmod(pixels, self.size)
-            down, across = np.divmod(np.arange(steps * steps), steps)
-            samples = (row[:, None] * steps + down) * steps * self.size + column[:, None] * steps + across
-            light, _ = self._cast(self._array(samples.ravel(), wp.int32), steps, view)
+        if rough.any():
+            samples = self._samples[rough.ravel()]
+            light, _ = self._cast(self._array(samples.ravel(), wp.int32), self.antialias, view)
             radiance[rough] = light.reshape(samples.shape).mean(axis=1)
 
     def _grid(self, steps: int) -> tuple[wp.array, ...]:

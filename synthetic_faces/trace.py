@@ -269,9 +269,10 @@ def cast(
     else:
         colour = backdrop(u, v, s)
 
-    # Lashes are finer than a pixel: a strip of them lets some light through.
-    through = wp.pow(1.0 - s.lash, float(strips[row, column]))
-    colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
+    if strips[row, column] > 0:
+        # Lashes are finer than a pixel: a strip of them lets some light through.
+        through = wp.pow(1.0 - s.lash, float(strips[row, column]))
+        colour = colour * through + (1.0 - through) * 0.03 * (s.ambient + s.fill)
 
     if kind == LENS and at_glasses < limit:
         glare = lens_glare(origin + direction * at_glasses, direction, s)
@@ -309,23 +310,32 @@ def moves(movement: wp.array2d(dtype=float), corners: wp.array(dtype=wp.int32), 
 
 @wp.kernel
 def flex(
-    actions: wp.array2d(dtype=wp.vec3),
-    seen: wp.array(dtype=wp.int32),
+    ways: wp.array(dtype=wp.vec3),
+    vertices: wp.array(dtype=wp.int32),
+    start: wp.array(dtype=wp.int32),
     first: wp.array(dtype=wp.int32),
     which: wp.array(dtype=wp.int32),
     weights: wp.array(dtype=float),
+    moved: wp.array2d(dtype=wp.vec3),
     movement: wp.array2d(dtype=float),
 ):
-    """How far, in metres, each unit moves each of the vertices ``seen``, the rows of ``actions``.
+    """How far each unit moves each vertex, as a share of its largest movement; ``moved`` has room for the
+    way, and zeros, as ``movement``.
 
-    Unit i takes the facial actions ``which[first[i]:first[i + 1]]`` with their ``weights``.
+    Action a moves ``vertices[start[a]:start[a + 1]]`` by ``ways``; unit i takes the actions
+    ``which[first[i]:first[i + 1]]`` with their ``weights``.
     """
-    row = wp.tid()
-    for unit in range(movement.shape[1]):
-        moved = wp.vec3(0.0, 0.0, 0.0)
-        for k in range(first[unit], first[unit + 1]):
-            moved += weights[k] * actions[row, which[k]]
-        movement[seen[row], unit] = wp.length(moved)
+    unit = wp.tid()
+    for k in range(first[unit], first[unit + 1]):
+        for j in range(start[which[k]], start[which[k] + 1]):
+            moved[unit, vertices[j]] = moved[unit, vertices[j]] + weights[k] * ways[j]
+    largest = wp.float32(0.0)
+    for k in range(first[unit], first[unit + 1]):
+        for j in range(start[which[k]], start[which[k] + 1]):
+            largest = wp.max(largest, wp.length(moved[unit, vertices[j]]))
+    for k in range(first[unit], first[unit + 1]):
+        for j in range(start[which[k]], start[which[k] + 1]):
+            movement[vertices[j], unit] = wp.length(moved[unit, vertices[j]]) / largest
 
 
 @wp.kernel
