@@ -4,6 +4,7 @@ about people's photographs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -123,16 +124,17 @@ def asked_of_all(
     photographs: FaceSet | None,
     recipe: Recipe,
     *,
+    networks: int = 1,
     draws: int = 1000,
     **settings: object,
 ) -> pd.DataFrame:
-    """One network per family of ``families`` (by name: pictures with splits of people), asked about the test
-    people of its own, about everybody of each other one, and about ``photographs``; one row per question:
-    ``learned_from``, ``asked_about``, ``distance``, and in ``asked`` what it said, an ``Asked``. ``settings``
-    as of ``learn``.
+    """One network for each of the first ``networks`` of ``families`` (by name: pictures with splits of
+    people), asked about the test people of its own, about everybody of each other one, and about
+    ``photographs``; one row per question: ``learned_from``, ``asked_about``, ``distance``, and in ``asked``
+    what it said, an ``Asked``. ``settings`` as of ``learn``.
     """
     rows = []
-    for name, faces in families.items():
+    for name, faces in islice(families.items(), networks):
         learned = learn(faces, recipe, **settings)
         sets = {
             other: (distance(name, other), (shown.split("test") if other == name else shown))

@@ -12,22 +12,30 @@ from synthetic_faces.domains import FAMILIES
 # Of each clip of the small sets, which are there to be looked at and counted.
 FEW_FRAMES = {"clip_frames": 4}
 
+_AT_LENGTH = {"domain_subjects": 12, "family_subjects": 60, "family_networks": 4, "family_epochs": 30}
+
 
 class FacesParameters(ChapterParameters):
     """Chapter ``faces``: what the data are."""
 
     samples: int = Field(6, ge=1, le=12, description="sample pictures shown per class")
     domain_subjects: int = Field(
-        12, ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"
+        9, ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"
     )
 
     family_subjects: int = Field(
-        60,
+        36,
         ge=20,
         le=20_000,
         description="people of each family of faces among which it is asked what carries over",
     )
-    family_epochs: EpochsField = 30
+    family_networks: int = Field(
+        1,
+        ge=1,
+        le=len(FAMILIES),
+        description="families that a network learns from, each by its own; it is asked about all of them",
+    )
+    family_epochs: EpochsField = 20
     precision: PrecisionField = "auto"
 
     @property
@@ -57,5 +65,9 @@ CHAPTER = Chapter(
         "trusted, and how far an emotion determines its action units"
     ),
     needs="for a real set your copy of it",
-    profiles={"smoke": {"samples": 3, "domain_subjects": 9, "family_subjects": 30, "family_epochs": 1}},
+    profiles={
+        "smoke": {"samples": 3, "family_subjects": 30, "family_epochs": 1},
+        "reference": _AT_LENGTH,
+        "paper": _AT_LENGTH,
+    },
 )
