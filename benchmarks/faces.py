@@ -71,7 +71,7 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     """All faces that the chapters of a `laptop` run have made, by what they are: their sets, and the scripts
     of interventions, pairs and factors; from the chapters' own parameters.
     """
-    from book.au_verification.switching import LEVELS
+    from book.au_verification.examine import LEVELS
     from book.derl.pairs import expression_pairs
     from book.transfer.factor_faces import factor_faces
     from fer_lib.aus.interventions import interventions

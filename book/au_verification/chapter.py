@@ -4,35 +4,40 @@ from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, FaceArguments, NetworkParameters, ShuffledEpochsField
+from book.parameters import BootstrapField, FaceArguments, NetworkParameters
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
+from ferbook.parameters import listed
 
 
 class AuVerificationParameters(NetworkParameters):
-    """Chapter ``au_verification``: which filters of the network of chapter ``training`` detect an action
-    unit.
-    """
+    """Chapter ``au_verification``: which filters of trained networks detect an action unit."""
 
+    beside: str = Field(
+        "", description="populations of networks that are set beside, by their names, separated by commas"
+    )
     layer: str = Field(
         "",
         description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
         "last convolution",
+    )
+    strangers: int = Field(
+        60,
+        ge=12,
+        le=5000,
+        description="rendered people on whose pictures filters are judged; in no other set",
     )
     present_from: float = Field(
         0.0, ge=0, lt=1, description="a unit counts as shown where its intensity is above this"
     )
     measure: AssociationMeasure = Field("auroc", description="the association that is held against chance")
     permutations: int = Field(
-        2000, ge=19, le=1_000_000, description="permutations of labels behind each null"
+        1000, ge=19, le=1_000_000, description="permutations of labels behind each null"
     )
-    untrained: int = Field(5, ge=1, le=200, description="untrained networks of the same structure set beside")
-    shuffled_epochs: ShuffledEpochsField = 6
-    people: int = Field(
-        16, ge=6, le=1000, description="synthetic faces: people on whom units are switched on"
-    )
+    untrained: int = Field(3, ge=1, le=200, description="untrained networks of each structure set beside")
+    people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
     contexts: int = Field(
-        1, ge=1, le=20, description="synthetic faces: base faces per person, the first of them neutral"
+        1, ge=1, le=20, description="base faces of each of these people, the first of them neutral"
     )
     silenced: int = Field(
         16, ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out"
@@ -49,13 +54,26 @@ class AuVerificationParameters(NetworkParameters):
     bootstrap: BootstrapField = 300
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside a real one, rendered faces, which stand in for it where it has
-        no action units.
+    def populations(self) -> tuple[str, ...]:
+        """The population that the chapter is about, then those set beside it."""
+        return (*super().populations, *self.others)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The populations that are set beside."""
+        return tuple(listed(self.beside)) if self.beside else ()
+
+    @property
+    def domain(self) -> str:
+        """The synthetic domain whose people can be told what to show: that of the faces, beside a real set
+        ``lab``.
         """
-        if self.faces in get_args(FaceDomain):
-            return (self.face_source,)
-        return (self.face_source, self.source("lab"))
+        return self.faces if self.faces in get_args(FaceDomain) else "lab"
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """The face set of the chapter, and rendered people of another seed, whom no network learned from."""
+        return (self.face_source, self.source(self.domain, self.strangers, face_seed=self.face_seed + 1))
 
 
 CHAPTER = Chapter(
@@ -64,20 +82,24 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    key_metrics=("named_filters", "beyond_chance_filters"),
+    key_metrics=("kappa", "verified_gain"),
     learn=(
-        "which filters detect an action unit, how sure that is, what an untrained network's filters "
-        "would seem to detect, and what happens when a single muscle is switched on"
+        "which filters detect an action unit, how sure that is over networks and people, what an untrained "
+        "network's filters would seem to detect, and what happens when a single muscle is switched on"
     ),
     needs="two CPU cores; for a real set its action units",
     profiles={
-        "reference": {"population": "published"},
         "smoke": {
-            **{"permutations": 99, "untrained": 1, "shuffled_epochs": 1, "people": 6, "silenced": 4},
+            **{"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "silenced": 4},
             **{"repeats": 1, "simulations": 20, "bootstrap": 100},
         },
+        "reference": {
+            **{"population": "published", "beside": "photographs_zero_bias,photographs_residual"},
+            **{"strangers": 120, "untrained": 20, "people": 24},
+            **{"repeats": 20, "simulations": 1000, "bootstrap": 1000},
+        },
         "paper": {
-            **{"permutations": 10_000, "untrained": 20, "shuffled_epochs": 60, "people": 48, "contexts": 3},
+            **{"strangers": 600, "permutations": 10_000, "untrained": 20, "people": 48, "contexts": 3},
             **{"repeats": 50, "planted_permutations": 1999, "simulations": 2000, "bootstrap": 2000},
         },
     },

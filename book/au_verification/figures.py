@@ -1,8 +1,8 @@
-"""Figures of the question whether a filter detects an action unit: what the papers show, what is left of it
-beside chance and untrained networks, and what it does to switch an action unit on or filters off.
+"""Figures of the question whether a filter detects an action unit: what the papers show, what populations of
+networks show beyond chance, and single filters of one of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -92,182 +92,98 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> style.Drawn:
     )
 
 
-def response_histograms(tables: Mapping[tuple[int, str], pd.DataFrame]) -> style.Drawn:
-    """How filters answer with and without the AU that the papers' rule names, as Khorrami et al. 2015 show
-    it.
+def networks(table: pd.DataFrame) -> style.Drawn:
+    """The strip of networks: what each network shows beyond chance, by population.
 
-    ``tables``: (filter, AU) to what ``aus.association.histograms`` gives; at most six. Data: its columns with
-    ``filter`` and ``au``.
+    ``table``: of ``study.strip_table``. Data: the same.
     """
-    figure, panels = _small_panels(len(tables))
+    means = table.drop_duplicates(["population", "panel"]).rename(columns={"population": "label"})
+    rows = means.assign(value=means["mean"], main=means["label"].eq(table["population"].iloc[0]))
+    strokes = table.rename(columns={"population": "label"})[["panel", "label", "value"]]
+    return forest(
+        rows.drop(columns=["seed", "mean"]),
+        measured="",
+        unit="",
+        null=0,
+        null_name="chance",
+        strokes=strokes,
+        alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
+        "over networks and people; each network is a stroke below.",
+        tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
+        data=table,
+    )
+
+
+def by_unit(table: pd.DataFrame) -> style.Drawn:
+    """Verified filters beyond chance by unit, trained beside untrained networks.
+
+    ``table``: of ``study.unit_table``. Data: the same.
+    """
+    return forest(
+        table.rename(columns={"au": "label"}),
+        measured="verified filters beyond chance, mean over networks",
+        unit="",
+        null=0,
+        null_name="chance",
+        alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
+        "and of untrained networks.",
+        tolerance=dict.fromkeys(("value", "low", "high"), COUNT_TOLERANCE),
+        data=table,
+    )
+
+
+ALONG = {
+    "accuracy": "accuracy (validation)",
+    "verified_gain": "verified filters beyond chance",
+    "distinct_units": "units with a verified filter",
+}
+"""Column of ``study.along_training`` -> heading of its panel."""
+
+
+def along_training(table: pd.DataFrame) -> style.Drawn:
+    """When detectors appear: what some networks show after so many epochs, beside how well they name
+    emotions.
+
+    ``table``: of ``study.along_training``. Data: the same.
+    """
+    figure, panels = _small_panels(len(ALONG), sharex=True)
+    looks = ((style.BLUE, "o-"), (style.VERMILION, "s--"), (style.ORANGE, "^-."))
     told = []
-    for axes, ((number, au), table) in zip(panels, tables.items(), strict=True):
-        edges = [*table["left"], table["right"].iloc[-1]]
-        axes.stairs(table["absent"], edges, fill=True, color=style.RULE, label="absent")
-        axes.stairs(table["present"], edges, color=style.VERMILION, linewidth=1.8, label="present")
-        axes.set_title(f"filter {number}, {au}", fontsize=9)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        told.append(f"filter {number} and {au}, divergence {table['divergence'].sum():.2f} nats")
-    figure.supxlabel("maximal response", fontsize=9)
-    figure.supylabel("share of the pictures", fontsize=9)
-    shown = panels[0].get_legend_handles_labels()
-    figure.legend(*shown, loc="outside upper left", ncols=2, title="the unit is")
-    parts = [table.assign(filter=number, au=au) for (number, au), table in tables.items()]
-    data = pd.concat(parts, ignore_index=True).round(ROUNDED)
+    for axes, (column, title) in zip(panels, ALONG.items(), strict=True):
+        for (seed, part), (colour, look) in zip(table.groupby("seed"), looks, strict=False):
+            axes.plot(part["epoch"], part[column], look, color=colour, markersize=4, label=f"network {seed}")
+        axes.set_title(title, fontsize=9)
+        axes.set_ylim(bottom=min(0, table[column].min()))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    for seed, part in table.groupby("seed"):
+        steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
+        told.append(f"network {seed} {style.listing(steps)}")
+    figure.supxlabel("epochs of training", fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     alt = (
-        f"{len(tables)} pairs of histograms of a filter's maximal response, over pictures with the unit as a "
-        f"line and over pictures without it as grey bars: {style.listing(told)}."
+        f"Lines of {len(told)} networks along their training, in panels: accuracy, verified filters beyond "
+        f"chance, units that have one. Verified filters beyond chance: {'; '.join(told)}."
     )
-    moves = {"filter": FILTERS, "present": 0.2, "absent": 0.2, "divergence": 0.2}
-    moves |= dict.fromkeys(("left", "right"), 0.1 * float(data["right"].max()))
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    moves = dict.fromkeys(table.columns, COUNT_TOLERANCE) | {"accuracy": 1e-6, "seed": 0, "epoch": 0}
+    return style.Drawn(figure, table, alt, tolerance=moves)
 
 
-def strongest_associations(table: pd.DataFrame, label: str) -> style.Drawn:
-    """The strongest association of each channel, whatever the unit: the trained layer beside layers that
-    learned nothing of emotions.
+def agreement(table: pd.DataFrame) -> style.Drawn:
+    """How far each measure names the unit that moves a filter most, beyond chance.
 
-    ``table``: a row per channel: ``source`` (in the order to be shown, the trained one first), ``estimate``.
-    ``label`` says what the estimate is. Data: a row per source, ``channels``, ``q05``, ``q25``, ``median``,
-    ``q75``, ``q95``, ``largest``.
+    ``table``: of ``study.agreement_table``. Data: the same.
     """
-    quantiles = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "largest": 1.0}
-    groups = table.groupby("source", sort=False)["estimate"]
-    data = pd.DataFrame({"channels": groups.size(), **{n: groups.quantile(q) for n, q in quantiles.items()}})
-    data = data.reset_index()
-    names = {"median": "value", "q05": "low", "q95": "high", "q25": "wide_low", "q75": "wide_high"}
-    rows = data.rename(columns=names).assign(
-        label=[f"{row.source} ({row.channels})" for row in data.itertuples()], main=data.index == 0
-    )
     return forest(
-        rows,
-        measured=f"{label} with the unit it goes with most",
+        table.rename(columns={"measure": "label"}).replace({"label": {"_": " "}}, regex=True),
+        measured="κ of the named unit and the one that moves the filter most",
         unit="",
-        strokes=rows[["label"]].assign(value=rows["largest"]),
-        alt=f"A dot per source of channels, the median of each channel's strongest {label}; a bar between "
-        "the quartiles, a line from the 5th to the 95th percentile, a stroke at the largest.",
-        tolerance=ASSOCIATION_TOLERANCE,
-        data=data,
-    )
-
-
-def survivor_panels(
-    aus: Sequence[str], observed: np.ndarray, overall: np.ndarray, within: np.ndarray, label: str
-) -> style.Drawn:
-    """All filters by all units three times: every association, what survives the null, what survives it
-    within emotions.
-
-    ``observed`` (K, A), NaN for units of too few people; ``overall``, ``within`` bool (K, A). Filters stand
-    in the same order in all three: by the unit with which they go most. Data: a row per filter, ``strongest``
-    (its unit), ``overall`` and ``within`` (the units that survive, blanks between), and a column per AU.
-    """
-    scored = ~np.isnan(observed).any(axis=0)
-    names = np.array(aus)[scored]
-    values, marks = observed[:, scored], (overall[:, scored], within[:, scored])
-    strongest = values.argmax(axis=1)
-    order = np.lexsort((-values.max(axis=1), strongest))
-    left = [marked.any(axis=1).sum() for marked in marks]
-    panels = {
-        "every association": np.ones(values.shape, bool),
-        f"survives the null ({left[0]} filters)": marks[0],
-        f"survives it within emotions ({left[1]} filters)": marks[1],
-    }
-    figure, grid = plt.subplots(
-        3, 1, figsize=(style.WIDTH, 0.9 + 3 * (0.35 + 0.105 * len(names))), sharex=True
-    )
-    for axes, (title, kept) in zip(grid, panels.items(), strict=True):
-        shown = np.where(kept, values, np.nan)[order].T
-        axes.set_facecolor("#F2F2F2")
-        image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_title(title, fontsize=10)
-        axes.set_yticks(range(len(names)), _numbers(names).values(), fontsize=6)
-        axes.tick_params(axis="y", length=0)
-    grid[1].set_ylabel("action unit")
-    grid[-1].set_xlabel("filters, in the order of their strongest unit")
-    grid[-1].set_xticks([])
-    figure.colorbar(image, ax=grid, label=f"{label}, where above 0", shrink=0.5, aspect=30)
-    data = pd.DataFrame({"filter": np.arange(len(values)), "strongest": names[strongest]})
-    for name, marked in zip(("overall", "within"), marks, strict=True):
-        data[name] = [" ".join(names[row]) for row in marked]
-    data = pd.concat([data, pd.DataFrame(values, columns=names).round(ROUNDED)], axis=1)
-    alt = (
-        f"Three heat maps of {len(names)} action units by {len(values)} filters. The first shows every "
-        f"association above 0. In the second {marks[0].sum()} pairs of {left[0]} filters are left, in the "
-        f"third, within emotions, {marks[1].sum()} pairs of {left[1]} filters."
-    )
-    moves = dict.fromkeys(names, ASSOCIATION_TOLERANCE)
-    return style.Drawn(figure, data.iloc[order].reset_index(drop=True), alt, tolerance=moves)
-
-
-def criteria_panels(table: pd.DataFrame) -> style.Drawn:
-    """How many channels of each source meet each criterion: the trained layer in one colour, whatever stands
-    beside it in another.
-
-    ``table``: a row per network (or bank of filters) and criterion: ``source`` (several untrained networks
-    share one name), ``criterion``, ``share`` of the channels, ``count``, ``channels``; in the order to be
-    shown, the trained source first. Data: these columns.
-    """
-    data = table[["source", "criterion", "share", "count", "channels"]]
-    single = data.rename(columns={"source": "label", "criterion": "panel", "share": "value"})
-    means = single.groupby(["panel", "label"], sort=False, as_index=False)["value"].mean()
-    return forest(
-        means.assign(low=np.nan, high=np.nan, main=means["label"].eq(data["source"].iloc[0])),
-        measured="share of the channels",
-        limits=(-0.04, 1.04),
-        strokes=single[["panel", "label", "value"]],
-        alt="Dots in panels, one per criterion: the share of the channels that meet it, the mean where there "
-        "are several networks, each of which is a stroke.",
-        tolerance={"share": 0.15, "count": 0.15 * float(data["channels"].max())},
-        data=data.reset_index(drop=True),
-    )
-
-
-def unit_counts(table: pd.DataFrame, label: str) -> style.Drawn:
-    """How many filters each unit has: the trained layer beside the untrained ones, of which the dot is the
-    mean and the line the range.
-
-    ``table``: a row per ``bank`` and ``au``: ``source`` (``trained`` or ``untrained``), ``count``. ``label``
-    says what a filter has to do to be counted. Data: a row per AU, ``trained``, ``untrained`` (mean),
-    ``least``, ``most``.
-    """
-    trained, others = (table[table["source"].eq(source)] for source in ("trained", "untrained"))
-    data = trained.set_index("au")["count"].rename("trained").to_frame()
-    by_unit = others.groupby("au")["count"]
-    data = data.assign(untrained=by_unit.mean(), least=by_unit.min(), most=by_unit.max()).reset_index()
-    rows = data.rename(columns={"au": "label", "least": "low", "most": "high"})
-    own = rows[["label"]].assign(series="trained", value=rows["trained"])
-    null = rows.assign(series="untrained (mean and range)", value=rows["untrained"])
-    served = int(data["trained"].gt(0).sum()), int(data["untrained"].gt(0).sum())
-    return forest(
-        pd.concat([own, null]),
-        measured=label,
-        unit="",
-        alt=f"Dots per action unit: {label}, of the trained layer and as the mean of "
-        f"{others['bank'].nunique()} untrained ones. {served[0]} of {len(data)} units have a filter in the "
-        f"trained layer, {served[1]} in any untrained one.",
-        tolerance=dict.fromkeys(("trained", "untrained", "least", "most"), COUNT_TOLERANCE),
-        data=data,
-    )
-
-
-def agreement_dots(table: pd.DataFrame) -> style.Drawn:
-    """How often each measure names the unit that moves a filter most, with its interval and with what random
-    names would reach.
-
-    ``table``: a row per ``measure`` and ``filters`` (which filters are meant): ``share``, ``low``, ``high``,
-    ``chance``, ``near`` (same or a pair on the same skin), ``n``. Data: these columns.
-    """
-    data = table[["measure", "filters", "share", "low", "high", "chance", "near", "n"]]
-    rows = data.rename(columns={"filters": "series", "share": "value", "chance": "null"})
-    return forest(
-        rows.assign(label=data["measure"].str.replace("_", " ")),
-        measured="filters whose named unit is the causal one",
-        limits=(0, 1),
-        alt="Dots with intervals: the share of filters for which a measure names the causal unit; a dashed "
-        "mark at what names dealt at random would reach.",
-        tolerance=dict.fromkeys(("share", "low", "high", "chance", "near"), 0.15) | {"n": 30},
-        data=data,
+        null=0,
+        null_name="chance",
+        alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
+        "one that moves the filter most, of trained and of untrained networks.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
+        data=table,
     )
 
 
@@ -285,92 +201,6 @@ def calibration(table: pd.DataFrame) -> style.Drawn:
         alt="Dots with binomial intervals.",
         tolerance=dict.fromkeys(("rate", "low", "high"), 0.03),
         data=table,
-    )
-
-
-def planted_curves(table: pd.DataFrame, along: str, label: str) -> style.Drawn:
-    """Precision and recall of planted detectors by measure, one panel per rule and score, along ``along`` (a
-    column of ``table``, on a log axis).
-
-    ``table``: a row per ``measure``, ``rule`` and value of ``along``: ``precision``, ``recall`` (shares; NaN
-    where nothing is claimed). Data: these columns.
-    """
-    data = table[["measure", "rule", along, "precision", "recall"]]
-    rules, measures, steps = (list(data[name].unique()) for name in ("rule", "measure", along))
-    looks = (
-        (style.BLUE, "o-"),
-        (style.VERMILION, "s--"),
-        (style.ORANGE, "^-."),
-        (style.INK, "D:"),
-        (style.SKY, "v-"),
-        (style.MUTED, "x--"),
-    )
-    styles = dict(zip(measures, looks, strict=False))
-    figure, grid = plt.subplots(
-        2, len(rules), figsize=(style.WIDTH, 4.0), sharex=True, sharey=True, squeeze=False
-    )
-    for (row, column), axes in np.ndenumerate(grid):
-        score, rule = ("precision", "recall")[row], rules[column]
-        for measure, (colour, look) in styles.items():
-            part = data[data["rule"].eq(rule) & data["measure"].eq(measure)].sort_values(along)
-            name = measure.replace("_", " ")
-            axes.plot(part[along], part[score], look, color=colour, linewidth=1.4, markersize=4.5, label=name)
-        axes.set(xscale="log", ylim=(-0.04, 1.04))
-        axes.set_xticks(sorted(steps), [f"{value:g}" for value in sorted(steps)], fontsize=8)
-        axes.minorticks_off()
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        axes.grid(axis="y")
-        if row == 0:
-            axes.set_title(rule.replace("_", " "), fontsize=9)
-        if column == 0:
-            axes.set_ylabel(score)
-    figure.supxlabel(label, fontsize=9)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    far = data[data[along].eq(data[along].max())].replace("_", " ", regex=True)
-    told = [
-        f"{row.measure} by {row.rule} {style.percent(row.recall)}"
-        + (f" ({style.percent(row.precision)})" if row.precision >= 0 else " (no claim)")
-        for row in far.itertuples()
-    ]
-    alt = (
-        f"Lines of precision (above) and recall (below) along {label}, a column of panels for each of "
-        f"{len(rules)} rules. Recall at {far[along].iloc[0]:g}, precision in brackets: {style.listing(told)}."
-    )
-    return style.Drawn(figure, data, alt, tolerance={"precision": 0.15, "recall": 0.15})
-
-
-def effect_map(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
-    """What each unit does at its highest level to each of the ``chosen`` filters, in standard deviations of
-    the filter's response to neutral faces.
-
-    ``chosen``: of ``switching.showcase``. Framed: the unit that the association names; plus and minus:
-    effects that stand at the family-wise level. Data: a row per filter and AU, ``filter``, ``au``,
-    ``effect``, ``survives``, ``claimed``.
-    """
-    table = effect_table(effects, chosen)
-    data = table.loc[table["level"].eq(effects.levels[-1]), ["filter", "au", "effect", "survives", "claimed"]]
-    data = data.reset_index(drop=True)
-    framed = data[data["claimed"]]
-    largest = data.loc[data.groupby("filter", sort=False)["effect"].idxmax()]
-    told = [f"filter {row.filter} by {row.au} ({row.effect:+.1f})" for row in largest.itertuples()]
-    return heat(
-        # The sign in the mark too: red and blue are one grey in print.
-        data.assign(text=np.where(data["survives"], np.where(data["effect"].gt(0), "+", "−"), "")),
-        measured="effect (standard deviations of the filter over neutral faces)",
-        rows="filter",
-        columns="au",
-        value="effect",
-        framed=list(zip(framed["filter"], framed["au"], strict=True)),
-        unit="",
-        signed=True,
-        column_names=_numbers(effects.aus),
-        column_label="action unit switched on",
-        alt=f"Heat map of {len(largest)} filters by {len(effects.aus)} action units: red where switching the "
-        "unit on raises the response, blue where it lowers it, a plus or a minus where the effect stands. "
-        f"Raised most: {style.listing(told)}. For {int(largest['claimed'].sum())} of {len(largest)} it is "
-        "the framed unit, the one that the association names.",
-        tolerance={"effect": EFFECT_TOLERANCE, "filter": FILTERS},
-        data=data,
     )
 
 

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from book.au_verification.examine import ALPHA
 from book.au_verification.simulation import null_responses
-from book.au_verification.study import ALPHA
 from fer_lib.aus.decision import Rule, claims
 from fer_lib.aus.measures import MEASURES, Measure
 from fer_lib.aus.nulls import permutation_null

@@ -7,7 +7,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.aus.association import Association
 from fer_lib.aus.heads import Heads
 from fer_lib.aus.interventions import Effects
 from fer_lib.aus.presence import Presence
@@ -29,18 +28,12 @@ OWN, ACCURACY = "own head", "accuracy"
 """Outcomes: AUROC of the AU's own head; share of expressions named rightly."""
 
 
-def filters_to_silence(
-    association: Association, effects: Effects | None, count: int
-) -> dict[str, tuple[int, ...]]:
-    """The ``count`` filters per AU that are silenced, the strongest first: those that it raises most, without
-    ``effects`` those most associated with it.
-
-    Only such above 0; values that are not numbers are passed over, and so are AUs that no filter is left for.
+def filters_to_silence(effects: Effects, count: int) -> dict[str, tuple[int, ...]]:
+    """The ``count`` filters per AU that are silenced, the strongest first: those that it raises most. AUs
+    that raise none are passed over.
     """
-    scores = association.estimate if effects is None else effects.effect[:, :, -1]
-    aus = (effects or association).aus
     chosen = {}
-    for au, column in zip(aus, np.where(np.isnan(scores), -np.inf, scores).T, strict=True):
+    for au, column in zip(effects.aus, effects.effect[:, :, -1].T, strict=True):
         order = np.argsort(-column, kind="stable")[:count]
         if kept := tuple(int(k) for k in order if column[k] > 0):
             chosen[au] = kept

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import binomtest
 
-from book.au_verification.study import ALPHA
+from book.au_verification.examine import ALPHA
 from fer_lib.aus.association import associate, statistic
 from fer_lib.aus.decision import Rule, decide
 from fer_lib.aus.measures import Measure

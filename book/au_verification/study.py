@@ -1,31 +1,40 @@
-"""Is this filter an action-unit detector? What goes with units in pictures, held against chance, against the
-emotion and against networks that learned nothing.
+"""Is this filter an action-unit detector? The same questions to many networks, and one of them looked at
+filter by filter.
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 
-from book.au_verification.agreement import NONE, causal_argmax
-from fer_lib.aus.association import Association, histograms
-from fer_lib.aus.decision import RULES, beyond, claims, decide, permutations_needed
+from book.au_verification.examine import Examined, Questions, Whole, examine
+from book.au_verification.readings import (
+    LABELS,
+    MIXTURES,
+    READINGS,
+    TRAINED,
+    UNTRAINED,
+    agreement_of,
+    beyond,
+    gain_by_unit,
+    strongest,
+    values_of,
+)
+from book.populations import find_population
+from fer_lib.aus.association import Association
 from fer_lib.aus.detectors import Detector, Detectors
-from fer_lib.aus.interventions import Effects
-from fer_lib.aus.nulls import Null, permutation_null
+from fer_lib.aus.measures import MEASURES
 from fer_lib.aus.presence import Presence
-from fer_lib.stats.resampling import CONFIDENCE
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.handmade import rotated_channels
+from fer_lib.look.layers import last_conv
+from fer_lib.stats.two_way import networks_and_people
+from fer_lib.train.controls import untrained_network
+from fer_lib.train.lesson import Learned
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-
-TRAINED = "trained"
-
-ALPHA = 0.05
-"""Family-wise error at which a filter counts as a detector."""
+from synthetic_faces.domains import DOMAINS
 
 MEASURE_LABELS = {
     "mean_difference": "mean difference",
@@ -36,65 +45,261 @@ MEASURE_LABELS = {
     "auroc": "2·AUROC − 1",
 }
 
-CRITERIA = {
-    "named": "named by the papers' rule",
-    "beyond_chance": "beats chance",
-    "beyond_emotion": "beats chance within emotions",
-    "beyond_untrained": "and beats untrained filters",
-    "verified": "and its unit moves it most",
-}
-"""Criteria of ``criteria``; the last two take those that beat chance within emotions."""
-
 COUNT_TOLERANCE = 0.1
 """By how much a count of filters may move on another machine, as a share of all: sums in another order shift
 a filter over a threshold.
 """
 
+KAPPA_TOLERANCE = 0.15
+"""The same of κ, which has few filters behind it."""
 
-@dataclass(frozen=True)
-class Judged:
-    """Channels of one network or bank, held against chance.
 
-    ``maxima`` (N, K): their maximal responses. ``overall`` and ``within``: the null over all pictures, and
-    the one in which labels move among sequences of the same emotion only. ``presence``: of the same pictures.
+def whose_pictures(given: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
+    """The pictures that filters are judged on, and whose they are, in a sentence: those of the run's own set
+    ``given`` where it is a real one with action units, else rendered ``strangers``.
     """
+    people = strangers.table["subject"].nunique()
+    if given.name in DOMAINS:
+        return strangers, f"The pictures are of {people} rendered people whom no network has seen."
+    if given.aus:
+        return given, (
+            f"Pictures and action units are those of {given.name}. Units are switched on in rendered faces."
+        )
+    return strangers, (
+        f"Nobody coded action units in {given.name}. What learned from it is asked about {people} rendered "
+        "people, whose units are known."
+    )
 
-    presence: Presence
-    maxima: np.ndarray
-    overall: Null
-    within: Null
 
-    @property
-    def channels(self) -> int:
-        return self.maxima.shape[1]
-
-
-def judge(
-    banks: Mapping[str, np.ndarray],
-    presence: Presence,
-    measure: str,
+def examine_all(
+    learned: Sequence[Learned],
+    beside: Mapping[str, Sequence[Learned]],
+    asked: Questions,
     *,
-    permutations: int,
-    seed: int = 0,
+    layer: str = "",
+    untrained: int = 5,
     device: torch.device | None = None,
-) -> dict[str, Judged]:
-    """Each of ``banks`` (name to maximal responses (N, K)) against permuted labels; the same permutations for
-    all of them.
+) -> tuple[list[Examined], Whole]:
+    """The answers of all networks, and what is behind those of the first: the ``learned`` ones and random
+    mixtures of their filters, the populations set ``beside`` by name, and for each structure ``untrained``
+    networks.
 
-    Raises what ``aus.nulls.permutation_null`` raises.
+    ``layer`` is that of the structure of ``learned``; empty, and of other structures, the papers' layer is
+    taken (``look.layers.last_conv``).
     """
-    found = {}
-    settings = {"permutations": permutations, "seed": seed, "device": device}
-    for name, maxima in banks.items():
-        overall = permutation_null(maxima, presence, measure, **settings)
-        within = permutation_null(maxima, presence, measure, within=presence.emotions, **settings)
-        found[name] = Judged(presence, maxima, overall, within)
+    own = learned[0].lesson.network
+    found, whole = [], None
+    structures = {}
+    for name, networks in {TRAINED: learned, **beside}.items():
+        for each in networks:
+            structure, seed = each.lesson.network, each.lesson.seed
+            at = layer if layer and structure == own else last_conv(each.model)
+            structures.setdefault(structure, (each.model, at))
+            about = name.removesuffix(f"_{structure}").replace("_", " "), structure, seed
+            examined, behind = examine(each.model, at, asked, about=about, device=device)
+            found.append(examined)
+            whole = whole or behind
+            if name == TRAINED:
+                mixed, at = rotated_channels(each.model, at, examined.filters, seed)
+                about = MIXTURES, structure, seed
+                found.append(examine(mixed, at, asked, about=about, device=device)[0])
+    for structure, (model, at) in structures.items():
+        for seed in range(untrained):
+            network = untrained_network(model, seed)
+            about = UNTRAINED, structure, seed
+            found.append(examine(network, at, asked, about=about, device=device)[0])
+    return found, whole
+
+
+def along_training(
+    name: str, asked: Questions, *, layer: str = "", device: torch.device | None = None
+) -> pd.DataFrame | None:
+    """What the networks of the population ``name`` show at each checkpoint, and at the epoch that was kept: a
+    row per network (its ``seed``) and ``epoch`` with ``accuracy`` on validation pictures and the
+    ``READINGS``. None where no name is given, or no checkpoint kept.
+    """
+    if not name:
+        return None
+    population, rows = find_population(name), []
+    for member in population.kept()[: population.checkpointed]:
+        accuracies = member.curve().set_index("epoch")["valid_accuracy"]
+        last = member.done()["best_epoch"]
+        for epoch in (*(each for each in population.checkpoints if each < last), last):
+            model = member.network(0 if epoch == last else epoch)
+            at, about = layer or last_conv(model), (TRAINED, population.network, member.seed)
+            own, _ = examine(model, at, asked, about=about, groups=0, device=device)
+            read = {name: reading(own)[0] for name, reading in READINGS.items()}
+            rows.append({"seed": member.seed, "epoch": epoch, "accuracy": accuracies[epoch]} | read)
+    return pd.DataFrame(rows) if rows else None
+
+
+def populations_of(examined: Sequence[Examined]) -> dict[str, list[Examined]]:
+    """The networks by what they stand for, in the order in which they were examined; a structure that is not
+    the first one's is named too.
+    """
+    own, found = examined[0].structure, {}
+    for each in examined:
+        name = each.group if each.structure == own else f"{each.group}, {each.structure}"
+        found.setdefault(name, []).append(each)
     return found
 
 
-def source_of(name: str) -> str:
-    """What a bank's name stands for on the page: the untrained networks share one."""
-    return "untrained" if name.startswith("untrained") else name
+def rivals_of(networks: Sequence[Examined], examined: Sequence[Examined]) -> list[Examined]:
+    """The untrained networks of the structure of ``networks``."""
+    structure = networks[0].structure
+    return [each for each in examined if (each.group, each.structure) == (UNTRAINED, structure)]
+
+
+def _settings(metric: str, filters: int) -> dict[str, object]:
+    if "kappa" in metric:
+        return {"tolerance": KAPPA_TOLERANCE}
+    return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else COUNT_TOLERANCE * filters}
+
+
+def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
+    """Each of ``READINGS``, and κ of ``auroc_agreement`` and ``kl_agreement``, over networks and people: of
+    the trained networks by its name, of the others as ``<population>_<metric>``, and the difference to the
+    untrained ones of the same structure as ``…_over_untrained``.
+
+    ``beyond_untrained``: filters that are stronger within emotions than every untrained one, and
+    ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters.
+    """
+    found = {}
+    readings = dict(READINGS) | {f"{name}_agreement_kappa": agreement_of(name) for name in ("auroc", "kl")}
+    groups = populations_of(examined)
+    for name, networks in groups.items():
+        prefix = "" if name == TRAINED else name.replace(", ", "_").replace(" ", "_") + "_"
+        rivals = rivals_of(networks, examined)
+        for metric, reading in readings.items():
+            settings = _settings(metric, networks[0].filters)
+            own = values_of(networks, reading)
+            found[prefix + metric] = networks_and_people(own, **settings)
+            if networks[0].group != UNTRAINED:
+                ahead = networks_and_people(own, values_of(rivals, reading), **settings)
+                found[f"{prefix}{metric}_over_untrained"] = ahead
+        if networks[0].group == UNTRAINED:
+            continue
+        count = beyond(strongest(rivals))
+        settings = _settings("beyond_untrained", networks[0].filters)
+        found[f"{prefix}beyond_untrained"] = networks_and_people(values_of(networks, count), **settings)
+    count = beyond(strongest(rivals_of(examined[:1], examined)))
+    single, mixed = (values_of(groups[name], count) for name in (TRAINED, MIXTURES))
+    settings = _settings("beyond_untrained", examined[0].filters)
+    found["beyond_untrained_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    return found
+
+
+def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[Learned]]) -> str:
+    """How many networks are behind the strip, in sentences, and what one alone leaves open."""
+    groups = populations_of(examined)
+    counted = [f"{name} {len(networks)}" for name, networks in groups.items()]
+    said = f"Networks: {', '.join(counted)}."
+    if len(groups[TRAINED]) == 1:
+        said += (
+            " Of the one trained network the interval is over people only: another training is not covered."
+        )
+    if absent := [name for name, networks in beside.items() if not networks]:
+        said += f" None is kept of {', '.join(absent)}."
+    return said
+
+
+def planted_table(found: pd.DataFrame) -> Table:
+    """Of ``planted.score_rules``: what each rule finds, and how much of what it claims is right."""
+    data = found[["measure", "rule", "snr", "precision", "recall"]].replace({"rule": {"_": " "}}, regex=True)
+    data = data.replace({"measure": MEASURE_LABELS}).rename(columns={"snr": "signal to noise"})
+    formats = {"precision": "share", "recall": "share"}
+    return Table(data, "Planted detectors, by rule", formats, dict.fromkeys(formats, 0.15))
+
+
+def strip_table(examined: Sequence[Examined]) -> pd.DataFrame:
+    """One row per network and number of ``LABELS``: ``population``, ``seed``, ``panel`` and ``value``; of a
+    population its ``mean``, ``low`` and ``high`` in all its rows.
+    """
+    rows = []
+    for name, networks in populations_of(examined).items():
+        for metric, label in LABELS.items():
+            values = values_of(networks, READINGS[metric])
+            mean = networks_and_people(values)
+            for own, value in zip(networks, values[:, 0], strict=True):
+                rows.append((name, own.seed, label, value, mean.value, mean.low, mean.high))
+    columns = ["population", "seed", "panel", "value", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
+
+
+def unit_table(examined: Sequence[Examined]) -> pd.DataFrame:
+    """Verified filters beyond chance by unit, of trained and untrained networks: ``au``, ``series``,
+    ``value`` (mean over networks), ``low``, ``high``; a row per unit and kind of network.
+    """
+    rows = []
+    for name in (TRAINED, UNTRAINED):
+        networks = populations_of(examined)[name]
+        gains = values_of(networks, gain_by_unit)
+        for a, au in enumerate(networks[0].aus):
+            own = networks_and_people(gains[..., a])
+            rows.append((au, name, own.value, own.low, own.high))
+    columns = ["au", "series", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
+
+
+def agreement_table(examined: Sequence[Examined]) -> pd.DataFrame:
+    """κ of the unit that a measure names, as in the papers, and the one that moves the filter most:
+    ``measure``, ``series``, ``value``, ``low``, ``high``; a row per measure and kind of network.
+    """
+    rows = []
+    for measure in MEASURES:
+        for name in (TRAINED, UNTRAINED):
+            own = networks_and_people(values_of(populations_of(examined)[name], agreement_of(measure)))
+            rows.append((measure, name, own.value, own.low, own.high))
+    columns = ["measure", "series", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
+
+
+def networks_table(examined: Sequence[Examined]) -> Table:
+    """How many networks of each kind were asked, and how many of their filters pass each test, on average."""
+    rows = []
+    for name, networks in populations_of(examined).items():
+        row = {"network": name, "networks": len(networks), "filters": networks[0].filters}
+        for metric in ("beyond_chance", "beyond_emotion", "verified"):
+            row[metric] = values_of(networks, READINGS[metric])[:, 0].mean()
+        rows.append(row)
+    names = {"beyond_chance": "beat chance", "beyond_emotion": "within emotions"}
+    moves = dict.fromkeys((*names.values(), "verified"), COUNT_TOLERANCE * examined[0].filters)
+    data = pd.DataFrame(rows).rename(columns=names)
+    caption = "Who was asked, and how many filters pass (mean over networks)"
+    return Table(data, caption, dict.fromkeys(moves, "count"), moves)
+
+
+def filter_table(own: Examined) -> pd.DataFrame:
+    """One row per filter of one network: ``filter``; ``named`` (by ``kl``, as in the papers), ``overall``,
+    ``within`` and ``causal``, units, empty where there is none; ``score`` within emotions; ``verified``.
+    """
+    claimed, every = own.claimed[0], np.arange(own.filters)
+    places = [own.aus.index(au) if au else 0 for au in claimed]
+    return pd.DataFrame(
+        {
+            "filter": every,
+            "named": own.named["kl"][0],
+            "overall": own.overall,
+            "within": claimed,
+            "causal": own.caused[0],
+            "score": np.where(claimed != "", own.strength[0, every, places], np.nan),
+            "verified": (claimed != "") & (claimed == own.caused[0]),
+        }
+    )
+
+
+def claimed_detectors(own: Examined, whole: Whole, layer: str) -> Detectors:
+    """The filters of ``layer`` that are claimed for a unit within emotions, the one with the largest
+    association first: what other chapters look at.
+    """
+    table = filter_table(own)
+    table = table[table["within"].ne("")]
+    places = [own.aus.index(au) for au in table["within"]]
+    table = table.assign(value=whole.overall.observed[table["filter"], places])
+    table = table.sort_values("value", ascending=False, kind="stable")
+    rows = table[["filter", "within", "value"]].itertuples(index=False)
+    filters = [Detector(filter=number, au=au, association=value) for number, au, value in rows]
+    return Detectors(layer=layer, filters=filters)
 
 
 def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
@@ -110,191 +315,6 @@ def strongest_filters(association: Association, ranked: pd.DataFrame, count: int
     return table
 
 
-def named_histograms(
-    strongest: pd.DataFrame, maxima: np.ndarray, presence: Presence, count: int = 6
-) -> dict[tuple[int, str], pd.DataFrame]:
-    """(filter, its strongest unit) -> histograms of its responses with and without the unit, for the first
-    ``count`` of ``strongest_filters``.
-    """
-    best = strongest.drop(columns="stability").idxmax(axis=1).head(count)
-    return {
-        (number, au): histograms(maxima[:, number], presence.present[:, presence.aus.index(au)])
-        for number, au in best.items()
-    }
-
-
-def strongest_associations(judged: Mapping[str, Judged]) -> pd.DataFrame:
-    """One row per channel that is neither dead nor rare: ``source`` and ``estimate``, its largest association
-    with any unit.
-    """
-    parts = []
-    for name, own in judged.items():
-        null = own.overall
-        best = np.nanmax(null.observed[~(null.dead | null.rare)], axis=1)
-        parts.append(pd.DataFrame({"source": source_of(name), "estimate": best}))
-    return pd.concat(parts, ignore_index=True)
-
-
-def rule_table(own: Judged) -> Table:
-    """How many filters and pairs each decision rule claims, over all pictures and within emotions; one row
-    per rule.
-
-    A rule that would need more permutations than there are has missing values, and says in ``needs`` how
-    many.
-    """
-    rows = []
-    for rule in RULES:
-        row: dict[str, object] = {"rule": rule.replace("_", " ")}
-        for where, null in (("", own.overall), (" within", own.within)):
-            needed = permutations_needed(null, rule, ALPHA)
-            row["needs"] = needed or pd.NA
-            called = decide(null, rule, ALPHA) if null.permutations >= needed else None
-            row[f"filters{where}"] = pd.NA if called is None else int(called.any(axis=1).sum())
-            row[f"pairs{where}"] = pd.NA if called is None else int(called.sum())
-        rows.append(row)
-    data = pd.DataFrame(rows)
-    moves = dict.fromkeys(data.columns.drop("rule"), COUNT_TOLERANCE * own.channels)
-    return Table(data, "Claims of the trained filters, by decision rule", tolerance=moves)
-
-
-def detectors(own: Judged, effects: Effects | None) -> pd.DataFrame:
-    """One row per channel: what it is said to detect, and by what.
-
-    ``filter``; ``named`` (unit of the largest association, empty for dead filters); ``overall``, ``within``:
-    the unit that it is claimed to detect after the null, empty where none; ``value`` and ``score`` of the
-    latter; with ``effects`` also ``causal``, the unit that raises it most and does so beyond chance (empty:
-    none), and ``verified``: ``within`` is named and equals ``causal``.
-    """
-    names = np.array([*own.overall.aus, ""], dtype=object)
-    within = claims(own.within, "max_statistic", ALPHA)
-    rows = np.arange(own.channels)
-    table = pd.DataFrame(
-        {
-            "filter": rows,
-            "named": names[claims(own.overall, "argmax", ALPHA)],
-            "overall": names[claims(own.overall, "max_statistic", ALPHA)],
-            "within": names[within],
-            "value": np.where(within >= 0, own.overall.observed[rows, within], np.nan),
-            "score": np.where(within >= 0, own.within.scores[rows, within], np.nan),
-        }
-    )
-    if effects is None:
-        return table
-    causal = causal_argmax(effects)
-    stands = effects.survivors(ALPHA)[rows, causal] & (causal != NONE)
-    table["causal"] = np.where(stands, np.array([*effects.aus, ""], dtype=object)[causal], "")
-    return table.assign(verified=table["within"].ne("") & table["within"].eq(table["causal"]))
-
-
-def claimed_detectors(own: Judged, layer: str) -> Detectors:
-    """The filters of ``layer`` that are claimed for a unit within emotions, the one with the largest
-    association first: what other chapters look at.
-    """
-    table = detectors(own, None)
-    held = table[table["within"].ne("")].sort_values("value", ascending=False, kind="stable")
-    rows = held[["filter", "within", "value"]].itertuples(index=False)
-    filters = [Detector(filter=number, au=au, association=value) for number, au, value in rows]
-    return Detectors(layer=layer, filters=filters)
-
-
-def criteria(judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None) -> pd.DataFrame:
-    """One row per bank and criterion: ``source``, ``bank``, ``metric`` (key of ``CRITERIA``), ``criterion``,
-    ``count``, ``channels`` and ``share``.
-
-    The criterion of interventions stands only where there are ``effects``, by the names of ``judged``; that
-    of untrained networks where there is one besides the bank itself.
-    """
-    rows = []
-    for name, own in judged.items():
-        rivals = [judged[bank].within for bank in judged if source_of(bank) == "untrained" and bank != name]
-        table = detectors(own, effects[name] if effects else None)
-        met = {
-            "named": table["named"].ne(""),
-            "beyond_chance": table["overall"].ne(""),
-            "beyond_emotion": table["within"].ne(""),
-        }
-        if rivals:
-            met["beyond_untrained"] = beyond(own.within, rivals, alpha=ALPHA)
-        if effects:
-            met["verified"] = table["verified"]
-        for metric, kept in met.items():
-            sizes = np.sum(kept), own.channels, np.mean(kept)
-            rows.append((source_of(name), name, metric, CRITERIA[metric], *sizes))
-    columns = ["source", "bank", "metric", "criterion", "count", "channels", "share"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-_ENDINGS = {TRAINED: "filters", "untrained": "untrained", "rotated basis": "rotated"}
-
-
-def criteria_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Of ``criteria``: ``<metric>_filters`` of the trained layer, ``<metric>_untrained``, the mean over the
-    untrained networks, and ``<metric>_rotated``; with the latter ``ahead_of_mixtures``.
-    """
-    counts = {}
-    for (metric, source), part in table[table["source"].isin(_ENDINGS)].groupby(["metric", "source"]):
-        counts[f"{metric}_{_ENDINGS[source]}"] = Estimate(
-            part["count"].mean(),
-            n=None if source == TRAINED else len(part),
-            unit="count",
-            tolerance=COUNT_TOLERANCE * part["channels"].iloc[0],
-        )
-    if "beyond_untrained_rotated" not in counts:
-        return counts
-    single, mixed = (round(counts[f"beyond_untrained_{ending}"].value) for ending in ("filters", "rotated"))
-    return counts | {"ahead_of_mixtures": ahead(single, mixed, table["channels"].iloc[0])}
-
-
-def ahead(single: int, mixed: int, of: int) -> Estimate:
-    """How many more of ``of`` filters than of as many mixtures of them are exceptional.
-
-    The interval of the difference is Newcombe's (1998, Statistics in Medicine 17:873, method 10), from those
-    of Wilson: it has a width where both counts are 0, too.
-    """
-    own, other = (binomtest(k, of).proportion_ci(CONFIDENCE, method="wilson") for k in (single, mixed))
-    return Estimate(
-        single - mixed,
-        low=single - mixed - math.hypot(single - of * own.low, of * other.high - mixed),
-        high=single - mixed + math.hypot(of * own.high - single, mixed - of * other.low),
-        n=of,
-        how="95 % interval of Newcombe (1998, method 10), as if filters were independent",
-        unit="count",
-        tolerance=2 * COUNT_TOLERANCE * of,
-    )
-
-
-def unit_table(
-    judged: Mapping[str, Judged], effects: Mapping[str, Effects] | None, column: str
-) -> pd.DataFrame:
-    """How many filters of the trained and the untrained networks each unit has: ``source``, ``bank``, ``au``,
-    ``count``.
-
-    ``column`` of ``detectors`` says which unit is meant: ``named``, ``overall``, ``within``, ``causal``;
-    ``verified`` counts those that are claimed within emotions and moved most by that unit.
-    """
-    rows = []
-    for name, own in judged.items():
-        if source_of(name) not in (TRAINED, "untrained"):
-            continue
-        table = detectors(own, effects[name] if effects else None)
-        units = table.loc[table["verified"], "within"] if column == "verified" else table[column]
-        aus = [au for au in own.overall.aus if au not in own.overall.too_few]
-        rows += [(source_of(name), name, au, int(units.eq(au).sum())) for au in aus]
-    return pd.DataFrame(rows, columns=["source", "bank", "au", "count"])
-
-
-def unit_metrics(table: pd.DataFrame, name: str) -> dict[str, Estimate]:
-    """``<name>_units``: how many units have a filter in the trained layer of ``unit_table``;
-    ``<name>_units_untrained``, the mean over the untrained.
-    """
-    served = table["count"].gt(0).groupby([table["source"], table["bank"]]).sum()
-    endings = {TRAINED: "", "untrained": "_untrained"}
-    return {
-        f"{name}_units{endings[source]}": Estimate(own.mean(), n=len(own), unit="count", tolerance=3)
-        for source, own in served.groupby("source")
-    }
-
-
 def count_table(presence: Presence) -> Table:
     """Pictures and people that show each unit, pictures that do not, and whether they are enough."""
     names = {"n_present": "pictures with it", "n_absent": "without", "subjects_present": "people with it"}
@@ -304,58 +324,54 @@ def count_table(presence: Presence) -> Table:
     return Table(data, "Who shows which unit")
 
 
-def presence_metrics(presence: Presence, own: Judged, untrained: int) -> dict[str, Estimate]:
-    """``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``filters``, ``filters_rare`` and
-    ``untrained_networks``.
+def count_metrics(
+    presence: Presence, examined: Sequence[Examined], stability: np.ndarray
+) -> dict[str, Estimate]:
+    """What was asked: ``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``networks``,
+    ``untrained_networks``, ``filters``, ``filters_rare`` (of the first network), and ``kl_stability``, the
+    mean over its filters of the share of resamples in which KL gives a filter the same unit.
     """
+    own, few = examined[0], presence.too_few()
+    groups = populations_of(examined)
     counts = {
-        "untrained_networks": untrained,
         "pictures": len(presence),
         "people": len(np.unique(presence.subjects)),
-        "units_scored": len(presence.aus) - len(own.overall.too_few),
-        "units_too_few": len(own.overall.too_few),
-        "filters": own.channels,
+        "units_scored": len(presence.aus) - len(few),
+        "units_too_few": len(few),
+        "networks": len(groups[TRAINED]),
+        "untrained_networks": len(groups[UNTRAINED]),
+        "filters": own.filters,
     }
-    rare = Estimate(own.overall.rare.sum(), unit="count", tolerance=3)
-    return {name: Estimate(count, unit="count") for name, count in counts.items()} | {"filters_rare": rare}
-
-
-def mapping_metrics(associations: Mapping[str, Association]) -> dict[str, Estimate]:
-    """``<measure>_stability``: the mean share of resamples in which a filter keeps its unit, over the filters
-    that are not dead.
-    """
-    return {
-        f"{measure}_stability": Estimate(
-            np.nanmean(found.stability), n=int((~found.dead).sum()), unit="share", tolerance=0.1
-        )
-        for measure, found in associations.items()
-    }
+    rare = Estimate(own.rare, unit="count", tolerance=3)
+    known = stability[~np.isnan(stability)]
+    stable = Estimate(known.mean(), n=len(known), unit="share", tolerance=0.1)
+    found = {name: Estimate(count, unit="count") for name, count in counts.items()}
+    return found | {"filters_rare": rare, "kl_stability": stable}
 
 
 SUMMARY = {
-    "named_filters": "named by the papers' rule, filters",
-    "beyond_chance_filters": "beat chance, filters",
-    "beyond_chance_untrained": "the same, untrained",
-    "beyond_emotion_filters": "beat chance within emotions, filters",
+    "networks": "trained networks",
+    "untrained_networks": "untrained networks",
+    "beyond_chance": "beat chance, filters of a network",
+    "beyond_emotion": "beat chance within emotions",
     "beyond_emotion_untrained": "the same, untrained",
-    "beyond_untrained_filters": "of these, stronger than any untrained filter",
-    "beyond_untrained_rotated": "the same, random mixtures of the trained filters",
-    "ahead_of_mixtures": "more of the filters than of their mixtures",
-    "verified_filters": "of these, moved most by the unit of the claim",
-    "verified_untrained": "the same, untrained",
-    "named_units": "units with a named filter",
-    "named_units_untrained": "the same, untrained",
-    "verified_units": "units with a verified filter",
-    "verified_units_untrained": "the same, untrained",
+    "beyond_untrained": "of these, stronger than every untrained filter",
+    "beyond_untrained_over_mixtures": "more of them than of random mixtures",
+    "verified": "verified: moved most by the unit of the claim",
+    "verified_gain": "verified beyond chance",
+    "verified_gain_over_untrained": "the same, more than untrained",
+    "kappa": "κ of claim and cause",
+    "kappa_over_untrained": "the same, above untrained",
+    "kappa_raw": "κ, units at intensity 1",
+    "distinct_units": "units with a verified filter",
+    "distinct_units_over_untrained": "the same, more than untrained",
+    "photographs_kappa": "taught by photographs: κ of claim and cause",
+    "photographs_kappa_over_untrained": "the same, above untrained",
+    "auroc_agreement_kappa_over_untrained": "2·AUROC − 1 names the cause, κ above untrained",
+    "kl_agreement_kappa_over_untrained": "KL names the cause, κ above untrained",
     "kl_stability": "same unit in resamples, KL",
-    "kl_agreement": "KL names the causal unit, share of filters",
-    "auroc_agreement": "2·AUROC − 1 names the causal unit, share of filters",
-    "auroc_agreement_untrained": "the same, untrained",
     "family_wise_error": "family-wise error in simulations",
     "coverage": "coverage of intervals in simulations",
-    "planted_precision": "planted detectors, precision",
-    "planted_recall": "planted detectors, recall",
-    "planted_precision_argmax": "planted detectors, precision of the papers' rule",
     "head_loss": "AUROC that heads lose beyond other filters",
 }
 """Metric -> what it is, for the table at the end of the page."""

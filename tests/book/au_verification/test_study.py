@@ -1,162 +1,196 @@
-"""The tables and counts of filters that may be detectors, on data with one planted detector."""
+"""The tables and numbers of populations of networks, on answers of a few filters."""
 
-from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from toy_effects import effects_of_size
+from toy_networks import AUS, answered
 
 from book.au_verification import study as au
 from fer_lib.aus.association import associate
 from fer_lib.aus.detectors import Detectors
-from fer_lib.aus.interventions import Effects
 from fer_lib.aus.presence import Presence
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import Responses, rank_filters, top_pictures
-from ferbook.claims import Question, ask
+from fer_lib.train.lesson import Learned
 
-AUS = ("AU1", "AU4", "AU12")
-
-
-def people(count: int = 24) -> Presence:
-    """Two sequences of three frames each per person: neutral, then two frames in which units are shown at
-    random.
-    """
-    generator = np.random.default_rng(1)
-    shown = generator.random((count, 2, len(AUS))) < 0.5
-    present = np.zeros((count, 2, 3, len(AUS)))
-    present[:, :, 1:] = shown[:, :, None]
-    who = np.repeat([f"s{i}" for i in range(count)], 6)
-    sequence = np.tile(np.repeat(["one", "two"], 3), count)
-    emotions = np.tile(["neutral", "happiness", "happiness"], 2 * count)
-    return Presence(AUS, present.reshape(-1, len(AUS)), who, sequence, emotions)
+KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
+GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]
 
 
-def bank(presence: Presence, strength: float, seed: int) -> np.ndarray:
-    """Six filters: the first detects AU12 with ``strength``, the last fires for one person only, the others
-    are noise.
-    """
-    maxima = np.random.default_rng(seed).random((len(presence), 6))
-    maxima[:, 0] += strength * presence.present[:, 2]
-    maxima[:, 5] = 0
-    maxima[:3, 5] = 1
-    return maxima
+@pytest.fixture
+def examined():
+    return [
+        answered(*KNOWS, seed=0),
+        answered(*KNOWS, group="random mixtures", seed=0, score=3),
+        answered(*GUESSES, seed=1),
+        answered(*GUESSES, group="random mixtures", seed=1, score=3),
+        answered(*KNOWS, group="photographs", structure="residual"),
+        answered(*GUESSES, group="untrained", score=4),
+        answered(*GUESSES, group="untrained", seed=1, score=4),
+        answered(*GUESSES, group="untrained", structure="residual"),
+    ]
 
 
-@pytest.fixture(scope="module")
-def presence() -> Presence:
-    return people()
-
-
-@pytest.fixture(scope="module")
-def judged(presence) -> dict[str, au.Judged]:
-    banks = {
-        "trained": bank(presence, 3, 0),
-        "untrained 1": bank(presence, 0.7, 1),
-        "untrained 2": bank(presence, 0.9, 2),
+def test_populations_are_named_by_group_and_by_a_structure_that_is_not_the_first_one_s(examined):
+    groups = au.populations_of(examined)
+    assert {name: len(networks) for name, networks in groups.items()} == {
+        **{"trained": 2, "random mixtures": 2, "photographs, residual": 1},
+        **{"untrained": 2, "untrained, residual": 1},
     }
-    return au.judge(banks, presence, "auroc", permutations=199)
+    assert au.rivals_of(groups["photographs, residual"], examined) == groups["untrained, residual"]
 
 
-def effects_with(causes: dict[int, int]) -> Effects:
-    """Filter -> index of the unit that raises it by 5 standard deviations; other effects are 0.1."""
-    full = np.full((6, 3), 0.1)
-    full[list(causes), list(causes.values())] = 5
-    return effects_of_size(full, AUS, (1.0,))
+def test_trained_networks_are_held_against_untrained_ones_of_their_structure(examined):
+    found = au.population_metrics(examined)
+    assert found["kappa"].value == 0.5 and found["kappa"].n == 2
+    assert found["kappa_over_untrained"].value == 0.5 and found["untrained_kappa"].value == 0
+    assert found["photographs_residual_kappa_over_untrained"].value == 1
+    assert found["verified_gain"].low < found["verified_gain"].value == 1 < found["verified_gain"].high
+    assert found["distinct_units_over_untrained"].value == 1
+    assert found["kl_agreement_kappa"].value == 0.5 and found["auroc_agreement_kappa"].value == 1
+    # Scores of 5 against 4 of the untrained, and 3 of the mixtures.
+    assert found["beyond_untrained"].value == 3
+    assert found["beyond_untrained_over_mixtures"].value == 3
+    assert "untrained_kappa_over_untrained" not in found
 
 
-def test_the_planted_detector_is_found_and_the_filter_of_one_person_set_aside(judged):
-    own = judged["trained"]
-    assert own.channels == 6 and own.overall.rare.tolist() == [False] * 5 + [True]
-    assert own.within.permutations == 199
-    table = au.detectors(own, None)
-    assert table.loc[0, ["named", "overall", "within"]].tolist() == ["AU12"] * 3
-    assert table.loc[5, ["overall", "within"]].tolist() == [""] * 2
-    assert table["named"].ne("").all(), "the papers' rule names a unit for every live filter"
-    assert table["overall"].ne("").sum() == 1
-    assert table.loc[0, "value"] == own.overall.observed[0, 2] and np.isnan(table.loc[1, "value"])
-    assert "causal" not in table
+def test_of_one_network_the_interval_says_what_it_does_not_cover(examined):
+    alone = [examined[0], examined[1], *examined[5:7]]
+    alone[0].claimed[1, 0] = "AU4"
+    found = au.population_metrics(alone)["kappa_over_untrained"]
+    assert found.n == 1 and "one network" in found.how
+    assert "another training is not covered" in au.how_many(alone, {})
+    assert "another training" not in au.how_many(examined, {})
+    assert au.how_many(examined, {"shuffled": []}).endswith("None is kept of shuffled.")
 
 
-def test_a_claim_is_verified_by_an_effect_of_the_same_unit_that_stands(judged):
-    own, strong = judged["trained"], effects_with({0: 2})
-    weak = replace(strong, p=np.full((6, 3), 0.5))
-    right, wrong, chance = (au.detectors(own, effects) for effects in (strong, effects_with({0: 1}), weak))
-    assert right["causal"].iloc[0] == "AU12" and right["verified"].tolist() == [True] + [False] * 5
-    assert wrong["causal"].iloc[0] == "AU4" and not wrong["verified"].any()
-    assert chance["causal"].eq("").all() and not chance["verified"].any()
+def test_the_strip_has_every_network_and_the_mean_of_its_kind(examined):
+    table = au.strip_table(examined)
+    assert len(table) == 3 * len(examined) and table["population"].iloc[0] == "trained"
+    own = table[table["population"].eq("trained") & table["panel"].eq("κ of claim and cause")]
+    assert own["value"].tolist() == [1, 0] and own["mean"].tolist() == [0.5, 0.5]
+    assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1]
 
 
-def test_what_has_no_untrained_rival_is_not_held_against_any(judged):
-    table = au.criteria({"trained": judged["trained"]}, None)
-    assert "beyond_untrained" not in set(table["metric"])
+def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined):
+    units = au.unit_table(examined).set_index(["series", "au"])["value"]
+    assert units["trained", "AU1"] == pytest.approx(1 / 3) and units["untrained", "AU1"] == 0
+    measures = au.agreement_table(examined).set_index(["series", "measure"])["value"]
+    assert measures["trained", "auroc"] == 1 and measures["trained", "kl"] == 0.5
+    asked = au.networks_table(examined).data.set_index("network")
+    assert asked.loc["trained", ["networks", "filters", "verified"]].tolist() == [2, 4, 2]
 
 
-def test_criteria_count_what_the_tables_say(judged):
-    effects = dict.fromkeys(judged, effects_with({0: 2}))
-    table = au.criteria(judged, effects)
-    own = table[table["bank"].eq("trained")].set_index("criterion")["count"]
-    assert own.to_dict() == dict(zip(au.CRITERIA.values(), (6, 1, 1, 1, 1), strict=True))
-    assert (table["share"] == table["count"] / 6).all()
-    assert "verified" not in set(au.criteria(judged, None)["metric"])
-    metrics = au.criteria_metrics(table)
-    assert metrics["named_filters"].value == 6 and metrics["verified_filters"].value == 1
-    others = table[table["source"].eq("untrained") & table["metric"].eq("beyond_chance")]["count"]
-    assert not any(name.endswith("_rotated") for name in metrics)
-    mixed = au.criteria_metrics(table.replace({"source": {"untrained": "rotated basis"}}))
-    assert mixed["beyond_chance_rotated"].value == others.mean()
-    assert "ahead_of_mixtures" in mixed and "ahead_of_mixtures" not in metrics
-    assert (
-        metrics["beyond_chance_untrained"].value == others.mean()
-        and metrics["beyond_chance_untrained"].n == 2
+def learned(network: str, seed: int) -> Learned:
+    return Learned(f"some {seed}", f"{network} {seed}", SimpleNamespace(network=network, seed=seed))
+
+
+def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatch):
+    asked = []
+
+    def examine(model, layer, questions, *, about, device):
+        asked.append((model, layer, about))
+        return SimpleNamespace(filters=4), model
+
+    monkeypatch.setattr(au, "examine", examine)
+    monkeypatch.setattr(au, "last_conv", lambda model: f"last of {model}")
+    monkeypatch.setattr(au, "rotated_channels", lambda model, at, *_: (f"mixed {model}", at))
+    monkeypatch.setattr(au, "untrained_network", lambda model, seed: f"untrained {model} {seed}")
+    beside = {
+        "photographs_zero_bias": [learned("zero_bias", 0)],
+        "photographs_residual": [learned("residual", 0)],
+    }
+    given = [learned("zero_bias", 4), learned("zero_bias", 5)]
+    found, whole = au.examine_all(given, beside, None, layer="relu1", untrained=1)
+    assert whole == "zero_bias 4" and len(found) == 8
+    assert [about for _, _, about in asked] == [
+        ("trained", "zero_bias", 4),
+        ("random mixtures", "zero_bias", 4),
+        ("trained", "zero_bias", 5),
+        ("random mixtures", "zero_bias", 5),
+        ("photographs", "zero_bias", 0),
+        ("photographs", "residual", 0),
+        ("untrained", "zero_bias", 0),
+        ("untrained", "residual", 0),
+    ]
+    assert [layer for _, layer, _ in asked[-3:]] == ["last of residual 0", "relu1", "last of residual 0"]
+
+
+def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
+    def member(seed):
+        curve = pd.DataFrame({"epoch": range(1, 6), "valid_accuracy": np.linspace(0.1, 0.5, 5)})
+        return SimpleNamespace(
+            seed=seed, curve=lambda: curve, done=lambda: {"best_epoch": 4}, network=lambda epoch: epoch
+        )
+
+    def examine(model, layer, questions, *, about, groups, device):
+        assert groups == 0
+        seen.append((about[2], model))
+        return answered(*KNOWS, groups=0), None
+
+    seen = []
+    monkeypatch.setattr(au, "examine", examine)
+    population = SimpleNamespace(
+        kept=lambda: [member(0), member(1), member(2)],
+        checkpointed=2,
+        checkpoints=(1, 3, 5),
+        network="zero_bias",
     )
+    monkeypatch.setattr(au, "find_population", {"published": population}.get)
+    table = au.along_training("published", None, layer="relu3")
+    assert seen == [(seed, epoch) for seed in (0, 1) for epoch in (1, 3, 0)]
+    assert table["epoch"].tolist() == [1, 3, 4] * 2 and table["verified_gain"].tolist() == [2.0] * 6
+    assert table["accuracy"].tolist() == pytest.approx([0.1, 0.3, 0.4] * 2)
+    assert au.along_training("", None) is None
+
+
+def faces(name: str, aus: bool) -> FaceSet:
+    table = pd.DataFrame({"subject": ["a", "b"], "frame": 0, "emotion": "neutral", "split": "test"})
+    table = table.assign(dataset=name, sequence="", **({"AU1": [0.0, 1.0]} if aus else {}))
+    return FaceSet(name, np.zeros((2, 8, 8), np.uint8), table)
 
 
 @pytest.mark.parametrize(
-    ("single", "mixed", "answer"), [(9, 3, "yes"), (3, 9, "no"), (0, 0, "open"), (6, 5, "open")]
+    ("given", "own", "told"),
+    [
+        (faces("lab", True), False, "2 rendered people whom no network has seen"),
+        (faces("ckplus", True), True, "those of ckplus"),
+        (faces("fer2013", False), False, "Nobody coded action units in fer2013"),
+    ],
 )
-def test_single_filters_are_told_from_mixtures_only_beyond_chance(single, mixed, answer):
-    question = Question(asks="More than mixtures?", metric="au_verification.ahead_of_mixtures", above=0)
-    metrics = {"ahead_of_mixtures": au.ahead(single, mixed, 10)}
-    assert ask(question, {"au_verification": metrics}).answer == answer
+def test_filters_are_judged_on_people_whom_no_network_has_seen(given, own, told):
+    strangers = faces("lab", True)
+    found, said = au.whose_pictures(given, strangers)
+    assert found is (given if own else strangers) and told in said
 
 
-def test_the_interval_between_single_filters_and_mixtures_is_newcombe_s():
-    """Newcombe 1998, Statistics in Medicine 17:873, table II, method 10:
-    9/10 − 3/10 is 0.1705 to 0.8090, and 0/10 − 0/10 is −0.2775 to 0.2775."""
-    for single, mixed, bounds in ((9, 3, (1.705, 8.090)), (0, 0, (-2.775, 2.775))):
-        found = au.ahead(single, mixed, 10)
-        assert (found.low, found.high) == pytest.approx(bounds, abs=5e-4) and found.value == single - mixed
-
-
-def test_what_other_chapters_are_given_are_the_claims_within_emotions(judged):
-    found = au.claimed_detectors(judged["trained"], "relu3")
+def test_filters_are_told_one_by_one_and_their_claims_handed_on():
+    own = answered(*GUESSES)
+    table = au.filter_table(own)
+    assert table["within"].tolist() == GUESSES[0] and table["causal"].tolist() == GUESSES[1]
+    assert table["verified"].tolist() == [True, False, False, False]
+    assert table["score"].tolist()[:3] == [5, 5, 5] and np.isnan(table["score"].iloc[3])
+    observed = np.arange(12.0).reshape(4, 3)
+    whole = SimpleNamespace(overall=SimpleNamespace(observed=observed))
+    found = au.claimed_detectors(own, whole, "relu3")
     assert Detectors.model_validate_json(found.model_dump_json()) == found and found.layer == "relu3"
-    strength = judged["trained"].overall.observed[0, 2]
-    assert found.table().to_dict("records") == [{"filter": 0, "au": "AU12", "association": strength}]
+    assert found.table().to_numpy().tolist() == [[2, "AU12", 8], [1, "AU12", 5], [0, "AU12", 2]]
 
 
-def test_units_are_counted_per_network(judged):
-    table = au.unit_table(judged, dict.fromkeys(judged, effects_with({0: 2})), "verified")
-    own = table[table["bank"].eq("trained")].set_index("au")["count"]
-    assert own.to_dict() == {"AU1": 0, "AU4": 0, "AU12": 1}
-    metrics = au.unit_metrics(table, "verified")
-    assert metrics["verified_units"].value == 1 and metrics["verified_units_untrained"].n == 2
-    assert au.unit_metrics(table[table["source"].eq("trained")], "verified").keys() == {"verified_units"}
-    named = au.unit_table(judged, None, "named")
-    assert named[named["bank"].eq("trained")]["count"].sum() == 6
-
-
-def test_a_rule_without_enough_permutations_says_how_many_it_needs(judged):
-    table = au.rule_table(judged["trained"]).data.set_index("rule")
-    assert table.loc["holm", "needs"] == 5 * 3 / 0.05 - 1
-    assert pd.isna(table.loc["holm", "filters"]) and pd.isna(table.loc["argmax", "needs"])
-    assert table.loc["max statistic", "filters"] == 1 and table.loc["argmax", "pairs"] == 6
-
-
-def test_the_strongest_filters_come_with_their_association_and_histograms(presence):
-    maxima = bank(presence, 3, 0)
+def pictures() -> tuple[np.ndarray, Presence]:
+    generator = np.random.default_rng(0)
+    present = (generator.random((80, 3)) < 0.4).astype(float)
+    maxima = generator.random((80, 6))
+    maxima[:, 0] += 2 * present[:, 2]
     maxima[:, 5] = 0
+    names = np.repeat([f"s{i}" for i in range(40)], 2)
+    return maxima, Presence(AUS, present, names, np.arange(80).astype(str), np.full(80, "happiness"))
+
+
+def test_the_strongest_filters_come_with_their_association():
+    maxima, presence = pictures()
     responses = Responses("relu", maxima.astype(np.float32), np.zeros((*maxima.shape, 2), np.int16), (4, 4))
     ranked = rank_filters(responses, top_pictures(responses, presence.subjects, 2))
     association = associate(maxima, presence, "kl", draws=20)
@@ -164,29 +198,15 @@ def test_the_strongest_filters_come_with_their_association_and_histograms(presen
     assert table.index.tolist() == [k for k in ranked["filter"] if k != 5]
     assert table.loc[0, list(AUS)].tolist() == association.estimate[0].tolist()
     assert table["stability"].tolist() == association.stability[table.index].tolist()
-    pairs = au.named_histograms(table, maxima, presence, count=2)
-    assert len(pairs) == 2 and (0, "AU12") in pairs
-    assert pairs[0, "AU12"]["divergence"].sum() == pytest.approx(association.estimate[0, 2])
 
 
-def test_the_strongest_associations_leave_rare_channels_out(judged):
-    table = au.strongest_associations(judged)
-    assert table.groupby("source").size().to_dict() == {"trained": 5, "untrained": 10}
-    assert table["estimate"].iloc[0] == np.max(judged["trained"].overall.observed[0])
-
-
-def test_counts_of_the_page(presence, judged):
+def test_counts_of_the_page(examined):
+    _, presence = pictures()
     table = au.count_table(presence).data
     assert table.index.tolist() == list(AUS) and table["scored"].eq("yes").all()
     assert table.loc["AU12", "pictures with it"] == presence.present[:, 2].sum()
-    metrics = au.presence_metrics(presence, judged["trained"], 2)
+    metrics = au.count_metrics(presence, examined, np.array([0.5, 1, np.nan]))
     assert {name: metric.value for name, metric in metrics.items()} == {
-        **{"untrained_networks": 2, "pictures": 144, "people": 24, "units_scored": 3, "units_too_few": 0},
-        **{"filters": 6, "filters_rare": 1},
+        **{"networks": 2, "untrained_networks": 2, "pictures": 80, "people": 40},
+        **{"units_scored": 3, "units_too_few": 0, "filters": 4, "filters_rare": 1, "kl_stability": 0.75},
     }
-
-
-def test_stability_is_a_mean_over_live_filters(presence):
-    association = associate(bank(presence, 3, 0), presence, "kl", draws=20)
-    metric = au.mapping_metrics({"kl": association})["kl_stability"]
-    assert metric.value == pytest.approx(np.nanmean(association.stability)) and metric.n == 6

@@ -6,11 +6,7 @@ import pytest
 from toy_effects import effects_of_size
 
 from book.au_verification import switching
-from book.au_verification.agreement import agreement
-from book.au_verification.study import Judged
-from fer_lib.aus.association import associate
 from fer_lib.aus.interventions import Interventions
-from fer_lib.aus.presence import Presence, whose_units
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import Responses
 
@@ -33,15 +29,6 @@ def switched(levels: tuple[float, ...] = (0.5, 1.0)) -> Interventions:
     return Interventions(faces, AUS, levels, np.array(["a", "b"]), np.zeros(2, int), valid, doses)
 
 
-def people() -> tuple[np.ndarray, Presence]:
-    generator = np.random.default_rng(0)
-    present = (generator.random((80, 3)) < 0.4).astype(float)
-    maxima = generator.random((80, 3))
-    maxima[:, 0] += 2 * present[:, 2]
-    names = np.repeat([f"s{i}" for i in range(40)], 2)
-    return maxima, Presence(AUS, present, names, np.arange(80).astype(str), np.full(80, "happiness"))
-
-
 def test_the_showcase_begins_with_verified_filters_of_different_units():
     table = pd.DataFrame(
         {
@@ -57,7 +44,6 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert chosen["filter"].tolist() == [1, 3, 0, 2, 4, 5]
     assert chosen["au"].tolist() == ["AU1", "AU2", "AU1", "AU1", "AU12", "AU2"]
     assert switching.showcase(table, 2)["filter"].tolist() == [1, 3]
-    assert switching.showcase(table.drop(columns="verified"), 3)["filter"].tolist() == [1, 3, 2]
     none_verified = switching.showcase(table.assign(verified=False), 3)
     assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
     none_within = switching.showcase(table.assign(within="", score=np.nan, verified=False), 9)
@@ -72,13 +58,6 @@ def test_top_pairs_give_every_filter_as_many_pictures_as_the_poorest_has():
     rows = switching.top_pairs(chosen, responses, top)
     assert rows["filter"].tolist() == [1, 1, 2, 2] and rows["picture"].tolist() == [0, 3, 1, 0]
     assert rows["response"].tolist() == [1, 10, 5, 2] and rows["au"].tolist() == ["AU1"] * 2 + ["AU12"] * 2
-
-
-def test_the_highest_level_alone_is_the_same_pictures():
-    every, full = switched((0.3, 0.6, 1.0)), switching.at_full(switched((0.3, 0.6, 1.0)))
-    assert full.levels == (1.0,) and len(full.faces) == 2 * 4
-    np.testing.assert_array_equal(full.off, every.off)
-    np.testing.assert_array_equal(full.pixels[:, :, 0], every.pixels[:, :, -1])
 
 
 def test_changed_pixels_are_those_of_the_claimed_unit_at_the_highest_level():
@@ -96,34 +75,3 @@ def test_the_effect_table_has_a_row_per_filter_unit_and_level():
     assert full["survives"].tolist() == [False, False, True, False, True, False]
     assert full["claimed"].tolist() == [False, False, True, False, True, False]
     assert table.loc[1, "effect"] == 0 and table.iloc[8]["effect"] == 1.5
-
-
-def test_agreement_is_told_for_each_measure_and_group_of_filters():
-    maxima, presence = people()
-    effects = effects_of_size([[0, 0, 4.0], [4.0, 0, 0], [0, 4.0, 0]], AUS)
-    bank = Judged(presence, maxima, None, None)
-    known = {"auroc": associate(maxima, presence, "auroc", draws=2)}
-    banks = {"trained": bank, "untrained 1": bank}
-    within = np.zeros((3, 3), bool)
-    caused = dict.fromkeys(banks, effects)
-    none, _ = switching.agreement_table(banks, caused, known, within, draws=20)
-    assert none["filters"].unique().tolist() == ["trained", "untrained"]
-    within[0, 2] = True
-    table, metrics = switching.agreement_table(banks, caused, known, within, draws=20)
-    assert table["filters"].unique().tolist() == ["trained", switching.SURVIVING, "untrained"]
-    best = table[table["filters"].eq(switching.SURVIVING)]
-    assert len(table) == 18 and (best["share"] == 1).all() and (best["n"] == 1).all()
-    row = table[table["measure"].eq("auroc") & table["filters"].eq("trained")].iloc[0]
-    assert metrics["auroc_agreement"] == agreement(effects, known["auroc"], draws=20).share
-    assert len(metrics) == 12 and row["share"] == metrics["auroc_agreement"].value
-
-
-def test_only_rendered_people_can_be_told_what_to_show_and_a_stand_in_is_named():
-    rendered = switched().faces
-    photographed = FaceSet("fer2013", rendered.pixels, rendered.table)
-    assert switching.domain_of(photographed) is None
-    lab = FaceSet("lab", rendered.pixels, rendered.table)
-    assert switching.domain_of(lab) == "lab"
-    assert whose_units(lab, lab) == "Pictures and action units are those of lab."
-    told = whose_units(photographed, lab)
-    assert told.startswith("Nobody coded action units in fer2013.") and "rendered faces of lab" in told

@@ -1,0 +1,47 @@
+"""Numbers of one network, on answers of four filters."""
+
+import numpy as np
+import pytest
+from toy_networks import answered
+
+from book.au_verification.readings import READINGS, agreement_of, beyond, gain_by_unit, strongest
+from ferbook.errors import DataError
+
+
+def test_what_is_verified_is_held_against_claims_and_causes_paired_at_random():
+    own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
+    found = {name: reading(own).tolist() for name, reading in READINGS.items()}
+    # Of three claims two are verified; at random 2 · 1/3 for AU1 and 1 · 1/3 for AU12: one.
+    assert gain_by_unit(own)[0] == pytest.approx([1 - 2 / 3, 0, 1 - 1 / 3])
+    assert found["verified_gain"] == pytest.approx([1] * 4) and found["kappa"] == pytest.approx([0.5] * 4)
+    assert found["verified"] == [2] * 4 and found["distinct_units"] == [2] * 4
+    assert found["beyond_chance"] == found["beyond_emotion"] == [3] * 4
+    assert found["kappa_raw"] == [1] * 4
+
+
+def test_where_all_filters_share_one_unit_kappa_is_nought_and_not_undefined():
+    assert READINGS["kappa"](answered(["AU12"] * 4, ["AU12"] * 4)).tolist() == [0] * 4
+    assert READINGS["kappa"](answered([""] * 4, ["AU12"] * 4)).tolist() == [0] * 4
+
+
+def test_a_measure_that_names_the_cause_agrees_with_it():
+    own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
+    assert agreement_of("auroc")(own)[0] == 1 and agreement_of("kl")(own)[0] == pytest.approx(0.5)
+
+
+def test_beyond_the_untrained_is_a_larger_score_with_the_same_unit():
+    own = answered(["AU1", "AU4", "", "AU12"], [""] * 4, score=5)
+    rivals = [
+        answered(["AU1", "", "", ""], [""] * 4, score=6),
+        answered(["AU4", "", "", ""], [""] * 4, score=4),
+    ]
+    assert beyond(strongest(rivals))(own).tolist() == [2] * 4
+    assert beyond(strongest(rivals[1:]))(own).tolist() == [3] * 4
+    with pytest.raises(DataError, match="no untrained network"):
+        strongest([])
+
+
+def test_a_unit_that_cannot_be_scored_without_some_people_claims_nothing():
+    own = answered(["AU1", "", "", ""], [""] * 4)
+    own.strength[1] = -np.inf
+    assert beyond(strongest([answered([""] * 4, [""] * 4)]))(own).tolist() == [1, 0, 1, 1]
