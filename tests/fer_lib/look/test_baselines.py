@@ -2,19 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.signal import convolve2d
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look import handmade
-from fer_lib.look.handmade import (
-    ORIENTATIONS,
-    WAVELENGTHS,
-    baseline_responses,
-    gabor_responses,
-    hog_responses,
-    rotated_channels,
-)
+from fer_lib.look.handmade import hog_responses, rotated_channels
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.build import build_network
 from fer_lib.train import controls
@@ -41,47 +33,8 @@ def face_set(
     return FaceSet("toy", pixels.astype(np.uint8), table)
 
 
-def grating(wavelength: float, angle: float, side: int = 48) -> np.ndarray:
-    down, across = np.mgrid[:side, :side]
-    wave = np.sin(2 * np.pi * (across * np.cos(angle) + down * np.sin(angle)) / wavelength)
-    return 128 + 100 * wave
-
-
-def test_a_gabor_filter_prefers_the_grating_of_its_wavelength_and_orientation_in_all_phases_alike():
-    kinds = [(w, t) for w in range(len(WAVELENGTHS)) for t in (0, 3, 6)]
-    pictures = np.stack([grating(WAVELENGTHS[w], np.pi * t / ORIENTATIONS) for w, t in kinds])
-    found = gabor_responses(face_set(pictures), batch_size=5)
-    by_phase = found.reshape(len(kinds), 4, len(WAVELENGTHS), ORIENTATIONS)
-    for number, (w, t) in enumerate(kinds):
-        answers = by_phase[:, :, w, t]
-        assert (answers.argmax(axis=0) == number).all()
-        assert np.ptp(answers[number]) < 0.1 * answers[number].mean()
-
-
-def test_gabor_responses_are_those_of_the_filters_written_out_in_pixels():
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32))
-    found = gabor_responses(face_set(pixels)).reshape(2, 4, len(WAVELENGTHS), ORIENTATIONS)
-    margin = 13
-    down, across = np.mgrid[-margin : margin + 1, -margin : margin + 1]
-    for picture, answers in zip(pixels / 255, found, strict=True):
-        standardised = (picture - picture.mean()) / (picture.std() + 0.05)
-        around = np.pad(standardised, margin, mode="reflect")
-        for w, t in ((0, 0), (1, 5), (2, 2)):
-            sigma = handmade.WAVES_PER_ENVELOPE * WAVELENGTHS[w]
-            angle = np.pi * t / ORIENTATIONS
-            place = across * np.cos(angle) + down * np.sin(angle)
-            envelope = np.exp(-(across**2 + down**2) / (2 * sigma**2))
-            kernel = envelope * np.exp(2j * np.pi * place / WAVELENGTHS[w])
-            kernel -= envelope * kernel.sum() / envelope.sum()
-            kernel /= np.linalg.norm(kernel)
-            filtered = convolve2d(around, kernel, mode="valid")
-            phases = (filtered.real.max(), filtered.imag.max(), -filtered.real.min(), -filtered.imag.min())
-            np.testing.assert_allclose(answers[:, w, t], phases, rtol=0.02)
-
-
-def test_an_even_picture_drives_no_gabor_filter_and_no_histogram():
+def test_an_even_picture_drives_no_histogram():
     even = face_set(np.full((1, 48, 48), 77))
-    assert gabor_responses(even).max() < 1e-4
     assert hog_responses(even).max() == 0
 
 
@@ -94,12 +47,6 @@ def test_a_channel_of_the_histograms_belongs_to_its_cell():
     # OpenCV lists cells column by column.
     by_cell = found[1].reshape(4, 3, handmade.BINS).sum(axis=2).T
     assert (by_cell > 0).sum() == 1 and by_cell[1, 2] > 0
-
-
-@pytest.mark.parametrize(("side", "told"), [(12, "more than 13 pixels"), (8, "more than 13 pixels")])
-def test_pictures_too_small_for_the_longest_wave_are_refused(side, told):
-    with pytest.raises(DataError, match=told):
-        gabor_responses(face_set(np.zeros((1, side, side))))
 
 
 def test_pictures_that_cells_do_not_fill_are_refused():
@@ -159,24 +106,6 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, l
     np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
     other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
     assert not torch.equal(other[:, :, 0, 0], weight)
-
-
-def test_the_baselines_of_a_layer_come_by_name_and_are_the_same_for_the_same_seed():
-    model = build_network("zero_bias", 3, 16).eval()
-    faces = face_set(np.random.default_rng(0).integers(0, 256, (3, 16, 16)))
-    found, again = (baseline_responses(model, "relu3", faces, untrained=2, seed=4) for _ in range(2))
-    assert list(found) == ["untrained 1", "untrained 2", "rotated basis", "Gabor filters", "HOG"]
-    assert {name: bank.shape for name, bank in found.items()} == {
-        **dict.fromkeys(("untrained 1", "untrained 2", "rotated basis"), (3, 256)),
-        "Gabor filters": (3, 128),
-        "HOG": (3, 36),
-    }
-    for name, bank in found.items():
-        np.testing.assert_array_equal(bank, again[name])
-    assert not np.array_equal(found["untrained 1"], found["untrained 2"])
-    part = baseline_responses(model, "relu3", faces.select(np.array([2])), untrained=2, seed=4)
-    for name, bank in part.items():
-        np.testing.assert_allclose(bank[0], found[name][2], rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_of_shuffled_labels_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
