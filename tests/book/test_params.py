@@ -167,15 +167,18 @@ def test_a_name_that_only_the_network_can_judge_is_any_text():
     assert rows["layer"]["range"] == "any text" and all(row["range"] for row in rows.values())
 
 
-@pytest.mark.parametrize("faces", ["lab", "wild", "game", "micro"])
-def test_rendered_faces_come_with_their_own_units(faces):
-    assert [dict(s)["name"] for s in AuVerificationParameters(faces=faces).face_sources] == [faces]
+@pytest.mark.parametrize(("faces", "domain"), [("wild", "wild"), ("micro", "micro"), ("fer2013", "lab")])
+def test_filters_are_judged_on_rendered_people_of_another_seed(faces, domain):
+    given = AuVerificationParameters(faces=faces, face_seed=4, strangers=70)
+    own, strangers = (dict(source) for source in given.face_sources)
+    assert (own["name"], own["face_seed"]) == (faces, 4) and given.domain == domain
+    assert strangers == {"name": domain, "subjects": 70, "size": 48, "face_seed": 5}
 
 
-def test_rendered_faces_stand_by_where_real_ones_may_have_no_units():
-    given, beside = (dict(s) for s in AuVerificationParameters(faces="fer2013", size=48).face_sources)
-    assert given["name"] == "fer2013"
-    assert (beside["name"], beside["size"], beside["subjects"]) == ("lab", 48, 0)
+def test_populations_beside_are_read_with_the_chapter_s_own():
+    given = AuVerificationParameters(population="published", beside="shuffled, photographs_residual")
+    assert given.populations == ("published", "shuffled", "photographs_residual")
+    assert AuVerificationParameters().populations == () == AuVerificationParameters().others
 
 
 def transfer(**overrides):
