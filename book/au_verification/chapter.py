@@ -31,9 +31,7 @@ class AuVerificationParameters(NetworkParameters):
         0.0, ge=0, lt=1, description="a unit counts as shown where its intensity is above this"
     )
     measure: AssociationMeasure = Field("auroc", description="the association that is held against chance")
-    permutations: int = Field(
-        1000, ge=19, le=1_000_000, description="permutations of labels behind each null"
-    )
+    permutations: int = Field(500, ge=19, le=1_000_000, description="permutations of labels behind each null")
     untrained: int = Field(3, ge=1, le=200, description="untrained networks of each structure set beside")
     people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
     contexts: int = Field(
@@ -95,7 +93,7 @@ CHAPTER = Chapter(
         },
         "reference": {
             **{"population": "published", "beside": "photographs_zero_bias,photographs_residual"},
-            **{"strangers": 120, "untrained": 20, "people": 24},
+            **{"strangers": 100, "untrained": 20, "people": 16},
             **{"repeats": 20, "simulations": 1000, "bootstrap": 1000},
         },
         "paper": {

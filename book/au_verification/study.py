@@ -96,7 +96,12 @@ def examine_all(
             at = layer if layer and structure == own else last_conv(each.model)
             structures.setdefault(structure, (each.model, at))
             about = name.removesuffix(f"_{structure}").replace("_", " "), structure, seed
-            examined, behind = examine(each.model, at, asked, about=about, device=device)
+            examined, behind = examine(
+                *(each.model, at, asked),
+                about=about,
+                measures=MEASURES if name == TRAINED else (),
+                device=device,
+            )
             found.append(examined)
             whole = whole or behind
             if name == TRAINED:
@@ -106,8 +111,8 @@ def examine_all(
     for structure, (model, at) in structures.items():
         for seed in range(untrained):
             network = untrained_network(model, seed)
-            about = UNTRAINED, structure, seed
-            found.append(examine(network, at, asked, about=about, device=device)[0])
+            about, measures = (UNTRAINED, structure, seed), MEASURES if structure == own else ()
+            found.append(examine(network, at, asked, about=about, measures=measures, device=device)[0])
     return found, whole
 
 
@@ -157,20 +162,21 @@ def _settings(metric: str, filters: int) -> dict[str, object]:
 
 
 def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
-    """Each of ``READINGS``, and κ of ``auroc_agreement`` and ``kl_agreement``, over networks and people: of
-    the trained networks by its name, of the others as ``<population>_<metric>``, and the difference to the
-    untrained ones of the same structure as ``…_over_untrained``.
+    """Each of ``READINGS`` over networks and people: of the trained networks by its name, of the others as
+    ``<population>_<metric>``, and the difference to the untrained ones of the same structure as
+    ``…_over_untrained``; and of trained and untrained ones κ of the papers' rule with two measures,
+    ``auroc_agreement_kappa`` and ``kl_agreement_kappa``.
 
     ``beyond_untrained``: filters that are stronger within emotions than every untrained one, and
     ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters.
     """
     found = {}
-    readings = dict(READINGS) | {f"{name}_agreement_kappa": agreement_of(name) for name in ("auroc", "kl")}
+    named = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
     groups = populations_of(examined)
     for name, networks in groups.items():
         prefix = "" if name == TRAINED else name.replace(", ", "_").replace(" ", "_") + "_"
         rivals = rivals_of(networks, examined)
-        for metric, reading in readings.items():
+        for metric, reading in (READINGS | named if networks[0].named else READINGS).items():
             settings = _settings(metric, networks[0].filters)
             own = values_of(networks, reading)
             found[prefix + metric] = networks_and_people(own, **settings)

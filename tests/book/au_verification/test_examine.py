@@ -48,7 +48,7 @@ def asked() -> au.Questions:
     pixels = np.zeros((len(shown), 8, 8), np.uint8)
     table = pd.DataFrame({"subject": shown.subjects, "sequence": shown.sequences, "frame": 0})
     faces = FaceSet("lab", pixels, table.assign(split="test", dataset="lab", emotion=shown.emotions))
-    return au.Questions(faces, shown, switched((1.0,)), switched((0.5, 1.0)), "auroc", 99)
+    return au.Questions(faces, shown, switched((1.0,)), (), switched((0.5, 1.0)), "auroc", 99)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,9 @@ def found() -> tuple[au.Examined, au.Whole, au.Questions]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(au, "maximal_responses", respond)
-        return *au.examine(None, "relu3", questions, about=("trained", "zero_bias", 7)), questions
+        return *au.examine(
+            None, "relu3", questions, about=("trained", "zero_bias", 7), measures=("kl", "auroc")
+        ), questions
 
 
 def test_a_detector_is_claimed_and_its_unit_moves_it(found):
@@ -83,7 +85,9 @@ def test_a_detector_is_claimed_and_its_unit_moves_it(found):
     assert own.claimed[0].tolist() == ["AU12", "AU4", "", "", "", ""]
     assert own.caused[0, :2].tolist() == ["AU12", "AU1"] and own.caused[0, 5] == ""
     assert own.overall.tolist() == own.claimed[0].tolist()
-    assert all(named[0, :2].tolist() == ["AU12", "AU4"] and named[0, 5] == "" for named in own.named.values())
+    assert len(own.named) == 2 and all(
+        named[0, :2].tolist() == ["AU12", "AU4"] and named[0, 5] == "" for named in own.named.values()
+    )
     assert own.strength[0, 0].argmax() == 2 and whole.overall.observed[0].argmax() == 2
 
 

@@ -90,8 +90,11 @@ def learned(network: str, seed: int) -> Learned:
 def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatch):
     asked = []
 
-    def examine(model, layer, questions, *, about, device):
+    def examine(model, layer, questions, *, about, device, measures=()):
         asked.append((model, layer, about))
+        assert len(measures) == (
+            6 if about[:2] in (("trained", "zero_bias"), ("untrained", "zero_bias")) else 0
+        )
         return SimpleNamespace(filters=4), model
 
     monkeypatch.setattr(au, "examine", examine)
