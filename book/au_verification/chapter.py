@@ -91,6 +91,10 @@ CHAPTER = Chapter(
             **{"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "silenced": 4},
             **{"repeats": 1, "simulations": 20, "bootstrap": 100},
         },
+        "laptop": {
+            **{"untrained": 2, "people": 10, "silenced": 4, "repeats": 1, "planted_permutations": 99},
+            **{"simulations": 60, "bootstrap": 200},
+        },
         "reference": {
             **{"population": "published", "beside": "photographs_zero_bias,photographs_residual"},
             **{"strangers": 100, "untrained": 20, "people": 16},
