@@ -96,7 +96,8 @@ CHAPTER = Chapter(
             **{"simulations": 60, "bootstrap": 200},
         },
         "reference": {
-            **{"population": "published", "beside": "photographs_zero_bias,photographs_residual"},
+            "population": "published",
+            "beside": "shuffled,photographs_zero_bias,photographs_residual,breuer",
             **{"strangers": 100, "untrained": 20, "people": 16},
             **{"repeats": 20, "simulations": 1000, "bootstrap": 1000},
         },

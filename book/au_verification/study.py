@@ -50,6 +50,9 @@ COUNT_TOLERANCE = 0.1
 a filter over a threshold.
 """
 
+UNTRAINED_BESIDE = 5
+"""At most so many untrained networks of a structure that stands only beside."""
+
 KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
 
@@ -81,8 +84,8 @@ def examine_all(
     device: torch.device | None = None,
 ) -> tuple[list[Examined], Whole]:
     """The answers of all networks, and what is behind those of the first: the ``learned`` ones and random
-    mixtures of their filters, the populations set ``beside`` by name, and for each structure ``untrained``
-    networks.
+    mixtures of their filters, the populations set ``beside`` by name, and ``untrained`` networks of the
+    structure, of others ``UNTRAINED_BESIDE`` at most.
 
     ``layer`` is that of the structure of ``learned``; empty, and of other structures, the papers' layer is
     taken (``look.layers.last_conv``).
@@ -109,7 +112,7 @@ def examine_all(
                 about = MIXTURES, structure, seed
                 found.append(examine(mixed, at, asked, about=about, device=device)[0])
     for structure, (model, at) in structures.items():
-        for seed in range(untrained):
+        for seed in range(untrained if structure == own else min(untrained, UNTRAINED_BESIDE)):
             network = untrained_network(model, seed)
             about, measures = (UNTRAINED, structure, seed), MEASURES if structure == own else ()
             found.append(examine(network, at, asked, about=about, measures=measures, device=device)[0])
