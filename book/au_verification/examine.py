@@ -28,7 +28,7 @@ from synthetic_faces.domains import DOMAINS
 ALPHA = 0.05
 """Family-wise error at which a filter counts as a detector."""
 
-LEVELS = (0.3, 0.6, 1.0)
+LEVELS = (0.1, 0.4, 1.0)
 """Intensities at which units are switched on."""
 
 
@@ -94,12 +94,12 @@ class Examined:
     """What one network answered, for K filters: names of units, empty where there is none.
 
     Arrays of G rows: the first of all people, the others without one group of them each. ``claimed`` (G, K):
-    the unit that a filter goes with beyond chance within emotions, the one with the largest score;
-    ``strength`` float32 (G, K, A): these scores, in standard deviations above chance. ``caused``: the unit
-    that moves it most at equal energy, where that stands beyond chance; ``raw``: at intensity 1. ``named``:
-    measure -> (G, K), the unit of the largest association over all pictures, as in the papers. ``overall``
-    (K,): as ``claimed`` over all pictures, whatever the emotion. ``rare``: filters that answer in too few
-    sequences to be judged.
+    the unit that a filter goes with beyond chance within emotions; ``strength`` float32 (G, K, A): by how
+    much the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged.
+    ``caused``: the unit that moves it most at equal energy, where that stands beyond chance; ``raw``: at
+    intensity 1. ``named``: measure -> (G, K), the unit of the largest association over all pictures, as in
+    the papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion. ``rare``: filters
+    that answer in too few sequences to be judged.
 
     ``group``: what the network stands for on the page, of a ``structure`` by its name in ``nets.build``;
     ``seed`` tells it from the others there.
@@ -177,7 +177,7 @@ def examine(
         *about,
         aus=asked.aus,
         claimed=names[np.stack([claims(null, "max_statistic", ALPHA) for null in nulls])],
-        strength=np.stack([np.nan_to_num(null.scores, nan=-np.inf).astype(np.float32) for null in nulls]),
+        strength=np.stack([np.where(null.tested, null.excess, -np.inf) for null in nulls]).astype(np.float32),
         caused=causes(effects, groups),
         raw=causes(raw, groups),
         named={

@@ -92,35 +92,46 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> style.Drawn:
     )
 
 
-def networks(table: pd.DataFrame) -> style.Drawn:
+YOURS = "your run"
+"""What is drawn of this run beside the reference."""
+
+
+def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """The strip of networks: what each network shows beyond chance, by population.
 
-    ``table``: of ``study.strip_table``. Data: the same.
+    ``table``: of ``study.strip_table``; ``reference``: that of the reference, whose populations are then
+    drawn, and below them those of this run. Data: the same, with a column ``run``.
     """
-    means = table.drop_duplicates(["population", "panel"]).rename(columns={"population": "label"})
-    rows = means.assign(value=means["mean"], main=means["label"].eq(table["population"].iloc[0]))
-    strokes = table.rename(columns={"population": "label"})[["panel", "label", "value"]]
+    parts = {"": table} if reference is None else {"reference": reference, YOURS: table}
+    data = pd.concat([part.assign(run=run) for run, part in parts.items()], ignore_index=True)
+    single = data.rename(columns={"population": "label", "run": "group"})
+    means = single.drop_duplicates(["group", "label", "panel"])
+    own = means["group"].eq(list(parts)[-1]) & means["label"].eq(table["population"].iloc[0])
     return forest(
-        rows.drop(columns=["seed", "mean"]),
+        means.assign(value=means["mean"], main=own)[
+            ["panel", "group", "label", "value", "low", "high", "main"]
+        ],
         measured="",
         unit="",
         null=0,
         null_name="chance",
-        strokes=strokes,
+        strokes=single[["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
         "over networks and people; each network is a stroke below.",
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
-        data=table,
+        data=data,
     )
 
 
-def by_unit(table: pd.DataFrame) -> style.Drawn:
+def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """Verified filters beyond chance by unit, trained beside untrained networks.
 
-    ``table``: of ``study.unit_table``. Data: the same.
+    ``table``: of ``study.unit_table``; ``reference``: that of the reference, which is then drawn with the
+    trained networks of this run. Data: the same.
     """
+    data = _beside(table, reference)
     return forest(
-        table.rename(columns={"au": "label"}),
+        data.rename(columns={"au": "label"}),
         measured="verified filters beyond chance, mean over networks",
         unit="",
         null=0,
@@ -128,8 +139,18 @@ def by_unit(table: pd.DataFrame) -> style.Drawn:
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
         tolerance=dict.fromkeys(("value", "low", "high"), COUNT_TOLERANCE),
-        data=table,
+        data=data,
     )
+
+
+def _beside(table: pd.DataFrame, reference: pd.DataFrame | None) -> pd.DataFrame:
+    """``table`` (``series``: trained ones first, then others), or the reference's with the trained ones of
+    ``table`` as a series of their own.
+    """
+    if reference is None:
+        return table
+    own = table[table["series"].eq(table["series"].iloc[0])]
+    return pd.concat([reference, own.assign(series=YOURS)], ignore_index=True)
 
 
 ALONG = {
@@ -169,13 +190,14 @@ def along_training(table: pd.DataFrame) -> style.Drawn:
     return style.Drawn(figure, table, alt, tolerance=moves)
 
 
-def agreement(table: pd.DataFrame) -> style.Drawn:
+def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """How far each measure names the unit that moves a filter most, beyond chance.
 
-    ``table``: of ``study.agreement_table``. Data: the same.
+    ``table``: of ``study.agreement_table``; ``reference`` as of ``by_unit``. Data: the same.
     """
+    data = _beside(table, reference)
     return forest(
-        table.rename(columns={"measure": "label"}).replace({"label": {"_": " "}}, regex=True),
+        data.rename(columns={"measure": "label"}).replace({"label": {"_": " "}}, regex=True),
         measured="κ of the named unit and the one that moves the filter most",
         unit="",
         null=0,
@@ -183,7 +205,7 @@ def agreement(table: pd.DataFrame) -> style.Drawn:
         alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
         "one that moves the filter most, of trained and of untrained networks.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
-        data=table,
+        data=data,
     )
 
 

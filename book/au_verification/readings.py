@@ -25,8 +25,8 @@ def beyond(bar: np.ndarray) -> Reading:
 
 
 def strongest(rivals: Sequence[Examined]) -> np.ndarray:
-    """(G, A): of all filters of ``rivals`` the largest score within emotions. Raises DataError where there is
-    no rival.
+    """(G, A): of all filters of ``rivals`` the largest strength within emotions. Raises DataError where there
+    is no rival.
     """
     if not rivals:
         raise DataError("no untrained network is there to be held against")

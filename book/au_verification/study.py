@@ -280,7 +280,8 @@ def networks_table(examined: Sequence[Examined]) -> Table:
 
 def filter_table(own: Examined) -> pd.DataFrame:
     """One row per filter of one network: ``filter``; ``named`` (by ``kl``, as in the papers), ``overall``,
-    ``within`` and ``causal``, units, empty where there is none; ``score`` within emotions; ``verified``.
+    ``within`` and ``causal``, units, empty where there is none; ``score``, its strength within emotions;
+    ``verified``.
     """
     claimed, every = own.claimed[0], np.arange(own.filters)
     places = [own.aus.index(au) if au else 0 for au in claimed]

@@ -139,6 +139,19 @@ def test_networks_are_strokes_about_the_mean_of_their_kind():
     assert len(drawn.data) == 16 and "κ: trained 0.2 (0.1 to 0.3) and untrained 0.2" in drawn.alt
 
 
+def test_this_run_stands_beside_the_reference():
+    drawn = figures.networks(strip().query("population == 'trained'"), reference=strip())
+    assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, figures.YOURS: 6}
+    assert "reference, untrained 0.2" in drawn.alt and "your run, trained 0.2" in drawn.alt
+    table = pairs("au", AUS)
+    data = figures.by_unit(table.assign(value=7.0), reference=table).data
+    assert data.groupby("series")["value"].mean().to_dict() == {
+        "trained": 2,
+        "untrained": 2,
+        figures.YOURS: 7,
+    }
+
+
 def test_training_is_told_epoch_by_epoch():
     drawn = DRAWINGS["along_training"]()
     assert "network 1 3 after epoch 1, 15 after epoch 5 and 27 after epoch 9" in drawn.alt
