@@ -147,7 +147,7 @@ def populations_of(examined: Sequence[Examined]) -> dict[str, list[Examined]]:
     """
     own, found = examined[0].structure, {}
     for each in examined:
-        name = each.group if each.structure == own else f"{each.group}, {each.structure}"
+        name = each.group if each.structure in (own, each.group) else f"{each.group}, {each.structure}"
         found.setdefault(name, []).append(each)
     return found
 

@@ -40,6 +40,8 @@ def test_populations_are_named_by_group_and_by_a_structure_that_is_not_the_first
         **{"untrained": 2, "untrained, residual": 1},
     }
     assert au.rivals_of(groups["photographs, residual"], examined) == groups["untrained, residual"]
+    breuer = answered(*KNOWS, group="breuer", structure="breuer")
+    assert list(au.populations_of([*examined, breuer]))[-1] == "breuer"
 
 
 def test_trained_networks_are_held_against_untrained_ones_of_their_structure(examined):
@@ -106,6 +108,9 @@ def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatc
         "photographs_residual": [learned("residual", 0)],
     }
     given = [learned("zero_bias", 4), learned("zero_bias", 5)]
+    many, _ = au.examine_all(given, beside, None, layer="relu1", untrained=9)
+    assert len(many) == 6 + 9 + au.UNTRAINED_BESIDE
+    asked.clear()
     found, whole = au.examine_all(given, beside, None, layer="relu1", untrained=1)
     assert whole == "zero_bias 4" and len(found) == 8
     assert [about for _, _, about in asked] == [
