@@ -96,10 +96,10 @@ class Examined:
     Arrays of G rows: the first of all people, the others without one group of them each. ``claimed`` (G, K):
     the unit that a filter goes with beyond chance within emotions; ``strength`` float32 (G, K, A): by how
     much the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged.
-    ``caused``: the unit that moves it most at equal energy, where that stands beyond chance; ``raw``: at
-    intensity 1. ``named``: measure -> (G, K), the unit of the largest association over all pictures, as in
-    the papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion. ``rare``: filters
-    that answer in too few sequences to be judged.
+    ``caused``: the unit that moves it most at equal energy; ``raw``: at intensity 1. ``named``: measure ->
+    (G, K), the unit of the largest association over all pictures, as in the papers. ``overall`` (K,): as
+    ``claimed`` over all pictures, whatever the emotion. ``rare``: filters that answer in too few sequences to
+    be judged.
 
     ``group``: what the network stands for on the page, of a ``structure`` by its name in ``nets.build``;
     ``seed`` tells it from the others there.
@@ -170,7 +170,7 @@ def examine(
         some = shown.select(rows)
         nulls.append(permutation_null(maxima[rows], some, asked.measure, within=some.emotions, **settings))
     effects, raw = (
-        effects_of(found.maxima, switched, draws=20, seed=asked.seed)
+        effects_of(found.maxima, switched, draws=20, flips=20, seed=asked.seed)
         for found, switched in ((equal, asked.equal), (full, asked.full))
     )
     examined = Examined(
@@ -206,16 +206,16 @@ def _named(maxima: np.ndarray, present: np.ndarray, measure: str) -> np.ndarray:
 
 
 def causes(effects: Effects, groups: int = 0) -> np.ndarray:
-    """(1 + ``groups``, K): the unit that, at its highest level, raises each filter's response most, and does
-    so beyond chance; empty where there is none.
+    """(1 + ``groups``, K): the unit that, at its highest level, raises each filter's response most on average
+    over people; empty where none raises it.
 
-    The first row over all people, the others without one group of them each.
+    The first row over all people, the others without one group of them each. No effect is tested here: a
+    cause that is noise agrees with a claim by chance only, which is subtracted, while the test over all
+    filters and units would leave few people no effect at all.
     """
-    names, stands = np.array([*effects.aus, ""]), effects.survivors(ALPHA)
-    people, rows = effects.people[..., -1], []
+    names, people = np.array([*effects.aus, ""]), effects.people[..., -1]
+    rows = []
     for some in _all_but_one(np.arange(len(people)), groups):
         effect = people[some].mean(axis=0)
-        best = effect.argmax(axis=1)
-        at = np.arange(len(best)), best
-        rows.append(names[np.where((effect[at] > 0) & stands[at], best, -1)])
+        rows.append(names[np.where(effect.max(axis=1) > 0, effect.argmax(axis=1), -1)])
     return np.stack(rows)

@@ -102,9 +102,13 @@ def test_answers_are_given_without_each_group_of_people(found):
     assert sum(map(len, left_out)) == PEOPLE
 
 
-def test_a_cause_raises_the_filter_and_stands_beyond_chance():
+def test_the_cause_is_the_unit_that_raises_a_filter_most_on_average():
     effects = effects_of_size([[0.5, 3.0, 0.0], [0.0, 0.0, -2.0], [0.9, 0.0, 0.0]], AUS)
-    assert au.causes(effects).tolist() == [["AU4", "", ""]]
+    assert au.causes(effects).tolist() == [["AU4", "", "AU1"]]
+    people = np.zeros((10, 1, 3))
+    people[:, 0, 0], people[0, 0, 1] = 1, 20
+    outlier = au.causes(effects_of_size([[1.0, 2.0, 0.0]], AUS, people=people), 10)
+    assert (outlier == "AU4").sum() == 10 and (outlier == "AU1").sum() == 1
 
 
 def test_the_highest_intensity_alone_is_the_same_pictures():
