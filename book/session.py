@@ -93,19 +93,22 @@ class Session(ferbook.session.Session):
 
     def networks(self) -> list[Learned]:
         """The trained networks that the chapter is about: those of its parameter ``population``, else the one
-        of chapter ``training``.
+        of chapter ``training``. Of which ``network`` they are goes into the run's record.
 
         Raises ChapterError where no network of the population is kept, and as ``network``.
         """
         name = self.params.population
-        if not name:
+        if name:
+            found = self.population(name)
+        else:
             lesson = self.upstream("training").artefact("lesson", Lesson)
-            return [Learned("this run's", self.network("training"), lesson)]
-        if found := self.population(name):
-            return found
-        raise ChapterError(
-            f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
-        )
+            found = [Learned("this run's", self.network("training"), lesson)]
+        if not found:
+            raise ChapterError(
+                f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
+            )
+        self.note(network=found[0].lesson.network)
+        return found
 
     def population(self, name: str) -> list[Learned]:
         """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""

@@ -84,9 +84,9 @@ def outdated(made: Mapping) -> str:
 
 
 def extent(made: Mapping) -> str:
-    """How many networks of which populations a chapter asked, by its record."""
-    populations = made.get("populations", {})
-    return ", ".join(f"{len(seeds)} networks of `{name}`" for name, seeds in populations.items())
+    """How many networks of populations a chapter asked, by its record; empty where it asked none."""
+    networks = sum(len(told["kept"]) for told in made.get("populations", {}).values())
+    return f"{networks} networks" if networks else ""
 
 
 def provenance(made: Mapping) -> list[tuple[str, str]]:

@@ -96,11 +96,13 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _badge(text: str) -> str:
+def badge(text: str) -> str:
+    """An answer or a verdict as a coloured label."""
     return f"{{bdg-{_BADGES[text]}}}`{text.removesuffix(' here')}`"
 
 
-def _row(cells: Sequence[str]) -> str:
+def table_row(cells: Sequence[str]) -> str:
+    """A row of a table of MyST."""
     return f"| {' | '.join(map(_cell, cells))} |"
 
 
@@ -130,13 +132,13 @@ def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
     both = any(each.reference for each in every)
     heads = ["Reference", "Your run"] if both else ["Verdict"]
     heads += ["Claim", "Why", ""]
-    rows = [_row(heads), "|---" * len(heads) + "|"]
+    rows = [table_row(heads), "|---" * len(heads) + "|"]
     for each in every:
-        verdicts = [_badge(each.own.verdict)]
+        verdicts = [badge(each.own.verdict)]
         if both:
-            verdicts.insert(0, _badge(each.reference.verdict) if each.reference else "–")
+            verdicts.insert(0, badge(each.reference.verdict) if each.reference else "–")
         claim = f"{each.main.claim.claim} *({each.paper.name})*"
-        rows.append(_row([*verdicts, claim, each.main.why, figure_link(each.main, results)]))
+        rows.append(table_row([*verdicts, claim, each.main.why, figure_link(each.main, results)]))
     return rows
 
 
@@ -224,14 +226,14 @@ def _question(each: Answered, results: ByChapter, role: str) -> str:
     facts = results[question.chapter].facts
     if named := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
         where += f", on {', '.join(named)}"
-    return _row([_badge(each.answer), f"{role}{question.asks}", each.told, where])
+    return table_row([badge(each.answer), f"{role}{question.asks}", each.told, where])
 
 
 def _claim(each: Verdicts, results: ByChapter) -> list[str]:
     judged, claim = each.main, each.main.claim
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     return [
-        *(f"**{claim.claim}** {_badge(judged.verdict)}", ""),
+        *(f"**{claim.claim}** {badge(judged.verdict)}", ""),
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
         *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
         *(_question(one, results, "*First of all:* ") for one in judged.required.values()),

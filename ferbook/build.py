@@ -7,6 +7,7 @@ import html
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import PLACE, answers_of, answers_text
+from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
@@ -167,9 +168,11 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
-def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
-    """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
-    not stand there, why. Empty where there is none.
+def key_numbers(
+    chapter: Chapter, own: ChapterResult, beside: Beside, verdicts: Sequence[Verdicts] = ()
+) -> str:
+    """The chapter's key metrics by the reference and by the run, as a table of MyST, and those of the
+    ``verdicts`` that it decides; where the reference may not stand there, why. Empty where there is none.
     """
     if beside.result is None:
         return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
@@ -182,8 +185,13 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
+    rows += [
+        (each.main.claim.claim, *(badge(judged.verdict) for judged in (each.reference, each.own)))
+        for each in verdicts
+        if each.reference and each.main.deciding.question.chapter == chapter.name
+    ]
     lines = [("", f"Reference{f', {extent}' * bool(extent)}", "Your run"), ("---", "---", "---"), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(table_row(line) for line in lines)
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -196,6 +204,7 @@ def stage(run: Run, folder: Path) -> None:
     left = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.book(), folder / "book", ignore=left)
     standing = standing_beside(run)
+    answers = answers_of(run) if paths.claims().exists() else None
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
         there = own.done() is not None
@@ -210,9 +219,10 @@ def stage(run: Run, folder: Path) -> None:
             _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE)
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, _page(chapter))
-            cell.source = cell.source.replace(KEY_NUMBERS, key_numbers(chapter, own, beside))
+            told = key_numbers(chapter, own, beside, answers.verdicts if answers else ())
+            cell.source = cell.source.replace(KEY_NUMBERS, told)
         nbformat.write(notebook, folder / f"{_page(chapter)}.ipynb")
-    claims = answers_text(answers_of(run)) if paths.claims().exists() else ""
+    claims = answers_text(answers) if answers else ""
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():

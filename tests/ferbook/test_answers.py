@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from ferbook import paths
-from ferbook.answers import PLACE, answers_of, answers_text, claims_picture, figure_link
+from ferbook.answers import PLACE, _scaled, answers_of, answers_text, claims_picture, figure_link
 from ferbook.book import chapters
-from ferbook.claims import PaperClaim, Told, judge, read_claims
+from ferbook.claims import PaperClaim, Question, Told, ask, judge, read_claims
 from ferbook.errors import DataError, RunStoreError
+from ferbook.estimate import Estimate
 from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.store import open_run, write_json
@@ -130,6 +131,23 @@ def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
 def test_a_run_that_is_not_there_is_named(run):
     with pytest.raises(RunStoreError, match="no run 'b'"):
         answers_of(open_run("b"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "drawn"),
+    [
+        ({"above": 1}, (-1, -2, 0)),
+        ({"below": 1}, (1, 0, 2)),
+        ({"about": 1, "margin": 0.5}, (-1, -2, 0)),
+        ({"above": 1, "counts": True}, (-1, None, None)),
+    ],
+)
+def test_what_speaks_for_a_claim_is_drawn_to_the_right_of_its_bound(bound, drawn):
+    results = {"derl": Told({"x": Estimate(0.0, -1.0, 1.0)})}
+    ends = _scaled(ask(Question(asks="?", metric="derl.x", **bound), results), 1.0)
+    shown = [ends[name] for name in ("value", "low", "high")]
+    assert [None if value != value else value for value in shown] == list(drawn)
+    assert "margin" not in bound or (ends["wide_low"], ends["wide_high"]) == (-0.5, 0.5)
 
 
 def test_a_damaged_reference_judges_nothing(run, finish_derl):

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from ferbook import beside
+from ferbook.answers import answers_of
 from ferbook.beside import reference_beside, standing_beside
 from ferbook.book import chapters, suite
 from ferbook.build import key_numbers, stage
@@ -70,6 +71,13 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
         "| --- | --- | --- |",
         "| mean | 3.50 (3.40–3.60) | 3.40 (3.30–3.50) |",
     ]
+    told = key_numbers(
+        chapters()["means"], run.result("means"), found["means"], answers_of(run).verdicts
+    ).splitlines()
+    verdict = (
+        "| The mean of a die lies above that of two coins. | {bdg-success}`holds` | {bdg-success}`holds` |"
+    )
+    assert told == [*table.splitlines(), verdict]
     assert {each.result for each in standing_beside(reference).values()} == {None}, "beside itself"
     assert (
         key_numbers(chapters()["means"], reference.result("means"), standing_beside(reference)["means"]) == ""
