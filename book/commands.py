@@ -342,7 +342,7 @@ def populations_list(as_json: AsJson = False) -> None:
                 "kept": len(kept),
                 "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
                 "faces": sorted({done["faces"] for done in kept}),
-                **{each: [round(done[each], 4) for done in kept] for each in _ACCURACIES},
+                **{each: [round(done[each], 4) for done in kept if each in done] for each in _ACCURACIES},
                 "core_hours": round(hours, 2),
                 "core_hours_planned": round(population.networks * population.core_minutes / 60, 2),
                 "devices": sorted({done["device"] for done in kept}),
@@ -401,7 +401,8 @@ def populations_train(
         if done is None:
             tell(f"{named}: another process is at it")
             continue
-        shares = f"validation {done['valid_accuracy']:.3f}, test {done['test_accuracy']:.3f}"
-        tell(f"{named}: {shares}, {done['seconds']:,} s")
+        told = {"validation": "valid_accuracy", "test": "test_accuracy"}
+        shares = "".join(f"{name} {done[key]:.3f}, " for name, key in told.items() if key in done)
+        tell(f"{named}: {shares}{done['seconds']:,} s")
     if failed:
         raise typer.Exit(1)

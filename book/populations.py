@@ -11,6 +11,7 @@ import json
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Literal
@@ -36,6 +37,7 @@ from fer_lib.train.recipe import Recipe
 from fer_lib.train.targets import class_counts
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook import paths
+from ferbook.book import find_chapter
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.files import is_leftover, read_yaml, whole_folder
@@ -63,18 +65,49 @@ class Taught(BaseModel):
     labels: Literal["own", "shuffled"] = "own"
 
 
-class Population(Taught):
-    """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
+class Kept(BaseModel):
+    """A population: members that are trained one by one, each kept in a folder of its own.
 
-    ``core_minutes``: what one of them takes, measured or estimated. ``checkpoints``: epochs after which the
-    weights of the first ``checkpointed`` networks are kept too. ``weights``: of so many networks, the first,
-    the weights are kept (None: of all); of the others only curves and answers.
+    A child has ``members``; ``taught``, a model of what decides them but for their seed, by which they are
+    known; and ``faces``, the arguments of ``faces.registry.open_faces``. ``core_minutes``: what a member
+    takes, measured or estimated.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     about: str
-    networks: int = Field(ge=1, le=100)
     core_minutes: float = Field(gt=0)
+
+    @property
+    def folder(self) -> Path:
+        """One folder a member lies in it."""
+        return paths.runs_dir() / REFERENCE / "populations" / self.name
+
+    def kept(self) -> list["Member"]:
+        """The members that are there and of this recipe, by seed."""
+        return [member for member in self.members if not member.fault()]
+
+    def failed(self) -> dict[int, str]:
+        """Seed -> why, of the members whose training by this recipe diverged."""
+        faults = {member.seed: member.fault() for member in self.members}
+        return {seed: fault for seed, fault in faults.items() if fault.startswith(_DIVERGED)}
+
+    def key(self) -> str:
+        """Changes with every member that is kept, or that failed."""
+        told = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+class Population(Kept, Taught):
+    """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
+
+    ``checkpoints``: epochs after which the weights of the first ``checkpointed`` networks are kept too.
+    ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only curves
+    and answers.
+    """
+
+    networks: int = Field(ge=1, le=100)
     checkpoints: tuple[int, ...] = ()
     checkpointed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
@@ -85,28 +118,9 @@ class Population(Taught):
         return Taught(**{name: getattr(self, name) for name in Taught.model_fields})
 
     @property
-    def folder(self) -> Path:
-        """One folder a network lies in it."""
-        return paths.runs_dir() / REFERENCE / "populations" / self.name
-
-    @property
     def members(self) -> list["Member"]:
         """All networks that are asked for, kept or not."""
         return [Member(self, seed) for seed in range(self.networks)]
-
-    def kept(self) -> list["Member"]:
-        """The networks that are there and of this recipe, by seed."""
-        return [member for member in self.members if not member.fault()]
-
-    def failed(self) -> dict[int, str]:
-        """Seed -> why, of the networks whose training by this recipe diverged."""
-        faults = {member.seed: member.fault() for member in self.members}
-        return {seed: fault for seed, fault in faults.items() if fault.startswith(_DIVERGED)}
-
-    def key(self) -> str:
-        """Changes with every network that is kept, or that failed."""
-        told = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,7 @@ class Member:
             return self._failure() if (self.folder / FAILED).is_file() else "missing"
         try:
             done = self.done()
-            taught = Taught.model_validate(done["taught"])
+            taught = type(self.population.taught).model_validate(done["taught"])
             files = {name: _checksum(self.folder / name) for name in done["files"]}
         except (RunStoreError, ValidationError, KeyError, OSError):
             return "damaged"
@@ -143,7 +157,7 @@ class Member:
     def _failure(self) -> str:
         try:
             told = read_json(self.folder / FAILED)
-            taught = Taught.model_validate(told["taught"])
+            taught = type(self.population.taught).model_validate(told["taught"])
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
         return told["failed"] if taught == self.population.taught else "of another recipe"
@@ -162,6 +176,10 @@ class Member:
             source=dict(taught.faces),
         )
         return Learned(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
+
+    def train(self, device: torch.device) -> dict:
+        """Train and keep it; what ``done`` says of it."""
+        return _train(self, device)
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""
@@ -193,7 +211,7 @@ class Member:
         return pd.read_csv(self.folder / "tested.csv")
 
 
-def populations() -> dict[str, Population]:
+def populations() -> dict[str, Kept]:
     """Name -> population, as the file has them. Raises ParameterError, naming file and entry, where it cannot
     be understood.
     """
@@ -201,18 +219,28 @@ def populations() -> dict[str, Population]:
     try:
         content = TypeAdapter(dict[str, dict]).validate_python(read_yaml(file, ParameterError))
         named = {name: {"name": name, **fields} for name, fields in content.items()}
-        return TypeAdapter(dict[str, Population]).validate_python(named)
+        return {
+            name: TypeAdapter(dict[str, _kind(fields)]).validate_python({name: fields})[name]
+            for name, fields in named.items()
+        }
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its content"
         raise ParameterError(f"{file}: {place}: {first['msg']}") from fault
 
 
-def find_population(name: str) -> Population:
+def find_population(name: str) -> Kept:
     """The population called ``name``; raises ParameterError where there is none."""
     known = populations()
     require_name("population", name, known)
     return known[name]
+
+
+def _kind(fields: dict) -> type[Kept]:
+    """What an entry is of: networks, or the pieces of its ``chapter``."""
+    if "chapter" not in fields:
+        return Population
+    return import_module(f"book.{find_chapter(fields['chapter']).name}.pieces").Pieces
 
 
 def train_member(member: Member, *, device: str = "auto", replace: bool = False) -> dict | None:
@@ -231,7 +259,7 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
         fault = member.fault()
         if fault and fault != "missing" and not replace:
             raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
-        return _train(member, pick_device(device)) if fault else member.done()
+        return member.train(pick_device(device)) if fault else member.done()
 
 
 def _train(member: Member, device: torch.device) -> dict:
@@ -299,8 +327,13 @@ def _train(member: Member, device: torch.device) -> dict:
             "core_seconds": round(process_time() - spent),
             "finished": now(),
         }
-        files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
-        write_json(folder / DONE, done | {"files": files})
+        return seal(folder, done)
+
+
+def seal(folder: Path, done: dict) -> dict:
+    """Write ``done`` into ``folder`` with the checksums of the files that are there; returns it."""
+    files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
+    write_json(folder / DONE, done | {"files": files})
     return done
 
 

@@ -16,11 +16,11 @@ class Adversary(Callback):
     """Trains ``discriminator`` on each batch before the generator, which is the learner's model, and gives
     the generator its loss.
 
-    The objective of Isola et al. 2017 (eq. 1–4) with the generator's logarithm in the form that does not
-    saturate. With x the expressive faces, y the true and G(x) the generated neutral ones, the discriminator
-    minimises the mean of the two cross-entropies: of (x, y) as true and of (x, G(x)) as false. Then the
-    generator minimises the cross-entropy of (x, G(x)) as true, plus ``l1`` (the paper's θ) times the mean |y
-    − G(x)| in grey values of [0, 1]. Each is the mean over patches.
+    The conditional game of Isola et al. 2017 with the hinge losses of Miyato et al. 2018 (arXiv 1802.05957,
+    eq. 16 and 17), which pay the discriminator nothing for being surer than it needs. With x the expressive
+    faces, y the true and G(x) the generated neutral ones, the discriminator D minimises the mean of
+    max(0, 1 − D(x, y)) and max(0, 1 + D(x, G(x))). Then the generator minimises −D(x, G(x)) plus ``l1`` (the
+    paper's θ) times the mean |y − G(x)| in grey values of [0, 1]. Each is the mean over patches.
 
     The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in
     that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the shares of patches that
@@ -61,7 +61,7 @@ class Adversary(Callback):
         real, fake = self._judged(self.y), self._judged(self.pred.detach())
         # Halved as in Isola et al. 2017 (section 3.3), which slows the discriminator down beside the
         # generator.
-        loss = (_as_true(real) + _as_true(-fake)) / 2
+        loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
         loss.backward()
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -72,15 +72,8 @@ class Adversary(Callback):
             return
         distance = self.learn.loss_grad
         self.discriminator.requires_grad_(False)  # the generator's gradient needs none of its weights'
-        adversarial = _as_true(self._judged(self.pred))
+        adversarial = -self._judged(self.pred).mean()
         self.discriminator.requires_grad_(True)
         total = adversarial + self.l1 * distance
         self.learn.loss_grad, self.learn.loss = total, total.detach()
         self.terms = torch.stack((total.detach(), adversarial.detach(), distance.detach(), *self.judgement))
-
-
-def _as_true(logits: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of ``logits`` with the answer "true"; of the negated logits it is that with the
-    answer "false".
-    """
-    return F.softplus(-logits).mean()

@@ -1,31 +1,40 @@
 """Chapter ``derl``: what it takes, and what the profiles change."""
 
-from typing import Self, get_args
+from typing import Annotated, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from book import parameters
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
+from ferbook.parameters import ListOf, listed
 
 
-class DerlParameters(parameters.ChapterParameters):
+class DerlParameters(parameters.NetworkParameters):
     """Chapter ``derl``: a generator that takes expressions off faces, and what its layers tell of them."""
 
+    population: str = Field(
+        "",
+        description="read the trainings from this population of populations.yaml, which `ferbook populations "
+        "train` makes; empty: train now",
+    )
     size: int = Field(
         48, ge=0, le=256, multiple_of=16, description="side of a picture in pixels; 0 takes the set's own"
     )
-    pretrain: FaceSource = Field(
+    pretrain: Annotated[str, AfterValidator(ListOf(get_args(FaceSource)))] = Field(
         "lab",
-        description="whom the generator learns from: people rendered to order as those of a synthetic "
-        "set, or a real set with neutral faces, such as bu4dfe",
+        description="whom the generator learns from: people rendered to order as those of a synthetic set, "
+        "real sets with neutral faces, or several together, as in bu4dfe,bp4d",
     )
     pretrain_people: int = Field(
-        120, ge=8, le=10_000, description="people rendered to order; one in eight is held out to watch"
+        240,
+        ge=8,
+        le=10_000,
+        description="people rendered to order of each synthetic set; one in five is kept for the test",
     )
     pretrain_expressions: int = Field(
-        8, ge=1, le=1000, description="expressive pictures of each of these people"
+        4, ge=1, le=1000, description="expressive pictures of each of these people"
     )
     gan_epochs: int = Field(
         12, ge=1, le=5000, description="passes of the generator over its pairs of pictures"
@@ -34,6 +43,9 @@ class DerlParameters(parameters.ChapterParameters):
     gan_lr: float = Field(4e-4, gt=0, le=1, description="peak learning rate of generator and discriminator")
     l1: float = Field(
         100.0, ge=0, le=10_000, description="weight of the L1 distance beside the adversarial loss (theta)"
+    )
+    skips: bool = Field(
+        True, description="give the generator's decoder the maps of its encoder too, as a U-Net does"
     )
     folds: parameters.FoldsField = 1
     epochs: parameters.EpochsField = 16
@@ -47,33 +59,34 @@ class DerlParameters(parameters.ChapterParameters):
     )
     seeds: parameters.SeedsField = 1
     ablation: bool = Field(
-        True, description="compare DeRL with its single layers and with generators that did not learn, too"
+        False,
+        description="compare DeRL with its single layers and with a generator of others' neutral faces, too",
     )
     precision: parameters.PrecisionField = "auto"
     bootstrap: parameters.BootstrapField = 2000
 
     @model_validator(mode="after")
     def _strangers_to_learn_from(self) -> Self:
-        if self.pretrain == self.faces and not self.rendered_to_order:
+        if self.faces in self.real_lessons:
             raise ParameterError(
-                f"pretrain = {self.pretrain!r} is the chapter's own face set; the generator learns from "
+                f"pretrain = {self.pretrain!r} has the chapter's own face set; the generator learns from "
                 "other people: give another set, or lab"
             )
         return self
 
     @property
-    def rendered_to_order(self) -> bool:
-        """Whether the generator learns from people who are rendered for it, and are in no face set."""
-        return self.pretrain in get_args(FaceDomain)
+    def real_lessons(self) -> tuple[str, ...]:
+        """The real sets that the generator learns from; of synthetic ones it learns from people who are
+        rendered for it, and are in no face set.
+        """
+        return tuple(name for name in listed(self.pretrain) if name not in get_args(FaceDomain))
 
     @property
     def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
         """The face set of the chapter; beside a real one, rendered faces, whose neutral faces and action
-        units are known; and a real set that the generator learns from.
+        units are known; and the real sets that the generator learns from.
         """
-        beside = [] if self.faces in get_args(FaceDomain) else ["lab"]
-        if not self.rendered_to_order and self.pretrain not in beside:
-            beside.append(self.pretrain)
+        beside = [*([] if self.faces in get_args(FaceDomain) else ["lab"]), *self.real_lessons]
         return (self.face_source, *(self.source(name) for name in beside))
 
 
@@ -91,12 +104,17 @@ CHAPTER = Chapter(
     needs="two CPU cores; for real faces a set with neutral ones",
     profiles={
         "smoke": {
-            **{"pretrain_people": 8, "pretrain_expressions": 4, "gan_epochs": 1, "folds": 1, "epochs": 1},
-            **{"views": 1, "bootstrap": 200},
+            **{"pretrain_people": 12, "gan_epochs": 1, "epochs": 1, "views": 1, "ablation": True},
+            "bootstrap": 200,
+        },
+        # Each seed and fold is a piece of the population; see book.derl.pieces.
+        "reference": {
+            **{"population": "derl", "pretrain_people": 600, "gan_epochs": 20, "ablation": True},
+            **{"folds": 5, "seeds": 3},
         },
         "paper": {
-            **{"pretrain_people": 600, "gan_epochs": 200, "gan_batch": 32, "gan_lr": 2e-4, "folds": 0},
-            **{"epochs": 60, "views": 8, "seeds": 5, "bootstrap": 10_000},
+            **{"pretrain_people": 600, "gan_epochs": 200, "gan_batch": 32, "gan_lr": 2e-4, "ablation": True},
+            **{"folds": 0, "epochs": 60, "views": 8, "seeds": 5, "bootstrap": 10_000},
         },
     },
 )

@@ -7,6 +7,7 @@ person, of H × W pixels each, all as bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,9 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from book.derl.pairs import KnownNeutrals
+from book.derl.pairs import Lessons
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.folds import Protocol
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
@@ -216,40 +216,75 @@ def neutral_quality(
 
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means of what ``neutral_quality`` gave, with 95 % intervals that resample subjects: one row per
+    """Means of what ``neutral_quality`` gave, with 95 % intervals over people and trainings: one row per
     candidate and measure.
+
+    ``table`` may have a column ``training``; of several trainings a picture's mean counts, and their luck is
+    added to that of the people as in ``stats.contrasts``.
 
     ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the
     ``GENERATED`` picture less the candidate, over the inputs for which both are numbers (NaN for itself);
+    ``share``, ``share_low``, ``share_high``: the mean of the generated over that of the candidate, likewise;
     ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``,
-    those of the pictures that count. A measure that no candidate has is left out. Bounds are NaN where there
-    is no interval.
+    those of the pictures that count; ``trainings``. A measure that no candidate has is left out. Bounds are
+    NaN where there is no interval.
     """
+    table = table if "training" in table else table.assign(training=0)
     names = table["candidate"].unique()
-    parts = {name: table[table["candidate"] == name].set_index("picture") for name in names}
-    subjects = parts[GENERATED]["subject"].to_numpy(dtype=object).astype(str)
+    parts = {name: table[table["candidate"] == name] for name in names}
+    first = parts[GENERATED].drop_duplicates("picture").set_index("picture")["subject"].sort_index()
+    subjects = first.to_numpy(dtype=object).astype(str)
     rows = []
     for measure in HEADS:
         if not np.isfinite(table[measure]).any():
             continue
-        ours = parts[GENERATED][measure].to_numpy(float)
-        for name, part in parts.items():
-            values = part[measure].to_numpy(float)
-            counts = np.isfinite(values)
-            gain = (np.nan,) * 3 if name == GENERATED else _mean(ours - values, subjects, draws, seed)
-            how_many = counts.sum(), (~counts).sum(), len(np.unique(subjects[counts]))
-            rows.append((name, measure, *_mean(values, subjects, draws, seed), *gain, *how_many))
-    columns = ["candidate", "measure", "value", "low", "high", "gain", "gain_low", "gain_high"]
-    return pd.DataFrame(rows, columns=[*columns, "n", "undefined", "subjects"])
+        # (trainings, pictures)
+        found = {
+            name: part.pivot(index="training", columns="picture", values=measure).to_numpy(float)
+            for name, part in parts.items()
+        }
+        ours = found[GENERATED]
+        for name, values in found.items():
+            counts = np.isfinite(values).all(axis=0)
+            even = np.ones_like(values)
+            none = (np.nan,) * 3
+            gain = none if name == GENERATED else _mean(ours - values, even, subjects, draws, seed)
+            share = none if name == GENERATED else _mean(ours, values, subjects, draws, seed)
+            how_many = counts.sum(), (~counts).sum(), len(np.unique(subjects[counts])), len(values)
+            mean = _mean(values, even, subjects, draws, seed)
+            rows.append((name, measure, *mean, *gain, *share, *how_many))
+    ends = ("", "_low", "_high")
+    columns = [f"{what}{end}" for what in ("gain", "share") for end in ends]
+    columns = [
+        "candidate",
+        "measure",
+        "value",
+        "low",
+        "high",
+        *columns,
+        "n",
+        "undefined",
+        "subjects",
+        "trainings",
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _mean(values: np.ndarray, subjects: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
-    counts = np.isfinite(values)
+def _mean(
+    above: np.ndarray, below: np.ndarray, subjects: np.ndarray, draws: int, seed: int
+) -> tuple[float, float, float]:
+    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, with its bounds."""
+    counts = (np.isfinite(above) & np.isfinite(below)).all(axis=0)
     if not counts.any():
         return np.nan, np.nan, np.nan
-    sums = cluster_sums(np.stack([values[counts], np.ones(counts.sum())], axis=1), subjects[counts])
-    value = float(values[counts].mean())
-    return value, *bounds(ratio(resampled_sums(sums, draws, seed)), len(sums), value)
+    both = np.stack([above[:, counts], below[:, counts]], axis=-1)
+    value = float(ratio(both.mean(axis=0).sum(axis=0)))
+    sums = cluster_sums(both.mean(axis=0), subjects[counts])
+    drawn = ratio(resampled_sums(sums, draws, seed))
+    if (freedom := len(both) - 1) and len(sums) > 1:
+        error = ratio(both.sum(axis=1)).std(ddof=1) / np.sqrt(len(both))
+        drawn = drawn + error * np.random.default_rng(seed).standard_t(freedom, size=draws)
+    return value, *bounds(drawn, len(sums), value)
 
 
 class _Search:
@@ -298,51 +333,70 @@ def _left_expression(
 
 
 def quality(
-    known: KnownNeutrals,
+    lessons: Lessons,
     generators: Mapping[str, Generator],
-    neutrals: np.ndarray,
     judge: nn.Module,
-    protocol: Protocol,
+    classes: Sequence[str],
     *,
-    draws: int = 1000,
-    seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """All measures of all candidates for the true neutral face, as ``derl.neutral_quality.summarise_quality``
-    has them.
+    """Every measure of every candidate for the true neutral face of the test people of ``lessons``, as
+    ``neutral_quality`` has them.
 
-    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``neutrals`` uint8 (P, H, W): of other
-    people, whose mean is a candidate. ``judge``: a network that names the classes of ``protocol`` and was
-    taught on its first fold: of the chapter's own faces it is asked only about the people whom that fold
-    tests.
+    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
+    ``classes`` and was taught none of these people.
     """
+    inputs, truth = lessons.test
+    made = {name: generated_neutrals(one, inputs, device=device) for name, one in generators.items()}
+    mean = np.broadcast_to(mean_face(lessons.neutrals), inputs.shape)
+    candidates = {GENERATED: made[GENERATED], INPUT: inputs, MEAN: mean, TRUTH: truth} | made
+    return neutral_quality(
+        candidates, truth, lessons.tested, classifier=judge, classes=classes, device=device
+    )
 
-    def measured(part: KnownNeutrals, classifier: nn.Module | None) -> pd.DataFrame:
-        inputs, truth = part.pictures, part.truth
-        made = {name: generated_neutrals(one, inputs, device=device) for name, one in generators.items()}
-        candidates = {
-            GENERATED: made[GENERATED],
-            INPUT: inputs,
-            MEAN: np.broadcast_to(mean_face(neutrals), inputs.shape),
-            TRUTH: truth,
-        }
-        found = neutral_quality(
-            candidates | made,
-            truth,
-            part.table,
-            classifier=classifier,
-            classes=protocol.classes,
-            device=device,
+
+GATE: dict[str, tuple[float, str]] = {
+    "psnr_gain": (1.0, "nearer to the truth than the input is, by more than 1 dB"),
+    "neutral_called": (0.85, "called neutral at least 0.85 times as surely as the truth"),
+    "identity_kept": (-0.05, "the same person found, at most 0.05 less often than by the input"),
+}
+"""What the generated faces must be before it can be asked what their residue is worth: by metric the bound
+above which its whole interval has to lie, and what that means.
+"""
+
+
+def gate_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
+    """The metrics of ``GATE``: ``psnr_gain`` over the input (dB), ``neutral_called`` as a share of the
+    truth's, ``identity_kept``, in other takes, less the input's.
+    """
+    of = summary.set_index(["candidate", "measure"], drop=False)
+    asked = {
+        "psnr_gain": ((INPUT, "psnr"), "gain"),
+        "neutral_called": ((TRUTH, "p_neutral"), "share"),
+        "identity_kept": ((INPUT, "identity_other_take"), "gain"),
+    }
+    return {
+        name: _estimate(of.loc[[row]].iloc[0], what) for name, (row, what) in asked.items() if row in of.index
+    }
+
+
+def gate_text(found: Mapping[str, Estimate]) -> str:
+    """Whether stage one passed ``GATE``, and what decided it, in a sentence or two."""
+    told = {
+        name: name in found and found[name].low is not None and found[name].low > bound
+        for name, (bound, _) in GATE.items()
+    }
+    failed = [GATE[name][1] for name, passed in told.items() if not passed]
+    if not failed:
+        return (
+            "Stage one passed its gate: the generated faces are "
+            + "; ".join(w for _, w in GATE.values())
+            + "."
         )
-        return summarise_quality(found, draws=draws, seed=seed)
-
-    tables = [measured(known, None)]
-    tested = np.isin(known.inputs, protocol.folds[0].test)
-    strangers = known.select(tested) if known.own else known
-    if len(strangers.inputs):
-        judged = measured(strangers, judge)
-        tables.append(judged[judged["measure"].isin(("p_neutral", "p_emotion"))])
-    return pd.concat(tables, ignore_index=True)
+    return (
+        f"Stage one did not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So whatever "
+        "stage two finds does not settle what the residue of a good generator is worth."
+    )
 
 
 def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
@@ -360,12 +414,13 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _estimate(row: tuple, of: str = "value") -> Estimate:
-    """The value of a row of ``summarise_quality``, or its gain."""
-    bounded = (row.value, row.low, row.high) if of == "value" else (row.gain, row.gain_low, row.gain_high)
+    """The value of a row of ``summarise_quality``, or its gain or share."""
+    before = "" if of == "value" else f"{of}_"
+    bounded = (getattr(row, of), getattr(row, f"{before}low"), getattr(row, f"{before}high"))
     share = of == "value" and row.measure not in ("psnr", "ssim")
     return Estimate.bounded(
         *bounded,
-        how=f"95 % expanded percentile bootstrap over {row.subjects} subjects",
+        how=f"95 % expanded percentile bootstrap over {row.subjects} subjects; trainings: {row.trainings}",
         n=row.n,
         unit="share" if share else "",
         tolerance=2.0 if row.measure == "psnr" else 0.15,
@@ -382,3 +437,9 @@ def quality_table(summary: pd.DataFrame) -> Table:
     data = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=["what it is", *heads])
     caption = "Stand-ins for the true neutral face, with intervals over people"
     return Table(data.rename_axis("candidate"), caption, tolerance=dict.fromkeys(heads, 3.0))
+
+
+def tried_table() -> Table:
+    """What was tried for stage one, as ``benchmarks/gan.py`` says: ``tried.csv`` beside this file."""
+    data = pd.read_csv(Path(__file__).with_name("tried.csv")).set_index("stage one")
+    return Table(data, "What was tried for stage one, each once, with the same people and the same judge")

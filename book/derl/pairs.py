@@ -4,6 +4,7 @@ and those by which it is judged.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.faces.shared import require_apart
+from fer_lib.names import FaceDomain
 from ferbook.errors import DataError, ParameterError
+from ferbook.parameters import listed
 from synthetic_faces.domains import Domain, domain_named
 from synthetic_faces.expressions import draw_expression
 from synthetic_faces.facs import resolve_alternatives
@@ -189,21 +192,27 @@ def _performance(
     return pictures
 
 
-HELD_OUT = 8
-"""One in so many of the people whom the generator learns from is held out: watched, and never chosen by."""
+WATCHED, TESTED = 12, 5
+"""One in so many of the people of each set is watched while the generator learns; one in so many is a
+stranger to it, by whom its neutral faces are judged at the end.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Pairs of pictures that a generator learns from, and others that are watched.
+    """Pairs of pictures that a generator learns from, others that are watched, and others by which it is
+    judged.
 
-    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each, of people who are in one of the two
-    only. ``subjects`` (P,): whose the training pairs are. ``about``: whose pictures they are, in a sentence.
+    ``train``, ``valid`` and ``test``: inputs and targets, uint8 (P, H, W) each, of people who are in one of
+    the three only. ``subjects`` (P,): whose the training pairs are. ``tested``: of the test pairs the
+    ``subject``, ``sequence`` and ``emotion``. ``about``: whose pictures they are, in a sentence.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     valid: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
     subjects: np.ndarray
+    tested: pd.DataFrame
     about: str
 
     @property
@@ -212,54 +221,73 @@ class Lessons:
         return np.unique(self.train[1], axis=0)
 
 
-def draw_lessons(p: DerlParameters, faces: FaceSet, real: FaceSet | None = None) -> Lessons:
+def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet | None] = {}) -> Lessons:
     """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in
     ``faces``.
 
-    People rendered to order in the style of the set ``p.pretrain``, or the people of ``real``, a face set
-    that has neutral pictures of them. The last eighth of the people, sorted, is held out. Raises
-    ParameterError where a real set is asked for and None is given; DataError where it shares people or
-    pictures with ``faces``, and where fewer than two people can be learned from.
+    Of each set of ``p.pretrain``: people rendered to order in its style, or the people of a set of ``real``
+    (by name), which has neutral pictures of them. Of the people of each set, sorted, the last ``1 / TESTED``
+    are for the test, those before them are watched. Raises ParameterError where a real set is asked for and
+    absent; DataError where it shares people or pictures with ``faces``, and where fewer than two people can
+    be learned from.
     """
-    if p.rendered_to_order:
-        inputs, targets, table = expression_pairs(
+    inputs, targets, tables, parts, told = [], [], [], [], []
+    for name in listed(p.pretrain):
+        own_inputs, own_targets, table, whose = _pairs_of(name, p, faces, real.get(name))
+        people, codes = np.unique(table["subject"].to_numpy(str), return_inverse=True)
+        held = np.array([max(1, len(people) // share) for share in (WATCHED, TESTED)])
+        if len(people) - held.sum() < 2:
+            raise DataError(
+                f"{name}: {len(people)} people to learn neutral faces from; at least 4 are needed"
+            )
+        # 0: learned from; 1: watched; 2: tested.
+        parts.append(np.digitize(codes, len(people) - held[::-1].cumsum()[::-1]))
+        inputs.append(own_inputs)
+        targets.append(own_targets)
+        tables.append(table[["subject", "sequence", "emotion"]])
+        told.append(f"{len(people) - held.sum()} {whose}")
+    part, table = np.concatenate(parts), pd.concat(tables, ignore_index=True)
+    pixels = np.concatenate(inputs), np.concatenate(targets)
+    cut = [tuple(pictures[part == number] for pictures in pixels) for number in range(3)]
+    strangers = table["subject"][part == 2].nunique()
+    about = (
+        f"The generator learns from {len(cut[0][0]):,} pairs of pictures of {', and of '.join(told)}. "
+        f"{len(cut[1][0]):,} pairs of others are watched, and decide nothing; by {len(cut[2][0]):,} pairs of "
+        f"{strangers} more it is judged. None of them is among the people of {faces.name}."
+    )
+    tested = table[part == 2].reset_index(drop=True)
+    return Lessons(*cut, table["subject"].to_numpy(str)[part == 0], tested, about)
+
+
+def _pairs_of(
+    name: str, p: DerlParameters, faces: FaceSet, real: FaceSet | None
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame, str]:
+    """Inputs, targets, their table, and whose they are, of the set ``name``."""
+    if name in get_args(FaceDomain):
+        pairs = expression_pairs(
             p.pretrain_people,
             faces.size[0],
             p.face_seed,
-            p.pretrain,
+            name,
             expressions=p.pretrain_expressions,
             takes=max(1, p.pretrain_expressions // 2),
         )
-        subjects = table["subject"].to_numpy(dtype=object).astype(str)
-        whose = (
-            f"people rendered to order, as those of {p.pretrain} are; each neutral face was rendered in the "
-            "same take"
+        return *pairs, (
+            f"people rendered to order, as those of {name} are; each neutral face was rendered in the same "
+            "take"
         )
-    else:
-        if real is None:
-            raise ParameterError(
-                f"derl.pretrain: {p.pretrain!r} is not on this machine; `ferbook data` says how to get it. "
-                "Give lab for rendered people"
-            )
-        require_apart(real, faces)
-        pairs = neutral_pairs(real)
-        inputs, targets = real.gather(pairs.inputs), real.gather(pairs.targets)
-        subjects = pairs.subjects.astype(str)
-        whose = f"people of {real.name}"
-        if pairs.left_out:
-            whose += f" ({len(pairs.left_out)} without a neutral picture are left out)"
-    people = np.unique(subjects)
-    held = max(1, len(people) // HELD_OUT)
-    watched = np.isin(subjects, people[-held:])
-    if len(people) - held < 2:
-        raise DataError(f"{len(people)} people to learn neutral faces from; at least 3 are needed")
-    parts = [(inputs[own], targets[own]) for own in (~watched, watched)]
-    about = (
-        f"The generator learns from {len(parts[0][0]):,} pairs of pictures of {len(people) - held} {whose}. "
-        f"{len(parts[1][0]):,} pairs of {held} more are watched, and decide nothing. None of them is among "
-        f"the people of {faces.name}."
-    )
-    return Lessons(*parts, subjects[~watched], about)
+    if real is None:
+        raise ParameterError(
+            f"derl.pretrain: {name!r} is not on this machine; `ferbook data` says how to get it. Give lab "
+            "for rendered people"
+        )
+    require_apart(real, faces)
+    pairs = neutral_pairs(real)
+    whose = f"people of {real.name}"
+    if pairs.left_out:
+        whose += f" ({len(pairs.left_out)} without a neutral picture are left out)"
+    table = real.table.iloc[pairs.inputs].reset_index(drop=True)
+    return real.gather(pairs.inputs), real.gather(pairs.targets), table, whose
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@ discriminator; and the generators that did not learn to keep a person.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -30,8 +30,8 @@ from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 SILENT = 0.01
-"""A discriminator whose mean cross-entropy in an epoch is below this is always right and sure of it: the
-generator learns nothing from it. At a coin's toss it is 0.69."""
+"""A discriminator whose mean hinge loss in an epoch is below this is always right and sure of it: the game is
+lost. At a coin's toss it is 1."""
 
 PATIENCE = 5
 """So many silent epochs one after the other end a training."""
@@ -44,7 +44,7 @@ class GanTraining:
     ``generator``: with averaged weights where the recipe asks for them, in evaluation mode, as
     ``discriminator`` is. ``curve``: one row per epoch with ``epoch`` (from 1); the means per training pair
     ``generator_loss`` (all terms, weighted), ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the
-    weights that are trained), ``discriminator_loss`` (nats, half the sum over true and false pairs),
+    weights that are trained), ``discriminator_loss`` (half the sum over true and false pairs),
     ``real_accuracy``, ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were
     validation pairs (of the averaged weights); ``seconds`` (training and validation). ``precision``: what was
     computed in.
@@ -130,7 +130,7 @@ class GanRecipe:
     ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
     of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
     paper's θ. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights,
-    which are what is kept (0: the trained ones). ``widths``: the generator's.
+    which are what is kept (0: the trained ones). ``widths`` and ``skips``: the generator's.
 
     Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
     found.
@@ -145,6 +145,7 @@ class GanRecipe:
     flip: float = 0.5
     ema: float = 0.999
     widths: tuple[int, ...] = WIDTHS
+    skips: bool = True
 
 
 def train_generator(
@@ -216,7 +217,7 @@ def gan_learner(
         precision = Precision("fp32", channels_last=True)
     return silent_learner(
         loaders,
-        Generator(size, recipe.widths).to(device),
+        Generator(size, recipe.widths, recipe.skips).to(device),
         F.l1_loss,
         partial(torch.optim.Adam, betas=recipe.betas, fused=True),
         [
@@ -256,40 +257,66 @@ def settle_statistics(
     update_bn((part.float() / 255 for part in parts), generator.to(device), device)
 
 
-def null_generators(
+@dataclass(frozen=True, eq=False)
+class StageOne:
+    """What stage one gave from a ``seed``.
+
+    ``generators``: ``trained``; ``untrained``, with its first weights; and where it was asked for
+    ``shuffled``, trained as long on other people's neutral faces. ``curve`` as of ``GanTraining``.
+    """
+
+    seed: int
+    generators: Mapping[str, Generator]
+    curve: pd.DataFrame
+    precision: Precision
+
+
+def learn_stage_one(
     lessons: Lessons,
     recipe: GanRecipe,
     *,
     shuffled: bool,
     seed: int,
-    device: torch.device | str,
-    precision: Precision,
-) -> dict[str, Generator]:
-    """The generators that did not learn to keep a person: ``untrained``, with its first weights, and where it
-    is asked for ``shuffled``, trained as long on other people's neutral faces.
+    device: torch.device | str = "cpu",
+    precision: Request | Precision = "auto",
+) -> StageOne:
+    """Train the generator, and beside it those that did not learn to keep a person; raises as
+    ``train_generator``.
     """
+    inputs, targets = lessons.train
+    how = {"seed": seed, "device": device}
+    taught = train_generator(inputs, targets, recipe, valid=lessons.valid, precision=precision, **how)
+    found = {"trained": taught.generator, "untrained": untrained_generator(lessons, recipe, seed, device)}
+    if shuffled:
+        others = targets[others_targets(lessons.subjects, seed)]
+        found["shuffled"] = train_generator(
+            inputs, others, recipe, precision=taught.precision, **how
+        ).generator
+    return StageOne(seed, found, taught.curve, taught.precision)
+
+
+def untrained_generator(
+    lessons: Lessons, recipe: GanRecipe, seed: int, device: torch.device | str = "cpu"
+) -> Generator:
+    """A generator with its first weights and the statistics of the training pictures, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        untrained = Generator(lessons.train[0].shape[1], recipe.widths)
+        untrained = Generator(lessons.train[0].shape[1], recipe.widths, recipe.skips)
     settle_statistics(untrained, lessons.train[0], device=device)
-    found = {"untrained": untrained.eval()}
-    if shuffled:
-        inputs, targets = lessons.train
-        others = targets[others_targets(lessons.subjects, seed)]
-        how = {"seed": seed, "device": device, "precision": precision}
-        found["shuffled"] = train_generator(inputs, others, recipe, **how).generator
-    return found
+    return untrained.eval()
 
 
-def gan_metrics(training: GanTraining, lessons: Lessons) -> dict[str, Estimate]:
-    """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch: ``generator_l1`` of the
-    pairs watched (grey levels of 255), ``discriminator_right``, the share of patches that it judges rightly.
+def gan_metrics(curves: Sequence[pd.DataFrame], lessons: Lessons) -> dict[str, Estimate]:
+    """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch, in the mean of the
+    trainings: ``generator_l1`` of the pairs watched (grey levels of 255), ``discriminator_right``, the share
+    of patches that it judges rightly.
     """
-    last = training.curve.iloc[-1]
-    right = (last["real_accuracy"] + last["fake_accuracy"]) / 2
+    last = pd.DataFrame([curve.iloc[-1] for curve in curves])
+    right = last[["real_accuracy", "fake_accuracy"]].mean(axis=None)
     return {
         "generator_pairs": Estimate(len(lessons.train[0]), unit="count"),
-        "generator_epochs": Estimate(len(training.curve), unit="count"),
-        "generator_l1": Estimate(255 * last["valid_l1"], n=len(lessons.valid[0]), tolerance=5),
+        "generator_epochs": Estimate(len(curves[0]), unit="count"),
+        "generators": Estimate(len(curves), unit="count"),
+        "generator_l1": Estimate(255 * last["valid_l1"].mean(), n=len(lessons.valid[0]), tolerance=5),
         "discriminator_right": Estimate(right, unit="share", tolerance=0.2),
     }

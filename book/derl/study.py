@@ -27,6 +27,7 @@ from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Cont
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.weights import parameter_count
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -62,8 +63,8 @@ SHORT: dict[str, tuple[str, str]] = {
 pair.
 """
 
-CLAIMED = (DERL, PIXELS, CNN)
-"""The conditions of the paper's claim alone."""
+CLAIMED = (DERL, UNTRAINED, PIXELS, CNN, FEATURES)
+"""The conditions of the paper's claim, and those that need no further generator."""
 
 GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
 """Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
@@ -75,17 +76,16 @@ GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": 
 class ResidueStudy:
     """Trainings that differ in condition, seed and fold, and in nothing else.
 
-    ``table``: one row per condition and seed with ``condition`` (of a single pair its name), ``seed``,
-    ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and of the CNN that
-    it needs besides) and ``valid_accuracy`` (share, mean over the folds). ``trainings``: the same for each
-    ``fold`` (from 0).
+    ``trainings``: one row per condition, seed and ``fold`` (from 0) with ``condition`` (of a single pair its
+    name), ``seed``, ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and
+    of the CNN that it needs besides) and ``valid_accuracy`` (share). ``table``: the same per condition and
+    seed, the accuracy being the mean over the folds.
 
     ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran:
     ``rows`` (P,) of the labelled pictures, their classes ``labels`` (P,) and people ``subjects`` (P,).
     ``models``: by condition the classifier of the first fold and seed.
     """
 
-    table: pd.DataFrame
     trainings: pd.DataFrame
     rows: np.ndarray
     labels: np.ndarray
@@ -93,16 +93,69 @@ class ResidueStudy:
     probabilities: np.ndarray
     models: Mapping[str, nn.Module]
 
+    @property
+    def table(self) -> pd.DataFrame:
+        summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean"}
+        return self.trainings.groupby(["condition", "seed"], sort=False, as_index=False).agg(summary)
+
+
+def one_fold(
+    faces: FaceSet,
+    protocol: Protocol,
+    fold: int,
+    trainings: pd.DataFrame,
+    probabilities: np.ndarray,
+    models: Mapping[str, nn.Module] | None = None,
+) -> ResidueStudy:
+    """What was learned in the ``fold`` of ``protocol``, from one seed: a row of ``trainings`` and answers to
+    the fold's test pictures, ``probabilities`` (conditions, P, classes), for each condition.
+    """
+    labelled, rows = faces.labelled(), protocol.folds[fold].test
+    labels = labelled.select(rows).labels(protocol.classes)
+    subjects = labelled.table["subject"].to_numpy(dtype=object)[rows]
+    return ResidueStudy(trainings, rows, labels, subjects, probabilities, models or {})
+
+
+def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
+    """The studies of single seeds and folds as one, of the folds that every seed has; the folds in their
+    order.
+    """
+    by_seed: dict[int, dict[int, ResidueStudy]] = {}
+    for study in studies:
+        seed, fold = study.trainings[["seed", "fold"]].iloc[0]
+        by_seed.setdefault(int(seed), {})[int(fold)] = study
+    folds = sorted(set.intersection(*map(set, by_seed.values())))
+    if not folds:
+        raise DataError("no fold was tested from every seed; `ferbook populations train derl` goes on")
+    used = {seed: [own[fold] for fold in folds] for seed, own in sorted(by_seed.items())}
+    first = next(iter(used.values()))
+    trainings = pd.concat([each.trainings for own in used.values() for each in own], ignore_index=True)
+    # By condition, then by seed, as in the table.
+    order = {name: place for place, name in enumerate(trainings["condition"].unique())}
+    trainings = trainings.sort_values(
+        ["condition", "seed", "fold"],
+        key=lambda column: column.map(order) if column.name == "condition" else column,
+    )
+    answers = np.stack(
+        [np.concatenate([each.probabilities for each in own], axis=1) for own in used.values()]
+    )
+    return ResidueStudy(
+        trainings.reset_index(drop=True),
+        *(np.concatenate([getattr(each, name) for each in first]) for name in ("rows", "labels", "subjects")),
+        answers.swapaxes(0, 1).reshape(-1, *answers.shape[2:]),
+        first[0].models,
+    )
+
 
 @dataclass(frozen=True)
 class _Condition:
-    """``inputs`` and ``build`` of a seed and a fold; the network is built for these inputs, under a seeded
+    """``inputs`` and ``build`` of a fold; the network is built for these inputs, under a seeded
     random state.
     """
 
     name: str
     frozen: int
-    inputs: Callable[[int, int], stage_two.Inputs]
+    inputs: Callable[[int], stage_two.Inputs]
     build: Callable[[], nn.Module]
 
 
@@ -113,13 +166,13 @@ def residue_study(
     recipe: stage_two.ResidueRecipe,
     *,
     conditions: Sequence[str] = tuple(CONDITIONS),
-    folds: int = 1,
-    seeds: Sequence[int] = (0,),
+    folds: Sequence[int] = (0,),
+    seed: int = 0,
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
-) -> ResidueStudy:
-    """Train and test a classifier of each of ``conditions`` on the first ``folds`` folds of ``protocol`` (0:
-    all) from each of ``seeds``.
+) -> list[ResidueStudy]:
+    """Train and test a classifier of each of ``conditions`` on each of the ``folds`` of ``protocol``, from
+    ``seed``; one study for each fold.
 
     ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and
     ``shuffled`` where their conditions are asked for. Nobody of ``faces`` may be among the people whom they
@@ -131,50 +184,46 @@ def residue_study(
     ``fold_faces`` and ``train_residue_classifier`` raise.
     """
     labelled = faces.labelled()
-    chosen = protocol.folds[: folds or None]
-    for fold in range(len(chosen)):
+    for fold in folds:
         # Before anything is trained: which fold cannot be.
         fold_faces(faces, protocol, fold)
-    used, parts = _places(chosen)
+    used, parts = _places([protocol.folds[fold] for fold in folds])
     labels = labelled.select(used).labels(protocol.classes)
     views = stage_two.picture_views(labelled.gather(used), recipe)
-    rows: list[tuple] = []
-    models: dict[tuple[str, int, int], nn.Module] = {}
-    answers: dict[tuple[str, int], list[np.ndarray]] = {}
+    rows: dict[int, list[tuple]] = {fold: [] for fold in folds}
+    answers: dict[int, list[np.ndarray]] = {fold: [] for fold in folds}
+    models: dict[int, dict[str, nn.Module]] = {fold: {} for fold in folds}
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
         _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
     )
     for condition in arranged:
-        for seed in seeds:
-            for fold, (train, valid, test) in enumerate(parts):
-                inputs = condition.inputs(seed, fold)
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(seed)
-                    model = condition.build()
-                training = stage_two.train_residue_classifier(
-                    inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
-                )
-                precision = training.precision
-                best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
-                rows.append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
-                models[condition.name, seed, fold] = model
-                said = stage_two.predict_inputs(model, inputs, test, device=device)
-                answers.setdefault((condition.name, seed), []).append(said)
-    tested = np.concatenate([test for _, _, test in parts])
+        for fold, (train, valid, test) in zip(folds, parts, strict=True):
+            inputs = condition.inputs(fold)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                model = condition.build()
+            training = stage_two.train_residue_classifier(
+                inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
+            )
+            precision = training.precision
+            best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
+            rows[fold].append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
+            models[fold][condition.name] = model
+            answers[fold].append(stage_two.predict_inputs(model, inputs, test, device=device))
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
-    trainings = pd.DataFrame(rows, columns=columns)
-    summary = {"parameters": "first", "frozen": "first", "valid_accuracy": "mean"}
-    return ResidueStudy(
-        trainings.groupby(["condition", "seed"], sort=False, as_index=False).agg(summary),
-        trainings,
-        used[tested],
-        labels[tested],
-        labelled.table["subject"].to_numpy(dtype=object)[used[tested]],
-        np.stack([np.concatenate(folds) for folds in answers.values()]),
-        {name: model for (name, *which), model in models.items() if which == [seeds[0], 0]},
-    )
+    return [
+        one_fold(
+            faces,
+            protocol,
+            fold,
+            pd.DataFrame(rows[fold], columns=columns),
+            np.stack(answers[fold]),
+            models[fold],
+        )
+        for fold in folds
+    ]
 
 
 def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
@@ -214,7 +263,7 @@ def _on_pictures(
     generator: Generator,
     views: Tensor,
     n_classes: int,
-    models: Mapping[tuple[str, int, int], nn.Module],
+    models: Mapping[int, Mapping[str, nn.Module]],
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that ``generator``
@@ -231,10 +280,10 @@ def _on_pictures(
     if CNN in conditions:
         yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE: pictures}), plain)
     if FEATURES in conditions:
-        network = next(model for (name, *_), model in models.items() if name == CNN).network
+        network = next(iter(models.values()))[CNN].network
 
-        def between(seed: int, fold: int) -> stage_two.Inputs:
-            own = models[CNN, seed, fold].network
+        def between(fold: int) -> stage_two.Inputs:
+            own = models[fold][CNN].network
             return {
                 stage_two.PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)
             }
@@ -243,7 +292,7 @@ def _on_pictures(
         yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
 
 
-def _same(inputs: stage_two.Inputs, seed: int, fold: int) -> stage_two.Inputs:
+def _same(inputs: stage_two.Inputs, fold: int) -> stage_two.Inputs:
     return inputs
 
 
@@ -301,7 +350,7 @@ def majority_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) ->
     """
     emotions = faces.labelled().table["emotion"].to_numpy(dtype=object)
     codes = pd.Index(protocol.classes).get_indexer(emotions)
-    folds = protocol.folds[: study.trainings["fold"].nunique()]
+    folds = [protocol.folds[fold] for fold in sorted(study.trainings["fold"].unique())]
     majority = [np.bincount(codes[fold.train]).argmax() for fold in folds]
     answers = np.repeat(majority, [len(fold.test) for fold in folds])
     return np.eye(len(protocol.classes), dtype=np.float32)[answers]

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_relu
 from ferbook.errors import ParameterError
@@ -33,8 +34,7 @@ class SignedRange(nn.Module):
 
 
 class Generator(nn.Module):
-    """An encoder and a decoder **without skip connections**, which turn a face into the same person's neutral
-    face.
+    """An encoder and a decoder which turn a face into the same person's neutral face.
 
     Float pictures (B, 1, ``size``, ``size``) in [0, 1] in and out. The paper trains it in a conditional GAN
     [R]; its layers and widths were not found [N]. The layers here are those of Isola et al. 2017: the encoder
@@ -42,8 +42,10 @@ class Generator(nn.Module):
     with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the
     decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch
     normalisation, ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of
-    their GAN; with one right answer per face there is none here. Nothing but the decoder's input passes from
-    the encoder to the decoder: what the picture's expression was can only stay in the layers.
+    their GAN; with one right answer per face there is none here.
+
+    ``skips``: each decoder layer but the first is given the encoder's maps of its input's size too, as in the
+    U-Net of Isola et al. (section 3.2.1); without, the smallest maps are all that the decoder is given.
 
     ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape,
     from the largest maps to the smallest; ``pair24`` has maps of 24 pixels. With the default widths there are
@@ -56,11 +58,16 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, size: int, widths: tuple[int, ...] = WIDTHS, *, generator: torch.Generator | None = None
+        self,
+        size: int,
+        widths: tuple[int, ...] = WIDTHS,
+        skips: bool = True,
+        *,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         _check_halvings(size, widths)
-        self.arguments = {"size": size, "widths": list(widths)}
+        self.arguments = {"size": size, "widths": list(widths), "skips": skips}
         self.standardise = SignedRange()
         self.encoder, self.decoder = nn.Sequential(), nn.Sequential()
         self.pairs: dict[str, tuple[str, str]] = {}
@@ -73,10 +80,12 @@ class Generator(nn.Module):
         smallest = nn.Conv2d(before, before, 3, padding=1, bias=False)
         self.decoder.add_module(f"up{sides[-1]}", _block(smallest, before))
         for side, (width, narrower) in zip(reversed(sides[:-1]), pairwise(reversed(widths)), strict=True):
-            doubling = nn.ConvTranspose2d(width, narrower, 4, 2, 1, bias=False)
+            given = width if side == sides[-2] else (1 + skips) * width
+            doubling = nn.ConvTranspose2d(given, narrower, 4, 2, 1, bias=False)
             self.decoder.add_module(f"up{side}", _block(doubling, narrower))
+        given = widths[0] if len(widths) == 1 else (1 + skips) * widths[0]
         self.picture = nn.Sequential()
-        self.picture.add_module("conv", nn.ConvTranspose2d(widths[0], 1, 4, 2, 1))
+        self.picture.add_module("conv", nn.ConvTranspose2d(given, 1, 4, 2, 1))
         self.picture.add_module("sigmoid", nn.Sigmoid())
         _initialise(self, generator)
 
@@ -86,8 +95,7 @@ class Generator(nn.Module):
         return {name: 2 * width for name, width in zip(self.pairs, self.arguments["widths"], strict=True)}
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        _check_pictures(self, pictures, 1)
-        return self.picture(self.decoder(self.encoder(self.standardise(pictures))))
+        return self.picture(self._answers(pictures)[1])
 
     def residues(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
         """For each pair the encoder's and the decoder's maps one after the other, (B, 2·C, h, w), which a
@@ -96,13 +104,21 @@ class Generator(nn.Module):
         In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in
         evaluation mode.
         """
+        seen, _ = self._answers(pictures)
+        return {name: torch.cat((seen[down], seen[up]), dim=1) for name, (down, up) in self.pairs.items()}
+
+    def _answers(self, pictures: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The maps of every layer by name, and what the output is given."""
         _check_pictures(self, pictures, 1)
         seen: dict[str, torch.Tensor] = {}
         values = self.standardise(pictures)
-        for part, stages in (("encoder", self.encoder), ("decoder", self.decoder)):
-            for name, stage in stages.named_children():
-                values = seen[f"{part}.{name}"] = stage(values)
-        return {name: torch.cat((seen[down], seen[up]), dim=1) for name, (down, up) in self.pairs.items()}
+        for name, stage in self.encoder.named_children():
+            values = seen[f"encoder.{name}"] = stage(values)
+        for place, (down, up) in enumerate(reversed(self.pairs.values())):
+            values = seen[up] = self.get_submodule(up)(values)
+            if place and self.arguments["skips"]:
+                values = torch.cat((values, seen[down]), dim=1)
+        return seen, values
 
 
 class Discriminator(nn.Module):
@@ -110,8 +126,10 @@ class Discriminator(nn.Module):
 
     Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w =
     ``size``/8 with three ``widths``. That it sees the pair is the paper's [R]; the patches, 4×4 convolutions
-    of stride 2 and leaky ReLU are those of Isola et al. 2017 (section 3.2.2). A logit sees 38 × 38 pixels
-    with three widths. First weights and errors as ``Generator``.
+    of stride 2 and leaky ReLU are those of Isola et al. 2017 (section 3.2.2). In the place of batch
+    normalisation, which tells a batch of true pairs from one of generated ones by its statistics alone, every
+    layer has spectral normalisation (Miyato et al. 2018, arXiv 1802.05957). A logit sees 38 × 38 pixels with
+    three widths. First weights and errors as ``Generator``.
     """
 
     def __init__(
@@ -123,9 +141,13 @@ class Discriminator(nn.Module):
         self.standardise = SignedRange()
         self.layers = nn.Sequential()
         for number, (before, width) in enumerate(pairwise((2, *widths)), start=1):
-            self.layers.add_module(f"down{number}", _halving(before, width, normalised=number > 1))
+            self.layers.add_module(f"down{number}", _halving(before, width, normalised=False))
         self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
         _initialise(self, generator)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # where the search for the largest singular value begins
+            for layer in (*(stage.conv for stage in self.layers), self.output):
+                spectral_norm(layer)
 
     def forward(self, pairs: torch.Tensor) -> torch.Tensor:
         _check_pictures(self, pairs, 2)

@@ -2,8 +2,6 @@
 worked by hand.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +16,6 @@ from book.derl.stage_one import GanRecipe, GanTraining
 from book.derl.study import ResidueStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
-from fer_lib.nets.derl import Generator
 from fer_lib.train.precision import Precision
 from ferbook.errors import DataError, ParameterError
 
@@ -50,8 +47,14 @@ def study_of(conditions: dict[str, list[np.ndarray]], rows: np.ndarray, labels: 
     )
     trainings = pd.concat([table.assign(fold=fold) for fold in (0, 1)], ignore_index=True)
     answers = np.stack([np.eye(2, dtype=np.float32)[own] for seeds in conditions.values() for own in seeds])
+    trainings = trainings.sort_values(
+        ["condition", "seed"],
+        kind="stable",
+        key=lambda c: c.map({n: k for k, n in enumerate(conditions)}) if c.name == "condition" else c,
+        ignore_index=True,
+    )
     people = np.array([f"p{row // 2}" for row in rows], dtype=object)
-    return ResidueStudy(table, trainings, rows, labels, people, answers, {})
+    return ResidueStudy(trainings, rows, labels, people, answers, {})
 
 
 LABELS = np.array([0, 1] * 6)
@@ -84,15 +87,34 @@ def protocol() -> Protocol:
     return Protocol("two folds", "made here", CLASSES, folds, "")
 
 
+def lessons_of(faces: FaceSet) -> Lessons:
+    """Each person's two pictures, with the one at rest; all of them learned from, watched and tested."""
+    pairs = (faces.pixels, np.repeat(faces.pixels[::2], 2, axis=0))
+    return Lessons(pairs, pairs, pairs, faces.table["subject"].to_numpy(str), faces.table, "")
+
+
 def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
     p = DerlParameters(faces="lab", pretrain="bu4dfe", size=16)
-    real = posed("bu4dfe", 16, seed=1)
-    lessons = draw_lessons(p, posed("lab", 4), real)
-    assert len(lessons.train[0]) == 28 and len(lessons.valid[0]) == 4, "one in eight of 16 people is watched"
-    assert set(lessons.subjects) == {f"bu4dfe-{k:02d}" for k in range(14)}
-    np.testing.assert_array_equal(lessons.train[1], np.repeat(real.pixels[:28:2], 2, axis=0))
-    np.testing.assert_array_equal(lessons.valid[0], real.pixels[28:])
-    assert len(lessons.neutrals) == 14 and "people of bu4dfe" in lessons.about and "14" in lessons.about
+    real = posed("bu4dfe", 24, seed=1)
+    lessons = draw_lessons(p, posed("lab", 4), {"bu4dfe": real})
+    assert len(lessons.train[0]) == 36 and len(lessons.valid[0]) == 4, "one in twelve of 24 people is watched"
+    assert set(lessons.subjects) == {f"bu4dfe-{k:02d}" for k in range(18)}
+    assert set(lessons.tested["subject"]) == {f"bu4dfe-{k:02d}" for k in range(20, 24)}
+    np.testing.assert_array_equal(lessons.train[1], np.repeat(real.pixels[:36:2], 2, axis=0))
+    np.testing.assert_array_equal(lessons.valid[0], real.pixels[36:40])
+    np.testing.assert_array_equal(lessons.test[0], real.pixels[40:])
+    assert list(lessons.tested["emotion"]) == list(CLASSES) * 4
+    assert len(lessons.neutrals) == 18 and "18 people of bu4dfe" in lessons.about
+
+
+def test_two_sets_are_learned_from_and_tested_together():
+    p = DerlParameters(pretrain="bu4dfe,bp4d", size=16)
+    both = {name: posed(name, 6, seed=k) for k, name in enumerate(("bu4dfe", "bp4d"), 1)}
+    lessons = draw_lessons(p, posed("lab", 4), both)
+    assert set(lessons.subjects) == {f"{name}-{k:02d}" for name in both for k in range(4)}
+    assert list(lessons.tested["subject"].unique()) == ["bu4dfe-05", "bp4d-05"]
+    np.testing.assert_array_equal(lessons.test[0][:2], both["bu4dfe"].pixels[10:])
+    assert "4 people of bu4dfe, and of 4 people of bp4d" in lessons.about
 
 
 @pytest.mark.parametrize(
@@ -100,13 +122,13 @@ def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
     [
         (posed("lab", 4), None, ParameterError, r"derl.pretrain: 'bu4dfe' is not on this machine"),
         (posed("bu4dfe", 4, seed=1), posed("bu4dfe", 8, seed=1), DataError, "not apart"),
-        (posed("lab", 4), posed("bu4dfe", 2, seed=1), DataError, "2 people to learn neutral faces from"),
+        (posed("lab", 4), posed("bu4dfe", 3, seed=1), DataError, "bu4dfe: 3 people to learn neutral faces"),
     ],
     ids=["absent", "shared", "few"],
 )
 def test_what_cannot_be_learned_from_is_refused(faces, real, error, told):
     with pytest.raises(error, match=told):
-        draw_lessons(DerlParameters(pretrain="bu4dfe", size=16), faces, real)
+        draw_lessons(DerlParameters(pretrain="bu4dfe", size=16), faces, {"bu4dfe": real})
 
 
 def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
@@ -121,47 +143,49 @@ def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
     p = DerlParameters(pretrain="wild", pretrain_people=9, pretrain_expressions=5, face_seed=3)
     lessons = draw_lessons(p, posed("lab", 2))
     assert asked == {"people": 9, "size": 16, "seed": 3, "domain": "wild", "expressions": 5, "takes": 2}
-    assert len(lessons.train[0]) == 16 and len(lessons.valid[0]) == 2
+    assert [len(part[0]) for part in (lessons.train, lessons.valid, lessons.test)] == [14, 2, 2]
     assert "those of wild" in lessons.about and "among the people of lab" in lessons.about
 
 
 def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
-    faces = posed("staged", 4)
-    pairs = (faces.pixels, np.repeat(faces.pixels[::2], 2, axis=0))
-    lessons = Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), "")
-    seen = {}
+    lessons = lessons_of(posed("staged", 4))
+    seen = []
 
     def train(inputs, targets, recipe, **how):
-        seen.update(inputs=inputs, targets=targets, **how)
-        return SimpleNamespace(generator="the shuffled one")
+        seen.append({"inputs": inputs, "targets": targets} | how)
+        return GanTraining(f"the {len(seen)}th", None, pd.DataFrame({"epoch": [1]}), FP32)
 
     monkeypatch.setattr(stage_one, "train_generator", train)
-    recipe = GanRecipe()
-    how = {"seed": 2, "device": "cpu", "precision": FP32}
-    found = stage_one.null_generators(lessons, recipe, shuffled=True, **how)
-    assert found["shuffled"] == "the shuffled one" and seen["seed"] == 2 and seen["precision"] == FP32
-    np.testing.assert_array_equal(seen["inputs"], pairs[0])
-    assert (seen["targets"] != pairs[1]).any(axis=(1, 2)).all(), "nobody's own"
-    known = {picture.tobytes() for picture in pairs[1]}
-    assert all(picture.tobytes() in known for picture in seen["targets"]), "but neutral ones"
     before = torch.get_rng_state()
-    alone = stage_one.null_generators(lessons, recipe, shuffled=False, **how)
-    assert list(alone) == ["untrained"] and not alone["untrained"].training
+    found = stage_one.learn_stage_one(lessons, GanRecipe(), shuffled=True, seed=2)
+    assert found.seed == 2 and found.precision == FP32 and len(found.curve) == 1
+    assert found.generators["trained"] == "the 1th" and found.generators["shuffled"] == "the 2th"
+    own, others = seen
+    assert own["valid"] is lessons.valid and own["seed"] == others["seed"] == 2
+    assert others["precision"] == FP32, "what the first one chose"
+    for one in seen:
+        np.testing.assert_array_equal(one["inputs"], lessons.train[0])
+    np.testing.assert_array_equal(own["targets"], lessons.train[1])
+    assert (others["targets"] != lessons.train[1]).any(axis=(1, 2)).all(), "nobody's own"
+    known = {picture.tobytes() for picture in lessons.train[1]}
+    assert all(picture.tobytes() in known for picture in others["targets"]), "but neutral ones"
+    alone = stage_one.learn_stage_one(lessons, GanRecipe(), shuffled=False, seed=2).generators
+    assert set(alone) == {"trained", "untrained"} and not alone["untrained"].training
     assert torch.equal(before, torch.get_rng_state())
-    for one, other in zip(alone["untrained"].parameters(), found["untrained"].parameters(), strict=True):
-        assert torch.equal(one, other)
+    untrained = (each["untrained"].parameters() for each in (alone, found.generators))
+    assert all(torch.equal(one, other) for one, other in zip(*untrained, strict=True))
 
 
-def test_the_generators_metrics_are_those_of_its_last_epoch():
+def test_the_generators_metrics_are_those_of_their_last_epochs():
     curve = pd.DataFrame(
         {"real_accuracy": [0.5, 0.8], "fake_accuracy": [0.5, 0.6], "valid_l1": [0.2, 0.1], "epoch": [1, 2]}
     )
-    training = GanTraining(Generator(16, (2,)), None, curve, FP32)
-    pairs = (np.zeros((6, 4, 4), np.uint8),) * 2
-    found = stage_one.gan_metrics(training, Lessons(pairs, pairs, np.array(["a"] * 6), ""))
-    assert found["generator_l1"].value == pytest.approx(25.5)
+    lessons = lessons_of(posed("staged", 3))
+    found = stage_one.gan_metrics([curve, curve.assign(valid_l1=0.2)], lessons)
+    assert found["generator_l1"].value == pytest.approx(0.15 * 255)
     assert found["discriminator_right"].value == pytest.approx(0.7)
     assert found["generator_pairs"].value == 6 and found["generator_epochs"].value == 2
+    assert found["generators"].value == 2
 
 
 def test_the_majority_class_is_that_of_each_folds_training_pictures(study, protocol):

@@ -10,7 +10,7 @@ import torch
 from book.derl import stage_two
 from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import CONDITIONS, cnn_features, equal_cnn, residue_study
+from book.derl.study import CONDITIONS, cnn_features, equal_cnn, joined, residue_study
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
@@ -57,7 +57,12 @@ def run(posed, protocol, generators, **settings):
 
 def test_every_condition_answers_every_tested_picture_once_per_seed(posed, protocol, generators, classes):
     weights = {name: g.state_dict()["decoder.up8.conv.weight"].clone() for name, g in generators.items()}
-    study = run(posed, protocol, generators, conditions=tuple(CONDITIONS), folds=0, seeds=(3, 4))
+    studies = [
+        each
+        for seed in (4, 3)
+        for each in run(posed, protocol, generators, conditions=tuple(CONDITIONS), folds=(0, 1), seed=seed)
+    ]
+    study = joined(studies)
     names = [name for name in CONDITIONS if name != "single_pairs"]
     names[1:1] = PAIRS
     assert (
@@ -72,6 +77,10 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
     assert list(study.subjects) == list(labelled.table["subject"].iloc[study.rows])
     assert len(study.trainings) == 32 and set(study.trainings["fold"]) == {0, 1}
     assert list(study.models) == names
+    of = {(each.trainings["seed"][0], each.trainings["fold"][0]): each for each in studies}
+    for place, (condition, seed) in enumerate((names.index(n), s) for n in names for s in (3, 4)):
+        own = [of[seed, fold].probabilities[condition] for fold in (0, 1)]
+        np.testing.assert_array_equal(study.probabilities[place], np.concatenate(own))
     means = study.trainings.groupby(["condition", "seed"])["valid_accuracy"].mean()
     for row in study.table.itertuples():
         assert row.valid_accuracy == pytest.approx(means[row.condition, row.seed])
@@ -83,7 +92,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
 def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_besides(
     posed, protocol, generators
 ):
-    study = run(posed, protocol, generators, conditions=tuple(CONDITIONS))
+    [study] = run(posed, protocol, generators, conditions=tuple(CONDITIONS))
     table = study.table.set_index("condition")
     for name, model in study.models.items():
         assert table.loc[name, "parameters"] == parameter_count(model)
@@ -111,7 +120,7 @@ def given(monkeypatch):
 
 
 def test_each_condition_is_given_what_its_name_says(posed, protocol, generators, given):
-    study = run(posed, protocol, generators)
+    [study] = run(posed, protocol, generators)
     inputs = dict(zip(study.table["condition"], given, strict=True))
     views = picture_views(posed.labelled().pixels[10:], RECIPE)
     residues = residues_of(generators["trained"], views)
@@ -133,27 +142,28 @@ def test_each_condition_is_given_what_its_name_says(posed, protocol, generators,
 def test_the_difference_of_features_is_to_the_cnn_of_the_same_fold_and_seed(
     posed, protocol, generators, given
 ):
-    run(posed, protocol, generators, conditions=("cnn", "feature_difference"), folds=0, seeds=(0, 1))
-    differences = [inputs["picture"] for inputs in given[4:]]
+    for seed in (0, 1):
+        run(posed, protocol, generators, conditions=("cnn", "feature_difference"), folds=(0, 1), seed=seed)
+    differences = [inputs["picture"] for inputs in (*given[2:4], *given[6:])]
     assert len(differences) == 4
     for k, one in enumerate(differences):
         assert not any(torch.equal(one, other) for other in differences[:k])
 
 
 def test_a_condition_alone_gives_the_same_answers_as_among_others(posed, protocol, generators):
-    together = run(posed, protocol, generators, seeds=(2,))
+    [together] = run(posed, protocol, generators, seed=2)
     for name in ("shuffled_neutrals", "cnn"):
-        alone = run(posed, protocol, generators, conditions=(name,), seeds=(2,))
+        [alone] = run(posed, protocol, generators, conditions=(name,), seed=2)
         at = list(together.table["condition"]).index(name)
         np.testing.assert_array_equal(alone.probabilities[0], together.probabilities[at])
 
 
 def test_the_people_tested_have_no_influence_on_what_is_learned(posed, protocol, generators):
-    study = run(posed, protocol, generators)
+    [study] = run(posed, protocol, generators)
     pixels, labelled = posed.pixels.copy(), np.flatnonzero((posed.table["emotion"] != "").to_numpy())
     pixels[labelled[study.rows]] = np.random.default_rng(1).integers(0, 255, (12, 16, 16))
     garbage = FaceSet("stripes", pixels, posed.table)
-    other = run(garbage, protocol, generators)
+    [other] = run(garbage, protocol, generators)
     pd.testing.assert_frame_equal(study.trainings, other.trainings)
     for name, model in study.models.items():
         for value, same in zip(
@@ -165,7 +175,8 @@ def test_the_people_tested_have_no_influence_on_what_is_learned(posed, protocol,
 
 def test_a_generator_is_asked_for_only_where_it_is_needed(posed, protocol, generators):
     only = {"trained": generators["trained"]}
-    assert len(run(posed, protocol, only, conditions=("pixel_difference",)).table) == 1
+    [study] = run(posed, protocol, only, conditions=("pixel_difference",))
+    assert len(study.table) == 1
 
 
 def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protocol, generators, given):
@@ -174,8 +185,20 @@ def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protoco
     lacking = Fold(second.train[labels[second.train] == 0], second.valid, second.test)
     broken = Protocol("two folds", "", protocol.classes, (protocol.folds[0], lacking), "")
     with pytest.raises(DataError, match="no training picture of happiness"):
-        run(posed, broken, generators, folds=2)
+        run(posed, broken, generators, folds=(0, 1))
     assert not given
+
+
+def test_only_folds_that_every_seed_has_are_joined(posed, protocol, generators):
+    conditions = {"conditions": ("cnn",)}
+    both = run(posed, protocol, generators, folds=(0, 1), seed=0, **conditions)
+    [second] = run(posed, protocol, generators, folds=(1,), seed=1, **conditions)
+    study = joined([*both, second])
+    assert set(study.trainings["fold"]) == {1} and list(study.table["seed"]) == [0, 1]
+    np.testing.assert_array_equal(study.rows, protocol.folds[1].test)
+    [first] = run(posed, protocol, generators, folds=(0,), seed=1, **conditions)
+    with pytest.raises(DataError, match="no fold was tested from every seed"):
+        joined([both[1], first])
 
 
 @pytest.mark.parametrize("parameters", [1000, 20_000, 183_336])
@@ -218,7 +241,7 @@ def test_settled_statistics_are_those_of_the_pictures_and_the_weights_stay(faces
 
 
 def test_the_classifier_of_a_pair_is_that_of_derl_with_this_pair_alone(posed, protocol, generators):
-    study = run(posed, protocol, generators, conditions=("single_pairs",))
+    [study] = run(posed, protocol, generators, conditions=("single_pairs",))
     for pair in PAIRS:
         model = study.models[pair]
         assert isinstance(model, ResidueClassifier) and list(model.locals) == [pair]

@@ -16,10 +16,10 @@ def count(model):
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.fixture
-def generator() -> Generator:
+@pytest.fixture(params=[False, True], ids=["no skips", "skips"])
+def generator(request) -> Generator:
     """In evaluation mode, with weights that are not small and statistics that are not the first ones."""
-    model = Generator(32, NARROW, generator=drawn()).train()
+    model = Generator(32, NARROW, request.param, generator=drawn()).train()
     for name, value in model.named_parameters():
         if name.endswith("conv.weight"):
             value.data *= 10
@@ -33,17 +33,19 @@ def pictures() -> torch.Tensor:
     return torch.rand(2, 1, 32, 32, generator=drawn(2))
 
 
-def test_parameters_of_the_generator_counted_by_hand():
+@pytest.mark.parametrize("skips", [False, True])
+def test_parameters_of_the_generator_counted_by_hand(skips):
     encoder = (
         (16 * 32 + 32) + (16 * 32 * 64 + 2 * 64) + (16 * 64 * 128 + 2 * 128) + (16 * 128 * 256 + 2 * 256)
     )
     centre = 9 * 256 * 256 + 2 * 256
     decoder = (16 * 256 * 128 + 2 * 128) + (16 * 128 * 64 + 2 * 64) + (16 * 64 * 32 + 2 * 32)
-    assert count(Generator(48)) == encoder + centre + decoder + (16 * 32 + 1)
+    given_too = skips * 16 * (128 * 64 + 64 * 32 + 32)
+    assert count(Generator(48, skips=skips)) == encoder + centre + decoder + given_too + (16 * 32 + 1)
 
 
 def test_parameters_of_the_discriminator_counted_by_hand():
-    layers = (16 * 2 * 32 + 32) + (16 * 32 * 64 + 2 * 64) + (16 * 64 * 128 + 2 * 128)
+    layers = (16 * 2 * 32 + 32) + (16 * 32 * 64 + 64) + (16 * 64 * 128 + 128)
     assert count(Discriminator(48)) == layers + 9 * 128 + 1
 
 
@@ -94,12 +96,12 @@ def test_the_generator_worked_out_from_the_functions_that_its_layers_stand_for(g
         )
         return (values - mean) / (var + 1e-5).sqrt() * gain + bias
 
-    values = pictures * 2 - 1
+    values, encoded = pictures * 2 - 1, {}
     for number, side in enumerate((16, 8, 4, 2)):
         layer = f"encoder.down{side}"
         values = F.conv2d(values, weights[f"{layer}.conv.weight"], weights.get(f"{layer}.conv.bias"), 2, 1)
         values = normal(values, layer) if number else values
-        values = torch.where(values > 0, values, 0.2 * values)
+        values = encoded[side] = torch.where(values > 0, values, 0.2 * values)
     values = normal(F.conv2d(values, weights["decoder.up2.conv.weight"], padding=1), "decoder.up2").clamp_min(
         0
     )
@@ -107,15 +109,17 @@ def test_the_generator_worked_out_from_the_functions_that_its_layers_stand_for(g
         layer = f"decoder.up{side}"
         values = F.conv_transpose2d(values, weights[f"{layer}.conv.weight"], stride=2, padding=1)
         values = normal(values, layer).clamp_min(0)
+        if generator.arguments["skips"]:
+            values = torch.cat((values, encoded[side]), 1)
     values = F.conv_transpose2d(values, weights["picture.conv.weight"], weights["picture.conv.bias"], 2, 1)
     assert torch.allclose(generator(pictures), 1 / (1 + torch.exp(-values)), atol=1e-6)
 
 
-def test_nothing_passes_by_the_smallest_maps(generator, pictures):
-    """Without skip connections two faces whose smallest maps are made equal give one picture."""
+def test_nothing_passes_by_the_smallest_maps_but_by_skip_connections(generator, pictures):
+    """Two faces whose smallest maps are made equal give one picture where there are no skips."""
     assert not torch.allclose(*generator(pictures))
-    generator.encoder.register_forward_hook(lambda _, __, out: out[:1].expand_as(out))
-    assert torch.allclose(*generator(pictures), atol=1e-6)
+    generator.encoder.down2.register_forward_hook(lambda _, __, out: out[:1].expand_as(out))
+    assert torch.allclose(*generator(pictures), atol=1e-6) is not generator.arguments["skips"]
 
 
 def test_generated_pictures_are_grey_values(generator, pictures):
@@ -144,6 +148,16 @@ def test_a_patch_logit_sees_38_pixels():
     logits[0, 0, 4, 4].backward()
     rows = pair.grad[0].abs().sum((0, 2)).nonzero().flatten()
     assert rows[-1] - rows[0] + 1 == 38
+
+
+def test_every_layer_of_the_discriminator_has_spectral_norm_one():
+    """However large the weights are."""
+    model = Discriminator(16, (3, 4, 5), generator=drawn())
+    for layer in (*(stage.conv for stage in model.layers), model.output):
+        layer.parametrizations.weight.original.data *= 50
+        for _ in range(30):
+            layer.weight  # noqa: B018  each access in training is a step of the power iteration
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, rel=0.02)
 
 
 def test_the_discriminator_judges_the_pair():

@@ -1,0 +1,263 @@
+"""The trial of DeRL in pieces that are kept: of each seed the generators, and of each of its folds what the
+classifiers of stage two answer to the people tested.
+
+Each piece is a member of the population ``derl`` (``book.populations``): whole or not there, known by its
+recipe, and trained by ``ferbook populations train derl``, which goes on where it was interrupted.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from book.derl import neutral_quality, stage_two, study
+from book.derl.chapter import CHAPTER, DerlParameters
+from book.derl.pairs import Lessons, draw_lessons
+from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
+from book.populations import REFERENCE, Kept, Member, find_population, seal
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Protocol, protocol_of
+from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.train.device import device_name
+from fer_lib.train.precision import Precision, Request
+from fer_lib.train.weights import load_weights, save_weights
+from ferbook.environment import git_commit
+from ferbook.errors import DataError
+from ferbook.files import whole_folder
+from ferbook.owner import now
+
+GENERATORS = "generators"
+"""Name of the piece of a seed that its folds start from."""
+
+BESIDE = ("device", "publish_faces", "precision", "bootstrap", "population", "seeds", "folds", "seed")
+"""Parameters that change no piece."""
+
+
+class Pieces(Kept):
+    """The population of a ``chapter``'s trial: what its profile ``reference`` asks for, piece by piece."""
+
+    chapter: str
+
+    @property
+    def parameters(self) -> DerlParameters:
+        """Those of the reference run."""
+        return CHAPTER.resolve(REFERENCE, {})
+
+    @property
+    def taught(self) -> DerlParameters:
+        return recipe_of(self.parameters)
+
+    @property
+    def faces(self) -> dict[str, object]:
+        return dict(self.parameters.face_source)
+
+    @property
+    def networks(self) -> int:
+        """Pieces that are asked for."""
+        return len(self.members)
+
+    @property
+    def members(self) -> list["Piece"]:
+        """Of each seed the generators, then its folds."""
+        p = self.parameters
+        seeds = range(p.seed, p.seed + p.seeds)
+        return [Piece(self, f"{seed}-{what}") for seed in seeds for what in (GENERATORS, *range(p.folds))]
+
+
+@dataclass(frozen=True)
+class Piece(Member):
+    """One piece, called by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
+
+    The generators of a seed keep their weights in half precision, and all folds start from these. A fold
+    keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
+    faces are.
+    """
+
+    population: Pieces
+    seed: str
+
+    def train(self, device: torch.device) -> dict:
+        """Train and keep it; what ``done`` says of it. Raises DataError for a fold without generators, and as
+        what it trains.
+        """
+        started, spent = perf_counter(), process_time()
+        p = self.population.parameters
+        faces = open_faces(**self.population.faces, progress=False).labelled()
+        lessons = draw_lessons(p, faces, {name: open_faces(name, progress=False) for name in p.real_lessons})
+        number, _, what = self.seed.partition("-")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with whole_folder(self.folder) as folder:
+            if what == GENERATORS:
+                told, precision = _keep_generators(p, lessons, int(number), folder, device)
+            else:
+                stage = self._generators(lessons)
+                told, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
+            done = {
+                "taught": self.population.taught.model_dump(mode="json"),
+                "faces": set_name(faces.name),
+                "checksum_of_faces": faces.checksum,
+                "precision": precision.to_json(),
+                "device": device_name(device),
+                "threads": torch.get_num_threads(),
+                "seconds": round(perf_counter() - started),
+                "core_seconds": round(process_time() - spent),
+                "commit": git_commit(),
+                "finished": now(),
+            }
+            return seal(folder, done | told)
+
+    def _generators(self, lessons: Lessons) -> StageOne:
+        piece = Piece(self.population, f"{self.seed.partition('-')[0]}-{GENERATORS}")
+        if fault := piece.fault():
+            raise DataError(f"{piece.folder} is {fault}; a fold starts from its seed's generators")
+        return piece.stage_one(lessons)
+
+    def stage_one(self, lessons: Lessons) -> StageOne:
+        """The generators that the piece keeps."""
+        seed = int(self.seed.partition("-")[0])
+        found = {name: load_weights(self.folder / name) for name in ("trained", "shuffled")}
+        found["untrained"] = untrained_generator(lessons, gan_recipe(self.population.parameters), seed)
+        return StageOne(seed, found, self.curve(), Precision.of(self.done()["precision"]))
+
+    def stage_two(self, faces: FaceSet, protocol: Protocol) -> study.ResidueStudy:
+        """The answers that the piece of a fold keeps."""
+        fold = int(self.seed.partition("-")[2])
+        trainings = pd.read_csv(self.folder / "trainings.csv")
+        return study.one_fold(faces, protocol, fold, trainings, self.answers().astype(np.float32))
+
+
+def recipe_of(p: DerlParameters) -> DerlParameters:
+    """``p`` with all that changes no piece as it is by default."""
+    return DerlParameters(**p.model_dump(exclude=set(BESIDE)))
+
+
+def gan_recipe(p: DerlParameters) -> GanRecipe:
+    """How ``p`` trains generators."""
+    return GanRecipe(p.gan_epochs, p.gan_batch, p.gan_lr, schedule="cosine", l1=p.l1, skips=p.skips)
+
+
+def _keep_generators(
+    p: DerlParameters, lessons: Lessons, seed: int, folder: Path, device: torch.device
+) -> tuple[dict, Precision]:
+    stage = learn_stage_one(lessons, gan_recipe(p), shuffled=p.ablation, seed=seed, device=device)
+    stage.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
+    for name in ("trained", "shuffled"):
+        save_weights(stage.generators[name], folder / name, {"seed": seed}, half=True)
+    return {"epochs": len(stage.curve), "valid_l1": float(stage.curve["valid_l1"].iloc[-1])}, stage.precision
+
+
+def _keep_fold(
+    p: DerlParameters,
+    faces: FaceSet,
+    lessons: Lessons,
+    stage: StageOne,
+    fold: int,
+    folder: Path,
+    device: torch.device,
+) -> tuple[dict, Precision]:
+    protocol = protocol_of(faces)
+    [found], quality = learn_stage_two(p, faces, protocol, lessons, stage, (fold,), device)
+    found.trainings.to_csv(folder / "trainings.csv", index=False, float_format="%.6g")
+    np.save(folder / "test.npy", found.probabilities.astype(np.float16), allow_pickle=False)
+    if fold == 0:
+        quality.to_csv(folder / "quality.csv", index=False, float_format="%.6g")
+    right = found.probabilities[0].argmax(1) == found.labels
+    first = found.trainings.iloc[0]
+    return {
+        "valid_accuracy": float(first["valid_accuracy"]),
+        "test_accuracy": float(right.mean()),
+    }, stage.precision
+
+
+def learn_stage_two(
+    p: DerlParameters,
+    faces: FaceSet,
+    protocol: Protocol,
+    lessons: Lessons,
+    stage: StageOne,
+    folds: Sequence[int],
+    device: torch.device | str,
+) -> tuple[list[study.ResidueStudy], pd.DataFrame]:
+    """The studies of ``folds`` on the generators of ``stage``, and how good their neutral faces are by the
+    plain CNN of the first of these folds, with ``training``.
+    """
+    recipe = stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
+    conditions = tuple(study.CONDITIONS) if p.ablation else study.CLAIMED
+    how = {"seed": stage.seed, "precision": stage.precision, "device": device}
+    found = study.residue_study(
+        faces, protocol, stage.generators, recipe, conditions=conditions, folds=folds, **how
+    )
+    made = {neutral_quality.GENERATED: stage.generators["trained"]}
+    if "shuffled" in stage.generators:
+        made[neutral_quality.OTHERS] = stage.generators["shuffled"]
+    judge = found[0].models[study.CNN].network
+    judged = neutral_quality.quality(lessons, made, judge, protocol.classes, device=device)
+    return found, judged.assign(training=stage.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Both stages of every seed: ``stages``, what stage two answered in the folds that all have, and for each
+    picture how good the neutral faces are. ``read``: the pieces that were read, by their population; empty
+    where all was trained now. ``about``: which of both, in a sentence.
+    """
+
+    stages: Sequence[StageOne]
+    compared: study.ResidueStudy
+    quality: pd.DataFrame
+    read: Mapping[str, Sequence[str]]
+    about: str
+
+
+def trial_of(
+    p: DerlParameters,
+    faces: FaceSet,
+    protocol: Protocol,
+    lessons: Lessons,
+    *,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> Trial:
+    """The trial that ``p`` asks for: the pieces of its population where they were trained as ``p`` says, else
+    trained now.
+
+    Raises DataError where the population is asked for and no seed has its generators and a fold; as what is
+    trained.
+    """
+    if p.population and recipe_of(p) == find_population(p.population).taught:
+        return _read(find_population(p.population), faces, protocol, lessons)
+    seeds = range(p.seed, p.seed + p.seeds)
+    folds = range(min(p.folds or len(protocol.folds), len(protocol.folds)))
+    how = {"shuffled": p.ablation, "precision": precision, "device": device}
+    stages = [learn_stage_one(lessons, gan_recipe(p), seed=seed, **how) for seed in seeds]
+    found = [learn_stage_two(p, faces, protocol, lessons, stage, folds, device) for stage in stages]
+    studies = [each for own, _ in found for each in own]
+    about = f"Trained on this machine in this run: {_counted(len(seeds), len(folds))}."
+    return Trial(stages, study.joined(studies), pd.concat([q for _, q in found]), {}, about)
+
+
+def _read(pieces: Pieces, faces: FaceSet, protocol: Protocol, lessons: Lessons) -> Trial:
+    kept = {piece.seed: piece for piece in pieces.kept()}
+    seeds = dict.fromkeys(name.partition("-")[0] for name in kept if f"{name.partition('-')[0]}-0" in kept)
+    seeds = [seed for seed in seeds if f"{seed}-{GENERATORS}" in kept]
+    if not seeds:
+        raise DataError(f"no seed of the population is whole; `ferbook populations train {pieces.name}`")
+    of_seeds = {name: piece for name, piece in kept.items() if name.partition("-")[0] in seeds}
+    folds = [piece for name, piece in of_seeds.items() if not name.endswith(GENERATORS)]
+    compared = study.joined([piece.stage_two(faces, protocol) for piece in folds])
+    quality = [pd.read_csv(kept[f"{seed}-0"].folder / "quality.csv") for seed in seeds]
+    stages = [kept[f"{seed}-{GENERATORS}"].stage_one(lessons) for seed in seeds]
+    told = _counted(len(seeds), compared.trainings["fold"].nunique())
+    of_all = f"{len(kept)} of {len(pieces.members)} pieces are kept"
+    about = f"Read from the population {pieces.name}: {told}; {of_all}."
+    return Trial(stages, compared, pd.concat(quality), {pieces.name: list(of_seeds)}, about)
+
+
+def _counted(seeds: int, folds: int) -> str:
+    trainings = f"{seeds} training{'s' * (seeds > 1)} of the generator"
+    return f"{trainings}, each tested in {folds} fold{'s' * (folds > 1)}"

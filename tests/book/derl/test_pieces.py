@@ -1,0 +1,118 @@
+"""The trial in pieces: whole or not there, read as it was trained, and known by its recipe."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from book.derl import pieces
+from book.derl.chapter import DerlParameters
+from book.derl.pairs import Lessons
+from book.derl.pieces import Pieces, trial_of
+from book.populations import find_population, train_member
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Fold, Protocol
+from ferbook.errors import DataError
+
+CLASSES = ("neutral", "happiness")
+TINY = {"size": 16, "gan_epochs": 1, "epochs": 1, "views": 1, "folds": 2, "seeds": 2, "precision": "fp32"}
+
+
+@pytest.fixture
+def parameters() -> DerlParameters:
+    return DerlParameters(population="derl", ablation=True, **TINY)
+
+
+@pytest.fixture
+def faces() -> FaceSet:
+    """Twelve people, once at rest and once happy, which is bright."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [
+            {"subject": f"p{k:02d}", "sequence": f"{k}", "frame": frame, "emotion": emotion}
+            for k in range(12)
+            for frame, emotion in enumerate(CLASSES)
+        ]
+    ).assign(dataset="lab", split="train")
+    pixels = rng.integers(0, 100, (24, 16, 16), dtype=np.uint8)
+    pixels[1::2, :8] += 100
+    return FaceSet("lab", pixels, table)
+
+
+@pytest.fixture
+def protocol() -> Protocol:
+    rows = np.arange(24)
+    return Protocol(
+        "", "", CLASSES, (Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])), ""
+    )
+
+
+@pytest.fixture
+def lessons(faces) -> Lessons:
+    pairs = faces.pixels, np.repeat(faces.pixels[::2], 2, axis=0)
+    return Lessons(pairs, pairs, pairs, faces.table["subject"].to_numpy(str), faces.table, "")
+
+
+@pytest.fixture
+def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> Pieces:
+    monkeypatch.setenv("FER_RUNS", str(tmp_path))
+    monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: parameters))
+    monkeypatch.setattr(pieces, "open_faces", lambda **_: faces)
+    monkeypatch.setattr(pieces, "protocol_of", lambda _: protocol)
+    monkeypatch.setattr(pieces, "draw_lessons", lambda *_: lessons)
+    return find_population("derl")
+
+
+def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
+    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1)]
+    assert [member.seed for member in population.members] == names and not population.kept()
+    with pytest.raises(DataError, match="a fold starts from its seed's generators"):
+        train_member(population.members[1], device="cpu")
+    for member in population.members:
+        train_member(member, device="cpu")
+    assert [member.seed for member in population.kept()] == names
+    read = trial_of(parameters, faces, protocol, lessons)
+    assert read.read == {"derl": names} and "6 of 6 pieces" in read.about
+    now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
+    assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
+    assert [stage.seed for stage in read.stages] == [stage.seed for stage in now.stages] == [0, 1]
+    for mine, other in zip(read.stages, now.stages, strict=True):
+        pd.testing.assert_frame_equal(
+            mine.curve.drop(columns="seconds"), other.curve.drop(columns="seconds"), rtol=1e-4
+        )
+        for name in ("trained", "untrained", "shuffled"):
+            for one, another in zip(
+                mine.generators[name].parameters(), other.generators[name].parameters(), strict=True
+            ):
+                assert torch.allclose(one, another, rtol=1e-3, atol=1e-4), name
+    columns = ["condition", "seed", "fold", "parameters", "frozen"]
+    pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
+    np.testing.assert_array_equal(read.compared.rows, now.compared.rows)
+    np.testing.assert_allclose(read.compared.probabilities, now.compared.probabilities, atol=0.05)
+    assert set(read.quality["training"]) == {0, 1} and len(read.quality) == len(now.quality)
+
+
+def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
+    population, parameters, faces, protocol, lessons, monkeypatch
+):
+    with pytest.raises(
+        DataError, match="no seed of the population is whole; `ferbook populations train derl`"
+    ):
+        trial_of(parameters, faces, protocol, lessons)
+    for member in population.members[:2]:
+        train_member(member, device="cpu")
+    read = trial_of(parameters, faces, protocol, lessons)
+    assert "1 training of the generator, each tested in 1 fold; 2 of 6" in read.about
+    other = parameters.model_copy(update={"l1": 10.0})
+    live = trial_of(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons)
+    assert live.read == {}, "the population is of another recipe"
+    monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: other))
+    assert [member.fault() for member in population.members[:3]] == ["of another recipe"] * 2 + ["missing"]
+
+
+def test_seeds_folds_and_drawing_make_no_other_recipe(parameters):
+    more = parameters.model_copy(update={"seeds": 5, "folds": 0, "bootstrap": 500, "device": "cpu"})
+    assert pieces.recipe_of(more) == pieces.recipe_of(parameters)
+    assert pieces.recipe_of(parameters.model_copy(update={"skips": False})) != pieces.recipe_of(parameters)
