@@ -88,7 +88,9 @@ class Piece(Member):
         started, spent = perf_counter(), process_time()
         p = self.population.parameters
         faces = open_faces(**self.population.faces, progress=False).labelled()
-        lessons = draw_lessons(p, faces, {name: open_faces(name, progress=False) for name in p.real_lessons})
+        lessons = draw_lessons(
+            p, faces, {name: open_faces(**dict(p.source(name))) for name in p.real_lessons}
+        )
         number, _, what = self.seed.partition("-")
         shutil.rmtree(self.folder, ignore_errors=True)
         with whole_folder(self.folder) as folder:

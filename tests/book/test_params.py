@@ -243,14 +243,14 @@ def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_w
 
 def test_a_generator_learns_from_other_people_than_it_is_tested_on():
     assert [dict(s)["name"] for s in DerlParameters().face_sources] == ["lab"]
-    real = DerlParameters(faces="ckplus", pretrain="bu4dfe")
-    assert not real.rendered_to_order
-    assert [dict(s)["name"] for s in real.face_sources] == ["ckplus", "lab", "bu4dfe"]
-    assert DerlParameters(faces="wild", pretrain="wild").rendered_to_order, (
-        "rendered people are always others"
-    )
-    with pytest.raises(ParameterError, match="pretrain = 'ckplus' is the chapter's own face set"):
-        DerlParameters(faces="ckplus", pretrain="ckplus")
+    real = DerlParameters(faces="ckplus", pretrain="bu4dfe,bp4d,wild")
+    assert real.real_lessons == ("bu4dfe", "bp4d")
+    assert [dict(s)["name"] for s in real.face_sources] == ["ckplus", "lab", "bu4dfe", "bp4d"]
+    assert not DerlParameters(faces="wild", pretrain="wild").real_lessons, "rendered people are others"
+    with pytest.raises(ParameterError, match="pretrain = 'lab,ckplus' has the chapter's own face set"):
+        DerlParameters(faces="ckplus", pretrain="lab,ckplus")
+    with pytest.raises(ParameterError, match=r"derl\.pretrain = 'lab,mars'"):
+        resolve("derl", "laptop", {"pretrain": "lab,mars"})
     with pytest.raises(ParameterError, match=r"derl\.size = '40'.*a multiple of 16"):
         resolve("derl", "laptop", {"size": "40"})
 
