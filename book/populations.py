@@ -103,8 +103,8 @@ class Population(Kept, Taught):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
     ``checkpoints``: epochs after which the weights of the first ``checkpointed`` networks are kept too.
-    ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only curves
-    and answers.
+    ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
+    curves and answers.
     """
 
     networks: int = Field(ge=1, le=100)
