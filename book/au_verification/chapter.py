@@ -92,7 +92,7 @@ CHAPTER = Chapter(
             **{"repeats": 1, "simulations": 20, "bootstrap": 100},
         },
         "laptop": {
-            **{"untrained": 2, "people": 10, "silenced": 4, "repeats": 1, "planted_permutations": 99},
+            **{"untrained": 2, "people": 10, "silenced": 0, "repeats": 1, "planted_permutations": 99},
             **{"simulations": 60, "bootstrap": 200},
         },
         "reference": {

@@ -154,8 +154,8 @@ def _beside(table: pd.DataFrame, reference: pd.DataFrame | None) -> pd.DataFrame
 
 
 ALONG = {
-    "accuracy": "accuracy (validation)",
-    "verified_gain": "verified filters beyond chance",
+    "accuracy": "accuracy, validation",
+    "verified_gain": "verified beyond chance",
     "distinct_units": "units with a verified filter",
 }
 """Column of ``study.along_training`` -> heading of its panel."""
@@ -173,7 +173,7 @@ def along_training(table: pd.DataFrame) -> style.Drawn:
     for axes, (column, title) in zip(panels, ALONG.items(), strict=True):
         for (seed, part), (colour, look) in zip(table.groupby("seed"), looks, strict=False):
             axes.plot(part["epoch"], part[column], look, color=colour, markersize=4, label=f"network {seed}")
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=8)
         axes.set_ylim(bottom=min(0, table[column].min()))
         axes.yaxis.set_major_locator(MaxNLocator(4))
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -197,7 +197,7 @@ def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> 
     """
     data = _beside(table, reference)
     return forest(
-        data.rename(columns={"measure": "label"}).replace({"label": {"_": " "}}, regex=True),
+        data.rename(columns={"measure": "label"}),
         measured="κ of the named unit and the one that moves the filter most",
         unit="",
         null=0,
@@ -220,6 +220,7 @@ def calibration(table: pd.DataFrame) -> style.Drawn:
         measured="share of the simulations",
         null=table.groupby("panel")["promised"].first().to_dict(),
         null_name="promised",
+        across=1,
         alt="Dots with binomial intervals.",
         tolerance=dict.fromkeys(("rate", "low", "high"), 0.03),
         data=table,
@@ -322,18 +323,18 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
     cost.
 
     ``table``: of ``silence.silence``, of which the units' own heads are shown. Left the outcome itself, right
-    the difference (random − silenced) with its interval. Data: ``au``, ``intact``, ``silenced``, ``random``,
-    ``random_low``, ``random_high``, ``difference``, ``low``, ``high``.
+    the difference (random − silenced) with its interval. Data: ``au``, ``outcome``, ``intact``, ``silenced``,
+    ``random``, ``random_low``, ``random_high``, ``difference``, ``low``, ``high``.
     """
     columns = ["intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
-    data = table.loc[table["outcome"].eq(OWN), ["au", *columns]].reset_index(drop=True)
+    data = table.loc[table["outcome"].eq(OWN), ["au", "outcome", *columns]].reset_index(drop=True)
     head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
     drawn = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
     parts = {
         "intact": head | {"value": data["intact"]},
-        "its top filters silenced": head | {"value": data["silenced"]},
-        "others silenced (95 % of draws)": head | drawn,
-        "difference (95 % interval)": difference | {"value": data["difference"], **data[["low", "high"]]},
+        "its own silenced": head | {"value": data["silenced"]},
+        "others silenced": head | drawn,
+        "difference": difference | {"value": data["difference"], **data[["low", "high"]]},
     }
     return forest(
         pd.concat(pd.DataFrame(values).assign(series=series) for series, values in parts.items()),

@@ -18,25 +18,6 @@ from fer_lib.aus.presence import Presence
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-FEWEST_FOR_BH = 1500
-"""With 8 true ones among some 500 pairs p has to be below 0.05 · 8 / 500 before Benjamini and Hochberg call
-them all.
-"""
-
-
-def planted_rules(permutations: int) -> tuple[Rule, ...]:
-    """The rules that are tried on planted detectors: Benjamini and Hochberg's only with at least
-    ``FEWEST_FOR_BH`` ``permutations``.
-    """
-    least = ("max_statistic", "argmax")
-    return least if permutations < FEWEST_FOR_BH else ("max_statistic", "benjamini_hochberg", "argmax")
-
-
-def numbers_of_people(presence: Presence) -> tuple[int, ...]:
-    """Among how many people planted detectors are looked for: 20, 40, 80, where there are more, and all."""
-    everyone = len(np.unique(presence.subjects))
-    return (*(number for number in (20, 40, 80) if number < everyone), everyone)
-
 
 def plant(
     maxima: np.ndarray, presence: Presence, detectors: Mapping[int, str], snr: float, seed: int = 0

@@ -258,7 +258,7 @@ def agreement_table(examined: Sequence[Examined]) -> pd.DataFrame:
     for measure in MEASURES:
         for name in (TRAINED, UNTRAINED):
             own = networks_and_people(values_of(populations_of(examined)[name], agreement_of(measure)))
-            rows.append((measure, name, own.value, own.low, own.high))
+            rows.append((MEASURE_LABELS[measure], name, own.value, own.low, own.high))
     columns = ["measure", "series", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 

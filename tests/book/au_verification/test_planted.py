@@ -10,10 +10,8 @@ from book.au_verification import planted
 from book.au_verification.planted import (
     decoy_table,
     decoys,
-    numbers_of_people,
     plant,
     planted_metrics,
-    planted_rules,
     score_rules,
 )
 from book.au_verification.simulation import null_responses, simulated_presence
@@ -118,16 +116,6 @@ def test_only_the_null_within_emotions_sees_through_an_emotion():
     assert table.loc["brightness", "max statistic, overall"] <= 0.1
     # The papers' rule names a unit for everything.
     assert table.loc["brightness", "argmax, overall"] == 1
-
-
-def test_people_are_20_40_80_and_all_where_there_are_more():
-    assert numbers_of_people(simulated_presence(40)) == (20, 40)
-    assert numbers_of_people(simulated_presence(9)) == (9,)
-
-
-def test_benjamini_and_hochberg_are_tried_where_permutations_allow():
-    assert "benjamini_hochberg" not in planted_rules(199)
-    assert planted_rules(1999) == ("max_statistic", "benjamini_hochberg", "argmax")
 
 
 def test_planted_metrics_are_those_of_the_clearest_signal():

@@ -80,7 +80,7 @@ def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined
     units = au.unit_table(examined).set_index(["series", "au"])["value"]
     assert units["trained", "AU1"] == pytest.approx(1 / 3) and units["untrained", "AU1"] == 0
     measures = au.agreement_table(examined).set_index(["series", "measure"])["value"]
-    assert measures["trained", "auroc"] == 1 and measures["trained", "kl"] == 0.5
+    assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence (nats)"] == 0.5
     asked = au.networks_table(examined).data.set_index("network")
     assert asked.loc["trained", ["networks", "filters", "verified"]].tolist() == [2, 4, 2]
 
