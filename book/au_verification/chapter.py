@@ -99,7 +99,7 @@ CHAPTER = Chapter(
             "population": "published",
             "beside": "shuffled,photographs_zero_bias,photographs_residual,breuer",
             **{"strangers": 100, "untrained": 20, "people": 16},
-            **{"repeats": 20, "simulations": 1000, "bootstrap": 1000},
+            **{"repeats": 10, "simulations": 600, "bootstrap": 1000},
         },
         "paper": {
             **{"strangers": 600, "permutations": 10_000, "untrained": 20, "people": 48, "contexts": 3},
