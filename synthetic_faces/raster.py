@@ -177,20 +177,14 @@ def word_of(depth: float, face: int):
 
 @wp.kernel
 def draw(
-    points: wp.array(dtype=wp.vec3),
-    rest: wp.array(dtype=wp.vec3),
     corners: wp.array(dtype=wp.int32),
     groups: wp.array(dtype=wp.uint8),
     places: wp.array(dtype=wp.vec3),
-    camera: int,
     steps: int,
-    s: Uniforms,
     depths: wp.array2d(dtype=wp.uint64),
 ):
-    """Draw each triangle as the ``camera`` sees it (1), with ``steps`` squared samples a pixel, or the key
-    light (0).
-
-    No lashes; of hair what its opening leaves.
+    """Draw the head's triangles, but for lashes, as camera or key light see them, with ``steps`` squared
+    samples a pixel.
     """
     i = wp.tid()
     if groups[i] == wp.uint8(LASH):
@@ -208,17 +202,43 @@ def draw(
         start = t.first + float(row - t.top) * t.down
         low, high = stretch(t, start)
         for k in range(low, high + 1):
+            wp.atomic_min(depths, row, t.left + k, word_of(wp.dot(start, near) + float(k) * step, i))
+
+
+@wp.kernel
+def drape(
+    points: wp.array(dtype=wp.vec3),
+    rest: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=wp.int32),
+    heads: int,
+    places: wp.array(dtype=wp.vec3),
+    camera: int,
+    steps: int,
+    s: Uniforms,
+    depths: wp.array2d(dtype=wp.uint64),
+):
+    """Draw what the opening leaves of the triangles of long hair, which come after the ``heads`` of the head,
+    as the ``camera`` sees it (1) or the key light (0).
+    """
+    i = heads + wp.tid()
+    a = places[corners[3 * i]]
+    b = places[corners[3 * i + 1]]
+    c = places[corners[3 * i + 2]]
+    t = drawn(a, b, c, steps, depths.shape[0])
+    near = wp.vec3(a[2], b[2], c[2])
+    step = wp.dot(t.across, near)
+    for row in range(t.top, t.bottom + 1):
+        start = t.first + float(row - t.top) * t.down
+        low, high = stretch(t, start)
+        for k in range(low, high + 1):
             deep = wp.dot(start, near) + float(k) * step
             word = word_of(deep, i)
             if word < depths[row, t.left + k]:
-                covered = wp.bool(True)
-                if groups[i] == wp.uint8(HAIR):
-                    share = start + float(k) * t.across
-                    if camera == 1:
-                        share = wp.cw_mul(share, wp.vec3(2.0, 2.0, 2.0) - near) / (2.0 - deep)
-                    at = Spot(True, deep, i, share[0], share[1])
-                    covered = not in_opening(within(points, corners, at), within(rest, corners, at), s)
-                if covered:
+                share = start + float(k) * t.across
+                if camera == 1:
+                    share = wp.cw_mul(share, wp.vec3(2.0, 2.0, 2.0) - near) / (2.0 - deep)
+                at = Spot(True, deep, i, share[0], share[1])
+                if not in_opening(within(points, corners, at), within(rest, corners, at), s):
                     wp.atomic_min(depths, row, t.left + k, word)
 
 

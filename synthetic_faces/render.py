@@ -17,7 +17,7 @@ from synthetic_faces.hair import grid_coordinates, grid_triangles
 from synthetic_faces.landmarks import INNER_LIPS, landmark_vertices
 from synthetic_faces.muscles import Muscles
 from synthetic_faces.people import Person, measure_head, upper_teeth
-from synthetic_faces.raster import HAIR, UNCOVERED, comb, draw, facing, place
+from synthetic_faces.raster import HAIR, UNCOVERED, comb, drape, draw, facing, place
 from synthetic_faces.trace import Shapes, cast, flex, look_around
 from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 
@@ -165,7 +165,8 @@ class Renderer:
         shapes.rods = self._array(rods, wp.vec4)
         shapes.creases = self._array(creases, wp.vec3)
         vertices_seen = len(self._points) if view.has_hair else len(vertices)
-        self._launch(facing, self._triangles(view), [shapes.points, shapes.corners], [self._facing])
+        triangles = len(self._facing) if view.has_hair else self._heads
+        self._launch(facing, triangles, [shapes.points, shapes.corners], [self._facing])
         inputs = [shapes.points, self._facing, self._first, self._around, view]
         self._launch(place, vertices_seen, inputs, [self._seen, self._lit, shapes.normals])
         self._draw(self._lit, 0, 1, view, shapes.lit)
@@ -201,12 +202,10 @@ class Renderer:
         """Fill ``depths`` with what is seen from where ``places`` are."""
         shapes = self._shapes
         depths.fill_(UNCOVERED)
-        inputs = [shapes.points, shapes.rest, shapes.corners, shapes.groups, places, camera, steps, view]
-        self._launch(draw, self._triangles(view), inputs, [depths])
-
-    def _triangles(self, view: Uniforms) -> int:
-        """How many triangles can be seen: the head's come first, then those of long hair."""
-        return len(self._facing) if view.has_hair else self._heads
+        self._launch(draw, self._heads, [shapes.corners, shapes.groups, places, steps], [depths])
+        if view.has_hair:
+            inputs = [shapes.points, shapes.rest, shapes.corners, self._heads, places, camera, steps, view]
+            self._launch(drape, len(self._facing) - self._heads, inputs, [depths])
 
     def _cast(self, samples: wp.array, steps: int, view: Uniforms) -> tuple[np.ndarray, np.ndarray]:
         """Light and masks (n,) at ``samples`` (n,), numbers of places of the grid with ``steps`` squared of
