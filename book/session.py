@@ -42,24 +42,26 @@ class Session(ferbook.session.Session):
         self.note(data=_about(faces))
         return faces
 
-    def beside(self, name: str, family: str = "") -> FaceSet | None:
-        """The face set ``name``, or its ``family``, that the chapter sets beside its own; None where it is
-        not on this machine.
+    def beside(self, name: str, **options: str | int) -> FaceSet | None:
+        """The face set ``name`` that the chapter sets beside its own, the first that it declares with these
+        ``options`` (a ``family``, a ``face_seed``); None where it is not on this machine.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be
         noticed as out of date when those faces change.
         """
-        sources = map(dict, self.params.face_sources[1:])
-        declared = {" ".join(filter(None, (each["name"], each.get("family")))): each for each in sources}
-        name = " ".join(filter(None, (name, family)))
-        if name not in declared:
+        sources = [dict(source) for source in self.params.face_sources[1:]]
+        asked = {"name": name, "family": ""} | options
+        found = [source for source in sources if asked.items() <= ({"family": ""} | source).items()]
+        if not found:
+            wanted = " ".join(map(str, (name, *options.values())))
+            names = dict.fromkeys(f"{each['name']} {each.get('family', '')}".strip() for each in sources)
             raise ChapterError(
-                f"chapter {self.chapter.name!r} does not declare the face set {name!r}; it declares "
-                f"{', '.join(declared) or 'none beside its own'}"
+                f"chapter {self.chapter.name!r} does not declare the face set {wanted!r}; it declares "
+                f"{', '.join(names) or 'none beside its own'}"
             )
-        if not source_status(declared[name]["name"])["found"]:
+        if not source_status(name)["found"]:
             return None
-        faces = open_faces(**declared[name], progress=False)
+        faces = open_faces(**found[0], progress=False)
         self.note(beside=[*self._record.get("beside", []), _about(faces)])
         return faces
 

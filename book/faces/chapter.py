@@ -37,6 +37,22 @@ class FacesParameters(ChapterParameters):
     )
     family_epochs: EpochsField = 20
     precision: PrecisionField = "auto"
+    population: str = Field(
+        "",
+        description="networks whose filters are asked about other people, by their name in "
+        "populations.yaml; empty leaves the section out",
+    )
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """All populations that the chapter reads."""
+        return (self.population,) if self.population else ()
+
+    @property
+    def strangers(self) -> tuple[FaceArguments, ...]:
+        """Two sets of people of ``lab`` whom no network learned from, for the filters of ``population``."""
+        seeds = (self.face_seed + 1, self.face_seed + 2) if self.population else ()
+        return tuple(self.source("lab", self.family_subjects, size=48, face_seed=seed) for seed in seeds)
 
     @property
     def families(self) -> tuple[FaceArguments, ...]:
@@ -45,14 +61,15 @@ class FacesParameters(ChapterParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside it a small one of each synthetic kind, the families, and the
-        real FER2013.
+        """The face set of the chapter; beside it a small one of each synthetic kind, the families,
+        strangers, and the real FER2013.
         """
         small = [
             self.source(name, self.domain_subjects, size=0, **FEW_FRAMES if name in CLIP_SETS else {})
             for name in get_args(FaceDomain)
         ]
-        return (self.face_source, *small, *self.families, self.source("fer2013", size=48, face_seed=0))
+        real = self.source("fer2013", size=48, face_seed=0)
+        return (self.face_source, *small, *self.families, *self.strangers, real)
 
 
 CHAPTER = Chapter(
@@ -67,7 +84,7 @@ CHAPTER = Chapter(
     needs="for a real set your copy of it",
     profiles={
         "smoke": {"samples": 3, "family_subjects": 30, "family_epochs": 1},
-        "reference": _AT_LENGTH,
+        "reference": _AT_LENGTH | {"population": "published"},
         "paper": _AT_LENGTH,
     },
 )

@@ -89,6 +89,19 @@ def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monke
         run.beside("lab", family="tall")
 
 
+def test_strangers_are_another_set_than_the_domain_that_they_belong_to(faces, monkeypatch):
+    run = open_chapter("faces", DEFAULTS | {"population": "published", "face_seed": 4})
+    asked = []
+    named = FaceSet("lab", faces.pixels, faces.table)
+    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given["face_seed"]) or named)
+    run.beside("lab")
+    for source in run.params.strangers:
+        run.beside("lab", face_seed=dict(source)["face_seed"])
+    assert asked == [4, 5, 6]
+    with pytest.raises(ChapterError, match="declare the face set 'lab 7'"):
+        run.beside("lab", face_seed=7)
+
+
 def test_pictures_under_licence_are_shown_only_on_demand():
     assert open_chapter("faces", DEFAULTS).may_show_faces
     licensed = DEFAULTS | {"faces": "fer2013"}

@@ -1,0 +1,110 @@
+"""Filters that keep their action unit: of networks that learned from ``lab``, those verified on people of it
+whom no network learned from, asked again about others of these people and about the families.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_lib.aus.decision import claims
+from fer_lib.aus.interventions import effects_of, interventions, matched_doses
+from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.presence import Presence, presence
+from fer_lib.aus.verification import verified
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.layers import last_conv
+from fer_lib.look.responses import maximal_responses
+from fer_lib.stats.resampling import bootstrap
+from fer_lib.train.lesson import Learned
+from ferbook.page.tables import Table
+from synthetic_faces.facs import AUS
+
+ALPHA = 0.05
+"""Family-wise error at which a filter is claimed for a unit, and at which a unit moves it."""
+
+LEVELS = (0.3, 0.6, 1.0)
+"""Intensities between which the one of equal energy is sought."""
+
+OPENING = ("AU25", "AU26", "AU27")
+"""Units that open the mouth: large movements, which filters of untrained networks see, too."""
+
+
+def kept_filters(
+    networks: Sequence[Learned],
+    strangers: FaceSet,
+    asked: Mapping[str, FaceSet],
+    *,
+    people: int = 12,
+    permutations: int = 500,
+    seed: int = 0,
+    device: torch.device | None = None,
+) -> pd.DataFrame:
+    """One row per network and set of ``asked``, and once more without the units of ``OPENING``: ``asked``,
+    ``mouth`` (whether these are in it), ``verified`` filters, how many of them are ``kept``, and how many
+    would be by chance, ``expected``.
+
+    A filter is verified where it is claimed for a unit on ``strangers`` within emotions, and that unit moves
+    it most of all at equal energy, in ``people`` of no set; it is kept where it is claimed for the same unit
+    on the other set. By chance: if the other set's answers were dealt at random among the verified filters.
+    Units that any of the sets shows too seldom are left out. Raises as ``Presence.scored`` and
+    ``permutation_null``.
+    """
+    sets = {"": strangers, **asked}
+    shown = {name: presence(faces).scored() for name, faces in sets.items()}
+    aus = [au for au in AUS if all(au in each.aus for each in shown.values())]
+    size = strangers.size[0]
+    doses = matched_doses(interventions(people, aus, LEVELS, size=size)).intensities
+    switched = interventions(people, aus, LEVELS[-1:], size=size, doses=doses)
+    rows = []
+    for learned in networks:
+        layer, names = last_conv(learned.model), np.array([*aus, ""], dtype=object)
+
+        def maxima(faces: FaceSet, learned: Learned = learned, layer: str = layer) -> np.ndarray:
+            return maximal_responses(learned.model, faces, layer, device=device).maxima
+
+        def claimed(name: str, maxima=maxima, names: np.ndarray = names) -> np.ndarray:
+            return names[_claims(maxima(sets[name]), shown[name].only(aus), permutations, seed, device)]
+
+        effects = effects_of(maxima(switched.faces), switched, draws=20, seed=seed)
+        own, moving = claimed(""), effects.effect[..., -1].argmax(axis=1)
+        at = np.arange(len(moving)), moving
+        stands = effects.survivors(ALPHA)[at] & (effects.effect[*at, -1] > 0)
+        own = np.where(stands & (own == names[moving]), own, "")
+        for name in asked:
+            there = claimed(name)
+            for mouth in (True, False):
+                found = verified(own if mouth else np.where(np.isin(own, OPENING), "", own), there, aus)
+                counts = found.filters, found.verified.sum(), found.expected.sum()
+                rows.append((name, mouth, *counts))
+    return pd.DataFrame(rows, columns=["asked", "mouth", "verified", "kept", "expected"])
+
+
+def _claims(
+    maxima: np.ndarray, shown: Presence, permutations: int, seed: int, device: torch.device | None
+) -> np.ndarray:
+    """int (K,): the unit that each filter is claimed for within emotions, -1 where none."""
+    settings = {"permutations": permutations, "seed": seed, "device": device}
+    null = permutation_null(maxima, shown, "auroc", within=shown.emotions, **settings)
+    return claims(null, "max_statistic", ALPHA)
+
+
+def kept_table(found: pd.DataFrame) -> Table:
+    """By who was asked: the shares of verified filters that keep their unit, each with its interval over the
+    networks of ``kept_filters``, and by chance; then the same without the mouth's opening.
+    """
+    rows = {}
+    for name, part in found.groupby("asked", sort=False):
+        row: dict[str, object] = {}
+        for mouth, besides in ((True, ""), (False, ", mouth's opening aside")):
+            own = part[part["mouth"].eq(mouth)]
+            if filters := int(own["verified"].sum()):
+                settings = {"of": "networks", "n": filters, "unit": "share", "tolerance": 0.1}
+                row[f"keep it{besides}"] = bootstrap(own[["kept", "verified"]].to_numpy(float), **settings)
+                row[f"by chance{besides}"] = own["expected"].sum() / filters
+            row[f"filters{besides}"] = filters
+        rows[name] = row | {"networks": int(part["mouth"].sum())}
+    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("asked about")
+    shares = {column: "share" for column in data.columns if column.startswith("by chance")}
+    return Table(data, "Verified filters that keep their action unit", shares, tolerance=0.1)
