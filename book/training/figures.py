@@ -1,5 +1,5 @@
-"""Figures of a training: how it went, how well the networks do, fold by fold and class by class, what biases,
-dropout and augmentation change, the test pictures they get most wrong, and what the first layer looks like.
+"""Figures of a training: how it went, how well the networks do beside what is no network, what each of their
+parts adds, whom they know, what they get most wrong, and what moved.
 """
 
 from collections.abc import Mapping
@@ -9,78 +9,123 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from book.training.study import CHOSE, COMPARED, FRESH, HOG, OWN, of_condition
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.stats.contrasts import Scored
 from ferbook.estimate import Estimate
 from ferbook.page.forest import forest
 from ferbook.page.pictures import grey_table, picture_grid, show
-from ferbook.page.style import BLUE, INK, MUTED, VERMILION, WIDTH, Drawn, listing, percent
+from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, listing, percent
 
 ENDS = ["value", "low", "high"]
 
 
-def ablation_effects(table: pd.DataFrame, effects: Mapping[str, Estimate]) -> Drawn:
-    """Left, the accuracy of each network with its interval; right, the paired differences that each switch
-    makes, with theirs.
+CONDITIONS = {
+    OWN: "as published",
+    "published_96": "at 96 pixels",
+    "with_biases": "with biases",
+    "without_dropout": "without dropout (D)",
+    "without_augmentation": "without augmentation (A)",
+    HOG: "linear on HOG",
+}
+"""How readers know who is tested."""
 
-    ``table``: ``biases``, ``variant``, ``accuracy``, ``low``, ``high``; ``effects``: name to difference; both
-    as ``training.ablation`` makes them. Data: one row per dot, ``panel`` (1 left, 2 right), ``what``,
-    ``value``, ``low``, ``high``.
+
+def tested_networks(scored: Scored, null: float) -> Drawn:
+    """Accuracy on the tested pictures of each condition, mean over its networks with the interval; strokes
+    are single networks.
+
+    ``scored``: as ``training.study.score`` makes it; ``null``: a share, always the commonest class. Data: one
+    row per network with its ``condition`` (place in ``CONDITIONS``), ``seed``, ``accuracy`` and, of its
+    condition, ``mean``, ``low``, ``high``.
     """
-    networks = table.rename(columns={"variant": "label", "accuracy": "value"}).assign(panel=1)
-    networks["series"] = networks["biases"].map({True: "biases", False: "no biases"})
-    names = [name.removesuffix("_effect").replace("_", " ") for name in effects]
-    changes = pd.DataFrame({"panel": 2, "series": "the change", "label": names, "what": names})
-    for end in ENDS:
-        changes[end] = [getattr(effect, end) for effect in effects.values()]
-    networks["what"] = networks["series"] + ", " + networks["label"]
-    rows = pd.concat([networks, changes.astype({"low": float, "high": float})], ignore_index=True)
-    data = rows[["panel", "what", *ENDS]]
-    left, right = "each network", "what it changes"
-    rows[ENDS] = rows[ENDS].where(rows["panel"].eq(1), 100 * rows[ENDS])
+    named = {name: label for name, label in CONDITIONS.items() if scored.table["condition"].eq(name).any()}
+    table = scored.table[scored.table["condition"].isin(named)]
+    counts = table["condition"].value_counts()
+    labels = {name: f"{label} ({counts[name]})" if name != HOG else label for name, label in named.items()}
+    means = {name: of_condition(scored, name) for name in named}
+    rows = pd.DataFrame(
+        {
+            "label": labels[name],
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "main": name == OWN,
+            "kind": name == HOG,
+            "note": f"{100 * found.value:.1f} %",
+        }
+        for name, found in means.items()
+    ).astype({"low": float, "high": float})
+    data = pd.DataFrame(
+        {
+            "condition": list(CONDITIONS).index(row.condition),
+            "seed": row.seed,
+            "accuracy": row.accuracy,
+            "mean": means[row.condition].value,
+            "low": means[row.condition].low,
+            "high": means[row.condition].high,
+        }
+        for row in table.itertuples()
+    ).astype({"low": float, "high": float})
     return forest(
-        rows.assign(panel=rows["panel"].map({1: left, 2: right})),
-        measured={left: "accuracy on the test split", right: "points (0: nothing)"},
-        unit={left: "share", right: "points"},
-        null={right: 0.0},
-        limits={left: (0, 1.01)},
-        widths=(3, 2),
-        alt=(
-            "Dots with intervals: left, the share of test pictures that each network names rightly; right, "
-            "what each switch changes on average, in points."
-        ),
-        tolerance=dict.fromkeys(ENDS, 0.2),
+        rows,
+        measured="accuracy on the tested pictures, with the 95 % interval",
+        null=null,
+        null_name=f"always the commonest class: {percent(null)}",
+        strokes=pd.DataFrame({"label": table["condition"].map(labels), "value": table["accuracy"]}),
+        limits=(0, 1.01),
+        alt="Dots with intervals: accuracy by kind of network, in brackets how many networks.",
+        caption="Strokes are single networks. Intervals cover people and, of several networks, those too.",
+        tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), 0.15),
         data=data,
     )
 
 
-def fold_accuracies(folds: pd.DataFrame, pooled: Estimate) -> Drawn:
-    """Accuracy on each fold's test split with its interval, over all folds below them, and the null.
-
-    ``folds``: ``fold``, ``pictures``, ``accuracy``, ``low``, ``high``, ``majority`` (shares, bounds NaN where
-    there are none), as ``training.study.fold_table`` makes them. ``pooled``: the accuracy over all. Data:
-    these columns, the last row, of fold -1, over all.
+def differences(found: Mapping[str, Estimate]) -> Drawn:
+    """What is gained, in points with intervals: each of ``training.study.COMPARED`` that is in ``found``.
+    Data: ``asked`` (place in ``COMPARED``), ``value``, ``low``, ``high``.
     """
-    columns = ["fold", "pictures", "accuracy", "low", "high", "majority"]
-    null = float(np.average(folds["majority"], weights=folds["pictures"]))
-    last = pd.DataFrame([[-1, pooled.n, pooled.value, pooled.low, pooled.high, null]], columns=columns)
-    data = pd.concat([folds[columns], last.astype({"low": float, "high": float})], ignore_index=True)
-    names = [f"fold {row.fold} ({row.pictures:,})" for row in folds.itertuples()]
+    names = [name for name in COMPARED if name in found]
+    rows = pd.DataFrame(
+        {"label": COMPARED[name][0], **{end: getattr(found[name], end) for end in ENDS}} for name in names
+    ).astype({"low": float, "high": float})
     return forest(
-        data.assign(
-            label=[*names, "all of them"],
-            kind=data["fold"].eq(-1),
-            main=data["fold"].eq(-1),
-            null=data["majority"],
-            value=data["accuracy"],
-        ),
-        measured="accuracy on the test split, with the 95 % interval",
-        null_name="majority-class baseline",
-        limits=(0, 1.01),
-        alt=(
-            "Dots with intervals: the share of test pictures named rightly, fold by fold. Dashed marks show "
-            f"the majority-class baseline, over all {percent(null)}."
-        ),
-        tolerance=dict.fromkeys(("accuracy", "low", "high"), 0.15),
+        rows.assign(note=[f"{value:+.1f}".replace("-", "−") for value in rows["value"]]),
+        measured="difference in accuracy (points), with its 95 % interval",
+        unit="points",
+        null=0.0,
+        noted="points",
+        alt="Dots with intervals beside a line at zero: differences of accuracy in points.",
+        tolerance=dict.fromkeys(ENDS, 15),
+        data=rows[ENDS].assign(asked=[list(COMPARED).index(name) for name in names]),
+    )
+
+
+def people_who_chose(by_people: Mapping[str, Scored]) -> Drawn:
+    """Accuracy of the same networks on the people who chose their epochs and on those who did not, with
+    intervals; strokes are single networks. Data: ``people`` (place in ``by_people``), ``network``,
+    ``accuracy``, ``mean``, ``low``, ``high``.
+    """
+    means = {name: of_condition(scored, OWN) for name, scored in by_people.items()}
+    labels = {name: f"people who {name}" if name != FRESH else "people drawn anew" for name in by_people}
+    rows = pd.DataFrame(
+        {"label": labels[name], "main": name == CHOSE, **{end: getattr(mean, end) for end in ENDS}}
+        for name, mean in means.items()
+    ).astype({"low": float, "high": float})
+    data = pd.concat(
+        pd.DataFrame(
+            {"people": place, "network": scored.table["seed"], "accuracy": scored.table["accuracy"]}
+        ).assign(mean=means[name].value, low=means[name].low, high=means[name].high)
+        for place, (name, scored) in enumerate(by_people.items())
+    ).astype({"low": float, "high": float})
+    names = list(labels.values())
+    return forest(
+        rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
+        measured="accuracy, with its 95 % interval",
+        strokes=pd.DataFrame({"label": [names[each] for each in data["people"]], "value": data["accuracy"]}),
+        alt="Dots with intervals: accuracy of the same networks, by whom they were asked about.",
+        caption="Strokes are single networks.",
+        tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), 0.15),
         data=data,
     )
 
@@ -129,34 +174,37 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
     )
 
 
-def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
-    """Loss on training and validation split, and validation accuracy, by epoch; the chosen epoch is marked.
+def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float) -> Drawn:
+    """Loss on training and validation split, and validation accuracy, by epoch, a line per network; dots mark
+    the chosen epochs.
 
-    ``curve``: ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture), ``valid_accuracy``
-    (share). ``null``: the validation accuracy (share) of the majority-class baseline, drawn as a line.
-    Data: these columns, ``null`` and ``best``.
+    ``curves``: name -> curve with ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture),
+    ``valid_accuracy`` (share), and the chosen epoch. ``null``: the validation accuracy (share) of who always
+    names the commonest class. Data: these columns, ``network`` (from 0), ``null`` and ``best``.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
-    data = curve[columns].assign(null=null, best=curve["epoch"].eq(best_epoch))
-    best, first, last = (data[data["epoch"].eq(e)].iloc[0] for e in (best_epoch, 1, data["epoch"].max()))
-    # Single epochs are points: a line through one of them would not show.
-    marker = "o" if len(data) < 12 else None
+    data = pd.concat(
+        curve[columns].assign(network=number, null=null, best=curve["epoch"].eq(best))
+        for number, (curve, best) in enumerate(curves.values())
+    )
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
-    for name, label, style in (
-        ("train_loss", "training", {"color": BLUE, "linestyle": "--"}),
-        ("valid_loss", "validation", {"color": VERMILION}),
-    ):
-        loss.plot(data["epoch"], data[name], marker=marker, markersize=4, label=label, **style)
-    loss.legend(loc="best", frameon=True, framealpha=1, edgecolor="none")
-    loss.set(title="Loss", ylabel="loss (nats per picture)", ylim=(0, None))
-    accuracy.plot(data["epoch"], data["valid_accuracy"], color=VERMILION, marker=marker, markersize=4)
-    accuracy.set(title="Validation accuracy", ylim=(0, 1))
+    pale = {"alpha": 1.0 if len(curves) == 1 else 0.55, "linewidth": 1.2}
+    for _, own in data.groupby("network"):
+        # Few epochs are points: a line through one of them would not show.
+        marker = {"marker": "o" if len(own) < 4 else None, "markersize": 4}
+        (train,) = loss.plot(own["epoch"], own["train_loss"], color=BLUE, linestyle="--", **pale, **marker)
+        (valid,) = loss.plot(own["epoch"], own["valid_loss"], color=VERMILION, **pale, **marker)
+        accuracy.plot(own["epoch"], own["valid_accuracy"], color=VERMILION, **pale, **marker)
+    loss.legend([train, valid], ["training", "validation"], frameon=True, framealpha=1, edgecolor="none")
+    loss.set(title="Loss", ylabel="loss (nats per picture)", ylim=(0, None), xlabel="epoch")
+    chosen = data[data["best"]]
+    accuracy.plot(chosen["epoch"], chosen["valid_accuracy"], "o", color=VERMILION, markersize=5)
+    accuracy.set(title="Validation accuracy", ylim=(0, 1), xlabel="epoch (dots: the chosen ones)")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    accuracy.plot(best_epoch, best["valid_accuracy"], "o", color=VERMILION, markersize=7)
     accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
     # Below the line: that is where no network that has learned anything draws its curve.
     accuracy.annotate(
-        "majority-class baseline",
+        "always the commonest class",
         (0.93, null),
         xycoords=accuracy.get_yaxis_transform(),
         xytext=(0, -3),
@@ -165,27 +213,50 @@ def learning_curve(curve: pd.DataFrame, best_epoch: int, null: float) -> Drawn:
         va="top",
         fontsize=8,
     )
-    loss.set_xlabel("epoch")
-    accuracy.set_xlabel(f"epoch (chosen: {best_epoch}, {percent(best['valid_accuracy'])})")
     for axes in (loss, accuracy):
-        axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle=":")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.grid(axis="y")
-        if len(data) == 1:
+        if data["epoch"].max() == 1:
             axes.set_xlim(0, 2)
-    train, valid = (f"{first[name]:.2f} to {last[name]:.2f}" for name in ("train_loss", "valid_loss"))
-    start, end, chosen = (percent(row["valid_accuracy"]) for row in (first, last, best))
+    ends = data.groupby("network")[columns].agg(["first", "last"]).mean()
+    train, valid = (f"{ends[n, 'first']:.2f} to {ends[n, 'last']:.2f}" for n in ("train_loss", "valid_loss"))
     alt = (
-        f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the loss on the "
-        f"training split, from {train}, and on the validation split, from {valid}. Right, the accuracy on "
-        f"the validation split, from {start} to {end}; a dashed line marks the majority-class baseline, at "
-        f"{percent(null)}. A dotted line marks epoch {best_epoch}, the one chosen, with {chosen}."
+        f"Two line charts, {len(curves)} {'network' if len(curves) == 1 else 'networks'}, over "
+        f"{data['epoch'].max()} epochs. Left, the loss on the training split, on average from {train}, and "
+        f"on the validation split, from {valid}. Right, the accuracy on the validation split; at the chosen "
+        f"epochs it is {percent(chosen['valid_accuracy'].mean())} on average. A dashed line marks always "
+        f"naming the commonest class, at {percent(null)}."
     )
     return Drawn(
         figure,
         data,
         alt,
-        tolerance={"train_loss": 0.2, "valid_loss": 0.3, "valid_accuracy": 0.15, "best": 1},
+        tolerance={"train_loss": 0.3, "valid_loss": 0.3, "valid_accuracy": 0.15, "best": 1},
+    )
+
+
+def moved_layers(correlations: pd.DataFrame) -> Drawn:
+    """How like its random start each layer is: the correlation, mean over the networks; strokes are single
+    networks. ``correlations``: as ``training.study.layer_correlations`` makes them. Data: ``network``,
+    ``place`` (of the layer, from 0), ``correlation``.
+    """
+    means = correlations.groupby("layer", sort=False)["correlation"].mean()
+    rows = pd.DataFrame({"label": means.index, "value": means.to_numpy(), "low": np.nan, "high": np.nan})
+    data = correlations[["network", "correlation"]].assign(
+        place=correlations["layer"].map(list(means.index).index)
+    )
+    return forest(
+        rows.assign(note=[f"{value:.2f}" for value in rows["value"]]),
+        measured="correlation of a layer's weights with their random start",
+        unit="",
+        null=1.0,
+        null_name="as at the start",
+        limits=(min(0.0, float(correlations["correlation"].min()) - 0.02), 1.02),
+        strokes=pd.DataFrame({"label": correlations["layer"], "value": correlations["correlation"]}),
+        alt="Dots: correlation of each layer's weights with their random start, mean over the networks.",
+        caption="Strokes are single networks.",
+        tolerance={"correlation": 0.3},
+        data=data,
     )
 
 

@@ -1,29 +1,299 @@
-"""What a training by a protocol showed: the protocol and its folds, the networks side by side, accuracies,
-the hardest pictures, and how far the first layer has moved.
+"""What trained networks showed: accuracies beside those of what is no network, what biases, dropout,
+augmentation and resolution change, what choosing the epoch adds, and how far each layer has moved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from inspect import getdoc
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from book.populations import Member
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Protocol, leak_table
-from fer_lib.faces.leakage import independent_groups
+from fer_lib.faces.folds import Protocol, fold_faces, leak_table
+from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.build import NETWORKS, build_network, forward_macs
-from fer_lib.stats.classification import accuracy
-from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.nets.classifier import Classifier
+from fer_lib.stats.contrasts import Scored, contrast, difference, mean_score, minus
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.crossval import CrossValidation
-from fer_lib.train.curve import Training
-from fer_lib.train.evaluate import Evaluation, majority_share
+from fer_lib.train.evaluate import Answers, Evaluation, score_on
+from fer_lib.train.predict import predict
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-from ferbook.text import metric_text
+
+OWN, HOG, MAJORITY = "own", "HOG", "majority"
+"""Who is tested: the networks that the page is about, a linear classifier on histograms of oriented
+gradients, and one who always names the commonest class of the training split. Others are populations by their
+name."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The networks that a page is about, and what they say of pictures that nobody learned from or chose by.
+
+    ``folds``: the face sets with the splits that were used, one of each fold that ran. ``curves``: name ->
+    curve and chosen epoch of each training. ``answers`` and ``seeds``: of each network, tested by its fold;
+    where there are several folds each has one network, else all were tested by the same pictures.
+    """
+
+    folds: tuple[FaceSet, ...]
+    curves: dict[str, tuple[pd.DataFrame, int]]
+    answers: tuple[Answers, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def pictures(self) -> FaceSet:
+        """The tested pictures, fold after fold."""
+        parts = [faces.split("test") for faces in self.folds]
+        return FaceSet.concat(parts[0].name, parts)
+
+    @property
+    def rows(self) -> list[tuple[int, np.ndarray]]:
+        """Seed and probabilities (N, classes) of those who answered all tested pictures: each network, or
+        those of all folds together.
+        """
+        said = [probabilities for _, probabilities in self.answers]
+        if len(self.folds) > 1:
+            return [(self.seeds[0], np.concatenate(said))]
+        return list(zip(self.seeds, said, strict=True))
+
+
+def of_folds(crossed: CrossValidation, seed: int) -> Tested:
+    """The networks of a cross-validation, each tested by its own fold."""
+    curves = {f"fold {f.number}": (f.training.curve, f.training.best_epoch) for f in crossed.folds}
+    folds = tuple(fold.faces for fold in crossed.folds)
+    return Tested(folds, curves, crossed.answers, (seed,) * len(folds))
+
+
+def of_population(members: Sequence[Member], faces: FaceSet, protocol: Protocol) -> Tested:
+    """The networks of a population, all tested by the first fold of ``faces``.
+
+    Raises ParameterError where there is none, or they learned from other faces.
+    """
+    if not members:
+        raise ParameterError("no network of the population is kept; `ferbook populations train` trains them")
+    fold = fold_faces(faces, protocol, 0)
+    labels = fold.split("test").labels(protocol.classes)
+    for member in members:
+        if not np.array_equal(member.tested()["label"], labels):
+            learned = " ".join(f"{name}={value}" for name, value in member.population.faces.items())
+            raise ParameterError(
+                f"population {member.population.name!r} learned from the faces {learned}, and the chapter "
+                "asks for others; give the same, or no population"
+            )
+    curves = {f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members}
+    answers = tuple((fold, member.answers().astype(np.float32)) for member in members)
+    return Tested((fold,), curves, answers, tuple(member.seed for member in members))
+
+
+def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """What those say of the tested pictures who are no network: ``HOG`` and ``MAJORITY``, as 0 and 1 (N,
+    classes), fold after fold.
+    """
+    said = {HOG: [], MAJORITY: []}
+    for faces in folds:
+        said[HOG].append(_linear_on_hog(faces, classes))
+        commonest = np.bincount(faces.split("train").labels(classes)).argmax()
+        said[MAJORITY].append(np.full(len(faces.split("test")), commonest))
+    return {name: np.eye(len(classes))[np.concatenate(parts)] for name, parts in said.items()}
+
+
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+"""Of the linear classifier's inverse regularisation, from which the validation split chooses."""
+
+
+def _linear_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
+    """The class (N,) that a linear classifier names for each tested picture."""
+    seen = {name: hog_responses(faces.split(name)) for name in ("train", "valid", "test")}
+    labels = {name: faces.split(name).labels(classes) for name in ("train", "valid")}
+    fitted = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200)).fit(
+            seen["train"], labels["train"]
+        )
+        for strength in STRENGTHS
+    ]
+    best = max(fitted, key=lambda model: model.score(seen["valid"], labels["valid"]))
+    return best.predict(seen["test"])
+
+
+def score(
+    tested: Tested,
+    others: Mapping[str, np.ndarray],
+    beside: Iterable[Member],
+    classes: tuple[str, ...],
+    **draws,
+) -> Scored:
+    """All that were tested by the same pictures, one row each with its ``condition`` and ``seed``: the page's
+    own networks, the ``others`` that are no networks, and those of other populations ``beside`` them.
+    """
+    rows = [(OWN, seed, said) for seed, said in tested.rows]
+    rows += [(member.population.name, member.seed, member.answers()) for member in beside]
+    rows += [(name, 0, said) for name, said in others.items()]
+    table = pd.DataFrame([row[:2] for row in rows], columns=["condition", "seed"])
+    said = np.stack([row[2] for row in rows])
+    return score_on(tested.pictures, classes, table, said, ["condition"], **draws)
+
+
+def of_condition(scored: Scored, condition: str, measure: str = "accuracy") -> Estimate:
+    """The mean over the networks of ``condition``."""
+    keep = scored.table["condition"].eq(condition)
+    return mean_score(scored, keep, measure, without_seed=_unlucky(scored), tolerance=RERUN_TOLERANCE)
+
+
+def _unlucky(scored: Scored) -> np.ndarray:
+    """Who gives the same answers whatever the seed."""
+    return scored.table["condition"].isin((HOG, MAJORITY)).to_numpy()
+
+
+COMPARED = {
+    "ahead_of_majority": ("ahead of always naming the commonest class", OWN, MAJORITY),
+    "ahead_of_hog": ("ahead of a linear classifier on HOG", OWN, HOG),
+    "ahead_of_biased": ("ahead of the same with biases", OWN, "with_biases"),
+    "dropout_gain": ("what dropout (D) adds", OWN, "without_dropout"),
+    "augmentation_gain": ("what augmentation (A) adds", OWN, "without_augmentation"),
+    "resolution_gain": ("what 96 pixels add to 48", "published_96", OWN),
+}
+"""Metric -> what is asked, and the two whose accuracies are compared: the first minus the second."""
+
+
+def comparisons(scored: Scored) -> dict[str, Estimate]:
+    """Each difference of ``COMPARED`` whose sides were both tested, in points, paired by picture."""
+    conditions, found = scored.table["condition"], {}
+    for name, (_, first, second) in COMPARED.items():
+        sides = [conditions.eq(side) for side in (first, second)]
+        if all(side.any() for side in sides):
+            settings = {"without_seed": _unlucky(scored), "tolerance": RERUN_TOLERANCE}
+            found[name] = difference(scored, *sides, **settings)
+    return found
+
+
+def comparisons_answer(found: Mapping[str, Estimate]) -> str:
+    """Which of ``COMPARED`` leave out zero, which do not, and which were not asked, in a sentence each."""
+    told = {"The interval leaves out zero": [], "It holds zero": [], "Only the reference asks": []}
+    clear, unclear, absent = told.values()
+    for name, (asked, *_) in COMPARED.items():
+        gain = found.get(name)
+        known = gain is not None and gain.low is not None
+        (absent if gain is None else clear if known and gain.low * gain.high > 0 else unclear).append(asked)
+    return " ".join(f"{what}: {'; '.join(names)}." for what, names in told.items() if names)
+
+
+def metrics_of(
+    tested: Tested, scored: Scored, model: nn.Module, leaks: pd.DataFrame, folds: int
+) -> dict[str, Estimate]:
+    """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
+    ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
+    ``model``; ``valid_accuracy`` of the chosen epochs, which flatters; ``test_accuracy``,
+    ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``, ``majority_accuracy``; ``train_loss_fall``; and
+    ``comparisons``.
+    """
+    counts = {
+        "networks": len(tested.curves),
+        "folds": len(tested.folds),
+        "folds_in_protocol": folds,
+        "tested_copies": leaks["tested_copies"].sum(),
+        "training_pictures": len(tested.folds[0].split("train")),
+        "epochs": max(len(curve) for curve, _ in tested.curves.values()),
+        "parameters": parameter_count(model),
+    }
+    measures = {"test_accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "macro_f1": "macro_f1"}
+    return {
+        **{name: Estimate(count, unit="count") for name, count in counts.items()},
+        **{name: of_condition(scored, OWN, measure) for name, measure in measures.items()},
+        "hog_accuracy": of_condition(scored, HOG),
+        "majority_accuracy": of_condition(scored, MAJORITY),
+        "valid_accuracy": _over_networks(
+            [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in tested.curves.values()], "share"
+        ),
+        "train_loss_fall": train_loss_fall([curve for curve, _ in tested.curves.values()]),
+        **comparisons(scored),
+    }
+
+
+def train_loss_fall(curves: Sequence[pd.DataFrame]) -> Estimate:
+    """By which share of itself the training loss still falls over the last fifth of the epochs, mean over the
+    networks; near 0 it is flat, and longer training would add little.
+    """
+    falls = []
+    for curve in curves:
+        losses = curve["train_loss"].to_numpy()
+        falls.append(1 - losses[-1] / losses[-1 - max(1, len(losses) // 5)] if len(losses) > 1 else 1.0)
+    return _over_networks(falls, "share")
+
+
+def _over_networks(values: Sequence[float], unit: str = "") -> Estimate:
+    """The mean of one value per network, with an interval over the networks."""
+    sums = np.column_stack([values, np.ones(len(values))])
+    return bootstrap(sums, of="networks", n=len(values), unit=unit, tolerance=0.2)
+
+
+def ask(
+    models: Sequence[nn.Module],
+    pictures: FaceSet,
+    classes: tuple[str, ...],
+    device: torch.device,
+    **draws: int,
+) -> Scored:
+    """The ``models`` on all of ``pictures``, one row each."""
+    said = np.stack([predict(model, pictures, device=device) for model in models])
+    table = pd.DataFrame({"condition": OWN, "seed": range(len(models))})
+    return score_on(pictures, classes, table, said, ["condition"], **draws)
+
+
+CHOSE, HAD_NO_SAY, FRESH = "chose the epoch", "had no say", "drawn anew"
+
+
+def optimism(by_people: Mapping[str, Scored]) -> dict[str, Estimate]:
+    """``optimism``: by how many points the accuracy on the people who chose the epoch lies above that on
+    people who had no say in anything, of the same networks; ``shown_accuracy`` and ``fresh_accuracy``: the
+    two. The people are those drawn anew where there are some, else those of the test split.
+    """
+    shown, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
+    gap, settings = minus(shown, fresh, ["condition"]), {"tolerance": RERUN_TOLERANCE}
+    return {
+        "shown_accuracy": of_condition(shown, OWN),
+        "fresh_accuracy": of_condition(fresh, OWN),
+        "optimism": contrast(gap, gap.weights(np.full(len(gap.table), True)), unit="", **settings),
+    }
+
+
+def layer_correlations(starts: Sequence[Classifier], models: Sequence[Classifier]) -> pd.DataFrame:
+    """One row per network and layer: ``network`` (from 0), ``layer``, ``kind`` (``convolution`` or
+    ``dense``), ``correlation``: Pearson's (-1 to 1) between the layer's weights before and after training.
+    """
+    rows = []
+    for number, (start, model) in enumerate(zip(starts, models, strict=True)):
+        for name, layer in model.named_modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                ends = (each.get_submodule(name).weight.detach().cpu().ravel() for each in (start, model))
+                kind = "convolution" if isinstance(layer, nn.Conv2d) else "dense"
+                rows.append((number, name, kind, np.corrcoef(*ends)[0, 1]))
+    return pd.DataFrame(rows, columns=["network", "layer", "kind", "correlation"])
+
+
+def correlation_metrics(correlations: pd.DataFrame) -> dict[str, Estimate]:
+    """``first_layer_correlation`` and ``last_layer_correlation``: of the first and the last convolution with
+    their random start, mean over the networks.
+    """
+    layers = correlations.loc[correlations["kind"].eq("convolution"), "layer"].unique()
+    values = correlations.groupby("layer")["correlation"]
+    ends = {"first": layers[0], "last": layers[-1]}
+    return {f"{end}_layer_correlation": _over_networks(values.get_group(name)) for end, name in ends.items()}
+
+
+def first_layer(model: nn.Module) -> np.ndarray:
+    """float32 (K, 1, h, w): a copy of the weights of the first convolution of ``model``."""
+    first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    return first.weight.detach().cpu().numpy().copy()
 
 
 def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 12) -> pd.DataFrame:
@@ -54,35 +324,6 @@ def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: in
     found = found[~again].head(count).reset_index(drop=True)
     found.insert(0, "rank", np.arange(1, len(found) + 1))
     return found
-
-
-def first_layer(model: nn.Module) -> np.ndarray:
-    """float32 (K, 1, h, w): a copy of the weights of the first convolution of ``model``."""
-    first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
-    return first.weight.detach().cpu().numpy().copy()
-
-
-def start_correlation(start: np.ndarray, weights: np.ndarray) -> Estimate:
-    """Pearson correlation (-1 to 1) between a layer's weights before and after training, of the same shape.
-
-    Near 1, what the layer shows is its random start.
-    """
-    return Estimate(np.corrcoef(start.ravel(), weights.ravel())[0, 1], n=weights.size, tolerance=0.1)
-
-
-def training_metrics(model: nn.Module, trained: Training) -> dict[str, Estimate]:
-    """What to know of a training: ``parameters``, ``epochs``, ``best_epoch`` and ``valid_accuracy`` in that
-    epoch.
-
-    The last is the number by which the epoch was chosen, so it flatters; it has no interval for that reason.
-    """
-    epochs = len(trained.curve)
-    return {
-        "parameters": Estimate(parameter_count(model), unit="count"),
-        "epochs": Estimate(epochs, unit="count"),
-        "best_epoch": Estimate(trained.best_epoch, unit="count", tolerance=max(2, epochs // 3)),
-        "valid_accuracy": Estimate(trained.valid_accuracy, unit="share", tolerance=RERUN_TOLERANCE),
-    }
 
 
 def network_table(n_classes: int, size: int, used: str) -> Table:
@@ -127,26 +368,19 @@ ACCURACIES = {
     "test_accuracy_without_copies": "accuracy without copies of training pictures",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
-    "majority_accuracy": "majority-class baseline",
+    "hog_accuracy": "linear classifier on HOG",
+    "majority_accuracy": "always the commonest class",
 }
 
 
 def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
-    """The metrics of ``train.evaluate.Evaluation`` with their intervals and numbers of pictures."""
+    """Those of ``ACCURACIES`` that are in ``metrics``, with their intervals and numbers of pictures."""
     rows = [
         {"measure": label, "value": metrics[name], "pictures": metrics[name].n}
         for name, label in ACCURACIES.items()
+        if name in metrics
     ]
-    return Table(pd.DataFrame(rows), "Test pictures of the folds", tolerance={"value": 0.15, "pictures": 0})
-
-
-def hardest_table(hardest: pd.DataFrame) -> Table:
-    """``hardest_pictures`` for the page. Which they are may differ from one machine to another: not
-    compared.
-    """
-    columns = ["rank", "subject", "true", "p_true", "predicted", "p_predicted"]
-    shares = {"p_true": "share", "p_predicted": "share"}
-    return Table(hardest[columns], "The hardest test pictures", shares, tolerance=None)
+    return Table(pd.DataFrame(rows), "On the tested pictures", tolerance={"value": 0.15, "pictures": 0})
 
 
 def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
@@ -154,55 +388,3 @@ def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
     table = leak_table(faces, protocol).head(ran).set_index("fold")
     empty = [name for name in ("absent_from_train", "absent_from_test") if table[name].eq("").all()]
     return table.drop(columns=empty)
-
-
-def fold_metrics(crossed: CrossValidation, leaks: pd.DataFrame) -> dict[str, Estimate]:
-    """``folds`` that ran, ``folds_in_protocol``, ``tested_copies`` (of ``leaks``, over the folds that ran)
-    and ``training_pictures`` of the first fold.
-    """
-    counts = {
-        "folds": len(crossed.folds),
-        "folds_in_protocol": len(crossed.protocol.folds),
-        "tested_copies": leaks["tested_copies"].sum(),
-        "training_pictures": len(crossed.folds[0].faces.split("train")),
-    }
-    return {name: Estimate(count, unit="count") for name, count in counts.items()}
-
-
-def fold_table(
-    crossed: CrossValidation, classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
-) -> pd.DataFrame:
-    """One row per fold that ran: how its test went.
-
-    ``fold`` (from 0); ``pictures`` and ``people`` tested (people missing where nobody is named);
-    ``best_epoch`` and ``valid_accuracy``, which chose it; ``accuracy`` on the test split with ``low`` and
-    ``high`` (NaN where there is no interval); ``majority``, what naming the majority class of the training
-    split gives.
-    """
-    rows = []
-    for fold in crossed.folds:
-        tested = fold.faces.split("test")
-        subjects = tested.table["subject"]
-        right = (tested.labels(classes), fold.probabilities.argmax(axis=1), independent_groups(tested))
-        found = accuracy(*right, draws=draws, seed=seed)
-        rows.append(
-            {
-                "fold": fold.number,
-                "pictures": len(tested),
-                "people": subjects.nunique() if subjects.ne("").all() else pd.NA,
-                "best_epoch": fold.training.best_epoch,
-                "valid_accuracy": fold.training.valid_accuracy,
-                "accuracy": found.value,
-                "low": found.low,
-                "high": found.high,
-                "majority": majority_share(fold.faces, classes, "test"),
-            }
-        )
-    return pd.DataFrame(rows).astype({"people": "Int64", "low": float, "high": float})
-
-
-def selection_answer(gain: Estimate) -> str:
-    """What ``selection_gain`` found, in one sentence."""
-    value = metric_text(gain, "value" if gain.low is None else "interval")
-    trainings = "one training" if gain.n == 1 else f"{metric_text(gain, 'n')} trainings"
-    return f"Over {trainings} the test pictures' own choice gains {value} on average."

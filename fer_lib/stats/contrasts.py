@@ -1,7 +1,7 @@
 """Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave
 uncertain.
 
-A difference between two conditions (structures, losses, steps of a ladder) could be due to the pictures that
+A difference between two conditions (structures, losses) could be due to the pictures that
 happen to be in the test split, and to the random starts that happened to be drawn. Both are imitated
 together:
 
@@ -94,18 +94,31 @@ def score_trainings(
             drawn[name][row] = measure(totals.astype(np.float64))
             values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
     scored = table.assign(**values).reset_index(drop=True)
-    groups = scored.groupby(list(condition), sort=False)
-    freedom = len(scored) - groups.ngroups
-    within = {name: ((scored[name] - groups[name].transform("mean")) ** 2).sum() for name in MEASURES}
-    return Scored(
-        scored,
-        drawn,
-        generator.standard_t(freedom, size=draws) if freedom else np.zeros(draws),
-        {name: float(np.sqrt(total / freedom)) if freedom else 0.0 for name, total in within.items()},
-        freedom,
-        len(labels),
-        count,
-    )
+    spread, freedom = _spread(scored, condition)
+    luck = generator.standard_t(freedom, size=draws) if freedom else np.zeros(draws)
+    return Scored(scored, drawn, luck, spread, freedom, len(labels), count)
+
+
+def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, float], int]:
+    """For each measure the standard deviation between trainings of one condition, pooled over all of them,
+    and its degrees of freedom.
+    """
+    groups = table.groupby(list(condition), sort=False)
+    freedom = len(table) - groups.ngroups
+    within = {name: ((table[name] - groups[name].transform("mean")) ** 2).sum() for name in MEASURES}
+    return {n: float(np.sqrt(total / freedom)) if freedom else 0.0 for n, total in within.items()}, freedom
+
+
+def minus(first: Scored, second: Scored, condition: Sequence[str]) -> Scored:
+    """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s, which show other
+    people and whose people were drawn with another seed; ``condition`` as of ``score_trainings``.
+    """
+    gaps = {name: first.table[name] - second.table[name] for name in MEASURES}
+    table = first.table.assign(**gaps)
+    spread, freedom = _spread(table, condition)
+    drawn = {name: first.drawn[name] - second.drawn[name] for name in MEASURES}
+    pictures, clusters = first.pictures + second.pictures, min(first.clusters, second.clusters)
+    return Scored(table, drawn, first.luck, spread, freedom, pictures, clusters)
 
 
 def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:

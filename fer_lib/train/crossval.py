@@ -22,9 +22,8 @@ from fer_lib.train.recipe import Recipe
 class FoldResult:
     """What one fold gave.
 
-    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: its curve has ``watched_accuracy``,
-    that of the test split after each epoch, where it was watched. ``probabilities`` float32 (N, classes): of
-    the test split, in its order.
+    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: how it went. ``probabilities``
+    float32 (N, classes): of the test split, in its order.
     """
 
     number: int
@@ -61,6 +60,8 @@ def cross_validate(
     folds: int = 0,
     options: Mapping[str, object] | None = None,
     without_copies: bool = False,
+    test_time: TestTime = "none",
+    device: torch.device | str = "cpu",
     seed: int = 0,
     **further: object,
 ) -> CrossValidation:
@@ -69,7 +70,7 @@ def cross_validate(
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
     same ``seed``. The epoch is chosen on the fold's validation split. ``further`` arguments as of
-    ``train_and_test``. ``without_copies`` removes the training pictures that equal, pixel
+    ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel
     for pixel, one of the validation or test split.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
@@ -86,32 +87,10 @@ def cross_validate(
         model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
         if not networks:
             networks = [copy.deepcopy(model), model]
-        training, probabilities = train_and_test(
-            chosen, model, protocol.classes, recipe, seed=seed, **further
-        )
+        training = train(chosen, model, protocol.classes, recipe, device=device, seed=seed, **further)
+        probabilities = predict(model, chosen.split("test"), test_time=test_time, device=device)
         results.append(FoldResult(number, chosen, training, probabilities))
     return CrossValidation(protocol, tuple(results), *networks)
-
-
-def train_and_test(
-    faces: FaceSet,
-    model: nn.Module,
-    classes: tuple[str, ...],
-    recipe: Recipe,
-    *,
-    test_time: TestTime = "none",
-    watch_test: bool = True,
-    device: torch.device | str = "cpu",
-    **further: object,
-) -> tuple[Training, np.ndarray]:
-    """Train ``model`` in place by the splits of ``faces``; with the probabilities (N, classes) of its test
-    split, which with ``watch_test`` is watched. ``further`` arguments as of ``train.learner.train``.
-    """
-    test = faces.split("test")
-    training = train(
-        faces, model, classes, recipe, device=device, watch=test if watch_test else None, **further
-    )
-    return training, predict(model, test, test_time=test_time, device=device)
 
 
 def training_without_copies(faces: FaceSet) -> FaceSet:

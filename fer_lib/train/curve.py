@@ -13,7 +13,6 @@ from fastai.callback.core import Callback, CancelFitException
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.train.batches import FaceBatches
 from fer_lib.train.precision import Precision
 
 LOOKS = {"cuda": 50}
@@ -29,7 +28,7 @@ class Training:
     ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture,
     while the weights change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per
     picture with its one label, in nats, whatever the recipe's loss is), ``valid_accuracy`` (share),
-    ``seconds`` (training and validation) and, where a set was watched, ``watched_accuracy``. ``best_epoch``:
+    ``seconds`` (training and validation). ``best_epoch``:
     the epoch whose weights were kept. ``precision``: what was computed in. ``checkpoints``: the weights after
     the epochs that were asked for. Of a network with another task
     than one class per picture, its own loss and criterion: see ``train.au_heads``.
@@ -148,21 +147,19 @@ class Curve(LossWatch):
     """Keeps the numbers of each epoch, and the weights of the best one in memory.
 
     Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
-    then the earliest. The test split is not known here; ``watched`` is read after each epoch and decides
-    nothing. Training ends after ``patience`` epochs without a higher criterion (0: never). ``kept``: the
-    weights after each of the epochs ``checkpoints``.
+    then the earliest. The test split is not known here. Training ends after ``patience`` epochs without a
+    higher criterion (0: never). ``kept``: the weights after each of the epochs ``checkpoints``.
     """
 
     def __init__(
         self,
         patience: int = 0,
-        watched: FaceBatches | None = None,
         score: type[ClassScore] = ClassScore,
         checkpoints: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.checkpoints = checkpoints
-        self.patience, self.watched, self.score = patience, watched, score
+        self.patience, self.score = patience, score
         self.criterion = f"valid_{score.criterion}"
 
     def before_fit(self) -> None:
@@ -194,8 +191,6 @@ class Curve(LossWatch):
         }
         if not math.isfinite(row["valid_loss"]):
             self.end(0, self.lrs[-1])
-        if self.watched is not None:
-            row[f"watched_{self.score.criterion}"] = self._watched()
         best = self.rows[self.best_epoch - 1] if self.best_epoch else None
         self.rows.append(row)
         if best is None or self._merit(row) > self._merit(best):
@@ -209,11 +204,3 @@ class Curve(LossWatch):
 
     def _merit(self, row: dict[str, float]) -> tuple[float, float]:
         return row[self.criterion], -row["valid_loss"]
-
-    @torch.no_grad()
-    def _watched(self) -> float:
-        score = self.score(self.dls.device)
-        self.model.eval()
-        for pictures, labels in self.watched:
-            score.add(self.model(pictures), labels)
-        return score.value()

@@ -1,9 +1,6 @@
-"""Networks' answers on test splits, scored: metrics with intervals, the tables, the hardest pictures.
+"""Networks' answers on test splits, scored: metrics with intervals, and tables."""
 
-What choosing the stopping epoch on the test split would have added to an accuracy.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +11,6 @@ from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.stats.classification import accuracy, balanced_accuracy, confusion, macro_f1, per_class_table
 from fer_lib.stats.contrasts import Scored, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
-from fer_lib.train.curve import Training
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -123,44 +119,3 @@ def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> floa
             f"face set {faces.name!r} has no picture in its split {split if len(training) else 'train'!r}"
         )
     return float((labels == np.bincount(training).argmax()).mean())
-
-
-GAIN_TOLERANCE = 0.05
-
-
-def selection_table(trainings: Mapping[str, Training]) -> pd.DataFrame:
-    """One row per training: what it reaches on the test split, by who chose the epoch.
-
-    ``training``: its name; ``chosen_epoch``, by the validation split, and ``chosen_accuracy``, on the test
-    split after it; ``test_epoch`` and ``test_accuracy``: the epoch that is best on the test split itself (of
-    equals the first), and its accuracy; ``gain``: the difference, never below 0. Raises DataError where the
-    test split was not watched.
-    """
-    rows = []
-    for name, training in trainings.items():
-        if "watched_accuracy" not in training.curve:
-            raise DataError(f"training {name!r}: its curve has no watched_accuracy; train with watch=…")
-        watched = training.curve.set_index("epoch")["watched_accuracy"]
-        chosen, best = watched[training.best_epoch], watched.max()
-        rows.append(
-            {
-                "training": name,
-                "chosen_epoch": training.best_epoch,
-                "chosen_accuracy": chosen,
-                "test_epoch": watched.idxmax(),
-                "test_accuracy": best,
-                "gain": best - chosen,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def selection_gain(table: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> Estimate:
-    """Mean ``gain`` of ``selection_table``, with an interval that resamples trainings.
-
-    Trainings that were tested on the same pictures are not independent, so the interval is too narrow for
-    other pictures.
-    """
-    sums = pd.DataFrame({"gain": table["gain"], "n": 1.0}).to_numpy()
-    settings = {"of": "trainings", "n": len(table), "unit": "share", "tolerance": GAIN_TOLERANCE}
-    return bootstrap(sums, value=table["gain"].mean(), draws=draws, seed=seed, **settings)

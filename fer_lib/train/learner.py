@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.batches import FaceBatches, face_loaders
+from fer_lib.train.batches import face_loaders
 from fer_lib.train.callbacks import Averaging, Growth, growing_side
 from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
@@ -83,7 +83,7 @@ def train(
     with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
     ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
     batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
-    random state is left as it was. ``further`` arguments, such as ``precision`` and ``watch``, as of
+    random state is left as it was. ``further`` arguments, such as ``precision``, as of
     ``face_learner``. Nothing is printed, no file is written. Inside a ``train.parallel.process_group``
     the processes train one network together.
 
@@ -124,12 +124,10 @@ def face_learner(
     precision: Request | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    watch: FaceSet | None = None,
     checkpoints: Sequence[int] = (),
 ) -> Learner:
     """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
-    ``train``. ``watch`` is scored after each epoch (``watched_accuracy`` in the curve) and influences
-    nothing. The weights after the epochs ``checkpoints`` are kept beside those of the best.
+    ``train``. The weights after the epochs ``checkpoints`` are kept beside those of the best.
 
     Weight decay acts on all parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The
     precision in use is the learner's attribute ``precision``.
@@ -144,16 +142,13 @@ def face_learner(
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )
-    watched = None
-    if watch is not None:
-        watched = FaceBatches(watch.pixels, watch.labels(classes), 256, device=device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
     return learner_of(
         loaders,
         model.to(device),
         recipe,
         Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
-        Curve(recipe.patience, watched, checkpoints=checkpoints),
+        Curve(recipe.patience, checkpoints=checkpoints),
         outputs=len(classes),
         precision=precision,
     )

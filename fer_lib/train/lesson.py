@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.names import Network
+from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
@@ -44,6 +46,14 @@ class Lesson(BaseModel):
             fold=fold,
             source=dict(given.face_source),
         )
+
+    def start(self, size: int) -> Classifier:
+        """The network as it was before its first step, for pictures of ``size`` pixels, in evaluation mode on
+        the CPU: drawn anew from ``seed``, as trainings draw it. The global random state is left as it was.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return build_network(self.network, len(self.classes), size, **self.options).eval()
 
     def shuffled_recipe(self, epochs: int) -> Recipe:
         """The recipe for ``epochs`` passes over shuffled labels: they have no votes and no centres."""

@@ -119,7 +119,7 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     request = Request("laptop", read_overrides(paths.root() / "params" / "fer2013_speedrun.yaml"))
     request.check()
     chosen = request.of_chapter(chapters()["training"])
-    assert (chosen.faces, chosen.network, chosen.ablation_epochs) == ("fer2013", "residual", 0)
+    assert (chosen.faces, chosen.network, chosen.optimiser) == ("fer2013", "residual", "sgd")
     assert Recipe.of(chosen).augment in AUGMENTATIONS
     assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
 

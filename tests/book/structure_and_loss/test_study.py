@@ -1,17 +1,21 @@
 """Tables, metrics and the answer of a study, from trainings whose right answers are known."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from book.populations import Population
+from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.labels import LabelStudy
-from book.structure_and_loss.ladder import Ladder, ingredient_ladder
+from book.structure_and_loss.chapter import CHAPTER, KEPT
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.study import Study
+from ferbook.errors import DataError
 
 CLASSES = ("neutral", "anger", "happiness")
 N = 300
@@ -64,19 +68,20 @@ STRUCTURE_MATTERS = {
 }
 
 
-def scored_study(faces, skill=STRUCTURE_MATTERS, seeds=2):
-    return reports.score_study(made_study(skill, seeds), faces, CLASSES, draws=400)
+def asked(faces, skill=STRUCTURE_MATTERS, seeds=2):
+    return reports.of_study(made_study(skill, seeds), faces, CLASSES, draws=400)
 
 
 def test_the_table_of_conditions_means_over_seeds(faces):
-    table = reports.condition_table(scored_study(faces)).data
+    table = reports.condition_table(asked(faces).scored).data
     assert list(table["structure"] + " " + table["loss"])[1] == "zero_bias cross_entropy"
     third = table["accuracy"].iloc[2]
     assert third.value == pytest.approx(0.705, abs=0.002) and third.low < third.value < third.high
+    assert table["seeds"].tolist() == [2] * 4
 
 
 def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(faces):
-    table = reports.differences(scored_study(faces)).data.set_index(["factor", "name", "within"])
+    table = reports.differences(asked(faces).scored).data.set_index(["factor", "name", "within"])
     assert set(table["reference"]) == {"cross_entropy", "zero_bias"}
     found = table["difference"]
     assert found["structure", "residual", "all"].value == pytest.approx(20.5, abs=0.2)
@@ -84,87 +89,119 @@ def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(f
     assert len(table) == 6
 
 
-def test_effects_are_between_what_validation_prefers_and_likes_least(faces):
-    study = made_study(STRUCTURE_MATTERS)
-    # Validation errs: it prefers the structure that the test split shows to be worse.
+def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
+    metrics = reports.study_metrics(asked(faces))
+    assert metrics["structure_gain"].value == pytest.approx(20.5, abs=0.2)
+    assert metrics["structure_gain"].low > 0 and "seeds" in metrics["structure_gain"].how
+    assert metrics["loss_gain"].value == 0 and metrics["loss_gain"].why == "validation prefers the plain one"
+    # .715 of the pair that validation prefers against .505 of zero bias with cross-entropy.
+    assert metrics["pair_gain"].value == pytest.approx(21.0, abs=0.2)
+
+
+def test_validation_chooses_even_where_it_errs(faces):
+    study = made_study(
+        STRUCTURE_MATTERS | {("vgg", "focal"): (0.4, 0.4), ("vgg", "cross_entropy"): (0.4, 0.4)}
+    )
     table = study.table.assign(valid_accuracy=1 - study.table["valid_accuracy"])
-    scored = reports.score_study(Study(table, study.probabilities, FP32), faces, CLASSES, draws=200)
-    metrics = reports.study_metrics(scored, faces, CLASSES)
-    assert metrics["structure_effect"].value == pytest.approx(-20.5, abs=0.2)
-    assert metrics["test_accuracy"].value == pytest.approx(0.505, abs=0.002)
+    found = reports.of_study(Study(table, study.probabilities, FP32), faces, CLASSES, draws=200)
+    metrics = reports.study_metrics(found)
+    assert metrics["structure_gain"].value == pytest.approx(-10.5, abs=0.2)
+    assert metrics["test_accuracy"].value == pytest.approx(0.4, abs=0.002)
+    assert (
+        "prefers vgg with focal; the plain pair is zero bias with cross entropy"
+        in reports.preference_answer(found.scored)
+    )
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("levels", [1, 2])
 def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, levels):
-    names = set(reports.study_metrics(scored_study(faces), faces, CLASSES))
+    names = set(reports.study_metrics(asked(faces)))
     kept = dict(list(STRUCTURE_MATTERS.items())[: levels**2])
-    metrics = reports.study_metrics(scored_study(faces, kept, seeds), faces, CLASSES)
+    metrics = reports.study_metrics(asked(faces, kept, seeds))
     assert set(metrics) == names
     assert all(
         metric.low <= metric.value <= metric.high for metric in metrics.values() if metric.low is not None
     )
-    drawn = figures.variance_dots(metrics)
-    assert len(drawn.data) == 4 and drawn.alt
 
 
-def made_ladder(seeds: int = 2) -> Ladder:
-    """Ten rungs, each three hundredths better than the one below; the last two ask the networks below."""
-    rungs = ingredient_ladder(Recipe())
-    rows, valid = [], []
-    for number, rung in enumerate(rungs):
-        for seed in range(seeds if rung.networks == 1 else 1):
-            about = {"rung": number, "name": rung.name, "trained": number < 8, "seed": seed}
-            rows.append(about | {"valid_accuracy": 0.5} | COSTS)
-            valid.append(network(0.4 + 0.03 * number, 3 * seed))
-    return Ladder(rungs, pd.DataFrame(rows), np.stack(valid), np.stack([network(0.66)]), FP32)
+@dataclass
+class Kept:
+    """A network as a population keeps it: half of its answers are right, the same for all."""
+
+    population: Population
+    seed: int
+    labels: np.ndarray
+    folder: str = "here"
+
+    def done(self):
+        counts = {"train_counts": [5, 20, 10], "valid_accuracy": 0.5, "classes": list(CLASSES)}
+        return counts | {"faces": "fer2013"}
+
+    def tested(self):
+        return pd.DataFrame({"label": self.labels, "group": range(len(self.labels))})
+
+    def answers(self):
+        return np.eye(3, dtype=np.float16)[np.where(np.arange(30) < 15, self.labels, (self.labels + 1) % 3)]
+
+    def curve(self):
+        return pd.DataFrame({"seconds": [1.0, 3.0, 2.0]})
 
 
-def test_every_rung_has_its_step_and_the_test_split_belongs_to_the_last(faces):
-    ladder = made_ladder()
-    scored = reports.score_ladder(ladder, faces, CLASSES, draws=300)
-    table = reports.ladder_table(ladder, scored).data
-    assert table["step"].iloc[0] is None
-    np.testing.assert_allclose([step.value for step in table["step"].iloc[1:]], 3.0, atol=1e-4)
-    reached = [accuracy.value for accuracy in table["accuracy"]]
-    np.testing.assert_allclose(reached, 0.4 + 0.03 * np.arange(10), atol=1e-6)
-    metrics = reports.ladder_metrics(ladder, scored, faces, CLASSES, draws=300)
-    assert metrics["ladder_test_accuracy"].value == pytest.approx(0.66)
-    assert metrics["ladder_gain"].value == pytest.approx(27.0)
+def populations(*losses):
+    return [
+        Population(
+            name=loss,
+            about="",
+            faces={"name": "fer2013", "size": 16},
+            network="zhu",
+            recipe=Recipe(loss=loss),
+            networks=2,
+            core_minutes=1,
+        )
+        for loss in losses
+    ]
 
 
-def test_two_labellings_are_tested_by_both(faces):
-    second = faces.split("test")
-    moved = {"neutral": "anger", "anger": "happiness", "happiness": "neutral"}
-    other = FaceSet("toy", second.pixels, second.table.assign(emotion=second.table["emotion"].map(moved)))
-    table = pd.DataFrame({"learned": ["first", "first", "second", "second"], "seed": [0, 1, 0, 1], **COSTS})
-    given = np.stack([network(0.8), network(0.8), network(0.1), network(0.1)])
-    study = LabelStudy("zhu", table, given, {"first": second, "second": other}, CLASSES)
-    shown = reports.label_table(study, draws=200).data.set_index(["learned", "tested"])["accuracy"]
-    # A wrong answer of ``network`` is the next class, which is what the second labelling says.
-    expected = {("first", "first"): 0.8, ("first", "second"): 0.2}
-    expected |= {("second", "first"): 0.1, ("second", "second"): 0.9}
-    assert {pair: found.value for pair, found in shown.items()} == pytest.approx(expected)
+def test_kept_networks_need_no_faces():
+    labels = np.arange(30) % 3
+    members = [Kept(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)]
+    found = reports.of_members(members, draws=200)
+    assert found.scored.table[["loss", "seed"]].to_numpy().tolist() == [
+        ["focal", 0],
+        ["focal", 1],
+        ["cross_entropy", 0],
+        ["cross_entropy", 1],
+    ]
+    assert found.scored.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
+    costs = reports.cost_table(found.scored).data.iloc[0]
+    assert costs["epoch_seconds"] == 2.0 and costs["parameters"] > 1000
+    assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
+    with pytest.raises(DataError, match="there was tested by other pictures than here"):
+        reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
+    with pytest.raises(DataError, match="no network of these populations is kept"):
+        reports.of_members([], draws=200)
+
+
+def test_kept_networks_are_read_on_the_default_faces_only():
+    assert set(KEPT) <= set(named_populations())
+    assert CHAPTER.resolve("reference", {}).populations == KEPT == CHAPTER.resolve("laptop", {}).populations
+    for given in ({"faces": "wild"}, {"kept": False}):
+        assert not CHAPTER.resolve("reference", given).populations
 
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):
-    scored = scored_study(faces)
-    drawn = figures.structure_loss_map(scored)
-    assert drawn.data["accuracy"].max() == pytest.approx(0.715, abs=0.002)
-    assert "residual with cross entropy, 71." in drawn.alt
-    drawn = figures.paired_differences(reports.differences(scored))
+    found = asked(faces)
+    drawn = figures.conditions(found.scored, found.majority)
+    assert drawn.data["mean"].max() == pytest.approx(0.715, abs=0.002) and len(drawn.data) == 8
+    assert "cross entropy 71." in drawn.alt
+    drawn = figures.paired_differences(reports.differences(found.scored))
     assert len(drawn.data) == 6 and "residual, mean +20.5" in drawn.alt
-    drawn = figures.cost_and_accuracy(scored)
-    assert list(drawn.data["structure"]) == ["zero_bias", "residual"] and "1 k parameters" in drawn.alt
-    ladder = made_ladder()
-    drawn = figures.ladder_steps(ladder, reports.score_ladder(ladder, faces, CLASSES, draws=200), 1 / 3)
-    assert len(drawn.data) == len(ladder.table) and "augmentation 43.0 % (+3.0 *)" in drawn.alt
 
 
 def test_figures_cope_without_intervals(faces):
-    alone = scored_study(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
-    assert "Intervals" not in figures.structure_loss_map(alone).alt
-    assert figures.paired_differences(reports.differences(alone)).data["low"].isna().all()
-    assert figures.cost_and_accuracy(alone).data["accuracy_low"].isna().all()
-    single = scored_study(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
-    assert reports.differences(single) is None
+    alone = asked(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
+    assert figures.conditions(alone.scored, alone.majority).data["low"].isna().all()
+    assert figures.paired_differences(reports.differences(alone.scored)).data["low"].isna().all()
+    single = asked(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
+    assert reports.differences(single.scored) is None

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from book.training import figures
+from book.training import figures, study
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.stats.contrasts import score_trainings
 from ferbook.estimate import Estimate
 
 
@@ -39,20 +40,31 @@ def toy_weights() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, (64, 1, 5, 5))
 
 
-def toy_folds(folds: int = 2) -> tuple[pd.DataFrame, Estimate]:
-    table = pd.DataFrame({"fold": range(folds), "pictures": 10, "accuracy": 0.7, "majority": 0.2})
-    bounds = {"low": [np.nan] + [0.6] * (folds - 1), "high": [np.nan] + [0.8] * (folds - 1)}
-    return table.assign(**bounds), Estimate(0.7, 0.5, 0.9, 10 * folds, unit="share")
+def toy_curves() -> dict[str, tuple[pd.DataFrame, int]]:
+    return {"seed 0": (toy_curve(), 3), "seed 1": (toy_curve(), 4)}
 
 
-def toy_ablation() -> tuple[pd.DataFrame, dict[str, Estimate]]:
-    rows = [
-        {"biases": biases, "variant": variant, "accuracy": 0.5 + 0.1 * k, "low": 0.4, "high": np.nan}
-        for biases in (False, True)
-        for k, variant in enumerate(("none", "D", "A", "AD"))
-    ]
-    effect = Estimate(0.02, -0.01, 0.05, 100, unit="share")
-    return pd.DataFrame(rows), {"no_biases_effect": effect, "dropout_effect": Estimate(-0.1)}
+def toy_scored(conditions=(study.OWN, study.OWN, "with_biases", study.HOG)):
+    labels = np.arange(40) % 3
+    right = np.random.default_rng(0).random((len(conditions), 40)) < 0.7
+    said = np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
+    table = pd.DataFrame({"condition": conditions, "seed": range(len(conditions))})
+    return score_trainings(table, said, labels, np.arange(40) // 2, ["condition"], draws=200)
+
+
+def toy_people():
+    return {name: toy_scored((study.OWN,) * 2) for name in (study.CHOSE, study.HAD_NO_SAY, study.FRESH)}
+
+
+GAINS = {"ahead_of_hog": Estimate(12.5, 8.0, 17.0), "dropout_gain": Estimate(-1.0, -3.0, 1.0)}
+TOY_CORRELATIONS = pd.DataFrame(
+    {
+        "network": [0, 0, 1, 1],
+        "layer": ["conv1", "output"] * 2,
+        "kind": ["convolution", "dense"] * 2,
+        "correlation": [0.97, 0.5, 0.95, -0.1],
+    }
+)
 
 
 def toy_hardest() -> pd.DataFrame:
@@ -81,11 +93,13 @@ def toy_faces() -> FaceSet:
 
 
 DRAWINGS = {
-    "fold_accuracies": lambda: figures.fold_accuracies(*toy_folds()),
-    "many_folds": lambda: figures.fold_accuracies(*toy_folds(26)),
-    "ablation_effects": lambda: figures.ablation_effects(*toy_ablation()),
+    "tested_networks": lambda: figures.tested_networks(toy_scored(), 0.3),
+    "differences": lambda: figures.differences(GAINS),
+    "people_who_chose": lambda: figures.people_who_chose(toy_people()),
+    "moved_layers": lambda: figures.moved_layers(TOY_CORRELATIONS),
     "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
-    "learning_curve": lambda: figures.learning_curve(toy_curve(), 4, 0.25),
+    "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
+    "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
     "per_class_dots": lambda: figures.per_class_dots(toy_recalls(), 1 / 3),
     "first_layer_filters": lambda: figures.first_layer_filters(toy_weights(), toy_weights() / 2),
 }
@@ -96,18 +110,27 @@ def test_what_is_drawn_can_be_stored(name, well_drawn):
     well_drawn(DRAWINGS[name])
 
 
-def test_learning_curve_marks_the_chosen_epoch():
-    drawn = figures.learning_curve(toy_curve(), 3, 0.25)
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    assert data.loc[data["best"], "epoch"].tolist() == [3]
-    assert "marks epoch 3, the one chosen, with 83.3 %" in alt
-    assert "from 2.00 to 0.50" in alt
-    assert data["null"].tolist() == [0.25] * 4 and "majority-class baseline, at 25.0 %" in alt
-    assert any(set(line.get_ydata()) == {0.25} for line in figure.axes[1].lines), "the null is drawn"
+def test_every_network_has_its_curve_and_its_chosen_epoch():
+    drawn = figures.learning_curves(toy_curves(), 0.25)
+    chosen = drawn.data[drawn.data["best"]]
+    assert chosen[["network", "epoch"]].to_numpy().tolist() == [[0, 3], [1, 4]]
+    assert "2 networks, over 4 epochs" in drawn.alt and "from 2.00 to 0.50" in drawn.alt
+    assert "85.4 % on average" in drawn.alt and "at 25.0 %" in drawn.alt
+    loss, accuracy = drawn.figure.axes
+    assert len(loss.lines) == 4 and any(set(line.get_ydata()) == {0.25} for line in accuracy.lines)
 
 
-def test_learning_curve_of_one_epoch():
-    assert "over 1 epoch" in figures.learning_curve(toy_curve(1), 1, 0.25).alt
+def test_single_networks_are_strokes_below_the_mean_of_their_kind():
+    drawn = figures.tested_networks(scored := toy_scored(), 0.3)
+    assert drawn.data["accuracy"].tolist() == scored.table["accuracy"].tolist()
+    own = drawn.data[drawn.data["condition"].eq(0)]
+    assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
+    assert "as published (2)" in drawn.alt and "with biases (1)" in drawn.alt and "linear on HOG" in drawn.alt
+
+
+def test_only_what_was_compared_is_drawn():
+    drawn = figures.differences(GAINS)
+    assert drawn.data["asked"].tolist() == [1, 3] and drawn.data["value"].tolist() == [12.5, -1.0]
 
 
 def test_per_class_dots_say_which_interval_includes_the_null():
@@ -138,21 +161,6 @@ def test_filters_are_tidy_and_on_a_symmetric_scale():
         assert axes.images[0].get_array()[6 + 1, 0 + 2] == shown
     assert "the strongest is filter 3 (norm 2.00)" in alt
     assert "Filter 3 has changed most (by a norm of 1.50), filter 0 least (by 0.00)" in alt
-
-
-def test_the_pooled_accuracy_stands_below_the_folds():
-    folds, pooled = toy_folds()
-    drawn = figures.fold_accuracies(folds, pooled)
-    data, alt = drawn.data, drawn.alt
-    assert data["fold"].tolist() == [0, 1, -1] and data["accuracy"].tolist() == [0.7] * 3
-    assert "all of them 70.0 % (50.0 to 90.0)" in alt
-
-
-def test_the_ablation_shows_networks_and_changes():
-    table, effects = toy_ablation()
-    drawn = figures.ablation_effects(table, effects)
-    data, alt = drawn.data, drawn.alt
-    assert data["panel"].tolist() == [1] * 8 + [2] * 2 and "no biases, the change +2.0 (−1.0 to +5.0)" in alt
 
 
 def test_the_hardest_pictures_are_named_by_number_in_the_data():

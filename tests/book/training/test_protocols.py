@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from torch import nn
 
-from book.training.study import fold_metrics, fold_table, leaks_of, protocol_table
+from book.training.study import (
+    HOG,
+    MAJORITY,
+    leaks_of,
+    metrics_of,
+    of_folds,
+    protocol_table,
+    score,
+)
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.train.crossval import CrossValidation, FoldResult
@@ -29,7 +37,7 @@ def faces():
 def crossed(faces):
     """Fold 0 names both of its pictures rightly, fold 1 says fear of both."""
     protocol = protocol_of(faces)
-    curve = pd.DataFrame({"epoch": [1, 2], "valid_accuracy": [0.25, 0.75]})
+    curve = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "valid_accuracy": [0.25, 0.75]})
     trained = Training(curve, 2, Precision("fp32", channels_last=False))
     answers = ([[0.9, 0.1], [0.1, 0.9]], [[0.2, 0.8], [0.1, 0.9]])
     folds = tuple(
@@ -39,11 +47,19 @@ def crossed(faces):
     return CrossValidation(protocol, folds, nn.Identity(), nn.Identity())
 
 
-def test_each_fold_that_ran_has_its_row(crossed):
-    table = fold_table(crossed, crossed.protocol.classes)
-    assert table["accuracy"].tolist() == [1, 0.5] and table["valid_accuracy"].tolist() == [0.75, 0.75]
-    assert table["people"].tolist() == [1, 1] and table["pictures"].tolist() == [2, 2]
-    assert table["majority"].tolist() == [0.5, 0.5] and table["low"].isna().all(), "one person: no interval"
+def test_networks_of_folds_answer_together(faces, crossed):
+    tested = of_folds(crossed, 7)
+    (row,) = tested.rows
+    assert row[0] == 7 and row[1].shape == (4, 2) and len(tested.pictures) == 4
+    classes, others = crossed.protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
+    scored = score(tested, others, (), classes, draws=200)
+    found = metrics_of(tested, scored, nn.Linear(3, 2), leaks_of(faces, crossed.protocol, 2), 10)
+    told = {name: metric.value for name, metric in found.items()}
+    assert (told["networks"], told["folds"], told["folds_in_protocol"]) == (2, 2, 10)
+    assert (told["training_pictures"], told["tested_copies"], told["parameters"]) == (16, 0, 8)
+    assert (told["test_accuracy"], told["hog_accuracy"], told["majority_accuracy"]) == (0.75, 0.5, 0.5)
+    assert told["ahead_of_hog"] == pytest.approx(25) and told["valid_accuracy"] == 0.75
+    assert "ahead_of_biased" not in found and "the seeds are not covered" in found["ahead_of_hog"].how
 
 
 def test_the_protocol_is_told_with_the_folds_that_ran(crossed):
@@ -57,5 +73,3 @@ def test_leaks_are_those_of_the_folds_that_ran(faces, crossed):
     # Person 3 is tested in fold 3 and its copies, of person 4, validate there.
     assert leaks["tested_copies"].tolist() == [0, 0, 0, 2]
     assert "absent_from_train" not in leaks.columns
-    counts = {name: metric.value for name, metric in fold_metrics(crossed, leaks).items()}
-    assert counts == {"folds": 2, "folds_in_protocol": 10, "tested_copies": 2, "training_pictures": 16}

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from book.structure_and_loss.variance import PARTS, variance_shares
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import contrast, difference, score_trainings
+from fer_lib.stats.contrasts import contrast, difference, minus, score_trainings
 from fer_lib.stats.resampling import expanded_tail
 
 
@@ -115,55 +114,12 @@ def test_one_cluster_has_no_interval_and_says_why():
     assert found.low is None and found.why == "fewer than two clusters"
 
 
-def test_shares_sum_to_one_and_follow_what_differs():
-    shares = variance_shares(scored_of(SKILL))
-    assert tuple(shares) == PARTS
-    assert sum(share.value for share in shares.values()) == pytest.approx(1)
-    assert shares["structure"].value > 0.9 and shares["structure"].low > 0.6
-    assert shares["loss"].value < 0.1
-    turned = {(loss, structure): given for (structure, loss), given in SKILL.items()}
-    swapped = variance_shares(scored_of(turned))
-    assert swapped["loss"].value > 0.9 and swapped["structure"].value < 0.1
-
-
-def test_shares_by_hand_where_luck_is_negligible():
-    # 60,000 pictures, four clusters of the same answers: neither pictures nor seeds blur the four cells 0, 4
-    # | 2, 8.
-    cells = {("a", "x"): 0.40, ("a", "y"): 0.44, ("b", "x"): 0.42, ("b", "y"): 0.48}
-    labels = np.zeros(400, int)
-    spot = np.arange(400) % 100
-    table = pd.DataFrame([{"structure": s, "loss": x, "seed": n} for s, x in cells for n in (0, 1)])
-    given = np.stack([answers(spot < 100 * share, labels) for share in cells.values() for _ in (0, 1)])
-    scored = score_trainings(table, given, labels, np.arange(400) // 100, ["structure", "loss"])
-    shares = variance_shares(scored)
-    # Means of rows 2, 5 and columns 1, 6 and of all 3.5: variances 2.25, 6.25 and, of the rest ±0.5, 0.25.
-    assert [shares[part].value for part in PARTS] == pytest.approx(
-        [2.25 / 8.75, 6.25 / 8.75, 0.25 / 8.75, 0], abs=1e-6
+def test_on_two_sets_of_pictures_the_luck_of_both_counts():
+    first, second = scored_of({("a", "b"): [0.6, 0.7]}), scored_of({("a", "b"): [0.5, 0.6]})
+    gap = minus(first, second, ["structure", "loss"])
+    assert gap.table["accuracy"].tolist() == pytest.approx(
+        (first.table["accuracy"] - second.table["accuracy"]).tolist()
     )
-
-
-def test_without_any_effect_structure_and_loss_explain_little():
-    same = {(structure, loss): [0.58, 0.6, 0.62] for structure in "abc" for loss in "xyz"}
-    shares = variance_shares(scored_of(same))
-    assert shares["seed"].value > 0.5
-    assert shares["structure"].low == 0 and shares["loss"].low == 0
-
-
-def test_one_seed_counts_the_rest_as_seed_and_one_level_explains_nothing():
-    single = {pair: given[:1] for pair, given in SKILL.items()}
-    shares = variance_shares(scored_of(single))
-    assert shares["interaction"].value == 0 and shares["interaction"].low is None
-    assert sum(share.value for share in shares.values()) == pytest.approx(1)
-    lone = variance_shares(scored_of({("a", "b"): [0.6]}))
-    assert all(share.value == 0 and share.low is None for share in lone.values())
-    assert "give the same value" in lone["structure"].why
-
-
-def test_the_order_of_the_rows_does_not_matter():
-    table, probabilities, labels = trained(SKILL)
-    order = np.random.default_rng(3).permutation(len(table))
-    groups = np.arange(len(labels))
-    first = score_trainings(table, probabilities, labels, groups, ["structure", "loss"])
-    second = score_trainings(table.iloc[order], probabilities[order], labels, groups, ["structure", "loss"])
-    for part, share in variance_shares(first).items():
-        assert variance_shares(second)[part].value == pytest.approx(share.value, abs=0.03)
+    assert gap.freedom == 1 and gap.pictures == 1200
+    # Both seeds gain as much from set to set: their luck cancels, that of the pictures does not.
+    assert gap.spread["accuracy"] < 0.3 * first.spread["accuracy"]

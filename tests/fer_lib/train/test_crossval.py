@@ -46,10 +46,6 @@ def test_every_fold_has_its_own_people_network_and_answers(people, crossed):
 def test_the_network_that_is_kept_is_the_first_folds(crossed):
     first = crossed.folds[0]
     assert np.array_equal(predict(crossed.model, first.faces.split("test")), first.probabilities)
-    # What the watched test split says of the chosen epoch is what the kept weights say.
-    watched = first.training.curve.set_index("epoch")["watched_accuracy"][first.training.best_epoch]
-    right = first.probabilities.argmax(axis=1) == first.faces.split("test").labels(crossed.protocol.classes)
-    assert watched == pytest.approx(right.mean())
 
 
 def test_the_untrained_network_is_where_the_trained_one_started(people, crossed):
@@ -132,15 +128,6 @@ def test_a_class_that_only_copies_show_is_missed_by_name():
     with pytest.raises(DataError, match="fear"):
         cross_validate(faces, protocol_of(faces), "zero_bias", ONE_EPOCH, without_copies=True)
     assert len(fold_faces(faces, protocol_of(faces), 0)) == 6
-
-
-def test_the_test_split_is_watched_only_where_that_is_asked_for(people, crossed):
-    blind = cross_validate(
-        people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=1, watch_test=False, precision="fp32"
-    )
-    assert "watched_accuracy" in crossed.folds[0].training.curve
-    assert "watched_accuracy" not in blind.folds[0].training.curve
-    assert np.array_equal(blind.folds[0].probabilities, crossed.folds[0].probabilities)
 
 
 def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):

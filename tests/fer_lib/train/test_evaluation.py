@@ -3,13 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from book.training.study import first_layer, hardest_pictures, start_correlation, training_metrics
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.curve import Training
 from fer_lib.train.evaluate import evaluate, majority_share
-from fer_lib.train.precision import Precision
 from ferbook.errors import DataError
 
 CLASSES = ("anger", "fear")
@@ -101,37 +97,6 @@ def test_the_protocols_interval_weighs_every_fold_alike():
     assert (found["protocol_accuracy"].low, found["protocol_accuracy"].high) == (0, 1)
 
 
-def test_the_hardest_pictures_are_those_whose_truth_is_least_believed():
-    result = evaluate([(FACES, ANSWERS)], CLASSES, draws=200)
-    hardest = hardest_pictures(result, CLASSES, count=2)
-    # Picture 1 (fear, believed at 0.2) before picture 3 (anger, believed at 0.4).
-    assert hardest["picture"].tolist() == [1, 3] and hardest["rank"].tolist() == [1, 2]
-    assert hardest.loc[0, ["true", "predicted"]].tolist() == ["fear", "anger"]
-    assert hardest.loc[0, ["p_true", "p_predicted", "loss"]].tolist() == pytest.approx(
-        [0.2, 0.8, -np.log(0.2)]
-    )
-
-
-def test_of_a_sequence_only_the_hardest_picture_is_listed():
-    clip = FaceSet(FACES.name, FACES.pixels, FACES.table.assign(sequence=FACES.table["subject"]))
-    hardest = hardest_pictures(evaluate([(clip, ANSWERS)], CLASSES, draws=200), CLASSES)
-    assert hardest["picture"].tolist() == [1, 3], "one of C, one of D"
-
-
-def test_an_impossible_answer_has_a_finite_loss():
-    sure = np.array([[0.0, 1.0]] * 4)
-    hardest = hardest_pictures(evaluate([(FACES, sure)], CLASSES, draws=200), CLASSES)
-    assert np.isfinite(hardest["loss"]).all() and hardest.loc[0, "p_true"] == 0
-
-
-def test_the_first_layer_is_a_copy_of_the_first_convolution():
-    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Conv2d(1, 3, 5), torch.nn.Conv2d(3, 2, 3))
-    copied = first_layer(model)
-    with torch.no_grad():
-        model[1].weight.zero_()
-    assert copied.shape == (3, 1, 5, 5) and np.abs(copied).sum() > 0
-
-
 def test_copies_are_one_group_where_nobody_is_known():
     faces = face_set(
         [("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)],
@@ -146,29 +111,9 @@ def test_a_test_split_of_copies_only_is_refused():
         evaluate([(faces, ANSWERS[:1])], CLASSES)
 
 
-def test_metrics_of_a_training():
-    curve = pd.DataFrame({"epoch": [1, 2, 3], "valid_accuracy": [0.2, 0.6, 0.4]})
-    found = training_metrics(
-        torch.nn.Linear(3, 2), Training(curve, 2, Precision("fp32", channels_last=False))
-    )
-    assert {name: metric.value for name, metric in found.items()} == {
-        "parameters": 8,
-        "epochs": 3,
-        "best_epoch": 2,
-        "valid_accuracy": 0.6,
-    }
-
-
 def test_the_majority_is_that_of_the_training_split():
     # Fear is the commonest to train on, anger to test on.
     assert majority_share(FACES, CLASSES, "test") == pytest.approx(1 / 4)
     assert majority_share(FACES, CLASSES, "train") == pytest.approx(2 / 3)
     with pytest.raises(DataError, match="no picture in its split 'valid'"):
         majority_share(FACES, CLASSES, "valid")
-
-
-def test_weights_that_only_grew_are_their_random_start():
-    start = np.random.default_rng(0).normal(size=(64, 1, 5, 5))
-    assert start_correlation(start, 3 * start + 1).value == pytest.approx(1)
-    assert start_correlation(start, -start).value == pytest.approx(-1)
-    assert abs(start_correlation(start, start[::-1]).value) < 0.1

@@ -23,11 +23,11 @@ from ferbook.errors import DataError, ParameterError
 PLAIN = Recipe(epochs=2, batch_size=8, lr=0.02, schedule="constant", augment="none")
 
 
-def trained(faces, classes, *, seed=0, watch=None, precision="fp32", **changes):
+def trained(faces, classes, *, seed=0, precision="fp32", **changes):
     seed_everything(seed)
     model = ZeroBiasCNN(len(classes), 16)
     recipe = replace(PLAIN, **changes)
-    return model, train(faces, model, classes, recipe, precision=precision, seed=seed, watch=watch)
+    return model, train(faces, model, classes, recipe, precision=precision, seed=seed)
 
 
 def weights_of(model: nn.Module) -> torch.Tensor:
@@ -192,20 +192,6 @@ def test_the_random_state_around_a_training_neither_matters_nor_moves(faces, cla
         torch.manual_seed(state)
         assert drawn == torch.rand(())
     assert torch.equal(*found)
-
-
-def test_watching_changes_nothing(faces, classes):
-    test = faces.split("test")
-    seen = [
-        trained(faces, classes, epochs=3, watch=watch, mixup=0.3, averaging=0.8, augment="light")
-        for watch in (None, test)
-    ]
-    assert torch.equal(*(weights_of(model) for model, _ in seen))
-    (_, plain), (model, watched) = seen
-    same = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
-    assert plain.curve[same].equals(watched.curve[same]) and "watched_accuracy" not in plain.curve
-    kept = watched.curve["watched_accuracy"].iloc[watched.best_epoch - 1]
-    assert kept == pytest.approx(accuracy(model, test, classes))
 
 
 class Scripted(nn.Module):

@@ -1,0 +1,182 @@
+"""What trained networks showed, against values worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from book.populations import Population
+from book.training import study
+from book.training.study import first_layer, hardest_pictures
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import protocol_of
+from fer_lib.stats.contrasts import score_trainings
+from fer_lib.train.crossval import cross_validate
+from fer_lib.train.evaluate import evaluate
+from fer_lib.train.lesson import Lesson
+from fer_lib.train.precision import Precision
+from fer_lib.train.recipe import Recipe
+from ferbook.errors import ParameterError
+from ferbook.estimate import Estimate
+
+CLASSES = ("anger", "fear")
+FACES = FaceSet(
+    "hand",
+    np.arange(4, dtype=np.uint8).repeat(16).reshape(4, 4, 4),
+    pd.DataFrame(
+        {
+            "dataset": "hand",
+            "subject": ["C", "C", "D", "D"],
+            "sequence": "",
+            "frame": 0,
+            "emotion": ["anger", "fear", "anger", "anger"],
+            "split": "test",
+        }
+    ),
+)
+ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+WITH_TRAINING = FaceSet.concat(
+    "hand",
+    [
+        FACES,
+        FaceSet(
+            "hand",
+            FACES.pixels[:2] + 100,
+            FACES.table[:2].assign(subject="X", split="train"),
+        ),
+    ],
+)
+
+
+def test_the_hardest_pictures_are_those_whose_truth_is_least_believed():
+    result = evaluate([(WITH_TRAINING, ANSWERS)], CLASSES, draws=200)
+    hardest = hardest_pictures(result, CLASSES, count=2)
+    # Picture 1 (fear, believed at 0.2) before picture 3 (anger, believed at 0.4).
+    assert hardest["picture"].tolist() == [1, 3] and hardest["rank"].tolist() == [1, 2]
+    assert hardest.loc[0, ["true", "predicted"]].tolist() == ["fear", "anger"]
+    assert hardest.loc[0, ["p_true", "p_predicted", "loss"]].tolist() == pytest.approx(
+        [0.2, 0.8, -np.log(0.2)]
+    )
+
+
+def test_of_a_sequence_only_the_hardest_picture_is_listed():
+    table = WITH_TRAINING.table
+    clip = FaceSet("hand", WITH_TRAINING.pixels, table.assign(sequence=table["subject"]))
+    hardest = hardest_pictures(evaluate([(clip, ANSWERS)], CLASSES, draws=200), CLASSES)
+    assert hardest["picture"].tolist() == [1, 3], "one of C, one of D"
+
+
+def test_an_impossible_answer_has_a_finite_loss():
+    sure = np.array([[0.0, 1.0]] * 4)
+    hardest = hardest_pictures(evaluate([(WITH_TRAINING, sure)], CLASSES, draws=200), CLASSES)
+    assert np.isfinite(hardest["loss"]).all() and hardest.loc[0, "p_true"] == 0
+
+
+def test_the_first_layer_is_a_copy_of_the_first_convolution():
+    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Conv2d(1, 3, 5), torch.nn.Conv2d(3, 2, 3))
+    copied = first_layer(model)
+    with torch.no_grad():
+        model[1].weight.zero_()
+    assert copied.shape == (3, 1, 5, 5) and np.abs(copied).sum() > 0
+
+
+def test_what_is_no_network_learns_from_the_training_split(striped_faces, classes):
+    said = study.no_networks([striped_faces], classes)
+    labels = striped_faces.split("test").labels(classes)
+    assert (said[study.HOG].argmax(1) == labels).all(), "stripes are gradients"
+    assert set(said[study.MAJORITY].argmax(1)) == {0}, "neutral and happiness are equally common: the first"
+
+
+def test_a_loss_that_no_longer_falls_is_flat():
+    def curve(losses):
+        return pd.DataFrame({"train_loss": losses})
+
+    flat = curve([3, 2, 1, 1, 1, 1, 1, 1, 1, 1])
+    falling = curve([9, 8, 7, 6, 5, 4, 3, 2, 1.5, 1])
+    assert study.train_loss_fall([flat]).value == 0
+    both = study.train_loss_fall([flat, falling])
+    assert both.value == pytest.approx((0 + 0.5) / 2) and both.n == 2
+
+
+def scored(right, seed):
+    """Networks that name so many of 100 people, a picture each, rightly."""
+    labels = np.zeros(100, int)
+    said = np.stack([np.eye(2)[(np.arange(100) >= count).astype(int)] for count in right])
+    table = pd.DataFrame({"condition": study.OWN, "seed": range(len(right))})
+    return score_trainings(table, said, labels, np.arange(100), ["condition"], draws=2000, seed=seed)
+
+
+def test_optimism_is_what_those_who_chose_are_known_better():
+    people = {study.CHOSE: scored([90, 92], 0), study.HAD_NO_SAY: scored([85, 87], 1)}
+    found = study.optimism(people)
+    assert found["optimism"].value == pytest.approx(5) and "seeds" in found["optimism"].how
+    # sqrt(.91 * .09 / 100 + .86 * .14 / 100) = .045: about nine points to either side.
+    assert 7 < (found["optimism"].high - found["optimism"].low) / 2 < 12
+    anew = study.optimism(people | {study.FRESH: scored([80, 80], 2)})
+    assert anew["optimism"].value == pytest.approx(11) and anew["fresh_accuracy"].value == 0.8
+
+
+def test_weights_that_only_grew_are_their_random_start():
+    start = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 5), torch.nn.Linear(7, 5))
+    grown = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 5), torch.nn.Linear(7, 5))
+    with torch.no_grad():
+        grown[0].weight.copy_(3 * start[0].weight + 1)
+        grown[1].weight.copy_(-start[1].weight)
+    table = study.layer_correlations([start], [grown])
+    assert table["layer"].tolist() == ["0", "1"] and table["kind"].tolist() == ["convolution", "dense"]
+    assert table["correlation"].tolist() == pytest.approx([1, -1])
+    found = study.correlation_metrics(table)
+    assert found["first_layer_correlation"].value == found["last_layer_correlation"].value == pytest.approx(1)
+
+
+def test_a_lesson_draws_the_start_that_the_training_had(striped_faces):
+    people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
+    recipe, options = Recipe(epochs=1, batch_size=8, augment="none"), {"gain": 1.0, "dropout": 0.5}
+    crossed = cross_validate(
+        people, protocol_of(people), "zero_bias", recipe, folds=1, options=options, seed=5, precision="fp32"
+    )
+    fields = {
+        "network": "zero_bias",
+        "options": options,
+        "recipe": recipe,
+        "seed": 5,
+        "fold": 0,
+        "source": {},
+    }
+    lesson = Lesson(classes=("neutral", "happiness"), precision=Precision("fp32", False), **fields)
+    assert torch.equal(lesson.start(16).conv3.weight, crossed.untrained.conv3.weight)
+
+
+def test_each_comparison_is_told_once():
+    told = study.comparisons_answer(
+        {"ahead_of_hog": Estimate(9.0, 4.0, 14.0), "dropout_gain": Estimate(1.0, -1.0, 3.0)}
+    )
+    assert told.startswith(
+        "The interval leaves out zero: ahead of a linear classifier on HOG. It holds zero: "
+    )
+    assert "what dropout (D) adds. Only the reference asks: " in told
+
+
+class Elsewhere:
+    """A network that was tested by other pictures."""
+
+    population = Population(
+        name="far",
+        about="",
+        faces={"name": "lab", "size": 96},
+        network="zhu",
+        recipe=Recipe(),
+        networks=1,
+        core_minutes=1,
+    )
+
+    def tested(self):
+        return pd.DataFrame({"label": [0, 1, 1]})
+
+
+def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
+    people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
+    with pytest.raises(ParameterError, match="'far' learned from the faces name=lab size=96"):
+        study.of_population([Elsewhere()], people, protocol_of(people))
+    with pytest.raises(ParameterError, match="no network of the population is kept"):
+        study.of_population([], people, protocol_of(people))
