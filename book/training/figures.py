@@ -21,7 +21,7 @@ ENDS = ["value", "low", "high"]
 
 
 CONDITIONS = {
-    OWN: "as published",
+    OWN: "the networks of this page",
     "published_96": "at 96 pixels",
     "with_biases": "with biases",
     "without_dropout": "without dropout (D)",

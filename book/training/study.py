@@ -236,17 +236,22 @@ def _over_networks(values: Sequence[float], unit: str = "") -> Estimate:
     return bootstrap(sums, of="networks", n=len(values), unit=unit, tolerance=0.2)
 
 
-def ask(
+def ask_people(
     models: Sequence[nn.Module],
-    pictures: FaceSet,
+    people: Mapping[str, FaceSet],
     classes: tuple[str, ...],
     device: torch.device,
-    **draws: int,
-) -> Scored:
-    """The ``models`` on all of ``pictures``, one row each."""
-    said = np.stack([predict(model, pictures, device=device) for model in models])
-    table = pd.DataFrame({"condition": OWN, "seed": range(len(models))})
-    return score_on(pictures, classes, table, said, ["condition"], **draws)
+    *,
+    draws: int,
+    seed: int,
+) -> dict[str, Scored]:
+    """The ``models``, one row each, on each of the sets of ``people``, which have nobody in common."""
+    table, found = pd.DataFrame({"condition": OWN, "seed": range(len(models))}), {}
+    for number, (name, faces) in enumerate(people.items()):
+        said = np.stack([predict(model, faces, device=device) for model in models])
+        settings = {"draws": draws, "seed": seed + number}
+        found[name] = score_on(faces, classes, table, said, ["condition"], **settings)
+    return found
 
 
 CHOSE, HAD_NO_SAY, FRESH = "chose the epoch", "had no say", "drawn anew"
