@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from book import populations, suite
+from book.commands import populations_list
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.populations import FAILED, Population, train_member
 from book.session import open_chapter
@@ -162,6 +163,16 @@ def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
     with pytest.raises(DataError, match=r"failed: training diverged.*--replace"):
         train_member(wild.members[0], device="cpu")
     assert TINY.members[0].fault() == "of another recipe" and not TINY.failed()
+
+
+def test_what_is_kept_and_what_is_missing_is_listed(capsys):
+    train_member(TINY.members[1], device="cpu")
+    populations_list(as_json=True)
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["networks"], told["kept"], told["faults"]) == (2, 1, {"missing": 1})
+    assert told["core_hours_planned"] == round(2 * 0.1 / 60, 2) and len(told["test_accuracy"]) == 1
+    populations_list(as_json=False)
+    assert "tiny: 1 of 2 (1 missing)" in capsys.readouterr().out
 
 
 def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeypatch):

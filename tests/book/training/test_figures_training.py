@@ -125,7 +125,11 @@ def test_single_networks_are_strokes_below_the_mean_of_their_kind():
     assert drawn.data["accuracy"].tolist() == scored.table["accuracy"].tolist()
     own = drawn.data[drawn.data["condition"].eq(0)]
     assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
-    assert "the networks of this page (2)" in drawn.alt and "with biases (1)" in drawn.alt and "linear on HOG" in drawn.alt
+    assert (
+        "the networks of this page (2)" in drawn.alt
+        and "with biases (1)" in drawn.alt
+        and "linear on HOG" in drawn.alt
+    )
 
 
 def test_only_what_was_compared_is_drawn():
