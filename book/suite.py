@@ -86,7 +86,7 @@ def outdated(made: Mapping) -> str:
 def extent(made: Mapping) -> str:
     """How many networks of populations a chapter asked, by its record; empty where it asked none."""
     networks = sum(len(told["kept"]) for told in made.get("populations", {}).values())
-    return f"{networks} networks" if networks else ""
+    return f"{networks} network{'s' * (networks > 1)}" if networks else ""
 
 
 def provenance(made: Mapping) -> list[tuple[str, str]]:

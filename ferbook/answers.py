@@ -7,7 +7,17 @@ import pandas as pd
 
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
-from ferbook.claims import CERTAINTIES, Answered, ByChapter, Judged, Paper, Told, judged_claims, told_by
+from ferbook.claims import (
+    CERTAINTIES,
+    Answered,
+    ByChapter,
+    Judged,
+    Paper,
+    Told,
+    Verdict,
+    judged_claims,
+    told_by,
+)
 from ferbook.errors import DataError, nearest_name
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import figure_html, svg_of
@@ -47,12 +57,14 @@ class Verdicts:
         told = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
         return {"paper": self.paper.paper, **self.own.to_json(), "reference": told}
 
-    def drawn(self) -> Iterator[tuple[str, Answered]]:
-        """By whom, and the answer to the question that decided, where a number was found."""
+    def drawn(self) -> Iterator[tuple[str, Verdict, Answered]]:
+        """By whom, with which verdict, and the answer to the question that decided, where a number was
+        found.
+        """
         place = self.main.answers.index(self.main.deciding)
         for name, judged in ((REFERENCE, self.reference), (OWN, self.own)):
             if judged and judged.answers[place].found:
-                yield name, judged.answers[place]
+                yield name, judged.verdict, judged.answers[place]
 
 
 @dataclass(frozen=True)
@@ -178,20 +190,20 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         drawn = list(each.drawn())
         row = {"group": each.paper.name, "label": each.main.claim.short}
         verdict = each.main.verdict.removesuffix(" here")
-        size = max([_size(answered) for _, answered in drawn], default=1.0) or 1.0
+        size = max([_size(answered) for *_, answered in drawn], default=1.0) or 1.0
         # A claim of which nothing was measured has its line all the same.
         empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
-        shown = [(name, _scaled(answered, size)) for name, answered in drawn] or [(first, empty)]
+        shown = [(name, _scaled(answered, size)) for name, _, answered in drawn] or [(first, empty)]
         rows += [
             row | {"series": name, "note": "" if number else verdict} | ends
             for number, (name, ends) in enumerate(shown)
         ]
-        for name, answered in drawn:
+        for name, judged, answered in drawn:
             data.append(
                 {
                     **{"claim": each.main.claim.short, "run": name, "metric": answered.question.metric},
                     **{end: getattr(answered.found, end) for end in ("value", "low", "high")},
-                    **{"asked": answered.asked, "verdict": verdict},
+                    **{"asked": answered.asked, "verdict": judged.removesuffix(" here")},
                 }
             )
     table = pd.DataFrame(rows)
@@ -247,6 +259,8 @@ def answers_text(answers: Answers) -> str:
     numbers and answers.
     """
     every = answers.verdicts
+    if not every:
+        return ""
     picture = claims_picture(every)
     lines = [figure_html("claims", picture, svg_of(picture)), "", *_overview(every, answers.pages), ""]
     papers = {each.paper.paper: each.paper for each in every}

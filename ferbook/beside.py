@@ -1,10 +1,11 @@
 """The reference: a run that is large enough to answer and is committed, beside the runs that one makes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ferbook.book import Chapter, chapters, suite, with_upstream
 from ferbook.errors import RunStoreError
+from ferbook.request import stored_request
 from ferbook.store import ChapterResult, Run, open_run
 
 REFERENCE = "reference"
@@ -27,13 +28,25 @@ class Beside:
     there: bool = True
 
 
-def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object] | None) -> Beside:
-    """What stands beside a chapter that ``run`` makes, or made, with ``parameters`` (None: it has not made
-    it, and whatever the reference has may stand in its place).
+def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> Beside:
+    """What stands beside a chapter that ``run`` makes, or made, with ``parameters``.
 
     Results stand together where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
     """
+    found = _sound(run, chapter)
+    if found.result is None:
+        return found
+    differing: dict[str, None] = {}
+    for each in with_upstream([chapter.name]):
+        here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
+        there = _parameters(open_run(REFERENCE).result(each.name))
+        differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().alike)))
+    return _apart(differing) if differing else found
+
+
+def _sound(run: Run, chapter: Chapter) -> Beside:
+    """The reference's result of ``chapter`` where it can be believed, whatever it is about."""
     if run.name == REFERENCE:
         return Beside(there=False)
     reference = open_run(REFERENCE)
@@ -48,27 +61,22 @@ def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object
             return Beside(why=f"the run `{REFERENCE}` is damaged, {faults[0]}: {GET}")
         if other := suite().outdated(result.record()):
             return Beside(why=f"the run `{REFERENCE}` saw the data {other}, which are not made here any more")
-        if parameters is not None:
-            differing = _differing(run, reference, chapter, parameters)
-            if differing:
-                return Beside(
-                    why=f"it has other parameters than the run `{REFERENCE}`: {', '.join(differing)}"
-                )
     except RunStoreError as fault:
         return Beside(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")
     return Beside(result)
 
 
-def _differing(run: Run, reference: Run, chapter: Chapter, own: Mapping[str, object]) -> list[str]:
-    """``name `here`, there `there` `` for each parameter that keeps the two from standing together."""
-    told: dict[str, None] = {}
-    for each in with_upstream([chapter.name]):
-        here = own if each.name == chapter.name else _parameters(run.result(each.name))
-        there = _parameters(reference.result(each.name))
-        for name in (*suite().named_by, *suite().alike):
-            if name in here and name in there and here[name] != there[name]:
-                told[f"`{name}={here[name]}` in place of `{name}={there[name]}`"] = None
-    return list(told)
+def _differing(here: Mapping[str, object], there: Mapping[str, object], names: Iterable[str]) -> list[str]:
+    """What keeps a run with the parameters ``here`` and the reference, with those ``there``, apart."""
+    return [
+        f"`{name}={here[name]}` in place of `{name}={there[name]}`"
+        for name in names
+        if name in here and name in there and here[name] != there[name]
+    ]
+
+
+def _apart(differing: Iterable[str]) -> Beside:
+    return Beside(why=f"other parameters than the run `{REFERENCE}` has: {', '.join(differing)}")
 
 
 def _parameters(result: ChapterResult) -> Mapping[str, object]:
@@ -77,9 +85,18 @@ def _parameters(result: ChapterResult) -> Mapping[str, object]:
 
 
 def standing_beside(run: Run) -> dict[str, Beside]:
-    """Every chapter of the book -> what stands beside that of ``run``, or in place of one that it lacks."""
-    found = {}
+    """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
+    the reference's is about what the run was asked for.
+    """
+    found, asked = {}, stored_request(run.record())
     for name, chapter in chapters().items():
-        done = run.result(name).done()
-        found[name] = reference_beside(run, chapter, done and done["inputs"].get("parameters", {}))
+        result = run.result(name)
+        if result.done():
+            found[name] = reference_beside(run, chapter, _parameters(result))
+            continue
+        found[name] = _sound(run, chapter)
+        if found[name].result:
+            wanted = asked.of_chapter(chapter).model_dump()
+            if differing := _differing(wanted, _parameters(found[name].result), suite().named_by):
+                found[name] = _apart(differing)
     return found

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,17 +66,18 @@ class Session:
         """The reference's ``metric`` of this chapter, to be drawn beside this run's; None where the reference
         may not stand beside it, or lacks that metric.
         """
-        result = self._beside()
+        result = self._beside
         return result.metrics().get(metric) if result else None
 
     def reference_table(self, name: str) -> pd.DataFrame | None:
         """The numbers of the reference's table or figure ``name`` of this chapter, as its CSV holds them;
         None as of ``reference``.
         """
-        result = self._beside()
+        result = self._beside
         files = [result.folder / kind / f"{name}.csv" for kind in ("tables", "figures")] if result else []
         return next((pd.read_csv(file) for file in files if file.is_file()), None)
 
+    @cached_property
     def _beside(self) -> ChapterResult | None:
         """The reference's result that stands beside this one; that it was looked for, and found, is noted:
         another reference makes this result out of date.
