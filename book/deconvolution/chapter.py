@@ -1,16 +1,30 @@
 """Chapter ``deconvolution``: what it takes, and what the profiles change."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, NetworkParameters, ShuffledEpochsField, on_fer2013
+from book.parameters import FaceArguments, NetworkParameters
+from fer_lib.names import FaceDomain
 from ferbook.book import Chapter
 
 
 class DeconvolutionParameters(NetworkParameters):
-    """Chapter ``deconvolution``: what the filters of the network of chapter ``training`` look at."""
+    """Chapter ``deconvolution``: what the filters of trained networks look at."""
 
+    photographs: str = Field(
+        "",
+        description="networks taught by photographs that stand beside, by their name in populations.yaml",
+    )
+    strangers: int = Field(
+        60,
+        ge=10,
+        le=2000,
+        description="rendered people whom no network learned from, about whom all networks are asked",
+    )
+    untrained: int = Field(
+        2, ge=1, le=100, description="networks with their first random weights, which stand beside"
+    )
     layer: str = Field(
         "",
         description="the layer whose filters are looked at, as `relu3`; empty: the ReLU after the "
@@ -28,13 +42,34 @@ class DeconvolutionParameters(NetworkParameters):
         64,
         ge=2,
         le=5000,
-        description="filters whose projections are compared with the regions of action units",
+        description="filters of a network whose projections are compared with the regions of action units",
     )
     checked_filters: int = Field(
-        24, ge=2, le=5000, description="filters whose projections the sanity checks look at"
+        24, ge=2, le=5000, description="filters of a network whose projections the sanity checks look at"
     )
-    shuffled_epochs: ShuffledEpochsField = 6
-    bootstrap: BootstrapField = 1000
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the chapter's faces are rendered: then they are the strangers themselves."""
+        return self.faces in get_args(FaceDomain)
+
+    @property
+    def face_source(self) -> FaceArguments:
+        """Of rendered faces other people than those of chapter ``training``."""
+        if not self.rendered:
+            return super().face_source
+        return self.source(self.faces, self.strangers, face_seed=self.face_seed + 1)
+
+    @property
+    def face_sources(self) -> tuple[FaceArguments, ...]:
+        """Beside real faces the strangers are of ``lab``."""
+        strangers = self.source("lab", self.strangers, face_seed=self.face_seed + 1)
+        return (self.face_source,) if self.rendered else (self.face_source, strangers)
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """The networks that the chapter is about, and those beside them."""
+        return tuple(filter(None, (*super().populations, self.photographs)))
 
 
 CHAPTER = Chapter(
@@ -42,19 +77,21 @@ CHAPTER = Chapter(
     minutes=15,
     parameters=DeconvolutionParameters,
     upstream=("training",),
-    key_metrics=("filters", "filters_silent"),
+    key_metrics=("concentration_over_untrained", "filters"),
     learn=(
-        "what drives each filter of the trained network and where on the face it lies, in an atlas of "
+        "what drives each filter of a trained network and where on the face it lies, in an atlas of "
         "all filters, and whether such pictures can be believed"
     ),
     needs="two CPU cores",
     profiles={
-        "reference": {"population": "published"},
-        "smoke": {"located_filters": 12, "checked_filters": 4, "shuffled_epochs": 1, "bootstrap": 200},
-        "paper": {
-            **{"located_filters": 256, "checked_filters": 256},
-            **{"shuffled_epochs": 60, "bootstrap": 10_000},
+        "smoke": {"strangers": 24, "located_filters": 12, "checked_filters": 4},
+        "reference": {
+            **{"population": "published", "photographs": "photographs_zero_bias"},
+            **{"strangers": 100, "untrained": 10},
         },
-        **on_fer2013("laptop", {"shuffled_epochs": 1}),
+        "paper": {
+            **{"strangers": 300, "untrained": 10, "located_filters": 256},
+            "checked_filters": 256,
+        },
     },
 )

@@ -2,6 +2,8 @@
 how far projections can be believed.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -11,49 +13,15 @@ from matplotlib.ticker import PercentFormatter
 
 from book.deconvolution.atlas import extremum_counts, grey_levels, mean_picture
 from book.deconvolution.layer_view import LayerView
+from book.deconvolution.study import PHOTOGRAPHS, TRAINED, UNTRAINED, Network, strip_values
 from book.deconvolution.worked_example import WorkedExample
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.receptive import ReceptiveField
-from fer_lib.look.responses import Responses
-from fer_lib.look.sanity import JUDGED, REMAINDER_LIMIT
+from fer_lib.look.sanity import MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import mosaic, show, thumbnail
 
 RESPONSE_TOLERANCE = 0.05
 """How far a response may move where another processor adds up in another order."""
-
-
-def filter_strengths(view: LayerView) -> style.Drawn:
-    """Every filter: how strongly it answers at most, against how selective it is among the pictures.
-
-    Data: ``view.ranking``, a row per filter, the strongest first.
-    """
-    data = view.ranking
-    first = data.head(10)
-    figure, axes = plt.subplots(figsize=(style.WIDTH, 3.1))
-    axes.scatter(data["selectivity"], data["strongest"], s=14, color=style.BLUE, alpha=0.6, linewidths=0)
-    axes.scatter(
-        first["selectivity"], first["strongest"], s=30, color=style.VERMILION, marker="D", linewidths=0
-    )
-    # Neighbours from left to right, their numbers in turn above and below: close ones stay legible.
-    for place, row in enumerate(first.sort_values("selectivity").itertuples()):
-        spot, offset = (row.selectivity, row.strongest), (0, -11 if place % 2 else 5)
-        axes.annotate(str(row.filter), spot, offset, textcoords="offset points", ha="center", fontsize=8)
-    axes.set(xlabel="selectivity (0: all pictures alike, 1: a single picture)", ylabel="strongest response")
-    axes.set(xlim=(0, 1.02), ylim=(0, None))
-    axes.grid(axis="y")
-    silent = int((data["pictures"] == 0).sum())
-    alt = (
-        f"A dot for each of {len(data)} filters: selectivity from {data['selectivity'].min():.2f} to "
-        f"{data['selectivity'].max():.2f} against the strongest response, from {data['strongest'].min():.2f} "
-        f"to {data['strongest'].max():.2f}; {silent or 'none'} of the filters never responds. The ten "
-        f"strongest are marked: {style.listing([str(n) for n in first['filter']])}."
-    )
-    # Filters of nearly equal strength may change places.
-    moves = {"filter": len(data), "pictures": view.top.shape[1], "share_active": 0.02, "selectivity": 0.02}
-    moves |= dict.fromkeys(("strongest", "mean_top", "mean"), RESPONSE_TOLERANCE)
-    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> style.Drawn:
@@ -100,63 +68,69 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> st
     return style.Drawn(figure, data, alt, tolerance=moves)
 
 
-def extremum_points(faces: FaceSet, networks: dict[str, Responses], field: ReceptiveField) -> style.Drawn:
+def extremum_points(networks: Sequence[Network]) -> style.Drawn:
     """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
     common it is.
 
-    ``networks``: name → responses to ``faces`` of networks of one architecture, the one in question first,
-    nulls after it; ``field`` of the layer. Above, one mean face per network, a dot at each
-    commonest place of some filters, its area their number. Below, over the filters, the share of extrema that
-    stand at the commonest place or next to it. Data: ``network``, ``filter``, ``x``, ``y`` (pixels, the
-    middle of the receptive field), ``share``, ``pictures`` (that drive the filter).
+    Of each population of ``networks``, trained and untrained, above the first network on the mean face: a dot
+    at each commonest place of some filters, its area their number. Below, a curve per network over its
+    filters: the share of extrema that stand at the commonest place or next to it. Data: ``population``,
+    ``network``, ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures``
+    (that drive the filter).
     """
+    shown = [each for each in networks if each.population in (TRAINED, UNTRAINED)]
     data = pd.concat(
-        [_commonest_places(responses, field).assign(network=name) for name, responses in networks.items()],
+        [
+            _commonest_places(each.view).assign(population=each.population, network=each.name)
+            for each in shown
+        ],
         ignore_index=True,
-    )[["network", "filter", "x", "y", "share", "pictures"]]
+    )[["population", "network", "filter", "x", "y", "share", "pictures"]]
+    populations = list(data["population"].unique())
     figure, layout = plt.subplot_mosaic(
-        [list(networks), ["shares"] * len(networks)],
-        figsize=(style.WIDTH, 1.05 * style.WIDTH / len(networks) + 2.2),
-        height_ratios=(1.05 * style.WIDTH / len(networks), 2.2),
+        [populations, ["shares"] * len(populations)],
+        figsize=(style.WIDTH, 1.05 * style.WIDTH / len(populations) + 2.2),
+        height_ratios=(1.05 * style.WIDTH / len(populations), 2.2),
     )
-    mean = mean_picture(faces)
+    curves, mean = layout["shares"], mean_picture(shown[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
-    marks = ((style.VERMILION, "-"), (style.BLUE, "--"), (style.MUTED, ":"))
-    for (name, part), (colour, dashes) in zip(data.groupby("network", sort=False), marks, strict=False):
-        axes = layout[name]
+    marks = {TRAINED: (style.VERMILION, "-"), UNTRAINED: (style.BLUE, "--")}
+    for population, part in data.groupby("population", sort=False):
+        colour, dashes = marks[population]
+        axes, own = layout[population], part[part["network"].eq(part["network"].iloc[0])]
         axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255, alpha=0.65)
-        places = part.groupby(["x", "y"]).size().reset_index(name="filters")
+        places = own.groupby(["x", "y"]).size().reset_index(name="filters")
         axes.scatter(
             places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
         )
-        axes.set(title=f"{name} ({len(part)} filters)", xticks=[], yticks=[])
+        axes.set(title=f"{population} ({len(own)} filters)", xticks=[], yticks=[])
         axes.set(xlim=(-0.5, mean.shape[1] - 0.5), ylim=(mean.shape[0] - 0.5, -0.5))
         axes.spines[:].set_visible(False)
-        shares = np.sort(part["share"])[::-1]
-        layout["shares"].plot(
-            np.arange(1, len(shares) + 1) / len(shares), shares, color=colour, linestyle=dashes, label=name
-        )
-    curves = layout["shares"]
+        for number, (_, one) in enumerate(part.groupby("network", sort=False)):
+            shares = np.sort(one["share"])[::-1]
+            across = np.arange(1, len(shares) + 1) / len(shares)
+            named = {"label": population} if not number else {}
+            curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, **named)
     curves.legend(loc="upper right")
     curves.grid(axis="y")
     curves.set(xlabel="share of the filters", ylabel="extrema at the commonest\nplace or next to it")
     curves.set(xlim=(0, 1), ylim=(0, 1))
     for axis in (curves.xaxis, curves.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    medians = data.groupby("network", sort=False)["share"].median()
-    said = [f"{name} {style.percent(share)}" for name, share in medians.items()]
+    medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
+    said = [f"{name} {style.percent(share)}" for name, share in medians.mean().items()]
     alt = (
-        f"{len(networks)} mean faces with dots where the filters' extrema most often stand, the largest for "
-        f"{most} filters in one place. Below, falling curves of how many of a filter's extrema "
-        f"stand there; the median filter has {style.listing(said)}."
+        f"{len(populations)} mean faces with dots where the filters' extrema most often stand, the largest "
+        f"for {most} filters in one place. Below, a falling curve per network of how many of a filter's "
+        f"extrema stand there; the median filter has {style.listing(said)}."
     )
-    moves = {"x": faces.size[1], "y": faces.size[0], "share": 0.1, "pictures": 20}
+    moves = {"x": mean.shape[1], "y": mean.shape[0], "share": 0.1, "pictures": 20}
     return style.Drawn(figure, data, alt, tolerance=moves)
 
 
-def _commonest_places(responses: Responses, field: ReceptiveField) -> pd.DataFrame:
+def _commonest_places(view: LayerView) -> pd.DataFrame:
     """One row per filter that responds: its commonest place, and the share of extrema there or next to it."""
-    counts = extremum_counts(responses)
+    counts, field = extremum_counts(view.responses), view.field
     totals = counts.sum(axis=(1, 2))
     rows = []
     for number in np.flatnonzero(totals):
@@ -165,6 +139,58 @@ def _commonest_places(responses: Responses, field: ReceptiveField) -> pd.DataFra
         y, x = (field.start + place * field.stride + (field.size - 1) / 2 for place in (row, column))
         rows.append((number, x, y, near / totals[number], totals[number]))
     return pd.DataFrame(rows, columns=["filter", "x", "y", "share", "pictures"])
+
+
+_MEASURES = {
+    "concentration": ("concentration", "energy / area"),
+    "pointing_game": ("pointing game", "hits"),
+    "iou": ("overlap", "IoU"),
+}
+
+POPULATION_NAMES = {
+    TRAINED: "trained",
+    PHOTOGRAPHS: "taught by photographs",
+    UNTRAINED: "untrained",
+}
+
+
+def networks_strip(scored: pd.DataFrame) -> style.Drawn:
+    """Each network a dot, by population: how far the projections of its filters lie in the regions of their
+    action units; with the mean and its interval over networks and people.
+
+    ``scored`` from ``study.locate``. Data: ``measure``, ``population``, ``network``, ``value``, and in rows
+    without a network ``low`` and ``high``.
+    """
+    data = strip_values(scored)
+    order = [each for each in POPULATION_NAMES if each in set(data["population"])]
+    figure, panels = plt.subplots(
+        1, len(_MEASURES), figsize=(style.WIDTH, 0.9 + 0.55 * len(order)), sharey=True
+    )
+    for axes, (measure, (title, label)) in zip(panels, _MEASURES.items(), strict=True):
+        for place, population in enumerate(order):
+            part = data[data["measure"].eq(measure) & data["population"].eq(population)]
+            dots, mean = part[part["network"].ne("")]["value"], part[part["network"].eq("")].iloc[0]
+            colour = style.VERMILION if population == TRAINED else style.BLUE
+            heights = place + 0.22 + 0.12 * (np.arange(len(dots)) % 3 - 1)
+            axes.scatter(dots, heights, s=14, color=colour, alpha=0.6, linewidths=0)
+            axes.hlines(place - 0.12, mean["low"], mean["high"], color=style.INK, linewidth=1.6)
+            axes.plot(mean["value"], place - 0.12, marker="D", markersize=6, color=colour)
+        axes.set(title=title, xlabel=label, xlim=(0, None), ylim=(len(order) - 0.5, -0.6))
+        axes.set_yticks(range(len(order)), [POPULATION_NAMES[each] for each in order])
+        axes.grid(axis="x")
+    panels[0].axvline(1, color=style.INK, linestyle="--", linewidth=1.2)
+    counts = data[data["network"].ne("")].groupby("population")["network"].nunique()
+    said = [
+        f"{POPULATION_NAMES[row.population]} ({counts[row.population]} networks) {row.value:.2f}"
+        for row in data[data["network"].eq("") & data["measure"].eq("concentration")].itertuples()
+    ]
+    alt = (
+        "A dot for each network, in three measures of how far its projections lie in the regions of the "
+        "units that its filters go with; diamonds with intervals are means. Concentration: "
+        f"{style.listing(said)}. A dashed line marks 1, no preference."
+    )
+    moves = dict.fromkeys(("value", "low", "high"), 0.5)
+    return style.Drawn(figure, data, alt, tolerance=moves)
 
 
 KIND_NAMES = {
@@ -176,26 +202,20 @@ KIND_NAMES = {
     "edges": "edges of the whole picture",
     "centre": "middle of the picture",
     "random": "noise",
-    "untrained": "own maps, untrained network",
+    UNTRAINED: "own maps, untrained networks",
 }
-"""``look.localisation.KINDS`` for readers, and what ``study.beside_untrained`` sets beside them."""
-
-_MEASURES = {
-    "concentration": ("concentration", "energy / area"),
-    "pointing_game": ("pointing game", "hits"),
-    "iou": ("overlap", "IoU"),
-}
+"""The kinds of maps of ``look.localisation.scores`` for readers, and what ``study.beside_untrained`` sets
+beside them."""
 
 
-def localisation_dots(summary: pd.DataFrame) -> style.Drawn:
+def localisation_dots(located: pd.DataFrame) -> style.Drawn:
     """How well projections find the regions of action units, above everything that knows nothing of the
     filters.
 
-    ``summary`` from ``deconvolution.study.beside_untrained``. Data: its rows for three measures: ``measure``,
-    ``kind``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``, ``undefined``,
-    ``subjects``.
+    ``located`` from ``study.beside_untrained``. Data: its columns but what is told in words: ``measure``,
+    ``kind``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``networks``, ``pairs``.
     """
-    data = summary[summary["measure"].isin(_MEASURES)].reset_index(drop=True)
+    data = located.drop(columns=["how", "gain_how"])
     rows = data.assign(
         panel=[_MEASURES[measure][0] for measure in data["measure"]],
         label=data["kind"].map(KIND_NAMES),
@@ -211,48 +231,59 @@ def localisation_dots(summary: pd.DataFrame) -> style.Drawn:
         limits=(0, None),
         alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
         "region of an action unit.",
-        tolerance=moves | dict.fromkeys(("n", "undefined", "subjects"), 20),
+        tolerance=moves | {"pairs": 50},
         data=data,
     )
 
 
-def cascade_lines(cascade: pd.DataFrame) -> style.Drawn:
+def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
-    above what any two pictures share.
+    above what any two pictures share; and how much is left in a network trained from another seed.
 
-    ``cascade`` from ``look.sanity.cascading_randomisation``, of several methods one below the other. Data:
+    ``checks`` from ``study.checks_summary``. Data: its rows but for the check ``learned``: ``check``,
     ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
-    ``n``, ``off``.
+    ``n``, ``off``, ``networks``.
     """
-    data = cascade[cascade["measure"].isin(JUDGED)].reset_index(drop=True)
-    figure, panels = plt.subplots(1, len(JUDGED), figsize=(style.WIDTH, 3.0), sharey=True)
+    data = checks[checks["check"].ne("learned")].drop(columns="how").reset_index(drop=True)
+    figure, panels = plt.subplots(1, len(MEASURES), figsize=(style.WIDTH, 3.2), sharey=True)
     styles = {
         "deconv": (style.VERMILION, "-", "o"),
         "guided": (style.BLUE, "--", "s"),
         "gradient": (style.INK, ":", "^"),
     }
-    for axes, measure in zip(panels, JUDGED, strict=True):
-        for method, part in data[data["measure"].eq(measure)].groupby("method", sort=False):
+    random = data["check"].eq("random weights")
+    steps = data[random][["step", "layer"]].drop_duplicates().sort_values("step")
+    beside = [check for check in ("untrained", "retrained") if data["check"].eq(check).any()]
+    last = int(steps["step"].max())
+    places = dict(zip(beside, range(last + 1, last + 1 + len(beside)), strict=True))
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        for shift, (method, part) in enumerate(
+            data[data["measure"].eq(measure)].groupby("method", sort=False)
+        ):
             colour, dashes, marker = styles[method]
-            axes.plot(
-                part["step"], part["excess"], color=colour, linestyle=dashes, marker=marker, label=method
-            )
-            axes.vlines(part["step"], part["low"], part["high"], color=colour, linewidth=1.4)
+            across = part["check"].map(places).fillna(part["step"]) + 0.08 * (shift - 1)
+            there = part["check"].eq("random weights")
+            line = {"color": colour, "marker": marker}
+            axes.plot(across[there], part["excess"][there], linestyle=dashes, label=method, **line)
+            axes.plot(across[~there], part["excess"][~there], linestyle="none", **line)
+            axes.vlines(across, part["low"], part["high"], color=colour, linewidth=1.4)
         axes.axhline(REMAINDER_LIMIT, color=style.MUTED, linewidth=1)
-        steps = data[["step", "layer"]].drop_duplicates().sort_values("step")
+        axes.axvline(last + 0.5, color=style.MUTED, linewidth=0.8)
         names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
-        axes.set_xticks(steps["step"], names, fontsize=8, rotation=25 if len(names) > 4 else 0)
+        axes.set_xticks([*steps["step"], *places.values()], [*names, *beside], fontsize=8)
+        axes.tick_params("x", rotation=35)
         axes.set(title=f"{measure} maps", xlabel="made random")
         axes.set_ylim(min(-0.05, data["excess"].min() - 0.05), 1.05)
         axes.grid(axis="y")
     panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
-    last = data[data["step"].eq(data["step"].max())]
-    said = [f"{row.method} {row.excess:.2f} ({row.measure})" for row in last.itertuples()]
+    ends = data[data["check"].eq("retrained") | (random & data["step"].eq(last))]
+    said = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
     alt = (
-        "Lines that fall from 1 minus the floor as convolutions become random. With all of them random "
-        f"there remains, above what maps of different pictures share: {style.listing(said)}. "
-        f"A grey line marks the limit, {REMAINDER_LIMIT:g}."
+        "Lines that fall from 1 minus the floor as convolutions become random; behind them points for the "
+        "most alike filters of other networks. What remains with all weights random, above what maps of "
+        f"different pictures share, and in another training: {style.listing(said)}. A grey line marks the "
+        f"limit, {REMAINDER_LIMIT:g}."
     )
     moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
     return style.Drawn(figure, data, alt, tolerance=moves)

@@ -1,22 +1,33 @@
-"""What a layer's projections say: where they lie, and whether they show the network."""
+"""What the projections of a layer's filters say, network by network: where they lie, and whether they show
+the network.
+"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from torch import nn
 
-from book.deconvolution.layer_view import LayerView
+from book.deconvolution.layer_view import LayerView, view_layer
+from book.parameters import FaceArguments
+from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method
-from fer_lib.look.localisation import scores, summarise
-from fer_lib.look.regions import region_aus, regions_of
+from fer_lib.look.localisation import scores
+from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects
-from fer_lib.look.sanity import cascading_randomisation, compare_networks, shift_equivariance, verdicts
+from fer_lib.look.sanity import cascading_randomisation, compare_networks
+from fer_lib.stats.resampling import bootstrap, ratio
+from fer_lib.stats.two_way import GROUPS, networks_and_people, people_groups
+from fer_lib.train.controls import untrained_network
+from fer_lib.train.lesson import Learned
+from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-from ferbook.text import NO_BREAK
 
 RERUN_TOLERANCE = 0.05
 """How far similarities and shares may move where another processor adds up in another order: a weak maximum
@@ -26,203 +37,434 @@ may change its place.
 CONCENTRATION_TOLERANCE = 0.5
 """The same for concentrations, which are energy over area."""
 
-MATCHED_PICTURES = 300
-"""Pictures by whose responses the filters of two networks are matched: enough to tell which go together."""
-
-RIVALS = ("wrong_au", "other_filter", "field", "field_edges", "edges", "centre")
-"""The controls that a filter's maps have to beat for its place to mean anything, see
-``look.localisation.KINDS``.
+TRAINED, UNTRAINED, PHOTOGRAPHS = "trained", "untrained", "photographs"
+"""The populations of networks: those that the chapter is about, those with their first random weights, and
+those taught by photographs.
 """
 
-HOW = "95 % expanded percentile bootstrap over people"
+RIVALS = ("wrong_au", "other_filter", "field_edges", UNTRAINED)
+"""What a filter's maps have to beat above all for their place to mean anything, see
+``look.localisation.scores``."""
+
+CHECKS = {
+    "random weights": "the same neuron, all weights random",
+    "untrained": "the filter most alike of a network that learned nothing",
+    "retrained": "the filter most alike of a network trained from another seed",
+    "learned": "the last less the one before",
+}
+"""With what the projections of a trained network are compared at the same places."""
 
 
-def shown_aus(faces: FaceSet) -> tuple[str, ...]:
-    """The action units of ``faces`` that some picture shows and whose regions are known; none where the set
-    has no regions.
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that was asked: its ``name``, its ``population`` and its ``model``; ``view``, its layer with
+    the projections; ``units`` (K,), the action unit of each filter, see ``units_of_filters``.
     """
-    known = region_aus(faces)
-    return tuple(au for au in faces.aus if au in known and faces.table[au].gt(0).any())
+
+    name: str
+    population: str
+    model: nn.Module
+    view: LayerView
+    units: np.ndarray
 
 
-def locate(view: LayerView, count: int, *, seed: int = 0) -> pd.DataFrame | None:
-    """Score the projections of ``count`` filters against regions of action units:
-    ``look.localisation.scores``; None where no regions are known.
+def units_of_filters(maxima: np.ndarray, shown: Presence) -> np.ndarray:
+    """The action unit with which each filter goes most: names (K,), of ``maxima`` (N, K) and what the N
+    pictures show.
 
-    The filters are ``view.sample(count)`` with all their top pictures. Each is held to the action unit in
-    whose region its maps of the other half of the people concentrate most, and so is each kind of control
-    map: the choice favours nobody.
+    The largest 2 · AUROC − 1 within emotions: pictures with and without the unit are compared only where they
+    show the same emotion, and all such pairs of pictures count alike. No map is looked at. Units that fewer
+    than ``aus.presence.FEWEST_SUBJECTS`` people show are left out.
     """
-    aus = shown_aus(view.faces)
-    if not aus:
+    shown = shown.scored()
+    wins, pairs = np.zeros((maxima.shape[1], len(shown.aus))), np.zeros(len(shown.aus))
+    for emotion in np.unique(shown.emotions):
+        own = shown.emotions == emotion
+        ranks, labels = rankdata(maxima[own], axis=0), shown.present[own] == 1
+        count = labels.sum(axis=0)
+        wins += ranks.T @ labels - count * (count + 1) / 2
+        pairs += count * (own.sum() - count)
+    strength = np.divide(2 * wins, pairs, out=np.full(wins.shape, -np.inf), where=pairs > 0)
+    return np.array(shown.aus, dtype=object)[strength.argmax(axis=1)]
+
+
+def require_strangers(learned: Sequence[Learned], strangers: FaceArguments) -> None:
+    """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
+    asked = dict(strangers)
+    for each in learned:
+        source = each.lesson.source
+        if (source["name"], source.get("face_seed", 0)) == (asked["name"], asked["face_seed"]):
+            raise ChapterError(
+                f"network {each.name!r} learned from the people of {asked['name']} with face_seed "
+                f"{asked['face_seed']}, who are to be strangers to it; give chapter deconvolution another "
+                f"face_seed than {asked['face_seed'] - 1}"
+            )
+
+
+def ask(
+    learned: Sequence[Learned],
+    photographs: Sequence[Learned],
+    untrained: int,
+    strangers: FaceSet,
+    *,
+    view: LayerView | None = None,
+    seed: int = 0,
+    **how: object,
+) -> list[Network]:
+    """All networks with their layers' views of ``strangers``: those of the chapter, those taught by
+    ``photographs``, and so many ``untrained`` ones, with first weights from ``seed`` on.
+
+    ``view`` is taken for that of the first network where it is of the strangers. ``how``: further arguments
+    of ``layer_view.view_layer``.
+    """
+    models = [(each.name, TRAINED, each.model) for each in learned]
+    models += [(each.name, PHOTOGRAPHS, each.model) for each in photographs]
+    drawn = range(seed, seed + untrained)
+    models += [(f"untrained {n}", UNTRAINED, untrained_network(learned[0].model, n)) for n in drawn]
+    shown, networks = presence(strangers), []
+    for name, population, model in models:
+        spared = not networks and view is not None and view.faces is strangers
+        own = view if spared else view_layer(model, strangers, **how)
+        networks.append(Network(name, population, model, own, units_of_filters(own.responses.maxima, shown)))
+    return networks
+
+
+def locate(networks: Sequence[Network], count: int, *, seed: int = 0) -> pd.DataFrame:
+    """``look.localisation.scores`` of the projections of ``count`` filters of each network, with the columns
+    ``network``, ``population`` and ``au``, the filter's unit.
+
+    The filters are ``view.sample(count)`` with all their top pictures. The region of each is that of its unit
+    on the picture; the others are ``look.regions.rival_regions``.
+    """
+    tables = []
+    for network in networks:
+        view = network.view
+        pairs = np.concatenate([np.array(view.pairs_of(number)) for number in view.sample(count)])
+        rows, filters = view.rows[pairs], view.filters[pairs]
+        aus = region_aus(view.faces)
+        regions = regions_of(view.faces, rows, aus)
+        target = pd.Index(aus).get_indexer(network.units[filters])
+        scored = scores(
+            np.stack([view.projections.whole(pair) for pair in pairs]),
+            regions[np.arange(len(pairs)), target],
+            rival_regions(regions, target),
+            known_subjects(view.faces, rows),
+            filters,
+            view.faces.gather(rows),
+            fields=receptive_fields(view.projections.corners[pairs], view.field.size, view.faces.size),
+            seed=seed,
+        )
+        about = {"network": network.name, "population": network.population}
+        tables.append(scored.assign(**about, au=network.units[scored["filter"]]))
+    return pd.concat(tables, ignore_index=True)
+
+
+MEASURES = {
+    "concentration": ("energy_share", "area_share"),
+    "pointing_game": ("pointing_game", ""),
+    "iou": ("iou", ""),
+}
+"""What is reported of the places of maps: of ``look.localisation.scores`` the column whose mean it is, or the
+two whose means are divided.
+"""
+
+
+def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.DataFrame:
+    """How far the maps of the networks of a ``population`` lie in the regions, beside controls and untrained
+    networks: one row per measure and kind of ``scored``, which is from ``locate``.
+
+    Each measure is computed per network, and the mean over networks has an interval over networks and people
+    (``stats.two_way``). Columns: ``measure``; ``kind``, ``untrained`` for the own maps of untrained networks;
+    ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the networks' own maps less this kind
+    (NaN for ours); ``networks``, ``pairs``; ``how`` and ``gain_how`` the intervals were computed. Bounds are
+    NaN where there is no interval.
+    """
+    scored = _grouped(scored)
+    own = scored[scored["population"].eq(population)]
+    null = scored[scored["population"].eq(UNTRAINED) & scored["kind"].eq("ours")].assign(kind=UNTRAINED)
+    rows = []
+    for measure, columns in MEASURES.items():
+        ours = by_network(own[own["kind"].eq("ours")], *columns)
+        for kind, part in pd.concat([own, null]).groupby("kind", sort=False):
+            its = by_network(part, *columns)
+            apart = (ours, its) if kind == UNTRAINED else (ours - its,)
+            gain = None if kind == "ours" else _over_networks(*apart)
+            row = {"measure": measure, "kind": kind} | _bounded(_over_networks(its)) | _bounded(gain, "gain")
+            rows.append(row | {"networks": len(its), "pairs": len(part)})
+    return pd.DataFrame(rows)
+
+
+def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
+    """Every network's own maps in ``scored``, and the means of each population: ``measure``, ``population``,
+    ``network`` (empty of a mean), ``value``, ``low`` and ``high`` (NaN of a single network).
+    """
+    own, rows = _grouped(scored[scored["kind"].eq("ours")]), []
+    for measure, columns in MEASURES.items():
+        for population, part in own.groupby("population", sort=False):
+            found = by_network(part, *columns)
+            about = {"measure": measure, "population": population}
+            rows.append(about | {"network": ""} | _bounded(_over_networks(found)))
+            singles = zip(np.unique(part["network"]), found[:, 0], strict=True)
+            rows += [about | {"network": name, "value": value} for name, value in singles]
+    return pd.DataFrame(rows).drop(columns="how")
+
+
+def by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
+    """(R, 1 + G): of each of R networks the mean of the column ``top``, over that of ``under``, of all rows
+    and with each group of people left out, for ``stats.two_way.networks_and_people``.
+
+    ``rows`` as of ``_grouped``, with ``network``. Rows that are not defined are left out. NaN where none is.
+    """
+    return ratio(_sums_by_network(rows, top, under))
+
+
+def _sums_by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
+    """(R, 1 + G, 2): the sums whose ratios ``by_network`` gives."""
+    values = np.stack([rows[top], rows[under] if under else np.ones(len(rows))], axis=1).astype(float)
+    values[np.isnan(values).any(axis=1)] = 0
+    networks, own = np.unique(rows["network"], return_inverse=True)
+    sums = np.zeros((len(networks), len(rows["group"].cat.categories), 2))
+    np.add.at(sums, (own, rows["group"].cat.codes), values)
+    whole = sums.sum(axis=1, keepdims=True)
+    return np.concatenate([whole, whole - sums], axis=1)
+
+
+def _over_networks(found: np.ndarray, against: np.ndarray | None = None) -> Estimate | None:
+    """``stats.two_way.networks_and_people`` of the networks of which all is defined, of values or of sums;
+    None where there is no such, and no interval with a single person.
+    """
+    sides = [side for side in (found, against) if side is not None]
+    defined = [(side[..., 1] > 0 if side.ndim == 3 else np.isfinite(side)).all(axis=1) for side in sides]
+    sides = [side[keep] for side, keep in zip(sides, defined, strict=True)]
+    if not all(map(len, sides)):
         return None
-    pairs = np.concatenate([np.array(view.pairs_of(number)) for number in view.sample(count)])
-    rows, filters = view.rows[pairs], view.filters[pairs]
-    maps = np.stack([view.projections.whole(pair) for pair in pairs])
-    regions = regions_of(view.faces, rows, aus)
-    subjects = known_subjects(view.faces, rows)
-    seen = receptive_fields(view.projections.corners[pairs], view.field.size, view.faces.size)
-    pictures = view.faces.gather(rows)
-    return scores(maps, regions, aus, None, subjects, filters, pictures, fields=seen, seed=seed)
+    if found.shape[1] > 2:
+        return networks_and_people(*sides)
+    first, *other = (ratio(side.sum(axis=0))[0] if side.ndim == 3 else side[:, 0].mean() for side in sides)
+    return Estimate(first - sum(other), why="fewer than two people")
 
 
-def beside_untrained(
-    scored: pd.DataFrame, untrained: pd.DataFrame, *, draws: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """``look.localisation.summarise`` of what ``locate`` gave and, as one kind more, the own maps of an
-    untrained network.
+def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with the ``group`` in which each ``subject`` is left out, of all that there are."""
+    groups = min(GROUPS, rows["subject"].nunique())
+    own = people_groups(rows["subject"].to_numpy(), groups) if groups > 1 else np.zeros(len(rows), int)
+    return rows.assign(group=pd.Categorical(own, categories=range(groups)))
 
-    Its filters are others, held to regions of their own in the same way, so there is no paired gain.
+
+def _bounded(estimate: Estimate | None, name: str = "value") -> dict[str, object]:
+    """Columns of a table of an ``estimate``, or of none."""
+    before = "" if name == "value" else f"{name}_"
+    columns = (name, f"{before}low", f"{before}high", f"{before}how")
+    found = (np.nan, None, None, "")
+    if estimate is not None:
+        found = (estimate.value, estimate.low, estimate.high, estimate.how or estimate.why)
+    return dict(zip(columns, [np.nan if part is None else part for part in found], strict=True))
+
+
+def localisation_metrics(located: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
+    """Of what ``beside_untrained`` gave ``concentration``, ``pointing`` and ``iou`` of the filters' own maps
+    and of untrained networks', ``concentration_untrained`` …; the gain over ``RIVALS``,
+    ``concentration_gain_wrong_au`` …, and over untrained networks, ``concentration_over_untrained`` …; each
+    name behind the ``prefix``.
     """
-    summary, null = (summarise(table, draws=draws, seed=seed) for table in (scored, untrained))
-    own = null[null["kind"].eq("ours")].assign(kind="untrained")
-    return pd.concat([summary, own], ignore_index=True)
-
-
-def localisation_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """``concentration``, ``pointing_game`` and ``iou`` of the filters' own maps, of each the gain over every
-    rival, ``concentration_gain_edges`` …, and the untrained network's own, ``concentration_untrained`` …
-    """
-    found = {}
-    for row in summary[summary["measure"].ne("energy_share")].itertuples():
-        settings = {"how": HOW, "n": row.n, "unit": "share", "tolerance": RERUN_TOLERANCE}
+    found, networks = {}, located.loc[located["kind"].eq("ours"), "networks"].iloc[0]
+    for row in located[located["kind"].isin(("ours", *RIVALS))].itertuples():
+        settings = {"n": networks, "unit": "share", "tolerance": RERUN_TOLERANCE}
         if row.measure == "concentration":
             settings |= {"unit": "", "tolerance": CONCENTRATION_TOLERANCE}
-        if row.kind in ("ours", "untrained"):
-            name = row.measure if row.kind == "ours" else f"{row.measure}_untrained"
-            found[name] = Estimate.bounded(row.value, row.low, row.high, **settings)
-        elif row.kind in RIVALS and np.isfinite(row.gain):
-            name = f"{row.measure}_gain_{row.kind}"
-            found[name] = Estimate.bounded(row.gain, row.gain_low, row.gain_high, **settings)
+        name = prefix + row.measure.removesuffix("_game")
+        value = _estimate(row.value, row.low, row.high, row.how, **settings)
+        if row.kind == "ours":
+            found[name] = value
+            continue
+        if row.kind == UNTRAINED:
+            found[f"{name}_untrained"] = replace(value, n=row.networks)
+        gained = f"{name}_over_untrained" if row.kind == UNTRAINED else f"{name}_gain_{row.kind}"
+        found[gained] = _estimate(row.gain, row.gain_low, row.gain_high, row.gain_how, **settings)
     return found
 
 
-def unit_table(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> Table:
-    """One row per action unit: how many filters and pairs are held to it, their concentration, and its gain
-    over edges within the receptive field.
+def _estimate(value: float, low: float, high: float, how: str, **settings: object) -> Estimate:
+    """``Estimate.bounded`` of a table's row, whose ``how`` says why where there is no interval."""
+    return Estimate.bounded(value, low, high, how=how, why=how, **settings)
+
+
+def unit_table(scored: pd.DataFrame) -> Table:
+    """One row per action unit that some filter of every trained network goes with: how many do, in the mean,
+    their concentration, and by how much it exceeds that in the regions of other units of equal size, and that
+    of untrained networks' filters of the same unit.
+
+    Means are over the filters of all networks, which have unequal numbers of them.
     """
-    scored = scored[scored["au"].ne("")]  # a filter seen with half of the people only is held to nothing
-    summary = summarise(scored, ("au",), draws=draws, seed=seed)
-    part = summary[summary["measure"].eq("concentration")]
-    own, rival = (part[part["kind"].eq(kind)].set_index("au") for kind in ("ours", "field_edges"))
-    table = pd.DataFrame(
-        {
-            "filters": scored[scored["kind"].eq("ours")].groupby("au")["filter"].nunique(),
-            "pairs": own["n"],
-            "people": own["subjects"],
-            "concentration": _estimates(own[["value", "low", "high"]]),
-            "more than edges": _estimates(rival[["gain", "gain_low", "gain_high"]]),
+    trained = scored[scored["population"].eq(TRAINED)]
+    ours = trained[trained["kind"].eq("ours")].set_index(["network", "pair"])
+    others = trained[trained["kind"].eq("wrong_au")].set_index(["network", "pair"])["energy_share"]
+    # Both regions are of one size, so the gain is the difference of energies over that size.
+    ours = ours.assign(more=ours["energy_share"] - others).reset_index()
+    null = scored[scored["population"].eq(UNTRAINED) & scored["kind"].eq("ours")]
+    filters = ours.drop_duplicates(["network", "filter"]).groupby(["au", "network"]).size()
+    shared = filters.groupby("au").size().eq(ours["network"].nunique())
+    rows = {}
+    for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
+        both = _grouped(pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True))
+        own, rival = both[both["population"].eq(TRAINED)], both[both["population"].eq(UNTRAINED)]
+        energies = _sums_by_network(own, "energy_share", "area_share")
+        blank = _sums_by_network(rival, "energy_share", "area_share")
+        rows[au] = {
+            "filters": filters[au].mean(),
+            "people": own["subject"].nunique(),
+            "concentration": _over_networks(energies),
+            "over other regions": _over_networks(_sums_by_network(own, "more", "area_share")),
+            "over untrained": _over_networks(energies, blank),
         }
-    )
-    table = table.loc[sorted(table.index, key=lambda au: int(au[2:]))].rename_axis("unit")
-    moves = dict.fromkeys(("concentration", "more than edges"), 2 * CONCENTRATION_TOLERANCE)
-    moves |= {"filters": 5, "pairs": 50, "people": 20}
-    return Table(table, "Filters held to each action unit, with 95 % intervals over people", tolerance=moves)
+    table = pd.DataFrame.from_dict(rows, orient="index", dtype=object).rename_axis("unit")
+    moves = dict.fromkeys(("concentration", "over other regions", "over untrained"), 1.0)
+    moves |= {"filters": 5, "people": 20}
+    caption = "Filters by the action unit they go with: energy over area in its region, 95 % intervals"
+    return Table(table, caption, tolerance=moves)
 
 
-def _estimates(bounded: pd.DataFrame) -> pd.Series:
-    """Estimates of the rows of ``bounded``: a value and its bounds; None where the value is NaN."""
-    cells = [
-        None if np.isnan(value) else Estimate.bounded(value, low, high, how=HOW)
-        for value, low, high in bounded.to_numpy()
-    ]
-    return pd.Series(cells, bounded.index, object)
+def check_projections(networks: Sequence[Network], count: int, *, seed: int = 0) -> pd.DataFrame:
+    """How much of the trained networks' projections is left in other networks, by every method: rows of
+    ``look.sanity.similarities`` with ``check`` (of ``CHECKS``), ``network``, ``method``, ``step``, ``layer``.
 
-
-def check_projections(
-    model: nn.Module,
-    view: LayerView,
-    count: int,
-    *,
-    shuffled: nn.Module | None = None,
-    seed: int = 0,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The cascade of random weights of every method, and the verdicts of all checks: ``look.sanity``.
-
-    On ``count`` filters, each with its strongest picture; filters of two networks are matched on
-    ``MATCHED_PICTURES`` further ones. ``shuffled``: a network of the same structure that learned shuffled
-    labels; None leaves that check out.
+    Of each trained network ``count`` filters, each with its strongest picture: beside its own with random
+    weights, an untrained one, and the next trained one, where there are several. Filters of two networks are
+    matched by their responses to the pictures that are not projected. The check ``learned`` has the
+    difference of the last two, beyond their floors.
     """
-    filters = view.sample(count)
-    rows, layer = view.top[filters, 0], view.responses.layer
-    generator = np.random.default_rng(seed)
-    fewer = min(MATCHED_PICTURES, len(view.faces))
-    among = np.union1d(rows, generator.choice(len(view.faces), fewer, replace=False))
-    matched = (view.faces.select(among), layer, np.searchsorted(among, rows), filters)
-    cascades, likened, shifted = [], [], []
-    for method in get_args(Method):
-        options = {"method": method, "seed": seed}
-        cascades.append(cascading_randomisation(model, view.faces, layer, rows, filters, **options))
-        shifted.append(shift_equivariance(model, view.faces, layer, rows, filters, **options))
-        if shuffled is not None:
-            likened.append(compare_networks(model, shuffled, *matched, **options))
-    cascade = pd.concat(cascades, ignore_index=True)
-    labels = pd.concat(likened, ignore_index=True) if likened else None
-    return cascade, verdicts(cascade, labels, pd.concat(shifted, ignore_index=True))
+    trained = [each for each in networks if each.population == TRAINED]
+    untrained = [each for each in networks if each.population == UNTRAINED]
+    found = []
+    for number, own in enumerate(trained):
+        view, layer = own.view, own.view.responses.layer
+        filters = view.sample(count)
+        rows = view.top[filters, 0]
+        others = {"untrained": untrained[number % len(untrained)]}
+        if len(trained) > 1:
+            others["retrained"] = trained[(number + 1) % len(trained)]
+        apart = np.delete(np.arange(len(view.faces)), np.unique(rows))
+        at = (view.faces, layer, rows, filters)
+        for method in get_args(Method):
+            parts = {"random weights": cascading_randomisation(own.model, *at, method=method, seed=seed)}
+            for check, other in others.items():
+                maxima = tuple(each.view.responses.maxima[apart] for each in (own, other))
+                likened = compare_networks(own.model, other.model, *at, maxima, method=method)
+                parts[check] = likened.assign(step=0, layer="")
+            if "retrained" in parts:
+                alike, null = parts["retrained"], parts["untrained"]
+                parts["learned"] = alike.assign(
+                    similarity=alike["similarity"] - alike["floor"], floor=null["similarity"] - null["floor"]
+                )
+            found += [part.assign(check=check, network=own.name) for check, part in parts.items()]
+    return pd.concat(found, ignore_index=True)
+
+
+def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
+    """The likeness in ``check_projections``, one row per ``check``, ``method``, ``step``, ``layer`` and
+    ``measure``.
+
+    ``similarity``, ``floor`` and ``excess`` = similarity - floor, means over networks, of the last with its
+    interval ``low`` … ``high`` over networks and people (NaN where there is none) and ``how`` it was found;
+    ``n`` pairs that were compared, ``off``, how many could not be, since a neuron is off, and ``networks``.
+    NaN where too few neurons are on in both networks.
+    """
+    rows = []
+    compared = _grouped(compared.rename(columns={"cluster": "subject"}))
+    compared["excess"] = compared["similarity"] - compared["floor"]
+    names = ["check", "method", "step", "layer", "measure"]
+    for key, own in compared.groupby(names, sort=False):
+        there = own.dropna(subset="excess")
+        excess = _over_networks(by_network(there, "excess"))
+        about = {"similarity": there["similarity"].mean(), "floor": there["floor"].mean()}
+        counts = {"n": len(there), "off": len(own) - len(there), "networks": there["network"].nunique()}
+        rows.append(dict(zip(names, key, strict=True)) | about | _bounded(excess, "excess") | counts)
+    return pd.DataFrame(rows).rename(columns={f"excess_{end}": end for end in ("low", "high", "how")})
 
 
 def sanity_metrics(found: pd.DataFrame) -> dict[str, Estimate]:
-    """``random_weights_deconv``, ``shuffled_labels_guided``, ``shift_gradient`` …: the value of every verdict
-    that could be told.
+    """``random_weights_deconv``, ``random_weights_guided``, ``random_weights_gradient``: the likeness beyond
+    the floor that all weights random leave, in the measure, absolute or signed, of which that is most. For
+    deconvolution, and in that measure: ``untrained_match``, ``retrained_ceiling`` and
+    ``retrained_over_untrained``.
     """
-    return {
-        f"{row.name.replace(' ', '_')}_{row.method}": _similarity(row)
-        for row in found.itertuples()
-        if np.isfinite(row.value)
+    names = {
+        "untrained": "untrained_match",
+        "retrained": "retrained_ceiling",
+        "learned": "retrained_over_untrained",
     }
+    likeness = _likeness(found)
+    asked = {f"random_weights_{method}": ("random weights", method) for method in get_args(Method)}
+    asked |= {name: (check, "deconv") for check, name in names.items()}
+    return {name: likeness[key] for name, key in asked.items() if key in likeness}
 
 
-def _similarity(row: object) -> Estimate:
-    return Estimate.bounded(row.value, row.low, row.high, how=HOW, n=row.n, tolerance=RERUN_TOLERANCE)
+def checks_table(found: pd.DataFrame) -> Table:
+    """A row per check and a column per method: the likeness beyond the floor, as in ``sanity_metrics``."""
+    likeness, methods = _likeness(found), get_args(Method)
+    checks = [check for check in CHECKS if (check, "deconv") in likeness]
+    data = pd.DataFrame(
+        [[likeness.get((check, method)) for method in methods] for check in checks],
+        pd.Index([CHECKS[check] for check in checks], name="compared with"),
+        methods,
+        object,
+    )
+    caption = "Rank correlation of projections beyond the floor, with 95 % intervals"
+    return Table(data, caption, tolerance=dict.fromkeys(methods, 2 * RERUN_TOLERANCE))
 
 
-def verdict_table(found: pd.DataFrame) -> Table:
-    """The verdicts for the page: ``check``, ``method``, ``value`` with its interval, ``limit``, ``maps``
-    compared, ``verdict``, ``what follows``.
+def _likeness(found: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+    """By check and method, of the last step, in the measure of which most is left with random weights."""
+    random = found["check"].eq("random weights")
+    last = found[~random | found["step"].eq(found["step"].max())]
+    likeness = {}
+    for method, rows in last.groupby("method", sort=False):
+        left = rows[rows["check"].eq("random weights")].set_index("measure")["excess"]
+        most = left.fillna(-np.inf).idxmax()
+        for row in rows[rows["measure"].eq(most) & rows["excess"].notna()].itertuples():
+            settings = {"n": row.networks, "tolerance": RERUN_TOLERANCE}
+            likeness[row.check, method] = _estimate(row.excess, row.low, row.high, row.how, **settings)
+    return likeness
+
+
+def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFrame) -> dict[str, Estimate]:
+    """``networks`` trained, ``networks_untrained``; ``filters``, ``filters_silent`` (that never respond),
+    ``pairs`` projected and ``receptive_field`` (pixels) of the one in ``view``; ``place_share``: of the
+    median filter, the share of extrema at or next to the commonest place, in the mean of the trained
+    networks, with ``place_share_untrained``. ``places``: the data of ``figures.extremum_points``.
     """
-    names = {"name": "check", "n": "maps", "meaning": "what follows"}
-    signs = found["name"].eq("shift").map({True: "≥", False: "≤"})
-    data = found.rename(columns=names).assign(
-        value=[_similarity(row) if np.isfinite(row.value) else None for row in found.itertuples()],
-        limit=signs + NO_BREAK + found["limit"].map("{:g}".format),
-        verdict=found["passed"].map({True: "passes", False: "fails"}).fillna("cannot be told"),
-    )[["check", "method", "value", "limit", "maps", "verdict", "what follows"]]
-    moves = {"value": 2 * RERUN_TOLERANCE, "maps": 20}
-    return Table(data, "The sanity checks, with 95 % intervals over people", tolerance=moves)
-
-
-def view_metrics(view: LayerView, places: pd.DataFrame) -> dict[str, Estimate]:
-    """``filters``, ``filters_silent`` (that never respond), ``pairs`` projected, ``receptive_field``
-    (pixels), and ``place_share``: of the median filter, the share of extrema at or next to the commonest
-    place, with ``place_share_untrained``. ``places``: the data of ``figures.extremum_points``, the network in
-    question first."""
-    medians = places.groupby("network", sort=False)["share"].agg(["median", "size"])
-    shares = {
-        name: Estimate(row["median"], n=row["size"], unit="share", tolerance=RERUN_TOLERANCE)
-        for name, (_, row) in zip(("place_share", "place_share_untrained"), medians.iterrows(), strict=False)
-    }
+    populations = [each.population for each in networks]
     counts = {
+        "networks": populations.count(TRAINED),
+        "networks_untrained": populations.count(UNTRAINED),
         "filters": len(view.top),
         "filters_silent": int((view.ranking["pictures"] == 0).sum()),
         "pairs": len(view.rows),
         "receptive_field": view.field.size,
     }
-    return {name: Estimate(value, unit="count") for name, value in counts.items()} | shares
+    metrics = {name: Estimate(value, unit="count") for name, value in counts.items()}
+    medians = places.groupby(["population", "network"])["share"].median()
+    for name, population in (("place_share", TRAINED), ("place_share_untrained", UNTRAINED)):
+        own = medians.loc[population].to_numpy()
+        settings = {"of": "networks", "n": len(own), "unit": "share", "tolerance": RERUN_TOLERANCE}
+        metrics[name] = bootstrap(np.stack([own, np.ones(len(own))], axis=1), **settings)
+    return metrics
 
 
 SUMMARY = {
     "place_share": "the median filter's extrema at or next to their commonest place",
-    "place_share_untrained": "the same, untrained network",
+    "place_share_untrained": "the same, untrained networks",
     "concentration": "energy in the region of the filter's unit, over what its area would give",
-    "concentration_untrained": "the same, untrained network",
-    "concentration_gain_wrong_au": "more than in other units' regions",
-    "concentration_gain_other_filter": "more than of other filters' maps",
-    "concentration_gain_field": "more than of the whole receptive field",
+    "concentration_over_untrained": "more than in untrained networks",
+    "concentration_gain_wrong_au": "more than in other units' regions of equal size",
     "concentration_gain_field_edges": "more than of edges within the receptive field",
-    "concentration_gain_edges": "more than of edges of the whole picture",
-    "concentration_gain_centre": "more than of the middle of the picture",
+    "pointing": "strongest pixel in the region of the filter's unit",
+    "pointing_over_untrained": "more than in untrained networks",
+    "iou": "overlap of the projection with the region",
+    "iou_over_untrained": "more than in untrained networks",
+    "photographs_concentration_over_untrained": "networks taught by photographs: concentration, more than "
+    "in untrained networks",
     "random_weights_deconv": "likeness left with random weights, deconvolution",
-    "shuffled_labels_deconv": "likeness to a network taught shuffled labels, deconvolution",
-    "shift_deconv": "likeness to the shifted map of a shifted picture, deconvolution",
+    "retrained_ceiling": "likeness of another training, deconvolution",
 }
 """Metric -> what it is, for the table at the end of the page."""

@@ -34,11 +34,6 @@ from ferbook.page.tables import Table
 PIXELS = "pixels"
 """Name of the map that no layer has: the difference of the two pictures, the plain rival of the residue."""
 
-SHOWN, NOT_SHOWN = "shown", "not shown"
-"""The skin that the action units of a picture move, and the rest of the skin that the set's other action
-units would move.
-"""
-
 _RENAMED = {"wrong_au": "not_shown", "other_filter": "other_expression"}
 
 OPENING = 1 / 8
@@ -146,8 +141,8 @@ def locate_residues(
     subjects = named_alone(chosen.table["subject"])
     tables = []
     for layer, its in maps.items():
-        about = ([SHOWN] * len(keep), subjects, expressions, chosen.pixels)
-        scored = scores(its[keep], regions, (SHOWN, NOT_SHOWN), *about, seed=seed)
+        about = (subjects, expressions, chosen.pixels)
+        scored = scores(its[keep], regions[:, 0], regions[:, 1:], *about, seed=seed)
         summary = summarise(scored, draws=draws, seed=seed)
         tables.append(summary.assign(layer=layer, kind=summary["kind"].replace(_RENAMED)))
     found = pd.concat(tables, ignore_index=True)

@@ -8,6 +8,7 @@ nose, 31-35 its lower edge, 36-47 eyes, 48-59 outer and 60-67 inner edge of the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.spatial import ConvexHull
 
@@ -193,6 +194,39 @@ def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarr
             for region, au in zip(own, aus, strict=True):
                 region[:] = _around_landmarks(points, frame, LANDMARK_REGIONS[au], faces.size)
     return regions[pairs]
+
+
+SAME_SKIN = 0.5
+"""From this intersection over union on, two action units move the same skin, and one is no wrong answer for
+the other.
+"""
+
+
+def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """bool (P, A, H, W): each other action unit's region, made as large as the pair's own one, and nowhere
+    over it.
+
+    ``regions`` bool (P, A, H, W); ``target`` int (P,): the index of the own one. Where a rival, less what it
+    shares with the own region, is too large, its innermost pixels stay; where it is too small, those nearest
+    to it come in. Only skin that some unit moves is taken. Empty for the own region, for one of the
+    ``SAME_SKIN``, and where that skin does not suffice.
+    """
+    rivals = np.zeros_like(regions)
+    for masks, chosen, own in zip(regions, target, rivals, strict=True):
+        right = masks[chosen]
+        size, free = right.sum(), masks.any(axis=0) & ~right
+        if not 0 < size <= free.sum():
+            continue
+        for mask, rival in zip(masks, own, strict=True):
+            left = mask & ~right
+            if left.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
+                beyond, within = (
+                    cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+                    for each in (~left, left)
+                )
+                nearest = np.argsort((beyond - within)[free], kind="stable")[:size]
+                rival.ravel()[np.flatnonzero(free)[nearest]] = True
+    return rivals
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""What is said of projections: tables follow the numbers, whichever way they fall."""
+"""What is said of projections, network by network: numbers follow from scores, whichever way they fall."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -6,25 +8,32 @@ import pytest
 import torch
 from toy_layer import toy_view
 
-from book.deconvolution import study
-from book.deconvolution.layer_view import view_layer
+from book.deconvolution.chapter import DeconvolutionParameters
 from book.deconvolution.study import (
+    UNTRAINED,
+    Network,
+    ask,
     beside_untrained,
     check_projections,
+    checks_summary,
+    checks_table,
     localisation_metrics,
     locate,
+    require_strangers,
     sanity_metrics,
-    shown_aus,
+    strip_values,
     unit_table,
-    verdict_table,
+    units_of_filters,
     view_metrics,
 )
+from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.localisation import summarise
 from fer_lib.nets.build import build_network
+from fer_lib.stats.two_way import networks_and_people, people_groups
+from ferbook.errors import ChapterError
 
 
-def faces_with_masks(people=8, size=24):
+def faces_with_masks(people=24, size=24):
     """AU1 moves the upper third of the picture, AU12 the lower; AU9 has a mask, and no picture shows it."""
     generator = np.random.default_rng(0)
     table = pd.DataFrame(
@@ -37,7 +46,7 @@ def faces_with_masks(people=8, size=24):
             "split": "test",
             "AU1": [float(n % 2) for n in range(people)],
             "AU9": 0.0,
-            "AU12": 0.5,
+            "AU12": [float(n % 3 == 0) for n in range(people)],
         }
     )
     masks = np.zeros((people, size, size), np.uint32)
@@ -48,130 +57,242 @@ def faces_with_masks(people=8, size=24):
     return FaceSet("toy", pixels, table, masks=masks, mask_aus=("AU1", "AU9", "AU12"))
 
 
-@pytest.fixture(scope="module")
-def network():
-    return build_network("zero_bias", 2, 24, generator=torch.Generator().manual_seed(0)).eval()
+def network(seed):
+    return build_network("zero_bias", 2, 24, generator=torch.Generator().manual_seed(seed)).eval()
 
 
 @pytest.fixture(scope="module")
-def view(network):
-    return view_layer(network, faces_with_masks(), "relu2", top=3)
+def networks():
+    learned = [SimpleNamespace(name=f"net {seed}", model=network(seed)) for seed in range(2)]
+    return ask(learned, [], 2, faces_with_masks(), seed=7, layer="relu2", top=3)
 
 
 @pytest.fixture(scope="module")
-def scored(view):
-    return locate(view, 5)
+def scored(networks):
+    return locate(networks, 5)
 
 
-def test_only_units_that_are_shown_and_have_regions_are_located():
-    assert shown_aus(faces_with_masks()) == ("AU1", "AU12")
-    assert shown_aus(toy_view().faces) == ()
-    assert locate(toy_view(), 3) is None
-
-
-def test_the_sampled_filters_are_scored_beside_every_control(view, scored):
-    assert set(scored["filter"]) <= set(view.sample(5)) and set(scored["au"]) <= {"AU1", "AU12"}
-    assert {"ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random"} == set(
-        scored["kind"]
+def test_all_networks_are_asked_about_the_same_faces(networks):
+    assert [(each.name, each.population) for each in networks] == [
+        *(("net 0", "trained"), ("net 1", "trained")),
+        *(("untrained 7", UNTRAINED), ("untrained 8", UNTRAINED)),
+    ]
+    assert torch.equal(networks[2].model.conv2.weight, network(7).conv2.weight)
+    view = networks[0].view
+    again = ask(
+        [SimpleNamespace(name="", model=network(1))], [], 1, view.faces, view=view, layer="relu2", top=3
     )
+    assert again[0].view is view and again[1].view is not view
+
+
+def test_who_learned_from_the_strangers_is_refused():
+    strangers = DeconvolutionParameters(face_seed=4).face_sources[-1]
+    assert dict(strangers)["face_seed"] == 5
+
+    def taught(**source):
+        return [SimpleNamespace(name="net", lesson=SimpleNamespace(source={"name": "lab"} | source))]
+
+    require_strangers(taught(face_seed=4) + taught() + taught(name="wild", face_seed=5), strangers)
+    with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
+        require_strangers(taught(face_seed=5), strangers)
+
+
+def test_beside_real_faces_the_strangers_are_rendered():
+    real = DeconvolutionParameters(faces="fer2013", strangers=30)
+    assert [dict(source)["name"] for source in real.face_sources] == ["fer2013", "lab"]
+    assert dict(real.face_sources[1])["subjects"] == 30
+    (wild,) = map(dict, DeconvolutionParameters(faces="wild").face_sources)
+    assert (wild["name"], wild["face_seed"]) == ("wild", 1)
+
+
+def test_a_filter_s_unit_is_the_one_it_goes_with_within_emotions():
+    """AU12 comes with happiness, to which the filter answers; among happy faces those with AU6 move it."""
+    happy, own = np.repeat([0, 1], 40), np.tile([0, 1], 40)
+    present = np.stack([own * happy, happy, 1 - own], axis=1)
+    present[::8, 1] = 1 - happy[::8]
+    maxima = (10 * happy + own * happy)[:, None] + np.zeros((80, 2))
+    maxima[:, 1] = 5 * happy - own
+    people = np.array([f"s{n}" for n in range(80)])
+    shown = Presence(("AU6", "AU12", "AU43"), present, people, people, np.where(happy, "joy", "rest"))
+    assert units_of_filters(maxima, shown)[0] == "AU6"
+    overall = [np.corrcoef(maxima[:, 0], present[:, a])[0, 1] for a in range(3)]
+    assert np.argmax(overall) == 1, "the emotion alone would make it AU12"
+
+
+def test_maps_are_held_to_the_region_of_the_unit_that_responses_name(networks, scored):
     own = scored[scored["kind"].eq("ours")]
-    pair = own.iloc[0]
-    number = view.pairs_of(int(pair["filter"]))[0]
-    energy = np.abs(view.projections.whole(number))
-    mask = faces_with_masks().mask(pair["au"])[view.rows[number]]
-    assert pair["energy_share"] == pytest.approx(energy[mask].sum() / energy.sum(), rel=1e-5)
+    assert set(own["network"]) == {each.name for each in networks} and set(scored["au"]) <= {"AU1", "AU12"}
+    kinds = {"ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random"}
+    assert set(scored["kind"]) == kinds
+    view = networks[1].view
+    for row in own[own["network"].eq("net 1")].itertuples():
+        assert row.au == networks[1].units[row.filter]
+        pair = [
+            n for n in view.pairs_of(row.filter) if view.faces.table["subject"][view.rows[n]] == row.subject
+        ]
+        energy = np.abs(view.projections.whole(pair[0]))
+        mask = view.faces.mask(row.au)[view.rows[pair[0]]]
+        if energy.any():
+            assert row.energy_share == pytest.approx(energy[mask].sum() / energy.sum(), rel=1e-5)
 
 
-def test_the_untrained_network_is_one_kind_more(scored):
-    both = beside_untrained(scored, scored.assign(energy_share=scored["energy_share"] / 2), draws=50)
-    kinds = both[both["measure"].eq("energy_share")].set_index("kind")["value"]
-    assert len(both) == len(summarise(scored, draws=50)) + 4
-    assert kinds["untrained"] == pytest.approx(kinds["ours"] / 2)
-    metrics = localisation_metrics(both)
-    assert metrics["concentration_untrained"].value == pytest.approx(metrics["concentration"].value / 2)
-    assert "concentration_gain_edges" in metrics and "energy_share" not in metrics
-
-
-def test_the_table_of_units_counts_filters_and_gives_intervals(scored):
-    table = unit_table(scored, draws=50).data
-    own = scored[scored["kind"].eq("ours")]
-    assert list(table.index) == sorted(set(own["au"]), key=lambda au: int(au[2:]))
-    for au, row in table.iterrows():
-        assert row["pairs"] == (own["au"] == au).sum()
-        assert row["filters"] == own.loc[own["au"] == au, "filter"].nunique()
-        concentration = row["concentration"]
-        assert concentration.low is None or concentration.low < concentration.value < concentration.high
-
-
-def test_the_checks_judge_every_method(network, view):
-    methods = ("deconv", "guided", "gradient")
-    cascade, found = check_projections(network, view, 3, shuffled=build_network("zero_bias", 2, 24))
-    assert set(cascade["method"]) == set(methods) and cascade["step"].max() == 2
-    assert set(zip(found["name"], found["method"], strict=True)) == {
-        (name, method) for name in ("random weights", "shuffled labels", "shift") for method in methods
-    }
-    without = check_projections(network, view, 3)[1]
-    assert set(without["name"]) == {"random weights", "shift"}
-
-
-def test_fewer_pictures_match_the_filters_and_the_pairs_stay_the_same(network, view, monkeypatch):
-    seen = []
-
-    def noted(model, other, faces, layer, rows, filters, **how):
-        seen.append((faces.gather(np.asarray(rows)), filters))
-        return real(model, other, faces, layer, rows, filters, **how)
-
-    real = study.compare_networks
-    monkeypatch.setattr(study, "compare_networks", noted)
-    monkeypatch.setattr(study, "MATCHED_PICTURES", 4)
-    check_projections(network, view, 3, shuffled=network)
-    pictures, filters = seen[0]
-    assert (pictures == view.faces.gather(view.top[filters, 0])).all()
-
-
-def verdict(name, method, value, passed, limit=0.1):
-    bounds = (np.nan, np.nan) if np.isnan(value) else (value - 0.05, value + 0.05)
-    return (name, method, value, *bounds, limit, 0 if np.isnan(value) else 9, passed, "what follows")
+def rows_of(population, network, values, kind="ours", area=0.5):
+    """Of four people two pairs each."""
+    shares = np.repeat(values, 2) + np.tile([-0.05, 0.05], 4)
+    table = pd.DataFrame({"subject": np.repeat(["a", "b", "c", "d"], 2), "energy_share": shares})
+    about = {"population": population, "network": network, "kind": kind, "au": "AU1", "filter": 3}
+    table["pair"] = range(8)
+    return table.assign(area_share=area, pointing_game=shares, iou=shares / 2, **about)
 
 
 @pytest.fixture
-def found():
-    columns = ["name", "method", "value", "low", "high", "limit", "n", "passed", "meaning"]
-    rows = [
-        verdict("random weights", "deconv", 0.4, False),
-        verdict("random weights", "gradient", -0.02, True),
-        verdict("shift", "deconv", 0.99, True, 0.95),
-        verdict("shift", "gradient", np.nan, None, 0.95),
-    ]
-    return pd.DataFrame(rows, columns=columns).astype({"passed": "boolean"})
-
-
-def test_verdicts_are_told_in_words(found):
-    table = verdict_table(found).data
-    assert list(table["verdict"]) == ["fails", "passes", "passes", "cannot be told"]
-    metrics = sanity_metrics(found)
-    wanted = ("random_weights_deconv", "random_weights_gradient", "shift_deconv")
-    assert list(table["value"]) == [*map(metrics.get, wanted), None]
-    assert list(table["limit"]) == ["≤\u00a00.1", "≤\u00a00.1", "≥\u00a00.95", "≥\u00a00.95"]
-    assert list(table["maps"]) == [9, 9, 9, 0]
-    assert set(metrics) == {"random_weights_deconv", "random_weights_gradient", "shift_deconv"}
-    assert (metrics["shift_deconv"].low, metrics["shift_deconv"].n) == (pytest.approx(0.94), 9)
-
-
-def places(trained, untrained):
-    return pd.DataFrame(
-        {"network": ["trained"] * 3 + ["untrained"] * 3, "share": [0, trained, 1, 0, untrained, 1]}
+def by_hand():
+    return pd.concat(
+        [
+            rows_of("trained", "one", [0.8, 0.8, 0.6, 0.6]),
+            rows_of("trained", "two", [0.9, 0.9, 0.9, 0.9]),
+            rows_of("trained", "one", [0.2, 0.3, 0.2, 0.3], "edges"),
+            rows_of("trained", "two", [0.3, 0.3, 0.3, 0.3], "edges"),
+            rows_of("untrained", "u1", [0.4, 0.4, 0.5, 0.5]),
+            rows_of("untrained", "u2", [0.5, 0.5, 0.5, 0.5], area=0.25),
+        ],
+        ignore_index=True,
     )
 
 
+def test_the_network_is_what_is_averaged_and_people_are_left_out_for_all_alike(by_hand):
+    table = beside_untrained(by_hand).set_index(["measure", "kind"])
+    own = table.loc["concentration", "ours"]
+    assert own["value"] == pytest.approx((0.7 / 0.5 + 0.9 / 0.5) / 2) and own["networks"] == 2
+    null = table.loc["concentration", "untrained"]
+    assert null["value"] == pytest.approx((0.45 / 0.5 + 0.5 / 0.25) / 2)
+    assert null["gain"] == pytest.approx(own["value"] - null["value"])
+    assert table.loc["pointing_game", "edges"]["gain"] == pytest.approx(0.8 - 0.275)
+    # The interval is that of stats.two_way, of each network's value without each group of people.
+    groups = people_groups(by_hand["subject"].to_numpy(), 4)
+    one, two = (
+        [part["energy_share"].mean() / 0.5]
+        + [part.loc[groups[part.index] != g, "energy_share"].mean() / 0.5 for g in range(4)]
+        for part in (
+            by_hand[by_hand["network"].eq(name) & by_hand["kind"].eq("ours")] for name in ("one", "two")
+        )
+    )
+    expected = networks_and_people(np.array([one, two]))
+    assert (own["low"], own["high"]) == pytest.approx((expected.low, expected.high))
+    assert "2 networks" in own["how"] and "2 and 2 networks" in null["gain_how"]
+
+
+def test_undefined_pairs_and_networks_without_any_are_left_out(by_hand):
+    gone = by_hand["network"].eq("two") & by_hand["kind"].eq("ours")
+    by_hand.loc[gone, ["energy_share", "pointing_game", "iou"]] = np.nan
+    by_hand.loc[0, "energy_share"] = np.nan
+    row = strip_values(by_hand).query("measure == 'concentration' and network == 'one'").iloc[0]
+    kept = by_hand.loc[1:7, "energy_share"].mean()
+    assert row["value"] == pytest.approx(kept / 0.5)
+
+
+def test_the_metrics_name_what_is_compared(by_hand):
+    metrics = localisation_metrics(beside_untrained(by_hand))
+    assert metrics["pointing"].value == pytest.approx(0.8)
+    assert metrics["pointing_over_untrained"].value == pytest.approx(0.8 - 0.475)
+    assert metrics["iou_over_untrained"].n == 2 and "iou_gain_edges" not in metrics, "a weak rival"
+    assert set(localisation_metrics(beside_untrained(by_hand), "x_")) == {f"x_{name}" for name in metrics}
+
+
+def test_every_network_is_a_dot_beside_the_mean(by_hand):
+    values = strip_values(by_hand)
+    part = values[values["measure"].eq("iou")].set_index(["population", "network"])["value"]
+    assert part["trained", "one"] == pytest.approx(0.35) and part["trained", ""] == pytest.approx(0.4)
+    assert part["untrained", "u1"] == pytest.approx(0.225)
+
+
+def test_the_table_of_units_has_those_of_every_trained_network(by_hand):
+    wrong = [rows_of("trained", name, [0.5, 0.5, 0.5, 0.5], kind="wrong_au") for name in ("one", "two")]
+    alone = rows_of("trained", "one", [0.5, 0.5, 0.5, 0.5]).assign(au="AU12", filter=5, pair=range(20, 28))
+    more = rows_of("trained", "two", [0.9, 0.9, 0.9, 0.9]).assign(filter=7, pair=range(30, 38))
+    table = unit_table(pd.concat([by_hand, *wrong, alone, more], ignore_index=True)).data
+    assert list(table.index) == ["AU1"]
+    row = table.loc["AU1"]
+    # A filter of the first network, two of the second.
+    assert row["filters"] == 1.5 and row["people"] == 4
+    assert row["concentration"].value == pytest.approx((0.7 + 0.9 + 0.9) / 1.5)
+    assert row["over untrained"].value == pytest.approx((0.7 + 0.9 + 0.9) / 1.5 - 0.95 / 0.75)
+    assert row["over other regions"].value == pytest.approx((0.2 + 0.4) / 1.0)
+
+
+def test_trained_networks_are_compared_with_random_untrained_and_retrained_ones(networks):
+    compared = check_projections(networks, 3)
+    assert set(compared["check"]) == {"random weights", "untrained", "retrained", "learned"}
+    assert set(compared["network"]) == {"net 0", "net 1"}
+    assert set(compared["method"]) == {"deconv", "guided", "gradient"}
+    found = checks_summary(compared)
+    table = found.set_index(["check", "method", "measure"]).sort_index()
+    alike, null, gain = (
+        compared.query(f"check == '{check}' and method == 'deconv' and measure == 'signed'")
+        for check in ("retrained", "untrained", "learned")
+    )
+    excess = [(part["similarity"] - part["floor"]).to_numpy() for part in (alike, null, gain)]
+    np.testing.assert_allclose(excess[0] - excess[1], excess[2])
+    assert table.loc[("retrained", "deconv", "signed"), "networks"].item() <= 2
+    alone = check_projections([networks[0], networks[2]], 3)
+    assert set(alone["check"]) == {"random weights", "untrained"}
+
+
+def check_rows(check, excess, step=0, method="deconv", n=4):
+    rows = [
+        {"check": check, "method": method, "step": step, "measure": measure, "excess": value}
+        for measure, value in zip(("absolute", "signed"), excess, strict=True)
+    ]
+    return pd.DataFrame(rows).assign(low=-1.0, high=1.0, how="by hand", networks=3, n=n)
+
+
+def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random():
+    found = pd.concat(
+        [
+            check_rows("random weights", (1, 1)),
+            check_rows("random weights", (0.9, 0.1), step=1),
+            check_rows("random weights", (0.2, 0.3), step=2),
+            check_rows("untrained", (0.5, 0.35)),
+            check_rows("retrained", (0.4, 0.6)),
+            check_rows("learned", (-0.1, 0.25)),
+            check_rows("random weights", (np.nan, np.nan), step=2, method="gradient", n=0),
+        ]
+    )
+    values = {name: metric.value for name, metric in sanity_metrics(found).items()}
+    assert values == {
+        "random_weights_deconv": 0.3,
+        "untrained_match": 0.35,
+        "retrained_ceiling": 0.6,
+        "retrained_over_untrained": 0.25,
+    }
+    table = checks_table(found).data
+    assert [row["deconv"].value for _, row in table.iterrows()] == [0.3, 0.35, 0.6, 0.25]
+    assert table["gradient"].isna().all()
+
+
 def test_the_view_in_numbers():
-    metrics = view_metrics(toy_view(), places(0.6, 0.3))
+    view = toy_view()
+    networks = [
+        Network(name, population, None, view, np.array([]))
+        for name, population in (("a", "trained"), ("b", "trained"), ("c", "untrained"))
+    ]
+    places = pd.DataFrame(
+        {
+            "population": ["trained"] * 4 + ["untrained"] * 2,
+            "network": ["a", "a", "b", "b", "c", "c"],
+            "share": [0.4, 0.6, 0.7, 0.9, 0.3, 0.3],
+        }
+    )
+    metrics = view_metrics(view, networks, places)
     values = {name: metric.value for name, metric in metrics.items()}
     assert values == {
+        "networks": 2,
+        "networks_untrained": 1,
         "filters": 4,
         "filters_silent": 1,
         "pairs": 5,
         "receptive_field": 6,
-        "place_share": 0.6,
-        "place_share_untrained": 0.3,
+        "place_share": pytest.approx(0.65),
+        "place_share_untrained": pytest.approx(0.3),
     }
+    assert metrics["place_share_untrained"].why == "fewer than two networks"
