@@ -154,43 +154,55 @@ POPULATION_NAMES = {
 }
 
 
-def networks_strip(scored: pd.DataFrame) -> style.Drawn:
+def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> style.Drawn:
     """Each network a dot, by population: how far the projections of its filters lie in the regions of their
     action units; with the mean and its interval over networks and people.
 
-    ``scored`` from ``study.locate``. Data: ``measure``, ``population``, ``network``, ``value``, and in rows
-    without a network ``low`` and ``high``.
+    ``scored`` from ``study.locate``. With the numbers of this figure in the ``reference`` run, dots and means
+    are the reference's, and the networks of this run are open circles. Data, of this run: ``measure``,
+    ``population``, ``network``, ``value``, and in rows without a network ``low`` and ``high``.
     """
     data = strip_values(scored)
-    order = [each for each in POPULATION_NAMES if each in set(data["population"])]
+    shown = data if reference is None else reference.fillna({"network": ""})
+    order = [each for each in POPULATION_NAMES if each in set(shown["population"])]
     figure, panels = plt.subplots(
-        1, len(_MEASURES), figsize=(style.WIDTH, 0.9 + 0.55 * len(order)), sharey=True
+        1, len(_MEASURES), figsize=(style.WIDTH, 1.2 + 0.6 * len(order)), sharey=True
     )
     for axes, (measure, (title, label)) in zip(panels, _MEASURES.items(), strict=True):
         for place, population in enumerate(order):
-            part = data[data["measure"].eq(measure) & data["population"].eq(population)]
+            part, live = (
+                table[table["measure"].eq(measure) & table["population"].eq(population)]
+                for table in (shown, data)
+            )
             dots, mean = part[part["network"].ne("")]["value"], part[part["network"].eq("")].iloc[0]
-            colour = style.VERMILION if population == TRAINED else style.BLUE
-            heights = place + 0.22 + 0.12 * (np.arange(len(dots)) % 3 - 1)
+            colour = style.BLUE if population == UNTRAINED else style.VERMILION
+            heights = place + 0.24 + 0.1 * (np.arange(len(dots)) % 3 - 1)
             axes.scatter(dots, heights, s=14, color=colour, alpha=0.6, linewidths=0)
-            axes.hlines(place - 0.12, mean["low"], mean["high"], color=style.INK, linewidth=1.6)
-            axes.plot(mean["value"], place - 0.12, marker="D", markersize=6, color=colour)
+            axes.hlines(place - 0.08, mean["low"], mean["high"], color=style.INK, linewidth=1.6)
+            axes.plot(mean["value"], place - 0.08, "D", markersize=6, color=colour)
+            if reference is not None:
+                own = live[live["network"].ne("")]["value"]
+                axes.plot(own, [place - 0.3] * len(own), "o", markerfacecolor="none", color=style.INK)
         axes.set(title=title, xlabel=label, xlim=(0, None), ylim=(len(order) - 0.5, -0.6))
         axes.set_yticks(range(len(order)), [POPULATION_NAMES[each] for each in order])
         axes.grid(axis="x")
     panels[0].axvline(1, color=style.INK, linestyle="--", linewidth=1.2)
-    counts = data[data["network"].ne("")].groupby("population")["network"].nunique()
+    singles = shown[shown["network"].ne("") & shown["measure"].eq("concentration")]
+    counts = singles.groupby("population").size()
     said = [
         f"{POPULATION_NAMES[row.population]} ({counts[row.population]} networks) {row.value:.2f}"
-        for row in data[data["network"].eq("") & data["measure"].eq("concentration")].itertuples()
+        for row in shown[shown["network"].eq("") & shown["measure"].eq("concentration")].itertuples()
     ]
     alt = (
         "A dot for each network, in three measures of how far its projections lie in the regions of the "
         "units that its filters go with; diamonds with intervals are means. Concentration: "
         f"{style.listing(said)}. A dashed line marks 1, no preference."
     )
+    caption = "Dots are networks, diamonds their means with 95 % intervals over networks and people."
+    if reference is not None:
+        caption += " Filled: the reference's networks. Open circles: those of this run."
     moves = dict.fromkeys(("value", "low", "high"), 0.5)
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, caption=caption, tolerance=moves)
 
 
 KIND_NAMES = {

@@ -1,5 +1,7 @@
 """The figures of the chapter on deconvolution: they show the numbers that they were given."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,15 +82,23 @@ def test_the_strip_has_a_dot_per_network_and_a_diamond_per_population():
             **about,
         }
     )
-    drawn = figures.networks_strip(scored)
+    drawn = figures.networks_strip(scored, None)
     assert len(drawn.data) == 3 * (6 + 3)
     axes = drawn.figure.get_axes()[0]
-    assert [len(dots.get_offsets()) for dots in axes.collections if hasattr(dots, "get_sizes")][::2] == [
-        2
-    ] * 3
+    dots = [part for part in axes.collections if hasattr(part, "get_sizes")]
+    assert [len(part.get_offsets()) for part in dots] == [2] * 3
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["trained", "taught by photographs", "untrained"]
-    assert "untrained (2 networks)" in drawn.alt
+    assert "untrained (2 networks)" in drawn.alt and "reference" not in drawn.caption
+    # Beside a reference, as its CSV has it, this run is an open circle for each of its networks.
+    many = pd.concat([scored.assign(network=scored["network"] + mark) for mark in ("", "x")])
+    file = io.StringIO(figures.networks_strip(many, None).data.to_csv(index=False))
+    both = figures.networks_strip(scored, pd.read_csv(file))
+    axes = both.figure.get_axes()[0]
+    dots = [part for part in axes.collections if hasattr(part, "get_sizes")]
+    assert [len(part.get_offsets()) for part in dots] == [4] * 3 and len(both.data) == 27
+    rings = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
+    assert [len(line.get_xdata()) for line in rings] == [2] * 3 and "Open circles" in both.caption
 
 
 def located(kinds):
