@@ -77,7 +77,7 @@ CHAPTER = Chapter(
     minutes=15,
     parameters=DeconvolutionParameters,
     upstream=("training",),
-    key_metrics=("concentration_over_untrained", "filters"),
+    key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "
         "all filters, and whether such pictures can be believed"

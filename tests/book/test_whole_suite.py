@@ -73,8 +73,9 @@ def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
     page = " ".join(re.sub("<[^>]+>", " ", (built / "book" / "answers.html").read_text()).split())
     page = page.replace("’", "'")  # Sphinx sets quotation marks as a printer would
     untold = {
-        "deconvolution.random_weights_deconv"
-    }  # in a network as little trained as this, no unit may be on
+        "deconvolution.random_weights_deconv",  # in a network as little trained as this, no unit may be on
+        "deconvolution.retrained_over_untrained",  # there is one trained network
+    }
     for claim in judged:
         absent = {q["metric"] for q in claim["questions"] if q["answer"] == "not asked"}
         assert absent <= untold, "the embedded faces answer every question"

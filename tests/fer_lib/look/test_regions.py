@@ -202,15 +202,15 @@ def test_no_picture_gives_no_region():
 
 
 def test_rivals_are_as_large_as_the_own_region_beside_it_and_on_moving_skin():
-    regions = np.zeros((1, 5, 10, 10), bool)
+    regions = np.zeros((1, 5, 12, 12), bool)
     regions[0, 0, 2:5, 0:4] = True  # 12 pixels: the own one
     regions[0, 1, 2:5, 0:5] = True  # the same skin but for a column
-    regions[0, 2, 8, 8] = True  # one pixel, which grows
+    regions[0, 2, 10, 10] = True  # one pixel, which grows
     regions[0, 3, 4:10, 1:9] = True  # 48 pixels, of which 3 are the own region's, which shrink
     rivals = rival_regions(regions, np.array([0]))[0]
     assert rivals.sum(axis=(1, 2)).tolist() == [0, 0, 12, 12, 0]
     assert not (rivals & regions[0, 0]).any() and not (rivals & ~regions.any(axis=1)[0]).any()
-    assert rivals[2][8, 8] and not rivals[2][:6].any(), "those nearest to the pixel"
+    assert rivals[2][10, 10] and not rivals[2][:6].any(), "those nearest to the pixel"
     rows, columns = np.nonzero(rivals[3])
     assert rows.min() > 4 and rows.max() < 9 and columns.min() > 1 and columns.max() < 8, "its innermost"
 
