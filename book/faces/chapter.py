@@ -12,6 +12,9 @@ from synthetic_faces.domains import FAMILIES
 # Of each clip of the small sets, which are there to be looked at and counted.
 FEW_FRAMES = {"clip_frames": 4}
 
+# As many as chapter au_verification verifies filters on at the reference.
+STRANGERS = 100
+
 _AT_LENGTH = {"domain_subjects": 12, "family_subjects": 60, "family_networks": 4, "family_epochs": 30}
 
 
@@ -51,8 +54,11 @@ class FacesParameters(ChapterParameters):
     @property
     def strangers(self) -> tuple[FaceArguments, ...]:
         """Two sets of people of ``lab`` whom no network learned from, for the filters of ``population``."""
-        seeds = (self.face_seed + 1, self.face_seed + 2) if self.population else ()
-        return tuple(self.source("lab", self.family_subjects, size=48, face_seed=seed) for seed in seeds)
+        people = (STRANGERS, self.family_subjects) if self.population else ()
+        return tuple(
+            self.source("lab", number, size=48, face_seed=self.face_seed + seed)
+            for seed, number in enumerate(people, start=1)
+        )
 
     @property
     def families(self) -> tuple[FaceArguments, ...]:

@@ -11,7 +11,7 @@ import torch
 from fer_lib.aus.decision import claims
 from fer_lib.aus.interventions import effects_of, interventions, matched_doses
 from fer_lib.aus.nulls import permutation_null
-from fer_lib.aus.presence import Presence, presence
+from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import verified
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import last_conv
@@ -36,7 +36,7 @@ def kept_filters(
     strangers: FaceSet,
     asked: Mapping[str, FaceSet],
     *,
-    people: int = 12,
+    people: int = 24,
     permutations: int = 500,
     seed: int = 0,
     device: torch.device | None = None,
@@ -46,8 +46,9 @@ def kept_filters(
     would be by chance, ``expected``.
 
     A filter is verified where it is claimed for a unit on ``strangers`` within emotions, and that unit moves
-    it most of all at equal energy, in ``people`` of no set; it is kept where it is claimed for the same unit
-    on the other set. By chance: if the other set's answers were dealt at random among the verified filters.
+    it most of all at equal energy, in ``people`` of no set; it is kept where on the other set that is the
+    unit which it tells best within emotions. By chance: if the other set's answers were dealt at random among
+    the verified filters.
     Units that any of the sets shows too seldom are left out. Raises as ``Presence.scored`` and
     ``permutation_null``.
     """
@@ -57,37 +58,26 @@ def kept_filters(
     size = strangers.size[0]
     doses = matched_doses(interventions(people, aus, LEVELS, size=size)).intensities
     switched = interventions(people, aus, LEVELS[-1:], size=size, doses=doses)
-    rows = []
+    names, rows = np.array([*aus, ""], dtype=object), []
     for learned in networks:
-        layer, names = last_conv(learned.model), np.array([*aus, ""], dtype=object)
-
-        def maxima(faces: FaceSet, learned: Learned = learned, layer: str = layer) -> np.ndarray:
-            return maximal_responses(learned.model, faces, layer, device=device).maxima
-
-        def claimed(name: str, maxima=maxima, names: np.ndarray = names) -> np.ndarray:
-            return names[_claims(maxima(sets[name]), shown[name].only(aus), permutations, seed, device)]
-
-        effects = effects_of(maxima(switched.faces), switched, draws=20, seed=seed)
-        own, moving = claimed(""), effects.effect[..., -1].argmax(axis=1)
-        at = np.arange(len(moving)), moving
+        layer, nulls = last_conv(learned.model), {}
+        for name, faces in sets.items():
+            maxima = maximal_responses(learned.model, faces, layer, device=device).maxima
+            some = shown[name].only(aus)
+            settings = {"permutations": permutations, "seed": seed, "device": device}
+            nulls[name] = permutation_null(maxima, some, "auroc", within=some.emotions, **settings)
+        moved = maximal_responses(learned.model, switched.faces, layer, device=device).maxima
+        effects = effects_of(moved, switched, draws=20, seed=seed)
+        own, most = names[claims(nulls[""], "max_statistic", ALPHA)], effects.effect[..., -1].argmax(axis=1)
+        at = np.arange(len(most)), most
         stands = effects.survivors(ALPHA)[at] & (effects.effect[*at, -1] > 0)
-        own = np.where(stands & (own == names[moving]), own, "")
+        own = np.where(stands & (own == names[most]), own, "")
         for name in asked:
-            there = claimed(name)
+            there = names[np.nan_to_num(nulls[name].scores, nan=-np.inf).argmax(axis=1)]
             for mouth in (True, False):
                 found = verified(own if mouth else np.where(np.isin(own, OPENING), "", own), there, aus)
-                counts = found.filters, found.verified.sum(), found.expected.sum()
-                rows.append((name, mouth, *counts))
+                rows.append((name, mouth, found.filters, found.verified.sum(), found.expected.sum()))
     return pd.DataFrame(rows, columns=["asked", "mouth", "verified", "kept", "expected"])
-
-
-def _claims(
-    maxima: np.ndarray, shown: Presence, permutations: int, seed: int, device: torch.device | None
-) -> np.ndarray:
-    """int (K,): the unit that each filter is claimed for within emotions, -1 where none."""
-    settings = {"permutations": permutations, "seed": seed, "device": device}
-    null = permutation_null(maxima, shown, "auroc", within=shown.emotions, **settings)
-    return claims(null, "max_statistic", ALPHA)
 
 
 def kept_table(found: pd.DataFrame) -> Table:
