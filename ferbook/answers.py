@@ -36,7 +36,7 @@ _BADGES = {
     **{"not asked here": "light", "not asked": "light"},
 }
 
-REFERENCE, OWN = "the reference", "your run"
+BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Verdicts:
         found.
         """
         place = self.main.answers.index(self.main.deciding)
-        for name, judged in ((REFERENCE, self.reference), (OWN, self.own)):
+        for name, judged in ((BY_REFERENCE, self.reference), (BY_RUN, self.own)):
             if judged and judged.answers[place].found:
                 yield name, judged.verdict, judged.answers[place]
 
@@ -185,7 +185,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     ``verdict``.
     """
     rows, data = [], []
-    first = REFERENCE if any(each.reference for each in every) else OWN
+    first = BY_REFERENCE if any(each.reference for each in every) else BY_RUN
     for each in every:
         drawn = list(each.drawn())
         row = {"group": each.paper.name, "label": each.main.claim.short}

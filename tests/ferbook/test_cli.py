@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ferbook import cli, console
+from ferbook.beside import Beside
 from ferbook.book import chapters, forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.state import ChapterState
@@ -50,9 +51,10 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
-def finish(monkeypatch, *chapters):
-    results = [ChapterResult(name, Path(name)) for name in chapters]
+def finish(monkeypatch, *names):
+    results = [ChapterResult(name, Path(name)) for name in names]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: results)
+    monkeypatch.setattr("ferbook.beside.standing_beside", lambda run: dict.fromkeys(chapters(), Beside()))
 
 
 def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_path):
@@ -61,7 +63,7 @@ def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_pa
     monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (index, True))
     monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.endswith(f"\nbook built from run 'a': open {index}\n")
+    assert out == f"book built from run 'a': open {index}\n"
 
 
 def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
@@ -71,7 +73,30 @@ def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
     assert out.startswith("note: throws is out of date (code changed); the book shows the stored result")
-    assert "`ferbook run --run a`" in out and "means is" not in out
+    assert "`ferbook run --run a`" in out and "means" not in out
+
+
+def test_what_stands_alone_is_told_once_with_the_reason(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
+    monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
+    finish(monkeypatch, "throws")
+    alone = Beside(why="there is none")
+    for means, told in (
+        (
+            alone,
+            "the run has no means; in their place stand the commands that make them\n"
+            "note: no reference stands beside throws, means: there is none\n",
+        ),
+        (
+            Beside(ChapterResult("means", tmp_path)),
+            "the run has no means; in their place stand the reference's\n"
+            "note: no reference stands beside throws: there is none\n",
+        ),
+    ):
+        standing = {"throws": alone, "means": means}
+        monkeypatch.setattr("ferbook.beside.standing_beside", lambda run, found=standing: found)
+        _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
+        assert out.startswith(f"note: {told}book built")
 
 
 def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_date(
