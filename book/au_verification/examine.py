@@ -162,7 +162,9 @@ def examine(
             for faces in (asked.faces, asked.equal.faces, asked.full.faces)
         )
     maxima, shown, names = responses.maxima, asked.shown, np.array([*asked.aus, ""])
-    settings = {"permutations": asked.permutations, "seed": asked.seed, "device": device}
+    # Units run in real people, whose labels therefore change places as a whole.
+    blocks = "sequence" if asked.faces.name in DOMAINS else "subject"
+    settings = {"permutations": asked.permutations, "seed": asked.seed, "device": device, "blocks": blocks}
     overall = permutation_null(maxima, shown, asked.measure, **settings)
     kept = _all_but_one(shown.subjects, groups)
     nulls = []

@@ -56,8 +56,7 @@ def score_rules(
     Each repeat draws ``subjects`` people of ``presence`` (0: all), gives ``filters`` channels null responses
     and makes the first ``detectors`` of them detectors of units drawn at random among those that are not too
     few in all of ``presence``. All measures and rules judge the same data. A rule *claims* for a filter at
-    most one unit, see ``decision.claims``. Holm and Benjamini and Hochberg need far more ``permutations`` to
-    find anything, see ``decision.permutations_needed``.
+    most one unit, see ``decision.claims``.
 
     One row per measure, rule, number of subjects and ratio: ``measure``, ``rule``, ``subjects``, ``snr``,
     ``repeats``; ``precision``, the share of claims that name a planted detector and its unit (NaN where
@@ -127,7 +126,6 @@ def decoy_table(
     brightness: np.ndarray,
     measure: Measure,
     *,
-    rules: Sequence[Rule] = ("max_statistic", "argmax"),
     snr: float = 1.0,
     channels: int = 4,
     filters: int = 24,
@@ -154,7 +152,7 @@ def decoy_table(
         settings = {"permutations": permutations, "seed": own_seed}
         for where, within in (("overall", None), ("within emotions", presence.emotions)):
             null = permutation_null(maxima, presence, measure, within=within, **settings)
-            for rule in rules:
+            for rule in ("max_statistic", "argmax"):
                 said = np.array([*presence.aus, ""], dtype=object)[claims(null, rule, ALPHA)]
                 for kind, (_, right) in kinds.items():
                     wrong = np.mean(~np.isin(said[own[kind]], ("", *right)))

@@ -75,14 +75,12 @@ class Null:
         return np.where(self.tested, (1 + reached) / (1 + self.permutations), np.nan)
 
 
-def least_permutations(alpha: float, tests: int = 1) -> int:
-    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha /
-    tests``.
-    """
+def least_permutations(alpha: float) -> int:
+    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha``."""
     if not 0 < alpha < 1:
         raise ParameterError(f"alpha = {alpha}: a level lies between 0 and 1, for instance 0.05")
     # Rounding first: 1 / 0.05 is not a whole number in binary.
-    return int(np.ceil(round(tests / alpha, 6))) - 1
+    return int(np.ceil(round(1 / alpha, 6))) - 1
 
 
 def permutation_null(

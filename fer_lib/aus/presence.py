@@ -13,12 +13,6 @@ FEWEST_SUBJECTS = 8
 """An AU is scored only where at least so many subjects show it, and as many are seen without it."""
 
 
-UNSEEN_SEED = 1000
-"""Seed of rendered people to ask a trained network about: every one is another person than those of seed 0,
-from whom networks learn.
-"""
-
-
 @dataclass(frozen=True)
 class Presence:
     """Who shows which action unit, on N pictures and A units.
@@ -118,23 +112,6 @@ def require_finite(values: np.ndarray, what: str = "filter", which: str = "the m
         raise DataError(
             f"picture {row}, {what} {column}: {which} is {values[row, column]}; expected a finite number: "
             "look for pictures or weights that are not"
-        )
-
-
-def require_unseen(asked: FaceSet, taught: FaceSet) -> None:
-    """Raise DataError where a network taught with ``taught`` is to be asked about pictures ``asked`` that it
-    may know: where both hold the same picture.
-
-    Rendered people are known by the seed, not by their name: ``lab-S001`` of seed 1 is not that of seed 0.
-    The same person shows the same in sets of any number of people, so shared people share pictures; ask with
-    ``open_faces(name, face_seed=UNSEEN_SEED)``. Sets of other sizes cannot be compared and pass.
-    """
-    known = {picture.tobytes() for picture in taught.pixels}
-    shared = sum(picture.tobytes() in known for picture in asked.pixels)
-    if shared:
-        raise DataError(
-            f"{shared} of the {len(asked)} pictures of {asked.name} to ask about are among those that the "
-            f"network learned from; take other people, with rendered faces face_seed = {UNSEEN_SEED}"
         )
 
 

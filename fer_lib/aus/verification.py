@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from scipy.stats import hypergeom
 
 from ferbook.errors import DataError
 
@@ -36,34 +34,13 @@ class Verified:
         """Cohen's (1960) kappa of claims and causes: observed minus expected over what there was to gain;
         NaN where there was nothing.
         """
-        gained, possible = self.sums
+        gained, possible = (count - self.expected.sum() for count in (self.verified.sum(), self.filters))
         return float(gained / possible) if possible > 0 else np.nan
-
-    @property
-    def sums(self) -> np.ndarray:
-        """(2,): verified minus expected, and filters minus expected, whose ratio is kappa: what
-        ``stats.two_way`` adds up over networks.
-        """
-        expected = self.expected.sum()
-        return np.array([self.verified.sum() - expected, self.filters - expected])
 
     @property
     def units(self) -> int:
         """How many distinct action units have a verified filter."""
         return int((self.verified > 0).sum())
-
-    @property
-    def units_expected(self) -> float:
-        """The same if claims and causes were paired at random."""
-        none = hypergeom.pmf(0, self.filters, self.caused, self.claimed)
-        return float((1 - none).sum()) if self.filters else 0.0
-
-    def table(self) -> pd.DataFrame:
-        """One row per unit: ``au``, ``claimed``, ``caused``, ``verified``, ``expected``, ``excess``."""
-        columns = {"claimed": self.claimed, "caused": self.caused, "verified": self.verified}
-        return pd.DataFrame({"au": self.aus} | columns).assign(
-            expected=self.expected, excess=self.verified - self.expected
-        )
 
 
 def verified(claims: Sequence[str], causes: Sequence[str], aus: Sequence[str]) -> Verified:

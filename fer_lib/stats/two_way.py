@@ -41,31 +41,23 @@ def people_groups(people: np.ndarray, groups: int = GROUPS, seed: int = 0) -> np
     return np.random.default_rng(seed).permutation(np.arange(len(names)) % groups)[codes]
 
 
-def networks_and_people(
-    found: np.ndarray,
-    against: np.ndarray | None = None,
-    **settings: object,
-) -> Estimate:
-    """The mean over networks, or a ratio of sums over networks, with a 95 % interval for the luck of networks
-    and people; with ``against`` minus the same of other networks, asked about the same people.
+def networks_and_people(found: np.ndarray, against: np.ndarray | None = None, **settings: object) -> Estimate:
+    """The mean over networks with a 95 % interval for the luck of networks and people; with ``against`` minus
+    that of other networks, asked about the same people.
 
     ``found`` (R, 1 + G): what each of R networks gives, first with all people, then with each of G groups of
-    them left out; or (R, 1 + G, 2): what it adds to the numerator and to the denominator of a ratio, as
-    ``verification.Verified.sums`` for kappa. ``against`` (Q, 1 + G) likewise. ``settings`` go to the
-    estimate. With one network its own luck is not covered, and the estimate says so.
-
-    Raises DataError where the parts do not fit, or a ratio has nothing to divide by.
+    them left out; ``against`` (Q, 1 + G) likewise. ``settings`` go to the estimate. With one network its own
+    luck is not covered, and the estimate says so. Raises DataError where the shapes do not fit.
     """
     sides = [np.asarray(side, np.float64) for side in (found, against) if side is not None]
     groups = sides[0].shape[1] - 1
-    if groups < 2 or any(side.shape[1:] != sides[0].shape[1:] for side in sides):
+    if groups < 2 or any(side.shape[1] != 1 + groups for side in sides):
         raise DataError(
             f"shapes {', '.join(str(side.shape) for side in sides)}: expected networks, all people and at "
             "least 2 groups left out, alike for both"
         )
     total, parts, twice = np.zeros(1 + groups), [], 0.0
-    for sign, side in zip((1, -1), sides, strict=False):
-        own = _linear(side)
+    for sign, own in zip((1, -1), sides, strict=False):
         total += sign * own.mean(axis=0)
         if len(own) > 1:
             parts.append((own[:, 0].var(ddof=1) / len(own), len(own) - 1))
@@ -73,29 +65,17 @@ def networks_and_people(
     parts.append((_jackknife(total), groups - 1))
     variances = [part for part, _ in parts]
     variance = max(sum(variances) - twice, *variances)
-    counts = " and ".join(str(len(side)) for side in sides)
-    alone = any(len(side) == 1 for side in sides)
     settings = {"n": len(sides[0]), "level": CONFIDENCE} | settings
     if variance < SAME**2:
         return Estimate(total[0], why="it is the same in all networks and without any group", **settings)
     freedom = sum(variances) ** 2 / sum(part**2 / own for part, own in parts)
     reach = t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
     how = f"95 % interval over {groups} groups of people left out"
-    how += "; one network, whose own luck is not covered" if alone else f" and {counts} networks"
+    if any(len(side) == 1 for side in sides):
+        how += "; one network, whose own luck is not covered"
+    else:
+        how += f" and {' and '.join(str(len(side)) for side in sides)} networks"
     return Estimate(total[0], total[0] - reach, total[0] + reach, how=how, **settings)
-
-
-def _linear(side: np.ndarray) -> np.ndarray:
-    """(R, 1 + G): values whose mean over networks is that of the values (R, 1 + G), or, to the first order,
-    the ratio of the sums (R, 1 + G, 2).
-    """
-    if side.ndim == 2:
-        return side
-    sums, over = side[..., 0], side[..., 1]
-    if over[:, 0].sum() <= 0:
-        raise DataError("nothing to divide by: no network has a filter with a claim")
-    ratio = sums[:, 0].sum() / over[:, 0].sum()
-    return ratio + (sums - ratio * over) / over[:, 0].mean()
 
 
 def _jackknife(values: np.ndarray) -> np.ndarray:

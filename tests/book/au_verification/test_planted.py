@@ -85,7 +85,9 @@ def test_no_signal_is_not_found_and_more_people_find_more():
 
 def test_a_rule_that_needs_more_permutations_says_so():
     with pytest.raises(ParameterError, match="needs at least"):
-        score_rules(simulated_presence(12), measures=("auroc",), rules=("holm",), repeats=1)
+        score_rules(
+            simulated_presence(12), measures=("auroc",), rules=("max_statistic",), permutations=18, repeats=1
+        )
 
 
 def test_decoys_are_what_they_are_called():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.aus.presence import UNSEEN_SEED, Presence, presence, require_unseen
+from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
 
@@ -87,13 +87,3 @@ def test_presence_refuses_what_is_neither_shown_nor_hidden():
     names = np.array(["a", "b"])
     with pytest.raises(DataError, match=r"picture 1, action unit 0: presence is 0\.5"):
         Presence(("AU1",), np.array([[1], [0.5]]), names, names, names)
-
-
-def test_a_network_is_not_asked_about_pictures_that_it_learned_from():
-    taught, asked = face_set(), face_set()
-    taught.pixels[:] = np.arange(6)[:, None, None]
-    asked.pixels[:] = 10 + np.arange(6)[:, None, None]
-    require_unseen(asked, taught)
-    asked.pixels[4] = taught.pixels[1]
-    with pytest.raises(DataError, match=rf"1 of the 6 pictures of toy.*face_seed = {UNSEEN_SEED}"):
-        require_unseen(asked, taught)

@@ -38,14 +38,6 @@ def test_what_people_do_to_both_sides_cancels_in_their_difference():
     assert (apart.low, apart.high) == pytest.approx((still.low, still.high))
 
 
-def test_a_ratio_is_of_sums_and_with_one_denominator_a_mean():
-    found = np.random.default_rng(4).random((5, 8))
-    mean, ratio = (networks_and_people(each) for each in (found, np.stack((3 * found, 3 + 0 * found), 2)))
-    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((mean.value, mean.low, mean.high))
-    uneven = np.stack((found, np.arange(1, 6)[:, None] + 0 * found), 2)
-    assert networks_and_people(uneven).value == pytest.approx(found[:, 0].sum() / 15)
-
-
 def test_networks_and_people_are_covered_together():
     """Means of 8 networks over 40 people: 95 % of 400 intervals hold 0, within four standard errors."""
     generator, held = np.random.default_rng(5), 0
@@ -63,8 +55,8 @@ def test_networks_and_people_are_covered_together():
 UNITS = tuple(f"AU{a}" for a in range(8))
 
 
-def kappa_sums(generator, share, networks=10, filters=64):
-    """(networks, 1 + 8, 2) of claims by 60 people and causes by 16, where ``share`` of the filters detect a
+def kappas(generator, share, networks=10, filters=64):
+    """(networks, 1 + 8) of claims by 60 people and causes by 16, where ``share`` of the filters detect a
     unit and two units move any filter.
     """
     size = np.array([0.9, 0.75, 0.3, 0.3, 0.15, 0.15, 0.15, 0.15])
@@ -82,7 +74,9 @@ def kappa_sums(generator, share, networks=10, filters=64):
         return [names[np.where(each.max(2) > least, each.argmax(2), 8)] for each in means]
 
     found = zip(named(60, 1.0), named(16, 0.3), strict=True)
-    return np.array([[verified(*each, UNITS).sums for each in zip(*pair, strict=True)] for pair in found])
+    return np.nan_to_num(
+        [[verified(*each, UNITS).kappa for each in zip(*pair, strict=True)] for pair in found]
+    )
 
 
 @pytest.mark.slow
@@ -91,7 +85,7 @@ def test_kappa_and_its_difference_are_covered():
     found = {"kappa": [], "difference": []}
     for seed in range(200):
         generator = np.random.default_rng(seed)
-        trained, untrained = (kappa_sums(generator, share).transpose(1, 0, 2) for share in (0.3, 0.0))
+        trained, untrained = (kappas(generator, share).T for share in (0.3, 0.0))
         found["kappa"].append(networks_and_people(trained))
         found["difference"].append(networks_and_people(trained, untrained))
     for estimates in found.values():
@@ -117,5 +111,3 @@ def test_what_does_not_fit_is_refused_and_what_never_varies_says_so():
         networks_and_people(np.ones((3, 2)))
     with pytest.raises(DataError, match=r"\(3, 5\), \(3, 6\)"):
         networks_and_people(np.ones((3, 5)), np.ones((3, 6)))
-    with pytest.raises(DataError, match="nothing to divide by"):
-        networks_and_people(np.zeros((3, 5, 2)))
