@@ -174,10 +174,13 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.Data
     networks: one row per measure and kind of ``scored``, which is from ``locate``.
 
     Each measure is computed per network, and the mean over networks has an interval over networks and people
-    (``stats.two_way``). Columns: ``measure``; ``kind``, ``untrained`` for the own maps of untrained networks;
-    ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the networks' own maps less this kind
-    (NaN for ours); ``networks``, ``pairs``; ``how`` and ``gain_how`` the intervals were computed. Bounds are
-    NaN where there is no interval.
+    (``stats.two_way``). The gain over untrained networks compares filters of the same units, in our networks'
+    mixture: some regions are easier to hit than others, and untrained filters go with other units.
+
+    Columns: ``measure``; ``kind``, ``untrained`` for the own maps of untrained networks; ``value``, ``low``,
+    ``high``; ``gain``, ``gain_low``, ``gain_high``: the networks' own maps less this kind (NaN for ours);
+    ``networks``, ``pairs``; ``how`` and ``gain_how`` the intervals were computed. Bounds are NaN where there
+    is no interval.
     """
     scored = _grouped(scored)
     own = scored[scored["population"].eq(population)]
@@ -187,11 +190,25 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.Data
         ours = by_network(own[own["kind"].eq("ours")], *columns)
         for kind, part in pd.concat([own, null]).groupby("kind", sort=False):
             its = by_network(part, *columns)
-            apart = (ours, its) if kind == UNTRAINED else (ours - its,)
-            gain = None if kind == "ours" else _over_networks(*apart)
+            gain = None
+            if kind == UNTRAINED:
+                alike = _of_shared_units(own[own["kind"].eq("ours")], part)
+                gain = _over_networks(*(_sums_by_network(side, *columns) for side in alike))
+            elif kind != "ours":
+                gain = _over_networks(ours - its)
             row = {"measure": measure, "kind": kind} | _bounded(_over_networks(its)) | _bounded(gain, "gain")
             rows.append(row | {"networks": len(its), "pairs": len(part)})
     return pd.DataFrame(rows)
+
+
+def _of_shared_units(ours: pd.DataFrame, null: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of both whose unit the other has, too, with a ``weight`` by which each unit has as much of the
+    second as of the first.
+    """
+    shared = set(ours["au"]) & set(null["au"])
+    ours, null = (rows[rows["au"].isin(shared)] for rows in (ours, null))
+    weight = ours["au"].value_counts() / null["au"].value_counts()
+    return ours.assign(weight=1.0), null.assign(weight=null["au"].map(weight).astype(float))
 
 
 def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
@@ -219,9 +236,11 @@ def by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
 
 
 def _sums_by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
-    """(R, 1 + G, 2): the sums whose ratios ``by_network`` gives."""
+    """(R, 1 + G, 2): the sums whose ratios ``by_network`` gives; rows may have a ``weight``."""
     values = np.stack([rows[top], rows[under] if under else np.ones(len(rows))], axis=1).astype(float)
     values[np.isnan(values).any(axis=1)] = 0
+    if "weight" in rows:
+        values *= rows["weight"].to_numpy()[:, None]
     networks, own = np.unique(rows["network"], return_inverse=True)
     sums = np.zeros((len(networks), len(rows["group"].cat.categories), 2))
     np.add.at(sums, (own, rows["group"].cat.codes), values)
@@ -455,15 +474,15 @@ SUMMARY = {
     "place_share": "the median filter's extrema at or next to their commonest place",
     "place_share_untrained": "the same, untrained networks",
     "concentration": "energy in the region of the filter's unit, over what its area would give",
-    "concentration_over_untrained": "more than in untrained networks",
+    "concentration_over_untrained": "more than in untrained networks, unit by unit",
     "concentration_gain_wrong_au": "more than in other units' regions of equal size",
     "concentration_gain_field_edges": "more than of edges within the receptive field",
     "pointing": "strongest pixel in the region of the filter's unit",
-    "pointing_over_untrained": "more than in untrained networks",
+    "pointing_over_untrained": "more than in untrained networks, unit by unit",
     "iou": "overlap of the projection with the region",
-    "iou_over_untrained": "more than in untrained networks",
+    "iou_over_untrained": "more than in untrained networks, unit by unit",
     "photographs_concentration_over_untrained": "networks taught by photographs: concentration, more than "
-    "in untrained networks",
+    "in untrained networks, unit by unit",
     "random_weights_deconv": "likeness left with random weights, deconvolution",
     "retrained_ceiling": "likeness of another training, deconvolution",
 }

@@ -166,7 +166,7 @@ def test_the_network_is_what_is_averaged_and_people_are_left_out_for_all_alike(b
     assert own["value"] == pytest.approx((0.7 / 0.5 + 0.9 / 0.5) / 2) and own["networks"] == 2
     null = table.loc["concentration", "untrained"]
     assert null["value"] == pytest.approx((0.45 / 0.5 + 0.5 / 0.25) / 2)
-    assert null["gain"] == pytest.approx(own["value"] - null["value"])
+    assert null["gain"] == pytest.approx(1.6 - 0.95 / 0.75), "the energy of all over the area of all"
     assert table.loc["pointing_game", "edges"]["gain"] == pytest.approx(0.8 - 0.275)
     # The interval is that of stats.two_way, of each network's value without each group of people.
     groups = people_groups(by_hand["subject"].to_numpy(), 4)
@@ -180,6 +180,31 @@ def test_the_network_is_what_is_averaged_and_people_are_left_out_for_all_alike(b
     expected = networks_and_people(np.array([one, two]))
     assert (own["low"], own["high"]) == pytest.approx((expected.low, expected.high))
     assert "2 networks" in own["how"] and "2 and 2 networks" in null["gain_how"]
+
+
+def test_untrained_networks_are_compared_unit_by_unit():
+    """Trained filters go with a hard unit mostly, untrained ones with an easy one: alike in each, no gain."""
+
+    def filters(population, network, hard, easy):
+        values = [([0.2] * 4, "AU1")] * hard + [([0.8] * 4, "AU25")] * easy
+        parts = [rows_of(population, network, *each[:1]).assign(au=each[1]) for each in values]
+        return pd.concat(parts, ignore_index=True).assign(pair=range(8 * len(parts)))
+
+    alone = rows_of("trained", "two", [0.9] * 4).assign(au="AU9", pair=range(100, 108))
+    scored = pd.concat(
+        [
+            *(filters("trained", "one", 3, 1), filters("trained", "two", 2, 2), alone),
+            *(filters("untrained", "u1", 1, 3), filters("untrained", "u2", 1, 5)),
+        ],
+        ignore_index=True,
+    )
+    table = beside_untrained(scored).set_index(["measure", "kind"])["gain"]
+    assert table["pointing_game", "untrained"] == pytest.approx(0, abs=1e-12)
+    better = scored["network"].eq("one") & scored["au"].eq("AU1")
+    scored.loc[better, "pointing_game"] += 0.4
+    table = beside_untrained(scored).set_index(["measure", "kind"])["gain"]
+    # 3 of the 8 filters of shared units.
+    assert table["pointing_game", "untrained"] == pytest.approx(0.4 * 3 / 8)
 
 
 def test_undefined_pairs_and_networks_without_any_are_left_out(by_hand):
