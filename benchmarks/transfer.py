@@ -8,9 +8,9 @@ trainings.
 on the same pictures, which already lie on the device as floating-point numbers, in batches of the same size,
 the answers thrown away. The two take turns; the ratio is on a CPU of processor seconds.
 
-`matrix`: ``cross_dataset`` between k sets of noise, trained for one epoch. Printed are the trainings per set
-(1 without leaving one out: k and not k², with which every pair would be trained for itself) and the share of
-the time that is not training.
+`matrix`: k sets of noise, a network each, trained for one epoch and tested on all. Printed are the trainings
+per set (1: k and not k², with which every pair would be trained for itself) and the share of the time that is
+not training.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import torch
 
-from book.transfer.study import cross_dataset
+from book.transfer.study import comparable, taught, tested
 from contest import SEED, noise, options, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
@@ -76,9 +76,9 @@ def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
 
     with patch.object(study, "train", timed):
         start = time.perf_counter()
-        cross_dataset(
-            sets, given.network, RECIPE, (SEED,), leave_one_out=False, precision="fp32", device=device
-        )
+        common = comparable(sets)
+        networks, precision = taught(common, given.network, RECIPE, (SEED,), precision="fp32", device=device)
+        tested(common, networks, precision, device)
         whole = time.perf_counter() - start
     print(
         f"{SETS} × {SETS} tests: {len(spent)} trainings, {whole:.1f} s, of which {whole - sum(spent):.1f} s "

@@ -97,7 +97,7 @@ def unit_map(table: pd.DataFrame, what: str) -> Drawn:
     the last column.
 
     ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as
-    ``transfer.action_units.unit_scores`` and ``layer_scores`` make it; ``framed`` cells get a frame. ``what``
+    ``transfer.action_units.condition_scores`` makes it; ``framed`` cells get a frame. ``what``
     the rows are. Data: these columns.
     """
     framed = table[table["framed"]]

@@ -1,13 +1,26 @@
 """Chapter ``micro_expressions``: what it takes, and what the profiles change."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from book.parameters import BootstrapField, FaceArguments, FaceField, NetworkParameters, RateField
 from fer_lib.names import CLIP_SETS
 from ferbook.book import Chapter
+from ferbook.parameters import listed
 from synthetic_faces.timing import TIMINGS
+
+
+class Widths:
+    """Checks a text that lists numbers of cells, separated by commas."""
+
+    allowed: str = "whole numbers from 1 to 512, separated by commas"
+
+    def __call__(self, text: str) -> str:
+        parts = listed(text)
+        if not parts or not all(part.isdecimal() and 1 <= int(part) <= 512 for part in parts):
+            raise ValueError(f"not {self.allowed}")
+        return text
 
 
 class MicroExpressionsParameters(NetworkParameters):
@@ -22,17 +35,22 @@ class MicroExpressionsParameters(NetworkParameters):
     timing: Literal[*TIMINGS] = Field(
         TIMINGS[0], description="rendered clips: each unit moves when its schedule says, or all together"
     )
-    epochs: int = Field(40, ge=1, le=5000, description="steps of training on all clips at once")
-    lr: RateField = 0.003
-    hidden: int = Field(16, ge=1, le=1024, description="cells of the LSTM")
+    untimed: bool = Field(
+        False,
+        description="ask of rendered clips also with all units moving together, which renders them anew",
+    )
+    epochs: int = Field(60, ge=1, le=5000, description="steps of training on all clips at once, at most")
+    lr: RateField = 0.01
+    hidden: Annotated[str, AfterValidator(Widths())] = Field(
+        "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
+    )
+    components: int = Field(
+        32, ge=1, le=300, description="principal components of a frame's features that the LSTM reads"
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
     weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
-    seeds: int = Field(3, ge=1, le=50, description="LSTMs per fold, from `seed` on")
-    control_seeds: int = Field(
-        2, ge=0, le=50, description="LSTMs per fold of each control; 0 leaves the controls out"
-    )
-    tuned: bool = Field(
-        False, description="fine-tune the CNN on the training people of each fold, too, which takes long"
+    seeds: int = Field(
+        1, ge=1, le=50, description="trainings per fold, from `seed` on; each reads the next CNN, if several"
     )
     bootstrap: BootstrapField = 2000
 
@@ -49,17 +67,27 @@ class MicroExpressionsParameters(NetworkParameters):
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
         """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
-        of its people; beside any other set, rendered clips."""
-        if self.faces in CLIP_SETS:
-            return (self.face_source, self.source("lab", self.subjects))
-        return (self.face_source, self.source("micro", self.subjects, **self._clips))
+        of its people, and of rendered ones the same clips with all units moving together, where they are
+        asked for; beside any other set, rendered clips."""
+        if self.faces not in CLIP_SETS:
+            return (self.face_source, self.source("micro", self.subjects, **self._clips))
+        beside = [self.source("lab", self.subjects)]
+        if self.with_untimed:
+            together = {"clip_frames": self.clip_frames, "timing": TIMINGS[1]}
+            beside.append(self.source("micro", self.subjects, **together))
+        return (self.face_source, *beside)
+
+    @property
+    def with_untimed(self) -> bool:
+        """Whether there are clips with their timing off to be asked too."""
+        return self.untimed and self.faces == "micro" and self.timing == TIMINGS[0]
 
 
 CHAPTER = Chapter(
     title="Micro-expressions over time",
     minutes=15,
     parameters=MicroExpressionsParameters,
-    upstream=("training", "au_verification"),
+    upstream=("training",),
     key_metrics=("uf1", "majority_uf1"),
     learn=(
         "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "
@@ -68,14 +96,14 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores; for real clips your copy of CASME II or SAMM",
     profiles={
-        "reference": {"population": "published"},
         "smoke": {
-            **{"subjects": 6, "clip_frames": 8, "epochs": 3, "seeds": 1, "control_seeds": 1},
+            **{"subjects": 6, "clip_frames": 8, "epochs": 3, "hidden": "4,8", "components": 8},
             "bootstrap": 200,
         },
+        "reference": {"population": "published", "seeds": 3, "untimed": True, "hidden": "8,16"},
         "paper": {
-            **{"clip_frames": 32, "epochs": 100, "seeds": 5, "control_seeds": 5, "tuned": True},
-            "bootstrap": 10_000,
+            **{"clip_frames": 32, "epochs": 100, "hidden": "8,16,32,64", "components": 64, "seeds": 5},
+            **{"untimed": True, "bootstrap": 10_000},
         },
     },
 )

@@ -1,11 +1,10 @@
-"""Figures of micro-expressions: who finds their apex, and which filters move with them."""
+"""Figures of micro-expressions: who finds their apex, and what the order of the frames is worth."""
 
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.ticker import MaxNLocator
 
+from book.micro_expressions.order import GAINS
 from ferbook.page.forest import forest
-from ferbook.page.style import BLUE, MUTED, VERMILION, WIDTH, Drawn, listing
+from ferbook.page.style import Drawn
 
 
 def spotting_dots(table: pd.DataFrame) -> Drawn:
@@ -34,47 +33,17 @@ def spotting_dots(table: pd.DataFrame) -> Drawn:
     )
 
 
-def trajectory_panels(table: pd.DataFrame) -> Drawn:
-    """How filters' responses change from onset over apex to offset, in clips that show the action unit
-    that the filter is said to detect and in the others.
-
-    ``table``: a row per ``filter``, ``group`` (in the order to be shown) and ``progress`` (0 onset, 1 apex, 2
-    offset): ``au`` (its unit), ``change`` with ``low`` and ``high`` (standard deviations of the filter over
-    onset frames), ``clips``; at most six filters. Data: these columns.
+def order_dots(table: pd.DataFrame) -> Drawn:
+    """What the order of the frames is worth, timing on and off, in points. ``table``:
+    ``order.gain_table``. Data: its columns.
     """
-    columns = ["filter", "au", "group", "progress", "change", "low", "high", "clips"]
-    data = table[columns].reset_index(drop=True)
-    filters = list(data["filter"].unique())
-    across = min(3, len(filters))
-    rows = -(-len(filters) // across)
-    figure, grid = plt.subplots(
-        rows, across, figsize=(WIDTH, 0.9 + 1.75 * rows), sharex=True, sharey=True, squeeze=False
+    rows = table.rename(columns={"measure": "panel", "asked": "label", "gain": "value"})
+    return forest(
+        rows.assign(main=rows["label"].eq(GAINS["order_gain_difference"])),
+        measured="points gained by frames in order, against shuffled ones",
+        unit="points",
+        null=0,
+        alt="Dots with intervals beside a line at zero: what frames in order gain against shuffled ones.",
+        tolerance=dict.fromkeys(("gain", "low", "high"), 15),
+        data=table,
     )
-    groups = list(data["group"].unique())
-    styles = [(VERMILION, "-"), (BLUE, "--")]
-    for axes, number in zip(grid.flat, filters, strict=False):
-        own = data[data["filter"].eq(number)]
-        for group, (colour, dashes) in zip(groups, styles, strict=False):
-            part = own[own["group"].eq(group)]
-            axes.fill_between(part["progress"], part["low"], part["high"], color=colour, alpha=0.18, lw=0)
-            axes.plot(part["progress"], part["change"], color=colour, linestyle=dashes, label=group)
-        axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":")
-        axes.set_title(f"filter {number}, {own['au'].iloc[0]}", fontsize=9)
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.tick_params(labelsize=8)
-    for axes in list(grid.flat)[len(filters) :]:
-        axes.set_axis_off()
-    for axes in list(grid.flat)[max(0, len(filters) - across) : len(filters)]:
-        axes.set_xticks([0, 1, 2], ["onset", "apex", "offset"])
-        axes.tick_params(axis="x", labelbottom=True)
-    figure.supylabel("change of the response (sd)", fontsize=9)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8.5)
-    moves = dict.fromkeys(("change", "low", "high"), 0.5) | {"filter": 1000}
-    at_apex = data[data["progress"].eq(1)].itertuples()
-    told = [f"filter {row.filter} of {row.au} {row.change:+.2f} in {row.group}" for row in at_apex]
-    alt = (
-        f"Line charts of {len(filters)} filters from onset over apex to offset: the mean change of the "
-        f"response since the onset, in standard deviations. At the apex: {listing(told)}."
-    )
-    return Drawn(figure, data, alt.replace(" -", " −"), tolerance=moves)

@@ -8,9 +8,8 @@ import pandas as pd
 import torch
 
 from fer_lib.faces.clips import Clips
-from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, train_clips
-from fer_lib.train.features import difference_to_onset
+from fer_lib.train.features import difference_to_onset, scaling
 from ferbook.errors import DataError
 
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -23,15 +22,16 @@ Control = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class ClipStudy:
-    """A study of S seeds on C clips, every fold from every seed.
+    """A study of S trainings on C clips, every fold in each of them.
 
-    ``table``: one row per fold and seed, that of ``fold_table`` with ``seed`` and ``best_epoch``, chosen by
-    the validation loss. A network is never shown a class that is ``absent`` and hardly ever answers it, so
-    those of the tested clips that show it count as they fall, mostly wrong.
+    ``table``: one row per fold and training, that of ``fold_table`` with ``training`` (from 0), and what the
+    validation loss chose: ``hidden`` cells and ``best_epoch``. A network is never shown a class that is
+    ``absent`` and hardly ever answers it, so those of the tested clips that show it count as they fall,
+    mostly wrong.
 
     ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
-    clips that no fold tests. ``networks``: one ``ClipLSTM`` per row of ``table``. ``curves``: one row per
-    seed, fold and epoch with ``train_loss``, ``valid_loss``, ``valid_score``.
+    clips that no fold tests. ``curves``: one row per training, fold and epoch of the chosen networks with
+    ``train_loss``, ``valid_loss``, ``valid_score``.
 
     Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``,
     and ``chosen_on_test``, like ``probabilities``, but of the epoch that answered best about the very subject
@@ -41,76 +41,110 @@ class ClipStudy:
     classes: tuple[str, ...]
     table: pd.DataFrame
     probabilities: np.ndarray
-    networks: tuple[ClipLSTM, ...]
     curves: pd.DataFrame
     chosen_on_test: np.ndarray | None
 
 
+def fold_features(
+    features: Sequence[np.ndarray], clips: Clips, folds: Sequence[ClipFold], components: int
+) -> np.ndarray:
+    """float32 (S · folds, C, T, ``components``): what each fold's LSTM reads of the ``features`` of S
+    trainings, each float32 (C, T, F) of ``clips`` (``train.features.clip_features``).
+
+    The difference to the onset, which takes out who it is and how the light falls; standardised, and turned
+    to its principal components, by the frames of the fold's training clips and no other. Zero behind a clip's
+    end. Raises DataError where features do not belong to the clips.
+    """
+    found = []
+    for given in features:
+        if given.ndim != 3 or given.shape[:2] != clips.rows.shape:
+            raise DataError(f"features of shape {given.shape} for clips of {clips.rows.shape} pictures")
+        moved = difference_to_onset(given, clips.lengths)
+        found += [_components(moved, clips, fold[0], components) for fold in folds]
+    return np.stack(found)
+
+
+def _components(moved: np.ndarray, clips: Clips, train: np.ndarray, components: int) -> np.ndarray:
+    mean, spread = scaling(moved, clips.lengths, train)
+    frames = ((moved[train] - mean) / spread)[clips.inside[train]]
+    directions = np.linalg.eigh(frames.T @ frames)[1][:, ::-1][:, :components]
+    turned = ((moved - mean) / spread) @ directions
+    return np.where(clips.inside[..., None], turned, 0).astype(np.float32)
+
+
 def leave_one_out(
-    features: np.ndarray,
+    given: np.ndarray,
     clips: Clips,
     classes: tuple[str, ...],
     folds: Sequence[ClipFold],
-    recipe: ClipRecipe,
+    recipes: Sequence[ClipRecipe],
     seeds: Sequence[int],
     *,
     control: Control | None = None,
     device: torch.device | str = "cpu",
-    watch_test: bool = True,
+    watch_test: bool = False,
 ) -> ClipStudy:
-    """Train an LSTM for each fold and seed by ``recipe``, and ask it about the fold's test clips.
+    """Train an LSTM for each fold and each of S ``seeds`` by each of ``recipes``, and ask the one that the
+    fold's validation clips choose about its test clips.
 
-    ``features`` float32 (C, T, F) of ``clips`` (``train.features.clip_features``), or (folds, C, T, F) where
-    each fold has its own. ``folds`` as of ``faces.folds.clip_folds``. Scaling and class weights come from a
-    fold's training clips; the epoch is that with the lowest loss of its validation clips (of equals the
-    first). ``control`` changes what the LSTMs are given: the features, or their differences to the onset,
-    after these were taken. All networks are trained in one program.
+    ``given`` float32 (S · folds, C, T, F): what each reads, fold by fold within training
+    (``fold_features``). ``folds`` as of ``faces.folds.clip_folds``. Class weights come from a fold's training
+    clips; recipe and epoch are those with the lowest loss of its validation clips (of equals the first).
+    ``control`` changes what the LSTMs are given. All networks of a recipe are trained in one program.
 
-    Raises DataError as ``require_apart``, and where ``features`` do not belong to ``clips`` and ``folds``;
-    and as ``train_clips``.
+    Raises DataError as ``require_apart``, and where ``given`` does not belong to ``clips`` and ``folds``; and
+    as ``train_clips``.
     """
     labels = fold_labels(clips, classes, folds)
-    expected = (len(folds), len(clips))[-(features.ndim - 2) :]
-    if features.ndim not in (3, 4) or features.shape[:-2] != expected:
+    if given.shape[:2] != (len(seeds) * len(folds), len(clips)):
         raise DataError(
-            f"features of shape {features.shape} for {len(clips)} clips and {len(folds)} folds; give (clips, "
-            "frames, features), or (folds, clips, frames, features)"
+            f"features of shape {given.shape} for {len(seeds)} trainings of {len(folds)} folds on "
+            f"{len(clips)} clips; give (trainings · folds, clips, frames, features)"
         )
     lengths = clips.lengths
-    given = features if recipe.input == "features" else difference_to_onset(features, lengths)
     if control is not None:
         given, lengths = control(given)
-    if given.ndim == 4:
-        given = np.concatenate([given] * len(seeds))
-    # Fold by fold within seed: the network of fold f and the s-th seed is number s · folds + f.
     train, valid, test = (
         np.array([np.isin(np.arange(len(clips)), fold[part]) for fold in folds] * len(seeds))
         for part in range(3)
     )
-    each = np.repeat(seeds, len(folds))
-    settings = {"device": device, "watch": watch_test}
-    training = train_clips(
-        given, lengths, labels, len(classes), train, valid, each.tolist(), recipe, **settings
-    )
-    network = training.curve["network"]
-    curves = training.curve.assign(fold=network % len(folds), seed=each[network]).drop(columns="network")
+    each = np.repeat(seeds, len(folds)).tolist()
+    task = given, lengths, labels, len(classes), train, valid, each
+    tried = [train_clips(*task, recipe, device=device, watch=watch_test) for recipe in recipes]
+    losses = [found.curve.groupby("network")["valid_loss"].min().to_numpy() for found in tried]
+    best = np.argmin(losses, axis=0)
+    numbers = np.arange(len(each))
+    training, fold = np.divmod(numbers, len(folds))
+
+    def chosen(values: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack(values)[best, numbers]
+
+    curves = pd.concat(found.curve[best[found.curve["network"]] == k] for k, found in enumerate(tried))
+    curves = curves.sort_values(["network", "epoch"], ignore_index=True)
+    of = curves["network"].to_numpy()
+    curves = curves.assign(fold=fold[of], training=training[of]).drop(columns="network")
     flattered = None
-    if training.history is not None:
+    if watch_test:
+        history = chosen([np.swapaxes(found.history, 0, 1) for found in tried]).swapaxes(0, 1)
         counts = test.sum(axis=1)
         # The history is (epochs, networks, clips, classes); the curve goes network by network.
-        right = ((training.history.argmax(axis=3) == labels) & test).sum(axis=2) / counts
-        said = np.take_along_axis(training.history, labels[None, None, :, None], axis=3)[..., 0]
+        right = ((history.argmax(axis=3) == labels) & test).sum(axis=2) / counts
+        said = np.take_along_axis(history, labels[None, None, :, None], axis=3)[..., 0]
         loss = -(np.log(np.maximum(said, np.finfo(np.float32).tiny)) * test).sum(axis=2) / counts
         curves = curves.assign(test_accuracy=right.T.ravel())
-        best = np.lexsort((loss, -right), axis=0)[0]
-        flattered = _of_the_tested(training.history[best, np.arange(len(best))], folds)
-    table = fold_table(clips, labels, classes, folds).merge(pd.DataFrame({"seed": seeds}), how="cross")
-    by_fold = np.arange(len(each)).reshape(len(seeds), len(folds)).T.ravel()
+        first = np.lexsort((loss, -right), axis=0)[0]
+        flattered = _of_the_tested(history[first, numbers], folds)
+    found = {
+        "fold": fold,
+        "training": training,
+        "hidden": np.array([recipe.hidden for recipe in recipes])[best],
+        "best_epoch": chosen([each.best_epoch for each in tried]),
+    }
+    table = pd.DataFrame(found).merge(fold_table(clips, labels, classes, folds), on="fold")
     return ClipStudy(
         classes,
-        table.assign(best_epoch=training.best_epoch[by_fold]),
-        _of_the_tested(training.probabilities, folds),
-        tuple(training.model.alone(number) for number in by_fold.tolist()),
+        table,
+        _of_the_tested(chosen([each.probabilities for each in tried]), folds),
         curves,
         flattered,
     )

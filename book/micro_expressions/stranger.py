@@ -1,76 +1,76 @@
-"""A network that has seen nobody of the clips that it is asked about."""
+"""Networks that have seen nobody of the clips that they are asked about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from torch import nn
 
+from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.shared import Shared, shared
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
+from fer_lib.train.features import clip_features
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.lesson import Lesson
+from fer_lib.train.lesson import Learned
+from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """A network for faces of which it has seen nobody.
-
-    ``model`` in evaluation mode; ``learned_from``: the name of the face set it learned from, and
-    ``pictures``, how many of them. ``kept``: whether it is the network of chapter ``training``, and not
-    another one taught the same way. ``shared``: what the faces share with those that chapter ``training``
-    learned from.
+class Strangers:
+    """Networks for faces of which they have seen nobody, ``models`` in evaluation mode; the number format
+    that they learned in; and who they are, in sentences. ``shared``: what the faces share with those that the
+    networks asked for had learned from.
     """
 
-    model: Classifier
-    learned_from: str
-    pictures: int
-    kept: bool
+    models: tuple[Classifier, ...]
+    precision: Precision
+    introduction: str
     shared: Shared
 
-    @property
-    def introduction(self) -> str:
-        """Whose network it is and what it has seen, in sentences."""
-        if self.kept:
-            return (
-                f"The network is that of chapter training. It learned from {self.pictures:,} pictures of "
-                f"{self.learned_from}, and shares nobody and no picture with these clips."
-            )
-        return (
-            "The network of chapter training learned from the people of these clips "
-            f"({len(self.shared.subjects)} of them), so it is not asked about them. Another one, taught the "
-            f"same way on {self.pictures:,} pictures of {self.learned_from}, takes its place; the filters "
-            "of chapter au_verification are not its filters."
-        )
+    def features(self, model: nn.Module, clips: Clips) -> np.ndarray:
+        """float32 (C, T, F): those of every frame of ``clips`` (``train.features.clip_features``), in the
+        number format of the networks.
+        """
+        device = next(model.parameters()).device
+        with self.precision.autocast(device):
+            return clip_features(model.to(memory_format=torch.channels_last), clips)
 
 
-def stranger_to(
+def strangers_to(
     faces: FaceSet,
-    lesson: Lesson,
-    model: Classifier,
+    learned: Sequence[Learned],
     rendered: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",
-) -> Stranger:
-    """``model``, the network of ``lesson``; or, where it learned from people or pictures of ``faces``,
-    another one, taught the same way on the faces ``rendered("lab")``, by the first fold of their protocol.
+) -> Strangers:
+    """The networks of ``learned``, which had one lesson but for the seed; or, where they learned from people
+    or pictures of ``faces``, another one, taught the same way on the faces ``rendered("lab")``, by the first
+    fold of their protocol.
 
-    Raises ParameterError where the network takes pictures of another size than those of ``faces``.
+    Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
-    learned = open_faces(**lesson.source, progress=False)
-    if learned.size != faces.size:
+    lesson = learned[0].lesson
+    seen = open_faces(**lesson.source, progress=False)
+    if seen.size != faces.size:
         raise ParameterError(
-            f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but the network of chapter "
-            f"training was taught on {learned.size[0]} × {learned.size[1]}; give both chapters one size, for "
-            f"example -p size={learned.size[0]}"
+            f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {learned[0].name} network "
+            f"was taught on {seen.size[0]} × {seen.size[1]}; give both one size, for example -p "
+            f"size={seen.size[0]}"
         )
-    own, found = lesson.fold_of(learned), shared(learned, faces)
+    own, found = lesson.fold_of(seen), shared(seen, faces)
     if found.nothing:
-        return Stranger(model.eval(), learned.name, len(own.split("train")), True, found)
+        count = f"{len(learned)} networks have" if len(learned) > 1 else "One network has"
+        told = (
+            f"{count} learned from {len(own.split('train')):,} pictures of {seen.name}, where nobody and no "
+            "picture of these clips is."
+        )
+        return Strangers(tuple(each.model.eval() for each in learned), lesson.precision, told, found)
     labelled = rendered("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
@@ -78,4 +78,9 @@ def stranger_to(
     other = build_network(lesson.network, len(protocol.classes), faces.size[0], **lesson.options)
     settings = {"precision": lesson.precision, "device": device, "seed": lesson.seed}
     train(fold, other, protocol.classes, lesson.recipe, **settings)
-    return Stranger(other.eval(), labelled.name, len(fold.split("train")), False, found)
+    told = (
+        f"The network asked for learned from the people of these clips ({len(found.subjects)} of them), so "
+        f"it is not asked about them. Another one, taught the same way on {len(fold.split('train')):,} "
+        f"pictures of {labelled.name}, takes its place."
+    )
+    return Strangers((other.eval(),), lesson.precision, told, found)

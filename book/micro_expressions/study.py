@@ -99,13 +99,13 @@ def contest_metrics(contest: Contest) -> dict[str, Estimate]:
 
 
 def selection_by_person(study: ClipStudy) -> pd.DataFrame:
-    """Accuracy on each person by who chose the epoch, mean over the seeds, as ``figures.selection_dumbbells``
-    takes it.
+    """Accuracy on each person by who chose the epoch, mean over the trainings, as
+    ``shared_figures.selection_dumbbells`` takes it.
 
     ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and
     ``test_accuracy``, by the person tested; ``gain``. Of equal epochs the person tested takes the first.
     """
-    keys = ["fold", "seed"]
+    keys = ["fold", "training"]
     chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "epoch"]]
     own = chosen.merge(study.curves, on=[*keys, "epoch"])
     first = study.curves.sort_values(["test_accuracy", "epoch"], ascending=[False, True], kind="stable")
@@ -141,7 +141,7 @@ def selection_gain(
 
 
 def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:
-    """The confusion matrix of the first seed's networks, pooled over all folds: counts of clips, rows the
+    """The confusion matrix of the first training's networks, pooled over all folds: counts of clips, rows the
     true class.
     """
     return confusion(labels, study.probabilities[0].argmax(axis=1), study.classes)
@@ -167,15 +167,13 @@ def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
 
 
 def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
-    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many were trained for the study
-    itself.
-    """
+    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many answer for the study itself."""
     counts = {
         "clips": len(subjects),
         "people": len(np.unique(subjects)),
         "classes": len(study.classes),
         "folds": study.table["fold"].nunique(),
-        "lstms": len(study.networks),
+        "lstms": len(study.table),
     }
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 
@@ -191,6 +189,5 @@ NUMBERS = {
     "spotting_trained": "apex missed by (frames), trained CNN from onset",
     "spotting_trained_both_ends": "apex missed by (frames), trained CNN from both ends",
     "spotting_middle": "apex missed by (frames), middle of the clip",
-    "unit_movement": "filters move more with their unit than without (sd)",
 }
 """What the page sums itself up in: metric and what it is."""

@@ -1,115 +1,183 @@
-"""Which action units a network that learned expressions detects: tables and metrics."""
+"""What the features of networks that learned expressions know of single action units, beyond the emotion.
+
+A head that is told the emotion already knows much of the units: they come with it. So the question is what
+features *add* to it, and whether those of an untrained network add as much.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
+from scipy.stats import t
+from torch import nn
 
-from fer_lib.aus.cross_task import CHOSEN, CONDITIONS, FROZEN, CrossTask
-from fer_lib.aus.heads import MACRO
-from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.aus.cross_task import AUROC, Judge, Read, one_hot
+from fer_lib.aus.heads import MACRO, enough_people, mean_of_defined, score_table
+from fer_lib.aus.presence import Presence, presence
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.splits import split_people
+from fer_lib.look.handmade import hog_responses
+from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE
+from fer_lib.train.controls import untrained_network
+from fer_lib.train.features import features_of
 from ferbook.estimate import Estimate
-from ferbook.page.tables import Table
 
-_METRICS = ("frozen", "tuned", "scratch", "untrained", "hog", "emotion")
-SHORT = dict(zip(CONDITIONS, _METRICS, strict=True))
-"""Condition -> its name in metrics."""
+EMOTION, FEATURES, UNTRAINED, HOG = READS = ("emotion", "features", "untrained", "HOG")
+"""What heads read: the picture's true emotion and nothing else; what the last layer of the trained networks
+is given; the same of untrained networks; histograms of oriented gradients."""
 
-METHOD = "95 % expanded percentile bootstrap over subjects; the seeds are not covered"
-
-BOUNDS = {"auroc_low": "low", "auroc_high": "high"}
-
-MEASURES = {"average_precision": "average precision", "f1": "F1", "f1_skew": "F1, skew-normalised"}
+STRENGTHS = (0.001, 0.01, 0.1)
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``aus.cross_task.CrossTask.table`` that stand for their condition: where there are layers,
-    the chosen one of each unit.
+def with_emotion(read: str) -> str:
+    """What a head is called that reads the emotion beside ``read``."""
+    return f"{read} + {EMOTION}"
+
+
+@dataclass(frozen=True)
+class UnitReads:
+    """``reads``: by what the heads read their scores, over one network after the other where networks read
+    (``aus.cross_task.Read``); ``aus`` that were scored on the pictures of ``test``; ``too_few``: the others.
     """
-    return table[table["layer"].isin(("", CHOSEN))].reset_index(drop=True)
+
+    reads: dict[str, Read]
+    aus: tuple[str, ...]
+    too_few: tuple[str, ...]
+    test: Presence
+
+    def macro(self, read: str) -> np.ndarray:
+        """float64 (networks, 1 + draws): the mean AUROC over the units, of all pictures and of each draw."""
+        return np.stack([mean_of_defined(values[:, AUROC]) for values in self.reads[read].values])
 
 
-def macro_table(found: CrossTask) -> pd.DataFrame:
-    """Macro means, a row per condition and layer, for ``figures.macro_dots``: ``condition``, ``layer`` (empty
-    or ``CHOSEN`` where the row stands for its condition), ``auroc``, ``low``, ``high``.
+def unseen_people(faces: FaceSet) -> FaceSet:
+    """The people of ``faces`` whom no network learned from, those of its splits ``valid`` and ``test``,
+    divided anew: heads have to be fitted on features as they are of people unseen.
     """
-    macro = found.table[found.table["au"].eq(MACRO)].rename(columns=BOUNDS)
-    return macro[["condition", "layer", "auroc", "low", "high"]].reset_index(drop=True)
+    unseen = faces.select(faces.table["split"].ne("train").to_numpy())
+    split = split_people(unseen.table["subject"].to_list(), unseen.table["emotion"].to_list())
+    return unseen.assign(split=split)
 
 
-def condition_scores(found: CrossTask) -> pd.DataFrame:
-    """AUROC of each condition on each unit and in the mean, for ``shared_figures.unit_map``: ``row`` (the
-    condition), ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false).
+def can_be_asked(faces: FaceSet) -> bool:
+    """Whether enough people of ``faces`` show some unit for heads."""
+    return bool(faces.aus) and enough_people(presence(faces), faces.table["split"].to_numpy())
+
+
+def read_units(
+    faces: FaceSet,
+    networks: Sequence[nn.Module],
+    classes: tuple[str, ...],
+    *,
+    draws: int,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> UnitReads:
+    """Fit and test linear heads for the action units of ``faces``, in its splits, on each of ``READS`` and on
+    each with the emotion (one of ``classes``) beside.
+
+    One untrained network for each of ``networks``, its first weights drawn from ``seed`` on. Strengths are
+    chosen on the validation pictures. Draws are of people, the same for all heads. Raises DataError as
+    ``aus.heads.fit_heads``.
     """
-    return _cells(found, headline(found.table), "condition").assign(framed=False)
-
-
-def layer_scores(found: CrossTask, best: pd.DataFrame) -> pd.DataFrame:
-    """As ``condition_scores`` for each layer of the expression network; ``framed``: the layer that the
-    validation pictures choose. ``best`` from ``aus.cross_task.best_layer``.
-    """
-    layers = found.table[found.table["condition"].eq(FROZEN) & found.table["layer"].ne(CHOSEN)]
-    cells = _cells(found, layers, "layer")
-    chosen = pd.MultiIndex.from_frame(best[["layer", "au"]])
-    return cells.assign(framed=pd.MultiIndex.from_frame(cells[["row", "au"]]).isin(chosen))
-
-
-def _cells(found: CrossTask, rows: pd.DataFrame, names: str) -> pd.DataFrame:
-    drawn = rows[rows["au"].isin((*found.aus, MACRO))].rename(columns={names: "row", **BOUNDS})
-    cells = drawn[["row", "au", "auroc", "low", "high", "positives"]]
-    return cells.astype({"positives": float}).reset_index(drop=True)
-
-
-def condition_table(found: CrossTask) -> Table:
-    """Macro means for the page, a row per condition: ``detector``; estimates of the ``AUROC`` and of what it
-    lies over the untrained network's and HOG's; average precision, F1 at the chosen threshold and as if units
-    were shown in half of the pictures.
-    """
-    macro, n = _macro(found)
-    estimates = {"AUROC": "auroc", "over untrained": "over_untrained", "over HOG": "over_hog"}
-    rows = [
-        {
-            "detector": f"{condition}: {CONDITIONS[condition]}",
-            **{name: _estimate(row, column, n) for name, column in estimates.items()},
-            **{name: row[column] for column, name in MEASURES.items()},
-        }
-        for condition, row in macro.iterrows()
-    ]
-    return Table(pd.DataFrame(rows), "Means over the units, with 95 % intervals over people", tolerance=0.2)
-
-
-def _macro(found: CrossTask) -> tuple[pd.DataFrame, int]:
-    """The macro means, a row per condition; and of how many pictures."""
-    rows = headline(found.table)
-    macro = rows[rows["au"].eq(MACRO)].set_index("condition")
-    return macro, int(rows.loc[rows["au"].isin(found.aus), "n"].max())
-
-
-def _estimate(row: pd.Series, name: str, n: int) -> Estimate | None:
-    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if np.isnan(value):
-        return None
-    return Estimate.bounded(value, low, high, how=METHOD, n=n, tolerance=2 * RERUN_TOLERANCE)
-
-
-def unit_metrics(found: CrossTask) -> dict[str, Estimate]:
-    """Macro means of the AUROC: ``au_auroc_frozen`` (each unit from its chosen layer), ``…_tuned``,
-    ``…_scratch``, ``…_untrained``, ``…_hog``, ``…_emotion``.
-
-    ``au_frozen_over_untrained``, ``au_frozen_over_hog``: paired differences; ``au_scored`` and
-    ``au_too_few``: units; ``au_beyond_untrained``: units whose frozen AUROC lies above the untrained
-    network's with an interval above zero.
-    """
-    macro, n = _macro(found)
-    rows = headline(found.table)
-    frozen = rows[rows["condition"].eq(FROZEN) & rows["au"].isin(found.aus)]
-    return {
-        "au_scored": Estimate(len(found.aus), unit="count"),
-        "au_too_few": Estimate(len(found.too_few), unit="count"),
-        "au_beyond_untrained": Estimate(
-            frozen["over_untrained_low"].gt(0).sum(), unit="count", tolerance=len(found.aus)
-        ),
-        **{f"au_auroc_{name}": _estimate(macro.loc[of], "auroc", n) for of, name in SHORT.items()},
-        **{
-            f"au_frozen_over_{rival}": _estimate(macro.loc[FROZEN], f"over_{rival}", n)
-            for rival in ("untrained", "hog")
-        },
+    units = presence(faces)
+    split = faces.table["split"].to_numpy(dtype=object).astype(str)
+    judge = Judge(units, split, STRENGTHS, draws)
+    told = one_hot(faces, classes)
+    blank = [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
+    given = {
+        FEATURES: [features_of(model, faces) for model in networks],
+        UNTRAINED: [features_of(model, faces) for model in blank],
+        HOG: [hog_responses(faces)],
     }
+    reads = {EMOTION: judge.linear([told])}
+    for name, features in given.items():
+        reads[name] = judge.linear(features)
+        reads[with_emotion(name)] = judge.linear([np.hstack([own, told]) for own in features])
+    return UnitReads(reads, *judge.scored, units.select(split == "test"))
+
+
+def ahead(found: UnitReads, first: str, second: str) -> Estimate:
+    """How much higher the mean AUROC over the units is of heads that read ``first`` than of those that read
+    ``second``; with its interval over people, and networks where there are several.
+    """
+    own, other = found.macro(first), found.macro(second)
+    gaps = own - (other if len(own) == len(other) else other.mean(axis=0))
+    return _over_networks(gaps, found)
+
+
+def score(found: UnitReads, read: str) -> Estimate:
+    """The mean AUROC over the units of heads that read ``read``; with its interval as of ``ahead``."""
+    return _over_networks(found.macro(read), found)
+
+
+def _over_networks(values: np.ndarray, found: UnitReads) -> Estimate:
+    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for the luck of people
+    and networks: the variance over draws of people, that of the mean over the networks, and Student's t with
+    the degrees of freedom of Welch and Satterthwaite.
+    """
+    networks, people = len(values), len(np.unique(found.test.subjects))
+    # A sample's variance is that of draws of it, times n / (n − 1).
+    parts = [(values[:, 1:].mean(axis=0).var() * people / (people - 1), people - 1)]
+    if networks > 1:
+        parts.append((values[:, 0].var(ddof=1) / networks, networks - 1))
+    value, variance = float(values[:, 0].mean()), sum(part for part, _ in parts)
+    settings = {"n": len(found.test), "tolerance": 2 * RERUN_TOLERANCE}
+    if variance == 0:
+        return Estimate(value, why="it is the same in every draw of people", **settings)
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    reach = t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
+    luck = f"and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
+    how = f"95 % interval, {values.shape[1] - 1} draws of {people} people {luck}"
+    return Estimate(value, value - reach, value + reach, how=how, level=CONFIDENCE, **settings)
+
+
+ADDED = {
+    "au_features_over_emotion": (with_emotion(FEATURES), EMOTION),
+    "au_untrained_over_emotion": (with_emotion(UNTRAINED), EMOTION),
+    "au_features_over_untrained": (with_emotion(FEATURES), with_emotion(UNTRAINED)),
+    "au_features_over_hog": (with_emotion(FEATURES), with_emotion(HOG)),
+    "au_frozen_over_untrained": (FEATURES, UNTRAINED),
+    "au_frozen_over_emotion": (FEATURES, EMOTION),
+}
+"""Metric -> the two reads whose difference it is."""
+
+
+def unit_metrics(found: UnitReads) -> dict[str, Estimate]:
+    """``au_auroc_<read>``: mean AUROC over the units; the differences of ``ADDED``; ``au_scored`` and
+    ``au_too_few``: units; ``au_networks``.
+    """
+    short = {"emotion": EMOTION, "frozen": FEATURES, "untrained": UNTRAINED, "hog": HOG}
+    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[FEATURES].values}
+    return {
+        **{f"au_{name}": Estimate(len(counted), unit="count") for name, counted in counts.items()},
+        **{f"au_auroc_{name}": score(found, read) for name, read in short.items()},
+        **{name: ahead(found, *pair) for name, pair in ADDED.items()},
+    }
+
+
+def added_table(found: UnitReads) -> pd.DataFrame:
+    """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
+    ``high``, ``main`` (features beside the emotion).
+    """
+    rows = [("mean AUROC over action units", read, score(found, read)) for read in found.reads]
+    adds = "what is added to the emotion"
+    rows += [(adds, with_emotion(r), ahead(found, with_emotion(r), EMOTION)) for r in READS if r != EMOTION]
+    table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
+    found = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
+    return found.assign(main=found["read"].eq(with_emotion(FEATURES)))
+
+
+def condition_scores(found: UnitReads) -> pd.DataFrame:
+    """AUROC of each read on each unit and in the mean, for ``shared_figures.unit_map``: ``row``, ``au``,
+    ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false).
+    """
+    parts = []
+    for name, read in found.reads.items():
+        scores = score_table(found.aus, found.test, read.values.mean(axis=0))
+        scores = scores[scores["au"].isin((*found.aus, MACRO))]
+        parts.append(scores.rename(columns={"auroc_low": "low", "auroc_high": "high"}).assign(row=name))
+    cells = pd.concat(parts, ignore_index=True)[["row", "au", "auroc", "low", "high", "positives"]]
+    return cells.astype({"positives": float}).assign(framed=False)

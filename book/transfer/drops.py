@@ -1,153 +1,173 @@
-"""What is lost where a network is tested on another set than it learned from, and how sure that is."""
+"""Which pairs of face sets carry over, what is lost on the way, and how sure that is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from book.transfer.study import TransferStudy, all_but, commonest_share
+from book.transfer.study import TransferStudy, commonest_share
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.contrasts import POINTS
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bounds, cluster_sums, interval, resampled_sums
+from fer_lib.stats.contrasts import POINTS, Scored, difference, mean_score, score_trainings
+from fer_lib.stats.resampling import RERUN_TOLERANCE, interval
 from ferbook.estimate import Estimate
-
-OTHERS = "all others"
-"""In the column ``trained_on``: learned from all sets but the one that is tested."""
 
 NULL = "majority-class baseline"
 """In the column ``trained_on``: always naming the commonest class of the test pictures."""
 
+COMPARED = {"accuracy": "share", "over_majority": "", "over_chance": "", "difference": ""}
+"""What ``Drops.cells`` tells of each cell, with its interval; the unit of each."""
+
 
 @dataclass(frozen=True)
 class Drops:
-    """A transfer study in numbers, means over its seeds.
+    """A transfer study in numbers, means over the networks that learned one set.
 
-    ``cells``: one row per ``trained_on`` (a set, or ``OTHERS``) × ``tested_on`` with ``accuracy``, ``low``,
-    ``high`` (shares); ``pictures`` tested; ``difference`` to the networks of the set tested on, in points, on
-    the same pictures, with ``difference_low`` and ``difference_high``: below zero is a loss, NaN where it is
-    the same network. ``means`` over the cells: ``in_dataset_accuracy``, of the diagonal;
-    ``cross_dataset_accuracy``, off it, and ``transfer_drop``, how much it lies below, in points; where there
-    are networks of all sets but one ``left_out_accuracy`` and ``left_out_drop``.
+    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``pictures`` tested and ``networks``; for each
+    name of ``COMPARED`` the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` (share); in points
+    ``over_majority``, the accuracy less that of the commonest class; ``over_chance``, the mean recall of the
+    classes less 1/K, that of any answer given unseen; ``difference``, the accuracy less that of the networks
+    of the set tested on, NaN where it is the same network. ``means``: ``in_dataset_accuracy`` over the
+    diagonal, ``cross_dataset_accuracy`` off it, and ``transfer_drop``, how much it lies below, in points.
+    ``spread``: standard deviation between networks of one cell, in points, over all cells.
     """
 
     cells: pd.DataFrame
     means: dict[str, Estimate]
+    spread: Estimate | None
 
 
 def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
-    """Score each network of ``study`` on each set, and its drop against the networks of that set.
+    """Score each network of ``study`` on each set, against the answers given unseen and against the networks
+    of that set.
 
     The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named),
-    the same draw for all networks: what makes a picture hard for all cancels in a drop. Sets are resampled
-    independently of each other. Of the seeds the mean is taken in every draw: the intervals cover the luck of
-    the pictures, not that of the seeds.
+    the same draw for all networks: what makes a picture hard for all cancels in a difference. Where several
+    networks learned a set their luck is in the intervals (``stats.contrasts``). Sets are resampled
+    independently of each other.
     """
-    cells, drawn, people = [], {}, []
-    for number, target in enumerate(study.sets):
-        asked = {source for source, tested, _ in study.answers if tested == target}
-        sources = [source for source in (*study.sets, all_but(target)) if source in asked]
-        sums = _right_and_all(study, sources, target)
-        people.append(len(sums))
-        # The first row is that of all pictures, the others are those of the draws.
-        totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed + number)])
-        by_network = totals[:, :-1] / totals[:, -1:]
-        scores = by_network.reshape(len(totals), len(sources), -1).mean(axis=2)
-        home = scores[:, sources.index(target)]
-        for source, own in zip(sources, scores.T, strict=True):
-            apart = own - home
-            drawn[source, target] = own, apart
-            learned = OTHERS if source == all_but(target) else source
-            accuracy = own[0], *bounds(own[1:], len(sums), own[0])
-            lost = POINTS * np.array([apart[0], *bounds(apart[1:], len(sums), apart[0])])
-            if source == target:
-                lost[:] = np.nan
-            cells.append([learned, target, *accuracy, len(study.tests[target]), *lost])
-    columns = ["trained_on", "tested_on", "accuracy", "low", "high", "pictures"]
-    columns += ["difference", "difference_low", "difference_high"]
-    return Drops(pd.DataFrame(cells, columns=columns), _means(study, drawn, min(people)))
-
-
-def _right_and_all(study: TransferStudy, sources: list[str], target: str) -> np.ndarray:
-    """float64 (clusters, sources · seeds + 1): how many pictures of ``target`` each network names rightly,
-    seed by seed of each source; last, how many there are.
-    """
-    test = study.tests[target]
-    labels = test.labels(study.classes)
-    keys = [key for source in sources for key in study.answers if key[:2] == (source, target)]
-    right = [study.answers[key].argmax(axis=1) == labels for key in keys]
-    counted = np.column_stack([*right, np.ones(len(labels))])
-    return cluster_sums(counted, independent_groups(test))
-
-
-def _means(
-    study: TransferStudy, drawn: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]], people: int
-) -> dict[str, Estimate]:
-    """``drawn``: of each cell the accuracy and the difference to the set's own networks, of all pictures and
-    of the draws; ``people`` of the smallest set, by which the intervals are widened.
-    """
-    across = [key for key in drawn if key[0] in study.sets and key[0] != key[1]]
-    left_out = [key for key in drawn if key[0] not in study.sets]
+    cells, home, away, scores = [], [], [], []
+    for number, (target, test) in enumerate(study.sets.tests.items()):
+        scored = _scored(study, target, test, draws, seed + number)
+        scores.append(scored)
+        sources = scored.table["trained_on"]
+        for source in study.sets.faces:
+            cells.append({"trained_on": source, "tested_on": target, "pictures": len(test)})
+            cells[-1] |= {"networks": int(sources.eq(source).sum())} | _compared(scored, source, target)
+        home.append(scored.weights(sources.eq(target)))
+        away.append(scored.weights(~sources.isin((target, NULL))))
     wanted = {
-        "in_dataset_accuracy": ([(name, name) for name in study.sets], 0),
-        "cross_dataset_accuracy": (across, 0),
-        "transfer_drop": (across, 1),
-        "left_out_accuracy": (left_out, 0),
-        "left_out_drop": (left_out, 1),
+        "in_dataset_accuracy": (home, 1),
+        "cross_dataset_accuracy": (away, 1),
+        "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], POINTS),
     }
-    means = {}
-    for name, (keys, of_drop) in wanted.items():
-        if keys:
-            own = np.mean([drawn[key][of_drop] for key in keys], axis=0)
-            scale, unit = (-POINTS, "") if of_drop else (1, "share")
-            means[name] = interval(
-                scale * own[0],
-                scale * own[1:],
-                people,
-                of="people in the smallest set",
-                besides=", each set by itself; the seeds are not covered",
-                n=sum(len(test) for test in study.tests.values()),
-                unit=unit,
-                tolerance=abs(scale) * RERUN_TOLERANCE,
-            )
-    return means
+    means = {name: _mean(scores, weights, scale) for name, (weights, scale) in wanted.items()}
+    return Drops(pd.DataFrame(cells), means, _spread(scores))
+
+
+def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> Scored:
+    """All networks on the test pictures of ``target``, and last the commonest class, named ``NULL``."""
+    labels = test.labels(study.sets.classes)
+    answers = {key: answer for key, answer in study.answers.items() if key[2] == target}
+    commonest = np.zeros((len(labels), len(study.sets.classes)), np.float32)
+    commonest[:, np.bincount(labels).argmax()] = 1
+    table = pd.DataFrame({"trained_on": [*(source for source, _, _ in answers), NULL]})
+    given = np.stack([*answers.values(), commonest])
+    groups = pd.factorize(independent_groups(test))[0]
+    return score_trainings(table, given, labels, groups, ["trained_on"], draws=draws, seed=seed)
+
+
+def _compared(scored: Scored, source: str, target: str) -> dict[str, float]:
+    sources = scored.table["trained_on"]
+    own, null = sources.eq(source).to_numpy(), sources.eq(NULL).to_numpy()
+    found = {
+        "accuracy": mean_score(scored, own),
+        "over_majority": difference(scored, own, null, without_seed=null),
+        # The mean recall of one class always named is 1/K.
+        "over_chance": difference(scored, own, null, "balanced_accuracy", without_seed=null),
+        "difference": None,
+    }
+    if source != target:
+        found["difference"] = difference(scored, own, sources.eq(target).to_numpy())
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    numbers = {name + end: getattr(one, of, None) for name, one in found.items() for end, of in ends.items()}
+    return {name: np.nan if number is None else number for name, number in numbers.items()}
+
+
+def _mean(scores: Sequence[Scored], weights: Sequence[np.ndarray], scale: int) -> Estimate:
+    """Mean over the sets of the weighted sums of the networks' accuracies, times ``scale``."""
+    values, drawn = [], []
+    for scored, own in zip(scores, weights, strict=True):
+        luck = scored.luck * scored.spread["accuracy"] * np.sqrt((own**2).sum())
+        values.append(own @ scored.table["accuracy"].to_numpy())
+        drawn.append(own @ scored.drawn["accuracy"] + luck)
+    covered = all(scored.freedom for scored in scores)
+    return interval(
+        scale * float(np.mean(values)),
+        scale * np.mean(drawn, axis=0),
+        min(scored.clusters for scored in scores),
+        of="people in the smallest set",
+        besides=f", each set by itself; the luck of the networks is {'' if covered else 'not '}covered",
+        n=sum(scored.pictures for scored in scores),
+        unit="share" if scale == 1 else "",
+        tolerance=scale * RERUN_TOLERANCE,
+    )
+
+
+def _spread(scores: Sequence[Scored]) -> Estimate | None:
+    freedom = sum(scored.freedom for scored in scores)
+    if not freedom:
+        return None
+    squares = sum(scored.freedom * scored.spread["accuracy"] ** 2 for scored in scores)
+    why = f"pooled over all cells, {freedom} degrees of freedom"
+    return Estimate(POINTS * np.sqrt(squares / freedom), why=why, tolerance=POINTS * RERUN_TOLERANCE)
 
 
 def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
-    """One row per cell of the matrix, by what was learned from, in the order of the sets: ``trained_on`` (a
-    set, then ``OTHERS`` where there are such networks, then ``NULL``), ``tested_on``, ``accuracy``,
-    ``low``, ``high`` (shares; NaN where there is no interval), ``pictures`` tested.
+    """One row per cell of the matrix, by what was learned from: ``trained_on`` (a set, at last ``NULL``),
+    ``tested_on``, ``accuracy``, ``low``, ``high`` (shares; NaN where there is no interval), ``pictures``
+    tested, ``networks``.
     """
     nulls = [
-        [NULL, name, commonest_share(test.labels(study.classes)), len(test)]
-        for name, test in study.tests.items()
+        {
+            "trained_on": NULL,
+            "tested_on": name,
+            "accuracy": commonest_share(test.labels(study.sets.classes)),
+            "pictures": len(test),
+            "networks": 0,
+        }
+        for name, test in study.sets.tests.items()
     ]
-    nulls = pd.DataFrame(nulls, columns=["trained_on", "tested_on", "accuracy", "pictures"])
-    rows = pd.concat([found.cells, nulls], ignore_index=True)
-    order = [*study.sets, OTHERS, NULL]
+    rows = pd.concat([found.cells, pd.DataFrame(nulls)], ignore_index=True)
+    order = [*study.sets.faces, NULL]
     rows = rows.sort_values("trained_on", key=lambda names: names.map(order.index), kind="stable")
-    return rows[["trained_on", "tested_on", "accuracy", "low", "high", "pictures"]].reset_index(drop=True)
+    rows = rows.rename(columns={"accuracy_low": "low", "accuracy_high": "high"})
+    columns = ["trained_on", "tested_on", "accuracy", "low", "high", "pictures", "networks"]
+    return rows[columns].reset_index(drop=True)
+
+
+def pairs(found: Drops) -> pd.DataFrame:
+    """The cells of ``found`` off the diagonal."""
+    return found.cells[found.cells["trained_on"].ne(found.cells["tested_on"])].reset_index(drop=True)
 
 
 def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
-    """The means of ``found``; ``sets``, ``classes``, ``trainings``; ``commonest_accuracy``: mean over the
-    sets of always naming the commonest class; with several seeds ``transfer_seed_spread``, the standard
-    deviation between two trainings of one cell, in points.
+    """The means of ``found``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
+    ``pairs_above_majority`` and ``pairs_above_chance``: those whose whole interval of ``over_majority``, or
+    of ``over_chance``, lies above zero; ``commonest_accuracy``: mean over the sets of always naming the
+    commonest class; with several networks a set ``transfer_seed_spread``.
     """
-    nulls = [commonest_share(test.labels(study.classes)) for test in study.tests.values()]
-    pictures = sum(len(test) for test in study.tests.values())
-    counts = {"sets": study.sets, "classes": study.classes, "trainings": study.networks}
-    metrics = {
-        **{name: Estimate(len(counted), unit="count") for name, counted in counts.items()},
+    off = pairs(found)
+    nulls = [commonest_share(test.labels(study.sets.classes)) for test in study.sets.tests.values()]
+    pictures = sum(len(test) for test in study.sets.tests.values())
+    counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
+    counts |= {"networks": len(study.networks), "pairs": len(off)}
+    above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
+    return {
+        **{name: Estimate(count, unit="count") for name, count in counts.items()},
+        **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
         **found.means,
         "commonest_accuracy": Estimate(np.mean(nulls), n=pictures, unit="share"),
+        **({"transfer_seed_spread": found.spread} if found.spread else {}),
     }
-    cells = study.table.groupby(["trained_on", "tested_on"])["accuracy"]
-    freedom = len(study.table) - cells.ngroups
-    if freedom:
-        within = ((study.table["accuracy"] - cells.transform("mean")) ** 2).sum()
-        metrics["transfer_seed_spread"] = Estimate(
-            POINTS * np.sqrt(within / freedom),
-            why=f"pooled over all cells, {freedom} degrees of freedom",
-            tolerance=POINTS * RERUN_TOLERANCE,
-        )
-    return metrics

@@ -16,8 +16,6 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from ferbook.page.tables import Table
-from synthetic_faces.mix import FACTORS
 
 
 def factor_drops(
@@ -76,11 +74,10 @@ def factor_drops(
 
 
 def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:
-    """What a network of ``study`` learned from -> the networks of all seeds that did, of single sets only;
-    ``first`` before the others, where it is among them.
+    """What a network of ``study`` learned from -> the networks that did; ``first`` before the others, where
+    it is among them.
     """
-    names = sorted(study.sets, key=lambda name: name != first)
-    return {name: [model for (own, _), model in study.networks.items() if own == name] for name in names}
+    return {name: study.of(name) for name in sorted(study.sets.faces, key=lambda name: name != first)}
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -93,12 +90,6 @@ def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ends = {"difference": "value", "low": "low", "high": "high"}
     numbers = {name: [getattr(one, end) for one in rows["difference"]] for name, end in ends.items()}
     return rows[["network", "factor", "direction"]].assign(**numbers).astype(dict.fromkeys(ends, float))
-
-
-def about_factors() -> Table:
-    """Every factor and what it is, for readers: ``factor``, ``what differs``."""
-    rows = [{"factor": name, "what differs": factor.title} for name, factor in FACTORS.items()]
-    return Table(pd.DataFrame(rows), "What the factors are")
 
 
 def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:

@@ -8,14 +8,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from book.shared_figures import CHANCE, unit_map
-from book.transfer.action_units import condition_scores, layer_scores, macro_table
-from book.transfer.drops import OTHERS, Drops, matrix_table
+from book.shared_figures import unit_map
+from book.transfer.action_units import UnitReads, condition_scores
+from book.transfer.drops import Drops, matrix_table, pairs
 from book.transfer.factors import factor_table
 from book.transfer.fine_tuning import PRETRAINED, SCRATCH, FineTuning
-from book.transfer.soft_labels import SoftLabels, reliability
 from book.transfer.study import TransferStudy, commonest_share
-from fer_lib.aus.cross_task import CHOSEN, CrossTask
 from ferbook.page.forest import forest
 from ferbook.page.heat import heat, share_with_half_width
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, listing, percent
@@ -44,7 +42,7 @@ def transfer_matrix(study: TransferStudy, found: Drops) -> Drawn:
         value="accuracy",
         measured="accuracy (%)",
         limits=(0, 1),
-        framed=[(name, name) for name in study.sets],
+        framed=[(name, name) for name in study.sets.faces],
         row_label="learned from",
         column_label="tested on (framed: the set learned from)",
         alt=f"Heat map of accuracy, sets learned from by sets tested on: {'; '.join(told)}.",
@@ -53,25 +51,36 @@ def transfer_matrix(study: TransferStudy, found: Drops) -> Drawn:
     )
 
 
-def transfer_drops(found: Drops) -> Drawn:
-    """What networks from elsewhere lose on each set against the set's own network: dots with intervals, in
-    points, below one heading per set. Data: ``trained_on``, ``tested_on``, ``difference``, ``low``, ``high``.
+def transfer_pairs(found: Drops) -> Drawn:
+    """Each pair of sets: how far networks that learned the one are ahead, on the other, of answers given
+    unseen and of the other's own networks, in points with intervals. Data: ``drops.pairs``.
     """
-    ends = {"difference_low": "low", "difference_high": "high"}
-    cells = found.cells.drop(columns=ENDS).rename(columns=ends).dropna(subset="difference")
-    data = cells[["trained_on", "tested_on", "difference", *ENDS]].reset_index(drop=True)
-    return forest(
+    data = pairs(found)
+    panels = {
+        "over_majority": "accuracy over the majority class",
+        "over_chance": "mean recall over chance",
+        "difference": "accuracy over the set's own network",
+    }
+    rows = pd.concat(
         data.assign(
+            panel=panel,
             group="tested on " + data["tested_on"],
-            label="learned from " + data["trained_on"],
-            value=data["difference"],
-            main=data["trained_on"].eq(OTHERS),
-        ),
-        measured="accuracy against the set's own network (percentage points)",
+            label="learned " + data["trained_on"],
+            value=data[name],
+            low=data[f"{name}_low"],
+            high=data[f"{name}_high"],
+        )
+        for name, panel in panels.items()
+    )
+    numbers = [name + end for name in panels for end in ("", "_low", "_high")]
+    return forest(
+        rows,
+        measured="percentage points",
         unit="points",
         null=0,
-        alt="Dots with intervals beside a line at zero, in points of accuracy:",
-        tolerance=dict.fromkeys(("difference", *ENDS), 15),
+        alt="Three panels of dots with intervals beside a line at zero, in points, by pair of sets.",
+        caption="A pair holds where its interval lies right of zero in the first two panels.",
+        tolerance=dict.fromkeys(numbers, 25),
         data=data,
     )
 
@@ -149,73 +158,24 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     )
 
 
-def macro_dots(found: CrossTask) -> Drawn:
-    """Mean AUROC over all action units by condition, with its interval; where there are layers a stroke for
-    each of them. Data: ``action_units.macro_table``.
+def added_dots(table: pd.DataFrame) -> Drawn:
+    """What features add to the emotion: mean AUROC over action units by what the heads read, and the
+    differences that matter. ``table``: ``action_units.added_table``. Data: its columns.
     """
-    data = macro_table(found)
-    rows = data.assign(label=data["condition"], value=data["auroc"])
-    stands = data["layer"].isin(("", CHOSEN))
     return forest(
-        rows[stands].assign(note=data["auroc"].map("{:.3f}".format)),
-        measured="mean AUROC over action units; strokes: single layers",
+        table.assign(label=table["read"], note=table["value"].map("{:.3f}".format)),
+        measured={
+            "mean AUROC over action units": "AUROC",
+            "what is added to the emotion": "difference of AUROC",
+        },
         unit="",
-        null=CHANCE,
-        null_name="chance",
-        strokes=rows[~stands],
-        alt="Dots with intervals, the mean AUROC over action units:",
-        tolerance=dict.fromkeys(("auroc", *ENDS), 0.15),
-        data=data,
+        null={"what is added to the emotion": 0.0},
+        alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
+        tolerance=dict.fromkeys(("value", *ENDS), 0.15),
+        data=table,
     )
 
 
-def unit_scores(found: CrossTask) -> Drawn:
-    """Map of the AUROC of each condition on each unit. Data: ``action_units.condition_scores``."""
+def unit_scores(found: UnitReads) -> Drawn:
+    """Map of the AUROC of each read on each unit. Data: ``action_units.condition_scores``."""
     return unit_map(condition_scores(found), "read from")
-
-
-def unit_layers(found: CrossTask, best: pd.DataFrame) -> Drawn:
-    """AUROC of each layer of the expression network; framed: the layer of each unit in ``best``, from
-    ``aus.cross_task.best_layer``. Data: ``action_units.layer_scores``.
-    """
-    return unit_map(layer_scores(found, best), "layer")
-
-
-def reliability_diagram(study: SoftLabels, **draws: int) -> Drawn:
-    """Accuracy over confidence in bins, for networks that ``learned`` from different labels; below, how many
-    pictures each bin holds. On the dotted line a network is right as often as it says.
-
-    ``draws`` as of ``soft_labels.reliability``. Data: of it ``learned``, ``n``, ``confidence``, ``accuracy``,
-    ``low``, ``high`` (shares).
-    """
-    data = reliability(study, **draws)[["learned", "n", "confidence", "accuracy", *ENDS]]
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.4), sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as often right as it says")
-    told = []
-    styles = ((BLUE, "o", "-"), (VERMILION, "s", "--"))
-    for (learned, part), (colour, marker, dashes) in zip(
-        data.groupby("learned", sort=False), styles, strict=True
-    ):
-        drawn = {"color": colour, "linestyle": dashes, "marker": marker, "markerfacecolor": "white"}
-        above.vlines(part["confidence"], part["low"], part["high"], color=colour, linewidth=1.4)
-        above.plot(part["confidence"], part["accuracy"], label=f"learned from the {learned}", **drawn)
-        share = part["n"] / part["n"].sum()
-        below.plot(part["confidence"], share, **drawn | {"markersize": 4})
-        mean, right = ((part[name] * share).sum() for name in ("confidence", "accuracy"))
-        told.append(
-            f"learned from the {learned}, the mean confidence is {percent(mean)} and {percent(right)} are "
-            "right"
-        )
-    above.set(ylabel="right", xlim=(0, 1), ylim=(0, 1.06))
-    below.set(xlabel="confidence of the answer", ylabel="pictures", ylim=(0, None))
-    for axes in (above, below):
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        axes.grid(axis="y")
-    figure.legend(*above.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
-    alt = (
-        "Lines of the share of right answers over confidence, beside a diagonal on which a network is "
-        f"right as often as it says: {listing(told)}. Below, how the pictures spread over confidence."
-    )
-    moves = dict.fromkeys(("confidence", "accuracy", *ENDS), 1) | {"n": 10_000}
-    return Drawn(figure, data, alt, tolerance=moves)

@@ -8,7 +8,8 @@ makers of one set could not name; they mean something else in each set and have 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,10 +17,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import EMOTIONS, LABELS, REQUIRED_COLUMNS, SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.shared import known_overlap, require_apart, without_shared
 from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
+from fer_lib.nets.classifier import Classifier
+from fer_lib.train.lesson import Learned
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
@@ -93,88 +96,77 @@ def require_classes(
 LEARNED = ("train", "valid")
 """The splits that a network has seen when it is tested."""
 
-ALL_BUT = "all but "
-
 NUMBERS = {
+    "pairs": "pairs: learned from one set, tested on another",
+    "pairs_above_majority": "of them ahead of the majority-class baseline",
+    "pairs_above_chance": "of them with a mean recall above chance",
     "in_dataset_accuracy": "learned from and tested on one set, mean",
     "cross_dataset_accuracy": "tested on another set, mean",
     "transfer_drop": "the first minus the second (points)",
-    "left_out_drop": "what is lost by networks of all sets but the tested one (points)",
-    "commonest_accuracy": "always the majority class, mean",
-    "transfer_seed_spread": "standard deviation between seeds of one cell (points)",
+    "transfer_seed_spread": "standard deviation between networks of one cell (points)",
     "tuning_gain": "pre-trained against from scratch, few pictures of one's own (points)",
     "tuning_gain_full": "the same, all of them (points)",
     "factor_all_drop": "all factors switched, change (points)",
     "factor_worst_drop": "the worst single factor, change (points)",
-    "majority_calibration_error": "learned from the majority, calibration error",
-    "votes_calibration_error": "learned from votes, calibration error",
-    "au_auroc_frozen": "action units from the expression network, mean AUROC",
-    "au_frozen_over_untrained": "the same, over an untrained network",
-    "reverse_units_over_untrained": "expressions from a network of units, over an untrained one (points)",
+    "au_features_over_emotion": "what features add to the emotion: mean AUROC over units",
+    "au_features_over_untrained": "the same, over what an untrained network's add",
 }
 """The page's main metrics, and what they are."""
 
 
 @dataclass(frozen=True)
-class TransferStudy:
-    """Networks trained on each of several face sets, and on all but one, tested on every set.
+class Sets:
+    """Face sets made comparable: of one list of ``classes`` and one size, with tests that nobody learns from.
 
-    ``sets``: their names, in the order given. ``classes``: the emotions told apart. ``table``: one row per
-    training × tested set × seed with ``trained_on``, ``tested_on``, ``seed``, ``accuracy`` (share of the test
-    pictures). ``faces``: each set as it was learned from and tested: of the classes, with the test pictures
-    left out that are not tested. ``answers``: (trained on, tested on, seed) -> float32 (test pictures,
-    classes), probabilities in the order of ``tests``, the test pictures of each set. ``networks``: (trained
-    on, seed) -> the network, with the weights that validation chose.
-
-    ``dropped``: set -> label -> how many of its pictures have no counterpart in another set (an empty label:
-    no emotion). ``left_out``: set -> how many of its test pictures were left out because another set is
-    learned from their people or their very pixels; what a set shares with itself is its protocol's matter.
+    ``faces``: each set as it is learned from and tested, of the classes. ``dropped``: set -> label -> how
+    many of its pictures have no counterpart in another set (an empty label: no emotion). ``left_out``: set ->
+    how many of its test pictures were left out because another set is learned from their people or their very
+    pixels; what a set shares with itself is its protocol's matter.
     """
 
-    sets: tuple[str, ...]
     classes: tuple[str, ...]
-    table: pd.DataFrame
-    answers: dict[tuple[str, str, int], np.ndarray]
     faces: dict[str, FaceSet]
-    tests: dict[str, FaceSet]
     dropped: dict[str, dict[str, int]]
     left_out: dict[str, int]
+
+    @property
+    def tests(self) -> dict[str, FaceSet]:
+        """The test pictures of each set."""
+        return {name: faces.split("test") for name, faces in self.faces.items()}
+
+    def only(self, name: str) -> "Sets":
+        """The set ``name`` alone."""
+        return replace(self, faces={name: self.faces[name]})
+
+
+@dataclass(frozen=True)
+class TransferStudy:
+    """Networks that learned one of several face sets each, tested on every set.
+
+    ``networks``: (set, k) -> the k-th network that learned it, with an output for each class of ``sets``;
+    ``answers``: (learned from, k, tested on) -> float32 (test pictures, classes), probabilities in the order
+    of ``sets.tests``.
+    """
+
+    sets: Sets
     networks: dict[tuple[str, int], nn.Module]
-    precision: Precision
+    answers: dict[tuple[str, int, str], np.ndarray]
+
+    def of(self, name: str) -> list[nn.Module]:
+        """The networks that learned the set ``name``."""
+        return [network for (own, _), network in self.networks.items() if own == name]
 
 
-def all_but(name: str) -> str:
-    """What a network that was trained on all sets but ``name`` is called in ``trained_on``."""
-    return ALL_BUT + name
-
-
-def cross_dataset(
-    sets: Mapping[str, FaceSet],
-    network: str,
-    recipe: Recipe,
-    seeds: Sequence[int],
-    *,
-    dropout: float | None = None,
-    most: int = 0,
-    leave_one_out: bool = True,
-    precision: Request | Precision = "auto",
-    device: torch.device | str = "cpu",
-) -> TransferStudy:
-    """Train ``network`` on the training pictures of each of the k ``sets``, and test each of these k networks
-    on the test pictures of all.
-
-    With ``leave_one_out`` and at least three sets, k more trainings on all sets but one, tested on the one
-    (``joined``). Everything else is alike: the classes (``common_classes``), the size of the
-    pictures, the recipe, the seed's first weights. The epoch is chosen on validation pictures of the sets
-    trained on; what is tested on chooses nothing. ``most``: training pictures taken from each set, drawn at
-    random, and a third as many to validate with; 0 takes all.
+def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0) -> Sets:
+    """``sets`` with the classes that all of them have (``common_classes``), in the splits that they came
+    with. ``most``: training pictures of each set, drawn at random, and a third as many to validate with;
+    ``most_tested``: test pictures of each; 0 takes all.
 
     Test pictures whose people or whose very pixels are in a split that another set is learned from are left
-    out for all networks, and counted.
+    out, and counted.
 
     Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without
-    training or test pictures, data sets that are known to overlap, or a test split of which nothing is left;
-    and what ``train.learner.train`` raises.
+    training or test pictures, data sets that are known to overlap, or a test split of which nothing is left.
     """
     _require_comparable(sets)
     classes = common_classes(sets)
@@ -184,42 +176,113 @@ def cross_dataset(
     apart = _apart(kept, classes)
     left_out = {name: len(faces) - len(apart[name]) for name, faces in kept.items()}
     kept = {name: at_most(faces, most) for name, faces in apart.items()}
-    tests = {name: faces.split("test") for name, faces in kept.items()}
-    sources = dict(kept)
-    if leave_one_out and len(sets) > 2:
-        for name in kept:
-            others = [faces for other, faces in kept.items() if other != name]
-            sources[all_but(name)] = joined(all_but(name), others)
-    for faces in sources.values():
+    if most_tested:
+        counts = dict.fromkeys(LEARNED, max(map(len, kept.values()))) | {"test": most_tested}
+        kept = {name: faces.select(random_rows(faces, counts, seed=0)) for name, faces in kept.items()}
+    for faces in kept.values():
         require_classes(faces, classes, in_splits=("train",))
+    return Sets(classes, kept, dropped, left_out)
+
+
+def taught(
+    sets: Sets,
+    network: str,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    dropout: float | None = None,
+    precision: Request | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> tuple[dict[str, list[nn.Module]], Precision]:
+    """By set a ``network`` from each of ``seeds`` that learned its training pictures, and the number format
+    of all these trainings.
+
+    All but the pictures is alike: the classes, the recipe, the seed's first weights. The epoch is chosen on
+    the validation pictures of the set that is learned from; what is tested on chooses nothing. Raises what
+    ``train.learner.train`` raises, before anything is trained.
+    """
     # Before anything is trained: a size that the network does not take.
-    build_network(network, len(classes), next(iter(sources.values())).size[0], dropout=dropout)
-    rows, answers, networks = [], {}, {}
+    build_network(network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=dropout)
+    found: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
     for seed in seeds:
-        for source, faces in sources.items():
+        for name, faces in sets.faces.items():
             model, training = train_structure(
-                faces, classes, network, recipe, seed, dropout=dropout, precision=precision, device=device
+                faces,
+                sets.classes,
+                network,
+                recipe,
+                seed,
+                dropout=dropout,
+                precision=precision,
+                device=device,
             )
             precision = training.precision
-            networks[source, seed] = model
-            for target, test in tests.items():
-                if source in tests or source == all_but(target):
-                    answer = predict(model, test, device=device)
-                    answers[source, target, seed] = answer
-                    right = answer.argmax(axis=1) == test.labels(classes)
-                    rows.append([source, target, seed, float(right.mean())])
-    return TransferStudy(
-        tuple(sets),
-        classes,
-        pd.DataFrame(rows, columns=["trained_on", "tested_on", "seed", "accuracy"]),
-        answers,
-        kept,
-        tests,
-        dropped,
-        left_out,
-        networks,
-        precision,
-    )
+            found[name].append(model)
+    return found, precision
+
+
+def as_learned(
+    populations: Sequence[Sequence[Learned]],
+    opened: Mapping[str, FaceSet],
+    sources: Sequence[Mapping[str, object]],
+) -> tuple[dict[str, FaceSet], dict[str, Sequence[Learned]]]:
+    """Of the face sets ``opened``, by name, those that one of ``populations`` learned, in the splits that it
+    learned them in; and by set these networks. A population of which no network is kept, or whose faces are
+    not here, is left out.
+
+    ``sources``: the arguments that the sets were opened with, the chapter's own first. Raises DataError,
+    naming both, where a population learned a set that was made otherwise, and where none learned the
+    chapter's own.
+    """
+    asked = {source["name"]: source for source in sources}
+    sets, learned = {}, {}
+    for networks in filter(None, populations):
+        lesson = networks[0].lesson
+        name = lesson.source["name"]
+        if name not in opened:
+            continue
+        if any(asked[name].get(key, 0) != value for key, value in lesson.source.items()):
+            raise DataError(f"{networks[0].name} learned the faces {lesson.source}, not {asked[name]}")
+        sets[name], learned[name] = lesson.fold_of(opened[name]), networks
+    own = sources[0]["name"]
+    if own not in sets:
+        raise DataError(
+            f"no network that is kept learned {own!r}; kept are those of {', '.join(sets) or 'none'}"
+        )
+    return sets, learned
+
+
+def telling(learned: Learned, classes: tuple[str, ...]) -> Classifier:
+    """The network of ``learned`` with an output for each of ``classes``, which are among its own: it answers
+    which of them it holds likeliest, its features are as they were.
+    """
+    model = deepcopy(learned.model)
+    rows = [learned.lesson.classes.index(name) for name in classes]
+    model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)
+    with torch.no_grad():
+        model.output.weight.copy_(learned.model.output.weight[rows])
+        model.output.bias.copy_(learned.model.output.bias[rows])
+    model.arguments = model.arguments | {"n_classes": len(rows)}
+    return model.eval().to(memory_format=torch.channels_last)
+
+
+def tested(
+    sets: Sets,
+    networks: Mapping[str, Sequence[nn.Module]],
+    precision: Precision,
+    device: torch.device | str = "cpu",
+) -> TransferStudy:
+    """What ``networks``, by the set that they learned, answer about the test pictures of every set, in the
+    number format ``precision``.
+    """
+    numbered = {(name, k): model for name, own in networks.items() for k, model in enumerate(own)}
+    with precision.autocast(device):
+        answers = {
+            (*key, target): predict(model, test, device=device)
+            for key, model in numbered.items()
+            for target, test in sets.tests.items()
+        }
+    return TransferStudy(sets, numbered, answers)
 
 
 def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
@@ -256,42 +319,13 @@ def _apart(kept: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, F
     return apart
 
 
-def joined(name: str, sets: Sequence[FaceSet], seed: int = 0) -> FaceSet:
-    """The training and validation pictures of ``sets``, of each set equally many as far as sizes allow.
-
-    In all as many of a split as the largest set has, so that a network learns from more sets and not from
-    more pictures. A smaller set gives all it has, and the others share the rest evenly. The pictures are
-    drawn at random. Raises DataError for pictures of different sizes.
-    """
-    counts = {split: even_counts([len(faces.split(split)) for faces in sets]) for split in LEARNED}
-    drawn = [
-        faces.select(random_rows(faces, {split: counts[split][k] for split in LEARNED}, seed))
-        for k, faces in enumerate(sets)
-    ]
-    # Votes and action units of one set are nothing to another.
-    plain = [FaceSet(part.name, part.pixels, part.table[list(REQUIRED_COLUMNS)]) for part in drawn]
-    return FaceSet.concat(name, plain)
-
-
-def even_counts(available: Sequence[int]) -> list[int]:
-    """How many to take of each of several supplies: as many in all as the largest holds, as evenly as the
-    supplies allow.
-    """
-    left, counts = max(available), [0] * len(available)
-    order = sorted(range(len(available)), key=lambda k: available[k])
-    for position, k in enumerate(order):
-        counts[k] = min(available[k], left // (len(order) - position))
-        left -= counts[k]
-    return counts
-
-
 def commonest_share(labels: np.ndarray) -> float:
     """The share of the commonest of ``labels`` (N,): what always naming it is right in."""
     counts = np.bincount(labels)
     return float(counts.max() / counts.sum())
 
 
-def set_table(study: TransferStudy, absent: Sequence[str] = ()) -> Table:
+def set_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
     """What was compared, a row per set: ``faces``; pictures learned from (``train``), chosen by (``valid``)
     and tested on (``test``); ``in another set``, test pictures left out for all networks because a set
     learned from shows them or their people; ``no counterpart``, pictures left out for their label, and which
@@ -301,13 +335,13 @@ def set_table(study: TransferStudy, absent: Sequence[str] = ()) -> Table:
         {
             "faces": name,
             **{split: int(faces.table["split"].eq(split).sum()) for split in SPLITS},
-            "in another set": study.left_out[name],
-            "no counterpart": sum(study.dropped[name].values()),
-            "labels left out": ", ".join(label or "without emotion" for label in study.dropped[name]),
+            "in another set": sets.left_out[name],
+            "no counterpart": sum(sets.dropped[name].values()),
+            "labels left out": ", ".join(label or "without emotion" for label in sets.dropped[name]),
         }
-        for name, faces in study.faces.items()
+        for name, faces in sets.faces.items()
     ]
     rows += [{"faces": f"{name} (not on this machine)"} for name in absent]
     counted = (*SPLITS, "in another set", "no counterpart")
-    caption = f"Learned from and tested on; classes: {', '.join(study.classes)}"
+    caption = f"Learned from and tested on; classes: {', '.join(sets.classes)}"
     return Table(pd.DataFrame(rows).astype(dict.fromkeys(counted, "Int64")), caption)

@@ -7,7 +7,6 @@ have become alone.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -35,8 +34,7 @@ class ClipRecipe:
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
     ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, whose states are averaged over the
     frames; ``dropout`` of this mean. With ``balanced`` every class that occurs among a network's
-    training clips weighs the same. ``input``: the ``features`` of each frame, or their ``difference`` to
-    those of the onset frame.
+    training clips weighs the same.
     """
 
     epochs: int = 40
@@ -46,7 +44,6 @@ class ClipRecipe:
     hidden: int = 16
     dropout: float = 0.5
     balanced: bool = True
-    input: Literal["features", "difference"] = "difference"
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,11 @@ class Precision:
         """Plain values, as they stand in a run's record."""
         return asdict(self)
 
+    def autocast(self, device: torch.device | str) -> torch.autocast:
+        """A context in which a network that trained in this format is asked in it, on ``device``."""
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        return torch.autocast(torch.device(device).type, kinds.get(self.name), enabled=self.name in kinds)
+
     def callbacks(self, device: torch.device | str) -> list[Callback]:
         """The fastai callbacks that put this choice into effect on ``device``."""
         chosen: list[Callback] = [ChannelsLast()] if self.channels_last else []

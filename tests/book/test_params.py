@@ -9,7 +9,6 @@ from book.derl.chapter import DerlParameters
 from book.micro_expressions.chapter import MicroExpressionsParameters
 from book.parameters import face_sets
 from book.training.chapter import TrainingParameters
-from book.transfer.chapter import TransferParameters
 from fer_lib.aus.measures import MEASURES
 from fer_lib.look.deconvolution import Method
 from fer_lib.names import AssociationMeasure, FaceSource
@@ -209,18 +208,6 @@ def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, prof
     names = [dict(source)["name"] for source in chosen.face_sources]
     assert names[0] == faces and len(names) > 1 and len(set(names)) == len(names)
     assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
-
-
-def test_rendered_faces_stand_by_for_units_with_the_number_of_people_that_the_list_gives():
-    assert [dict(s)["name"] for s in TransferParameters().face_sources] == ["lab", "wild", "game"]
-    real = TransferParameters(faces="fer2013", beside="wild:500").face_sources
-    assert [(dict(s)["name"], dict(s)["subjects"]) for s in real] == [
-        ("fer2013", 0),
-        ("wild", 500),
-        ("lab", 0),
-    ]
-    listed = TransferParameters(faces="fer2013", beside="lab:60").face_sources
-    assert [(dict(s)["name"], dict(s)["subjects"]) for s in listed] == [("fer2013", 0), ("lab", 60)]
 
 
 def test_fractions_are_per_cent_in_ascending_order():

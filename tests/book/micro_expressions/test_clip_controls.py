@@ -1,16 +1,12 @@
 """Controls take away what they say, and nothing else."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from book.micro_expressions.leave_one_out import leave_one_out
 from book.micro_expressions.rivals import CONTROLS, controlled
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.clips import ClipRecipe
 from ferbook.errors import ParameterError
 
 
@@ -41,10 +37,10 @@ def test_reversed_apex_and_onset_by_hand():
     turned, lengths = controlled(given, clips, "reversed")
     assert turned[:, :, 0].tolist() == [[4, 3, 2, 1], [12, 11, 0, 0]] and lengths.tolist() == [4, 2]
     assert turned[:, :, 1].tolist() == (-turned[:, :, 0]).tolist()
-    apex, lengths = controlled(given, clips, "apex_only")
-    assert apex.tolist() == [[[2, -2]], [[12, -12]]] and lengths.tolist() == [1, 1]
-    onset, lengths = controlled(given, clips, "onset_only")
-    assert onset.tolist() == [[[1, -1]], [[11, -11]]] and lengths.tolist() == [1, 1]
+    apex, lengths = controlled(given, clips, "matched_apex")
+    assert apex[:, :, 0].tolist() == [[2, 2, 2, 2], [12, 12, 0, 0]] and lengths.tolist() == [4, 2]
+    mean, lengths = controlled(given, clips, "matched_mean")
+    assert mean[:, :, 1].tolist() == [[-2.5] * 4, [-11.5, -11.5, 0, 0]] and lengths.tolist() == [4, 2]
     np.testing.assert_array_equal(given, kept)
 
 
@@ -64,21 +60,6 @@ def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
     assert (mixed != controlled(given, clips, "shuffled", seed=4)[0]).any()
 
 
-def test_random_features_belong_to_the_picture_and_know_nothing_of_it():
-    clips = clips_with(4, 2)
-    given = np.tile(numbered(clips), (1, 1, 300))
-    drawn, lengths = controlled(given, clips, "random_features", seed=1)
-    assert drawn.shape == given.shape and drawn.dtype == np.float32 and not drawn[1, 2:].any()
-    np.testing.assert_array_equal(drawn, controlled(given**2 + 7, clips, "random_features", seed=1)[0])
-    twice = clips.select(np.array([1, 1, 0]))
-    again, _ = controlled(given[[1, 1, 0]], twice, "random_features", seed=1)
-    np.testing.assert_array_equal(again, drawn[[1, 1, 0]])
-    values = drawn[clips.inside]
-    assert abs(values.mean()) < 0.1 and abs(values.std() - 1) < 0.1
-    assert np.abs(np.corrcoef(values) - np.eye(6)).max() < 0.25
-    np.testing.assert_array_equal(lengths, clips.lengths)
-
-
 @pytest.mark.parametrize("name", CONTROLS)
 def test_folds_with_features_of_their_own_are_changed_alike(name):
     clips = clips_with(4, 2, 3)
@@ -88,24 +69,6 @@ def test_folds_with_features_of_their_own_are_changed_alike(name):
         alone, same = controlled(features, clips, name, seed=5)
         np.testing.assert_array_equal(fold, alone)
         np.testing.assert_array_equal(lengths, same)
-
-
-def test_a_study_takes_them_after_the_difference_to_the_onset():
-    clips = clips_with(*[4] * 6)
-    seen = []
-
-    def noted(features):
-        seen.append(features)
-        return controlled(features, clips, "apex_only")
-
-    folds = [(np.array([2, 3, 4, 5]), np.array([1]), np.array([0]))]
-    recipe = ClipRecipe(epochs=1, hidden=2, input="difference")
-    classes = ("happiness", "other")
-    leave_one_out(numbered(clips), clips, classes, folds, recipe, [0], control=noted)
-    assert not seen[0][:, 0].any() and seen[0][:, 1, 0].tolist() == [1] * 6
-    control = partial(controlled, clips=clips, name="shuffled", seed=1)
-    study = leave_one_out(numbered(clips), clips, classes, folds, recipe, [0], control=control)
-    assert np.isfinite(study.probabilities[0, 0]).all()
 
 
 def test_unknown_names_are_refused():

@@ -2,27 +2,14 @@
 says.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
-from book.micro_expressions import rivals
-from book.micro_expressions.leave_one_out import leave_one_out
-from book.micro_expressions.rivals import (
-    AS_THEY_ARE,
-    CONTROLS,
-    UNTRAINED,
-    baseline_answers,
-    control_studies,
-    linear_answers,
-    tuned_study,
-)
+from book.micro_expressions.leave_one_out import fold_features
+from book.micro_expressions.rivals import CONTROLS, baseline_answers, control_studies, linear_answers
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.nets.build import build_network
 from fer_lib.train.clips import ClipRecipe
-from fer_lib.train.recipe import Recipe
 
 CLASSES = ("disgust", "other")
 PEOPLE = 5
@@ -65,48 +52,33 @@ def features_for(clips, size=4):
 
 def test_every_control_is_a_study_of_the_same_clips():
     clips = clips_of_length()
-    features, folds = features_for(clips), folds_of(clips)
-    other = np.random.default_rng(1).normal(size=(len(clips), 3, 2)).astype(np.float32)
-    recipe = ClipRecipe(epochs=4, hidden=3)
-    found = control_studies(features, other, clips, CLASSES, folds, recipe, [5, 6])
-    assert set(found) == {*CONTROLS, AS_THEY_ARE, UNTRAINED}
+    folds = folds_of(clips)
+    given = fold_features([features_for(clips)] * 2, clips, folds, 2)
+    task = {"classes": CLASSES, "folds": folds, "recipes": [ClipRecipe(epochs=4, hidden=3)], "seeds": [5, 6]}
+    found = control_studies(given, clips, **task)
+    assert set(found) == set(CONTROLS)
     for name, study in found.items():
         assert study.probabilities.shape == (2, len(clips), 2), name
-        assert study.chosen_on_test is None and study.table["seed"].unique().tolist() == [5, 6]
-    as_they_are = leave_one_out(features, clips, CLASSES, folds, replace(recipe, input="features"), [5, 6])
-    np.testing.assert_array_equal(found[AS_THEY_ARE].probabilities, as_they_are.probabilities)
-    assert found[UNTRAINED].networks[0].arguments["n_features"] == 2
-    # Differences to the onset are zero at the onset: nothing is left but which class is likelier.
-    answers = found["onset_only"].probabilities
-    assert np.ptp(answers[:, clips.subjects == "s0"], axis=1).max() < 1e-6
-    again = control_studies(features, other, clips, CLASSES, folds, recipe, [5, 6])
+        assert study.chosen_on_test is None and study.table["training"].unique().tolist() == [0, 1]
+    again = control_studies(given, clips, ["shuffled"], **task)
     np.testing.assert_array_equal(again["shuffled"].probabilities, found["shuffled"].probabilities)
 
 
 def test_baselines_answer_by_what_they_are_named_for():
     clips = clips_of_length()
     features, folds = features_for(clips), folds_of(clips)
-    found = baseline_answers(features, clips, CLASSES, folds)
-    assert set(found) == {"apex_features", "optical_flow", "lbp_top", "majority", "chance"}
+    found = baseline_answers([features, features], clips, CLASSES, folds)
+    assert set(found) == {"apex_features", "optical_flow", "lbp_top", "majority"}
     moved = features[np.arange(len(clips)), clips.apex_at] - features[:, 0]
     by_hand = linear_answers(moved, clips, CLASSES, folds)
-    np.testing.assert_array_equal(found["apex_features"].probabilities, by_hand.probabilities)
+    np.testing.assert_array_equal(
+        found["apex_features"].probabilities, np.repeat(by_hand.probabilities, 2, axis=0)
+    )
     right = found["apex_features"].probabilities[0].argmax(axis=1) == clips.labels(CLASSES)
     assert right.all(), "the apex tells the classes apart"
 
 
 def test_clips_too_short_for_patterns_over_time_leave_them_out():
     clips = clips_of_length(frames=2)
-    found = baseline_answers(features_for(clips), clips, CLASSES, folds_of(clips))
-    assert set(found) == {"apex_features", "optical_flow", "majority", "chance"}
-
-
-def test_a_network_is_tuned_for_each_fold(monkeypatch, tmp_path):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path))
-    monkeypatch.setattr(rivals, "TUNING", Recipe(epochs=1, lr=0.01, augment="none"))
-    clips = clips_of_length()
-    model = build_network("residual", 3, 16, widths=(4,), depths=(1,))
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    study = tuned_study(model, clips, CLASSES, folds_of(clips), ClipRecipe(epochs=2, hidden=3), [1])
-    assert study.probabilities.shape == (1, len(clips), 2) and np.isfinite(study.probabilities).all()
-    assert all((before[name] == value).all() for name, value in model.state_dict().items())
+    found = baseline_answers([features_for(clips)], clips, CLASSES, folds_of(clips))
+    assert set(found) == {"apex_features", "optical_flow", "majority"}

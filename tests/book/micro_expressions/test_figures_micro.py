@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 
 from book import shared_figures
 from book.micro_expressions import figures
+from book.micro_expressions.order import GAINS
 
 
 @pytest.fixture(autouse=True)
@@ -81,31 +82,11 @@ def test_missing_the_apex_is_a_row_per_method():
     assert "trained CNN 6 (5 to 7) and middle of the clip 5 (4.5 to 5.5)" in alt
 
 
-def trajectories(filters):
-    rows = [
-        {
-            "filter": number,
-            "au": f"AU{number}",
-            "group": group,
-            "progress": step,
-            "change": height * (1 - abs(step - 1)),
-        }
-        for number in range(filters)
-        for group, height in (("clips with the unit", 1.0), ("other clips", -0.25))
-        for step in (0.0, 0.5, 1.0, 1.5, 2.0)
-    ]
-    table = pd.DataFrame(rows)
-    return table.assign(low=table["change"] - 0.1, high=table["change"] + 0.1, clips=9)
-
-
-def test_a_panel_per_filter_and_a_line_per_group():
-    drawn = figures.trajectory_panels(trajectories(4))
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    drawn = [axes for axes in figure.get_axes() if axes.get_title(loc="left")]
-    assert [axes.get_title(loc="left") for axes in drawn] == [f"filter {n}, AU{n}" for n in range(4)]
-    lines = [line for line in drawn[0].get_lines() if len(line.get_xdata()) == 5]
-    assert [line.get_ydata().max() for line in lines] == [1.0, 0.0] and len(data) == 40
-    assert "filter 3 of AU3 +1.00 in clips with the unit and filter 3 of AU3 −0.25 in other clips" in alt
+def test_the_gains_of_the_order_stand_beside_a_line_at_zero():
+    rows = [(m, GAINS[name], 2.0, -1.0, 5.0) for m in ("unweighted F1", "mean recall") for name in GAINS]
+    table = pd.DataFrame(rows, columns=["measure", "asked", "gain", "low", "high"])
+    drawn = figures.order_dots(table)
+    assert len(drawn.figure.axes) == 2 and "all units together +2.0 (−1.0 to +5.0)" in drawn.alt
 
 
 def test_a_confusion_says_what_it_counts():

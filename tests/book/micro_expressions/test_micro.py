@@ -52,7 +52,7 @@ def test_every_rival_has_its_metrics():
 def toy_study():
     """Two people, two seeds, three epochs: validation takes epoch 1, the person tested would take 2 or 3."""
     rows = [(fold, f"p{fold}", seed, 1) for fold in range(2) for seed in range(2)]
-    table = pd.DataFrame(rows, columns=["fold", "subject", "seed", "best_epoch"]).assign(absent="")
+    table = pd.DataFrame(rows, columns=["fold", "subject", "training", "best_epoch"]).assign(absent="")
     accuracy = {
         (0, 0): (0.5, 0.9, 0.9),
         (0, 1): (0.5, 0.5, 0.7),
@@ -61,13 +61,13 @@ def toy_study():
     }
     curves = pd.DataFrame(
         [
-            {"fold": fold, "seed": seed, "epoch": epoch, "test_accuracy": value}
+            {"fold": fold, "training": seed, "epoch": epoch, "test_accuracy": value}
             for (fold, seed), values in accuracy.items()
             for epoch, value in enumerate(values, start=1)
         ]
     )
     honest, flattered = (np.stack([wrong_in(*clips)] * 2) for clips in ((0, 11, 20), (0,)))
-    return ClipStudy(("a", "b", "c"), table, honest, (None,) * 4, curves, flattered)
+    return ClipStudy(("a", "b", "c"), table, honest, curves, flattered)
 
 
 def test_the_person_tested_would_choose_another_epoch():

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from book.micro_expressions import stranger
-from book.micro_expressions.stranger import stranger_to
+from book.micro_expressions.stranger import strangers_to
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
-from fer_lib.train.lesson import Lesson
+from fer_lib.train.lesson import Learned, Lesson
 from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
@@ -37,32 +37,31 @@ def kept(monkeypatch):
     return build_network("zhu", 3, 16)
 
 
-def asked_about(clips, kept):
-    return stranger_to(clips, lesson(), kept, lambda name: faces_of("rendered", pixels_from=2))
+def asked_about(clips, kept, rendered=lambda name: faces_of("rendered", pixels_from=2)):
+    learned = [Learned(f"seed {k}", kept, lesson()) for k in range(2)]
+    return strangers_to(clips, learned, rendered)
 
 
-def test_the_kept_network_is_asked_where_it_has_met_nobody(kept):
-    found = stranger_to(
-        faces_of("clips", pixels_from=1), lesson(), kept, lambda name: pytest.fail("rendered")
-    )
-    assert found.kept and found.model is kept and not found.model.training
-    assert found.learned_from == "learned" and found.pictures == 8 * 3, "one tenth tested, one to select"
-    assert found.shared.nothing and "shares nobody" in found.introduction
+def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
+    found = asked_about(faces_of("clips", pixels_from=1), kept, lambda name: pytest.fail("rendered"))
+    assert found.models == (kept, kept) and not kept.training
+    assert "2 networks have learned from 24 pictures of learned" in found.introduction
+    assert found.shared.nothing, "one tenth tested, one to select"
 
 
-def test_another_network_is_taught_where_the_kept_one_has_met_the_people(kept):
+def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept):
     found = asked_about(faces_of("learned", pixels_from=1), kept)
-    assert not found.kept and found.model is not kept
-    assert found.learned_from == "rendered" and len(found.shared.subjects) == 10
+    (other,) = found.models
+    assert other is not kept and len(found.shared.subjects) == 10 and not other.training
     assert "learned from the people of these clips (10 of them)" in found.introduction
-    assert "24 pictures of rendered" in found.introduction and not found.model.training
-    assert not (found.model.output.weight == kept.output.weight).all()
+    assert "24 pictures of rendered" in found.introduction
+    assert not (other.output.weight == kept.output.weight).all()
 
 
 def test_pictures_that_were_learned_from_count_as_met_too(kept):
     """The same pictures under other names, as in an export."""
     found = asked_about(faces_of("renamed"), kept)
-    assert not found.kept and found.shared.copies == 30 and not found.shared.subjects
+    assert found.models != (kept, kept) and found.shared.copies == 30 and not found.shared.subjects
 
 
 def test_clips_of_another_size_are_refused_with_the_size_to_give(kept):

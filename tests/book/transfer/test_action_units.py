@@ -1,91 +1,95 @@
-"""Action units across tasks, in tables and numbers, from scores that are known."""
+"""What features add to the emotion: heads on features that are known to hold a unit, or nothing."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from book.transfer import action_units as reports
+from book.transfer import action_units as units
 from book.transfer import figures
-from fer_lib.aus.cross_task import CHOSEN, CONDITIONS, FROZEN, UNTRAINED, CrossTask, best_layer
-from fer_lib.aus.heads import MACRO
-from fer_lib.train.precision import Precision
+from book.transfer.action_units import EMOTION, FEATURES, HOG, READS, UNTRAINED, UnitReads, with_emotion
+from fer_lib.aus.cross_task import Read
+from fer_lib.aus.heads import SCORES
 
-AUROCS = {
-    (FROZEN, "relu1"): (0.70, 0.80),
-    (FROZEN, "features"): (0.90, 0.60),
-    (FROZEN, CHOSEN): (0.90, 0.80),
-    ("fine-tuned", ""): (0.92, 0.90),
-    ("from scratch", ""): (0.91, 0.89),
-    (UNTRAINED, "relu1"): (0.70, 0.70),
-    (UNTRAINED, "features"): (0.60, 0.60),
-    (UNTRAINED, CHOSEN): (0.70, 0.70),
-    ("HOG", ""): (0.80, 0.85),
-    ("emotion", ""): (0.85, 0.65),
-}
-AUS = ("AU1", "AU12")
+CLASSES = ("anger", "happiness")
+PEOPLE = 60
 
 
-def made(width: float = 0.02) -> CrossTask:
-    """Two units scored, one too rare. ``width``: half of every interval."""
-    rows = []
-    for (condition, layer), scores in AUROCS.items():
-        rival = AUROCS.get((UNTRAINED, layer), AUROCS[UNTRAINED, CHOSEN])
-        cells = zip((*AUS, MACRO), (*scores, np.mean(scores)), (*rival, np.mean(rival)), strict=True)
-        for au, score, other in cells:
-            row = {"condition": condition, "layer": layer, "au": au, "auroc": score, "f1": 0.5}
-            row |= {"auroc_low": score - width, "auroc_high": score + width}
-            row |= {"average_precision": 0.6, "f1_skew": 0.7, "too_few": False, "valid_auroc": score}
-            row |= {"n": 100 if au != MACRO else None, "positives": 30 if au != MACRO else None}
-            for name, gap in (("over_untrained", score - other), ("over_hog", score - 0.825)):
-                row |= {name: gap, f"{name}_low": gap - width, f"{name}_high": gap + width}
-            rows.append(row)
-        rows.append({"condition": condition, "layer": layer, "au": "AU9", "too_few": True, "n": 100})
-    table = pd.DataFrame(rows).astype({"n": "Int64", "positives": "Int64"})
-    return CrossTask(table, AUS, ("AU9",), {}, {}, Precision("fp32", False))
+@pytest.fixture
+def faces(blank):
+    """Two pictures of each of 60 people; AU4 comes with anger in three of four cases, AU12 as it likes."""
+    generator = np.random.default_rng(4)
+    emotions = [CLASSES[row % 2] for row in range(2 * PEOPLE)]
+    with_anger = np.array([e == "anger" for e in emotions]) ^ (generator.random(2 * PEOPLE) < 0.25)
+    who = [f"p{row // 2}" for row in range(2 * PEOPLE)]
+    split = ["train", "train", "train", "valid", "test"]
+    return blank(
+        emotions,
+        subject=who,
+        split=[split[row // 2 % 5] for row in range(2 * PEOPLE)],
+        AU4=with_anger.astype(float),
+        AU12=(generator.random(2 * PEOPLE) < 0.5).astype(float),
+    )
 
 
-def test_a_condition_with_layers_is_stood_for_by_the_chosen_ones():
-    metrics = reports.unit_metrics(made())
-    expected = {"au_auroc_frozen": 0.85, "au_auroc_untrained": 0.7, "au_auroc_hog": 0.825}
-    expected |= {"au_frozen_over_untrained": 0.15, "au_scored": 2, "au_too_few": 1, "au_beyond_untrained": 2}
-    assert {name: metrics[name].value for name in expected} == pytest.approx(expected)
-    assert metrics["au_frozen_over_hog"].low == pytest.approx(0.005)
-    assert reports.unit_metrics(made(width=0.15))["au_beyond_untrained"].value == 1, "0.2 and 0.1 above"
-    assert {f"au_auroc_{name}" for name in reports.SHORT.values()} <= set(metrics)
-    assert metrics["au_auroc_frozen"].n == 100
+@pytest.fixture
+def reads(faces, monkeypatch):
+    """Two networks: of the first the features hold both units, of the second and of all others noise."""
+    generator = np.random.default_rng(0)
+    shown = faces.table[["AU4", "AU12"]].to_numpy()
+    given = [np.hstack([shown + 0.3 * generator.normal(size=shown.shape)] * 2)]
+    given += [generator.normal(size=(len(faces), 4)) for _ in range(3)]
+    monkeypatch.setattr(units, "features_of", lambda *_: given.pop(0))
+    monkeypatch.setattr(units, "untrained_network", lambda model, seed: model)
+    monkeypatch.setattr(units, "hog_responses", lambda _: generator.normal(size=(len(faces), 4)))
+    models = [type("Model", (), {"to": lambda self, _: self})() for _ in range(2)]
+    return units.read_units(faces, models, CLASSES, draws=200)
 
 
-def test_the_page_tells_each_condition_once():
-    table = reports.condition_table(made()).data
-    assert [text.split(":")[0] for text in table["detector"]] == [
-        name for name in CONDITIONS if name in {c for c, _ in AUROCS}
-    ]
-    first = table["AUROC"].iloc[0]
-    assert [first.value, first.low, first.high] == pytest.approx([0.85, 0.83, 0.87])
-    assert table["over HOG"].iloc[3].value == pytest.approx(-0.125)
-    missing = made()
-    missing.table.loc[missing.table["condition"].eq("HOG"), "over_hog"] = np.nan
-    assert reports.condition_table(missing).data["over HOG"].iloc[4] is None
-
-
-def test_units_that_are_too_rare_are_not_drawn():
-    found = made()
-    cells = reports.condition_scores(found)
-    assert set(cells["au"]) == {*AUS, MACRO} and len(cells) == 6 * 3
-    assert not cells["framed"].any() and cells["positives"].dropna().eq(30).all()
-
-
-def test_layers_are_framed_where_validation_chose_them():
-    found = made()
-    cells = reports.layer_scores(found, best_layer(found.table))
-    assert set(zip(cells["row"], cells["au"], strict=True)) == {
-        (layer, au) for layer in ("relu1", "features") for au in (*AUS, MACRO)
+def test_everything_is_read_with_and_without_the_emotion(reads):
+    expected = {EMOTION, *(name for r in READS[1:] for name in (r, with_emotion(r)))}
+    assert set(reads.reads) == expected and reads.aus == ("AU4", "AU12")
+    assert {name: len(read.values) for name, read in reads.reads.items()} == {
+        **dict.fromkeys((EMOTION, HOG, with_emotion(HOG)), 1),
+        **dict.fromkeys((FEATURES, UNTRAINED, with_emotion(FEATURES), with_emotion(UNTRAINED)), 2),
     }
-    framed = cells[cells["framed"]]
-    assert list(zip(framed["row"], framed["au"], strict=True)) == [("relu1", "AU12"), ("features", "AU1")]
 
 
-def test_the_figure_shows_conditions_and_layers():
-    drawn = figures.macro_dots(made())
-    assert len(drawn.data) == len(AUROCS) and "frozen 0.85 (0.83 to 0.87)" in drawn.alt
-    assert [text.get_text() for text in drawn.figure.axes[0].get_yticklabels()][-1] == "emotion"
+def test_only_features_that_hold_a_unit_add_to_the_emotion(reads):
+    found = units.unit_metrics(reads)
+    by_network = reads.macro(with_emotion(FEATURES))[:, 0] - reads.macro(EMOTION)[0, 0]
+    assert by_network[0] > 0.15 > abs(by_network[1])
+    added = found["au_features_over_emotion"]
+    assert added.value == pytest.approx(by_network.mean()) and "and 2 networks" in added.how
+    # Two networks that differ so much settle nothing.
+    assert added.low < 0 < added.high
+    assert abs(found["au_untrained_over_emotion"].value) < 0.1
+    assert found["au_features_over_untrained"].value > 0.05
+    assert found["au_scored"].value == 2 and found["au_networks"].value == 2
+
+
+def test_one_network_says_that_its_luck_is_not_covered(reads):
+    alone = {name: Read(read.values[:1], read.valid[:1]) for name, read in reads.reads.items()}
+    one = UnitReads(alone, reads.aus, (), reads.test)
+    added = units.ahead(one, with_emotion(FEATURES), EMOTION)
+    assert added.low > 0.05 and "one network, whose own luck is not covered" in added.how
+
+
+def test_people_from_whom_nobody_learned_are_divided_anew(faces):
+    unseen = units.unseen_people(faces)
+    held_out = faces.table["split"].ne("train")
+    assert set(unseen.table["subject"]) == set(faces.table.loc[held_out, "subject"])
+    assert unseen.table.groupby("subject")["split"].nunique().eq(1).all()
+    assert set(unseen.table["split"]) == {"train", "valid", "test"}
+    few = unseen.select(np.arange(len(unseen)) < 12)
+    assert units.can_be_asked(faces) and not units.can_be_asked(few), "too few people"
+
+
+def test_the_figures_show_what_is_read_and_what_it_adds(reads):
+    table = units.added_table(reads)
+    assert len(table) == 7 + 3 and table.groupby("panel").size().tolist() == [7, 3]
+    drawn = figures.added_dots(table)
+    assert "features + emotion" in drawn.alt and len(drawn.figure.axes) == 2
+    cells = units.condition_scores(reads)
+    assert len(cells) == 7 * 3 and set(cells["au"]) == {"AU4", "AU12", "macro"}
+    mean = cells.query("row == 'emotion' and au == 'macro'")["auroc"].item()
+    assert mean == pytest.approx(reads.reads[EMOTION].values[0, :, SCORES.index("auroc"), 0].mean())
+    assert len(figures.unit_scores(reads).data) == 21

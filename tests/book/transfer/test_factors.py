@@ -7,12 +7,11 @@ from torch import nn
 
 from book.transfer import factors, figures
 from book.transfer.factors import factor_drops
-from book.transfer.study import TransferStudy
+from book.transfer.study import Sets, TransferStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import bounds, cluster_weights
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from synthetic_faces.mix import FACTORS
 
 CLASSES = ("neutral", "happiness")
 KINDS = (("a", "", "none"), ("a + x", "x", "add"), ("b − x", "x", "remove"), ("b", "", "all"))
@@ -154,17 +153,10 @@ def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_fact
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
 
 
-def test_networks_are_put_together_over_seeds_and_those_of_the_base_come_first():
-    networks = {(name, seed): nn.Identity() for seed in (0, 1) for name in ("wild", "lab", "all but lab")}
-    about = {"sets": ("wild", "lab"), "classes": (), "precision": None, "table": pd.DataFrame()}
-    empty = {key: {} for key in ("answers", "faces", "tests", "dropped", "left_out")}
-    study = TransferStudy(networks=networks, **about, **empty)
+def test_networks_are_put_together_by_set_and_those_of_the_base_come_first():
+    networks = {(name, k): nn.Identity() for k in (0, 1) for name in ("wild", "lab")}
+    study = TransferStudy(Sets((), {"wild": None, "lab": None}, {}, {}), networks, {})
     found = factors.networks_by_source(study, "lab")
     assert list(found) == ["lab", "wild"]
     assert found["wild"] == [networks["wild", 0], networks["wild", 1]]
     assert list(factors.networks_by_source(study, "game")) == ["wild", "lab"]
-
-
-def test_every_factor_is_explained():
-    table = factors.about_factors().data
-    assert table["factor"].tolist() == list(FACTORS) and table["what differs"].str.len().gt(10).all()

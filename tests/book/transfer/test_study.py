@@ -10,17 +10,21 @@ import torch
 from book.transfer import study as transfer_study
 from book.transfer.study import (
     TransferStudy,
-    all_but,
+    as_learned,
     common_classes,
-    cross_dataset,
-    even_counts,
-    joined,
+    comparable,
     mapped,
     set_table,
+    taught,
+    telling,
+    tested,
 )
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.subsets import at_most
+from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
+from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
@@ -111,48 +115,38 @@ def study(three) -> TransferStudy:
     return three[0]
 
 
-def study_of(sets, seeds=(0,), **settings):
-    return cross_dataset(sets, "residual", RECIPE, seeds, precision="fp32", **settings)
+def study_of(sets, seeds=(0,), most=0) -> TransferStudy:
+    common = comparable(sets, most)
+    networks, precision = taught(common, "residual", RECIPE, seeds, precision="fp32")
+    assert precision.name == "fp32"
+    return tested(common, networks, precision)
 
 
 def test_every_set_is_tested_by_every_network(study):
-    pairs = {(a, b) for a in "abc" for b in "abc"} | {(all_but(b), b) for b in "abc"}
-    assert set(study.answers) == {(*pair, 3) for pair in pairs}
-    rows = study.table[["trained_on", "tested_on", "seed"]].itertuples(index=False, name=None)
-    assert set(rows) == set(study.answers) and len(study.table) == len(study.answers)
-    assert study.sets == ("a", "b", "c") and study.classes == ("neutral", "happiness")
+    assert set(study.answers) == {(a, 0, b) for a in "abc" for b in "abc"}
+    assert list(study.sets.faces) == ["a", "b", "c"] and study.sets.classes == ("neutral", "happiness")
 
 
 def test_each_network_is_trained_once_and_from_each_seed(sets, trained):
-    pair = {name: sets[name] for name in "ab"}
-    # Of two sets, all but the one is the other.
-    study = study_of(pair, seeds=(3, 4))
-    assert len(trained) == 4 and set(study.networks) == {(name, seed) for name in "ab" for seed in (3, 4)}
-    assert set(study.answers) == {(a, b, seed) for a in "ab" for b in "ab" for seed in (3, 4)}
-    assert study.classes == ("neutral", "fear", "happiness")
-    first, second = (study.networks["a", seed].output.weight for seed in (3, 4))
+    study = study_of({name: sets[name] for name in "ab"}, seeds=(3, 4))
+    assert len(trained) == 4 and set(study.networks) == {(name, k) for name in "ab" for k in (0, 1)}
+    assert study.sets.classes == ("neutral", "fear", "happiness")
+    first, second = (network.output.weight for network in study.of("a"))
     assert not torch.equal(first, second)
 
 
 def test_answers_are_those_of_the_networks_to_the_tests(study):
-    for (source, target, seed), answer in study.answers.items():
-        test = study.tests[target]
-        np.testing.assert_array_equal(answer, predict(study.networks[source, seed], test))
-        row = study.table.query("trained_on == @source and tested_on == @target").iloc[0]
-        assert row["accuracy"] == (answer.argmax(1) == test.labels(study.classes)).mean()
+    for (source, k, target), answer in study.answers.items():
+        test = study.sets.tests[target]
+        np.testing.assert_array_equal(answer, predict(study.networks[source, k], test))
         assert len(test) == 8
 
 
 def test_networks_learn_common_classes_of_their_own_set_only(three):
     study, trained = three
-    expected = [{"a"}, {"b"}, {"c"}, {"b", "c"}, {"a", "c"}, {"a", "b"}]
-    assert [set(faces.table["dataset"]) for faces in trained] == expected
+    assert [set(faces.table["dataset"]) for faces in trained] == [{"a"}, {"b"}, {"c"}]
     assert all(set(faces.table["emotion"]) == {"neutral", "happiness"} for faces in trained)
-    assert study.dropped == {"a": {"fear": 15}, "b": {"fear": 15}, "c": {"sadness": 15}}
-    # All but one: as many pictures as the largest single set, half of each.
-    joint = trained[3].table
-    assert joint[joint["split"] == "train"].groupby("dataset").size().to_dict() == {"b": 8, "c": 8}
-    assert "test" not in set(joint["split"])
+    assert study.sets.dropped == {"a": {"fear": 15}, "b": {"fear": 15}, "c": {"sadness": 15}}
 
 
 def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
@@ -166,7 +160,37 @@ def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
     for key, network in study.networks.items():
         weights = other.networks[key].state_dict()
         assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
-    assert not np.array_equal(study.answers["a", "a", 3], other.answers["a", "a", 3])
+    assert not np.array_equal(study.answers["a", 0, "a"], other.answers["a", 0, "a"])
+
+
+def population(name, classes=("fear", "neutral", "happiness"), **source) -> list[Learned]:
+    """Two networks that learned the first fold of ``name``."""
+    known = {"network": "residual", "options": {}, "recipe": RECIPE, "precision": Precision("fp32", False)}
+    lesson = Lesson(seed=0, classes=classes, fold=0, source={"name": name} | source, **known)
+    return [Learned(f"{name} {k}", build_network("residual", len(classes), 16), lesson) for k in range(2)]
+
+
+def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_order():
+    (learned, _) = population("a")
+    model = telling(learned, ("happiness", "fear"))
+    faces = stripes("a", 1)
+    before, after = predict(learned.model, faces), predict(model, faces)
+    expected = before[:, [2, 0]] / before[:, [2, 0]].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(after, expected, rtol=1e-4)
+    assert learned.model.output.out_features == 3 and model.arguments["n_classes"] == 2
+
+
+def test_sets_stand_in_the_splits_that_their_populations_learned(monkeypatch):
+    monkeypatch.setattr(Lesson, "fold_of", lambda lesson, faces: faces.assign(split="test"))
+    opened = {"a": stripes("a", 1), "b": stripes("b", 2)}
+    made = [{"name": name, "subjects": 45, "size": 16, "face_seed": 0} for name in "ab"]
+    kept = [population("a", subjects=45, size=16), [], population("c")]
+    sets, learned = as_learned(kept, opened, made)
+    assert set(sets) == set(learned) == {"a"} and set(sets["a"].table["split"]) == {"test"}
+    with pytest.raises(DataError, match=r"a 0 learned the faces .*'subjects': 600.*not .*'subjects': 45"):
+        as_learned([population("a", subjects=600)], opened, made)
+    with pytest.raises(DataError, match="no network that is kept learned 'a'; kept are those of b"):
+        as_learned([population("b")], opened, made)
 
 
 def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(sets):
@@ -181,39 +205,21 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     # Within one set copies are its protocol's matter.
     pixels[tested(second)[4]] = pixels[0]
     third = FaceSet("c", pixels, second.table.assign(subject=names))
-    study = study_of(sets | {"c": third}, leave_one_out=False)
-    assert {name: len(test) for name, test in study.tests.items()} == {"a": 8, "b": 8, "c": 6}
-    assert study.left_out == {"a": 0, "b": 0, "c": 2}
-    assert len(study.answers["b", "c", 0]) == 6
-    assert study.faces["c"].split("test").checksum == study.tests["c"].checksum
-    assert len(study.faces["c"]) == len(study.faces["a"]) - 2
-    assert set_table(study).data["in another set"].tolist() == [0, 0, 2]
+    common = comparable(sets | {"c": third})
+    assert {name: len(test) for name, test in common.tests.items()} == {"a": 8, "b": 8, "c": 6}
+    assert common.left_out == {"a": 0, "b": 0, "c": 2}
+    assert len(common.faces["c"]) == len(common.faces["a"]) - 2
+    assert set_table(common).data["in another set"].tolist() == [0, 0, 2]
 
 
-def test_at_most_so_many_pictures_are_learned_from_and_leaving_one_out_is_left_out(sets, trained):
-    study = study_of(sets, most=6, leave_one_out=False)
-    assert len(study.answers) == 9 and len(trained) == 3
-    for faces in trained:
+def test_at_most_so_many_pictures_are_learned_from(sets):
+    for faces in comparable(sets, most=6).faces.values():
         assert faces.table["split"].value_counts().to_dict() == {"train": 6, "valid": 2, "test": 8}
         assert set(faces.split("train").table["emotion"]) == {"neutral", "happiness"}
+    assert list(comparable(sets).only("b").faces) == ["b"]
+    few = comparable(sets, most_tested=4)
+    assert {len(test) for test in few.tests.values()} == {4} and len(few.faces["a"].split("train")) == 16
     assert at_most(sets["a"], 0) is sets["a"]
-
-
-@pytest.mark.parametrize(
-    ("available", "counts"),
-    [([10, 4, 20], [8, 4, 8]), ([10, 10], [5, 5]), ([3, 100], [3, 97]), ([7, 7, 7], [2, 2, 3]), ([5], [5])],
-)
-def test_counts_are_even_as_far_as_supplies_allow(available, counts):
-    assert even_counts(available) == counts
-    assert sum(counts) == max(available)
-
-
-def test_joined_sets_forget_what_only_one_of_them_has(sets):
-    votes = sets["a"].assign(vote_fear=1)
-    both = joined("both", [votes, sets["b"]])
-    assert both.name == "both" and "vote_fear" not in both.table
-    assert both.table["split"].value_counts().to_dict() == {"train": 24, "valid": 9}
-    assert len(both.table.drop_duplicates()) == len(both)
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, monkeypatch):
@@ -228,7 +234,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, mon
     with pytest.raises(ParameterError, match="most is -1"):
         study_of(sets, most=-1)
     with pytest.raises(ParameterError, match="did you mean 'residual'"):
-        cross_dataset(sets, "residuals", RECIPE, (0,))
+        taught(comparable(sets), "residuals", RECIPE, (0,))
 
 
 def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
@@ -242,7 +248,7 @@ def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
 
 
 def test_the_table_of_sets_counts_splits_and_what_has_no_counterpart(study):
-    table = set_table(study, ["tfd"]).data.set_index("faces")
+    table = set_table(study.sets, ["tfd"]).data.set_index("faces")
     assert table.loc["a", ["train", "valid", "test"]].tolist() == [16, 6, 8]
     assert table["labels left out"].tolist()[:3] == ["fear", "fear", "sadness"]
     assert table["no counterpart"].tolist()[:3] == [15] * 3

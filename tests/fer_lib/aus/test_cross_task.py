@@ -7,13 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from fitted_heads import detect
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from book.transfer import reverse_task
-from book.transfer.reverse_task import UNIT_ANSWERS, UNIT_FEATURES, reverse
 from fer_lib.aus.cross_task import (
     CHOSEN,
     CONDITIONS,
@@ -35,7 +30,6 @@ from fer_lib.stats.resampling import bounds, cluster_weights
 from fer_lib.train.au_heads import unit_detector
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
-from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError
 
@@ -239,44 +233,6 @@ def test_layers_are_chosen_on_validation_pictures(faces, found):
     assert not changed.table["auroc"].equals(found.table["auroc"])
 
 
-def test_expressions_are_read_from_a_network_of_units(faces, found, monkeypatch):
-    monkeypatch.setattr(reverse_task, "STRENGTHS", STRENGTHS)
-    own = network()
-    units = [found.networks[SCRATCH, seed] for seed in (0, 1)]
-    back = reverse(faces, own, units, CLASSES, seeds=(0, 1))
-    assert back.table.groupby("condition").size().to_dict() == {
-        **dict.fromkeys((UNIT_FEATURES, UNIT_ANSWERS, UNTRAINED), 2),
-        **dict.fromkeys((reverse_task.EXPRESSION, HOG), 1),
-    }
-    assert list(dict.fromkeys(back.table.condition)) == list(reverse_task.CONDITIONS)
-    test = faces.split("test")
-    assert back.test.table.equals(test.table) and back.probabilities.shape == (8, len(test), 3)
-    np.testing.assert_allclose(back.probabilities.sum(axis=2), 1, rtol=1e-5)
-    np.testing.assert_array_equal(back.probabilities[0], predict(own, test))
-    with torch.no_grad():
-        answers = units[1](torch.from_numpy(faces.pixels)[:, None] / 255).numpy()
-    second = np.flatnonzero((back.table.condition == UNIT_ANSWERS) & (back.table.seed == 1))[0]
-    labels, split = faces.labels(CLASSES), faces.table["split"].to_numpy(dtype=object)
-    fitted = {
-        strength: make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(
-            answers[split == "train"], labels[split == "train"]
-        )
-        for strength in STRENGTHS
-    }
-    right = {c: head.score(answers[split == "valid"], labels[split == "valid"]) for c, head in fitted.items()}
-    given = back.table.loc[second]
-    assert given["strength"] == max(STRENGTHS, key=right.get) and given["features"] == 3
-    assert given["valid_accuracy"] == pytest.approx(max(right.values()))
-    wanted = fitted[given["strength"]].predict_proba(answers[split == "test"])
-    np.testing.assert_allclose(back.probabilities[second], wanted, atol=1e-4)
-
-
-def test_pictures_of_other_emotions_are_left_out_of_the_reverse(faces, found):
-    emotion = faces.table["emotion"].where(np.arange(len(faces)) % 5 != 0, "fear")
-    back = reverse(faces.assign(emotion=emotion), network(), [found.networks[SCRATCH, 0]], CLASSES)
-    assert "fear" not in set(back.test.table["emotion"]) and len(back.test) < len(faces.split("test"))
-
-
 def test_what_cannot_be_asked_is_refused(faces):
     with pytest.raises(DataError, match=r"has no action units.*CK"):
         bare = faces.table.drop(columns=["AU1", "AU4", "AU6", "AU12"])
@@ -285,8 +241,3 @@ def test_what_cannot_be_asked_is_refused(faces):
         asked(faces.assign(AU1=0.0, AU6=0.0, AU12=0.0))
     with pytest.raises(DataError, match="is in the splits"):
         asked(faces.assign(subject="one"))
-
-
-def test_a_class_without_training_pictures_is_refused(faces):
-    with pytest.raises(DataError, match="no picture of fear in its split 'train'"):
-        reverse(faces, network(), [network()], ("neutral", "happiness", "fear"))

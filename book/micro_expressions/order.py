@@ -1,0 +1,86 @@
+"""Does it use time? What the order of the frames is worth, where each unit of a clip moves in its own time
+and where all move together.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from book.micro_expressions.leave_one_out import ClipStudy
+from fer_lib.faces.clips import Clips
+from fer_lib.stats.contrasts import Scored, contrast, score_trainings
+from fer_lib.stats.resampling import RERUN_TOLERANCE
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+TIMED, UNTIMED = ("each unit in its own time", "all units together")
+
+GAINS = {"order_gain_timed": TIMED, "order_gain_untimed": UNTIMED, "order_gain_difference": "difference"}
+"""Metric -> what it is called in the figure."""
+
+SHOWN = {"macro_f1": "unweighted F1", "balanced_accuracy": "mean recall"}
+
+
+def require_same_clips(timed: Clips, untimed: Clips) -> None:
+    """Raise DataError unless both are the same clips of the same people, but for when units move."""
+    names = ("subjects", "sequences", "emotions")
+    if not all(np.array_equal(getattr(timed, name), getattr(untimed, name)) for name in names):
+        raise DataError(
+            f"{timed.faces.name!r} and {untimed.faces.name!r} are not the same clips: timing can be switched "
+            "off in rendered clips only"
+        )
+
+
+def score_orders(
+    studies: Mapping[tuple[str, bool], ClipStudy],
+    labels: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Scored:
+    """All trainings of ``studies`` scored on the same clips, people drawn alike: by ``TIMED`` or ``UNTIMED``
+    and whether the frames were in order. ``labels`` and ``subjects`` (C,) of the clips.
+    """
+    rows = [
+        {"timing": timing, "ordered": ordered, "training": number}
+        for (timing, ordered), study in studies.items()
+        for number in range(len(study.probabilities))
+    ]
+    answers = np.concatenate([study.probabilities for study in studies.values()])
+    people = pd.factorize(subjects)[0]
+    settings = {"draws": draws, "seed": seed}
+    return score_trainings(pd.DataFrame(rows), answers, labels, people, ["timing", "ordered"], **settings)
+
+
+def order_gains(scored: Scored, measure: str = "macro_f1") -> dict[str, Estimate]:
+    """In points of ``measure``: ``order_gain_timed``, how far LSTMs on frames in order are ahead of LSTMs on
+    shuffled ones where each unit moves in its own time; where all were also asked with all units moving
+    together ``order_gain_untimed``; and ``order_gain_difference``, the first minus the second: what the order
+    is worth beyond what any two trainings on other sequences differ by.
+    """
+    table = scored.table
+
+    def gain(timing: str) -> np.ndarray:
+        own = table["timing"].eq(timing)
+        return scored.weights(own & table["ordered"]) - scored.weights(own & ~table["ordered"])
+
+    weights = {"order_gain_timed": gain(TIMED)}
+    if table["timing"].eq(UNTIMED).any():
+        weights["order_gain_untimed"] = gain(UNTIMED)
+        weights["order_gain_difference"] = weights["order_gain_timed"] - weights["order_gain_untimed"]
+    settings = {"unit": "", "tolerance": RERUN_TOLERANCE}
+    return {name: contrast(scored, own, measure, **settings) for name, own in weights.items()}
+
+
+def gain_table(scored: Scored, measures: Sequence[str] = tuple(SHOWN)) -> pd.DataFrame:
+    """``measure`` (as readers know it), ``asked`` (by ``GAINS``), ``gain``, ``low``, ``high`` in points, for
+    ``figures.order_dots``.
+    """
+    rows = [
+        (SHOWN[measure], GAINS[name], gain.value, gain.low, gain.high)
+        for measure in measures
+        for name, gain in order_gains(scored, measure).items()
+    ]
+    return pd.DataFrame(rows, columns=["measure", "asked", "gain", "low", "high"])
