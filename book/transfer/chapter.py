@@ -101,6 +101,7 @@ CHAPTER = Chapter(
             **{"population": "published,web,players,photographs_zero_bias", "subjects": 600, "seeds": 3},
             **{"beside": "wild:1600,game:80,fer2013", "most": 1200, "most_tested": 600},
             "fractions": "0,1,5,20",
+            "breuer": "breuer",
         },
         "paper": {
             **{"network": "residual", "size": 48, "epochs": 60, "batch_size": 128, "nesterov": True},

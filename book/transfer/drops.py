@@ -29,7 +29,8 @@ class Drops:
     ``over_majority``, the accuracy less that of the commonest class; ``over_chance``, the mean recall of the
     classes less 1/K, that of any answer given unseen; ``difference``, the accuracy less that of the networks
     of the set tested on, NaN where it is the same network. ``means``: ``in_dataset_accuracy`` over the
-    diagonal, ``cross_dataset_accuracy`` off it, and ``transfer_drop``, how much it lies below, in points.
+    diagonal, ``cross_dataset_accuracy`` off it, ``transfer_drop``, how much it lies below, and
+    ``ahead_of_commonest``, how much it lies above the commonest class, both in points.
     ``spread``: standard deviation between networks of one cell, in points, over all cells.
     """
 
@@ -47,7 +48,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     networks learned a set their luck is in the intervals (``stats.contrasts``). Sets are resampled
     independently of each other.
     """
-    cells, home, away, scores = [], [], [], []
+    cells, home, away, null, scores = [], [], [], [], []
     for number, (target, test) in enumerate(study.sets.tests.items()):
         scored = _scored(study, target, test, draws, seed + number)
         scores.append(scored)
@@ -57,10 +58,12 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
             cells[-1] |= {"networks": int(sources.eq(source).sum())} | _compared(scored, source, target)
         home.append(scored.weights(sources.eq(target)))
         away.append(scored.weights(~sources.isin((target, NULL))))
+        null.append(scored.weights(sources.eq(NULL)))
     wanted = {
         "in_dataset_accuracy": (home, 1),
         "cross_dataset_accuracy": (away, 1),
         "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], POINTS),
+        "ahead_of_commonest": ([own - other for own, other in zip(away, null, strict=True)], POINTS),
     }
     means = {name: _mean(scores, weights, scale) for name, (weights, scale) in wanted.items()}
     return Drops(pd.DataFrame(cells), means, _spread(scores))
@@ -99,7 +102,9 @@ def _mean(scores: Sequence[Scored], weights: Sequence[np.ndarray], scale: int) -
     """Mean over the sets of the weighted sums of the networks' accuracies, times ``scale``."""
     values, drawn = [], []
     for scored, own in zip(scores, weights, strict=True):
-        luck = scored.luck * scored.spread["accuracy"] * np.sqrt((own**2).sum())
+        # The commonest class has no luck of its own.
+        lucky = own[scored.table["trained_on"].ne(NULL)]
+        luck = scored.luck * scored.spread["accuracy"] * np.sqrt((lucky**2).sum())
         values.append(own @ scored.table["accuracy"].to_numpy())
         drawn.append(own @ scored.drawn["accuracy"] + luck)
     covered = all(scored.freedom for scored in scores)

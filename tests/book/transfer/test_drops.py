@@ -94,6 +94,7 @@ def test_pairs_are_counted_one_by_one_and_not_by_their_mean(made):
     drop = metrics["transfer_drop"]
     assert drop.value == pytest.approx(100 * (0.8 - 3.65 / 6)) and drop.low < drop.value < drop.high
     assert metrics["commonest_accuracy"].value == pytest.approx(2 / 3)
+    assert metrics["ahead_of_commonest"].value == pytest.approx(100 * (3.65 / 6 - 2 / 3))
     assert "transfer_seed_spread" not in metrics and "networks is not covered" in drop.how
     off = pairs(found)
     assert (off["trained_on"] != off["tested_on"]).all()
