@@ -73,11 +73,14 @@ def factor_drops(
     return pd.DataFrame(rows)
 
 
-def networks_by_source(study: TransferStudy, first: str) -> dict[str, list[nn.Module]]:
-    """What a network of ``study`` learned from -> the networks that did; ``first`` before the others, where
-    it is among them.
+def every_drop(
+    study: TransferStudy, faces: FaceSet, *, first: str = "lab", **settings: object
+) -> dict[str, pd.DataFrame]:
+    """By what networks of ``study`` learned from, ``first`` before the others where it is among them:
+    ``factor_drops`` of these networks on ``faces``, with ``settings`` as there.
     """
-    return {name: study.of(name) for name in sorted(study.sets.faces, key=lambda name: name != first)}
+    names = sorted(study.sets.faces, key=lambda name: name != first)
+    return {name: factor_drops(study.of(name), study.sets.classes, faces, **settings) for name in names}
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -153,10 +153,12 @@ def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_fact
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
 
 
-def test_networks_are_put_together_by_set_and_those_of_the_base_come_first():
-    networks = {(name, k): nn.Identity() for k in (0, 1) for name in ("wild", "lab")}
-    study = TransferStudy(Sets((), {"wild": None, "lab": None}, {}, {}), networks, {})
-    found = factors.networks_by_source(study, "lab")
+def test_networks_are_asked_by_set_and_those_of_the_base_come_first(between):
+    networks = {("wild", 0): Reader(), ("lab", 0): Reader(), ("lab", 1): Reader(contrary=True)}
+    study = TransferStudy(Sets(CLASSES, {"wild": None, "lab": None}, {}, {}), networks, {})
+    found = factors.every_drop(study, between, draws=100)
     assert list(found) == ["lab", "wild"]
-    assert found["wild"] == [networks["wild", 0], networks["wild", 1]]
-    assert list(factors.networks_by_source(study, "game")) == ["wild", "lab"]
+    assert list(factors.every_drop(study, between, first="", draws=100)) == ["wild", "lab"]
+    alone = factor_drops([Reader()], CLASSES, between, draws=100)
+    pd.testing.assert_frame_equal(found["wild"], alone)
+    assert values(found["lab"]["accuracy"]) == pytest.approx([0.5] * 4)
