@@ -73,14 +73,6 @@ class ClipLSTM(nn.Module):
         self.lstm.mean.copy_(mean)
         self.lstm.spread.copy_(spread)
 
-    def alone(self, network: int) -> "ClipLSTM":
-        """A copy of one of the networks, number ``network`` from 0, with its seed, in this one's mode."""
-        single = ClipLSTM(**self.arguments, seeds=self.seeds[network : network + 1])
-        single.load_state_dict(
-            {name: value[network : network + 1] for name, value in self.state_dict().items()}
-        )
-        return single.to(self.output.weight.device).train(self.training)
-
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.output(self.dropout(self.lstm(features, lengths)))
 

@@ -113,11 +113,3 @@ def test_first_weights_are_as_stated_and_leave_the_random_state():
         assert 0.95 * bound < largest <= bound
     gates = model.lstm.from_input.bias[0].view(4, 25)
     assert (gates[1] == 1).all() and (gates[[0, 2, 3]] == 0).all() and (model.output.bias == 0).all()
-
-
-def test_one_network_alone_answers_as_it_did_among_the_others():
-    model = a_model()
-    single = model.alone(2)
-    assert single.arguments == model.arguments and single.seeds == (2,) and not single.training
-    with torch.no_grad():
-        torch.testing.assert_close(single(clips(), LENGTHS)[0], model(clips(), LENGTHS)[2])
