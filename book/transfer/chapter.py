@@ -14,7 +14,7 @@ from ferbook.parameters import Percentages, listed
 class TransferParameters(parameters.RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
 
-    epochs: parameters.EpochsField = 10
+    epochs: parameters.EpochsField = 8
     lr: float = Field(
         0.1,
         gt=0,
