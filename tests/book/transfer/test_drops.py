@@ -124,7 +124,7 @@ def test_the_figures_show_the_numbers(made):
     study = made(names="ab")
     found = drops(study, draws=100)
     drawn = figures.transfer_matrix(study, found)
-    assert len(drawn.data) == 6 and "learned from a, on a 90.0 %, on b 90.0 %" in drawn.alt
+    assert len(drawn.data) == 6 and "learned from a, on a 90.0 % and on b 90.0 %" in drawn.alt
     assert len(drawn.figure.axes[0].patches) == 2, "one frame per set on the diagonal"
     drawn = figures.transfer_pairs(found)
     assert len(drawn.data) == 2 and "tested on a, learned b +3.3" in drawn.alt
