@@ -95,8 +95,15 @@ def read_units(
     reads = {EMOTION: judge.linear([told])}
     for name, features in given.items():
         reads[name] = judge.linear(features)
-        reads[with_emotion(name)] = judge.linear([np.hstack([own, told]) for own in features])
+        reads[with_emotion(name)] = judge.linear([_beside(own, told) for own in features])
     return UnitReads(reads, *judge.scored, units.select(split == "test"))
+
+
+def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """``features`` (N, F) and ``told`` (N, C), the latter as often as makes about as many columns: one penalty
+    holds for all, and would else keep a head of many features from using the few that tell the emotion.
+    """
+    return np.hstack([features, np.tile(told, (1, max(1, features.shape[1] // told.shape[1])))])
 
 
 def ahead(found: UnitReads, first: str, second: str) -> Estimate:

@@ -17,7 +17,6 @@ from book.transfer.study import (
     set_table,
     taught,
     telling,
-    tested,
 )
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.subsets import at_most
@@ -119,7 +118,7 @@ def study_of(sets, seeds=(0,), most=0) -> TransferStudy:
     common = comparable(sets, most)
     networks, precision = taught(common, "residual", RECIPE, seeds, precision="fp32")
     assert precision.name == "fp32"
-    return tested(common, networks, precision)
+    return transfer_study.tested(common, networks, precision)
 
 
 def test_every_set_is_tested_by_every_network(study):
