@@ -100,8 +100,8 @@ def read_units(
 
 
 def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """``features`` (N, F) and ``told`` (N, C), the latter as often as makes about as many columns: one penalty
-    holds for all, and would else keep a head of many features from using the few that tell the emotion.
+    """``features`` (N, F) and ``told`` (N, C), the latter as often as makes about as many columns: one
+    penalty holds for all, and would else keep a head from using the few that tell the emotion.
     """
     return np.hstack([features, np.tile(told, (1, max(1, features.shape[1] // told.shape[1])))])
 
