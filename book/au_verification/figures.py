@@ -331,7 +331,6 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
     head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
     drawn = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
     parts = {
-        "intact": head | {"value": data["intact"]},
         "its own silenced": head | {"value": data["silenced"]},
         "others silenced": head | drawn,
         "difference": difference | {"value": data["difference"], **data[["low", "high"]]},
@@ -342,8 +341,8 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
         unit="",
         null={"difference": 0},
         widths=(3, 2),
-        alt="Dots per unit: the AUROC of its head intact, with its own top filters silenced and with others "
-        "silenced, and what the first lose beyond the second.",
+        alt="Dots per unit: the AUROC of its head with its own top filters silenced and with others "
+        "silenced, and what the former lose beyond the latter.",
         tolerance=dict.fromkeys(columns, 0.1),
         data=data,
     )
