@@ -53,11 +53,6 @@ FoldsField = Annotated[
 
 SeedsField = Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")]
 
-ShuffledEpochsField = Annotated[
-    int,
-    Field(ge=0, le=5000, description="epochs of the network that learns shuffled labels; 0 leaves it out"),
-]
-
 PrecisionField = Annotated[
     Literal["auto", "fp32", "bf16"],
     Field(description="number format of training; auto takes bfloat16 where the processor computes in it"),

@@ -9,8 +9,6 @@ import torch
 
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.nets.classifier import Classifier, require_classifier
-from fer_lib.train.learner import train
-from fer_lib.train.recipe import Recipe
 
 
 def untrained_network(model: Classifier, seed: int) -> Classifier:
@@ -39,23 +37,3 @@ def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
         rows = np.flatnonzero(labelled & faces.table["split"].eq(split).to_numpy())
         emotions[rows] = emotions[generator.permutation(rows)]
     return faces.assign(emotion=emotions)
-
-
-def shuffled_labels_network(
-    model: Classifier,
-    faces: FaceSet,
-    classes: tuple[str, ...],
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    **further: object,
-) -> Classifier:
-    """The architecture of ``model``, trained by ``recipe`` on the splits ``train`` and ``valid`` of ``faces``
-    under shuffled labels.
-
-    It has seen the same faces as often as a trained network has, and learned nothing true about their
-    emotions. ``further`` arguments, and what is raised, as of ``train.learner.train``.
-    """
-    network = untrained_network(model, seed)
-    train(with_shuffled_labels(faces, seed), network, classes, recipe, seed=seed, **further)
-    return network

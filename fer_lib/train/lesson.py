@@ -1,6 +1,6 @@
 """How a trained network learned, as those who ask it need to know."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -54,10 +54,6 @@ class Lesson(BaseModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return build_network(self.network, len(self.classes), size, **self.options).eval()
-
-    def shuffled_recipe(self, epochs: int) -> Recipe:
-        """The recipe for ``epochs`` passes over shuffled labels: they have no votes and no centres."""
-        return replace(self.recipe, epochs=epochs, loss="cross_entropy")
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
         """The labelled pictures of ``faces``, the set that ``source`` names, in the splits of the kept fold.

@@ -9,9 +9,7 @@ from fer_lib.look import handmade
 from fer_lib.look.handmade import hog_responses, rotated_channels
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.build import build_network
-from fer_lib.train import controls
 from fer_lib.train.controls import untrained_network, with_shuffled_labels
-from fer_lib.train.recipe import Recipe
 from ferbook.errors import DataError, ParameterError
 
 
@@ -106,25 +104,3 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, l
     np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
     other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
     assert not torch.equal(other[:, :, 0, 0], weight)
-
-
-def test_a_network_of_shuffled_labels_learns_by_the_recipe_from_shuffled_labels_only(monkeypatch):
-    emotions = ["neutral", "anger"] * 12
-    pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16))
-    faces = face_set(pixels, emotions, ["train"] * 16 + ["valid"] * 8)
-    model = build_network("zhu", 2, 16)
-    seen = []
-    honest = controls.train
-    monkeypatch.setattr(
-        controls,
-        "train",
-        lambda faces, *rest, **further: (seen.append(faces), honest(faces, *rest, **further)),
-    )
-    recipe = Recipe(epochs=1, batch_size=8, augment="none", lr=0.01)
-    taught = controls.shuffled_labels_network(
-        model, faces, ("neutral", "anger"), recipe, precision="fp32", seed=1
-    )
-    assert seen[0].table["emotion"].equals(with_shuffled_labels(faces, 1).table["emotion"])
-    start = untrained_network(model, 1)
-    assert type(taught) is type(model)
-    assert not torch.equal(taught.output.weight, start.output.weight)
