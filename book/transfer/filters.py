@@ -2,7 +2,7 @@
 within emotions, and whether that unit is what moves it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,40 +92,35 @@ def _checked(
 
 
 def filter_metrics(found: FilterCheck) -> dict[str, Estimate]:
-    """``breuer_networks``; ``breuer_kappa`` of claims and causes, ``breuer_kappa_over_untrained``, and
-    ``breuer_units_over_untrained``, distinct units with a verified filter beyond those expected by chance,
-    all less the same of untrained networks; with intervals over networks and people.
+    """``breuer_networks``; ``breuer_kappa`` of claims and causes (0 where nothing is claimed), and
+    ``breuer_kappa_over_untrained`` and ``breuer_units_over_untrained``, distinct units with a verified
+    filter, less the same of untrained networks; with intervals over networks and people.
     """
-    kappas = [_parts(own, lambda one: one.sums) for own in (found.trained, found.untrained)]
-    beyond = [
-        _parts(own, lambda one: one.units - one.units_expected) for own in (found.trained, found.untrained)
-    ]
-    settings = {"tolerance": 0.2}
-    metrics = {
+    kappa, blank_kappa = (_values(own, "kappa") for own in (found.trained, found.untrained))
+    units = (_values(own, "units") for own in (found.trained, found.untrained))
+    return {
         "breuer_networks": Estimate(len(found.trained), unit="count"),
-        "breuer_units_over_untrained": networks_and_people(*beyond, tolerance=3.0),
+        "breuer_kappa": networks_and_people(kappa, tolerance=0.2),
+        "breuer_kappa_over_untrained": networks_and_people(kappa, blank_kappa, tolerance=0.2),
+        "breuer_units_over_untrained": networks_and_people(*units, tolerance=3.0),
     }
-    if (kappas[0][..., 1].sum(axis=0) > 0).all():
-        metrics["breuer_kappa"] = networks_and_people(kappas[0], **settings)
-        if (kappas[1][..., 1].sum(axis=0) > 0).all():
-            metrics["breuer_kappa_over_untrained"] = networks_and_people(*kappas, **settings)
-    return metrics
 
 
-def _parts(networks: list[list[Verified]], read: Callable[[Verified], object]) -> np.ndarray:
-    return np.array([[read(one) for one in network] for network in networks], np.float64)
+def _values(networks: list[list[Verified]], name: str) -> np.ndarray:
+    """float64 (R, 1 + ``GROUPS``): what ``name`` is of each network, with all people and without a group."""
+    return np.nan_to_num([[getattr(one, name) for one in network] for network in networks])
 
 
 def filter_table(found: FilterCheck) -> Table:
     """A row per action unit, means over the networks: filters ``claimed`` for it, of them ``verified``, and
     ``expected`` if claims and causes were paired at random; the same of untrained networks.
     """
-    parts = {}
+    parts = {"unit": found.trained[0][0].aus}
     for kind, networks in (("", found.trained), ("untrained: ", found.untrained)):
-        mean = pd.concat([own[0].table() for own in networks]).groupby("au", sort=False).mean()
-        parts |= {kind + name: mean[name] for name in ("claimed", "verified", "expected")}
-    table = pd.DataFrame(parts).rename_axis("unit").reset_index()
-    table = table[table.drop(columns="unit").sum(axis=1).gt(0)]
+        for name in ("claimed", "verified", "expected"):
+            parts[kind + name] = np.mean([getattr(own[0], name) for own in networks], axis=0)
+    table = pd.DataFrame(parts)
+    numbers = list(table.columns[1:])
+    table = table[table[numbers].sum(axis=1).gt(0)].reset_index(drop=True)
     caption = f"Filters of {LAYER}: means over {len(found.trained)} trained, {len(found.untrained)} untrained"
-    numbers = [name for name in table if name != "unit"]
     return Table(table, caption, dict.fromkeys(numbers, "{:.1f}".format), dict.fromkeys(numbers, 20.0))

@@ -29,10 +29,11 @@ def test_kappa_is_held_against_untrained_networks():
     assert "one network, whose own luck is not covered" in one.how
 
 
-def test_networks_without_a_claim_have_no_kappa():
+def test_networks_without_a_claim_have_a_kappa_of_zero():
     silent = [verified([""] * 4, ["AU4"] * 4, AUS)] * 6
-    metrics = filter_metrics(FilterCheck([network(20)], [silent] * 3))
-    assert "breuer_kappa" in metrics and "breuer_kappa_over_untrained" not in metrics
+    metrics = filter_metrics(FilterCheck([network(18)], [silent] * 3))
+    assert metrics["breuer_kappa_over_untrained"].value == metrics["breuer_kappa"].value == pytest.approx(0.8)
+    assert metrics["breuer_units_over_untrained"].value == 2
 
 
 def test_the_table_has_a_row_per_unit_with_means_over_networks():
