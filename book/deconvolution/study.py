@@ -193,7 +193,7 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.Data
             gain = None
             if kind == UNTRAINED:
                 alike = _of_shared_units(own[own["kind"].eq("ours")], part)
-                gain = _over_networks(*(_sums_by_network(side, *columns) for side in alike))
+                gain = _over_networks(*(_pooled(side, *columns) for side in alike))
             elif kind != "ours":
                 gain = _over_networks(ours - its)
             row = {"measure": measure, "kind": kind} | _bounded(_over_networks(its)) | _bounded(gain, "gain")
@@ -248,18 +248,28 @@ def _sums_by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarra
     return np.concatenate([whole, whole - sums], axis=1)
 
 
-def _over_networks(found: np.ndarray, against: np.ndarray | None = None) -> Estimate | None:
-    """``stats.two_way.networks_and_people`` of the networks of which all is defined, of values or of sums;
-    None where there is no such, and no interval with a single person.
+def _pooled(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
+    """(R, 1 + G): values whose mean over networks is the ratio of the sums over all networks, for networks
+    with unequal numbers of rows; of the sums without a group of people to the first order.
     """
-    sides = [side for side in (found, against) if side is not None]
-    defined = [(side[..., 1] > 0 if side.ndim == 3 else np.isfinite(side)).all(axis=1) for side in sides]
-    sides = [side[keep] for side, keep in zip(sides, defined, strict=True)]
+    sums = _sums_by_network(rows, top, under)
+    sums = sums[(sums[..., 1] > 0).all(axis=1)]
+    if not len(sums):
+        return sums[..., 0]
+    pooled = ratio(sums[:, 0].sum(axis=0))
+    return pooled + (sums[..., 0] - pooled * sums[..., 1]) / sums[:, 0, 1].mean()
+
+
+def _over_networks(found: np.ndarray, against: np.ndarray | None = None) -> Estimate | None:
+    """``stats.two_way.networks_and_people`` of the networks of which all is defined; None where there is no
+    such, and no interval with a single person.
+    """
+    sides = [side[np.isfinite(side).all(axis=1)] for side in (found, against) if side is not None]
     if not all(map(len, sides)):
         return None
     if found.shape[1] > 2:
         return networks_and_people(*sides)
-    first, *other = (ratio(side.sum(axis=0))[0] if side.ndim == 3 else side[:, 0].mean() for side in sides)
+    first, *other = (side[:, 0].mean() for side in sides)
     return Estimate(first - sum(other), why="fewer than two people")
 
 
@@ -327,13 +337,12 @@ def unit_table(scored: pd.DataFrame) -> Table:
     for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
         both = _grouped(pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True))
         own, rival = both[both["population"].eq(TRAINED)], both[both["population"].eq(UNTRAINED)]
-        energies = _sums_by_network(own, "energy_share", "area_share")
-        blank = _sums_by_network(rival, "energy_share", "area_share")
+        energies, blank = (_pooled(side, "energy_share", "area_share") for side in (own, rival))
         rows[au] = {
             "filters": filters[au].mean(),
             "people": own["subject"].nunique(),
             "concentration": _over_networks(energies),
-            "over other regions": _over_networks(_sums_by_network(own, "more", "area_share")),
+            "over other regions": _over_networks(_pooled(own, "more", "area_share")),
             "over untrained": _over_networks(energies, blank),
         }
     table = pd.DataFrame.from_dict(rows, orient="index", dtype=object).rename_axis("unit")
