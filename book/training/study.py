@@ -20,7 +20,7 @@ from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.build import NETWORKS, build_network, forward_macs
 from fer_lib.nets.classifier import Classifier
-from fer_lib.stats.contrasts import Scored, contrast, difference, mean_score, minus
+from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score, minus
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.crossval import CrossValidation
 from fer_lib.train.evaluate import Answers, Evaluation, score_on
@@ -193,7 +193,7 @@ def metrics_of(
     """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
     ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
     ``model``; ``valid_accuracy`` of the chosen epochs, which flatters; ``test_accuracy``,
-    ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``, ``majority_accuracy``; ``train_loss_fall``; and
+    ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``, ``majority_accuracy``; ``last_fifth`` and
     ``comparisons``.
     """
     counts = {
@@ -214,20 +214,23 @@ def metrics_of(
         "valid_accuracy": _over_networks(
             [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in tested.curves.values()], "share"
         ),
-        "train_loss_fall": train_loss_fall([curve for curve, _ in tested.curves.values()]),
+        **last_fifth([curve for curve, _ in tested.curves.values()]),
         **comparisons(scored),
     }
 
 
-def train_loss_fall(curves: Sequence[pd.DataFrame]) -> Estimate:
-    """By which share of itself the training loss still falls over the last fifth of the epochs, mean over the
-    networks; near 0 it is flat, and longer training would add little.
+def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
+    """What the last fifth of the epochs still changed, mean over the networks: ``train_loss_fall``, by which
+    share of itself the training loss fell, and ``valid_rise``, by how many points the validation accuracy
+    rose. Near 0 longer training would add little. Of a single epoch all is its own.
     """
-    falls = []
+    falls, rises = [], []
     for curve in curves:
-        losses = curve["train_loss"].to_numpy()
-        falls.append(1 - losses[-1] / losses[-1 - max(1, len(losses) // 5)] if len(losses) > 1 else 1.0)
-    return _over_networks(falls, "share")
+        before = curve.iloc[-1 - max(1, len(curve) // 5)] if len(curve) > 1 else None
+        last = curve.iloc[-1]
+        falls.append(1.0 if before is None else 1 - last["train_loss"] / before["train_loss"])
+        rises.append(POINTS * (last["valid_accuracy"] - (0 if before is None else before["valid_accuracy"])))
+    return {"train_loss_fall": _over_networks(falls, "share"), "valid_rise": _over_networks(rises)}
 
 
 def _over_networks(values: Sequence[float], unit: str = "") -> Estimate:

@@ -139,14 +139,6 @@ def test_a_list_of_names_is_checked_and_its_names_are_told():
             structures(wrong)
 
 
-def test_ferplus_stands_beside_fer2013_and_beside_no_other_set():
-    structure_and_loss = chapters()["structure_and_loss"].parameters
-    beside = {faces: structure_and_loss(faces=faces).face_sources[1:] for faces in ("fer2013", "wild")}
-    assert beside["wild"] == ()
-    assert [dict(source)["name"] for source in beside["fer2013"]] == ["ferplus"]
-    assert dict(beside["fer2013"][0])["size"] == structure_and_loss().size
-
-
 def test_votes_are_learned_only_where_there_are_votes():
     for faces, there in (("game", True), ("ferplus", True), ("wild", False), ("fer2013", False)):
         values = resolve("structure_and_loss", "paper", {"faces": faces})
