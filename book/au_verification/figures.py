@@ -95,6 +95,9 @@ def divergence_map(strongest: pd.DataFrame, label: str) -> style.Drawn:
 YOURS = "your run"
 """What is drawn of this run beside the reference."""
 
+BESIDE = "Trained and untrained: the run reference; beside them the trained networks of this run."
+"""Caption where the reference is drawn."""
+
 
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """The strip of networks: what each network shows beyond chance, by population.
@@ -118,6 +121,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         strokes=single[["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
         "over networks and people; each network is a stroke below.",
+        caption="Strokes are networks, dots their means with 95 % intervals over networks and people.",
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -138,6 +142,7 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
         null_name="chance",
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
+        caption="" if reference is None else BESIDE,
         tolerance=dict.fromkeys(("value", "low", "high"), COUNT_TOLERANCE),
         data=data,
     )
@@ -204,6 +209,7 @@ def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> 
         null_name="chance",
         alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
         "one that moves the filter most, of trained and of untrained networks.",
+        caption="" if reference is None else BESIDE,
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=data,
     )

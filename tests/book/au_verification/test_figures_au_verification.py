@@ -144,8 +144,9 @@ def test_this_run_stands_beside_the_reference():
     assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, figures.YOURS: 6}
     assert "reference, untrained 0.2" in drawn.alt and "your run, trained 0.2" in drawn.alt
     table = pairs("au", AUS)
-    data = figures.by_unit(table.assign(value=7.0), reference=table).data
-    assert data.groupby("series")["value"].mean().to_dict() == {
+    both = figures.by_unit(table.assign(value=7.0), reference=table)
+    assert "run reference" in both.caption and not figures.by_unit(table).caption
+    assert both.data.groupby("series")["value"].mean().to_dict() == {
         "trained": 2,
         "untrained": 2,
         figures.YOURS: 7,
