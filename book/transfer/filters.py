@@ -121,6 +121,5 @@ def filter_table(found: FilterCheck) -> Table:
             parts[kind + name] = np.mean([getattr(own[0], name) for own in networks], axis=0)
     table = pd.DataFrame(parts)
     numbers = list(table.columns[1:])
-    table = table[table[numbers].sum(axis=1).gt(0)].reset_index(drop=True)
     caption = f"Filters of {LAYER}: means over {len(found.trained)} trained, {len(found.untrained)} untrained"
     return Table(table, caption, dict.fromkeys(numbers, "{:.1f}".format), dict.fromkeys(numbers, 20.0))
