@@ -31,7 +31,7 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     default.
     """
 
-    epochs: EpochsField = 12
+    epochs: EpochsField = 8
     lr: RateField = 1e-3
     weight_decay: float = Field(0.05, ge=0, le=1, description="weight decay; AdamW's shrinks the weights")
     optimiser: Optimiser = Field("adamw", description="sgd with momentum, as published, or adamw")
