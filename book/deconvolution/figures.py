@@ -198,7 +198,10 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
         "units that its filters go with; diamonds with intervals are means. Concentration: "
         f"{style.listing(said)}. A dashed line marks 1, no preference."
     )
-    caption = "Dots are networks, diamonds their means with 95 % intervals over networks and people."
+    caption = (
+        "Dots are networks, diamonds their means with 95 % intervals over networks and people, whatever "
+    )
+    caption += "units the filters go with; what training adds unit by unit is in the tables."
     if reference is not None:
         caption += " Filled: the reference's networks. Open circles: those of this run."
     moves = dict.fromkeys(("value", "low", "high"), 0.5)
