@@ -100,7 +100,7 @@ CHAPTER = Chapter(
             **{"subjects": 6, "clip_frames": 8, "epochs": 3, "hidden": "4,8", "components": 8},
             "bootstrap": 200,
         },
-        "laptop": {"epochs": 30},
+        "laptop": {"subjects": 16, "epochs": 30},
         "reference": {"population": "published", "seeds": 3, "untimed": True, "hidden": "8,16"},
         "paper": {
             **{"clip_frames": 32, "epochs": 100, "hidden": "8,16,32,64", "components": 64, "seeds": 5},

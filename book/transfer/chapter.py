@@ -97,6 +97,7 @@ CHAPTER = Chapter(
             **{"size": 16, "epochs": 1, "beside": "wild:24,game:9", "fractions": "0,10,100", "draws": 1},
             **{"factor_people": 4, "bootstrap": 100},
         },
+        "laptop": {"beside": "wild:240,game:20"},
         "reference": {
             **{"population": "published,web,players,photographs_zero_bias", "subjects": 600, "seeds": 3},
             **{"beside": "wild:1600,game:80,fer2013", "most": 1200, "most_tested": 600},

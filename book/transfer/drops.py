@@ -160,8 +160,9 @@ def pairs(found: Drops) -> pd.DataFrame:
 def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     """The means of ``found``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
     ``pairs_above_majority`` and ``pairs_above_chance``: those whose whole interval of ``over_majority``, or
-    of ``over_chance``, lies above zero; ``commonest_accuracy``: mean over the sets of always naming the
-    commonest class; with several networks a set ``transfer_seed_spread``.
+    of ``over_chance``, lies above zero, and ``pairs_not_above_majority``, the others;
+    ``commonest_accuracy``: mean over the sets of always naming the commonest class; with several networks a
+    set ``transfer_seed_spread``.
     """
     off = pairs(found)
     nulls = [commonest_share(test.labels(study.sets.classes)) for test in study.sets.tests.values()]
@@ -169,6 +170,7 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
     counts |= {"networks": len(study.networks), "pairs": len(off)}
     above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
+    above["pairs_not_above_majority"] = len(off) - above["pairs_above_majority"]
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
