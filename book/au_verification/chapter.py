@@ -93,7 +93,7 @@ CHAPTER = Chapter(
         },
         "laptop": {
             **{"untrained": 2, "people": 10, "silenced": 0, "repeats": 1, "planted_permutations": 99},
-            **{"simulations": 60, "bootstrap": 200},
+            **{"simulations": 40, "bootstrap": 200},
         },
         "reference": {
             "population": "published",
