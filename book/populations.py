@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
 
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.leakage import independent_groups
@@ -102,7 +103,7 @@ class Kept(BaseModel):
 class Population(Kept, Taught):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
-    ``checkpoints``: epochs after which the weights of the first ``checkpointed`` networks are kept too.
+    ``checkpoints``: epochs after which the convolutions of the first ``checkpointed`` networks are kept too.
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
     curves and answers.
     """
@@ -186,10 +187,19 @@ class Member:
         return read_json(self.folder / DONE)
 
     def network(self, epoch: int = 0) -> Classifier:
-        """The network with the weights of the epoch that validation chose, or of the checkpoint ``epoch``, in
-        evaluation mode on the CPU. Raises DataError where it is not kept.
+        """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU; its
+        convolutions, of which checkpoints are kept, as they were after ``epoch``. Raises DataError where
+        either is not kept.
         """
-        return load_weights(self.folder / (f"epoch-{epoch:03d}" if epoch else "weights"))
+        model, file = load_weights(self.folder / "weights"), self._checkpoint(epoch)
+        if epoch and not file.is_file():
+            raise DataError(f"{file}: no such checkpoint is kept")
+        if epoch:
+            model.load_state_dict(load_file(file), strict=False)
+        return model
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:03d}.safetensors"
 
     @property
     def has_weights(self) -> bool:
@@ -312,8 +322,8 @@ def _train(member: Member, device: torch.device) -> dict:
         if asked.weights is None or seed < asked.weights:
             save_weights(model, folder / "weights", about, half=True)
         for epoch, weights in training.checkpoints.items():
-            model.load_state_dict(weights)
-            save_weights(model, folder / f"epoch-{epoch:03d}", about | {"epoch": epoch}, half=True)
+            filters = {n: value.half().contiguous() for n, value in weights.items() if value.ndim == 4}
+            save_file(filters, folder / member._checkpoint(epoch).name)
         done = record | {
             "epochs": len(training.curve),
             "best_epoch": best_epoch,

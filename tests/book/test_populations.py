@@ -65,6 +65,12 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
     accuracy = np.mean(answers.argmax(1) == tested["label"])
     assert accuracy == pytest.approx(first.done()["test_accuracy"])
     assert (first.folder / "epoch-001.safetensors").is_file()
+    then, now = first.network(1), first.network()
+    assert not torch.equal(then.conv3.weight, now.conv3.weight) and torch.equal(
+        then.dense.weight, now.dense.weight
+    )
+    with pytest.raises(DataError, match=r"epoch-007.safetensors: no such checkpoint"):
+        first.network(7)
     assert not (second.folder / "epoch-001.safetensors").is_file(), (
         "checkpoints are of the first network only"
     )
