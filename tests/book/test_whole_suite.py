@@ -75,6 +75,11 @@ def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
     untold = {
         "deconvolution.random_weights_deconv",  # in a network as little trained as this, no unit may be on
         "deconvolution.retrained_over_untrained",  # there is one trained network
+        # Populations answer these, or clips that are rendered twice: the reference reads them.
+        *(f"training.{name}" for name in ("ahead_of_biased", "dropout_gain", "augmentation_gain")),
+        "au_verification.photographs_kappa_over_untrained",
+        "transfer.breuer_kappa_over_untrained",
+        "micro_expressions.order_gain_difference",
     }
     for claim in judged:
         absent = {q["metric"] for q in claim["questions"] if q["answer"] == "not asked"}

@@ -14,7 +14,7 @@ from fer_lib.train.predict import views
 from ferbook.errors import ParameterError
 
 MISSPELT = {
-    "no rule 'holmes' .did you mean 'holm'": lambda: decide(None, "holmes"),
+    "no rule 'argmac' .did you mean 'argmax'": lambda: decide(None, "argmac"),
     "no measure 'smds' .did you mean 'smd'": lambda: statistic(np.eye(4), np.eye(4)[:, :1], "smds"),
     "no block 'sequences' .did you mean 'sequence'": lambda: blocks_of(None, "sequences"),
     "no precision 'fp23' .did you mean 'fp32'": lambda: choose_precision("fp23"),

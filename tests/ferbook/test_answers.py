@@ -15,7 +15,14 @@ from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.store import open_run, write_json
 
-NAMES = ("ahead_of_cnn", "ahead_of_pixel_difference", "ahead_of_untrained_generator")
+GATE = ("psnr_gain", "neutral_called", "identity_kept")
+AHEAD = tuple(
+    f"ahead_of_{rival}"
+    for rival in (
+        *("cnn", "pixel_difference", "feature_difference"),
+        *("untrained_generator", "shuffled_neutrals"),
+    )
+)
 
 
 @pytest.fixture
@@ -28,8 +35,9 @@ def finish_derl(tmp_path, monkeypatch):
         asked = Request("smoke", {f"derl.{key}": value for key, value in given.items()})
         staged = tmp_path / "staged"
         told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
-        write_json(staged / "metrics.json", dict.fromkeys(NAMES, told))
-        write_json(staged / "record.json", {"figures": {"accuracy": {}}, "seconds": 1.0})
+        passed = told | {"value": 3, "low": 2, "high": 4}
+        write_json(staged / "metrics.json", dict.fromkeys(AHEAD, told) | dict.fromkeys(GATE, passed))
+        write_json(staged / "record.json", {"figures": {"ablation": {}}, "seconds": 1.0})
         run.folder.mkdir(parents=True)
         run.result("derl").commit(
             staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}
@@ -47,8 +55,8 @@ def run(finish_derl):
 
 
 def of_derl(run):
-    (found,) = [each for each in answers_of(run).verdicts if each.paper.paper == "yang2018"]
-    return found
+    every = {each.main.claim.short: each for each in answers_of(run).verdicts}
+    return every["The residue beats the face"]
 
 
 def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run):
@@ -69,7 +77,7 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
     assert "Yes: 2.00 (95 % interval 1.00–3.00) points; asked: above 0 points." in text
     assert "(derl/derl.ipynb), on `ckplus` |" in text
-    assert '<a href="derl/derl.html#figure-accuracy">figure</a>' in text
+    assert '<a href="derl/derl.html#figure-ablation">figure</a>' in text
     assert text.startswith('<figure class="fer-figure" id="figure-claims">')
     assert "| Verdict | Claim | Why |" in text, "no reference, no column for it"
     assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
@@ -83,9 +91,10 @@ def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, fin
     assert "| Reference | Your run | Claim |" in page
     assert "| {bdg-danger}`does not hold` | {bdg-success}`holds` |" in page
     picture = claims_picture(answers_of(run).verdicts)
-    drawn = picture.data.set_index("run")[["value", "low", "high"]]
+    drawn = picture.data[picture.data["metric"].eq("derl.ahead_of_cnn")]
+    drawn = drawn.set_index("run")[["value", "low", "high"]]
     assert drawn.loc["the reference"].tolist() == [-3, -4, -2] and drawn.loc["your run"].tolist() == [2, 1, 3]
-    assert "1 does not hold" in picture.alt
+    assert "3 does not hold, 1 holds" in picture.alt
     assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
 
 

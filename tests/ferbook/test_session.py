@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
+from book.deconvolution.chapter import DeconvolutionParameters
 from book.faces.chapter import FacesParameters
-from book.training.chapter import TrainingParameters
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
@@ -132,11 +132,11 @@ def test_metrics_add_up_and_are_stored(output):
 
 
 def test_only_a_declared_and_finished_chapter_can_be_looked_up(output):
-    run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
-    with pytest.raises(ChapterError, match="does not declare 'training' as upstream"):
-        run.upstream("training")
-    with pytest.raises(ChapterError, match="'faces' is not finished in this run"):
+    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
+    with pytest.raises(ChapterError, match="does not declare 'faces' as upstream"):
         run.upstream("faces")
+    with pytest.raises(ChapterError, match="'training' is not finished in this run"):
+        run.upstream("training")
 
 
 def test_a_fragment_of_a_report_is_shown_as_it_is(output):
@@ -157,9 +157,9 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     (staged / "metrics.json").write_text('{"pictures": {"value": 3}}')
     (staged / "record.json").write_text("{}")
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
-    run.result("faces").commit(staged, {})
+    run.result("training").commit(staged, {})
     assert open_chapter("faces", DEFAULTS).output == tmp_path / "interactive" / "faces", "there is no run yet"
     make_current(run)
-    opened = open_chapter("training", TrainingParameters(device="cpu").model_dump())
-    assert opened.output == tmp_path / "interactive" / "training"
-    assert opened.upstream("faces").metrics() == {"pictures": Estimate(3)}
+    opened = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
+    assert opened.output == tmp_path / "interactive" / "deconvolution"
+    assert opened.upstream("training").metrics() == {"pictures": Estimate(3)}

@@ -4,7 +4,6 @@ import warp as wp
 
 from synthetic_faces.assets import EYE, LASH, SKIN
 from synthetic_faces.raster import UNCOVERED, comb, draw
-from synthetic_faces.uniforms import Uniforms
 
 SIZE = 16
 
@@ -16,8 +15,7 @@ def drawn(places, corners, groups, steps=1):
     corners = wp.array(np.ravel(corners).astype(np.int32), dtype=wp.int32, device="cpu")
     groups = wp.array(np.asarray(groups, np.uint8), dtype=wp.uint8, device="cpu")
     words = wp.full((steps * SIZE, steps * SIZE), UNCOVERED, dtype=wp.uint64, device="cpu")
-    inputs = [points, points, corners, groups, points, 1, steps, Uniforms()]
-    wp.launch(draw, len(groups), inputs, [words], device="cpu")
+    wp.launch(draw, len(groups), [corners, groups, points, steps], [words], device="cpu")
     strips = wp.zeros(words.shape, dtype=wp.int32, device="cpu")
     lashes = wp.array(np.flatnonzero(groups.numpy() == LASH), dtype=wp.int32, device="cpu")
     wp.launch(comb, len(lashes), [lashes, corners, points, steps, words], [strips], device="cpu")

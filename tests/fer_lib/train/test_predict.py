@@ -18,7 +18,7 @@ from fer_lib.train.predict import TestTime
 from fer_lib.train.weights import save_weights
 from ferbook import cli, console
 from ferbook.errors import DataError
-from ferbook.store import open_run
+from ferbook.store import make_current, open_run
 
 SIZE = 16
 CLASSES = ["neutral", "happiness", "surprise"]
@@ -37,6 +37,7 @@ def run(tmp_path, monkeypatch):
     }
     run.record_file.write_text(yaml.safe_dump(record))
     save_network(run, CLASSES)
+    make_current(run)
     return run
 
 
