@@ -316,6 +316,41 @@ def predict(
         raise typer.Exit(2)
 
 
+def explain(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file with a face.")],
+    run_name: RunName = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The HTML file; PICTURE-explained.html otherwise.")
+    ] = None,
+    cropped: Annotated[
+        bool, typer.Option("--cropped", help="The picture is the crop of a face already: look for none.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a page about one picture: emotions with calibrated probabilities, the filters that answered and
+    to which pixels, and what may be concluded.
+
+    By the networks of the run; where none is named of the current one, or else of the reference.
+    """
+    import warnings
+
+    from PIL import Image
+
+    from book.explain import asked_run
+    from book.explain import explain as explained
+    from book.explain_page import page_of
+    from ferbook.files import write_atomically
+
+    use_data_dir(data_dir)
+    chosen = asked_run(run_name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        told = explained(chosen, picture, cropped=cropped)
+    file = output or Path(f"{picture.stem}-explained.html")
+    write_atomically(file, page_of(told))
+    tell(f"run {chosen.name!r}: {file}")
+
+
 populations_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Trained networks that hours went into, kept by recipe."
 )
@@ -360,7 +395,8 @@ def populations_list(as_json: AsJson = False) -> None:
             tell(f"  {planned}")
             continue
         told = (f"{each.partition('_')[0]} {' '.join(f'{s:.3f}' for s in row[each])}" for each in _ACCURACIES)
-        tell(f"  right in {'; '.join(told)}")
+        if any(row[each] for each in _ACCURACIES):  # pieces of a chapter have none
+            tell(f"  right in {'; '.join(told)}")
         where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
         tell(f"  {row['core_hours']:.2f} core-hours {where}; {planned}")
 

@@ -43,7 +43,7 @@ from ferbook.environment import git_commit
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.files import is_leftover, read_yaml, whole_folder
 from ferbook.owner import held, now
-from ferbook.store import DONE, read_json, write_json
+from ferbook.store import DONE, file_checksums, read_json, write_json
 
 REFERENCE = "reference"
 """The run that is committed."""
@@ -145,7 +145,8 @@ class Member:
         try:
             done = self.done()
             taught = type(self.population.taught).model_validate(done["taught"])
-            files = {name: _checksum(self.folder / name) for name in done["files"]}
+            present = file_checksums(self.folder)
+            files = {name: present.get(name) for name in done["files"]}
         except (RunStoreError, ValidationError, KeyError, OSError):
             return "damaged"
         if files != done["files"]:
@@ -342,8 +343,7 @@ def _train(member: Member, device: torch.device) -> dict:
 
 def seal(folder: Path, done: dict) -> dict:
     """Write ``done`` into ``folder`` with the checksums of the files that are there; returns it."""
-    files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
-    write_json(folder / DONE, done | {"files": files})
+    write_json(folder / DONE, done | {"files": file_checksums(folder)})
     return done
 
 
@@ -352,7 +352,3 @@ def _clear(member: Member) -> None:
     beside = [file for file in member.population.folder.glob(".*") if is_leftover(file, member.folder)]
     for folder in (member.folder, *beside):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _checksum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

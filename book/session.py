@@ -133,12 +133,12 @@ class Session(ferbook.session.Session):
         self.note(populations=self._record.get("populations", {}) | told)
         return kept
 
-    def save_weights(self, model: torch.nn.Module, about: dict) -> Path:
+    def save_weights(self, model: torch.nn.Module, about: dict) -> None:
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the
-        chapter has seen; returns the former's path.
+        chapter has seen.
         """
         about = {"faces": ", ".join(seen(self._record))} | about
-        return save_weights(model, self.output / "weights.safetensors", about)
+        save_weights(model, self.output / "weights.safetensors", about)
 
 
 def _about(faces: FaceSet) -> dict[str, object]:

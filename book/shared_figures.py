@@ -1,6 +1,4 @@
-"""Figures that several chapters draw: contenders, the price of a chosen epoch, confusion, AUROC by action
-unit, and a clip.
-"""
+"""Figures that several chapters draw: contenders, confusion, and a clip."""
 
 import numpy as np
 import pandas as pd
@@ -10,9 +8,6 @@ from ferbook.page.forest import forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import Drawn, FigureError, listing, percent
-
-CHANCE = 0.5
-"""AUROC of a detector that knows nothing."""
 
 
 def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
@@ -27,7 +22,7 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     data = table.reset_index(drop=True)
     named = data.rename(columns={"name": "label"})
     scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
-    ahead = f"points by which {data['name'][0]} is ahead"
+    ahead = f"lead of {data['name'][0]}"
     gaps = named.assign(panel=ahead, value=named["ahead"], low=named["ahead_low"], high=named["ahead_high"])
     several = named[named["trainings"].gt(1)]
     clear = list(data.loc[data["ahead_low"].gt(0), "name"])
@@ -46,87 +41,13 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
         strokes=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
         widths=(1.4, 1),
         alt=alt,
+        caption=(
+            "Left each contender's score, right how far the first is ahead of it; an interval "
+            "that contains zero shows no lead."
+        ),
         tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
         | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 100 * tolerance),
         data=data,
-    )
-
-
-def selection_dumbbells(table: pd.DataFrame, epochs: int, caption: str = "", tolerance: float = 0.2) -> Drawn:
-    """Accuracy on the test split by who chose the epoch: validation split or the test split itself; a line
-    from one to the other.
-
-    ``table``: as ``train.evaluate.selection_table`` makes it, of trainings of at most so many ``epochs``;
-    ``tolerance`` of an accuracy. Data: its columns.
-    """
-    data = table.reset_index(drop=True)
-    gains = [f"+{100 * gain:.1f}" for gain in data["gain"]]
-    choices = (
-        ("chosen_accuracy", "epoch chosen on validation", ""),
-        ("test_accuracy", "epoch chosen on the test split", gains),
-    )
-    rows = pd.concat(
-        data.assign(
-            label=data["training"], value=data[column], low=np.nan, high=np.nan, series=name, note=note
-        )
-        for column, name, note in choices
-    )
-    largest = data.loc[data["gain"].idxmax()]
-    alt = (
-        f"A line for each training, {len(data)} in all: accuracy on the test split at the epoch that "
-        "validation chose, and at the epoch that is best on the test split itself. The second is higher by "
-        f"{100 * data['gain'].mean():.1f} points on average (most for {largest['training']}: "
-        f"{percent(largest['chosen_accuracy'])} against {percent(largest['test_accuracy'])})."
-    )
-    return forest(
-        rows,
-        measured="accuracy on the test split",
-        noted="gain (points)",
-        joined=True,
-        told=False,
-        alt=alt,
-        caption=caption,
-        tolerance=dict.fromkeys(("chosen_epoch", "test_epoch"), epochs)
-        | dict.fromkeys(("chosen_accuracy", "test_accuracy", "gain"), tolerance),
-        data=data,
-    )
-
-
-def unit_map(table: pd.DataFrame, what: str) -> Drawn:
-    """AUROC of each row (a condition or a layer) on each action unit, times 100, as a heat map; the mean in
-    the last column.
-
-    ``table``: ``row``, ``au``, ``auroc``, ``low``, ``high``, ``positives``, ``framed``, as
-    ``transfer.action_units.condition_scores`` makes it; ``framed`` cells get a frame. ``what``
-    the rows are. Data: these columns.
-    """
-    framed = table[table["framed"]]
-    counts = table.drop_duplicates("au").set_index("au")["positives"]
-    names = {au: au if pd.isna(count) else f"{au} ({count:.0f})" for au, count in counts.items()}
-    means = table[table["au"].eq("macro")]
-    single = table.drop(means.index)
-    best, least = (single.loc[single["auroc"].agg(end)] for end in ("idxmax", "idxmin"))
-    told = [f"{row.row} {row.auroc:.2f}" for row in means.itertuples()]
-    alt = (
-        f"Heat map of AUROC, {len(means)} rows by {len(counts) - 1} action units and their mean: "
-        f"{listing(told)}. Highest {best['au']} in {best['row']} ({best['auroc']:.2f}), lowest "
-        f"{least['au']} in {least['row']} ({least['auroc']:.2f})."
-    )
-    if len(framed):
-        alt += f" Framed: {listing([f'{r.au} in {r.row}' for r in framed.itertuples()])}."
-    return heat(
-        table,
-        rows="row",
-        columns="au",
-        value="auroc",
-        measured="AUROC × 100",
-        limits=(CHANCE, 1),
-        framed=list(zip(framed["row"], framed["au"], strict=True)),
-        column_names=names | {"macro": "mean"},
-        column_label="action unit (test pictures that show it)",
-        row_label=what,
-        alt=alt,
-        tolerance={"auroc": 0.2, "low": 0.3, "high": 0.3, "framed": 1},
     )
 
 
@@ -164,6 +85,10 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance:
         row_names={name: f"{name} ({total:,})" for name, total in totals.items()},
         row_label=f"true (number of {counted})",
         alt=alt,
+        caption=(
+            "What pictures of each true class were taken for, in per cent of the class; the "
+            "diagonal is its recall."
+        ),
         tolerance={"share": tolerance, "count": round(tolerance * int(totals.max()))},
     )
 
@@ -200,10 +125,10 @@ def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
     figure, grid = picture_grid(2, len(places), title=0.16)
     for place, (picture, difference) in enumerate(zip(pictures, change, strict=True)):
         when = f"{data['milliseconds'][place]:.0f} ms" if timed else str(data["frame"][place])
-        show(grid[0, place], picture, when, size=8)
+        show(grid[0, place], picture, when)
         grid[1, place].imshow(4 * np.round(difference), vmin=-127, vmax=127)
         if is_apex[place]:
-            grid[1, place].set_title("apex", fontsize=8, loc="left", pad=2)
+            grid[1, place].set_title("apex", fontsize=9.5, loc="left", pad=2)
     most = data.loc[data["change"].idxmax()]
     alt = (
         f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
@@ -211,4 +136,10 @@ def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
         f"{most['frame']:.0f}, {most['change']:.1f} of 255 grey levels per pixel on average. Units that act: "
         f"{listing(acting or ['none'])}."
     )
-    return Drawn(figure, data, alt, tolerance={"change": 1.0})
+    return Drawn(
+        figure,
+        data,
+        alt,
+        "Frames of one clip, and below each its difference from the first, four times enlarged.",
+        tolerance={"change": 1.0},
+    )

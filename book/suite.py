@@ -4,11 +4,14 @@ commands and options that know faces, and what is checked and made before a run.
 Read by every command, so heavy modules are imported inside the functions.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from book.parameters import ChapterParameters
 from ferbook.book import Option, Suite
 from ferbook.errors import ParameterError
+from ferbook.store import ChapterResult
 
 
 def check(parameters: Mapping[str, ChapterParameters]) -> None:
@@ -111,6 +114,38 @@ def provenance(made: Mapping) -> list[tuple[str, str]]:
     return rows
 
 
+def verdicts(results: Mapping[str, ChapterResult]) -> str:
+    """What ``au_verification`` found of the filters in the atlas of ``deconvolution``, as JSON for its
+    script: the layer, and by a claimed filter's number the unit of the claim and the one that moves it most.
+    Empty where the two pages are not about the same network.
+    """
+    from fer_lib.aus.detectors import Detectors
+
+    judged, drawn = (results.get(name) for name in ("au_verification", "deconvolution"))
+    if not judged or not drawn or _network_of(judged) != _network_of(drawn):
+        return ""
+    found = judged.artefact("detectors", Detectors)
+    filters = {each.filter: (each.au, each.moved_by) for each in found.filters}
+    told = json.dumps({"layer": found.layer, "filters": filters})
+    return f'<script type="application/json" id="filter-verdicts">{told}</script>'
+
+
+def on_facs_page(part: str) -> Callable[[Mapping[str, ChapterResult]], str]:
+    """What ``book.facs_page`` writes for the page on FACS."""
+
+    def fill(results: Mapping[str, ChapterResult]) -> str:
+        from book import facs_page
+
+        return getattr(facs_page, part)(results)
+
+    return fill
+
+
+def _network_of(result: ChapterResult) -> tuple[Path, str]:
+    """Which network a chapter looked at first: the run, and the population, empty of chapter ``training``."""
+    return result.folder.parent, next(iter(result.record().get("populations", {})), "")
+
+
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
     named_by=("faces",),
@@ -149,6 +184,7 @@ SUITE = Suite(
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",
         "predict": "book.commands:predict",
+        "explain": "book.commands:explain",
     },
     check=check,
     prepare=prepare,
@@ -158,4 +194,10 @@ SUITE = Suite(
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
     extent=extent,
     provenance=provenance,
+    fills={
+        "<!-- verdicts -->": verdicts,
+        "<!-- switchboard -->": on_facs_page("switchboard"),
+        "<!-- action units -->": on_facs_page("units"),
+        "<!-- emotions -->": on_facs_page("emotions"),
+    },
 )

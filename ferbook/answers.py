@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from ferbook.claims import (
 )
 from ferbook.errors import DataError, nearest_name
 from ferbook.notebook import code_sources, read_notebook
-from ferbook.page.figure import figure_html, svg_of
+from ferbook.page.figure import store_figure
 from ferbook.page.forest import forest
 from ferbook.page.style import Drawn
 from ferbook.store import Run
@@ -245,24 +246,23 @@ def _claim(each: Verdicts, results: ByChapter) -> list[str]:
     judged, claim = each.main, each.main.claim
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     return [
-        *(f"**{claim.claim}** {badge(judged.verdict)}", ""),
+        f":::{{dropdown}} {claim.claim} {badge(judged.verdict)}",
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
         *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
         *(_question(one, results, "*First of all:* ") for one in judged.required.values()),
         *(_question(one, results, "*Beside it:* " if one.question.beside else "") for one in judged.answers),
-        "",
+        *(":::", ""),
     ]
 
 
-def answers_text(answers: Answers) -> str:
-    """The claims as MyST Markdown: a picture, an overview, then paper by paper each claim with its questions,
-    numbers and answers.
+def answers_text(answers: Answers, folder: Path) -> str:
+    """The claims as MyST Markdown: a picture, whose files go below ``folder``, an overview, then paper by
+    paper each claim with its questions, numbers and answers.
     """
     every = answers.verdicts
     if not every:
         return ""
-    picture = claims_picture(every)
-    lines = [figure_html("claims", picture, svg_of(picture)), "", *_overview(every, answers.pages), ""]
+    lines = [store_figure(folder, "claims", claims_picture(every)), "", *_overview(every, answers.pages), ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():
         lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]

@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, nearest_name, require_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
+
+if TYPE_CHECKING:
+    from ferbook.store import ChapterResult
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -27,8 +31,6 @@ class Chapter:
     """One page of the book that is computed. Its name is its folder's."""
 
     title: str
-    minutes: int
-    """To read it."""
     parameters: type[Parameters]
     upstream: tuple[str, ...] = ()
     """Chapters whose results it reads."""
@@ -134,6 +136,8 @@ class Suite:
     """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
     provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
     """Given a chapter's record, rows for the table that ends its page."""
+    fills: Mapping[str, Callable[[Mapping[str, "ChapterResult"]], str]] = field(default_factory=dict)
+    """Line of a page -> what stands there in a built book, given the results that its chapters show."""
 
     @property
     def data_hint(self) -> str:
@@ -186,6 +190,11 @@ def pages_of_toc() -> list[str]:
 
     mend = "; a book is a folder with _toc.yml and book/"
     return walk(read_yaml(paths.toc(), BookError, mend))
+
+
+def page_of(chapter: Chapter) -> str:
+    """The chapter's page, as ``_toc.yml`` names it."""
+    return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
 
 
 def name_fault(name: str, taken: Iterable[str] = ()) -> str:

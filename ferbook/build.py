@@ -5,9 +5,10 @@ top.
 import hashlib
 import html
 import os
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,20 +19,34 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
 from ferbook.beside import REFERENCE, Beside, standing_beside
-from ferbook.book import Chapter, book, chapters, pages_of_toc, suite
+from ferbook.book import Chapter, book, chapters, page_of, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
+from ferbook.figures import Figures, require_figures
 from ferbook.inputs import code_inputs
-from ferbook.notebook import INJECTED_TAG, PARAMETERS_TAG, code_cells, paired_cells, read_notebook, tags
+from ferbook.notebook import (
+    INJECTED_TAG,
+    PARAMETERS_TAG,
+    code_cells,
+    figure_cells,
+    paired_cells,
+    read_notebook,
+    reading_minutes,
+    tags,
+)
 from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
+from ferbook.references import cited, references_text
+from ferbook.site import finish, home
 from ferbook.store import ChapterResult, Run, open_run, read_json, write_json
-from ferbook.text import OTHER_CODE, bounds_text
+from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
-KEY_NUMBERS = "<!-- key numbers -->"
-"""The line of a chapter's page in whose place ``key_numbers`` is put."""
+KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
+"""The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
+FILES = "files"
+"""Folder of what lies beside the built pages as it is."""
 
 
 def check_toc() -> None:
@@ -40,7 +55,7 @@ def check_toc() -> None:
     """
     for fault in book().faults.values():
         raise BookError(fault)
-    pages, known = pages_of_toc(), [_page(chapter) for chapter in chapters().values()]
+    pages, known = pages_of_toc(), [page_of(chapter) for chapter in chapters().values()]
     for page in known:
         if page not in pages:
             raise BookError(f"_toc.yml does not name {page}; add `- file: {page}` to it")
@@ -51,11 +66,6 @@ def check_toc() -> None:
             raise BookError(f"_toc.yml names the notebook {page}, which is no chapter: it has no chapter.py")
 
 
-def _page(chapter: Chapter) -> str:
-    """The chapter's page, as ``_toc.yml`` names it."""
-    return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
-
-
 def _link(page: str, origin: str) -> str:
     """A link in ``origin`` to another page, which shows that page's title."""
     ending = ".ipynb" if (paths.root() / f"{page}.ipynb").is_file() else ".md"
@@ -63,35 +73,56 @@ def _link(page: str, origin: str) -> str:
 
 
 def filled(text: str, page: str) -> str:
-    """``text`` of ``page`` with what is said in one place only, in ``chapter.py``: a chapter's title, what it
-    takes to read it, the page that follows it, and the table of all chapters.
+    """``text`` of ``page`` with what is said in one place only, in ``chapter.py``: a chapter's title, and the
+    table of all chapters.
     """
     every = list(chapters().values())
     if "<!-- chapters -->" in text:
         rows = [
-            f"| {_link(_page(each), page)} | {each.learn} | {each.minutes} min | {_needs(each)} |"
+            f"| {_link(page_of(each), page)} | {each.learn} | {_minutes(each)} min | {_needs(each)} |"
             for each in every
         ]
         head = ["| Chapter | What you learn | To read | Needs |", "|---|---|---|---|"]
         text = text.replace("<!-- chapters -->", "\n".join((*head, *rows)))
-    own = next((each for each in every if _page(each) == page), None)
-    if own is None:
-        return text
-    before = [name for name in chapters() if name in {*own.upstream, *own.after}]
-    builds = ", ".join(_link(_page(chapters()[name]), page) for name in before) or "–"
-    reading = [
-        *("| Time to read | Needs | Builds on |", "|---|---|---|"),
-        f"| {own.minutes} minute{'s' * (own.minutes > 1)} | {own.needs or 'nothing else'} | {builds} |",
+    own = next((each for each in every if page_of(each) == page), None)
+    return text.replace("<!-- title -->", own.title) if own else text
+
+
+def _minutes(chapter: Chapter) -> int:
+    return reading_minutes(read_notebook(chapter.notebook))
+
+
+def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
+    """What it takes to read the chapter's page, and to run it, as the ``results`` of runs know."""
+    minutes, page = _minutes(chapter), page_of(chapter)
+    before = [name for name in chapters() if name in {*chapter.upstream, *chapter.after}]
+    ran = []
+    for result in results:
+        run = Run(result.folder.parent.name, result.folder.parent)
+        if "seconds" in (made := result.record()):
+            profile = run.record()["request"]["profile"]
+            took = number_text(made["seconds"], "seconds")
+            ran.append(f"{took} with profile `{profile}` (run `{run.name}`)")
+    rows = [
+        ("Time to read", f"{minutes} minute{'s' * (minutes > 1)}"),
+        *([("Time to run", "; ".join(ran))] if ran else []),
+        ("Needs", chapter.needs or "nothing else"),
+        *(
+            [("Read before", ", ".join(_link(page_of(chapters()[name]), page) for name in before))]
+            if before
+            else []
+        ),
     ]
+    return " · ".join(f"**{name}:** {value}" for name, value in rows)
+
+
+def next_page(page: str) -> str:
+    """The section that leads to the page after ``page``, and says what one learns there; empty at the end."""
     pages = pages_of_toc()
     following = next(iter(pages[pages.index(page) + 1 :]), None)
-    then = next((each for each in every if _page(each) == following), None)
+    then = next((each for each in chapters().values() if page_of(each) == following), None)
     says = f": {then.learn}" if then and then.learn else ""
-    return (
-        text.replace("<!-- title -->", own.title)
-        .replace("<!-- reading -->", "\n".join(reading))
-        .replace("<!-- next -->", f"**Next:** {_link(following, page)}{says}." if following else "")
-    )
+    return f"## Next\n\n{_link(following, page)}{says}." if following else ""
 
 
 def _needs(chapter: Chapter) -> str:
@@ -146,6 +177,8 @@ def _shown_cells(
     ran.id, ran.metadata = today.id, today.metadata
     if PARAMETERS_TAG in tags(ran):  # the values that were used stand below it
         return [_tagged(ran, "remove-input")]
+    if "open_chapter(" in ran.source:
+        _tagged(ran, "hide-input")
     if today.source == ran.source:
         return [ran]
     return noted("The cell below has changed since. It is shown as it was executed,", ran)
@@ -190,8 +223,8 @@ def key_numbers(
         for each in verdicts
         if each.reference and each.main.deciding.question.chapter == chapter.name
     ]
-    lines = [("", f"Reference{f', {extent}' * bool(extent)}", "Your run"), ("---", "---", "---"), *rows]
-    return "\n".join(table_row(line) for line in lines)
+    heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
+    return "\n".join(table_row(line) for line in (heads, ("---",) * 3, *rows))
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -205,6 +238,7 @@ def stage(run: Run, folder: Path) -> None:
     shutil.copytree(paths.book(), folder / "book", ignore=left)
     standing = standing_beside(run)
     answers = answers_of(run) if paths.claims().exists() else None
+    figures, staged, results = Figures(), {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
         there = own.done() is not None
@@ -212,22 +246,68 @@ def stage(run: Run, folder: Path) -> None:
         if shown is None:
             notebook = _absent_notebook(chapter, run)
         else:
-            notebook = staged_notebook(chapter, shown)
+            notebook, results[name] = staged_notebook(chapter, shown), shown
+            if not _is_of_other_code(chapter, shown):
+                _require_captions(chapter, shown)
             told = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
-            notebook.cells.append(new_markdown_cell(told, id="provenance"))
+            _append_end(notebook, page_of(chapter), told)
             _stage_metrics(chapter, shown, folder / "metrics")
             _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE)
+            _stage_files(shown.folder, folder, page_of(chapter))
+        figures.collect(chapter, notebook)
+        staged[name] = notebook
+        reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
+        numbers = key_numbers(chapter, own, beside, answers.verdicts if answers else ())
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            cell.source = filled(cell.source, _page(chapter))
-            told = key_numbers(chapter, own, beside, answers.verdicts if answers else ())
-            cell.source = cell.source.replace(KEY_NUMBERS, told)
-        nbformat.write(notebook, folder / f"{_page(chapter)}.ipynb")
-    claims = answers_text(answers) if answers else ""
+            cell.source = filled(cell.source, page_of(chapter))
+            cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
+    fills = {place: fill(results) for place, fill in suite().fills.items()}
+    for name, notebook in staged.items():
+        page = page_of(chapters()[name])
+        for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
+            cell.source = figures.placed(_with(fills, cell.source), page)
+        nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
-            text = filled(file.read_text(encoding="utf-8").replace(PLACE, claims), page)
+            text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
+            text = figures.placed(text, page)
+            if PLACE in text:
+                beside_it = folder / FILES / Path(page).parent
+                text = text.replace(PLACE, answers_text(answers, beside_it) if answers else "")
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
+
+
+def _with(fills: Mapping[str, str], text: str) -> str:
+    """``text`` with what the book puts in place of its own lines."""
+    for place, content in fills.items():
+        text = text.replace(place, content)
+    return text
+
+
+def _append_end(notebook: NotebookNode, page: str, told: str) -> None:
+    """Append what ends a chapter's page: what it cites, its provenance, and where to go on."""
+    works = references_text(cited("\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")))
+    ends = {"references": works and f"## References\n\n{works}", "provenance": told, "next": next_page(page)}
+    notebook.cells += [new_markdown_cell(text, id=name) for name, text in ends.items() if text]
+
+
+def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
+    cells = figure_cells(read_notebook(chapter.notebook))
+    for name, told in result.record().get("figures", {}).items():
+        if not told.get("caption"):
+            cell = f", cell {cells[name].get('id')!r}" if name in cells else ""
+            raise BookError(
+                f"{page_of(chapter)}.ipynb{cell}: the figure {name!r} has no caption; give it one that says "
+                "what one sees and concludes, and run the chapter again"
+            )
+
+
+def _stage_files(made: Path, folder: Path, page: str) -> None:
+    """The figures' files, which lie beside the built ``page``."""
+    if (made / "figures").is_dir():
+        target = folder / FILES / Path(page).parent / "figures"
+        shutil.copytree(made / "figures", target, dirs_exist_ok=True)
 
 
 def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path) -> None:
@@ -236,9 +316,14 @@ def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path) -> Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(result.folder / "metrics.json", folder / f"{chapter.name}.json")
-    made = result.done()["inputs"]
-    if any(made.get(part) != now for part, now in code_inputs(chapter).items()):
+    if _is_of_other_code(chapter, result):
         (folder / f"{chapter.name}{OTHER_CODE}").touch()
+
+
+def _is_of_other_code(chapter: Chapter, result: ChapterResult) -> bool:
+    """Whether other code than today's made the result."""
+    made = result.done()["inputs"]
+    return any(made.get(part) != now for part, now in code_inputs(chapter).items())
 
 
 def _require_sound(run: Run) -> None:
@@ -260,10 +345,10 @@ def _require_sound(run: Run) -> None:
                 )
 
 
-def _content_key(folder: Path) -> str:
-    """SHA-256 over everything staged and over the extensions that render it."""
-    digest = hashlib.sha256()
-    files = [*folder.rglob("*"), *paths.ENGINE.glob("sphinx_*.py")]
+def _content_key(folder: Path, foot: str) -> str:
+    """SHA-256 over everything staged, over what each page ends with and over the code that renders it."""
+    digest = hashlib.sha256(foot.encode())
+    files = [*folder.rglob("*"), *paths.ENGINE.glob("sphinx_*.py"), paths.ENGINE / "site.py"]
     for file in sorted(f for f in files if f.is_file()):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
@@ -283,6 +368,20 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
         return _build(run, force)
 
 
+def located(line: str, staging: Path) -> str:
+    """A warning of Sphinx with the page, and of a notebook the cell, in place of the staged file."""
+
+    def named(match: re.Match) -> str:
+        page, cell, number = match[1], *divmod(int(match[2]), 10_000)
+        cells = read_notebook(staging / page).cells
+        place = cells[cell - 1].get("id", cell) if 0 < cell <= len(cells) else cell
+        return f"{page}, cell {place!r}, line {number}"
+
+    line = re.sub(r"\x1b\[[\d;]*m", "", line)
+    line = re.sub(rf"{re.escape(str(staging))}/([^:]+\.ipynb):(\d+)", named, line)
+    return line.replace(f"{staging}/", "")
+
+
 def _is_built_from(html: Path, key: str) -> bool:
     with suppress(RunStoreError):  # no stamp, or a damaged one: not known, so build
         return (html / "index.html").is_file() and read_json(html / STAMP).get("key") == key
@@ -298,8 +397,10 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     for folder in (staging, output, old):
         shutil.rmtree(folder, ignore_errors=True)
     staging.mkdir(parents=True)
+    require_figures()
     stage(run, staging)
-    key = _content_key(staging)
+    foot = home()
+    key = _content_key(staging, foot)
     if not force and _is_built_from(html, key):
         return index, False
     log = paths.build() / "build.log"
@@ -310,13 +411,20 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     ]
     printed = printed_by_failure(command, log, environment)
     if printed is not None:
-        faults = [line for line in printed if any(word in line for word in ("WARNING", "ERROR", "Error"))]
+        faults = [
+            located(line, staging)
+            for line in printed
+            if any(word in line for word in ("WARNING", "ERROR", "Error"))
+        ]
         told = faults or printed[-15:]
         raise ChapterError("the book could not be built:\n  " + "\n  ".join(told[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"
     absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]
     if absent:
         raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")
+    if (staging / FILES).is_dir():
+        shutil.copytree(staging / FILES, new, dirs_exist_ok=True)
+    finish(new, foot)
     requests = external_requests(new)
     if requests:
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))

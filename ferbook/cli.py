@@ -295,13 +295,17 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
 def build(
     run_name: RunName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it into _build/book.pdf, too.")] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.beside import standing_beside
     from ferbook.book import chapters
     from ferbook.build import build_book
+    from ferbook.pdf import chromium, print_book
     from ferbook.state import run_states
 
+    if pdf:
+        chromium()  # said before a book is built
     chosen = chosen_run(run_name)
     index, built = build_book(chosen, force=force)
     finished = {result.chapter for result in chosen.results()}
@@ -324,6 +328,22 @@ def build(
         console.print(f"note: no reference stands beside {alone}: {why}")
     state = "built from" if built else "is up to date with"
     console.print(f"book {state} run {chosen.name!r}: open {index}")
+    if pdf:
+        console.print(f"printed: {print_book(index.parent)}")
+
+
+@command
+def open() -> None:
+    """Open the built book in the browser; where there is none, print its address."""
+    import webbrowser
+
+    from ferbook.errors import BookError
+
+    index = paths.build() / "html" / "index.html"
+    if not index.is_file():
+        raise BookError("no book is built here; `ferbook build` builds it from a run")
+    if not webbrowser.open(index.as_uri()):
+        console.print(index.as_uri())
 
 
 @command
@@ -357,6 +377,25 @@ def check(
                 console.print(f"  {fault}")
     if any(row["faults"] for row in found):
         raise typer.Exit(1)
+
+
+@command
+def notebook(
+    chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
+    run_name: RunName = None,
+) -> None:
+    """Open a chapter in JupyterLab with a run's parameters: a copy, so that the book stays as it is."""
+    from ferbook.book import chapters, find_chapter
+    from ferbook.lab import copy_for, open_lab, require_lab
+
+    require_lab()
+    chosen = chosen_run(run_name)
+    for each in [find_chapter(chapter)] if chapter else chapters().values():
+        file, edited = copy_for(chosen, each)
+        if edited:
+            console.print(f"note: {file} was edited and stays as it is; remove it to begin anew")
+    console.print(f"run {chosen.name!r}: {file if chapter else file.parent}")
+    open_lab(chosen, file if chapter else file.parent)
 
 
 @command

@@ -39,6 +39,12 @@ class BookError(FerError):
     exit_code = 2
 
 
+class MissingError(FerError):
+    """A program or a package that a command needs is not installed here."""
+
+    exit_code = 2
+
+
 class ChapterError(FerError):
     """A chapter failed while it was executed, built or checked."""
 

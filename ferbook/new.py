@@ -31,7 +31,6 @@ class {model}({base}):
 
 CHAPTER = Chapter(
     title="{title}",
-    minutes=10,
     parameters={model},
     key_metrics=("cases",),
     learn="what this chapter is about",
@@ -46,14 +45,86 @@ import numpy as np
 from ferbook.estimate import Estimate
 
 
-def measure(cases: int, seed: int) -> dict[str, Estimate]:
-    """The chapter's metrics; put your own in the place of these."""
-    drawn = np.random.default_rng(seed).normal(size=cases)
+def cases(number: int, seed: int) -> np.ndarray:
+    """What is looked at (number,); put your own in the place of this."""
+    return np.random.default_rng(seed).normal(size=number)
+
+
+def measure(found: np.ndarray) -> dict[str, Estimate]:
+    """The chapter's metrics."""
     return {{
-        "cases": Estimate(len(drawn), unit="count"),
-        "mean": Estimate(float(drawn.mean()), n=cases, why="the first draft has no interval"),
+        "cases": Estimate(len(found), unit="count"),
+        "mean": Estimate(float(found.mean()), n=len(found), why="the first draft has no interval"),
     }}
 '''
+
+_FIGURES = '''"""What the chapter ``{name}`` draws."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot
+
+from ferbook.page.style import BLUE, INK, Drawn
+
+
+def spread(found: np.ndarray) -> Drawn:
+    """The cases as a histogram, with their mean. Data: ``value``."""
+    figure, axes = pyplot.subplots(figsize=(5, 2.5))
+    axes.hist(found, color=BLUE, label="cases")
+    axes.axvline(found.mean(), color=INK, linestyle="--", label="mean")
+    axes.set(xlabel="value", ylabel="cases")
+    figure.legend(loc="outside upper left", ncols=2)
+    side = "above" if found.mean() > 0 else "not above"
+    return Drawn(
+        figure,
+        pd.DataFrame({{"value": found}}),
+        f"A histogram of {{len(found)}} cases, and a dashed line at their mean.",
+        f"The cases spread to both sides; their mean lies {{side}} zero.",
+    )
+'''
+
+_PROSE = {
+    "title": "# <!-- title -->\n\n**What is asked, in plain words?**\n\nSay why it matters.",
+    "in-short": """## In short
+
+| claimed | found here | how sure |
+|---|---|---|
+| what is claimed | the mean is {mean} | {{metric}}`{name}.cases` cases |
+| what else | not asked yet | – |
+
+<!-- key figure: spread -->
+
+<!-- key numbers -->
+
+<!-- reading -->""",
+    "look": "## Look at the cases\n\n{{figure}}`spread` shows {{metric}}`{name}.cases` cases.",
+    "conclude": "## What we can conclude\n\nThe mean is {mean}. Say what follows from it, and what does not.",
+    "exercises": """## Exercises
+
+1. *(Seconds.)* More cases: `ferbook run {name} -p cases=1000`. Does the mean move?
+
+:::{{dropdown}} What to expect
+A little, towards zero.
+:::
+
+2. *(Seconds.)* Fewer: `ferbook run {name} -p cases=10`. And now?
+
+:::{{dropdown}} What to expect
+More, to either side.
+:::
+
+3. *(Seconds.)* Another seed: `ferbook run {name} -p seed=1`. Which numbers change?
+
+:::{{dropdown}} What to expect
+All that come of the cases, by luck alone.
+:::""",
+}
+_MEASURE = """found = study.cases(p.cases, p.seed)
+run.save_metrics(study.measure(found))
+run.figure("spread", figures.spread, found)"""
+_BY_HAND = """mean = sum(found) / len(found)
+assert abs(mean - run.metrics["mean"].value) < 1e-9
+print(run.metrics["cases"].value)"""
 
 
 def _model() -> dict[str, str]:
@@ -73,26 +144,31 @@ def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode
     tagged = {"metadata": {"tags": [PARAMETERS_TAG]}}
     compared = {"metadata": {"tags": [COMPARED_TAG]}}
     opening = [
-        f"from book.{name} import study",
+        f"from book.{name} import figures, study",
         f"from {session}.session import open_chapter",
         "",
         f'run = open_chapter("{name}", globals())',
         "p = run.params",
     ]
-    computing = "run.save_metrics(study.measure(p.cases, p.seed))"
-    told = f"On {{metric}}`{name}.cases` cases the mean is {{metric}}`{name}.mean`."
-    cells = [
-        new_markdown_cell("# <!-- title -->\n\nSay here what is asked, and why.\n\n<!-- reading -->"),
-        new_code_cell("\n".join(f"{field} = {value!r}" for field, value in parameters.items()), **tagged),
-        new_code_cell("\n".join(opening)),
-        new_code_cell(computing),
-        new_code_cell('print(run.metrics["cases"].value)', **compared),
-        new_markdown_cell(f"{told}\n\n<!-- next -->"),
-    ]
-    for number, cell in enumerate(cells):
-        cell.id = f"{name}-{number:02d}"
+    numbers = f"{{metric}}`{name}.mean`"
+    prose = {key: text.format(name=name, mean=numbers) for key, text in _PROSE.items()}
+    cells = {
+        "title": new_markdown_cell(prose["title"]),
+        "in-short": new_markdown_cell(prose["in-short"]),
+        "parameters": new_code_cell(
+            "\n".join(f"{field} = {value!r}" for field, value in parameters.items()), **tagged
+        ),
+        "open": new_code_cell("\n".join(opening)),
+        "look": new_markdown_cell(prose["look"]),
+        "measure": new_code_cell(_MEASURE),
+        "by-hand": new_code_cell(_BY_HAND, **compared),
+        "conclude": new_markdown_cell(prose["conclude"]),
+        "exercises": new_markdown_cell(prose["exercises"]),
+    }
+    for key, cell in cells.items():
+        cell.id = key
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    return new_notebook(cells=list(cells.values()), metadata={"kernelspec": kernel})
 
 
 def _with_line(toc: str, page: str) -> str:
@@ -129,6 +205,7 @@ def write_chapter(name: str) -> Path:
     toc = _with_line(paths.toc().read_text(encoding="utf-8"), f"book/{name}/{name}")
     write_atomically(folder / "chapter.py", _CHAPTER.format(**words))
     write_atomically(folder / "study.py", _STUDY.format(**words))
+    write_atomically(folder / "figures.py", _FIGURES.format(**words))
     model = load_chapter(folder / "chapter.py").parameters
     text = nbformat.writes(_notebook(name, model().model_dump())) + "\n"
     write_atomically(folder / f"{name}.ipynb", text)

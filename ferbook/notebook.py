@@ -2,6 +2,8 @@
 
 import ast
 import copy
+import math
+import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -94,6 +96,26 @@ def require_parameters_cell(chapter: Chapter) -> None:
             f"{chapter.notebook}: the parameters cell assigns in another order than the model in chapter.py, "
             f"{', '.join(expected)}"
         )
+
+
+def figure_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """The figures that a notebook draws by ``run.figure("name", …)``, in their order, each with its cell."""
+    return {name: cell for cell in code_cells(notebook) for name in _figures_of(cell.source)}
+
+
+def _figures_of(source: str) -> list[str]:
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args]
+    shows = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "figure"]
+    names = [call.args[0] for call in sorted(shows, key=lambda call: call.lineno)]
+    return [name.value for name in names if isinstance(name, ast.Constant)]
+
+
+def reading_minutes(notebook: NotebookNode) -> int:
+    """Minutes to read a notebook: 200 words of prose take one, and two code cells that are not folded."""
+    prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    words = len(re.findall(r"[\w’'.-]*\w", re.sub(r"<[^>]*>|\$\$.*?\$\$", " ", prose, flags=re.S)))
+    shown = [c for c in code_cells(notebook)[2:] if not {"hide-input", "remove-input"} & {*tags(c)}]
+    return max(1, math.ceil(words / 200 + len(shown) / 2))
 
 
 def faults_of_execution(notebook: NotebookNode) -> list[str]:

@@ -62,24 +62,6 @@ class ListOf:
         return f"one or more of {', '.join(self.names)}, separated by commas"
 
 
-@dataclass(frozen=True)
-class Percentages:
-    """Checks a text that lists whole numbers from 0 to 100, separated by commas, in ascending order."""
-
-    allowed: str = "whole numbers from 0 to 100 in ascending order, separated by commas"
-
-    def __call__(self, text: str) -> str:
-        given = percentages(text) if all(part.isdecimal() for part in listed(text)) else ()
-        if not given or max(given) > 100 or list(given) != sorted(set(given)):
-            raise ValueError(f"not {self.allowed}")
-        return text
-
-
-def percentages(text: str) -> tuple[int, ...]:
-    """The numbers of a list that ``Percentages`` has checked."""
-    return tuple(int(part) for part in listed(text))
-
-
 _LIMITS = {
     **{"ge": "≥ {:.10g}", "gt": "> {:.10g}", "le": "≤ {:.10g}", "lt": "< {:.10g}"},
     "multiple_of": "a multiple of {}",

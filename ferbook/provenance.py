@@ -70,6 +70,6 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     else:
         again = f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`"
         rows += [("Changed", record["changed"]), ("This book again", again)]
-    lines = ["## Provenance", "", "| | |", "|---|---|"]
+    lines = ["## Provenance", "", ":::{dropdown} How this page was made", "", "| What | Which |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", ":::"]) + "\n"

@@ -20,7 +20,7 @@ from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
-from ferbook.page.figure import csv_of, figure_html, svg_of
+from ferbook.page.figure import csv_of, figure_html, store_figure
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
@@ -102,14 +102,13 @@ class Session:
         """What ``save_metrics`` has stored so far."""
         return dict(self._metrics)
 
-    def artefact(self, name: str, content: BaseModel) -> Path:
+    def artefact(self, name: str, content: BaseModel) -> None:
         """Store ``content`` as ``artefacts/<name>.json`` for the chapters that follow, which read it with
-        ``run.upstream(…).artefact(name, type(content))``; returns the file.
+        ``run.upstream(…).artefact(name, type(content))``.
         """
         file = self.output / "artefacts" / f"{name}.json"
         file.parent.mkdir(exist_ok=True)
         write_atomically(file, content.model_dump_json(indent=2) + "\n")
-        return file
 
     def figure(
         self,
@@ -119,24 +118,28 @@ class Session:
         needs: str = "",
         **options: object,
     ) -> HTML:
-        """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and the numbers it shows as
-        ``.csv``; returns it for display.
+        """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and ``.png``, and the
+        numbers it shows as ``.csv``; returns it for display.
 
         ``draw`` may be drawn already. Where any of ``given``, or what is drawn, is None the page says that
         the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
-        text or numbers, and for one that is left out without a reason.
+        text, caption or numbers, and for one that is left out without a reason; FigureError for text that is
+        too small to be read.
         """
         drawn = _made(draw, given, options)
         if drawn is None:
-            return self._left_out(f"figure {name!r}", needs)
+            return HTML(figure_html(name, "", self._left_out(f"figure {name!r}", needs)))
         if not drawn.alt.strip():
             raise ChapterError(f"figure {name!r} has no alt text")
+        if not drawn.caption.strip():
+            raise ChapterError(
+                f"figure {name!r} has no caption: say in a sentence or two what one sees and concludes"
+            )
         if drawn.data.empty:
             raise ChapterError(f"figure {name!r} comes without the numbers it shows")
-        picture = svg_of(drawn)
-        self._store_numbers("figures", name, drawn.data, {"alt": drawn.alt}, drawn.tolerance)
-        (self.output / "figures" / f"{name}.svg").write_bytes(picture)
-        return HTML(figure_html(name, drawn, picture))
+        shown = store_figure(self.output, name, drawn)
+        self._note_numbers("figures", name, {"alt": drawn.alt, "caption": drawn.caption}, drawn.tolerance)
+        return HTML(shown)
 
     def table(
         self,
@@ -151,29 +154,26 @@ class Session:
         """
         made = _made(make, given, options)
         if made is None:
-            return self._left_out(f"table {name!r}", needs)
+            return self.say(self._left_out(f"table {name!r}", needs))
         if made.data.empty:
             raise ChapterError(f"table {name!r} has no rows")
-        self._store_numbers("tables", name, made.stored(), {"caption": made.caption}, made.tolerance)
+        (self.output / "tables").mkdir(exist_ok=True)
+        (self.output / "tables" / f"{name}.csv").write_text(csv_of(made.stored()), encoding="utf-8")
+        self._note_numbers("tables", name, {"caption": made.caption}, made.tolerance)
         return HTML(made.html())
 
-    def _store_numbers(
-        self, kind: str, name: str, data: pd.DataFrame, words: dict[str, str], tolerance: Tolerance
-    ) -> None:
-        """Write ``<kind>/<name>.csv``, and note how far its numbers may move when the chapter is executed
-        again: all of them alike, or by column; a column that is not named may not move at all. None: as they
-        like.
+    def _note_numbers(self, kind: str, name: str, words: dict[str, str], tolerance: Tolerance) -> None:
+        """Note how far the numbers of ``<kind>/<name>.csv`` may move when the chapter is executed again: all
+        of them alike, or by column; a column that is not named may not move at all. None: as they like.
         """
-        (self.output / kind).mkdir(exist_ok=True)
-        (self.output / kind / f"{name}.csv").write_text(csv_of(data), encoding="utf-8")
         allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
         self._record[kind][name] = words | {"tolerance": allowed}
         self._write()
 
-    def _left_out(self, what: str, needs: str) -> HTML:
+    def _left_out(self, what: str, needs: str) -> str:
         if not needs:
             raise ChapterError(f"{what} lacks what it shows; say with needs= what that takes")
-        return self.say(f"Left out: it needs {needs.rstrip('.')}.")
+        return f"Left out: it needs {needs.rstrip('.')}."
 
     def show(self, fragment: str) -> HTML:
         """HTML that a function of the book wrote, for display as it is."""

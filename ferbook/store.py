@@ -41,7 +41,8 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def _file_checksums(folder: Path) -> dict[str, str]:
+def file_checksums(folder: Path) -> dict[str, str]:
+    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``."""
     files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != DONE)
     return {f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
@@ -79,7 +80,7 @@ class ChapterResult:
         done = self.done()
         if done is None:
             return [f"{self.chapter}: not finished (no readable {DONE})"]
-        vouched, present = done["files"], _file_checksums(self.folder)
+        vouched, present = done["files"], file_checksums(self.folder)
 
         def fault(file: str) -> str:
             if file not in vouched:
@@ -129,7 +130,8 @@ class ChapterResult:
             return model.model_validate_json(file.read_bytes())
         except (OSError, ValueError) as fault:
             raise RunStoreError(
-                f"{file}: not readable as {model.__name__} ({fault}); run {self.chapter} again"
+                f"{file}: not readable as {model.__name__} ({str(fault).splitlines()[0]}); run "
+                f"{self.chapter} again"
             ) from fault
 
     def record(self) -> dict:
@@ -159,7 +161,7 @@ class ChapterResult:
             "chapter": self.chapter,
             "finished": now(),
             "inputs": inputs,
-            "files": _file_checksums(staged),
+            "files": file_checksums(staged),
         }
         write_json(staged / DONE, done)
         self.recover()

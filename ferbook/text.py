@@ -1,6 +1,7 @@
 """Numbers and tables as the page shows them."""
 
 import math
+from collections.abc import Iterable
 
 from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
@@ -12,34 +13,63 @@ OTHER_CODE = ".other-code"
 
 NO_BREAK = "\u00a0"
 PERCENT = f"{NO_BREAK}%"
+MINUS = "\u2212"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class MetricError(FerError):
     """A metric lacks what is asked of it, or holds something that is not a number."""
 
 
-def number_text(value: float, unit: str = "") -> str:
+def number_text(value: float, unit: str = "", decimals: int | None = None) -> str:
     """``value`` as a reader wants it, by ``unit``.
 
-    ``share`` (0 to 1): ``93.1 %``; ``count``: ``1,728``; ``seconds``: ``84 s``, ``2 min 10 s`` or
-    ``1 h 05 min``; anything else: three significant digits, without an exponent between 0.001
-    and a million. Spaces inside a number do not break. Raises MetricError for what is not a
-    finite number.
+    ``share`` (0 to 1): ``93.1 %``; ``points`` (differences of per cents): ``+1.2``; ``count``: ``1,728``;
+    ``seconds``: ``84 s``, ``2 min 10 s`` or ``1 h 05 min``; anything else: three significant digits. Of a
+    share, points and anything else so many ``decimals``, where they are given. A minus is a minus sign, and
+    nothing but zero is zero: ``5.89 × 10⁻⁴``. Spaces inside a number do not break. Raises MetricError for
+    what is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise MetricError(f"{value!r} is not a finite number")
     if unit == "share":
-        return f"{100 * value:.1f}{PERCENT}"
+        return f"{_fixed(100 * value, 1 if decimals is None else decimals)}{PERCENT}"
+    if unit == "points":
+        text = _fixed(value, 1 if decimals is None else decimals)
+        return f"+{text}" if value > 0 and text.strip("0.") else text
     if unit == "count":
-        return f"{round(value):,}"
+        return _fixed(value, 0)
     if unit == "seconds":
         return _duration_text(value)
+    return _significant(value) if decimals is None else _fixed(value, decimals)
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", MINUS if text.strip("-0.,") else "")
+
+
+def _significant(value: float) -> str:
     rounded = float(f"{value:.3g}")
     if rounded == 0:
         return "0"
-    if not 1e-3 <= abs(rounded) < 1e6:
-        return f"{value:.2e}"
-    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+    power = math.floor(math.log10(abs(rounded)))
+    if -4 < power < 9:
+        return _fixed(rounded, max(0, 2 - power))
+    return f"{_fixed(rounded / 10**power, 2)}{NO_BREAK}×{NO_BREAK}10{str(power).translate(_RAISED)}"
+
+
+def decimals_of(metrics: Iterable[Estimate], unit: str = "") -> int | None:
+    """Decimals that show two digits of half an interval: of the narrowest where there are several. None where
+    there is none, and where they differ so much that they are of different things.
+    """
+    halves = [
+        (each.high - each.low) / 2 * (100 if (unit or each.unit) == "share" else 1)
+        for each in metrics
+        if each.low is not None and each.high > each.low
+    ]
+    decimals = {min(6, max(0, 1 - math.floor(math.log10(half)))) for half in halves}
+    return max(decimals) if decimals and max(decimals) - min(decimals) <= 1 else None
 
 
 def _duration_text(seconds: float) -> str:
@@ -69,31 +99,38 @@ def metric_text(metric: Estimate, part: str = "value") -> str:
         return interval_text(metric)
     if getattr(metric, part) is None:
         raise MetricError(f"it has no {part}")
-    return number_text(getattr(metric, part), "count" if part == "n" else metric.unit)
+    if part == "n":
+        return number_text(metric.n, "count")
+    return number_text(getattr(metric, part), metric.unit, decimals_of([metric]))
 
 
-def _limits_text(metric: Estimate, unit: str) -> str:
-    low, high = number_text(metric.low, unit), number_text(metric.high, unit)
+def _limits_text(metric: Estimate, unit: str, decimals: int | None) -> str:
+    low, high = (number_text(end, unit, decimals) for end in (metric.low, metric.high))
     to = " to " if metric.low < 0 else "–"  # a dash beside a minus sign cannot be read
     return f"{low.removesuffix(PERCENT)}{to}{high}"
 
 
-def bounds_text(metric: Estimate, unit: str = "") -> str:
+def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None) -> str:
     """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, if it has any, short
-    enough for a table's cell.
+    enough for a table's cell; with so many ``decimals``, or as many as its interval deserves.
     """
     unit = unit or metric.unit
-    text = number_text(metric.value, unit)
-    return text if metric.low is None else f"{text} ({_limits_text(metric, unit).removesuffix(PERCENT)})"
+    decimals = decimals_of([metric], unit) if decimals is None else decimals
+    text = number_text(metric.value, unit, decimals)
+    if metric.low is None:
+        return text
+    return f"{text} ({_limits_text(metric, unit, decimals).removesuffix(PERCENT)})"
 
 
 def interval_text(metric: Estimate) -> str:
     """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval, or with the reason why it has
     none. Raises MetricError where it has neither.
     """
-    value = number_text(metric.value, metric.unit)
+    decimals = decimals_of([metric])
+    value = number_text(metric.value, metric.unit, decimals)
     if metric.why:
         return f"{value} (no interval: {metric.why})"
     if metric.low is None:
         raise MetricError("it has no interval, and nothing says why")
-    return f"{value} ({100 * metric.level:g}{PERCENT} interval {_limits_text(metric, metric.unit)})"
+    limits = _limits_text(metric, metric.unit, decimals)
+    return f"{value} ({100 * metric.level:g}{PERCENT} interval {limits})"

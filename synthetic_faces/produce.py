@@ -38,6 +38,7 @@ class Recipe:
     the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
     default. ``timing`` of sequences: ``by_unit``, as people move, or all units ``together``; without one as
     the domain has it. ``family`` of the people, one of ``domains.FAMILIES``; without one everybody's.
+    ``sample``: ``one`` sequence of each person, to be looked at; without it all.
 
     The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
@@ -50,8 +51,11 @@ class Recipe:
     seed: int = 0
     timing: str = ""
     family: str = ""
+    sample: str = ""
 
     def __post_init__(self) -> None:
+        if self.sample not in ("", "one"):
+            raise SettingError(f"sample is {self.sample!r}; it must be 'one', or be left out")
         own = domain_named(self.domain)
         object.__setattr__(self, "domain", own.name)
         with_options(own, family=self.family)
@@ -89,7 +93,12 @@ class Recipe:
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""
-        return plan(DOMAINS[self.domain], self.subjects, self.seed)
+        every = plan(DOMAINS[self.domain], self.subjects, self.seed)
+        if not self.sample:
+            return every
+        # Of the first person the first, of the last the last, so that most labels are seen.
+        of_person = [list(own) for _, own in groupby(every, attrgetter("subject"))]
+        return [own[who * len(own) // len(of_person)] for who, own in enumerate(of_person)]
 
 
 def produce(
@@ -109,8 +118,9 @@ def produce(
     domain, jobs = DOMAINS[recipe.domain], []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
         wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
-        told = {"domain": domain.name, "seed": recipe.seed, "person": person} | recipe.options
-        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | {"sequences": wanted}))
+        told = {"domain": domain.name, "seed": recipe.seed, "person": person, "sequences": wanted}
+        looks = {"timing": recipe.timing, "family": recipe.family}
+        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | looks))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     render_people(task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, advance=advance)

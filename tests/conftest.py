@@ -1,17 +1,24 @@
-"""What tests of several rooms share: small faces that a network can learn, and rendered ones, which a face
-detector finds.
+"""What tests of several rooms share: small faces that a network can learn, rendered ones, which a face
+detector finds, and a temporary clone of the whole suite, with its own runs, and the command line in it.
 """
 
 import fcntl
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from clones import Clone
 
+from fer_lib import paths as fer_lib_paths
 from fer_lib.faces.faceset import FaceSet
+from ferbook import paths
 from synthetic_faces import facs
 from synthetic_faces.assets import load_assets
 from synthetic_faces.capture import draw_shot
@@ -61,20 +68,63 @@ def striped_faces() -> FaceSet:
     return FaceSet("stripes", pixels.astype(np.uint8), table)
 
 
+@contextmanager
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder of all processes that test, held by one of them while it fills it."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def face_cache(tmp_path_factory) -> Path:
     """A folder with the head and the compiled kernels of the synthetic faces, made once for all processes
     that test.
     """
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    folder = folder / "face-cache"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with shared_folder(tmp_path_factory, "face-cache") as folder:
         Renderer(load_assets(folder), 16, cache=folder)
     return folder
+
+
+def make_clone(folder):
+    listed = subprocess.run(
+        ["git", "-C", str(paths.root()), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Without the runs that come with the repository: a test counts its own.
+    for name in (n for n in listed.stdout.split("\0") if n and not n.startswith("runs/")):
+        source, target = paths.root() / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
+    environment |= {
+        "PYTHONPATH": str(folder),
+        "FER_CACHE": str(fer_lib_paths.cache_dir()),
+        "FER_DATA": str(folder / "no-data"),
+        "COLUMNS": "200",
+    }
+    return Clone(folder, environment, "book.session")
+
+
+@pytest.fixture(scope="session")
+def smoke_clone(tmp_path_factory):
+    """A clone in which the real chapters were run at ``smoke``, once for all processes that test."""
+    clone = make_clone(tmp_path_factory.mktemp("smoke"))
+    with shared_folder(tmp_path_factory, "smoke-run") as folder:
+        if not (folder / "runs").exists():
+            clone.ferbook("run", "--profile", "smoke", "--run", "smoke")
+            shutil.copytree(clone.root / "runs", folder / "runs")
+        else:
+            shutil.copytree(folder / "runs", clone.root / "runs", copy_function=shutil.copyfile)
+    return clone
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ferbook import paths
 
 PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
 DIRECT = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
+NOTEBOOK = PROJECT["project"]["optional-dependencies"]["notebook"]
 CONSTRAINTS = [
     line
     for line in (paths.root() / "constraints.txt").read_text().splitlines()
@@ -27,7 +28,7 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("line", DIRECT + CONSTRAINTS)
+@pytest.mark.parametrize("line", DIRECT + NOTEBOOK + CONSTRAINTS)
 def test_every_requirement_is_an_exact_pin_without_a_host(line):
     assert PIN.fullmatch(line), line
 
@@ -39,7 +40,7 @@ def test_what_is_installed_is_what_is_pinned():
 
 
 def test_no_package_is_pinned_twice():
-    names = [normal(PIN.fullmatch(line)[1]) for line in DIRECT + CONSTRAINTS]
+    names = [normal(PIN.fullmatch(line)[1]) for line in DIRECT + NOTEBOOK + CONSTRAINTS]
     assert len(names) == len(set(names))
 
 

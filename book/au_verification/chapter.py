@@ -76,7 +76,6 @@ class AuVerificationParameters(NetworkParameters):
 
 CHAPTER = Chapter(
     title="Is this filter an action-unit detector?",
-    minutes=20,
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),

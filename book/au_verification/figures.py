@@ -1,31 +1,30 @@
-"""Figures of the question whether a filter detects an action unit: what the papers show, what populations of
-networks show beyond chance, and single filters of one of them.
+"""Figures of the question whether a filter detects an action unit: one filter, what luck alone reaches, what
+populations of networks show beyond chance, and what switching units on and filters off does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from book.au_verification.examine import ALPHA
+from book.au_verification.readings import TRAINED, UNTRAINED
 from book.au_verification.silence import OWN
 from book.au_verification.switching import effect_table
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import forest
-from ferbook.page.heat import heat
-from ferbook.page.pictures import picture_grid, show
 
-ROUNDED = 4
-"""Digits after the point of values in wide tables."""
+MOST_UNITS = 8
+"""Units that are drawn: the others have fewer verified filters."""
 
-ASSOCIATION_TOLERANCE = 0.05
-"""How far an association may move where another processor adds up in another order: some pictures change
-places.
-"""
+BIN = 0.02
+"""Of AUROC, where what luck reaches is drawn."""
 
 FILTERS = 1000
 """More filters than a layer has: a row of which may hold another one when the chapter is executed again."""
@@ -36,67 +35,83 @@ EFFECT_TOLERANCE = 0.5
 COUNT_TOLERANCE = 20
 """How far a unit's number of filters may move: a filter's largest association of two nearly equal ones."""
 
-
-def _numbers(aus: Iterable[str]) -> dict[str, str]:
-    """AU12 -> 12: where an axis says that these are action units."""
-    return {au: au.removeprefix("AU") for au in aus}
-
-
-def _small_panels(count: int, **shared: object) -> tuple[Figure, list[Axes]]:
-    """A figure of one to six axes, three side by side; those of an incomplete row are empty."""
-    columns = min(3, count)
-    rows = -(-count // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, 0.55 + 1.7 * rows), squeeze=False, **shared
-    )
-    for place, axes in enumerate(grid.flat):
-        axes.tick_params(labelsize=8)
-        axes.set(visible=place < count)
-    return figure, list(grid.flat[:count])
-
-
-def divergence_map(strongest: pd.DataFrame, label: str) -> style.Drawn:
-    """The papers' result: the association of some filters with every action unit, the largest of each row
-    framed.
-
-    ``strongest``: of ``study.strongest_filters``. ``label`` says what the association is. Data: a row per
-    filter, ``named``, ``stability`` and a column per AU.
-    """
-    wide, stability = strongest.drop(columns="stability"), strongest["stability"]
-    named = wide.idxmax(axis=1)
-    data = pd.concat([named.rename("named"), stability, wide.round(ROUNDED)], axis=1).reset_index()
-    told = [
-        f"filter {number}: {au} ({wide.loc[number, au]:.2f}, the same in {style.percent(stability[number])} "
-        "of the resamples)"
-        for number, au in named.items()
-    ]
-    return heat(
-        wide.melt(ignore_index=False, var_name="au").reset_index(),
-        measured=label,
-        rows="filter",
-        columns="au",
-        text=None,
-        framed=list(named.items()),
-        unit="",
-        limits=(0, None),
-        column_names=_numbers(wide),
-        row_label="filter, the strongest first",
-        column_label="action unit",
-        notes=[f"{100 * share:.0f} %" for share in stability],
-        noted="stable",
-        alt=f"Heat map of {len(wide)} filters by {wide.shape[1]} action units; darker is a larger {label}. "
-        f"The largest of each row is framed: {style.listing(told)}.",
-        # Two filters of nearly equal strength may change places, so any row may hold another filter.
-        tolerance=dict.fromkeys(wide, 0.2) | {"stability": 0.2, "filter": FILTERS},
-        data=data,
-    )
-
-
 YOURS = "your run"
 """What is drawn of this run beside the reference."""
 
-BESIDE = "Trained and untrained: the run reference; beside them the trained networks of this run."
-"""Caption where the reference is drawn."""
+
+def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, auroc: float) -> style.Drawn:
+    """How the filter called ``name`` answers to pictures with a unit and without: two histograms.
+
+    ``auroc``: how often one of ``with_it`` (n,) is larger than one of ``without`` (m,). Data: ``left``,
+    ``right``, and the pictures in each bin, ``with_it`` and ``without``.
+    """
+    edges = np.linspace(0, max(with_it.max(), without.max()), 21)
+    counts = [np.histogram(part, edges)[0] for part in (with_it, without)]
+    figure, axes = plt.subplots(figsize=(style.WIDTH, 2.5))
+    present, absent = (part / part.sum() for part in counts)
+    axes.stairs(present, edges, fill=True, color=style.ORANGE, alpha=0.6, label=f"with {unit}")
+    axes.stairs(absent, edges, color=style.BLUE, linewidth=2, label=f"without {unit}")
+    figure.legend(loc="outside upper left", ncols=2)
+    axes.set(xlabel=f"maximal response of {name}", ylabel="pictures")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    seen = f"{len(with_it)} pictures with {unit} (filled) and {len(without)} without (outline)"
+    data = {"left": edges[:-1], "right": edges[1:], "with_it": counts[0], "without": counts[1]}
+    return style.Drawn(
+        figure,
+        pd.DataFrame(data),
+        f"Two histograms of the responses of {name}: {seen}.",
+        f"Responses of {name} to {seen}. Of one picture of each kind, drawn by lot, that with {unit} has the "
+        f"larger response in {style.percent(auroc)} of all pairs.",
+        # Another filter may be the first when the chapter is executed again.
+        tolerance=dict.fromkeys(("left", "right"), float(edges[-1]))
+        | dict.fromkeys(("with_it", "without"), len(without)),
+    )
+
+
+def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
+    """The largest AUROC of each deal of the labels, above the ``best`` of each filter (filters,), and the
+    values that one deal in twenty passes.
+
+    ``luck``: how the labels were dealt -> the largest of each deal (deals,), two of them. Data: ``left``,
+    ``right``, and in each bin the deals, a column for each of ``luck``, and ``filters``.
+    """
+    everything = np.concatenate([*luck.values(), best])
+    edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
+    figure, panels = plt.subplots(2, 1, figsize=(style.WIDTH, 2.9), sharex=True)
+    counted = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
+    bars, hover = {name: float(np.quantile(values, 1 - ALPHA)) for name, values in luck.items()}, {}
+    looks = zip(counted, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
+    for series, (name, colour, panel) in enumerate(looks):
+        drawn = panels[panel].bar(
+            edges[:-1], counted[name], 0.9 * BIN, align="edge", color=colour, label=name
+        )
+        for number, (patch, count) in enumerate(zip(drawn, counted[name], strict=True)):
+            if count:
+                gid = f"luck-{series}-{number}"
+                patch.set(gid=gid, alpha=1 if panel else 0.75)
+                hover[gid] = f"{name}: {count} from {edges[number]:.2f} to {edges[number + 1]:.2f}"
+        for axes in panels if not panel else ():
+            axes.axvline(bars[name], color=colour, linestyle="--", linewidth=1.6)
+    for axes, what in zip(panels, ("deals", "filters"), strict=True):
+        axes.set_ylabel(what)
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    panels[1].set_xlabel("AUROC; dashed: passed by one deal in twenty")
+    told = [
+        f"{bar:.2f} ({name}; {style.percent(float((best <= bar).mean()))} of the filters do not)"
+        for name, bar in bars.items()
+    ]
+    return style.Drawn(
+        figure,
+        pd.DataFrame({"left": edges[:-1], "right": edges[1:], **counted}),
+        f"Histograms over AUROC: the largest of each of some deals of the labels, {style.listing([*luck])}, "
+        f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(told)}.",
+        "Above, the largest AUROC of each deal of the labels; below, each filter's best. One deal in twenty "
+        f"passes {style.listing(told)}.",
+        tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(counted, FILTERS),
+        hover=hover,
+    )
 
 
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
@@ -110,6 +125,11 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     single = data.rename(columns={"population": "label", "run": "group"})
     means = single.drop_duplicates(["group", "label", "panel"])
     own = means["group"].eq(list(parts)[-1]) & means["label"].eq(table["population"].iloc[0])
+    first = means[means["group"].eq(next(iter(parts)))]
+    told = [
+        f"{panel}: {TRAINED} {values[TRAINED]:.2g}, {UNTRAINED} {values[UNTRAINED]:.2g}"
+        for panel, values in first.pivot(index="panel", columns="label", values="mean").iterrows()
+    ]
     return forest(
         means.assign(value=means["mean"], main=own)[
             ["panel", "group", "label", "value", "low", "high", "main"]
@@ -118,10 +138,12 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         unit="",
         null=0,
         null_name="chance",
+        across=2,
         strokes=single[["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
         "over networks and people; each network is a stroke below.",
-        caption="Strokes are networks, dots their means with 95 % intervals over networks and people.",
+        caption="Strokes are networks, dots their means with 95 % intervals over networks and people. "
+        f"Means: {style.listing(told)}.".replace("-", "−"),
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -133,29 +155,71 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
     ``table``: of ``study.unit_table``; ``reference``: that of the reference, which is then drawn with the
     trained networks of this run. Data: the same.
     """
-    data = _beside(table, reference)
-    return forest(
-        data.rename(columns={"au": "label"}),
+    shown = table if reference is None else reference
+    above = shown.query("low > 0").groupby("series").size()
+    most = shown.groupby("au")["value"].max().nlargest(MOST_UNITS).index
+    return _trained_beside_untrained(
+        *(table, reference, "au"),
+        kept=most,
         measured="verified filters beyond chance, mean over networks",
-        unit="",
-        null=0,
-        null_name="chance",
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
-        caption="" if reference is None else BESIDE,
-        tolerance=dict.fromkeys(("value", "low", "high"), COUNT_TOLERANCE),
-        data=data,
+        caption=f"Verified filters beyond chance, with 95 % intervals: the {len(most)} units with most. The "
+        f"interval lies above chance for {above.get(TRAINED, 0)} of {table['au'].nunique()} units in trained "
+        f"networks, for {above.get(UNTRAINED, 0)} in untrained ones.",
+        tolerance=COUNT_TOLERANCE,
     )
 
 
-def _beside(table: pd.DataFrame, reference: pd.DataFrame | None) -> pd.DataFrame:
-    """``table`` (``series``: trained ones first, then others), or the reference's with the trained ones of
-    ``table`` as a series of their own.
+def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
+    """How far each measure names the unit that moves a filter most, beyond chance.
+
+    ``table``: of ``study.agreement_table``; ``reference`` as of ``by_unit``. Data: the same.
     """
-    if reference is None:
-        return table
-    own = table[table["series"].eq(table["series"].iloc[0])]
-    return pd.concat([reference, own.assign(series=YOURS)], ignore_index=True)
+    shown = table if reference is None else reference
+    trained = shown[shown["series"].eq(TRAINED)].set_index("measure")["value"]
+    return _trained_beside_untrained(
+        *(table, reference, "measure"),
+        kept=trained.index,
+        measured="κ of the named unit and the one that moves most",
+        alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
+        "one that moves the filter most, of trained and of untrained networks.",
+        caption="How far the papers' rule names the unit that moves the filter most: κ, 0 is chance and 1 "
+        f"always. Best in trained networks is the {trained.idxmax()}, with {trained.max():.2f}.",
+        tolerance=0.15,
+    )
+
+
+def _trained_beside_untrained(
+    table: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    column: str,
+    *,
+    kept: Collection[str],
+    measured: str,
+    alt: str,
+    caption: str,
+    tolerance: float,
+) -> style.Drawn:
+    """A row per name in ``column`` that is to be ``kept``, a dot per ``series`` of ``table`` (trained
+    networks first); or of the ``reference``, with the trained networks of ``table`` as a series of their own.
+    """
+    data = table
+    if reference is not None:
+        own = table[table["series"].eq(TRAINED)]
+        data = pd.concat([reference, own.assign(series=YOURS)], ignore_index=True)
+        caption += " Trained and untrained: the run reference; beside them this run."
+    return forest(
+        data[data[column].isin(kept)].rename(columns={column: "label"}),
+        measured=measured,
+        unit="",
+        null=0,
+        null_name="chance",
+        alt=alt,
+        caption=caption,
+        tolerance=dict.fromkeys(("value", "low", "high"), tolerance),
+        data=data,
+    )
 
 
 ALONG = {
@@ -172,65 +236,34 @@ def along_training(table: pd.DataFrame) -> style.Drawn:
 
     ``table``: of ``study.along_training``. Data: the same.
     """
-    figure, panels = _small_panels(len(ALONG), sharex=True)
+    figure, panels = plt.subplots(len(ALONG), 1, figsize=(style.WIDTH, 4.0), sharex=True)
     looks = ((style.BLUE, "o-"), (style.VERMILION, "s--"), (style.ORANGE, "^-."))
     told = []
     for axes, (column, title) in zip(panels, ALONG.items(), strict=True):
         for (seed, part), (colour, look) in zip(table.groupby("seed"), looks, strict=False):
             axes.plot(part["epoch"], part[column], look, color=colour, markersize=4, label=f"network {seed}")
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title, fontsize=style.SMALLEST)
         axes.set_ylim(bottom=min(0, table[column].min()))
-        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    for seed, part in table.groupby("seed"):
+    ends = table.sort_values("epoch").groupby("seed")
+    for seed, part in ends:
         steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
         told.append(f"network {seed} {style.listing(steps)}")
-    figure.supxlabel("epochs of training", fontsize=9)
+    panels[-1].set_xlabel("epochs of training")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    first, last = (each[["accuracy", "verified_gain"]].mean() for each in (ends.first(), ends.last()))
     alt = (
         f"Lines of {len(told)} networks along their training, in panels: accuracy, verified filters beyond "
         f"chance, units that have one. Verified filters beyond chance: {'; '.join(told)}."
     )
+    caption = (
+        "Networks along their training. From the first checkpoint to the epoch that was kept, mean accuracy "
+        f"goes from {style.percent(first['accuracy'])} to {style.percent(last['accuracy'])}, verified "
+        f"filters beyond chance from {first['verified_gain']:.1f} to {last['verified_gain']:.1f}."
+    )
     moves = dict.fromkeys(table.columns, COUNT_TOLERANCE) | {"accuracy": 1e-6, "seed": 0, "epoch": 0}
-    return style.Drawn(figure, table, alt, tolerance=moves)
-
-
-def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
-    """How far each measure names the unit that moves a filter most, beyond chance.
-
-    ``table``: of ``study.agreement_table``; ``reference`` as of ``by_unit``. Data: the same.
-    """
-    data = _beside(table, reference)
-    return forest(
-        data.rename(columns={"measure": "label"}),
-        measured="κ of the named unit and the one that moves the filter most",
-        unit="",
-        null=0,
-        null_name="chance",
-        alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
-        "one that moves the filter most, of trained and of untrained networks.",
-        caption="" if reference is None else BESIDE,
-        tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
-        data=data,
-    )
-
-
-def calibration(table: pd.DataFrame) -> style.Drawn:
-    """Do the tests and intervals keep their promise? Error rates and coverage in simulations where the truth
-    is known.
-
-    ``table``: of ``simulation.calibration_table``. Data: the same.
-    """
-    return forest(
-        table.rename(columns={"what": "label", "rate": "value"}),
-        measured="share of the simulations",
-        null=table.groupby("panel")["promised"].first().to_dict(),
-        null_name="promised",
-        across=1,
-        alt="Dots with binomial intervals.",
-        tolerance=dict.fromkeys(("rate", "low", "high"), 0.03),
-        data=table,
-    )
+    return style.Drawn(figure, table, alt, caption.replace("-", "−"), tolerance=moves)
 
 
 def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
@@ -240,88 +273,69 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
     ``chosen``: of ``switching.showcase``. Data: a row per filter, AU and level (0 to 1), ``filter``, ``au``,
     ``level``, ``effect``, ``low``, ``high`` (standard deviations), ``claimed``.
     """
-    data = effect_table(effects, chosen).drop(columns="survives")
-    figure, panels = _small_panels(len(chosen), sharex=True)
-    told = []
+    data = effect_table(effects, chosen)
+    figure, panels = _small_panels(len(chosen))
+    told, hover, first = [], {}, 0
     for axes, (number, part) in zip(panels, data.groupby("filter", sort=False), strict=True):
+        full = part[part["level"].eq(part["level"].max())].set_index("au")["effect"]
         for au, curve in part.groupby("au", sort=False):
-            if not curve["claimed"].any():
-                axes.plot(
-                    [0, *curve["level"]], [0, *curve["effect"]], color=style.RULE, linewidth=0.9, zorder=1
-                )
-                continue
             level, effect, low, high = ([0, *curve[name]] for name in ("level", "effect", "low", "high"))
+            name = f"effect-{number}-{au}"
+            if not curve["claimed"].any():
+                axes.plot(level, effect, color=style.RULE, linewidth=0.9, zorder=1)
+                if au == full.idxmax():
+                    axes.plot(level[-1:], effect[-1:], "s", color=style.MUTED, markersize=4, gid=name)
+                    hover[name] = f"filter {number}, {au}: {effect[-1]:+.1f} sd, the largest of the others"
+                continue
             axes.fill_between(level, low, high, color=style.VERMILION, alpha=0.25, linewidth=0)
-            axes.plot(level, effect, "o-", color=style.VERMILION, markersize=4)
-            axes.set_title(f"filter {number}, {au}", fontsize=9)
-            last = curve.iloc[-1]
-            told.append(f"filter {number} and {au} {last.effect:+.1f} ({last.low:+.1f} to {last.high:+.1f})")
+            axes.plot(level, effect, color=style.VERMILION)
+            for step in range(1, len(level)):
+                axes.plot(
+                    level[step], effect[step], "o", color=style.VERMILION, markersize=5, gid=f"{name}-{step}"
+                )
+                hover[f"{name}-{step}"] = (
+                    f"filter {number}, {au} at {level[step]:g}: {effect[step]:+.1f} sd "
+                    f"({low[step]:+.1f} to {high[step]:+.1f})"
+                )
+            axes.set_title(f"{number}, {au}", fontsize=style.SMALLEST)
+            first += au == full.idxmax()
+            told.append(f"filter {number} and {au} {effect[-1]:+.1f} ({low[-1]:+.1f} to {high[-1]:+.1f})")
         axes.axhline(0, color=style.MUTED, linewidth=0.8)
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.set_xticks((0, 0.5, 1))
-    figure.supxlabel("intensity of the unit", fontsize=9)
-    figure.supylabel("effect (sd)", fontsize=9)
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.set_xticks((0, 1))
+    marks = (
+        {"color": style.VERMILION, "marker": "o", "label": "named unit"},
+        {"color": style.RULE, "label": "others"},
+        {"color": style.MUTED, "marker": "s", "linestyle": "none", "label": "largest other"},
+    )
+    figure.legend(handles=[Line2D([], [], **mark) for mark in marks], loc="outside upper left", ncols=3)
+    figure.supxlabel("intensity of the unit", fontsize=style.SMALLEST)
+    figure.supylabel("effect (sd)", fontsize=style.SMALLEST)
     alt = (
         f"Line charts of {len(panels)} filters: the effect of the unit that the association names, with "
         "its interval, over its intensity, and those of the other units in grey. At the highest intensity: "
         f"{style.listing(told)}."
     )
+    caption = (
+        "What a unit alone does to the response, by its intensity, in standard deviations: the unit that the "
+        "association names (red, 95 % interval over people), the others (grey, a square at the largest). At "
+        f"full intensity the named unit is the largest of all in {first} of {len(panels)} filters."
+    )
     moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": FILTERS}
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(figure, data, alt, caption, tolerance=moves, hover=hover)
 
 
-def filter_gallery(
-    table: pd.DataFrame,
-    projections: np.ndarray,
-    *,
-    faces: np.ndarray | None,
-    differences: np.ndarray | None,
-    pictures: int,
-) -> style.Drawn:
-    """What drives some filters: their top faces, the deconvolutions of these, and what switching the claimed
-    unit changes.
-
-    ``table``: a row per filter and top picture, ``filter``, ``au``, ``picture`` (of so many ``pictures``),
-    ``response``, filters in the order to be shown with equally many pictures each; ``projections`` float
-    (rows, H, W), signed; ``faces`` uint8 (rows, H, W), None where they may not be shown: then the mean of the
-    projections alone stands for each filter; ``differences`` float (filters, H, W): picture with the
-    unit on less that with it off, None to leave it out. Data: these columns.
-    """
-    data = table[["filter", "au", "picture", "response"]]
-    named = data.drop_duplicates("filter").set_index("filter")["au"]
-    headings = [f"{number}, {au}" for number, au in named.items()]
-    own = projections.reshape(len(named), -1, *projections.shape[1:])
-    top = own.shape[1]
-    if faces is None:
-        said = f"the mean of the projections of its {top} top faces"
-        rows = _signed(own.mean(axis=1, keepdims=True))
-        figure, grid = picture_grid(1, len(named))
-        grid = grid.T
-    else:
-        said = f"the {top} faces that drive it most and their projections to pixels"
-        titles, parts = {top: "their projections"}, [faces.reshape(own.shape), _signed(own)]
-        if differences is not None:
-            said += ", then what its unit changes in a picture"
-            titles[2 * top] = "on − off"
-            parts.append(_signed(differences[:, None]))
-        rows = np.concatenate(parts, axis=1)
-        figure, grid = picture_grid(*rows.shape[:2])
-        for column, title in titles.items():
-            grid[0, column].set_title(title, fontsize=8, pad=2)
-    for line, heading, shown in zip(grid, headings, rows, strict=True):
-        line[0].set_title(heading, fontsize=8, pad=2)
-        for axes, picture in zip(line, shown, strict=True):
-            show(axes, picture)
-    alt = f"Pictures of each of {len(named)} filters, {style.listing(headings)}: {said}."
-    # Which filters are shown, and which of two nearly equal pictures comes first, may change.
-    moves = {"filter": FILTERS, "picture": pictures, "response": 0.1 * float(data["response"].max())}
-    return style.Drawn(figure, data, alt, tolerance=moves)
-
-
-def _signed(maps: np.ndarray) -> np.ndarray:
-    """Signed maps (…, H, W) as grey: 0 is mid-grey, the strongest value of each black or white."""
-    reach = np.abs(maps).max(axis=(-2, -1), keepdims=True)
-    return 127.5 + 127.5 * maps / np.where(reach > 0, reach, 1)
+def _small_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of one to six axes, three side by side; those of an incomplete row are empty."""
+    columns = min(3, count)
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(style.WIDTH, 0.6 + 1.6 * rows), squeeze=False, sharex=True
+    )
+    for place, axes in enumerate(grid.flat):
+        axes.tick_params(labelsize=style.SMALLEST)
+        axes.set(visible=place < count)
+    return figure, list(grid.flat[:count])
 
 
 def silencing(table: pd.DataFrame) -> style.Drawn:
@@ -341,6 +355,7 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
         "others silenced": head | drawn,
         "difference": difference | {"value": data["difference"], **data[["low", "high"]]},
     }
+    hurt = int(data["low"].gt(0).sum())
     return forest(
         pd.concat(pd.DataFrame(values).assign(series=series) for series, values in parts.items()),
         measured={"head": "AUROC of the unit's head", "difference": "lost beyond others"},
@@ -349,6 +364,8 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
         widths=(3, 2),
         alt="Dots per unit: the AUROC of its head with its own top filters silenced and with others "
         "silenced, and what the former lose beyond the latter.",
+        caption="A unit's own filters set to zero, beside as many others of equal mean activation. In "
+        f"{hurt} of {len(data)} units the loss beyond the others' is clear of zero (95 % interval).",
         tolerance=dict.fromkeys(columns, 0.1),
         data=data,
     )

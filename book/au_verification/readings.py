@@ -62,11 +62,7 @@ READINGS: Mapping[str, Reading] = {
 }
 """Metric -> what it is of one network."""
 
-LABELS = {
-    "verified_gain": "verified filters beyond chance",
-    "kappa": "κ of claim and cause",
-    "distinct_units": "units with a verified filter",
-}
+LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}
 """What the strip of networks shows of each."""
 
 

@@ -7,15 +7,17 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.aus.heads import Heads
+from fer_lib.aus.heads import Heads, enough_people, fit_heads
 from fer_lib.aus.interventions import Effects
-from fer_lib.aus.presence import Presence
+from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import find_layer
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
 from fer_lib.train.batches import batches
+from fer_lib.train.features import features_of
+from fer_lib.train.lesson import Learned
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
 
@@ -38,6 +40,28 @@ def filters_to_silence(effects: Effects, count: int) -> dict[str, tuple[int, ...
         if kept := tuple(int(k) for k in order if column[k] > 0):
             chosen[au] = kept
     return chosen
+
+
+def missed(
+    learned: Learned,
+    layer: str,
+    faces: FaceSet,
+    effects: Effects,
+    present_from: float,
+    count: int,
+    **drawn: int,
+) -> pd.DataFrame | None:
+    """``silence`` of the network ``learned``: heads for the units of ``faces``, whose test people it has not
+    seen, and for each unit the ``count`` filters silenced that it moves most by ``effects``; None where too
+    few people show any unit. ``drawn``: ``repeats``, ``draws`` and ``seed`` of ``silence``.
+    """
+    split, coded = faces.table["split"].to_numpy(), presence(faces, present_from)
+    if not enough_people(coded, split):
+        return None
+    heads = fit_heads(features_of(learned.model, faces), coded, split)
+    asked = faces.split("test"), coded.select(split == "test")
+    filters = filters_to_silence(effects, count)
+    return silence(learned.model, layer, *asked, heads, filters, learned.lesson.classes, **drawn)
 
 
 def silence(

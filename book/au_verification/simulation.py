@@ -2,7 +2,7 @@
 that no action unit moves, labels of invented people, and effects of a known size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -246,19 +246,3 @@ def calibrated(measures: Sequence[Measure], *, sets: int = 400, seed: int = 0) -
         presence, measures[-1], noise=Noise(emotion=1.0), within=presence.emotions, **settings
     )
     return errors
-
-
-def calibration_table(
-    errors: Mapping[str, Estimate], covered: Mapping[tuple[Measure, float], Estimate]
-) -> pd.DataFrame:
-    """Family-wise errors (what was simulated -> rate) and coverage, for ``figures.calibration``."""
-    found = [("a detector where there is none", what, each, ALPHA) for what, each in errors.items()]
-    found += [
-        ("interval holds the truth", f"{measure}, effect {effect:g}", each, CONFIDENCE)
-        for (measure, effect), each in covered.items()
-    ]
-    rows = [
-        (panel, what.replace("_", " "), each.value, each.low, each.high, promised, each.n)
-        for panel, what, each, promised in found
-    ]
-    return pd.DataFrame(rows, columns=["panel", "what", "rate", "low", "high", "promised", "simulations"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.au_verification.examine import Examined, Questions, Whole, examine
+from book.au_verification.examine import ALPHA, Examined, Questions, Whole, examine
 from book.au_verification.readings import (
     LABELS,
     MIXTURES,
@@ -22,10 +22,7 @@ from book.au_verification.readings import (
     values_of,
 )
 from book.populations import find_population
-from fer_lib.aus.association import Association
 from fer_lib.aus.detectors import Detector, Detectors
-from fer_lib.aus.measures import MEASURES
-from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import rotated_channels
 from fer_lib.look.layers import last_conv
@@ -36,14 +33,8 @@ from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from synthetic_faces.domains import DOMAINS
 
-MEASURE_LABELS = {
-    "mean_difference": "mean difference",
-    "smd": "standardised mean difference",
-    "wasserstein": "Wasserstein distance",
-    "ks": "Kolmogorov–Smirnov distance",
-    "kl": "KL divergence (nats)",
-    "auroc": "2·AUROC − 1",
-}
+MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
+"""The measures by which filters are also named as in the papers."""
 
 COUNT_TOLERANCE = 0.1
 """By how much a count of filters may move on another machine, as a share of all: sums in another order shift
@@ -102,7 +93,7 @@ def examine_all(
             examined, behind = examine(
                 *(each.model, at, asked),
                 about=about,
-                measures=MEASURES if name == TRAINED else (),
+                measures=tuple(MEASURE_LABELS) if name == TRAINED else (),
                 device=device,
             )
             found.append(examined)
@@ -114,7 +105,7 @@ def examine_all(
     for structure, (model, at) in structures.items():
         for seed in range(untrained if structure == own else min(untrained, UNTRAINED_BESIDE)):
             network = untrained_network(model, seed)
-            about, measures = (UNTRAINED, structure, seed), MEASURES if structure == own else ()
+            about, measures = (UNTRAINED, structure, seed), tuple(MEASURE_LABELS) if structure == own else ()
             found.append(examine(network, at, asked, about=about, measures=measures, device=device)[0])
     return found, whole
 
@@ -255,27 +246,12 @@ def agreement_table(examined: Sequence[Examined]) -> pd.DataFrame:
     ``measure``, ``series``, ``value``, ``low``, ``high``; a row per measure and kind of network.
     """
     rows = []
-    for measure in MEASURES:
+    for measure in MEASURE_LABELS:
         for name in (TRAINED, UNTRAINED):
             own = networks_and_people(values_of(populations_of(examined)[name], agreement_of(measure)))
             rows.append((MEASURE_LABELS[measure], name, own.value, own.low, own.high))
     columns = ["measure", "series", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
-
-
-def networks_table(examined: Sequence[Examined]) -> Table:
-    """How many networks of each kind were asked, and how many of their filters pass each test, on average."""
-    rows = []
-    for name, networks in populations_of(examined).items():
-        row = {"network": name, "networks": len(networks), "filters": networks[0].filters}
-        for metric in ("beyond_chance", "beyond_emotion", "verified"):
-            row[metric] = values_of(networks, READINGS[metric])[:, 0].mean()
-        rows.append(row)
-    names = {"beyond_chance": "beat chance", "beyond_emotion": "within emotions"}
-    moves = dict.fromkeys((*names.values(), "verified"), COUNT_TOLERANCE * examined[0].filters)
-    data = pd.DataFrame(rows).rename(columns=names)
-    caption = "Who was asked, and how many filters pass (mean over networks)"
-    return Table(data, caption, dict.fromkeys(moves, "count"), moves)
 
 
 def filter_table(own: Examined) -> pd.DataFrame:
@@ -300,88 +276,37 @@ def filter_table(own: Examined) -> pd.DataFrame:
 
 def claimed_detectors(own: Examined, whole: Whole, layer: str) -> Detectors:
     """The filters of ``layer`` that are claimed for a unit within emotions, the one with the largest
-    association first: what other chapters look at.
+    association first, with the unit that moves it most: what the atlas of filters says of its tiles.
     """
     table = filter_table(own)
     table = table[table["within"].ne("")]
     places = [own.aus.index(au) for au in table["within"]]
     table = table.assign(value=whole.overall.observed[table["filter"], places])
     table = table.sort_values("value", ascending=False, kind="stable")
-    rows = table[["filter", "within", "value"]].itertuples(index=False)
-    filters = [Detector(filter=number, au=au, association=value) for number, au, value in rows]
-    return Detectors(layer=layer, filters=filters)
+    names = {"within": "au", "value": "association", "causal": "moved_by"}
+    rows = table[["filter", *names]].rename(columns=names).to_dict("records")
+    return Detectors(layer=layer, filters=[Detector(**row) for row in rows])
 
 
-def strongest_filters(association: Association, ranked: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The association of the ``count`` filters with the highest response, the strongest first: a row each
-    with its ``stability`` and a column per unit that was scored.
-
-    ``ranked`` is what ``look.responses.rank_filters`` gave. Dead filters are passed over.
+def count_metrics(examined: Sequence[Examined], stability: np.ndarray) -> dict[str, Estimate]:
+    """Who was asked: ``networks`` that were trained, ``filters`` of one; and ``kl_stability``, the mean over
+    filters of the share of resamples in which KL gives a filter the same unit.
     """
-    live = [k for k in ranked["filter"] if not association.dead[k]][:count]
-    index = pd.Index(live, name="filter")
-    table = pd.DataFrame(association.estimate[live], index, list(association.aus)).dropna(axis=1)
-    table.insert(0, "stability", association.stability[live])
-    return table
-
-
-def count_table(presence: Presence) -> Table:
-    """Pictures and people that show each unit, pictures that do not, and whether they are enough."""
-    names = {"n_present": "pictures with it", "n_absent": "without", "subjects_present": "people with it"}
-    counts = presence.counts().set_index("au").rename_axis("unit")
-    scored = counts["too_few"].map({True: "too few", False: "yes"})
-    data = counts.drop(columns="too_few").rename(columns=names).assign(scored=scored)
-    return Table(data, "Who shows which unit")
-
-
-def count_metrics(
-    presence: Presence, examined: Sequence[Examined], stability: np.ndarray
-) -> dict[str, Estimate]:
-    """What was asked: ``pictures``, ``people``, ``units_scored``, ``units_too_few``, ``networks``,
-    ``untrained_networks``, ``filters``, ``filters_rare`` (of the first network), and ``kl_stability``, the
-    mean over its filters of the share of resamples in which KL gives a filter the same unit.
-    """
-    own, few = examined[0], presence.too_few()
-    groups = populations_of(examined)
-    counts = {
-        "pictures": len(presence),
-        "people": len(np.unique(presence.subjects)),
-        "units_scored": len(presence.aus) - len(few),
-        "units_too_few": len(few),
-        "networks": len(groups[TRAINED]),
-        "untrained_networks": len(groups[UNTRAINED]),
-        "filters": own.filters,
-    }
-    rare = Estimate(own.rare, unit="count", tolerance=3)
     known = stability[~np.isnan(stability)]
-    stable = Estimate(known.mean(), n=len(known), unit="share", tolerance=0.1)
-    found = {name: Estimate(count, unit="count") for name, count in counts.items()}
-    return found | {"filters_rare": rare, "kl_stability": stable}
+    return {
+        "networks": Estimate(len(populations_of(examined)[TRAINED]), unit="count"),
+        "filters": Estimate(examined[0].filters, unit="count"),
+        "kl_stability": Estimate(known.mean(), n=len(known), unit="share", tolerance=0.1),
+    }
 
 
-SUMMARY = {
-    "networks": "trained networks",
-    "untrained_networks": "untrained networks",
-    "beyond_chance": "beat chance, filters of a network",
-    "beyond_emotion": "beat chance within emotions",
-    "beyond_emotion_untrained": "the same, untrained",
-    "beyond_untrained": "of these, stronger than every untrained filter",
-    "beyond_untrained_over_mixtures": "more of them than of random mixtures",
-    "verified": "verified: moved most by the unit of the claim",
-    "verified_gain": "verified beyond chance",
-    "verified_gain_over_untrained": "the same, more than untrained",
-    "kappa": "κ of claim and cause",
-    "kappa_over_untrained": "the same, above untrained",
-    "kappa_raw": "κ, units at intensity 1",
-    "distinct_units": "units with a verified filter",
-    "distinct_units_over_untrained": "the same, more than untrained",
-    "photographs_kappa": "taught by photographs: κ of claim and cause",
-    "photographs_kappa_over_untrained": "the same, above untrained",
-    "auroc_agreement_kappa_over_untrained": "2·AUROC − 1 names the cause, κ above untrained",
-    "kl_agreement_kappa_over_untrained": "KL names the cause, κ above untrained",
-    "kl_stability": "same unit in resamples, KL",
-    "family_wise_error": "family-wise error in simulations",
-    "coverage": "coverage of intervals in simulations",
-    "head_loss": "AUROC that heads lose beyond other filters",
-}
-"""Metric -> what it is, for the table at the end of the page."""
+def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
+    """Of the largest AUROC in each of some deals of the labels ``luck``, the middle and the bar of the 95 %
+    that stay below; of deals picture by picture, ``singly``, the middle.
+    """
+    found = {
+        "luck": np.median(luck),
+        "luck_bar": np.quantile(luck, 1 - ALPHA),
+        "luck_singly": np.median(singly),
+    }
+    return {name: Estimate(float(value), n=len(luck), tolerance=0.03) for name, value in found.items()}

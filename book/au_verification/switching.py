@@ -1,13 +1,14 @@
-"""Single filters of one network: which are shown, what drives them, and what switching units on does to
-them.
+"""Single filters of one network: which are shown, what switching units on does to them, and what they answer
+to the pictures of the switchboard.
 """
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
-from book.au_verification.examine import ALPHA
-from fer_lib.aus.interventions import Effects, Interventions
-from fer_lib.look.responses import Responses
+from book.switchboard import ShownFilter, SwitchboardResponses, switchboard_faces
+from fer_lib.aus.interventions import Effects
+from fer_lib.look.responses import maximal_responses
 
 
 def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
@@ -29,37 +30,22 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
     return found[["filter", "au"]].head(count).reset_index(drop=True)
 
 
-def top_pairs(chosen: pd.DataFrame, responses: Responses, top: np.ndarray) -> pd.DataFrame:
-    """``chosen`` filters with their top pictures, a row each: ``filter``, ``au``, ``picture``, ``response``;
-    equally many for each.
-
-    ``top`` (K, count) is what ``look.responses.top_pictures`` gave.
+def on_switchboard(
+    model: nn.Module, layer: str, chosen: pd.DataFrame, size: int, seed: int
+) -> SwitchboardResponses:
+    """What the ``chosen`` filters of ``layer`` answer to the pictures of the switchboard on the page on FACS,
+    of ``size`` pixels and the faces of ``seed``.
     """
-    count = max(1, int((top[chosen["filter"]] >= 0).sum(axis=1).min()))
-    filters = np.repeat(chosen["filter"].to_numpy(), count)
-    pictures = top[chosen["filter"], :count].ravel()
-    return pd.DataFrame(
-        {
-            "filter": filters,
-            "au": np.repeat(chosen["au"].to_numpy(), count),
-            "picture": pictures,
-            "response": responses.maxima[pictures, filters],
-        }
-    )
-
-
-def changed_pixels(switched: Interventions, chosen: pd.DataFrame) -> np.ndarray:
-    """float64 (filters, H, W): what the unit of each ``chosen`` filter changes in a picture at the highest
-    level, mean over base faces.
-    """
-    off = switched.off.astype(np.float64)
-    changes = dict(zip(switched.aus, (switched.pixels[:, :, -1] - off[:, None]).mean(axis=0), strict=True))
-    return np.stack([changes.get(au, np.zeros(off.shape[1:])) for au in chosen["au"]])
+    maxima = maximal_responses(model, switchboard_faces(size, seed), layer).maxima
+    columns = maxima[:, chosen["filter"]].T.round(4).tolist()
+    shown = zip(chosen["filter"].tolist(), chosen["au"], columns, strict=True)
+    filters = [ShownFilter(filter=k, unit=au, responses=column) for k, au, column in shown]
+    return SwitchboardResponses(layer=layer, filters=filters)
 
 
 def effect_table(effects: Effects, chosen: pd.DataFrame) -> pd.DataFrame:
     """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``,
-    ``survives`` (at the highest level), ``claimed``.
+    ``claimed``.
     """
     filters, aus = chosen["filter"].to_numpy(), np.array(effects.aus, dtype=object)
     shape = (len(filters), len(aus), len(effects.levels))
@@ -70,7 +56,6 @@ def effect_table(effects: Effects, chosen: pd.DataFrame) -> pd.DataFrame:
         "effect": effects.effect[filters],
         "low": effects.low[filters],
         "high": effects.high[filters],
-        "survives": effects.survivors(ALPHA)[filters][:, :, None],
         "claimed": (aus == chosen["au"].to_numpy(dtype=object)[:, None])[:, :, None],
     }
     return pd.DataFrame({name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()})

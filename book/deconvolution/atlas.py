@@ -1,5 +1,5 @@
-"""The atlas: every filter of a layer in one HTML fragment that opens filter by filter, without scripts and
-without a network.
+"""The atlas: every filter of a layer in one HTML fragment that opens filter by filter, without a script and
+without a network. ``book/_static/atlas.js`` adds to it what finds, sorts and judges filters.
 
 Pictures stand in sprite sheets, one per kind, that the fragment's own style holds as data; a tile is a small
 element that shows its place on a sheet. What a filter keeps to itself lies in a ``<details>`` element, so
@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from book.deconvolution.layer_view import LayerView
+from book.deconvolution.layer_view import LayerView, extremum_counts
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.responses import Responses
 from ferbook.text import number_text
 
 TILE = 48
@@ -108,21 +107,11 @@ def mean_projections(view: LayerView) -> np.ndarray:
     return sums / np.maximum(np.bincount(filters, minlength=len(view.top)), 1)[:, None, None]
 
 
-def extremum_counts(responses: Responses) -> np.ndarray:
-    """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent
-    pictures are not counted.
-    """
-    pictures, filters = np.nonzero(responses.maxima > 0)
-    counts = np.zeros((responses.maxima.shape[1], *responses.map_size), np.int64)
-    np.add.at(counts, (filters, *responses.positions[pictures, filters].T), 1)
-    return counts
-
-
 def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
     """Every filter of a layer as an HTML fragment: what drives it, where, and how often.
 
     Filters stand in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures
-    with the receptive field framed, their projections, the mean projection, where its extrema stand on the
+    with the receptive field framed, their projections, the mean projection, where its extrema lie on the
     mean face, a histogram of its responses, and numbers. Without ``show_faces`` single pictures and what was
     projected from single pictures are left out. At most ``MOST_BYTES`` bytes where the lowest quality allows
     it.
@@ -155,7 +144,8 @@ def _written(view: LayerView, counts: np.ndarray, sheets: Mapping[str, Sheet]) -
     words = f"The {len(entries)} filters of {layer}, the one with the strongest response first"
     return (
         f"<style>{rules}</style>"
-        f'<div class="filter-atlas" role="group" aria-label="{words}">{"".join(entries)}</div>'
+        f'<div class="filter-atlas" role="group" data-layer="{layer}" aria-label="{words}">'
+        f"{''.join(entries)}</div>"
     )
 
 
@@ -206,10 +196,11 @@ def _entry(row: object, view: LayerView, counts: np.ndarray, sheets: Mapping[str
     answers = "never responds" if silent else f"strongest response {number_text(float(row.strongest))}"
     tile = f'<i class="mean" style="{sheets["mean"].place(number)}"></i>'
     summary = f'<summary aria-label="Filter {number}, {answers}">{tile}<span>{number}</span></summary>'
+    opened = f'<details id="filter-{number}" data-filter="{number}">{summary}'
     if silent:
-        return f"<details>{summary}<p>No picture drives this filter.</p></details>"
+        return f"{opened}<p>No picture drives this filter.</p></details>"
     parts = (_where(view, number, counts[number], sheets), _numbers(row, view), _pairs(view, number, sheets))
-    return f'<details>{summary}<div class="filter">{"".join(parts)}</div></details>'
+    return f'{opened}<div class="filter">{"".join(parts)}</div></details>'
 
 
 def _where(view: LayerView, number: int, counts: np.ndarray, sheets: Mapping[str, Sheet]) -> str:
@@ -218,7 +209,7 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: Mapping[str
     field, place = view.field, np.unravel_index(counts.argmax(), counts.shape)
     y, x = (int(field.start + step * field.stride + field.size / 2) for step in place)
     said = (
-        f"The mean face; the filter's extrema stand most often about row {y}, column {x}: in {share} of the "
+        f"The mean face; the filter's extrema lie most often about row {y}, column {x}: in {share} of the "
         "pictures that drive it"
     )
     return (
@@ -226,7 +217,7 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: Mapping[str
         f'style="{sheets["mean"].place(number)}"></i><figcaption>mean projection</figcaption></figure>'
         f'<figure><i class="average" role="img" aria-label="{said}"><b class="heat" '
         f'style="{sheets["heat"].place(number)}"></b></i>'
-        "<figcaption>where its extrema stand</figcaption></figure>"
+        "<figcaption>where its extrema lie</figcaption></figure>"
     )
 
 

@@ -74,7 +74,6 @@ class DeconvolutionParameters(NetworkParameters):
 
 CHAPTER = Chapter(
     title="What the filters look at",
-    minutes=15,
     parameters=DeconvolutionParameters,
     upstream=("training",),
     key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
@@ -84,7 +83,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"strangers": 24, "located_filters": 12, "checked_filters": 4},
+        "smoke": {"strangers": 24, "located_filters": 12, "checked_filters": 16},
         "reference": {
             **{"population": "published", "photographs": "photographs_zero_bias"},
             **{"strangers": 100, "untrained": 10},

@@ -2,7 +2,7 @@
 how far projections can be believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,20 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from book.deconvolution.atlas import extremum_counts, grey_levels, mean_picture
-from book.deconvolution.layer_view import LayerView
+from book.deconvolution.atlas import grey_levels, mean_picture
+from book.deconvolution.layer_view import LayerView, extremum_counts
 from book.deconvolution.study import PHOTOGRAPHS, TRAINED, UNTRAINED, Network, strip_values
-from book.deconvolution.worked_example import WorkedExample
 from fer_lib.look.sanity import MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import forest
-from ferbook.page.pictures import mosaic, show, thumbnail
+from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
+
+YOURS = "your run"
+"""What is drawn of this run beside the reference."""
 
 RESPONSE_TOLERANCE = 0.05
 """How far a response may move where another processor adds up in another order."""
 
 
-def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> style.Drawn:
+def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> style.Drawn:
     """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above,
     projections below.
 
@@ -35,7 +37,7 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> st
     faces, projections = view.faces, view.projections
     chosen = view.ranking[view.ranking["pictures"] > 0].head(count)
     height, width = faces.size
-    gap, across = max(1, width // 24), 2
+    gap, across = max(1, width // 24), 3
     down = -(-len(chosen) // across)
     tall = style.WIDTH / across * 2 * height / (pictures * width) + 0.26
     figure, grid = plt.subplots(down, across, figsize=(style.WIDTH, down * tall), squeeze=False)
@@ -46,7 +48,7 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> st
         own = view.pairs_of(record.filter)[:pictures]
         maps = grey_levels(np.stack([projections.whole(pair) for pair in own]))
         sheet = mosaic(np.concatenate((faces.gather(view.rows[own]), maps)), len(own), gap)
-        show(axes, sheet, f"filter {record.filter}: {record.strongest:.2f}")
+        show(axes, sheet, f"{record.filter}: {record.strongest:.2f}", style.SMALLEST)
         axes.set_xlim(-0.5, pictures * (width + gap) - gap - 0.5)
         pairs += own
     rows, corners = view.rows[pairs], projections.corners[pairs]
@@ -65,7 +67,15 @@ def strongest_filters(view: LayerView, count: int = 10, pictures: int = 5) -> st
     # Which of two nearly equal pictures or filters comes first may change, and with it the place.
     moves = {"picture": len(faces), "response": RESPONSE_TOLERANCE, "filter": len(view.top)}
     moves |= {"row": height, "column": width}
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        f"The {len(chosen)} filters with the strongest responses (number: response): faces above, each of "
+        f"another person, below each its projection. In {int(emotions.nunique().eq(1).sum())} of them all "
+        "faces show one and the same emotion.",
+        tolerance=moves,
+    )
 
 
 def extremum_points(networks: Sequence[Network]) -> style.Drawn:
@@ -89,8 +99,8 @@ def extremum_points(networks: Sequence[Network]) -> style.Drawn:
     populations = list(data["population"].unique())
     figure, layout = plt.subplot_mosaic(
         [populations, ["shares"] * len(populations)],
-        figsize=(style.WIDTH, 1.05 * style.WIDTH / len(populations) + 2.2),
-        height_ratios=(1.05 * style.WIDTH / len(populations), 2.2),
+        figsize=(style.WIDTH, 0.9 * style.WIDTH / len(populations) + 1.8),
+        height_ratios=(0.9 * style.WIDTH / len(populations), 1.8),
     )
     curves, mean = layout["shares"], mean_picture(shown[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
@@ -113,19 +123,28 @@ def extremum_points(networks: Sequence[Network]) -> style.Drawn:
             curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, **named)
     curves.legend(loc="upper right")
     curves.grid(axis="y")
-    curves.set(xlabel="share of the filters", ylabel="extrema at the commonest\nplace or next to it")
+    curves.set(xlabel="share of the filters", ylabel="extrema there\nor next to it")
     curves.set(xlim=(0, 1), ylim=(0, 1))
     for axis in (curves.xaxis, curves.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
-    said = [f"{name} {style.percent(share)}" for name, share in medians.mean().items()]
+    percents = medians.mean().map(style.percent).to_dict()
+    said = [f"{name} {share}" for name, share in percents.items()]
     alt = (
         f"{len(populations)} mean faces with dots where the filters' extrema most often stand, the largest "
         f"for {most} filters in one place. Below, a falling curve per network of how many of a filter's "
         f"extrema stand there; the median filter has {style.listing(said)}."
     )
     moves = {"x": mean.shape[1], "y": mean.shape[0], "share": 0.1, "pictures": 20}
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        "Where each filter's extremum most often lies on the mean face, the larger the dot the more filters. "
+        "Below, how many of its extrema lie there or next to it; in the median filter "
+        f"{style.listing([f'{share} ({name})' for name, share in percents.items()])}.",
+        tolerance=moves,
+    )
 
 
 def _commonest_places(view: LayerView) -> pd.DataFrame:
@@ -143,69 +162,47 @@ def _commonest_places(view: LayerView) -> pd.DataFrame:
 
 _MEASURES = {
     "concentration": ("concentration", "energy / area"),
-    "pointing_game": ("pointing game", "hits"),
+    "pointing_game": ("pointing game", "share of hits"),
     "iou": ("overlap", "IoU"),
 }
 
-POPULATION_NAMES = {
-    TRAINED: "trained",
-    PHOTOGRAPHS: "taught by photographs",
-    UNTRAINED: "untrained",
-}
+POPULATION_NAMES = {TRAINED: "trained", PHOTOGRAPHS: "by photographs", UNTRAINED: "untrained"}
 
 
 def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> style.Drawn:
-    """Each network a dot, by population: how far the projections of its filters lie in the regions of their
-    action units; with the mean and its interval over networks and people.
+    """Each network a stroke, by population: how far the projections of its filters lie in the regions of
+    their action units; with the mean and its interval over networks and people.
 
-    ``scored`` from ``study.locate``. With the numbers of this figure in the ``reference`` run, dots and means
-    are the reference's, and the networks of this run are open circles. Data, of this run: ``measure``,
-    ``population``, ``network``, ``value``, and in rows without a network ``low`` and ``high``.
+    ``scored`` from ``study.locate``; below the numbers of this figure in the ``reference`` run, where they
+    are given. Data, of this run: ``measure``, ``population``, ``network``, ``value``, and in rows without a
+    network ``low`` and ``high``.
     """
     data = strip_values(scored)
-    shown = data if reference is None else reference.fillna({"network": ""})
-    order = [each for each in POPULATION_NAMES if each in set(shown["population"])]
-    figure, panels = plt.subplots(
-        1, len(_MEASURES), figsize=(style.WIDTH, 1.2 + 0.6 * len(order)), sharey=True
+    parts = {"": data} if reference is None else {"reference": reference.fillna({"network": ""}), YOURS: data}
+    rows = pd.concat([part.assign(group=run) for run, part in parts.items()], ignore_index=True)
+    rows = rows.assign(
+        panel=[_MEASURES[measure][0] for measure in rows["measure"]],
+        label=rows["population"].map(POPULATION_NAMES),
+        main=rows["population"].eq(TRAINED),
     )
-    for axes, (measure, (title, label)) in zip(panels, _MEASURES.items(), strict=True):
-        for place, population in enumerate(order):
-            part, live = (
-                table[table["measure"].eq(measure) & table["population"].eq(population)]
-                for table in (shown, data)
-            )
-            dots, mean = part[part["network"].ne("")]["value"], part[part["network"].eq("")].iloc[0]
-            colour = style.BLUE if population == UNTRAINED else style.VERMILION
-            heights = place + 0.24 + 0.1 * (np.arange(len(dots)) % 3 - 1)
-            axes.scatter(dots, heights, s=14, color=colour, alpha=0.6, linewidths=0)
-            axes.hlines(place - 0.08, mean["low"], mean["high"], color=style.INK, linewidth=1.6)
-            axes.plot(mean["value"], place - 0.08, "D", markersize=6, color=colour)
-            if reference is not None:
-                own = live[live["network"].ne("")]["value"]
-                axes.plot(own, [place - 0.3] * len(own), "o", markerfacecolor="none", color=style.INK)
-        axes.set(title=title, xlabel=label, xlim=(0, None), ylim=(len(order) - 0.5, -0.6))
-        axes.set_yticks(range(len(order)), [POPULATION_NAMES[each] for each in order])
-        axes.grid(axis="x")
-    panels[0].axvline(1, color=style.INK, linestyle="--", linewidth=1.2)
-    singles = shown[shown["network"].ne("") & shown["measure"].eq("concentration")]
-    counts = singles.groupby("population").size()
-    said = [
-        f"{POPULATION_NAMES[row.population]} ({counts[row.population]} networks) {row.value:.2f}"
-        for row in shown[shown["network"].eq("") & shown["measure"].eq("concentration")].itertuples()
-    ]
-    alt = (
-        "A dot for each network, in three measures of how far its projections lie in the regions of the "
-        "units that its filters go with; diamonds with intervals are means. Concentration: "
-        f"{style.listing(said)}. A dashed line marks 1, no preference."
+    means, first = rows[rows["network"].eq("")], next(iter(parts))
+    told = means[means["group"].eq(first) & means["measure"].eq("concentration")]
+    names = [f"{row.label} {row.value:.2f}" for row in told.itertuples()]
+    return forest(
+        means.drop(columns=["measure", "population", "network"]),
+        measured=dict(_MEASURES.values()),
+        unit="",
+        null={"concentration": 1},
+        null_name="no preference",
+        limits=(0, None),
+        strokes=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
+        alt="Dots in panels, a row per population of networks: how far their projections lie in the regions "
+        "of the units that their filters go with, in three measures; each network is a stroke.",
+        caption="Strokes are networks, dots their means with 95 % intervals over networks and people. "
+        f"Concentration in the region of the filter's own unit: {style.listing(names)}.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
+        data=data,
     )
-    caption = (
-        "Dots are networks, diamonds their means with 95 % intervals over networks and people, whatever "
-    )
-    caption += "units the filters go with; what training adds unit by unit is in the tables."
-    if reference is not None:
-        caption += " Filled: the reference's networks. Open circles: those of this run."
-    moves = dict.fromkeys(("value", "low", "high"), 0.5)
-    return style.Drawn(figure, data, alt, caption=caption, tolerance=moves)
 
 
 KIND_NAMES = {
@@ -237,15 +234,20 @@ def localisation_dots(located: pd.DataFrame) -> style.Drawn:
         main=data["kind"].eq("ours"),
     )
     moves = dict.fromkeys(("value", "low", "high", "gain", "gain_low", "gain_high"), 0.5)
+    means = data[data["measure"].eq("concentration")].set_index("kind")["value"]
+    rivals = means.drop(["ours", UNTRAINED], errors="ignore")
     return forest(
         rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
         measured=dict(_MEASURES.values()),
-        unit={"pointing game": "share"},
+        unit="",
         # Spread as evenly as the picture's area: what a map without any preference has.
         null={"concentration": 1},
         limits=(0, None),
         alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
         "region of an action unit.",
+        caption="How far maps lie in the region of a filter's own unit: the filter's maps (red) and others, "
+        f"which should not know it. Concentration of the former is {means['ours']:.2f}; nearest to "
+        f"it, or above, is {rivals.max():.2f} ({KIND_NAMES[rivals.idxmax()]}).",
         tolerance=moves | {"pairs": 50},
         data=data,
     )
@@ -285,8 +287,8 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
         axes.axhline(REMAINDER_LIMIT, color=style.MUTED, linewidth=1)
         axes.axvline(last + 0.5, color=style.MUTED, linewidth=0.8)
         names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
-        axes.set_xticks([*steps["step"], *places.values()], [*names, *beside], fontsize=8)
-        axes.tick_params("x", rotation=35)
+        axes.set_xticks([*steps["step"], *places.values()], [*names, *beside], fontsize=style.SMALLEST)
+        axes.tick_params("x", rotation=60)
         axes.set(title=f"{measure} maps", xlabel="made random")
         axes.set_ylim(min(-0.05, data["excess"].min() - 0.05), 1.05)
         axes.grid(axis="y")
@@ -300,67 +302,115 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
         f"different pictures share, and in another training: {style.listing(said)}. A grey line marks the "
         f"limit, {REMAINDER_LIMIT:g}."
     )
+    final = data[random & data["step"].eq(last)].groupby("method")["excess"].max()
+    left = [f"{method} {value:.2f}" for method, value in final.items()]
     moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
-    return style.Drawn(figure, data, alt, tolerance=moves)
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        "How alike a filter's projections stay as weights are made random from the layer down, and in other "
+        f"networks (points). With all weights random there remain {style.listing(left)}; more than the grey "
+        f"line, {REMAINDER_LIMIT:g}, is drawn by the picture and not by the network.",
+        tolerance=moves,
+    )
 
 
 MOST_CELLS = 6
 """Cells a side of the largest array of the worked example."""
 
+Arrays = Mapping[str, np.ndarray]
+"""Heading -> small array (h, w) of numbers, in the order to be shown."""
 
-def how_it_works(example: WorkedExample) -> style.Drawn:
-    """The worked example, number by number: up through the network, down again, and what the other methods
-    let down at a ReLU.
 
-    Data: ``panel``, ``row``, ``column``, ``value``.
+def how_it_works(up: Arrays, down: Arrays, methods: Arrays, switches: np.ndarray) -> style.Drawn:
+    """A deconvolution number by number: ``up`` through the network (a picture, convolved, rectified, maxima,
+    response) and ``down`` again (the same, the pixels first). Of the pixels by other ``methods`` it is told
+    how many differ.
+
+    ``switches``: places of the maxima in the rectified map, flattened; framed there and in the map that is
+    third of ``down``. Data: ``panel``, ``row``, ``column``, ``value``.
     """
-    figure = plt.figure(figsize=(style.WIDTH, 4.9))
-    rows = (
-        (example.up, "up: what the network computes  →", (6, 4, 4, 2.4, 1.6)),
-        (example.down, "←  down: where the response comes from", (6, 4, 4, 2.4, 1.6)),
-        (example.beside, "the two filters, and the same way down by the other methods", (3.2, 2.4, 6, 6)),
-    )
+    figure = plt.figure(figsize=(style.WIDTH, 3.9))
+    rows = (up, "up: what the network computes  →"), (down, "←  down: where the response comes from")
     parts = []
-    for part, (panels, title, widths) in zip(figure.subfigures(3, 1), rows, strict=True):
+    for part, (panels, title) in zip(figure.subfigures(2, 1), rows, strict=True):
         part.suptitle(title, fontsize=10, x=0.01, ha="left")
-        for axes, (name, values) in zip(
-            part.subplots(1, len(panels), width_ratios=widths), panels.items(), strict=True
-        ):
-            _numbers(axes, name, values, example.switches if name in ("rectified", "unpooled") else None)
+        grid = part.subplots(1, 5, width_ratios=(6, 4, 4, 2.8, 2.4))
+        for place, (axes, (name, values)) in enumerate(zip(grid, panels.items(), strict=True)):
+            _numbers(axes, name, values, switches if place == 2 else ())
             row, column = np.indices(values.shape).reshape(2, -1)
             parts.append(pd.DataFrame({"panel": name, "row": row, "column": column, "value": values.ravel()}))
+    pixels = next(iter(down.values()))
     unlike = [
-        int((~np.isclose(example.beside[method], example.down["pixels"])).sum())
-        for method in ("guided", "gradient")
+        f"{name} in {int((~np.isclose(other, pixels)).sum())} of {pixels.size} pixels"
+        for name, other in methods.items()
     ]
-    alt = (
-        "Three rows of small tables of numbers. Up: a picture of 6 by 6 pixels, convolved to 4 by 4, "
-        "rectified, the maxima of its four quarters, and the one neuron that answers "
-        f"{example.up['neuron'].item():g}. Down: this response times the second filter, each number put back "
-        f"where its maximum stood, negative ones removed ({int((example.down['unpooled'] < 0).sum())} of "
-        "them), and a map of 6 by 6 pixels. Last row: the two filters, and the maps by guided "
-        f"backpropagation and by the gradient, which differ from the first in {unlike[0]} and {unlike[1]} of "
-        "36 pixels."
+    response = list(up.values())[-1].item()
+    told = f"One response of {response:g} on its way up and down again. Other rules give another map: "
+    return style.Drawn(
+        figure,
+        pd.concat(parts, ignore_index=True),
+        f"Two rows of small tables of numbers: the way up to a response of {response:g}, and the way down to "
+        "the pixels.",
+        f"{told}{style.listing(unlike)}. Bold frames are the switches, where the maxima were.",
     )
-    return style.Drawn(figure, pd.concat(parts, ignore_index=True), alt)
 
 
-def _numbers(axes: Axes, title: str, values: np.ndarray, framed: np.ndarray | None = None) -> None:
+def _numbers(axes: Axes, title: str, values: np.ndarray, framed: Collection[int]) -> None:
     """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a
     bold frame.
     """
     height, width = values.shape
     limit = max(float(np.abs(values).max()), 1.0)
-    axes.set_title(title, fontsize=8, pad=3, loc="center")
-    for (row, column), value in np.ndenumerate(values):
+    axes.set_title(title, fontsize=style.SMALLEST, pad=3, loc="center")
+    for number, ((row, column), value) in enumerate(np.ndenumerate(values)):
         place = (column, height - 1 - row)
         colour = style.VERMILION if value > 0 else style.BLUE
         axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, alpha=0.45 * abs(value) / limit, linewidth=0))
-        bold = framed is not None and framed[row, column]
-        ink, breadth, above = (style.INK, 1.6, 3) if bold else (style.MUTED, 0.4, 2)
+        ink, breadth, above = (style.INK, 1.6, 3) if number in framed else (style.MUTED, 0.4, 2)
         axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=ink, linewidth=breadth, zorder=above))
         text = f"{value:g}".replace("-", "−")
-        axes.text(column + 0.5, height - 0.5 - row, text, ha="center", va="center", fontsize=7.5)
+        at = (column + 0.5, height - 0.5 - row)
+        axes.text(*at, text, ha="center", va="center", fontsize=style.SMALLEST)
     # All arrays in one scale, whatever their size.
     axes.set(xlim=(-0.1, width + 0.1), ylim=(height - MOST_CELLS - 0.1, height + 0.1), aspect="equal")
     axes.axis("off")
+
+
+def one_response(
+    view: LayerView, pair: int, region: np.ndarray, unit: str, concentration: float
+) -> style.Drawn:
+    """One response of a filter, ``pair`` of ``view``: the picture with the receptive field, the projection,
+    and the projection with the ``region`` bool (H, W) of the ``unit``. Data: ``filter``, ``picture``,
+    ``row`` and ``column`` of the field's upper left pixel, ``size`` of the field, ``area`` of the region as a
+    share, ``concentration``.
+    """
+    number, picture = int(view.filters[pair]), int(view.rows[pair])
+    projected = grey_levels(view.projections.whole(pair)[None])[0]
+    row, column = view.projections.corners[pair]
+    figure, (grid,) = picture_grid(1, 3, title=0.25)
+    for axes, shown, title in zip(
+        grid,
+        (view.faces.gather(np.array([picture]))[0], projected, projected),
+        ("its picture and field", "its projection", f"region of {unit}"),
+        strict=True,
+    ):
+        show(axes, shown, title, style.SMALLEST)
+    edge = {"fill": False, "edgecolor": style.VERMILION, "linewidth": 1.8}
+    grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), view.field.size, view.field.size, **edge))
+    grid[2].contour(region, [0.5], colors=style.VERMILION, linewidths=1.8)
+    columns = {"filter": number, "picture": picture, "row": row, "column": column, "size": view.field.size}
+    columns |= {"area": region.mean(), "concentration": concentration}
+    return style.Drawn(
+        figure,
+        pd.DataFrame([columns]),
+        f"Three pictures: a face with a frame of {view.field.size} pixels, light and dark lines within it, "
+        "and the same lines with the outline of a region.",
+        f"The strongest response of filter {number}: what its neuron could see (frame), what of it counted, "
+        f"and the skin that {unit} moves. That region has {concentration:.1f} times the energy that its area "
+        "would give; 1 is no preference.",
+        tolerance={"filter": len(view.top), "picture": len(view.faces)}
+        | dict.fromkeys(("row", "column"), view.faces.size[0])
+        | {"area": 1.0, "concentration": 10.0},
+    )

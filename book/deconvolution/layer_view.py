@@ -88,3 +88,13 @@ def view_layer(
     at = {"positions": responses.positions[rows, filters].astype(np.int64), "method": method}
     projections = project(model, layer, faces.gather(seen), index, filters, **at)
     return LayerView(faces, responses, chosen, projections, receptive_field(model, layer))
+
+
+def extremum_counts(responses: Responses) -> np.ndarray:
+    """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent
+    pictures are not counted.
+    """
+    pictures, filters = np.nonzero(responses.maxima > 0)
+    counts = np.zeros((responses.maxima.shape[1], *responses.map_size), np.int64)
+    np.add.at(counts, (filters, *responses.positions[pictures, filters].T), 1)
+    return counts

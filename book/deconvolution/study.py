@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from torch import nn
 
-from book.deconvolution.layer_view import LayerView, view_layer
+from book.deconvolution.layer_view import LayerView, extremum_counts, view_layer
 from book.parameters import FaceArguments
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
@@ -45,6 +45,9 @@ those taught by photographs.
 RIVALS = ("wrong_au", "other_filter", "field_edges", UNTRAINED)
 """What a filter's maps have to beat above all for their place to mean anything, see
 ``look.localisation.scores``."""
+
+BROWS = slice(17, 27)
+"""Their landmarks, see ``look.regions``."""
 
 CHECKS = {
     "random weights": "the same neuron, all weights random",
@@ -457,9 +460,10 @@ def _likeness(found: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
 
 def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFrame) -> dict[str, Estimate]:
     """``networks`` trained, ``networks_untrained``; ``filters``, ``filters_silent`` (that never respond),
-    ``pairs`` projected and ``receptive_field`` (pixels) of the one in ``view``; ``place_share``: of the
-    median filter, the share of extrema at or next to the commonest place, in the mean of the trained
-    networks, with ``place_share_untrained``. ``places``: the data of ``figures.extremum_points``.
+    ``pairs`` projected, ``receptive_field`` and ``height`` of the pictures (pixels) of the one in ``view``;
+    ``place_share``: of the median filter, the share of extrema at or next to the commonest place, in the mean
+    of the trained networks, with ``place_share_untrained``. ``places``: the data of
+    ``figures.extremum_points``.
     """
     populations = [each.population for each in networks]
     counts = {
@@ -469,6 +473,7 @@ def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFr
         "filters_silent": int((view.ranking["pictures"] == 0).sum()),
         "pairs": len(view.rows),
         "receptive_field": view.field.size,
+        "height": view.faces.size[0],
     }
     metrics = {name: Estimate(value, unit="count") for name, value in counts.items()}
     medians = places.groupby(["population", "network"])["share"].median()
@@ -479,20 +484,25 @@ def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFr
     return metrics
 
 
-SUMMARY = {
-    "place_share": "the median filter's extrema at or next to their commonest place",
-    "place_share_untrained": "the same, untrained networks",
-    "concentration": "energy in the region of the filter's unit, over what its area would give",
-    "concentration_over_untrained": "more than in untrained networks, unit by unit",
-    "concentration_gain_wrong_au": "more than in other units' regions of equal size",
-    "concentration_gain_field_edges": "more than of edges within the receptive field",
-    "pointing": "strongest pixel in the region of the filter's unit",
-    "pointing_over_untrained": "more than in untrained networks, unit by unit",
-    "iou": "overlap of the projection with the region",
-    "iou_over_untrained": "more than in untrained networks, unit by unit",
-    "photographs_concentration_over_untrained": "networks taught by photographs: concentration, more than "
-    "in untrained networks, unit by unit",
-    "random_weights_deconv": "likeness left with random weights, deconvolution",
-    "retrained_ceiling": "likeness of another training, deconvolution",
-}
-"""Metric -> what it is, for the table at the end of the page."""
+def high_places(network: Network, places: pd.DataFrame) -> dict[str, Estimate]:
+    """Where that quarter of the filters of ``network`` draws whose extrema lie highest, as shares of the
+    picture's height from its upper edge: ``high_extrema``, the mean of the commonest places; ``high_energy``,
+    the mean height of their projections' energy; ``brows``, where the brows are. ``border_extrema``: the
+    share of all filters' extrema in the outermost rows and columns of the map, and ``border_area``, that of
+    its places. ``places`` as of ``view_metrics``.
+    """
+    view, places = network.view, places[places["network"].eq(network.name)]
+    high = places.nsmallest(-(-len(places) // 4), "y")
+    pairs = np.flatnonzero(np.isin(view.filters, high["filter"]))
+    energy = sum(np.abs(view.projections.whole(pair)).sum(axis=1) for pair in pairs)
+    counts = extremum_counts(view.responses).sum(axis=0)
+    inner = (slice(1, -1), slice(1, -1))
+    height = view.faces.size[0]
+    found = {
+        "high_extrema": high["y"].mean() / height,
+        "high_energy": float(energy @ np.arange(height) / energy.sum()) / height,
+        "brows": float(view.faces.landmarks[:, BROWS, 1].mean()) / height,
+        "border_extrema": 1 - counts[inner].sum() / counts.sum(),
+        "border_area": 1 - counts[inner].size / counts.size,
+    }
+    return {name: Estimate(value, unit="share", tolerance=RERUN_TOLERANCE) for name, value in found.items()}

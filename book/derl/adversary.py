@@ -12,15 +12,28 @@ TERMS = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss", "real
 """What ``Adversary.terms`` holds of a step, in this order."""
 
 
+def discriminator_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """The discriminator's hinge loss (Miyato et al. 2018, arXiv 1802.05957, equation 16) for its logits of
+    true and of generated pairs: the mean over patches of max(0, 1 - real) and that of max(0, 1 + fake).
+
+    Halved as by Isola et al. 2017 (section 3.3), which slows it down beside the generator.
+    """
+    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+
+def generator_loss(fake: torch.Tensor, distance: torch.Tensor, l1: float) -> torch.Tensor:
+    """The generator's loss: minus the mean logit of its pairs (Miyato et al., equation 17), and ``l1`` (the
+    paper's θ) times the mean absolute ``distance`` of its pictures from the true ones.
+    """
+    return l1 * distance - fake.mean()
+
+
 class Adversary(Callback):
     """Trains ``discriminator`` on each batch before the generator, which is the learner's model, and gives
     the generator its loss.
 
-    The conditional game of Isola et al. 2017 with the hinge losses of Miyato et al. 2018 (arXiv 1802.05957,
-    eq. 16 and 17), which pay the discriminator nothing for being surer than it needs. With x the expressive
-    faces, y the true and G(x) the generated neutral ones, the discriminator D minimises the mean of
-    max(0, 1 − D(x, y)) and max(0, 1 + D(x, G(x))). Then the generator minimises −D(x, G(x)) plus ``l1`` (the
-    paper's θ) times the mean |y − G(x)| in grey values of [0, 1]. Each is the mean over patches.
+    The conditional game of Isola et al. 2017 with ``discriminator_loss`` and ``generator_loss``; x are the
+    expressive faces, y the true neutral ones. Distances are in grey values of [0, 1].
 
     The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in
     that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the shares of patches that
@@ -59,9 +72,7 @@ class Adversary(Callback):
         for group in self.optimiser.param_groups:
             group["lr"] = self.opt.hypers[-1]["lr"]
         real, fake = self._judged(self.y), self._judged(self.pred.detach())
-        # Halved as in Isola et al. 2017 (section 3.3), which slows the discriminator down beside the
-        # generator.
-        loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+        loss = discriminator_loss(real, fake)
         loss.backward()
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -72,8 +83,8 @@ class Adversary(Callback):
             return
         distance = self.learn.loss_grad
         self.discriminator.requires_grad_(False)  # the generator's gradient needs none of its weights'
-        adversarial = -self._judged(self.pred).mean()
+        fake = self._judged(self.pred)
         self.discriminator.requires_grad_(True)
-        total = adversarial + self.l1 * distance
+        total = generator_loss(fake, distance, self.l1)
         self.learn.loss_grad, self.learn.loss = total, total.detach()
-        self.terms = torch.stack((total.detach(), adversarial.detach(), distance.detach(), *self.judgement))
+        self.terms = torch.stack((total, -fake.mean(), distance, *self.judgement)).detach()

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from book.derl.adversary import TERMS
-from book.derl.neutral_quality import GENERATED, HEADS, TRUTH
+from book.derl.neutral_quality import GENERATED, HEADS, INPUT, OTHERS, TRUTH
 from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import picture_grid, show
@@ -27,31 +27,39 @@ def neutral_grid(
     around the middle grey.
 
     ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), at most eight; ``emotions``: what the inputs
-    show. Data: a row per face: ``emotion``, the mean absolute difference in grey levels between input and
+    show. Data: a row per face: ``emotion``, the root mean square difference in grey levels between input and
     truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``).
     """
     pixels = [part.astype(np.float64) for part in (inputs, generated, truth)]
     changed, wrong = pixels[1] - pixels[0], pixels[1] - pixels[2]
     around = [np.clip(127.5 + STRETCH * part, 0, 255).astype(np.uint8) for part in (changed, wrong)]
     columns = max(4, len(inputs))
-    figure, grid = picture_grid(len(ROWS), columns, 0.15)
+    figure, grid = picture_grid(len(ROWS), columns)
     for row, (name, pictures) in enumerate(zip(ROWS, (inputs, generated, truth, *around), strict=True)):
         for place, picture in enumerate(pictures):
-            show(grid[row, place], picture, emotions[place] if row == 0 else name if place == 0 else "", 7.5)
-    errors = {
-        "input_error": np.abs(pixels[0] - pixels[2]).mean(axis=(1, 2)),
-        "generated_error": np.abs(wrong).mean(axis=(1, 2)),
-        "change": np.abs(changed).mean(axis=(1, 2)),
-    }
+            show(grid[row, place], picture, emotions[place] if row == 0 else name if place == 0 else "")
+    apart = {"input_error": pixels[0] - pixels[2], "generated_error": wrong, "change": changed}
+    errors = {name: np.sqrt(np.square(part).mean(axis=(1, 2))) for name, part in apart.items()}
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
+    nearer = "the expression is mostly taken off, and little else is changed."
+    farther = "here the generator does more harm than good."
     alt = (
         f"Grid of {len(inputs)} people ({style.listing(emotions)}): above, the input, then the generated and "
         "the true neutral face, then what the generator changed and what is still wrong. "
         f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey "
         f"levels of 255, the inputs by {means['input_error']:.1f}."
     )
-    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(errors, 8))
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        "People whom the generator never met. Its neutral faces are off by "
+        f"{means['generated_error']:.1f} grey levels (root mean square), the inputs by "
+        f"{means['input_error']:.1f}: "
+        + (nearer if means["generated_error"] < means["input_error"] else farther),
+        tolerance=dict.fromkeys(errors, 8),
+    )
 
 
 def gan_curves(curve: pd.DataFrame) -> style.Drawn:
@@ -63,28 +71,32 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
     """
     columns = ["epoch", *TERMS[1:], "valid_l1"]
     data = curve[columns].reset_index(drop=True)
-    figure, (distance, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 2.7))
+    figure, (distance, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 2.8))
     marks = {"marker": "o" if len(data) < 12 else None, "markersize": 4}
     for axes, scale, name, label, colour, dashes in (
         (distance, 255, "l1", "learned from", style.BLUE, "--"),
-        (distance, 255, "valid_l1", "watched (averaged weights)", style.VERMILION, "-"),
+        (distance, 255, "valid_l1", "watched", style.VERMILION, "-"),
         (right, 1, "real_accuracy", "true pairs", style.INK, "-"),
         (right, 1, "fake_accuracy", "generated pairs", style.ORANGE, "--"),
     ):
         axes.plot(data["epoch"], scale * data[name], color=colour, linestyle=dashes, label=label, **marks)
-    distance.set(title="Distance to the true face", ylabel="grey levels of 255", ylim=(0, None))
-    right.set(title="Discriminator is right", ylabel="share of patches", ylim=(0, 1.02))
+    distance.set(title="Grey levels from the truth", ylim=(0, None))
+    right.set(title="Discriminator is right", ylim=(0, 1.45), yticks=(0, 0.25, 0.5, 0.75, 1))
     right.axhline(0.5, color=style.MUTED, linewidth=1, linestyle=":")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     for axes in (distance, right):
         axes.set_xlabel("epoch")
-        axes.title.set_fontsize(9.5)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.legend(loc="best", fontsize=8)
+        axes.title.set_fontsize(10)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        axes.legend(loc="upper right", fontsize=9.5)
         axes.grid(axis="y")
         if len(data) == 1:
             axes.set_xlim(0, 2)
     first, last = data.iloc[0], data.iloc[-1]
+    right_at_last = last[["real_accuracy", "fake_accuracy"]].mean()
+    balance = f"At the end it is right in {style.percent(right_at_last)}: " + (
+        "it has hardly anything more to teach." if right_at_last > 0.95 else "the game is still open."
+    )
     alt = (
         f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of "
         f"the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
@@ -92,7 +104,14 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
         f"Right, at the end the discriminator is right on {style.percent(last['real_accuracy'])} of true and "
         f"{style.percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
     )
-    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(columns[1:], 0.5))
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        f"Left, how far generated neutral faces are from the true ones; right, how often the discriminator "
+        f"is right. {balance}",
+        tolerance=dict.fromkeys(columns[1:], 0.5),
+    )
 
 
 def quality_dots(summary: pd.DataFrame) -> style.Drawn:
@@ -105,19 +124,24 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     columns = ["candidate", "measure", *numbers, "n"]
     data = summary.loc[summary["value"].notna(), columns].reset_index(drop=True)
     rows = data.assign(
-        label=data["candidate"], panel=data["measure"].map(HEADS), main=data["candidate"].eq(GENERATED)
+        label=data["candidate"].replace(OTHERS, "others' neutrals"),
+        panel=data["measure"].map(HEADS),
+        main=data["candidate"].eq(GENERATED),
     )
     # In the order of the measures, and the truth, which bounds all others, below them.
     order = rows["measure"].map(list(HEADS).index) + 0.5 * rows["candidate"].eq(TRUTH)
-    shares = {head: "share" for measure, head in HEADS.items() if measure not in ("psnr", "ssim")}
+    shares = {head: "share" for measure, head in HEADS.items() if measure != "psnr"}
+    gains = data.set_index(["candidate", "measure"])["gain_low"]
+    nearer = "lies" if gains.get((INPUT, "psnr"), -1) > 0 else "cannot be told to lie"
     return forest(
         rows.iloc[order.argsort(kind="stable")],
         measured="mean over the pictures, with its interval over people",
         unit=shares,
         limits=dict.fromkeys(shares, (-0.03, 1.03)),
-        across=2,
         alt=f"Dots with intervals for {data['candidate'].nunique()} stand-ins of the true neutral face in "
         f"{data['measure'].nunique()} measures.",
+        caption="Each stand-in for the true neutral face by the measures of the gate. The generated face "
+        f"{nearer} nearer to the truth than the input; the lowest row is the best that can be had.",
         data=data,
         tolerance=dict.fromkeys(numbers, 3.0),
     )
@@ -133,24 +157,36 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     of the picture's area that holds half of the map.
     """
     columns = max(4, len(pictures))
-    figure, grid = picture_grid(1 + len(maps), columns, 0.15)
+    figure, grid = picture_grid(1 + len(maps), columns)
     rows = []
     for place, (picture, emotion) in enumerate(zip(pictures, emotions, strict=True)):
-        show(grid[0, place], picture, emotion, 7.5)
+        show(grid[0, place], picture, emotion)
         for number, (layer, its) in enumerate(maps.items(), start=1):
             axes, own = grid[number, place], its[place].astype(np.float64)
             axes.imshow(own, cmap="magma", vmin=0, vmax=max(own.max(), 1e-12))
             if place == 0:
-                axes.set_title(layer_name(layer), fontsize=7.5, loc="left", pad=2)
+                axes.set_title(layer_name(layer), fontsize=9.5, loc="left", pad=2)
             rows.append({"emotion": emotion, "layer": layer, **_moments(own)})
     data = pd.DataFrame(rows)
-    means = data.groupby("layer", sort=False)["spread"].mean()
+    means = data.groupby("layer", sort=False)["spread"].mean().dropna()
     told = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
         f"Grid of {len(pictures)} faces ({style.listing(emotions)}) with a map of each layer below. Half of "
-        f"a map lies in this share of the picture on average: {style.listing(told)}."
+        f"a map lies in this share of the picture on average: {style.listing(told or ['none'])}."
     )
-    return style.Drawn(figure, data, alt, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))
+    caption = "What each layer pair does otherwise for the face with its expression than for the neutral one."
+    if len(means):
+        caption += (
+            f" Bright is more. {layer_name(means.idxmax())} answers most broadly: half of its map fills "
+            f"{style.percent(means.max())} of the picture."
+        )
+    return style.Drawn(
+        figure,
+        data,
+        alt,
+        caption,
+        tolerance=dict.fromkeys(("row", "column", "spread"), 0.3),
+    )
 
 
 def layer_name(layer: str) -> str:
@@ -179,23 +215,22 @@ _OF_LAYERS = {
     "other_expression": "maps of other expressions",
 }
 _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "noise"}
-_PLACED = {"concentration": "energy / area", "pointing_game": "peak in the skin"}
 
 
 def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
-    """How far the energy of each layer's maps lies in the skin that the expression moves, and how often its
-    peak does, beside the controls.
+    """How far the energy of each layer's maps lies in the skin that the expression moves, beside controls.
 
-    ``table`` as ``derl.places.located`` has it. Data: its rows of the measures ``concentration`` and
-    ``pointing_game``: ``layer``, ``measure``, ``kind``, ``value``, ``low``, ``high``, ``n``.
+    ``table`` as ``derl.places.located`` has it. Data: its rows of the measure ``concentration``:
+    ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``.
     """
-    columns = ["layer", "measure", "kind", "value", "low", "high", "n"]
-    data = table.loc[table["measure"].isin(_PLACED), columns].reset_index(drop=True)
+    columns = ["layer", "kind", "value", "low", "high", "n"]
+    data = table.loc[table["measure"].eq("concentration"), columns].reset_index(drop=True)
     rows = data.assign(
         label=data["layer"].map(layer_name),
         series=data["kind"].map(_OF_LAYERS),
-        panel=data["measure"].map(_PLACED),
     )
+    energy = rows[rows["kind"].eq("ours")]
+    best = energy.loc[energy["value"].idxmax(), "label"]
     # What needs no network is the same for every layer, and stands below them once.
     once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)
     beside = rows[once].assign(
@@ -203,13 +238,14 @@ def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     )
     return forest(
         pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
-        measured="mean over the pictures, with its interval over people",
-        unit={"peak in the skin": "share"},
-        null={"energy / area": 1},
-        limits=dict.fromkeys(_PLACED.values(), (0, None)),
-        across=2,
+        measured="energy in the skin over its share of the picture",
+        unit="",
+        null=1,
+        limits=(0, None),
         alt="Dots with intervals by layer: the energy of its maps in the skin that moves, over what its area "
-        "would give, and how often their peak lies there.",
+        "would give.",
+        caption="How densely each layer's residue lies in skin that the expression moves: 1, the dashed "
+        f"line, is what the area alone gives. Densest is {best}.",
         data=data,
         tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
     )

@@ -12,12 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy import ndimage
 from torch import nn
 
-from book.derl.pairs import Lessons
-from fer_lib.aus.presence import named_alone
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from book.derl.pairs import NEUTRAL, Lessons
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
@@ -27,46 +25,27 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-NEUTRAL = EMOTIONS[0]
-
 GENERATED, INPUT, MEAN, TRUTH = "generated", "input", "mean neutral", "true neutral"
 OTHERS = "generator of others' neutrals"
 
-CANDIDATES: dict[str, tuple[str, str]] = {
-    GENERATED: ("generated", "what the generator makes of the input"),
-    INPUT: ("input", "the input as it is, expression and all"),
-    MEAN: ("mean_face", "one face for all inputs: the mean of other people's neutral pictures"),
-    TRUTH: ("truth", "the true neutral picture, as the bound that none can pass"),
-    OTHERS: ("others", "what a generator makes that was taught other people's neutral faces"),
-}
-"""What may stand in for the true neutral picture: its slug in metrics and what it is; the last one only where
-it was trained.
+CANDIDATES = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
+"""What may stand in for the true neutral picture, and its slug in metrics; ``OTHERS``, which was taught other
+people's neutral faces, only where it was trained. The truth is the bound that none can pass.
 """
 
 HEADS: dict[str, str] = {
     "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "identity": "same person found",
-    "identity_other_take": "same person found, other takes",
     "p_neutral": "called neutral",
-    "p_emotion": "called the input's expression",
+    "identity_other_take": "person found in other takes",
 }
-"""The measures as figure and table call them; all but the first two are shares.
+"""The measures as the figure calls them; all but the first are shares.
 
-``psnr`` and ``ssim``: against the true neutral picture. ``identity``: whose nearest among all true neutral
-pictures is one of the same person; ``identity_other_take``: the same without those of the input's own take.
-``p_neutral`` and ``p_emotion``: what a plain expression network says of neutral and the input's expression.
+``psnr``: against the true neutral picture. ``p_neutral``: what a plain expression network says of neutral.
+``identity_other_take``: whose nearest among all true neutral pictures but those of the input's own take is
+one of the same person.
 """
 
 PEAK = 255
-
-WINDOW, SPREAD = 11, 1.5
-"""Pixels along each side of the Gaussian window of SSIM, and its standard deviation (Wang et al. 2004,
-section III-B).
-"""
-
-K1, K2 = 0.01, 0.03
-"""Constants of SSIM that keep its quotients finite: C = (K · 255)² (Wang et al. 2004, section III-B)."""
 
 
 def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -78,36 +57,6 @@ def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
     error = np.square(pictures.astype(np.float64) - truth).mean(axis=(1, 2))
     with np.errstate(divide="ignore"):
         return 10 * np.log10(PEAK**2 / error)
-
-
-def ssim(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean structural similarity of each picture, float64 (N,) in [-1, 1] (Wang et al. 2004, equations 13 and
-    17).
-
-    In a window of 11 × 11 pixels under a Gaussian of 1.5 pixels, moved over all places where it lies within
-    the picture; ``K1`` and ``K2`` as there. The authors' code halves pictures of 384 pixels and more
-    beforehand; here none is made smaller. ``pictures`` and ``truth`` uint8 (N, H, W), no smaller than the
-    window, as all that a generator takes.
-    """
-    one, other = pictures.astype(np.float64), truth.astype(np.float64)
-    mean_one, mean_other = _windowed(one), _windowed(other)
-    both = mean_one * mean_other
-    squares = mean_one**2 + mean_other**2
-    covariance = _windowed(one * other) - both
-    variances = _windowed(one**2) + _windowed(other**2) - squares
-    c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
-    alike = (2 * both + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
-    return alike.mean(axis=(1, 2))
-
-
-def _windowed(values: np.ndarray) -> np.ndarray:
-    """Means of ``values`` (N, H, W) under the Gaussian window, at all places where it lies inside."""
-    reach = WINDOW // 2
-    bell = np.exp(-0.5 * ((np.arange(WINDOW) - reach) / SPREAD) ** 2)
-    bell /= bell.sum()
-    for axis in (1, 2):
-        values = ndimage.correlate1d(values, bell, axis=axis)
-    return values[:, reach:-reach, reach:-reach]
 
 
 def rank_one(
@@ -165,58 +114,52 @@ def mean_face(pictures: np.ndarray) -> np.ndarray:
     return pictures.mean(axis=0).round().astype(np.uint8)
 
 
-def neutral_quality(
-    candidates: Mapping[str, np.ndarray],
-    truth: np.ndarray,
-    table: pd.DataFrame,
+def quality(
+    lessons: Lessons,
+    generators: Mapping[str, Generator],
+    judge: nn.Module,
+    classes: Sequence[str],
     *,
-    classifier: nn.Module | None = None,
-    classes: Sequence[str] = (),
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """Every measure of every candidate for every input: one row per candidate and picture.
+    """Every measure of every candidate for the true neutral face of the test people of ``lessons``: one row
+    per candidate and expressive picture.
 
-    ``candidates`` by name, the ``INPUT`` among them, and ``truth`` uint8 (N, H, W); ``table``: N rows with
-    ``subject``, ``sequence`` and ``emotion`` of the inputs. Inputs that are neutral or their own truth are
-    left out: there is nothing to take off. ``classifier`` names ``classes``, learned from none of these
-    people; without it, or where an emotion is none of ``classes``, the probabilities are NaN.
+    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
+    ``classes`` and was taught none of these people; where none of them is neutral its answers are NaN.
 
-    Columns: ``candidate``, ``picture`` (index in what was given), ``subject``, ``emotion``, the measures of
-    ``HEADS``, and ``identity_chance`` and ``identity_other_take_chance``: how often a picture drawn at
-    random from the gallery would be of the person. The gallery is all different true neutral pictures. That
-    of the input's own take has its light, pose and background besides its person, so that even the input
-    finds it; the second search therefore leaves out whatever is the truth of the input's sequence, or of the
-    input alone where it has none. PSNR and SSIM of the truth itself are NaN.
-
-    Raises DataError where nothing but neutral inputs is given.
+    Columns: ``candidate``, ``picture`` (from 0), ``subject``, and the measures of ``HEADS``. PSNR is infinite
+    where both pictures are equal, as of the truth itself. A person of one take only is nobody to be found
+    elsewhere (NaN). Raises DataError where nothing but neutral inputs is given.
     """
-    about = table[["subject", "sequence", "emotion"]].astype("str").assign(picture=np.arange(len(table)))
-    changed = (candidates[INPUT] != truth).any(axis=(1, 2))
-    expressive = (about["emotion"] != NEUTRAL).to_numpy() & changed
-    if not expressive.any():
+    faces, truth = lessons.expressive()
+    if not len(faces):
         raise DataError(
-            f"all of the {len(truth)} inputs are neutral: there is no expression to take off; give "
+            f"all of the {len(lessons.tested)} inputs are neutral: there is no expression to take off; give "
             "expressive ones"
         )
-    about, truth = about[expressive], truth[expressive]
-    search = _Search(truth, about)
+    made = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
+    mean = np.broadcast_to(mean_face(lessons.neutrals), truth.shape)
+    candidates = {GENERATED: made[GENERATED], INPUT: faces.pixels, MEAN: mean, TRUTH: truth} | made
+    subjects = faces.table["subject"].to_numpy(str)
+    takes = subjects + np.char.add("/", faces.table["sequence"].to_numpy(str))
+    flat, first = np.unique(truth.reshape(len(truth), -1), axis=0, return_index=True)
+    gallery, elsewhere = flat.reshape(-1, *truth.shape[1:]), takes[:, None] != takes[first]
     tables = []
-    for name, given in candidates.items():
-        pictures = given[expressive]
-        near = {"psnr": np.nan, "ssim": np.nan}
-        if name != TRUTH:
-            near = {"psnr": psnr(pictures, truth), "ssim": ssim(pictures, truth)}
-        left = {"p_neutral": np.nan, "p_emotion": np.nan}
-        if classifier is not None:
-            left = _left_expression(pictures, about, classifier, classes, device)
-        own = about[["picture", "subject", "emotion"]].assign(**near, **search.find(pictures), **left)
-        own.insert(0, "candidate", name)
-        tables.append(own)
+    for name, pictures in candidates.items():
+        said = np.full(len(faces), np.nan)
+        if NEUTRAL in classes:
+            shown = FaceSet("candidates", pictures, faces.table)
+            said = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL)]
+        own = {"candidate": name, "picture": np.arange(len(faces)), "subject": subjects}
+        own |= {"psnr": psnr(pictures, truth), "p_neutral": said}
+        own["identity_other_take"] = rank_one(pictures, subjects, gallery, subjects[first], elsewhere)
+        tables.append(pd.DataFrame(own))
     return pd.concat(tables, ignore_index=True)
 
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means of what ``neutral_quality`` gave, with 95 % intervals over people and trainings: one row per
+    """Means of what ``quality`` gave, with 95 % intervals over people and trainings: one row per
     candidate and measure.
 
     ``table`` may have a column ``training``; of several trainings a picture's mean counts, and their luck is
@@ -225,9 +168,8 @@ def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) 
     ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the
     ``GENERATED`` picture less the candidate, over the inputs for which both are numbers (NaN for itself);
     ``share``, ``share_low``, ``share_high``: the mean of the generated over that of the candidate, likewise;
-    ``n``, the pictures that count; ``undefined``, those that do not, such as an infinite PSNR; ``subjects``,
-    those of the pictures that count; ``trainings``. A measure that no candidate has is left out. Bounds are
-    NaN where there is no interval.
+    ``n``, the pictures that count, which those of an infinite PSNR do not, and ``subjects``, theirs;
+    ``trainings``. A measure that no candidate has is left out. Bounds are NaN where there is no interval.
     """
     table = table if "training" in table else table.assign(training=0)
     names = table["candidate"].unique()
@@ -250,24 +192,13 @@ def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) 
             none = (np.nan,) * 3
             gain = none if name == GENERATED else _mean(ours - values, even, subjects, draws, seed)
             share = none if name == GENERATED else _mean(ours, values, subjects, draws, seed)
-            how_many = counts.sum(), (~counts).sum(), len(np.unique(subjects[counts])), len(values)
+            how_many = counts.sum(), len(np.unique(subjects[counts])), len(values)
             mean = _mean(values, even, subjects, draws, seed)
             rows.append((name, measure, *mean, *gain, *share, *how_many))
     ends = ("", "_low", "_high")
-    columns = [f"{what}{end}" for what in ("gain", "share") for end in ends]
-    columns = [
-        "candidate",
-        "measure",
-        "value",
-        "low",
-        "high",
-        *columns,
-        "n",
-        "undefined",
-        "subjects",
-        "trainings",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    columns = [*ends, *(f"{what}{end}" for what in ("gain", "share") for end in ends)]
+    columns[:3] = "value", "low", "high"
+    return pd.DataFrame(rows, columns=["candidate", "measure", *columns, "n", "subjects", "trainings"])
 
 
 def _mean(
@@ -287,74 +218,6 @@ def _mean(
     return value, *bounds(drawn, len(sums), value)
 
 
-class _Search:
-    """Looks for people among all different true neutral pictures of the inputs ``about``."""
-
-    def __init__(self, truth: np.ndarray, about: pd.DataFrame) -> None:
-        flat = truth.reshape(len(truth), -1)
-        _, first, whose = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-        self.subjects = about["subject"].to_numpy()
-        self.gallery, self.owners = truth[first], self.subjects[first]
-        takes = about.groupby(["subject", named_alone(about["sequence"])]).ngroup().to_numpy()
-        own_take = np.zeros((len(truth), len(first)), bool)
-        own_take[takes, whose] = True
-        self.allowed = {"identity": np.ones_like(own_take), "identity_other_take": ~own_take[takes]}
-
-    def find(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """Both identities of ``pictures``, and what chance would find."""
-        same = self.subjects[:, None] == self.owners
-        found = {}
-        for name, allowed in self.allowed.items():
-            found[name] = rank_one(pictures, self.subjects, self.gallery, self.owners, allowed)
-            chance = (allowed & same).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1)
-            found[f"{name}_chance"] = np.where(np.isnan(found[name]), np.nan, chance)
-        return found
-
-
-def _left_expression(
-    pictures: np.ndarray,
-    about: pd.DataFrame,
-    classifier: nn.Module,
-    classes: Sequence[str],
-    device: torch.device | str,
-) -> dict[str, np.ndarray]:
-    # One face for all inputs, or the truth of several, is asked about once.
-    flat = pictures.reshape(len(pictures), -1)
-    _, first, places = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-    columns = about[["subject", "sequence", "emotion"]].iloc[first].assign(dataset="", frame=0, split="test")
-    said = predict(classifier, FaceSet("candidates", pictures[first], columns), device=device)[places]
-    # A column more, for emotions that the network does not know.
-    said = np.column_stack([said, np.full(len(said), np.nan)]).astype(np.float64)
-    known = pd.Index(classes)
-    return {
-        "p_neutral": said[:, known.get_indexer([NEUTRAL])[0]],
-        "p_emotion": said[np.arange(len(said)), known.get_indexer(about["emotion"])],
-    }
-
-
-def quality(
-    lessons: Lessons,
-    generators: Mapping[str, Generator],
-    judge: nn.Module,
-    classes: Sequence[str],
-    *,
-    device: torch.device | str = "cpu",
-) -> pd.DataFrame:
-    """Every measure of every candidate for the true neutral face of the test people of ``lessons``, as
-    ``neutral_quality`` has them.
-
-    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
-    ``classes`` and was taught none of these people.
-    """
-    inputs, truth = lessons.test
-    made = {name: generated_neutrals(one, inputs, device=device) for name, one in generators.items()}
-    mean = np.broadcast_to(mean_face(lessons.neutrals), inputs.shape)
-    candidates = {GENERATED: made[GENERATED], INPUT: inputs, MEAN: mean, TRUTH: truth} | made
-    return neutral_quality(
-        candidates, truth, lessons.tested, classifier=judge, classes=classes, device=device
-    )
-
-
 GATE: dict[str, tuple[float, str]] = {
     "psnr_gain": (1.0, "nearer to the truth than the input is, by more than 1 dB"),
     "neutral_called": (0.85, "called neutral at least 0.85 times as surely as the truth"),
@@ -365,19 +228,26 @@ above which its whole interval has to lie, and what that means.
 """
 
 
-def gate_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """The metrics of ``GATE``: ``psnr_gain`` over the input (dB), ``neutral_called`` as a share of the
-    truth's, ``identity_kept``, in other takes, less the input's.
+ASKED = {
+    "psnr_gain": (INPUT, "psnr", "gain"),
+    "neutral_called": (TRUTH, "p_neutral", "share"),
+    "identity_kept": (INPUT, "identity_other_take", "gain"),
+}
+"""By metric of the gate: of which candidate and measure, and what is held against it."""
+
+
+def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
+    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and those of ``GATE``:
+    ``psnr_gain`` over the input (dB), ``neutral_called`` as a share of the truth's, ``identity_kept``, in
+    other takes, less the input's.
     """
-    of = summary.set_index(["candidate", "measure"], drop=False)
-    asked = {
-        "psnr_gain": ((INPUT, "psnr"), "gain"),
-        "neutral_called": ((TRUTH, "p_neutral"), "share"),
-        "identity_kept": ((INPUT, "identity_other_take"), "gain"),
-    }
-    return {
-        name: _estimate(of.loc[[row]].iloc[0], what) for name, (row, what) in asked.items() if row in of.index
-    }
+    found = {}
+    for row in summary[summary["value"].notna()].itertuples():
+        found[f"{CANDIDATES[row.candidate]}_{row.measure}"] = _estimate(row)
+        for name, (candidate, measure, what) in ASKED.items():
+            if (row.candidate, row.measure) == (candidate, measure):
+                found[name] = _estimate(row, what)
+    return found
 
 
 def gate_text(found: Mapping[str, Estimate]) -> str:
@@ -388,36 +258,19 @@ def gate_text(found: Mapping[str, Estimate]) -> str:
     }
     failed = [GATE[name][1] for name, passed in told.items() if not passed]
     if not failed:
-        return (
-            "Stage one passed its gate: the generated faces are "
-            + "; ".join(w for _, w in GATE.values())
-            + "."
-        )
+        every = "; ".join(what for _, what in GATE.values())
+        return f"Stage one passed its gate: the generated faces are {every}."
     return (
         f"Stage one did not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So whatever "
         "stage two finds does not settle what the residue of a good generator is worth."
     )
 
 
-def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and
-    ``<measure>_over_<candidate>``, the generated picture less a candidate, of input and mean face.
-    """
-    found = {}
-    for row in summary.itertuples():
-        slug, _ = CANDIDATES[row.candidate]
-        if not np.isnan(row.value):
-            found[f"{slug}_{row.measure}"] = _estimate(row)
-        if row.candidate in (INPUT, MEAN) and not np.isnan(row.gain):
-            found[f"{row.measure}_over_{slug}"] = _estimate(row, "gain")
-    return found
-
-
 def _estimate(row: tuple, of: str = "value") -> Estimate:
     """The value of a row of ``summarise_quality``, or its gain or share."""
     before = "" if of == "value" else f"{of}_"
     bounded = (getattr(row, of), getattr(row, f"{before}low"), getattr(row, f"{before}high"))
-    share = of == "value" and row.measure not in ("psnr", "ssim")
+    share = of == "value" and row.measure != "psnr"
     return Estimate.bounded(
         *bounded,
         how=f"95 % expanded percentile bootstrap over {row.subjects} subjects; trainings: {row.trainings}",
@@ -425,18 +278,6 @@ def _estimate(row: tuple, of: str = "value") -> Estimate:
         unit="share" if share else "",
         tolerance=2.0 if row.measure == "psnr" else 0.15,
     )
-
-
-def quality_table(summary: pd.DataFrame) -> Table:
-    """One row per candidate: ``what it is``, and each measure with its interval."""
-    rows: dict[str, dict] = {}
-    for row in summary[summary["value"].notna()].itertuples():
-        own = rows.setdefault(row.candidate, {"what it is": CANDIDATES[row.candidate][1]})
-        own[HEADS[row.measure]] = _estimate(row)
-    heads = [head for measure, head in HEADS.items() if measure in set(summary["measure"])]
-    data = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=["what it is", *heads])
-    caption = "Stand-ins for the true neutral face, with intervals over people"
-    return Table(data.rename_axis("candidate"), caption, tolerance=dict.fromkeys(heads, 3.0))
 
 
 def tried_table() -> Table:

@@ -29,23 +29,16 @@ from fer_lib.train.precision import Precision, Request
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from ferbook.page.tables import Table
 
 DERL, SINGLE, UNTRAINED, SHUFFLED = "all_pairs", "single_pairs", "untrained_generator", "shuffled_neutrals"
 PIXELS, CNN, FEATURES = "pixel_difference", "cnn", "feature_difference"
 
-CONDITIONS: dict[str, str] = {
-    DERL: "DeRL: the residues of all layer pairs",
-    SINGLE: "the residue of one layer pair alone",
-    UNTRAINED: "DeRL on a generator that never learned: random weights",
-    SHUFFLED: "DeRL on a generator that learned to make other people's neutral faces",
-    PIXELS: "the picture less the generated neutral face, to the plain CNN",
-    CNN: "the picture, to a plain CNN with as many parameters as DeRL's second stage",
-    FEATURES: "the plain CNN's features of the picture less those of the generated neutral face, to a "
-    "linear layer",
-}
-"""What a study can compare, in a few words each. ``single_pairs`` stands for a condition per pair, called by
-the pair's name (``pair24``).
+CONDITIONS = (DERL, SINGLE, UNTRAINED, SHUFFLED, PIXELS, CNN, FEATURES)
+"""What a study can compare: DeRL on the residues of all layer pairs; on that of one pair alone, a condition
+per pair and called by its name (``pair24``); DeRL on a generator with random weights, and on one that learned
+to make other people's neutral faces; a plain CNN, with as many parameters as DeRL's second stage, on the
+picture less the generated neutral face, and on the picture; and a linear layer on that CNN's features of the
+one less those of the other.
 """
 
 MAJORITY = "majority"
@@ -59,9 +52,7 @@ SHORT: dict[str, tuple[str, str]] = {
     SHUFFLED: ("generator of others' neutrals", CONTROL),
     MAJORITY: ("majority-class baseline", NULL),
 }
-"""Slug in metrics -> name and kind of each condition of ``derl.study``; single layers are called by their
-pair.
-"""
+"""Slug in metrics -> name and kind of each condition; single layers are called by their pair."""
 
 CLAIMED = (DERL, UNTRAINED, PIXELS, CNN, FEATURES)
 """The conditions of the paper's claim, and those that need no further generator."""
@@ -165,7 +156,7 @@ def residue_study(
     generators: Mapping[str, Generator],
     recipe: stage_two.ResidueRecipe,
     *,
-    conditions: Sequence[str] = tuple(CONDITIONS),
+    conditions: Sequence[str] = CONDITIONS,
     folds: Sequence[int] = (0,),
     seed: int = 0,
     precision: Request | Precision = "auto",
@@ -418,44 +409,3 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
         why = f"pooled over the conditions, {contest.scored.freedom} degrees of freedom"
         found["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
     return found
-
-
-def condition_table(study: ResidueStudy, contest: Contest) -> Table:
-    """One row per condition, in the figure's order: ``condition``, ``what the classifier sees``, weights
-    ``learned from labels`` and ``frozen``, ``accuracy`` and ``macro F1``.
-    """
-    rows = {}
-    for slug, part in study.table.groupby("condition"):
-        name, _ = _called(slug)
-        rows[name] = {
-            "what the classifier sees": CONDITIONS.get(slug, f"{CONDITIONS[SINGLE]}: {slug}"),
-            "learned from labels": int(part["parameters"].iloc[0]),
-            "frozen": int(part["frozen"].iloc[0]),
-            "accuracy": contest.score(name, "accuracy"),
-            "macro F1": contest.score(name, "macro_f1"),
-        }
-    shown = pd.DataFrame.from_dict({name: rows[name] for name in contest.names if name in rows}, "index")
-    caption = "All conditions, with intervals"
-    moves = dict.fromkeys(("accuracy", "macro F1"), 0.15)
-    return Table(shown.rename_axis("condition"), caption, tolerance=moves)
-
-
-NUMBERS: dict[str, str] = {
-    "accuracy": "DeRL, accuracy",
-    "macro_f1": "DeRL, macro F1",
-    **{f"{slug}_accuracy": f"{name}, accuracy" for slug, (name, _) in SHORT.items() if slug != DERL},
-    "best_layer_accuracy": "the best single layer, accuracy",
-    "ahead_of_cnn": "DeRL ahead of the plain CNN (points)",
-    "ahead_of_pixel_difference": "DeRL ahead of the pixel difference (points)",
-    "generated_psnr": "PSNR of generated neutral faces (dB)",
-    "input_psnr": "PSNR of the input handed back (dB)",
-    "generated_ssim": "SSIM of generated neutral faces",
-    "input_ssim": "SSIM of the input handed back",
-    "generated_identity": "same person found by the generated face",
-    "generated_p_neutral": "generated faces called neutral",
-    "input_p_neutral": "inputs called neutral",
-    "pixels_concentration": "difference of pixels, energy over area",
-    "au_trained": "action units, mean AUROC on residues",
-    "au_untrained": "the same, generator never trained",
-}
-"""What the page sums itself up in: metric and what it is."""

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.aus.heads import Heads, drawn_scores, fit_heads, mean_of_defined
+from fer_lib.aus.heads import Heads, drawn_aurocs, fit_heads
 from fer_lib.aus.presence import named_alone, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.names import Network
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums
-from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, resampled_sums
+from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, mean_of_defined, resampled_sums
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from fer_lib.train.learner import train
@@ -36,9 +36,6 @@ OWN, SHAPES, BUILD, BOTH = (
 """How far the family that a network is asked about is from the one that it learned from."""
 
 PHOTOGRAPHS = "photographs (FER2013, PublicTest)"
-
-AUROC = 0
-"""Its place among ``aus.heads.SCORES``."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +100,9 @@ def ask(learned: Learned, faces: FaceSet, *, draws: int = 1000, seed: int = 0) -
         pairs = ((learned.model, learned.heads), (learned.untrained, learned.untrained_heads))
         coded = presence(faces)
         units = [
-            mean_of_defined(drawn_scores(heads, features_of(net, faces), coded, draws=draws, seed=seed))[
-                AUROC
-            ]
+            mean_of_defined(
+                drawn_aurocs(heads, features_of(net, faces), coded, draws=draws, seed=seed), axis=0
+            )
             for net, heads in pairs
         ]
     return Asked(len(faces), len(sums), balanced_accuracy_of(totals), *units)

@@ -9,28 +9,31 @@ from fer_lib.names import CLIP_SETS, FaceDomain
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
 
-# Of each clip of the small sets, which are there to be looked at and counted.
-FEW_FRAMES = {"clip_frames": 4}
+SAMPLED = 9
+"""People of each synthetic set where the sets stand side by side, with one sequence each."""
 
 # As many as chapter au_verification verifies filters on at the reference.
 STRANGERS = 100
 
-_AT_LENGTH = {"domain_subjects": 12, "family_subjects": 60, "family_networks": 4, "family_epochs": 30}
+_AT_LENGTH = {
+    "family_subjects": 60,
+    "all_families": True,
+    "family_networks": 4,
+    "family_epochs": 30,
+}
 
 
 class FacesParameters(ChapterParameters):
     """Chapter ``faces``: what the data are."""
 
-    samples: int = Field(6, ge=1, le=12, description="sample pictures shown per class")
-    domain_subjects: int = Field(
-        9, ge=9, le=20_000, description="people of each synthetic set where the sets stand side by side"
-    )
-
     family_subjects: int = Field(
-        36,
+        28,
         ge=20,
         le=20_000,
         description="people of each family of faces among which it is asked what carries over",
+    )
+    all_families: bool = Field(
+        False, description="all four families; else the first and the one farthest from it"
     )
     family_networks: int = Field(
         1,
@@ -61,35 +64,37 @@ class FacesParameters(ChapterParameters):
         )
 
     @property
-    def families(self) -> tuple[FaceArguments, ...]:
+    def families(self) -> dict[str, FaceArguments]:
         """The families of ``lab``: people apart in shape and in how their muscles build action units."""
-        return tuple(self.source("lab", self.family_subjects, size=48, family=family) for family in FAMILIES)
+        first, *_, farthest = FAMILIES
+        names = FAMILIES if self.all_families else (first, farthest)
+        return {name: self.source("lab", self.family_subjects, size=48, family=name) for name in names}
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter; beside it a small one of each synthetic kind, the families,
-        strangers, and the real FER2013.
+        """The face set of the chapter; beside it a sample of each synthetic kind, the families, strangers,
+        and the real FER2013.
         """
-        small = [
-            self.source(name, self.domain_subjects, size=0, **FEW_FRAMES if name in CLIP_SETS else {})
+        few = {name: {"clip_frames": 3} for name in CLIP_SETS}
+        samples = [
+            self.source(name, SAMPLED, size=0, sample="one", **few.get(name, {}))
             for name in get_args(FaceDomain)
         ]
         real = self.source("fer2013", size=48, face_seed=0)
-        return (self.face_source, *small, *self.families, *self.strangers, real)
+        return (self.face_source, *samples, *self.families.values(), *self.strangers, real)
 
 
 CHAPTER = Chapter(
     title="The faces",
-    minutes=15,
     parameters=FacesParameters,
-    key_metrics=("pictures", "copies_test_in_train"),
+    key_metrics=("overlap", "leak", "information_most", "expressions_own", "expressions_other"),
     learn=(
         "what the pictures are, what one action unit does to a face, how far labels and split can be "
         "trusted, and how far an emotion determines its action units"
     ),
     needs="for a real set your copy of it",
     profiles={
-        "smoke": {"samples": 3, "family_subjects": 30, "family_epochs": 1},
+        "smoke": {"family_epochs": 1},
         "reference": _AT_LENGTH | {"population": "published"},
         "paper": _AT_LENGTH,
     },

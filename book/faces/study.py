@@ -1,19 +1,78 @@
-"""What a face set holds: its counts, what its pictures are like beside those of other sets, how far its
-labels can be wrong, and how far action units follow from the emotion.
+"""What a face set holds: what one action unit changes, its counts, what a split of pictures instead of people
+would bring, how far its labels can be wrong, and how far action units follow from the emotion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from scipy.spatial.distance import cdist
 from sklearn.metrics import mutual_info_score
 
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
 from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
+
+if TYPE_CHECKING:  # it would import the renderer
+    from synthetic_faces.studio import Switched
+
+SEEN = 12
+"""Grey levels, of 255, by which two pixels must differ to count as changed: above noise and rounding."""
+
+
+def unit_overlaps(switched: "Switched") -> pd.DataFrame:
+    """What each AU changes, and where: ``au``; ``region`` that it moves and what ``changed`` by more than
+    ``SEEN``, as shares of the picture; ``inside``, the share of all change, in absolute grey levels, that
+    lies in the region; ``iou`` of what changed and the region, and ``iou_of_others``, the mean over the
+    regions of the other AUs.
+    """
+    change = np.abs(switched.on.astype(int) - switched.off)
+    seen, regions = change > SEEN, switched.masks
+    both = np.einsum("ahw,bhw->ab", seen.astype(float), regions.astype(float))
+    area = [each.sum(axis=(1, 2)).astype(float) for each in (seen, regions)]
+    iou = both / (area[0][:, None] + area[1] - both)
+    others = (iou.sum(axis=1) - iou.diagonal()) / (len(iou) - 1)
+    shares = {
+        "region": regions.mean(axis=(1, 2)),
+        "changed": seen.mean(axis=(1, 2)),
+        "inside": (change * regions).sum(axis=(1, 2)) / change.sum(axis=(1, 2)),
+        "iou": iou.diagonal(),
+        "iou_of_others": others,
+    }
+    return pd.DataFrame({"au": switched.aus} | {name: each.round(4) for name, each in shares.items()})
+
+
+def nearest(faces: FaceSet) -> pd.DataFrame:
+    """For each picture its ``person``, and the row of the picture nearest to it (least squared difference of
+    grey levels) ``of_all`` others, and ``of_other_people``.
+    """
+    person = pd.factorize(named_alone(faces.table["subject"]))[0]
+    pixels = faces.pixels.reshape(len(faces), -1).astype(float)
+    far = cdist(pixels, pixels, "sqeuclidean")
+    np.fill_diagonal(far, np.inf)
+    of_all = far.argmin(axis=1)
+    far[person[:, None] == person] = np.inf
+    return pd.DataFrame({"person": person, "of_all": of_all, "of_other_people": far.argmin(axis=1)})
+
+
+def leak_metrics(
+    faces: FaceSet, found: pd.DataFrame, draws: int = 1000, seed: int = 0
+) -> dict[str, Estimate]:
+    """How often a picture has the emotion of the nearest one, by ``nearest``: among all others (``leaky``),
+    among those of other people (``honest``), and by how much more the former (``leak``); intervals draw
+    people.
+    """
+    emotion, subject = faces.table["emotion"].to_numpy(), faces.table["subject"]
+    right = {name: (emotion == emotion[found[of]]).astype(float) for name, of in _NEAREST.items()}
+    right["leak"] = right["leaky"] - right["honest"]
+    return {name: _mean_over_people(each, subject, draws, seed, "share") for name, each in right.items()}
+
+
+_NEAREST = {"leaky": "of_all", "honest": "of_other_people"}
 
 
 def mutual_information(
@@ -103,37 +162,6 @@ def _information(deals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.maximum((joint * np.log2(ratio)).sum(axis=(1, 2)), 0.0)
 
 
-COMPARED_SIZE = 48
-"""Side in pixels, that of FER2013, at which pictures of several sets are compared."""
-
-_MEASURES = ("grey", "contrast", "sharpness", "symmetry")
-
-
-def picture_statistics(
-    sets: Mapping[str, FaceSet], seed: int, pictures: int = 1000, draws: int = 1000
-) -> Table:
-    """What the pictures of several sets are like, whatever they show; one row per set.
-
-    Of ``pictures`` drawn pictures of each, shrunk to ``COMPARED_SIZE`` pixels where they are larger: mean
-    ``grey`` and ``contrast`` (standard deviation within a picture) in grey levels of 0 to 255, ``sharpness``
-    (mean absolute step between neighbouring pixels over the contrast) and ``symmetry`` (correlation of a
-    picture with its mirror image), each with its interval over people, or over pictures where people are
-    unknown. ``pictures`` and ``people`` count the whole set (missing where nobody is known).
-    """
-    rows = {}
-    for name, faces in sets.items():
-        drawn = np.random.default_rng(seed).permutation(len(faces))[:pictures]
-        measured = _picture_measures(_shrunk(faces.gather(drawn)))
-        subject = faces.table["subject"].iloc[drawn]
-        known = faces.table["subject"][lambda s: s.ne("")]
-        rows[name] = {m: _mean_over_people(measured[m].to_numpy(), subject, draws, seed) for m in _MEASURES}
-        rows[name] |= {"pictures": len(faces), "people": known.nunique() if len(known) else pd.NA}
-    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
-    return Table(
-        data, f"Pictures of each set, at {COMPARED_SIZE} pixels", tolerance=dict.fromkeys(_MEASURES, 2.0)
-    )
-
-
 def _mean_over_people(
     values: np.ndarray, subject: pd.Series, draws: int, seed: int, unit: Unit = ""
 ) -> Estimate:
@@ -142,71 +170,6 @@ def _mean_over_people(
     people = subject.where(subject.ne(""), alone).to_numpy()
     sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(people).sum().to_numpy()
     return bootstrap(sums, value=float(np.mean(values)), draws=draws, seed=seed, n=len(values), unit=unit)
-
-
-def _shrunk(pictures: np.ndarray) -> np.ndarray:
-    """float64: the pictures with at most ``COMPARED_SIZE`` pixels a side, each the mean of the area that it
-    covers.
-    """
-    if pictures.shape[1] <= COMPARED_SIZE:
-        return pictures.astype(np.float64)
-    shape, box = (COMPARED_SIZE, COMPARED_SIZE), Image.Resampling.BOX
-    return np.stack([np.asarray(Image.fromarray(p).resize(shape, box), np.float64) for p in pictures])
-
-
-def _picture_measures(pictures: np.ndarray) -> pd.DataFrame:
-    """``_MEASURES`` of each of ``pictures`` (N, S, S)."""
-    centred = pictures - pictures.mean(axis=(1, 2), keepdims=True)
-    contrast = np.maximum(centred.std(axis=(1, 2)), 1e-9)
-    steps = [np.abs(np.diff(pictures, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
-    return pd.DataFrame(
-        {
-            "grey": pictures.mean(axis=(1, 2)),
-            "contrast": contrast,
-            "sharpness": np.mean(steps, axis=0) / contrast,
-            "symmetry": (centred * centred[:, :, ::-1]).mean(axis=(1, 2)) / contrast**2,
-        }
-    )
-
-
-def label_table(sets: Mapping[str, FaceSet], seed: int = 0, draws: int = 1000) -> Table | None:
-    """How far the labels of several sets can be wrong; one row per set that lets one tell, None where no set
-    does.
-
-    ``wrong_labels``: share of the pictures whose label is not what was shown, with its interval over people,
-    for sets that know it (column ``true_emotion``). Where a crowd voted: ``votes_for_the_label``, the mean
-    share of a picture's votes, and ``unanimous``, the share of pictures on which all voters agree. A dash
-    stands for what cannot be known. Pictures without a vote are left out of the last two.
-    """
-    rows = {}
-    for name, faces in sets.items():
-        table = faces.table[faces.table["emotion"].ne(UNLABELLED)].reset_index(drop=True)
-        known = "true_emotion" in table.columns
-        voted = [column for column in table.columns if column.startswith("vote_")]
-        if table.empty or not (known or voted):
-            continue
-        row: dict[str, object] = {"pictures": len(table)}
-        if known:
-            wrong = table["emotion"].ne(table["true_emotion"]).to_numpy(float)
-            row["wrong_labels"] = _mean_over_people(wrong, table["subject"], draws, seed, "share")
-        if voted:
-            votes = table[voted].to_numpy(float, na_value=0)
-            total = votes.sum(axis=1)
-            cast = total > 0
-            label = pd.get_dummies(table["emotion"]).reindex(columns=[c.removeprefix("vote_") for c in voted])
-            agreed = (votes * label.to_numpy(float, na_value=0)).sum(axis=1)[cast] / total[cast]
-            if cast.any():
-                row["votes_for_the_label"] = float(agreed.mean())
-                row["unanimous"] = float((votes.max(axis=1) == total)[cast].mean())
-        rows[name] = row
-    if not rows:
-        return None
-    columns = ["wrong_labels", "votes_for_the_label", "unanimous", "pictures"]
-    return Table(
-        pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("set"),
-        "Wrong labels, and the votes of the crowd",
-        {"votes_for_the_label": "share", "unanimous": "share"},
-    )
 
 
 def inventory(faces: FaceSet) -> dict[str, Estimate]:
@@ -234,17 +197,38 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 
 
-def change_metrics(switched: pd.DataFrame) -> dict[str, Estimate]:
-    """Means over the AUs of ``switched``, the numbers of ``figures.switched_units``; of one person, so
-    without intervals.
+def change_metrics(switched: "Switched", au: str = "AU12") -> dict[str, Estimate]:
+    """Means over the AUs of ``unit_overlaps``, and what ``au`` changes; of one person, so without intervals.
 
     ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the
-    picture that the region takes up, which is what the former would be if change lay anywhere.
-    ``switched_units``: number of AUs.
+    picture that the region takes up, which is what the former would be if change lay anywhere; ``overlap``
+    (IoU) of change and region, and ``overlap_of_others``; ``switched_units``: number of AUs; ``changed``:
+    share of the picture that ``au`` changes; ``changed_wrapped``: what comes out where bytes are subtracted.
     """
-    settings = {"n": len(switched), "unit": "share", "why": "one person", "tolerance": 0.02}
-    return {
-        "change_inside": Estimate(switched["inside"].mean(), **settings),
-        "region_share": Estimate(switched["region"].mean(), **settings),
-        "switched_units": Estimate(len(switched), unit="count"),
+    overlaps, place = unit_overlaps(switched), switched.aus.index(au)
+    settings = {"why": "one person", "tolerance": 0.03}
+    wrapped = float((switched.on[place] - switched.off > SEEN).mean())
+    shares = {
+        "change_inside": overlaps["inside"].mean(),
+        "region_share": overlaps["region"].mean(),
+        "changed": overlaps["changed"][place],
+        "changed_wrapped": wrapped,
+    }
+    ratios = {"overlap": overlaps["iou"].mean(), "overlap_of_others": overlaps["iou_of_others"].mean()}
+    return (
+        {name: Estimate(share, unit="share", **settings) for name, share in shares.items()}
+        | {name: Estimate(ratio, **settings) for name, ratio in ratios.items()}
+        | {"switched_units": Estimate(len(overlaps), unit="count")}
+    )
+
+
+def information_metrics(table: Table) -> dict[str, Estimate]:
+    """``information_most``: the largest adjusted information of ``information_table``; ``information_median``
+    of its units; ``informed_units``: how many have ``p`` of at most .05.
+    """
+    told = table.data["adjusted information"].dropna()
+    why = {"why": "adjusted for chance, of this set", "tolerance": 0.05}
+    found = {"information_most": told.max(), "information_median": told.median()}
+    return {name: Estimate(value, unit="share", **why) for name, value in found.items()} | {
+        "informed_units": Estimate(int(table.data["p"].le(0.05).sum()), unit="count")
     }

@@ -85,7 +85,6 @@ class MicroExpressionsParameters(NetworkParameters):
 
 CHAPTER = Chapter(
     title="Micro-expressions over time",
-    minutes=15,
     parameters=MicroExpressionsParameters,
     upstream=("training",),
     key_metrics=("uf1", "majority_uf1"),
@@ -100,7 +99,7 @@ CHAPTER = Chapter(
             **{"subjects": 6, "clip_frames": 8, "epochs": 3, "hidden": "4,8", "components": 8},
             "bootstrap": 200,
         },
-        "laptop": {"subjects": 16, "epochs": 30},
+        "laptop": {"subjects": 16, "clip_frames": 9},
         "reference": {"population": "published", "seeds": 3, "untimed": True, "hidden": "8,16"},
         "paper": {
             **{"clip_frames": 32, "epochs": 100, "hidden": "8,16,32,64", "components": 64, "seeds": 5},

@@ -2,7 +2,7 @@
 and where all move together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,14 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-TIMED, UNTIMED = ("each unit in its own time", "all units together")
+TIMED, UNTIMED = ("each unit has its own time", "all units move together")
 
-GAINS = {"order_gain_timed": TIMED, "order_gain_untimed": UNTIMED, "order_gain_difference": "difference"}
+GAINS = {
+    "order_gain_timed": TIMED,
+    "order_gain_untimed": UNTIMED,
+    "order_gain_difference": "the first less the second",
+}
 """Metric -> what it is called in the figure."""
-
-SHOWN = {"macro_f1": "unweighted F1", "balanced_accuracy": "mean recall"}
 
 
 def require_same_clips(timed: Clips, untimed: Clips) -> None:
@@ -54,11 +56,11 @@ def score_orders(
     return score_trainings(pd.DataFrame(rows), answers, labels, people, ["timing", "ordered"], **settings)
 
 
-def order_gains(scored: Scored, measure: str = "macro_f1") -> dict[str, Estimate]:
-    """In points of ``measure``: ``order_gain_timed``, how far LSTMs on frames in order are ahead of LSTMs on
-    shuffled ones where each unit moves in its own time; where all were also asked with all units moving
-    together ``order_gain_untimed``; and ``order_gain_difference``, the first minus the second: what the order
-    is worth beyond what any two trainings on other sequences differ by.
+def order_gains(scored: Scored) -> dict[str, Estimate]:
+    """In points of the unweighted F1: ``order_gain_timed``, how far LSTMs on frames in order are ahead of
+    those on shuffled ones where each unit moves in its own time; where all were also asked with all units
+    moving together ``order_gain_untimed``; and ``order_gain_difference``, the first minus the second: what
+    the order is worth beyond what any two trainings on other sequences differ by.
     """
     table = scored.table
 
@@ -71,16 +73,12 @@ def order_gains(scored: Scored, measure: str = "macro_f1") -> dict[str, Estimate
         weights["order_gain_untimed"] = gain(UNTIMED)
         weights["order_gain_difference"] = weights["order_gain_timed"] - weights["order_gain_untimed"]
     settings = {"unit": "", "tolerance": RERUN_TOLERANCE}
-    return {name: contrast(scored, own, measure, **settings) for name, own in weights.items()}
+    return {name: contrast(scored, own, "macro_f1", **settings) for name, own in weights.items()}
 
 
-def gain_table(scored: Scored, measures: Sequence[str] = tuple(SHOWN)) -> pd.DataFrame:
-    """``measure`` (as readers know it), ``asked`` (by ``GAINS``), ``gain``, ``low``, ``high`` in points, for
+def gain_table(scored: Scored) -> pd.DataFrame:
+    """The ``order_gains``: ``asked`` (by ``GAINS``), ``gain``, ``low``, ``high`` in points, for
     ``figures.order_dots``.
     """
-    rows = [
-        (SHOWN[measure], GAINS[name], gain.value, gain.low, gain.high)
-        for measure in measures
-        for name, gain in order_gains(scored, measure).items()
-    ]
-    return pd.DataFrame(rows, columns=["measure", "asked", "gain", "low", "high"])
+    rows = [(GAINS[name], gain.value, gain.low, gain.high) for name, gain in order_gains(scored).items()]
+    return pd.DataFrame(rows, columns=["asked", "gain", "low", "high"])

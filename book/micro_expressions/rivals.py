@@ -31,12 +31,10 @@ from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender
 from fer_lib.train.features import difference_to_onset
 from ferbook.errors import DataError, require_name
 
-CONTROLS = ("shuffled", "reversed", "matched_apex", "matched_mean")
+CONTROLS = ("shuffled", "matched_apex")
 """What ``controlled`` can take away. ``shuffled``: the frames of each clip in an order drawn at random, what
-is shown stays, when goes. ``reversed``: from the last to the first, rise and fall change places.
-``matched_apex``: the frame nearest to the apex in the place of each; ``matched_mean``: the mean of the
-frames in the place of each. The matched ones have the same cells, weights and steps as what they stand
-beside.
+is shown stays, when goes. ``matched_apex``: the frame nearest to the apex in the place of each, for the same
+cells, weights and steps as what it stands beside.
 """
 
 UNTRAINED = "untrained"
@@ -44,9 +42,7 @@ UNTRAINED = "untrained"
 
 RIVALS: dict[str, tuple[str, str]] = {
     "shuffled": (CONTROL, "frames shuffled"),
-    "reversed": (CONTROL, "frames reversed"),
-    "matched_apex": (CONTROL, "apex in each frame's place"),
-    "matched_mean": (CONTROL, "mean in each frame's place"),
+    "matched_apex": (CONTROL, "apex repeated"),
     UNTRAINED: (CONTROL, "untrained CNN"),
     "apex_features": (BASELINE, "apex features, SVM"),
     "optical_flow": (BASELINE, "optical flow, SVM"),
@@ -57,7 +53,8 @@ RIVALS: dict[str, tuple[str, str]] = {
 
 SLUGS = {name: slug for slug, (_, name) in RIVALS.items()}
 
-FIRST = "LSTM on the CNN's features"
+FIRST = "LSTM"
+"""The contender that the page is about: LSTMs on the features of trained networks."""
 
 
 def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -75,25 +72,14 @@ def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> 
     features = np.asarray(features, np.float32)
     require_name("control", name, CONTROLS)
     if name == "shuffled":
-        changed = _reordered(features, clips, np.random.default_rng(seed).random(clips.rows.shape))
-    elif name == "reversed":
-        changed = _reordered(features, clips, -clips.frames)
-    elif name == "matched_apex":
-        changed = _in_each_place(_taken(features, clips.apex_at[:, None]), clips)
+        place = np.random.default_rng(seed).random(clips.rows.shape)
+        # What is beyond a clip's end stays there.
+        order = np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable")
+        changed = _taken(features, order)
     else:
-        total = features.sum(axis=-2, keepdims=True)
-        changed = _in_each_place(total / clips.lengths[:, None, None].astype(np.float32), clips)
+        apex = _taken(features, clips.apex_at[:, None])
+        changed = np.where(clips.inside[..., None], apex, np.float32(0))
     return changed, clips.lengths.copy()
-
-
-def _in_each_place(frame: np.ndarray, clips: Clips) -> np.ndarray:
-    """``frame`` (…, C, 1, F) in the place of each frame of ``clips``."""
-    return np.where(clips.inside[..., None], frame, np.float32(0))
-
-
-def _reordered(features: np.ndarray, clips: Clips, place: np.ndarray) -> np.ndarray:
-    """Frames in ascending order of ``place`` (C, T), those beyond a clip's end behind all others."""
-    return _taken(features, np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable"))
 
 
 def _taken(features: np.ndarray, places: np.ndarray) -> np.ndarray:

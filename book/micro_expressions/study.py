@@ -10,7 +10,6 @@ from book.micro_expressions.rivals import RIVALS, SLUGS
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.shared import Shared
-from fer_lib.stats.classification import confusion
 from fer_lib.stats.contest import OURS, Contender, Contest, hold_contest
 from fer_lib.stats.contrasts import difference
 from fer_lib.stats.resampling import RERUN_TOLERANCE
@@ -41,44 +40,6 @@ def whose_clips(given: FaceSet, faces: FaceSet) -> str:
     )
 
 
-def clip_table(clips: Clips, classes: tuple[str, ...]) -> Table:
-    """One row per class and one for all: ``clips``, ``people``, ``frames kept`` of a clip (median), and from
-    onset to offset ``milliseconds`` (median), with the ``shortest`` and the ``longest``.
-    """
-    rows = []
-    lasting = 1000 * (clips.offset - clips.onset) / clips.fps
-    for name in (*classes, "all"):
-        own = np.full(len(clips), True) if name == "all" else clips.emotions == name
-        some = lasting[own]
-        rows.append(
-            {
-                "class": name,
-                "clips": int(own.sum()),
-                "people": len(np.unique(clips.subjects[own])),
-                "frames kept": float(np.median(clips.lengths[own])),
-                "milliseconds": float(np.median(some)),
-                "shortest": float(some.min()),
-                "longest": float(some.max()),
-            }
-        )
-    return Table(pd.DataFrame(rows), "Clips, and how long they are")
-
-
-def measures_table(contest: Contest) -> Table:
-    """One row per contender: ``contender``, then UF1, UAR and accuracy, each with its interval, and
-    ``trainings``.
-    """
-    heads = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
-    rows = [
-        {"contender": name}
-        | {heads[short]: contest.score(name, measure) for measure, short in MEASURES.items()}
-        | {"trainings": int(contest.of(name).sum())}
-        for name in contest.names
-    ]
-    caption = "All contenders, with 95 % intervals"
-    return Table(pd.DataFrame(rows), caption, tolerance=dict.fromkeys(heads.values(), 0.15))
-
-
 def contest_metrics(contest: Contest) -> dict[str, Estimate]:
     """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``,
     ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
@@ -96,27 +57,6 @@ def contest_metrics(contest: Contest) -> dict[str, Estimate]:
         100 * contest.scored.spread["macro_f1"], why=freedom, tolerance=100 * RERUN_TOLERANCE
     )
     return found
-
-
-def selection_by_person(study: ClipStudy) -> pd.DataFrame:
-    """Accuracy on each person by who chose the epoch, mean over the trainings, as
-    ``shared_figures.selection_dumbbells`` takes it.
-
-    ``training``: the person; ``chosen_epoch`` and ``chosen_accuracy``, by validation; ``test_epoch`` and
-    ``test_accuracy``, by the person tested; ``gain``. Of equal epochs the person tested takes the first.
-    """
-    keys = ["fold", "training"]
-    chosen = study.table.rename(columns={"best_epoch": "epoch"})[["subject", *keys, "epoch"]]
-    own = chosen.merge(study.curves, on=[*keys, "epoch"])
-    first = study.curves.sort_values(["test_accuracy", "epoch"], ascending=[False, True], kind="stable")
-    best = first.drop_duplicates(keys)[[*keys, "epoch", "test_accuracy"]]
-    both = (
-        own.merge(best, on=keys, suffixes=("", "_best")).groupby(["fold", "subject"]).mean(numeric_only=True)
-    )
-    called = {"subject": "training", "epoch": "chosen_epoch", "test_accuracy": "chosen_accuracy"}
-    called |= {"epoch_best": "test_epoch", "test_accuracy_best": "test_accuracy"}
-    table = both.reset_index()[list(called)].rename(columns=called)
-    return table.assign(gain=table["test_accuracy"] - table["chosen_accuracy"])
 
 
 def selection_gain(
@@ -138,13 +78,6 @@ def selection_gain(
         for measure, short in MEASURES.items()
         if short != "uar"
     }
-
-
-def pooled_confusion(study: ClipStudy, labels: np.ndarray) -> pd.DataFrame:
-    """The confusion matrix of the first training's networks, pooled over all folds: counts of clips, rows the
-    true class.
-    """
-    return confusion(labels, study.probabilities[0].argmax(axis=1), study.classes)
 
 
 def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
@@ -176,18 +109,3 @@ def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]
         "lstms": len(study.table),
     }
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
-
-
-NUMBERS = {
-    "uf1": "unweighted F1 (UF1)",
-    "uar": "unweighted average recall (UAR)",
-    "accuracy": "accuracy",
-    "majority_accuracy": "accuracy of the majority-class baseline",
-    **{f"{slug}_uf1": f"UF1, {name}" for slug, (_, name) in RIVALS.items()},
-    "seed_spread": "spread of the UF1 between trainings (points)",
-    "selection_gain_uf1": "what choosing on the person tested adds to the UF1 (points)",
-    "spotting_trained": "apex missed by (frames), trained CNN from onset",
-    "spotting_trained_both_ends": "apex missed by (frames), trained CNN from both ends",
-    "spotting_middle": "apex missed by (frames), middle of the clip",
-}
-"""What the page sums itself up in: metric and what it is."""

@@ -22,6 +22,9 @@ _AT_LENGTH = {
 KEPT = tuple(map("_".join, product(("vgg", "residual"), ("cross_entropy", "label_smoothing", "centre"))))
 """Populations on all of FER2013's Training."""
 
+ONE_RECIPE = "published"
+"""The population whose networks differ in nothing but their seed."""
+
 
 class StructureAndLossParameters(parameters.RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019)."""
@@ -51,14 +54,18 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     )
 
     @property
-    def populations(self) -> tuple[str, ...]:
-        """The kept networks to be read: a population for each structure with each loss."""
+    def photographs(self) -> tuple[str, ...]:
+        """The kept networks of FER2013 to be read: a population for each structure with each loss."""
         return KEPT if self.kept and self.faces == "lab" else ()
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """Those, and the networks of chapter ``training`` that differ in nothing but their seed."""
+        return (*self.photographs, ONE_RECIPE)
 
 
 CHAPTER = Chapter(
     title="Structure and loss",
-    minutes=5,
     parameters=StructureAndLossParameters,
     after=("training",),
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),

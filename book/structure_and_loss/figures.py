@@ -1,10 +1,111 @@
 """Figures of a study of structures and losses."""
 
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.ticker import PercentFormatter
+
 from book.structure_and_loss.study import MOVES, OF_ALL, condition_table
 from fer_lib.stats.contrasts import Scored
+from fer_lib.train.losses import SMOOTHING, CrossEntropy, FocalLoss
+from ferbook.estimate import Estimate
 from ferbook.page.forest import forest
-from ferbook.page.style import Drawn, percent
+from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, WIDTH, Drawn, listing, percent
 from ferbook.page.tables import Table
+
+LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
+"""Colour, dashes and marker of each loss: the difference stays in grey print."""
+
+
+def loss_curves(classes: int) -> Drawn:
+    """What each loss asks for the probability that the truth is given, the others sharing the rest alike.
+    Data: ``probability`` and, in nats, a column for each loss.
+    """
+    given = np.linspace(0.02, 0.995, 196)
+    others = np.repeat((1 - given)[:, None] / (classes - 1), classes - 1, axis=1)
+    logits = torch.tensor(np.column_stack([given, others])).log()
+    losses = {
+        "cross-entropy": CrossEntropy(classes),
+        "label smoothing": CrossEntropy(classes, smoothing=SMOOTHING),
+        "focal": FocalLoss(classes),
+    }
+    truth = torch.zeros(1, dtype=torch.int64)
+    data = pd.DataFrame({"probability": given})
+    for name, loss in losses.items():
+        data[name] = [loss(row[None], truth).item() for row in logits]
+    figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
+    for (colour, dashes, _), name in zip(LINES, losses, strict=False):
+        axes.plot(given, data[name], color=colour, linestyle=dashes, label=name)
+    cheapest = data.loc[data["label smoothing"].idxmin()]
+    axes.plot(cheapest["probability"], cheapest["label smoothing"], "s", color=VERMILION, markersize=6)
+    axes.set(xlabel="probability given to the truth", ylabel="loss (nats)", ylim=(0, None))
+    axes.legend()
+    axes.grid(axis="y")
+    least = f"{cheapest['probability']:.2f}"
+    alt = (
+        f"Three falling curves over the probability of the truth, {classes} classes: cross-entropy and focal "
+        f"loss fall to 0 at 1, focal loss below cross-entropy; label smoothing is lowest at {least} and "
+        "rises again."
+    )
+    caption = (
+        "What a picture costs by the probability that its true emotion is given. Focal loss forgives what is "
+        f"nearly right; label smoothing is cheapest at {least} (square): it punishes certainty."
+    )
+    return Drawn(figure, data, alt, caption)
+
+
+def seeds(accuracies: np.ndarray, noise: Estimate) -> Drawn:
+    """Accuracies (shares) of networks that differ in nothing but their seed, and the differences (points)
+    between any two of them; ``noise``: their standard deviation. Data: ``first`` and ``second`` seed,
+    ``difference``.
+    """
+    first, second = np.triu_indices(len(accuracies), 1)
+    apart = 100 * (accuracies[first] - accuracies[second])
+    rows = pd.DataFrame({"label": [f"seed {seed}" for seed in range(len(accuracies))], "value": accuracies})
+    return forest(
+        rows.assign(low=np.nan, high=np.nan, note=[percent(value) for value in accuracies]),
+        measured="accuracy on the same test pictures",
+        alt="Dots: accuracies of networks that differ in nothing but their seed.",
+        caption=f"{len(accuracies)} networks of one recipe, tested by the same pictures. The standard "
+        f"deviation is {noise.value:.1f} points; two of them lie up to {np.abs(apart).max():.1f} points "
+        "apart, and nothing was changed but the seed.",
+        data=pd.DataFrame({"first": first, "second": second, "difference": apart}),
+    )
+
+
+def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> Drawn:
+    """Accuracy by confidence, a line per loss, beside the diagonal of a network that is right as often as it
+    says.
+
+    ``table`` and ``errors``: as ``study.confidence_by_loss`` makes them. Data: ``loss`` (place), ``pictures``
+    (answers in the bin), ``confidence``, ``accuracy``.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="right as often as it says")
+    for (colour, dashes, marker), (loss, own) in zip(LINES, table.groupby("loss", sort=False), strict=False):
+        line = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 5}
+        axes.plot(own["confidence"], own["accuracy"], label=plain_name(loss), **line)
+    axes.set(xlabel="confidence: the highest probability", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.legend()
+    axes.grid()
+    told = [f"{plain_name(loss)} {percent(error.value)}" for loss, error in errors.items()]
+    above = np.average(table["accuracy"] - table["confidence"], weights=table["pictures"])
+    side = "above: right more often than they say" if above > 0 else "below: surer than they should be"
+    return Drawn(
+        figure,
+        table.assign(loss=table["loss"].map(list(errors).index))[
+            ["loss", "pictures", "confidence", "accuracy"]
+        ],
+        f"Lines of accuracy by confidence beside the diagonal. Expected calibration error: {listing(told)}.",
+        f"Answers sorted by how sure they are, against how often they are right. On average the lines lie "
+        f"{side}. Expected calibration error: {listing(told)}.",
+        tolerance={"pictures": 1e6, "confidence": 0.3, "accuracy": 1},
+    )
 
 
 def plain_name(name: str) -> str:
@@ -25,25 +126,27 @@ def conditions(scored: Scored, null: float) -> Drawn:
     of_mean = means.rename(columns={"value": "mean"})[["structure", "loss", "mean", "low", "high"]]
     data = own.merge(of_mean, on=["structure", "loss"])
     rows = means.assign(group=means["structure"].map(plain_name), label=means["loss"].map(plain_name))
-    strokes = own.rename(columns={"accuracy": "value"})
+    strokes, best = own.rename(columns={"accuracy": "value"}), means.loc[means["value"].idxmax()]
     return forest(
         rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
-        measured="accuracy on the test split, with its 95 % interval",
+        measured="accuracy",
         null=null,
-        null_name=f"always the commonest class: {percent(null)}",
+        null_name=f"commonest class: {percent(null)}",
         strokes=strokes.assign(
             group=strokes["structure"].map(plain_name), label=strokes["loss"].map(plain_name)
         ),
         alt="Dots with intervals: accuracy of each structure with each loss.",
-        caption="Strokes are single trainings.",
+        caption=f"Accuracy on the test split with 95 % intervals; strokes are single trainings. The highest "
+        f"is {plain_name(best['structure'])} with {plain_name(best['loss'])} ({percent(best['value'])}), "
+        "which is no proof that it is the best: see the differences.",
         tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), MOVES["accuracy"]),
         data=data.assign(**{each: data[each].map(names[each].index) for each in names}),
     )
 
 
 def paired_differences(table: Table) -> Drawn:
-    """Differences in points with their intervals, from ``study.differences``: left the losses against one of
-    them, right the structures against one of them; below each mean over the levels of the other factor, small
+    """Differences in points with their intervals, from ``study.differences``: above the losses against one of
+    them, below the structures against one of them; below each mean over the levels of the other factor, small
     and grey, the single levels. Data: the table's columns with ``low`` and ``high``.
     """
     data = table.stored().rename(columns={"difference_low": "low", "difference_high": "high"})
@@ -56,10 +159,14 @@ def paired_differences(table: Table) -> Drawn:
     clear = int((data["low"].gt(0) | data["high"].lt(0)).sum())
     return forest(
         rows.loc[together.sort_values(kind="stable").index],
-        measured="difference in accuracy (percentage points)",
+        measured="points",
         unit="points",
         null=0,
+        across=1,
         alt=f"Dots with intervals beside a line at zero; of all {len(data)} {clear} leave out zero.",
+        caption="Differences of accuracy (points) from the plain loss and the plain structure, paired "
+        "picture by picture, with 95 % intervals; grey: within one level of the other factor. "
+        f"{clear} of {len(data)} intervals leave out zero.",
         tolerance=dict.fromkeys(("difference", "low", "high"), MOVES["difference"]),
         data=data,
     )

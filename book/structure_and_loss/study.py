@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import chi2
 
 from book.populations import Member
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
+from fer_lib.stats.calibration import calibration_error, reliability
 from fer_lib.stats.contrasts import POINTS, Scored, difference, mean_score, score_trainings
-from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.evaluate import majority_share, score_on
+from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE
+from fer_lib.train.evaluate import majority_share
 from fer_lib.train.study import Study
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
@@ -25,38 +28,47 @@ CONDITION = ["structure", "loss"]
 OF_ALL = "all"
 """In the column ``within`` of ``differences``: the mean over all levels of the other factor."""
 
-NUMBERS = {
-    "structure_gain": "the structure that validation prefers, against the plain one (points)",
-    "loss_gain": "the loss that validation prefers, against the plain one (points)",
-    "pair_gain": "the pair that validation prefers, against the plain pair (points)",
-    "seed_spread": "standard deviation between seeds of one condition (points)",
-    "test_accuracy": "the pair that validation prefers",
-    "macro_f1": "its macro F1",
-    "majority_accuracy": "always the commonest class",
-}
-"""The page's main metrics, all on the test split, and what they are."""
-
 MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference": 15}
 """By how much a rerun may move what the tables and figures hold."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """All trainings with their scores on the test split. ``majority``: the share of the tested pictures that
-    show the commonest class of the training split. ``about``: what was tested, for readers.
+    """All trainings with what they ``said`` of the tested pictures, probabilities (trainings, N, classes),
+    and their scores.
+
+    ``labels`` and ``groups`` (N,): the true classes, and codes that are equal for pictures that are not
+    independent. ``majority``: the share of the tested pictures that show the commonest class of the training
+    split. ``about``: what was tested, for readers.
     """
 
     scored: Scored
+    said: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
     majority: float
     about: str
+
+    @property
+    def right(self) -> np.ndarray:
+        """bool (trainings, N): which pictures each training names rightly."""
+        return self.said.argmax(axis=2) == self.labels
+
+    def of_loss(self, loss: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Probabilities, labels and groups of all answers of the trainings with ``loss``, one after the
+        other.
+        """
+        own = self.said[self.scored.table["loss"].eq(loss)]
+        return np.concatenate(own), np.tile(self.labels, len(own)), np.tile(self.groups, len(own))
 
 
 def of_study(study: Study, faces: FaceSet, classes: tuple[str, ...], **draws: int) -> Asked:
     """The trainings of ``study``, on the test split of ``faces``."""
-    scored = score_on(faces.split("test"), classes, study.table, study.probabilities, CONDITION, **draws)
-    height, width = faces.size
+    tested, said, (height, width) = faces.split("test"), study.probabilities, faces.size
+    labels, groups = tested.labels(classes), independent_groups(tested)
+    scored = score_trainings(study.table, said, labels, groups, CONDITION, **draws)
     about = f"{faces.name}: {len(faces):,} pictures of {height} × {width} pixels"
-    return Asked(scored, majority_share(faces, classes, "test"), about)
+    return Asked(scored, said, labels, groups, majority_share(faces, classes, "test"), about)
 
 
 def of_members(members: Sequence[Member], **draws: int) -> Asked:
@@ -80,7 +92,7 @@ def of_members(members: Sequence[Member], **draws: int) -> Asked:
         f"{done['faces']} at {source['size']} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(tested):,} tested; {len(members)} networks that are kept"
     )
-    return Asked(scored, float(np.mean(labels == np.argmax(counts))), about)
+    return Asked(scored, said, labels, groups, float(np.mean(labels == np.argmax(counts))), about)
 
 
 def _member_row(member: Member) -> dict[str, object]:
@@ -98,6 +110,28 @@ def _member_row(member: Member) -> dict[str, object]:
         "macs": forward_macs(model, size),
         "epoch_seconds": float(member.curve()["seconds"].median()),
     }
+
+
+def seed_noise(accuracies: np.ndarray) -> Estimate:
+    """The standard deviation, in points, of the ``accuracies`` (shares) of networks that
+    differ in nothing but their seed; its interval is chi-squared's, as of normal values.
+    """
+    count = len(accuracies)
+    if count < 2:
+        return Estimate(0.0, n=count, why="fewer than two networks are kept", tolerance=15)
+    spread = POINTS * float(np.std(accuracies, ddof=1))
+    ends = spread * np.sqrt((count - 1) / chi2.ppf(((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2), count - 1))
+    return Estimate(spread, *ends, n=count, how=f"95 % interval by chi-squared, {count} networks")
+
+
+def confidence_by_loss(asked: Asked) -> tuple[pd.DataFrame, dict[str, Estimate]]:
+    """How far each loss's networks may be believed: the rows of ``stats.calibration.reliability`` with their
+    ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
+    """
+    losses, draws = asked.scored.table["loss"].unique(), len(asked.scored.luck)
+    tables = [reliability(*asked.of_loss(loss)[:2]).assign(loss=loss) for loss in losses]
+    settings = {"draws": draws, "tolerance": RERUN_TOLERANCE}
+    return pd.concat(tables), {loss: calibration_error(*asked.of_loss(loss), **settings) for loss in losses}
 
 
 def condition_table(scored: Scored) -> Table:

@@ -88,7 +88,6 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
 
 CHAPTER = Chapter(
     title="Training by the papers' protocols",
-    minutes=5,
     parameters=TrainingParameters,
     after=("faces",),
     key_metrics=("test_accuracy", "ahead_of_hog"),

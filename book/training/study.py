@@ -1,10 +1,10 @@
 """What trained networks showed: accuracies beside those of what is no network, what biases, dropout,
-augmentation and resolution change, what choosing the epoch adds, and how far each layer has moved.
+augmentation and resolution change, and what choosing the epoch adds.
 """
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import getdoc
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,19 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from book.populations import Member
+from book.session import Session
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.look.handmade import hog_responses
-from fer_lib.nets.build import NETWORKS, build_network, forward_macs
 from fer_lib.nets.classifier import Classifier
+from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score, minus
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
-from fer_lib.train.crossval import CrossValidation
+from fer_lib.train.crossval import CrossValidation, cross_validate
 from fer_lib.train.evaluate import Answers, Evaluation, score_on
+from fer_lib.train.lesson import Learned, Lesson
 from fer_lib.train.predict import predict
+from fer_lib.train.recipe import Recipe
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
@@ -36,6 +39,10 @@ gradients, and one who always names the commonest class of the training split. O
 name."""
 
 
+CANDIDATES = 12
+"""Epochs of a training, at most, among which the page shows what choosing on tested people does."""
+
+
 @dataclass(frozen=True)
 class Tested:
     """The networks that a page is about, and what they say of pictures that nobody learned from or chose by.
@@ -43,12 +50,21 @@ class Tested:
     ``folds``: the face sets with the splits that were used, one of each fold that ran. ``curves``: name ->
     curve and chosen epoch of each training. ``answers`` and ``seeds``: of each network, tested by its fold;
     where there are several folds each has one network, else all were tested by the same pictures.
+    ``learned``: the share that each names rightly of the pictures that it learned from, of several folds the
+    first. ``candidates`` (M, N,
+    classes): what those among which one could choose say of the first fold's tested pictures: a training's
+    epochs, or the networks of a population. ``models``: of the first fold, or those whose weights are
+    kept; ``lesson`` of the first.
     """
 
     folds: tuple[FaceSet, ...]
     curves: dict[str, tuple[pd.DataFrame, int]]
     answers: tuple[Answers, ...]
     seeds: tuple[int, ...]
+    learned: tuple[float, ...]
+    candidates: np.ndarray
+    models: tuple[Classifier, ...]
+    lesson: Lesson
 
     @property
     def pictures(self) -> FaceSet:
@@ -57,25 +73,62 @@ class Tested:
         return FaceSet.concat(parts[0].name, parts)
 
     @property
-    def rows(self) -> list[tuple[int, np.ndarray]]:
-        """Seed and probabilities (N, classes) of those who answered all tested pictures: each network, or
-        those of all folds together.
+    def rows(self) -> list[tuple[int, float, np.ndarray]]:
+        """Seed, share of what was learned from, and probabilities (N, classes) of those who answered all
+        tested pictures: each network, or those of all folds together.
         """
         said = [probabilities for _, probabilities in self.answers]
         if len(self.folds) > 1:
-            return [(self.seeds[0], np.concatenate(said))]
-        return list(zip(self.seeds, said, strict=True))
+            return [(self.seeds[0], float(np.mean(self.learned)), np.concatenate(said))]
+        return list(zip(self.seeds, self.learned, said, strict=True))
 
 
-def of_folds(crossed: CrossValidation, seed: int) -> Tested:
+def train_or_read(run: Session, faces: FaceSet, protocol: Protocol) -> Tested:
+    """The networks of the page's population, or those trained now, one of each fold that its parameters ask
+    for, by its recipe. Raises as ``of_population`` and ``train.crossval.cross_validate``.
+    """
+    p = run.params
+    if p.population:
+        return of_population(run.members(p.population), run.population(p.population), faces, protocol)
+    looks = np.linspace(1, p.epochs, min(p.epochs, CANDIDATES)).round().astype(int).tolist()
+    crossed = cross_validate(
+        *(faces, protocol, p.network, Recipe.of(p)),
+        **{"folds": p.folds, "options": p.network_options, "without_copies": p.without_copies},
+        **{"test_time": p.test_time, "seed": p.seed, "checkpoints": looks},
+        **{"precision": run.precision, "device": run.device},
+    )
+    precision = crossed.folds[0].training.precision
+    run.note(precision=precision.to_json())
+    lesson = Lesson.of(p, protocol.classes, crossed.folds[0].number, precision)
+    return of_folds(crossed, lesson, run.device)
+
+
+def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | str = "cpu") -> Tested:
     """The networks of a cross-validation, each tested by its own fold."""
-    curves = {f"fold {f.number}": (f.training.curve, f.training.best_epoch) for f in crossed.folds}
-    folds = tuple(fold.faces for fold in crossed.folds)
-    return Tested(folds, curves, crossed.answers, (seed,) * len(folds))
+    first, epoch = crossed.folds[0], copy.deepcopy(crossed.model)
+    candidates = []
+    for weights in first.training.checkpoints.values():
+        epoch.load_state_dict(weights)
+        candidates.append(predict(epoch, first.faces.split("test"), device=device))
+    taught = first.faces.split("train")
+    right = predict(crossed.model, taught, device=device).argmax(1) == taught.labels(lesson.classes)
+    return Tested(
+        folds=tuple(fold.faces for fold in crossed.folds),
+        curves={f"fold {f.number}": (f.training.curve, f.training.best_epoch) for f in crossed.folds},
+        answers=crossed.answers,
+        seeds=(lesson.seed,) * len(crossed.folds),
+        learned=(float(right.mean()),),
+        candidates=np.stack(candidates),
+        models=(crossed.model,),
+        lesson=lesson,
+    )
 
 
-def of_population(members: Sequence[Member], faces: FaceSet, protocol: Protocol) -> Tested:
-    """The networks of a population, all tested by the first fold of ``faces``.
+def of_population(
+    members: Sequence[Member], learned: Sequence[Learned], faces: FaceSet, protocol: Protocol
+) -> Tested:
+    """The networks of a population, all tested by the first fold of ``faces``; ``learned``: those of them
+    whose weights are kept.
 
     Raises ParameterError where there is none, or they learned from other faces.
     """
@@ -85,14 +138,22 @@ def of_population(members: Sequence[Member], faces: FaceSet, protocol: Protocol)
     labels = fold.split("test").labels(protocol.classes)
     for member in members:
         if not np.array_equal(member.tested()["label"], labels):
-            learned = " ".join(f"{name}={value}" for name, value in member.population.faces.items())
+            taught = " ".join(f"{name}={value}" for name, value in member.population.faces.items())
             raise ParameterError(
-                f"population {member.population.name!r} learned from the faces {learned}, and the chapter "
+                f"population {member.population.name!r} learned from the faces {taught}, and the chapter "
                 "asks for others; give the same, or no population"
             )
-    curves = {f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members}
     answers = tuple((fold, member.answers().astype(np.float32)) for member in members)
-    return Tested((fold,), curves, answers, tuple(member.seed for member in members))
+    return Tested(
+        folds=(fold,),
+        curves={f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members},
+        answers=answers,
+        seeds=tuple(member.seed for member in members),
+        learned=tuple(member.done()["train_accuracy"] for member in members),
+        candidates=np.stack([said for _, said in answers]),
+        models=tuple(each.model for each in learned),
+        lesson=learned[0].lesson,
+    )
 
 
 def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -132,14 +193,15 @@ def score(
     classes: tuple[str, ...],
     **draws,
 ) -> Scored:
-    """All that were tested by the same pictures, one row each with its ``condition`` and ``seed``: the page's
-    own networks, the ``others`` that are no networks, and those of other populations ``beside`` them.
+    """All that were tested by the same pictures, one row each with its ``condition``, ``seed`` and
+    ``learned``, the share that it names rightly of what it learned from: the page's own networks, the
+    ``others`` that are no networks, and those of other populations ``beside`` them.
     """
-    rows = [(OWN, seed, said) for seed, said in tested.rows]
-    rows += [(member.population.name, member.seed, member.answers()) for member in beside]
-    rows += [(name, 0, said) for name, said in others.items()]
-    table = pd.DataFrame([row[:2] for row in rows], columns=["condition", "seed"])
-    said = np.stack([row[2] for row in rows])
+    rows = [(OWN, *row) for row in tested.rows]
+    rows += [(m.population.name, m.seed, m.done()["train_accuracy"], m.answers()) for m in beside]
+    rows += [(name, 0, np.nan, said) for name, said in others.items()]
+    table = pd.DataFrame([row[:3] for row in rows], columns=["condition", "seed", "learned"])
+    said = np.stack([row[3] for row in rows])
     return score_on(tested.pictures, classes, table, said, ["condition"], **draws)
 
 
@@ -155,12 +217,12 @@ def _unlucky(scored: Scored) -> np.ndarray:
 
 
 COMPARED = {
-    "ahead_of_majority": ("ahead of always naming the commonest class", OWN, MAJORITY),
-    "ahead_of_hog": ("ahead of a linear classifier on HOG", OWN, HOG),
-    "ahead_of_biased": ("ahead of the same with biases", OWN, "with_biases"),
-    "dropout_gain": ("what dropout (D) adds", OWN, "without_dropout"),
-    "augmentation_gain": ("what augmentation (A) adds", OWN, "without_augmentation"),
-    "resolution_gain": ("what 96 pixels add to 48", "published_96", OWN),
+    "ahead_of_majority": ("over the commonest class", OWN, MAJORITY),
+    "ahead_of_hog": ("over linear HOG", OWN, HOG),
+    "ahead_of_biased": ("leaving out biases", OWN, "with_biases"),
+    "dropout_gain": ("dropout (D)", OWN, "without_dropout"),
+    "augmentation_gain": ("augmentation (A)", OWN, "without_augmentation"),
+    "resolution_gain": ("96 pixels over 48", "published_96", OWN),
 }
 """Metric -> what is asked, and the two whose accuracies are compared: the first minus the second."""
 
@@ -176,26 +238,17 @@ def comparisons(scored: Scored) -> dict[str, Estimate]:
     return found
 
 
-def comparisons_answer(found: Mapping[str, Estimate]) -> str:
-    """Which of ``COMPARED`` leave out zero, which do not, and which were not asked, in a sentence each."""
-    told = {"The interval leaves out zero": [], "It holds zero": [], "Only the reference asks": []}
-    clear, unclear, absent = told.values()
-    for name, (asked, *_) in COMPARED.items():
-        gain = found.get(name)
-        known = gain is not None and gain.low is not None
-        (absent if gain is None else clear if known and gain.low * gain.high > 0 else unclear).append(asked)
-    return " ".join(f"{what}: {'; '.join(names)}." for what, names in told.items() if names)
-
-
 def metrics_of(
-    tested: Tested, scored: Scored, model: nn.Module, leaks: pd.DataFrame, folds: int
+    tested: Tested, scored: Scored, result: Evaluation, leaks: pd.DataFrame, folds: int
 ) -> dict[str, Estimate]:
     """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
     ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
-    ``model``; ``valid_accuracy`` of the chosen epochs, which flatters; ``test_accuracy``,
-    ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``, ``majority_accuracy``; ``last_fifth`` and
-    ``comparisons``.
+    one; ``train_accuracy``, of what was learned from; ``valid_accuracy`` of the chosen epochs, which
+    flatters; ``test_accuracy``, ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``,
+    ``majority_accuracy``; of ``result`` ``test_accuracy_without_copies`` and, of several folds,
+    ``protocol_accuracy``; ``last_fifth`` and ``comparisons``.
     """
+    pooled = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(tested.folds) > 1)]
     counts = {
         "networks": len(tested.curves),
         "folds": len(tested.folds),
@@ -203,20 +256,33 @@ def metrics_of(
         "tested_copies": leaks["tested_copies"].sum(),
         "training_pictures": len(tested.folds[0].split("train")),
         "epochs": max(len(curve) for curve, _ in tested.curves.values()),
-        "parameters": parameter_count(model),
+        "parameters": parameter_count(tested.models[0]),
     }
     measures = {"test_accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "macro_f1": "macro_f1"}
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: of_condition(scored, OWN, measure) for name, measure in measures.items()},
+        **{name: result.metrics[name] for name in pooled},
         "hog_accuracy": of_condition(scored, HOG),
         "majority_accuracy": of_condition(scored, MAJORITY),
+        "train_accuracy": _over_networks(tested.learned, "share"),
         "valid_accuracy": _over_networks(
             [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in tested.curves.values()], "share"
         ),
         **last_fifth([curve for curve, _ in tested.curves.values()]),
         **comparisons(scored),
     }
+
+
+def drawn_by_picture(labels: np.ndarray, said: np.ndarray, people: np.ndarray, **draws: int) -> Estimate:
+    """How wide the interval of the accuracy would be, as a share of its width, if single pictures were drawn
+    in place of ``people`` (N,); ``labels`` and ``said`` (N,) are classes.
+    """
+    wide, narrow = (accuracy(labels, said, of, **draws) for of in (people, np.arange(len(labels))))
+    if None in (wide.low, narrow.low):
+        return Estimate(1.0, why="all draws give the same value")
+    share = (narrow.high - narrow.low) / (wide.high - wide.low)
+    return Estimate(share, n=len(labels), why="a ratio of two widths", tolerance=0.2)
 
 
 def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
@@ -274,37 +340,7 @@ def optimism(by_people: Mapping[str, Scored]) -> dict[str, Estimate]:
     }
 
 
-def layer_correlations(starts: Sequence[Classifier], models: Sequence[Classifier]) -> pd.DataFrame:
-    """One row per network and layer: ``network`` (from 0), ``layer``, ``kind`` (``convolution`` or
-    ``dense``), ``correlation``: Pearson's (-1 to 1) between the layer's weights before and after training.
-    """
-    rows = []
-    for number, (start, model) in enumerate(zip(starts, models, strict=True)):
-        for name, layer in model.named_modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                ends = (each.get_submodule(name).weight.detach().cpu().ravel() for each in (start, model))
-                kind = "convolution" if isinstance(layer, nn.Conv2d) else "dense"
-                rows.append((number, name, kind, np.corrcoef(*ends)[0, 1]))
-    return pd.DataFrame(rows, columns=["network", "layer", "kind", "correlation"])
-
-
-def correlation_metrics(correlations: pd.DataFrame) -> dict[str, Estimate]:
-    """``first_layer_correlation`` and ``last_layer_correlation``: of the first and the last convolution with
-    their random start, mean over the networks.
-    """
-    layers = correlations.loc[correlations["kind"].eq("convolution"), "layer"].unique()
-    values = correlations.groupby("layer")["correlation"]
-    ends = {"first": layers[0], "last": layers[-1]}
-    return {f"{end}_layer_correlation": _over_networks(values.get_group(name)) for end, name in ends.items()}
-
-
-def first_layer(model: nn.Module) -> np.ndarray:
-    """float32 (K, 1, h, w): a copy of the weights of the first convolution of ``model``."""
-    first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
-    return first.weight.detach().cpu().numpy().copy()
-
-
-def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 12) -> pd.DataFrame:
+def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 3) -> pd.DataFrame:
     """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the
     hardest first.
 
@@ -332,42 +368,6 @@ def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: in
     found = found[~again].head(count).reset_index(drop=True)
     found.insert(0, "rank", np.arange(1, len(found) + 1))
     return found
-
-
-def network_table(n_classes: int, size: int, used: str) -> Table:
-    """One row per network of ``nets.build``: the first sentence about it, ``weights``, ``multiply-adds`` of
-    one picture, whether it is ``used``.
-
-    For ``n_classes`` emotions and pictures of ``size`` pixels; both counts are missing where a network does
-    not take that size. The global random state is left as it was.
-    """
-    rows = []
-    for name, network in NETWORKS.items():
-        try:
-            with torch.random.fork_rng(devices=[]):
-                model = build_network(name, n_classes, size)
-            counts = (parameter_count(model), forward_macs(model, size))
-        except ParameterError:
-            counts = (pd.NA, pd.NA)
-        about = " ".join(getdoc(network).split("\n\n")[0].split())
-        rows.append((name, about, *counts, "yes" if name == used else ""))
-    columns = ["network", "what it is", "weights", "multiply-adds", "used here"]
-    table = pd.DataFrame(rows, columns=columns).astype({"weights": "Int64", "multiply-adds": "Int64"})
-    return Table(table, f"Networks, for {n_classes} emotions and {size} pixels")
-
-
-def protocol_table(protocol: Protocol, ran: int) -> Table:
-    """What ``protocol`` is, for readers: its name, its source, how it divides, its classes, and that ``ran``
-    of its folds ran.
-    """
-    told = {
-        "protocol": protocol.name,
-        "source": protocol.source,
-        "division": protocol.about,
-        "classes": ", ".join(protocol.classes),
-        "folds on this page": f"the first {ran} of {len(protocol.folds)}",
-    }
-    return Table(pd.Series(told, name="what").rename_axis("").to_frame(), "The protocol of these faces")
 
 
 ACCURACIES = {

@@ -13,13 +13,12 @@ import torch
 from scipy.stats import t
 from torch import nn
 
-from fer_lib.aus.cross_task import AUROC, Judge, Read, one_hot
-from fer_lib.aus.heads import MACRO, enough_people, mean_of_defined, score_table
+from fer_lib.aus.heads import drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.splits import split_people
 from fer_lib.look.handmade import hog_responses
-from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE
+from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, mean_of_defined
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from ferbook.estimate import Estimate
@@ -38,18 +37,19 @@ def with_emotion(read: str) -> str:
 
 @dataclass(frozen=True)
 class UnitReads:
-    """``reads``: by what the heads read their scores, over one network after the other where networks read
-    (``aus.cross_task.Read``); ``aus`` that were scored on the pictures of ``test``; ``too_few``: the others.
+    """``reads``: by what the heads read float64 (networks, A, 1 + draws) of the pictures of ``test``
+    (``aus.heads.drawn_aurocs``), one network where none reads; ``aus`` that were scored; ``too_few``: the
+    others.
     """
 
-    reads: dict[str, Read]
+    reads: dict[str, np.ndarray]
     aus: tuple[str, ...]
     too_few: tuple[str, ...]
     test: Presence
 
     def macro(self, read: str) -> np.ndarray:
         """float64 (networks, 1 + draws): the mean AUROC over the units, of all pictures and of each draw."""
-        return np.stack([mean_of_defined(values[:, AUROC]) for values in self.reads[read].values])
+        return mean_of_defined(self.reads[read], axis=1)
 
 
 def unseen_people(faces: FaceSet) -> FaceSet:
@@ -84,19 +84,27 @@ def read_units(
     """
     units = presence(faces)
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
-    judge = Judge(units, split, STRENGTHS, draws)
-    told = one_hot(faces, classes)
+    test = split == "test"
+    shown = units.select(test)
+    told = np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
+
+    def read(features: Sequence[np.ndarray]) -> np.ndarray:
+        heads = [fit_heads(own, units, split, strengths=STRENGTHS) for own in features]
+        pairs = zip(heads, features, strict=True)
+        return np.stack([drawn_aurocs(head, own[test], shown, draws=draws) for head, own in pairs])
+
     blank = [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
     given = {
         FEATURES: [features_of(model, faces) for model in networks],
         UNTRAINED: [features_of(model, faces) for model in blank],
         HOG: [hog_responses(faces)],
     }
-    reads = {EMOTION: judge.linear([told])}
+    reads = {EMOTION: read([told])}
     for name, features in given.items():
-        reads[name] = judge.linear(features)
-        reads[with_emotion(name)] = judge.linear([_beside(own, told) for own in features])
-    return UnitReads(reads, *judge.scored, units.select(split == "test"))
+        reads[name] = read(features)
+        reads[with_emotion(name)] = read([_beside(own, told) for own in features])
+    heads = fit_heads(told, units, split, strengths=STRENGTHS)
+    return UnitReads(reads, heads.aus, heads.too_few, shown)
 
 
 def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
@@ -157,7 +165,7 @@ def unit_metrics(found: UnitReads) -> dict[str, Estimate]:
     ``au_too_few``: units; ``au_networks``.
     """
     short = {"emotion": EMOTION, "frozen": FEATURES, "untrained": UNTRAINED, "hog": HOG}
-    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[FEATURES].values}
+    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[FEATURES]}
     return {
         **{f"au_{name}": Estimate(len(counted), unit="count") for name, counted in counts.items()},
         **{f"au_auroc_{name}": score(found, read) for name, read in short.items()},
@@ -165,26 +173,16 @@ def unit_metrics(found: UnitReads) -> dict[str, Estimate]:
     }
 
 
+MEAN, ADDS = "mean AUROC over units", "added to the emotion"
+"""Panels of ``figures.added_dots``."""
+
+
 def added_table(found: UnitReads) -> pd.DataFrame:
     """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
     ``high``, ``main`` (features beside the emotion).
     """
-    rows = [("mean AUROC over action units", read, score(found, read)) for read in found.reads]
-    adds = "what is added to the emotion"
-    rows += [(adds, with_emotion(r), ahead(found, with_emotion(r), EMOTION)) for r in READS if r != EMOTION]
+    rows = [(MEAN, read, score(found, read)) for read in found.reads]
+    rows += [(ADDS, with_emotion(r), ahead(found, with_emotion(r), EMOTION)) for r in READS if r != EMOTION]
     table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
     found = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
     return found.assign(main=found["read"].eq(with_emotion(FEATURES)))
-
-
-def condition_scores(found: UnitReads) -> pd.DataFrame:
-    """AUROC of each read on each unit and in the mean, for ``shared_figures.unit_map``: ``row``, ``au``,
-    ``auroc``, ``low``, ``high``, ``positives``, ``framed`` (all false).
-    """
-    parts = []
-    for name, read in found.reads.items():
-        scores = score_table(found.aus, found.test, read.values.mean(axis=0))
-        scores = scores[scores["au"].isin((*found.aus, MACRO))]
-        parts.append(scores.rename(columns={"auroc_low": "low", "auroc_high": "high"}).assign(row=name))
-    cells = pd.concat(parts, ignore_index=True)[["row", "au", "auroc", "low", "high", "positives"]]
-    return cells.astype({"positives": float}).assign(framed=False)

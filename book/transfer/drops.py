@@ -129,29 +129,6 @@ def _spread(scores: Sequence[Scored]) -> Estimate | None:
     return Estimate(POINTS * np.sqrt(squares / freedom), why=why, tolerance=POINTS * RERUN_TOLERANCE)
 
 
-def matrix_table(study: TransferStudy, found: Drops) -> pd.DataFrame:
-    """One row per cell of the matrix, by what was learned from: ``trained_on`` (a set, at last ``NULL``),
-    ``tested_on``, ``accuracy``, ``low``, ``high`` (shares; NaN where there is no interval), ``pictures``
-    tested, ``networks``.
-    """
-    nulls = [
-        {
-            "trained_on": NULL,
-            "tested_on": name,
-            "accuracy": commonest_share(test.labels(study.sets.classes)),
-            "pictures": len(test),
-            "networks": 0,
-        }
-        for name, test in study.sets.tests.items()
-    ]
-    rows = pd.concat([found.cells, pd.DataFrame(nulls)], ignore_index=True)
-    order = [*study.sets.faces, NULL]
-    rows = rows.sort_values("trained_on", key=lambda names: names.map(order.index), kind="stable")
-    rows = rows.rename(columns={"accuracy_low": "low", "accuracy_high": "high"})
-    columns = ["trained_on", "tested_on", "accuracy", "low", "high", "pictures", "networks"]
-    return rows[columns].reset_index(drop=True)
-
-
 def pairs(found: Drops) -> pd.DataFrame:
     """The cells of ``found`` off the diagonal."""
     return found.cells[found.cells["trained_on"].ne(found.cells["tested_on"])].reset_index(drop=True)

@@ -1,66 +1,33 @@
-"""Figures of transfer: from one face set to another, with few pictures of one's own, under single factors of
-the picture, and to action units.
+"""Figures of transfer: from one face set to another, by confidence, under single factors of the picture, and
+to action units.
 """
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from book.shared_figures import unit_map
-from book.transfer.action_units import UnitReads, condition_scores
-from book.transfer.drops import Drops, matrix_table, pairs
+from book.transfer.action_units import ADDS, FEATURES, MEAN, UNTRAINED, with_emotion
+from book.transfer.confidence import Answers
+from book.transfer.drops import COMPARED, Drops, pairs
 from book.transfer.factors import factor_table
-from book.transfer.fine_tuning import PRETRAINED, SCRATCH, FineTuning
-from book.transfer.study import TransferStudy, commonest_share
+from fer_lib.stats.calibration import reliability
 from ferbook.page.forest import forest
-from ferbook.page.heat import heat, share_with_half_width
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, listing, percent
+from ferbook.text import number_text
 
 ENDS = ["low", "high"]
 
 
-def transfer_matrix(study: TransferStudy, found: Drops) -> Drawn:
-    """Accuracy of networks (rows: what they learned from) on face sets (columns), in per cent, with half the
-    width of the interval; the null in the last row. Data: ``drops.matrix_table``.
-
-    A frame marks cells of one and the same set.
-    """
-    data = matrix_table(study, found)
-    shares = {
-        name: [f"on {row.tested_on} {percent(row.accuracy)}" for row in own.itertuples()]
-        for name, own in data.groupby("trained_on", sort=False)
-    }
-    told = [f"learned from {name}, {listing(own)}" for name, own in shares.items()]
-    return heat(
-        data.assign(
-            text=[share_with_half_width(row.accuracy, row.low, row.high) for row in data.itertuples()]
-        ),
-        rows="trained_on",
-        columns="tested_on",
-        value="accuracy",
-        measured="accuracy (%)",
-        limits=(0, 1),
-        framed=[(name, name) for name in study.sets.faces],
-        row_label="learned from",
-        column_label="tested on (framed: the set learned from)",
-        alt=f"Heat map of accuracy, sets learned from by sets tested on: {'; '.join(told)}.",
-        caption="Half the width of the 95 % interval stands below each number.",
-        tolerance=dict.fromkeys(("accuracy", *ENDS), 0.15),
-    )
-
-
 def transfer_pairs(found: Drops) -> Drawn:
-    """Each pair of sets: how far networks that learned the one are ahead, on the other, of answers given
-    unseen and of the other's own networks, in points with intervals. Data: ``drops.pairs``.
+    """Each pair of sets: how far networks that learned the one are ahead, on the other, of always naming the
+    commonest class, and how far behind the other's own networks, in points with intervals. Data:
+    ``drops.pairs``.
     """
     data = pairs(found)
-    panels = {
-        "over_majority": "accuracy over the majority class",
-        "over_chance": "mean recall over chance",
-        "difference": "accuracy over the set's own network",
-    }
+    panels = {"over_majority": "ahead of the commonest class", "difference": "ahead of the set's own network"}
     rows = pd.concat(
         data.assign(
             panel=panel,
@@ -72,56 +39,53 @@ def transfer_pairs(found: Drops) -> Drawn:
         )
         for name, panel in panels.items()
     )
-    numbers = [name + end for name in panels for end in ("", "_low", "_high")]
+    above, below = data["over_majority_low"].gt(0).sum(), data["difference_high"].lt(0).sum()
+    numbers = [name + end for name in COMPARED for end in ("", "_low", "_high")]
     return forest(
         rows,
-        measured="percentage points",
+        measured="percentage points of accuracy",
         unit="points",
         null=0,
-        alt="Three panels of dots with intervals beside a line at zero, in points, by pair of sets.",
-        caption="A pair holds where its interval lies right of zero in the first two panels.",
-        tolerance=dict.fromkeys(numbers, 25),
+        alt="Two panels of dots with intervals beside a line at zero, in points, by pair of sets.",
+        caption="Accuracy on one set of networks that learned another, with 95 % intervals. Left: "
+        f"{above} of {len(data)} pairs are ahead of always naming the commonest class. Right: {below} of "
+        f"{len(data)} are behind a network of the tested set itself.",
+        tolerance=dict.fromkeys(numbers, 25)
+        | dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 0.25),
         data=data,
     )
 
 
-def fine_tuning_curves(found: FineTuning, source: str, target: str) -> Drawn:
-    """Accuracy on ``target`` by the part of it that was learned from: networks that had learned ``source``
-    before, and networks that start anew. A mark per draw, a line through the means.
-
-    Data: ``start``, ``fraction`` (per cent), ``draw``, ``accuracy``, ``train_pictures``, and ``null``, the
-    share of the majority class of the test pictures.
+def reliability_lines(home: Answers, away: Answers) -> Drawn:
+    """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
+    ``confidence.answers_of`` gives them. Data: ``asked``, and those of ``stats.calibration.reliability``.
     """
-    null = commonest_share(found.test.labels(found.classes))
-    columns = ["start", "fraction", "draw", "accuracy", "train_pictures"]
-    data = found.table[columns].assign(null=null)
-    place = {fraction: spot for spot, fraction in enumerate(sorted(data["fraction"].unique()))}
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
-    styles = {
-        PRETRAINED: (f"learned {source} before", BLUE, "o", "-", -0.06),
-        SCRATCH: ("from scratch", VERMILION, "s", "--", 0.06),
-    }
-    told = []
-    for start, (name, colour, marker, dashes, shift) in styles.items():
-        part = data[data["start"].eq(start)]
-        means = part.groupby("fraction")["accuracy"].mean()
-        axes.plot(means.index.map(place) + shift, means, color=colour, linestyle=dashes, label=name)
-        spots = part["fraction"].map(place) + shift
-        axes.plot(spots, part["accuracy"], marker, color=colour, markerfacecolor="white", markersize=5)
-        told.append(f"{name}: " + ", ".join(f"{percent(mean)} at {f} %" for f, mean in means.items()))
-    axes.axhline(null, color=INK, linestyle=":", linewidth=1.3, label=f"majority class: {percent(null)}")
-    pictures = data.groupby("fraction")["train_pictures"].mean()
-    axes.set_xticks(list(place.values()), [f"{f} %\n{pictures[f]:,.0f} pictures" for f in place], fontsize=8)
-    axes.set(xlabel=f"part of {target} learned from", ylabel=f"accuracy on {target}")
-    axes.set_ylim(0, min(1.0, 1.12 * data["accuracy"].max()))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.grid(axis="y")
-    figure.legend(loc="outside upper left", ncols=3, fontsize=9)
-    alt = (
-        f"Two lines of accuracy on {target} over the part of it that was learned from. {'. '.join(told)}. "
-        f"A dotted line marks the majority class, {percent(null)}."
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
+    axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
+    parts, told = [], []
+    styles = {"set learned from": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
+    for name, ((probabilities, labels, _), colour, marker, dashes) in styles.items():
+        own = reliability(probabilities, labels)
+        line, marks = {"color": colour, "linestyle": dashes}, {"marker": marker, "label": name}
+        axes.plot(own["confidence"], own["accuracy"], **line, **marks, markersize=3)
+        sizes = 300 * own["pictures"] / len(labels)
+        axes.scatter(own["confidence"], own["accuracy"], sizes, color=colour, marker=marker)
+        parts.append(own.assign(asked=name))
+        sure, right = (np.average(own[of], weights=own["pictures"]) for of in ("confidence", "accuracy"))
+        told.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
+    axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.grid()
+    figure.legend(loc="outside upper left", ncols=3)
+    caption = (
+        "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
+        f"dotted line networks are surer than right. On average they are {listing(told)}."
     )
-    return Drawn(figure, data, alt, "A mark per draw, a line through the means.", {"accuracy": 0.25})
+    alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(told)}."
+    data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]
+    return Drawn(figure, data, alt, caption, {"pictures": 1e6, "confidence": 0.3, "accuracy": 1.0})
 
 
 def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Drawn:
@@ -140,6 +104,8 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     shown = pd.concat([every.assign(direction="add"), back, data[data["direction"].isin(titles)]])
     alone = data[data["direction"].eq("add") & data["network"].eq(data["network"].iloc[0])]
     order = ["", *alone.sort_values("difference")["factor"]]
+    first, worst = data["network"].iloc[0], alone.loc[alone["difference"].idxmin()]
+    whole = every[every["network"].eq(first)].iloc[0]
     shown = shown.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     rows = shown.assign(
         panel=shown["direction"].map(titles),
@@ -153,29 +119,45 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         unit="points",
         null=0,
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
+        caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
+        f"from the other. Of networks that learned {first}, {worst['factor']} alone takes "
+        f"{_points(worst)}, all of them together {_points(whole)}.",
         tolerance=dict.fromkeys(("difference", *ENDS), 25),
         data=data,
     )
+
+
+def _points(row: pd.Series) -> str:
+    """The points that a factor takes, with their interval, if it has any."""
+    value, least, most = (-row[name] for name in ("difference", "high", "low"))
+    told = f"{number_text(value, decimals=1)} points"
+    if not np.isfinite([least, most]).all():
+        return told
+    return f"{told} ({number_text(least, decimals=1)} to {number_text(most, decimals=1)})"
 
 
 def added_dots(table: pd.DataFrame) -> Drawn:
     """What features add to the emotion: mean AUROC over action units by what the heads read, and the
     differences that matter. ``table``: ``action_units.added_table``. Data: its columns.
     """
-    return forest(
-        table.assign(label=table["read"], note=table["value"].map("{:.3f}".format)),
-        measured={
-            "mean AUROC over action units": "AUROC",
-            "what is added to the emotion": "difference of AUROC",
-        },
+    added = table[table["panel"].eq(ADDS)]
+    adds = {
+        row.read: "{} ({} to {})".format(
+            *(number_text(v, decimals=3) for v in (row.value, row.low, row.high))
+        )
+        for row in added.itertuples()
+    }
+    drawn = forest(
+        table.assign(label=table["read"]),
+        measured={MEAN: "AUROC", ADDS: "difference of AUROC"},
         unit="",
-        null={"what is added to the emotion": 0.0},
+        null={ADDS: 0.0},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
+        caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
+        f"emotion, trained features add {adds[with_emotion(FEATURES)]}, untrained ones "
+        f"{adds[with_emotion(UNTRAINED)]}.",
         tolerance=dict.fromkeys(("value", *ENDS), 0.15),
         data=table,
     )
-
-
-def unit_scores(found: UnitReads) -> Drawn:
-    """Map of the AUROC of each read on each unit. Data: ``action_units.condition_scores``."""
-    return unit_map(condition_scores(found), "read from")
+    drawn.figure.axes[1].locator_params(axis="x", nbins=2)
+    return drawn

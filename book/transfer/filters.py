@@ -113,11 +113,13 @@ def _values(networks: list[list[Verified]], name: str) -> np.ndarray:
 
 def filter_table(found: FilterCheck) -> Table:
     """A row per action unit, means over the networks: filters ``claimed`` for it, of them ``verified``, and
-    ``expected`` if claims and causes were paired at random; the same of untrained networks.
+    ``expected`` if claims and causes were paired at random; the latter two of untrained networks, too.
     """
     parts = {"unit": found.trained[0][0].aus}
-    for kind, networks in (("", found.trained), ("untrained: ", found.untrained)):
-        for name in ("claimed", "verified", "expected"):
+    kinds = (("", found.trained, ("claimed", "verified", "expected")),)
+    kinds += (("untrained: ", found.untrained, ("verified", "expected")),)
+    for kind, networks, names in kinds:
+        for name in names:
             parts[kind + name] = np.mean([getattr(own[0], name) for own in networks], axis=0)
     table = pd.DataFrame(parts)
     numbers = list(table.columns[1:])

@@ -96,23 +96,6 @@ def require_classes(
 LEARNED = ("train", "valid")
 """The splits that a network has seen when it is tested."""
 
-NUMBERS = {
-    "pairs": "pairs: learned from one set, tested on another",
-    "pairs_above_majority": "of them ahead of the majority-class baseline",
-    "pairs_above_chance": "of them with a mean recall above chance",
-    "in_dataset_accuracy": "learned from and tested on one set, mean",
-    "cross_dataset_accuracy": "tested on another set, mean",
-    "transfer_drop": "the first minus the second (points)",
-    "transfer_seed_spread": "standard deviation between networks of one cell (points)",
-    "tuning_gain": "pre-trained against from scratch, few pictures of one's own (points)",
-    "tuning_gain_full": "the same, all of them (points)",
-    "factor_all_drop": "all factors switched, change (points)",
-    "factor_worst_drop": "the worst single factor, change (points)",
-    "au_features_over_emotion": "what features add to the emotion: mean AUROC over units",
-    "au_features_over_untrained": "the same, over what an untrained network's add",
-}
-"""The page's main metrics, and what they are."""
-
 
 @dataclass(frozen=True)
 class Sets:
@@ -252,10 +235,16 @@ def as_learned(
     return sets, learned
 
 
-def telling(learned: Learned, classes: tuple[str, ...]) -> Classifier:
-    """The network of ``learned`` with an output for each of ``classes``, which are among its own: it answers
-    which of them it holds likeliest, its features are as they were.
+def telling(
+    learned: Mapping[str, Sequence[Learned]], classes: tuple[str, ...]
+) -> dict[str, list[Classifier]]:
+    """By set the networks of ``learned`` with an output for each of ``classes``, which are among their own:
+    they answer which of them they hold likeliest, their features are as they were.
     """
+    return {name: [_telling(one, classes) for one in networks] for name, networks in learned.items()}
+
+
+def _telling(learned: Learned, classes: tuple[str, ...]) -> Classifier:
     model = deepcopy(learned.model)
     rows = [learned.lesson.classes.index(name) for name in classes]
     model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)

@@ -7,9 +7,8 @@ The six measures are defined in ``aus.measures``.
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from fer_lib.aus.measures import BINS, SIGNED, Measure, bin_codes, smoothed, weighted_statistic
+from fer_lib.aus.measures import SIGNED, Measure, weighted_statistic
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
 from fer_lib.stats.resampling import bounds, cluster_weights
 from ferbook.errors import DataError
@@ -123,38 +122,6 @@ def associate(
         np.where(dead, np.nan, stability),
         presence.too_few(min_subjects),
         dead,
-    )
-
-
-def histograms(responses: np.ndarray, present: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """How a filter answers with and without an AU: the two histograms that ``kl`` compares (Khorrami et al.
-    2015).
-
-    ``responses`` (N,): maximal responses of one filter; ``present`` (N,): 1, 0 or NaN. One row per bin:
-    ``left`` and ``right``, on the scale of the response; ``n_present``, ``n_absent``: pictures; ``present``,
-    ``absent``: shares of those; ``divergence``: what the bin adds to KL(present‖absent), in nats, after
-    smoothing. Raises DataError for a filter that answers to all pictures alike, and as ``statistic`` does.
-    """
-    column, shown = _checked(np.asarray(responses)[:, None], np.asarray(present)[:, None])
-    low, high = column.min(), column.max()
-    if low == high:
-        raise DataError(f"the filter answers {low:g} to all {len(column)} pictures; there is nothing to bin")
-    codes = bin_codes(column, bins)[:, 0]
-    counts = np.stack([np.bincount(codes[shown[:, 0] == value], minlength=bins) for value in (1, 0)])
-    smooth = smoothed(counts.astype(np.float64))
-    edges = np.linspace(low, high, bins + 1)
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    return pd.DataFrame(
-        {
-            "left": edges[:-1],
-            "right": edges[1:],
-            "n_present": counts[0],
-            "n_absent": counts[1],
-            "present": shares[0],
-            "absent": shares[1],
-            "divergence": smooth[0] * np.log(smooth[0] / smooth[1]),
-        }
     )
 
 

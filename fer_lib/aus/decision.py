@@ -3,18 +3,15 @@
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from fer_lib.aus.nulls import Null, least_permutations
 from ferbook.errors import ParameterError, require_name
 
-Rule = Literal["max_statistic", "benjamini_hochberg", "argmax"]
+Rule = Literal["max_statistic", "argmax"]
 """How it is decided that a filter detects an action unit:
 
 - ``max_statistic``: its unskewed score beats the largest of all pairs in 1 - alpha of the permutations
   (family-wise error);
-- ``benjamini_hochberg``: step-up on the pairs' own p-values (false discovery rate: alpha of the *claims* may
-  be wrong);
 - ``argmax``: every filter that varies detects the unit with which it is associated most: the papers' way, no
   null at all.
 """
@@ -24,10 +21,9 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """bool (K, A): the pairs of filter and action unit that ``rule`` calls at level ``alpha``.
 
     Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
-    called, except that ``argmax`` asks for no test and names a rare filter's unit, too. With P permutations
-    Benjamini and Hochberg call nothing unless some pairs / (alpha (1 + P)) of them stand out at once. Raises
-    ParameterError for an unknown rule, for a level outside (0, 1), and where ``null`` has too few
-    permutations to call anything: it says how many are needed.
+    called, except that ``argmax`` asks for no test and names a rare filter's unit, too. Raises ParameterError
+    for an unknown rule, for a level outside (0, 1), and where ``null`` has too few permutations to call
+    anything: it says how many are needed.
     """
     require_name("rule", rule, get_args(Rule))
     called = np.zeros(null.tested.shape, bool)
@@ -41,11 +37,7 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
             f"permutations = {null.permutations}: {rule} at level {alpha} needs at least {needed}; compute "
             "the null with so many"
         )
-    tested = null.tested
-    if rule == "max_statistic":
-        called[tested] = null.p_family[tested] <= alpha
-    else:
-        called[tested] = false_discovery_control(null.p[tested], method="bh") <= alpha
+    called[null.tested] = null.p_family[null.tested] <= alpha
     return called
 
 

@@ -1,17 +1,24 @@
 """The filters that are held for detectors of an action unit: what one chapter hands to another."""
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 
 class Detector(BaseModel):
-    """A filter, the unit that it is claimed to detect, and its association with that unit."""
+    """A filter, the unit ``au`` that it is claimed to detect, its ``association`` with that unit, and the
+    unit that it is ``moved_by`` most when units are switched on one at a time; empty where none raises it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     filter: NonNegativeInt
     au: str
     association: float
+    moved_by: str
+
+    @property
+    def verified(self) -> bool:
+        """Whether the unit of the claim is the one that moves the filter most."""
+        return self.au == self.moved_by
 
 
 class Detectors(BaseModel):
@@ -21,7 +28,3 @@ class Detectors(BaseModel):
 
     layer: str
     filters: tuple[Detector, ...]
-
-    def table(self) -> pd.DataFrame:
-        """One row per filter: ``filter``, ``au``, ``association``."""
-        return pd.DataFrame([each.model_dump() for each in self.filters], columns=list(Detector.model_fields))

@@ -1,26 +1,18 @@
-"""Action unit detection: what a linear head can read from a network's features, of one layer or of each stage
-of the network, about people it has not seen.
-"""
+"""Action unit detection: what a linear head reads from features, about people it has not seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
-from torch import nn
-from torch.nn import functional as F
 
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
-from fer_lib.faces.faceset import SPLITS, FaceSet
-from fer_lib.look.layers import example_picture, trace
-from fer_lib.nets.classifier import Classifier
-from fer_lib.stats.resampling import bounds, cluster_weights
-from fer_lib.train.features import collected
-from ferbook.errors import DataError, ParameterError
+from fer_lib.faces.faceset import SPLITS
+from fer_lib.stats.resampling import cluster_weights
+from ferbook.errors import DataError
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths C of the heads' L2 penalty that are tried on the validation pictures."""
@@ -28,25 +20,18 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 FEWEST_HELD_OUT = 3
 """Subjects with an AU, and without it, that validation and test pictures must show each."""
 
-MACRO = "macro"
-"""Name of the row of means over AUs."""
-
-SCORES = ("auroc", "average_precision", "f1", "f1_skew")
-
 
 @dataclass(frozen=True)
 class Heads:
     """One linear detector per AU, on features as the network gives them.
 
     ``weights`` (A, F) and ``bias`` (A,): the log-odds of AU a are ``features @ weights[a] + bias[a]``.
-    ``thresholds`` (A,): log-odds from which on an AU counts as shown, where F1 was largest on the validation
-    pictures; ``strengths`` (A,): C of each head, chosen there too. ``too_few``: AUs without a head.
+    ``strengths`` (A,): C of each head, chosen on the validation pictures. ``too_few``: AUs without a head.
     """
 
     aus: tuple[str, ...]
     weights: np.ndarray
     bias: np.ndarray
-    thresholds: np.ndarray
     strengths: np.ndarray
     too_few: tuple[str, ...]
 
@@ -91,7 +76,7 @@ def fit_heads(
     # A feature that is the same in all training pictures says nothing.
     scale = np.where(scale > 1e-7 * np.abs(train).max(axis=0), scale, np.inf)
     given = {name: (features[split == name] - mean) / scale for name in ("train", "valid")}
-    weights, bias, thresholds, chosen = [], [], [], []
+    weights, bias, chosen = [], [], []
     for au in aus:
         column = presence.aus.index(au)
         (train_x, train_y), (valid_x, valid_y) = (
@@ -107,135 +92,50 @@ def fit_heads(
         head = tried[best]
         weights.append(head.coef_[0] / scale)
         bias.append(head.intercept_[0] - (mean * weights[-1]).sum())
-        thresholds.append(best_threshold(said[best], valid_y))
         chosen.append(sorted(strengths)[best])
     return Heads(
         aus,
         np.array(weights),
         np.array(bias),
-        np.array(thresholds),
         np.array(chosen),
         tuple(au for au in presence.aus if au in too_few),
     )
 
 
-def best_threshold(scores: np.ndarray, shown: np.ndarray) -> float:
-    """The threshold from which on F1 of ``scores`` (N,) against ``shown`` (N,) bool is largest: half way from
-    there to the next lower score.
-
-    Of equally good ones the highest, which calls the fewest pictures. Raises DataError where nothing is
-    shown.
-    """
-    if not shown.any():
-        raise DataError("no picture shows the action unit; F1 has no best threshold")
-    precision, recall, thresholds = precision_recall_curve(shown, scores)
-    # The last point of the curve, recall 0, has no threshold.
-    precision, recall = precision[:-1], recall[:-1]
-    f1 = np.divide(2 * precision * recall, precision + recall, out=np.zeros_like(recall), where=recall > 0)
-    best = len(f1) - 1 - int(np.argmax(f1[::-1]))
-    lower = thresholds[best - 1] if best > 0 else thresholds[best]
-    return float((thresholds[best] + lower) / 2)
-
-
-def drawn_scores(
+def drawn_aurocs(
     heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """float64 (A, len(SCORES), 1 + draws): the scores of each of the ``heads``, first on all pictures, then
-    on each draw of whole subjects.
+    """float64 (A, 1 + draws): the AUROC of each of the ``heads``, first on all pictures, then on each draw of
+    whole subjects.
 
-    The same ``presence`` and ``seed`` draw the same subjects, so two detectors' scores can be compared draw
-    by draw. NaN where a draw has no picture with the AU, or none without it. Raises DataError
-    where a feature is not finite.
+    The same ``presence`` and ``seed`` draw the same subjects, so two detectors can be compared draw by draw.
+    NaN where a draw has no picture with the AU, or none without it. Raises DataError where a feature is not
+    finite.
     """
     features = _checked(features)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
     log_odds = heads.log_odds(features)
-    values = np.full((len(heads.aus), len(SCORES), len(weights)), np.nan)
+    values = np.full((len(heads.aus), len(weights)), np.nan)
     for a, au in enumerate(heads.aus):
         present = presence.present[:, presence.aus.index(au)]
         there = ~np.isnan(present)
-        if not 0 < present[there].sum() < there.sum():
-            continue
-        values[a] = _scores(
-            log_odds[there, a], present[there] == 1, weights[:, codes[there]], heads.thresholds[a]
-        )
+        if 0 < present[there].sum() < there.sum():
+            values[a] = _aurocs(log_odds[there, a], present[there] == 1, weights[:, codes[there]])
     return values
 
 
-def score_table(aus: tuple[str, ...], presence: Presence, values: np.ndarray) -> pd.DataFrame:
-    """How well heads detect ``aus`` on the pictures of ``presence``, from ``values`` of ``drawn_scores``; one
-    row per AU and one of macro means.
-
-    ``au``; ``n`` coded pictures, ``positives`` of them and ``subjects`` who show the AU; ``prevalence``,
-    which is what ``average_precision`` is by chance; then, each with ``_low`` and ``_high``: ``auroc``;
-    ``average_precision``; ``f1`` at the head's threshold; ``f1_skew``, the same with the false positives
-    weighed by positives/negatives, as if there were as many of both (Jeni, Cohn and De la Torre 2013), so
-    that AUs of different frequency can be compared; ``too_few``. AUs without a head have NaN.
-
-    Intervals: by the rule of ``stats.resampling.bounds`` over draws of whole subjects, the same subjects for
-    all AUs, of whom those count who show the AU, or who do not if they are fewer. The last row, ``MACRO``,
-    holds means over the AUs with a head.
-    """
-    counts = presence.counts().set_index("au")
-    people = dict(zip(presence.aus, presence.fewest_subjects, strict=True))
-    rows = []
-    for au in presence.aus:
-        n, positives = int(counts.n_present[au] + counts.n_absent[au]), int(counts.n_present[au])
-        row = {"au": au, "n": n, "positives": positives, "subjects": int(counts.subjects_present[au])}
-        row["prevalence"] = positives / n if n else np.nan
-        has_head = au in aus
-        known = values[aus.index(au)] if has_head else np.full(values.shape[1:], np.nan)
-        rows.append(row | _with_intervals(known, people[au]) | {"too_few": not has_head})
-    means = _with_intervals(mean_of_defined(values), len(np.unique(presence.subjects)))
-    rows.append({"au": MACRO, **means, "too_few": False})
-    # Whole numbers that the last row lacks.
-    return pd.DataFrame(rows).astype(dict.fromkeys(("n", "positives", "subjects"), "Int64"))
-
-
-def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """The mean of ``values`` (A, …) over the AUs, of each entry over those that are numbers; NaN where none
-    is.
-    """
-    defined = np.isfinite(values)
-    number = defined.sum(axis=0)
-    total = np.where(defined, values, 0).sum(axis=0)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
-
-
-def _with_intervals(values: np.ndarray, people: int) -> dict[str, float]:
-    """Columns of one row from ``values`` (scores, 1 + draws), the estimate first, of draws of ``people``."""
-    row = {}
-    for name, estimate, *ends in zip(
-        SCORES, values[:, 0], *bounds(values[:, 1:].T, people, values[:, 0]), strict=True
-    ):
-        row |= {name: estimate, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-    return row
-
-
-def _scores(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:
-    """float64 (len(SCORES), draws): pictures (N,) count ``weights`` (draws, N) times."""
+def _aurocs(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 (draws,): pictures (N,) count ``weights`` (draws, N) times."""
     order = np.argsort(-scores, kind="stable")
     positive, negative = weights[:, order] * shown[order], weights[:, order] * ~shown[order]
     # Equal scores enter together: the curves have a point behind the last of them.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true, false = positive.cumsum(axis=1)[:, ends], negative.cumsum(axis=1)[:, ends]
-    all_true, all_false = true[:, -1], false[:, -1]
     steps = np.diff(true, axis=1, prepend=0)
     ranked = (np.diff(false, axis=1, prepend=0) * (true - steps / 2)).sum(axis=1)
-    precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
-    called = scores[order] >= threshold
-    hits, alarms = positive @ called, negative @ called
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.stack(
-            [
-                ranked / (all_true * all_false),
-                (steps * precision).sum(axis=1) / all_true,
-                2 * hits / (hits + alarms + all_true),
-                2 * hits / (hits + alarms * all_true / all_false + all_true),
-            ]
-        )
-    return np.where((all_true > 0) & (all_false > 0), found, np.nan)
+    pairs = true[:, -1] * false[:, -1]
+    return np.divide(ranked, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
 def coded(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -267,48 +167,6 @@ def require_disjoint(presence: Presence, split: np.ndarray) -> None:
             f"subject {twice.iloc[0]!r} is in the splits {among}; heads must be tested on people that they "
             "have not seen: split by subject"
         )
-
-
-FEATURES = "features"
-"""Stands for what ``output`` is given, beside the names of layers."""
-
-
-def stage_layers(model: nn.Module) -> tuple[str, ...]:
-    """The last ReLU at each size of feature maps, in the order in which they work: where a stage of the
-    network ends.
-
-    ``relu1``, ``relu2``, ``relu3`` of the zero-bias CNN, ``stage1.0.relu2``, … of the residual net. Raises
-    ParameterError where ``model`` has no maps behind a ReLU.
-    """
-    ends: dict[tuple[int, ...], str] = {}
-    for call in trace(model, example_picture(model)):
-        if isinstance(call.module, nn.ReLU) and len(call.shape) == 4:
-            ends[call.shape[2:]] = call.name
-    if not ends:
-        raise ParameterError(f"{type(model).__name__} has no feature maps behind a ReLU; name its layers")
-    return tuple(ends.values())
-
-
-def layer_features(model: Classifier, faces: FaceSet) -> dict[str, np.ndarray]:
-    """What each of ``stage_layers`` says of each picture of ``faces``, in one pass: by name float32 (N, F),
-    in evaluation mode, where the model is.
-
-    Of a layer with K feature maps the mean of each quarter of each map (F = 4 K, a map's quarters side by
-    side): whether an edge is at the brows or at the mouth stays known. On the validation pictures of ``lab``
-    at 32 pixels that served heads on an untrained network better than a quarter's largest value, or than
-    maximum and mean of the whole map, and heads on a trained one as well as these: the fairest to the rival.
-    Of an odd side both quarters have the middle row or column. Behind the layers, under the name
-    ``FEATURES``, what the last layer is given, equal to ``train.features.features_of``.
-
-    Raises DataError where there is no picture. The model's mode and hooks stay as they were.
-    """
-    wanted = {name: (model.get_submodule(name), _quarters) for name in stage_layers(model)}
-    wanted[FEATURES] = (model.output, lambda given, _: given)
-    return collected(model, faces, wanted, batch_size=64)
-
-
-def _quarters(_: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    return F.adaptive_avg_pool2d(maps.float(), 2).flatten(1)
 
 
 def enough_people(presence: Presence, split: np.ndarray) -> bool:

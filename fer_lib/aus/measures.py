@@ -271,9 +271,3 @@ def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray
         groups.setdefault(rows.tobytes(), []).append(column)
     for columns in groups.values():
         yield np.array(columns), np.flatnonzero(coded[:, columns[0]])
-
-
-def smoothed(counts: np.ndarray) -> np.ndarray:
-    """Shares of counts (…, bins) after ``PSEUDO_COUNT`` pictures were added to every bin."""
-    counts = counts + PSEUDO_COUNT
-    return counts / counts.sum(axis=-1, keepdims=True)

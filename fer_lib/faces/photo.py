@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from fer_lib.faces.readers.pictures import DAMAGE, Window, cut_out, face_windows, read_grey
+from fer_lib.faces.readers.pictures import DAMAGE, Window, cut_out, face_windows, read_grey, whole
 from ferbook.errors import DataError
 
 SEARCHED_AT = 320
@@ -148,3 +148,39 @@ def crop_face(picture: np.ndarray, size: int, faces_like: str) -> tuple[np.ndarr
         return None
     window = frame_as(look_closer(picture, found[0]), FRAMINGS.get(faces_like.partition("/")[0], Framing()))
     return cut_out(picture, window, size), window, len(found)
+
+
+def face_of(
+    path: Path, size: int, faces_like: str, *, cropped: bool = False
+) -> tuple[np.ndarray, np.ndarray, Window | None, int]:
+    """The picture at ``path``, grey (H, W), and what ``crop_face`` finds in it. ``cropped``: it is the crop
+    of a face already and taken whole, squeezed where not square; no window then, and no face counted.
+
+    Raises DataError as ``read_photo`` does, and where no face is found.
+    """
+    picture = read_photo(path)
+    if cropped:
+        return picture, whole(picture, size), None, 0
+    found = crop_face(picture, size, faces_like)
+    if found is None:
+        height, width = picture.shape
+        raise DataError(
+            f"{path}: no face found in {width:,} × {height:,} pixels; where the picture is the crop of a "
+            "face already, give --cropped"
+        )
+    return picture, *found
+
+
+def changes(path: Path) -> list[str]:
+    """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
+    with Image.open(path) as opened:
+        mode, pictures = opened.mode, getattr(opened, "n_frames", 1)
+        turned = opened.format == "TIFF" and opened.getexif().get(_ORIENTATION, 1) > 1
+    told = {
+        f"the first of {pictures:,} pictures in the file": pictures > 1,
+        "turned upright, as its EXIF data say": turned or _orientation(path) > 1,
+        "brought from 16 bits to 8": mode.startswith("I;16"),
+        "transparency left out": mode in ("LA", "PA", "RGBA"),
+        "inks (CMYK) made grey": mode == "CMYK",
+    }
+    return [words for words, true in told.items() if true]

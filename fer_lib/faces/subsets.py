@@ -3,53 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-from ferbook.errors import DataError, ParameterError
-
-
-def share_of(faces: FaceSet, classes: tuple[str, ...], fraction: int, *, draw: int = 0) -> FaceSet:
-    """``fraction`` per cent, 1 to 100, of the training and of the validation pictures of ``faces``, by the
-    orders of ``nested_rows``.
-
-    At least as many training pictures as classes, one of each; of the validation pictures at least one of
-    each class that is there, and never more than training pictures. Raises DataError for a class without a
-    training picture.
-    """
-    emotion = faces.table["emotion"].to_numpy()
-    train = nested_rows(faces, "train", draw=draw)
-    absent = [name for name in classes if name not in emotion[train]]
-    if absent:
-        raise DataError(
-            f"face set {faces.name!r}: no training picture of {', '.join(absent)}; leave the class out"
-        )
-    count = max(-(-fraction * len(train) // 100), len(classes))
-    valid = nested_rows(faces, "valid", draw=draw)
-    classes_to_choose_by = len(set(emotion[valid]))
-    chosen = min(max(-(-fraction * len(valid) // 100), classes_to_choose_by), count)
-    return faces.select(np.sort(np.concatenate([train[:count], valid[:chosen]])))
-
-
-def nested_rows(faces: FaceSet, split: str, *, draw: int = 0, by_person: bool = True) -> np.ndarray:
-    """int64: the rows of ``split`` in an order whose first n are what ``draw`` takes as n pictures, so that
-    draws of all sizes are nested.
-
-    The order is random. With ``by_person`` all pictures of a person stand together: few pictures are then
-    pictures of few people, as where someone begins to label. A picture of nobody known is a person of its
-    own. The first picture of each emotion in this order is moved to its head, so that every class is there
-    from the start; small shares are therefore more even in the classes than the set.
-    """
-    generator = np.random.default_rng(draw)
-    rows = generator.permutation(np.flatnonzero((faces.table["split"] == split).to_numpy()))
-    if by_person:
-        subject = faces.table["subject"].to_numpy()[rows]
-        who = pd.factorize(np.where(subject == "", [f"\0{row}" for row in rows], subject))[0]
-        # People are numbered as they first appear in a random order; a stable sort keeps each one's pictures
-        # together.
-        rows = rows[np.argsort(who, kind="stable")]
-    again = faces.table["emotion"].iloc[rows].duplicated().to_numpy()
-    return np.concatenate([rows[~again], rows[again]])
+from ferbook.errors import ParameterError
 
 
 def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
@@ -67,9 +23,14 @@ def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
 
 def random_rows(faces: FaceSet, counts: Mapping[str, int], seed: int) -> np.ndarray:
     """int64: rows of ``faces``, ascending: at random, at most ``counts`` of each split, every class among
-    them where there is room.
+    them where there is room; of one ``seed`` those of a smaller count are among those of a larger one.
     """
-    picked = [
-        nested_rows(faces, split, draw=seed, by_person=False)[:count] for split, count in counts.items()
-    ]
-    return np.sort(np.concatenate(picked))
+    return np.sort(np.concatenate([_order(faces, name, seed)[:count] for name, count in counts.items()]))
+
+
+def _order(faces: FaceSet, split: str, seed: int) -> np.ndarray:
+    """int64: the rows of ``split`` at random, but the first of each emotion at the head."""
+    generator = np.random.default_rng(seed)
+    rows = generator.permutation(np.flatnonzero((faces.table["split"] == split).to_numpy()))
+    again = faces.table["emotion"].iloc[rows].duplicated().to_numpy()
+    return np.concatenate([rows[~again], rows[again]])

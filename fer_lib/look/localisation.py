@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_lib.look.controls import control_maps
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
-from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
+from fer_lib.stats.resampling import bounds, cluster_sums, mean_of_defined, ratio, resampled_sums
 from ferbook.errors import DataError
 
 MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
@@ -62,7 +62,7 @@ def scores(
             "pointing_game": pointing_game(its, against),
             "iou": overlaps(its, against)[np.arange(pairs), :, cut],
         }
-        means = {name: _mean_of_defined(value) for name, value in values.items()}
+        means = {name: mean_of_defined(value) for name, value in values.items()}
         tables.append(pd.DataFrame({**about, "kind": kind, **means, "threshold": THRESHOLDS[cut]}))
 
     add("ours", maps, own)
@@ -163,12 +163,5 @@ def _cross_fitted(found: np.ndarray, first_half: np.ndarray) -> np.ndarray:
     """int (P,): the index of the best mean over the pairs of the other half of ``found`` (P, T)."""
     cut = np.zeros(len(found), int)
     for half in (first_half, ~first_half):
-        cut[~half] = np.nan_to_num(_mean_of_defined(found[half].T), nan=-1.0).argmax()
+        cut[~half] = np.nan_to_num(mean_of_defined(found[half].T), nan=-1.0).argmax()
     return cut
-
-
-def _mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """(P,): mean of what is defined in each row of ``values`` (P, B), NaN where nothing is."""
-    defined = ~np.isnan(values)
-    total = np.where(defined, values, 0).sum(axis=1)
-    return np.divide(total, defined.sum(axis=1), out=np.full(len(values), np.nan), where=defined.any(axis=1))

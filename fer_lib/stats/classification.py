@@ -11,11 +11,10 @@ from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
     f1_score,
-    precision_recall_fscore_support,
     recall_score,
 )
 
-from fer_lib.stats.resampling import bootstrap, bounds, ratio, resampled_sums
+from fer_lib.stats.resampling import bootstrap, mean_of_defined
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -58,11 +57,6 @@ def _diagonal(totals: np.ndarray) -> np.ndarray:
     return np.diagonal(totals, axis1=-2, axis2=-1)
 
 
-def _mean_of_defined(values: np.ndarray) -> np.ndarray:
-    defined = np.isfinite(values)
-    return _shares(np.where(defined, values, 0).sum(-1), defined.sum(-1))
-
-
 def accuracy_of(totals: np.ndarray) -> np.ndarray:
     """Accuracy (draws,) of confusion matrices (draws, classes, classes)."""
     return _shares(_diagonal(totals).sum(-1), totals.sum((-2, -1)))
@@ -70,12 +64,12 @@ def accuracy_of(totals: np.ndarray) -> np.ndarray:
 
 def balanced_accuracy_of(totals: np.ndarray) -> np.ndarray:
     """Mean recall (draws,) over the classes that occur in each confusion matrix (draws, classes, classes)."""
-    return _mean_of_defined(_shares(_diagonal(totals), totals.sum(-1)))
+    return mean_of_defined(_shares(_diagonal(totals), totals.sum(-1)))
 
 
 def macro_f1_of(totals: np.ndarray) -> np.ndarray:
     """Mean F1 (draws,) over the classes that occur or are predicted in each confusion matrix."""
-    return _mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
+    return mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
 
 
 def _estimate(
@@ -115,40 +109,6 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **
     """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
     value = partial(f1_score, average="macro", zero_division=0)
     return _estimate(value, macro_f1_of, labels, predicted, clusters, settings)
-
-
-def per_class_table(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """One row per class: ``emotion``, ``n``, ``precision``, ``recall``, ``recall_low``, ``recall_high``,
-    ``f1``.
-
-    What cannot be computed is NaN: precision and F1 of a class that is never predicted nor true, recall of
-    a class that does not occur, bounds where there are none. Arguments as in ``accuracy``.
-    """
-    sums = confusion_sums(labels, predicted, clusters, len(classes))
-    precision, recall, f1, n = precision_recall_fscore_support(
-        labels, predicted, labels=range(len(classes)), zero_division=np.nan
-    )
-    drawn = resampled_sums(np.stack((_diagonal(sums), sums.sum(-1)), axis=-1), draws, seed)
-    low, high = bounds(ratio(drawn), len(sums), recall)
-    return pd.DataFrame(
-        {
-            "emotion": list(classes),
-            "n": n,
-            "precision": precision,
-            "recall": recall,
-            "recall_low": low,
-            "recall_high": high,
-            "f1": f1,
-        }
-    )
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

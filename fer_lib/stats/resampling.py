@@ -152,6 +152,13 @@ def interval(
     return Estimate(value, low, high, how=how, **settings)
 
 
+def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The mean of ``values`` along ``axis`` over those that are finite; NaN where none is."""
+    defined = np.isfinite(values)
+    total, number = np.where(defined, values, 0).sum(axis), defined.sum(axis)
+    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+
+
 def ratio(totals: np.ndarray) -> np.ndarray:
     """float64 (…): of totals (…, 2 or more) the first over the second, the mean where these are a sum and a
     count; not a number where there is nothing to divide by.

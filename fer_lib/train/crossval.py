@@ -1,6 +1,5 @@
 """Cross-validation: a network trained and tested on each of several folds of a protocol."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,13 +33,10 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The ``folds`` that ran, and the network of the first one: ``untrained``, as it started, and ``model``,
-    as it was tested.
-    """
+    """The ``folds`` that ran, and ``model``, the network of the first one."""
 
     protocol: Protocol
     folds: tuple[FoldResult, ...]
-    untrained: nn.Module
     model: nn.Module
 
     @property
@@ -85,12 +81,11 @@ def cross_validate(
             chosen = training_without_copies(chosen)
         seed_everything(seed)
         model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
-        if not networks:
-            networks = [copy.deepcopy(model), model]
+        networks.append(model)
         training = train(chosen, model, protocol.classes, recipe, device=device, seed=seed, **further)
         probabilities = predict(model, chosen.split("test"), test_time=test_time, device=device)
         results.append(FoldResult(number, chosen, training, probabilities))
-    return CrossValidation(protocol, tuple(results), *networks)
+    return CrossValidation(protocol, tuple(results), networks[0])
 
 
 def training_without_copies(faces: FaceSet) -> FaceSet:

@@ -31,7 +31,7 @@ class Training:
     ``seconds`` (training and validation). ``best_epoch``:
     the epoch whose weights were kept. ``precision``: what was computed in. ``checkpoints``: the weights after
     the epochs that were asked for. Of a network with another task
-    than one class per picture, its own loss and criterion: see ``train.au_heads``.
+    than one class per picture, its own loss and criterion.
     """
 
     curve: pd.DataFrame

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import exact_copies, independent_groups
-from fer_lib.stats.classification import accuracy, balanced_accuracy, confusion, macro_f1, per_class_table
+from fer_lib.stats.classification import accuracy, confusion
 from fer_lib.stats.contrasts import Scored, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from ferbook.errors import DataError
@@ -25,13 +25,12 @@ class Evaluation:
     """Answers on the test splits of one or more folds, put together and scored.
 
     ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order.
-    ``metrics`` by name, ``per_class`` (one row per emotion), ``confusion`` counts (rows: the true emotion).
+    ``metrics`` by name, ``confusion`` counts (rows: the true emotion).
     """
 
     faces: FaceSet
     probabilities: np.ndarray
     metrics: dict[str, Estimate]
-    per_class: pd.DataFrame
     confusion: pd.DataFrame
 
 
@@ -43,17 +42,14 @@ def evaluate(
 
     Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at
     once. The metrics: ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the
-    folds' accuracies, as papers report it; ``test_accuracy_without_copies`` (pictures that also stand in
-    their fold's training split left out); ``balanced_accuracy``; ``macro_f1``; and ``majority_accuracy``:
-    what the majority class of each fold's training split would give. Raises DataError where
-    every picture is a copy.
+    folds' accuracies, as papers report it; and ``test_accuracy_without_copies`` (pictures that also stand in
+    their fold's training split left out). Raises DataError where every picture is a copy.
     """
-    tested, fresh, majority, weights = [], [], [], []
+    tested, fresh, weights = [], [], []
     for faces, _ in answers:
         chosen = faces.split("test")
         tested.append(chosen)
         fresh.append(~exact_copies(faces)[faces.table["split"].eq("test").to_numpy()])
-        majority.append(len(chosen) * majority_share(faces, classes, "test"))
         weights.append(np.full(len(chosen), 1 / (len(answers) * len(chosen))))
     pictures = FaceSet.concat(tested[0].name, tested)
     pooled = np.concatenate([probabilities for _, probabilities in answers])
@@ -70,15 +66,11 @@ def evaluate(
             labels == predicted, np.concatenate(weights), clusters, draws, seed
         ),
         "test_accuracy_without_copies": accuracy(*(part[not_copied] for part in own), **settings),
-        "balanced_accuracy": balanced_accuracy(*own, **settings),
-        "macro_f1": macro_f1(*own, **settings),
-        "majority_accuracy": Estimate(sum(majority) / len(labels), n=len(labels), unit="share"),
     }
     return Evaluation(
         pictures,
         pooled,
         metrics,
-        per_class_table(labels, predicted, classes, clusters, draws=draws, seed=seed),
         confusion(labels, predicted, classes),
     )
 

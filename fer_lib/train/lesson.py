@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.names import Network
-from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
@@ -46,14 +44,6 @@ class Lesson(BaseModel):
             fold=fold,
             source=dict(given.face_source),
         )
-
-    def start(self, size: int) -> Classifier:
-        """The network as it was before its first step, for pictures of ``size`` pixels, in evaluation mode on
-        the CPU: drawn anew from ``seed``, as trainings draw it. The global random state is left as it was.
-        """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            return build_network(self.network, len(self.classes), size, **self.options).eval()
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
         """The labelled pictures of ``faces``, the set that ``source`` names, in the splits of the kept fold.

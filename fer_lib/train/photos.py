@@ -11,8 +11,8 @@ import pandas as pd
 from torch import nn
 
 from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
-from fer_lib.faces.photo import crop_face, read_photo
-from fer_lib.faces.readers.pictures import Window, whole
+from fer_lib.faces.photo import face_of
+from fer_lib.faces.readers.pictures import Window
 from fer_lib.train.device import pick_device
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.weights import load_weights, read_record
@@ -128,17 +128,10 @@ def predict_pictures(
 
     def load(path: Path) -> tuple[np.ndarray | None, Answer]:
         try:
-            picture = read_photo(path)
-            if cropped:
-                return whole(picture, network.size), Answer(path, {})
-            found = crop_face(picture, network.size, network.faces)
+            _, crop, *found = face_of(path, network.size, network.faces, cropped=cropped)
         except DataError as fault:
             return None, Answer(path, {}, fault=str(fault))
-        if found is None:
-            fault = f"{path}: no face found; where the picture is the crop of a face already, give --cropped"
-            return None, Answer(path, {}, fault=fault)
-        crop, window, count = found
-        return crop, Answer(path, {}, window, count)
+        return crop, Answer(path, {}, *found)
 
     with ThreadPoolExecutor() as threads:
         loaded = list(threads.map(load, paths))
@@ -155,8 +148,11 @@ def predict_pictures(
 
 
 def _ask(network: TrainedNetwork, crops: np.ndarray, test_time: TestTime) -> list[list[float]]:
-    row = {"dataset": "pictures", "subject": "", "sequence": "", "emotion": UNLABELLED, "split": "test"}
-    table = pd.DataFrame([row] * len(crops)).assign(frame=np.arange(len(crops)))
-    faces = FaceSet("pictures", crops, table)
-    said = predict(network.model, faces, test_time=test_time, device=pick_device())
+    said = predict(network.model, as_faces(crops), test_time=test_time, device=pick_device())
     return said.astype(float).tolist()
+
+
+def as_faces(crops: np.ndarray) -> FaceSet:
+    """Anybody's pictures uint8 (N, H, W) as a face set of which nothing is known."""
+    row = {"dataset": "pictures", "subject": "", "sequence": "", "emotion": UNLABELLED, "split": "test"}
+    return FaceSet("pictures", crops, pd.DataFrame([row] * len(crops)).assign(frame=np.arange(len(crops))))

@@ -1,21 +1,66 @@
-"""A figure as it stands on a page: complete in itself, with its numbers behind a link."""
+"""A figure as files, and as it stands on a page: its text can be selected, its numbers are a click away."""
 
-import base64
 import html
 import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 from matplotlib import pyplot
+from matplotlib.figure import Figure
+from PIL import Image
 
-from ferbook.page.style import Drawn
+from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError
+
+LARGEST_PNG = 100_000
+"""Bytes: runs are committed."""
+
+_FONTS = "'DejaVu Sans', Verdana, sans-serif"
+"""Of equal width first: where DejaVu is absent, Verdana, from whose measures it was made."""
 
 
-def svg_of(drawn: Drawn) -> bytes:
-    """The figure as SVG, the same bytes each time it is drawn; it is closed then."""
-    picture = io.BytesIO()
+def svg_of(name: str, drawn: Drawn) -> str:
+    """The figure ``name`` as SVG, the same each time it is drawn; elements that tell something on hover can
+    be reached by keyboard.
+
+    Raises FigureError for a figure that is wider than ``WIDTH``, for text of less than ``SMALLEST`` points,
+    and for a hover text without its element.
+    """
+    if drawn.figure.get_figwidth() > WIDTH:
+        raise FigureError(
+            f"figure {name!r} is {drawn.figure.get_figwidth():g} inches wide, more than {WIDTH}"
+        )
+    picture = io.StringIO()
     drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
-    pyplot.close(drawn.figure)
-    return picture.getvalue()
+    svg = picture.getvalue().replace("'DejaVu Sans'", _FONTS)
+    sizes = re.findall(r"<(?:text|tspan)[^>]*?font(?:-size)?: (?:\w+ )*([\d.]+)px[^>]*>([^<]*)", svg)
+    small = {html.unescape(text): size for size, text in sizes if float(size) < SMALLEST and text.strip()}
+    if small:
+        told = ", ".join(f"{text!r} has {size}" for text, size in list(small.items())[:6])
+        raise FigureError(
+            f"figure {name!r}: text below {SMALLEST} points cannot be read on a telephone: {told}"
+        )
+    for gid, text in drawn.hover.items():
+        mark, told = f'id="{gid}"', html.escape(text)
+        if mark not in svg:
+            raise FigureError(f"figure {name!r}: no element has the gid {gid!r} of a hover text")
+        reached = f'{mark} class="hover" tabindex="0" role="img" aria-label="{told}"'
+        svg = re.sub(f"{re.escape(mark)}>", lambda _, to=f"{reached}><title>{told}</title>": to, svg)
+    return svg
+
+
+def png_of(figure: Figure) -> bytes:
+    """The figure as PNG, at twice a page's resolution and of 256 colours, or as near to that as
+    ``LARGEST_PNG`` allows.
+    """
+    for dpi, colours in ((200, 256), (200, 64), (150, 64), (100, 64)):
+        raw, small = io.BytesIO(), io.BytesIO()
+        figure.savefig(raw, format="png", dpi=dpi)
+        Image.open(raw).convert("RGB").quantize(colours).save(small, format="png", optimize=True)
+        if small.tell() <= LARGEST_PNG:
+            break
+    return small.getvalue()
 
 
 def csv_of(numbers: pd.DataFrame) -> str:
@@ -23,16 +68,42 @@ def csv_of(numbers: pd.DataFrame) -> str:
     return numbers.to_csv(index=False, float_format="%.9g")
 
 
-def figure_html(name: str, drawn: Drawn, picture: bytes) -> str:
-    """The figure ``name``, drawn as the SVG ``picture``, with its caption and its numbers: no other file is
-    needed to read it. Links lead to it by ``#figure-<name>``.
+def store_figure(folder: Path, name: str, drawn: Drawn) -> str:
+    """Write ``figures/<name>`` as ``.svg``, ``.png`` and ``.csv`` below ``folder``, and close the figure;
+    returns what ``figure_html`` makes of it. Raises FigureError as ``svg_of``.
     """
-    data = base64.b64encode(csv_of(drawn.data).encode()).decode()
-    image = base64.b64encode(picture).decode()
-    alt, words = html.escape(drawn.alt), f"{html.escape(drawn.caption)} " if drawn.caption else ""
+    svg = svg_of(name, drawn)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / "figures" / f"{name}.png").write_bytes(png_of(drawn.figure))
+    (folder / "figures" / f"{name}.csv").write_text(csv_of(drawn.data), encoding="utf-8")
+    pyplot.close(drawn.figure)
+    return figure_html(name, _inline(svg, name, drawn.alt, drawn.hover), drawn.caption, links=True)
+
+
+def figure_html(name: str, picture: str, caption: str, links: bool = False) -> str:
+    """A figure of a page, without an empty line, which would end it in Markdown. Links lead to it by
+    ``#figure-<name>``, and from it to its files, which lie beside the page.
+    """
+    files = "".join(f' <a href="figures/{name}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png", "csv"))
+    files = f'<span class="figure-files">{files}</span>' if links else ""
     return (
-        f'<figure class="fer-figure" id="figure-{name}"><img alt="{alt}" '
-        f'src="data:image/svg+xml;base64,{image}"/>'
-        f'<figcaption>{words}<a download="{name}.csv" href="data:text/csv;base64,{data}">'
-        f"Numbers (CSV)</a></figcaption></figure>"
+        f'<figure class="fer-figure" id="figure-{name}">{picture}'
+        f"<figcaption>{html.escape(caption)}{files}</figcaption></figure>"
     )
+
+
+def _inline(svg: str, name: str, alt: str, hover: Mapping[str, str]) -> str:
+    """The element ``<svg>`` for a page: its ids are its own, its style rules stay within it."""
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S
+    )
+    svg = re.sub(r"base64,\s+", "base64,", svg)
+    used = {*re.findall(r'(?:url\(|href=")#([^")]+)', svg), *hover}
+    svg = re.sub(r' id="([^"]+)"', lambda own: f' id="{name}--{own[1]}"' if own[1] in used else "", svg)
+    svg = re.sub(r'(url\(|href=")#', rf"\1#{name}--", svg)
+    kind = "group" if hover else "img"
+    box = re.search(r'viewBox="[^"]+"', svg)[0]
+    opened = f'<svg {box} role="{kind}" aria-label="{html.escape(alt)}">'
+    svg = re.sub(r"<svg[^>]*>", lambda _: opened, svg, count=1)
+    return re.sub(r">\s+<", "><", svg).replace("\n", " ").strip()

@@ -11,9 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ferbook.page import style
+from ferbook.text import NO_BREAK, number_text
 
-NAMED_ROWS = 24
+NAMED_ROWS = 32
 """Up to so many rows each has its own label; of more, every so many-th has."""
+
+LETTER = 0.083
+"""Inches that a letter of a name takes, on average and with some air."""
 
 SPREAD = 1e-9
 """Values that differ by less are equal but for rounding: the axis shows their surroundings."""
@@ -44,7 +48,7 @@ def forest(
     noted: str = "",
     told: bool = True,
     alt: str,
-    caption: str = "",
+    caption: str,
     tolerance: float | Mapping[str, float] = 1e-6,
     data: pd.DataFrame | None = None,
 ) -> style.Drawn:
@@ -73,7 +77,8 @@ def forest(
 
     >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
     ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
-    >>> forest(rows, measured="accuracy", null=0.2, alt="Dots with intervals: accuracy by network.").alt
+    >>> forest(rows, measured="accuracy", null=0.2, alt="Dots with intervals: accuracy by network.",
+    ...        caption="Both do better than chance.").alt
     'Dots with intervals: accuracy by network. zero bias 91.0 % (88.0 to 94.0) and residual 93.0 % (90.0 to \
 95.0). A dashed line marks 20.0 %.'
     """
@@ -103,6 +108,7 @@ def forest(
         width_ratios=widths,
     )
     handles: dict[str, object] = {}
+    named = sum(_room(places) for places in ([longest] if shared else tables.values()))
     breadths = np.tile(np.divide(widths, sum(widths)) if widths else np.full(columns, 1 / columns), lines)
     for axes, name, breadth in zip(grid.flat, names, breadths, strict=False):
         _draw_rows(axes, panels[name], tables[name], series, joined, handles, null_name)
@@ -116,22 +122,26 @@ def forest(
         if (line := _of(null, name)) is not None:
             handle = axes.axvline(line, color=style.INK, linestyle="--", linewidth=1.2, label=null_name)
             handles |= {null_name: handle} if null_name else {}
-        title, steps = "\n".join(wrap(name, int(50 * breadth))), 5 if breadth > 0.45 else 3
+        room = max(1.0, (style.WIDTH - named) * breadth)
+        title, steps = "\n".join(wrap(name, int(room / LETTER))), max(2, int(room / 0.8))
         _dress(axes, title, tables[name], _of(unit, name), _of(limits, name), steps)
         _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
         if isinstance(measured, Mapping):
-            axes.set_xlabel(measured.get(name, ""), fontsize=9)
+            axes.set_xlabel(measured.get(name, ""), fontsize=9.5)
         if not shared or axes in grid[:, 0]:
             _name_rows(axes, tables[name])
     last = grid.flat[len(names) - 1]
     if noted:
-        last.text(1.03, 1.01, noted, fontsize=8, color=style.MUTED, transform=last.transAxes)
+        last.text(1.03, 1.01, noted, fontsize=9.5, color=style.MUTED, transform=last.transAxes)
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
     if not isinstance(measured, Mapping):
         figure.supxlabel(measured, fontsize=10)
     if handles:
-        figure.legend(handles.values(), handles, loc="outside upper left", ncols=3, fontsize=8.5)
+        columns = int((style.WIDTH - 0.2) / (max(map(len, handles)) * LETTER + 0.6))
+        figure.legend(
+            handles.values(), handles, loc="outside upper left", ncols=min(3, max(1, columns)), fontsize=9.5
+        )
     if told:
         alt = f"{alt} {_told(panels, unit)}."
         if null is not None:
@@ -144,6 +154,11 @@ def forest(
 
 def _of(given: object, panel: str) -> object:
     return given.get(panel) if isinstance(given, Mapping) else given
+
+
+def _room(places: Mapping[tuple[str, str], float]) -> float:
+    """Inches that the names of rows take."""
+    return LETTER * max(len(label or group) for group, label in places)
 
 
 def _places(part: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -203,7 +218,7 @@ def _draw_rows(
                 handles[name] = dot
             if row.note:
                 axes.text(
-                    1.03, place, row.note, va="center", fontsize=9, transform=axes.get_yaxis_transform()
+                    1.03, place, row.note, va="center", fontsize=9.5, transform=axes.get_yaxis_transform()
                 )
 
 
@@ -220,7 +235,7 @@ def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | N
     elif np.ptp(axes.dataLim.intervalx) < SPREAD:
         around = 1 if unit == "points" else 0.01
         axes.set_xlim(axes.dataLim.x0 - around, axes.dataLim.x1 + around)
-    axes.tick_params(axis="x", labelsize=9)
+    axes.tick_params(axis="x", labelsize=9.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
 
@@ -235,20 +250,16 @@ def _part_kinds(axes: Axes, rows: pd.DataFrame, places: Mapping[tuple[str, str],
 def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
     every = -(-len(places) // NAMED_ROWS)
     shown = list(places.items())[::every]
-    axes.set_yticks([spot for _, spot in shown], [label or group for (group, label), _ in shown], fontsize=9)
+    axes.set_yticks(
+        [spot for _, spot in shown], [label or group for (group, label), _ in shown], fontsize=9.5
+    )
     for tick, ((group, label), _) in zip(axes.get_yticklabels(), shown, strict=True):
         if group and not label:
             tick.set_weight("bold")
 
 
 def _value(value: float, unit: str) -> str:
-    if unit == "share":
-        return style.percent(value)
-    if unit == "points" and value == 0:
-        return "0"
-    if unit == "points":
-        return f"{value:+.1f}".replace("-", "−")
-    return f"{value:.3g}"
+    return "0" if value == 0 and unit == "points" else number_text(value, unit).replace(NO_BREAK, " ")
 
 
 def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> str:

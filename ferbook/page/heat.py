@@ -33,7 +33,7 @@ def heat(
     notes: Sequence[str] = (),
     noted: str = "",
     alt: str,
-    caption: str = "",
+    caption: str,
     tolerance: float | Mapping[str, float] = 1e-6,
     data: pd.DataFrame | None = None,
 ) -> Drawn:
@@ -52,7 +52,7 @@ def heat(
 
     >>> cells = pd.DataFrame({"learned": ["lab", "lab"], "tested": ["lab", "wild"], "accuracy": [0.9, 0.4]})
     >>> heat(cells, rows="learned", columns="tested", value="accuracy", measured="accuracy (%)",
-    ...      framed=[("lab", "lab")], alt="Heat map of accuracy.").alt
+    ...      framed=[("lab", "lab")], alt="Heat map of accuracy.", caption="What carries over.").alt
     'Heat map of accuracy.'
     """
     require_columns(cells, [rows, columns, value])
@@ -80,7 +80,7 @@ def heat(
     figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + height))
     shades = np.ma.masked_invalid(values.to_numpy(float))
     image = axes.pcolormesh(shades, cmap=colours, norm=scale, edgecolors="white", linewidth=0.8)
-    fontsize = 9 if len(across) <= 10 else 8
+    fontsize = 9.5
     centred = {"ha": "center", "va": "center", "fontsize": fontsize}
     dark = colours(scale(shades))[..., :3] @ (0.299, 0.587, 0.114) < 0.55
     inks = np.where(values.isna(), MUTED, np.where(dark, "white", INK))
@@ -93,9 +93,9 @@ def heat(
             plt.Rectangle(corner, 1, 1, fill=False, edgecolor=VERMILION if not signed else INK, linewidth=2)
         )
     for row, note in enumerate(notes):
-        axes.text(1.02, row + 0.5, note, va="center", fontsize=8, transform=axes.get_yaxis_transform())
+        axes.text(1.02, row + 0.5, note, va="center", fontsize=9.5, transform=axes.get_yaxis_transform())
     if noted:
-        axes.text(1.02, 1.01, noted, fontsize=8, color=MUTED, transform=axes.transAxes)
+        axes.text(1.02, 1.01, noted, fontsize=9.5, color=MUTED, transform=axes.transAxes)
     shown = [str((column_names or {}).get(name, name)) for name in across]
     slanted = max(map(len, shown)) * len(shown) > 60
     turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
@@ -110,7 +110,7 @@ def heat(
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40)
-    bar.set_label(measured, fontsize=9)
+    bar.set_label(measured, fontsize=9.5)
     bar.outline.set_visible(False)
     if signed:
         ticks = [tick for tick in (-100, -10, -1, 0, 1, 10, 100) if abs(tick) <= reach]
@@ -118,8 +118,3 @@ def heat(
         bar.ax.minorticks_off()
     stored = cells.drop(columns=[text or ""], errors="ignore").reset_index(drop=True)
     return Drawn(figure, stored if data is None else data, alt, caption, tolerance)
-
-
-def share_with_half_width(share: float, low: float, high: float) -> str:
-    """A share in per cent and, below it, half the width of its interval, where it has one."""
-    return f"{100 * share:.1f}" + ("" if pd.isna(high - low) else f"\n± {50 * (high - low):.1f}")

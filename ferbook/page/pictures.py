@@ -55,7 +55,7 @@ def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, 
     return figure, grid
 
 
-def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 8) -> None:
+def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 9.5) -> None:
     """A grey picture (H, W), 0–255, with a small title of ``size`` points."""
     axes.imshow(thumbnail(picture, 1), vmin=0, vmax=255)
     if title:

@@ -6,7 +6,7 @@ figure is saved: the same figure gives the same bytes of SVG (``savefig(…, met
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import matplotlib
 
@@ -16,25 +16,34 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ferbook.errors import FerError
+from ferbook.text import NO_BREAK, number_text
 
 
 @dataclass(frozen=True)
 class Drawn:
     """A figure with the numbers it shows, ready for a CSV, and what a page needs of it.
 
-    ``alt`` says what one sees. ``tolerance``: by how much a number of ``data`` may differ when the chapter is
-    executed again, all alike or by column; a column that is not named may not move at all.
+    ``alt`` says what one sees, ``caption`` in a sentence or two what one sees and concludes: true whatever
+    the data are. ``tolerance``: by how much a number of ``data`` may differ when the chapter is executed
+    again, all alike or by column; a column that is not named may not move at all. ``hover``: the gid of an
+    element (``artist.set_gid``) -> what the page tells when it is pointed at or reached by keyboard.
     """
 
     figure: Figure
     data: pd.DataFrame
     alt: str
-    caption: str = ""
+    caption: str
     tolerance: float | Mapping[str, float] = 1e-6
+    hover: Mapping[str, str] = field(default_factory=dict)
 
 
 BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
 INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"
+
+WIDTH = 5.0
+"""Width of a figure in inches."""
+SMALLEST = 9.5
+"""Points of the smallest text of a figure so wide: 7 on a telephone of 390 pixels."""
 
 STYLE = {
     "axes.axisbelow": True,
@@ -48,6 +57,7 @@ STYLE = {
     "axes.titlesize": 11,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
+    "figure.figsize": (WIDTH, 0.7 * WIDTH),
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "grid.color": RULE,
@@ -58,7 +68,7 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "savefig.facecolor": "white",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     # Element ids in an SVG are random without it.
     "svg.hashsalt": "fer_lib.report.figures",
     "text.color": INK,
@@ -68,9 +78,6 @@ STYLE = {
     "ytick.labelcolor": INK,
 }
 matplotlib.rcParams.update(STYLE)
-
-WIDTH = 5.8
-"""Width of a figure in inches: fills the page's column, and can still be read on a telephone."""
 
 
 class FigureError(FerError):
@@ -86,7 +93,7 @@ def require_columns(table: pd.DataFrame, columns: list[str]) -> None:
 
 def percent(share: float) -> str:
     """A share (0 to 1) as ``92.4 %``."""
-    return f"{100 * share:.1f} %"
+    return number_text(share, "share").replace(NO_BREAK, " ")
 
 
 def listing(parts: list[str]) -> str:

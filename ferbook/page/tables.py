@@ -2,16 +2,24 @@
 
 import html
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ferbook.estimate import Estimate
-from ferbook.text import bounds_text, number_text
+from ferbook.text import MINUS, bounds_text, decimals_of, number_text
 
-LONGEST_NAME = 32
-"""Characters of a cell: of more it is a sentence, which a narrow column would break into single words."""
+SPAN = 1000
+"""Numbers of a column that differ by this factor are of different things, and each has its own digits."""
+
+MOST_ROWS = 12
+"""Of a table that stands open; a longer one is folded."""
+
+
+_BOUNDS = re.compile(r"([−+\d][^ ]*) (\([^()]*\))")
+_DASH = re.compile(r"(?<![\w.–])-(?=[\d.])")
 
 
 @dataclass(frozen=True)
@@ -32,28 +40,37 @@ class Table:
     def html(self) -> str:
         """An accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
 
-        Missing cells show a dash. All text is escaped.
+        Missing cells show a dash. All text is escaped. On a narrow screen a row becomes a card, by its roles
+        still a row, whose cells say their column. A table of more than ``MOST_ROWS`` rows is folded.
         """
         frame, caption = _with_header_column(self.data), html.escape(self.caption)
-        texts = [
-            [html.escape(_cell_text(cell, self.formats.get(name, ""))) for cell in frame.iloc[:, place]]
+        columns = [
+            _column_texts(list(frame.iloc[:, place]), self.formats.get(name, ""))
             for place, name in enumerate(frame.columns)
         ]
-        kinds = [_kind(column) for column in texts]
+        kinds = ["number" if all(t[:1] in "0123456789−–+" for t in texts) else "text" for texts in columns]
+        names = [html.escape(str(name).replace("_", " ")) for name in frame.columns]
         head = "".join(
-            f'<th scope="col" class="{kind}">{html.escape(str(name).replace("_", " "))}</th>'
-            for name, kind in zip(frame.columns, kinds, strict=True)
+            f'<th role="columnheader" scope="col" class="{kind}">{name}</th>'
+            for name, kind in zip(names, kinds, strict=True)
         )
         body = []
-        for first, *others in zip(*texts, strict=True):
-            cells = [f'<th scope="row">{first}</th>']
-            cells += [f'<td class="{kind}">{text}</td>' for text, kind in zip(others, kinds[1:], strict=True)]
-            body.append(f"<tr>{''.join(cells)}</tr>")
-        return (
+        for first, *others in zip(*columns, strict=True):
+            cells = [f'<th role="rowheader" scope="row">{_in_parts(first)}</th>']
+            cells += [
+                f'<td role="cell" class="{kind}" data-label="{name}">{_in_parts(text)}</td>'
+                for name, kind, text in zip(names[1:], kinds[1:], others, strict=True)
+            ]
+            body.append(f'<tr role="row">{"".join(cells)}</tr>')
+        table = (
             f'<div class="suite-table" tabindex="0" role="region" aria-label="{caption}">'
-            f"<table><caption>{caption}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+            f'<table role="table"><caption>{caption}</caption>'
+            f'<thead><tr role="row">{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
         )
+        if len(body) <= MOST_ROWS:
+            return table
+        told = f"<summary>{caption} ({len(body)} rows)</summary>"
+        return f'<details class="suite-fold">{told}{table}</details>'
 
     def stored(self) -> pd.DataFrame:
         """The numbers for a CSV: of a column of Estimates the value, and its bounds in ``<column>_low`` and
@@ -86,26 +103,37 @@ def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:
     return table if plain else table.reset_index()
 
 
-def _kind(column: list[str]) -> str:
-    if all(text[:1] in "0123456789-−–" for text in column):
-        return "number"
-    return "text" if max(map(len, column)) <= LONGEST_NAME else "text sentence"
-
-
-def _cell_text(cell: object, form: str | Callable[[object], str]) -> str:
-    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
-        return "–"
+def _column_texts(cells: list[object], form: str | Callable[[object], str]) -> list[str]:
+    """The cells of a column, its numbers with the same decimals where they are of one kind."""
     if callable(form):
-        return form(cell)
-    if isinstance(cell, Estimate):
-        return bounds_text(cell, form)
-    if isinstance(cell, str | bool):
-        return str(cell)
+        return ["–" if _is_missing(cell) else _DASH.sub(MINUS, form(cell)) for cell in cells]
     # NumPy scalars are not the built-in types that number_text accepts.
-    value = cell.item() if hasattr(cell, "item") else cell
-    if isinstance(value, int) and form == "":
-        return f"{value:,}"
-    return number_text(value, form) if isinstance(value, int | float) else str(value)
+    plain = ["–" if _is_missing(cell) else cell.item() if hasattr(cell, "item") else cell for cell in cells]
+    decimals = decimals_of([cell for cell in plain if isinstance(cell, Estimate)], form)
+    floats = [abs(cell) for cell in plain if isinstance(cell, float) and cell]
+    if decimals is None and form == "" and floats and max(floats) < SPAN * min(floats):
+        decimals = max(0, 2 - math.floor(math.log10(max(floats))))
+    return [_cell_text(cell, form, decimals) for cell in plain]
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _cell_text(cell: object, form: str, decimals: int | None) -> str:
+    if isinstance(cell, Estimate):
+        return bounds_text(cell, form, decimals)
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return str(cell)
+    if isinstance(cell, int) and form == "":
+        return number_text(cell, "count")
+    return number_text(cell, form, decimals)
+
+
+def _in_parts(text: str) -> str:
+    """A cell's text; a line may break between a value and its interval, but not within either."""
+    value, bounds = _BOUNDS.fullmatch(text).groups() if _BOUNDS.fullmatch(text) else (text, "")
+    return html.escape(value) + (f' <span class="bounds">{html.escape(bounds)}</span>' if bounds else "")
 
 
 def numbers_table(

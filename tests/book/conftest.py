@@ -1,22 +1,18 @@
-"""A temporary clone of the whole suite, with its own runs, and the command line in it."""
+"""A clone of the suite whose chapters are tiny, and what holds of every figure."""
 
 import io
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from clones import Clone
 from matplotlib import pyplot
 
-from fer_lib import paths as fer_lib_paths
-from ferbook import paths
 from ferbook.book import chapters
 from ferbook.page.style import Drawn
+
+from ..conftest import make_clone
 
 
 @pytest.fixture
@@ -43,37 +39,6 @@ def well_drawn():
         return drawn
 
     return check
-
-
-def make_clone(folder):
-    listed = subprocess.run(
-        ["git", "-C", str(paths.root()), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    # Without the runs that come with the repository: a test counts its own.
-    for name in (n for n in listed.stdout.split("\0") if n and not n.startswith("runs/")):
-        source, target = paths.root() / name, folder / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
-    environment |= {
-        "PYTHONPATH": str(folder),
-        "FER_CACHE": str(fer_lib_paths.cache_dir()),
-        "FER_DATA": str(folder / "no-data"),
-        "COLUMNS": "200",
-    }
-    return Clone(folder, environment, "book.session")
-
-
-@pytest.fixture(scope="session")
-def smoke_clone(tmp_path_factory):
-    """A clone in which the real chapters were run once, at ``smoke``."""
-    clone = make_clone(tmp_path_factory.mktemp("smoke"))
-    clone.ferbook("run", "--profile", "smoke", "--run", "smoke")
-    return clone
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell
 
-from .conftest import make_clone
+from ..conftest import make_clone
 
 pytestmark = pytest.mark.whole_suite
 
@@ -130,15 +130,12 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
         )
     )
     nbformat.write(notebook, page)
-    (page.parent / "figures.py").write_text(
-        '"""A toy figure."""\n\n'
-        "import pandas as pd\n"
-        "from matplotlib import pyplot as plt\n\n"
-        "from ferbook.page.style import Drawn\n\n\n"
-        "def steps(count):\n"
+    figures = page.parent / "figures.py"
+    figures.write_text(
+        figures.read_text() + "\n\ndef steps(count):\n"
         '    """``count`` steps."""\n'
         '    data = pd.DataFrame({"step": range(count)})\n'
-        "    figure, axes = plt.subplots()\n"
+        "    figure, axes = pyplot.subplots()\n"
         '    axes.plot(data["step"])\n'
         '    return Drawn(figure, data, "A line that climbs three steps.", "A toy.")\n'
     )

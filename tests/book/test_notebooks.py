@@ -1,18 +1,32 @@
 """The contract that every chapter's notebook keeps."""
 
 import ast
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from ferbook import paths
-from ferbook.book import book, chapters, pages_of_toc
+from ferbook.book import book, chapters, forget, pages_of_toc
 from ferbook.build import check_toc
-from ferbook.notebook import COMPARED_TAG, code_cells, read_notebook, require_parameters_cell, tags
+from ferbook.figures import key_figure, require_figures
+from ferbook.new import write_chapter
+from ferbook.notebook import (
+    COMPARED_TAG,
+    code_cells,
+    figure_cells,
+    read_notebook,
+    require_parameters_cell,
+    tags,
+)
 
-MOST_LINES = 14
-"""Of a cell, without its imports: a call's arguments may stand one a line."""
+MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
+"""Code cells of a page; lines of a cell, without its imports; characters of a line."""
+MOST_FIGURES, MOST_TABLES = 9, 5
 MOST_BYTES = 40_000
-ROOMS = ("book", "fer_lib", "ferbook", "synthetic_faces")
+ROOMS = ("book", "fer_lib", "ferbook", "synthetic_faces", "numpy", "torch", "pandas")
+EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
 
 every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list(chapters()))
 
@@ -39,21 +53,150 @@ def test_a_chapter_holds_no_output_and_no_noise(chapter):
     assert chapter.notebook.stat().st_size <= MOST_BYTES
 
 
-@every_chapter
-def test_cells_are_short_and_only_call_the_library(chapter):
-    for cell in code_cells(read_notebook(chapter.notebook)):
+def opening_faults(cells):
+    """What is wrong with the cells that open a page."""
+    title, short, parameters, opens = cells[:4]
+    if title.id != "title" or not re.match(r"# <!-- title -->\n\n\*\*[^*]+\?\*\*(\n|$)", title.source):
+        yield "the cell 'title' is not the title and one question in bold"
+    elif len(re.findall(r"[.!?](?=\s|$)", title.source.partition("?**")[2])) > 3:
+        yield "the title has more than three sentences below its question"
+    table = re.match(
+        r"## In short\n\n\| claimed \| found here \| how sure \|\n\|[-|: ]+\|\n((?:\|.*\|\n)+)"
+        r"\n<!-- key figure: \w+ -->\n\n<!-- key numbers -->\n\n<!-- reading -->$",
+        short.source,
+    )
+    if short.id != "in-short" or table is None:
+        yield "the cell 'in-short' is not its table, the key figure, the key numbers and what one needs"
+    elif not 2 <= len(table[1].splitlines()) <= 4:
+        yield "'In short' has not 2 to 4 rows"
+    if "parameters" not in tags(parameters) or opens.id != "open" or "open_chapter(" not in opens.source:
+        yield "the parameters and the cell 'open' do not follow"
+
+
+def prose_faults(notebook):
+    """What is wrong with the order of a page, and with how it ends."""
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    headings = re.findall(r"(?m)^## (.+)$", "\n".join(prose))
+    if headings[:1] != ["In short"] or headings[-2:] != ["What we can conclude", "Exercises"]:
+        yield f"the sections are {headings}"
+    exercises = "\n".join(prose).partition("\n## Exercises\n")[2]
+    if exercises.count(":::{dropdown} What to expect\n") < 3:
+        yield "fewer than three exercises say what to expect"
+    if notebook.cells[-1].cell_type != "markdown" or any("<!-- next -->" in text for text in prose):
+        yield "something follows the exercises"
+    places = ("<!-- title -->", "<!-- key numbers -->", "<!-- reading -->", "<!-- key figure:")
+    if any(sum(text.count(place) for text in prose) != 1 for place in places):
+        yield f"not each of {', '.join(places)} stands once"
+    if any(word in "\n".join(prose) for word in ("**Next:**", "## References", "## Provenance")):
+        yield "the page says what the build appends"
+
+
+def code_faults(notebook):
+    """What is wrong with the code of a page."""
+    code = code_cells(notebook)
+    if len(code) > MOST_CELLS:
+        yield f"{len(code)} code cells"
+    if len(figure_cells(notebook)) > MOST_FIGURES:
+        yield f"{len(figure_cells(notebook))} figures"
+    if (tables := sum(cell.source.count("run.table(") for cell in code)) > MOST_TABLES:
+        yield f"{tables} tables"
+    if key_figure(notebook) not in figure_cells(notebook):
+        yield "the key figure is not drawn"
+    for place, cell in enumerate(code[1:], start=1):
         body = ast.parse(cell.source).body
         imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-        if "parameters" not in tags(cell):
-            lines = sum(1 for line in cell.source.splitlines() if line.strip())
-            lines -= sum(node.end_lineno - node.lineno + 1 for node in imports)
-            assert lines <= MOST_LINES, cell.source
+        lines = sum(1 for line in cell.source.splitlines() if line.strip())
+        lines -= sum(node.end_lineno - node.lineno + 1 for node in imports)
+        if lines > MOST_LINES:
+            yield f"cell {cell.id!r} has {lines} lines"
+        if max(map(len, cell.source.splitlines()), default=0) > MOST_COLUMNS:
+            yield f"cell {cell.id!r} has a line of more than {MOST_COLUMNS} characters"
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body)
+        if defines and not any("assert " in later.source for later in code[place : place + 2]):
+            yield f"cell {cell.id!r} defines by hand what nothing is compared with"
+
+
+def faults(notebook):
+    return [*opening_faults(notebook.cells), *prose_faults(notebook), *code_faults(notebook)]
+
+
+@every_chapter
+def test_a_page_keeps_the_skeleton(chapter):
+    assert faults(read_notebook(chapter.notebook)) == []
+
+
+def defined_terms():
+    """The words of the glossary, the longest first: "accuracy" in "balanced accuracy" is none of its own."""
+    text = (paths.book() / "glossary.md").read_text(encoding="utf-8")
+    entries = re.search(r"(?s)```\{glossary\}\n(.*?)\n```", text)[1].splitlines()
+    return sorted((line for line in entries if re.match(r"\w", line)), key=len, reverse=True)
+
+
+def unlinked(prose, terms):
+    """The ``terms`` that ``prose`` uses and never links."""
+    linked = {term.lower() for term in re.findall(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`", prose)}
+    left = re.sub(r"(?s)<!--.*?-->|```.*?```|\$\$.*?\$\$", " ", prose)
+    left = re.sub(r"(?:\{[^}]+\})?`[^`]*`|\$[^$]+\$|\]\([^)]*\)|^## .*$", " ", left, flags=re.MULTILINE)
+    found = []
+    for term in terms:
+        left, uses = re.subn(rf"(?i)(?<![\w-]){re.escape(term)}(?:e?s)?(?![\w-])", " ", left)
+        if uses and term.lower() not in linked:
+            found.append(term)
+    return found
+
+
+@every_chapter
+def test_every_word_of_the_glossary_is_linked_where_a_page_uses_it(chapter):
+    prose = [cell.source for cell in read_notebook(chapter.notebook).cells if cell.cell_type == "markdown"]
+    assert unlinked("\n\n".join(prose), defined_terms()) == []
+
+
+def test_a_word_that_is_used_and_not_linked_is_found():
+    terms = ["balanced accuracy", "accuracy", "filter", "recall"]
+    assert unlinked("Balanced accuracy, `recall`, $filter$, {metric}`a.filter`", terms) == [
+        "balanced accuracy"
+    ]
+    assert unlinked("Filters and accuracy of {term}`filters <filter>`.", terms) == ["accuracy"]
+    assert unlinked("## Filter\n\nRecalled, filter-wise", terms) == []
+
+
+def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
+    shutil.copytree(EXAMPLE, tmp_path / "book", ignore=shutil.ignore_patterns("_build", "runs"))
+    monkeypatch.setenv("FERBOOK_ROOT", str(tmp_path / "book"))
+    forget()
+    write_chapter("gaps")
+    require_figures()
+    for name, chapter in chapters().items():
+        assert faults(read_notebook(chapter.notebook)) == [], name
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("equally often?**", "equally often.**", "one question in bold"),
+        ("| claimed | found here |", "| claimed | found |", "the cell 'in-short'"),
+        ("## What we can conclude", "## Summary", "the sections are"),
+        (":::{dropdown} What to expect", "::: {note}", "fewer than three exercises"),
+        ("<!-- key figure: counts -->", "<!-- key figure: count -->", "the key figure is not drawn"),
+        ("print(sum", "\n".join(f"x{n} = 0" for n in range(12)) + "\nprint(sum", "'sum' has 14 lines"),
+        ("assert sum(thrown.counts) == p.throws\nprint", "def one():\n    return 1\nprint", "'sum' defines"),
+    ],
+)
+def test_what_breaks_the_skeleton_is_told(before, after, told):
+    notebook = read_notebook(EXAMPLE / "book" / "throws" / "throws.ipynb")
+    assert faults(notebook) == []
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(before, after)
+    assert any(told in fault for fault in faults(notebook)), faults(notebook)
+
+
+@every_chapter
+def test_a_page_imports_only_what_it_may(chapter):
+    for cell in code_cells(read_notebook(chapter.notebook)):
         for node in ast.walk(ast.parse(cell.source)):
-            assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda), cell.source
             if isinstance(node, ast.Import | ast.ImportFrom):
                 name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-                room = name.split(".")[0]
-                assert room in ROOMS, f"a page imports only from {', '.join(ROOMS)}, not {name}"
+                assert name.split(".")[0] in ROOMS, f"a page imports only {', '.join(ROOMS)}, not {name}"
 
 
 @every_chapter
@@ -68,12 +211,8 @@ def test_a_chapter_has_cells_that_check_compares(chapter):
     assert any(COMPARED_TAG in tags(cell) for cell in code_cells(read_notebook(chapter.notebook)))
 
 
-@every_chapter
-def test_what_chapter_py_says_is_not_said_again(chapter):
-    pages = [cell.source for cell in read_notebook(chapter.notebook).cells if cell.cell_type == "markdown"]
-    for place in ("<!-- title -->", "<!-- reading -->", "<!-- next -->"):
-        assert sum(place in page for page in pages) == 1
-    assert not any("**Next:**" in page or "| Time to read" in page for page in pages)
+def test_figures_are_there_and_mentioned():
+    require_figures()
 
 
 def test_every_folder_with_a_notebook_is_a_chapter_without_fault():

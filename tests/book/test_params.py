@@ -18,7 +18,6 @@ from fer_lib.train.recipe import Recipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
-from ferbook.parameters import percentages
 from ferbook.request import Request, read_overrides
 from synthetic_faces.errors import SettingError
 from synthetic_faces.versions import versioned
@@ -202,13 +201,6 @@ def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, prof
     assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
 
 
-def test_fractions_are_per_cent_in_ascending_order():
-    assert percentages(transfer(fractions="0, 1,100").fractions) == (0, 1, 100)
-    for wrong in ("", "1,x", "5,1", "1,1", "101", "-1", "0.5"):
-        with pytest.raises(ParameterError, match=r"transfer\.fractions.*whole numbers from 0 to 100"):
-            transfer(fractions=wrong)
-
-
 def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_with_clips():
     own, beside = (dict(source) for source in MicroExpressionsParameters(clip_frames=8).face_sources)
     assert (own["name"], own["clip_frames"], beside["name"]) == ("micro", 8, "lab")
@@ -241,6 +233,6 @@ def test_associations_are_measured_by_measures_that_there_are():
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():
     rows = {row["parameter"]: row for row in chapters()["faces"].parameter_rows()}
     assert list(rows) == list(chapters()["faces"].parameters.model_fields)
-    assert rows["samples"]["laptop"] == 6 and rows["samples"]["smoke"] == 3
-    assert rows["samples"]["range"] == "≥ 1, ≤ 12"
+    assert rows["family_epochs"]["laptop"] == 20 and rows["family_epochs"]["smoke"] == 1
+    assert rows["family_epochs"]["range"] == "≥ 1, ≤ 5000"
     assert all(row["meaning"] and row["range"] for row in rows.values())

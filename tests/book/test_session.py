@@ -84,7 +84,7 @@ def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monke
     assert ["family" in given for given in asked] == [False, True]
     assert asked[1]["subjects"] == run.params.family_subjects
     with pytest.raises(
-        ChapterError, match=r"declare the face set 'lab tall'; it declares .*lab broad-faceunits"
+        ChapterError, match=r"declare the face set 'lab tall'; it declares .*lab broad-makehuman"
     ):
         run.beside("lab", family="tall")
 

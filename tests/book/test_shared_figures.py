@@ -25,19 +25,6 @@ def toy_matrix() -> pd.DataFrame:
     return pd.DataFrame([[8, 2, 0], [1, 3, 0], [0, 0, 0]], index=names, columns=names)
 
 
-def toy_selection() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "training": ["fold 0", "biases, AD"],
-            "chosen_epoch": [2, 3],
-            "chosen_accuracy": [0.7, 0.8],
-            "test_epoch": [4, 3],
-            "test_accuracy": [0.75, 0.8],
-            "gain": [0.05, 0.0],
-        }
-    )
-
-
 def toy_clip() -> FaceSet:
     """Frames in no order; the change from the first is largest at frame 30, AU12 acts and AU4 does not."""
     frames = np.array([10, 40, 30, 20])
@@ -93,13 +80,6 @@ def test_a_strip_holds_the_apex_where_it_is_known():
     assert data["milliseconds"].isna().all() and figure.axes[0].get_title(loc="left") == "10"
 
 
-def test_the_dumbbells_tell_mean_and_largest_gain():
-    drawn = shared_figures.selection_dumbbells(toy_selection(), epochs=4)
-    data, alt = drawn.data, drawn.alt
-    assert data["gain"].tolist() == [0.05, 0.0]
-    assert "2.5 points on average" in alt and "most for fold 0: 70.0 % against 75.0 %" in alt
-
-
 def test_a_confusion_of_other_classes_is_refused():
     with pytest.raises(FigureError, match="same classes"):
         shared_figures.confusion_matrix(toy_matrix().iloc[:2])
@@ -109,7 +89,6 @@ def test_a_confusion_of_other_classes_is_refused():
     "draw",
     [
         lambda: shared_figures.confusion_matrix(toy_matrix()),
-        lambda: shared_figures.selection_dumbbells(toy_selection(), 4),
         lambda: shared_figures.clip_strip(toy_clip()),
     ],
 )

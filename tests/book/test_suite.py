@@ -1,8 +1,13 @@
 """What this book tells the engine: what is refused before a run, and what makes a chapter out of date."""
 
+import json
+import re
+from types import SimpleNamespace
+
 import pytest
 
 from book import suite as book_suite
+from fer_lib.aus.detectors import Detectors
 from ferbook.book import chapters
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
@@ -83,3 +88,28 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"fer2013\.csv.*line 2") as fault:
         book_suite.prepare(list(asked.values()))
     assert str(file) in str(fault.value)
+
+
+def finished(folder, populations, layer="relu3"):
+    about = {"filter": 44, "au": "AU12", "association": 0.5, "moved_by": "AU25"}
+    told = Detectors(layer=layer, filters=[about])
+    return SimpleNamespace(
+        folder=folder, record=lambda: {"populations": populations}, artefact=lambda name, model: told
+    )
+
+
+def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_path):
+    run = tmp_path / "reference"
+    drawn = finished(run / "deconvolution", {"published": {}, "photographs": {}})
+    judged = finished(run / "au_verification", {"published": {}, "shuffled": {}})
+    text = book_suite.verdicts({"deconvolution": drawn, "au_verification": judged})
+    told = json.loads(
+        re.fullmatch(r'<script type="application/json" id="filter-verdicts">(.*)</script>', text)[1]
+    )
+    assert told == {"layer": "relu3", "filters": {"44": ["AU12", "AU25"]}}
+    for other in (
+        finished(tmp_path / "mine" / "au_verification", {"published": {}}),
+        finished(run / "x", {}),
+    ):
+        assert book_suite.verdicts({"deconvolution": drawn, "au_verification": other}) == ""
+    assert book_suite.verdicts({"deconvolution": drawn}) == ""

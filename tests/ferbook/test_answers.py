@@ -69,13 +69,13 @@ def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run
     }
 
 
-def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
-    text = answers_text(answers_of(run)).replace("\u00a0", " ")
+def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
+    text = answers_text(answers_of(run), tmp_path).replace("\u00a0", " ")
     for paper in read_claims(paths.claims()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
-    assert "Yes: 2.00 (95 % interval 1.00–3.00) points; asked: above 0 points." in text
+    assert "Yes: 2.0 (95 % interval 1.0–3.0) points; asked: above 0 points." in text
     assert "(derl/derl.ipynb), on `ckplus` |" in text
     assert '<a href="derl/derl.html#figure-ablation">figure</a>' in text
     assert text.startswith('<figure class="fer-figure" id="figure-claims">')
@@ -83,11 +83,11 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run):
     assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
-def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl):
+def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl, tmp_path):
     finish_derl("reference", -3.0, faces="ckplus")
     found = of_derl(run)
     assert (found.main.verdict, found.own.verdict) == ("does not hold here", "holds here")
-    page = answers_text(answers_of(run))
+    page = answers_text(answers_of(run), tmp_path)
     assert "| Reference | Your run | Claim |" in page
     assert "| {bdg-danger}`does not hold` | {bdg-success}`holds` |" in page
     picture = claims_picture(answers_of(run).verdicts)
@@ -98,11 +98,11 @@ def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, fin
     assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
 
 
-def test_a_reference_on_other_faces_does_not_judge_what_the_run_shows(finish_derl):
+def test_a_reference_on_other_faces_does_not_judge_what_the_run_shows(finish_derl, tmp_path):
     run = finish_derl("a", 2.0, faces="lab")
     finish_derl("reference", -3.0, faces="ckplus")
     assert of_derl(run).reference is None
-    assert "| Verdict | Claim |" in answers_text(answers_of(run))
+    assert "| Verdict | Claim |" in answers_text(answers_of(run), tmp_path)
 
 
 def test_the_figure_to_look_at_is_one_that_the_chapter_draws(run):
@@ -134,7 +134,7 @@ def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
         "questions: [{asks: '|a|?', metric: derl.x, above: 0}]}]}]"
     )
     monkeypatch.setattr(paths, "claims", lambda: Path(file))
-    assert "| \\|a\\|? |" in answers_text(answers_of(run))
+    assert "| \\|a\\|? |" in answers_text(answers_of(run), tmp_path)
 
 
 def test_a_run_that_is_not_there_is_named(run):

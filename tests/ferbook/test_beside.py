@@ -67,7 +67,7 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
     assert [each.result for each in found.values()] == [reference.result(name) for name in found]
     table = key_numbers(chapters()["means"], run.result("means"), found["means"])
     assert table.splitlines() == [
-        "|  | Reference, 7 tables | Your run |",
+        "| Key numbers | Reference, 7 tables | Your run |",
         "| --- | --- | --- |",
         "| mean | 3.50 (3.40–3.60) | 3.40 (3.30–3.50) |",
     ]
@@ -121,9 +121,9 @@ def test_pages_that_the_run_lacks_are_the_references_and_prose_may_quote_either(
     assert '"value": 60000.0' in read["metrics/reference", "throws"]
     assert read["metrics", "means"] == read["metrics/reference", "means"]
     means = read_notebook(staged / "book" / "means" / "means.ipynb").cells
-    assert "| Run | `reference`" in means[-1].source
+    assert "| Run | `reference`" in means[-2].source
     throws = read_notebook(staged / "book" / "throws" / "throws.ipynb").cells
-    assert "| Run | `a`" in throws[-1].source and "| Beside it | run `reference`" in throws[-1].source
+    assert "| Run | `a`" in throws[-2].source and "| Beside it | run `reference`" in throws[-2].source
 
 
 def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeypatch):

@@ -12,7 +12,7 @@ CHAPTER = """
 from ferbook.book import Chapter
 from ferbook.parameters import Parameters
 
-CHAPTER = Chapter(title="T", minutes=1, parameters=Parameters, upstream={upstream}, profiles={profiles})
+CHAPTER = Chapter(title="T", parameters=Parameters, upstream={upstream}, profiles={profiles})
 """
 
 

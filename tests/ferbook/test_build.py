@@ -12,7 +12,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from ferbook import build, paths
 from ferbook.book import Chapter, Option, chapters, forget, suite
-from ferbook.build import build_book, check_toc, filled, stage, staged_notebook
+from ferbook.build import (
+    build_book,
+    check_toc,
+    filled,
+    located,
+    next_page,
+    stage,
+    staged_notebook,
+    what_you_need,
+)
 from ferbook.errors import BookError, RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.provenance import provenance, reproduce_command
@@ -60,7 +69,7 @@ def notebook(prose, code, executed):
 @pytest.fixture
 def chapter(tmp_path):
     """A chapter whose prose was changed after it was executed, and its result."""
-    made = Chapter("Toy", 1, chapters()["throws"].parameters, name="toy", folder=tmp_path)
+    made = Chapter("Toy", chapters()["throws"].parameters, name="toy", folder=tmp_path)
     nbformat.write(notebook("new prose", "print(42)", False), made.notebook)
     result = ChapterResult("toy", tmp_path / "run" / "toy")
     result.folder.mkdir(parents=True)
@@ -196,18 +205,26 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
 
 
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
-    throws = filled("# <!-- title -->\n\n<!-- reading -->\n\n<!-- next -->", "book/throws/throws")
-    assert throws.splitlines()[0] == "# A die is thrown"
-    assert "| 1 minute | nothing else | – |" in throws
-    assert "**Next:** [](../means/means.ipynb): between which bounds the mean of a die lies." in throws
-    means = filled("<!-- reading --> <!-- next -->", "book/means/means")
-    assert "| 2 minutes | nothing else | [](../throws/throws.ipynb) |" in means
-    assert means.endswith("**Next:** [](../answers.md).")
+    assert filled("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
+    assert next_page("book/throws/throws") == (
+        "## Next\n\n[](../means/means.ipynb): between which bounds the mean of a die lies."
+    )
+    assert next_page("book/means/means") == "## Next\n\n[](../answers.md)."
+    assert next_page("book/answers") == ""
     index = filled("<!-- chapters --> <!-- title -->", "book/index")
     assert (
         "| [](means/means.ipynb) | between which bounds the mean of a die lies | 2 min | chapter 1 |" in index
     )
     assert index.endswith("<!-- title -->"), "no chapter's page"
+
+
+def test_what_a_page_takes_is_counted_and_timed(finished):
+    needs = what_you_need(chapters()["means"], [finished.result("means")])
+    assert needs == (
+        "**Time to read:** 2 minutes · **Time to run:** 1.5 s with profile `laptop` (run `a`) · "
+        "**Needs:** nothing else · **Read before:** [](../throws/throws.ipynb)"
+    ).replace("1.5 s", "1.5\u00a0s")
+    assert "Time to run" not in what_you_need(chapters()["throws"], [])
 
 
 def test_a_page_tells_of_the_result_even_where_the_run_was_killed_before_its_record_was_written(run, finish):
@@ -248,6 +265,38 @@ def toy_book(tmp_path, monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", jupyter_book)
     return tmp_path / "_build" / "html"
+
+
+def test_a_fault_names_the_page_and_the_cell(tmp_path):
+    place = tmp_path / "book" / "toy" / "toy.ipynb"
+    place.parent.mkdir(parents=True)
+    nbformat.write(cells("# prose", "first cell"), place)
+    told = located(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
+    assert told == "book/toy/toy.ipynb, cell 'first', line 3: WARNING: no such equation"
+    assert located(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
+
+
+def test_a_stored_figure_without_a_caption_is_named_with_its_cell(finished, finish, tmp_path, monkeypatch):
+    finish(finished, "throws", figures={"counts": {"alt": "Bars."}})
+    monkeypatch.setattr(build, "_is_of_other_code", lambda *_: False)
+    (tmp_path / "stage").mkdir()
+    with pytest.raises(BookError, match=r"throws.ipynb, cell 'count': the figure 'counts' has no caption"):
+        stage(finished, tmp_path / "stage")
+
+
+def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(
+    finished, tmp_path, monkeypatch
+):
+    (finished.result("means").folder / "DONE.json").unlink()
+    own = dataclasses.replace(suite(), fills={"## What we can conclude": lambda results: f"<{[*results]}>"})
+    monkeypatch.setattr(build, "suite", lambda: own)
+    monkeypatch.setattr(build, "_is_of_other_code", lambda *_: True)
+    monkeypatch.setattr(build, "provenance", lambda *_: "told")
+    (tmp_path / "stage").mkdir()
+    stage(finished, tmp_path / "stage")
+    page = read_notebook(tmp_path / "stage" / "book" / "throws" / "throws.ipynb")
+    assert any("<['throws']>" in cell.source for cell in page.cells)
+    assert not any("## What we can conclude" in cell.source for cell in page.cells)
 
 
 def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, finish):

@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from book.deconvolution.chapter import DeconvolutionParameters
-from book.faces.chapter import FacesParameters
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
@@ -17,7 +15,10 @@ from ferbook.page.tables import Table
 from ferbook.session import open_chapter
 from ferbook.store import ChapterResult, make_current, open_run
 
-DEFAULTS = FacesParameters(device="cpu").model_dump()
+DEFAULTS = {"sides": 6, "throws": 600, "seed": 0}
+OF_MEANS = {"draws": 1000, "seed": 0}
+
+pytestmark = pytest.mark.usefixtures("example")
 
 
 @pytest.fixture
@@ -27,63 +28,71 @@ def output(tmp_path, monkeypatch):
     return tmp_path / "out"
 
 
-def drawn(data=None, alt="A line that rises from 1 to 2."):
+def drawn(data=None, alt="A line that rises from 1 to 2.", caption="What rises."):
     figure, axes = plt.subplots()
     axes.plot([1, 2])
     data = pd.DataFrame({"y": [1, 2]}) if data is None else data
-    return Drawn(figure, data, alt, "What rises.", {"y": 0.5})
+    return Drawn(figure, data, alt, caption, {"y": 0.5})
 
 
 def test_a_chapter_opens_with_what_the_cell_assigns(output):
-    run = open_chapter("faces", DEFAULTS | {"samples": 2, "In": [], "_": 3, "get_ipython": print})
-    assert run.params.samples == 2
+    run = open_chapter("throws", DEFAULTS | {"sides": 2, "In": [], "_": 3, "get_ipython": print})
+    assert run.params.sides == 2
     assert json.loads((output / "record.json").read_text()) == {"figures": {}, "tables": {}}
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"sampels": 3}, r"no parameter 'sampels' \(did you mean 'samples'\?\)"),
-        ({"samples": 0}, "faces.samples = 0 is not allowed"),
-        ({"samples": "3x"}, "faces.samples = '3x' is not allowed"),
+        ({"sidse": 3}, r"no parameter 'sidse' \(did you mean 'sides'\?\)"),
+        ({"sides": 0}, "throws.sides = 0 is not allowed"),
+        ({"sides": "3x"}, "throws.sides = '3x' is not allowed"),
     ],
 )
 def test_a_wrong_assignment_stops_the_chapter(output, change, told):
     with pytest.raises(ParameterError, match=told):
-        open_chapter("faces", DEFAULTS | change)
+        open_chapter("throws", DEFAULTS | change)
 
 
 def test_a_missing_assignment_stops_the_chapter(output):
     with pytest.raises(ParameterError, match="does not assign 'seed'"):
-        open_chapter("faces", {name: value for name, value in DEFAULTS.items() if name != "seed"})
+        open_chapter("throws", {name: value for name, value in DEFAULTS.items() if name != "seed"})
 
 
 def test_a_figure_is_stored_with_its_numbers_and_words(output):
-    run = open_chapter("faces", DEFAULTS)
+    run = open_chapter("throws", DEFAULTS)
     shown = run.figure("line", lambda alt: drawn(alt=alt), "A line that rises from 1 to 2.").data
-    assert (output / "figures" / "line.svg").read_text().lstrip().startswith("<?xml")
+    assert (output / "figures" / "line.svg").read_text().startswith("<?xml")
+    assert (output / "figures" / "line.png").read_bytes().startswith(b"\x89PNG")
     assert (output / "figures" / "line.csv").read_text() == "y\n1\n2\n"
     assert json.loads((output / "record.json").read_text())["figures"]["line"] == {
         "alt": "A line that rises from 1 to 2.",
+        "caption": "What rises.",
         "tolerance": {"y": 0.5},
     }
-    assert 'alt="A line that rises from 1 to 2."' in shown and 'download="line.csv"' in shown
-    assert "<figcaption>What rises. <a" in shown
+    assert 'role="img" aria-label="A line that rises from 1 to 2."' in shown
+    assert "<figcaption>What rises.<" in shown and '<a href="figures/line.csv">CSV</a>' in shown
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [({"alt": " "}, "no alt text"), ({"data": pd.DataFrame()}, "without the numbers")]
+    ("given", "told"),
+    [
+        ({"alt": " "}, "no alt text"),
+        ({"caption": ""}, "no caption"),
+        ({"data": pd.DataFrame()}, "without the numbers"),
+    ],
 )
 def test_a_figure_without_words_or_numbers_is_refused(output, given, told):
     with pytest.raises(ChapterError, match=told):
-        open_chapter("faces", DEFAULTS).figure("line", drawn(**given))
+        open_chapter("throws", DEFAULTS).figure("line", drawn(**given))
 
 
 def test_what_a_figure_or_table_needs_is_said_in_its_place(output):
-    run = open_chapter("faces", DEFAULTS)
+    run = open_chapter("throws", DEFAULTS)
     for show, kind in ((run.figure, "figures"), (run.table, "tables")):
         page = show("line", pytest.fail, 3, None, needs="two people.").data
-        assert page == '<p class="not-shown">Left out: it needs two people.</p>'
+        assert ">Left out: it needs two people.<" in page
+        assert ('id="figure-line"' in page) == (kind == "figures"), "what refers to it has where to go"
         assert not (output / kind).exists()
         with pytest.raises(ChapterError, match="lacks what it shows"):
             show("line", pytest.fail, None)
@@ -93,7 +102,7 @@ def test_a_table_is_stored_as_numbers_with_bounds_and_shown_as_text(output):
     accuracy = [Estimate(0.5, 0.25, 0.75, unit="share"), Estimate(1, unit="share")]
     data = pd.DataFrame({"network": ["a", "b"], "accuracy": accuracy, "seconds": [90.0, 3]})
     table = Table(data, "Networks", {"seconds": "seconds"}, {"accuracy": 0.1, "seconds": 1e6})
-    shown = open_chapter("faces", DEFAULTS).table("networks", table).data
+    shown = open_chapter("throws", DEFAULTS).table("networks", table).data
     stored = pd.read_csv(output / "tables" / "networks.csv")
     assert list(stored.columns) == ["network", "accuracy", "accuracy_low", "accuracy_high", "seconds"]
     assert stored.loc[0].tolist() == ["a", 0.5, 0.25, 0.75, 90]
@@ -101,12 +110,15 @@ def test_a_table_is_stored_as_numbers_with_bounds_and_shown_as_text(output):
     noted = json.loads((output / "record.json").read_text())["tables"]["networks"]
     assert noted["caption"] == "Networks"
     assert noted["tolerance"] | {"accuracy": 0.1, "accuracy_high": 0.1, "seconds": 1e6} == noted["tolerance"]
-    assert "50.0\N{NO-BREAK SPACE}% (25.0–75.0)" in shown and "100.0\N{NO-BREAK SPACE}%</td>" in shown
+    assert (
+        '>50\N{NO-BREAK SPACE}% <span class="bounds">(25–75)<' in shown
+        and "100\N{NO-BREAK SPACE}%</td>" in shown
+    )
 
 
 def test_a_table_without_rows_is_refused(output):
     with pytest.raises(ChapterError, match="table 'networks' has no rows"):
-        open_chapter("faces", DEFAULTS).table("networks", Table(pd.DataFrame({"a": []}), "Networks"))
+        open_chapter("throws", DEFAULTS).table("networks", Table(pd.DataFrame({"a": []}), "Networks"))
 
 
 class Detectors(BaseModel):
@@ -114,10 +126,10 @@ class Detectors(BaseModel):
 
 
 def test_an_artefact_is_read_back_as_it_was_stored(output):
-    open_chapter("faces", DEFAULTS).artefact("detectors", Detectors(filters=[3, 4]))
-    stored = ChapterResult("faces", output)
+    open_chapter("throws", DEFAULTS).artefact("detectors", Detectors(filters=[3, 4]))
+    stored = ChapterResult("throws", output)
     assert stored.artefact("detectors", Detectors) == Detectors(filters=[3, 4])
-    with pytest.raises(RunStoreError, match=r"others.json: not readable as Detectors .*; run faces again"):
+    with pytest.raises(RunStoreError, match=r"others.json: not readable as Detectors .*; run throws again"):
         stored.artefact("others", Detectors)
     (output / "artefacts" / "others.json").write_text('{"filters": "all"}')
     with pytest.raises(RunStoreError, match="not readable as Detectors"):
@@ -125,26 +137,26 @@ def test_an_artefact_is_read_back_as_it_was_stored(output):
 
 
 def test_metrics_add_up_and_are_stored(output):
-    run = open_chapter("faces", DEFAULTS)
+    run = open_chapter("throws", DEFAULTS)
     run.save_metrics({"a": Estimate(1, unit="count")})
     run.save_metrics({"b": Estimate(0.5, unit="share")})
     assert set(json.loads((output / "metrics.json").read_text())) == set(run.metrics) == {"a", "b"}
 
 
 def test_only_a_declared_and_finished_chapter_can_be_looked_up(output):
-    run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
-    with pytest.raises(ChapterError, match="does not declare 'faces' as upstream"):
-        run.upstream("faces")
-    with pytest.raises(ChapterError, match="'training' is not finished in this run"):
-        run.upstream("training")
+    run = open_chapter("means", OF_MEANS)
+    with pytest.raises(ChapterError, match="does not declare 'gaps' as upstream"):
+        run.upstream("gaps")
+    with pytest.raises(ChapterError, match="'throws' is not finished in this run"):
+        run.upstream("throws")
 
 
 def test_a_fragment_of_a_report_is_shown_as_it_is(output):
-    assert open_chapter("faces", DEFAULTS).show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
+    assert open_chapter("throws", DEFAULTS).show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
 
 
 def test_words_in_place_of_a_figure_are_text(output):
-    assert open_chapter("faces", DEFAULTS).say("a < b").data == '<p class="not-shown">a &lt; b</p>'
+    assert open_chapter("throws", DEFAULTS).say("a < b").data == '<p class="not-shown">a &lt; b</p>'
 
 
 def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_current_run(tmp_path, monkeypatch):
@@ -157,9 +169,11 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     (staged / "metrics.json").write_text('{"pictures": {"value": 3}}')
     (staged / "record.json").write_text("{}")
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
-    run.result("training").commit(staged, {})
-    assert open_chapter("faces", DEFAULTS).output == tmp_path / "interactive" / "faces", "there is no run yet"
+    run.result("throws").commit(staged, {})
+    assert open_chapter("throws", DEFAULTS).output == tmp_path / "interactive" / "throws", (
+        "there is no run yet"
+    )
     make_current(run)
-    opened = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
-    assert opened.output == tmp_path / "interactive" / "deconvolution"
-    assert opened.upstream("training").metrics() == {"pictures": Estimate(3)}
+    opened = open_chapter("means", OF_MEANS)
+    assert opened.output == tmp_path / "interactive" / "means"
+    assert opened.upstream("throws").metrics() == {"pictures": Estimate(3)}

@@ -65,7 +65,7 @@ def test_an_answer_needs_the_whole_interval_on_one_side(asked, answer):
 
 def test_an_answer_shows_what_was_measured_and_the_bound():
     told = ask(question("gain", above=0, unit="points"), RESULTS)
-    assert told.measured.replace("\u00a0", " ") == "−4.00 (95 % interval −7.00 to −1.00) points"
+    assert told.measured.replace("\u00a0", " ") == "−4.0 (95 % interval −7.0 to −1.0) points"
     assert told.asked == "above 0 points"
     told = ask(question("gain", above=0, unit="points", margin=8), RESULTS)
     assert told.asked == "above 0 points (within 8.00 points of 0 points: no difference)"

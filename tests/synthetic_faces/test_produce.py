@@ -100,6 +100,16 @@ def test_a_picture_depends_on_its_sequence_alone(nine, small, renderer):
     assert seen >= 3
 
 
+def test_a_sample_has_one_sequence_of_each_person_as_the_whole_set_has_it():
+    whole, sample = rows_of(subjects=9), rows_of(subjects=9, sample="one")
+    assert sample.groupby("subject")["sequence"].nunique().eq(1).all() and sample["subject"].nunique() == 9
+    assert sample["emotion"].nunique() > 4
+    there = whole[whole["sequence"].isin(sample["sequence"])].reset_index(drop=True)
+    assert there.equals(sample)
+    with pytest.raises(SettingError, match="sample is 'two'"):
+        Recipe("lab", 9, 24, sample="two")
+
+
 def test_another_seed_gives_other_people_and_other_pictures(small, renderer):
     other = Recipe(**{**TINY, "seed": 1})
     pixels = taken(renderer, other, [s for s in other.plan() if s.subject == 0])[1][0]

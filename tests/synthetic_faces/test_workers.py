@@ -65,11 +65,16 @@ def test_a_task_that_fails_is_reported_with_its_error(face_cache):
         render(workers=1, cache=face_cache)
 
 
-@pytest.mark.parametrize(("device", "expected"), [("cpu", 7), ("cuda:0", workers.GPU_WORKERS)])
-def test_a_worker_per_core_but_few_share_a_gpu(tmp_path, instead, monkeypatch, device, expected):
+@pytest.mark.parametrize(
+    ("device", "each", "expected"), [("cpu", 2, 7), ("cuda:0", 2, workers.GPU_WORKERS), ("cpu", 10, 2)]
+)
+def test_a_worker_per_core_but_few_share_a_gpu_or_few_pictures(
+    tmp_path, instead, monkeypatch, device, each, expected
+):
     count = tmp_path / "started"
     instead(f"echo x >> {count}\necho {device}\nread wanted\nexit 5\n")
     monkeypatch.setattr(workers, "usable_cores", lambda: 7)
+    monkeypatch.setattr(workers, "PICTURES_AT_LEAST", each)
     with pytest.raises(RenderError, match="status 5"):
         render(9)
     assert len(count.read_text().split()) == expected

@@ -38,7 +38,7 @@ RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
 lips.
 """
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
 """What is opened, whatever the ending says: for PostScript, say, Pillow would start another program."""
 
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx")
@@ -147,6 +147,9 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
             if picture.mode in ("L", "1"):
                 return np.asarray(picture.convert("L"))
             return np.asarray(picture.convert("RGB").convert("L"))
+    except Image.DecompressionBombError as fault:
+        most = f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+        raise DataError(f"{path}: not a readable picture ({most}; make a smaller copy)") from fault
     except DAMAGE as fault:
         raise DataError(f"{path}: not a readable picture ({fault})") from fault
 

@@ -21,11 +21,6 @@ def close_figures():
     plt.close("all")
 
 
-def associations() -> pd.DataFrame:
-    values = {"stability": [0.25, 0.1], "AU1": [0.1, 0.5], "AU12": [0.9, 0.2]}
-    return pd.DataFrame(values, pd.Index([7, 2], name="filter"))
-
-
 def strip() -> pd.DataFrame:
     rows = [
         (population, seed, panel, 0.1 * seed, 0.2, 0.1 if networks > 1 else np.nan, 0.3)
@@ -46,38 +41,13 @@ def steps() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seed", "epoch", "accuracy", "verified_gain", "distinct_units"])
 
 
-def checks() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "panel": ["error", "error", "coverage"],
-            "what": ["kl", "auroc", "kl, effect 0.5"],
-            "rate": [0.04, 0.06, 0.95],
-            "low": [0.02, 0.04, 0.93],
-            "high": [0.07, 0.09, 0.97],
-            "promised": [0.05, 0.05, 0.95],
-            "simulations": 400,
-        }
-    )
-
-
 EFFECTS = effects_of_size([[0, 0, 0], [0.5, 2, -0.3], [-3, 0.1, 12]], AUS)
 CHOSEN = pd.DataFrame({"filter": [2, 1], "au": ["AU12", "AU1"]})
 
 
-def gallery(faces: bool = True, changes: bool = True) -> Drawn:
-    generator = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "filter": [9, 9, 5, 5],
-            "au": ["AU12", "AU12", "AU1", "AU1"],
-            "picture": [3, 1, 4, 1],
-            "response": 1.0,
-        }
-    )
-    pictures = generator.integers(0, 256, (4, 16, 16)).astype(np.uint8)
-    maps = generator.normal(size=(4, 16, 16))
-    options = {"faces": pictures if faces else None, "differences": maps[:2] if changes else None}
-    return figures.filter_gallery(table, maps, pictures=9, **options)
+LUCK = {"anywhere": np.linspace(0.6, 0.8, 21), "within": np.linspace(0.7, 0.9, 21)}
+BEST = np.array([0.55, 0.7, 0.79, 0.9])
+WITH_IT, WITHOUT = np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.5, 1.0, 3.0])
 
 
 def losses() -> pd.DataFrame:
@@ -98,15 +68,13 @@ def losses() -> pd.DataFrame:
 
 
 DRAWINGS = {
-    "divergence_map": lambda: figures.divergence_map(associations(), "KL divergence (nats)"),
+    "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
+    "by_luck": lambda: figures.by_luck(LUCK, BEST),
     "networks": lambda: figures.networks(strip()),
     "by_unit": lambda: figures.by_unit(pairs("au", AUS)),
     "along_training": lambda: figures.along_training(steps()),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
-    "calibration": lambda: figures.calibration(checks()),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
-    "filter_gallery": gallery,
-    "filter_gallery of a licensed set": lambda: gallery(faces=False, changes=False),
     "silencing": lambda: figures.silencing(losses()),
 }
 
@@ -127,16 +95,30 @@ def test_every_figure_comes_with_numbers_and_alt_text_and_is_the_same_bytes_agai
         assert set(drawn.tolerance) <= set(drawn.data.columns)
 
 
-def test_the_largest_association_of_a_filter_is_named_and_framed():
-    drawn = DRAWINGS["divergence_map"]()
-    assert drawn.data.to_numpy().tolist() == [[7, "AU12", 0.25, 0.1, 0.9], [2, "AU1", 0.1, 0.5, 0.2]]
-    frames = [patch.get_xy() for patch in drawn.figure.axes[0].patches]
-    assert frames == [(1, 0), (0, 1)] and "filter 7: AU12 (0.90, the same in 25.0 %" in drawn.alt
+def test_two_histograms_hold_every_picture():
+    drawn = DRAWINGS["one_filter"]()
+    assert drawn.data[["with_it", "without"]].sum().tolist() == [3, 4]
+    assert "62.5 % of all pairs" in drawn.caption and "3 pictures with AU12" in drawn.caption
+
+
+def test_a_bar_stands_where_one_deal_in_twenty_passes_and_every_bar_tells_its_number():
+    drawn = DRAWINGS["by_luck"]()
+    assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
+    assert "passes 0.79 (anywhere; 75.0 % of the filters do not) and 0.89 (within; 75.0 %" in drawn.caption
+    told = [text for text in drawn.hover.values() if text.startswith("filters")]
+    assert len(told) == 4 and "filters: 1 from 0.90 to 0.92" in told
+
+
+def test_a_point_of_a_dose_tells_filter_unit_and_effect():
+    drawn = DRAWINGS["dose_response"]()
+    assert drawn.hover["effect-2-AU12-2"] == "filter 2, AU12 at 1: +12.0 sd (+11.9 to +12.1)"
+    assert drawn.hover["effect-1-AU4"].endswith("AU4: +2.0 sd, the largest of the others")
+    assert "in 1 of 2 filters" in drawn.caption
 
 
 def test_networks_are_strokes_about_the_mean_of_their_kind():
     drawn = DRAWINGS["networks"]()
-    assert len(drawn.data) == 16 and "κ: trained 0.2 (0.1 to 0.3) and untrained 0.2" in drawn.alt
+    assert len(drawn.data) == 16 and "κ: trained 0.2" in drawn.alt and "and untrained 0.2" in drawn.alt
 
 
 def test_this_run_stands_beside_the_reference():
@@ -144,13 +126,23 @@ def test_this_run_stands_beside_the_reference():
     assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, figures.YOURS: 6}
     assert "reference, untrained 0.2" in drawn.alt and "your run, trained 0.2" in drawn.alt
     table = pairs("au", AUS)
-    both = figures.by_unit(table.assign(value=7.0), reference=table)
-    assert "run reference" in both.caption and not figures.by_unit(table).caption
+    # The reference's numbers come from its CSV, as it was drawn.
+    reference = pd.read_csv(io.StringIO(figures.by_unit(table).data.to_csv(index=False)))
+    both = figures.by_unit(table.assign(value=7.0), reference=reference)
+    assert "run reference" in both.caption and "run reference" not in figures.by_unit(table).caption
     assert both.data.groupby("series")["value"].mean().to_dict() == {
         "trained": 2,
         "untrained": 2,
         figures.YOURS: 7,
     }
+
+
+def test_of_many_units_those_with_most_are_drawn_and_all_are_stored():
+    table = pairs("au", tuple(f"AU{n}" for n in range(1, 13)))
+    table["value"] = np.arange(24.0)
+    drawn = figures.by_unit(table)
+    names = [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
+    assert names == [f"AU{n}" for n in range(5, 13)] and len(drawn.data) == 24
 
 
 def test_training_is_told_epoch_by_epoch():
@@ -161,11 +153,3 @@ def test_training_is_told_epoch_by_epoch():
 def test_silencing_shows_the_units_own_heads():
     drawn = figures.silencing(pd.concat([losses(), losses().assign(outcome="accuracy")]))
     assert drawn.data["au"].tolist() == ["AU1", "AU4"]
-
-
-def test_without_faces_one_mean_projection_stands_for_a_filter():
-    titles = [axes.get_title(loc="left") for axes in gallery().figure.axes]
-    assert titles == ["9, AU12", "", "their projections", "", "on − off", "5, AU1", "", "", "", ""]
-    drawn = gallery(faces=False)
-    assert [axes.images[0].get_array().shape for axes in drawn.figure.axes] == [(16, 16)] * 2
-    assert drawn.alt.endswith("the mean of the projections of its 2 top faces.")

@@ -78,7 +78,7 @@ def scene(people=8, each=4, seed=0):
     presence = Presence(("AU1", "AU2"), present, subjects, subjects, emotions)
     weights = np.zeros((2, PIXELS))
     weights[0, 0] = weights[1, 1] = 1
-    heads = Heads(("AU1", "AU2"), weights, np.zeros(2), np.zeros(2), np.ones(2), ())
+    heads = Heads(("AU1", "AU2"), weights, np.zeros(2), np.ones(2), ())
     return faces, presence, heads
 
 
@@ -120,7 +120,7 @@ def test_intact_and_silenced_are_those_of_a_network_run_by_hand():
     faces, presence, heads = scene()
     model = Columns()
     # A head that reads a bit of everything.
-    heads = Heads(heads.aus, np.random.default_rng(1).normal(size=(2, PIXELS)), *([np.zeros(2)] * 3), ())
+    heads = Heads(heads.aus, np.random.default_rng(1).normal(size=(2, PIXELS)), *([np.zeros(2)] * 2), ())
     table = silence(
         model, "relu", faces, presence, heads, {"AU2": (1, 3)}, CLASSES, repeats=2, draws=50
     ).set_index(["au", "outcome"])

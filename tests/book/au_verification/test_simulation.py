@@ -10,7 +10,6 @@ from scipy.stats import norm
 from book.au_verification.simulation import (
     Noise,
     calibrated,
-    calibration_table,
     coverage,
     family_wise_error,
     null_responses,
@@ -121,13 +120,6 @@ def test_exact_interval_by_hand():
     # No error in 10: the upper bound solves (1 - p)^10 = 0.025.
     found = rate(0, 10)
     assert found.low == 0 and found.high == pytest.approx(1 - 0.025 ** (1 / 10))
-
-
-def test_calibration_sets_errors_and_coverage_beside_what_is_promised():
-    table = calibration_table({"mean_difference": rate(1, 20)}, {("kl", 0.5): rate(18, 20, "wilson")})
-    assert table["what"].tolist() == ["mean difference", "kl, effect 0.5"]
-    assert table[["rate", "promised"]].to_numpy().tolist() == [[0.05, 0.05], [0.9, 0.95]]
-    assert table["low"].lt(table["rate"]).all() and table["simulations"].eq(20).all()
 
 
 def without(m):

@@ -5,14 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from toy_networks import AUS, answered
+from toy_networks import answered
 
 from book.au_verification import study as au
-from fer_lib.aus.association import associate
 from fer_lib.aus.detectors import Detectors
-from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.responses import Responses, rank_filters, top_pictures
 from fer_lib.train.lesson import Learned
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
@@ -70,7 +67,7 @@ def test_of_one_network_the_interval_says_what_it_does_not_cover(examined):
 
 def test_the_strip_has_every_network_and_the_mean_of_its_kind(examined):
     table = au.strip_table(examined)
-    assert len(table) == 3 * len(examined) and table["population"].iloc[0] == "trained"
+    assert len(table) == 2 * len(examined) and table["population"].iloc[0] == "trained"
     own = table[table["population"].eq("trained") & table["panel"].eq("κ of claim and cause")]
     assert own["value"].tolist() == [1, 0] and own["mean"].tolist() == [0.5, 0.5]
     assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1]
@@ -80,9 +77,7 @@ def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined
     units = au.unit_table(examined).set_index(["series", "au"])["value"]
     assert units["trained", "AU1"] == pytest.approx(1 / 3) and units["untrained", "AU1"] == 0
     measures = au.agreement_table(examined).set_index(["series", "measure"])["value"]
-    assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence (nats)"] == 0.5
-    asked = au.networks_table(examined).data.set_index("network")
-    assert asked.loc["trained", ["networks", "filters", "verified"]].tolist() == [2, 4, 2]
+    assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence"] == 0.5
 
 
 def learned(network: str, seed: int) -> Learned:
@@ -95,7 +90,7 @@ def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatc
     def examine(model, layer, questions, *, about, device, measures=()):
         asked.append((model, layer, about))
         assert len(measures) == (
-            6 if about[:2] in (("trained", "zero_bias"), ("untrained", "zero_bias")) else 0
+            3 if about[:2] in (("trained", "zero_bias"), ("untrained", "zero_bias")) else 0
         )
         return SimpleNamespace(filters=4), model
 
@@ -184,37 +179,19 @@ def test_filters_are_told_one_by_one_and_their_claims_handed_on():
     whole = SimpleNamespace(overall=SimpleNamespace(observed=observed))
     found = au.claimed_detectors(own, whole, "relu3")
     assert Detectors.model_validate_json(found.model_dump_json()) == found and found.layer == "relu3"
-    assert found.table().to_numpy().tolist() == [[2, "AU12", 8], [1, "AU12", 5], [0, "AU12", 2]]
-
-
-def pictures() -> tuple[np.ndarray, Presence]:
-    generator = np.random.default_rng(0)
-    present = (generator.random((80, 3)) < 0.4).astype(float)
-    maxima = generator.random((80, 6))
-    maxima[:, 0] += 2 * present[:, 2]
-    maxima[:, 5] = 0
-    names = np.repeat([f"s{i}" for i in range(40)], 2)
-    return maxima, Presence(AUS, present, names, np.arange(80).astype(str), np.full(80, "happiness"))
-
-
-def test_the_strongest_filters_come_with_their_association():
-    maxima, presence = pictures()
-    responses = Responses("relu", maxima.astype(np.float32), np.zeros((*maxima.shape, 2), np.int16), (4, 4))
-    ranked = rank_filters(responses, top_pictures(responses, presence.subjects, 2))
-    association = associate(maxima, presence, "kl", draws=20)
-    table = au.strongest_filters(association, ranked, 9)
-    assert table.index.tolist() == [k for k in ranked["filter"] if k != 5]
-    assert table.loc[0, list(AUS)].tolist() == association.estimate[0].tolist()
-    assert table["stability"].tolist() == association.stability[table.index].tolist()
+    told = [(each.filter, each.au, each.association, each.moved_by) for each in found.filters]
+    assert told == [(2, "AU12", 8, "AU1"), (1, "AU12", 5, "AU1"), (0, "AU12", 2, "AU12")]
+    assert [each.verified for each in found.filters] == [False, False, True]
 
 
 def test_counts_of_the_page(examined):
-    _, presence = pictures()
-    table = au.count_table(presence).data
-    assert table.index.tolist() == list(AUS) and table["scored"].eq("yes").all()
-    assert table.loc["AU12", "pictures with it"] == presence.present[:, 2].sum()
-    metrics = au.count_metrics(presence, examined, np.array([0.5, 1, np.nan]))
-    assert {name: metric.value for name, metric in metrics.items()} == {
-        **{"networks": 2, "untrained_networks": 2, "pictures": 80, "people": 40},
-        **{"units_scored": 3, "units_too_few": 0, "filters": 4, "filters_rare": 1, "kl_stability": 0.75},
+    metrics = au.count_metrics(examined, np.array([0.5, 1, np.nan]))
+    told = {name: metric.value for name, metric in metrics.items()}
+    assert told == {"networks": 2, "filters": 4, "kl_stability": 0.75}
+
+
+def test_luck_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():
+    found = au.luck_metrics(np.linspace(0.6, 0.8, 21), np.full(21, 0.5))
+    assert {name: round(each.value, 6) for name, each in found.items()} == {
+        **{"luck": 0.7, "luck_bar": 0.79, "luck_singly": 0.5}
     }

@@ -1,32 +1,16 @@
 """What is told of units that were switched on, on small constructed inputs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from toy_effects import effects_of_size
 
 from book.au_verification import switching
-from fer_lib.aus.interventions import Interventions
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.responses import Responses
+from book.switchboard import switchboard_codes
 
 AUS = ("AU1", "AU2", "AU12")
-
-
-def switched(levels: tuple[float, ...] = (0.5, 1.0)) -> Interventions:
-    """Two base faces; the grey value of a picture is its number, 1 + unit * levels + level, plus 100 for the
-    second face.
-    """
-    per_face = 1 + len(AUS) * len(levels)
-    numbers = np.concatenate([np.arange(per_face), 100 + np.arange(per_face)])
-    pixels = np.repeat(numbers, 64).reshape(-1, 8, 8).astype(np.uint8)
-    table = pd.DataFrame(
-        {"subject": np.repeat(["a", "b"], per_face), "frame": 0, "emotion": "neutral", "split": "test"}
-    ).assign(dataset="toy", sequence="")
-    masks = np.ones(pixels.shape, np.uint32)
-    faces = FaceSet("toy", pixels, table, masks=masks, mask_aus=AUS)
-    valid, doses = np.ones((2, len(AUS)), bool), (1.0,) * len(AUS)
-    return Interventions(faces, AUS, levels, np.array(["a", "b"]), np.zeros(2, int), valid, doses)
 
 
 def test_the_showcase_begins_with_verified_filters_of_different_units():
@@ -50,20 +34,18 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
 
 
-def test_top_pairs_give_every_filter_as_many_pictures_as_the_poorest_has():
-    maxima = np.arange(12, dtype=np.float32).reshape(4, 3)
-    responses = Responses("relu", maxima, np.zeros((4, 3, 2), np.int16), (2, 2))
-    top = np.array([[3, 2, 1], [0, 3, -1], [1, 0, 2]])
-    chosen = pd.DataFrame({"filter": [1, 2], "au": ["AU1", "AU12"]})
-    rows = switching.top_pairs(chosen, responses, top)
-    assert rows["filter"].tolist() == [1, 1, 2, 2] and rows["picture"].tolist() == [0, 3, 1, 0]
-    assert rows["response"].tolist() == [1, 10, 5, 2] and rows["au"].tolist() == ["AU1"] * 2 + ["AU12"] * 2
-
-
-def test_changed_pixels_are_those_of_the_claimed_unit_at_the_highest_level():
-    chosen = pd.DataFrame({"filter": [4, 5], "au": ["AU12", "AU99"]})
-    changes = switching.changed_pixels(switched(), chosen)
-    assert (changes[0] == 6).all() and not changes[1].any()
+def test_the_filters_on_the_switchboard_answer_to_its_pictures(monkeypatch):
+    maxima = np.arange(3.0 * len(switchboard_codes())).reshape(-1, 3)
+    asked = []
+    monkeypatch.setattr(switching, "switchboard_faces", lambda size, seed: (size, seed))
+    monkeypatch.setattr(
+        switching, "maximal_responses", lambda *given: asked.append(given) or SimpleNamespace(maxima=maxima)
+    )
+    chosen = pd.DataFrame({"filter": [2, 0], "au": ["AU12", "AU1"]})
+    found = switching.on_switchboard(None, "relu3", chosen, 48, 5)
+    assert asked == [(None, (48, 5), "relu3")]
+    assert [(each.filter, each.unit) for each in found.filters] == [(2, "AU12"), (0, "AU1")]
+    assert found.filters[0].responses[:3] == (2, 5, 8)
 
 
 def test_the_effect_table_has_a_row_per_filter_unit_and_level():
@@ -72,6 +54,5 @@ def test_the_effect_table_has_a_row_per_filter_unit_and_level():
     assert table["filter"].tolist() == [1] * 6 + [0] * 6
     full = table[table["level"].eq(1)].set_index(["filter", "au"])
     assert full.loc[(0, "AU2"), "effect"] == 3 and full.loc[(1, "AU12"), "low"] == pytest.approx(-2.1)
-    assert full["survives"].tolist() == [False, False, True, False, True, False]
     assert full["claimed"].tolist() == [False, False, True, False, True, False]
     assert table.loc[1, "effect"] == 0 and table.iloc[8]["effect"] == 1.5

@@ -12,13 +12,13 @@ from toy_layer import toy_view
 
 from book.deconvolution import atlas
 from book.deconvolution.atlas import (
-    extremum_counts,
     filter_atlas,
     grey_levels,
     mean_picture,
     mean_projections,
     sheet_of,
 )
+from book.deconvolution.layer_view import extremum_counts
 from ferbook.offline import external_requests
 
 
@@ -68,6 +68,13 @@ def test_every_filter_has_an_entry_the_strongest_first_and_each_says_what_it_is(
     assert len(elements.of("details")) == 4
     # Whatever is a picture to the eye has words for the ear.
     assert all(a.get("aria-label") for _, a in elements.found if a.get("role") == "img")
+
+
+def test_every_filter_has_an_address_and_a_number_for_the_script(text):
+    tiles = Elements(text).of("details")
+    assert [(a["id"], a["data-filter"]) for a in tiles] == [(f"filter-{n}", str(n)) for n in (1, 0, 3, 2)]
+    (atlas,) = Elements(text).of("div", "filter-atlas")
+    assert atlas["data-layer"] == "relu<3>"
 
 
 def test_a_layers_name_is_text(text):

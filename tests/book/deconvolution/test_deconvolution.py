@@ -1,5 +1,6 @@
 """What is said of projections, network by network: numbers follow from scores, whichever way they fall."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from book.deconvolution.study import (
     check_projections,
     checks_summary,
     checks_table,
+    high_places,
     localisation_metrics,
     locate,
     require_strangers,
@@ -322,7 +324,28 @@ def test_the_view_in_numbers():
         "filters_silent": 1,
         "pairs": 5,
         "receptive_field": 6,
+        "height": 16,
         "place_share": pytest.approx(0.65),
         "place_share_untrained": pytest.approx(0.3),
     }
     assert metrics["place_share_untrained"].why == "fewer than two networks"
+
+
+def test_extrema_that_lie_high_may_draw_further_down():
+    view = toy_view()
+    landmarks = np.full((6, 68, 2), 4.0, np.float32)
+    view = replace(view, faces=FaceSet("toy", view.faces.pixels, view.faces.table, landmarks=landmarks))
+    maps = np.zeros_like(view.projections.maps)
+    # Filter 0, whose neuron (1, 2) sees rows 3 to 8, draws in the last of them.
+    maps[:, -1] = -1
+    view = replace(view, projections=replace(view.projections, maps=maps))
+    places = pd.DataFrame({"network": ["a"] * 3 + ["b"], "filter": [0, 1, 3, 1], "y": [5.5, 13.5, 9.5, 0.0]})
+    found = high_places(Network("a", "trained", None, view, np.array([])), places)
+    values = {name: metric.value for name, metric in found.items()}
+    # Of the nine extrema seven lie on the border of the map of 4 by 4, which has twelve such places.
+    assert values == pytest.approx(
+        {
+            **{"high_extrema": 5.5 / 16, "high_energy": 8 / 16, "brows": 4 / 16},
+            **{"border_extrema": 6 / 9, "border_area": 12 / 16},
+        }
+    )

@@ -10,7 +10,6 @@ from toy_layer import toy_view
 
 from book.deconvolution import figures
 from book.deconvolution.study import Network
-from book.deconvolution.worked_example import worked_example
 from fer_lib.look.localisation import KINDS
 
 
@@ -25,14 +24,30 @@ def texts(figure):
 
 
 def test_the_worked_example_shows_every_number():
-    drawn = figures.how_it_works(worked_example())
-    data = drawn.data
-    assert (
-        len(texts(drawn.figure)) == len(data) == 36 + 16 + 16 + 4 + 1 + 36 + 16 + 16 + 4 + 1 + 9 + 4 + 36 + 36
-    )
-    unpooled = data[data["panel"].eq("unpooled")].set_index(["row", "column"])["value"]
-    assert unpooled[1, 3] == -3 and "−3" in texts(drawn.figure)
-    assert all(words in drawn.alt for words in ("answers 3", "(1 of them)", "6 and 12 of 36 pixels"))
+    up = {"picture": np.ones((6, 6)), "convolved": np.ones((4, 4)), "rectified": np.ones((4, 4))}
+    up |= {"maxima": np.ones((2, 2)), "response": np.full((1, 1), 3.0)}
+    down = {"pixels": np.zeros((6, 6)), "again": np.ones((4, 4)), "unpooled": -3 * np.eye(4)}
+    down |= {"sent": np.ones((2, 2)), "response": np.ones((1, 1))}
+    other = np.zeros((6, 6))
+    other[0] = 1
+    drawn = figures.how_it_works(up, down, {"gradient": other}, np.array([[0, 2], [8, 10]]))
+    assert len(texts(drawn.figure)) == len(drawn.data) == 2 * (36 + 16 + 16 + 4 + 1)
+    unpooled = drawn.data[drawn.data["panel"].eq("unpooled")].set_index(["row", "column"])["value"]
+    assert unpooled[1, 1] == -3 and "−3" in texts(drawn.figure)
+    assert "One response of 3" in drawn.caption and "gradient in 6 of 36 pixels" in drawn.caption
+    framed = [part for axes in drawn.figure.axes for part in axes.patches if part.get_linewidth() == 1.6]
+    assert len(framed) == 4 + 4
+
+
+def test_one_response_is_framed_and_told():
+    region = np.zeros((16, 16), bool)
+    region[8:12, 8:12] = True
+    drawn = figures.one_response(toy_view(), 2, region, "AU12", 3.58)
+    about = drawn.data.iloc[0]
+    assert about[["filter", "picture", "row", "column", "size"]].tolist() == [1, 5, 7, 7, 6]
+    assert about["area"] == 16 / 256 and "AU12 moves. That region has 3.6 times" in drawn.caption
+    (frame,) = drawn.figure.axes[0].patches
+    assert frame.get_xy() == (6.5, 6.5) and frame.get_width() == 6
 
 
 def test_the_strongest_filters_show_their_own_pictures():
@@ -71,7 +86,7 @@ def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     assert len(curves) == 3
 
 
-def test_the_strip_has_a_dot_per_network_and_a_diamond_per_population():
+def test_the_strip_has_a_stroke_per_network_and_a_mean_per_population():
     people = [f"s{n}" for n in range(5)] * 6
     about = {"kind": "ours", "area_share": 0.5, "pointing_game": 0.5, "iou": 0.3, "subject": people}
     scored = pd.DataFrame(
@@ -82,23 +97,20 @@ def test_the_strip_has_a_dot_per_network_and_a_diamond_per_population():
             **about,
         }
     )
+
+    def strokes(drawn):
+        lines = [line for line in drawn.figure.get_axes()[0].get_lines() if line.get_marker() == "|"]
+        return sum(len(line.get_xdata()) for line in lines)
+
     drawn = figures.networks_strip(scored, None)
-    assert len(drawn.data) == 3 * (6 + 3)
-    axes = drawn.figure.get_axes()[0]
-    dots = [part for part in axes.collections if hasattr(part, "get_sizes")]
-    assert [len(part.get_offsets()) for part in dots] == [2] * 3
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["trained", "taught by photographs", "untrained"]
-    assert "untrained (2 networks)" in drawn.alt and "reference" not in drawn.caption
-    # Beside a reference, as its CSV has it, this run is an open circle for each of its networks.
+    assert len(drawn.data) == 3 * (6 + 3) and strokes(drawn) == 6
+    names = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
+    assert names == ["trained", "untrained", "by photographs"] and "untrained 0.99" in drawn.caption
+    # Beside a reference, as its CSV has it, this run stands in a group of its own.
     many = pd.concat([scored.assign(network=scored["network"] + mark) for mark in ("", "x")])
     file = io.StringIO(figures.networks_strip(many, None).data.to_csv(index=False))
     both = figures.networks_strip(scored, pd.read_csv(file))
-    axes = both.figure.get_axes()[0]
-    dots = [part for part in axes.collections if hasattr(part, "get_sizes")]
-    assert [len(part.get_offsets()) for part in dots] == [4] * 3 and len(both.data) == 27
-    rings = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
-    assert [len(line.get_xdata()) for line in rings] == [2] * 3 and "Open circles" in both.caption
+    assert len(both.data) == 27 and strokes(both) == 12 + 6 and "reference, trained" in both.alt
 
 
 def located(kinds):
@@ -116,7 +128,7 @@ def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
     assert len(drawn.data) == 3 * 9 and "how" not in drawn.data
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels[0] == "the filters' own maps" and labels[-1] == "own maps, untrained networks"
-    assert "the filters' own maps 0.5 (0.4 to 1.4)" in drawn.alt and "noise 1.2" in drawn.alt
+    assert "the filters' own maps 0.5" in drawn.alt and "noise 1.2" in drawn.alt
     assert len(figures.localisation_dots(located(KINDS[:3])).data) == 9, "controls may be absent"
 
 

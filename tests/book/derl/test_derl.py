@@ -89,8 +89,9 @@ def protocol() -> Protocol:
 
 def lessons_of(faces: FaceSet) -> Lessons:
     """Each person's two pictures, with the one at rest; all of them learned from, watched and tested."""
-    pairs = (faces.pixels, np.repeat(faces.pixels[::2], 2, axis=0))
-    return Lessons(pairs, pairs, pairs, faces.table["subject"].to_numpy(str), faces.table, "")
+    truth = np.repeat(faces.pixels[::2], 2, axis=0)
+    pairs = (faces.pixels, truth)
+    return Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
 
 
 def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
@@ -99,11 +100,15 @@ def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
     lessons = draw_lessons(p, posed("lab", 4), {"bu4dfe": real})
     assert len(lessons.train[0]) == 36 and len(lessons.valid[0]) == 4, "one in twelve of 24 people is watched"
     assert set(lessons.subjects) == {f"bu4dfe-{k:02d}" for k in range(18)}
-    assert set(lessons.tested["subject"]) == {f"bu4dfe-{k:02d}" for k in range(20, 24)}
+    assert set(lessons.tested.table["subject"]) == {f"bu4dfe-{k:02d}" for k in range(20, 24)}
     np.testing.assert_array_equal(lessons.train[1], np.repeat(real.pixels[:36:2], 2, axis=0))
     np.testing.assert_array_equal(lessons.valid[0], real.pixels[36:40])
-    np.testing.assert_array_equal(lessons.test[0], real.pixels[40:])
-    assert list(lessons.tested["emotion"]) == list(CLASSES) * 4
+    np.testing.assert_array_equal(lessons.tested.pixels, real.pixels[40:])
+    np.testing.assert_array_equal(lessons.truth, np.repeat(real.pixels[40::2], 2, axis=0))
+    assert list(lessons.tested.table["emotion"]) == list(CLASSES) * 4
+    shown, truth = lessons.expressive()
+    np.testing.assert_array_equal(shown.pixels, real.pixels[41::2])
+    np.testing.assert_array_equal(truth, real.pixels[40::2])
     assert len(lessons.neutrals) == 18 and "18 people of bu4dfe" in lessons.about
 
 
@@ -112,8 +117,8 @@ def test_two_sets_are_learned_from_and_tested_together():
     both = {name: posed(name, 6, seed=k) for k, name in enumerate(("bu4dfe", "bp4d"), 1)}
     lessons = draw_lessons(p, posed("lab", 4), both)
     assert set(lessons.subjects) == {f"{name}-{k:02d}" for name in both for k in range(4)}
-    assert list(lessons.tested["subject"].unique()) == ["bu4dfe-05", "bp4d-05"]
-    np.testing.assert_array_equal(lessons.test[0][:2], both["bu4dfe"].pixels[10:])
+    assert list(lessons.tested.table["subject"].unique()) == ["bu4dfe-05", "bp4d-05"]
+    np.testing.assert_array_equal(lessons.tested.pixels[:2], both["bu4dfe"].pixels[10:])
     assert "4 people of bu4dfe, and of 4 people of bp4d" in lessons.about
 
 
@@ -137,13 +142,13 @@ def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
     def rendered(people, size, seed, domain, **further):
         asked.update(people=people, size=size, seed=seed, domain=domain, **further)
         faces = posed("staged", people, size)
-        return faces.pixels, faces.pixels[np.arange(2 * people) // 2 * 2], faces.table
+        return faces, np.arange(2 * people) // 2 * 2
 
     monkeypatch.setattr(derl_pairs, "expression_pairs", rendered)
     p = DerlParameters(pretrain="wild", pretrain_people=9, pretrain_expressions=5, face_seed=3)
     lessons = draw_lessons(p, posed("lab", 2))
     assert asked == {"people": 9, "size": 16, "seed": 3, "domain": "wild", "expressions": 5, "takes": 2}
-    assert [len(part[0]) for part in (lessons.train, lessons.valid, lessons.test)] == [14, 2, 2]
+    assert [len(part) for part in (lessons.train[0], lessons.valid[0], lessons.tested)] == [14, 2, 2]
     assert "those of wild" in lessons.about and "among the people of lab" in lessons.about
 
 
@@ -222,14 +227,3 @@ def test_pictures_of_nobody_stand_for_themselves(study, protocol):
     contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
     assert contest.scored.clusters == 12
     assert derl_study.contest_metrics(contest, study)["people"].value == 0
-
-
-def test_the_table_of_conditions_follows_the_figure(study, protocol):
-    contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
-    table = derl_study.condition_table(study, contest).data
-    assert list(table.index) == list(contest.names[:-1])
-    first = table.iloc[0]
-    assert first["accuracy"] == contest.score("DeRL: all layers", "accuracy")
-    assert first["learned from labels"] == 10 and first["frozen"] == 5
-    assert table["what the classifier sees"].iloc[3] == derl_study.CONDITIONS["cnn"]
-    assert table["what the classifier sees"].iloc[1].endswith("one layer pair alone: pair8")

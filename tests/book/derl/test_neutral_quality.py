@@ -1,6 +1,6 @@
-"""The quality of neutral faces: against values worked by hand and a naive loop, and each candidate held to
-the same inputs.
-"""
+"""The quality of neutral faces: against values worked by hand, and each candidate held to the same inputs."""
+
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,22 +8,25 @@ import pytest
 import torch
 from torch import nn
 
+from book.derl import neutral_quality
 from book.derl.neutral_quality import (
-    CANDIDATES,
     GENERATED,
     INPUT,
     MEAN,
+    OTHERS,
     TRUTH,
     generated_neutrals,
     mean_face,
-    neutral_quality,
     psnr,
+    quality,
     rank_one,
-    ssim,
     summarise_quality,
 )
+from book.derl.pairs import Lessons
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import DataError
+from ferbook.estimate import Estimate
 
 SIDE = 16
 
@@ -45,40 +48,6 @@ def test_psnr_by_hand():
     assert found == pytest.approx([48.1308, 10 * np.log10(255**2 / 25), np.inf], abs=1e-4)
     # Bytes must not wrap around: 250 is far from 0.
     assert psnr(even(0), even(250)) == pytest.approx(20 * np.log10(255 / 250))
-
-
-def test_ssim_by_hand():
-    # Even pictures have neither variance nor covariance: what is left compares the means, with C1 = 2.55² =
-    # 6.5025.
-    assert ssim(even(100), even(50)) == pytest.approx((2 * 5000 + 6.5025) / (12500 + 6.5025))
-    assert ssim(even(7), even(7)) == pytest.approx(1)
-    picture = noise(1)
-    assert ssim(picture, 255 - picture) < 0
-
-
-def test_ssim_equals_a_naive_loop():
-    one, other = noise(2, 1, 14), noise(2, 2, 14)
-    other[1] = (one[1] // 2) + 40
-    offsets = np.arange(11) - 5
-    window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 1.5**2))
-    window /= window.sum()
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    expected = []
-    for x_picture, y_picture in zip(one.astype(float), other.astype(float), strict=True):
-        places = []
-        for i in range(4):
-            for j in range(4):
-                x, y = x_picture[i : i + 11, j : j + 11], y_picture[i : i + 11, j : j + 11]
-                mean_x, mean_y = (window * x).sum(), (window * y).sum()
-                var_x, var_y = (window * (x - mean_x) ** 2).sum(), (window * (y - mean_y) ** 2).sum()
-                cov = (window * (x - mean_x) * (y - mean_y)).sum()
-                places.append(
-                    (2 * mean_x * mean_y + c1)
-                    * (2 * cov + c2)
-                    / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-                )
-        expected.append(np.mean(places))
-    assert ssim(one, other) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_nearest_allowed_picture_decides():
@@ -124,131 +93,136 @@ class Brightness(nn.Module):
         return torch.stack([torch.log(1 - bright), torch.log(bright)], dim=1)
 
 
-def study() -> dict:
-    """Three people; a in two takes, the first with two inputs, b and c in one each; the fifth input is
+CLASSES = ("neutral", "happiness")
+
+
+def lessons(**columns: object) -> Lessons:
+    """Three people; a in two takes, the first with two inputs, b in two, c in one; the fifth input is
     neutral, the last one its own truth.
     """
-    neutral = noise(4, seed=3)
-    truth = neutral[[0, 0, 1, 2, 0, 3, 3]]
+    neutral = noise(5, seed=3)
+    truth = neutral[[0, 0, 1, 2, 0, 3, 4, 4]]
     inputs = truth.copy()
-    inputs[[0, 1, 2, 3, 5], :8] = noise(5, seed=4)[:, :8]
+    inputs[[0, 1, 2, 3, 5, 6], :8] = noise(6, seed=4)[:, :8]
     inputs[4, 0] = 1
-    generated = truth.copy()
-    generated[:, 0, 0] ^= 255
     table = pd.DataFrame(
         {
-            "subject": list("aaababb"),
-            "sequence": ["1", "1", "2", "1", "1", "", ""],
-            "emotion": ["happiness", "fear", "happiness", "happiness", "neutral", "happiness", "happiness"],
-        },
-        index=range(10, 17),
-    )
-    return {"generated": generated, "inputs": inputs, "truth": truth, "table": table}
+            "subject": list("aaababcc"),
+            "sequence": ["1", "1", "2", "1", "1", "2", "1", "1"],
+            "emotion": ["happiness", "fear", "happiness", "happiness", "neutral", *["happiness"] * 3],
+        }
+    ).assign(dataset="toy", split="test", frame=0, **columns)
+    taught = noise(4, seed=5), noise(4, seed=6)
+    return Lessons(taught, taught, np.array(list("wxyz")), FaceSet("toy", inputs, table), truth, "")
 
 
-def asked(given: dict, others: dict | None = None, **settings: object) -> pd.DataFrame:
-    """What is measured of the four candidates and of ``others``."""
-    truth = given["truth"]
-    mean = np.broadcast_to(mean_face(truth), truth.shape)
-    candidates = {GENERATED: given["generated"], INPUT: given["inputs"], MEAN: mean, TRUTH: truth}
-    return neutral_quality(candidates | (others or {}), truth, given["table"], **settings)
+def asked(given: Lessons, classes: tuple[str, ...] = CLASSES) -> dict[str, pd.DataFrame]:
+    """What is measured of each candidate."""
+    made = {GENERATED: Halved().eval(), OTHERS: nn.Identity()}
+    return dict(tuple(quality(given, made, Brightness(), classes).groupby("candidate")))
 
 
 def test_every_candidate_is_asked_about_the_same_expressive_inputs():
-    given = study()
-    mean = mean_face(given["truth"])
-    table = asked(given)
-    assert list(dict.fromkeys(table["candidate"])) == list(CANDIDATES)[:4]
-    parts = dict(tuple(table.groupby("candidate")))
-    kept = [0, 1, 2, 3, 5]
-    pictures = {GENERATED: given["generated"], INPUT: given["inputs"], MEAN: np.stack([mean] * 7)}
+    given, kept = lessons(), [0, 1, 2, 3, 5, 6]
+    inputs, truth = given.tested.pixels[kept], given.truth[kept]
+    parts = asked(given)
+    mean = np.stack([mean_face(given.train[1])] * 6)
+    pictures = {GENERATED: generated_neutrals(Halved(), inputs), INPUT: inputs, MEAN: mean, OTHERS: inputs}
     for name, its in pictures.items():
         part = parts[name]
-        assert part["picture"].tolist() == kept and part["subject"].tolist() == list("aaabb")
-        assert part["psnr"].to_numpy() == pytest.approx(psnr(its, given["truth"])[kept])
-        assert part["ssim"].to_numpy() == pytest.approx(ssim(its, given["truth"])[kept])
-    assert parts[TRUTH]["psnr"].isna().all() and parts[TRUTH]["identity"].eq(1).all()
-    assert table["p_neutral"].isna().all() and table["p_emotion"].isna().all()
+        assert part["picture"].tolist() == list(range(6)) and part["subject"].tolist() == list("aaabbc")
+        assert part["psnr"].to_numpy() == pytest.approx(psnr(its, truth))
+        bright = its.mean(axis=(1, 2)) / 255
+        assert part["p_neutral"].to_numpy() == pytest.approx(1 - bright, abs=1e-5)
+    assert np.isinf(parts[TRUTH]["psnr"]).all() and len(parts) == 5
+    assert asked(given, ("happiness", "fear"))[INPUT]["p_neutral"].isna().all(), "nobody says neutral"
 
 
-def test_another_take_is_found_without_the_pictures_of_the_own_one():
-    given = study()
-    # Nearly the other take of the same person: nearer to it than to the truth of the own take.
-    generated = given["truth"].copy()
-    generated[0] = given["truth"][2]
-    table = asked(given | {"generated": generated})
-    part = table[table["candidate"] == GENERATED].set_index("picture")
-    assert part["identity"].tolist() == [1] * 5
-    # A gallery of four: two of a, two of b.
-    assert part["identity_chance"].tolist() == [0.5] * 5
-    assert part["identity_other_take_chance"].to_numpy() == pytest.approx(1 / 3)
-    assert part["identity_other_take"][0] == 1
-    # The second input is the truth of its own take, which is not to be found; which of the three others is
-    # nearest, pixels say.
-    flat = given["truth"][[1, 2, 3, 5]].reshape(4, -1)
-    nearest = np.corrcoef(flat)[0, 1:]
-    against = np.corrcoef(np.concatenate([given["truth"][1].reshape(1, -1), flat[1:]]))[0, 1:]
-    assert against == pytest.approx(nearest)
-    assert part["identity_other_take"][1] == float(against.argmax() == 0)
-
-
-def test_the_take_of_another_input_hides_its_truth_too():
-    given = study()
-    # The inputs of one sequence have different truths, as where a sequence begins and ends at rest: neither
-    # counts as another take.
-    truth = given["truth"].copy()
-    truth[1] = noise(1, seed=9)[0]
-    table = asked(given | {"truth": truth})
-    part = table[table["candidate"] == TRUTH].set_index("picture")
-    assert part["identity_chance"][0] == pytest.approx(3 / 5)
-    assert part["identity_other_take_chance"][0] == pytest.approx(1 / 3)
-
-
-def test_a_person_of_one_take_is_nobody_to_be_found_elsewhere():
-    given = study()
-    table = given["table"].assign(subject=list("aaabacc"))
-    part = asked(given | {"table": table})
-    part = part[part["candidate"] == GENERATED].set_index("picture")
-    for column in ("identity_other_take", "identity_other_take_chance"):
-        assert part[column].isna().tolist() == [False, False, False, True, True]
-
-
-def test_the_expression_that_is_left_is_what_the_classifier_says():
-    given = study()
-    further = np.zeros_like(given["truth"]) + np.uint8(51)
-    table = asked(given, {"dark": further}, classifier=Brightness(), classes=("neutral", "happiness"))
-    bright = given["inputs"].mean(axis=(1, 2)) / 255
-    part = table[table["candidate"] == INPUT].set_index("picture")
-    assert part["p_neutral"].to_numpy() == pytest.approx(1 - bright[[0, 1, 2, 3, 5]], abs=1e-5)
-    # The classifier does not know fear.
-    assert np.isnan(part["p_emotion"][1])
-    assert part["p_emotion"][2] == pytest.approx(bright[2], abs=1e-5)
-    dark = table[table["candidate"] == "dark"]
-    assert dark["p_neutral"].to_numpy() == pytest.approx(0.8, abs=1e-5)
+def test_a_person_is_looked_for_among_the_true_faces_of_other_takes():
+    given = lessons()
+    # What is made of the first input is nearly the other take of a, that of the second the own one, which is
+    # not to be found.
+    found = asked(given)[OTHERS]["identity_other_take"]
+    assert np.isnan(found.iloc[5]), "c has no other take"
+    gallery = given.truth[[0, 2, 3, 5, 6]].reshape(5, -1)
+    owners, takes = np.array(list("aabbc")), np.array(["a1", "a2", "b1", "b2", "c1"])
+    for place, (row, take) in enumerate(zip((0, 1, 2, 3, 5), ("a1", "a1", "a2", "b1", "b2"), strict=True)):
+        alike = np.corrcoef(np.concatenate([given.tested.pixels[row].reshape(1, -1), gallery]))[0, 1:]
+        nearest = np.where(takes == take, -2, alike).argmax()
+        assert found.iloc[place] == float(owners[nearest] == take[0])
 
 
 def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
-    given = study()
-    generated = given["truth"].copy()
-    generated[1:, 0, 0] ^= 255
-    table = asked(given | {"generated": generated})
+    table = measured(
+        generated=dict(psnr=(30, 32), p_neutral=(0.7, 0.9), identity_other_take=(np.nan, np.nan)),
+        input=dict(psnr=(28, 28), p_neutral=(0.1, 0.1), identity_other_take=(np.nan, np.nan)),
+    )
+    table = table[table["training"].eq(0)].copy()
+    table.loc[table["candidate"].eq("generated") & table["picture"].eq(0), "psnr"] = np.inf
     summary = summarise_quality(table, draws=200, seed=3).set_index(["candidate", "measure"])
-    assert "p_neutral" not in summary.index.get_level_values("measure")
-    own = summary.loc[GENERATED, "psnr"]
-    # The first picture is perfect: no number of decibels, and counted as such.
-    finite = psnr(generated, given["truth"])[[1, 2, 3, 5]]
-    assert own["value"] == pytest.approx(finite.mean())
-    assert (own["n"], own["undefined"], own["subjects"]) == (4, 1, 2) and np.isnan(own["gain"])
-    copied = summary.loc[INPUT, "psnr"]
-    theirs = psnr(given["inputs"], given["truth"])[[1, 2, 3, 5]]
-    assert copied["gain"] == pytest.approx((finite - theirs).mean())
-    sums = cluster_sums(np.stack([finite - theirs, np.ones(4)], axis=1), np.array(list("aabb")))
+    assert "identity_other_take" not in summary.index.get_level_values("measure")
+    own, copied = summary.loc[GENERATED, "psnr"], summary.loc[INPUT, "psnr"]
+    # The first picture is perfect: no number of decibels.
+    assert own["value"] == pytest.approx(30.04) and np.isnan(own["gain"])
+    assert (own["n"], own["subjects"], copied["n"]) == (7, 4, 8)
+    assert copied["gain"] == pytest.approx(2)
+    values = 30 + 0.01 * np.arange(1, 8)
+    sums = cluster_sums(np.stack([values, np.ones(7)], axis=1), np.array(list("abbccdd")))
     interval = bootstrap(sums, draws=200, seed=3)
-    assert (copied["gain_low"], copied["gain_high"]) == pytest.approx((interval.low, interval.high))
+    assert (own["low"], own["high"]) == pytest.approx((interval.low, interval.high))
 
 
 def test_inputs_without_an_expression_are_refused():
-    given = study()
-    for changed in ({"table": given["table"].assign(emotion="neutral")}, {"inputs": given["truth"]}):
-        with pytest.raises(DataError, match="no expression to take off"):
-            asked(given | changed)
+    with pytest.raises(DataError, match="no expression to take off"):
+        asked(lessons(emotion="neutral"))
+
+
+def measured(**of_candidates: dict) -> pd.DataFrame:
+    """What ``neutral_quality`` would say of four people's pictures, two trainings: by candidate the measures
+    of the first training and the second.
+    """
+    rows = [
+        {"candidate": name.replace("_", " "), "training": training, "picture": picture}
+        | {"subject": f"p{picture // 2}"}
+        | {measure: values[training] + 0.01 * picture for measure, values in measures.items()}
+        for name, measures in of_candidates.items()
+        for training in range(2)
+        for picture in range(8)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_gate_is_a_gain_a_share_and_a_difference_by_hand():
+    table = measured(
+        generated=dict(psnr=(30, 32), p_neutral=(0.7, 0.9), identity_other_take=(0.5, 0.5)),
+        input=dict(psnr=(28, 28), p_neutral=(0.1, 0.1), identity_other_take=(0.4, 0.4)),
+        true_neutral=dict(psnr=(np.nan, np.nan), p_neutral=(0.9, 0.9), identity_other_take=(0.6, 0.6)),
+    )
+    gate = neutral_quality.quality_metrics(neutral_quality.summarise_quality(table, draws=200))
+    assert gate["psnr_gain"].value == pytest.approx(3) and gate["psnr_gain"].n == 8
+    assert gate["neutral_called"].value == pytest.approx((0.8 + 0.035) / (0.9 + 0.035))
+    assert gate["identity_kept"].value == pytest.approx(0.1)
+    # The people agree; the two trainings differ by 2 dB, so s / sqrt(2) is 1 and t has one degree of freedom.
+    assert gate["psnr_gain"].low < 0 and gate["psnr_gain"].high > 6
+    one = neutral_quality.summarise_quality(table[table["training"] == 0], draws=200)
+    assert neutral_quality.quality_metrics(one)["psnr_gain"].value == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("low", "told"),
+    [
+        ({}, "passed its gate"),
+        ({"psnr_gain": 0.9}, "did not pass its gate.*nearer to the truth"),
+        ({"identity_kept": None}, "did not pass its gate.*the same person"),
+    ],
+)
+def test_the_gate_is_passed_by_whole_intervals_only(low, told):
+    bounds = {"psnr_gain": 1.1, "neutral_called": 0.86, "identity_kept": -0.04} | low
+    gate = {n: Estimate(9, own, 10) if own is not None else Estimate(9) for n, own in bounds.items()}
+    assert re.search(told, neutral_quality.gate_text(gate))
+    assert "did not pass" in neutral_quality.gate_text({}), "what was not asked was not passed"
+
+
+def test_what_was_tried_is_a_table_of_the_benchmark():
+    table = neutral_quality.tried_table().data
+    assert len(table) >= 5 and table.index.is_unique and {"PSNR gain (dB)"} <= set(table)

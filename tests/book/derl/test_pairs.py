@@ -10,7 +10,7 @@ import pytest
 from made_by_hand import micro_faces, pictures, posed_faces
 
 from book.derl import pairs
-from book.derl.pairs import expression_pairs, is_neutral, neutral_pairs, others_targets
+from book.derl.pairs import examples, expression_pairs, is_neutral, neutral_pairs, others_targets
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rendered import script_table
 from ferbook.errors import DataError, ParameterError
@@ -48,9 +48,7 @@ def test_the_neutral_picture_is_that_of_the_sequence_nearest_in_frames_then_the_
     found = neutral_pairs(faces)
     assert found.inputs.tolist() == [0, 1, 2, 3, 4, 5, 6, 7] and found.inputs.dtype == np.int64
     assert found.targets.tolist() == [0, 3, 2, 3, 3, 2, 3, 0] and found.targets.dtype == np.int64
-    assert found.same_sequence.tolist() == [True] * 6 + [False] * 2
-    assert found.subjects.tolist() == ["b", *"aaaaaa", "b"]
-    assert found.left_out == {"c": 2, "": 2} and len(found) == 8
+    assert found.left_out == {"c": 2, "": 2}
 
 
 def test_whoever_is_first_in_the_table_does_not_matter():
@@ -75,9 +73,9 @@ def test_without_an_emotion_a_face_is_neutral_where_units_were_coded_and_none_is
 def test_the_onset_is_the_neutral_picture_of_clips_that_have_no_neutral_label():
     faces = micro_faces()
     found = neutral_pairs(faces)
-    assert (faces.table["frame"].to_numpy()[found.targets] == 10).all() and found.same_sequence.all()
+    assert (faces.table["frame"].to_numpy()[found.targets] == 10).all()
     sequences = faces.table[["subject", "sequence"]].agg("/".join, axis=1).to_numpy()
-    assert (sequences[found.inputs] == sequences[found.targets]).all() and len(found) == len(faces)
+    assert (sequences[found.inputs] == sequences[found.targets]).all() and len(found.inputs) == len(faces)
 
 
 LAYOUTS = {
@@ -99,16 +97,14 @@ def test_an_export_read_back_gives_the_pairs_of_its_layout(layout, tmp_path):
     getattr(reader, f"write_{layout}")(posed_faces(), tmp_path)
     faces = getattr(reader, f"read_{layout}")(tmp_path, SIZE)
     found, table = neutral_pairs(faces), faces.table
-    assert len(found) == len(faces) == 24 and found.left_out == {}
+    assert len(found.inputs) == len(faces) == 24 and found.left_out == {}
     subjects = table["subject"].to_numpy(dtype=object)
-    assert (subjects[found.inputs] == subjects[found.targets]).all() and (subjects == found.subjects).all()
+    assert (subjects[found.inputs] == subjects[found.targets]).all()
     rest = is_neutral(faces)
     assert rest.sum() == 6 and rest[found.targets].all()
     assert (found.targets[rest] == found.inputs[rest]).all()
-    assert found.same_sequence[~rest].all() == LAYOUTS[layout] and found.same_sequence[rest].all()
-    if LAYOUTS[layout]:
-        sequences = table["sequence"].to_numpy(dtype=object)
-        assert (sequences[found.inputs] == sequences[found.targets]).all()
+    sequences = table["sequence"].to_numpy(dtype=object)
+    assert (sequences[found.inputs] == sequences[found.targets])[~rest].all() == LAYOUTS[layout]
 
 
 def test_a_set_that_names_nobody_is_refused():
@@ -152,8 +148,9 @@ def scripts(monkeypatch):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_rendered_pair_is_one_person_in_one_take_and_differs_by_the_expression(scripts, domain):
-    inputs, targets, table = expression_pairs(5, 24, 3, domain, expressions=7, takes=3)
-    assert inputs.shape == targets.shape == (50, 24, 24) and inputs.dtype == targets.dtype == np.uint8
+    faces, rows = expression_pairs(5, 24, 3, domain, expressions=7, takes=3)
+    inputs, targets, table = faces.pixels, faces.pixels[rows], faces.table
+    assert inputs.shape == (50, 24, 24)
     ((script, *settings),) = scripts
     assert settings == [domain, 24, 3] and script.people.min() == PAIRED > STRANGERS + 10_000
     assert DOMAINS[domain].first_person == 0 or DOMAINS[domain].first_person > PAIRED + 10_000
@@ -167,7 +164,7 @@ def test_a_rendered_pair_is_one_person_in_one_take_and_differs_by_the_expression
 
 
 def test_an_expression_lies_over_the_persons_own_neutral_face(scripts):
-    _, _, table = expression_pairs(60, 24, 0, "lab", expressions=4, takes=2)
+    table = expression_pairs(60, 24, 0, "lab", expressions=4, takes=2)[0].table
     # Others may have to go where an expression excludes or opposes them.
     free = sorted(
         set(AUS) - {au for groups in ALTERNATIVES for group in groups for au in group} - set(OPPOSED)
@@ -177,19 +174,27 @@ def test_an_expression_lies_over_the_persons_own_neutral_face(scripts):
 
 
 def test_everybody_shows_every_emotion_before_one_again(scripts):
-    _, _, table = expression_pairs(4, 24, 0, "lab", expressions=10, takes=2)
+    table = expression_pairs(4, 24, 0, "lab", expressions=10, takes=2)[0].table
     shown = table[table["emotion"] != "neutral"].groupby("subject")["emotion"]
     assert (shown.apply(lambda emotions: emotions.iloc[:7].nunique()) == 7).all()
     assert (shown.apply(lambda emotions: emotions.value_counts().max()) == 2).all()
 
 
 def test_a_person_is_the_same_among_any_number_of_people(scripts):
-    few, many = (expression_pairs(people, 24, 0, "lab", expressions=3, takes=1)[0] for people in (1, 3))
+    few, many = (
+        expression_pairs(people, 24, 0, "lab", expressions=3, takes=1)[0].pixels for people in (1, 3)
+    )
     np.testing.assert_array_equal(few, many[: len(few)])
-    assert (expression_pairs(1, 24, 1, "lab", expressions=3, takes=1)[0] != few).any()
+    assert (expression_pairs(1, 24, 1, "lab", expressions=3, takes=1)[0].pixels != few).any()
 
 
 def test_an_unknown_domain_is_refused(scripts):
     with pytest.raises((ParameterError, SettingError), match="lob"):
         expression_pairs(2, 24, domain="lob", takes=1)
     assert not scripts
+
+
+def test_examples_are_of_different_people_and_of_as_many_expressions_as_there_are():
+    shown = [("a", "fear"), ("a", "anger"), ("b", "fear"), ("b", "anger"), ("c", "fear"), ("c", "anger")]
+    faces = face_set([(who, "1", frame, emotion) for frame, (who, emotion) in enumerate(shown)])
+    assert examples(faces, 2).tolist() == [0, 3] and examples(faces, 9).tolist() == [0, 3, 4]

@@ -51,8 +51,9 @@ def protocol() -> Protocol:
 
 @pytest.fixture
 def lessons(faces) -> Lessons:
-    pairs = faces.pixels, np.repeat(faces.pixels[::2], 2, axis=0)
-    return Lessons(pairs, pairs, pairs, faces.table["subject"].to_numpy(str), faces.table, "")
+    truth = np.repeat(faces.pixels[::2], 2, axis=0)
+    pairs = faces.pixels, truth
+    return Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
 
 
 @pytest.fixture

@@ -121,11 +121,10 @@ def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not(monkeypatch):
     monkeypatch.setattr("book.derl.places.AT_ONCE", 7)
     faces = face_set()
     happy = faces.table["emotion"].eq("happiness").to_numpy()
-    rows = np.arange(len(faces))[::-1]
     moved = np.where(happy[:, None, None], faces.mask("AU12"), faces.mask("AU1"))
     moved[0, -1, -1] = True
     weak = moved + 0.5
-    table = locate_residues({"moved": moved[rows].astype(float), "weak": weak[rows]}, faces, rows, draws=100)
+    table = locate_residues({"moved": moved.astype(float), "weak": weak}, faces, draws=100)
     kinds = {"ours", "not_shown", "other_expression", "edges", "centre", "random"}
     assert set(table["kind"]) == kinds and set(table["layer"]) == {"moved", "weak"}
     cell = table.set_index(["layer", "measure", "kind"]).sort_index()
@@ -152,13 +151,13 @@ def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
     masks[:, 1:13, 3:13] = 4
     masks[:, 6:10, 6:10] = 0
     opened = FaceSet("toy", faces.pixels, faces.table, masks, faces.mask_aus)
-    happy = np.flatnonzero(faces.table["emotion"].eq("happiness"))
-    hole = np.zeros((len(happy), SIDE, SIDE))
+    opened = opened.select(faces.table["emotion"].eq("happiness").to_numpy())
+    hole = np.zeros((len(opened), SIDE, SIDE))
     hole[:, 6:10, 6:10] = 1
     rim = np.zeros_like(hole)
     rim[:, :1] = 1
     rim[:, 5, 5] = 1
-    table = locate_residues({"hole": hole, "rim": rim}, opened, happy, draws=20)
+    table = locate_residues({"hole": hole, "rim": rim}, opened, draws=20)
     found = table[(table["measure"] == "energy_share") & (table["kind"] == "ours")].set_index("layer")
     assert found.loc["hole", "value"] == 1
     assert found.loc["rim", "value"] == pytest.approx(1 / 17)
@@ -166,25 +165,15 @@ def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
 
 def test_pictures_without_an_action_unit_are_left_out():
     faces = face_set()
-    rows = np.arange(len(faces))
     # The happy ones, of whom every other picture is, show nothing: their maps must not stand for those of
     # the surprised.
-    maps = {"brows": np.zeros((len(rows), SIDE, SIDE))}
+    maps = {"brows": np.zeros((len(faces), SIDE, SIDE))}
     maps["brows"][1::2, :8] = 1
     maps["brows"][::2, 8:] = 1
     faces = faces.assign(AU12=0.0)
-    strong = locate_residues(maps, faces, rows, draws=50)
+    strong = locate_residues(maps, faces, draws=50)
     assert strong["n"].max() == 20
     ours = strong[(strong["measure"] == "energy_share") & (strong["kind"] == "ours")]
     assert ours["value"].item() == 1
-    with pytest.raises(DataError, match=r"none of the 40 pictures shows an action unit"):
-        locate_residues(maps, faces.assign(AU1=0.0), rows)
-
-
-def test_faces_that_cannot_be_located_are_refused():
-    faces = face_set()
-    rows = np.arange(len(faces))
-    maps = {"even": np.ones((len(rows), SIDE, SIDE))}
-    bare = FaceSet("bare", faces.pixels, faces.table)
-    with pytest.raises(DataError, match="no action units with regions"):
-        locate_residues(maps, bare, rows)
+    with pytest.raises(DataError, match="no picture shows an action unit whose place is known"):
+        locate_residues(maps, faces.assign(AU1=0.0))

@@ -60,7 +60,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
     studies = [
         each
         for seed in (4, 3)
-        for each in run(posed, protocol, generators, conditions=tuple(CONDITIONS), folds=(0, 1), seed=seed)
+        for each in run(posed, protocol, generators, conditions=CONDITIONS, folds=(0, 1), seed=seed)
     ]
     study = joined(studies)
     names = [name for name in CONDITIONS if name != "single_pairs"]
@@ -92,7 +92,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
 def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_besides(
     posed, protocol, generators
 ):
-    [study] = run(posed, protocol, generators, conditions=tuple(CONDITIONS))
+    [study] = run(posed, protocol, generators, conditions=CONDITIONS)
     table = study.table.set_index("condition")
     for name, model in study.models.items():
         assert table.loc[name, "parameters"] == parameter_count(model)

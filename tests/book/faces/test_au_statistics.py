@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.faces.study import information_table, mutual_information
+from book.faces.study import information_metrics, information_table, mutual_information
 from fer_lib.faces.faceset import FaceSet
 
 
@@ -80,4 +80,6 @@ def test_the_unit_comes_first_that_the_emotion_tells_most_about():
     assert shown.data.loc["AU12", ["adjusted information", "acts in", "pictures"]].tolist() == pytest.approx(
         [1, 0.5, 40]
     )
+    metrics = information_metrics(shown)
+    assert metrics["information_most"].value == pytest.approx(1) and metrics["informed_units"].value == 1
     assert "1.00</td>" in shown.html() and "50.0\N{NO-BREAK SPACE}%</td>" in shown.html()

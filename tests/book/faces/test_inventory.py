@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from book.faces.study import change_metrics, inventory
 from fer_lib.faces.faceset import FaceSet
+from synthetic_faces.studio import Switched
 
 
 def test_counts_of_a_hand_made_set():
@@ -52,11 +54,22 @@ def test_a_set_without_emotions_is_counted_too():
     assert found["copies_conflicting"].value == 0
 
 
-def test_what_units_change_is_a_mean_over_units():
-    found = change_metrics(pd.DataFrame({"inside": [0.9, 0.6], "region": [0.1, 0.3]}))
-    assert {name: round(metric.value, 9) for name, metric in found.items()} == {
-        "change_inside": 0.75,
-        "region_share": 0.2,
+def test_what_units_change_is_a_mean_over_units_and_bytes_wrap_around():
+    off, masks = np.full((4, 4), 100, np.uint8), np.zeros((2, 4, 4), bool)
+    on = np.stack([off, off])
+    on[0, 0] += 50  # all of it in its region, the first two rows
+    on[1, 0] -= 8  # not to be seen, but for bytes 248 more
+    on[1, 1:3] += 40
+    masks[0, :2], masks[1, 2] = True, True
+    found = change_metrics(Switched(("AU1", "AU12"), off, on, masks))
+    expected = {
+        "change_inside": (1 + 160 / 352) / 2,
+        "region_share": 0.375,
+        "changed": 0.5,
+        "changed_wrapped": 0.75,
+        # Of eight pixels four; of eight pixels four. The others': none of eight, four of twelve.
+        "overlap": 0.5,
+        "overlap_of_others": (0 + 4 / 12) / 2,
         "switched_units": 2,
     }
-    assert found["change_inside"].n == 2 and found["change_inside"].low is None
+    assert {name: metric.value for name, metric in found.items()} == pytest.approx(expected, abs=1e-3)

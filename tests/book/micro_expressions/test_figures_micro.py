@@ -7,7 +7,9 @@ from matplotlib import pyplot as plt
 
 from book import shared_figures
 from book.micro_expressions import figures
+from book.micro_expressions.apex import METHODS
 from book.micro_expressions.order import GAINS
+from ferbook.estimate import Estimate
 
 
 @pytest.fixture(autouse=True)
@@ -62,31 +64,21 @@ def test_only_those_with_several_trainings_have_ticks_for_them():
 
 
 def test_missing_the_apex_is_a_row_per_method():
-    table = pd.DataFrame(
-        {
-            "method": ["trained CNN", "middle of the clip"],
-            "clips": 246,
-            "mean": [6.0, 5.0],
-            "low": [5.0, 4.5],
-            "high": [7.0, 5.5],
-            "q25": [2.0, 2.5],
-            "median": [5.0, 5.0],
-            "q75": [9.0, 8.0],
-        }
-    )
-    drawn = figures.spotting_dots(table)
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    axes = figure.get_axes()[0]
-    assert data["mean"].tolist() == [6.0, 5.0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(table["method"])
-    assert "trained CNN 6 (5 to 7) and middle of the clip 5 (4.5 to 5.5)" in alt
+    means = dict(zip(METHODS, (6.0, 9.0, 8.0, 5.0, 20.0), strict=True))
+    missed = {f"spotting_{name}": Estimate(mean, mean - 1, mean + 1, n=246) for name, mean in means.items()}
+    drawn = figures.spotting_dots(missed)
+    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
+    assert labels == list(METHODS.values()) and drawn.data["mean"].tolist() == list(means.values())
+    assert "Nearest is middle of the clip, by 5.0 frames" in drawn.caption
 
 
-def test_the_gains_of_the_order_stand_beside_a_line_at_zero():
-    rows = [(m, GAINS[name], 2.0, -1.0, 5.0) for m in ("unweighted F1", "mean recall") for name in GAINS]
-    table = pd.DataFrame(rows, columns=["measure", "asked", "gain", "low", "high"])
-    drawn = figures.order_dots(table)
-    assert len(drawn.figure.axes) == 2 and "all units together +2.0 (−1.0 to +5.0)" in drawn.alt
+def test_the_gains_of_the_order_stand_beside_a_line_at_zero_and_beside_the_reference():
+    rows = [(name, 2.0, -1.0, 5.0) for name in GAINS.values()]
+    table = pd.DataFrame(rows, columns=["asked", "gain", "low", "high"])
+    alone = figures.order_dots(table.iloc[:1])
+    assert alone.caption.endswith("the order gains 2.0 points (−1.0 to 5.0).")
+    drawn = figures.order_dots(table.iloc[:1], beside=table)
+    assert len(drawn.data) == 1 and "all units move together, reference +2.0 (−1.0 to +5.0)" in drawn.alt
 
 
 def test_a_confusion_says_what_it_counts():

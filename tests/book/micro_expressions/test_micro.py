@@ -3,19 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from toy_contest import LABELS, PEOPLE, one_hot, toy_contest, wrong_in
+from toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 from book.micro_expressions.apex import clearest_clip
 from book.micro_expressions.leave_one_out import ClipStudy
 from book.micro_expressions.rivals import FIRST, ClipAnswers, contenders
 from book.micro_expressions.study import (
-    clip_table,
     clips_of_classes,
     contest_metrics,
     leak_summary,
-    measures_table,
-    pooled_confusion,
-    selection_by_person,
     selection_gain,
     study_metrics,
     whose_clips,
@@ -24,14 +20,6 @@ from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.shared import Shared
 from fer_lib.stats.contest import hold_contest
-
-
-def test_the_measures_of_the_page_are_those_of_the_contest():
-    contest = toy_contest()
-    shown = measures_table(contest).data
-    assert list(shown.columns) == ["contender", "UF1", "UAR", "accuracy", "trainings"]
-    assert shown["UAR"][3] == contest.score(contest.names[3], "balanced_accuracy")
-    assert shown["UAR"][3].value == pytest.approx(1 / 3) and shown["trainings"].tolist() == [3, 2, 1, 1]
 
 
 def test_every_rival_has_its_metrics():
@@ -71,12 +59,6 @@ def toy_study():
 
 
 def test_the_person_tested_would_choose_another_epoch():
-    table = selection_by_person(toy_study()).set_index("training")
-    assert table.loc["p0", ["chosen_accuracy", "test_accuracy", "gain"]].tolist() == pytest.approx(
-        [0.5, 0.8, 0.3]
-    )
-    assert table.loc["p0", "test_epoch"] == pytest.approx((2 + 3) / 2), "of equals the first"
-    assert table.loc["p1", "gain"] == pytest.approx((0 + 0.4) / 2)
     gain = selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
     assert gain["selection_gain_accuracy"].value == pytest.approx(100 * 2 / 24)
     assert "the seeds are not covered" in gain["selection_gain_uf1"].how, "the same networks"
@@ -88,8 +70,6 @@ def test_what_could_give_a_test_away_is_counted():
     )
     found = leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).data["found"]
     assert found.tolist() == [1, 0, 5, 2, pd.NA, 0]
-    confused = pooled_confusion(toy_study(), LABELS)
-    assert confused.to_numpy().tolist() == [[9, 1, 0], [0, 7, 1], [1, 0, 5]]
     counted = study_metrics(toy_study(), PEOPLE)
     assert (counted["clips"].value, counted["people"].value, counted["folds"].value) == (24, 6, 2)
 
@@ -120,9 +100,6 @@ def moving_faces():
 def test_the_clips_are_told_as_they_are():
     faces = moving_faces()
     clips = clips_of(faces)
-    table = clip_table(clips, ("disgust", "other")).data.set_index("class")
-    assert table.loc["all", "clips"] == 2 and table.loc["disgust", "frames kept"] == 5
-    assert table.loc["all", ["milliseconds", "shortest", "longest"]].tolist() == pytest.approx([40] * 3)
     assert len(clips_of_classes(clips, ("other",))) == 1
     assert (
         whose_clips(faces, faces)

@@ -10,7 +10,7 @@ from book.populations import Population
 from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.chapter import CHAPTER, KEPT
+from book.structure_and_loss.chapter import CHAPTER, KEPT, ONE_RECIPE
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
@@ -184,10 +184,61 @@ def test_kept_networks_need_no_faces():
 
 
 def test_kept_networks_are_read_on_the_default_faces_only():
-    assert set(KEPT) <= set(named_populations())
-    assert CHAPTER.resolve("reference", {}).populations == KEPT == CHAPTER.resolve("laptop", {}).populations
+    assert {*KEPT, ONE_RECIPE} <= set(named_populations())
+    assert CHAPTER.resolve("reference", {}).photographs == KEPT == CHAPTER.resolve("laptop", {}).photographs
     for given in ({"faces": "wild"}, {"kept": False}):
-        assert not CHAPTER.resolve("reference", given).populations
+        assert CHAPTER.resolve("reference", given).populations == (ONE_RECIPE,)
+
+
+def test_the_noise_of_seeds_is_a_standard_deviation_with_its_interval():
+    noise = reports.seed_noise(np.array([0.90, 0.92, 0.94]))
+    # 2 · 2² / χ² with two degrees of freedom: 7.378 at 97.5 %, .0506 at 2.5 %.
+    assert noise.value == pytest.approx(2.0) and noise.low == pytest.approx(1.041, abs=0.001)
+    assert noise.high == pytest.approx(12.57, abs=0.01) and noise.n == 3
+    assert "fewer than two" in reports.seed_noise(np.array([0.9])).why
+
+
+def test_answers_of_one_loss_are_put_together(faces):
+    found = asked(faces)
+    said, labels, groups = found.of_loss("focal")
+    assert said.shape == (4 * N, 3) and labels.tolist() == found.labels.tolist() * 4
+    assert len(set(groups)) == N
+    assert found.right.mean(axis=1) == pytest.approx(found.scored.table["accuracy"])
+
+
+def test_a_network_that_is_always_sure_errs_by_its_errors(faces):
+    table, errors = reports.confidence_by_loss(asked(faces))
+    assert list(errors) == ["focal", "cross_entropy"] and table["confidence"].tolist() == [1.0, 1.0]
+    assert errors["focal"].value == pytest.approx(1 - (0.50 + 0.51 + 0.70 + 0.71) / 4, abs=0.002)
+    assert errors["focal"].low < errors["focal"].value < errors["focal"].high
+
+
+def test_only_label_smoothing_is_cheapest_short_of_certainty():
+    drawn = figures.loss_curves(8)
+    assert drawn.data["cross-entropy"].idxmin() == drawn.data["focal"].idxmin() == len(drawn.data) - 1
+    # (1 − .1) + .1 / 8 goes to the truth.
+    assert f"{0.9 + 0.1 / 8:.2f}" in drawn.caption
+    assert (drawn.data["focal"] <= drawn.data["cross-entropy"]).all()
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "seeds", "reliability_curves"])
+def test_what_is_drawn_can_be_stored(name, faces, well_drawn):
+    accuracies = np.array([0.90, 0.92, 0.94])
+    given = {
+        "loss_curves": (8,),
+        "seeds": (accuracies, reports.seed_noise(accuracies)),
+        "reliability_curves": reports.confidence_by_loss(asked(faces)),
+    }
+    well_drawn(lambda: getattr(figures, name)(*given[name]))
+
+
+def test_two_seeds_are_as_far_apart_as_their_accuracies():
+    accuracies = np.array([0.90, 0.92, 0.95])
+    drawn = figures.seeds(accuracies, reports.seed_noise(accuracies))
+    assert (
+        drawn.data["difference"].tolist() == pytest.approx([-2, -5, -3])
+        and "up to 5.0 points" in drawn.caption
+    )
 
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):

@@ -24,22 +24,6 @@ def toy_curve(epochs: int = 4) -> pd.DataFrame:
     )
 
 
-def toy_recalls() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "emotion": ["neutral", "anger", "fear"],
-            "n": [10, 4, 0],
-            "recall": [0.8, 0.3, np.nan],
-            "recall_low": [0.6, 0.1, np.nan],
-            "recall_high": [0.9, 0.5, np.nan],
-        }
-    )
-
-
-def toy_weights() -> np.ndarray:
-    return np.random.default_rng(0).normal(0, 0.1, (64, 1, 5, 5))
-
-
 def toy_curves() -> dict[str, tuple[pd.DataFrame, int]]:
     return {"seed 0": (toy_curve(), 3), "seed 1": (toy_curve(), 4)}
 
@@ -49,6 +33,7 @@ def toy_scored(conditions=(study.OWN, study.OWN, "with_biases", study.HOG)):
     right = np.random.default_rng(0).random((len(conditions), 40)) < 0.7
     said = np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
     table = pd.DataFrame({"condition": conditions, "seed": range(len(conditions))})
+    table["learned"] = np.where(table["condition"].eq(study.HOG), np.nan, 0.95)
     return score_trainings(table, said, labels, np.arange(40) // 2, ["condition"], draws=200)
 
 
@@ -56,15 +41,8 @@ def toy_people():
     return {name: toy_scored((study.OWN,) * 2) for name in (study.CHOSE, study.HAD_NO_SAY, study.FRESH)}
 
 
+GAP = Estimate(4.0, -3.0, 11.0)
 GAINS = {"ahead_of_hog": Estimate(12.5, 8.0, 17.0), "dropout_gain": Estimate(-1.0, -3.0, 1.0)}
-TOY_CORRELATIONS = pd.DataFrame(
-    {
-        "network": [0, 0, 1, 1],
-        "layer": ["conv1", "output"] * 2,
-        "kind": ["convolution", "dense"] * 2,
-        "correlation": [0.97, 0.5, 0.95, -0.1],
-    }
-)
 
 
 def toy_hardest() -> pd.DataFrame:
@@ -94,14 +72,12 @@ def toy_faces() -> FaceSet:
 
 DRAWINGS = {
     "tested_networks": lambda: figures.tested_networks(toy_scored(), 0.3),
-    "differences": lambda: figures.differences(GAINS),
-    "people_who_chose": lambda: figures.people_who_chose(toy_people()),
-    "moved_layers": lambda: figures.moved_layers(TOY_CORRELATIONS),
+    "differences": lambda: figures.differences(GAINS, {}),
+    "differences_beside": lambda: figures.differences(GAINS, {"resolution_gain": Estimate(2.0, 1.0, 3.0)}),
+    "people_who_chose": lambda: figures.people_who_chose(toy_people(), GAP),
     "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
     "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
     "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
-    "per_class_dots": lambda: figures.per_class_dots(toy_recalls(), 1 / 3),
-    "first_layer_filters": lambda: figures.first_layer_filters(toy_weights(), toy_weights() / 2),
 }
 
 
@@ -126,45 +102,36 @@ def test_single_networks_are_strokes_below_the_mean_of_their_kind():
     own = drawn.data[drawn.data["condition"].eq(0)]
     assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
     assert (
-        "the networks of this page (2)" in drawn.alt
+        "this page's networks (2)" in drawn.alt
         and "with biases (1)" in drawn.alt
         and "linear on HOG" in drawn.alt
     )
 
 
+def test_what_is_known_of_its_own_pictures_stands_beside():
+    drawn = figures.tested_networks(toy_scored(), 0.3)
+    assert drawn.data["learned"].tolist()[:3] == [0.95] * 3 and np.isnan(drawn.data["learned"].iloc[3])
+    assert f"with biases (1), {figures.LEARNED} 95.0 %" in drawn.alt
+    assert f"linear on HOG, {figures.LEARNED}" not in drawn.alt
+
+
 def test_only_what_was_compared_is_drawn():
-    drawn = figures.differences(GAINS)
+    drawn = figures.differences(GAINS, {})
     assert drawn.data["asked"].tolist() == [1, 3] and drawn.data["value"].tolist() == [12.5, -1.0]
+    assert "leaves out zero: over linear HOG. It contains zero: dropout" in drawn.caption
+    assert drawn.caption.endswith("96 pixels over 48.") and "Only the reference run asks" in drawn.caption
 
 
-def test_per_class_dots_say_which_interval_includes_the_null():
-    drawn = figures.per_class_dots(toy_recalls(), 1 / 3)
-    data, alt = drawn.data, drawn.alt
-    assert data["null"].tolist() == [1 / 3] * 3
-    assert "within the interval of anger." in alt
-    assert "Without pictures: fear." in alt and "anger (4) 30.0 % (10.0 to 50.0)" in alt
-    assert "within the interval of none." in figures.per_class_dots(toy_recalls(), 0.05).alt
-    without = toy_recalls().assign(recall_low=np.nan, recall_high=np.nan)
-    assert "No interval could be computed." in figures.per_class_dots(without, 0.05).alt
+def test_the_reference_stands_beside_and_decides_the_caption():
+    drawn = figures.differences(GAINS, {"dropout_gain": Estimate(2.0, 1.0, 3.0)})
+    assert drawn.data["reference"].tolist() == [False, False, True]
+    assert "HOG; dropout (D). Only" in drawn.caption
 
 
-def test_filters_are_tidy_and_on_a_symmetric_scale():
-    weights = np.zeros((5, 1, 5, 5))
-    weights[3, 0, 1, 2] = -2.0
-    start = np.zeros_like(weights)
-    start[3, 0, 1, 2], start[4, 0, 0, 0] = -0.5, 1.0
-    drawn = figures.first_layer_filters(weights, start)
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    assert len(data) == 125
-    assert data.query("weight != 0").to_dict("records") == [
-        {"filter": 3, "row": 1, "column": 2, "start": -0.5, "weight": -2.0}
-    ]
-    # Filter 3 of 5 is the first of the second row of the 3-wide grid.
-    for axes, shown in zip(figure.axes[:2], (-0.5, -2.0), strict=True):
-        assert axes.images[0].get_clim() == (-2.0, 2.0), "one scale for before and after"
-        assert axes.images[0].get_array()[6 + 1, 0 + 2] == shown
-    assert "the strongest is filter 3 (norm 2.00)" in alt
-    assert "Filter 3 has changed most (by a norm of 1.50), filter 0 least (by 0.00)" in alt
+def test_the_gap_is_told_with_its_interval():
+    assert (
+        "a difference of +4.0 points (−3.0 to +11.0)." in figures.people_who_chose(toy_people(), GAP).caption
+    )
 
 
 def test_the_hardest_pictures_are_named_by_number_in_the_data():

@@ -3,21 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from book.populations import Population
 from book.training import study
-from book.training.study import first_layer, hardest_pictures
+from book.training.study import hardest_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
 from fer_lib.stats.contrasts import score_trainings
-from fer_lib.train.crossval import cross_validate
 from fer_lib.train.evaluate import evaluate
-from fer_lib.train.lesson import Lesson
-from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import Recipe
 from ferbook.errors import ParameterError
-from ferbook.estimate import Estimate
 
 CLASSES = ("anger", "fear")
 FACES = FaceSet(
@@ -72,14 +67,6 @@ def test_an_impossible_answer_has_a_finite_loss():
     assert np.isfinite(hardest["loss"]).all() and hardest.loc[0, "p_true"] == 0
 
 
-def test_the_first_layer_is_a_copy_of_the_first_convolution():
-    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Conv2d(1, 3, 5), torch.nn.Conv2d(3, 2, 3))
-    copied = first_layer(model)
-    with torch.no_grad():
-        model[1].weight.zero_()
-    assert copied.shape == (3, 1, 5, 5) and np.abs(copied).sum() > 0
-
-
 def test_what_is_no_network_learns_from_the_training_split(striped_faces, classes):
     said = study.no_networks([striped_faces], classes)
     labels = striped_faces.split("test").labels(classes)
@@ -120,45 +107,14 @@ def test_optimism_is_what_those_who_chose_are_known_better():
     assert anew["optimism"].value == pytest.approx(11) and anew["fresh_accuracy"].value == 0.8
 
 
-def test_weights_that_only_grew_are_their_random_start():
-    start = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 5), torch.nn.Linear(7, 5))
-    grown = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 5), torch.nn.Linear(7, 5))
-    with torch.no_grad():
-        grown[0].weight.copy_(3 * start[0].weight + 1)
-        grown[1].weight.copy_(-start[1].weight)
-    table = study.layer_correlations([start], [grown])
-    assert table["layer"].tolist() == ["0", "1"] and table["kind"].tolist() == ["convolution", "dense"]
-    assert table["correlation"].tolist() == pytest.approx([1, -1])
-    found = study.correlation_metrics(table)
-    assert found["first_layer_correlation"].value == found["last_layer_correlation"].value == pytest.approx(1)
-
-
-def test_a_lesson_draws_the_start_that_the_training_had(striped_faces):
-    people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
-    recipe, options = Recipe(epochs=1, batch_size=8, augment="none"), {"gain": 1.0, "dropout": 0.5}
-    crossed = cross_validate(
-        people, protocol_of(people), "zero_bias", recipe, folds=1, options=options, seed=5, precision="fp32"
-    )
-    fields = {
-        "network": "zero_bias",
-        "options": options,
-        "recipe": recipe,
-        "seed": 5,
-        "fold": 0,
-        "source": {},
-    }
-    lesson = Lesson(classes=("neutral", "happiness"), precision=Precision("fp32", False), **fields)
-    assert torch.equal(lesson.start(16).conv3.weight, crossed.untrained.conv3.weight)
-
-
-def test_each_comparison_is_told_once():
-    told = study.comparisons_answer(
-        {"ahead_of_hog": Estimate(9.0, 4.0, 14.0), "dropout_gain": Estimate(1.0, -1.0, 3.0)}
-    )
-    assert told.startswith(
-        "The interval leaves out zero: ahead of a linear classifier on HOG. It holds zero: "
-    )
-    assert "what dropout (D) adds. Only the reference asks: " in told
+def test_pictures_of_one_person_are_no_independent_observations():
+    people = np.arange(400) // 10
+    said, labels = (people % 2), np.zeros(400, int)
+    found = study.drawn_by_picture(labels, said, people, draws=500)
+    # All ten pictures of a person are right or wrong together: sqrt(10) times too narrow.
+    assert found.value == pytest.approx(1 / np.sqrt(10), abs=0.06)
+    alone = study.drawn_by_picture(labels, said, np.arange(400), draws=500)
+    assert alone.value == 1 and study.drawn_by_picture(labels, labels, people, draws=200).value == 1
 
 
 class Elsewhere:
@@ -181,6 +137,6 @@ class Elsewhere:
 def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
     with pytest.raises(ParameterError, match="'far' learned from the faces name=lab size=96"):
-        study.of_population([Elsewhere()], people, protocol_of(people))
+        study.of_population([Elsewhere()], [], people, protocol_of(people))
     with pytest.raises(ParameterError, match="no network of the population is kept"):
-        study.of_population([], people, protocol_of(people))
+        study.of_population([], [], people, protocol_of(people))

@@ -171,7 +171,7 @@ def population(name, classes=("fear", "neutral", "happiness"), **source) -> list
 
 def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_order():
     (learned, _) = population("a")
-    model = telling(learned, ("happiness", "fear"))
+    ((model,),) = telling({"a": [learned]}, ("happiness", "fear")).values()
     faces = stripes("a", 1)
     before, after = predict(learned.model, faces), predict(model, faces)
     expected = before[:, [2, 0]] / before[:, [2, 0]].sum(axis=1, keepdims=True)

@@ -1,11 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
-from scipy.stats import entropy, norm, t
+from scipy.stats import norm, t
 
 from fer_lib.aus import association
-from fer_lib.aus.association import associate, histograms, statistic
-from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, SIGNED
+from fer_lib.aus.association import associate, statistic
+from fer_lib.aus.measures import MEASURES, SIGNED
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError
 
@@ -92,28 +91,6 @@ def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
     found = associate(maxima, partly, "kl", draws=50)
     assert found.estimate[:, 0] == pytest.approx(associate(maxima, presence, "kl", draws=50).estimate[:, 0])
     assert np.isfinite(found.low[:, 1]).all()
-
-
-def test_histograms_add_up_to_the_divergence(study):
-    maxima, presence = study
-    shown = presence.present[:, 0].copy()
-    shown[:9] = np.nan
-    table = histograms(maxima[:, 0], shown)
-    assert table["divergence"].sum() == pytest.approx(statistic(maxima[:, :1], shown[:, None], "kl")[0, 0])
-    counts = table[["n_present", "n_absent"]].to_numpy() + PSEUDO_COUNT
-    assert table["divergence"].sum() == pytest.approx(entropy(*counts.T))
-    assert table["n_present"].sum() == (shown == 1).sum() and table["n_absent"].sum() == (shown == 0).sum()
-    assert table[["present", "absent"]].sum().tolist() == pytest.approx([1, 1])
-    assert len(table) == BINS and table["left"][0] == 0 and table["right"].max() == maxima[:, 0].max()
-    assert table["left"][1:].tolist() == table["right"][:-1].tolist()
-    two = histograms(np.array([0.0, 1, 2, 4]), np.array([1, 0, 1, 0]), bins=2)
-    assert two["n_present"].tolist() == [1, 1] and two["n_absent"].tolist() == [1, 1]
-    pd.testing.assert_series_equal(two["right"], pd.Series([2.0, 4.0], name="right"))
-
-
-def test_histograms_of_a_filter_that_never_fires_are_refused():
-    with pytest.raises(DataError, match="the filter answers 0 to all 4 pictures"):
-        histograms(np.zeros(4), np.array([0, 1, 0, 1]))
 
 
 def test_bad_input_is_named(study):

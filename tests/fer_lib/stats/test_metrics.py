@@ -11,7 +11,6 @@ from fer_lib.stats.classification import (
     confusion_sums,
     macro_f1,
     macro_f1_of,
-    per_class_table,
 )
 from fer_lib.stats.resampling import bootstrap, expanded_tail
 from ferbook.errors import DataError
@@ -103,21 +102,6 @@ def test_a_class_that_does_not_occur_is_left_out():
     assert balanced_accuracy(labels, predicted, subjects, draws=100).value == pytest.approx(0.75)
     # Class 2 is predicted but never true: its F1 is 0 and counts; class 3 is neither.
     assert macro_f1(labels, predicted, subjects, draws=100).value == pytest.approx((2 / 3 + 1 + 0) / 3)
-    table = per_class_table(labels, predicted, ("a", "b", "c", "d"), subjects, draws=100).set_index("emotion")
-    assert table["n"].tolist() == [2, 2, 0, 0]
-    assert table.loc["a", "recall"] == 0.5 and table.loc["c", "precision"] == 0
-    assert np.isnan(table.loc["c", "recall"]) and np.isnan(table.loc["d"].drop("n").to_numpy(float)).all()
-
-
-def test_per_class_intervals_are_those_of_the_recall(scored):
-    labels, predicted, subjects = scored
-    table = per_class_table(labels, predicted, tuple("abcd"), subjects, draws=300, seed=2)
-    mine = labels == 1
-    alone = accuracy(labels[mine], predicted[mine], subjects[mine], draws=300, seed=2)
-    row = table.iloc[1]
-    assert row["recall"] == pytest.approx(alone.value) and row["n"] == mine.sum()
-    # Another set of subjects is drawn (those who show class b), so only nearly equal.
-    assert (row["recall_low"], row["recall_high"]) == pytest.approx((alone.low, alone.high), abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,7 @@ def test_scores_worked_out_by_hand():
     values = {name: metric.value for name, metric in result.metrics.items()}
     assert values["test_accuracy"] == pytest.approx(2 / 4)
     assert values["test_accuracy_without_copies"] == pytest.approx(2 / 3)
-    assert values["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)
-    assert values["macro_f1"] == pytest.approx((2 * 2 / (3 + 3) + 0) / 2)
-    assert values["majority_accuracy"] == pytest.approx(1 / 4), "fear is the commonest of the training split"
     assert result.confusion.to_numpy().tolist() == [[2, 1], [1, 0]]
-    assert result.per_class["recall"].tolist() == pytest.approx([2 / 3, 0])
 
 
 def test_the_interval_resamples_people():
@@ -80,7 +76,6 @@ def test_folds_are_pooled_and_their_mean_is_the_protocols():
     assert values["test_accuracy"] == pytest.approx((2 + 2) / (4 + 3))
     assert values["protocol_accuracy"] == pytest.approx((2 / 4 + 2 / 3) / 2)
     assert values["test_accuracy_without_copies"] == pytest.approx((2 + 1) / (3 + 2))
-    assert values["majority_accuracy"] == pytest.approx((1 + 0) / 7), "each fold has its own commonest class"
     assert result.confusion.to_numpy().sum() == 7 and len(result.faces) == len(result.probabilities) == 7
     people = result.metrics["protocol_accuracy"]
     assert people.n == 7 and "4 clusters" in people.how

@@ -32,7 +32,7 @@ def dots(axes):
 
 
 def test_a_dot_and_an_interval_for_each_row():
-    drawn = forest(rows(main=[True, False]), measured="accuracy", alt="Dots.")
+    drawn = forest(rows(main=[True, False]), measured="accuracy", alt="Dots.", caption="Dots.")
     (axes,) = drawn.figure.axes
     assert dots(axes) == [("D", 0.5, 0), ("o", 0.75, 1)]
     (interval,) = axes.collections
@@ -44,7 +44,9 @@ def test_a_dot_and_an_interval_for_each_row():
 
 def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     twice = pd.concat([rows(panel="share"), rows(panel="gain").iloc[:1].assign(value=-2.0)])
-    drawn = forest(twice, measured="of", unit={"gain": "points"}, null={"gain": 0.0}, alt="Dots.")
+    drawn = forest(
+        twice, measured="of", unit={"gain": "points"}, null={"gain": 0.0}, alt="Dots.", caption="Dots."
+    )
     share, gain = drawn.figure.axes
     assert [axes.get_title(loc="left") for axes in (share, gain)] == ["share", "gain"]
     assert dots(share)[1] == ("o", 0.75, 1) and dots(gain)[0] == ("o", -2.0, 0)
@@ -54,14 +56,14 @@ def test_measures_stand_side_by_side_each_with_its_unit_and_null():
 def test_equal_values_have_an_axis_that_can_be_read():
     for value, unit, around in ((0.25, "share", 0.01), (0.0, "points", 1)):
         equal = rows(value=[value, value + 1e-17], low=np.nan, high=np.nan)
-        (axes,) = forest(equal, measured="of", unit=unit, alt="Dots.").figure.axes
+        (axes,) = forest(equal, measured="of", unit=unit, alt="Dots.", caption="Dots.").figure.axes
         assert axes.get_xlim() == pytest.approx((value - around, value + around))
 
 
 def test_a_title_stays_within_its_panel():
     panels = ["accuracy", "points by which DeRL: all layers is ahead"]
     twice = pd.concat([rows(panel=panel, label=["generator of others' neutrals", "b"]) for panel in panels])
-    figure = forest(twice, measured="of", widths=(1.4, 1), alt="Dots.").figure
+    figure = forest(twice, measured="of", widths=(1.4, 1), alt="Dots.", caption="Dots.").figure
     figure.canvas.draw()
     assert figure.axes[1].get_title(loc="left").replace("\n", " ") == panels[1]
     title = figure.axes[1]._left_title.get_window_extent()
@@ -70,7 +72,7 @@ def test_a_title_stays_within_its_panel():
 
 def test_panels_of_other_rows_have_labels_of_their_own():
     apart = pd.concat([rows(panel="left"), rows(panel="right", label=["c", "d"])])
-    left, right = forest(apart, measured="of", alt="Dots.").figure.axes
+    left, right = forest(apart, measured="of", alt="Dots.", caption="Dots.").figure.axes
     assert [[label.get_text() for label in axes.get_yticklabels()] for axes in (left, right)] == [
         ["a", "b"],
         ["c", "d"],
@@ -79,7 +81,7 @@ def test_panels_of_other_rows_have_labels_of_their_own():
 
 def test_series_share_a_row_and_groups_have_a_heading():
     four = pd.concat([rows(series="one", group="G"), rows(series="two", group="G", value=[0.1, 0.2])])
-    drawn = forest(four, measured="of", joined=True, alt="Dots.")
+    drawn = forest(four, measured="of", joined=True, alt="Dots.", caption="Dots.")
     (axes,) = drawn.figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["G", "a", "b"]
     assert [place for _, _, place in dots(axes)] == [1, 2, 1, 2]
@@ -92,7 +94,9 @@ def test_series_share_a_row_and_groups_have_a_heading():
 def test_notes_chance_and_strokes_are_drawn_beside_the_dots():
     strokes = pd.DataFrame({"label": ["b", "b"], "value": [0.7, 0.8]})
     given = rows(note=["+1", ""], null=[0.1, 0.2])
-    (axes,) = forest(given, measured="of", strokes=strokes, noted="gain", alt="Dots.").figure.axes
+    (axes,) = forest(
+        given, measured="of", strokes=strokes, noted="gain", alt="Dots.", caption="Dots."
+    ).figure.axes
     assert [text.get_text() for text in axes.texts] == ["+1", "gain"]
     (ticks,) = (line for line in axes.get_lines() if line.get_marker() == "|")
     assert ticks.get_xdata().tolist() == [0.7, 0.8] and set(ticks.get_ydata()) == {1.28}
@@ -100,24 +104,26 @@ def test_notes_chance_and_strokes_are_drawn_beside_the_dots():
 
 def test_of_many_rows_some_are_named_and_the_range_is_told():
     many = pd.DataFrame({"label": [f"r{n}" for n in range(60)], "value": np.linspace(0, 1, 60)})
-    drawn = forest(many.assign(low=np.nan, high=np.nan), measured="of", alt="Dots.")
-    assert len(drawn.figure.axes[0].get_yticklabels()) == 20
+    drawn = forest(many.assign(low=np.nan, high=np.nan), measured="of", alt="Dots.", caption="Dots.")
+    assert len(drawn.figure.axes[0].get_yticklabels()) == 30
     assert drawn.alt == "Dots. 60 values from 0.0 % to 100.0 %."
 
 
 def test_what_a_forest_cannot_draw_is_refused():
     with pytest.raises(FigureError, match="lacks low"):
-        forest(rows().drop(columns="low"), measured="of", alt="Dots.")
+        forest(rows().drop(columns="low"), measured="of", alt="Dots.", caption="Dots.")
     seven = pd.concat(rows(series=f"s{n}") for n in range(7))
     with pytest.raises(FigureError, match="7 series"):
-        forest(seven, measured="of", alt="Dots.")
+        forest(seven, measured="of", alt="Dots.", caption="Dots.")
 
 
 CELLS = pd.DataFrame({"r": ["x", "x", "y", "y"], "c": ["a", "b", "a", "b"], "value": [0.1, 0.9, np.nan, 0.5]})
 
 
 def test_cells_stand_in_the_order_given_with_texts_and_frames():
-    drawn = heat(CELLS, rows="r", columns="c", measured="%", framed=[("y", "b")], alt="Heat map.")
+    drawn = heat(
+        CELLS, rows="r", columns="c", measured="%", framed=[("y", "b")], alt="Heat map.", caption="Cells."
+    )
     axes = drawn.figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["10", "90", "–", "50"]
     (frame,) = axes.patches
@@ -128,7 +134,9 @@ def test_cells_stand_in_the_order_given_with_texts_and_frames():
 
 def test_signed_cells_have_one_scale_to_both_sides():
     signed = CELLS.assign(value=[-10.0, 0.5, 3.0, 1.0], text=["−", "", "+", ""])
-    drawn = heat(signed, rows="r", columns="c", measured="sd", unit="", signed=True, alt="Heat map.")
+    drawn = heat(
+        signed, rows="r", columns="c", measured="sd", unit="", signed=True, alt="Heat map.", caption="Cells."
+    )
     assert drawn.figure.axes[0].collections[0].get_clim() == (-10, 10)
     assert [text.get_text() for text in drawn.figure.axes[0].texts] == ["−", "", "+", ""]
     assert list(drawn.data.columns) == ["r", "c", "value"]
@@ -136,7 +144,9 @@ def test_signed_cells_have_one_scale_to_both_sides():
 
 def test_a_cell_that_occurs_twice_is_refused():
     with pytest.raises(FigureError, match="occurs twice"):
-        heat(pd.concat([CELLS, CELLS]), rows="r", columns="c", measured="%", alt="Heat map.")
+        heat(
+            pd.concat([CELLS, CELLS]), rows="r", columns="c", measured="%", alt="Heat map.", caption="Cells."
+        )
 
 
 @pytest.mark.parametrize("kit", [module, heat_module])
@@ -151,8 +161,8 @@ def test_another_process_draws_the_same_bytes():
         "from ferbook.page.forest import forest\n"
         "rows = pd.DataFrame({'label': ['a', 'b'], 'value': [.5, .7], 'low': [.4, .6], 'high': [.6, .8]})\n"
         "sink = io.BytesIO()\n"
-        "forest(rows, measured='m', alt='Dots.').figure.savefig(sink, format='svg', metadata={'Date': "
-        "None})\n"
+        "forest(rows, measured='m', alt='Dots.', caption='Dots.').figure"
+        ".savefig(sink, format='svg', metadata={'Date': None})\n"
         "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
     )
     answers = {

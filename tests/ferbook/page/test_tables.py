@@ -9,7 +9,7 @@ from fer_lib.faces.describe import au_table, people_table, split_table
 from fer_lib.faces.faceset import FaceSet
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-from ferbook.text import MetricError, interval_text, metric_text, number_text
+from ferbook.text import MetricError, bounds_text, interval_text, metric_text, number_text
 
 ACCURACY = Estimate(0.9312, 0.9021, 0.9543, n=576, unit="share")
 
@@ -24,7 +24,11 @@ def plain(text: str) -> str:
         (0.9312, "share", "93.1 %"),
         (1, "share", "100.0 %"),
         (0.0, "share", "0.0 %"),
-        (-0.0312, "share", "-3.1 %"),
+        (-0.0312, "share", "−3.1 %"),
+        (-0.0001, "share", "0.0 %"),
+        (1.26, "points", "+1.3"),
+        (-0.31, "points", "−0.3"),
+        (0.01, "points", "0.0"),
         (1728.0, "count", "1,728"),
         (0, "count", "0"),
         (0.44, "seconds", "0.4 s"),
@@ -40,10 +44,12 @@ def plain(text: str) -> str:
         (12.345, "", "12.3"),
         (9.999, "", "10.0"),
         (123.4, "", "123"),
-        (1234567.0, "", "1.23e+06"),
+        (1234567.0, "", "1,230,000"),
+        (1.2e10, "", "1.20 × 10¹⁰"),
         (56789.0, "", "56,800"),
-        (0.00012345, "", "1.23e-04"),
-        (-0.5, "", "-0.500"),
+        (0.00012345, "", "1.23 × 10⁻⁴"),
+        (-0.5, "", "−0.500"),
+        (-0.0, "", "0"),
         (np.float64(0.25), "share", "25.0 %"),
     ],
 )
@@ -65,7 +71,22 @@ def test_an_interval_names_its_level_and_bounds():
     assert plain(interval_text(ACCURACY)) == "93.1 % (95 % interval 90.2–95.4 %)"
     assert plain(interval_text(replace(ACCURACY, level=0.995))).startswith("93.1 % (99.5 % interval")
     assert plain(interval_text(Estimate(0.871, 0.83, 0.9))) == "0.871 (95 % interval 0.830–0.900)"
-    assert plain(interval_text(Estimate(0.5, -3.9, 5.0))) == "0.500 (95 % interval -3.90 to 5.00)"
+    assert plain(interval_text(Estimate(0.5, -3.9, 5.0))) == "0.5 (95 % interval −3.9 to 5.0)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.25, 0.75, "50 % (25–75)"),
+        (0.49, 0.54, "50.1 % (49.0–54.0)"),
+        (0.5, 0.503, "50.12 % (50.00–50.30)"),
+        (0.5012, 0.5012, "50.1 % (50.1–50.1)"),
+    ],
+)
+def test_an_interval_says_how_many_digits_count(low, high, text):
+    assert plain(bounds_text(Estimate(0.5012, low, high, unit="share"))) == text
+    whole = Estimate(5.012, 10 * low, 10 * high, unit="count")
+    assert plain(bounds_text(whole)).startswith("5 ("), "what is counted is whole"
 
 
 def test_no_interval_is_made_up():
@@ -203,7 +224,26 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
     assert found["test"]["people"] == 1
 
 
-def test_a_sentence_in_a_cell_is_given_room():
-    table = pd.DataFrame({"name": ["a", "b"], "short": ["yes", "no"], "long": ["no", "a sentence " * 4]})
-    shown = Table(table, "Words").html()
-    assert shown.count('class="text"') == 4 and shown.count('class="text sentence"') == 3
+def column(cells, form=""):
+    shown = Table(pd.DataFrame({"name": list("abc")[: len(cells)], "x": cells}), "t", {"x": form}).html()
+    return [plain(text) for tag, _, text in Cells(shown).cells if tag == "td"]
+
+
+def test_numbers_of_a_column_have_the_same_decimals():
+    assert column([12.345, -0.5, float("nan")]) == ["12.3", "−0.5", "–"]
+    assert column([0.9, 0.0004]) == ["0.900", "4.00 × 10⁻⁴"], "what is not zero is not shown as zero"
+    assert column([0.0, 0.0]) == ["0", "0"] and column([-1, 1234]) == ["−1", "1,234"]
+    assert column([-0.25, 2.0], "{:.1f}".format) == ["−0.2", "2.0"]
+    estimates = [Estimate(0.5, 0.4, 0.6), Estimate(0.1234, 0.1, 0.14), Estimate(2.0)]
+    assert column(estimates) == ["0.500 (0.400–0.600)", "0.123 (0.100–0.140)", "2.000"]
+    unlike = [Estimate(60, 20, 90), Estimate(0.1234, 0.1, 0.14)]
+    assert column(unlike) == ["60 (20–90)", "0.123 (0.100–0.140)"], "a column of different things"
+
+
+def test_a_row_becomes_a_card_and_a_long_table_is_folded():
+    data = pd.DataFrame({"name": ["a", "b"], "how_much": [Estimate(1, 0.5, 2), 3]})
+    shown = Table(data, "Words & more").html()
+    assert '<td role="cell" class="number" data-label="how much">' in shown
+    assert '1.00 <span class="bounds">(0.50–2.00)</span>' in shown and "<details" not in shown
+    folded = Table(pd.concat([data] * 7, ignore_index=True), "Words & more").html()
+    assert folded.startswith('<details class="suite-fold"><summary>Words &amp; more (14 rows)</summary>')

@@ -17,7 +17,6 @@ class MeansParameters(Parameters):
 
 CHAPTER = Chapter(
     title="The mean, and how sure it is",
-    minutes=2,
     parameters=MeansParameters,
     upstream=("throws",),
     key_metrics=("mean",),

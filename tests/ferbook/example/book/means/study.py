@@ -1,9 +1,12 @@
 """The mean of throws, with its interval."""
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel
 
 from ferbook.estimate import Estimate
+from ferbook.page.forest import forest
+from ferbook.page.style import Drawn
 
 
 class Throws(BaseModel):
@@ -25,4 +28,22 @@ def mean(throws: Throws, draws: int, seed: int) -> Estimate:
         high,
         n=times,
         how=f"95 % percentile bootstrap, {draws} draws of {times} throws",
+    )
+
+
+def drawn(found: Estimate) -> Drawn:
+    """The mean with its interval, beside that of a fair die of six sides."""
+    rows = pd.DataFrame(
+        {"label": ["the die"], "value": [found.value], "low": [found.low], "high": [found.high]}
+    )
+    inside = "contains" if found.low <= 3.5 <= found.high else "does not contain"
+    return forest(
+        rows,
+        measured="mean",
+        unit="",
+        null=3.5,
+        null_name="a fair die of six sides",
+        alt="A dot with its interval, and a dashed line.",
+        caption=f"The mean of the throws; its interval {inside} that of a fair die of six sides.",
+        tolerance=1,
     )

@@ -18,7 +18,6 @@ class ThrowsParameters(Parameters):
 
 CHAPTER = Chapter(
     title="A die is thrown",
-    minutes=1,
     parameters=ThrowsParameters,
     key_metrics=("throws",),
     learn="how often each side shows",

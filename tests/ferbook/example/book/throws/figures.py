@@ -15,4 +15,6 @@ def counts(throws: Throws) -> Drawn:
     axes.set(xlabel="side", ylabel="times shown", xticks=data["side"])
     least, most = data["shown"].min(), data["shown"].max()
     alt = f"Bars for {len(data)} sides of a die, the shortest {least}, the longest {most}."
-    return Drawn(figure, data, alt, "How often each side showed.", tolerance=0)
+    return Drawn(
+        figure, data, alt, f"How often each side showed: between {least} and {most} times.", tolerance=0
+    )

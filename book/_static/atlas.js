@@ -1,0 +1,113 @@
+// The atlas of filters: found, sorted and filtered, with the verdict on each and a link to each; one tab stop,
+// arrow keys within. Without this script its tiles stand as they are.
+document.addEventListener("DOMContentLoaded", () => {
+  const atlas = document.querySelector(".filter-atlas");
+  if (!atlas) return;
+  const told = JSON.parse(document.getElementById("filter-verdicts")?.textContent ?? "{}");
+  const verdicts = told.layer === atlas.dataset.layer ? told.filters : null;
+  const tiles = [...atlas.querySelectorAll("details")].map((element, rank) => {
+    const [unit, cause] = verdicts?.[element.dataset.filter] ?? ["", ""];
+    const verdict = !unit ? "no claim" : unit === cause ? "verified" : "claimed";
+    const summary = element.querySelector("summary");
+    return { element, summary, rank, number: Number(element.dataset.filter), unit, cause, verdict };
+  });
+
+  for (const { element, summary, number, unit, cause, verdict } of tiles) {
+    const line = document.createElement("p");
+    if (verdicts) {
+      const moved = cause ? `${cause} moves it most` : "no unit raises it";
+      line.textContent = !unit
+        ? "It goes with no unit more than luck and the emotion explain. "
+        : `It goes with ${unit} more than luck and the emotion explain; switched on, ${moved}: ` +
+          `${unit === cause ? "verified" : "not verified"}. `;
+      summary.setAttribute("aria-label", `${summary.getAttribute("aria-label")}, ${verdict} ${unit}`.trim());
+      if (unit) summary.dataset.verdict = `${unit === cause ? "✓ " : ""}${unit}`;
+    }
+    const link = document.createElement("a");
+    link.href = `#${element.id}`;
+    link.textContent = `Link to filter ${number}`;
+    line.append(link);
+    element.append(line);
+  }
+
+  const bar = document.createElement("form");
+  bar.className = "atlas-tools";
+  const choice = (name, label, options) => {
+    const select = document.createElement("select");
+    select.name = name;
+    for (const [value, text] of options) select.append(new Option(text, value));
+    field(label, select);
+  };
+  const field = (label, control) => {
+    const box = document.createElement("label");
+    box.append(`${label} `, control);
+    bar.append(box);
+  };
+  const find = Object.assign(document.createElement("input"), { type: "search", name: "find" });
+  find.placeholder = verdicts ? "44 or AU12" : "44";
+  field("Find", find);
+  const byUnit = verdicts ? [["unit", "by unit"]] : [];
+  choice("sort", "Sort", [["rank", "strongest first"], ["number", "by number"], ...byUnit]);
+  const shares = [[0.25, "strongest quarter"], [0.5, "stronger half"], [1, "all"]];
+  choice("share", "Strength", tiles.length > 99 ? shares : shares.reverse());
+  if (verdicts) {
+    const size = (au) => Number(au.slice(2));
+    const units = [...new Set(tiles.map((tile) => tile.unit).filter(Boolean))].sort((a, b) => size(a) - size(b));
+    choice("unit", "Unit", [["", "all"], ...units.map((unit) => [unit, unit])]);
+    choice("verdict", "Verdict", [["", "all"], ["verified", "verified"], ["claimed", "claimed, not verified"], ["no claim", "no claim"]]);
+  }
+  const count = document.createElement("output");
+  bar.append(count);
+  atlas.before(bar);
+
+  let shown = tiles;
+  const stopAt = (summary) => tiles.forEach((tile) => (tile.summary.tabIndex = tile.summary === summary ? 0 : -1));
+  const apply = () => {
+    const asked = Object.fromEntries(new FormData(bar));
+    const word = asked.find.toUpperCase().replace("FILTER", "").trim();
+    const keys = { rank: (t) => t.rank, number: (t) => t.number, unit: (t) => Number(t.unit.slice(2)) || 1000 };
+    const key = keys[asked.sort];
+    tiles.sort((a, b) => key(a) - key(b) || a.rank - b.rank);
+    shown = tiles.filter(
+      (t) =>
+        (word ? [String(t.number), t.unit].includes(word) : t.rank < asked.share * tiles.length) &&
+        (!asked.unit || t.unit === asked.unit) &&
+        (!asked.verdict || t.verdict === asked.verdict),
+    );
+    const kept = new Set(shown);
+    for (const tile of tiles) tile.element.hidden = !kept.has(tile);
+    atlas.append(...tiles.map((tile) => tile.element));
+    count.textContent = `${shown.length} of ${tiles.length} filters`;
+    stopAt(shown[0]?.summary);
+  };
+  bar.addEventListener("input", apply);
+  bar.addEventListener("submit", (event) => event.preventDefault());
+
+  atlas.addEventListener("focusin", (event) => event.target.matches("summary") && stopAt(event.target));
+  atlas.addEventListener("keydown", (event) => {
+    if (!event.target.matches("summary")) return;
+    const columns = getComputedStyle(atlas).gridTemplateColumns.split(" ").length;
+    const here = shown.findIndex((tile) => tile.summary === event.target);
+    const ends = { Home: -here, End: shown.length - 1 - here };
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, ...ends };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    shown[Math.max(0, Math.min(shown.length - 1, here + steps[event.key]))].summary.focus();
+  });
+
+  const openAsked = () => {
+    const tile = tiles.find((each) => `#${each.element.id}` === location.hash);
+    if (!tile) return;
+    bar.reset();
+    bar.elements.share.value = "1";
+    apply();
+    tile.element.open = true;
+    tile.summary.focus();
+    tile.element.scrollIntoView({ block: "center" });
+  };
+  const remember = (event) => event.target.open && history.replaceState(null, "", `#${event.target.id}`);
+  atlas.addEventListener("toggle", remember, true);
+  addEventListener("hashchange", openAsked);
+  apply();
+  openAsked();
+});

@@ -1,0 +1,241 @@
+"""What networks say about one picture, which filters answered, and how far that can be believed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+
+from book.populations import REFERENCE, find_population
+from book.suite import outdated
+from fer_lib.aus.detectors import Detector, Detectors
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.leakage import independent_groups
+from fer_lib.faces.photo import changes, face_of
+from fer_lib.faces.readers.pictures import Window
+from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.look.deconvolution import Projections, project
+from fer_lib.look.layers import last_conv
+from fer_lib.look.responses import maximal_responses
+from fer_lib.stats.calibration import calibration_error
+from fer_lib.train.device import pick_device
+from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.photos import as_faces
+from fer_lib.train.predict import predict
+from fer_lib.train.weights import load_weights
+from ferbook.errors import DataError, RunStoreError
+from ferbook.estimate import Estimate
+from ferbook.store import Run, current_run, open_run
+
+STRONGEST = 8
+"""Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose."""
+
+TEMPERATURES = (1 / 8, 8.0)
+"""Between which the temperature is looked for: where every validation picture is named rightly, none is low
+enough."""
+
+ROUNDING = 1e-3
+"""Share of a response by which it may differ with the batch that it was computed in."""
+
+USUAL = 0.95
+"""Share of the test pictures that count as usual."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The ``temperature`` that the logits are divided by, fitted on ``fitted_on`` validation pictures, and
+    the expected calibration error on ``tested_on`` test pictures ``before`` and ``after``.
+    """
+
+    temperature: float
+    fitted_on: int
+    tested_on: int
+    before: Estimate
+    after: Estimate
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The ``response`` of a filter to the face; ``above``: to which share of the validation pictures it
+    answers less; ``detector``: what it was found to detect over many faces, if anything.
+    """
+
+    filter: int
+    response: float
+    above: float
+    detector: Detector | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the networks ``learned`` say about the face ``crop`` uint8 (size, size), cut from ``picture`` at
+    ``window``, the largest of ``found``; None and 0 where the picture was taken whole. ``changed``: what
+    reading the file changed.
+
+    ``probabilities`` float64 (networks, classes), ``raw`` (classes,) of the first network, whose
+    ``calibration`` it is. Its filters of ``layer``: the ``strongest``, with the ``projections`` of these in
+    that order, and the best detector of each unit, ``units``, None where nobody asked for detectors.
+    ``beyond``: how many of its ``filters`` answer more than to any validation picture, ``usual``: what 95 in
+    100 test pictures do not exceed.
+    """
+
+    run: Run
+    path: Path
+    faces: str
+    learned: tuple[Learned, ...]
+    picture: np.ndarray
+    crop: np.ndarray
+    window: Window | None
+    found: int
+    changed: list[str]
+    probabilities: np.ndarray
+    raw: np.ndarray
+    calibration: Calibration
+    layer: str
+    strongest: list[Answer]
+    projections: Projections
+    units: list[Answer] | None
+    filters: int
+    beyond: int
+    usual: int
+
+
+def asked_run(name: str | None) -> Run:
+    """The run called ``name``; where none is named the one that `ferbook run` was last called for, and the
+    reference where there is none. Raises RunStoreError.
+    """
+    if name is not None:
+        return open_run(name)
+    try:
+        return current_run()
+    except RunStoreError:
+        if (reference := open_run(REFERENCE)).exists():
+            return reference
+        raise
+
+
+def networks_of(run: Run, device: torch.device) -> tuple[list[Learned], Detectors | None]:
+    """The networks that the chapters of ``run`` are about, and what the first one's filters detect; None
+    where the run did not ask.
+
+    Raises RunStoreError where the run has no network, or its chapters saw other faces than are made here.
+    """
+    run.record()
+    results = [run.result(name) for name in ("au_verification", "training")]
+    finished = [result for result in results if result.done()]
+    if not finished:
+        raise RunStoreError(
+            f"run {run.name!r} has no trained network; `ferbook run au_verification --run {run.name}` makes "
+            "one, and asks what its filters detect"
+        )
+    for result in finished:
+        if faces := outdated(result.record()):
+            raise RunStoreError(
+                f"chapter {result.chapter!r} of run {run.name!r} saw the faces {faces}; `ferbook run "
+                f"{result.chapter} --run {run.name}` makes it anew"
+            )
+    verified, training = results
+    detectors = verified.artefact("detectors", Detectors) if verified in finished else None
+    if population := finished[0].done()["inputs"]["parameters"]["population"]:
+        # Not those that were trained since: the detectors are filters of the first that was there.
+        asked = finished[0].record()["populations"][population]["kept"]
+        kept = [m for m in find_population(population).kept() if m.has_weights and m.seed in asked]
+        if not kept or kept[0].seed != asked[0]:
+            raise RunStoreError(
+                f"run {run.name!r} asks network {asked[0]} of the population {population!r}, which is not "
+                f"kept any more; `ferbook populations train {population}` makes it"
+            )
+        return [member.learned(device) for member in kept], detectors
+    model = load_weights(training.folder / "weights").to(device)
+    return [Learned("this run's", model, training.artefact("lesson", Lesson))], detectors
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, C) as they are once the logits are divided by ``temperature`` > 0 (Guo et al. 2017,
+    arXiv 1706.04599, section 4.2).
+    """
+    return softmax(np.log(np.clip(np.asarray(probabilities, np.float64), 1e-12, None)) / temperature, axis=1)
+
+
+def fitted_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature within ``TEMPERATURES`` at which the cross-entropy of ``labels`` (N,) is least."""
+
+    def loss(log: float) -> float:
+        return -np.log(tempered(probabilities, np.exp(log))[np.arange(len(labels)), labels]).mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
+
+
+def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
+    """Ask the networks of ``run`` about the largest face in the picture at ``path``; ``cropped``: it is the
+    crop of a face already.
+
+    Raises RunStoreError as ``networks_of``; DataError as ``photo.face_of``, for a picture in which all pixels
+    are alike, and where the faces that the network learned from are not here.
+    """
+    device = pick_device()
+    learned, detectors = networks_of(run, device)
+    first = learned[0]
+    faces = set_name(first.lesson.source["name"])
+    size = first.model.arguments["size"]
+    picture, crop, window, found = face_of(path, size, faces, cropped=cropped)
+    if np.ptp(crop) == 0:
+        raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
+    own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(**first.lesson.source))
+    valid, test = fold.split("valid"), fold.split("test")
+    raw = [predict(each.model, own, device=device) for each in learned]
+    said = [predict(each.model, valid, device=device) for each in learned]
+    labels = valid.labels(first.lesson.classes)
+    temperatures = [fitted_temperature(each, labels) for each in said]
+    layer = detectors.layer if detectors else last_conv(first.model)
+    answered, known, others = (
+        maximal_responses(first.model, some, layer).maxima for some in (own, valid, test)
+    )
+    by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
+    above, highest = (known < answered).mean(axis=0), known.max(axis=0) * (1 + ROUNDING)
+
+    def answer(number: int) -> Answer:
+        return Answer(number, float(answered[0, number]), float(above[number]), by_filter.get(number))
+
+    strongest = [answer(int(k)) for k in np.argsort(-answered[0], kind="stable")[:STRONGEST]]
+    best: dict[str, Detector] = {}
+    for each in sorted(by_filter.values(), key=lambda d: (not d.verified, -d.association)):
+        best.setdefault(each.au, each)
+    units = sorted((answer(each.filter) for each in best.values()), key=lambda a: -a.above)
+    return Explanation(
+        run=run,
+        path=path,
+        faces=faces,
+        learned=tuple(learned),
+        picture=picture,
+        crop=crop,
+        window=window,
+        found=found,
+        changed=changes(path),
+        probabilities=np.concatenate(list(map(tempered, raw, temperatures))),
+        raw=raw[0][0],
+        calibration=_calibration(first, test, temperatures[0], len(valid), device),
+        layer=layer,
+        strongest=strongest,
+        projections=project(
+            first.model, layer, crop[None], [0] * len(strongest), [each.filter for each in strongest]
+        ),
+        units=units if detectors else None,
+        filters=answered.shape[1],
+        beyond=int((answered > highest).sum()),
+        usual=int(np.quantile((others > highest).sum(axis=1), USUAL, method="higher")),
+    )
+
+
+def _calibration(
+    learned: Learned, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
+) -> Calibration:
+    said, labels = predict(learned.model, test, device=device), test.labels(learned.lesson.classes)
+    groups = independent_groups(test)
+    before, after = (
+        calibration_error(each, labels, groups, draws=1000, seed=0)
+        for each in (said, tempered(said, temperature))
+    )
+    return Calibration(temperature, fitted_on, len(test), before, after)

@@ -1,0 +1,139 @@
+"""What the page on FACS shows of the code and of a run: its units, its emotions, and the switchboard."""
+
+import html
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+
+from book.switchboard import (
+    INTENSITIES,
+    PAIRED,
+    ShownFilter,
+    SwitchboardPictures,
+    SwitchboardResponses,
+    switchboard_codes,
+)
+from ferbook.errors import RunStoreError
+from ferbook.store import ChapterResult
+from synthetic_faces.expressions import VARIANTS
+from synthetic_faces.facs import ACTION_UNITS
+
+Results = Mapping[str, ChapterResult]
+
+SHOWN_FIRST = {"AU6": "C", "AU12": "E"}
+"""What the switchboard shows at the start, and without JavaScript at all."""
+
+PUBLISHED = {
+    "anger": "4, 7, 24; 17 in 52 %, 23 in 29 %, 10 in 26 %",
+    "contempt": "",
+    "disgust": "9, 10, 17; 4 in 31 %, 24 in 26 %",
+    "fear": "1, 4, 20, 25; 5 in 63 %, 2 in 57 %, 26 in 33 %",
+    "happiness": "12, 25; 6 in 51 %",
+    "sadness": "4, 15; 17 in 67 %, 1 in 60 %, 6 in 50 %",
+    "surprise": "1, 2, 25, 26; 5 in 66 %",
+}
+"""Units of each emotion by Du, Tao & Martinez (PNAS 2014, table 1), as remembered; shares are of people."""
+
+
+def emotions(results: Results) -> str:
+    """A table of MyST: the units of each emotion as published, and how often they are in the generator's."""
+    rows = ["| emotion | published | in these faces |", "|---|---|---|"]
+    for emotion, published in PUBLISHED.items():
+        shares: dict[str, float] = {}
+        for variant in VARIANTS[emotion]:
+            for au, (often, _) in variant.aus.items():
+                shares[au] = shares.get(au, 0) + variant.share * often
+        common = sorted((au for au in shares if shares[au] >= 0.25), key=shares.__getitem__, reverse=True)
+        told = ", ".join(f"[{au[2:]}](#{au.lower()}) in {100 * shares[au]:.0f} %" for au in common)
+        rows.append(f"| {emotion} | {published or '–'} | {told} |")
+    return "\n".join(rows)
+
+
+def units(results: Results) -> str:
+    """A section of MyST for each unit: its name, muscle and appearance, and what it does to a face."""
+    pictures = _artefact(results, "faces", SwitchboardPictures)
+    codes = switchboard_codes()
+    parts = []
+    for place, (au, unit) in enumerate(ACTION_UNITS.items()):
+        tiles = ""
+        if pictures:
+            shown = (0, "at rest"), (codes.index({au: "E"}), f"with {au} in full")
+            shown += ((len(codes) + place, "what it changes"),)
+            tiles = "".join(_tile(pictures, number, f"A face {what}") for number, what in shown)
+        told = f"<b>{html.escape(_upper(unit.name))}</b>: {html.escape(unit.appearance)}."
+        muscle = f"<i>{html.escape(_upper(unit.muscle))}.</i>"
+        parts.append(f'### {au}\n\n<div class="facs-unit">{tiles}<p>{told} {muscle}</p></div>')
+    return "\n\n".join(parts)
+
+
+def switchboard(results: Results) -> str:
+    """The switchboard as HTML in one line: what it shows first, its data, and the script that moves it."""
+    pictures = _artefact(results, "faces", SwitchboardPictures)
+    if pictures is None:
+        return "The switchboard needs the pictures of chapter *faces*: `ferbook run faces` makes them."
+    answers = _artefact(results, "au_verification", SwitchboardResponses)
+    codes = switchboard_codes()
+    filters = answers.filters if answers else ()
+    first = codes.index(SHOWN_FIRST)
+    outline = "".join(f'<path d="{pictures.outlines[au]}"/>' for au in SHOWN_FIRST)
+    told = " + ".join(f"{au} {letter} ({ACTION_UNITS[au].name})" for au, letter in SHOWN_FIRST.items())
+    data = {
+        "codes": ["+".join(f"{au}{letter}" for au, letter in code.items()) for code in codes],
+        "columns": pictures.columns,
+        "letters": list(INTENSITIES),
+        "names": {au: unit.name for au, unit in ACTION_UNITS.items()},
+        "paired": PAIRED,
+        "first": list(SHOWN_FIRST.items()),
+        "outlines": pictures.outlines,
+        "filters": [[float(f"{value:.3g}") for value in each.responses] for each in filters],
+    }
+    size, edge = pictures.size, f"calc(var(--side) * {pictures.columns})"
+    sheet = f'url("data:image/webp;base64,{pictures.sheet}")'
+    style = f".facs-tile{{background-image:{sheet};background-size:{edge}}}"
+    bars = "".join(_bar(each, first) for each in filters)
+    layer = html.escape(answers.layer) if answers else ""
+    heard = (
+        f"<p>Largest answers of filters of <code>{layer}</code>; the stroke is the face at rest.</p>"
+        f"<ul>{bars}</ul>"
+        if filters
+        else "<p>What filters answer stands here after <code>ferbook run au_verification</code>.</p>"
+    )
+    parts = (
+        '<link rel="stylesheet" href="../_static/switchboard.css">',
+        f"<style>{style}</style>",
+        '<div id="facs-board" class="switchboard"><div class="face">',
+        _tile(pictures, first, f"The face with {told}"),
+        f'<svg viewBox="0 0 {size} {size}" aria-hidden="true">{outline}</svg></div>',
+        f'<div class="controls"><p class="shown" aria-live="polite">{told}</p></div>',
+        f'<div class="answers">{heard}</div></div>',
+        f'<script type="application/json" id="switchboard-data">{json.dumps(data)}</script>',
+        '<script src="../_static/switchboard.js" defer></script>',
+    )
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _tile(pictures: SwitchboardPictures, number: int, told: str) -> str:
+    """One picture of the sheet."""
+    row, column = divmod(number, pictures.columns)
+    place = f"--row:{row};--column:{column}"
+    return f'<span class="facs-tile" role="img" aria-label="{html.escape(told)}" style="{place}"></span>'
+
+
+def _bar(shown: ShownFilter, picture: int) -> str:
+    """What one filter answers to a picture, on a scale that ends at the largest of its answers."""
+    most = max(max(shown.responses), 1e-9)
+    at = f"--value:{shown.responses[picture] / most:.3f};--rest:{shown.responses[0] / most:.3f}"
+    name = f"filter {shown.filter}" + (f", {shown.unit}" if shown.unit else "")
+    number = f"{shown.responses[picture]:.3g}"
+    return f'<li><span>{html.escape(name)}</span><span class="bar" style="{at}"></span><b>{number}</b></li>'
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _artefact(results: Results, chapter: str, model: type) -> object | None:
+    """The artefact ``switchboard`` of a chapter; None where its result has none."""
+    with suppress(KeyError, RunStoreError):
+        return results[chapter].artefact("switchboard", model)
+    return None

@@ -1,0 +1,338 @@
+"""``ferbook explain``: which networks are asked, what is measured of a picture, the page, and every picture
+that cannot be explained.
+"""
+
+import base64
+import io
+import re
+import struct
+import sys
+import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from book import explain as explaining
+from book.explain import asked_run, explain, fitted_temperature, networks_of, tempered
+from book.explain_page import page_of
+from book.training.chapter import TrainingParameters
+from fer_lib.aus.detectors import Detector, Detectors
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.photo import face_of
+from fer_lib.nets.build import build_network
+from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.precision import Precision
+from fer_lib.train.weights import save_weights
+from ferbook import cli
+from ferbook.errors import RunStoreError
+from ferbook.store import make_current, open_run, write_json
+from synthetic_faces.versions import versioned
+
+SIZE = 48
+EMOTIONS = ("neutral", "anger", "fear")
+LESSON = Lesson.of(
+    TrainingParameters(network="zhu", epochs=1), EMOTIONS, 3, Precision("fp32", channels_last=False)
+)
+
+
+def network(seed):
+    torch.manual_seed(seed)
+    return build_network("zhu", len(EMOTIONS), SIZE).eval()
+
+
+FOUND = Detectors(
+    layer="relu2",
+    filters=(
+        Detector(filter=3, au="AU12", association=0.9, moved_by="AU6"),
+        Detector(filter=5, au="AU12", association=0.8, moved_by="AU12"),
+        Detector(filter=6, au="AU4", association=0.7, moved_by=""),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Twenty people, three pictures of noise each."""
+    rows = [(f"lab-{who:02}", emotion) for who in range(20) for emotion in EMOTIONS]
+    table = pd.DataFrame(rows, columns=["subject", "emotion"])
+    table = table.assign(dataset="lab", sequence=table["subject"], frame=0, split="train")
+    pixels = np.random.default_rng(0).integers(0, 256, (len(table), SIZE, SIZE), dtype=np.uint8)
+    return FaceSet("lab", pixels, table)
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch, known):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(explaining, "open_faces", lambda **_: known)
+    return tmp_path / "runs"
+
+
+def begun(name):
+    run = open_run(name)
+    run.folder.mkdir(parents=True)
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    return run
+
+
+def finish(run, chapter, population="", faces=None, **files):
+    staged = run.folder / "staged"
+    told = {"data": {"name": faces or versioned("lab")}, "populations": {population: {"kept": [0, 1, 2]}}}
+    write_json(staged / "record.json", told)
+    (staged / "artefacts").mkdir()
+    for name, content in files.items():
+        (staged / "artefacts" / f"{name}.json").write_text(content.model_dump_json())
+    if chapter == "training":
+        save_weights(network(0), staged / "weights", {"classes": list(EMOTIONS)})
+    run.result(chapter).commit(staged, {"parameters": {"population": population}})
+
+
+@pytest.fixture
+def run():
+    """A run that trained a network and asked what its filters detect."""
+    made = begun("a")
+    finish(made, "training", lesson=LESSON)
+    finish(made, "au_verification", detectors=FOUND)
+    return made
+
+
+@pytest.fixture
+def photo(tmp_path, rendered_faces):
+    path = tmp_path / "some one.png"
+    Image.fromarray(rendered_faces[0]).resize((192, 192)).save(path)
+    return path
+
+
+def test_the_named_run_is_asked_then_the_current_one_then_the_reference():
+    with pytest.raises(RunStoreError, match="there is no run yet"):
+        asked_run(None)
+    begun("reference")
+    assert asked_run(None).name == "reference"
+    make_current(begun("b"))
+    assert asked_run(None).name == "b" and asked_run("a").name == "a"
+
+
+def test_a_run_without_a_network_and_one_of_other_faces_are_refused():
+    with pytest.raises(RunStoreError, match="there is no run 'b'"):
+        networks_of(open_run("b"), "cpu")
+    made = begun("a")
+    with pytest.raises(RunStoreError, match="run 'a' has no trained network; `ferbook run au_verification"):
+        networks_of(made, "cpu")
+    finish(made, "training", lesson=LESSON, faces="lab/1")
+    with pytest.raises(RunStoreError, match="chapter 'training' of run 'a' saw the faces lab/1"):
+        networks_of(made, "cpu")
+
+
+def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
+    (own,), detectors = networks_of(run, torch.device("cpu"))
+    assert own.name == "this run's" and own.lesson == LESSON and detectors == FOUND
+    members = [
+        SimpleNamespace(seed=seed, has_weights=seed != 1, learned=lambda device, seed=seed: seed)
+        for seed in range(4)
+    ]
+    population = SimpleNamespace(kept=lambda: members)
+    monkeypatch.setattr(explaining, "find_population", {"published": population}.get)
+    finish(run, "au_verification", population="published", detectors=FOUND)
+    # One is without weights, and one was trained after the run.
+    assert networks_of(run, torch.device("cpu")) == ([0, 2], FOUND)
+    members.pop(0)
+    with pytest.raises(RunStoreError, match="asks network 0 of the population 'published', which is not"):
+        networks_of(run, torch.device("cpu"))
+
+
+def test_a_temperature_divides_logits():
+    told = np.array([[0.8, 0.2]])
+    np.testing.assert_allclose(tempered(told, 1), told)
+    np.testing.assert_allclose(tempered(told, 2), [[2 / 3, 1 / 3]])
+    np.testing.assert_allclose(tempered([[1.0, 0.0]], 1), [[1, 0]], atol=1e-9)
+
+
+@pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
+def test_the_temperature_is_that_at_which_labels_were_drawn(truth):
+    generator = np.random.default_rng(0)
+    told = generator.dirichlet(np.full(4, 0.4), 20_000)
+    chances = tempered(told, truth).cumsum(axis=1)
+    labels = (generator.random((len(told), 1)) > chances).sum(axis=1).clip(max=3)
+    assert fitted_temperature(told, labels) == pytest.approx(truth, rel=0.05)
+
+
+def test_a_network_that_is_always_right_gets_the_lowest_temperature():
+    assert fitted_temperature(np.array([[0.9, 0.1]] * 5), np.zeros(5, int)) == pytest.approx(1 / 8, rel=0.01)
+
+
+def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_their_verdicts(
+    run, photo, known
+):
+    told = explain(run, photo)
+    answers = [each.response for each in told.strongest]
+    assert answers == sorted(answers, reverse=True) and len(answers) == explaining.STRONGEST
+    np.testing.assert_allclose(told.projections.responses, answers, rtol=1e-3)
+    valid = LESSON.fold_of(known).split("valid")
+    responses = explaining.maximal_responses(told.learned[0].model, valid, "relu2").maxima
+    for each in told.strongest:
+        assert each.above == np.mean(responses[:, each.filter] < each.response)
+    # Of a unit's detectors the verified one comes first, whatever its association.
+    assert {each.detector.au: each.filter for each in told.units} == {"AU12": 5, "AU4": 6}
+    assert told.calibration.fitted_on == len(valid) and told.found == 1
+    np.testing.assert_allclose(told.probabilities.sum(axis=1), 1)
+
+
+def test_a_validation_picture_is_beyond_nothing_and_a_strange_one_beyond_much(run, tmp_path, known):
+    inside = LESSON.fold_of(known).split("valid").pixels[0]
+    Image.fromarray(inside).save(tmp_path / "inside.png")
+    told = explain(run, tmp_path / "inside.png", cropped=True)
+    assert told.beyond == 0 <= told.usual and told.window is None
+    assert "is unlike those that" not in page_of(told)
+    spot = np.zeros((SIZE, SIZE), np.uint8)
+    spot[20:23, 20:23] = 255
+    Image.fromarray(spot).save(tmp_path / "spot.png")
+    told = explain(run, tmp_path / "spot.png", cropped=True)
+    assert told.beyond > told.usual and "is unlike those that" in page_of(told)
+
+
+class Read(HTMLParser):
+    """The elements of a page with their attributes, and those that were left open."""
+
+    EMPTY = ("meta", "img", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.open = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(run, photo):
+    told = replace(explain(run, photo), path=photo.with_name("<b>&.png"))
+    page = page_of(told)
+    read = Read(page)
+    assert not read.open and "<b>&.png" not in page and "&lt;b&gt;&amp;.png" in page
+    assert ("html", {"lang": "en"}) in read.found and "$" not in page
+    pictures = [attrs for tag, attrs in read.found if tag == "img"]
+    assert len(pictures) == 2 + explaining.STRONGEST
+    for attrs in pictures:
+        assert attrs["alt"] and attrs["src"].startswith("data:image/webp;base64,")
+        Image.open(io.BytesIO(base64.b64decode(attrs["src"].partition(",")[2]))).verify()
+    assert not re.search(r"https?:|<script|<link", page)
+    assert "<code>ferbook explain &#x27;&lt;b&gt;&amp;.png&#x27; --run a</code>" in page
+    assert len(re.findall(r"verified</td>", page)) == 1 and "~ no unit switched on raises it" in page
+
+
+def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
+    first, other = (Learned(f"published {seed}", network(seed), LESSON) for seed in (0, 1))
+    monkeypatch.setattr(explaining, "networks_of", lambda *_: ([first, other, other], None))
+    told = explain(run, photo)
+    page = page_of(told)
+    assert told.probabilities.shape == (3, 3) and told.units is None
+    assert (
+        page.count('<b style="left:') == 2 * 3
+        and page.count("others: ") == 3
+        and "of 3 networks that were taught alike" in page
+    )
+    assert "<code>ferbook run au_verification --run a</code>" in page and "Action units" not in page
+
+
+def test_nothing_is_said_to_be_certain_or_impossible(run, photo):
+    told = explain(run, photo)
+    page = page_of(replace(told, probabilities=np.array([[0.9999, 0.0001, 0.0]])))
+    assert "with a probability of <strong>more than 99.9\u00a0%" in page
+    assert page.count("less than 0.1\u00a0%") == 2
+
+
+def command(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["ferbook", "explain", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, *capsys.readouterr()
+
+
+def test_the_command_writes_one_file_and_says_which_run_it_asked(run, photo, tmp_path, monkeypatch, capsys):
+    make_current(run)
+    before = set(tmp_path.iterdir())
+    code, told, err = command(monkeypatch, capsys, photo)
+    assert (code, told, err) == (0, "run 'a': some one-explained.html\n", "")
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "some one-explained.html"}
+    code, told, _ = command(monkeypatch, capsys, photo, "--run", "a", "-o", "there/page.html")
+    assert code == 0 and "there/page.html" in told and (tmp_path / "there" / "page.html").exists()
+
+
+def encoded(pixels, kind="PNG", **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def huge():
+    png = bytearray(encoded(np.zeros((4, 4), np.uint8)))
+    png[16:24] = struct.pack(">II", 20_000, 20_000)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    return bytes(png)
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "fault"),
+    [
+        (b"no picture", (), "not a readable picture"),
+        (b"", (), "not a readable picture"),
+        (huge(), (), "not a readable picture (more than"),
+        (encoded(np.zeros((1, 1), np.uint8)), (), "no face found in 1 × 1 pixels"),
+        (encoded(np.zeros((3, 20_000), np.uint8)), (), "no face found in 20,000 × 3 pixels"),
+        (encoded(np.zeros((90, 90), np.float32), "TIFF"), (), "pixel format F"),
+        (encoded(np.full((90, 90), 7, np.uint8)), ("--cropped",), "all pixels of the face are alike"),
+        (None, (), "no such file"),
+    ],
+    ids=["text", "empty", "huge", "one pixel", "strip", "floats", "flat", "absent"],
+)
+def test_what_cannot_be_explained_is_one_line_and_nothing_is_written(
+    run, tmp_path, monkeypatch, capsys, content, words, fault
+):
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    code, out, err = command(monkeypatch, capsys, path, "--run", "a", *words)
+    assert code == 2 and not out and err.count("\n") == 1 and f"{path}: {fault}" in err
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_pictures_of_every_make_are_explained_and_their_changes_told(tmp_path, rendered_faces):
+    face = Image.fromarray(rendered_faces[0]).resize((192, 192)).convert("RGB")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    deep = np.asarray(face.convert("L")).astype(np.uint16) * 257
+    made = {
+        "ink.jpg": (face.convert("CMYK"), {}, ["inks (CMYK) made grey"]),
+        "deep.png": (Image.fromarray(deep), {}, ["brought from 16 bits to 8"]),
+        "turned.jpg": (face.rotate(90), {"exif": turned}, ["turned upright, as its EXIF data say"]),
+        "turned.tiff": (face.rotate(90), {"exif": turned}, ["turned upright, as its EXIF data say"]),
+        "clear.png": (face.convert("RGBA"), {}, ["transparency left out"]),
+        "plain.webp": (face, {}, []),
+        **{
+            name: (
+                face,
+                {"save_all": True, "append_images": [face.point(lambda v: v // 2)]},
+                ["the first of 2"],
+            )
+            for name in ("moves.gif", "moves.png")
+        },
+    }
+    for name, (picture, options, told) in made.items():
+        picture.save(tmp_path / name, **options)
+        _, crop, _, found = face_of(tmp_path / name, SIZE, "lab")
+        assert found == 1 and crop.shape == (SIZE, SIZE)
+        changed = explaining.changes(tmp_path / name)
+        assert len(changed) == len(told) and all(
+            a.startswith(b) for a, b in zip(changed, told, strict=True)
+        ), name

@@ -1,0 +1,59 @@
+"""The atlas of filters in a browser: found, filtered and opened, by keyboard alone."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAGE = "book/deconvolution/deconvolution.html"
+SHOWN = ".filter-atlas details:not([hidden])"
+
+
+@pytest.fixture
+def atlas(opened):
+    tab, seen = opened(PAGE)
+    yield tab
+    assert seen.faults == []
+    tab.close()
+
+
+def numbers(tab) -> list[int]:
+    return tab.eval_on_selector_all(SHOWN, "tiles => tiles.map((tile) => Number(tile.dataset.filter))")
+
+
+def test_a_filter_is_found_and_filters_are_sorted(atlas):
+    quarter = numbers(atlas)
+    atlas.get_by_label("Strength").select_option("1")
+    every = numbers(atlas)
+    assert quarter == every[: len(every) // 4]
+    atlas.get_by_label("Sort").select_option("number")
+    assert numbers(atlas) == sorted(every)
+    atlas.get_by_label("Find").fill("filter 7")
+    assert numbers(atlas) == [7]
+    assert atlas.locator(".atlas-tools output").inner_text() == f"1 of {len(every)} filters"
+
+
+def test_a_verdict_chosen_leaves_the_tiles_that_have_it(atlas):
+    for verdict in ("claimed", "verified", "no claim"):
+        atlas.get_by_label("Verdict").select_option(verdict)
+        for tile in atlas.locator(SHOWN).all()[:5]:
+            assert verdict in tile.locator("summary").get_attribute("aria-label")
+
+
+def test_the_grid_is_one_tab_stop_and_arrows_move_within(atlas):
+    assert atlas.locator(".filter-atlas summary[tabindex='0']").count() == 1
+    atlas.locator(".filter-atlas summary[tabindex='0']").focus()
+    first, second, *_ = numbers(atlas)
+    atlas.keyboard.press("ArrowRight")
+    focused = "document.activeElement.parentElement.id"
+    assert atlas.evaluate(focused) == f"filter-{second}"
+    atlas.keyboard.press("Enter")
+    assert atlas.evaluate("location.hash") == f"#filter-{second}"
+    assert atlas.locator(f"#filter-{second}").get_attribute("open") is not None
+    atlas.keyboard.press("Home")
+    assert atlas.evaluate(focused) == f"filter-{first}"
+
+
+def test_a_link_opens_its_filter(opened):
+    tab, _ = opened(f"{PAGE}#filter-7")
+    tab.wait_for_function("document.getElementById('filter-7').open")
+    tab.close()

@@ -1,0 +1,154 @@
+"""Every page from its file, with the network off: what a reader would stumble over."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from ferbook import paths
+from ferbook.pdf import print_book
+
+from .conftest import NARROW, PAGES, WIDE
+
+pytestmark = pytest.mark.browser
+
+every_page = pytest.mark.parametrize("page", PAGES)
+SHARED = 1_200_000
+"""Bytes that all pages load, at most."""
+SMALLEST = 7 * 96 / 72
+"""Letters of a figure: 7 pt in pixels of a screen."""
+TALLEST = 10_000
+STILL_TALLER = ("derl",)
+"""Chapters whose pages are not there yet: one that gets there fails until it is taken from here."""
+
+
+def within(site: Path, address: str) -> str:
+    """The page of the book that an address names, relative to its folder; empty for one elsewhere."""
+    parts = urlsplit(address)
+    path = Path(unquote(parts.path))
+    return path.relative_to(site).as_posix() if parts.scheme == "file" and path.is_relative_to(site) else ""
+
+
+@every_page
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_page_opens_without_an_error_and_asks_no_other_host(seen, site, page, width):
+    found = seen(page, width)
+    assert found.faults == []
+    assert [address for address in found.loaded if not address.startswith(("file:", "data:", "blob:"))] == []
+
+
+@every_page
+def test_every_link_leads_to_a_page_and_a_place_that_are_there(seen, site, page):
+    broken = []
+    for address in seen(page).facts["links"]:
+        parts = urlsplit(address)
+        if parts.scheme != "file":
+            assert parts.scheme in ("https", "http", "data"), address[:80]
+            continue
+        target = within(site, address)
+        if not target or not (site / target).is_file():
+            broken.append(address)
+        elif parts.fragment and target.endswith(".html"):
+            ids = (
+                seen(target).facts["ids"]
+                if target in PAGES
+                else re.findall(r'\bid="([^"]+)"', (site / target).read_text())
+            )
+            if unquote(parts.fragment) not in ids:
+                broken.append(address)
+    assert broken == []
+
+
+@every_page
+def test_no_two_elements_have_one_id(seen, page):
+    ids = seen(page).facts["ids"]
+    assert sorted({each for each in ids if ids.count(each) > 1}) == []
+
+
+@every_page
+def test_a_narrow_screen_needs_no_scrolling_sideways(seen, page):
+    assert seen(page, NARROW).facts["width"] <= NARROW
+
+
+@every_page
+def test_nothing_is_cut_off_on_a_wide_screen(seen, page):
+    assert seen(page).facts["cut"] == []
+
+
+@every_page
+def test_letters_of_figures_can_be_read_on_a_narrow_screen(seen, page):
+    small = [
+        (*rest, round(size, 1))
+        for size, *rest in seen(page, NARROW).facts["letters"]
+        if size < SMALLEST - 0.05
+    ]
+    assert small == []
+
+
+@every_page
+def test_a_page_is_not_too_long(seen, page, request):
+    if Path(page).stem in STILL_TALLER:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="more than 10,000 px"))
+    assert seen(page).facts["height"] <= TALLEST
+
+
+def test_what_all_pages_load_is_light(seen, site):
+    every = [
+        set(map(lambda address: within(site, address), seen(page).loaded))
+        for page in PAGES
+        if page != "search.html"
+    ]
+    shared = set.intersection(*every) - {""}
+    assert sum((site / name).stat().st_size for name in shared) <= SHARED
+    assert not any("search" in name for name in shared), "only the page of the search needs it"
+
+
+@every_page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_of_ours(opened, page, scheme):
+    tab, _ = opened(page, WIDE, scheme)
+    tab.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    tab.close()
+    ours = [
+        (each["id"], node["target"][0], node["failureSummary"])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+    assert ours == []
+
+
+def test_the_search_finds_a_word_from_any_page_and_shows_where_it_stands(opened):
+    tab, found = opened(PAGES[0])
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("happiness")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#search-results .context")
+    excerpts = tab.locator("#search-results .context").all_inner_texts()
+    assert excerpts and all(len(text) > 100 for text in excerpts)
+    assert any("happiness" in text for text in excerpts)
+    tab.locator("#search-results a").first.click()
+    tab.wait_for_selector("article")
+    assert found.faults == []
+    tab.close()
+
+
+def test_a_fold_opens_by_the_keyboard(opened):
+    tab, _ = opened("book/training/training.html")
+    fold = tab.locator("article details").first
+    fold.locator("summary").first.focus()
+    assert fold.get_attribute("open") is None
+    tab.keyboard.press("Enter")
+    assert fold.get_attribute("open") is not None
+    tab.close()
+
+
+def test_the_book_is_printed_as_one_document_that_names_no_folder(chromium, site, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    content = print_book(site).read_bytes()
+    assert content.startswith(b"%PDF") and len(re.findall(rb"/Type /Page\b", content)) > len(PAGES)
+    assert b"file://" not in content
+    assert not list(site.glob(".print*"))

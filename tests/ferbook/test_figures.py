@@ -1,0 +1,103 @@
+"""Figures across a book: numbered, shown first, referred to, and nothing else."""
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from ferbook.book import chapters
+from ferbook.errors import BookError
+from ferbook.figures import Figures, numbered, require_figures
+from ferbook.notebook import figure_cells, reading_minutes
+
+CODE = 'run.figure("a", draw)\nother.table("t")\nrun.figure("b", draw(run.figure("c", draw)))'
+
+
+def page(key=""):
+    prose = new_markdown_cell(f"<!-- key figure: {key} -->" if key else "Words.")
+    return new_notebook(cells=[prose, new_code_cell(CODE, id="draws")])
+
+
+def test_figures_are_numbered_as_they_are_drawn_and_the_key_figure_is_the_first():
+    assert list(figure_cells(page())) == ["a", "b", "c"] and figure_cells(page())["b"].id == "draws"
+    assert numbered(page(), 4) == {"a": "4.1", "b": "4.2", "c": "4.3"}
+    assert numbered(page("b"), 4) == {"b": "4.1", "a": "4.2", "c": "4.3"}
+
+
+def test_the_time_to_read_is_counted_from_words_and_shown_cells():
+    opening = [new_code_cell("x = 1"), new_code_cell("run = 1")]
+    more = [new_code_cell("y = 2")]
+    words = [new_markdown_cell("one two three " * 150 + "$$ a b c $$ <!-- not a word -->")]
+    assert reading_minutes(new_notebook(cells=[*words, *opening])) == 3  # 450 words
+    shown = [new_code_cell("y = 1"), new_code_cell("z = 1", metadata={"tags": ["hide-input"]})]
+    assert reading_minutes(new_notebook(cells=[*words, *opening, *shown])) == 3
+    assert reading_minutes(new_notebook(cells=[*words, *opening, *shown, *more])) == 4
+
+
+def drawn(*names):
+    shown = "".join(
+        f'<figure class="fer-figure" id="figure-{name}"><svg/><figcaption>Told. '
+        f'<a href="figures/{name}.csv">CSV</a></figcaption></figure>'
+        for name in names
+    )
+    output = new_output("display_data", data={"text/html": f"<div>{shown}</div>"})
+    return new_code_cell("", outputs=[output])
+
+
+@pytest.fixture
+def staged(example):
+    """The figures of the example: ``throws`` has drawn its one, and one that is no longer there."""
+    figures = Figures()
+    notebook = new_notebook(cells=[new_markdown_cell("<!-- key figure: counts -->"), drawn("counts", "gone")])
+    figures.collect(chapters()["throws"], notebook)
+    return figures, notebook
+
+
+def test_the_key_figure_stands_at_its_place_and_a_line_where_it_is_drawn(staged):
+    figures, notebook = staged
+    told = notebook.cells[1].outputs[0].data["text/html"]
+    assert '<a href="#figure-counts">Figure 1.1</a> stands at the top' in told and "<svg/>" in told
+    assert told.count("<svg/>") == 1 and "Figure 1.2" not in told, "what the notebook has not has no number"
+    placed = figures.placed(notebook.cells[0].source, "book/throws/throws")
+    assert "\n\n<figure" in placed and "<figcaption><strong>Figure 1.1</strong> Told." in placed
+
+
+def test_any_page_shows_a_figure_and_links_to_one(staged):
+    figures, _ = staged
+    index = figures.placed("<!-- figure: throws.counts --> {figure}`throws.counts`", "book/index")
+    assert 'href="throws/figures/counts.csv"' in index
+    assert '<a href="throws/throws.html#figure-counts">Figure 1.1</a>' in index
+    own = figures.placed("{figure}`counts` {figure}`means.mean`", "book/throws/throws")
+    assert own == '<a href="#figure-counts">Figure 1.1</a> <a href="../means/means.html">Figure 2.1</a>'
+    assert "Figure 2.1: not in this run." in figures.placed("<!-- key figure: mean -->", "book/means/means")
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "told"),
+    [
+        (
+            "throws/throws.ipynb",
+            "{figure}`counts`",
+            "{figure}`count`",
+            r"book/throws/throws.ipynb, cell 'counting': no chapter draws a figure 'count' \(did you mean "
+            r"'throws.counts'\?\)\n  book/throws/throws.ipynb, cell 'count': the page never refers to "
+            "the figure 'counts'",
+        ),
+        (
+            "index.md",
+            "# Dice",
+            "{figure}`throws.absent`",
+            r"book/index.md: no chapter draws a figure 'throws.abs",
+        ),
+        (
+            "throws/throws.ipynb",
+            "key figure: counts",
+            "key figure: cuonts",
+            r"cell 'in-short': no .* 'cuonts'",
+        ),
+    ],
+)
+def test_a_figure_that_nobody_draws_or_mentions_is_refused(copy, file, before, after, told):
+    require_figures()
+    place = copy / "book" / file
+    place.write_text(place.read_text().replace(before, after))
+    with pytest.raises(BookError, match=told):
+        require_figures()

@@ -1,0 +1,98 @@
+"""``ferbook notebook``: a copy with a run's parameters, what was edited in it, and where there is no
+JupyterLab.
+"""
+
+import os
+import sys
+
+import nbformat
+import pytest
+
+from ferbook import cli, lab
+from ferbook.book import find_chapter
+from ferbook.errors import RunStoreError
+from ferbook.notebook import parameters_cell, read_notebook
+from ferbook.request import Request
+from ferbook.store import open_run
+
+SEED = 17
+
+
+@pytest.fixture
+def asked(run):
+    """A run that was asked for another seed; nothing of it is finished."""
+    throws = find_chapter("throws")
+    parameters = {"throws": Request(overrides={"seed": SEED}).of_chapter(throws).model_dump()}
+    request = {"profile": "laptop", "parameters": parameters}
+    run.folder.mkdir(parents=True)
+    run.write_record({"run": run.name, "request": request, "chapters": {}, "changed": "now"})
+    return run
+
+
+def test_a_copy_has_the_parameters_of_the_run_and_the_book_stays_as_it_is(asked):
+    source = find_chapter("throws").notebook
+    before = source.read_bytes()
+    file, edited = lab.copy_for(asked, find_chapter("throws"))
+    assert not edited and source.read_bytes() == before
+    assert not file.is_relative_to(asked.folder) and file.parent.name == asked.name
+    copied, original = read_notebook(file), read_notebook(source)
+    assert parameters_cell(copied) == parameters_cell(original) | {"seed": SEED}
+    assert [c.source for c in copied.cells][3:] == [c.source for c in original.cells][3:]
+
+
+def test_a_chapter_that_the_run_lacks_has_what_all_were_asked_for(asked):
+    file, _ = lab.copy_for(asked, find_chapter("means"))
+    assert parameters_cell(read_notebook(file))["seed"] == SEED
+
+
+def test_what_a_reader_edited_stays_and_outputs_stay_but_an_old_copy_goes(asked):
+    throws = find_chapter("throws")
+    file, _ = lab.copy_for(asked, throws)
+    copied = read_notebook(file)
+    copied.cells[1].metadata["seen"] = True  # as executing leaves it
+    nbformat.write(copied, file)
+    assert lab.copy_for(asked, throws) == (file, False)
+    assert read_notebook(file).cells[1].metadata["seen"]
+    record = asked.record()
+    record["request"]["parameters"]["throws"]["seed"] = 3
+    asked.write_record(record)
+    assert lab.copy_for(asked, throws) == (file, False)
+    copied = read_notebook(file)
+    assert parameters_cell(copied)["seed"] == 3
+    copied.cells[-1].source += "\n# mine"
+    nbformat.write(copied, file)
+    assert lab.copy_for(asked, throws) == (file, True)
+    assert read_notebook(file).cells[-1].source.endswith("# mine")
+
+
+def test_a_run_that_there_is_not_is_named(example):
+    with pytest.raises(RunStoreError, match="there is no run 'b'"):
+        lab.copy_for(open_run("b"), find_chapter("throws"))
+
+
+def command(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["ferbook", "notebook", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, *capsys.readouterr()
+
+
+def test_without_jupyterlab_one_line_says_how_to_install_it(asked, monkeypatch, capsys):
+    monkeypatch.setattr(lab, "find_spec", lambda name: None)
+    code, _, told = command(monkeypatch, capsys, "throws", "--run", "a")
+    assert code == 2 and told.count("\n") == 1 and "-e '.[notebook]'" in told
+    assert not (asked.folder.parent / "interactive").exists()
+
+
+@pytest.mark.parametrize("chapter", ["throws", None])
+def test_jupyterlab_opens_the_copy_and_finds_the_run(asked, monkeypatch, capsys, chapter):
+    become = []
+    monkeypatch.setattr(lab, "find_spec", lambda name: True)
+    monkeypatch.setattr(os, "execve", lambda *given: become.append(given))
+    code, told, _ = command(monkeypatch, capsys, *([chapter] if chapter else []), "--run", "a")
+    ((program, words, environment),) = become
+    folder = asked.folder.parent / "interactive" / "notebooks" / "a"
+    assert code == 0 and program == sys.executable and words[1:3] == ["-m", "jupyterlab"]
+    assert words[3] == str(folder / "throws.ipynb" if chapter else folder) and words[3] in told
+    assert environment["FER_RUN"] == str(asked.folder)
+    assert {file.stem for file in folder.iterdir()} == ({"throws"} if chapter else {"throws", "means"})

@@ -1,0 +1,59 @@
+"""All pages as one, and what is said where nothing prints it."""
+
+import re
+
+import pytest
+
+from ferbook import pdf
+from ferbook.errors import BookError, ChapterError
+from ferbook.pdf import chromium, one_page
+
+pytestmark = pytest.mark.usefixtures("example")
+
+INDEX = """<html><head><title>Dice — A book</title><link rel="stylesheet" href="../_static/a.css?v=1">
+<script src="../_static/a.js"></script></head><body><nav id="not-this"></nav><article class="bd-article">
+<h1 id="one">Dice</h1><a href="throws/throws.html#one">there</a><a href="throws/throws.html">page</a>
+<a href="#one">here</a><a href="https://example.org">out</a><a href="throws/throws.csv">numbers</a>
+<svg aria-labelledby="one two"><clipPath id="c"/><g clip-path="url(#c)"/><use xlink:href="#c"/></svg>
+</article></body></html>"""
+OTHER = """<article class="bd-article"><h1 id="one">x</h1><img src="../../_images/a.png">
+<a href="../index.html">i</a></article>"""
+
+
+@pytest.fixture
+def built(tmp_path, example):
+    for page in ("throws/throws", "means/means", "answers", "index"):
+        file = tmp_path / "book" / f"{page}.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(INDEX if page == "index" else OTHER)
+    return tmp_path
+
+
+def test_every_place_keeps_a_name_of_its_own_and_every_link_its_place(built):
+    page = one_page(built)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) == 9 and "book-index--one" in ids and "not-this" not in page
+    assert re.findall(r'<a href="([^"]+)"', page)[:4] == [
+        "#book-throws-throws--one",
+        "#book-throws-throws--",
+        "#book-index--one",
+        "https://example.org",
+    ]
+    assert "<a >numbers</a>" in page, "a file that the PDF has not"
+    assert {link.removeprefix("#") for link in re.findall(r'href="(#[^"]+)"', page)} <= set(ids)
+    assert 'clip-path="url(#book-index--c)"' in page and 'xlink:href="#book-index--c"' in page
+    assert 'aria-labelledby="book-index--one book-index--two"' in page
+    assert 'href="_static/a.css"' in page and 'src="_images/a.png"' in page and "<script" not in page
+
+
+def test_a_page_without_an_article_is_named(built):
+    (built / "book" / "answers.html").write_text("<p>nothing</p>")
+    with pytest.raises(ChapterError, match=r"book/answers.html has no article"):
+        one_page(built)
+
+
+def test_without_a_browser_one_line_says_so(monkeypatch):
+    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
+    with pytest.raises(BookError, match="none is installed here") as fault:
+        chromium()
+    assert fault.value.exit_code == 2
