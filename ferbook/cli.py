@@ -97,6 +97,10 @@ def command_line() -> typer.Typer:
     for function in COMMANDS:
         hidden = function.__name__ == "execute"
         app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_options(function))
+    if (paths.root() / "assignments" / "course.yaml").is_file():
+        from ferbook.course.commands import app as course
+
+        app.add_typer(course, name="course")
     for name in suite().commands:
         made = book_command(name)
         if isinstance(made, typer.Typer):

@@ -1,0 +1,216 @@
+"""A course from its instructor notebooks: what students are given, what the judge holds, and what a course
+that runs nbgrader takes.
+"""
+
+import copy
+import hmac
+import importlib.util
+import json
+import secrets
+import shutil
+import statistics
+import zipfile
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+from traitlets.config import Config
+
+from ferbook import paths
+from ferbook.course import source
+from ferbook.course.judge import Case, judge
+from ferbook.course.sandbox import TRUST
+from ferbook.course.source import HIDDEN, VARIANTS, Assignment, is_check
+from ferbook.course.worker import decode
+from ferbook.errors import BookError, MissingError, ParameterError
+from ferbook.files import whole_folder, write_atomically
+
+SLOWEST, LEAST, SHARE = 60, 10, 3
+"""A submission's seconds: three times the instructor's, from 10 to 60."""
+OUR_METADATA = "ferbook_course"
+"""A released notebook's metadata under which it says which assignment and variant it is."""
+
+
+def course_folder(place: Path | None) -> Path:
+    """Where a built course lies: ``_course`` in the book where no other place is given."""
+    return (place or paths.root() / "_course").resolve()
+
+
+def read_secret(course: Path) -> bytes:
+    """The course's secret, which decides who has which variant; made where there is none yet."""
+    file = course / "secret"
+    if not file.is_file():
+        course.mkdir(parents=True, exist_ok=True)
+        course.chmod(0o700)
+        write_atomically(file, secrets.token_hex(32) + "\n")
+        file.chmod(0o600)
+    return file.read_bytes().strip()
+
+
+def variant_of(student: str, secret: bytes) -> int:
+    """Which of the variants a student has: HMAC-SHA-256 of the name, keyed by the secret, modulo 8."""
+    return int.from_bytes(hmac.digest(secret, student.encode(), "sha256")) % VARIANTS
+
+
+def packages() -> tuple[Path, ...]:
+    """The folders of the packages that students' code may import."""
+    found = {name: importlib.util.find_spec(name) for name in source.course().packages}
+    if absent := [name for name, spec in found.items() if spec is None]:
+        raise BookError(f"assignments/course.yaml: there is no package {', '.join(absent)}")
+    return tuple(Path(next(iter(spec.submodule_search_locations))) for spec in found.values())
+
+
+def released(notebook: NotebookNode) -> NotebookNode:
+    """The notebook as students get it: cleared by nbgrader's preprocessors, in the order in which nbgrader
+    itself applies them. Raises MissingError where nbgrader is not installed.
+    """
+    try:
+        from nbgrader import preprocessors as steps
+    except ImportError as fault:
+        raise MissingError(
+            "nbgrader is not installed: `python -m pip install -c constraints.txt -e '.[course]'`"
+        ) from fault
+    order = "LockCells ClearSolutions ClearOutput CheckCellMetadata ComputeChecksums ClearHiddenTests "
+    order += "ClearMarkScheme ComputeChecksums CheckCellMetadata"
+    notebook, resources = copy.deepcopy(notebook), {}
+    config = Config({"ClearSolutions": {"code_stub": {"python": "raise NotImplementedError()"}}})
+    for name in order.split():
+        notebook, resources = getattr(steps, name)(config=config).preprocess(notebook, resources)
+    return notebook
+
+
+def with_keys(notebook: NotebookNode, keys: dict[str, object]) -> NotebookNode:
+    """The instructor notebook for a course that runs nbgrader, where no judge tells a hidden check the keys:
+    they are written into it.
+    """
+    notebook = copy.deepcopy(notebook)
+    values = {name: _literal(decode(told)) for name, told in keys.items()}
+    for cell in filter(is_check, notebook.cells):
+        hidden = HIDDEN.search(cell.source + "\n").group(1)
+        if "key." in hidden:
+            used = ", ".join(f"{name}={text}" for name, text in values.items() if f"key.{name}" in hidden)
+            line = f"import types\nimport numpy as np\nkey = types.SimpleNamespace({used})\n"
+            cell.source = cell.source.replace(hidden, line + hidden)
+    return notebook
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"np.array({value.tolist()!r}, dtype={value.dtype.str!r})"
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def for_variant(notebook: NotebookNode, name: str, variant: int) -> NotebookNode:
+    """The notebook with a variant's parameter, saying which it is."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.source = source.source_of(cell, variant)
+    notebook.metadata[OUR_METADATA] = {"assignment": name, "variant": variant}
+    return notebook
+
+
+def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
+    """The arrays of a variant, by the assignment's ``data.py``."""
+    spec = importlib.util.spec_from_file_location("data", assignment.folder / "data.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make(variant)
+
+
+def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
+    """What the judge holds of an assignment: the instructor notebook, its release, and of each variant the
+    data and the key, from a run of the instructor notebook.
+    """
+    notebook = assignment.notebook
+    nbformat.write(notebook, folder / "instructor.ipynb")
+    nbformat.write(released(notebook), folder / "release.ipynb")
+    seconds = []
+    for variant in variants:
+        place = folder / f"variant-{variant}"
+        place.mkdir()
+        np.savez_compressed(place / "data.npz", allow_pickle=False, **make_data(assignment, variant))
+        keys: dict[str, object] = {}
+        case = Case(
+            bundle=folder,
+            notebook=folder / "instructor.ipynb",
+            variant=variant,
+            isolation=TRUST,
+            seconds=10 * SLOWEST,
+            packages=packages(),
+        )
+        verdict = judge(case, keys)
+        if lost := [f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most]:
+            raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {'; '.join(lost)}")
+        (place / "key.json").write_text(json.dumps(keys))
+        seconds.append(verdict.seconds)
+    told = {"digest": assignment.digest(), "seconds": statistics.median(seconds), "points": assignment.points}
+    (folder / "bundle.json").write_text(json.dumps(told))
+
+
+def limit_of(bundle: Path) -> float:
+    """Seconds that a submission may take."""
+    return min(SLOWEST, max(LEAST, SHARE * json.loads((bundle / "bundle.json").read_text())["seconds"]))
+
+
+def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
+    """Build the assignments of those names, all where none is named, into the folder ``course``; what is
+    up to date stays. Returns a line for each.
+    """
+    secret = read_secret(course)
+    lines = []
+    for assignment in source.assignments(names):
+        bundle = course / "judge" / assignment.name
+        if _up_to_date(bundle, assignment):
+            lines.append(f"{assignment.name}: up to date")
+            continue
+        for place in (bundle, course / "release" / assignment.name):
+            shutil.rmtree(place, ignore_errors=True)
+        with whole_folder(bundle) as folder:
+            make_bundle(assignment, folder, range(VARIANTS))
+            _release(assignment, folder, course)
+        told = json.loads((bundle / "bundle.json").read_text())
+        lines.append(
+            f"{assignment.name}: {sum(told['points'].values()):g} points, {VARIANTS} variants, "
+            f"{told['seconds']:.1f} s for the instructor notebook"
+        )
+    if students:
+        rows = [f"{student},{variant_of(student, secret)}" for student in students]
+        write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
+    return lines
+
+
+def _up_to_date(bundle: Path, assignment: Assignment) -> bool:
+    try:
+        return json.loads((bundle / "bundle.json").read_text())["digest"] == assignment.digest()
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
+    """Write an assignment's notebook and data for students, a zip a variant; and nbgrader's source."""
+    name = assignment.name
+    notebook = nbformat.read(bundle / "release.ipynb", as_version=4)
+    for variant in range(VARIANTS):
+        data = (bundle / f"variant-{variant}" / "data.npz").read_bytes()
+        text = nbformat.writes(for_variant(notebook, name, variant)) + "\n"
+        target = course / "release" / name / f"{name}-variant-{variant}.zip"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+            for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
+                packed.writestr(zipfile.ZipInfo(f"{name}/{file}", (2020, 1, 1, 0, 0, 0)), content)
+    keys = json.loads((bundle / "variant-0" / "key.json").read_text())
+    place = course / "nbgrader" / "source" / name
+    text = nbformat.writes(for_variant(with_keys(assignment.notebook, keys), name, 0)) + "\n"
+    write_atomically(place / f"{name}.ipynb", text)
+    write_atomically(place / "data.npz", (bundle / "variant-0" / "data.npz").read_bytes())
+
+
+def read_students(file: Path) -> list[str]:
+    """The students' names, one a line or the first column of a CSV file with the heading ``student``."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ParameterError(f"{file}: cannot be read as a list of students ({fault})") from fault
+    names = [line.split(",")[0].strip() for line in lines]
+    return [name for name in names if name and name != "student"]

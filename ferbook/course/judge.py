@@ -1,0 +1,265 @@
+"""Holds checks and answers, and never runs what a student wrote: that is another process (``sandbox``), which
+calls of a check's functions go to, and data come from.
+
+``python -m ferbook.course.judge`` reads a ``Case`` as JSON and prints a ``Verdict`` as JSON.
+"""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from nbformat import NotebookNode
+from pydantic import BaseModel
+
+from ferbook.course import source
+from ferbook.course.sandbox import Box, Worker
+from ferbook.course.source import is_check, is_given, is_solution, is_written, name_of
+from ferbook.course.worker import decode, encode
+from ferbook.notebook import read_notebook
+
+LONGEST_MESSAGE = 600
+
+
+class Checked(BaseModel):
+    """What came of a check. ``part``: of which one failed, what the student saw or what was hidden."""
+
+    check: str
+    points: float
+    most: float
+    part: str = ""
+    message: str = ""
+
+
+class Written(BaseModel):
+    """An answer in words, to be graded by a person; ``rubric`` is the instructor's cell."""
+
+    question: str
+    most: float
+    answer: str
+    rubric: str
+
+
+class Verdict(BaseModel):
+    """What came of a submission. ``notes``: (cell, what is odd about it); ``ended``: why its process did."""
+
+    checks: list[Checked] = []
+    written: list[Written] = []
+    notes: list[tuple[str, str]] = []
+    ended: str = ""
+    printed: str = ""
+    seconds: float = 0
+
+
+class Case(BaseModel):
+    """What a judge needs: the ``bundle`` folder of an assignment, the student's ``notebook`` and variant."""
+
+    bundle: Path
+    notebook: Path
+    variant: int
+    isolation: str
+    seconds: float
+    packages: tuple[Path, ...] = ()
+
+
+class StudentError(Exception):
+    """A student's code raised, gave what is no data, or has ended."""
+
+
+@dataclass
+class Bench:
+    """The judge's side of a worker: names of the student, and what given cells define."""
+
+    worker: Worker
+    names: dict[str, bool]
+    given: dict[str, object] = field(default_factory=dict)
+
+    def give(self, code: str) -> None:
+        """Run a cell that all students have alike on this side."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, "<given>", "exec"), self.given)
+
+    def function(self, name: str) -> Callable:
+        """A stand-in for the student's function."""
+
+        def call(*args: object, **kwargs: object) -> object:
+            named = {key: encode(value) for key, value in kwargs.items()}
+            return self._data(name, do="call", args=[*map(encode, args)], kwargs=named)
+
+        return call
+
+    def value(self, name: str) -> object:
+        """The student's value. Raises StudentError where there is none, or it is no data."""
+        return self._data(name, do="value")
+
+    def _data(self, name: str, **message: object) -> object:
+        answer = self.worker.ask(name=name, **message)
+        if not answer:
+            raise StudentError(f"the notebook was stopped: {self.worker.ended}")
+        if answer.get("missing"):
+            raise StudentError(f"`{name}` is not defined")
+        if answer.get("long"):
+            raise StudentError(f"`{name}` gave more data than can be told")
+        if "raised" in answer:
+            raise StudentError(f"`{name}` raised {str(answer['raised'])[:100]}", str(answer.get("told", "")))
+        try:
+            return decode(answer.get("value"))
+        except ValueError as fault:
+            raise StudentError(f"`{name}` gave what is no data: {fault}") from fault
+
+    def namespace(self, code: str, key: SimpleNamespace) -> dict[str, object]:
+        """What a check's code sees: given names, and of the student's those that it uses."""
+        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        names = dict(self.given) | {"key": key}
+        for name in used & self.names.keys():
+            names[name] = self.function(name) if self.names[name] else self.value(name)
+        return names
+
+    def check(self, cell: NotebookNode, key: SimpleNamespace) -> Checked:
+        """Run a check on this side. All of its points are given, or none."""
+        told = source.grading(cell)
+        checked = Checked(check=told["grade_id"], points=0, most=told["points"])
+        place = f"<{told['grade_id']}>"
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(cell.source, place, "exec"), self.namespace(cell.source, key))
+        except Exception as fault:
+            lines = [
+                frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == place
+            ]
+            start = cell.source[: cell.source.index("### BEGIN HIDDEN TESTS")].count("\n") + 1
+            checked.part = "on new inputs" if lines and lines[0] > start else "in the notebook"
+            checked.message = _message(fault, hidden=bool(lines) and lines[0] > start)[:LONGEST_MESSAGE]
+        else:
+            checked.points = checked.most
+        return checked
+
+
+def _message(fault: BaseException, hidden: bool) -> str:
+    """What a student is told: of hidden checks neither the code nor the inputs."""
+    if isinstance(fault, StudentError):
+        return fault.args[0] if hidden or not fault.args[1:] else f"{fault.args[0]}: {fault.args[1]}"
+    if isinstance(fault, AssertionError):
+        return str(fault) or "the result is not right"
+    return f"the result cannot be used ({type(fault).__name__})"
+
+
+def merged(
+    instructor: NotebookNode, student: NotebookNode
+) -> Iterator[tuple[NotebookNode | None, NotebookNode]]:
+    """The cells to run, in the instructor's order: (the instructor's cell, the student's); of the student's
+    own cells the first is None, and each stays behind the cell that it followed. Of a cell that comes twice
+    the first counts, and a further one is the student's own.
+    """
+    known = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
+    own: dict[str, list[NotebookNode]] = {"": []}
+    found: dict[str, NotebookNode] = {}
+    last = ""
+    for cell in student.cells:
+        name = name_of(cell)
+        if name in known and name not in found:
+            found[name] = cell
+            last = name
+        elif name not in known or is_solution(known[name]):
+            own.setdefault(last, []).append(cell)
+    yield from ((None, cell) for cell in own[""])
+    for name, cell in known.items():
+        yield cell, found.get(name)
+        yield from ((None, each) for each in own.get(name, ()))
+
+
+def oddities(released: NotebookNode, student: NotebookNode, variant: int) -> list[tuple[str, str]]:
+    """Cells that were deleted, came twice, or were edited though they are locked."""
+    notes = []
+    for cell in filter(name_of, released.cells):
+        name = name_of(cell)
+        same = [each for each in student.cells if name_of(each) == name]
+        if not same:
+            notes.append(
+                (name, "deleted" if is_solution(cell) or is_written(cell) else "deleted, and restored")
+            )
+            continue
+        if len(same) > 1:
+            notes.append((name, f"there {len(same)} times; the first counts"))
+        locked, released_as = is_check(cell) or is_given(cell), source.source_of(cell, variant)
+        if locked and same[0].source.strip() != released_as.strip():
+            notes.append((name, "edited though it is locked, and restored"))
+        if same[0].cell_type != cell.cell_type:
+            notes.append((name, f"made a {same[0].cell_type} cell"))
+    return notes
+
+
+@contextlib.contextmanager
+def in_folder(data: Path) -> Iterator[None]:
+    """A folder to work in, in which the data lie as they do beside a student's notebook."""
+    with tempfile.TemporaryDirectory(prefix="judge-") as folder, contextlib.chdir(folder):
+        os.symlink(data.resolve(), "data.npz")
+        yield
+
+
+def judge(case: Case, keys: dict | None = None) -> Verdict:
+    """The verdict on a submission. ``keys``: to be filled with the values of the names that solutions define,
+    told by this notebook, which then is the instructor's; otherwise they are read from the bundle.
+    """
+    instructor = read_notebook(case.bundle / "instructor.ipynb")
+    student = read_notebook(case.notebook)
+    verdict = Verdict(notes=oddities(read_notebook(case.bundle / "release.ipynb"), student, case.variant))
+    data = case.bundle / f"variant-{case.variant}" / "data.npz"
+    box = Box(case.packages, (data,))
+    names = {
+        name: each
+        for cell in instructor.cells
+        if is_solution(cell)
+        for name, each in source.defined(cell.source).items()
+    }
+    if keys is None:
+        told = json.loads((data.parent / "key.json").read_text())
+    with in_folder(data), Worker(case.isolation, box, case.seconds) as worker:
+        bench = Bench(worker, names)
+        for cell, handed in merged(instructor, student):
+            if cell is not None and is_written(cell):
+                answer = "" if handed is None else handed.source
+                most = source.grading(cell)["points"]
+                verdict.written.append(
+                    Written(question=name_of(cell), most=most, answer=answer, rubric=cell.source)
+                )
+            elif cell is not None and is_check(cell):
+                if keys is not None:
+                    told = {}
+                    for name, function in names.items():
+                        if not function and not (answer := worker.ask(do="value", name=name)).get("missing"):
+                            told[name] = answer.get("value")
+                    keys |= told
+                key = SimpleNamespace(**{name: decode(value) for name, value in told.items()})
+                verdict.checks.append(bench.check(cell, key))
+            elif cell is not None and is_given(cell):
+                code = source.source_of(cell, case.variant)
+                bench.give(code)
+                worker.ask(do="cell", source=code)
+            elif handed is not None and handed.cell_type == "code":
+                answer = worker.ask(do="cell", source=handed.source)
+                if "raised" in answer and answer["raised"] != "NotImplementedError":
+                    what = f"raised {answer['raised']}: {answer.get('told', '')}"
+                    verdict.notes.append((name_of(handed) or "a cell of your own", what[:LONGEST_MESSAGE]))
+        verdict.ended = worker.ended
+        verdict.printed = worker.printed()[-2000:]
+        verdict.seconds = worker.spent
+    return verdict
+
+
+def main() -> None:
+    """Judge the case on standard input."""
+    case = Case.model_validate_json(sys.stdin.read())
+    print(judge(case).model_dump_json())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,359 @@
+"""A process that student's code runs in: without a network, with nothing to read but Python and the
+assignment's data, nothing to write but a folder in memory, and limits that are watched from outside.
+"""
+
+import json
+import os
+import secrets
+import select
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from ferbook.course import worker
+from ferbook.course.worker import LONGEST
+from ferbook.errors import MissingError
+from ferbook.owner import end_with_parent
+
+TRUST = "none: the students are trusted"
+MEMORY, OUTPUT, PROCESSES, FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
+"""Most that a submission may take: resident memory, printed bytes, processes, bytes of files."""
+STRANGER = 64_123
+"""The user and group that a grader who is root becomes."""
+WATCH = 0.05
+"""Seconds between two looks at a process's memory."""
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/fonts",
+)
+DEVICES = ("null", "zero", "random", "urandom")
+START = 60
+"""Seconds that Python may take to start."""
+GONE = "its process ended by itself"
+SCRATCH = "/scratch"
+ENGINE = "/engine/worker.py"
+
+
+@dataclass(frozen=True)
+class Box:
+    """What a sandbox shows: our own ``packages`` by their folders, and ``data``, files by their names."""
+
+    packages: tuple[Path, ...] = ()
+    data: tuple[Path, ...] = ()
+
+    def shown(self) -> dict[str, Path]:
+        """Each path inside, and what lies there; all of it is read-only."""
+        real = {name: Path(name) for name in SYSTEM if Path(name).exists()}
+        python = {sys.prefix, sys.base_prefix}
+        real |= {place: Path(place) for place in sorted(python) if not place.startswith("/usr/")}
+        real |= {f"/packages/{folder.name}": folder for folder in self.packages}
+        return real | {f"{SCRATCH}/{file.name}": file for file in self.data} | {ENGINE: Path(worker.__file__)}
+
+
+def _environment(home: str, packages: str) -> dict[str, str]:
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    told = {
+        "HOME": home,
+        "TMPDIR": home,
+        "IPYTHONDIR": f"{home}/.ipython",
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        "LANG": "C.UTF-8",
+    }
+    more = {
+        "PYTHONPATH": packages,
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "Agg",
+    }
+    return told | threads | more
+
+
+def _python(engine: str) -> list[str]:
+    return [sys.executable, "-P", engine, str(FILES), str(4 * PROCESSES)]
+
+
+def _as_stranger() -> list[str]:
+    """What a process of root puts before a command that shall be nobody's."""
+    none = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+    if os.geteuid() == 0:
+        none += [f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+    return ["setpriv", *none]
+
+
+def _bwrap(box: Box) -> list[str]:
+    command = [
+        "bwrap",
+        "--unshare-net",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--die-with-parent",
+    ]
+    command += ["--new-session", "--proc", "/proc", "--size", str(2**20), "--tmpfs", "/dev"]
+    for name in DEVICES:
+        command += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    command += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", SCRATCH, "/tmp"]
+    command += ["--perms", "0777", "--size", str(FILES), "--tmpfs", SCRATCH]
+    shown = box.shown()
+    for folder in sorted({str(parent) for inside in shown for parent in list(Path(inside).parents)[:-1]}):
+        command += ["--perms", "0755", "--dir", folder]
+    for inside, real in shown.items():
+        command += ["--ro-bind", str(real), inside]
+    if os.geteuid() == 0:
+        for name in ("SETUID", "SETGID", "SETPCAP"):
+            command += ["--cap-add", f"CAP_{name}"]
+    return [
+        *command,
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        SCRATCH,
+        *_as_stranger(),
+        *_python(ENGINE),
+    ]
+
+
+def _unshare(box: Box) -> list[str]:
+    """The same with util-linux alone: a root folder in memory, into which all is mounted."""
+    root = "/mnt"
+    lines = ["set -e", f"mount -t tmpfs -o size=4m,mode=755 tmpfs {root}"]
+
+    def mount(inside: str, real: str, kind: str, options: str = "ro,") -> None:
+        place = shlex.quote(root + inside)
+        parent = shlex.quote(os.path.dirname(root + inside))
+        make = f"mkdir -p {place}" if kind == "folder" else f"mkdir -p {parent}; touch {place}"
+        lines.append(f"{make}; mount --bind {shlex.quote(real)} {place}")
+        if options:
+            lines.append(f"mount -o remount,{options}nosuid,bind {place}")
+
+    for name in DEVICES:
+        mount(f"/dev/{name}", f"/dev/{name}", "file", "")
+    lines.append(f"mkdir -p {root}{SCRATCH} {root}/proc; mount -t proc proc {root}/proc")
+    lines.append(f"mount -t tmpfs -o size={FILES},mode=777 tmpfs {root}{SCRATCH}")
+    lines.append(f"ln -s {SCRATCH} {root}/tmp; ln -s /proc/self/fd {root}/dev/fd")
+    for inside, real in box.shown().items():
+        mount(inside, str(real), "folder" if real.is_dir() else "file")
+    lines.append(f"mount -o remount,bind,ro {root}")
+    run = shlex.join([*_as_stranger(), *_python(ENGINE)])
+    lines.append(f"exec chroot {root} /bin/sh -c {shlex.quote(f'cd {SCRATCH} && exec {run}')}")
+    spaces = [
+        "--mount",
+        "--pid",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--fork",
+        "--kill-child",
+        "--propagation",
+        "private",
+    ]
+    mapped = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *mapped, *spaces, "/bin/sh", "-c", "\n".join(lines)]
+
+
+ISOLATIONS: dict[str, Callable[[Box], list[str]]] = {"bwrap": _bwrap, "unshare": _unshare}
+
+_PROBE = """
+import os, socket
+found = []
+for path in {hidden!r}:
+    if os.path.exists(path):
+        found.append("sees " + path)
+for path in ("/", "/usr", "/packages", "/dev", os.path.dirname(os.__file__)):
+    try:
+        open(path + "/written", "w")
+        found.append("writes into " + path)
+    except OSError:
+        pass
+try:
+    socket.create_connection(("127.0.0.1", {port}), 2)
+    found.append("reaches a server")
+except OSError:
+    pass
+if os.geteuid() == 0 and int(open("/proc/self/status").read().split("CapEff:")[1].split()[0], 16):
+    found.append("is root")
+open("written", "w").write("here")
+"""
+
+
+def choose_isolation(hidden: list[Path]) -> str:
+    """The first way of isolating a process that works here, as a process tried out that tries to see the
+    ``hidden`` paths, to write, and to reach a server.
+
+    Raises MissingError, with what each way lacks, where none does.
+    """
+    faults = []
+    for name in ISOLATIONS:
+        if shutil.which(name) is None:
+            faults.append(f"{name}: not installed")
+            continue
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            seen = [str(path.resolve()) for path in hidden]
+            probe = _PROBE.format(hidden=seen, port=server.getsockname()[1])
+            with Worker(name, Box(), seconds=30) as tried:
+                answer = tried.ask(do="cell", source=probe)
+                found = tried.ask(do="value", name="found").get("value") if "raised" not in answer else None
+                told = tried.ended or f"{answer.get('raised')}: {answer.get('told')}"
+        if found is None:
+            faults.append(f"{name}: {told} {' '.join(tried.printed().split())[-300:]}".strip())
+        elif found != ["list"]:
+            faults.append(f"{name}: what runs in it {', '.join(map(str, found[1:]))}")
+        else:
+            return name
+    raise MissingError(
+        f"no way to isolate what students handed in works here ({'; '.join(faults)}). Install bubblewrap, or "
+        "grade students whom you trust with all that you may do: --trust-students, which marks every report"
+    )
+
+
+class Worker:
+    """A process that runs a student's code, asked by messages; it ends with the block.
+
+    ``isolation`` is one of ``ISOLATIONS`` or ``TRUST``. ``seconds`` is what all answers together may take,
+    not counted the start of Python. ``ended`` says why the process is no more, empty as long as it is there;
+    then every question is answered by ``{}``.
+    """
+
+    def __init__(self, isolation: str, box: Box, seconds: float):
+        self.ended = ""
+        self._seconds = self._left = seconds
+        self._printed = bytearray()
+        self._buffer = bytearray()
+        self._folder = tempfile.TemporaryDirectory(prefix="course-") if isolation == TRUST else None
+        if self._folder is None:
+            command, home, search = ISOLATIONS[isolation](box), SCRATCH, "/packages"
+        else:
+            command, home = [sys.executable, "-P", worker.__file__], self._folder.name
+            search = os.pathsep.join(sorted({str(folder.parent) for folder in box.packages}))
+            for file in box.data:
+                shutil.copy(file, home)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=_environment(home, search),
+            cwd=home if self._folder else "/",
+            preexec_fn=end_with_parent,
+        )
+        os.set_blocking(self._process.stdin.fileno(), False)
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        self._converse({"do": "cell", "source": ""}, START)
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end("the work is done")
+        self._watcher.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(OSError):
+                stream.close()
+        if self._folder:
+            self._folder.cleanup()
+
+    @property
+    def spent(self) -> float:
+        """Seconds that all answers took so far."""
+        return self._seconds - self._left
+
+    def printed(self) -> str:
+        """What the student's code printed, as far as it was read."""
+        return self._printed.decode(errors="replace")
+
+    def ask(self, **message: object) -> dict:
+        """The answer to a message (see ``worker``); ``{}`` where the process has ended."""
+        begun = time.monotonic()
+        answer = self._converse(message, self._left)
+        self._left -= time.monotonic() - begun
+        while select.select([self._process.stderr], [], [], 0)[0]:
+            if not self._take(self._process.stderr, self._printed, OUTPUT):
+                break
+        return answer
+
+    def _converse(self, message: dict, seconds: float) -> dict:
+        until = time.monotonic() + seconds
+        number = secrets.token_hex(8)
+        out = memoryview((json.dumps({"id": number, **message}) + "\n").encode())
+        process = self._process
+        while not self.ended:
+            if time.monotonic() > until:
+                self._end(f"it took longer than {self._seconds:.0f} seconds")
+                break
+            asking = [process.stdin] if out else []
+            come, ready, _ = select.select([process.stdout, process.stderr], asking, [], WATCH)
+            if process.stderr in come and not self._take(process.stderr, self._printed, OUTPUT):
+                self._end(f"it printed more than {OUTPUT >> 20} MiB" if len(self._printed) > OUTPUT else GONE)
+            if ready:
+                try:
+                    out = out[os.write(process.stdin.fileno(), out) :]
+                except OSError:
+                    self._end(GONE)
+            if process.stdout in come and not self._take(process.stdout, self._buffer, LONGEST):
+                self._end(
+                    "it answered at a length of more than 64 MiB" if len(self._buffer) > LONGEST else GONE
+                )
+            if b"\n" in self._buffer:
+                line, _, rest = self._buffer.partition(b"\n")
+                with suppress(ValueError, RecursionError, AttributeError):
+                    answer = json.loads(line)
+                    if answer.get("id") == number and not rest:
+                        self._buffer.clear()
+                        return answer
+                self._end("it answered what it was not asked")
+        return {}
+
+    def _take(self, stream: IO[bytes], into: bytearray, most: int) -> bool:
+        """Read what has come; False where the stream has ended or brought more than ``most`` bytes."""
+        chunk = os.read(stream.fileno(), 2**20)
+        into += chunk
+        return bool(chunk) and len(into) <= most
+
+    def _tree(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def _watch(self) -> None:
+        while not self._over.wait(WATCH):
+            tree, memory = self._tree(), 0
+            for process in tree:
+                with suppress(psutil.Error):
+                    memory += process.memory_info().rss
+            if memory > MEMORY:
+                self._end(f"it took more than {MEMORY >> 30} GiB of memory")
+            elif len(tree) > PROCESSES:
+                self._end(f"it started more than {PROCESSES} processes")
+
+    def _end(self, why: str) -> None:
+        self.ended = self.ended or why
+        self._over.set()
+        for process in self._tree():
+            with suppress(psutil.Error):
+                process.kill()
+        self._process.wait()

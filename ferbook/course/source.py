@@ -1,0 +1,179 @@
+"""Instructor notebooks: nbgrader's cell metadata, and what a grader asks of them."""
+
+import ast
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from nbformat import NotebookNode
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ferbook import paths
+from ferbook.errors import BookError, ChapterError, require_name
+from ferbook.files import read_yaml
+from ferbook.notebook import PARAMETERS_TAG, read_notebook, tags
+
+VARIANTS = 8
+HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
+SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M | re.S)
+WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
+
+
+class Course(BaseModel):
+    """``assignments/course.yaml``. ``packages``: our own packages that a student's code may import."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    assignments: Annotated[dict[str, str], Field(min_length=1)]
+    packages: tuple[str, ...] = ()
+
+
+def grading(cell: NotebookNode) -> dict:
+    """What nbgrader's metadata say of a cell; empty where they say nothing."""
+    told = cell.metadata.get("nbgrader", {})
+    return told if isinstance(told, dict) and isinstance(told.get("grade_id"), str) else {}
+
+
+def name_of(cell: NotebookNode) -> str:
+    """The cell's ``grade_id``; empty for one of the student's own."""
+    return grading(cell).get("grade_id", "")
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether the cell holds asserts that points are given for."""
+    told = grading(cell)
+    return cell.cell_type == "code" and bool(told.get("grade")) and not told.get("solution")
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    """Whether it is a code cell that the student fills."""
+    return cell.cell_type == "code" and bool(grading(cell).get("solution"))
+
+
+def is_written(cell: NotebookNode) -> bool:
+    """Whether it is an answer in words, which a person grades."""
+    return cell.cell_type == "markdown" and bool(grading(cell).get("grade"))
+
+
+def is_given(cell: NotebookNode) -> bool:
+    """Whether it is code that every student has alike: imports, data, helpers."""
+    return cell.cell_type == "code" and bool(grading(cell).get("locked")) and not is_check(cell)
+
+
+def source_of(cell: NotebookNode, variant: int) -> str:
+    """The cell's source; of the parameters' cell, that of a variant."""
+    return f"variant = {variant}" if PARAMETERS_TAG in tags(cell) else cell.source
+
+
+def defined(source: str) -> dict[str, bool]:
+    """The names that a solution cell defines at its top level, and whether each is a function."""
+    names: dict[str, bool] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            names[node.name] = True
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            every = [each for target in targets for each in ast.walk(target)]
+            names |= {each.id: False for each in every if isinstance(each, ast.Name)}
+    return names
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong solution: the one check that it must fail, what is wrong, and the code."""
+
+    check: str
+    what: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An instructor notebook, with ``data.py`` and ``wrong.py`` beside it."""
+
+    name: str
+    title: str
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """The notebook."""
+        return self.folder / f"{self.name}.ipynb"
+
+    @cached_property
+    def notebook(self) -> NotebookNode:
+        """The instructor notebook. Raises BookError where a grader could not use it."""
+        try:
+            notebook = read_notebook(self.file)
+        except ChapterError as fault:
+            raise BookError(str(fault)) from fault
+        counts = Counter(filter(None, map(name_of, notebook.cells)))
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise BookError(f"{self.file}: grade_id {', '.join(twice)} is given to two cells")
+        checks = [cell for cell in notebook.cells if is_check(cell)]
+        if not checks:
+            raise BookError(f"{self.file}: no cell is marked as a check that points are given for")
+        for cell in checks:
+            if not HIDDEN.search(cell.source + "\n"):
+                raise BookError(f"{self.file}: check {name_of(cell)} has no hidden tests")
+        for cell in filter(is_solution, notebook.cells):
+            if not SOLUTION.search(cell.source + "\n"):
+                raise BookError(f"{self.file}: solution {name_of(cell)} has no ### BEGIN SOLUTION")
+        return notebook
+
+    @cached_property
+    def names(self) -> dict[str, bool]:
+        """The names that solutions define, and whether each is a function."""
+        solutions = [defined(cell.source) for cell in self.notebook.cells if is_solution(cell)]
+        return {name: function for each in solutions for name, function in each.items()}
+
+    @cached_property
+    def points(self) -> dict[str, int]:
+        """Points of each check and each written answer, by ``grade_id``."""
+        graded = [cell for cell in self.notebook.cells if is_check(cell) or is_written(cell)]
+        return {name_of(cell): grading(cell)["points"] for cell in graded}
+
+    def wrong(self) -> list[Wrong]:
+        """The wrong solutions in ``wrong.py``. Raises BookError where one names no check."""
+        file = self.folder / "wrong.py"
+        found = [Wrong(*match) for match in WRONG.findall(file.read_text(encoding="utf-8"))]
+        checks = {name_of(cell) for cell in self.notebook.cells if is_check(cell)}
+        if odd := {each.check for each in found} ^ checks:
+            raise BookError(
+                f"{file}: checks without a wrong solution, or the reverse: {', '.join(sorted(odd))}"
+            )
+        return found
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the folder's files."""
+        files = sorted(file for file in self.folder.iterdir() if file.suffix in (".ipynb", ".py"))
+        return hashlib.sha256(
+            b"\0".join(file.name.encode() + file.read_bytes() for file in files)
+        ).hexdigest()
+
+
+def course() -> Course:
+    """The course of this book. Raises BookError where it has none, or its file is not as it should be."""
+    file = paths.root() / "assignments" / "course.yaml"
+    try:
+        return Course.model_validate(read_yaml(file, BookError))
+    except ValidationError as fault:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
+        raise BookError(f"{file}: {told}") from fault
+
+
+def assignments(names: list[str] | None = None) -> list[Assignment]:
+    """The assignments of those names, all where none is named, in the course's order.
+
+    Raises ParameterError with the known names for one that does not exist.
+    """
+    titles = course().assignments
+    for name in names or ():
+        require_name("assignment", name, titles)
+    folder = paths.root() / "assignments"
+    return [Assignment(name, titles[name], folder / name) for name in titles if not names or name in names]

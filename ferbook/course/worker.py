@@ -1,0 +1,138 @@
+"""Runs a student's cells and calls their functions, as another process asks by messages. Standard library,
+NumPy and IPython only: this file alone goes into the sandbox. Nothing that it answers is to be trusted, for
+it shares its process with the student's code; ``decode`` takes nothing but data from it.
+
+A message is a line of JSON on standard input; so is the answer, on standard output. What the student's code
+prints goes to standard error.
+"""
+
+import base64
+import json
+import math
+import os
+import resource
+import sys
+
+import numpy as np
+
+KINDS = "biufcU"
+"""The kinds of NumPy arrays that are told: no objects."""
+DEEPEST = 20
+LONGEST = 64 * 2**20
+"""Bytes of a message."""
+
+
+def encode(value: object, depth: int = 0) -> object:
+    """What JSON says of numbers, text, lists, tuples, dicts with text keys, and arrays of numbers or text.
+
+    Raises TypeError, naming what else it met.
+    """
+    if depth > DEEPEST:
+        raise TypeError(f"more than {DEEPEST} lists within lists")
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        if array.dtype.kind not in KINDS:
+            raise TypeError(f"an array of {array.dtype}")
+        data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+        scalar = isinstance(value, np.generic)
+        return ["scalar" if scalar else "array", array.dtype.str, list(array.shape), data]
+    if type(value) in (list, tuple):
+        return [type(value).__name__, *(encode(each, depth + 1) for each in value)]
+    if type(value) is dict and all(type(name) is str for name in value):
+        return ["dict", *([name, encode(each, depth + 1)] for name, each in value.items())]
+    raise TypeError(f"an object of type {type(value).__name__}")
+
+
+def decode(told: object, depth: int = 0) -> object:
+    """The value that ``encode`` told. Raises ValueError where it is anything else."""
+    if depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} lists within lists")
+    if told is None or isinstance(told, bool | int | float | str):
+        return told
+    if not isinstance(told, list) or not told:
+        raise ValueError(f"not a value: {str(told)[:40]}")
+    kind, *rest = told
+    if kind in ("list", "tuple"):
+        return (tuple if kind == "tuple" else list)(decode(each, depth + 1) for each in rest)
+    if kind == "dict":
+        if not all(isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in rest):
+            raise ValueError("not a dict with text keys")
+        return {name: decode(each, depth + 1) for name, each in rest}
+    if kind not in ("array", "scalar") or len(rest) != 3:
+        raise ValueError(f"not a value: {str(kind)[:40]}")
+    try:
+        dtype, shape = np.dtype(str(rest[0])), [int(n) for n in rest[1]]
+        data = base64.b64decode(rest[2], validate=True)
+    except (TypeError, ValueError) as fault:
+        raise ValueError("not an array") from fault
+    if dtype.kind not in KINDS or min(shape, default=0) < 0 or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError("not an array of numbers")
+    array = np.frombuffer(data, dtype).reshape(shape).copy()
+    return array[()] if kind == "scalar" else array
+
+
+def _limit(files: int, processes: int) -> None:
+    """No core files, no file of more than ``files`` bytes, no more than so many processes of this user."""
+    for name, most in (("CORE", 0), ("FSIZE", files), ("NPROC", processes), ("NOFILE", 512)):
+        limit = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(limit)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))
+
+
+def main() -> None:
+    """Answer messages until there are none: ``cell`` (source), ``call`` (name, args, kwargs), ``value``
+    (name).
+    """
+    asked = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    if len(sys.argv) > 1:
+        _limit(*map(int, sys.argv[1:]))
+    from IPython.core.interactiveshell import InteractiveShell
+
+    InteractiveShell.cache_size = 0
+    shell = InteractiveShell.instance(history_load_length=0, colors="NoColor")
+    shell.history_manager.enabled = False
+    names = shell.user_ns
+    while line := asked.readline():
+        message = json.loads(line)
+        answer: dict[str, object] = {"id": message["id"]}
+        try:
+            if message["do"] == "cell":
+                ran = shell.run_cell(message["source"], store_history=False)
+                sys.stdout.flush()
+                fault = ran.error_before_exec or ran.error_in_exec
+                answer["value"] = None
+                if fault is not None:
+                    raise fault
+            elif message["name"] not in names:
+                answer["missing"] = True
+            elif message["do"] == "call":
+                given = [decode(each) for each in message["args"]]
+                named = {name: decode(each) for name, each in message["kwargs"].items()}
+                answer["value"] = encode(names[message["name"]](*given, **named))
+            else:
+                answer["value"] = encode(names[message["name"]])
+        except BaseException as fault:  # whatever a student's code raises is an answer
+            answer |= {"raised": type(fault).__name__, "told": _told(fault)}
+        text = json.dumps(answer)
+        answers.write(
+            (text if len(text) < LONGEST else json.dumps({"id": message["id"], "long": True})).encode()
+        )
+        answers.write(b"\n")
+        answers.flush()
+
+
+def _told(fault: BaseException) -> str:
+    try:
+        return str(fault)[:2000]
+    except BaseException:
+        return ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,369 @@
+"""Assignments: built, checked and graded, on the example book's one."""
+
+import csv
+import json
+import re
+import shutil
+import socket
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from mock_class import HOSTILE, handed_out, make_class, solved
+
+from ferbook.course import sandbox
+from ferbook.course.build import build_course, read_secret, read_students, variant_of
+from ferbook.course.check import check, leaks
+from ferbook.course.grade import grade
+from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolation
+from ferbook.course.source import assignments, is_check, is_solution, name_of
+from ferbook.course.worker import decode, encode
+from ferbook.errors import BookError, DataError, MissingError, ParameterError
+
+QUIET = {"tell": lambda line: None}
+EXAMPLE = Path(__file__).parent / "example"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The example's course as it is built."""
+    place = tmp_path_factory.mktemp("course")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERBOOK_ROOT", str(EXAMPLE))
+        build_course(None, place, [])
+    return place
+
+
+@pytest.fixture(scope="module")
+def isolation():
+    """What isolates here; tests that need it are skipped where nothing does."""
+    try:
+        return choose_isolation([EXAMPLE])
+    except MissingError as fault:
+        pytest.skip(f"no isolation works here: {fault}")
+
+
+@pytest.fixture
+def dice(example):
+    """The example's assignment."""
+    return assignments()[0]
+
+
+def rows_of(out: Path) -> dict[str, dict]:
+    """The rows of grades.csv, by student."""
+    with (out / "grades.csv").open() as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def unexpected(out, expected):
+    """Students of whom the reports say another thing than they should, with it."""
+    rows, found = rows_of(out), {}
+    for student, one in expected.items():
+        page = out / "feedback" / f"{student}.html"
+        said = (
+            f"{rows[student]['reason']} {rows[student]['notes']} {page.read_text() if page.exists() else ''}"
+        )
+        points = one.points is None or rows[student]["points"] == f"{one.points:g}"
+        if not points or not re.search(one.told, said):
+            found[student] = (one, rows[student])
+    return found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        2.5,
+        "text",
+        [1, [2]],
+        (1, "a"),
+        {"a": (1, [np.int8(2)])},
+        np.float32(2),
+        np.array(["ä", "b"]),
+    ],
+)
+def test_data_come_back_as_they_were(value):
+    found = decode(json.loads(json.dumps(encode(value))))
+    assert type(found) is type(value)
+    assert np.array_equal(found, value) if isinstance(value, np.ndarray) else found == value
+
+
+def test_arrays_come_back_as_they_were():
+    for array in (np.arange(6.0).reshape(2, 3)[:, ::-1], np.zeros((0, 3), bool), np.array(2 + 1j)):
+        found = decode(json.loads(json.dumps(encode(array))))
+        assert found.dtype == array.dtype and np.array_equal(found, array)
+
+
+@pytest.mark.parametrize(
+    "value", [object(), np.array([object()]), {1: 2}, {1, 2}, len, type("Poses", (list,), {})(), b"bytes"]
+)
+def test_what_is_no_data_is_not_told(value):
+    with pytest.raises(TypeError):
+        encode(value)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["array", "|O", [1], "AAAAAAAAAAA="],
+        ["array", "<f8", [10**12], "AAAA"],
+        ["array", "<f8", [-1], ""],
+        ["array", "<f8", "12", ""],
+        ["array", "<f8"],
+        ["dict", ["a"]],
+        ["dict", [1, 2]],
+        ["set", 1],
+        [],
+        {"a": 1},
+    ],
+)
+def test_what_is_no_data_is_not_taken(told):
+    with pytest.raises(ValueError):
+        decode(told)
+
+
+def test_the_release_holds_no_solution_and_validates_as_nbgrader_does(course, dice):
+    from nbgrader.nbgraderformat import MetadataValidator
+
+    text = nbformat.writes(handed_out(course, dice, 3))
+    assert leaks(dice.notebook, text) == []
+    notebook = handed_out(course, dice, 3)
+    nbformat.validate(notebook)
+    MetadataValidator().validate_nb(notebook)
+    assert "variant = 3" in text and "NotImplementedError" in text and "BEGIN" not in text
+
+
+def test_variants_have_other_numbers_and_a_student_always_the_same(course):
+    keys = {
+        json.loads((course / "judge" / "dice" / f"variant-{v}" / "key.json").read_text())["mean"]
+        for v in range(8)
+    }
+    assert len(keys) == 8
+    secret = read_secret(course)
+    students = [f"student-{number}" for number in range(400)]
+    counts = np.bincount([variant_of(student, secret) for student in students], minlength=8)
+    assert counts.min() > 25 and len(counts) == 8
+    assert [variant_of(s, secret) for s in students] != [variant_of(s, b"another") for s in students]
+
+
+def test_nbgrader_takes_the_same_source_with_the_keys_in_its_hidden_checks(
+    course, dice, tmp_path, monkeypatch
+):
+    place = course / "nbgrader" / "source" / "dice"
+    shutil.copy(place / "data.npz", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for cell in nbformat.read(place / "dice.ipynb", as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    assert names["key"].mean == names["mean"]
+
+
+def test_what_is_up_to_date_stays_and_students_get_their_variants(course, example, tmp_path):
+    names = tmp_path / "students.csv"
+    names.write_text("student,name\nada,Ada\nalan,Alan\n")
+    before = (course / "release" / "dice" / "dice-variant-0.zip").stat().st_mtime_ns
+    assert build_course(["dice"], course, read_students(names)) == ["dice: up to date"]
+    assert (course / "release" / "dice" / "dice-variant-0.zip").stat().st_mtime_ns == before
+    secret = read_secret(course)
+    told = [f"{name},{variant_of(name, secret)}" for name in ("ada", "alan")]
+    assert (course / "variants.csv").read_text().splitlines() == ["student,variant", *told]
+
+
+def test_an_assignment_that_does_not_exist_is_named(example, tmp_path):
+    with pytest.raises(ParameterError, match=r"no assignment 'dise'.*did you mean 'dice'"):
+        build_course(["dise"], tmp_path, [])
+
+
+def test_the_example_can_be_handed_out(dice):
+    assert check(dice, TRUST, variants=2) == []
+
+
+def edited(copy, old, new, file="dice.ipynb"):
+    """The copied book's assignment with another text in a file."""
+    file = copy / "assignments" / "dice" / file
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return assignments()[0]
+
+
+def test_a_solution_that_stands_in_the_release_is_found(copy):
+    line = "    return np.bincount(throws, minlength=7)[1:]"
+    leaking = edited(copy, '"    ### END SOLUTION"', f'"    ### END SOLUTION\\n",\n    "{line}"')
+    assert any("np.bincount(throws, minlength=7)" in fault for fault in check(leaking, TRUST))
+
+
+def test_a_wrong_solution_that_passes_or_fails_another_check_is_found(copy):
+    weak = edited(copy, "< 1e-9", "< 9")
+    assert any("mean_check" in fault and "fails no check" in fault for fault in check(weak, TRUST))
+    other = edited(copy, "fails longest_check", "fails mean_check", "wrong.py")
+    with pytest.raises(BookError, match="longest_check"):
+        other.wrong()
+
+
+def test_an_instructor_notebook_that_fails_its_own_checks_is_refused(copy):
+    broken = edited(copy, "minlength=7)[1:]", "minlength=7)[:6]")
+    with pytest.raises(BookError, match=r"variant 0: its own checks fail: counts_check \(1 came twice\)"):
+        check(broken, TRUST)
+
+
+def test_isolation_that_shows_too_much_is_refused(monkeypatch):
+    seeing = [sandbox.sys.executable, "-P", sandbox.worker.__file__]
+    monkeypatch.setattr(sandbox, "ISOLATIONS", {"seeing": lambda box: seeing})
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: name)
+    monkeypatch.setattr(sandbox, "_environment", lambda home, packages: {"HOME": "/tmp", "PATH": "/usr/bin"})
+    with pytest.raises(MissingError, match=r"sees .*example.*reaches a server.*--trust-students") as refused:
+        choose_isolation([EXAMPLE])
+    assert "bubblewrap" in str(refused.value)
+
+
+def test_without_any_isolation_nothing_is_graded(course, dice, tmp_path, monkeypatch):
+    make_class(tmp_path / "class", course, dice, partial(variant_of, secret=read_secret(course)))
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    with pytest.raises(MissingError, match=r"bwrap: not installed; unshare: not installed.*--trust-students"):
+        grade(tmp_path / "class", course, tmp_path / "out", **QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("way", ISOLATIONS)
+def test_a_student_sees_neither_files_nor_network_and_writes_nowhere(way, isolation):
+    if shutil.which(way) is None:
+        pytest.skip(f"{way} is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as server, Worker(way, Box(), 20) as worker:
+        source = (
+            "import os, socket\n"
+            f"seen = [path for path in {[str(EXAMPLE), '/home', '/var', '/sys']!r} if os.path.exists(path)]\n"
+            "try:\n    socket.create_connection(('127.0.0.1', %d), 2)\n    reached = True\n"
+            "except OSError:\n    reached = False\n"
+            "root = os.getuid() == 0 and os.path.exists('/proc/1/root/home')\n" % server.getsockname()[1]
+        )
+        assert "raised" not in worker.ask(do="cell", source=source)
+        assert worker.ask(do="value", name="seen")["value"] == ["list"]
+        assert worker.ask(do="value", name="reached")["value"] is False
+        assert worker.ask(do="value", name="root")["value"] is False
+
+
+def test_what_a_student_left_running_ends_with_the_work(isolation):
+    with Worker(isolation, Box(), 20) as worker:
+        worker.ask(do="cell", source=HOSTILE["lasting"][0])
+    running = [" ".join(each.info["cmdline"] or ()) for each in sandbox.psutil.process_iter(["cmdline"])]
+    assert not any("time.sleep(4321)" in line for line in running)
+
+
+FEW = ("right", "wrong0", "blank", "exits", "forges", "always_equal", "deletes_check", "two", "caf\\xe9")
+
+
+def test_a_few_are_graded_as_they_should_be_and_results_are_kept(course, dice, isolation, tmp_path):
+    every = make_class(tmp_path / "class", course, dice, partial(variant_of, secret=read_secret(course)))
+    for folder in (tmp_path / "class").iterdir():
+        if folder.name not in FEW and "caf" not in folder.name and not folder.is_symlink():
+            shutil.rmtree(folder)
+    expected = {student: one for student, one in every.items() if student in FEW}
+    out = tmp_path / "out"
+    grade(tmp_path / "class", course, out, **QUIET)
+    assert unexpected(out, expected) == {}
+    first = (out / "grades.csv").read_text()
+    kept = {file: file.stat().st_mtime_ns for file in (out / "results").rglob("*.json")}
+    grade(tmp_path / "class", course, out, **QUIET)
+    assert (out / "grades.csv").read_text() == first
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+
+@pytest.mark.slow
+def test_a_class_is_graded_as_it_should_be_twice_the_same(course, dice, isolation, tmp_path):
+    expected = make_class(tmp_path / "class", course, dice, partial(variant_of, secret=read_secret(course)))
+    assert len(expected) >= 40
+    for out in (tmp_path / "one", tmp_path / "two"):
+        grade(tmp_path / "class", course, out, **QUIET)
+        assert unexpected(out, expected) == {}
+    assert (tmp_path / "one" / "grades.csv").read_text() == (tmp_path / "two" / "grades.csv").read_text()
+
+
+def hand_in(course, assignment, folder, student, **instead):
+    """A student's solved notebook in the class's folder."""
+    notebook = solved(
+        handed_out(course, assignment, variant_of(student, read_secret(course))), assignment, **instead
+    )
+    (folder / student).mkdir(parents=True)
+    nbformat.write(notebook, folder / student / f"{assignment.name}.ipynb")
+
+
+def test_points_given_by_hand_stand_in_the_feedback(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    out = tmp_path / "out"
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    page = (out / "feedback" / "ada.html").read_text()
+    assert "6 of 8 points" in page and "still to be graded" in page and "the students were trusted" in page
+    assert "BEGIN" not in page and "bincount" not in page
+    assert "one point for the number" in (out / "by_hand.html").read_text()
+    file = out / "by_hand.csv"
+    file.write_text(
+        file.read_text().replace("ada,dice,answer,2,,", "ada,dice,answer,2,1.5,say how many throws")
+    )
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    page = (out / "feedback" / "ada.html").read_text()
+    assert "7.5 of 8 points" in page and "say how many throws" in page
+    assert rows_of(out)["ada"]["by_hand"] == "1.5"
+    file.write_text(file.read_text().replace(",1.5,", ",three,"))
+    with pytest.raises(DataError, match=r"by_hand.csv, line 2: expected points from 0 to 2"):
+        grade(tmp_path / "class", course, out, trust=True, **QUIET)
+
+
+def test_a_check_that_was_not_visible_tells_neither_code_nor_inputs(course, dice, tmp_path):
+    spying = "def counts(throws):\n    if len(throws) > 5: raise ValueError(str(throws))\n"
+    spying += "    return np.array([2, 0, 0, 1, 0, 0])"
+    hand_in(course, dice, tmp_path / "class", "spy", counts=spying)
+    grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
+    page = (tmp_path / "out" / "feedback" / "spy.html").read_text()
+    assert "`counts` raised ValueError" in page and "[" not in page.split("counts_check")[1].split("</tr>")[0]
+
+
+def test_another_students_variant_is_named_and_judged_by_the_own(course, dice, tmp_path):
+    student = "ada"
+    own = variant_of(student, read_secret(course))
+    notebook = solved(handed_out(course, dice, (own + 1) % 8), dice, mean="mean = 3.5")
+    (tmp_path / "class" / student).mkdir(parents=True)
+    nbformat.write(notebook, tmp_path / "class" / student / "dice.ipynb")
+    grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
+    assert rows_of(tmp_path / "out")[student]["points"] == "5"
+    assert (
+        f"variant {(own + 1) % 8}, but this student's is {own}" in rows_of(tmp_path / "out")[student]["notes"]
+    )
+
+
+def test_a_table_runs_nothing_in_a_spreadsheet(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada", mean="raise ValueError('x')\n#")
+    (tmp_path / "class" / "=cmd|' ipynb").mkdir()
+    grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
+    assert "'=cmd|' ipynb" in rows_of(tmp_path / "out")
+
+
+def test_nothing_handed_in_or_not_built_is_named(course, dice, tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        grade(tmp_path / "absent", course, tmp_path / "out", **QUIET)
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    with pytest.raises(DataError, match="no student's folder with a notebook"):
+        grade(tmp_path / "class", course, tmp_path / "out", **QUIET)
+    with pytest.raises(DataError, match="not built: dice; `ferbook course build dice`"):
+        grade(tmp_path / "class", tmp_path / "course", tmp_path / "out", **QUIET)
+
+
+def test_each_solution_is_followed_by_its_check(dice):
+    kinds = [is_check(cell) for cell in dice.notebook.cells if is_check(cell) or is_solution(cell)]
+    assert kinds == [False, True] * 3 and name_of(dice.notebook.cells[0]) == "about"
+
+
+def test_a_zip_is_the_same_each_time(course, example, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy(course / "secret", again)
+    build_course(None, again, [])
+    name = "release/dice/dice-variant-5.zip"
+    with zipfile.ZipFile(course / name) as one, zipfile.ZipFile(again / name) as two:
+        assert [one.read(file) for file in one.namelist()] == [two.read(file) for file in two.namelist()]
