@@ -25,7 +25,7 @@ $(READY):
 	@[ ! -f $(VENV)/pyvenv.cfg ] || grep -qsF "$(abspath $(BIN))/" $(BIN)/pip || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev,course]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 

@@ -114,7 +114,8 @@ def reading_minutes(notebook: NotebookNode) -> int:
     """Minutes to read a notebook: 200 words of prose take one, and two code cells that are not folded."""
     prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     words = len(re.findall(r"[\w’'.-]*\w", re.sub(r"<[^>]*>|\$\$.*?\$\$", " ", prose, flags=re.S)))
-    shown = [c for c in code_cells(notebook)[2:] if not {"hide-input", "remove-input"} & {*tags(c)}]
+    folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+    shown = [cell for cell in code_cells(notebook)[2:] if not folded & {*tags(cell)}]
     return max(1, math.ceil(words / 200 + len(shown) / 2))
 
 

@@ -13,8 +13,8 @@ from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import picture_grid, show
 
-ROWS = ("input", "generated", "true neutral", "what was changed", "what is still wrong")
-"""The rows of ``neutral_grid``, from above."""
+HEADED = ("generated", "true neutral", "changed", "still wrong")
+"""The columns of ``neutral_grid``, right of the inputs."""
 
 STRETCH = 2.0
 """By how much differences of pictures are enlarged around the middle grey."""
@@ -26,18 +26,18 @@ def neutral_grid(
     """Faces with an expression, what the generator makes of them, the true neutral ones, and two differences
     around the middle grey.
 
-    ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), at most eight; ``emotions``: what the inputs
+    ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), a row each; ``emotions``: what the inputs
     show. Data: a row per face: ``emotion``, the root mean square difference in grey levels between input and
     truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``).
     """
     pixels = [part.astype(np.float64) for part in (inputs, generated, truth)]
     changed, wrong = pixels[1] - pixels[0], pixels[1] - pixels[2]
     around = [np.clip(127.5 + STRETCH * part, 0, 255).astype(np.uint8) for part in (changed, wrong)]
-    columns = max(4, len(inputs))
-    figure, grid = picture_grid(len(ROWS), columns)
-    for row, (name, pictures) in enumerate(zip(ROWS, (inputs, generated, truth, *around), strict=True)):
-        for place, picture in enumerate(pictures):
-            show(grid[row, place], picture, emotions[place] if row == 0 else name if place == 0 else "")
+    figure, grid = picture_grid(len(inputs), 1 + len(HEADED))
+    for row, pictures in enumerate(zip(inputs, generated, truth, *around, strict=True)):
+        heads = (emotions[row], *(HEADED if row == 0 else [""] * len(HEADED)))
+        for axes, picture, head in zip(grid[row], pictures, heads, strict=True):
+            show(axes, picture, head)
     apart = {"input_error": pixels[0] - pixels[2], "generated_error": wrong, "change": changed}
     errors = {name: np.sqrt(np.square(part).mean(axis=(1, 2))) for name, part in apart.items()}
     data = pd.DataFrame({"emotion": emotions, **errors})
@@ -45,7 +45,7 @@ def neutral_grid(
     nearer = "the expression is mostly taken off, and little else is changed."
     farther = "here the generator does more harm than good."
     alt = (
-        f"Grid of {len(inputs)} people ({style.listing(emotions)}): above, the input, then the generated and "
+        f"Grid of {len(inputs)} people ({style.listing(emotions)}): left, the input, then the generated and "
         "the true neutral face, then what the generator changed and what is still wrong. "
         f"On average the generated faces differ from the true ones by {means['generated_error']:.1f} grey "
         f"levels of 255, the inputs by {means['input_error']:.1f}."
@@ -148,21 +148,20 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
 
 
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> style.Drawn:
-    """Faces, and below each where every layer pair, and the plain difference of the pixels, answers to its
+    """Faces, and beside each where every layer pair, and the plain difference of the pixels, answers to its
     expression: bright is more.
 
-    ``pictures`` uint8 (N, H, W), at most six; ``maps``: by layer float (N, H, W), of these pictures, each
+    ``pictures`` uint8 (N, H, W), a row each; ``maps``: by layer float (N, H, W), of these pictures, each
     drawn from 0 to its own maximum. Data: a row per picture and layer: ``emotion``, ``layer``, ``row`` and
     ``column`` of the map's centre of gravity (0 to 1 from above and from the left), and ``spread``, the share
     of the picture's area that holds half of the map.
     """
-    columns = max(4, len(pictures))
-    figure, grid = picture_grid(1 + len(maps), columns)
+    figure, grid = picture_grid(len(pictures), max(4, 1 + len(maps)))
     rows = []
     for place, (picture, emotion) in enumerate(zip(pictures, emotions, strict=True)):
-        show(grid[0, place], picture, emotion)
+        show(grid[place, 0], picture, emotion)
         for number, (layer, its) in enumerate(maps.items(), start=1):
-            axes, own = grid[number, place], its[place].astype(np.float64)
+            axes, own = grid[place, number], its[place].astype(np.float64)
             axes.imshow(own, cmap="magma", vmin=0, vmax=max(own.max(), 1e-12))
             if place == 0:
                 axes.set_title(layer_name(layer), fontsize=9.5, loc="left", pad=2)
@@ -171,7 +170,7 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     means = data.groupby("layer", sort=False)["spread"].mean().dropna()
     told = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
-        f"Grid of {len(pictures)} faces ({style.listing(emotions)}) with a map of each layer below. Half of "
+        f"Grid of {len(pictures)} faces ({style.listing(emotions)}) with a map of each layer beside it. Half of "
         f"a map lies in this share of the picture on average: {style.listing(told or ['none'])}."
     )
     caption = "What each layer pair does otherwise for the face with its expression than for the neutral one."

@@ -1,0 +1,44 @@
+"""What a kept network's neurons answer to, brought back to the picture by three rules: one variant."""
+
+import numpy as np
+
+SIZE, FILTERS, LAYER = 48, 16, "relu3"
+INNER = slice(4, 8)  # of maps of 12 × 12: there a field lies within the picture
+TOYS = (24, 279, 334, 409, 816, 964, 1045, 1189)  # seeds: with these the three rules differ
+UNITS = ("AU12", "AU4", "AU9", "AU25", "AU1", "AU6", "AU17", "AU20")
+
+
+def make(variant: int) -> dict[str, np.ndarray]:
+    """F filters of the last convolution asked at one place of one face, and a network to follow by hand.
+
+    ``face`` uint8 (48, 48) and ``window`` (32, 32), the part of it that the neurons see; ``deconv``,
+    ``gradient``, ``guided`` float32 (F, 32, 32), what each rule brings back, and ``extrema`` int (F, 2), row
+    and column of each filter's extremum. ``region`` bool (48, 48): the skin that ``unit`` moves. ``toy``
+    float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and ``second`` (2, 2).
+    """
+    from fer_lib.faces.rendered import open_studio
+    from fer_lib.look.deconvolution import project
+    from fer_lib.look.layers import maps_of, taken_by
+    from fer_lib.train.weights import load_weights
+    from ferbook.paths import runs_dir
+
+    weights = runs_dir() / "reference" / "populations" / "published" / str(variant % 5) / "weights"
+    network, studio = load_weights(weights).eval(), open_studio(size=SIZE, seed=300 + variant)
+    unit, rng = UNITS[variant], np.random.default_rng((24, TOYS[variant]))
+    off, on = studio.shoot(person=0), studio.shoot(person=0, aus={unit: 1.0})
+    answers = maps_of(network, LAYER, taken_by(network, on.pixels[None]))[0].detach().numpy()
+    awake = (answers[:, INNER, INNER] > 0).sum(axis=0)
+    place = np.add(np.unravel_index(awake.argmax(), awake.shape), INNER.start)  # most filters answer here
+    strongest = np.argsort(-answers[:, *place])[:FILTERS]
+    extrema = [np.unravel_index(answers[k].argmax(), answers[k].shape) for k in strongest]
+    arrays = {"face": on.pixels, "region": off.mask(unit) | on.mask(unit), "unit": np.array(unit)}
+    arrays["extrema"] = np.array(extrema)
+    for method in ("deconv", "gradient", "guided"):
+        asked = {"positions": np.tile(place, (FILTERS, 1)), "method": method}
+        found = project(network, LAYER, on.pixels[None], [0] * FILTERS, strongest, **asked)
+        row, column = found.corners[0]
+        arrays[method] = found.maps
+    arrays["window"] = on.pixels[row : row + 32, column : column + 32]
+    arrays["toy"] = 1.0 * rng.integers(0, 4, (13, 13)) * (rng.random((13, 13)) < 0.2)
+    arrays |= {"first": np.array([[-1.0, 0, 1]] * 3), "second": np.array([[2.0, -1], [1, 1]])}
+    return arrays
