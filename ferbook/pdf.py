@@ -93,18 +93,20 @@ def print_book(folder: Path) -> Path:
     """
     target = paths.build() / "book.pdf"
     source = folder / ".print.html"  # its pictures and styles lie there
-    source.write_text(one_page(folder), encoding="utf-8")
-    target.unlink(missing_ok=True)
     log = paths.build() / "pdf.log"
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            *(chromium(), "--headless=new", "--disable-gpu", f"--user-data-dir={profile}"),
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # which it refuses to root
-            *("--no-pdf-header-footer", "--generate-pdf-document-outline"),
-            *(f"--print-to-pdf={target}", source.as_uri()),
-        ]
-        printed_by_failure(command, log, os.environ)
-    source.unlink()
+    try:
+        source.write_text(one_page(folder), encoding="utf-8")
+        target.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory() as profile:
+            command = [
+                *(chromium(), "--headless=new", "--disable-gpu", f"--user-data-dir={profile}"),
+                *(["--no-sandbox"] if os.geteuid() == 0 else []),  # which it refuses to root
+                *("--no-pdf-header-footer", "--generate-pdf-document-outline"),
+                *(f"--print-to-pdf={target}", source.as_uri()),
+            ]
+            printed_by_failure(command, log, os.environ)
+    finally:
+        source.unlink(missing_ok=True)
     if not target.is_file():
         raise ChapterError(f"Chromium printed nothing; log: {log}")
     return target

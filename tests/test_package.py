@@ -13,8 +13,8 @@ import yaml
 from ferbook import paths
 
 PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
-DIRECT = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
-NOTEBOOK = PROJECT["project"]["optional-dependencies"]["notebook"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DIRECT = PROJECT["project"]["dependencies"] + EXTRAS["dev"] + EXTRAS["course"]
 CONSTRAINTS = [
     line
     for line in (paths.root() / "constraints.txt").read_text().splitlines()
@@ -28,7 +28,7 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("line", DIRECT + NOTEBOOK + CONSTRAINTS)
+@pytest.mark.parametrize("line", DIRECT + EXTRAS["notebook"] + CONSTRAINTS)
 def test_every_requirement_is_an_exact_pin_without_a_host(line):
     assert PIN.fullmatch(line), line
 
@@ -40,7 +40,8 @@ def test_what_is_installed_is_what_is_pinned():
 
 
 def test_no_package_is_pinned_twice():
-    names = [normal(PIN.fullmatch(line)[1]) for line in DIRECT + NOTEBOOK + CONSTRAINTS]
+    lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
+    names = [normal(PIN.fullmatch(line)[1]) for line in lines]
     assert len(names) == len(set(names))
 
 
@@ -64,7 +65,7 @@ def test_every_package_that_is_imported_is_pinned_directly():
 def test_conda_gives_the_same_set():
     environment = yaml.safe_load((paths.root() / "environment.yml").read_text())
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == ["-c constraints.txt", "-e .[dev]"]
+    assert pip == ["-c constraints.txt", "-e .[dev,course]"]
 
 
 def test_make_help_lists_the_commands():

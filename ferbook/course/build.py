@@ -15,7 +15,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 from nbformat import NotebookNode
-from traitlets.config import Config
 
 from ferbook import paths
 from ferbook.course import source
@@ -74,9 +73,11 @@ def released(notebook: NotebookNode) -> NotebookNode:
     order = "LockCells ClearSolutions ClearOutput CheckCellMetadata ComputeChecksums ClearHiddenTests "
     order += "ClearMarkScheme ComputeChecksums CheckCellMetadata"
     notebook, resources = copy.deepcopy(notebook), {}
-    config = Config({"ClearSolutions": {"code_stub": {"python": "raise NotImplementedError()"}}})
     for name in order.split():
-        notebook, resources = getattr(steps, name)(config=config).preprocess(notebook, resources)
+        step = getattr(steps, name)()
+        if name == "ClearSolutions":
+            step.code_stub = {"python": "raise NotImplementedError()"}
+        notebook, resources = step.preprocess(notebook, resources)
     return notebook
 
 
@@ -190,15 +191,14 @@ def _up_to_date(bundle: Path, assignment: Assignment) -> bool:
 def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
     """Write an assignment's notebook and data for students, a zip a variant; and nbgrader's source."""
     name = assignment.name
-    notebook = nbformat.read(bundle / "release.ipynb", as_version=4)
     for variant in range(VARIANTS):
         data = (bundle / f"variant-{variant}" / "data.npz").read_bytes()
-        text = nbformat.writes(for_variant(notebook, name, variant)) + "\n"
+        text = nbformat.writes(released(for_variant(assignment.notebook, name, variant))) + "\n"
         target = course / "release" / name / f"{name}-variant-{variant}.zip"
         target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
             for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
-                packed.writestr(zipfile.ZipInfo(f"{name}/{file}", (2020, 1, 1, 0, 0, 0)), content)
+                packed.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
     keys = json.loads((bundle / "variant-0" / "key.json").read_text())
     place = course / "nbgrader" / "source" / name
     text = nbformat.writes(for_variant(with_keys(assignment.notebook, keys), name, 0)) + "\n"

@@ -89,7 +89,7 @@ def check(assignment: Assignment, isolation: str, variants: int = 1) -> list[str
         bundle = Path(place)
         bundle.chmod(0o755)
         make_bundle(assignment, bundle, range(variants))
-        release = for_variant(released(assignment.notebook), assignment.name, 0)
+        release = released(for_variant(assignment.notebook, assignment.name, 0))
         file = bundle / "handed-in.ipynb"
         nbformat.write(release, file)
         case = Case(

@@ -2,6 +2,7 @@
 loads nothing. No check's code stands there.
 """
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,12 @@ th, td { text-align: left; vertical-align: top; padding: .4rem .6rem .4rem 0; }
 tr { border-top: 1px solid var(--line); }
 td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .good { color: var(--good); } .bad { color: var(--bad); }
+@media (max-width: 36rem) {
+  thead { display: none; }
+  tr { display: grid; grid-template-columns: 1fr auto; padding: .4rem 0; }
+  td { padding: .1rem .6rem .1rem 0; }
+  td:nth-child(3) { grid-column: 1 / -1; overflow-wrap: anywhere; }
+}
 pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid #8886; padding-left: 1rem; }
 .note { border: 1px solid var(--line); border-radius: 6px; padding: .6rem 1rem; }
 """
@@ -38,7 +45,12 @@ def _points(points: float, most: float) -> str:
 
 
 def _row(name: str, points: str, told: str) -> str:
-    return f"<tr><td>{escape(name)}</td><td>{points}</td><td>{told}</td></tr>"
+    return f"<tr><td>{_text(name)}</td><td>{points}</td><td>{_text(told)}</td></tr>"
+
+
+def _text(told: str) -> str:
+    """Text as HTML; what stands in backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(told))
 
 
 def page(
@@ -71,26 +83,28 @@ def page(
         }
         points = sum(one.points for one in verdict.checks)
         points += sum(float(one.get("points") or 0) for one in hand.values())
-        waiting = [name for name, one in hand.items() if not one.get("points")]
+        waiting = sum(not one.get("points") for one in hand.values())
         most = sum(known[each.assignment].points.values())
-        later = f", and {len(waiting)} answer in words is still to be graded" if waiting else ""
+        answers = "one answer in words is" if waiting == 1 else f"{waiting} answers in words are"
+        later = f"; {answers} still to be graded" if waiting else ""
         body.append(f"<p><strong>{points:g} of {most:g} points</strong>{later}.</p>")
         if verdict.ended:
             told = "What was delivered until then counts; what came after it could not be checked."
             body.append(f'<p class="note bad">The notebook was stopped: {escape(verdict.ended)}. {told}</p>')
-        rows = ["<table><thead><tr><th>Check</th><th>Points</th><th>What was found</th></tr></thead><tbody>"]
+        rows = ["<table><thead><tr><th>Task</th><th>Points</th><th>What was found</th></tr></thead><tbody>"]
+        tasks = known[each.assignment].tasks
         for one in verdict.checks:
-            told = f"{escape(one.part)}: {escape(one.message)}" if one.message else "as it should be"
-            rows.append(_row(one.check, _points(one.points, one.most), told))
+            told = f"{one.part}: {one.message}" if one.message else "as it should be"
+            rows.append(_row(tasks[one.check], _points(one.points, one.most), told))
         for one in verdict.written:
             mark = hand[one.question]
             given = _points(float(mark["points"]), one.most) if mark.get("points") else f"… of {one.most:g}"
-            told = escape(mark.get("comment") or ("" if mark.get("points") else "graded by a person"))
-            rows.append(_row(one.question, given, told))
+            told = mark.get("comment") or ("" if mark.get("points") else "graded by a person")
+            rows.append(_row(f"{tasks[one.question]} (in words)", given, told))
         body += [*rows, "</tbody></table>"]
         if notes := each.notes + verdict.notes:
             body.append("<h3>About the notebook</h3><ul>")
-            body += [f"<li><code>{escape(cell)}</code>: {escape(what)}</li>" for cell, what in notes]
+            body += [f"<li><code>{escape(cell)}</code>: {_text(what)}</li>" for cell, what in notes]
             body.append("</ul>")
     return _html(f"Feedback for {student}", body)
 
@@ -102,7 +116,8 @@ def to_grade(submissions: "list[Submission]", known: dict[str, Assignment]) -> s
         for one in each.verdict.written if each.verdict else ():
             place = answers.setdefault((each.assignment, one.question), [])
             if not place:
-                title = f"{known[each.assignment].title}: {one.question}, {one.most:g} points"
+                assignment = known[each.assignment]
+                title = f"{assignment.title}: {assignment.tasks[one.question]}, {one.most:g} points"
                 place += [f"<h2>{escape(title)}</h2>"]
                 place += [f'<div class="note"><pre>{escape(one.rubric)}</pre></div>']
             place += [f"<h3>{escape(each.student)}</h3><pre>{escape(one.answer)}</pre>"]

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from pydantic import ValidationError
 
-from ferbook.course import feedback, sandbox, worker
+from ferbook.course import feedback, judge, sandbox, worker
 from ferbook.course.build import OUR_METADATA, limit_of, packages, read_secret, variant_of
 from ferbook.course.judge import Case, Verdict
 from ferbook.course.sandbox import TRUST, choose_isolation
@@ -191,7 +191,7 @@ def _judged(
         seconds=limit_of(bundle),
         packages=packages(),
     )
-    engine = b"".join(Path(each.__file__).read_bytes() for each in (sandbox, worker))
+    engine = b"".join(Path(each.__file__).read_bytes() for each in (judge, sandbox, worker))
     told = (content, (bundle / "bundle.json").read_bytes(), str(variant).encode(), isolation.encode(), engine)
     digest = hashlib.sha256(b"\0".join(told)).hexdigest()
     kept = out / "results" / submission.student / f"{submission.assignment}.json"
@@ -246,17 +246,18 @@ def _report(submissions: list[Submission], out: Path, isolation: str, known: dic
         )
     write_atomically(out / "grades.csv", _csv(rows))
     for student, theirs in students.items():
-        if STUDENT.fullmatch(student):
+        if any(each.file for each in theirs):
             page = feedback.page(student, theirs, known, by_hand, trusted=isolation == TRUST)
             write_atomically(out / "feedback" / f"{student}.html", page)
     write_atomically(out / "by_hand.html", feedback.to_grade(submissions, known))
 
 
 def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str, str, str], dict]:
-    """The points that a person gave in ``by_hand.csv``, by student, assignment and question; questions that
-    are new are added to it. Raises DataError, naming the row, for points that are none.
+    """The points that a person gave in ``by_hand.csv``, by student, assignment and question; answers that
+    are new, or others than were graded, are added to it without points. Raises DataError, naming the row, for
+    points that are none.
     """
-    fields = ["student", "assignment", "question", "of", "points", "comment"]
+    fields = ["student", "assignment", "question", "answer", "of", "points", "comment"]
     rows = {}
     if file.is_file():
         for number, row in enumerate(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))), 2):
@@ -271,14 +272,16 @@ def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str
                 raise DataError(f"{file}, line {number}: expected {told}") from fault
     for each in submissions:
         for one in each.verdict.written if each.verdict else ():
-            new = dict(
-                zip(
-                    fields,
-                    (each.student, each.assignment, one.question, f"{one.most:g}", "", ""),
-                    strict=True,
+            place = (each.student, each.assignment, one.question)
+            answer = hashlib.sha256(one.answer.encode()).hexdigest()[:12]
+            row = rows.get(place, {})
+            if row.get("answer") != answer:
+                before = (
+                    f"An earlier answer got {row['points']}. {row['comment']}" if row.get("points") else ""
                 )
-            )
-            rows.setdefault((each.student, each.assignment, one.question), new)
+                rows[place] = dict(
+                    zip(fields, (*place, answer, f"{one.most:g}", "", before.strip()), strict=True)
+                )
     write_atomically(file, _csv(list(rows.values()), fields))
     return rows
 

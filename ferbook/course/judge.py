@@ -5,13 +5,13 @@ calls of a check's functions go to, and data come from.
 """
 
 import ast
+import builtins
 import contextlib
 import io
 import json
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,13 @@ from pydantic import BaseModel
 
 from ferbook.course import source
 from ferbook.course.sandbox import Box, Worker
-from ferbook.course.source import is_check, is_given, is_solution, is_written, name_of
-from ferbook.course.worker import decode, encode
+from ferbook.course.source import HIDDEN, is_check, is_given, is_solution, is_written, name_of
+from ferbook.course.worker import decode, encode, limit
 from ferbook.notebook import read_notebook
 
 LONGEST_MESSAGE = 600
+MEMORY = 4 * 2**30
+"""Bytes that a judge may take, lest a check does much with what a student's function gave."""
 
 
 class Checked(BaseModel):
@@ -81,6 +83,15 @@ class Bench:
     worker: Worker
     names: dict[str, bool]
     given: dict[str, object] = field(default_factory=dict)
+    silent: bool = False
+    """Whether the student's code has seen hidden inputs: from then on, none of its own words are told."""
+
+    def said(self, answer: dict) -> str:
+        """What the student's code raised."""
+        kind = str(answer["raised"])
+        if self.silent:
+            return kind if hasattr(builtins, kind) else "an error of its own"
+        return f"{kind[:100]}: {answer.get('told', '')}"[:LONGEST_MESSAGE]
 
     def give(self, code: str) -> None:
         """Run a cell that all students have alike on this side."""
@@ -109,11 +120,14 @@ class Bench:
         if answer.get("long"):
             raise StudentError(f"`{name}` gave more data than can be told")
         if "raised" in answer:
-            raise StudentError(f"`{name}` raised {str(answer['raised'])[:100]}", str(answer.get("told", "")))
+            raise StudentError(f"`{name}` raised {self.said(answer)}")
         try:
+            if "odd" in answer:
+                raise ValueError(answer["odd"])
             return decode(answer.get("value"))
         except ValueError as fault:
-            raise StudentError(f"`{name}` gave what is no data: {fault}") from fault
+            what = "" if self.silent else f" ({str(fault)[:LONGEST_MESSAGE]})"
+            raise StudentError(f"`{name}` is, or gave, no number, text, list, dict or array{what}") from fault
 
     def namespace(self, code: str, key: SimpleNamespace) -> dict[str, object]:
         """What a check's code sees: given names, and of the student's those that it uses."""
@@ -126,30 +140,23 @@ class Bench:
     def check(self, cell: NotebookNode, key: SimpleNamespace) -> Checked:
         """Run a check on this side. All of its points are given, or none."""
         told = source.grading(cell)
-        checked = Checked(check=told["grade_id"], points=0, most=told["points"])
-        place = f"<{told['grade_id']}>"
+        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part="in the notebook")
+        names = None
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(cell.source, place, "exec"), self.namespace(cell.source, key))
+            for code in (HIDDEN.sub("", cell.source + "\n"), HIDDEN.search(cell.source + "\n").group(1)):
+                names = names or self.namespace(cell.source, key)
+                with contextlib.redirect_stdout(io.StringIO()):
+                    exec(compile(code, "<check>", "exec"), names)
+                checked.part, self.silent = "on new inputs", True
+        except StudentError as fault:
+            checked.message = str(fault)
+        except AssertionError as fault:
+            checked.message = str(fault)[:LONGEST_MESSAGE] or "the result is not right"
         except Exception as fault:
-            lines = [
-                frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == place
-            ]
-            start = cell.source[: cell.source.index("### BEGIN HIDDEN TESTS")].count("\n") + 1
-            checked.part = "on new inputs" if lines and lines[0] > start else "in the notebook"
-            checked.message = _message(fault, hidden=bool(lines) and lines[0] > start)[:LONGEST_MESSAGE]
+            checked.message = f"the result cannot be used ({type(fault).__name__})"
         else:
-            checked.points = checked.most
+            checked.points, checked.part = checked.most, ""
         return checked
-
-
-def _message(fault: BaseException, hidden: bool) -> str:
-    """What a student is told: of hidden checks neither the code nor the inputs."""
-    if isinstance(fault, StudentError):
-        return fault.args[0] if hidden or not fault.args[1:] else f"{fault.args[0]}: {fault.args[1]}"
-    if isinstance(fault, AssertionError):
-        return str(fault) or "the result is not right"
-    return f"the result cannot be used ({type(fault).__name__})"
 
 
 def merged(
@@ -247,8 +254,8 @@ def judge(case: Case, keys: dict | None = None) -> Verdict:
             elif handed is not None and handed.cell_type == "code":
                 answer = worker.ask(do="cell", source=handed.source)
                 if "raised" in answer and answer["raised"] != "NotImplementedError":
-                    what = f"raised {answer['raised']}: {answer.get('told', '')}"
-                    verdict.notes.append((name_of(handed) or "a cell of your own", what[:LONGEST_MESSAGE]))
+                    told_of = (name_of(handed) or "a cell of your own", f"raised {bench.said(answer)}")
+                    verdict.notes.append(told_of)
         verdict.ended = worker.ended
         verdict.printed = worker.printed()[-2000:]
         verdict.seconds = worker.spent
@@ -257,6 +264,7 @@ def judge(case: Case, keys: dict | None = None) -> Verdict:
 
 def main() -> None:
     """Judge the case on standard input."""
+    limit(DATA=MEMORY)
     case = Case.model_validate_json(sys.stdin.read())
     print(judge(case).model_dump_json())
 

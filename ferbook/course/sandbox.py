@@ -3,6 +3,7 @@ assignment's data, nothing to write but a folder in memory, and limits that are 
 """
 
 import json
+import math
 import os
 import secrets
 import select
@@ -30,8 +31,11 @@ from ferbook.owner import end_with_parent
 TRUST = "none: the students are trusted"
 MEMORY, OUTPUT, PROCESSES, FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
 """Most that a submission may take: resident memory, printed bytes, processes, bytes of files."""
+ON_THE_CLOCK, LONGEST_WAIT = 3, 60
+"""By the clock a submission may take three times its seconds of the processor, and no more than a minute."""
 STRANGER = 64_123
-"""The user and group that a grader who is root becomes."""
+"""The first of the users and groups that a grader who is root becomes: of each submission its own."""
+STRANGERS = 1000
 WATCH = 0.05
 """Seconds between two looks at a process's memory."""
 SYSTEM = (
@@ -88,14 +92,15 @@ def _environment(home: str, packages: str) -> dict[str, str]:
 
 
 def _python(engine: str) -> list[str]:
-    return [sys.executable, "-P", engine, str(FILES), str(4 * PROCESSES)]
+    return [sys.executable, "-P", engine, str(FILES), str(4 * PROCESSES), str(2 * MEMORY)]
 
 
 def _as_stranger() -> list[str]:
     """What a process of root puts before a command that shall be nobody's."""
     none = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     if os.geteuid() == 0:
-        none += [f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+        number = STRANGER + os.getpid() % STRANGERS
+        none += [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
     return ["setpriv", *none]
 
 
@@ -230,14 +235,16 @@ def choose_isolation(hidden: list[Path]) -> str:
 class Worker:
     """A process that runs a student's code, asked by messages; it ends with the block.
 
-    ``isolation`` is one of ``ISOLATIONS`` or ``TRUST``. ``seconds`` is what all answers together may take,
-    not counted the start of Python. ``ended`` says why the process is no more, empty as long as it is there;
-    then every question is answered by ``{}``.
+    ``isolation`` is one of ``ISOLATIONS`` or ``TRUST``. ``seconds`` of the processor is what all answers
+    together may take, not counted the start of Python. ``ended`` says why the process is no more, empty as
+    long as it is there; then every question is answered by ``{}``.
     """
 
     def __init__(self, isolation: str, box: Box, seconds: float):
         self.ended = ""
-        self._seconds = self._left = seconds
+        self._busy, self._before = 0.0, math.inf
+        self._seconds = seconds
+        self._clock = self._left = min(ON_THE_CLOCK * seconds, max(seconds, LONGEST_WAIT))
         self._printed = bytearray()
         self._buffer = bytearray()
         self._folder = tempfile.TemporaryDirectory(prefix="course-") if isolation == TRUST else None
@@ -263,6 +270,7 @@ class Worker:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         self._converse({"do": "cell", "source": ""}, START)
+        self._before = self._busy
 
     def __enter__(self) -> "Worker":
         return self
@@ -278,8 +286,8 @@ class Worker:
 
     @property
     def spent(self) -> float:
-        """Seconds that all answers took so far."""
-        return self._seconds - self._left
+        """Seconds of the processor that all answers took so far."""
+        return max(0.0, self._busy - self._before)
 
     def printed(self) -> str:
         """What the student's code printed, as far as it was read."""
@@ -302,7 +310,7 @@ class Worker:
         process = self._process
         while not self.ended:
             if time.monotonic() > until:
-                self._end(f"it took longer than {self._seconds:.0f} seconds")
+                self._end(f"it took longer than {self._clock:.0f} seconds by the clock")
                 break
             asking = [process.stdin] if out else []
             come, ready, _ = select.select([process.stdout, process.stderr], asking, [], WATCH)
@@ -315,7 +323,7 @@ class Worker:
                     self._end(GONE)
             if process.stdout in come and not self._take(process.stdout, self._buffer, LONGEST):
                 self._end(
-                    "it answered at a length of more than 64 MiB" if len(self._buffer) > LONGEST else GONE
+                    f"it answered more than {LONGEST >> 20} MiB" if len(self._buffer) > LONGEST else GONE
                 )
             if b"\n" in self._buffer:
                 line, _, rest = self._buffer.partition(b"\n")
@@ -341,11 +349,15 @@ class Worker:
 
     def _watch(self) -> None:
         while not self._over.wait(WATCH):
-            tree, memory = self._tree(), 0
+            tree, memory, busy = self._tree(), 0, 0.0
             for process in tree:
                 with suppress(psutil.Error):
                     memory += process.memory_info().rss
-            if memory > MEMORY:
+                    busy += sum(process.cpu_times()[:4])  # user, system, and of ended children
+            self._busy = max(self._busy, busy)
+            if self.spent > self._seconds:
+                self._end(f"it took longer than {self._seconds:.0f} seconds")
+            elif memory > MEMORY:
                 self._end(f"it took more than {MEMORY >> 30} GiB of memory")
             elif len(tree) > PROCESSES:
                 self._end(f"it started more than {PROCESSES} processes")
@@ -353,7 +365,9 @@ class Worker:
     def _end(self, why: str) -> None:
         self.ended = self.ended or why
         self._over.set()
-        for process in self._tree():
+        tree = self._tree()
+        for process in tree:
             with suppress(psutil.Error):
                 process.kill()
         self._process.wait()
+        psutil.wait_procs(tree, timeout=START)

@@ -138,6 +138,16 @@ class Assignment:
         graded = [cell for cell in self.notebook.cells if is_check(cell) or is_written(cell)]
         return {name_of(cell): grading(cell)["points"] for cell in graded}
 
+    @cached_property
+    def tasks(self) -> dict[str, str]:
+        """The heading above each check and each written answer, by ``grade_id``."""
+        heading, found = "", {}
+        for cell in self.notebook.cells:
+            if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ +(.+)", cell.source, re.M)):
+                heading = headings[-1]
+            found[name_of(cell)] = heading or name_of(cell)
+        return {name: found[name] for name in self.points}
+
     def wrong(self) -> list[Wrong]:
         """The wrong solutions in ``wrong.py``. Raises BookError where one names no check."""
         file = self.folder / "wrong.py"

@@ -46,6 +46,11 @@ HOSTILE = {
         "import numpy as np\nkept = []\nwhile True: kept.append(np.ones(10**7))",
         "memory|took longer",
     ),
+    "unseen": (
+        "import os\nkept = []\nfor _ in range(400):\n    kept.append(os.memfd_create('unseen'))\n"
+        "    os.write(kept[-1], bytes(10**8))",
+        "raised PermissionError",
+    ),
     "output": ("while True: print('x' * 10**6)", "printed more"),
     "exits": ("import os\nos._exit(0)", "ended by itself"),
     "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended by itself"),

@@ -19,7 +19,7 @@ from ferbook.course.build import build_course, read_secret, read_students, varia
 from ferbook.course.check import check, leaks
 from ferbook.course.grade import grade
 from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolation
-from ferbook.course.source import assignments, is_check, is_solution, name_of
+from ferbook.course.source import assignments, is_check, is_given, is_solution, is_written, name_of
 from ferbook.course.worker import decode, encode
 from ferbook.errors import BookError, DataError, MissingError, ParameterError
 
@@ -129,12 +129,17 @@ def test_what_is_no_data_is_not_taken(told):
 
 def test_the_release_holds_no_solution_and_validates_as_nbgrader_does(course, dice):
     from nbgrader.nbgraderformat import MetadataValidator
+    from nbgrader.utils import compute_checksum
 
     text = nbformat.writes(handed_out(course, dice, 3))
     assert leaks(dice.notebook, text) == []
     notebook = handed_out(course, dice, 3)
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
+    told = {name_of(cell): cell.metadata.nbgrader.get("checksum") for cell in notebook.cells}
+    locked = [cell for cell in notebook.cells if is_check(cell) or is_given(cell)]
+    assert "parameters" in map(name_of, locked)
+    assert all(told[name_of(cell)] == compute_checksum(cell) for cell in locked)
     assert "variant = 3" in text and "NotImplementedError" in text and "BEGIN" not in text
 
 
@@ -256,6 +261,41 @@ def test_what_a_student_left_running_ends_with_the_work(isolation):
     assert not any("time.sleep(4321)" in line for line in running)
 
 
+def test_the_processors_seconds_count_and_more_by_the_clock(isolation, monkeypatch):
+    monkeypatch.setattr(sandbox, "ON_THE_CLOCK", 30)
+    with Worker(isolation, Box(), 1) as worker:
+        worker.ask(do="cell", source="while True: pass")
+        assert worker.ended == "it took longer than 1 seconds" and worker.spent > 1
+    monkeypatch.setattr(sandbox, "ON_THE_CLOCK", 2)
+    with Worker(isolation, Box(), 1) as worker:
+        worker.ask(do="cell", source="import time; time.sleep(1)")
+        assert not worker.ended and worker.spent < 0.5
+        worker.ask(do="cell", source="time.sleep(2)")
+        assert worker.ended == "it took longer than 2 seconds by the clock"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "os.memfd_create('unseen')",
+        "if ctypes.CDLL(None, use_errno=True).shmget(0, 4096, 0o1600) < 0: raise OSError(ctypes.get_errno())",
+        "np.ones(2**30)",
+    ],
+)
+def test_memory_that_is_not_seen_or_too_much_is_refused(isolation, source):
+    with Worker(isolation, Box(), 20) as worker:
+        answer = worker.ask(do="cell", source=f"import ctypes, os\nimport numpy as np\n{source}")
+        assert answer["raised"] in ("PermissionError", "OSError", "MemoryError", "_ArrayMemoryError")
+        assert not worker.ended
+
+
+def test_magics_of_a_notebook_work(isolation):
+    with Worker(isolation, Box(), 20) as worker:
+        answer = worker.ask(do="cell", source="%matplotlib inline\nfiles = !echo here\n!true")
+        assert answer["value"] is None
+        assert worker.ask(do="value", name="files")["odd"] == "an object of type SList"
+
+
 FEW = ("right", "wrong0", "blank", "exits", "forges", "always_equal", "deletes_check", "two", "caf\\xe9")
 
 
@@ -303,25 +343,35 @@ def test_points_given_by_hand_stand_in_the_feedback(course, dice, tmp_path):
     assert "BEGIN" not in page and "bincount" not in page
     assert "one point for the number" in (out / "by_hand.html").read_text()
     file = out / "by_hand.csv"
-    file.write_text(
-        file.read_text().replace("ada,dice,answer,2,,", "ada,dice,answer,2,1.5,say how many throws")
-    )
+    file.write_text(file.read_text().replace(",2,,\n", ",2,1.5,say how many throws\n"))
     grade(tmp_path / "class", course, out, trust=True, **QUIET)
     page = (out / "feedback" / "ada.html").read_text()
     assert "7.5 of 8 points" in page and "say how many throws" in page
     assert rows_of(out)["ada"]["by_hand"] == "1.5"
-    file.write_text(file.read_text().replace(",1.5,", ",three,"))
+    handed = tmp_path / "class" / "ada" / "dice.ipynb"
+    words = next(cell.source for cell in dice.notebook.cells if is_written(cell))
+    notebook = nbformat.read(handed, as_version=4)
+    next(cell for cell in notebook.cells if is_written(cell)).source = words + " indeed"
+    nbformat.write(notebook, handed)
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    assert rows_of(out)["ada"]["not_graded"] == "1" and rows_of(out)["ada"]["by_hand"] == "0"
+    assert ",2,,An earlier answer got 1.5. say how many throws" in file.read_text()
+    file.write_text(file.read_text().replace(",2,,", ",2,three,"))
     with pytest.raises(DataError, match=r"by_hand.csv, line 2: expected points from 0 to 2"):
         grade(tmp_path / "class", course, out, trust=True, **QUIET)
 
 
 def test_a_check_that_was_not_visible_tells_neither_code_nor_inputs(course, dice, tmp_path):
-    spying = "def counts(throws):\n    if len(throws) > 5: raise ValueError(str(throws))\n"
-    spying += "    return np.array([2, 0, 0, 1, 0, 0])"
-    hand_in(course, dice, tmp_path / "class", "spy", counts=spying)
+    spying = "seen = []\ndef counts(throws):\n    seen.append(str(throws))\n"
+    spying += (
+        "    if len(throws) > 5: raise ValueError(f'spied {seen}')\n    return np.array([2, 0, 0, 1, 0, 0])"
+    )
+    later = "mean = 1\nraise type(f'Spied{len(seen)}', (ValueError,), {})(f'spied {seen}')"
+    hand_in(course, dice, tmp_path / "class", "spy", counts=spying, mean=later)
     grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
     page = (tmp_path / "out" / "feedback" / "spy.html").read_text()
-    assert "`counts` raised ValueError" in page and "[" not in page.split("counts_check")[1].split("</tr>")[0]
+    assert "<code>counts</code> raised ValueError<" in page and "raised an error of its own<" in page
+    assert "pied" not in page
 
 
 def test_another_students_variant_is_named_and_judged_by_the_own(course, dice, tmp_path):

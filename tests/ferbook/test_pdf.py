@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from ferbook import pdf
+from ferbook import paths, pdf
 from ferbook.errors import BookError, ChapterError
-from ferbook.pdf import chromium, one_page
+from ferbook.pdf import chromium, one_page, print_book
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -57,3 +57,15 @@ def test_without_a_browser_one_line_says_so(monkeypatch):
     with pytest.raises(BookError, match="none is installed here") as fault:
         chromium()
     assert fault.value.exit_code == 2
+
+
+def test_where_nothing_is_printed_no_page_is_left_behind(built, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path / "_build")
+    failing = tmp_path / "fails"
+    failing.write_text("#!/bin/sh\nexit 1\n")
+    failing.chmod(0o755)
+    for browser, fault in (("", BookError), (str(failing), ChapterError)):
+        monkeypatch.setattr(pdf.shutil, "which", lambda name, found=browser: found)
+        with pytest.raises(fault):
+            print_book(built)
+        assert not list(built.glob(".print*"))
