@@ -80,7 +80,8 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
         (right, 1, "fake_accuracy", "generated pairs", style.ORANGE, "--"),
     ):
         axes.plot(data["epoch"], scale * data[name], color=colour, linestyle=dashes, label=label, **marks)
-    distance.set(title="Grey levels from the truth", ylim=(0, None))
+    highest = 255 * data[["l1", "valid_l1"]].max(axis=None)
+    distance.set(title="Grey levels from the truth", ylim=(0, 1.45 * highest))
     right.set(title="Discriminator is right", ylim=(0, 1.45), yticks=(0, 0.25, 0.5, 0.75, 1))
     right.axhline(0.5, color=style.MUTED, linewidth=1, linestyle=":")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -170,8 +171,8 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     means = data.groupby("layer", sort=False)["spread"].mean().dropna()
     told = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
-        f"Grid of {len(pictures)} faces ({style.listing(emotions)}) with a map of each layer beside it. Half of "
-        f"a map lies in this share of the picture on average: {style.listing(told or ['none'])}."
+        f"Grid of {len(pictures)} faces ({style.listing(emotions)}), beside each a map of every layer. "
+        f"Half of a map lies in this share of the picture on average: {style.listing(told or ['none'])}."
     )
     caption = "What each layer pair does otherwise for the face with its expression than for the neutral one."
     if len(means):
@@ -209,18 +210,19 @@ def _moments(its: np.ndarray) -> dict[str, float]:
 
 _OF_LAYERS = {
     "ours": "moved skin",
-    "untrained": "generator never trained",
-    "not_shown": "skin of other action units",
-    "other_expression": "maps of other expressions",
+    "untrained": "never trained",
+    "not_shown": "skin of other units",
+    "other_expression": "other expressions",
 }
-_OF_PICTURES = {"edges": "edges", "centre": "middle of the picture", "random": "noise"}
+_OF_PICTURES = {"edges": "edges", "centre": "middle of the picture"}
 
 
 def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     """How far the energy of each layer's maps lies in the skin that the expression moves, beside controls.
 
     ``table`` as ``derl.places.located`` has it. Data: its rows of the measure ``concentration``:
-    ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``.
+    ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``; of ``random`` maps, which lie at 1, no dot is
+    drawn.
     """
     columns = ["layer", "kind", "value", "low", "high", "n"]
     data = table.loc[table["measure"].eq("concentration"), columns].reset_index(drop=True)
@@ -233,7 +235,7 @@ def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     # What needs no network is the same for every layer, and stands below them once.
     once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)
     beside = rows[once].assign(
-        label=data["kind"].map(_OF_PICTURES), series="no network", minor=True, kind="pictures"
+        label=data["kind"].map(_OF_PICTURES), series=_OF_LAYERS["ours"], minor=True, kind="pictures"
     )
     return forest(
         pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
@@ -244,7 +246,7 @@ def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
         alt="Dots with intervals by layer: the energy of its maps in the skin that moves, over what its area "
         "would give.",
         caption="How densely each layer's residue lies in skin that the expression moves: 1, the dashed "
-        f"line, is what the area alone gives. Densest is {best}.",
+        f"line, is what the area alone gives. Densest is {best}. Grey: maps that need no network.",
         data=data,
         tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
     )

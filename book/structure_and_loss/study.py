@@ -198,7 +198,8 @@ def preferred(scored: Scored, *factors: str) -> tuple[str, ...]:
 def study_metrics(asked: Asked) -> dict[str, Estimate]:
     """The study in numbers.
 
-    ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition); ``majority_accuracy``.
+    ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
+    differ from another in their seed only); ``majority_accuracy``.
     ``test_accuracy`` and ``macro_f1`` of the pair that the validation split prefers, mean over its seeds.
     ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers, against the plain level,
     mean over everything else, in points on the test split; 0, without an interval, where validation prefers
@@ -209,6 +210,7 @@ def study_metrics(asked: Asked) -> dict[str, Estimate]:
     settings = {"tolerance": RERUN_TOLERANCE}
     counts = {"trainings": len(table), "structures": table["structure"].nunique()}
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
+    counts |= {"repeated": scored.freedom}
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},

@@ -20,8 +20,6 @@ SHARED = 1_200_000
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
 TALLEST = 10_000
-STILL_TALLER = ("derl",)
-"""Chapters whose pages are not there yet: one that gets there fails until it is taken from here."""
 
 
 def within(site: Path, address: str) -> str:
@@ -88,9 +86,7 @@ def test_letters_of_figures_can_be_read_on_a_narrow_screen(seen, page):
 
 
 @every_page
-def test_a_page_is_not_too_long(seen, page, request):
-    if Path(page).stem in STILL_TALLER:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="more than 10,000 px"))
+def test_a_page_is_not_too_long(seen, page):
     assert seen(page).facts["height"] <= TALLEST
 
 
