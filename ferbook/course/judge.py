@@ -27,6 +27,8 @@ from ferbook.course.worker import decode, encode, limit
 from ferbook.notebook import read_notebook
 
 LONGEST_MESSAGE = 600
+SEEN = "in the notebook"
+"""The part of a check that students see."""
 MEMORY = 4 * 2**30
 """Bytes that a judge may take, lest a check does much with what a student's function gave."""
 
@@ -83,8 +85,8 @@ class Bench:
     worker: Worker
     names: dict[str, bool]
     given: dict[str, object] = field(default_factory=dict)
-    silent: bool = False
-    """Whether the student's code has seen hidden inputs: from then on, none of its own words are told."""
+    silent: bool = True
+    """Whether the student's code is asked with hidden inputs: then none of its words and values are told."""
 
     def said(self, answer: dict) -> str:
         """What the student's code raised."""
@@ -140,18 +142,20 @@ class Bench:
     def check(self, cell: NotebookNode, key: SimpleNamespace) -> Checked:
         """Run a check on this side. All of its points are given, or none."""
         told = source.grading(cell)
-        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part="in the notebook")
-        names = None
+        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part=SEEN)
         try:
-            for code in (HIDDEN.sub("", cell.source + "\n"), HIDDEN.search(cell.source + "\n").group(1)):
-                names = names or self.namespace(cell.source, key)
-                with contextlib.redirect_stdout(io.StringIO()):
-                    exec(compile(code, "<check>", "exec"), names)
-                checked.part, self.silent = "on new inputs", True
+            seen = HIDDEN.sub("", cell.source + "\n")
+            names = self.namespace(cell.source if self.silent else seen, key)
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(seen, "<check>", "exec"), names)
+                if self.silent:
+                    checked.part = "on new inputs"
+                    exec(compile(HIDDEN.search(cell.source + "\n").group(1), "<check>", "exec"), names)
         except StudentError as fault:
             checked.message = str(fault)
         except AssertionError as fault:
-            checked.message = str(fault)[:LONGEST_MESSAGE] or "the result is not right"
+            told = "" if self.silent and checked.part == SEEN else str(fault)[:LONGEST_MESSAGE]
+            checked.message = told or "the result is not right"
         except Exception as fault:
             checked.message = f"the result cannot be used ({type(fault).__name__})"
         else:
@@ -215,7 +219,23 @@ def in_folder(data: Path) -> Iterator[None]:
 def judge(case: Case, keys: dict | None = None) -> Verdict:
     """The verdict on a submission. ``keys``: to be filled with the values of the names that solutions define,
     told by this notebook, which then is the instructor's; otherwise they are read from the bundle.
+
+    Where something went wrong that the student can see, the notebook runs once more, in a process that is
+    sent no hidden input: only from there come messages with the student's own words and values.
     """
+    verdict = _run(case, keys, silent=True)
+    seen = [one for one in verdict.checks if one.part == SEEN]
+    if verdict.ended or not (seen or verdict.notes):
+        return verdict
+    told = _run(case, keys, silent=False)
+    messages = {one.check: one.message for one in told.checks}
+    for one in seen:
+        one.message = messages[one.check] or one.message
+    verdict.notes = told.notes
+    return verdict
+
+
+def _run(case: Case, keys: dict | None, silent: bool) -> Verdict:
     instructor = read_notebook(case.bundle / "instructor.ipynb")
     student = read_notebook(case.notebook)
     verdict = Verdict(notes=oddities(read_notebook(case.bundle / "release.ipynb"), student, case.variant))
@@ -230,7 +250,7 @@ def judge(case: Case, keys: dict | None = None) -> Verdict:
     if keys is None:
         told = json.loads((data.parent / "key.json").read_text())
     with in_folder(data), Worker(case.isolation, box, case.seconds) as worker:
-        bench = Bench(worker, names)
+        bench = Bench(worker, names, silent=silent)
         for cell, handed in merged(instructor, student):
             if cell is not None and is_written(cell):
                 answer = "" if handed is None else handed.source

@@ -144,7 +144,7 @@ class Assignment:
         heading, found = "", {}
         for cell in self.notebook.cells:
             if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ +(.+)", cell.source, re.M)):
-                heading = headings[-1]
+                heading = re.sub(r" *\([^)]*\)$", "", headings[-1])
             found[name_of(cell)] = heading or name_of(cell)
         return {name: found[name] for name in self.points}
 

@@ -9,7 +9,6 @@ prints goes to standard error.
 import base64
 import ctypes
 import json
-import math
 import os
 import platform
 import resource
@@ -72,11 +71,11 @@ def decode(told: object, depth: int = 0) -> object:
     try:
         dtype, shape = np.dtype(str(rest[0])), [int(n) for n in rest[1]]
         data = base64.b64decode(rest[2], validate=True)
-    except (TypeError, ValueError) as fault:
-        raise ValueError("not an array") from fault
-    if dtype.kind not in KINDS or min(shape, default=0) < 0 or len(data) != math.prod(shape) * dtype.itemsize:
-        raise ValueError("not an array of numbers")
-    array = np.frombuffer(data, dtype).reshape(shape).copy()
+        if dtype.kind not in KINDS or min(shape, default=0) < 0:
+            raise ValueError(f"of {dtype}")
+        array = np.frombuffer(data, dtype).reshape(shape).copy()
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise ValueError("not an array of numbers") from fault
     return array[()] if kind == "scalar" else array
 
 
