@@ -6,7 +6,7 @@ from ferbook.course.check import check
 from ferbook.course.sandbox import TRUST
 from ferbook.course.source import assignments
 
-QUICK = ("convolution", "time")
+QUICK = ("facs", "convolution")
 
 
 def named(assignment):

@@ -16,7 +16,7 @@ REFERENCE = paths.root() / "runs" / "reference"
 def right(population):
     """Whether each network named each test picture rightly, (networks, pictures), and each one's group."""
     answers = []
-    for folder in sorted((REFERENCE / "populations" / population).iterdir()):
+    for folder in sorted((REFERENCE / "populations" / population).glob("[0-9]*")):
         with (folder / "tested.csv").open() as file:
             rows = list(csv.DictReader(file))
         labels = np.array([int(row["label"]) for row in rows])
