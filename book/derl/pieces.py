@@ -212,7 +212,7 @@ class Trial:
     stages: Sequence[StageOne]
     compared: study.ResidueStudy
     quality: pd.DataFrame
-    read: Mapping[str, Sequence[str]]
+    read: Mapping[str, Mapping]
     about: str
 
 
@@ -257,7 +257,8 @@ def _read(pieces: Pieces, faces: FaceSet, protocol: Protocol, lessons: Lessons) 
     told = _counted(len(seeds), compared.trainings["fold"].nunique())
     of_all = f"{len(kept)} of {len(pieces.members)} pieces are kept"
     about = f"Read from the population {pieces.name}: {told}; {of_all}."
-    return Trial(stages, compared, pd.concat(quality), {pieces.name: list(of_seeds)}, about)
+    read = {pieces.name: {"kept": list(of_seeds), "failed": pieces.failed()}}
+    return Trial(stages, compared, pd.concat(quality), read, about)
 
 
 def _counted(seeds: int, folds: int) -> str:

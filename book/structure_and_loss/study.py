@@ -15,7 +15,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.calibration import calibration_error, reliability
-from fer_lib.stats.contrasts import POINTS, Scored, difference, mean_score, score_trainings
+from fer_lib.stats.contrasts import POINTS, Scored, contrast, mean_score, score_trainings
 from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE
 from fer_lib.train.evaluate import majority_share
 from fer_lib.train.study import Study
@@ -154,7 +154,9 @@ def cost_table(scored: Scored) -> Table:
     """
     costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
     table = scored.table.groupby("structure", sort=False).agg(costs).reset_index()
-    means = [mean_score(scored, scored.table["structure"].eq(name)) for name in table["structure"]]
+    means = [
+        contrast(scored, _even(scored, scored.table["structure"].eq(name))) for name in table["structure"]
+    ]
     caption = "Structures: cost of one picture and one epoch, mean accuracy on test"
     formats = {"parameters": "count", "macs": "count", "epoch_seconds": "seconds"}
     return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
@@ -181,7 +183,7 @@ def differences(scored: Scored) -> Table | None:
             for name in names[names != plain]:
                 sides = [here & table[factor].eq(level) for level in (name, plain)]
                 if all(side.any() for side in sides):
-                    rows.append([factor, name, plain, within, difference(scored, *sides)])
+                    rows.append([factor, name, plain, within, _difference(scored, *sides)])
     named = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
     caption = "Differences of accuracy on the test split (points), with 95 % intervals"
     return Table(named, caption, tolerance=MOVES) if rows else None
@@ -191,7 +193,8 @@ def preferred(scored: Scored, *factors: str) -> tuple[str, ...]:
     """The levels of ``factors`` with the highest validation accuracy, mean over all else; of equals the
     first.
     """
-    best = scored.table.groupby(list(factors), sort=False)["valid_accuracy"].mean().idxmax()
+    conditions = scored.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean()
+    best = conditions.groupby(level=list(factors), sort=False).mean().idxmax()
     return best if isinstance(best, tuple) else (best,)
 
 
@@ -235,7 +238,20 @@ def _gain(scored: Scored, factors: Sequence[str]) -> Estimate:
     if best == plain:
         return Estimate(0.0, n=scored.pictures, why="validation prefers the plain one", tolerance=15)
     sides = [_is(scored.table, factors, levels) for levels in (best, plain)]
-    return difference(scored, *sides, tolerance=RERUN_TOLERANCE)
+    return _difference(scored, *sides, tolerance=RERUN_TOLERANCE)
+
+
+def _even(scored: Scored, keep: pd.Series) -> np.ndarray:
+    """(trainings,): weights of the mean over the conditions of the trainings ``keep``, in which a condition
+    counts once, however many seeds it has: else a loss would speak for a structure that it was repeated with.
+    """
+    kept = scored.table[keep]
+    sizes = kept.groupby(CONDITION)["seed"].transform("size")
+    return (1 / (sizes * len(kept.groupby(CONDITION)))).reindex(scored.table.index, fill_value=0).to_numpy()
+
+
+def _difference(scored: Scored, first: pd.Series, second: pd.Series, **settings: object) -> Estimate:
+    return contrast(scored, _even(scored, first) - _even(scored, second), unit="", **settings)
 
 
 def preference_answer(scored: Scored) -> str:

@@ -75,7 +75,7 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
         train_member(member, device="cpu")
     assert [member.seed for member in population.kept()] == names
     read = trial_of(parameters, faces, protocol, lessons)
-    assert read.read == {"derl": names} and "6 of 6 pieces" in read.about
+    assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
     now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert [stage.seed for stage in read.stages] == [stage.seed for stage in now.stages] == [0, 1]
