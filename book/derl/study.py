@@ -382,8 +382,8 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
 
     ``best_layer_accuracy``, of the single pair with the best validation accuracy, and
-    ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``; ``seed_spread`` (points), where
-    a condition was trained more than once.
+    ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
+    freedom of the luck of training); ``seed_spread`` (points), where a condition was trained more than once.
     """
     first = contest.names[0]
     found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
@@ -402,6 +402,7 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
         "people": len(np.unique(study.subjects[study.subjects != ""])),
         "folds": study.trainings["fold"].nunique(),
         "trainings": len(study.trainings),
+        "repeated": contest.scored.freedom,
     }
     found |= {name: Estimate(count, unit="count") for name, count in counts.items()}
     if contest.scored.freedom:

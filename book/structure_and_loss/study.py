@@ -189,13 +189,15 @@ def differences(scored: Scored) -> Table | None:
     return Table(named, caption, tolerance=MOVES) if rows else None
 
 
-def preferred(scored: Scored, *factors: str) -> tuple[str, ...]:
-    """The levels of ``factors`` with the highest validation accuracy, mean over all else; of equals the
-    first.
+def preferred(scored: Scored, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The levels of ``factors`` with the highest validation accuracy, mean over the conditions; of equals the
+    first. The levels ``but`` are left out; empty where there are no others.
     """
-    conditions = scored.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean()
-    best = conditions.groupby(level=list(factors), sort=False).mean().idxmax()
-    return best if isinstance(best, tuple) else (best,)
+    conditions = scored.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean().reset_index()
+    means = conditions.groupby(list(factors), sort=False)["valid_accuracy"].mean()
+    means.index = pd.MultiIndex.from_frame(means.index.to_frame())
+    means = means.drop(but, errors="ignore") if but else means
+    return means.idxmax() if len(means) else ()
 
 
 def study_metrics(asked: Asked) -> dict[str, Estimate]:
@@ -204,9 +206,9 @@ def study_metrics(asked: Asked) -> dict[str, Estimate]:
     ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
     differ from another in their seed only); ``majority_accuracy``.
     ``test_accuracy`` and ``macro_f1`` of the pair that the validation split prefers, mean over its seeds.
-    ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers, against the plain level,
-    mean over everything else, in points on the test split; 0, without an interval, where validation prefers
-    the plain one. ``seed_spread``: standard deviation between two trainings of one condition (points).
+    ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers of all but the plain level,
+    against that, mean over everything else, in points on the test split; 0, without an interval, where there
+    is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
     """
     scored, table = asked.scored, asked.scored.table
     chosen = _is(table, CONDITION, preferred(scored, *CONDITION))
@@ -234,9 +236,10 @@ def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> p
 
 
 def _gain(scored: Scored, factors: Sequence[str]) -> Estimate:
-    best, plain = preferred(scored, *factors), tuple(plain_level(scored, factor) for factor in factors)
-    if best == plain:
-        return Estimate(0.0, n=scored.pictures, why="validation prefers the plain one", tolerance=15)
+    plain = tuple(plain_level(scored, factor) for factor in factors)
+    best = preferred(scored, *factors, but=plain)
+    if not best:
+        return Estimate(0.0, n=scored.pictures, why="there is no other than the plain one", tolerance=15)
     sides = [_is(scored.table, factors, levels) for levels in (best, plain)]
     return _difference(scored, *sides, tolerance=RERUN_TOLERANCE)
 

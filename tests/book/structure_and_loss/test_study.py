@@ -93,9 +93,23 @@ def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
     metrics = reports.study_metrics(asked(faces))
     assert metrics["structure_gain"].value == pytest.approx(20.5, abs=0.2)
     assert metrics["structure_gain"].low > 0 and "seeds" in metrics["structure_gain"].how
-    assert metrics["loss_gain"].value == 0 and metrics["loss_gain"].why == "validation prefers the plain one"
+    # Validation prefers cross-entropy to it: then the other is asked all the same.
+    assert metrics["loss_gain"].value == pytest.approx(-0.5) and metrics["loss_gain"].low < 0
     # .715 of the pair that validation prefers against .505 of zero bias with cross-entropy.
     assert metrics["pair_gain"].value == pytest.approx(21.0, abs=0.2)
+
+
+def test_where_there_is_the_plain_level_only_nothing_is_gained(faces):
+    study = made_study({("vgg", "cross_entropy"): (0.4, 0.4)})
+    found = reports.study_metrics(reports.of_study(study, faces, CLASSES, draws=200))
+    assert found["loss_gain"].value == 0 and found["loss_gain"].why == "there is no other than the plain one"
+
+
+def test_a_condition_counts_once_however_many_seeds_it_has(faces):
+    shares = {("zero_bias", "cross_entropy"): (0.5, 0.5, 0.5), ("zero_bias", "focal"): (0.1,)}
+    study = made_study(shares | {("vgg", "cross_entropy"): (0.6,), ("vgg", "focal"): (0.2,)}, seeds=3)
+    found = reports.study_metrics(reports.of_study(study, faces, CLASSES, draws=200))
+    assert found["structure_gain"].value == pytest.approx(10, abs=0.2) and found["repeated"].value == 2
 
 
 def test_validation_chooses_even_where_it_errs(faces):
