@@ -41,7 +41,7 @@ def solved(notebook, assignment, **instead):
 HOSTILE = {
     "loop": ("while True: pass", "took longer"),
     "asleep": ("import time\ntime.sleep(10**6)", "took longer"),
-    "fork": ("import os\nwhile True: os.fork()", "processes|took longer|ended by itself"),
+    "fork": ("import os\nwhile True: os.fork()", "processes|memory|took longer|ended by itself"),
     "memory": (
         "import numpy as np\nkept = []\nwhile True: kept.append(np.ones(10**7))",
         "memory|took longer",
