@@ -15,7 +15,7 @@ from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.store import open_run, write_json
 
-GATE = ("psnr_gain", "neutral_called", "identity_kept")
+GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
 AHEAD = tuple(
     f"ahead_of_{rival}"
     for rival in (
