@@ -36,7 +36,7 @@ from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.targets import class_counts
-from fer_lib.train.weights import load_weights, save_weights
+from fer_lib.train.weights import compacted, load_weights, save_weights, widened
 from ferbook import paths
 from ferbook.book import find_chapter
 from ferbook.environment import git_commit
@@ -196,7 +196,7 @@ class Member:
         if epoch and not file.is_file():
             raise DataError(f"{file}: no such checkpoint is kept")
         if epoch:
-            model.load_state_dict(load_file(file), strict=False)
+            model.load_state_dict(widened(load_file(file)), strict=False)
         return model
 
     def _checkpoint(self, epoch: int) -> Path:
@@ -321,9 +321,9 @@ def _train(member: Member, device: torch.device) -> dict:
         tested = pd.DataFrame({"label": labels, "group": independent_groups(test)})
         tested.to_csv(folder / "tested.csv", index=False)
         if asked.weights is None or seed < asked.weights:
-            save_weights(model, folder / "weights", about, half=True)
+            save_weights(model, folder / "weights", about, compact=True)
         for epoch, weights in training.checkpoints.items():
-            filters = {n: value.half().contiguous() for n, value in weights.items() if value.ndim == 4}
+            filters = compacted({n: value for n, value in weights.items() if value.ndim == 4})
             save_file(filters, folder / member._checkpoint(epoch).name)
         done = record | {
             "epochs": len(training.curve),

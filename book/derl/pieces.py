@@ -73,7 +73,7 @@ class Pieces(Kept):
 class Piece(Member):
     """One piece, called by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
 
-    The generators of a seed keep their weights in half precision, and all folds start from these. A fold
+    The generators of a seed keep their weights in 8 bits each, and all folds start from these. A fold
     keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
     faces are.
     """
@@ -149,7 +149,7 @@ def _keep_generators(
     stage = learn_stage_one(lessons, gan_recipe(p), shuffled=p.ablation, seed=seed, device=device)
     stage.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
     for name in ("trained", "shuffled"):
-        save_weights(stage.generators[name], folder / name, {"seed": seed}, half=True)
+        save_weights(stage.generators[name], folder / name, {"seed": seed}, compact=True)
     return {"epochs": len(stage.curve), "valid_l1": float(stage.curve["valid_l1"].iloc[-1])}, stage.precision
 
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from book.derl import pieces
 from book.derl.chapter import DerlParameters
@@ -90,7 +89,7 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
             for one, another in zip(
                 mine.generators[name].parameters(), other.generators[name].parameters(), strict=True
             ):
-                assert torch.allclose(one, another, rtol=1e-3, atol=1e-4), name
+                assert (one - another).abs().max() <= another.abs().max() / 250, name
     columns = ["condition", "seed", "fold", "parameters", "frozen"]
     pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
     np.testing.assert_array_equal(read.compared.rows, now.compared.rows)

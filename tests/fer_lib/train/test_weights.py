@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fer_lib.nets.build import NETWORKS, build_network
@@ -60,6 +60,29 @@ def test_a_trained_network_predicts_the_same_digits_from_its_file(name, faces, c
     again = load_weights(save_weights(model, tmp_path / "w", {}))
     assert type(again) is NETWORKS[name] and again.arguments == model.arguments
     assert np.array_equal(predict(model, faces), predict(again, faces))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_compact_weights_are_off_by_half_a_scale_at_most(name, tmp_path):
+    model = build_network(name, 2, 16, generator=torch.Generator().manual_seed(0), **SMALL.get(name, {}))
+    with torch.no_grad():
+        next(p for p in model.parameters() if p.ndim == 4)[0] = 0  # a dead filter has no largest weight
+    whole = save_weights(model, tmp_path / "whole", {})
+    compact = save_weights(model, tmp_path / "compact", {}, compact=True)
+    sizes = [sum(v.nbytes for v in load_file(f).values()) for f in (whole, compact)]
+    assert sizes[1] < 0.45 * sizes[0]
+    again = load_weights(compact).state_dict()
+    assert list(again) == list(model.state_dict())
+    for key, value in model.state_dict().items():
+        assert again[key].dtype == value.dtype
+        if value.ndim < 2:
+            assert torch.allclose(again[key], value, rtol=1e-3)
+        else:
+            largest = value.flatten(1).abs().amax(1, keepdim=True)
+            assert ((again[key] - value).flatten(1).abs() <= largest / 253).all()
+    twice = save_weights(load_weights(compact), tmp_path / "twice", {}, compact=True)
+    for key, value in load_weights(twice).state_dict().items():
+        assert torch.allclose(value, again[key], rtol=1e-5)
 
 
 def test_reading_does_not_move_the_random_state(saved):
