@@ -357,7 +357,7 @@ def check(
     within: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="Execute again only chapters that took at most this long."
+            min=0, metavar="SECONDS", help="Execute again only the quickest chapters, so long in all."
         ),
     ] = None,
     skip_checked: Annotated[

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -45,6 +46,20 @@ def test_missing_and_new_metrics_are_told():
         "metric a: missing when executed again",
         "metric b: new when executed again",
     ]
+
+
+def test_the_quickest_are_executed_again_as_many_as_there_is_time_for():
+    def stored(name, seconds, faults=()):
+        return SimpleNamespace(chapter=name, record=lambda: {"seconds": seconds}, faults=lambda: list(faults))
+
+    results = [stored("long", 50), stored("short", 10), stored("mean", 30), stored("torn", 1, ["damaged"])]
+    for within, names in {
+        0: set(),
+        39: {"short"},
+        40: {"short", "mean"},
+        90: {"short", "mean", "long"},
+    }.items():
+        assert check._quickest(results, within) == names
 
 
 @pytest.fixture(params=["figures", "tables"])
