@@ -16,6 +16,9 @@ class AuVerificationParameters(NetworkParameters):
     beside: str = Field(
         "", description="populations of networks that are set beside, by their names, separated by commas"
     )
+    larger: int = Field(
+        0, ge=0, le=512, description="pixels a side for those of them that learned larger pictures; 0: none"
+    )
     layer: str = Field(
         "",
         description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
@@ -70,8 +73,15 @@ class AuVerificationParameters(NetworkParameters):
 
     @property
     def face_sources(self) -> tuple[FaceArguments, ...]:
-        """The face set of the chapter, and rendered people of another seed, whom no network learned from."""
-        return (self.face_source, self.source(self.domain, self.strangers, face_seed=self.face_seed + 1))
+        """The face set of the chapter, and rendered people of another seed, whom no network learned from, in
+        each size.
+        """
+        sizes = filter(None, (self.size, self.larger))
+        people = (self.domain, self.strangers)
+        return (
+            self.face_source,
+            *(self.source(*people, face_seed=self.face_seed + 1, size=n) for n in sizes),
+        )
 
 
 CHAPTER = Chapter(
@@ -96,7 +106,8 @@ CHAPTER = Chapter(
         },
         "reference": {
             "population": "published",
-            "beside": "shuffled,photographs_zero_bias,photographs_residual,breuer",
+            "beside": "shuffled,published_96,photographs_zero_bias,photographs_residual,breuer",
+            "larger": 96,
             **{"strangers": 100, "untrained": 20, "people": 16},
             **{"repeats": 10, "simulations": 600, "bootstrap": 1000},
         },

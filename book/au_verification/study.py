@@ -70,6 +70,7 @@ def examine_all(
     beside: Mapping[str, Sequence[Learned]],
     asked: Questions,
     *,
+    larger: Questions | None = None,
     layer: str = "",
     untrained: int = 5,
     device: torch.device | None = None,
@@ -78,20 +79,25 @@ def examine_all(
     mixtures of their filters, the populations set ``beside`` by name, and ``untrained`` networks of the
     structure, of others ``UNTRAINED_BESIDE`` at most.
 
-    ``layer`` is that of the structure of ``learned``; empty, and of other structures, the papers' layer is
-    taken (``look.layers.last_conv``).
+    ``larger``: the questions to networks that learned pictures of their size; these count as another
+    structure. ``layer`` is that of the structure of ``learned``; empty, and of other structures, the papers'
+    layer is taken (``look.layers.last_conv``).
     """
     own = learned[0].lesson.network
     found, whole = [], None
     structures = {}
     for name, networks in {TRAINED: learned, **beside}.items():
         for each in networks:
-            structure, seed = each.lesson.network, each.lesson.seed
+            structure, size, seed = each.lesson.network, each.lesson.source["size"], each.lesson.seed
+            short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
+            put = asked
+            if larger and larger.faces.size[0] == size:
+                put, structure = larger, f"{structure} at {size} px"
             at = layer if layer and structure == own else last_conv(each.model)
-            structures.setdefault(structure, (each.model, at))
-            about = name.removesuffix(f"_{structure}").replace("_", " "), structure, seed
+            structures.setdefault(structure, (each.model, at, put))
+            about = short, structure, seed
             examined, behind = examine(
-                *(each.model, at, asked),
+                *(each.model, at, put),
                 about=about,
                 measures=tuple(MEASURE_LABELS) if name == TRAINED else (),
                 device=device,
@@ -102,11 +108,11 @@ def examine_all(
                 mixed, at = rotated_channels(each.model, at, examined.filters, seed)
                 about = MIXTURES, structure, seed
                 found.append(examine(mixed, at, asked, about=about, device=device)[0])
-    for structure, (model, at) in structures.items():
+    for structure, (model, at, put) in structures.items():
         for seed in range(untrained if structure == own else min(untrained, UNTRAINED_BESIDE)):
             network = untrained_network(model, seed)
             about, measures = (UNTRAINED, structure, seed), tuple(MEASURE_LABELS) if structure == own else ()
-            found.append(examine(network, at, asked, about=about, measures=measures, device=device)[0])
+            found.append(examine(network, at, put, about=about, measures=measures, device=device)[0])
     return found, whole
 
 

@@ -80,8 +80,9 @@ def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined
     assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence"] == 0.5
 
 
-def learned(network: str, seed: int) -> Learned:
-    return Learned(f"some {seed}", f"{network} {seed}", SimpleNamespace(network=network, seed=seed))
+def learned(network: str, seed: int, size: int = 48) -> Learned:
+    lesson = SimpleNamespace(network=network, seed=seed, source={"size": size})
+    return Learned(f"some {seed}", f"{network} {seed}", lesson)
 
 
 def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatch):
@@ -119,6 +120,29 @@ def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatc
         ("untrained", "residual", 0),
     ]
     assert [layer for _, layer, _ in asked[-3:]] == ["last of residual 0", "relu1", "last of residual 0"]
+
+
+def test_networks_of_larger_pictures_are_asked_with_larger_pictures(monkeypatch):
+    asked = []
+
+    def examine(model, layer, questions, *, about, device, measures=()):
+        asked.append((questions, about))
+        return SimpleNamespace(filters=4), model
+
+    monkeypatch.setattr(au, "examine", examine)
+    monkeypatch.setattr(au, "last_conv", lambda model: "conv")
+    monkeypatch.setattr(au, "rotated_channels", lambda model, at, *_: (model, at))
+    monkeypatch.setattr(au, "untrained_network", lambda model, seed: model)
+    given, beside = [learned("zero_bias", 4)], {"published_96": [learned("zero_bias", 0, 96)]}
+    large = SimpleNamespace(faces=SimpleNamespace(size=(96, 96)))
+    au.examine_all(given, beside, "small", larger=large, untrained=1)
+    assert asked == [
+        ("small", ("trained", "zero_bias", 4)),
+        ("small", ("random mixtures", "zero_bias", 4)),
+        (large, ("published", "zero_bias at 96 px", 0)),
+        ("small", ("untrained", "zero_bias", 0)),
+        (large, ("untrained", "zero_bias at 96 px", 0)),
+    ]
 
 
 def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
