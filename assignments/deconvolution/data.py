@@ -12,9 +12,9 @@ def make(variant: int) -> dict[str, np.ndarray]:
     """F filters of the last convolution asked at one place of one face, and a network to follow by hand.
 
     ``face`` uint8 (48, 48) and ``window`` (32, 32), the part of it that the neurons see; ``deconv``,
-    ``gradient``, ``guided`` float32 (F, 32, 32), what each rule brings back, and ``extrema`` int (F, 2), row
-    and column of each filter's extremum. ``region`` bool (48, 48): the skin that ``unit`` moves. ``toy``
-    float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and ``second`` (2, 2).
+    ``gradient``, ``guided`` float32 (F, 32, 32), what each rule brings back. ``region`` bool (48, 48): the
+    skin that ``unit`` moves. ``toy`` float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and
+    ``second`` (2, 2).
     """
     from fer_lib.faces.rendered import open_studio
     from fer_lib.look.deconvolution import project
@@ -30,9 +30,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     awake = (answers[:, INNER, INNER] > 0).sum(axis=0)
     place = np.add(np.unravel_index(awake.argmax(), awake.shape), INNER.start)  # most filters answer here
     strongest = np.argsort(-answers[:, *place])[:FILTERS]
-    extrema = [np.unravel_index(answers[k].argmax(), answers[k].shape) for k in strongest]
     arrays = {"face": on.pixels, "region": off.mask(unit) | on.mask(unit), "unit": np.array(unit)}
-    arrays["extrema"] = np.array(extrema)
     for method in ("deconv", "gradient", "guided"):
         asked = {"positions": np.tile(place, (FILTERS, 1)), "method": method}
         found = project(network, LAYER, on.pixels[None], [0] * FILTERS, strongest, **asked)
