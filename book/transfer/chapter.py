@@ -28,9 +28,6 @@ class TransferParameters(parameters.RecipeParameters):
         description="populations of populations.yaml, separated by commas, one a face set, in place of "
         "networks that are trained here",
     )
-    breuer: str = Field(
-        "", description="population whose filters are held against action units; empty: none is"
-    )
     beside: Annotated[str, AfterValidator(parameters.FaceSets())] = Field(
         "wild:500,game",
         description="face sets that the chapter's own is set beside, such as wild:500,game:24",
@@ -71,7 +68,7 @@ class TransferParameters(parameters.RecipeParameters):
     @property
     def populations(self) -> tuple[str, ...]:
         """All populations that the chapter reads."""
-        return tuple(filter(None, (*listed(self.population), self.breuer)))
+        return tuple(listed(self.population)) if self.population else ()
 
 
 CHAPTER = Chapter(
@@ -95,7 +92,6 @@ CHAPTER = Chapter(
         "reference": {
             **{"population": "published,web,players,photographs_zero_bias", "subjects": 600, "seeds": 3},
             **{"beside": "wild:1600,game:80,fer2013", "most": 1200, "most_tested": 600},
-            "breuer": "breuer",
         },
         "paper": {
             **{"network": "residual", "size": 48, "epochs": 60, "batch_size": 128, "nesterov": True},

@@ -77,8 +77,7 @@ def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
         "deconvolution.retrained_over_untrained",  # there is one trained network
         # Populations answer these, or clips that are rendered twice: the reference reads them.
         *(f"training.{name}" for name in ("ahead_of_biased", "dropout_gain", "augmentation_gain")),
-        "au_verification.photographs_kappa_over_untrained",
-        "transfer.breuer_kappa_over_untrained",
+        *(f"au_verification.{name}_kappa_over_untrained" for name in ("photographs", "breuer")),
         "micro_expressions.order_gain_difference",
         # Too few people of so few show a unit.
         *(f"transfer.au_features_over_{name}" for name in ("emotion", "untrained")),
