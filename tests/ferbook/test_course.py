@@ -322,7 +322,10 @@ def test_a_class_is_graded_as_it_should_be_twice_the_same(course, dice, isolatio
     for out in (tmp_path / "one", tmp_path / "two"):
         grade(tmp_path / "class", course, out, **QUIET)
         assert unexpected(out, expected) == {}
-    assert (tmp_path / "one" / "grades.csv").read_text() == (tmp_path / "two" / "grades.csv").read_text()
+    # A fork bomb meets one of two limits first: of processes, or of the memory of all of them.
+    limit = re.compile("it started more than 64 processes|it took more than 2 GiB of memory")
+    one, two = (limit.sub("", (tmp_path / out / "grades.csv").read_text()) for out in ("one", "two"))
+    assert one == two
 
 
 def hand_in(course, assignment, folder, student, **instead):
