@@ -92,7 +92,7 @@ def examine_all(
             short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
             put = asked
             if larger and larger.faces.size[0] == size:
-                put, structure = larger, f"{structure} at {size} px"
+                put, structure = larger, f"{size} px" if structure == own else f"{structure} at {size} px"
             at = layer if layer and structure == own else last_conv(each.model)
             structures.setdefault(structure, (each.model, at, put))
             about = short, structure, seed
@@ -198,8 +198,8 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
 def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[Learned]]) -> str:
     """How many networks are behind the strip, in sentences, and what one alone leaves open."""
     groups = populations_of(examined)
-    counted = [f"{name} {len(networks)}" for name, networks in groups.items()]
-    said = f"Networks: {', '.join(counted)}."
+    counted = [f"{len(networks)} {name}" for name, networks in groups.items()]
+    said = f"Networks: {'; '.join(counted)}."
     if len(groups[TRAINED]) == 1:
         said += (
             " Of the one trained network the interval is over people only: another training is not covered."

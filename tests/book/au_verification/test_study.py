@@ -139,9 +139,9 @@ def test_networks_of_larger_pictures_are_asked_with_larger_pictures(monkeypatch)
     assert asked == [
         ("small", ("trained", "zero_bias", 4)),
         ("small", ("random mixtures", "zero_bias", 4)),
-        (large, ("published", "zero_bias at 96 px", 0)),
+        (large, ("published", "96 px", 0)),
         ("small", ("untrained", "zero_bias", 0)),
-        (large, ("untrained", "zero_bias at 96 px", 0)),
+        (large, ("untrained", "96 px", 0)),
     ]
 
 
