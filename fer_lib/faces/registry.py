@@ -166,11 +166,13 @@ def fingerprint(
     clip_frames: int = CLIP_FRAMES,
     **options: str,
 ) -> str:
-    """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed.
+    """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed, on
+    whichever machine.
 
-    Synthetic faces: their version and the arguments, in words. Real sets: name, size and modification time
-    of each file, and the reader's source. A set that cannot be opened because something is missing gives
-    ``"absent"``.
+    Synthetic faces: their version and the arguments, in words. Real sets: what is in each file, remembered
+    while their states are the same, and the reader's source; of the pictures of more than 8 GiB the
+    modification time. A set that cannot be opened because something is missing gives ``"absent"``. Raises
+    DataError for a file that cannot be read.
     """
     source = named_source(name)
     size, options = size or source.size, _options(source, clip_frames, options)
@@ -180,7 +182,7 @@ def fingerprint(
     if not source_status(name)["found"]:
         return "absent"
     key = {"code": code_hash(source.module), "size": size} | options
-    key["files"] = [file[:3] for file in _files(source, _folder(source))]
+    key["content"] = _content_hash(source, *_copy(source))
     return hashlib.sha256(json.dumps([name, key], sort_keys=True).encode()).hexdigest()
 
 
@@ -309,7 +311,8 @@ _SETTLED_NS = 2_000_000_000
 
 
 def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
-    """SHA-256 over each file's path, size, modification time and content (of pictures up to 8 GiB in all).
+    """SHA-256 over each file's path and content, of pictures of more than 8 GiB in all path, size and
+    modification time.
 
     Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is
     remembered in the cache under the files' state: path, size, modification and change time, inode.
@@ -332,7 +335,7 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
                 continue
             with open(os.path.join(folder, name), "rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(json.dumps([name, size, modified, content]).encode())
+            digest.update(json.dumps([name, content]).encode())
     except OSError as fault:
         raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
     _require_unchanged(source, folder, files)

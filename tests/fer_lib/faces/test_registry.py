@@ -253,17 +253,17 @@ def test_a_file_that_vanishes_while_it_is_hashed_is_refused(data, monkeypatch, g
         open_faces("fer2013", **ARGUMENTS)
 
 
-def test_fingerprint_follows_files_and_not_the_arguments_of_synthetic_faces(data):
+def test_fingerprint_follows_contents_and_not_the_arguments_of_synthetic_faces(data):
     csv = write_fer2013(data)
     first = fingerprint("fer2013", **ARGUMENTS)
     assert fingerprint("fer2013", **{**ARGUMENTS, "subjects": 50, "face_seed": 3}) == first
     age(csv)
-    touched = fingerprint("fer2013", **ARGUMENTS)
+    assert fingerprint("fer2013", **ARGUMENTS) == first  # a copy on another machine has other times
     csv.write_text(csv.read_text().replace(",0 ", ",10 "))
     longer = fingerprint("fer2013", **ARGUMENTS)
     (data / "fer2013" / "fer2013new.csv").write_text("")
     with_votes = fingerprint("fer2013", **ARGUMENTS)
-    assert len({first, touched, longer, with_votes}) == 4
+    assert len({first, longer, with_votes}) == 3
 
 
 def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
