@@ -418,7 +418,8 @@ def populations_train(
     """
     import torch
 
-    from book.populations import find_population, train_member
+    from book.population_training import train_member
+    from book.populations import find_population
     from ferbook.errors import FerError
 
     use_data_dir(data_dir)

@@ -4,46 +4,35 @@ A network is known by its recipe, its faces and its seed, never by the code that
 for no hours again. Each lies in a folder of its own, which is whole or is not there, so a kill loses at most
 the network that was being trained, and a folder may come from another machine. One whose training diverged
 leaves a record of that in its folder, and is counted.
+
+Light to import: every command asks what is kept. What trains is in ``population_training``.
 """
 
 import hashlib
 import json
-import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter, process_time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import pandas as pd
-import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
 
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.leakage import independent_groups
-from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.faces.registry import set_name
 from fer_lib.names import Network
-from fer_lib.nets.build import build_network
-from fer_lib.nets.classifier import Classifier
-from fer_lib.train.controls import with_shuffled_labels
-from fer_lib.train.device import device_name, pick_device
-from fer_lib.train.learner import Diverged, seed_everything, train
-from fer_lib.train.lesson import Learned, Lesson
-from fer_lib.train.precision import Precision
-from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
-from fer_lib.train.targets import class_counts
-from fer_lib.train.weights import compacted, load_weights, save_weights, widened
 from ferbook import paths
 from ferbook.book import find_chapter
-from ferbook.environment import git_commit
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
-from ferbook.files import is_leftover, read_yaml, whole_folder
-from ferbook.owner import held, now
+from ferbook.files import read_yaml
 from ferbook.store import DONE, file_checksums, read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from fer_lib.nets.classifier import Classifier
+    from fer_lib.train.lesson import Learned
 
 REFERENCE = "reference"
 """The run that is committed."""
@@ -51,7 +40,8 @@ REFERENCE = "reference"
 FAILED = "FAILED.json"
 """The record of a training that diverged."""
 
-_DIVERGED = "failed: "
+DIVERGED = "failed: "
+"""How the reason of a failure begins."""
 
 
 class Taught(BaseModel):
@@ -92,7 +82,7 @@ class Kept(BaseModel):
     def failed(self) -> dict[int, str]:
         """Seed -> why, of the members whose training by this recipe diverged."""
         faults = {member.seed: member.fault() for member in self.members}
-        return {seed: fault for seed, fault in faults.items() if fault.startswith(_DIVERGED)}
+        return {seed: fault for seed, fault in faults.items() if fault.startswith(DIVERGED)}
 
     def key(self) -> str:
         """Changes with every member that is kept, or that failed."""
@@ -164,8 +154,11 @@ class Member:
             return "damaged"
         return told["failed"] if taught == self.population.taught else "of another recipe"
 
-    def learned(self, device: torch.device | str = "cpu") -> Learned:
+    def learned(self, device: "torch.device | str" = "cpu") -> "Learned":
         """The network on ``device`` with its lesson."""
+        from fer_lib.train.lesson import Learned, Lesson
+        from fer_lib.train.precision import Precision
+
         done, taught = self.done(), self.population.taught
         lesson = Lesson(
             network=taught.network,
@@ -179,27 +172,34 @@ class Member:
         )
         return Learned(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
 
-    def train(self, device: torch.device) -> dict:
+    def train(self, device: "torch.device") -> dict:
         """Train and keep it; what ``done`` says of it."""
-        return _train(self, device)
+        from book.population_training import train_network
+
+        return train_network(self, device)
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""
         return read_json(self.folder / DONE)
 
-    def network(self, epoch: int = 0) -> Classifier:
+    def network(self, epoch: int = 0) -> "Classifier":
         """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU; its
         convolutions, of which checkpoints are kept, as they were after ``epoch``. Raises DataError where
         either is not kept.
         """
-        model, file = load_weights(self.folder / "weights"), self._checkpoint(epoch)
+        from safetensors.torch import load_file
+
+        from fer_lib.train.weights import load_weights, widened
+
+        model, file = load_weights(self.folder / "weights"), self.checkpoint(epoch)
         if epoch and not file.is_file():
             raise DataError(f"{file}: no such checkpoint is kept")
         if epoch:
             model.load_state_dict(widened(load_file(file)), strict=False)
         return model
 
-    def _checkpoint(self, epoch: int) -> Path:
+    def checkpoint(self, epoch: int) -> Path:
+        """Where the convolutions after ``epoch`` lie, if they are kept."""
         return self.folder / f"epoch-{epoch:03d}.safetensors"
 
     @property
@@ -207,18 +207,24 @@ class Member:
         """Whether more than its curve and its answers is kept."""
         return "weights.safetensors" in self.done()["files"]
 
-    def curve(self) -> pd.DataFrame:
+    def curve(self) -> "pd.DataFrame":
         """One row per epoch, as ``train.curve.Training`` has it."""
+        import pandas as pd
+
         return pd.read_csv(self.folder / "curve.csv")
 
-    def answers(self) -> np.ndarray:
+    def answers(self) -> "np.ndarray":
         """Probabilities (N, classes) of the test split, float16, in its order."""
+        import numpy as np
+
         return np.load(self.folder / "test.npy", allow_pickle=False)
 
-    def tested(self) -> pd.DataFrame:
+    def tested(self) -> "pd.DataFrame":
         """What statistics need of the test split, so that they need no faces: one row per picture with its
         ``label`` (index of its class) and ``group``, equal for pictures that are not independent.
         """
+        import pandas as pd
+
         return pd.read_csv(self.folder / "tested.csv")
 
 
@@ -226,129 +232,42 @@ def populations() -> dict[str, Kept]:
     """Name -> population, as the file has them. Raises ParameterError, naming file and entry, where it cannot
     be understood.
     """
-    file = paths.root() / "populations.yaml"
-    try:
-        content = TypeAdapter(dict[str, dict]).validate_python(read_yaml(file, ParameterError))
-        named = {name: {"name": name, **fields} for name, fields in content.items()}
-        return {
-            name: TypeAdapter(dict[str, _kind(fields)]).validate_python({name: fields})[name]
-            for name, fields in named.items()
-        }
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "its content"
-        raise ParameterError(f"{file}: {place}: {first['msg']}") from fault
+    return {name: _population(name, fields) for name, fields in _entries().items()}
 
 
 def find_population(name: str) -> Kept:
-    """The population called ``name``; raises ParameterError where there is none."""
-    known = populations()
+    """The population called ``name``; raises ParameterError where there is none, and as ``populations``."""
+    known = _entries()
     require_name("population", name, known)
-    return known[name]
+    return _population(name, known[name])
 
 
-def _kind(fields: dict) -> type[Kept]:
-    """What an entry is of: networks, or the pieces of its ``chapter``."""
-    if "chapter" not in fields:
-        return Population
-    return import_module(f"book.{find_chapter(fields['chapter']).name}.pieces").Pieces
+def _entries() -> dict[str, dict]:
+    return _valid(dict[str, dict], read_yaml(_file(), ParameterError))
 
 
-def train_member(member: Member, *, device: str = "auto", replace: bool = False) -> dict | None:
-    """Train ``member`` and keep it, unless it is there; what ``done`` says of it, or None where another
-    process is at it.
-
-    Raises DataError where one of another recipe, a damaged one or the record of a failure lies there and
-    ``replace`` is false, and where its faces are absent; Diverged, of which a record is kept, and
-    ParameterError as ``train``.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(member.folder.with_name(f".{member.seed}.lock"), "{}"))
-        except RunStoreError:
-            return None
-        fault = member.fault()
-        if fault and fault != "missing" and not replace:
-            raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
-        return member.train(pick_device(device)) if fault else member.done()
+def _population(name: str, fields: dict) -> Kept:
+    """The entry ``name``: networks, or the pieces of its ``chapter``."""
+    kind = Population
+    if "chapter" in fields:
+        kind = import_module(f"book.{find_chapter(fields['chapter']).name}.pieces").Pieces
+    return _valid(dict[str, kind], {name: {"name": name, **fields}})[name]
 
 
-def _train(member: Member, device: torch.device) -> dict:
-    started, spent = perf_counter(), process_time()
-    asked, seed = member.population, member.seed
-    faces = open_faces(**asked.faces, progress=False)
-    labelled = faces.labelled()
-    protocol = protocol_of(labelled)
-    classes = protocol.classes
-    chosen = fold_faces(labelled, protocol, 0)
-    shuffled = asked.labels == "shuffled"
-    learned = with_shuffled_labels(chosen, seed) if shuffled else chosen
-    seed_everything(seed)
-    model = build_network(asked.network, len(classes), faces.size[0], **asked.options)
-    last = asked.recipe.epochs
-    checkpoints = {*(asked.checkpoints if seed < asked.checkpointed else ()), *((last,) if shuffled else ())}
-    about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
-    record = about | {
-        "population": asked.name,
-        "taught": asked.taught.model_dump(),
-        "checksum_of_faces": faces.checksum,
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "commit": git_commit(),
-    }
+def _valid(kind: type, content: object) -> dict:
     try:
-        training = train(
-            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
-        )
-    except Diverged as fault:
-        told = {"failed": f"{_DIVERGED}{fault}", "finished": now()}
-        _clear(member)
-        with whole_folder(member.folder) as folder:
-            write_json(folder / FAILED, record | told)
-        raise
-    best_epoch = training.best_epoch
-    if shuffled:
-        # Validation cannot tell which epoch knows most pictures by heart; the last one does.
-        best_epoch = last
-        model.load_state_dict(training.checkpoints.pop(last))
-    test, taught = chosen.split("test"), learned.split("train")
-    answers, by_heart = (predict(model, split, device=device) for split in (test, taught))
-    labels = test.labels(classes)
-    _clear(member)
-    with whole_folder(member.folder) as folder:
-        training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
-        np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
-        tested = pd.DataFrame({"label": labels, "group": independent_groups(test)})
-        tested.to_csv(folder / "tested.csv", index=False)
-        if asked.weights is None or seed < asked.weights:
-            save_weights(model, folder / "weights", about, compact=True)
-        for epoch, weights in training.checkpoints.items():
-            filters = compacted({n: value for n, value in weights.items() if value.ndim == 4})
-            save_file(filters, folder / member._checkpoint(epoch).name)
-        done = record | {
-            "epochs": len(training.curve),
-            "best_epoch": best_epoch,
-            "train_loss": float(training.curve["train_loss"].iloc[-1]),
-            "train_accuracy": float(np.mean(by_heart.argmax(1) == taught.labels(classes))),
-            "train_counts": class_counts(chosen, classes).tolist(),
-            "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
-            "test_accuracy": float(np.mean(answers.argmax(1) == labels)),
-            "precision": training.precision.to_json(),
-            "seconds": round(perf_counter() - started),
-            "core_seconds": round(process_time() - spent),
-            "finished": now(),
-        }
-        return seal(folder, done)
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "its content"
+        raise ParameterError(f"{_file()}: {place}: {first['msg']}") from fault
+
+
+def _file() -> Path:
+    return paths.root() / "populations.yaml"
 
 
 def seal(folder: Path, done: dict) -> dict:
     """Write ``done`` into ``folder`` with the checksums of the files that are there; returns it."""
     write_json(folder / DONE, done | {"files": file_checksums(folder)})
     return done
-
-
-def _clear(member: Member) -> None:
-    """Remove what lies in the place of ``member``, and what killed processes left beside it."""
-    beside = [file for file in member.population.folder.glob(".*") if is_leftover(file, member.folder)]
-    for folder in (member.folder, *beside):
-        shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,8 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -69,12 +71,20 @@ def read_yaml(file: Path, error: type[FerError], mend: str = "") -> object:
     be read or is not YAML.
     """
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
+        return deepcopy(_parsed(file.read_text(encoding="utf-8")))
     except OSError as fault:
         raise error(f"{file}: cannot be read ({fault.strerror}){mend}") from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         # ValueError: not UTF-8, or a date or a number that Python cannot hold.
         raise error(f"{file}: not YAML ({' '.join(str(fault).split())}){mend}") from fault
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> object:
+    """Parsing a run's record takes .1 s, and a build reads the same ones dozens of times. (libyaml, which is
+    quicker, falls over what is nested deeply.)
+    """
+    return yaml.load(text, _UniqueKeys)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Which files a piece of code reaches by its imports: what a result depends on."""
 
 import ast
+import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -27,13 +28,14 @@ def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> lis
     """The files of ``modules`` and of all that they import in turn, sorted; only files that lie beside the
     book or beside the engine, and that ``follow`` accepts.
     """
+    homes = paths.root(), paths.ENGINE.parent
     pending, seen, files = set(modules), set(), set()
     while pending:
         name = pending.pop()
         seen.add(name)
         if package := name.rpartition(".")[0]:
             pending.add(package)  # importing a module runs the __init__ of each package above it
-        file = _module_file(name)
+        file = _module_file(name, homes)
         if file and file not in files and follow(file):
             files.add(file)
             pending |= _imports_of(file, file.stat().st_mtime_ns)
@@ -41,12 +43,12 @@ def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> lis
     return sorted(files)
 
 
-def _module_file(name: str) -> Path | None:
-    for home in (paths.root(), paths.ENGINE.parent):
-        stem = home / Path(*name.split("."))
-        for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if candidate.is_file():
-                return candidate
+def _module_file(name: str, homes: Iterable[Path]) -> Path | None:
+    for home in homes:
+        stem = home / name.replace(".", "/")
+        for candidate in (f"{stem}.py", f"{stem}/__init__.py"):
+            if os.path.isfile(candidate):
+                return Path(candidate)
     return None
 
 

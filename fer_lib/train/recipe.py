@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields, replace
 
 from fer_lib.names import Loss, Network, Optimiser, Schedule
-from fer_lib.nets.build import NETWORKS
 
 PEAK_SHARES: dict[Network, float] = {"residual": 1.0, "zhu": 0.5, "vgg": 0.1, "zero_bias": 0.3, "breuer": 0.3}
 """The peak rate that suits a network, as a share of the residual net's. One rate for all would compare rates,
@@ -62,5 +61,7 @@ class Recipe:
         """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures
         that grow only where it takes them.
         """
+        from fer_lib.nets.build import NETWORKS  # not at the top: the command line reads recipes
+
         start_size = self.start_size if NETWORKS[network].any_size else 0
         return replace(self, lr=self.lr * PEAK_SHARES[network], start_size=start_size)

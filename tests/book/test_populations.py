@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from book import populations, suite
+from book import population_training, populations, suite
 from book.commands import populations_list
 from book.deconvolution.chapter import DeconvolutionParameters
-from book.populations import FAILED, Population, train_member
+from book.population_training import train_member
+from book.populations import FAILED, Population
 from book.session import open_chapter
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.predict import predict
@@ -42,7 +43,7 @@ def runs(tmp_path, monkeypatch, faces):
     """Runs of their own, and for the faces of every population the same stripes."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     table = faces.table.assign(dataset="lab")
-    monkeypatch.setattr(populations, "open_faces", lambda **_: FaceSet("lab", faces.pixels, table))
+    monkeypatch.setattr(population_training, "open_faces", lambda **_: FaceSet("lab", faces.pixels, table))
     monkeypatch.setattr(populations, "populations", lambda: {"tiny": TINY})
     return tmp_path / "runs"
 
@@ -83,7 +84,7 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
 def test_what_is_there_is_not_trained_again(monkeypatch):
     trained()
     key = TINY.key()
-    monkeypatch.setattr(populations, "train", None)
+    monkeypatch.setattr(population_training, "train", None)
     assert trained() and TINY.key() == key
 
 
@@ -112,7 +113,7 @@ def wait_in_training(started):
         started.set()
         signal.pause()
 
-    populations.train = train
+    population_training.train = train
     train_member(TINY.members[0], device="cpu")
 
 
@@ -183,14 +184,14 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
 
 def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeypatch):
     population = changed(labels="shuffled", recipe=Recipe(epochs=4, batch_size=8, lr=0.02, augment="none"))
-    train, seen = populations.train, []
+    train, seen = population_training.train, []
 
     def noted(faces, *given, **further):
         found = train(faces, *given, **further)
         seen.append((faces.split("train"), found))
         return found
 
-    monkeypatch.setattr(populations, "train", noted)
+    monkeypatch.setattr(population_training, "train", noted)
     (member,) = (m for m in population.members if m.seed == 0)
     done = train_member(member, device="cpu")
     learned, training = seen[0]

@@ -10,7 +10,8 @@ from book.derl import pieces
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons
 from book.derl.pieces import Pieces, trial_of
-from book.populations import find_population, train_member
+from book.population_training import train_member
+from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from ferbook.errors import DataError

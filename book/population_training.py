@@ -1,0 +1,124 @@
+"""Training what is missing of a population: one network at a time, whole or not at all."""
+
+import shutil
+from contextlib import ExitStack
+from time import perf_counter, process_time
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from book.populations import DIVERGED, FAILED, Member, seal
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.leakage import independent_groups
+from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.nets.build import build_network
+from fer_lib.train.controls import with_shuffled_labels
+from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.learner import Diverged, seed_everything, train
+from fer_lib.train.predict import predict
+from fer_lib.train.targets import class_counts
+from fer_lib.train.weights import compacted, save_weights
+from ferbook.environment import git_commit
+from ferbook.errors import DataError, RunStoreError
+from ferbook.files import is_leftover, whole_folder
+from ferbook.owner import held, now
+from ferbook.store import write_json
+
+
+def train_member(member: Member, *, device: str = "auto", replace: bool = False) -> dict | None:
+    """Train ``member`` and keep it, unless it is there; what ``done`` says of it, or None where another
+    process is at it.
+
+    Raises DataError where one of another recipe, a damaged one or the record of a failure lies there and
+    ``replace`` is false, and where its faces are absent; Diverged, of which a record is kept, and
+    ParameterError as ``train``.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(member.folder.with_name(f".{member.seed}.lock"), "{}"))
+        except RunStoreError:
+            return None
+        fault = member.fault()
+        if fault and fault != "missing" and not replace:
+            raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
+        return member.train(pick_device(device)) if fault else member.done()
+
+
+def train_network(member: Member, device: torch.device) -> dict:
+    """Train a member of a ``Population`` and keep it; what its ``done`` says. Raises Diverged, of which a
+    record is kept, and as ``train``.
+    """
+    started, spent = perf_counter(), process_time()
+    asked, seed = member.population, member.seed
+    faces = open_faces(**asked.faces, progress=False)
+    labelled = faces.labelled()
+    protocol = protocol_of(labelled)
+    classes = protocol.classes
+    chosen = fold_faces(labelled, protocol, 0)
+    shuffled = asked.labels == "shuffled"
+    learned = with_shuffled_labels(chosen, seed) if shuffled else chosen
+    seed_everything(seed)
+    model = build_network(asked.network, len(classes), faces.size[0], **asked.options)
+    last = asked.recipe.epochs
+    checkpoints = {*(asked.checkpoints if seed < asked.checkpointed else ()), *((last,) if shuffled else ())}
+    about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
+    record = about | {
+        "population": asked.name,
+        "taught": asked.taught.model_dump(),
+        "checksum_of_faces": faces.checksum,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "commit": git_commit(),
+    }
+    try:
+        training = train(
+            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
+        )
+    except Diverged as fault:
+        told = {"failed": f"{DIVERGED}{fault}", "finished": now()}
+        _clear(member)
+        with whole_folder(member.folder) as folder:
+            write_json(folder / FAILED, record | told)
+        raise
+    best_epoch = training.best_epoch
+    if shuffled:
+        # Validation cannot tell which epoch knows most pictures by heart; the last one does.
+        best_epoch = last
+        model.load_state_dict(training.checkpoints.pop(last))
+    test, taught = chosen.split("test"), learned.split("train")
+    answers, by_heart = (predict(model, split, device=device) for split in (test, taught))
+    labels = test.labels(classes)
+    _clear(member)
+    with whole_folder(member.folder) as folder:
+        training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
+        np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
+        tested = pd.DataFrame({"label": labels, "group": independent_groups(test)})
+        tested.to_csv(folder / "tested.csv", index=False)
+        if asked.weights is None or seed < asked.weights:
+            save_weights(model, folder / "weights", about, compact=True)
+        for epoch, weights in training.checkpoints.items():
+            filters = compacted({n: value for n, value in weights.items() if value.ndim == 4})
+            save_file(filters, folder / member.checkpoint(epoch).name)
+        done = record | {
+            "epochs": len(training.curve),
+            "best_epoch": best_epoch,
+            "train_loss": float(training.curve["train_loss"].iloc[-1]),
+            "train_accuracy": float(np.mean(by_heart.argmax(1) == taught.labels(classes))),
+            "train_counts": class_counts(chosen, classes).tolist(),
+            "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
+            "test_accuracy": float(np.mean(answers.argmax(1) == labels)),
+            "precision": training.precision.to_json(),
+            "seconds": round(perf_counter() - started),
+            "core_seconds": round(process_time() - spent),
+            "finished": now(),
+        }
+        return seal(folder, done)
+
+
+def _clear(member: Member) -> None:
+    """Remove what lies in the place of ``member``, and what killed processes left beside it."""
+    beside = [file for file in member.population.folder.glob(".*") if is_leftover(file, member.folder)]
+    for folder in (member.folder, *beside):
+        shutil.rmtree(folder, ignore_errors=True)
