@@ -247,12 +247,13 @@ def stage(run: Run, folder: Path) -> None:
             notebook = _absent_notebook(chapter, run)
         else:
             notebook, results[name] = staged_notebook(chapter, shown), shown
-            if not _is_of_other_code(chapter, shown):
+            current = code_inputs(chapter)
+            if not _is_of_other_code(shown, current):
                 _require_captions(chapter, shown)
             told = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
             _append_end(notebook, page_of(chapter), told)
-            _stage_metrics(chapter, shown, folder / "metrics")
-            _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE)
+            _stage_metrics(shown, current, folder / "metrics")
+            _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE)
             _stage_files(shown.folder, folder, page_of(chapter))
         figures.collect(chapter, notebook)
         staged[name] = notebook
@@ -310,20 +311,20 @@ def _stage_files(made: Path, folder: Path, page: str) -> None:
         shutil.copytree(made / "figures", target, dirs_exist_ok=True)
 
 
-def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path) -> None:
+def _stage_metrics(result: ChapterResult, current: Mapping[str, object], folder: Path) -> None:
     """The metrics that pages may quote. Of a result of other code, today's prose may quote some that it
     lacks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(result.folder / "metrics.json", folder / f"{chapter.name}.json")
-    if _is_of_other_code(chapter, result):
-        (folder / f"{chapter.name}{OTHER_CODE}").touch()
+    shutil.copy(result.folder / "metrics.json", folder / f"{result.chapter}.json")
+    if _is_of_other_code(result, current):
+        (folder / f"{result.chapter}{OTHER_CODE}").touch()
 
 
-def _is_of_other_code(chapter: Chapter, result: ChapterResult) -> bool:
-    """Whether other code than today's made the result."""
+def _is_of_other_code(result: ChapterResult, current: Mapping[str, object]) -> bool:
+    """Whether other code than the ``current`` made the result."""
     made = result.done()["inputs"]
-    return any(made.get(part) != now for part, now in code_inputs(chapter).items())
+    return any(made.get(part) != now for part, now in current.items())
 
 
 def _require_sound(run: Run) -> None:

@@ -52,8 +52,8 @@ def code_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]
 
 
 def _shown(file: Path) -> str:
-    home = paths.root() if file.is_relative_to(paths.root()) else paths.ENGINE.parent
-    return file.relative_to(home).as_posix()
+    root = paths.root()
+    return file.relative_to(root if file.is_relative_to(root) else paths.ENGINE.parent).as_posix()
 
 
 def code_inputs(chapter: Chapter) -> dict[str, object]:

@@ -6,7 +6,6 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from fer_lib.faces.faceset import SPLITS
 from ferbook.errors import DataError
@@ -59,6 +58,9 @@ def _folds(people: np.ndarray, emotion: Sequence[str], seed: int) -> np.ndarray:
     labels = np.unique(np.asarray(emotion, dtype=object), return_inverse=True)[1]
     if np.bincount(labels).max() < FOLDS:
         labels = np.zeros_like(labels)  # too few of each to keep shares alike
+    # Not at the top: commands that render a face need no scikit-learn.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     folds = np.empty(len(people), int)
     with warnings.catch_warnings():
         # A class with fewer pictures than folds cannot be in every one; the table of the splits shows it.
