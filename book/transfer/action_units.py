@@ -1,26 +1,29 @@
-"""What the features of networks that learned expressions know of single action units, beyond the emotion.
+"""What the features of networks that learned expressions know of single action units, beyond the emotion, and
+in which layer.
 
 A head that is told the emotion already knows much of the units: they come with it. So the question is what
 features *add* to it, and whether those of an untrained network add as much.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import t
 from torch import nn
+from torch.nn.functional import adaptive_max_pool2d
 
 from fer_lib.aus.heads import drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.splits import split_people
 from fer_lib.look.handmade import hog_responses
+from fer_lib.look.layers import example_picture, find_layer, trace
 from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, mean_of_defined
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.features import features_of
+from fer_lib.train.features import collected, features_of
 from ferbook.estimate import Estimate
 
 EMOTION, FEATURES, UNTRAINED, HOG = READS = ("emotion", "features", "untrained", "HOG")
@@ -28,6 +31,9 @@ EMOTION, FEATURES, UNTRAINED, HOG = READS = ("emotion", "features", "untrained",
 is given; the same of untrained networks; histograms of oriented gradients."""
 
 STRENGTHS = (0.001, 0.01, 0.1)
+
+FIELDS = 3
+"""Of a layer heads read the largest response of each feature map in each of 3 × 3 equal fields."""
 
 
 def with_emotion(read: str) -> str:
@@ -82,29 +88,86 @@ def read_units(
     chosen on the validation pictures. Draws are of people, the same for all heads. Raises DataError as
     ``aus.heads.fit_heads``.
     """
-    units = presence(faces)
-    split = faces.table["split"].to_numpy(dtype=object).astype(str)
-    test = split == "test"
-    shown = units.select(test)
-    told = np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
-
-    def read(features: Sequence[np.ndarray]) -> np.ndarray:
-        heads = [fit_heads(own, units, split, strengths=STRENGTHS) for own in features]
-        pairs = zip(heads, features, strict=True)
-        return np.stack([drawn_aurocs(head, own[test], shown, draws=draws) for head, own in pairs])
-
-    blank = [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
+    units, told = presence(faces), _told(faces, classes)
     given = {
         FEATURES: [features_of(model, faces) for model in networks],
-        UNTRAINED: [features_of(model, faces) for model in blank],
+        UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
         HOG: [hog_responses(faces)],
     }
-    reads = {EMOTION: read([told])}
+    reads = {EMOTION: _read([told], faces, units, draws)}
     for name, features in given.items():
-        reads[name] = read(features)
-        reads[with_emotion(name)] = read([_beside(own, told) for own in features])
+        reads[name] = _read(features, faces, units, draws)
+        beside = [_beside(own, told) for own in features]
+        reads[with_emotion(name)] = _read(beside, faces, units, draws)
+    split = _split(faces)
     heads = fit_heads(told, units, split, strengths=STRENGTHS)
-    return UnitReads(reads, heads.aus, heads.too_few, shown)
+    return UnitReads(reads, heads.aus, heads.too_few, units.select(split == "test"))
+
+
+def layers_of(model: nn.Module) -> tuple[str, ...]:
+    """Names of the layers that are compared: of each size of feature maps the last ReLU, in their order."""
+    calls = trace(model, example_picture(model))
+    maps = [call for call in calls if isinstance(call.module, nn.ReLU) and len(call.shape) == 4]
+    return tuple({call.shape[2:]: call.name for call in maps}.values())
+
+
+def read_layers(
+    found: UnitReads,
+    faces: FaceSet,
+    networks: Sequence[nn.Module],
+    classes: tuple[str, ...],
+    *,
+    draws: int,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> UnitReads:
+    """As ``read_units``, which ``found`` comes from, by layer: ``reads`` has ``EMOTION``, and for each of
+    ``layers_of``, called ``layer 1`` and so on, and of ``FEATURES`` the pair of ``layer_reads``.
+    """
+    units, told = presence(faces), _told(faces, classes)
+    reads = {EMOTION: found.reads[EMOTION]}
+    both = networks, _blank(networks, seed, device)
+    for which, models in enumerate(both):
+        features = [_by_layer(model, faces) for model in models]
+        for layer in features[0]:
+            beside = [_beside(own[layer], told) for own in features]
+            reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
+    for own, read in zip(layer_reads(FEATURES), (FEATURES, UNTRAINED), strict=True):
+        reads[own] = found.reads[with_emotion(read)]
+    return replace(found, reads=reads)
+
+
+def layer_reads(layer: str) -> tuple[str, str]:
+    """What heads are called that read ``layer`` of trained, and of untrained networks, and the emotion."""
+    return with_emotion(layer), with_emotion(f"{layer}, {UNTRAINED}")
+
+
+def _by_layer(model: nn.Module, faces: FaceSet) -> dict[str, np.ndarray]:
+    def strongest(_: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        return adaptive_max_pool2d(made, FIELDS).flatten(1)
+
+    layers = {f"layer {k}": find_layer(model, name) for k, name in enumerate(layers_of(model), start=1)}
+    return collected(model, faces, {name: (layer, strongest) for name, layer in layers.items()})
+
+
+def _blank(networks: Sequence[nn.Module], seed: int, device: torch.device | str) -> list[nn.Module]:
+    return [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
+
+
+def _told(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
+    return np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
+
+
+def _split(faces: FaceSet) -> np.ndarray:
+    return faces.table["split"].to_numpy(dtype=object).astype(str)
+
+
+def _read(features: Sequence[np.ndarray], faces: FaceSet, units: Presence, draws: int) -> np.ndarray:
+    split = _split(faces)
+    test = split == "test"
+    heads = [fit_heads(own, units, split, strengths=STRENGTHS) for own in features]
+    pairs = zip(heads, features, strict=True)
+    return np.stack([drawn_aurocs(head, own[test], units.select(test), draws=draws) for head, own in pairs])
 
 
 def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
@@ -186,3 +249,31 @@ def added_table(found: UnitReads) -> pd.DataFrame:
     table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
     found = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
     return found.assign(main=found["read"].eq(with_emotion(FEATURES)))
+
+
+def layer_metrics(found: UnitReads) -> dict[str, Estimate]:
+    """Of ``read_layers``: ``au_last_over_first_layer`` and, by layer, ``au_layer_1_over_untrained``
+    …: differences of the mean AUROC over the units, the emotion beside.
+    """
+    layers = _layers(found)
+    first, last = (layer_reads(layers[place])[0] for place in (0, -1))
+    over = {f"au_{name.replace(' ', '_')}_over_untrained": layer_reads(name) for name in layers[:-1]}
+    pairs = {"au_last_over_first_layer": (last, first)} | over
+    return {name: ahead(found, *pair) for name, pair in pairs.items()}
+
+
+def layer_table(found: UnitReads) -> pd.DataFrame:
+    """What heads on each layer add to the emotion, for ``figures.layer_dots``: ``layer``, ``series``
+    (``trained``, ``untrained``), ``value``, ``low``, ``high``.
+    """
+    rows = []
+    for layer in _layers(found):
+        for series, read in zip(("trained", UNTRAINED), layer_reads(layer), strict=True):
+            one = ahead(found, read, EMOTION)
+            rows.append((layer, series, one.value, one.low, one.high))
+    return pd.DataFrame(rows, columns=["layer", "series", "value", "low", "high"])
+
+
+def _layers(found: UnitReads) -> list[str]:
+    ends = f", {UNTRAINED} + {EMOTION}"
+    return [read.removesuffix(ends) for read in found.reads if read.endswith(ends)]

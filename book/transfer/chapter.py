@@ -48,6 +48,9 @@ class TransferParameters(parameters.RecipeParameters):
         le=2000,
         description="rendered people under single factors of the picture; 0 leaves the section out",
     )
+    by_layer: bool = Field(
+        False, description="whether action units are looked for in every layer, too, not only in the last"
+    )
 
     @model_validator(mode="after")
     def _others_beside(self) -> Self:
@@ -92,11 +95,12 @@ CHAPTER = Chapter(
         "reference": {
             **{"population": "published,web,players,photographs_zero_bias", "subjects": 600, "seeds": 3},
             **{"beside": "wild:1600,game:80,fer2013", "most": 1200, "most_tested": 600},
+            "by_layer": True,
         },
         "paper": {
             **{"network": "residual", "size": 48, "epochs": 60, "batch_size": 128, "nesterov": True},
             **{"weight_decay": 5e-4, "averaging": 0.999, "beside": "wild,game", "most": 0, "seeds": 5},
-            **{"factor_people": 400, "bootstrap": 10_000},
+            **{"factor_people": 400, "by_layer": True, "bootstrap": 10_000},
         },
         ("smoke", "wild"): {"beside": "lab:24,game:9"},
         ("laptop", "wild"): {"subjects": 240, "beside": "lab"},

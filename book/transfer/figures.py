@@ -161,3 +161,28 @@ def added_dots(table: pd.DataFrame) -> Drawn:
     )
     drawn.figure.axes[1].locator_params(axis="x", nbins=2)
     return drawn
+
+
+def layer_dots(table: pd.DataFrame) -> Drawn:
+    """What heads on each layer add to the emotion, trained beside untrained networks. ``table``:
+    ``action_units.layer_table``. Data: its columns.
+    """
+    ends = table.groupby("series", sort=False)["value"].agg(["first", "last"])
+    told = "; ".join(
+        f"{series} {number_text(row['first'], decimals=3)} in the first layer, "
+        f"{number_text(row['last'], decimals=3)} in the last"
+        for series, row in ends.iterrows()
+    )
+    return forest(
+        table.assign(label=table["layer"]),
+        measured="difference of mean AUROC",
+        unit="",
+        null=0.0,
+        null_name="the emotion alone",
+        alt="Dots with intervals, what heads on each layer add to the emotion, for trained and untrained "
+        "networks:",
+        caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "
+        f"they read; mean over action units. {told[0].upper()}{told[1:]}.",
+        tolerance=dict.fromkeys(("value", *ENDS), 0.15),
+        data=table,
+    )

@@ -6,6 +6,10 @@ import pytest
 from book.transfer import action_units as units
 from book.transfer import figures
 from book.transfer.action_units import EMOTION, FEATURES, HOG, READS, UNTRAINED, UnitReads, with_emotion
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.layers import example_picture, maps_of
+from fer_lib.look.responses import maximal_responses
+from fer_lib.nets.build import build_network
 
 CLASSES = ("anger", "happiness")
 PEOPLE = 60
@@ -29,7 +33,12 @@ def faces(blank):
 
 
 @pytest.fixture
-def reads(faces, monkeypatch):
+def networks():
+    return [type("Model", (), {"to": lambda self, _: self})() for _ in range(2)]
+
+
+@pytest.fixture
+def reads(faces, networks, monkeypatch):
     """Two networks: of the first the features hold both units, of the second and of all others noise."""
     generator = np.random.default_rng(0)
     shown = faces.table[["AU4", "AU12"]].to_numpy()
@@ -38,8 +47,7 @@ def reads(faces, monkeypatch):
     monkeypatch.setattr(units, "features_of", lambda *_: given.pop(0))
     monkeypatch.setattr(units, "untrained_network", lambda model, seed: model)
     monkeypatch.setattr(units, "hog_responses", lambda _: generator.normal(size=(len(faces), 4)))
-    models = [type("Model", (), {"to": lambda self, _: self})() for _ in range(2)]
-    return units.read_units(faces, models, CLASSES, draws=200)
+    return units.read_units(faces, networks, CLASSES, draws=200)
 
 
 def test_everything_is_read_with_and_without_the_emotion(reads):
@@ -88,3 +96,52 @@ def test_the_figures_show_what_is_read_and_what_it_adds(reads):
     drawn = figures.added_dots(table)
     assert "features + emotion" in drawn.alt and len(drawn.figure.axes) == 2
     assert "To a head that is told the emotion, trained features add 0." in drawn.caption
+
+
+@pytest.mark.parametrize(
+    ("network", "layers"),
+    [
+        ("zero_bias", ("relu1", "relu2", "relu3")),
+        ("residual", ("stage1.0.relu2", "stage2.0.relu2", "stage3.0.relu2")),
+    ],
+)
+def test_the_last_relu_of_each_size_stands_for_a_layer(faces, network, layers):
+    pictures = np.random.default_rng(2).integers(0, 255, (len(faces), 32, 32), np.uint8)
+    faces, model = FaceSet("noise", pictures, faces.table), build_network(network, 2, 32)
+    assert units.layers_of(model) == layers
+    found = units._by_layer(model, faces)
+    maps = [maps_of(model, name, example_picture(model)).shape[1] for name in layers]
+    assert [own.shape for own in found.values()] == [(len(faces), 9 * count) for count in maps]
+    strongest = maximal_responses(model, faces, layers[0]).maxima
+    assert np.allclose(found["layer 1"].reshape(len(faces), -1, 9).max(axis=2), strongest, atol=1e-5)
+
+
+def test_a_layer_that_holds_a_unit_is_told_from_one_that_does_not(reads, faces, networks, monkeypatch):
+    generator = np.random.default_rng(1)
+    shown = faces.table[["AU4", "AU12"]].to_numpy()
+
+    def by_layer(model, _):
+        second = shown if model in networks else np.zeros_like(shown)
+        noise = generator.normal(size=(2, *shown.shape))
+        return {"layer 1": noise[0], "layer 2": 3 * second + noise[1]}
+
+    monkeypatch.setattr(units, "_by_layer", by_layer)
+    monkeypatch.setattr(units, "untrained_network", lambda model, seed: type(model)())
+    found = units.read_layers(reads, faces, networks, CLASSES, draws=200)
+    table = units.layer_table(found).set_index(["layer", "series"])
+    assert list(table.index.get_level_values("layer")) == [
+        *("layer 1", "layer 1", "layer 2", "layer 2", "features", "features")
+    ]
+    value = table["value"]
+    assert value["layer 2", "trained"] > 0.15 > 0.1 > abs(value["layer 1", "trained"])
+    assert abs(value["layer 2", "untrained"]) < 0.1
+    assert value["features", "trained"] == units.ahead(reads, with_emotion(FEATURES), EMOTION).value
+    metrics = units.layer_metrics(found)
+    assert set(metrics) == {
+        *("au_last_over_first_layer", "au_layer_1_over_untrained", "au_layer_2_over_untrained")
+    }
+    assert metrics["au_layer_2_over_untrained"].low > 0.1
+    gap = value["features", "trained"] - value["layer 1", "trained"]
+    assert metrics["au_last_over_first_layer"].value == pytest.approx(gap)
+    drawn = figures.layer_dots(table.reset_index())
+    assert "layer 2" in drawn.alt and "Trained 0." in drawn.caption.replace("−", "")
