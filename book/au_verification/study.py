@@ -31,6 +31,7 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import Learned
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
+from ferbook.text import bounds_text
 from synthetic_faces.domains import DOMAINS
 
 MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
@@ -41,8 +42,14 @@ COUNT_TOLERANCE = 0.1
 a filter over a threshold.
 """
 
+LARGER = " px"
+"""Ends the name of what has the structure of the first network, but for larger pictures."""
+
 UNTRAINED_BESIDE = 5
 """At most so many untrained networks of a structure that stands only beside."""
+
+COMPARED_BY_SIZE = {"kappa": "κ", "distinct_units": "units with detectors"}
+"""What networks of larger pictures are compared by, with its name."""
 
 KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
@@ -92,7 +99,10 @@ def examine_all(
             short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
             put = asked
             if larger and larger.faces.size[0] == size:
-                put, structure = larger, f"{size} px" if structure == own else f"{structure} at {size} px"
+                put, structure = (
+                    larger,
+                    f"{size}{LARGER}" if structure == own else f"{structure} at {size} px",
+                )
             at = layer if layer and structure == own else last_conv(each.model)
             structures.setdefault(structure, (each.model, at, put))
             about = short, structure, seed
@@ -168,7 +178,9 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     ``auroc_agreement_kappa`` and ``kl_agreement_kappa``.
 
     ``beyond_untrained``: filters that are stronger within emotions than every untrained one, and
-    ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters.
+    ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters. Of
+    networks of larger pictures, ``…_kappa_over_smaller`` and ``…_distinct_units_over_smaller``: the
+    difference to the trained ones.
     """
     found = {}
     named = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
@@ -188,6 +200,12 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
         count = beyond(strongest(rivals))
         settings = _settings("beyond_untrained", networks[0].filters)
         found[f"{prefix}beyond_untrained"] = networks_and_people(values_of(networks, count), **settings)
+        if name.endswith(LARGER):
+            for metric in COMPARED_BY_SIZE:
+                both = (values_of(each, READINGS[metric]) for each in (networks, groups[TRAINED]))
+                found[f"{prefix}{metric}_over_smaller"] = networks_and_people(
+                    *both, **_settings(metric, networks[0].filters)
+                )
     count = beyond(strongest(rivals_of(examined[:1], examined)))
     single, mixed = (values_of(groups[name], count) for name in (TRAINED, MIXTURES))
     settings = _settings("beyond_untrained", examined[0].filters)
@@ -207,6 +225,19 @@ def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[Learned
     if absent := [name for name, networks in beside.items() if not networks]:
         said += f" None is kept of {', '.join(absent)}."
     return said
+
+
+def what_size_changes(found: Mapping[str, Estimate]) -> str:
+    """What ``population_metrics`` say of networks of larger pictures against those of the first size, in a
+    sentence; empty where there are none.
+    """
+    said = [
+        f"{label} {bounds_text(estimate)}"
+        for metric, label in COMPARED_BY_SIZE.items()
+        for name, estimate in found.items()
+        if name.endswith(f"_{metric}_over_smaller")
+    ]
+    return f"What larger pictures add, in trained networks: {', '.join(said)}." if said else ""
 
 
 def planted_table(found: pd.DataFrame) -> Table:

@@ -55,6 +55,18 @@ def test_trained_networks_are_held_against_untrained_ones_of_their_structure(exa
     assert "untrained_kappa_over_untrained" not in found
 
 
+def test_networks_of_larger_pictures_are_compared_with_the_trained_ones(examined):
+    large = [answered(*KNOWS, group="published", structure="96 px", seed=seed) for seed in (0, 1)]
+    blank = answered(*GUESSES, group="untrained", structure="96 px")
+    found = au.population_metrics([*examined, *large, blank])
+    kappa, units = (found[f"published_96_px_{m}_over_smaller"] for m in ("kappa", "distinct_units"))
+    assert kappa.value == 0.5 and kappa.low < 0.5 < kappa.high and "2 and 2 networks" in kappa.how
+    assert units.value == found["published_96_px_distinct_units"].value - found["distinct_units"].value > 0
+    told = au.what_size_changes(found)
+    assert "networks: κ 0.5 (" in told and told.endswith("units with detectors 1 (−12 to 14).")
+    assert au.what_size_changes(au.population_metrics(examined)) == ""
+
+
 def test_of_one_network_the_interval_says_what_it_does_not_cover(examined):
     alone = [examined[0], examined[1], *examined[5:7]]
     alone[0].claimed[1, 0] = "AU4"
