@@ -319,7 +319,8 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
     No system call sets the change time, so a file whose content was replaced and its modification
     time restored is still noticed. As in git, a state younger than two seconds is not trusted.
     """
-    states = hashlib.sha256(json.dumps([str(folder), files]).encode()).hexdigest()
+    rule = "contents, of more than 8 GiB times"  # a digest by another rule is not remembered
+    states = hashlib.sha256(json.dumps([rule, str(folder), files]).encode()).hexdigest()
     memo = cache_dir() / "digests" / f"{source.name}.json"
     with suppress(OSError, ValueError):
         remembered = json.loads(memo.read_text())
