@@ -99,10 +99,8 @@ def examine_all(
             short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
             put = asked
             if larger and larger.faces.size[0] == size:
-                put, structure = (
-                    larger,
-                    f"{size}{LARGER}" if structure == own else f"{structure} at {size} px",
-                )
+                put = larger
+                structure = f"{size}{LARGER}" if structure == own else f"{structure} at {size} px"
             at = layer if layer and structure == own else last_conv(each.model)
             structures.setdefault(structure, (each.model, at, put))
             about = short, structure, seed
