@@ -21,7 +21,7 @@ Before them: of the filters that are claimed, the share that is called by the ri
 the one counts that is largest by the value over all pictures, by the score, or by the unskewed score.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -38,9 +38,6 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 
 ALPHA = 0.05
-
-Judge = Callable[[torch.Tensor], torch.Tensor]
-"""From scores (1 + P, M), the observed first, to bool (M,): what is called."""
 
 
 def lab_codes(people: int, seed: int) -> Presence:

@@ -8,9 +8,6 @@ from matplotlib.figure import Figure
 
 from ferbook.page.style import WIDTH
 
-MOST_COLUMNS = 720
-"""Pixels across a grid of pictures: what the page's column can show. Larger pictures are averaged down."""
-
 
 def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
     """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size

@@ -134,13 +134,3 @@ def _in_parts(text: str) -> str:
     """A cell's text; a line may break between a value and its interval, but not within either."""
     value, bounds = _BOUNDS.fullmatch(text).groups() if _BOUNDS.fullmatch(text) else (text, "")
     return html.escape(value) + (f' <span class="bounds">{html.escape(bounds)}</span>' if bounds else "")
-
-
-def numbers_table(
-    metrics: Mapping[str, Estimate], names: Mapping[str, str], caption: str = "The page in numbers"
-) -> Table:
-    """The metrics of ``names`` (metric -> what it is), those that the page has, each with its interval."""
-    shown = {name: metrics[name] for name in names if name in metrics}
-    data = pd.DataFrame({"measure": [names[name] for name in shown], "value": list(shown.values())})
-    # Metrics are compared by their own tolerances: here none may be tighter.
-    return Table(data, caption, tolerance={"value": 2 * max(each.tolerance for each in shown.values())})
