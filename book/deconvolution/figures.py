@@ -207,14 +207,14 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
 
 KIND_NAMES = {
     "ours": "the filters' own maps",
-    "wrong_au": "own maps, other units' regions",
+    "wrong_au": "other units' regions",
     "other_filter": "maps of other filters",
-    "field": "whole receptive field",
-    "field_edges": "edges in the receptive field",
-    "edges": "edges of the whole picture",
+    "field": "whole field",
+    "field_edges": "edges in the field",
+    "edges": "edges of the picture",
     "centre": "middle of the picture",
     "random": "noise",
-    UNTRAINED: "own maps, untrained networks",
+    UNTRAINED: "untrained networks",
 }
 """The kinds of maps of ``look.localisation.scores`` for readers, and what ``study.beside_untrained`` sets
 beside them."""
@@ -245,9 +245,10 @@ def localisation_dots(located: pd.DataFrame) -> style.Drawn:
         limits=(0, None),
         alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
         "region of an action unit.",
-        caption="How far maps lie in the region of a filter's own unit: the filter's maps (red) and others, "
-        f"which should not know it. Concentration of the former is {means['ours']:.2f}; nearest to "
-        f"it, or above, is {rivals.max():.2f} ({KIND_NAMES[rivals.idxmax()]}).",
+        caption="How far maps lie in the region of a filter's own unit: the filter's maps (red), the same in "
+        "other units' regions, and maps that should not know it; the field is what the neuron sees. "
+        f"Concentration of the first is {means['ours']:.2f}; of the others, untrained networks' own maps "
+        f"apart, {KIND_NAMES[rivals.idxmax()]} has most, {rivals.max():.2f}.",
         tolerance=moves | {"pairs": 50},
         data=data,
     )

@@ -42,7 +42,7 @@ TRAINED, UNTRAINED, PHOTOGRAPHS = "trained", "untrained", "photographs"
 those taught by photographs.
 """
 
-RIVALS = ("wrong_au", "other_filter", "field_edges", UNTRAINED)
+RIVALS = ("wrong_au", "other_filter", "field", "field_edges", UNTRAINED)
 """What a filter's maps have to beat above all for their place to mean anything, see
 ``look.localisation.scores``."""
 

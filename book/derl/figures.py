@@ -42,8 +42,8 @@ def neutral_grid(
     errors = {name: np.sqrt(np.square(part).mean(axis=(1, 2))) for name, part in apart.items()}
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
-    nearer = "the expression is mostly taken off, and little else is changed."
-    farther = "here the generator does more harm than good."
+    farther = data["emotion"][data["generated_error"].gt(data["input_error"])].to_list()
+    lost = f"; of {style.listing(farther)} nothing is gained" if farther else ""
     alt = (
         f"Grid of {len(inputs)} people ({style.listing(emotions)}): left, the input, then the generated and "
         "the true neutral face, then what the generator changed and what is still wrong. "
@@ -54,10 +54,9 @@ def neutral_grid(
         figure,
         data,
         alt,
-        "People whom the generator never met. Its neutral faces are off by "
-        f"{means['generated_error']:.1f} grey levels (root mean square), the inputs by "
-        f"{means['input_error']:.1f}: "
-        + (nearer if means["generated_error"] < means["input_error"] else farther),
+        f"{len(inputs)} people whom the generator never met. These neutral faces are off by "
+        f"{means['generated_error']:.1f} grey levels (root mean square, in the mean), the inputs by "
+        f"{means['input_error']:.1f}{lost}.",
         tolerance=dict.fromkeys(errors, 8),
     )
 
@@ -142,7 +141,7 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
         alt=f"Dots with intervals for {data['candidate'].nunique()} stand-ins of the true neutral face in "
         f"{data['measure'].nunique()} measures.",
         caption="Each stand-in for the true neutral face by the measures of the gate. The generated face "
-        f"{nearer} nearer to the truth than the input; the lowest row is the best that can be had.",
+        f"{nearer} nearer to the truth than the input; the lowest row is the truth itself.",
         data=data,
         tolerance=dict.fromkeys(numbers, 3.0),
     )

@@ -158,7 +158,7 @@ def carry_over_table(asked: pd.DataFrame) -> Table:
             "units": _mean([one.units for one in said], said),
             "units, untrained": _mean([one.untrained_units for one in said], said),
             "networks": len(said),
-            "pictures": sum(one.pictures for one in said),
+            "answers": sum(one.pictures for one in said),
         }
     order = [far for far in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if far in rows]
     data = pd.DataFrame.from_dict(rows, orient="index").loc[order].rename_axis("asked about")

@@ -132,6 +132,7 @@ def people_who_chose(by_people: Mapping[str, Scored], gap: Estimate) -> Drawn:
         for place, (name, scored) in enumerate(by_people.items())
     ).astype({"low": float, "high": float})
     names, others = list(labels.values()), means.get(FRESH, means[HAD_NO_SAY])
+    whom = "people drawn anew, who decided nothing either" if FRESH in means else "people who had no say"
     sure = "" if gap.low is None else f" ({_signed(gap.low)} to {_signed(gap.high)})"
     return forest(
         rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
@@ -139,8 +140,8 @@ def people_who_chose(by_people: Mapping[str, Scored], gap: Estimate) -> Drawn:
         strokes=pd.DataFrame({"label": [names[each] for each in data["people"]], "value": data["accuracy"]}),
         alt="Dots with intervals: accuracy of the same networks, by whom they were asked about.",
         caption=f"The same networks name {percent(means[CHOSE].value)} for the people who chose their epoch "
-        f"and {percent(others.value)} for people who did not: a difference of {_signed(gap.value)} points"
-        f"{sure}. Strokes are single networks.",
+        f"and {percent(others.value)} for {whom}: a difference of {_signed(gap.value)} points{sure}. Strokes "
+        "are single networks.",
         tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), 0.15),
         data=data,
     )

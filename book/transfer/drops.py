@@ -137,7 +137,8 @@ def pairs(found: Drops) -> pd.DataFrame:
 def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     """The means of ``found``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
     ``pairs_above_majority`` and ``pairs_above_chance``: those whose whole interval of ``over_majority``, or
-    of ``over_chance``, lies above zero, and ``pairs_not_above_majority``, the others;
+    of ``over_chance``, lies above zero, and ``pairs_behind_majority``, those at or below it: bounded by
+    those whose interval is, and by those whose interval reaches there;
     ``commonest_accuracy``: mean over the sets of always naming the commonest class; with several networks a
     set ``transfer_seed_spread``.
     """
@@ -147,10 +148,13 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
     counts |= {"networks": len(study.networks), "pairs": len(off)}
     above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
-    above["pairs_not_above_majority"] = len(off) - above["pairs_above_majority"]
+    low, behind = (off[f"over_majority{end}"].le(0).sum() for end in ("_high", ""))
+    how = "from the pairs whose whole interval lies at or below zero to those of which a part does"
+    bounds = {"unit": "count", "how": how, "tolerance": len(off)}
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
+        "pairs_behind_majority": Estimate(behind, low, len(off) - above["pairs_above_majority"], **bounds),
         **found.means,
         "commonest_accuracy": Estimate(np.mean(nulls), n=pictures, unit="share"),
         **({"transfer_seed_spread": found.spread} if found.spread else {}),

@@ -3,13 +3,14 @@ to action units.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from book.transfer.action_units import ADDS, FEATURES, MEAN, UNTRAINED, with_emotion
+from book.transfer.action_units import ADDS, FEATURES, HOG, MEAN, UNTRAINED, with_emotion
 from book.transfer.confidence import Answers
 from book.transfer.drops import COMPARED, Drops, pairs
 from book.transfer.factors import factor_table
@@ -104,7 +105,8 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     shown = pd.concat([every.assign(direction="add"), back, data[data["direction"].isin(titles)]])
     alone = data[data["direction"].eq("add") & data["network"].eq(data["network"].iloc[0])]
     order = ["", *alone.sort_values("difference")["factor"]]
-    first, worst = data["network"].iloc[0], alone.loc[alone["difference"].idxmin()]
+    first, worst = data["network"].iloc[0], alone.nsmallest(2, "difference")
+    costs = [f"{row['factor']} takes {_points(row)}" for _, row in worst.iterrows()]
     whole = every[every["network"].eq(first)].iloc[0]
     shown = shown.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     rows = shown.assign(
@@ -120,8 +122,8 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         null=0,
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
         caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
-        f"from the other. Of networks that learned {first}, {worst['factor']} alone takes "
-        f"{_points(worst)}, all of them together {_points(whole)}.",
+        f"from the other. Of networks that learned {first}, alone {listing(costs)}, more than any other "
+        f"factor; all of them together take {_points(whole)}.",
         tolerance=dict.fromkeys(("difference", *ENDS), 25),
         data=data,
     )
@@ -155,7 +157,7 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
         f"emotion, trained features add {adds[with_emotion(FEATURES)]}, untrained ones "
-        f"{adds[with_emotion(UNTRAINED)]}.",
+        f"{adds[with_emotion(UNTRAINED)]}, histograms of gradients {adds[with_emotion(HOG)]}.",
         tolerance=dict.fromkeys(("value", *ENDS), 0.15),
         data=table,
     )
@@ -167,11 +169,9 @@ def layer_dots(table: pd.DataFrame) -> Drawn:
     """What heads on each layer add to the emotion, trained beside untrained networks. ``table``:
     ``action_units.layer_table``. Data: its columns.
     """
-    ends = table.groupby("series", sort=False)["value"].agg(["first", "last"])
+    shown = table.assign(told=table["layer"] + " " + table["value"].map(partial(number_text, decimals=3)))
     told = "; ".join(
-        f"{series} {number_text(row['first'], decimals=3)} in the first layer, "
-        f"{number_text(row['last'], decimals=3)} in the last"
-        for series, row in ends.iterrows()
+        f"{series}: {listing(own.to_list())}" for series, own in shown.groupby("series", sort=False)["told"]
     )
     return forest(
         table.assign(label=table["layer"]),
@@ -182,7 +182,8 @@ def layer_dots(table: pd.DataFrame) -> Drawn:
         alt="Dots with intervals, what heads on each layer add to the emotion, for trained and untrained "
         "networks:",
         caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "
-        f"they read; mean over action units. {told[0].upper()}{told[1:]}.",
+        "they read, or from the features behind all of them; mean over action units. "
+        f"{told[0].upper()}{told[1:]}.",
         tolerance=dict.fromkeys(("value", *ENDS), 0.15),
         data=table,
     )

@@ -127,7 +127,7 @@ def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
     drawn = figures.localisation_dots(located((*KINDS, "untrained")))
     assert len(drawn.data) == 3 * 9 and "how" not in drawn.data
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
-    assert labels[0] == "the filters' own maps" and labels[-1] == "own maps, untrained networks"
+    assert labels[0] == "the filters' own maps" and labels[-1] == "untrained networks"
     assert "the filters' own maps 0.5" in drawn.alt and "noise 1.2" in drawn.alt
     assert len(figures.localisation_dots(located(KINDS[:3])).data) == 9, "controls may be absent"
 

@@ -68,7 +68,7 @@ def test_the_mean_over_networks_has_the_draws_of_all():
     rows = [{"distance": OWN, "asked": Asked(10, 5, one, one, one - 0.2)} for one in values]
     row = carry_over.carry_over_table(pd.DataFrame(rows)).data.loc[OWN]
     mean = row["expressions"]
-    assert (mean.value, row["networks"], row["pictures"]) == (pytest.approx(0.6), 2, 20)
+    assert (mean.value, row["networks"], row["answers"]) == (pytest.approx(0.6), 2, 20)
     assert mean.low == pytest.approx(0.5, abs=0.01) and mean.high == pytest.approx(0.7, abs=0.01)
     assert mean.n == 20 and "mean of 2 networks" in mean.how
     assert row["units, untrained"].value == pytest.approx(0.4)

@@ -144,4 +144,4 @@ def test_a_layer_that_holds_a_unit_is_told_from_one_that_does_not(reads, faces, 
     gap = value["features", "trained"] - value["layer 1", "trained"]
     assert metrics["au_last_over_first_layer"].value == pytest.approx(gap)
     drawn = figures.layer_dots(table.reset_index())
-    assert "layer 2" in drawn.alt and "Trained 0." in drawn.caption.replace("−", "")
+    assert "layer 2" in drawn.alt and "Trained: layer 1" in drawn.caption

@@ -150,7 +150,7 @@ def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_fact
         {round(float(v)) for line in axes.lines for v in line.get_xdata()} for axes in drawn.figure.axes[:2]
     )
     assert {-50, -20, -2} <= left and {50, 20, 5} <= right
-    assert "pose alone takes 20.0 points (17.0 to" in drawn.caption
+    assert "alone pose takes 20.0 points (17.0 to" in drawn.caption
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
 
 
