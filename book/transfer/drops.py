@@ -150,7 +150,7 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
     low, behind = (off[f"over_majority{end}"].le(0).sum() for end in ("_high", ""))
     how = "from the pairs whose whole interval lies at or below zero to those of which a part does"
-    bounds = {"unit": "count", "how": how, "tolerance": len(off)}
+    bounds = {"unit": "count", "n": len(off), "how": how, "tolerance": len(off)}
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
