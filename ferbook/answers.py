@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ferbook import paths
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.claims import (
@@ -17,6 +18,7 @@ from ferbook.claims import (
     Told,
     Verdict,
     judged_claims,
+    read_claims,
     told_by,
 )
 from ferbook.errors import DataError, nearest_name
@@ -24,6 +26,7 @@ from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import forest
 from ferbook.page.style import Drawn
+from ferbook.questions import read_log, require_logged
 from ferbook.store import Run
 
 PLACE = "<!-- claims -->"
@@ -81,9 +84,11 @@ def answers_of(run: Run) -> Answers:
     """Judge every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
     stand beside the run's.
 
-    Raises DataError for a damaged ``claims.yaml``, RunStoreError where there is no such run, or for a damaged
-    result of it.
+    Raises DataError for a damaged ``claims.yaml`` and for a question that is not as it was frozen,
+    RunStoreError where there is no such run, or for a damaged result of it.
     """
+    if paths.questions_log().is_file():
+        require_logged(read_claims(paths.claims()), read_log(paths.questions_log()), paths.questions_log())
     own = told_by(run)
     standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
     reference = {name: Told.by(standing[name]) if name in standing else Told() for name in chapters()}

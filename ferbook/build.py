@@ -37,6 +37,7 @@ from ferbook.notebook import (
 from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
+from ferbook.questions import LOG_PLACE, log_text, read_log
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
 from ferbook.store import ChapterResult, Run, open_run, read_json, write_json
@@ -276,6 +277,8 @@ def stage(run: Run, folder: Path) -> None:
             if PLACE in text:
                 beside_it = folder / FILES / Path(page).parent
                 text = text.replace(PLACE, answers_text(answers, beside_it) if answers else "")
+            if LOG_PLACE in text:
+                text = text.replace(LOG_PLACE, log_text(read_log(paths.questions_log())))
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 

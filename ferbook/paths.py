@@ -48,6 +48,11 @@ def claims() -> Path:
     return root() / "claims.yaml"
 
 
+def questions_log() -> Path:
+    """What decides each claim, frozen, with every change to it; a book may have none."""
+    return claims().with_name("questions.log.yaml")
+
+
 def build() -> Path:
     """Where the book is built."""
     return root() / "_build"

@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from datetime import date
 
 import nbformat
 import pytest
@@ -148,9 +149,21 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file = clone.root / "claims.yaml"
     entry = yaml.safe_dump([CLAIM], sort_keys=False)
     edit(file, "papers:\n", "papers:\n" + re.sub("^", "  ", entry.rstrip("\n"), flags=re.M) + "\n")
-    told = clone.ferbook("claims", "--run", "toy")
-    assert touched() == {"claims.yaml"}
-    assert "HOLDS HERE: A toy claim." in told
+    log = clone.root / "questions.log.yaml"
+    unlogged = clone.ferbook("claims", "--run", "toy", expect=2)
+    digest = re.search(r"'A toy', whose digest is (\w+)", unlogged)[1]
+    decision = {CLAIM["claims"][0]["short"]: {"before": "new", "after": "holds", "digest": digest}}
+    change = {
+        "day": date(2027, 1, 1),
+        "what": "A toy.",
+        "why": "A toy.",
+        "number": "known",
+        "claims": decision,
+    }
+    log.write_text(log.read_text() + yaml.safe_dump([change]))
+    verdicts = clone.ferbook("claims", "--run", "toy")
+    assert touched() == {"claims.yaml", "questions.log.yaml"}
+    assert "HOLDS HERE: A toy claim." in verdicts
 
 
 def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):

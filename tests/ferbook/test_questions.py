@@ -1,0 +1,123 @@
+"""What decides a claim is frozen: a change without its entry is named, wherever it is made."""
+
+import re
+
+import pytest
+import yaml
+
+from ferbook import paths
+from ferbook.claims import Claims, Question, read_claims
+from ferbook.errors import DataError
+from ferbook.questions import claim_digest, log_text, read_log, require_logged
+
+CLAIM = {
+    "claim": "A die is fair.",
+    "short": "Fair",
+    "certainty": "N",
+    "requires": ["thrown_often"],
+    "questions": [{"asks": "Is it?", "metric": "throws.gain", "above": 0, "margin": 0.5, "unit": "points"}],
+}
+ENTRY = {"day": "2026-11-22", "what": "Frozen.", "why": "A start.", "number": "known"}
+
+
+def claims(**changes):
+    often = {"asks": "Often?", "metric": "throws.count", "above": changes.pop("often", 4), "counts": True}
+    paper = {"paper": "pascal1654", "name": "Pascal", "claims": [CLAIM | changes]}
+    return Claims.model_validate({"preconditions": {"thrown_often": often}, "papers": [paper]})
+
+
+def digest_of(made):
+    return claim_digest(made.papers[0].claims[0], made.preconditions)
+
+
+def entry(name="Fair", digest="", after="holds", **changes):
+    return ENTRY | {"claims": {name: {"before": "holds", "after": after, "digest": digest}}} | changes
+
+
+def log(tmp_path, *entries):
+    file = tmp_path / "questions.log.yaml"
+    file.write_text(yaml.safe_dump(list(entries)))
+    return read_log(file)
+
+
+def question(**changes):
+    return {"questions": [CLAIM["questions"][0] | changes]}
+
+
+def test_the_committed_log_holds_what_the_committed_claims_ask():
+    require_logged(read_claims(paths.claims()), read_log(paths.questions_log()), paths.questions_log())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"claim": "A die is nearly fair."},
+        {"requires": []},
+        {"often": 3},
+        question(above=-1),
+        question(margin=0.6),
+        question(metric="throws.loss"),
+        {"questions": [*CLAIM["questions"], CLAIM["questions"][0] | {"beside": True}]},
+    ],
+)
+def test_a_change_of_what_decides_needs_an_entry(change, tmp_path):
+    frozen = log(tmp_path, entry(digest=digest_of(claims())))
+    require_logged(claims(), frozen, tmp_path)
+    with pytest.raises(DataError, match="'Fair' is not what was frozen on 2026-11-22") as refusal:
+        require_logged(claims(**change), frozen, tmp_path)
+    remedy = re.search(r"now (\w+)", str(refusal.value))[1]
+    require_logged(
+        claims(**change), log(tmp_path, entry(digest=digest_of(claims())), entry(digest=remedy)), tmp_path
+    )
+
+
+@pytest.mark.parametrize("change", [question(asks="Really?"), question(unit=""), {"figure": "throws.counts"}])
+def test_other_words_need_none(change):
+    assert digest_of(claims(**change)) == digest_of(claims())
+
+
+def test_a_field_that_is_added_later_changes_no_digest_where_it_has_its_default():
+    asked = claims().papers[0].claims[0].questions[0]
+    later = type("Later", (Question,), {"__annotations__": {"level": str}, "level": ""})
+    grown = later.model_validate(asked.model_dump())
+    claim = claims().papers[0].claims[0]
+    assert claim_digest(
+        claim.model_copy(update={"questions": (grown,)}), claims().preconditions
+    ) == digest_of(claims())
+
+
+def test_new_claims_and_those_that_are_gone_need_an_entry_too(tmp_path):
+    with pytest.raises(
+        DataError, match="no entry about the claim 'Fair', whose digest is " + digest_of(claims())
+    ):
+        require_logged(claims(), (), tmp_path)
+    own, other = entry(digest=digest_of(claims())), entry("Loaded", digest="0" * 12)
+    with pytest.raises(DataError, match="'Loaded', last logged on 2026-11-22, is not in"):
+        require_logged(claims(), log(tmp_path, own, other), tmp_path)
+    require_logged(claims(), log(tmp_path, own, other, entry("Loaded", after="gone")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        ([entry(digest="0" * 12), entry(digest="1" * 12, day="2026-11-21")], "stands after that of"),
+        ([entry()], "entry 1.*needs a digest"),
+        ([entry(digest="0" * 12, commit="abc1234")], "entry 1.*needs a digest, unless"),
+        ([entry(digest="short")], "entry 1, claims, Fair, digest"),
+        ([entry(digest="0" * 12, number="guessed")], "entry 1, number"),
+        ([entry(digest="0" * 12, why=None)], "entry 1, why"),
+    ],
+)
+def test_a_damaged_log_is_named_by_file_and_entry(entries, fault, tmp_path):
+    with pytest.raises(DataError, match=f"questions.log.yaml.*{fault}"):
+        log(tmp_path, *entries)
+
+
+def test_the_page_tells_old_changes_from_those_since_the_freeze_and_what_each_did(tmp_path):
+    old = ENTRY | {"commit": "abc1234", "claims": {"Fair": {"before": "not settled", "after": "holds"}}}
+    text = log_text(log(tmp_path, old, entry(digest="0" * 12, number="not known")))
+    before, since = text.split("### Frozen, and changed since")
+    assert (
+        "commit `abc1234`" in before and "| Fair | not settled | holds |" in before and "was known" in before
+    )
+    assert "The same verdict before and after: Fair (holds)." in since and "**not** known" in since
