@@ -267,7 +267,7 @@ def predict(
 
     A picture that cannot be answered is named; the others are answered.
     """
-    from fer_lib.train.photos import predict_pictures, trained_network
+    from fer_lib.train.photos import predict_pictures
     from ferbook.book import find_chapter
     from ferbook.errors import RunStoreError
     from synthetic_faces.versions import another
@@ -280,39 +280,43 @@ def predict(
             f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
             f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
         )
-    network = trained_network(folder)
-    if told := another(network.faces):
-        errors.print(f"ferbook: the network learned from {told}; it is asked all the same", soft_wrap=True)
-    found = predict_pictures(network, pictures, cropped=cropped, test_time=test_time)
-    answered = [answer for answer in found.answers if not answer.fault]
+    prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
+    if version := another(prediction.faces):
+        errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
+    answered = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
-        about = {"run": chosen.name, "chapter": chapter, "faces": network.faces, "classes": network.classes}
-        about["test_time"] = test_time
-        answers = [answer.to_json() for answer in found.answers]
-        rate = round(found.pictures_per_second, 2)
-        print_json({**about, "pictures_per_second": rate, "pictures": answers})
+        about = {"run": chosen.name, "chapter": chapter, "faces": prediction.faces}
+        about |= {"classes": prediction.classes, "test_time": test_time}
+        rate = round(prediction.pictures_per_second, 2)
+        rows = [picture.to_json() for picture in prediction.pictures]
+        print_json({**about, "pictures_per_second": rate, "pictures": rows})
     elif answered:
         print_table(
-            f"run {chosen.name!r}, chapter {chapter}: a network trained on {network.faces}",
+            f"run {chosen.name!r}, chapter {chapter}: a network trained on {prediction.faces}",
             ["picture", "emotion", "probabilities from 0.01", "faces"],
             [
                 [
-                    answer.path,
-                    answer.emotion,
-                    ", ".join(f"{name} {share:.2f}" for name, share in answer.ranked if share >= 0.01),
-                    f"largest of {answer.found}" if answer.found > 1 else "whole" if cropped else "one",
+                    picture.path,
+                    picture.emotion,
+                    ", ".join(f"{name} {share:.2f}" for name, share in picture.ranked if share >= 0.01),
+                    f"largest of {picture.faces_found}"
+                    if picture.faces_found > 1
+                    else "whole"
+                    if cropped
+                    else "one",
                 ]
-                for answer in answered
+                for picture in answered
             ],
         )
         tell(
-            f"{len(answered)} picture(s), {found.pictures_per_second:.3g} per second: "
-            f"{found.reading:.2f} s to read and frame them, {found.asking:.2f} s to ask the network"
+            f"{len(answered)} picture(s), {prediction.pictures_per_second:.3g} per second: "
+            f"{prediction.reading_seconds:.2f} s to read and frame them, "
+            f"{prediction.network_seconds:.2f} s to ask the network"
         )
-    for answer in found.answers:
-        if answer.fault:
-            errors.print(f"ferbook: {answer.fault}", soft_wrap=True)
-    if len(answered) < len(found.answers):
+    for picture in prediction.pictures:
+        if picture.fault:
+            errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
+    if len(answered) < len(prediction.pictures):
         raise typer.Exit(2)
 
 

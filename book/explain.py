@@ -21,7 +21,7 @@ from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.calibration import calibration_error
 from fer_lib.train.device import pick_device
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.photos import as_faces
 from fer_lib.train.predict import predict
 from fer_lib.train.weights import load_weights
@@ -84,7 +84,7 @@ class Explanation:
     run: Run
     path: Path
     faces: str
-    learned: tuple[Learned, ...]
+    learned: tuple[TrainedNetwork, ...]
     picture: np.ndarray
     crop: np.ndarray
     window: Window | None
@@ -116,7 +116,7 @@ def asked_run(name: str | None) -> Run:
         raise
 
 
-def networks_of(run: Run, device: torch.device) -> tuple[list[Learned], Detectors | None]:
+def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], Detectors | None]:
     """The networks that the chapters of ``run`` are about, and what the first one's filters detect; None
     where the run did not ask.
 
@@ -147,9 +147,9 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[Learned], Detector
                 f"run {run.name!r} asks network {asked[0]} of the population {population!r}, which is not "
                 f"kept any more; `ferbook populations train {population}` makes it"
             )
-        return [member.learned(device) for member in kept], detectors
+        return [member.trained_network(device) for member in kept], detectors
     model = load_weights(training.folder / "weights").to(device)
-    return [Learned("this run's", model, training.artefact("lesson", Lesson))], detectors
+    return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -230,7 +230,7 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
 
 
 def _calibration(
-    learned: Learned, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
+    learned: TrainedNetwork, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
 ) -> Calibration:
     said, labels = predict(learned.model, test, device=device), test.labels(learned.lesson.classes)
     groups = independent_groups(test)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from fer_lib.nets.classifier import Classifier
-    from fer_lib.train.lesson import Learned
+    from fer_lib.train.lesson import TrainedNetwork
 
 REFERENCE = "reference"
 """The run that is committed."""
@@ -154,9 +154,9 @@ class Member:
             return "damaged"
         return told["failed"] if taught == self.population.taught else "of another recipe"
 
-    def learned(self, device: "torch.device | str" = "cpu") -> "Learned":
+    def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""
-        from fer_lib.train.lesson import Learned, Lesson
+        from fer_lib.train.lesson import Lesson, TrainedNetwork
         from fer_lib.train.precision import Precision
 
         done, taught = self.done(), self.population.taught
@@ -170,7 +170,7 @@ class Member:
             fold=0,
             source=dict(taught.faces),
         )
-        return Learned(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
+        return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
 
     def train(self, device: "torch.device") -> dict:
         """Train and keep it; what ``done`` says of it."""

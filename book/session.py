@@ -15,7 +15,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import seed_everything
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
@@ -93,7 +93,7 @@ class Session(ferbook.session.Session):
         """
         return load_weights(self.upstream(name).folder / "weights.safetensors").to(self.device)
 
-    def networks(self) -> list[Learned]:
+    def networks(self) -> list[TrainedNetwork]:
         """The trained networks that the chapter is about: those of its parameter ``population``, else the one
         of chapter ``training``. Of which ``network`` they are goes into the run's record.
 
@@ -104,7 +104,7 @@ class Session(ferbook.session.Session):
             found = self.population(name)
         else:
             lesson = self.upstream("training").artefact("lesson", Lesson)
-            found = [Learned("this run's", self.network("training"), lesson)]
+            found = [TrainedNetwork("this run's", self.network("training"), lesson)]
         if not found:
             raise ChapterError(
                 f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
@@ -112,9 +112,9 @@ class Session(ferbook.session.Session):
         self.note(network=found[0].lesson.network)
         return found
 
-    def population(self, name: str) -> list[Learned]:
+    def population(self, name: str) -> list[TrainedNetwork]:
         """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""
-        return [member.learned(self.device) for member in self.members(name) if member.has_weights]
+        return [member.trained_network(self.device) for member in self.members(name) if member.has_weights]
 
     def members(self, name: str) -> list[Member]:
         """What is kept of the population ``name``, by seed; it goes into the run's record, and what failed.

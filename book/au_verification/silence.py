@@ -17,7 +17,7 @@ from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import CONFIDENCE, bounds, cluster_weights
 from fer_lib.train.batches import batches
 from fer_lib.train.features import features_of
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
 
@@ -43,7 +43,7 @@ def filters_to_silence(effects: Effects, count: int) -> dict[str, tuple[int, ...
 
 
 def missed(
-    learned: Learned,
+    learned: TrainedNetwork,
     layer: str,
     faces: FaceSet,
     effects: Effects,

@@ -28,7 +28,7 @@ from fer_lib.look.handmade import rotated_channels
 from fer_lib.look.layers import last_conv
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.text import bounds_text
@@ -73,8 +73,8 @@ def whose_pictures(given: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
 
 
 def examine_all(
-    learned: Sequence[Learned],
-    beside: Mapping[str, Sequence[Learned]],
+    learned: Sequence[TrainedNetwork],
+    beside: Mapping[str, Sequence[TrainedNetwork]],
     asked: Questions,
     *,
     larger: Questions | None = None,
@@ -211,7 +211,7 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     return found
 
 
-def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[Learned]]) -> str:
+def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[TrainedNetwork]]) -> str:
     """How many networks are behind the strip, in sentences, and what one alone leaves open."""
     groups = populations_of(examined)
     counted = [f"{len(networks)} {name}" for name, networks in groups.items()]

@@ -24,7 +24,7 @@ from fer_lib.look.sanity import cascading_randomisation, compare_networks
 from fer_lib.stats.resampling import bootstrap, ratio
 from fer_lib.stats.two_way import GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
@@ -91,7 +91,7 @@ def units_of_filters(maxima: np.ndarray, shown: Presence) -> np.ndarray:
     return np.array(shown.aus, dtype=object)[strength.argmax(axis=1)]
 
 
-def require_strangers(learned: Sequence[Learned], strangers: FaceArguments) -> None:
+def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceArguments) -> None:
     """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
     asked = dict(strangers)
     for each in learned:
@@ -105,8 +105,8 @@ def require_strangers(learned: Sequence[Learned], strangers: FaceArguments) -> N
 
 
 def ask(
-    learned: Sequence[Learned],
-    photographs: Sequence[Learned],
+    learned: Sequence[TrainedNetwork],
+    photographs: Sequence[TrainedNetwork],
     untrained: int,
     strangers: FaceSet,
     *,

@@ -17,7 +17,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.resampling import bootstrap
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.page.tables import Table
 from synthetic_faces.facs import AUS
 
@@ -32,7 +32,7 @@ OPENING = ("AU25", "AU26", "AU27")
 
 
 def kept_filters(
-    networks: Sequence[Learned],
+    networks: Sequence[TrainedNetwork],
     strangers: FaceSet,
     asked: Mapping[str, FaceSet],
     *,

@@ -16,7 +16,7 @@ from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.features import clip_features
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
@@ -44,7 +44,7 @@ class Strangers:
 
 def strangers_to(
     faces: FaceSet,
-    learned: Sequence[Learned],
+    learned: Sequence[TrainedNetwork],
     rendered: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",

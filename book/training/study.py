@@ -25,7 +25,7 @@ from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_s
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.crossval import CrossValidation, cross_validate
 from fer_lib.train.evaluate import Answers, Evaluation, score_on
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.weights import parameter_count
@@ -125,7 +125,7 @@ def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | st
 
 
 def of_population(
-    members: Sequence[Member], learned: Sequence[Learned], faces: FaceSet, protocol: Protocol
+    members: Sequence[Member], learned: Sequence[TrainedNetwork], faces: FaceSet, protocol: Protocol
 ) -> Tested:
     """The networks of a population, all tested by the first fold of ``faces``; ``learned``: those of them
     whose weights are kept.

@@ -22,7 +22,7 @@ from fer_lib.faces.shared import known_overlap, require_apart, without_shared
 from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.precision import Precision, Request
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
@@ -205,10 +205,10 @@ def taught(
 
 
 def as_learned(
-    populations: Sequence[Sequence[Learned]],
+    populations: Sequence[Sequence[TrainedNetwork]],
     opened: Mapping[str, FaceSet],
     sources: Sequence[Mapping[str, object]],
-) -> tuple[dict[str, FaceSet], dict[str, Sequence[Learned]]]:
+) -> tuple[dict[str, FaceSet], dict[str, Sequence[TrainedNetwork]]]:
     """Of the face sets ``opened``, by name, those that one of ``populations`` learned, in the splits that it
     learned them in; and by set these networks. A population of which no network is kept, or whose faces are
     not here, is left out.
@@ -236,7 +236,7 @@ def as_learned(
 
 
 def telling(
-    learned: Mapping[str, Sequence[Learned]], classes: tuple[str, ...]
+    learned: Mapping[str, Sequence[TrainedNetwork]], classes: tuple[str, ...]
 ) -> dict[str, list[Classifier]]:
     """By set the networks of ``learned`` with an output for each of ``classes``, which are among their own:
     they answer which of them they hold likeliest, their features are as they were.
@@ -244,7 +244,7 @@ def telling(
     return {name: [_telling(one, classes) for one in networks] for name, networks in learned.items()}
 
 
-def _telling(learned: Learned, classes: tuple[str, ...]) -> Classifier:
+def _telling(learned: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
     model = deepcopy(learned.model)
     rows = [learned.lesson.classes.index(name) for name in classes]
     model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)

@@ -55,7 +55,7 @@ class Lesson(BaseModel):
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainedNetwork:
     """A trained network, ``model`` in evaluation mode, with its ``lesson``; ``name``: as readers know it."""
 
     name: str

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import face_of
@@ -20,29 +19,17 @@ from ferbook.errors import DataError
 
 
 @dataclass(frozen=True)
-class TrainedNetwork:
-    """A network that was kept. ``classes`` in the order of its answers; ``faces``: the set that it was
-    trained on.
-    """
-
-    model: nn.Module
-    classes: tuple[str, ...]
-    faces: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was said about one picture, or, in ``fault``, why nothing was.
+class PicturePrediction:
+    """What a network says about one picture, or, in ``fault``, why nothing.
 
     ``probabilities``: emotion -> share, summing to one. ``window``: what was cut out; None where the picture
-    was taken whole. ``found``: how many faces were found in it, of which the largest was taken.
+    was taken whole. ``faces_found``: how many there are in it, of which the largest was taken.
     """
 
     path: Path
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] = field(default_factory=dict)
     window: Window | None = None
-    found: int = 0
+    faces_found: int = 0
     fault: str = ""
 
     @property
@@ -66,32 +53,77 @@ class Answer:
             "picture": str(self.path),
             "emotion": self.emotion,
             "probabilities": {name: round(share, 6) for name, share in self.probabilities.items()},
-            "faces_found": self.found,
+            "faces_found": self.faces_found,
             "window": window,
         }
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers in the order of the pictures, and the seconds that reading and framing them, and asking the
-    network, took.
+    """What the network of ``classes``, trained on the set ``faces``, says about ``pictures``, in their order.
+
+    ``reading_seconds`` went into reading and framing them, ``network_seconds`` into the network.
     """
 
-    answers: list[Answer]
-    reading: float
-    asking: float
+    classes: tuple[str, ...]
+    faces: str
+    pictures: list[PicturePrediction]
+    reading_seconds: float
+    network_seconds: float
 
     @property
     def pictures_per_second(self) -> float:
         """Pictures that were answered over all the time but that of loading the network; 0 where none was."""
-        answered = sum(not answer.fault for answer in self.answers)
-        return answered / (self.reading + self.asking)
+        answered = sum(not picture.fault for picture in self.pictures)
+        return answered / (self.reading_seconds + self.network_seconds)
 
 
-def trained_network(folder: Path) -> TrainedNetwork:
-    """The network whose weights lie in ``folder`` as ``weights.safetensors`` and ``weights.json``.
+def predict_pictures(
+    folder: Path,
+    paths: Sequence[Path],
+    *,
+    cropped: bool = False,
+    test_time: TestTime = "none",
+) -> Prediction:
+    """What the network whose ``weights.safetensors`` and ``weights.json`` lie in ``folder`` says about the
+    pictures at ``paths``, all in batches; one that cannot be answered stops no other.
 
-    Raises DataError where they are absent or damaged, or their record does not say classes and size.
+    In each the largest face is found and cut out as the pictures of the network's training set are framed
+    (``faces.photo``). ``cropped``: the pictures are such crops already and are taken whole, squeezed where
+    not square. Raises DataError where the weights are absent or damaged, or their record does not say classes
+    and size.
+    """
+    model, (classes, size, faces) = load_weights(folder / "weights"), _task(folder)
+    started = time.perf_counter()
+
+    def load(path: Path) -> tuple[np.ndarray | None, PicturePrediction]:
+        try:
+            _, crop, window, count = face_of(path, size, faces, cropped=cropped)
+        except DataError as fault:
+            return None, PicturePrediction(path, fault=str(fault))
+        return crop, PicturePrediction(path, window=window, faces_found=count)
+
+    with ThreadPoolExecutor() as threads:
+        loaded = list(threads.map(load, paths))
+    read = time.perf_counter()
+    crops = [crop for crop, _ in loaded if crop is not None]
+    rows = iter(())
+    if crops:
+        rows = iter(
+            predict(model, as_faces(np.stack(crops)), test_time=test_time, device=pick_device()).tolist()
+        )
+    pictures = [
+        picture
+        if crop is None
+        else replace(picture, probabilities=dict(zip(classes, next(rows), strict=True)))
+        for crop, picture in loaded
+    ]
+    return Prediction(classes, faces, pictures, read - started, time.perf_counter() - read)
+
+
+def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:
+    """Classes in the order of the output, side of a picture, and training set of the network in
+    ``folder``.
     """
     record = read_record(folder / "weights")
     classes, arguments = record.get("classes"), record["arguments"]
@@ -106,50 +138,7 @@ def trained_network(folder: Path) -> TrainedNetwork:
             f"{folder / 'weights.json'}: the record does not say which classes and which size the network "
             "takes; train again"
         )
-    model = load_weights(folder / "weights")
-    return TrainedNetwork(model, tuple(classes), str(record.get("faces", "")), arguments["size"])
-
-
-def predict_pictures(
-    network: TrainedNetwork,
-    paths: Sequence[Path],
-    *,
-    cropped: bool = False,
-    test_time: TestTime = "none",
-) -> Prediction:
-    """What ``network`` says about the pictures at ``paths``, all in batches; one that cannot be answered
-    stops no other.
-
-    In each the largest face is found and cut out as the pictures of the network's training set are framed
-    (``faces.photo``). ``cropped``: the pictures are such crops already and are taken whole, squeezed where
-    not square.
-    """
-    started = time.perf_counter()
-
-    def load(path: Path) -> tuple[np.ndarray | None, Answer]:
-        try:
-            _, crop, *found = face_of(path, network.size, network.faces, cropped=cropped)
-        except DataError as fault:
-            return None, Answer(path, {}, fault=str(fault))
-        return crop, Answer(path, {}, *found)
-
-    with ThreadPoolExecutor() as threads:
-        loaded = list(threads.map(load, paths))
-    read = time.perf_counter()
-    crops = [crop for crop, _ in loaded if crop is not None]
-    said = iter(_ask(network, np.stack(crops), test_time) if crops else ())
-    answers = [
-        answer
-        if crop is None
-        else replace(answer, probabilities=dict(zip(network.classes, next(said), strict=True)))
-        for crop, answer in loaded
-    ]
-    return Prediction(answers, read - started, time.perf_counter() - read)
-
-
-def _ask(network: TrainedNetwork, crops: np.ndarray, test_time: TestTime) -> list[list[float]]:
-    said = predict(network.model, as_faces(crops), test_time=test_time, device=pick_device())
-    return said.astype(float).tolist()
+    return tuple(classes), arguments["size"], str(record.get("faces", ""))
 
 
 def as_faces(crops: np.ndarray) -> FaceSet:

@@ -19,10 +19,9 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     result = SimpleNamespace(folder=tmp_path)
     run = SimpleNamespace(name="old", record=dict, result=lambda chapter: result)
     monkeypatch.setattr(commands, "chosen_run", lambda name: run)
-    network = photos.TrainedNetwork(None, ("fear",), faces, 48)
-    monkeypatch.setattr(photos, "trained_network", lambda folder: network)
-    answer = photos.Answer(tmp_path / "a.png", {"fear": 1.0})
-    monkeypatch.setattr(photos, "predict_pictures", lambda *_, **__: photos.Prediction([answer], 1.0, 1.0))
+    picture = photos.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
+    prediction = photos.Prediction(("fear",), faces, [picture], 1.0, 1.0)
+    monkeypatch.setattr(photos, "predict_pictures", lambda *_, **__: prediction)
     monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--json"])
     with pytest.raises(SystemExit) as end:
         cli.main()

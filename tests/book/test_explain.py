@@ -26,7 +26,7 @@ from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.photo import face_of
 from fer_lib.nets.build import build_network
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import save_weights
 from ferbook import cli
@@ -133,7 +133,7 @@ def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
     (own,), detectors = networks_of(run, torch.device("cpu"))
     assert own.name == "this run's" and own.lesson == LESSON and detectors == FOUND
     members = [
-        SimpleNamespace(seed=seed, has_weights=seed != 1, learned=lambda device, seed=seed: seed)
+        SimpleNamespace(seed=seed, has_weights=seed != 1, trained_network=lambda device, seed=seed: seed)
         for seed in range(4)
     ]
     population = SimpleNamespace(kept=lambda: members)
@@ -232,7 +232,7 @@ def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(ru
 
 
 def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
-    first, other = (Learned(f"published {seed}", network(seed), LESSON) for seed in (0, 1))
+    first, other = (TrainedNetwork(f"published {seed}", network(seed), LESSON) for seed in (0, 1))
     monkeypatch.setattr(explaining, "networks_of", lambda *_: ([first, other, other], None))
     told = explain(run, photo)
     page = page_of(told)

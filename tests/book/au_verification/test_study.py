@@ -10,7 +10,7 @@ from toy_networks import answered
 from book.au_verification import study as au
 from fer_lib.aus.detectors import Detectors
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.lesson import Learned
+from fer_lib.train.lesson import TrainedNetwork
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
 GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]
@@ -92,9 +92,9 @@ def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined
     assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence"] == 0.5
 
 
-def learned(network: str, seed: int, size: int = 48) -> Learned:
+def learned(network: str, seed: int, size: int = 48) -> TrainedNetwork:
     lesson = SimpleNamespace(network=network, seed=seed, source={"size": size})
-    return Learned(f"some {seed}", f"{network} {seed}", lesson)
+    return TrainedNetwork(f"some {seed}", f"{network} {seed}", lesson)
 
 
 def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatch):

@@ -9,7 +9,7 @@ from book.micro_expressions.stranger import strangers_to
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
@@ -38,7 +38,7 @@ def kept(monkeypatch):
 
 
 def asked_about(clips, kept, rendered=lambda name: faces_of("rendered", pixels_from=2)):
-    learned = [Learned(f"seed {k}", kept, lesson()) for k in range(2)]
+    learned = [TrainedNetwork(f"seed {k}", kept, lesson()) for k in range(2)]
     return strangers_to(clips, learned, rendered)
 
 

@@ -22,7 +22,7 @@ from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.subsets import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
-from fer_lib.train.lesson import Learned, Lesson
+from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import Recipe
@@ -162,11 +162,13 @@ def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
     assert not np.array_equal(study.answers["a", 0, "a"], other.answers["a", 0, "a"])
 
 
-def population(name, classes=("fear", "neutral", "happiness"), **source) -> list[Learned]:
+def population(name, classes=("fear", "neutral", "happiness"), **source) -> list[TrainedNetwork]:
     """Two networks that learned the first fold of ``name``."""
     known = {"network": "residual", "options": {}, "recipe": RECIPE, "precision": Precision("fp32", False)}
     lesson = Lesson(seed=0, classes=classes, fold=0, source={"name": name} | source, **known)
-    return [Learned(f"{name} {k}", build_network("residual", len(classes), 16), lesson) for k in range(2)]
+    return [
+        TrainedNetwork(f"{name} {k}", build_network("residual", len(classes), 16), lesson) for k in range(2)
+    ]
 
 
 def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_order():

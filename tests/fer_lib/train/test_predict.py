@@ -1,192 +1,98 @@
-"""``ferbook predict``: answers, faces in photos, and every picture that cannot be answered beside those that
-can.
-"""
-
-import json
-import sys
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
-import yaml
-from PIL import Image
+from torch import nn
+from torch.nn import functional as F
 
-from fer_lib.nets.build import build_network
-from fer_lib.train.photos import predict_pictures, trained_network
-from fer_lib.train.predict import TestTime
-from fer_lib.train.weights import save_weights
-from ferbook import cli, console
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train.predict import predict, views
 from ferbook.errors import DataError
-from ferbook.store import make_current, open_run
-
-SIZE = 16
-CLASSES = ["neutral", "happiness", "surprise"]
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run that keeps a network of three classes."""
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(console.console, "width", 200)
-    run = open_run("mine")
-    run.folder.mkdir(parents=True)
-    record = {
-        "request": {"profile": "laptop", "parameters": {"training": {"faces": "lab"}}},
-        "changed": "2026-01-01T00:00:00+00:00",
-    }
-    run.record_file.write_text(yaml.safe_dump(record))
-    save_network(run, CLASSES)
-    make_current(run)
-    return run
+def network(seed: int) -> ZeroBiasCNN:
+    return ZeroBiasCNN(2, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def save_network(run, classes, **about):
-    model = build_network("zhu", len(CLASSES), SIZE, generator=torch.Generator().manual_seed(0))
-    place = run.result("training").folder
-    place.mkdir(exist_ok=True)
-    save_weights(model, place / "weights", {"classes": classes, "faces": "lab"} | about)
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
 
-@pytest.fixture
-def crops(tmp_path):
-    """Three pictures of the network's size, and one that is wide and coloured."""
-    rng = np.random.default_rng(0)
-    paths = [tmp_path / f"{k}.png" for k in range(4)]
-    for path, shape in zip(paths, [(SIZE, SIZE)] * 3 + [(40, 60, 3)], strict=True):
-        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(path)
-    return paths
+def test_predictions_are_the_plain_networks(faces):
+    model = network(0).train()
+    found = predict(model, faces, batch_size=7)
+    assert model.training
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor(faces.pixels).unsqueeze(1) / 255).double().numpy()
+    expected = softmax(logits)
+    assert found.shape == (60, 2) and found.dtype == np.float32
+    assert np.allclose(found, expected, atol=1e-6) and np.allclose(found.sum(1), 1, atol=1e-6)
 
 
-def ferbook(monkeypatch, capsys, *words):
-    """Run the command line in this process: exit code, output, errors."""
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    captured = capsys.readouterr()
-    return end.value.code or 0, captured.out, captured.err
+def test_ten_crops_are_corners_and_centre_and_their_mirror_images():
+    # On a plane of one slope each way, an enlarged window shows the same plane, but for its border.
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    plane = (y + 100 * x).expand(1, 1, 48, 48)
+    found = list(views(plane, "ten_crop"))
+    inside = slice(2, 46)
+    places = (torch.arange(48) + 0.5) * 42 / 48 - 0.5  # of the enlarged pixels' centres in a window
+    for number, (top, left) in enumerate([(0, 0), (0, 6), (6, 0), (6, 6), (3, 3)]):
+        expected = (top + places)[:, None] + 100 * (left + places)[None, :]
+        crop, mirrored = found[2 * number], found[2 * number + 1]
+        assert crop.shape == plane.shape
+        assert torch.allclose(crop[0, 0, inside, inside], expected[inside, inside], atol=1e-2)
+        assert torch.equal(mirrored, crop.flip(3))
+    assert len(found) == 10
 
 
-def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
-    network = trained_network(run.result("training").folder)
-    assert (network.classes, network.size, network.faces) == (tuple(CLASSES), SIZE, "lab")
-    found = predict_pictures(network, crops, cropped=True)
-    assert [answer.path for answer in found.answers] == crops
-    for answer, path in list(zip(found.answers, crops, strict=True))[:3]:
-        picture = torch.tensor(np.array(Image.open(path)))[None, None] / 255
-        with torch.no_grad():
-            expected = network.model(picture).softmax(dim=1)[0].tolist()
-        assert list(answer.probabilities) == CLASSES
-        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-6)
-        assert answer.emotion == CLASSES[int(np.argmax(expected))]
-        assert [share for _, share in answer.ranked] == sorted(answer.probabilities.values(), reverse=True)
-    assert sum(found.answers[3].probabilities.values()) == pytest.approx(1)
-    assert found.pictures_per_second == pytest.approx(4 / (found.reading + found.asking))
+def test_flip_is_the_picture_and_its_mirror_image():
+    pictures = torch.rand(3, 1, 16, 24)
+    plain, mirrored = views(pictures, "flip")
+    assert torch.equal(plain, pictures) and torch.equal(mirrored, pictures.flip(3))
+    assert [len(list(views(pictures, name))) for name in ("none", "ten_crop")] == [1, 10]
 
 
-def test_a_mirror_image_is_asked_about_too(run, crops):
-    network = trained_network(run.result("training").folder)
-    mirrored = crops[0].with_name("mirrored.png")
-    Image.fromarray(np.array(Image.open(crops[0]))[:, ::-1]).save(mirrored)
-    pair = [crops[0], mirrored]
-    plain = predict_pictures(network, pair, cropped=True).answers
-    both = predict_pictures(network, pair, cropped=True, test_time="flip").answers
-    assert plain[0].probabilities != pytest.approx(plain[1].probabilities, abs=1e-5)
-    mean = {e: (plain[0].probabilities[e] + plain[1].probabilities[e]) / 2 for e in CLASSES}
-    for answer in both:
-        assert answer.probabilities == pytest.approx(mean, abs=1e-6)
+@pytest.mark.parametrize("test_time", ["none", "flip", "ten_crop"])
+def test_probabilities_are_means_over_views(faces, test_time):
+    model, some = network(0), faces.select(np.arange(9))
+    pictures = torch.tensor(some.pixels).unsqueeze(1) / 255
+    with torch.no_grad():
+        each = [softmax(model.eval()(view).double().numpy()) for view in views(pictures, test_time)]
+    found = predict(model, some, test_time=test_time, batch_size=4)
+    assert np.allclose(found, np.mean(each, axis=0), atol=1e-6)
+    assert not np.allclose(found, predict(network(1), some, test_time=test_time), atol=1e-3)
 
 
-def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_faces, tmp_path):
-    for k, face in enumerate(rendered_faces[:2]):
-        photo = np.full((300, 400), 110, np.uint8)
-        photo[90:282, 60:252] = np.kron(face, np.ones((2, 2), np.uint8))
-        Image.fromarray(photo).save(tmp_path / f"photo{k}.png")
-        Image.fromarray(face).save(tmp_path / f"crop{k}.png")
-    network = trained_network(run.result("training").folder)
-    photos = predict_pictures(network, [tmp_path / f"photo{k}.png" for k in (0, 1)]).answers
-    crops = predict_pictures(network, [tmp_path / f"crop{k}.png" for k in (0, 1)], cropped=True).answers
-    for photo, crop in zip(photos, crops, strict=True):
-        assert photo.found == 1 and crop.window is None
-        assert photo.window.left == pytest.approx(60, abs=20) and photo.window.side == pytest.approx(
-            192, abs=20
-        )
-        assert photo.probabilities == pytest.approx(crop.probabilities, abs=0.1)
+def test_mirror_images_are_answered_alike_with_flip(faces):
+    mirrored = type(faces)("mirrored", faces.pixels[:, :, ::-1].copy(), faces.table)
+    model = network(2)
+    plain = [predict(model, some) for some in (faces, mirrored)]
+    flipped = [predict(model, some, test_time="flip") for some in (faces, mirrored)]
+    assert not np.allclose(*plain, atol=1e-4) and np.allclose(*flipped, atol=1e-6)
 
 
-def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, monkeypatch, capsys, tmp_path):
-    damaged, blank, absent = tmp_path / "damaged.png", tmp_path / "blank.png", tmp_path / "absent.png"
-    damaged.write_text("no picture")
-    Image.fromarray(np.full((64, 64), 90, np.uint8)).save(blank)
-    words = [crops[0], damaged, absent, tmp_path, crops[1], "--run", "mine"]
-    code, out, err = ferbook(monkeypatch, capsys, *words, "--cropped")
-    assert code == 2
-    assert str(crops[0]) in out and str(crops[1]) in out and "2 picture(s)" in out
-    version, *told = err.splitlines()
-    assert "the network learned from lab/1" in version
-    assert [line.split(":")[1].strip() for line in told] == [str(damaged), str(absent), str(tmp_path)]
-    code, out, err = ferbook(monkeypatch, capsys, blank, "--run", "mine")
-    assert (code, out) == (2, "") and f"{blank}: no face found" in err and "--cropped" in err
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_comes_back_even_after_a_fault(faces, training):
+    class Broken(nn.Module):
+        def forward(self, pictures):
+            raise RuntimeError("no")
+
+    for model in (network(0), Broken()):
+        model.train(training)
+        if isinstance(model, Broken):
+            with pytest.raises(RuntimeError, match="no"):
+                predict(model, faces)
+        else:
+            predict(model, faces)
+        assert model.training is training
 
 
-def test_json_holds_answers_and_faults_in_the_order_of_the_pictures(
-    run, crops, monkeypatch, capsys, tmp_path
-):
-    words = [crops[2], tmp_path, crops[3], "--cropped", "--json", "--test-time", "flip"]
-    code, out, _ = ferbook(monkeypatch, capsys, *words)
-    found = json.loads(out)
-    assert code == 2
-    assert (found["run"], found["chapter"], found["test_time"]) == ("mine", "training", "flip")
-    first, fault, last = found["pictures"]
-    assert first["picture"] == str(crops[2]) and last["picture"] == str(crops[3])
-    assert list(first["probabilities"]) == CLASSES == found["classes"]
-    assert first["probabilities"][first["emotion"]] == max(first["probabilities"].values())
-    assert set(fault) == {"picture", "error"} and "a folder" in fault["error"]
-    assert found["pictures_per_second"] > 0
+def test_refusals(faces):
+    with pytest.raises(DataError, match="no picture"):
+        predict(network(0), faces.select(np.zeros(60, bool)))
 
 
-def test_a_photo_of_several_says_that_the_largest_was_taken(
-    run, rendered_faces, monkeypatch, capsys, tmp_path
-):
-    photo = np.full((300, 500), 110, np.uint8)
-    photo[90:282, 60:252] = np.kron(rendered_faces[0], np.ones((2, 2), np.uint8))
-    photo[100:196, 350:446] = rendered_faces[1]
-    Image.fromarray(photo).save(tmp_path / "two.jpg")
-    code, out, _ = ferbook(monkeypatch, capsys, tmp_path / "two.jpg")
-    assert code == 0 and "largest of 2" in out and "1 picture(s)" in out
-    assert "a network trained on lab" in out
-
-
-def test_a_run_without_weights_says_how_to_make_them(run, crops, monkeypatch, capsys):
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "other")
-    assert "there is no run 'other'" in err
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "mine", "--chapter", "faces")
-    assert "no weights of the chapter 'faces'; `ferbook run faces --run mine` makes them" in err
-    (run.result("training").folder / "weights.safetensors").unlink()
-    with pytest.raises(DataError, match=r"weights\.safetensors: not readable"):
-        trained_network(run.result("training").folder)
-
-
-@pytest.mark.parametrize(
-    "classes",
-    [["neutral", "joy", "fear"], ["neutral", "fear"], ["neutral", "fear", "fear"], "neutral", None],
-)
-def test_weights_that_do_not_say_what_they_answer_are_refused(run, classes):
-    save_network(run, classes)
-    with pytest.raises(DataError, match=r"weights\.json: the record does not say which classes"):
-        trained_network(run.result("training").folder)
-
-
-def test_a_record_whose_arguments_have_no_names_is_refused(run):
-    place = run.result("training").folder / "weights.json"
-    place.write_text(json.dumps(json.loads(place.read_text()) | {"arguments": [3, SIZE]}))
-    with pytest.raises(DataError, match=r"weights\.json: arguments is \[3, 16\]; expected names"):
-        trained_network(run.result("training").folder)
-
-
-def test_the_command_takes_every_augmentation_that_there_is(run, crops, monkeypatch, capsys):
-    for name in get_args(TestTime):
-        assert ferbook(monkeypatch, capsys, crops[0], "--cropped", "--test-time", name)[0] == 0
-    code, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--test-time", "all")
-    assert code == 2 and all(name in err for name in get_args(TestTime))
-    assert ferbook(monkeypatch, capsys)[0] == 2
+def test_a_window_is_seven_eighths_of_the_side():
+    picture = torch.rand(1, 1, 16, 16)
+    first = next(views(picture, "ten_crop"))
+    expected = F.interpolate(picture[..., :14, :14], (16, 16), mode="bilinear", align_corners=False)
+    assert torch.equal(first, expected)
