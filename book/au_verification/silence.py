@@ -197,7 +197,7 @@ def matched(filters: Sequence[int], activation: np.ndarray, rng: np.random.Gener
 
 def _pictures(model: nn.Module, faces: FaceSet) -> Iterator[torch.Tensor]:
     weight = next(model.parameters())
-    for pictures in batches(faces, 128, device=weight.device):
+    for pictures in batches(faces.pixels, 128, device=weight.device):
         yield pictures.to(weight.dtype)
 
 

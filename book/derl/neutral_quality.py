@@ -19,7 +19,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
-from fer_lib.train.batches import FaceBatches
+from fer_lib.train.batches import batches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -104,7 +104,7 @@ def generated_neutrals(
     made = []
     generator.to(device)
     with evaluating(generator):
-        for batch, _ in FaceBatches(pictures, np.zeros(len(pictures), np.int64), batch_size, device=device):
+        for batch in batches(pictures, batch_size, device=device):
             made.append((generator(batch).float().clamp(0, 1) * PEAK).round().byte().cpu().numpy()[:, 0])
     return np.concatenate(made)
 

@@ -23,7 +23,7 @@ from fer_lib.look.localisation import scores, summarise
 from fer_lib.look.regions import region_aus, regions_of
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.train.batches import FaceBatches
+from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -72,7 +72,7 @@ def residue_maps(
 
     def answers(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
         """Batch by batch the maps (B, C, h, w) of each pair, the encoder's channels first."""
-        for batch, _ in FaceBatches(shown, np.zeros(len(shown), np.int64), batch_size, device=device):
+        for batch in batches(shown, batch_size, device=device):
             yield generator.residues(batch)
 
     generator.to(device)

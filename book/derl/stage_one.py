@@ -118,7 +118,7 @@ class PairBatches(Batches):
         mirrored = (torch.rand(self.n, generator=self.generator) < self.flip).to(self.device)
         for cut in self.cuts():
             mirror = mirrored[cut].view(-1, 1, 1, 1)
-            pair = (grey(pictures, order[cut]) for pictures in (self.inputs, self.targets))
+            pair = (grey(pictures[order[cut]]) for pictures in (self.inputs, self.targets))
             inputs, targets = (torch.where(mirror, part.flip(3), part) for part in pair)
             yield inputs, targets
 

@@ -59,7 +59,7 @@ def maximal_responses(
     home, found = weight.device, []
     model.to(device or home)
     try:
-        for pictures in batches(faces, batch_size, device=device or home):
+        for pictures in batches(faces.pixels, batch_size, device=device or home):
             maps = maps_of(model, layer, pictures.to(weight.dtype))
             values, places = maps.flatten(2).max(dim=2)
             found.append((values.float().cpu(), places.cpu()))

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.augment import DRAWS, Augmentation, transformed
-from fer_lib.train.parallel import rank_and_processes
 from ferbook.errors import DataError, ParameterError
 
 
@@ -23,7 +22,7 @@ class Batches:
     """What batches of pictures, pairs or clips have in common, for fastai's ``DataLoaders`` or a plain loop.
 
     ``n`` rows in batches of ``bs``. With ``shuffle`` every pass is a new permutation and leaves out a last
-    batch of fewer than ``least`` rows: one says nothing to batch normalisation. Whatever is random comes from
+    batch of one row, which says nothing to batch normalisation. Whatever is random comes from
     ``generator``, which starts at ``seed``, so nothing else that draws random numbers disturbs it. The
     tensors that a child names in ``held`` lie on ``device``. A child sets what it holds before it calls this.
     """
@@ -39,10 +38,8 @@ class Batches:
         device: torch.device | str = "cpu",
         shuffle: bool = False,
         seed: int = 0,
-        least: int = 2,
     ) -> None:
         self.n, self.bs, self.shuffle = n, batch_size, shuffle
-        self.least = least if shuffle else 1
         self.generator = torch.Generator().manual_seed(seed)
         self.to(device)
 
@@ -55,7 +52,7 @@ class Batches:
 
     def __len__(self) -> int:
         whole, rest = divmod(self.n, self.bs)
-        return whole + (rest >= self.least)
+        return whole + (rest >= (2 if self.shuffle else 1))
 
     def order(self) -> torch.Tensor:
         """int64 (n,): the rows in the order of the pass that begins."""
@@ -66,9 +63,9 @@ class Batches:
         return (slice(start, start + self.bs) for start in range(0, len(self) * self.bs, self.bs))
 
 
-def grey(pixels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """float32 (B, 1, H, W) in [0, 1]: the pictures ``rows`` of ``pixels``, uint8 (N, H, W)."""
-    return pixels.index_select(0, rows).unsqueeze(1).float().div_(255)
+def grey(pixels: torch.Tensor) -> torch.Tensor:
+    """float32 (B, 1, H, W) in [0, 1]: the pictures ``pixels``, uint8 (B, H, W)."""
+    return pixels.unsqueeze(1).float().div_(255)
 
 
 class FaceBatches(Batches):
@@ -78,17 +75,13 @@ class FaceBatches(Batches):
     pictures are float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is
     set they are drawn at a height of that many pixels. With ``augmentation`` every picture is drawn anew in
     every pass.
-
-    Where several processes train together (``train.parallel``), a shuffled pass gives each its share of every
-    batch: the order and the transformations are those of one process, ``batch_size`` counts the pictures of
-    all.
     """
 
     held = ("pixels", "labels")
 
     def __init__(
         self,
-        pixels: np.ndarray | torch.Tensor,
+        pixels: np.ndarray,
         labels: np.ndarray | torch.Tensor,
         batch_size: int,
         *,
@@ -99,38 +92,27 @@ class FaceBatches(Batches):
     ) -> None:
         if batch_size < 1 or (shuffle and batch_size < 2):
             raise ParameterError(f"batch_size {batch_size}: give at least {2 if shuffle else 1}")
-        self.rank, self.processes = rank_and_processes() if shuffle else (0, 1)
-        least = 2 * self.processes
-        if self.processes > 1 and (batch_size % self.processes or batch_size < least):
-            raise ParameterError(
-                f"batch_size {batch_size}: {self.processes} processes share it; give a multiple of that "
-                "number, at least twice as large"
-            )
-        if shuffle and len(pixels) < least:
-            raise DataError(f"{len(pixels)} picture(s) to train on: at least {least} are needed")
+        if shuffle and len(pixels) < 2:
+            raise DataError(f"{len(pixels)} picture(s) to train on: at least 2 are needed")
         # A copy: a face set read from a memory map or a cache may not be writable.
-        self.pixels = torch.tensor(pixels) if isinstance(pixels, np.ndarray) else pixels
-        self.labels = torch.as_tensor(labels)
+        self.pixels, self.labels = torch.tensor(pixels), torch.as_tensor(labels)
         self.augmentation = augmentation
         self.side: int | None = None
-        super().__init__(len(pixels), batch_size, device=device, shuffle=shuffle, seed=seed, least=least)
+        super().__init__(len(pixels), batch_size, device=device, shuffle=shuffle, seed=seed)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = self.order().to(self.device)
         for cut in self.cuts():
             rows = order[cut]
-            # The shares of the last batch must be equally large, as the means over them are averaged.
-            share = slice(self.rank, len(rows) // self.processes * self.processes, self.processes)
-            picked = rows[share]
-            pictures = grey(self.pixels, picked)
+            pictures = grey(self.pixels.index_select(0, rows))
             height, width = pictures.shape[2:]
             size = (self.side or height, round((self.side or height) * width / height))
             if self.augmentation is not None:
-                draws = torch.rand((len(rows), DRAWS), generator=self.generator)[share]
+                draws = torch.rand((len(rows), DRAWS), generator=self.generator)
                 pictures = transformed(pictures, self.augmentation, draws, size)
             elif size != (height, width):
                 pictures = F.interpolate(pictures, size, mode="bilinear", antialias=True)
-            yield pictures, self.labels.index_select(0, picked)
+            yield pictures, self.labels.index_select(0, rows)
 
 
 def face_loaders(
@@ -139,55 +121,42 @@ def face_loaders(
     batch_size: int = 64,
     *,
     targets: np.ndarray | torch.Tensor | None = None,
-    **further: object,
+    device: torch.device | str = "cpu",
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
 ) -> DataLoaders:
     """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
-    is); ``further`` as in ``target_loaders``.
+    is).
 
     Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``,
     float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another
     emotion.
     """
-    train, valid = (training_split(faces, name).labels(classes) for name in ("train", "valid"))
-    return target_loaders(faces, train if targets is None else targets, valid, batch_size, **further)
-
-
-def target_loaders(
-    faces: FaceSet,
-    train: np.ndarray | torch.Tensor,
-    valid: np.ndarray | torch.Tensor,
-    batch_size: int = 64,
-    *,
-    device: torch.device | str = "cpu",
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-) -> DataLoaders:
-    """As ``face_loaders``, with the targets of the training pictures, ``train``, and of the validation
-    pictures, ``valid``, in their order.
-
-    What a target is, is the business of the loss and of the score. Raises DataError where a split is empty.
-    """
-    learned, validated = (training_split(faces, name).pixels for name in ("train", "valid"))
-    drawn = {"shuffle": True, "augmentation": augmentation, "seed": seed}
+    train, valid = faces.split("train"), faces.split("valid")
+    for name, part in (("train", train), ("valid", valid)):
+        if not len(part):
+            raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
+    learned, validated = train.labels(classes), valid.labels(classes)
     return DataLoaders(
-        FaceBatches(learned, train, batch_size, device=device, **drawn),
-        FaceBatches(validated, valid, batch_size, device=device),
+        FaceBatches(
+            train.pixels,
+            learned if targets is None else targets,
+            batch_size,
+            device=device,
+            augmentation=augmentation,
+            shuffle=True,
+            seed=seed,
+        ),
+        FaceBatches(valid.pixels, validated, batch_size, device=device),
         device=torch.device(device),
     )
 
 
-def training_split(faces: FaceSet, name: str) -> FaceSet:
-    """The split ``name`` of ``faces``, which a training cannot do without: DataError where it is empty."""
-    part = faces.split(name)
-    if not len(part):
-        raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    return part
-
-
 def batches(
-    faces: FaceSet, batch_size: int = 256, *, device: torch.device | str = "cpu"
+    pixels: np.ndarray, batch_size: int = 256, *, device: torch.device | str = "cpu"
 ) -> Iterator[torch.Tensor]:
-    """All pictures of ``faces`` in order, as they are: float32 (B, 1, H, W) in [0, 1] on ``device``."""
-    rows = np.zeros(len(faces), dtype=np.int64)
-    for pictures, _ in FaceBatches(faces.pixels, rows, batch_size, device=device):
-        yield pictures
+    """The pictures ``pixels``, uint8 (N, H, W), in order, as they are: float32 (B, 1, H, W) in [0, 1] on
+    ``device``.
+    """
+    for start in range(0, len(pixels), batch_size):
+        yield grey(torch.tensor(pixels[start : start + batch_size], device=device))

@@ -41,7 +41,7 @@ def collected(
     with ExitStack() as hooks, evaluating(model):
         for name, (module, reading) in wanted.items():
             hooks.callback(module.register_forward_hook(keep(name, reading)).remove)
-        for pictures in batches(faces, batch_size, device=model.output.weight.device):
+        for pictures in batches(faces.pixels, batch_size, device=model.output.weight.device):
             model(pictures.to(model.output.weight.dtype))
     return {name: np.concatenate(parts) for name, parts in kept.items()}
 

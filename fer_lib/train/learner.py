@@ -29,7 +29,6 @@ from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.losses import build_loss
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.parallel import rank_and_processes, together
 from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
 from fer_lib.train.recipe import Recipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
@@ -84,8 +83,7 @@ def train(
     ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
     batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
     random state is left as it was. ``further`` arguments, such as ``precision``, as of
-    ``face_learner``. Nothing is printed, no file is written. Inside a ``train.parallel.process_group``
-    the processes train one network together.
+    ``face_learner``. Nothing is printed, no file is written.
 
     Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in
     ``train``, or lacks the votes that the loss needs; ParameterError where the network and the pictures do
@@ -105,7 +103,7 @@ def repeatable(
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed + rank_and_processes()[0])
+        torch.manual_seed(seed)
         try:
             yield
         except torch.OutOfMemoryError as fault:
@@ -142,40 +140,15 @@ def face_learner(
         seed=seed,
         targets=_training_targets(faces, classes, recipe),
     )
-    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
-    return learner_of(
-        loaders,
-        model.to(device),
-        recipe,
-        Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights)),
-        Curve(recipe.patience, checkpoints=checkpoints),
-        outputs=len(classes),
-        precision=precision,
-    )
-
-
-def learner_of(
-    loaders: DataLoaders,
-    model: nn.Module,
-    recipe: Recipe,
-    objective: Objective,
-    curve: Curve,
-    *,
-    outputs: int,
-    precision: Request | Precision = "auto",
-) -> Learner:
-    """The ``Learner`` of any task: what ``face_learner`` makes for one class per picture, given its
-    ``objective`` and ``curve``.
-
-    ``loaders`` of ``train.batches``, ``model`` on their device, with ``outputs`` values per picture. Raises
-    ParameterError as ``train`` does.
-    """
-    size = tuple(loaders.train.pixels.shape[1:])
+    size = faces.size
     options = _options(recipe, size[0])
-    _check_fit(model, size, recipe, outputs, loaders.device)
+    model.to(device)
+    _check_fit(model, size, recipe, len(classes), loaders.device)
+    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
+    objective = Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights))
     sgd = partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
     optimiser = torch.optim.AdamW if recipe.optimiser == "adamw" else sgd
-    callbacks = [objective, *options, curve, *together()]
+    callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
     return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
 
 

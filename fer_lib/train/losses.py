@@ -75,8 +75,7 @@ class CentreLoss(nn.Module):
 
     Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin;
     whenever gradients are recorded they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f −
-    c)/(1 + n) over the n pictures of its class in the batch. No gradient goes through them. In a training on
-    several devices each moves them by its share of the batch, and their mean is taken. ``class_weights``
+    c)/(1 + n) over the n pictures of its class in the batch. No gradient goes through them. ``class_weights``
     concern the cross-entropy only.
 
     Takes hard labels only: what a picture's own centre is, a distribution does not say (ParameterError).

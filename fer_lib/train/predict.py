@@ -64,7 +64,7 @@ def predict(
         raise DataError(f"face set {faces.name!r} holds no picture to predict")
     answers = []
     with evaluating(model.to(device)):
-        for pictures in batches(faces, batch_size, device=device):
+        for pictures in batches(faces.pixels, batch_size, device=device):
             said = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
             answers.append(torch.stack(said).mean(dim=0))
     return torch.cat(answers).cpu().numpy()

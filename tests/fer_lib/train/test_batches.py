@@ -130,7 +130,7 @@ def test_plain_training_pictures_are_those_of_the_split(faces, classes):
 
 
 def test_prediction_batches_cover_everything_in_order(faces):
-    parts = list(batches(faces, 25))
+    parts = list(batches(faces.pixels, 25))
     assert [len(p) for p in parts] == [25, 25, 10]
     assert torch.equal((torch.cat(parts)[:, 0] * 255).round().byte(), torch.tensor(faces.pixels))
 
