@@ -156,7 +156,9 @@ def batches(
     pixels: np.ndarray, batch_size: int = 256, *, device: torch.device | str = "cpu"
 ) -> Iterator[torch.Tensor]:
     """The pictures ``pixels``, uint8 (N, H, W), in order, as they are: float32 (B, 1, H, W) in [0, 1] on
-    ``device``.
+    ``device``. Raises ParameterError for a ``batch_size`` below 1.
     """
+    if batch_size < 1:
+        raise ParameterError(f"batch_size {batch_size}: give at least 1")
     for start in range(0, len(pixels), batch_size):
         yield grey(torch.tensor(pixels[start : start + batch_size], device=device))
