@@ -150,3 +150,18 @@ def test_the_book_is_printed_as_one_document_that_names_no_folder(chromium, site
     assert content.startswith(b"%PDF") and len(re.findall(rb"/Type /Page\b", content)) > len(PAGES)
     assert b"file://" not in content
     assert not list(site.glob(".print*"))
+
+
+def test_formulas_are_set_in_the_font_that_the_book_brings_and_subscripts_stand_below_the_line(opened):
+    tab, _ = opened("book/derl/derl.html")
+    fonts = tab.evaluate(
+        "[...document.fonts].filter((each) => each.status == 'loaded').map((each) => each.family)"
+    )
+    assert any("Suite Math" in family for family in fonts), fonts
+    lowered = tab.evaluate(
+        """() => [...document.querySelectorAll("msub")].map(({ children: [base, below] }) =>
+             (below.getBoundingClientRect().bottom - base.getBoundingClientRect().bottom)
+               / parseFloat(getComputedStyle(base).fontSize))"""
+    )
+    tab.close()
+    assert lowered and min(lowered) > 0.1
