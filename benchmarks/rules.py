@@ -28,12 +28,13 @@ import pandas as pd
 import torch
 from scipy.stats import rankdata
 
-from book.au_verification.simulation import SPARSE, Noise, null_responses, rate
+from book.au_verification.simulation import SPARSE, Noise, null_responses
 from contest import options
 from fer_lib.aus.nulls import TIE, permuted_values, standardise_, unskew_
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.faces.rendered import set_table
+from fer_lib.stats.proportion import proportion
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 
@@ -136,7 +137,7 @@ def error(within: bool, sets: int, filters: int, permutations: int) -> pd.DataFr
         )
         for rule, own in called.items():
             hits[rule] = hits.get(rule, 0) + int(own.any())
-    rows = {rule: rate(number, sets) for rule, number in hits.items()}
+    rows = {rule: proportion(number, sets, of="simulations") for rule, number in hits.items()}
     return pd.DataFrame(
         {rule: (own.value, own.low, own.high) for rule, own in rows.items()}, ["error", "low", "high"]
     ).T

@@ -21,7 +21,7 @@ from fer_lib.aus.verification import Verified, verified
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import Responses, maximal_responses
 from fer_lib.nets.classifier import Classifier
-from fer_lib.stats.two_way import GROUPS, people_groups
+from fer_lib.stats.two_way import PEOPLE_GROUPS, people_groups
 from fer_lib.train.precision import choose_precision
 from synthetic_faces.domains import DOMAINS
 
@@ -146,7 +146,7 @@ def examine(
     *,
     about: tuple[str, str, int],
     measures: Sequence[str] = (),
-    groups: int = GROUPS,
+    groups: int = PEOPLE_GROUPS,
     device: torch.device | None = None,
 ) -> tuple[Examined, Whole]:
     """Put the questions to the filters of ``layer`` of ``model``; ``about``: group, structure and seed.

@@ -4,12 +4,10 @@ that no action unit moves, labels of invented people, and effects of a known siz
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr, ndtri
-from scipy.stats import binomtest
 
 from book.au_verification.examine import ALPHA
 from fer_lib.aus.association import associate, statistic
@@ -17,7 +15,7 @@ from fer_lib.aus.decision import Rule, decide
 from fer_lib.aus.measures import Measure
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.presence import Presence
-from fer_lib.stats.resampling import CONFIDENCE
+from fer_lib.stats.proportion import proportion
 from ferbook.estimate import Estimate
 
 BETWEEN = 0.5
@@ -102,16 +100,9 @@ def coverage(
             drawn = associate(maxima, presence, measure, draws=draws, seed=number)
             held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
             covered[measure] += int(held.sum())
-    return {(measure, effect): rate(hits, sets * FILTERS, "wilson") for measure, hits in covered.items()}
-
-
-def rate(hits: int, simulations: int, method: Literal["exact", "wilson"] = "exact") -> Estimate:
-    """In what share of ``simulations`` something was so, with its binomial interval: exact is that of Clopper
-    and Pearson (1934).
-    """
-    low, high = binomtest(hits, simulations).proportion_ci(CONFIDENCE, method=method)
-    how = f"95 % binomial interval ({method}) over simulations"
-    return Estimate(hits / simulations, low, high, n=simulations, how=how, unit="share", tolerance=0.03)
+    about = {"of": "simulations", "tolerance": 0.03}
+    shares = {each: proportion(hits, sets * FILTERS, "wilson", **about) for each, hits in covered.items()}
+    return {(measure, effect): share for measure, share in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -231,7 +222,7 @@ def family_wise_error(
         responses = null_responses(presence, filters, seed=own, noise=noise)
         null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
         errors += int(decide(null, rule, ALPHA).any())
-    return rate(errors, sets)
+    return proportion(errors, sets, of="simulations", tolerance=0.03)
 
 
 def calibrated(measures: Sequence[Measure], *, sets: int = 400, seed: int = 0) -> dict[str, Estimate]:

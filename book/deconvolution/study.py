@@ -22,7 +22,7 @@ from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects
 from fer_lib.look.sanity import cascading_randomisation, compare_networks
 from fer_lib.stats.resampling import bootstrap, ratio
-from fer_lib.stats.two_way import GROUPS, networks_and_people, people_groups
+from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError
@@ -278,7 +278,7 @@ def _over_networks(found: np.ndarray, against: np.ndarray | None = None) -> Esti
 
 def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
     """``rows`` with the ``group`` in which each ``subject`` is left out, of all that there are."""
-    groups = min(GROUPS, rows["subject"].nunique())
+    groups = min(PEOPLE_GROUPS, rows["subject"].nunique())
     own = people_groups(rows["subject"].to_numpy(), groups) if groups > 1 else np.zeros(len(rows), int)
     return rows.assign(group=pd.Categorical(own, categories=range(groups)))
 

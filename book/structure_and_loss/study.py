@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import chi2
 
 from book.populations import Member
 from fer_lib.faces.faceset import FaceSet
@@ -16,7 +15,7 @@ from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.calibration import calibration_error, reliability
 from fer_lib.stats.contrasts import POINTS, Scored, contrast, mean_score, score_trainings
-from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE
+from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.evaluate import majority_share
 from fer_lib.train.study import Study
 from fer_lib.train.weights import parameter_count
@@ -113,22 +112,21 @@ def _member_row(member: Member) -> dict[str, object]:
 
 
 def seed_noise(accuracies: np.ndarray) -> Estimate:
-    """The standard deviation, in points, of the ``accuracies`` (shares) of networks that
-    differ in nothing but their seed; its interval is chi-squared's, as of normal values.
+    """The standard deviation, in points, of the ``accuracies`` (shares) of networks that differ in nothing
+    but their seed.
     """
     count = len(accuracies)
     if count < 2:
         return Estimate(0.0, n=count, why="fewer than two networks are kept", tolerance=15)
-    spread = POINTS * float(np.std(accuracies, ddof=1))
-    ends = spread * np.sqrt((count - 1) / chi2.ppf(((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2), count - 1))
-    return Estimate(spread, *ends, n=count, how=f"95 % interval by chi-squared, {count} networks")
+    why = f"between {count} networks, {count - 1} degrees of freedom"
+    return Estimate(POINTS * np.std(accuracies, ddof=1), n=count, why=why)
 
 
 def confidence_by_loss(asked: Asked) -> tuple[pd.DataFrame, dict[str, Estimate]]:
     """How far each loss's networks may be believed: the rows of ``stats.calibration.reliability`` with their
     ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
     """
-    losses, draws = asked.scored.table["loss"].unique(), len(asked.scored.luck)
+    losses, draws = asked.scored.table["loss"].unique(), asked.scored.drawn["accuracy"].shape[1]
     tables = [reliability(*asked.of_loss(loss)[:2]).assign(loss=loss) for loss in losses]
     settings = {"draws": draws, "tolerance": RERUN_TOLERANCE}
     return pd.concat(tables), {loss: calibration_error(*asked.of_loss(loss), **settings) for loss in losses}

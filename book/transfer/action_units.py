@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import t
 from torch import nn
 from torch.nn.functional import adaptive_max_pool2d
 
@@ -21,7 +20,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.splits import split_people
 from fer_lib.look.handmade import hog_responses
 from fer_lib.look.layers import example_picture, find_layer, trace
-from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, mean_of_defined
+from fer_lib.stats.resampling import RERUN_TOLERANCE, mean_of_defined
+from fer_lib.stats.two_way import networks_and_draws
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import collected, features_of
 from ferbook.estimate import Estimate
@@ -192,24 +192,9 @@ def score(found: UnitReads, read: str) -> Estimate:
 
 
 def _over_networks(values: np.ndarray, found: UnitReads) -> Estimate:
-    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for the luck of people
-    and networks: the variance over draws of people, that of the mean over the networks, and Student's t with
-    the degrees of freedom of Welch and Satterthwaite.
-    """
-    networks, people = len(values), len(np.unique(found.test.subjects))
-    # A sample's variance is that of draws of it, times n / (n − 1).
-    parts = [(values[:, 1:].mean(axis=0).var() * people / (people - 1), people - 1)]
-    if networks > 1:
-        parts.append((values[:, 0].var(ddof=1) / networks, networks - 1))
-    value, variance = float(values[:, 0].mean()), sum(part for part, _ in parts)
-    settings = {"n": len(found.test), "tolerance": 2 * RERUN_TOLERANCE}
-    if variance == 0:
-        return Estimate(value, why="it is the same in every draw of people", **settings)
-    freedom = variance**2 / sum(part**2 / own for part, own in parts)
-    reach = t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
-    luck = f"and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
-    how = f"95 % interval, {values.shape[1] - 1} draws of {people} people {luck}"
-    return Estimate(value, value - reach, value + reach, how=how, level=CONFIDENCE, **settings)
+    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for both lucks."""
+    people = len(np.unique(found.test.subjects))
+    return networks_and_draws(values, people, n=len(found.test), tolerance=2 * RERUN_TOLERANCE)
 
 
 ADDED = {

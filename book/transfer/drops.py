@@ -9,8 +9,16 @@ import pandas as pd
 from book.transfer.study import TransferStudy, commonest_share
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.contrasts import POINTS, Scored, difference, mean_score, score_trainings
-from fer_lib.stats.resampling import RERUN_TOLERANCE, interval
+from fer_lib.stats.contrasts import (
+    POINTS,
+    Scored,
+    contrast_of_sets,
+    difference,
+    how_many_at_or_below,
+    mean_score,
+    score_trainings,
+)
+from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate
 
 NULL = "majority-class baseline"
@@ -60,12 +68,17 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         away.append(scored.weights(~sources.isin((target, NULL))))
         null.append(scored.weights(sources.eq(NULL)))
     wanted = {
-        "in_dataset_accuracy": (home, 1),
-        "cross_dataset_accuracy": (away, 1),
-        "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], POINTS),
-        "ahead_of_commonest": ([own - other for own, other in zip(away, null, strict=True)], POINTS),
+        "in_dataset_accuracy": (home, "share"),
+        "cross_dataset_accuracy": (away, "share"),
+        "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], ""),
+        "ahead_of_commonest": ([own - other for own, other in zip(away, null, strict=True)], ""),
     }
-    means = {name: _mean(scores, weights, scale) for name, (weights, scale) in wanted.items()}
+    # The commonest class has no luck of its own.
+    fixed = {"without_seed": [own > 0 for own in null], "tolerance": RERUN_TOLERANCE}
+    means = {
+        name: contrast_of_sets(scores, weights, unit=unit, **fixed)
+        for name, (weights, unit) in wanted.items()
+    }
     return Drops(pd.DataFrame(cells), means, _spread(scores))
 
 
@@ -98,28 +111,6 @@ def _compared(scored: Scored, source: str, target: str) -> dict[str, float]:
     return {name: np.nan if number is None else number for name, number in numbers.items()}
 
 
-def _mean(scores: Sequence[Scored], weights: Sequence[np.ndarray], scale: int) -> Estimate:
-    """Mean over the sets of the weighted sums of the networks' accuracies, times ``scale``."""
-    values, drawn = [], []
-    for scored, own in zip(scores, weights, strict=True):
-        # The commonest class has no luck of its own.
-        lucky = own[scored.table["trained_on"].ne(NULL)]
-        luck = scored.luck * scored.spread["accuracy"] * np.sqrt((lucky**2).sum())
-        values.append(own @ scored.table["accuracy"].to_numpy())
-        drawn.append(own @ scored.drawn["accuracy"] + luck)
-    covered = all(scored.freedom for scored in scores)
-    return interval(
-        scale * float(np.mean(values)),
-        scale * np.mean(drawn, axis=0),
-        min(scored.clusters for scored in scores),
-        of="people in the smallest set",
-        besides=f", each set by itself; the luck of the networks is {'' if covered else 'not '}covered",
-        n=sum(scored.pictures for scored in scores),
-        unit="share" if scale == 1 else "",
-        tolerance=scale * RERUN_TOLERANCE,
-    )
-
-
 def _spread(scores: Sequence[Scored]) -> Estimate | None:
     freedom = sum(scored.freedom for scored in scores)
     if not freedom:
@@ -148,13 +139,11 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
     counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
     counts |= {"networks": len(study.networks), "pairs": len(off)}
     above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
-    low, behind = (off[f"over_majority{end}"].le(0).sum() for end in ("_high", ""))
-    how = "from the pairs whose whole interval lies at or below zero to those of which a part does"
-    bounds = {"unit": "count", "n": len(off), "how": how, "tolerance": len(off)}
+    over = (off[f"over_majority{end}"] for end in ("", "_low", "_high"))
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
-        "pairs_behind_majority": Estimate(behind, low, len(off) - above["pairs_above_majority"], **bounds),
+        "pairs_behind_majority": how_many_at_or_below(0, *over, of="pairs"),
         **found.means,
         "commonest_accuracy": Estimate(np.mean(nulls), n=pictures, unit="share"),
         **({"transfer_seed_spread": found.spread} if found.spread else {}),

@@ -8,13 +8,12 @@ together:
 * *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for
   all trainings, so that whatever makes a picture hard for everybody cancels in a difference;
 * *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d =
-  trainings − conditions degrees of freedom; to each draw a deviate of Student's t with d degrees of freedom
-  is added, times s · √Σw², the standard error of a sum of independent trainings with the weights w.
+  trainings − conditions degrees of freedom; the standard error of a sum of independent trainings with the
+  weights w is s · √Σw². ``stats.two_way`` adds it to the draws.
 
 s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a
-little too wide rather than too narrow. Few seeds cannot be made good by resampling them: two seeds resampled
-have half the variance. With one seed per condition d is 0, and the interval covers the pictures only; its
-description says so.
+little too wide rather than too narrow. With one seed per condition d is 0, and the interval covers the
+pictures only; its description says so.
 """
 
 from collections.abc import Sequence
@@ -24,16 +23,17 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
-from fer_lib.stats.resampling import interval
+from fer_lib.stats.two_way import Luck, two_way_interval
 from ferbook.estimate import Estimate, Unit
 
-MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
+SCORE_MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
 """Name -> function of confusion matrices (draws, classes, classes)."""
 
 POINTS = 100
 """Percentage points in a share: differences between accuracies are given in points."""
 
-DRAWS_AT_ONCE = 1000
+WEIGHTS_AT_ONCE = 1000
+"""Draws whose weights are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,14 @@ class Scored:
     """Trainings with their scores on one split, and the scores they would have on other draws of its
     pictures.
 
-    ``table``: one row per training, with the columns of ``MEASURES`` (shares) beside those given. ``drawn``:
-    for each measure float64 (trainings, draws). ``luck``: (draws,), deviates of the seeds as multiples of
-    their standard error. ``spread``: for each measure the pooled standard deviation between trainings of one
-    condition (share); ``freedom``: its degrees of freedom. ``pictures`` and ``clusters`` of the split.
+    ``table``: one row per training, with the columns of ``SCORE_MEASURES`` (shares) beside those given.
+    ``drawn``: for each measure float64 (trainings, draws). ``spread``: for each measure the pooled standard
+    deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures``
+    and ``clusters`` of the split.
     """
 
     table: pd.DataFrame
     drawn: dict[str, np.ndarray]
-    luck: np.ndarray
     spread: dict[str, float]
     freedom: int
     pictures: int
@@ -83,20 +82,18 @@ def score_trainings(
         confusion_sums(labels, given.argmax(axis=1), clusters, n_classes).astype(np.float32)
         for given in probabilities
     ]
-    generator = np.random.default_rng(seed)
     count = len(sums[0])
-    weights = _cluster_weights(count, draws, generator)
-    drawn = {name: np.empty((len(table), draws)) for name in MEASURES}
-    values = {name: np.empty(len(table)) for name in MEASURES}
+    weights = _cluster_weights(count, draws, np.random.default_rng(seed))
+    drawn = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
+    values = {name: np.empty(len(table)) for name in SCORE_MEASURES}
     for row, own in enumerate(sums):
         totals = (weights @ own.reshape(count, -1)).reshape(draws, n_classes, n_classes)
-        for name, measure in MEASURES.items():
+        for name, measure in SCORE_MEASURES.items():
             drawn[name][row] = measure(totals.astype(np.float64))
             values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
     scored = table.assign(**values).reset_index(drop=True)
     spread, freedom = _spread(scored, condition)
-    luck = generator.standard_t(freedom, size=draws) if freedom else np.zeros(draws)
-    return Scored(scored, drawn, luck, spread, freedom, len(labels), count)
+    return Scored(scored, drawn, spread, freedom, len(labels), count)
 
 
 def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, float], int]:
@@ -105,7 +102,7 @@ def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, fl
     """
     groups = table.groupby(list(condition), sort=False)
     freedom = len(table) - groups.ngroups
-    within = {name: ((table[name] - groups[name].transform("mean")) ** 2).sum() for name in MEASURES}
+    within = {name: ((table[name] - groups[name].transform("mean")) ** 2).sum() for name in SCORE_MEASURES}
     return {n: float(np.sqrt(total / freedom)) if freedom else 0.0 for n, total in within.items()}, freedom
 
 
@@ -113,12 +110,12 @@ def minus(first: Scored, second: Scored, condition: Sequence[str]) -> Scored:
     """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s, which show other
     people and whose people were drawn with another seed; ``condition`` as of ``score_trainings``.
     """
-    gaps = {name: first.table[name] - second.table[name] for name in MEASURES}
+    gaps = {name: first.table[name] - second.table[name] for name in SCORE_MEASURES}
     table = first.table.assign(**gaps)
     spread, freedom = _spread(table, condition)
-    drawn = {name: first.drawn[name] - second.drawn[name] for name in MEASURES}
+    drawn = {name: first.drawn[name] - second.drawn[name] for name in SCORE_MEASURES}
     pictures, clusters = first.pictures + second.pictures, min(first.clusters, second.clusters)
-    return Scored(table, drawn, first.luck, spread, freedom, pictures, clusters)
+    return Scored(table, drawn, spread, freedom, pictures, clusters)
 
 
 def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -127,8 +124,8 @@ def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) 
     """
     even = np.full(clusters, 1 / clusters)
     parts = [
-        generator.multinomial(clusters, even, size=min(DRAWS_AT_ONCE, draws - start)).astype(np.float32)
-        for start in range(0, draws, DRAWS_AT_ONCE)
+        generator.multinomial(clusters, even, size=min(WEIGHTS_AT_ONCE, draws - start)).astype(np.float32)
+        for start in range(0, draws, WEIGHTS_AT_ONCE)
     ]
     return np.concatenate(parts)
 
@@ -152,19 +149,65 @@ def contrast(
     whatever the seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds
     its value: percentiles of a small split's macro F1 can miss it.
     """
-    weights = np.asarray(weights, np.float64)
-    scale = 1 if unit == "share" else POINTS
-    value = scale * float(weights @ scored.table[measure].to_numpy())
-    settings = {"n": scored.pictures, "unit": unit, "tolerance": scale * tolerance}
-    draws = scale * (weights @ scored.drawn[measure])
-    lucky = weights if without_seed is None else np.where(without_seed, 0, weights)
-    if scored.freedom and lucky.any() and not same_networks:
-        draws = draws + scale * scored.luck * scored.spread[measure] * np.sqrt((lucky**2).sum())
+    lucky = np.zeros(len(weights)) if same_networks else _lucky(weights, without_seed)
+    if scored.freedom and lucky.any():
         covers = f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
     else:
         covers = "; the seeds are not covered"
-    draws = draws.clip(0, 1) if unit == "share" else draws
-    return interval(value, draws, scored.clusters, of="clusters", besides=covers, **settings)
+    return _mean_contrast((scored,), (weights,), (lucky,), measure, unit, tolerance, "clusters", covers)
+
+
+def contrast_of_sets(
+    scores: Sequence[Scored],
+    weights: Sequence[np.ndarray],
+    measure: str = "accuracy",
+    *,
+    unit: Unit = "share",
+    without_seed: Sequence[np.ndarray],
+    tolerance: float = 0.0,
+) -> Estimate:
+    """The mean over sets of pictures with other people of what ``contrast`` gives of each; ``n``: all their
+    pictures.
+    """
+    lucky = [_lucky(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
+    covered = "" if all(scored.freedom for scored in scores) else "not "
+    covers = f", each set by itself; the luck of the networks is {covered}covered"
+    people = "people in the smallest set"
+    return _mean_contrast(scores, weights, lucky, measure, unit, tolerance, people, covers)
+
+
+def _lucky(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
+    return np.asarray(weights, float) if without_seed is None else np.where(without_seed, 0, weights)
+
+
+def _mean_contrast(
+    scores: Sequence[Scored],
+    weights: Sequence[np.ndarray],
+    lucky: Sequence[np.ndarray],
+    measure: str,
+    unit: Unit,
+    tolerance: float,
+    of: str,
+    covers: str,
+) -> Estimate:
+    scale = 1 if unit == "share" else POINTS
+    pairs = list(zip(scores, weights, strict=True))
+    return two_way_interval(
+        scale * float(np.mean([own @ scored.table[measure].to_numpy() for scored, own in pairs])),
+        scale * np.mean([own @ scored.drawn[measure] for scored, own in pairs], axis=0),
+        min(scored.clusters for scored in scores),
+        [
+            Luck(scale * scored.spread[measure] * np.sqrt((own**2).sum()) / len(scores), scored.freedom)
+            for scored, own in zip(scores, lucky, strict=True)
+            if scored.freedom and own.any()
+        ],
+        limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
+        of=of,
+        besides=covers,
+        n=sum(scored.pictures for scored in scores),
+        unit=unit,
+        tolerance=scale * tolerance,
+    )
 
 
 def mean_score(scored: Scored, keep: np.ndarray, measure: str = "accuracy", **settings: object) -> Estimate:
@@ -180,3 +223,17 @@ def difference(
     """
     weights = scored.weights(first) - scored.weights(second)
     return contrast(scored, weights, measure, unit="", **settings)
+
+
+def how_many_at_or_below(
+    limit: float, values: np.ndarray, low: np.ndarray, high: np.ndarray, *, of: str
+) -> Estimate:
+    """How many of several estimates, ``values`` (N,) with bounds ``low`` and ``high``, lie at or below
+    ``limit``: bounded by those whose whole interval does and those of which a part does, or that have none.
+    ``of`` names them, in the plural.
+    """
+    values, low, high = (np.asarray(each, np.float64) for each in (values, low, high))
+    how = f"from the {of} whose whole interval lies at or below {limit:g} to those of which a part does"
+    whole, part = (high <= limit).sum(), len(values) - (low > limit).sum()
+    count = (values <= limit).sum()
+    return Estimate(count, whole, part, how=how, n=len(values), unit="count", tolerance=len(values))

@@ -71,9 +71,9 @@ def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 def expanded_tail(clusters: int) -> float:
     """The share of the draws beyond each bound of a 95 % interval over so many ``clusters`` (at least 2):
-    less than 2.5 %.
+    less than 2.5 %, which it is without end of them.
     """
-    reach = t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
+    reach = t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * np.sqrt(1 + 1 / (clusters - 1))
     return float(norm.cdf(-reach))
 
 
@@ -84,8 +84,8 @@ def bounds(
     *,
     reflected: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The one rule for intervals: lower and upper bound float64 (…) from what a statistic is in each
-    resample, ``draws`` (D, …).
+    """The rule over people: lower and upper bound float64 (…) from what a statistic is in each resample,
+    ``draws`` (D, …). The one over networks and people, ``stats.two_way``, ends here, too.
 
     ``clusters``: how many independent ones (people) each draw was made of, one number or an array that fits
     the statistics' last axes. With few of them percentiles at 2.5 and 97.5 % are too narrow, by
@@ -124,10 +124,11 @@ def bounds(
 def interval(
     value: float,
     draws: np.ndarray,
-    clusters: int,
+    clusters: float,
     *,
     of: str = "people",
     besides: str = "",
+    how: str = "",
     n: int | None = None,
     unit: Unit = "",
     tolerance: float = 0.0,
@@ -137,19 +138,19 @@ def interval(
     (D,), of so many ``clusters``.
 
     ``of`` names what was drawn, in the plural; ``besides`` is said behind it: what else the interval covers,
-    or does not. Where there is none the estimate says why.
+    or does not; ``how`` replaces the sentence of both. Where there is none the estimate says why.
     """
-    settings = {"n": n, "unit": unit, "tolerance": tolerance, "level": CONFIDENCE}
+    about = {"n": n, "unit": unit, "tolerance": tolerance, "level": CONFIDENCE}
     if clusters < 2:
-        return Estimate(value, why=f"fewer than two {of}", **settings)
+        return Estimate(value, why=f"fewer than two {of}", **about)
     low, high = bounds(draws, clusters, value, reflected=reflected)
     defined = int(np.isfinite(draws).sum())
     if np.isnan(low):
         same = f"all draws of the {clusters} {of} give the same value"
-        return Estimate(value, why=same if defined else "it is undefined in every draw", **settings)
+        return Estimate(value, why=same if defined else "it is undefined in every draw", **about)
     kind = "reflected expanded percentile" if reflected else "expanded percentile"
-    how = f"{100 * CONFIDENCE:g} % {kind} bootstrap, {defined} draws of {clusters} {of}{besides}"
-    return Estimate(value, low, high, how=how, **settings)
+    how = how or f"{100 * CONFIDENCE:g} % {kind} bootstrap, {defined} draws of {clusters} {of}{besides}"
+    return Estimate(value, low, high, how=how, **about)
 
 
 def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:

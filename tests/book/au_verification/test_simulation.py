@@ -13,7 +13,6 @@ from book.au_verification.simulation import (
     coverage,
     family_wise_error,
     null_responses,
-    rate,
     simulated,
     simulated_presence,
     truth,
@@ -21,6 +20,7 @@ from book.au_verification.simulation import (
 from fer_lib.aus.decision import decide
 from fer_lib.aus.measures import MEASURES, SIGNED
 from fer_lib.aus.nulls import permutation_null
+from fer_lib.stats.proportion import proportion
 
 
 def test_each_effect_varies_with_what_it_belongs_to():
@@ -74,10 +74,12 @@ def test_sparse_filters_answer_to_few_pictures_and_units_move_what_they_are_told
 
 
 def test_both_nulls_are_calibrated(monkeypatch):
-    asked = []
+    asked, share = [], proportion(1, 20, of="simulations")
     monkeypatch.setattr(
         "book.au_verification.simulation.family_wise_error",
-        lambda presence, measure, **options: asked.append((measure, *sorted(options))) or rate(1, 20),
+        lambda presence, measure, **options: (
+            asked.append((measure, *sorted(options))) or proportion(1, 20, of="simulations")
+        ),
     )
     found = calibrated(("kl", "auroc"), sets=20)
     assert list(found) == ["kl", "auroc", "auroc within emotions"]
@@ -114,12 +116,6 @@ def test_family_wise_error_counts_sets_with_any_claim():
     assert found.value == errors / 6 and found.n == 6
     # The papers' rule names a unit for every filter that varies.
     assert family_wise_error(presence, "auroc", "argmax", **options).value == 1
-
-
-def test_exact_interval_by_hand():
-    # No error in 10: the upper bound solves (1 - p)^10 = 0.025.
-    found = rate(0, 10)
-    assert found.low == 0 and found.high == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
 def without(m):
