@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ferbook.page import style
+from ferbook.page.tables import in_numbers
 from ferbook.text import NO_BREAK, number_text
 
 NAMED_ROWS = 32
@@ -54,7 +55,8 @@ def forest(
 ) -> style.Drawn:
     """A dot for each value with a line from ``low`` to ``high``; rows stand in the order of the table.
 
-    ``rows`` needs ``label``, ``value``, ``low`` and ``high`` (NaN where there is no interval) and may have
+    ``rows`` needs ``label`` and ``estimate``, a column of Estimates, or ``value``, ``low`` and ``high`` (NaN
+    where there is no interval) and may have
 
     - ``panel``: the measure of the row; each has axes of its own, with the panel's name above, up to
       ``across`` side by side. Labels stand once where one panel has them all, else beside each panel;
@@ -73,7 +75,8 @@ def forest(
     called ``null_name`` in the legend) and ``limits`` of the axis hold for all panels or are given by panel.
 
     ``alt`` says what is drawn, in a sentence or two; where ``told``, all values follow it. The numbers stored
-    are ``data``, or the rows as they are. Raises FigureError where a column is absent or there is no row.
+    are ``data``, or the rows, both by ``in_numbers``. Raises FigureError where a column is absent or there is
+    no row.
 
     >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
     ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
@@ -82,6 +85,7 @@ def forest(
     'Dots with intervals: accuracy by network. zero bias 91.0 % (88.0 to 94.0) and residual 93.0 % (90.0 to \
 95.0). A dashed line marks 20.0 %.'
     """
+    rows = in_numbers(rows)
     style.require_columns(rows, ["label", "value", "low", "high"])
     optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
     optional |= {"wide_low": np.nan, "wide_high": np.nan, "null": np.nan}
@@ -149,7 +153,8 @@ def forest(
                 _value(_of(null, name), _of(unit, name)) for name in names if _of(null, name) is not None
             }
             alt += f" A dashed line marks {style.listing(sorted(lines_at))}."
-    return style.Drawn(figure, rows.reset_index(drop=True) if data is None else data, alt, caption, tolerance)
+    stored = in_numbers(rows if data is None else data).reset_index(drop=True)
+    return style.Drawn(figure, stored, alt, caption, tolerance)
 
 
 def _of(given: object, panel: str) -> object:
@@ -265,7 +270,7 @@ def _value(value: float, unit: str) -> str:
 def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> str:
     parts = []
     for name, part in panels.items():
-        own = _of(unit, name)
+        own, part = _of(unit, name), part.dropna(subset="value")
         if len(part) > NAMED_ROWS:
             ends = (_value(part["value"].agg(end), own) for end in ("min", "max"))
             words = f"{len(part)} values from {' to '.join(ends)}"

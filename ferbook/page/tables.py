@@ -73,22 +73,8 @@ class Table:
         return f'<details class="suite-fold">{told}{table}</details>'
 
     def stored(self) -> pd.DataFrame:
-        """The numbers for a CSV: of a column of Estimates the value, and its bounds in ``<column>_low`` and
-        ``<column>_high``.
-        """
-        frame = _with_header_column(self.data)
-        columns = {}
-        for name in frame.columns:
-            cells = list(frame[name])
-            if any(isinstance(cell, Estimate) for cell in cells):
-                for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
-                    columns[f"{name}{suffix}"] = [
-                        getattr(cell, part) if isinstance(cell, Estimate) else cell if not suffix else None
-                        for cell in cells
-                    ]
-            else:
-                columns[str(name)] = cells
-        return pd.DataFrame(columns)
+        """The numbers for a CSV: ``in_numbers`` with the index as columns."""
+        return in_numbers(_with_header_column(self.data))
 
     def __post_init__(self) -> None:
         if isinstance(self.tolerance, Mapping):
@@ -96,6 +82,24 @@ class Table:
                 f"{name}{side}": by for name, by in self.tolerance.items() for side in ("_low", "_high")
             }
             object.__setattr__(self, "tolerance", bounds | dict(self.tolerance))
+
+
+def in_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the value of each Estimate in place of it, and its bounds in ``<column>_low`` and
+    ``<column>_high``; of a column ``estimate`` in ``value``, ``low`` and ``high``. NaN where there is none.
+    """
+    columns = {}
+    for name in table.columns:
+        cells = list(table[name])
+        if any(isinstance(cell, Estimate) for cell in cells):
+            value, before = ("value", "") if name == "estimate" else (name, f"{name}_")
+            columns[value] = [getattr(cell, "value", cell) for cell in cells]
+            for end in ("low", "high"):
+                bounds = [getattr(cell, end, None) for cell in cells]
+                columns[f"{before}{end}"] = pd.Series(bounds, dtype=float).to_numpy()
+        else:
+            columns[str(name)] = cells
+    return pd.DataFrame(columns, index=table.index)
 
 
 def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+from ferbook.estimate import Estimate
 from ferbook.page import forest as module
 from ferbook.page import heat as heat_module
 from ferbook.page.forest import forest
@@ -40,6 +41,20 @@ def test_a_dot_and_an_interval_for_each_row():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert drawn.alt == "Dots. a 50.0 % (25.0 to 62.5) and b 75.0 %."
     assert list(drawn.data.columns) == ["label", "value", "low", "high", "main"]
+
+
+def test_a_column_of_estimates_is_drawn_and_stored_as_its_numbers():
+    estimates = [Estimate(0.5, 0.25, 0.625, how="by hand"), Estimate(0.75, why="one person"), None]
+    given = pd.DataFrame({"label": ["a", "b", "c"], "estimate": estimates, "gain": [None, *estimates[:2]]})
+    drawn = forest(given, measured="accuracy", alt="Dots.", caption="Dots.")
+    assert drawn.alt == "Dots. a 50.0 % (25.0 to 62.5) and b 75.0 %.", "of nothing measured nothing is told"
+    assert drawn.data.columns.to_list() == ["label", "value", "low", "high", "gain", "gain_low", "gain_high"]
+    assert drawn.data["high"].to_list()[0] == 0.625 and drawn.data["high"].isna().to_list() == [
+        False,
+        True,
+        True,
+    ]
+    assert drawn.data["gain_low"].to_list()[1] == 0.25
 
 
 def test_measures_stand_side_by_side_each_with_its_unit_and_null():
