@@ -38,7 +38,7 @@ from fer_lib.train.device import device_name
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.text import bounds_text
 from synthetic_faces.domains import DOMAINS
 
@@ -69,7 +69,7 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     seed_everything(given.seed)
     device = torch.device(given.device)
     model = network(len(faces.classes))
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         epochs=given.epochs or EPOCHS[faces.name],
         batch_size=BATCH_SIZE,
         lr=LR,

@@ -56,7 +56,7 @@ class Task:
     device: str
 
 
-def noise(given: argparse.Namespace) -> Task:
+def random_clips(given: argparse.Namespace) -> Task:
     generator = np.random.default_rng(SEED)
     subject = np.arange(given.clips) % given.people
     ahead = (subject - np.arange(given.people)[:, None]) % given.people
@@ -75,7 +75,7 @@ def noise(given: argparse.Namespace) -> Task:
     )
 
 
-def ours(task: Task, rows: slice) -> None:
+def our_lstms(task: Task, rows: slice) -> None:
     clips = (task.features, task.lengths, task.labels, CLASSES)
     folds = (task.train[rows], task.valid[rows], task.seeds[rows])
     train_clips(*clips, *folds, task.recipe, device=task.device)
@@ -83,7 +83,7 @@ def ours(task: Task, rows: slice) -> None:
 
 def ours_one_by_one(task: Task) -> None:
     for network in range(len(task.seeds)):
-        ours(task, slice(network, network + 1))
+        our_lstms(task, slice(network, network + 1))
 
 
 class Plain(nn.Module):
@@ -155,14 +155,14 @@ def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
 def main() -> None:
     sizes = {"people": 26, "clips": 246, "frames": 16, "features": 300, "seeds": 3}
     given = options(__doc__, **sizes, epochs=5, repeats=3).parse_args()
-    task = noise(given)
+    task = random_clips(given)
     print(
         f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
         f"features, {given.epochs} epochs, {torch.get_num_threads()} threads, "
         f"{device_name(torch.device(given.device))}"
     )
     contestants = {
-        "batched": partial(ours, task, slice(None)),
+        "batched": partial(our_lstms, task, slice(None)),
         "one by one": partial(ours_one_by_one, task),
         "torch one by one": partial(torch_one_by_one, task),
     }

@@ -58,45 +58,47 @@ from fer_lib.train.batches import face_loaders
 from fer_lib.train.device import device_name, keep_freed_memory
 from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 
-RECIPE = Recipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")
-AUGMENTATION = AUGMENTATIONS[RECIPE.augment]
-BF16 = Precision("bf16", channels_last=True)
-FP32 = Precision("fp32", channels_last=False)
+ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")
+AUGMENTATION = AUGMENTATIONS[ONE_EPOCH.augment]
+BF16_CHANNELS_LAST = Precision("bf16", channels_last=True)
+FP32_CONTIGUOUS = Precision("fp32", channels_last=False)
 WORKERS = 2
 LOADED = 20
 """Passes of the loaders in one turn: a pass of ours takes milliseconds."""
 
 
-def network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
+def seeded_network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
     generator = torch.Generator().manual_seed(SEED)
     return build_network(name, len(EMOTIONS), faces.size[0], generator=generator)
 
 
 def our_loaders(faces: FaceSet, device: torch.device) -> DataLoaders:
     return face_loaders(
-        faces, EMOTIONS, RECIPE.batch_size, device=device, augmentation=AUGMENTATION, seed=SEED
+        faces, EMOTIONS, ONE_EPOCH.batch_size, device=device, augmentation=AUGMENTATION, seed=SEED
     )
 
 
-def ours(
+def our_training(
     faces: FaceSet, precision: Precision, device: torch.device, name: str = "zero_bias"
 ) -> Callable[[], None]:
-    model = network(faces, name)
-    learner = face_learner(faces, model, EMOTIONS, RECIPE, precision=precision, device=device, seed=SEED)
-    return lambda: fit(learner, RECIPE)
+    model = seeded_network(faces, name)
+    learner = face_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
+    return lambda: fit(learner, ONE_EPOCH)
 
 
-def bare(
+def plain_training(
     faces: FaceSet, precision: Precision, device: torch.device, compiled: bool = False
 ) -> Callable[[], None]:
-    model = network(faces).to(device)
+    model = seeded_network(faces).to(device)
     if precision.channels_last:
         model = model.to(memory_format=torch.channels_last)
     if compiled:
         model = torch.compile(model)
-    optimiser = torch.optim.SGD(model.parameters(), RECIPE.lr, MOMENTUM, weight_decay=RECIPE.weight_decay)
+    optimiser = torch.optim.SGD(
+        model.parameters(), ONE_EPOCH.lr, MOMENTUM, weight_decay=ONE_EPOCH.weight_decay
+    )
     loaders = our_loaders(faces, device)
 
     def forward(pictures: torch.Tensor) -> torch.Tensor:
@@ -130,7 +132,7 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
         table,
         folder,
         valid_col="is_valid",
-        bs=RECIPE.batch_size,
+        bs=ONE_EPOCH.batch_size,
         num_workers=workers,
         device=device,
         batch_tfms=aug_transforms(
@@ -146,7 +148,7 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
     )
     learner = Learner(
         loaders,
-        network(faces),
+        seeded_network(faces),
         loss_func=F.cross_entropy,
         opt_func=functools.partial(SGD, mom=MOMENTUM),
         metrics=accuracy,
@@ -155,13 +157,13 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
     def epoch() -> None:
         keep_freed_memory(False)
         with learner.no_bar(), learner.no_logging():
-            learner.fit(1, RECIPE.lr, wd=RECIPE.weight_decay)
+            learner.fit(1, ONE_EPOCH.lr, wd=ONE_EPOCH.weight_decay)
         keep_freed_memory(True)
 
     return epoch
 
 
-class Pictures(Dataset):
+class TransformedPictures(Dataset):
     """Single pictures through torchvision's transforms."""
 
     def __init__(self, pixels: np.ndarray) -> None:
@@ -200,8 +202,8 @@ def our_batches(faces: FaceSet, device: torch.device) -> Callable[[], None]:
 
 def torchvision_batches(faces: FaceSet, workers: int, device: torch.device) -> Callable[[], None]:
     loader = DataLoader(
-        Pictures(faces.split("train").pixels),
-        RECIPE.batch_size,
+        TransformedPictures(faces.split("train").pixels),
+        ONE_EPOCH.batch_size,
         shuffle=True,
         num_workers=workers,
         persistent_workers=workers > 0,
@@ -221,15 +223,15 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
         for row, picture in enumerate(faces.pixels):
             Image.fromarray(picture).save(Path(folder) / f"{row}.png")
         contestants = {
-            "ours": ours(faces, chosen, device),
-            "bare": bare(faces, chosen, device),
-            "ours fp32 contiguous": ours(faces, FP32, device),
-            "ours bf16 channels_last": ours(faces, BF16, device),
+            "ours": our_training(faces, chosen, device),
+            "bare": plain_training(faces, chosen, device),
+            "ours fp32 contiguous": our_training(faces, FP32_CONTIGUOUS, device),
+            "ours bf16 channels_last": our_training(faces, BF16_CHANNELS_LAST, device),
             "stock fastai": stock(faces, Path(folder), None, device),
             "fastai without workers": stock(faces, Path(folder), 0, device),
         }
         if device.type == "cuda":
-            contestants["bare compiled"] = bare(faces, chosen, device, compiled=True)
+            contestants["bare compiled"] = plain_training(faces, chosen, device, compiled=True)
         seconds = take_turns(contestants, repeats)["passed"]
     print_speeds(seconds, len(faces.split("train")))
     for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
@@ -238,14 +240,15 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
     print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 
 
-def compare_networks(faces: FaceSet, repeats: int, device: torch.device) -> None:
+def compare_structures(faces: FaceSet, repeats: int, device: torch.device) -> None:
     formats = {
         f"{name}{' channels_last' * last}": Precision(name, last)
         for name, last in product(("fp32", "bf16"), (False, True))
     }
     for name in NETWORKS:
         contestants = {
-            f"{name} {text}": ours(faces, precision, device, name) for text, precision in formats.items()
+            f"{name} {text}": our_training(faces, precision, device, name)
+            for text, precision in formats.items()
         }
         seconds = take_turns(contestants, repeats)["passed"]
         print_speeds(seconds, len(faces.split("train")))
@@ -260,7 +263,7 @@ _IN_WORKER: dict[str, Callable[[], None]] = {}
 def _prepare_worker(faces: FaceSet, threads: int, precision: Precision, names: tuple[str, ...]) -> None:
     torch.set_num_threads(threads)
     keep_freed_memory(True)
-    _IN_WORKER.update({name: ours(faces, precision, torch.device("cpu"), name) for name in names})
+    _IN_WORKER.update({name: our_training(faces, precision, torch.device("cpu"), name) for name in names})
 
 
 def _train_in_worker(name: str) -> None:
@@ -286,7 +289,9 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
         contestants = {}
         for size, name in names.items():
             contestants[f"{size} side by side"] = functools.partial(beside, name)
-            contestants[f"{size} in turn"] = functools.partial(in_turn, ours(faces, precision, device, name))
+            contestants[f"{size} in turn"] = functools.partial(
+                in_turn, our_training(faces, precision, device, name)
+            )
         seconds = take_turns(contestants, repeats)["passed"]
     print_speeds(seconds, 2 * len(faces.split("train")))
     for size in names:
@@ -307,9 +312,9 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     print_ratio("torchvision_without_workers", seconds, "our batches", unworked)
 
 
-PARTS = {
+COMPARISONS = {
     "learners": compare_learners,
-    "networks": compare_networks,
+    "networks": compare_structures,
     "side_by_side": compare_side_by_side,
     "loaders": compare_loaders,
 }
@@ -317,7 +322,7 @@ PARTS = {
 
 def main() -> None:
     parser = options(__doc__, pictures=768, size=48, repeats=3)
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=list(COMPARISONS), default=list(COMPARISONS))
     given = parser.parse_args()
     device = torch.device(given.device)
     seed_everything(SEED)
@@ -331,7 +336,7 @@ def main() -> None:
     )
     for part in given.parts:
         print(f"-- {part}")
-        PARTS[part](faces, given.repeats, device)
+        COMPARISONS[part](faces, given.repeats, device)
     print(f"peak memory {peak_memory_mb():.0f} MB")
 
 

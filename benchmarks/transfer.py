@@ -30,11 +30,11 @@ from fer_lib.train import study
 from fer_lib.train.device import device_name
 from fer_lib.train.features import features_of
 from fer_lib.train.learner import seed_everything
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 
 BATCH = 256
 SETS = 4
-RECIPE = Recipe(epochs=1, batch_size=32, lr=0.01, augment="none")
+RECIPE = TrainingRecipe(epochs=1, batch_size=32, lr=0.01, augment="none")
 SPLITS = ("train", "train", "train", "valid", "test")
 
 

@@ -248,7 +248,7 @@ def data_export(
     tell(f"read them with: --faces {layout} --data-dir {folder}{told}")
 
 
-def predict(
+def predict_command(
     pictures: Annotated[
         list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG, BMP or TIFF.")
     ],

@@ -173,7 +173,7 @@ class NetworkParameters(ChapterParameters):
 
 
 class RecipeParameters(ChapterParameters):
-    """What a chapter that trains classifiers takes: the fields of ``train.recipe.Recipe``."""
+    """What a chapter that trains classifiers takes: the fields of ``train.recipe.TrainingRecipe``."""
 
     epochs: EpochsField = 60
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")

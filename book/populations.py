@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_lib.faces.registry import set_name
 from fer_lib.names import Network
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import find_chapter
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
@@ -52,7 +52,7 @@ class Taught(BaseModel):
     faces: dict[str, str | int]
     network: Network
     options: dict[str, bool | int | float | tuple[int, ...]] = {}
-    recipe: Recipe
+    recipe: TrainingRecipe
     labels: Literal["own", "shuffled"] = "own"
 
 

@@ -183,7 +183,7 @@ SUITE = Suite(
     commands={
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",
-        "predict": "book.commands:predict",
+        "predict": "book.commands:predict_command",
         "explain": "book.commands:explain",
     },
     check=check,

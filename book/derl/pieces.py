@@ -24,7 +24,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.train.device import device_name
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.environment import git_commit
 from ferbook.errors import DataError
@@ -222,7 +222,7 @@ def trial_of(
     protocol: Protocol,
     lessons: Lessons,
     *,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> Trial:
     """The trial that ``p`` asks for: the pieces of its population where they were trained as ``p`` says, else

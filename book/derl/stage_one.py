@@ -25,7 +25,7 @@ from fer_lib.train.callbacks import Averaging
 from fer_lib.train.curve import LossWatch
 from fer_lib.train.learner import repeatable, silent_learner
 from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
+from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
@@ -193,7 +193,7 @@ def gan_learner(
     valid: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
 ) -> Learner:
     """The fastai ``Learner`` with which ``train_generator`` trains; its arguments, and what it raises, are
     those of ``train_generator``. The pairs ``valid`` (inputs, targets) are measured after each epoch and
@@ -278,7 +278,7 @@ def learn_stage_one(
     shuffled: bool,
     seed: int,
     device: torch.device | str = "cpu",
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
 ) -> StageOne:
     """Train the generator, and beside it those that did not learn to keep a person; raises as
     ``train_generator``.

@@ -25,7 +25,7 @@ from fer_lib.train.batches import Batches
 from fer_lib.train.curve import ClassScore, Curve, Training
 from fer_lib.train.learner import fit, repeatable, silent_learner
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from ferbook.errors import DataError
 
 Inputs = Mapping[str, Tensor]
@@ -204,7 +204,7 @@ def train_residue_classifier(
     model: nn.Module,
     recipe: ResidueRecipe,
     *,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Training:

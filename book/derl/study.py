@@ -25,7 +25,7 @@ from fer_lib.nets.evaluating import evaluating
 from fer_lib.nets.vgg import VGG
 from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -159,7 +159,7 @@ def residue_study(
     conditions: Sequence[str] = CONDITIONS,
     folds: Sequence[int] = (0,),
     seed: int = 0,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> list[ResidueStudy]:
     """Train and test a classifier of each of ``conditions`` on each of the ``folds`` of ``protocol``, from

@@ -21,9 +21,9 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, mean_of_defined,
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from fer_lib.train.learner import train
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
@@ -53,11 +53,11 @@ class Learned:
 
 def learn(
     faces: FaceSet,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     network: Network = "zhu",
     seed: int = 0,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> Learned:
     """Train ``network`` on the training people of ``faces``; epochs and heads are chosen on its validation
@@ -119,7 +119,7 @@ def distance(one: str, other: str) -> str:
 def asked_of_all(
     families: Mapping[str, FaceSet],
     photographs: FaceSet | None,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     networks: int = 1,
     draws: int = 1000,

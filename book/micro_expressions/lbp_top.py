@@ -23,7 +23,7 @@ RADII = (1, 1, 1)
 frames per second.
 """
 
-CANDIDATES = ((1, 1, 1), (1, 1, 2), (1, 1, 4))
+CANDIDATE_RADII = ((1, 1, 1), (1, 1, 2), (1, 1, 4))
 """Radii that are tried, different in time. Yan et al. give the best of several results on the tested people;
 here validation chooses.
 """
@@ -38,7 +38,7 @@ equally bright.
 
 
 def candidate_features(
-    clips: Clips, blocks: int = BLOCKS, candidates: Sequence[tuple[int, int, int]] = CANDIDATES
+    clips: Clips, blocks: int = BLOCKS, candidates: Sequence[tuple[int, int, int]] = CANDIDATE_RADII
 ) -> dict[str, np.ndarray]:
     """``lbp_top`` with each of the radii ``candidates``, by name, for
     ``micro_expressions.rivals.linear_answers`` to choose from.

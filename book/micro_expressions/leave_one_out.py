@@ -92,8 +92,8 @@ def leave_one_out(
     clips; recipe and epoch are those with the lowest loss of its validation clips (of equals the first).
     ``control`` changes what the LSTMs are given. All networks of a recipe are trained in one program.
 
-    Raises DataError as ``require_apart``, and where ``given`` does not belong to ``clips`` and ``folds``; and
-    as ``train_clips``.
+    Raises DataError as ``require_folds_apart``, where ``given`` does not belong to ``clips`` and
+    ``folds``, and as ``train_clips``.
     """
     labels = fold_labels(clips, classes, folds)
     if given.shape[:2] != (len(seeds) * len(folds), len(clips)):
@@ -162,9 +162,9 @@ def _of_the_tested(answers: np.ndarray, folds: Sequence[ClipFold]) -> np.ndarray
 
 def fold_labels(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> np.ndarray:
     """int64 (C,): the classes of the clips that are on a side of a fold, 0 of the others. Raises DataError
-    as ``require_apart``.
+    as ``require_folds_apart``.
     """
-    require_apart(clips, folds)
+    require_folds_apart(clips, folds)
     used = np.unique(np.concatenate([part for fold in folds for part in fold]))
     labels = np.zeros(len(clips), np.int64)
     labels[used] = clips.select(used).labels(classes)
@@ -189,7 +189,7 @@ def fold_table(
     return pd.DataFrame(rows)
 
 
-def require_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
+def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
     """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is
     tested twice.
     """

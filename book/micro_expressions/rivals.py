@@ -40,7 +40,7 @@ cells, weights and steps as what it stands beside.
 UNTRAINED = "untrained"
 """Name of the control beside ``CONTROLS``: features of an untrained network."""
 
-RIVALS: dict[str, tuple[str, str]] = {
+CLIP_RIVALS: dict[str, tuple[str, str]] = {
     "shuffled": (CONTROL, "frames shuffled"),
     "matched_apex": (CONTROL, "apex repeated"),
     UNTRAINED: (CONTROL, "untrained CNN"),
@@ -51,7 +51,7 @@ RIVALS: dict[str, tuple[str, str]] = {
 }
 """Slug -> kind and name of whatever the study stands beside, in the order to be shown."""
 
-SLUGS = {name: slug for slug, (_, name) in RIVALS.items()}
+SLUGS = {name: slug for slug, (_, name) in CLIP_RIVALS.items()}
 
 FIRST = "LSTM"
 """The contender that the page is about: LSTMs on the features of trained networks."""
@@ -88,7 +88,7 @@ def _taken(features: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.take_along_axis(features, places.reshape(*leading, *places.shape, 1), axis=-2)
 
 
-STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
+SVM_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse strengths C of the penalty that are tried on the validation subjects."""
 
 
@@ -113,7 +113,7 @@ def linear_answers(
     classes: tuple[str, ...],
     folds: Sequence[ClipFold],
     *,
-    strengths: Sequence[float] = STRENGTHS,
+    strengths: Sequence[float] = SVM_STRENGTHS,
 ) -> ClipAnswers:
     """Linear support vector machines on ``features`` (C, F), one per fold and pair of classes.
 
@@ -155,7 +155,7 @@ def linear_answers(
     return ClipAnswers(table, _hard(answers, len(classes)))
 
 
-def majority_answers(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> ClipAnswers:
+def majority_of_folds(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> ClipAnswers:
     """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises
     DataError as ``linear_answers``.
     """
@@ -221,13 +221,13 @@ def baseline_answers(
         described["lbp_top"] = candidate_features(clips)
     found = {"apex_features": ClipAnswers(each[0].table, together)}
     found |= {name: linear_answers(given, clips, classes, folds) for name, given in described.items()}
-    return found | {"majority": majority_answers(clips, classes, folds)}
+    return found | {"majority": majority_of_folds(clips, classes, folds)}
 
 
-def contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
-    """The study's LSTMs first, then the ``rivals`` by their slugs in ``RIVALS``, in its order."""
+def clip_contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
+    """The study's LSTMs first, then the ``rivals`` by their slugs in ``CLIP_RIVALS``, in its order."""
     found = [Contender(FIRST, OURS, study.probabilities)]
-    for slug, (kind, name) in RIVALS.items():
+    for slug, (kind, name) in CLIP_RIVALS.items():
         if slug in rivals:
             given = rivals[slug]
             found.append(Contender(name, kind, given.probabilities, seeded=len(given.probabilities) > 1))

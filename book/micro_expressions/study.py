@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from book.micro_expressions.leave_one_out import ClipStudy
-from book.micro_expressions.rivals import RIVALS, SLUGS
+from book.micro_expressions.rivals import CLIP_RIVALS, SLUGS
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.shared import Shared
@@ -16,7 +16,7 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
+CLIP_MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
 """Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all
 folds, the mean of the classes' F1 scores is the unweighted F1, UF1, and the mean of their recalls the
 unweighted average recall, UAR (See et al. 2019)."""
@@ -40,16 +40,16 @@ def whose_clips(given: FaceSet, faces: FaceSet) -> str:
     )
 
 
-def contest_metrics(contest: Contest) -> dict[str, Estimate]:
-    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in ``RIVALS``,
-    ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
+def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
+    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in
+    ``CLIP_RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
     ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one
     contender, in points."""
-    found = {short: contest.score(contest.names[0], measure) for measure, short in MEASURES.items()}
+    found = {short: contest.score(contest.names[0], measure) for measure, short in CLIP_MEASURES.items()}
     for name in contest.names[1:]:
         found[f"{SLUGS[name]}_uf1"] = contest.score(name)
         found[f"ahead_of_{SLUGS[name]}"] = contest.ahead(name)
-    majority = RIVALS["majority"][1]
+    majority = CLIP_RIVALS["majority"][1]
     if majority in contest.names:
         found["majority_accuracy"] = contest.score(majority, "accuracy")
     freedom = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
@@ -75,7 +75,7 @@ def selection_gain(
         f"selection_gain_{short}": difference(
             both.scored, both.of(flattered.name), both.of(honest.name), measure, **settings
         )
-        for measure, short in MEASURES.items()
+        for measure, short in CLIP_MEASURES.items()
         if short != "uar"
     }
 
@@ -99,7 +99,7 @@ def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
     return Table(data, "What could give a test away")
 
 
-def study_metrics(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
+def clip_counts(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
     """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many answer for the study itself."""
     counts = {
         "clips": len(subjects),

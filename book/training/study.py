@@ -24,10 +24,10 @@ from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score, minus
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.train.crossval import CrossValidation, cross_validate
-from fer_lib.train.evaluate import Answers, Evaluation, score_on
+from fer_lib.train.evaluate import Evaluation, FoldProbabilities, score_on
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
@@ -59,7 +59,7 @@ class Tested:
 
     folds: tuple[FaceSet, ...]
     curves: dict[str, tuple[pd.DataFrame, int]]
-    answers: tuple[Answers, ...]
+    answers: tuple[FoldProbabilities, ...]
     seeds: tuple[int, ...]
     learned: tuple[float, ...]
     candidates: np.ndarray
@@ -92,7 +92,7 @@ def train_or_read(run: Session, faces: FaceSet, protocol: Protocol) -> Tested:
         return of_population(run.members(p.population), run.population(p.population), faces, protocol)
     looks = np.linspace(1, p.epochs, min(p.epochs, CANDIDATES)).round().astype(int).tolist()
     crossed = cross_validate(
-        *(faces, protocol, p.network, Recipe.of(p)),
+        *(faces, protocol, p.network, TrainingRecipe.of(p)),
         **{"folds": p.folds, "options": p.network_options, "without_copies": p.without_copies},
         **{"test_time": p.test_time, "seed": p.seed, "checkpoints": looks},
         **{"precision": run.precision, "device": run.device},

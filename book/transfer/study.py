@@ -23,9 +23,9 @@ from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.lesson import TrainedNetwork
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import train_structure
 from ferbook.errors import DataError
 from ferbook.page.tables import Table
@@ -170,11 +170,11 @@ def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0)
 def taught(
     sets: Sets,
     network: str,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     seeds: Sequence[int],
     *,
     dropout: float | None = None,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
     """By set a ``network`` from each of ``seeds`` that learned its training pictures, and the number format

@@ -14,7 +14,7 @@ from fer_lib.nets.build import build_network
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.predict import TestTime, predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def cross_validate(
     faces: FaceSet,
     protocol: Protocol,
     network: str,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     folds: int = 0,
     options: Mapping[str, object] | None = None,

@@ -14,7 +14,7 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-Answers = tuple[FaceSet, np.ndarray]
+FoldProbabilities = tuple[FaceSet, np.ndarray]
 """A face set whose split ``test`` has N pictures, and the class probabilities (N, classes) that a network
 gave them.
 """
@@ -22,7 +22,7 @@ gave them.
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Answers on the test splits of one or more folds, put together and scored.
+    """FoldProbabilities on the test splits of one or more folds, put together and scored.
 
     ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order.
     ``metrics`` by name, ``confusion`` counts (rows: the true emotion).
@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def evaluate(
-    answers: Sequence[Answers], classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
+    answers: Sequence[FoldProbabilities], classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
 ) -> Evaluation:
     """Score the ``answers`` of networks on the test splits of one or more folds, as
     ``CrossValidation.answers`` has them.

@@ -14,14 +14,14 @@ from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 
-Reading = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Readout = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From a module's input and output to what is kept of them."""
 
 
 def collected(
     model: Classifier,
     faces: FaceSet,
-    wanted: Mapping[str, tuple[nn.Module, Reading]],
+    wanted: Mapping[str, tuple[nn.Module, Readout]],
     *,
     batch_size: int = 256,
 ) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def collected(
         raise DataError(f"face set {faces.name!r} holds no picture")
     kept: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
 
-    def keep(name: str, reading: Reading) -> Callable[..., None]:
+    def keep(name: str, reading: Readout) -> Callable[..., None]:
         return lambda _, given, made: kept[name].append(reading(given[0], made).float().cpu().numpy())
 
     with ExitStack() as hooks, evaluating(model):

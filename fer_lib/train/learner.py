@@ -29,8 +29,8 @@ from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.losses import build_loss
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, Request, choose_precision, leave_autocast
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
 from ferbook.errors import FerError, ParameterError
 
@@ -69,7 +69,7 @@ def train(
     faces: FaceSet,
     model: nn.Module,
     classes: tuple[str, ...],
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     device: torch.device | str = "cpu",
     seed: int = 0,
@@ -117,9 +117,9 @@ def face_learner(
     faces: FaceSet,
     model: nn.Module,
     classes: tuple[str, ...],
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
     checkpoints: Sequence[int] = (),
@@ -158,7 +158,7 @@ def silent_learner(
     loss: Callable[..., torch.Tensor],
     optimiser: Callable[..., torch.optim.Optimizer],
     callbacks: Sequence[Callback],
-    precision: Request | Precision = "fp32",
+    precision: PrecisionName | Precision = "fp32",
 ) -> Learner:
     """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
     decay on all parameters; no progress bar, nothing printed.
@@ -183,7 +183,9 @@ def silent_learner(
     return learner
 
 
-def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) -> torch.Tensor | None:
+def _training_targets(
+    faces: FaceSet, classes: tuple[str, ...], recipe: TrainingRecipe
+) -> torch.Tensor | None:
     """float32 (n, C) where the recipe needs distributions over classes, None where it takes the labels."""
     if recipe.loss == "votes":
         return torch.from_numpy(vote_shares(faces, classes))
@@ -193,7 +195,7 @@ def _training_targets(faces: FaceSet, classes: tuple[str, ...], recipe: Recipe) 
     return None
 
 
-def _options(recipe: Recipe, side: int) -> list[Callback]:
+def _options(recipe: TrainingRecipe, side: int) -> list[Callback]:
     """The callbacks of what a recipe may add to a plain training."""
     chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:
@@ -208,7 +210,7 @@ def _options(recipe: Recipe, side: int) -> list[Callback]:
 
 
 def _check_fit(
-    model: nn.Module, size: tuple[int, int], recipe: Recipe, n_classes: int, device: torch.device
+    model: nn.Module, size: tuple[int, int], recipe: TrainingRecipe, n_classes: int, device: torch.device
 ) -> None:
     """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers
     otherwise.

@@ -9,7 +9,7 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.names import Network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.precision import Precision
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 
 
 class Lesson(BaseModel):
@@ -24,7 +24,7 @@ class Lesson(BaseModel):
 
     network: Network
     options: dict[str, object]
-    recipe: Recipe
+    recipe: TrainingRecipe
     precision: Precision
     seed: int
     classes: tuple[str, ...]
@@ -37,7 +37,7 @@ class Lesson(BaseModel):
         return cls(
             network=given.network,
             options=given.network_options,
-            recipe=Recipe.of(given),
+            recipe=TrainingRecipe.of(given),
             precision=precision,
             seed=given.seed,
             classes=classes,

@@ -12,7 +12,7 @@ from fastai.torch_core import to_float
 
 from ferbook.errors import ParameterError, require_name
 
-Request = Literal["auto", "fp32", "bf16"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
 
 COMPUTES_IN_BF16 = ("avx512_bf16", "amx_bf16")
 """Instructions with which a CPU trains in bfloat16 more than twice as fast as in float32; without them it is
@@ -88,7 +88,7 @@ def leave_autocast(callbacks: Iterable[Callback], device: torch.device | str) ->
 
 
 def choose_precision(
-    requested: Request | Precision = "auto", device: torch.device | str = "cpu"
+    requested: PrecisionName | Precision = "auto", device: torch.device | str = "cpu"
 ) -> Precision:
     """The number and memory format to train in on ``device``; a ``Precision`` is taken as it is.
 
@@ -99,7 +99,7 @@ def choose_precision(
     """
     if isinstance(requested, Precision):
         return requested
-    require_name("precision", requested, get_args(Request))
+    require_name("precision", requested, get_args(PrecisionName))
     kind = torch.device(device).type
     if kind not in ("cpu", "cuda"):
         if requested == "bf16":

@@ -15,7 +15,7 @@ what the chapter ``training`` trains with. At 0.1 the zero-bias CNN hardly learn
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """Everything about a training but its faces, its network and its seed; fields as a chapter's parameters
     name them.
 
@@ -50,14 +50,14 @@ class Recipe:
     patience: int = 0
 
     @classmethod
-    def of(cls, given: object, **changes: object) -> "Recipe":
+    def of(cls, given: object, **changes: object) -> "TrainingRecipe":
         """The recipe that the attributes of ``given`` say, such as a chapter's parameters, with ``changes``;
         a field that it has not is as by default.
         """
         names = (field.name for field in fields(cls))
         return cls(**{name: getattr(given, name) for name in names if hasattr(given, name)} | changes)
 
-    def for_network(self, network: Network) -> "Recipe":
+    def for_network(self, network: Network) -> "TrainingRecipe":
         """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures
         that grow only where it takes them.
         """

@@ -13,9 +13,9 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.precision import Precision, Request
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 
@@ -55,10 +55,10 @@ def run_study(
     structures: Sequence[str],
     losses: Sequence[str],
     seeds: Sequence[int],
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     dropout: float | None = None,
-    precision: Request | Precision = "auto",
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> Study:
     """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own
@@ -93,14 +93,14 @@ def train_structure(
     faces: FaceSet,
     classes: tuple[str, ...],
     structure: str,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     seed: int,
     *,
     dropout: float | None = None,
     **further: object,
 ) -> tuple[nn.Module, Training]:
     """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
-    (``Recipe.for_network``).
+    (``TrainingRecipe.for_network``).
 
     ``seed`` fixes its first weights and the training; ``further`` arguments as of ``train``. Raises as
     ``train``.

@@ -14,7 +14,7 @@ from fer_lib.look.deconvolution import Method
 from fer_lib.names import AssociationMeasure, FaceSource
 from fer_lib.nets.build import build_network
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
@@ -118,7 +118,7 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     request.check()
     chosen = request.of_chapter(chapters()["training"])
     assert (chosen.faces, chosen.network, chosen.optimiser) == ("fer2013", "residual", "sgd")
-    assert Recipe.of(chosen).augment in AUGMENTATIONS
+    assert TrainingRecipe.of(chosen).augment in AUGMENTATIONS
     assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
 
 

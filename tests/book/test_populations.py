@@ -18,7 +18,7 @@ from book.populations import FAILED, Population
 from book.session import open_chapter
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.store import DONE
@@ -30,7 +30,7 @@ TINY = Population(
     faces={"name": "lab", "size": 16},
     network="zhu",
     options={"dropout": 0.1},
-    recipe=Recipe(epochs=3, batch_size=8, lr=0.01, augment="none"),
+    recipe=TrainingRecipe(epochs=3, batch_size=8, lr=0.01, augment="none"),
     networks=2,
     core_minutes=0.1,
     checkpoints=(1,),
@@ -136,7 +136,7 @@ def test_a_kill_loses_the_network_that_was_being_trained_and_others_take_part_me
 
 def test_another_recipe_is_named_and_replaced_only_on_demand():
     trained()
-    other = changed(recipe=Recipe(epochs=1, batch_size=8, lr=0.01, augment="none"))
+    other = changed(recipe=TrainingRecipe(epochs=1, batch_size=8, lr=0.01, augment="none"))
     assert {member.fault() for member in other.members} == {"of another recipe"} and not other.kept()
     with pytest.raises(DataError, match="of another recipe; --replace trains it anew"):
         train_member(other.members[0], device="cpu")
@@ -162,7 +162,9 @@ def test_networks_of_another_version_of_the_faces_are_not_used(monkeypatch):
 
 
 def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
-    wild = changed(recipe=Recipe(epochs=1, batch_size=8, lr=1e30, schedule="constant", augment="none"))
+    wild = changed(
+        recipe=TrainingRecipe(epochs=1, batch_size=8, lr=1e30, schedule="constant", augment="none")
+    )
     with pytest.raises(ParameterError, match="training diverged"):
         train_member(wild.members[0], device="cpu")
     assert (wild.members[0].folder / FAILED).is_file() and not wild.kept()
@@ -183,7 +185,9 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
 
 
 def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeypatch):
-    population = changed(labels="shuffled", recipe=Recipe(epochs=4, batch_size=8, lr=0.02, augment="none"))
+    population = changed(
+        labels="shuffled", recipe=TrainingRecipe(epochs=4, batch_size=8, lr=0.02, augment="none")
+    )
     train, seen = population_training.train, []
 
     def noted(faces, *given, **further):

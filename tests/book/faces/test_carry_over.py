@@ -7,7 +7,7 @@ import pytest
 from book.faces import carry_over
 from book.faces.carry_over import BOTH, BUILD, OWN, PHOTOGRAPHS, SHAPES, Asked
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate
 
 
@@ -44,7 +44,7 @@ def test_how_far_a_family_is_from_another(other, far):
 
 def test_what_is_the_same_in_another_family_carries_over_and_what_is_turned_round_does_not():
     sets = {"a-x": family("one", 0), "b-x": family("two", 1), "a-y": family("three", 2, flipped=True)}
-    recipe = Recipe(epochs=8, batch_size=10, lr=0.05, augment="none")
+    recipe = TrainingRecipe(epochs=8, batch_size=10, lr=0.05, augment="none")
     asked = carry_over.asked_of_all(
         sets, family("photos", 3, coded=False), recipe, networks=2, draws=100, precision="fp32"
     )

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from book.micro_expressions.rivals import linear_answers, majority_answers, mean_recall
+from book.micro_expressions.rivals import linear_answers, majority_of_folds, mean_recall
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
@@ -139,11 +139,11 @@ def test_a_class_of_one_person_is_never_answered_about_that_person():
 def test_majority_and_chance():
     clips = labelled_clips()
     folds, labels = folds_of(clips), clips.labels(CLASSES)
-    most = majority_answers(clips, CLASSES, folds)
+    most = majority_of_folds(clips, CLASSES, folds)
     assert (answers(most.probabilities) == 2).all() and most.probabilities.shape == (1, len(clips), 3)
     assert (answers(most.probabilities)[0] == labels).mean() == 0.5
     few = [(np.flatnonzero((labels != 2) & np.isin(np.arange(len(clips)), folds[0][0])), *folds[0][1:])]
-    equal = majority_answers(clips, CLASSES, few).probabilities
+    equal = majority_of_folds(clips, CLASSES, few).probabilities
     # Disgust and happiness equally often: the first. Nobody else is tested.
     assert (equal[0, folds[0][2]].argmax(axis=1) == 0).all()
     assert np.isnan(np.delete(equal, folds[0][2], axis=1)).all()
@@ -165,9 +165,9 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(DataError, match="subject s0 is both learned from and tested"):
         linear_answers(features, clips, CLASSES, [(np.append(train, test[0]), valid, test)])
     with pytest.raises(DataError, match="clip 0 is tested in 2 folds"):
-        majority_answers(clips, CLASSES, [folds[0], folds[0]])
+        majority_of_folds(clips, CLASSES, [folds[0], folds[0]])
     with pytest.raises(DataError, match="fold 0: no clip that is selected on"):
-        majority_answers(clips, CLASSES, [(train, valid[:0], test)])
+        majority_of_folds(clips, CLASSES, [(train, valid[:0], test)])
     alone = train[clips.labels(CLASSES)[train] == 1]
     with pytest.raises(DataError, match="fold 0 has training clips of 'happiness' only"):
         linear_answers(features, clips, CLASSES, [(alone, valid, test)])

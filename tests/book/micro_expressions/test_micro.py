@@ -7,13 +7,13 @@ from toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 from book.micro_expressions.apex import clearest_clip
 from book.micro_expressions.leave_one_out import ClipStudy
-from book.micro_expressions.rivals import FIRST, ClipAnswers, contenders
+from book.micro_expressions.rivals import FIRST, ClipAnswers, clip_contenders
 from book.micro_expressions.study import (
+    clip_contest_metrics,
+    clip_counts,
     clips_of_classes,
-    contest_metrics,
     leak_summary,
     selection_gain,
-    study_metrics,
     whose_clips,
 )
 from fer_lib.faces.clips import clips_of
@@ -28,9 +28,9 @@ def test_every_rival_has_its_metrics():
         "optical_flow": ClipAnswers(pd.DataFrame(), wrong_in(4, 9)[None]),
         "shuffled": toy_study(),
     }
-    contest = hold_contest(contenders(toy_study(), rivals), LABELS, PEOPLE, draws=100)
+    contest = hold_contest(clip_contenders(toy_study(), rivals), LABELS, PEOPLE, draws=100)
     assert contest.names == (FIRST, "frames shuffled", "optical flow, SVM", "majority-class baseline")
-    found = contest_metrics(contest)
+    found = clip_contest_metrics(contest)
     assert {"uf1", "uar", "accuracy", "majority_uf1", "ahead_of_optical_flow", "seed_spread"} <= set(found)
     assert found["ahead_of_shuffled"].value == 0
     assert found["majority_accuracy"].value == pytest.approx(10 / 24)
@@ -70,7 +70,7 @@ def test_what_could_give_a_test_away_is_counted():
     )
     found = leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).data["found"]
     assert found.tolist() == [1, 0, 5, 2, pd.NA, 0]
-    counted = study_metrics(toy_study(), PEOPLE)
+    counted = clip_counts(toy_study(), PEOPLE)
     assert (counted["clips"].value, counted["people"].value, counted["folds"].value) == (24, 6, 2)
 
 

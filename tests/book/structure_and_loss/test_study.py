@@ -13,7 +13,7 @@ from book.structure_and_loss import study as reports
 from book.structure_and_loss.chapter import CHAPTER, KEPT, ONE_RECIPE
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study
 from ferbook.errors import DataError
 
@@ -169,7 +169,7 @@ def populations(*losses):
             about="",
             faces={"name": "fer2013", "size": 16},
             network="zhu",
-            recipe=Recipe(loss=loss),
+            recipe=TrainingRecipe(loss=loss),
             networks=2,
             core_minutes=1,
         )

@@ -21,7 +21,7 @@ from fer_lib.train.curve import Training
 from fer_lib.train.evaluate import evaluate
 from fer_lib.train.lesson import Lesson
 from fer_lib.train.precision import Precision
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
 
 
@@ -61,7 +61,7 @@ def lesson(crossed):
     return Lesson(
         network="zhu",
         options={},
-        recipe=Recipe(),
+        recipe=TrainingRecipe(),
         precision=crossed.folds[0].training.precision,
         seed=7,
         classes=crossed.protocol.classes,

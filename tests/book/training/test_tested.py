@@ -11,7 +11,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.evaluate import evaluate
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
 
 CLASSES = ("anger", "fear")
@@ -125,7 +125,7 @@ class Elsewhere:
         about="",
         faces={"name": "lab", "size": 96},
         network="zhu",
-        recipe=Recipe(),
+        recipe=TrainingRecipe(),
         networks=1,
         core_minutes=1,
     )

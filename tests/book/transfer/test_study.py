@@ -25,10 +25,10 @@ from fer_lib.train import study as train_study
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
-RECIPE = Recipe(epochs=1, batch_size=16, lr=0.01, augment="none")
+RECIPE = TrainingRecipe(epochs=1, batch_size=16, lr=0.01, augment="none")
 SPLITS = ["train"] * 24 + ["valid"] * 9 + ["test"] * 12
 
 

@@ -5,7 +5,7 @@ import torch
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.train.callbacks import Averaging
 from fer_lib.train.learner import face_learner, fit
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 
 
 class Witness(Averaging):
@@ -32,7 +32,7 @@ def copied(model):
 def test_weights_and_statistics_are_averaged_as_by_hand(faces, classes, decay, monkeypatch):
     monkeypatch.setattr("fer_lib.train.learner.Averaging", Witness)
     model = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=torch.Generator().manual_seed(0))
-    recipe = Recipe(epochs=3, batch_size=8, averaging=decay, augment="none")
+    recipe = TrainingRecipe(epochs=3, batch_size=8, averaging=decay, augment="none")
     learner = face_learner(faces, model, classes, recipe, precision="fp32")
     training = fit(learner, recipe)
     witness = learner.witness

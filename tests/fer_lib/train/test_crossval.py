@@ -10,10 +10,10 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.train.crossval import cross_validate, training_without_copies
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
 
-ONE_EPOCH = Recipe(epochs=2, batch_size=8, augment="none")
+ONE_EPOCH = TrainingRecipe(epochs=2, batch_size=8, augment="none")
 
 
 @pytest.fixture(scope="module")

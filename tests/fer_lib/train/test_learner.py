@@ -17,10 +17,10 @@ from fer_lib.train.batches import face_loaders
 from fer_lib.train.learner import face_learner, fit, seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
-PLAIN = Recipe(epochs=2, batch_size=8, lr=0.02, schedule="constant", augment="none")
+PLAIN = TrainingRecipe(epochs=2, batch_size=8, lr=0.02, schedule="constant", augment="none")
 
 
 def trained(faces, classes, *, seed=0, precision="fp32", **changes):

@@ -11,7 +11,7 @@ from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.lesson import Lesson
 from fer_lib.train.precision import Precision
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
 
 EMOTIONS = ("neutral", "anger", "fear")
@@ -35,7 +35,7 @@ def test_a_lesson_is_read_back_as_it_was_written():
     taught = lesson(3, epochs=7, lr=0.02, loss="focal", network="zero_bias", gain=0.0, seed=5)
     assert Lesson.model_validate_json(taught.model_dump_json()) == taught
     adamw = {"optimiser": "adamw", "weight_decay": 0.05, "warmup": 0.15}
-    assert taught.recipe == Recipe(epochs=7, lr=0.02, loss="focal", augment="none", **adamw)
+    assert taught.recipe == TrainingRecipe(epochs=7, lr=0.02, loss="focal", augment="none", **adamw)
     assert (taught.network, taught.seed, taught.classes, taught.fold) == ("zero_bias", 5, EMOTIONS, 3)
     assert taught.options == {"dropout": 0.0, "bias": False, "gain": None}
     assert taught.source == {"name": "lab", "subjects": 0, "size": 48, "face_seed": 0}

@@ -6,7 +6,7 @@ import pytest
 
 from fer_lib.names import Network
 from fer_lib.train import study
-from fer_lib.train.recipe import PEAK_SHARES, Recipe
+from fer_lib.train.recipe import PEAK_SHARES, TrainingRecipe
 
 
 def test_every_network_has_a_share_and_the_residual_net_the_whole():
@@ -15,13 +15,13 @@ def test_every_network_has_a_share_and_the_residual_net_the_whole():
 
 
 def test_only_the_rate_changes_from_network_to_network():
-    recipe = Recipe(lr=0.2, epochs=3, loss="focal")
+    recipe = TrainingRecipe(lr=0.2, epochs=3, loss="focal")
     assert recipe.for_network("residual") == recipe
-    assert recipe.for_network("zhu") == Recipe(lr=0.2 * PEAK_SHARES["zhu"], epochs=3, loss="focal")
+    assert recipe.for_network("zhu") == TrainingRecipe(lr=0.2 * PEAK_SHARES["zhu"], epochs=3, loss="focal")
 
 
 def test_pictures_grow_only_for_networks_that_take_every_size():
-    recipe = Recipe(start_size=24)
+    recipe = TrainingRecipe(start_size=24)
     kept = {name: recipe.for_network(name).start_size for name in PEAK_SHARES}
     assert kept == {"residual": 24, "vgg": 24, "zhu": 0, "zero_bias": 0, "breuer": 0}
 
@@ -37,5 +37,5 @@ def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
 
     monkeypatch.setattr(study, "train", noted)
     for structure in ("residual", "vgg"):
-        study.train_structure(Faces(), ("anger", "fear"), structure, Recipe(lr=0.2), 0)
+        study.train_structure(Faces(), ("anger", "fear"), structure, TrainingRecipe(lr=0.2), 0)
     assert rates == [("ResidualNet", 0.2), ("VGG", pytest.approx(0.2 * PEAK_SHARES["vgg"]))]

@@ -8,11 +8,11 @@ import torch
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train import study as module
-from fer_lib.train.recipe import Recipe
+from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import run_study, seeds_from
 from ferbook.errors import ParameterError
 
-RECIPE = Recipe(epochs=1, batch_size=15, lr=0.01, loss="focal", augment="none")
+RECIPE = TrainingRecipe(epochs=1, batch_size=15, lr=0.01, loss="focal", augment="none")
 
 
 def small_study(faces, classes, **changes):
