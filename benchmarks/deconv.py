@@ -41,7 +41,7 @@ SUBJECTS = 118
 CAPTUM = {"deconv": "NeuronDeconvolution", "guided": "NeuronGuidedBackprop", "gradient": "NeuronGradient"}
 
 
-class Pairs:
+class TopPairs:
     """What every contestant is given: filters with their top pictures, and where in the layer each responds
     most, found in the same pass.
     """
@@ -69,7 +69,7 @@ class Pairs:
         return (int(self.filters[pair]), *(int(place) for place in self.positions[pair]))
 
 
-def ours(pairs: Pairs, method: Method) -> Projections:
+def ours(pairs: TopPairs, method: Method) -> Projections:
     return project(
         *(pairs.model, LAYER, pairs.faces.pixels, pairs.rows, pairs.filters),
         positions=pairs.positions,
@@ -77,7 +77,7 @@ def ours(pairs: Pairs, method: Method) -> Projections:
     )
 
 
-def one_by_one(pairs: Pairs, some: np.ndarray, method: Method) -> np.ndarray:
+def one_by_one(pairs: TopPairs, some: np.ndarray, method: Method) -> np.ndarray:
     """Maps (P, H, W) of the pairs ``some``, each from a pass of its own."""
 
     def rectify(module: nn.Module, signals: tuple, above: tuple) -> tuple | None:
@@ -99,7 +99,7 @@ def one_by_one(pairs: Pairs, some: np.ndarray, method: Method) -> np.ndarray:
     return np.stack(maps)
 
 
-def captum_loop(pairs: Pairs, some: np.ndarray, method: Method) -> np.ndarray:
+def captum_loop(pairs: TopPairs, some: np.ndarray, method: Method) -> np.ndarray:
     """As ``one_by_one``, by Captum, but of a value of 1 in the neuron's place."""
     behind = nn.Sequential(*list(pairs.model.children())[1:]).eval()
     oracle = getattr(captum.attr, CAPTUM[method])(behind, pairs.model.relu3)
@@ -150,7 +150,7 @@ def main() -> None:
     )
     print(f"memory {grown:.0f} MB for {len(rows)} pairs")
 
-    pairs = Pairs(model, faces, given.top)
+    pairs = TopPairs(model, faces, given.top)
     some = pairs.spread(given.neurons)
     maps = ours(pairs, given.method)
     whole = np.stack([maps.whole(pair) for pair in some])
@@ -163,7 +163,7 @@ def main() -> None:
     for name, each in found.items():
         print(f"differs from {name} by {largest_difference(whole, each):.1e} (median)")
     rest = {
-        "choice": partial(Pairs, model, faces, given.top),
+        "choice": partial(TopPairs, model, faces, given.top),
         "ours": partial(ours, pairs, given.method),
     }
     taken = take_turns(rest | loops, given.repeats)

@@ -27,10 +27,10 @@ MOST_BYTES = 1_600_000
 """Of the whole fragment. The pictures' quality goes down, step by step, until they fit."""
 
 QUALITIES = (70, 55, 40, 25, 10)
-BINS = 24
+HISTOGRAM_BARS = 24
 """Bars of a filter's histogram."""
 
-HEAT = (0xD5, 0x5E, 0x00)
+HEAT_COLOUR = (0xD5, 0x5E, 0x00)
 """Vermilion of Okabe and Ito, on a grey face."""
 
 WHITE = 0.6
@@ -168,7 +168,7 @@ def _heat_tiles(counts: np.ndarray) -> np.ndarray:
     """uint8 (K, h + 2, w + 2, 4): one colour, the more opaque the more pictures; an empty rim."""
     share = counts / np.maximum(counts.max(axis=(1, 2), keepdims=True), 1)
     tiles = np.zeros((*counts.shape, 4), np.uint8)
-    tiles[..., :3] = HEAT
+    tiles[..., :3] = HEAT_COLOUR
     # The root keeps rarer places visible.
     tiles[..., 3] = np.round(230 * np.sqrt(share))
     return np.pad(tiles, ((0, 0), (_RIM, _RIM), (_RIM, _RIM), (0, 0)))
@@ -239,12 +239,14 @@ def _histogram(maxima: np.ndarray) -> str:
     numbers beside it.
     """
     active = maxima[maxima > 0]
-    counts, _ = np.histogram(active, bins=BINS, range=(0, float(active.max())))
+    counts, _ = np.histogram(active, bins=HISTOGRAM_BARS, range=(0, float(active.max())))
     heights = np.round(40 * counts / counts.max(), 1)
     bars = "".join(f"M{4 * place} 40v{-h:g}h3v{h:g}z" for place, h in enumerate(heights) if h)
     label = f"Histogram of the {len(active)} responses above 0, from 0 to {number_text(float(active.max()))}"
-    path = f"{bars}M0 41h{4 * BINS}v1h-{4 * BINS}z"
-    return f'<svg viewBox="0 0 {4 * BINS} 42" role="img" aria-label="{label}"><path d="{path}"/></svg>'
+    path = f"{bars}M0 41h{4 * HISTOGRAM_BARS}v1h-{4 * HISTOGRAM_BARS}z"
+    return (
+        f'<svg viewBox="0 0 {4 * HISTOGRAM_BARS} 42" role="img" aria-label="{label}"><path d="{path}"/></svg>'
+    )
 
 
 def _pairs(view: LayerView, number: int, sheets: Mapping[str, Sheet]) -> str:

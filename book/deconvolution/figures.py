@@ -13,8 +13,14 @@ from matplotlib.ticker import PercentFormatter
 
 from book.deconvolution.atlas import grey_levels, mean_picture
 from book.deconvolution.layer_view import LayerView, extremum_counts
-from book.deconvolution.study import PHOTOGRAPHS, TRAINED, UNTRAINED, Network, strip_values
-from fer_lib.look.sanity import MEASURES, REMAINDER_LIMIT
+from book.deconvolution.study import (
+    PHOTOGRAPH_NETWORKS,
+    TRAINED_NETWORKS,
+    UNTRAINED_NETWORKS,
+    NetworkView,
+    strip_values,
+)
+from fer_lib.look.sanity import LIKENESS_MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
@@ -78,7 +84,7 @@ def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> sty
     )
 
 
-def extremum_points(networks: Sequence[Network]) -> style.Drawn:
+def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
     common it is.
 
@@ -88,7 +94,7 @@ def extremum_points(networks: Sequence[Network]) -> style.Drawn:
     ``network``, ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures``
     (that drive the filter).
     """
-    shown = [each for each in networks if each.population in (TRAINED, UNTRAINED)]
+    shown = [each for each in networks if each.population in (TRAINED_NETWORKS, UNTRAINED_NETWORKS)]
     data = pd.concat(
         [
             _commonest_places(each.view).assign(population=each.population, network=each.name)
@@ -104,7 +110,7 @@ def extremum_points(networks: Sequence[Network]) -> style.Drawn:
     )
     curves, mean = layout["shares"], mean_picture(shown[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
-    marks = {TRAINED: (style.VERMILION, "-"), UNTRAINED: (style.BLUE, "--")}
+    marks = {TRAINED_NETWORKS: (style.VERMILION, "-"), UNTRAINED_NETWORKS: (style.BLUE, "--")}
     for population, part in data.groupby("population", sort=False):
         colour, dashes = marks[population]
         axes, own = layout[population], part[part["network"].eq(part["network"].iloc[0])]
@@ -166,7 +172,11 @@ _MEASURES = {
     "iou": ("overlap", "IoU"),
 }
 
-POPULATION_NAMES = {TRAINED: "trained", PHOTOGRAPHS: "by photographs", UNTRAINED: "untrained"}
+POPULATION_NAMES = {
+    TRAINED_NETWORKS: "trained",
+    PHOTOGRAPH_NETWORKS: "by photographs",
+    UNTRAINED_NETWORKS: "untrained",
+}
 
 
 def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> style.Drawn:
@@ -183,7 +193,7 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
     rows = rows.assign(
         panel=[_MEASURES[measure][0] for measure in rows["measure"]],
         label=rows["population"].map(POPULATION_NAMES),
-        main=rows["population"].eq(TRAINED),
+        main=rows["population"].eq(TRAINED_NETWORKS),
     )
     means, first = rows[rows["network"].eq("")], next(iter(parts))
     told = means[means["group"].eq(first) & means["measure"].eq("concentration")]
@@ -214,7 +224,7 @@ KIND_NAMES = {
     "edges": "edges of the picture",
     "centre": "middle of the picture",
     "random": "noise",
-    UNTRAINED: "untrained networks",
+    UNTRAINED_NETWORKS: "untrained networks",
 }
 """The kinds of maps of ``look.localisation.scores`` for readers, and what ``study.beside_untrained`` sets
 beside them."""
@@ -235,7 +245,7 @@ def localisation_dots(located: pd.DataFrame) -> style.Drawn:
     )
     moves = dict.fromkeys(("value", "low", "high", "gain", "gain_low", "gain_high"), 0.5)
     means = data[data["measure"].eq("concentration")].set_index("kind")["value"]
-    rivals = means.drop(["ours", UNTRAINED], errors="ignore")
+    rivals = means.drop(["ours", UNTRAINED_NETWORKS], errors="ignore")
     return forest(
         rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
         measured=dict(_MEASURES.values()),
@@ -263,7 +273,7 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     ``n``, ``off``, ``networks``.
     """
     data = checks[checks["check"].ne("learned")].drop(columns="how").reset_index(drop=True)
-    figure, panels = plt.subplots(1, len(MEASURES), figsize=(style.WIDTH, 3.2), sharey=True)
+    figure, panels = plt.subplots(1, len(LIKENESS_MEASURES), figsize=(style.WIDTH, 3.2), sharey=True)
     styles = {
         "deconv": (style.VERMILION, "-", "o"),
         "guided": (style.BLUE, "--", "s"),
@@ -274,7 +284,7 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     beside = [check for check in ("untrained", "retrained") if data["check"].eq(check).any()]
     last = int(steps["step"].max())
     places = dict(zip(beside, range(last + 1, last + 1 + len(beside)), strict=True))
-    for axes, measure in zip(panels, MEASURES, strict=True):
+    for axes, measure in zip(panels, LIKENESS_MEASURES, strict=True):
         for shift, (method, part) in enumerate(
             data[data["measure"].eq(measure)].groupby("method", sort=False)
         ):

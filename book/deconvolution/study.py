@@ -20,8 +20,8 @@ from fer_lib.look.deconvolution import Method
 from fer_lib.look.localisation import scores
 from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects
-from fer_lib.look.sanity import cascading_randomisation, compare_networks
-from fer_lib.stats.resampling import bootstrap, ratio
+from fer_lib.look.sanity import cascading_randomisation, similarities_across_networks
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
@@ -29,20 +29,17 @@ from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-RERUN_TOLERANCE = 0.05
-"""How far similarities and shares may move where another processor adds up in another order: a weak maximum
-may change its place.
+CONCENTRATION_TOLERANCE = 0.5
+"""How far a concentration, energy over area, may move where another processor adds up in another order: a
+weak maximum may change its place.
 """
 
-CONCENTRATION_TOLERANCE = 0.5
-"""The same for concentrations, which are energy over area."""
-
-TRAINED, UNTRAINED, PHOTOGRAPHS = "trained", "untrained", "photographs"
+TRAINED_NETWORKS, UNTRAINED_NETWORKS, PHOTOGRAPH_NETWORKS = "trained", "untrained", "photographs"
 """The populations of networks: those that the chapter is about, those with their first random weights, and
 those taught by photographs.
 """
 
-RIVALS = ("wrong_au", "other_filter", "field", "field_edges", UNTRAINED)
+DECISIVE_RIVALS = ("wrong_au", "other_filter", "field", "field_edges", UNTRAINED_NETWORKS)
 """What a filter's maps have to beat above all for their place to mean anything, see
 ``look.localisation.scores``."""
 
@@ -59,7 +56,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class NetworkView:
     """A network that was asked: its ``name``, its ``population`` and its ``model``; ``view``, its layer with
     the projections; ``units`` (K,), the action unit of each filter, see ``units_of_filters``.
     """
@@ -104,7 +101,7 @@ def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceArgument
             )
 
 
-def ask(
+def view_networks(
     learned: Sequence[TrainedNetwork],
     photographs: Sequence[TrainedNetwork],
     untrained: int,
@@ -113,26 +110,28 @@ def ask(
     view: LayerView | None = None,
     seed: int = 0,
     **how: object,
-) -> list[Network]:
+) -> list[NetworkView]:
     """All networks with their layers' views of ``strangers``: those of the chapter, those taught by
     ``photographs``, and so many ``untrained`` ones, with first weights from ``seed`` on.
 
     ``view`` is taken for that of the first network where it is of the strangers. ``how``: further arguments
     of ``layer_view.view_layer``.
     """
-    models = [(each.name, TRAINED, each.model) for each in learned]
-    models += [(each.name, PHOTOGRAPHS, each.model) for each in photographs]
+    models = [(each.name, TRAINED_NETWORKS, each.model) for each in learned]
+    models += [(each.name, PHOTOGRAPH_NETWORKS, each.model) for each in photographs]
     drawn = range(seed, seed + untrained)
-    models += [(f"untrained {n}", UNTRAINED, untrained_network(learned[0].model, n)) for n in drawn]
+    models += [(f"untrained {n}", UNTRAINED_NETWORKS, untrained_network(learned[0].model, n)) for n in drawn]
     shown, networks = presence(strangers), []
     for name, population, model in models:
         spared = not networks and view is not None and view.faces is strangers
         own = view if spared else view_layer(model, strangers, **how)
-        networks.append(Network(name, population, model, own, units_of_filters(own.responses.maxima, shown)))
+        networks.append(
+            NetworkView(name, population, model, own, units_of_filters(own.responses.maxima, shown))
+        )
     return networks
 
 
-def locate(networks: Sequence[Network], count: int, *, seed: int = 0) -> pd.DataFrame:
+def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.DataFrame:
     """``look.localisation.scores`` of the projections of ``count`` filters of each network, with the columns
     ``network``, ``population`` and ``au``, the filter's unit.
 
@@ -162,7 +161,7 @@ def locate(networks: Sequence[Network], count: int, *, seed: int = 0) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-MEASURES = {
+PLACE_MEASURES = {
     "concentration": ("energy_share", "area_share"),
     "pointing_game": ("pointing_game", ""),
     "iou": ("iou", ""),
@@ -172,7 +171,7 @@ two whose means are divided.
 """
 
 
-def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.DataFrame:
+def beside_untrained(scored: pd.DataFrame, population: str = TRAINED_NETWORKS) -> pd.DataFrame:
     """How far the maps of the networks of a ``population`` lie in the regions, beside controls and untrained
     networks: one row per measure and kind of ``scored``, which is from ``locate``.
 
@@ -187,14 +186,16 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED) -> pd.Data
     """
     scored = _grouped(scored)
     own = scored[scored["population"].eq(population)]
-    null = scored[scored["population"].eq(UNTRAINED) & scored["kind"].eq("ours")].assign(kind=UNTRAINED)
+    null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")].assign(
+        kind=UNTRAINED_NETWORKS
+    )
     rows = []
-    for measure, columns in MEASURES.items():
+    for measure, columns in PLACE_MEASURES.items():
         ours = by_network(own[own["kind"].eq("ours")], *columns)
         for kind, part in pd.concat([own, null]).groupby("kind", sort=False):
             its = by_network(part, *columns)
             gain = None
-            if kind == UNTRAINED:
+            if kind == UNTRAINED_NETWORKS:
                 alike = _of_shared_units(own[own["kind"].eq("ours")], part)
                 gain = _over_networks(*(_pooled(side, *columns) for side in alike))
             elif kind != "ours":
@@ -219,7 +220,7 @@ def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
     ``network`` (empty of a mean), ``value``, ``low`` and ``high`` (NaN of a single network).
     """
     own, rows = _grouped(scored[scored["kind"].eq("ours")]), []
-    for measure, columns in MEASURES.items():
+    for measure, columns in PLACE_MEASURES.items():
         for population, part in own.groupby("population", sort=False):
             found = by_network(part, *columns)
             about = {"measure": measure, "population": population}
@@ -295,12 +296,12 @@ def _bounded(estimate: Estimate | None, name: str = "value") -> dict[str, object
 
 def localisation_metrics(located: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
     """Of what ``beside_untrained`` gave ``concentration``, ``pointing`` and ``iou`` of the filters' own maps
-    and of untrained networks', ``concentration_untrained`` …; the gain over ``RIVALS``,
+    and of untrained networks', ``concentration_untrained`` …; the gain over ``DECISIVE_RIVALS``,
     ``concentration_gain_wrong_au`` …, and over untrained networks, ``concentration_over_untrained`` …; each
     name behind the ``prefix``.
     """
     found, networks = {}, located.loc[located["kind"].eq("ours"), "networks"].iloc[0]
-    for row in located[located["kind"].isin(("ours", *RIVALS))].itertuples():
+    for row in located[located["kind"].isin(("ours", *DECISIVE_RIVALS))].itertuples():
         settings = {"n": networks, "unit": "share", "tolerance": RERUN_TOLERANCE}
         if row.measure == "concentration":
             settings |= {"unit": "", "tolerance": CONCENTRATION_TOLERANCE}
@@ -309,9 +310,9 @@ def localisation_metrics(located: pd.DataFrame, prefix: str = "") -> dict[str, E
         if row.kind == "ours":
             found[name] = value
             continue
-        if row.kind == UNTRAINED:
+        if row.kind == UNTRAINED_NETWORKS:
             found[f"{name}_untrained"] = replace(value, n=row.networks)
-        gained = f"{name}_over_untrained" if row.kind == UNTRAINED else f"{name}_gain_{row.kind}"
+        gained = f"{name}_over_untrained" if row.kind == UNTRAINED_NETWORKS else f"{name}_gain_{row.kind}"
         found[gained] = _estimate(row.gain, row.gain_low, row.gain_high, row.gain_how, **settings)
     return found
 
@@ -321,25 +322,28 @@ def _estimate(value: float, low: float, high: float, how: str, **settings: objec
     return Estimate.bounded(value, low, high, how=how, why=how, **settings)
 
 
-def unit_table(scored: pd.DataFrame) -> Table:
+def concentration_by_unit(scored: pd.DataFrame) -> Table:
     """One row per action unit that some filter of every trained network goes with: how many do, in the mean,
     their concentration, and by how much it exceeds that in the regions of other units of equal size, and that
     of untrained networks' filters of the same unit.
 
     Means are over the filters of all networks, which have unequal numbers of them.
     """
-    trained = scored[scored["population"].eq(TRAINED)]
+    trained = scored[scored["population"].eq(TRAINED_NETWORKS)]
     ours = trained[trained["kind"].eq("ours")].set_index(["network", "pair"])
     others = trained[trained["kind"].eq("wrong_au")].set_index(["network", "pair"])["energy_share"]
     # Both regions are of one size, so the gain is the difference of energies over that size.
     ours = ours.assign(more=ours["energy_share"] - others).reset_index()
-    null = scored[scored["population"].eq(UNTRAINED) & scored["kind"].eq("ours")]
+    null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
     filters = ours.drop_duplicates(["network", "filter"]).groupby(["au", "network"]).size()
     shared = filters.groupby("au").size().eq(ours["network"].nunique())
     rows = {}
     for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
         both = _grouped(pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True))
-        own, rival = both[both["population"].eq(TRAINED)], both[both["population"].eq(UNTRAINED)]
+        own, rival = (
+            both[both["population"].eq(TRAINED_NETWORKS)],
+            both[both["population"].eq(UNTRAINED_NETWORKS)],
+        )
         energies, blank = (_pooled(side, "energy_share", "area_share") for side in (own, rival))
         rows[au] = {
             "filters": filters[au].mean(),
@@ -355,7 +359,7 @@ def unit_table(scored: pd.DataFrame) -> Table:
     return Table(table, caption, tolerance=moves)
 
 
-def check_projections(networks: Sequence[Network], count: int, *, seed: int = 0) -> pd.DataFrame:
+def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.DataFrame:
     """How much of the trained networks' projections is left in other networks, by every method: rows of
     ``look.sanity.similarities`` with ``check`` (of ``CHECKS``), ``network``, ``method``, ``step``, ``layer``.
 
@@ -364,8 +368,8 @@ def check_projections(networks: Sequence[Network], count: int, *, seed: int = 0)
     matched by their responses to the pictures that are not projected. The check ``learned`` has the
     difference of the last two, beyond their floors.
     """
-    trained = [each for each in networks if each.population == TRAINED]
-    untrained = [each for each in networks if each.population == UNTRAINED]
+    trained = [each for each in networks if each.population == TRAINED_NETWORKS]
+    untrained = [each for each in networks if each.population == UNTRAINED_NETWORKS]
     found = []
     for number, own in enumerate(trained):
         view, layer = own.view, own.view.responses.layer
@@ -380,7 +384,7 @@ def check_projections(networks: Sequence[Network], count: int, *, seed: int = 0)
             parts = {"random weights": cascading_randomisation(own.model, *at, method=method, seed=seed)}
             for check, other in others.items():
                 maxima = tuple(each.view.responses.maxima[apart] for each in (own, other))
-                likened = compare_networks(own.model, other.model, *at, maxima, method=method)
+                likened = similarities_across_networks(own.model, other.model, *at, maxima, method=method)
                 parts[check] = likened.assign(step=0, layer="")
             if "retrained" in parts:
                 alike, null = parts["retrained"], parts["untrained"]
@@ -458,7 +462,9 @@ def _likeness(found: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     return likeness
 
 
-def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFrame) -> dict[str, Estimate]:
+def view_metrics(
+    view: LayerView, networks: Sequence[NetworkView], places: pd.DataFrame
+) -> dict[str, Estimate]:
     """``networks`` trained, ``networks_untrained``; ``filters``, ``filters_silent`` (that never respond),
     ``pairs`` projected, ``receptive_field`` and ``height`` of the pictures (pixels) of the one in ``view``;
     ``place_share``: of the median filter, the share of extrema at or next to the commonest place, in the mean
@@ -467,8 +473,8 @@ def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFr
     """
     populations = [each.population for each in networks]
     counts = {
-        "networks": populations.count(TRAINED),
-        "networks_untrained": populations.count(UNTRAINED),
+        "networks": populations.count(TRAINED_NETWORKS),
+        "networks_untrained": populations.count(UNTRAINED_NETWORKS),
         "filters": len(view.top),
         "filters_silent": int((view.ranking["pictures"] == 0).sum()),
         "pairs": len(view.rows),
@@ -477,14 +483,17 @@ def view_metrics(view: LayerView, networks: Sequence[Network], places: pd.DataFr
     }
     metrics = {name: Estimate(value, unit="count") for name, value in counts.items()}
     medians = places.groupby(["population", "network"])["share"].median()
-    for name, population in (("place_share", TRAINED), ("place_share_untrained", UNTRAINED)):
+    for name, population in (
+        ("place_share", TRAINED_NETWORKS),
+        ("place_share_untrained", UNTRAINED_NETWORKS),
+    ):
         own = medians.loc[population].to_numpy()
         settings = {"of": "networks", "n": len(own), "unit": "share", "tolerance": RERUN_TOLERANCE}
         metrics[name] = bootstrap(np.stack([own, np.ones(len(own))], axis=1), **settings)
     return metrics
 
 
-def high_places(network: Network, places: pd.DataFrame) -> dict[str, Estimate]:
+def high_places(network: NetworkView, places: pd.DataFrame) -> dict[str, Estimate]:
     """Where that quarter of the filters of ``network`` draws whose extrema lie highest, as shares of the
     picture's height from its upper edge: ``high_extrema``, the mean of the commonest places; ``high_energy``,
     the mean height of their projections' energy; ``brows``, where the brows are. ``border_extrema``: the

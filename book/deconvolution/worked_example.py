@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-PICTURE = np.array(
+TOY_PICTURE = np.array(
     (
         (2, 1, 1, 3, 2, 0),
         (3, 1, 2, 1, 2, 2),

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from book.derl.adversary import TERMS
-from book.derl.neutral_quality import GENERATED, HEADS, INPUT, OTHERS, TRUTH
+from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
 from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import picture_grid, show
@@ -125,12 +125,12 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     data = summary.loc[summary["value"].notna(), columns].reset_index(drop=True)
     rows = data.assign(
         label=data["candidate"].replace(OTHERS, "others' neutrals"),
-        panel=data["measure"].map(HEADS),
+        panel=data["measure"].map(QUALITY_MEASURES),
         main=data["candidate"].eq(GENERATED),
     )
     # In the order of the measures, and the truth, which bounds all others, below them.
-    order = rows["measure"].map(list(HEADS).index) + 0.5 * rows["candidate"].eq(TRUTH)
-    shares = {head: "share" for measure, head in HEADS.items() if measure != "psnr"}
+    order = rows["measure"].map(list(QUALITY_MEASURES).index) + 0.5 * rows["candidate"].eq(TRUTH)
+    shares = {head: "share" for measure, head in QUALITY_MEASURES.items() if measure != "psnr"}
     gains = data.set_index(["candidate", "measure"])["gain_low"]
     nearer = "lies" if gains.get((INPUT, "psnr"), -1) > 0 else "cannot be told to lie"
     return forest(
@@ -219,7 +219,7 @@ _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture"}
 def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     """How far the energy of each layer's maps lies in the skin that the expression moves, beside controls.
 
-    ``table`` as ``derl.places.located`` has it. Data: its rows of the measure ``concentration``:
+    ``table`` as ``derl.places.place_residues`` has it. Data: its rows of the measure ``concentration``:
     ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``; of ``random`` maps, which lie at 1, no dot is
     drawn.
     """

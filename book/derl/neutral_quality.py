@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.derl.pairs import NEUTRAL, Lessons
+from book.derl.pairs import NEUTRAL_EMOTION, Lessons
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
@@ -25,15 +25,21 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-GENERATED, INPUT, MEAN, TRUTH = "generated", "input", "mean neutral", "true neutral"
+GENERATED, INPUT, MEAN_NEUTRAL, TRUTH = "generated", "input", "mean neutral", "true neutral"
 OTHERS = "generator of others' neutrals"
 
-CANDIDATES = {GENERATED: "generated", INPUT: "input", MEAN: "mean_face", TRUTH: "truth", OTHERS: "others"}
+STAND_INS = {
+    GENERATED: "generated",
+    INPUT: "input",
+    MEAN_NEUTRAL: "mean_face",
+    TRUTH: "truth",
+    OTHERS: "others",
+}
 """What may stand in for the true neutral picture, and its slug in metrics; ``OTHERS``, which was taught other
 people's neutral faces, only where it was trained. The truth is the bound that none can pass.
 """
 
-HEADS: dict[str, str] = {
+QUALITY_MEASURES: dict[str, str] = {
     "psnr": "PSNR (dB)",
     "p_neutral": "called neutral",
     "identity_other_take": "person found in other takes",
@@ -45,7 +51,7 @@ HEADS: dict[str, str] = {
 one of the same person.
 """
 
-PEAK = 255
+BRIGHTEST = 255
 
 
 def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -56,7 +62,7 @@ def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     error = np.square(pictures.astype(np.float64) - truth).mean(axis=(1, 2))
     with np.errstate(divide="ignore"):
-        return 10 * np.log10(PEAK**2 / error)
+        return 10 * np.log10(BRIGHTEST**2 / error)
 
 
 def rank_one(
@@ -105,7 +111,7 @@ def generated_neutrals(
     generator.to(device)
     with evaluating(generator):
         for batch in batches(pictures, batch_size, device=device):
-            made.append((generator(batch).float().clamp(0, 1) * PEAK).round().byte().cpu().numpy()[:, 0])
+            made.append((generator(batch).float().clamp(0, 1) * BRIGHTEST).round().byte().cpu().numpy()[:, 0])
     return np.concatenate(made)
 
 
@@ -128,9 +134,9 @@ def quality(
     ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
     ``classes`` and was taught none of these people; where none of them is neutral its answers are NaN.
 
-    Columns: ``candidate``, ``picture`` (from 0), ``subject``, and the measures of ``HEADS``. PSNR is infinite
-    where both pictures are equal, as of the truth itself. A person of one take only is nobody to be found
-    elsewhere (NaN). Raises DataError where nothing but neutral inputs is given.
+    Columns: ``candidate``, ``picture`` (from 0), ``subject``, and those of ``QUALITY_MEASURES``. PSNR is
+    infinite where both pictures are equal, as of the truth itself. A person of one take only is nobody to be
+    found elsewhere (NaN). Raises DataError where nothing but neutral inputs is given.
     """
     faces, truth = lessons.expressive()
     if not len(faces):
@@ -140,7 +146,7 @@ def quality(
         )
     made = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
     mean = np.broadcast_to(mean_face(lessons.neutrals), truth.shape)
-    candidates = {GENERATED: made[GENERATED], INPUT: faces.pixels, MEAN: mean, TRUTH: truth} | made
+    candidates = {GENERATED: made[GENERATED], INPUT: faces.pixels, MEAN_NEUTRAL: mean, TRUTH: truth} | made
     subjects = faces.table["subject"].to_numpy(str)
     takes = subjects + np.char.add("/", faces.table["sequence"].to_numpy(str))
     flat, first = np.unique(truth.reshape(len(truth), -1), axis=0, return_index=True)
@@ -148,9 +154,9 @@ def quality(
     tables = []
     for name, pictures in candidates.items():
         said = np.full(len(faces), np.nan)
-        if NEUTRAL in classes:
+        if NEUTRAL_EMOTION in classes:
             shown = FaceSet("candidates", pictures, faces.table)
-            said = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL)]
+            said = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL_EMOTION)]
         own = {"candidate": name, "picture": np.arange(len(faces)), "subject": subjects}
         own |= {"psnr": psnr(pictures, truth), "p_neutral": said}
         own["identity_other_take"] = rank_one(pictures, subjects, gallery, subjects[first], elsewhere)
@@ -177,7 +183,7 @@ def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) 
     first = parts[GENERATED].drop_duplicates("picture").set_index("picture")["subject"].sort_index()
     subjects = first.to_numpy(dtype=object).astype(str)
     rows = []
-    for measure in HEADS:
+    for measure in QUALITY_MEASURES:
         if not np.isfinite(table[measure]).any():
             continue
         # (trainings, pictures)
@@ -243,7 +249,7 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
     """
     found = {}
     for row in summary[summary["value"].notna()].itertuples():
-        found[f"{CANDIDATES[row.candidate]}_{row.measure}"] = _estimate(row)
+        found[f"{STAND_INS[row.candidate]}_{row.measure}"] = _estimate(row)
         for name, (candidate, measure, what) in ASKED.items():
             if (row.candidate, row.measure) == (candidate, measure):
                 found[name] = _estimate(row, what)

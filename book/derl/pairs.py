@@ -22,11 +22,11 @@ from synthetic_faces.people import PAIRED, Stream
 from synthetic_faces.script import Script
 from synthetic_faces.sequences import person_number
 
-NEUTRAL = EMOTIONS[0]
+NEUTRAL_EMOTION = EMOTIONS[0]
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class NeutralPairs:
     """P pictures of a face set, each with a neutral picture of the same person; a neutral picture has itself.
 
     ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``left_out``: the
@@ -39,7 +39,7 @@ class Pairs:
     left_out: Mapping[str, int]
 
 
-def neutral_pairs(faces: FaceSet) -> Pairs:
+def neutral_pairs(faces: FaceSet) -> NeutralPairs:
     """Every picture of ``faces`` that carries an emotion or action units, with a neutral one of the same
     person.
 
@@ -84,7 +84,7 @@ def neutral_pairs(faces: FaceSet) -> Pairs:
             f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or "
             "without any coded action unit; choose a set that has one of them"
         )
-    return Pairs(np.array(inputs, np.int64), np.array(targets, np.int64), left_out)
+    return NeutralPairs(np.array(inputs, np.int64), np.array(targets, np.int64), left_out)
 
 
 def is_neutral(faces: FaceSet) -> np.ndarray:
@@ -95,7 +95,7 @@ def is_neutral(faces: FaceSet) -> np.ndarray:
     """
     table = faces.table
     emotions = table["emotion"]
-    neutral = (emotions == NEUTRAL).to_numpy()
+    neutral = (emotions == NEUTRAL_EMOTION).to_numpy()
     if not neutral.any() and "onset" in table:
         neutral = (table["frame"] == table["onset"]).to_numpy(bool)
     shown = (table[list(faces.aus)] > 0).any(axis=1).to_numpy(bool)
@@ -165,21 +165,21 @@ def _performance(
     first.
     """
     rng = np.random.default_rng((Stream.PAIR, seed, person_number(domain, person)))
-    emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL]
+    emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL_EMOTION]
     order = [
         str(emotion) for _ in range(-(-expressions // len(emotions))) for emotion in rng.permutation(emotions)
     ]
     pictures = []
     for take, own in enumerate(np.array_split(np.array(order[:expressions]), takes)):
-        rest = draw_expression(NEUTRAL, rng, domain.spread).intensities
-        pictures.append((take, NEUTRAL, rest))
+        rest = draw_expression(NEUTRAL_EMOTION, rng, domain.spread).intensities
+        pictures.append((take, NEUTRAL_EMOTION, rest))
         for emotion in own.tolist():
             apex = draw_expression(emotion, rng, domain.spread).intensities
             pictures.append((take, emotion, resolve_alternatives(np.maximum(rest, apex))))
     return pictures
 
 
-WATCHED, TESTED = 12, 5
+WATCHED_SHARE, TESTED_SHARE = 12, 5
 """One in so many of the people of each set is watched while the generator learns; one in so many is a
 stranger to it, by whom its neutral faces are judged at the end.
 """
@@ -210,7 +210,7 @@ class Lessons:
     def expressive(self) -> tuple[FaceSet, np.ndarray]:
         """The test's inputs that show an expression, and the truth of each."""
         changed = (self.tested.pixels != self.truth).any(axis=(1, 2))
-        shown = changed & self.tested.table["emotion"].ne(NEUTRAL).to_numpy()
+        shown = changed & self.tested.table["emotion"].ne(NEUTRAL_EMOTION).to_numpy()
         return self.tested.select(shown), self.truth[shown]
 
 
@@ -219,16 +219,16 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet |
     ``faces``.
 
     Of each set of ``p.pretrain``: people rendered to order in its style, or the people of a set of ``real``
-    (by name), which has neutral pictures of them. Of the people of each set, sorted, the last ``1 / TESTED``
-    are for the test, those before them are watched. Raises ParameterError where a real set is asked for and
-    absent; DataError where it shares people or pictures with ``faces``, and where fewer than two people can
-    be learned from.
+    (by name), which has neutral pictures of them. Of the people of each set, sorted, the last
+    ``1 / TESTED_SHARE`` are for the test, those before them are watched. Raises ParameterError where a real
+    set is asked for and absent; DataError where it shares people or pictures with ``faces``, and where fewer
+    than two people can be learned from.
     """
     sets, targets, parts, told = [], [], [], []
     for name in listed(p.pretrain):
         inputs, truth, whose = _pairs_of(name, p, faces, real.get(name))
         people, codes = np.unique(inputs.table["subject"].to_numpy(str), return_inverse=True)
-        held = np.array([max(1, len(people) // share) for share in (WATCHED, TESTED)])
+        held = np.array([max(1, len(people) // share) for share in (WATCHED_SHARE, TESTED_SHARE)])
         if len(people) - held.sum() < 2:
             raise DataError(
                 f"{name}: {len(people)} people to learn neutral faces from; at least 4 are needed"

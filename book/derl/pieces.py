@@ -189,7 +189,7 @@ def learn_stage_two(
     plain CNN of the first of these folds, with ``training``.
     """
     recipe = stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
-    conditions = study.CONDITIONS if p.ablation else study.CLAIMED
+    conditions = study.CONTEST_CONDITIONS if p.ablation else study.CLAIMED_CONDITIONS
     how = {"seed": stage.seed, "precision": stage.precision, "device": device}
     found = study.residue_study(
         faces, protocol, stage.generators, recipe, conditions=conditions, folds=folds, **how

@@ -27,12 +27,12 @@ from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-PIXELS = "pixels"
+PIXEL_MAPS = "pixels"
 """Name of the map that no layer has: the difference of the two pictures, the plain rival of the residue."""
 
 _RENAMED = {"wrong_au": "not_shown", "other_filter": "other_expression"}
 
-OPENING = 1 / 8
+WIDEST_OPENING = 1 / 8
 """Half of the widest opening that counts as part of the skin around it, as a share of the picture's height.
 
 Masks are of skin, but a picture changes most where lids and lips open, and what then shows is no skin.
@@ -43,7 +43,7 @@ the skin of AU27 (mouth stretch) when the mouth is wide open than when it is not
 UNLEARNED = "untrained"
 """The kind of the maps of a generator with its first weights, beside those of ``locate_residues``."""
 
-AT_ONCE = 128
+PICTURES_AT_ONCE = 128
 """Pictures whose masks of all action units are in memory at a time: those of all would fill it."""
 
 
@@ -64,7 +64,7 @@ def residue_maps(
     deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
     channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in
     their places, so maps of small layers are coarse: one of 3 × 3 places can only say in which ninth. Last,
-    under ``PIXELS``, the absolute difference of the pictures, in [0, 1].
+    under ``PIXEL_MAPS``, the absolute difference of the pictures, in [0, 1].
 
     In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises
     ParameterError as the generator does.
@@ -85,7 +85,7 @@ def residue_maps(
                 enlarged = F.interpolate(change, pictures.shape[1:], mode="bilinear", align_corners=False)
                 found.setdefault(name, []).append(enlarged[:, 0].cpu().numpy())
     maps = {name: np.concatenate(parts) for name, parts in found.items()}
-    return maps | {PIXELS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
+    return maps | {PIXEL_MAPS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
 
 
 def locate_residues(
@@ -95,10 +95,10 @@ def locate_residues(
     per layer, measure and kind.
 
     ``maps``: by layer (N, H, W), as ``residue_maps`` gives them, of the N pictures of ``faces``. The region
-    of a picture is all skin that the action units that it shows move (``look.regions``), and the ``OPENING``
-    of mouth or eyes that it surrounds.
+    of a picture is all skin that the action units that it shows move (``look.regions``), and the
+    ``WIDEST_OPENING`` of mouth or eyes that it surrounds.
 
-    ``layer``, ``measure`` (``look.localisation.MEASURES``), ``kind``, and ``value`` to ``subjects`` as in
+    ``layer``, ``measure``, ``kind``, and ``value`` to ``subjects`` as in
     ``look.localisation.summarise``. The kinds: ``ours``, the map itself in the skin that the picture's action
     units move; ``not_shown``, in the skin of those that it does not show; ``other_expression``, the map of a
     picture with another expression in this picture's skin; and ``edges``, ``centre`` and ``random``, see
@@ -113,12 +113,12 @@ def locate_residues(
     if not len(keep):
         raise DataError(f"face set {faces.name!r}: no picture shows an action unit whose place is known")
     regions = np.empty((len(keep), 2, *faces.size), bool)
-    for start in range(0, len(keep), AT_ONCE):
-        part = keep[start : start + AT_ONCE]
+    for start in range(0, len(keep), PICTURES_AT_ONCE):
+        part = keep[start : start + PICTURES_AT_ONCE]
         skin = regions_of(faces, part, aus)
         moved = _closed((skin & shown[part, :, None, None]).any(axis=1))
         still = _closed(skin.any(axis=1)) & ~moved
-        regions[start : start + AT_ONCE] = np.stack([moved, still], axis=1)
+        regions[start : start + PICTURES_AT_ONCE] = np.stack([moved, still], axis=1)
     chosen = faces.select(keep)
     about = (
         named_alone(chosen.table["subject"]),
@@ -160,7 +160,7 @@ def _closed(regions: np.ndarray) -> np.ndarray:
     disc.
     """
     height, width = regions.shape[-2:]
-    radius = max(1, round(OPENING * height))
+    radius = max(1, round(WIDEST_OPENING * height))
     reach = np.arange(-radius, radius + 1)
     disc = (np.hypot(reach[:, None], reach) <= radius).astype(np.uint8)
     closed = np.empty_like(regions)
@@ -172,7 +172,7 @@ def _closed(regions: np.ndarray) -> np.ndarray:
     return closed
 
 
-def located(
+def place_residues(
     maps: Mapping[str, np.ndarray],
     untrained: Mapping[str, np.ndarray],
     faces: FaceSet,
@@ -188,7 +188,7 @@ def located(
         return None
     settings = {"draws": draws, "seed": seed}
     own = locate_residues(maps, faces, **settings)
-    blank = {layer: its for layer, its in untrained.items() if layer != PIXELS}
+    blank = {layer: its for layer, its in untrained.items() if layer != PIXEL_MAPS}
     null = locate_residues(blank, faces, **settings)
     return pd.concat([own, null[null["kind"].eq("ours")].assign(kind=UNLEARNED)], ignore_index=True)
 

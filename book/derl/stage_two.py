@@ -33,7 +33,7 @@ Inputs = Mapping[str, Tensor]
 CPU.
 """
 
-Answers = tuple[Tensor, dict[str, Tensor]]
+JointAndLocalLogits = tuple[Tensor, dict[str, Tensor]]
 """Logits (B, classes) of the whole network, and by name those of its local networks, which may be none."""
 
 
@@ -161,7 +161,7 @@ class InputBatches(Batches):
             yield inputs, self.labels[rows[cut]].to(self.device)
 
 
-def weighted_losses(answers: Answers, labels: Tensor, *, local: float) -> Tensor:
+def weighted_losses(answers: JointAndLocalLogits, labels: Tensor, *, local: float) -> Tensor:
     """The joint answer's cross-entropy, and ``local`` times that of each local network (Yang et al. 2018:
     five weighted losses); in nats.
     """
@@ -169,7 +169,7 @@ def weighted_losses(answers: Answers, labels: Tensor, *, local: float) -> Tensor
     return joint_loss(answers, labels) + local * locals_
 
 
-def joint_loss(answers: Answers, labels: Tensor) -> Tensor:
+def joint_loss(answers: JointAndLocalLogits, labels: Tensor) -> Tensor:
     """The cross-entropy of the joint answer alone, in nats."""
     return F.cross_entropy(answers[0], labels)
 
@@ -177,23 +177,23 @@ def joint_loss(answers: Answers, labels: Tensor) -> Tensor:
 class JointScore(ClassScore):
     """Loss and right answers of the joint answer alone, by which the epoch is chosen."""
 
-    def add(self, answers: Answers, labels: Tensor) -> None:
+    def add(self, answers: JointAndLocalLogits, labels: Tensor) -> None:
         super().add(answers[0], labels)
 
 
-PICTURE = "picture"
+PICTURE_INPUT = "picture"
 """Name of the one input of a plain network."""
 
 
 class PlainClassifier(nn.Module):
-    """A ``network`` of one tensor, the input ``PICTURE``, as a classifier that has no local networks."""
+    """A ``network`` of one tensor, ``PICTURE_INPUT``, as a classifier that has no local networks."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Answers:
-        return self.network(inputs[PICTURE]), {}
+    def forward(self, inputs: Mapping[str, Tensor]) -> JointAndLocalLogits:
+        return self.network(inputs[PICTURE_INPUT]), {}
 
 
 def train_residue_classifier(
@@ -211,11 +211,11 @@ def train_residue_classifier(
     """Train ``model`` on the pictures ``train`` of ``inputs``, and leave it with the weights that the
     pictures ``valid`` chose.
 
-    ``model`` takes a mapping of float tensors (B, …) and gives ``Answers``: ``nets.derl.ResidueClassifier``,
-    or a ``PlainClassifier``. ``labels`` int64 (N,) of all N pictures; ``train`` and ``valid`` are indices of
-    them. Kept is the epoch with the highest validation accuracy of the joint answer, of equals that with its
-    lowest loss. Otherwise as ``train.learner.train``: silent, repeatable from ``seed``, the global random
-    state untouched.
+    ``model`` takes a mapping of float tensors (B, …) and gives ``JointAndLocalLogits``: a
+    ``nets.derl.ResidueClassifier`` or a ``PlainClassifier``. ``labels`` int64 (N,) of all N pictures;
+    ``train`` and ``valid`` are indices of them. Kept is the epoch with the highest validation accuracy of the
+    joint answer, of equals that with its lowest loss. Otherwise as ``train.learner.train``: silent,
+    repeatable from ``seed``, the global random state untouched.
 
     Raises DataError where a picture is both learned from and selected on; ParameterError where training
     diverges.

@@ -30,10 +30,23 @@ from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-DERL, SINGLE, UNTRAINED, SHUFFLED = "all_pairs", "single_pairs", "untrained_generator", "shuffled_neutrals"
-PIXELS, CNN, FEATURES = "pixel_difference", "cnn", "feature_difference"
+DERL, SINGLE_PAIRS, UNTRAINED_GENERATOR, SHUFFLED_NEUTRALS = (
+    "all_pairs",
+    "single_pairs",
+    "untrained_generator",
+    "shuffled_neutrals",
+)
+PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE = "pixel_difference", "cnn", "feature_difference"
 
-CONDITIONS = (DERL, SINGLE, UNTRAINED, SHUFFLED, PIXELS, CNN, FEATURES)
+CONTEST_CONDITIONS = (
+    DERL,
+    SINGLE_PAIRS,
+    UNTRAINED_GENERATOR,
+    SHUFFLED_NEUTRALS,
+    PIXEL_DIFFERENCE,
+    CNN,
+    FEATURE_DIFFERENCE,
+)
 """What a study can compare: DeRL on the residues of all layer pairs; on that of one pair alone, a condition
 per pair and called by its name (``pair24``); DeRL on a generator with random weights, and on one that learned
 to make other people's neutral faces; a plain CNN, with as many parameters as DeRL's second stage, on the
@@ -41,23 +54,27 @@ picture less the generated neutral face, and on the picture; and a linear layer 
 one less those of the other.
 """
 
-MAJORITY = "majority"
+MAJORITY_BASELINE = "majority"
 
-SHORT: dict[str, tuple[str, str]] = {
+CONDITION_LABELS: dict[str, tuple[str, str]] = {
     DERL: ("DeRL: all layers", OURS),
     CNN: ("plain CNN, equal size", BASELINE),
-    PIXELS: ("pixel difference", BASELINE),
-    FEATURES: ("CNN feature difference", BASELINE),
-    UNTRAINED: ("generator never trained", CONTROL),
-    SHUFFLED: ("generator of others' neutrals", CONTROL),
-    MAJORITY: ("majority-class baseline", NULL),
+    PIXEL_DIFFERENCE: ("pixel difference", BASELINE),
+    FEATURE_DIFFERENCE: ("CNN feature difference", BASELINE),
+    UNTRAINED_GENERATOR: ("generator never trained", CONTROL),
+    SHUFFLED_NEUTRALS: ("generator of others' neutrals", CONTROL),
+    MAJORITY_BASELINE: ("majority-class baseline", NULL),
 }
 """Slug in metrics -> name and kind of each condition; single layers are called by their pair."""
 
-CLAIMED = (DERL, UNTRAINED, PIXELS, CNN, FEATURES)
+CLAIMED_CONDITIONS = (DERL, UNTRAINED_GENERATOR, PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE)
 """The conditions of the paper's claim, and those that need no further generator."""
 
-GENERATORS = {"trained": (DERL, SINGLE), "untrained": (UNTRAINED,), "shuffled": (SHUFFLED,)}
+CONDITIONS_OF_GENERATOR = {
+    "trained": (DERL, SINGLE_PAIRS),
+    "untrained": (UNTRAINED_GENERATOR,),
+    "shuffled": (SHUFFLED_NEUTRALS,),
+}
 """Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
 ``trained``.
 """
@@ -156,7 +173,7 @@ def residue_study(
     generators: Mapping[str, Generator],
     recipe: stage_two.ResidueRecipe,
     *,
-    conditions: Sequence[str] = CONDITIONS,
+    conditions: Sequence[str] = CONTEST_CONDITIONS,
     folds: Sequence[int] = (0,),
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
@@ -235,7 +252,7 @@ def _on_residues(
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """Those of DeRL one after the other, so that no two generators' residues are in memory at a time."""
-    for source, names in GENERATORS.items():
+    for source, names in CONDITIONS_OF_GENERATOR.items():
         asked = [name for name in names if name in conditions]
         if not asked:
             continue
@@ -243,7 +260,7 @@ def _on_residues(
         residues = stage_two.residues_of(generators[source], views, device=device)
         for name in asked:
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
-            for called, inputs in (alone if name == SINGLE else {name: residues}).items():
+            for called, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
                 build = partial(ResidueClassifier, channels, n_classes)
                 yield _Condition(called, frozen, partial(_same, inputs), build)
@@ -264,23 +281,26 @@ def _on_pictures(
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
     plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)
     pictures = stage_two.as_inputs(views)
-    if PIXELS in conditions or FEATURES in conditions:
+    if PIXEL_DIFFERENCE in conditions or FEATURE_DIFFERENCE in conditions:
         neutral = stage_two.neutral_faces(generator, views, device=device)
-    if PIXELS in conditions:
-        yield _Condition(PIXELS, frozen, partial(_same, {stage_two.PICTURE: pictures - neutral}), plain)
+    if PIXEL_DIFFERENCE in conditions:
+        yield _Condition(
+            PIXEL_DIFFERENCE, frozen, partial(_same, {stage_two.PICTURE_INPUT: pictures - neutral}), plain
+        )
     if CNN in conditions:
-        yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE: pictures}), plain)
-    if FEATURES in conditions:
+        yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE_INPUT: pictures}), plain)
+    if FEATURE_DIFFERENCE in conditions:
         network = next(iter(models.values()))[CNN].network
 
         def between(fold: int) -> stage_two.Inputs:
             own = models[fold][CNN].network
             return {
-                stage_two.PICTURE: cnn_features(own, pictures, device) - cnn_features(own, neutral, device)
+                stage_two.PICTURE_INPUT: cnn_features(own, pictures, device)
+                - cnn_features(own, neutral, device)
             }
 
         head = partial(_linear_head, network.output.in_features, n_classes)
-        yield _Condition(FEATURES, frozen + parameter_count(network), between, head)
+        yield _Condition(FEATURE_DIFFERENCE, frozen + parameter_count(network), between, head)
 
 
 def _same(inputs: stage_two.Inputs, fold: int) -> stage_two.Inputs:
@@ -335,7 +355,7 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
     return torch.cat(kept).unflatten(0, pictures.shape[:2])
 
 
-def majority_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
+def majority_probabilities(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
     """float32 (P, classes): for each picture of ``study`` the majority class of its fold's training
     pictures, with certainty.
     """
@@ -347,23 +367,27 @@ def majority_answers(faces: FaceSet, protocol: Protocol, study: ResidueStudy) ->
     return np.eye(len(protocol.classes), dtype=np.float32)[answers]
 
 
-def contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:
+def condition_contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:
     """The conditions of ``study`` in the order to be shown, DeRL first, and last the answers of the
     ``majority``-class baseline.
     """
     conditions = study.table["condition"]
     answers = {slug: study.probabilities[conditions.eq(slug)] for slug in conditions.unique()}
-    answers[MAJORITY] = majority[None]
-    order = dict.fromkeys((DERL, *(slug for slug in answers if slug not in SHORT), *SHORT))
+    answers[MAJORITY_BASELINE] = majority[None]
+    order = dict.fromkeys(
+        (DERL, *(slug for slug in answers if slug not in CONDITION_LABELS), *CONDITION_LABELS)
+    )
     return [
-        Contender(*_called(slug), answers[slug], seeded=slug != MAJORITY) for slug in order if slug in answers
+        Contender(*_called(slug), answers[slug], seeded=slug != MAJORITY_BASELINE)
+        for slug in order
+        if slug in answers
     ]
 
 
 def _called(slug: str) -> tuple[str, str]:
     """Name and kind of a condition, or of a layer pair alone."""
     side = slug.removeprefix("pair")
-    return SHORT.get(slug, (f"layers of {side} × {side} only", SINGLE))
+    return CONDITION_LABELS.get(slug, (f"layers of {side} × {side} only", SINGLE_PAIRS))
 
 
 def contest_of(
@@ -373,11 +397,11 @@ def contest_of(
     is named every picture stands for itself.
     """
     people = named_alone(pd.Series(study.subjects, study.rows))
-    own = contenders(study, majority_answers(faces, protocol, study))
+    own = condition_contenders(study, majority_probabilities(faces, protocol, study))
     return hold_contest(own, study.labels, people, draws=draws, seed=seed)
 
 
-def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate]:
+def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate]:
     """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition
     ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
 
@@ -387,11 +411,11 @@ def contest_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     """
     first = contest.names[0]
     found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
-    slugs = {_called(slug)[0]: slug for slug in (*study.table["condition"], *SHORT)}
+    slugs = {_called(slug)[0]: slug for slug in (*study.table["condition"], *CONDITION_LABELS)}
     for name in contest.names[1:]:
         found[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
         found[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
-    pairs = [name for name in study.table["condition"].unique() if name not in SHORT]
+    pairs = [name for name in study.table["condition"].unique() if name not in CONDITION_LABELS]
     if pairs:
         valid = study.table.groupby("condition", sort=False)["valid_accuracy"].mean()
         best = valid[pairs].idxmax()

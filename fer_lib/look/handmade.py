@@ -10,9 +10,9 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
 
-CELL = 8
+CELL_SIDE = 8
 
-BINS = 9
+ORIENTATION_BINS = 9
 """Side of a cell in pixels, and its bins of orientation, as in Dalal and Triggs 2005."""
 
 
@@ -49,11 +49,11 @@ def hog_responses(faces: FaceSet) -> np.ndarray:
     a side is not a multiple of 8.
     """
     height, width = faces.size
-    if height % CELL or width % CELL:
+    if height % CELL_SIDE or width % CELL_SIDE:
         raise DataError(
             f"face set {faces.name!r}: pictures of {height} × {width} pixels are not made of cells of "
-            f"{CELL}; take a multiple of {CELL}"
+            f"{CELL_SIDE}; take a multiple of {CELL_SIDE}"
         )
-    cell = (CELL, CELL)
-    histogram = cv2.HOGDescriptor((width, height), cell, cell, cell, BINS)
+    cell = (CELL_SIDE, CELL_SIDE)
+    histogram = cv2.HOGDescriptor((width, height), cell, cell, cell, ORIENTATION_BINS)
     return np.stack([histogram.compute(picture).ravel() for picture in faces.pixels])

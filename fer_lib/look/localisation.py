@@ -15,10 +15,10 @@ from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlap
 from fer_lib.stats.resampling import bounds, cluster_sums, mean_of_defined, ratio, resampled_sums
 from ferbook.errors import DataError
 
-MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
+LOCALISATION_MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
 """What is reported for each kind of map, see ``summarise``."""
 
-KINDS = ("ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random")
+MAP_KINDS = ("ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random")
 """The maps themselves, then the controls, see ``look.controls.control_maps`` and ``scores``."""
 
 
@@ -83,11 +83,11 @@ def summarise(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.D
 
     Bounds are NaN with fewer than two subjects, or where all draws give the same.
     """
-    kinds = [kind for kind in KINDS if (scored["kind"] == kind).any()]
+    kinds = [kind for kind in MAP_KINDS if (scored["kind"] == kind).any()]
     tables = {kind: scored[scored["kind"] == kind].set_index("pair") for kind in kinds}
     ours = tables["ours"]
     cells, parts = [], []
-    for measure in MEASURES:
+    for measure in LOCALISATION_MEASURES:
         own = _ratio(ours, measure)
         for kind in kinds:
             its = _ratio(tables[kind], measure)

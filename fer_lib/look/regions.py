@@ -26,7 +26,7 @@ MIRRORED = (
 )
 
 
-RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
+RIGHT_EYE_LANDMARKS, LEFT_EYE_LANDMARKS = slice(36, 42), slice(42, 48)
 """The subject's own right and left eye among the landmarks; the right one is on the picture's left."""
 
 ROUND = 16
@@ -38,7 +38,7 @@ EDGE = 1e-4
 
 
 @dataclass(frozen=True)
-class Spot:
+class Anchor:
     """A place on the face: the mean of ``landmarks`` (iBUG numbers, from 0), moved ``up`` and ``out`` by
     shares of the eyes' distance.
 
@@ -58,17 +58,17 @@ class Patch:
     ``mirrored``: written for the subject's right half of the face, and there on the left one too.
     """
 
-    spots: tuple[Spot, ...]
+    spots: tuple[Anchor, ...]
     grow: float
     mirrored: bool = True
 
 
-def _at(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Spot, ...]:
-    return tuple(Spot((landmark,), up, out) for landmark in landmarks)
+def _at(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Anchor, ...]:
+    return tuple(Anchor((landmark,), up, out) for landmark in landmarks)
 
 
-def _between(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Spot, ...]:
-    return (Spot(landmarks, up, out),)
+def _between(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Anchor, ...]:
+    return (Anchor(landmarks, up, out),)
 
 
 _BROW, _INNER_BROW, _OUTER_BROW = (17, 18, 19, 20, 21), (20, 21), (17, 18, 19)
@@ -243,7 +243,9 @@ def _frame(points: np.ndarray, place: str) -> _Frame:
         raise DataError(
             f"{place}: landmarks that are not numbers; leave out pictures without landmarks, or mend the file"
         )
-    across = points[LEFT_EYE].mean(axis=0, dtype=float) - points[RIGHT_EYE].mean(axis=0, dtype=float)
+    across = points[LEFT_EYE_LANDMARKS].mean(axis=0, dtype=float) - points[RIGHT_EYE_LANDMARKS].mean(
+        axis=0, dtype=float
+    )
     eyes = float(np.hypot(*across))
     if eyes < 1:
         raise DataError(f"{place}: the eyes' landmarks are {eyes:.2f} pixels apart; expected at least 1")
@@ -278,7 +280,7 @@ def _around_landmarks(
     return inside
 
 
-def _place(points: np.ndarray, frame: _Frame, spot: Spot, mirror: bool) -> np.ndarray:
+def _place(points: np.ndarray, frame: _Frame, spot: Anchor, mirror: bool) -> np.ndarray:
     landmarks = [MIRRORED[landmark] if mirror else landmark for landmark in spot.landmarks]
     out = frame.left if mirror else -frame.left
     return points[landmarks].mean(axis=0, dtype=float) + frame.eyes * (spot.up * frame.up + spot.out * out)

@@ -24,7 +24,7 @@ from fer_lib.look.layers import maps_of, taken_by, way_to
 from fer_lib.look.responses import known_subjects
 from ferbook.errors import ParameterError
 
-MEASURES = ("absolute", "signed")
+LIKENESS_MEASURES = ("absolute", "signed")
 """Spearman's rank correlation of the absolute maps, and of the signed ones: Adebayo et al. 2018 give both."""
 
 
@@ -43,7 +43,7 @@ def similarities(
     # Which pixels of each map lie inside the picture: those of the picture's window, seen from the map.
     seen = receptive_fields(-ours.corners, ours.size, ours.maps.shape[1:])
     blank = ~(ours.maps != 0).any(axis=(1, 2)) | ~(theirs.maps != 0).any(axis=(1, 2))
-    nothing = dict.fromkeys(MEASURES, np.nan)
+    nothing = dict.fromkeys(LIKENESS_MEASURES, np.nan)
     rows = []
     for pair, cluster in enumerate(clusters):
         same = floor = nothing
@@ -53,7 +53,7 @@ def similarities(
             if len(elsewhere):
                 beside = elsewhere[np.searchsorted(elsewhere, pair) % len(elsewhere)]
                 floor = _measured(ours.maps[pair], theirs.maps[beside], seen[pair] & seen[beside])
-        rows += [(cluster, measure, same[measure], floor[measure]) for measure in MEASURES]
+        rows += [(cluster, measure, same[measure], floor[measure]) for measure in LIKENESS_MEASURES]
     return pd.DataFrame(rows, columns=["cluster", "measure", "similarity", "floor"])
 
 
@@ -137,7 +137,7 @@ def cascading_randomisation(
     return pd.concat(found, ignore_index=True)
 
 
-def compare_networks(
+def similarities_across_networks(
     model: nn.Module,
     other: nn.Module,
     faces: FaceSet,

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fer_lib.nets.classifier import Classifier, add_blocks
 
-FILTERS = (64, 128, 256)
+ZERO_BIAS_FILTERS = (64, 128, 256)
 DENSE_NEURONS = 300
 
 
@@ -65,10 +65,10 @@ class ZeroBiasCNN(Classifier):
     ) -> None:
         super().__init__(n_classes, size, dropout, bias=bias, gain=gain)
         self.standardise = LocalMeanRemoval()
-        add_blocks(self, FILTERS, kernel=5, bias=bias, last_pool=size // 8)
+        add_blocks(self, ZERO_BIAS_FILTERS, kernel=5, bias=bias, last_pool=size // 8)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(FILTERS[-1] * 2 * 2, DENSE_NEURONS)
+        self.dense = nn.Linear(ZERO_BIAS_FILTERS[-1] * 2 * 2, DENSE_NEURONS)
         self.relu4 = nn.ReLU()
         self.output = nn.Linear(DENSE_NEURONS, n_classes)
         self._initialise(gain, generator)

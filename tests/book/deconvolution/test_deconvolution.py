@@ -11,22 +11,22 @@ from toy_layer import toy_view
 
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.deconvolution.study import (
-    UNTRAINED,
-    Network,
-    ask,
+    UNTRAINED_NETWORKS,
+    NetworkView,
     beside_untrained,
     check_projections,
     checks_summary,
     checks_table,
+    concentration_by_unit,
     high_places,
     localisation_metrics,
     locate,
     require_strangers,
     sanity_metrics,
     strip_values,
-    unit_table,
     units_of_filters,
     view_metrics,
+    view_networks,
 )
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
@@ -66,7 +66,7 @@ def network(seed):
 @pytest.fixture(scope="module")
 def networks():
     learned = [SimpleNamespace(name=f"net {seed}", model=network(seed)) for seed in range(2)]
-    return ask(learned, [], 2, faces_with_masks(), seed=7, layer="relu2", top=3)
+    return view_networks(learned, [], 2, faces_with_masks(), seed=7, layer="relu2", top=3)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,11 @@ def scored(networks):
 def test_all_networks_are_asked_about_the_same_faces(networks):
     assert [(each.name, each.population) for each in networks] == [
         *(("net 0", "trained"), ("net 1", "trained")),
-        *(("untrained 7", UNTRAINED), ("untrained 8", UNTRAINED)),
+        *(("untrained 7", UNTRAINED_NETWORKS), ("untrained 8", UNTRAINED_NETWORKS)),
     ]
     assert torch.equal(networks[2].model.conv2.weight, network(7).conv2.weight)
     view = networks[0].view
-    again = ask(
+    again = view_networks(
         [SimpleNamespace(name="", model=network(1))], [], 1, view.faces, view=view, layer="relu2", top=3
     )
     assert again[0].view is view and again[1].view is not view
@@ -242,7 +242,7 @@ def test_the_table_of_units_has_those_of_every_trained_network(by_hand):
     wrong = [rows_of("trained", name, [0.5, 0.5, 0.5, 0.5], kind="wrong_au") for name in ("one", "two")]
     alone = rows_of("trained", "one", [0.5, 0.5, 0.5, 0.5]).assign(au="AU12", filter=5, pair=range(20, 28))
     more = rows_of("trained", "two", [0.9, 0.9, 0.9, 0.9]).assign(filter=7, pair=range(30, 38))
-    table = unit_table(pd.concat([by_hand, *wrong, alone, more], ignore_index=True)).data
+    table = concentration_by_unit(pd.concat([by_hand, *wrong, alone, more], ignore_index=True)).data
     assert list(table.index) == ["AU1"]
     row = table.loc["AU1"]
     # A filter of the first network, two of the second.
@@ -305,7 +305,7 @@ def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random
 def test_the_view_in_numbers():
     view = toy_view()
     networks = [
-        Network(name, population, None, view, np.array([]))
+        NetworkView(name, population, None, view, np.array([]))
         for name, population in (("a", "trained"), ("b", "trained"), ("c", "untrained"))
     ]
     places = pd.DataFrame(
@@ -340,7 +340,7 @@ def test_extrema_that_lie_high_may_draw_further_down():
     maps[:, -1] = -1
     view = replace(view, projections=replace(view.projections, maps=maps))
     places = pd.DataFrame({"network": ["a"] * 3 + ["b"], "filter": [0, 1, 3, 1], "y": [5.5, 13.5, 9.5, 0.0]})
-    found = high_places(Network("a", "trained", None, view, np.array([])), places)
+    found = high_places(NetworkView("a", "trained", None, view, np.array([])), places)
     values = {name: metric.value for name, metric in found.items()}
     # Of the nine extrema seven lie on the border of the map of 4 by 4, which has twelve such places.
     assert values == pytest.approx(

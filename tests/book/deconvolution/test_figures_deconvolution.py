@@ -9,8 +9,8 @@ from matplotlib import pyplot as plt
 from toy_layer import toy_view
 
 from book.deconvolution import figures
-from book.deconvolution.study import Network
-from fer_lib.look.localisation import KINDS
+from book.deconvolution.study import NetworkView
+from fer_lib.look.localisation import MAP_KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_silent_filters_are_not_among_the_strongest():
 
 
 def network(name, population):
-    return Network(name, population, None, toy_view(), np.array([]))
+    return NetworkView(name, population, None, toy_view(), np.array([]))
 
 
 def test_the_commonest_place_is_the_middle_of_its_receptive_field():
@@ -124,12 +124,12 @@ def located(kinds):
 
 
 def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
-    drawn = figures.localisation_dots(located((*KINDS, "untrained")))
+    drawn = figures.localisation_dots(located((*MAP_KINDS, "untrained")))
     assert len(drawn.data) == 3 * 9 and "how" not in drawn.data
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels[0] == "the filters' own maps" and labels[-1] == "untrained networks"
     assert "the filters' own maps 0.5" in drawn.alt and "noise 1.2" in drawn.alt
-    assert len(figures.localisation_dots(located(KINDS[:3])).data) == 9, "controls may be absent"
+    assert len(figures.localisation_dots(located(MAP_KINDS[:3])).data) == 9, "controls may be absent"
 
 
 def checks(*others):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from torch import from_numpy, nn
 
-from book.deconvolution.worked_example import PICTURE, toy_network
+from book.deconvolution.worked_example import TOY_PICTURE, toy_network
 from fer_lib.look.deconvolution import project
 
 
 def passed(count: int) -> np.ndarray:
     """What the first ``count`` layers make of the picture."""
     layers = nn.Sequential(*list(toy_network())[:count])
-    return layers(from_numpy(PICTURE)[None, None])[0, 0].detach().numpy()
+    return layers(from_numpy(TOY_PICTURE)[None, None])[0, 0].detach().numpy()
 
 
 def test_the_way_up_is_the_one_on_paper():
@@ -23,7 +23,7 @@ def test_the_way_up_is_the_one_on_paper():
 
 def test_the_way_down_drops_the_negative_one_and_keeps_what_stands_on_a_neuron_that_was_off():
     deconv, guided, gradient = (
-        project(toy_network(), "relu2", PICTURE[None], [0], [0], method=method).whole(0)
+        project(toy_network(), "relu2", TOY_PICTURE[None], [0], [0], method=method).whole(0)
         for method in ("deconv", "guided", "gradient")
     )
     first = np.array([[-1, 0, 1]] * 3)

@@ -194,7 +194,7 @@ def test_the_generators_metrics_are_those_of_their_last_epochs():
 
 
 def test_the_majority_class_is_that_of_each_folds_training_pictures(study, protocol):
-    answers = derl_study.majority_answers(posed("lab", 6), protocol, study)
+    answers = derl_study.majority_probabilities(posed("lab", 6), protocol, study)
     assert answers.argmax(axis=1).tolist() == [1] * 6 + [0] * 6 and (answers.sum(axis=1) == 1).all()
 
 
@@ -208,7 +208,7 @@ def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, pro
         "pixel difference",
         "majority-class baseline",
     )
-    found = derl_study.contest_metrics(contest, study)
+    found = derl_study.residue_metrics(contest, study)
     assert found["accuracy"].value == pytest.approx(0.75)
     assert found["cnn_accuracy"].value == pytest.approx(0.5)
     assert found["ahead_of_cnn"].value == pytest.approx(25) and found["ahead_of_cnn"].unit == ""
@@ -226,4 +226,4 @@ def test_pictures_of_nobody_stand_for_themselves(study, protocol):
     study.subjects[:] = ""
     contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
     assert contest.scored.clusters == 12
-    assert derl_study.contest_metrics(contest, study)["people"].value == 0
+    assert derl_study.residue_metrics(contest, study)["people"].value == 0

@@ -27,8 +27,8 @@ def posed(people: int = 4, *, masks: bool = True) -> FaceSet:
 def test_where_no_place_is_known_there_is_neither_a_table_nor_a_metric():
     faces = posed(masks=False)
     maps = {"pair8": np.ones((len(faces), 16, 16))}
-    assert places.located(maps, maps, faces) is None and places.place_metrics(None) == {}
-    assert places.located(maps, maps, posed().assign(AU12=0.0)) is None, "nobody shows a unit"
+    assert places.place_residues(maps, maps, faces) is None and places.place_metrics(None) == {}
+    assert places.place_residues(maps, maps, posed().assign(AU12=0.0)) is None, "nobody shows a unit"
 
 
 def test_maps_in_the_moved_skin_beat_those_of_an_untrained_generator():
@@ -36,7 +36,7 @@ def test_maps_in_the_moved_skin_beat_those_of_an_untrained_generator():
     square = faces.mask("AU12").astype(float)
     flat = np.ones((8, 16, 16))
     maps = {"pair8": square, "pixels": flat}
-    located = places.located(maps, {"pair8": flat, "pixels": flat}, faces, draws=50)
+    located = places.place_residues(maps, {"pair8": flat, "pixels": flat}, faces, draws=50)
     metrics = places.place_metrics(located)
     assert metrics["pair8_concentration"].value == pytest.approx(256 / 16)
     assert metrics["pair8_untrained"].value == pytest.approx(1)

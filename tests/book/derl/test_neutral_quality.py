@@ -12,7 +12,7 @@ from book.derl import neutral_quality
 from book.derl.neutral_quality import (
     GENERATED,
     INPUT,
-    MEAN,
+    MEAN_NEUTRAL,
     OTHERS,
     TRUTH,
     generated_neutrals,
@@ -127,7 +127,12 @@ def test_every_candidate_is_asked_about_the_same_expressive_inputs():
     inputs, truth = given.tested.pixels[kept], given.truth[kept]
     parts = asked(given)
     mean = np.stack([mean_face(given.train[1])] * 6)
-    pictures = {GENERATED: generated_neutrals(Halved(), inputs), INPUT: inputs, MEAN: mean, OTHERS: inputs}
+    pictures = {
+        GENERATED: generated_neutrals(Halved(), inputs),
+        INPUT: inputs,
+        MEAN_NEUTRAL: mean,
+        OTHERS: inputs,
+    }
     for name, its in pictures.items():
         part = parts[name]
         assert part["picture"].tolist() == list(range(6)) and part["subject"].tolist() == list("aaabbc")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from book.derl.places import PIXELS, locate_residues, residue_maps
+from book.derl.places import PIXEL_MAPS, locate_residues, residue_maps
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.placement import pointing_game
 from fer_lib.nets.derl import Generator
@@ -47,7 +47,7 @@ def test_maps_are_changes_in_standard_deviations_of_each_channel(generator):
     generator.train()
     found = residue_maps(generator, one, other, batch_size=2)
     assert generator.training
-    assert list(found) == ["pair8", "pair4", PIXELS]
+    assert list(found) == ["pair8", "pair4", PIXEL_MAPS]
     for pair in ("pair8", "pair4"):
         a, b = (
             np.concatenate([activations(generator, layer, shown) for layer in generator.pairs[pair]], axis=1)
@@ -62,7 +62,7 @@ def test_maps_are_changes_in_standard_deviations_of_each_channel(generator):
         enlarged = [cv2.resize(change, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for change in expected]
         assert found[pair].dtype == np.float32
         np.testing.assert_allclose(found[pair], enlarged, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found[PIXELS], np.abs(one / 255 - other / 255), atol=1e-6)
+    np.testing.assert_allclose(found[PIXEL_MAPS], np.abs(one / 255 - other / 255), atol=1e-6)
 
 
 def test_the_dead_filter_is_dead(generator):
@@ -118,7 +118,7 @@ def face_set(people: int = 20) -> FaceSet:
 
 def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not(monkeypatch):
     # More pictures than have their masks in memory at a time.
-    monkeypatch.setattr("book.derl.places.AT_ONCE", 7)
+    monkeypatch.setattr("book.derl.places.PICTURES_AT_ONCE", 7)
     faces = face_set()
     happy = faces.table["emotion"].eq("happiness").to_numpy()
     moved = np.where(happy[:, None, None], faces.mask("AU12"), faces.mask("AU1"))

@@ -10,7 +10,7 @@ import torch
 from book.derl import stage_two
 from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import CONDITIONS, cnn_features, equal_cnn, joined, residue_study
+from book.derl.study import CONTEST_CONDITIONS, cnn_features, equal_cnn, joined, residue_study
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
@@ -60,10 +60,10 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
     studies = [
         each
         for seed in (4, 3)
-        for each in run(posed, protocol, generators, conditions=CONDITIONS, folds=(0, 1), seed=seed)
+        for each in run(posed, protocol, generators, conditions=CONTEST_CONDITIONS, folds=(0, 1), seed=seed)
     ]
     study = joined(studies)
-    names = [name for name in CONDITIONS if name != "single_pairs"]
+    names = [name for name in CONTEST_CONDITIONS if name != "single_pairs"]
     names[1:1] = PAIRS
     assert (
         list(study.table["condition"]) == list(np.repeat(names, 2))
@@ -92,7 +92,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
 def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_besides(
     posed, protocol, generators
 ):
-    [study] = run(posed, protocol, generators, conditions=CONDITIONS)
+    [study] = run(posed, protocol, generators, conditions=CONTEST_CONDITIONS)
     table = study.table.set_index("condition")
     for name, model in study.models.items():
         assert table.loc[name, "parameters"] == parameter_count(model)
@@ -136,7 +136,7 @@ def test_each_condition_is_given_what_its_name_says(posed, protocol, generators,
     network = study.models["cnn"].network
     expected = cnn_features(network, as_inputs(views)) - cnn_features(network, neutral)
     assert torch.equal(inputs["feature_difference"]["picture"], expected)
-    assert set(study.table["condition"]) == {*PAIRS, *CONDITIONS} - {"single_pairs"}
+    assert set(study.table["condition"]) == {*PAIRS, *CONTEST_CONDITIONS} - {"single_pairs"}
 
 
 def test_the_difference_of_features_is_to_the_cnn_of_the_same_fold_and_seed(

@@ -41,9 +41,9 @@ def test_a_channel_of_the_histograms_belongs_to_its_cell():
     marked = blank.copy()
     marked[11:14, 19:21] = 200  # inside the cell of rows 8 to 15 and columns 16 to 23
     found = hog_responses(face_set(np.stack([blank, marked])))
-    assert found.shape == (2, 3 * 4 * handmade.BINS) and found.dtype == np.float32
+    assert found.shape == (2, 3 * 4 * handmade.ORIENTATION_BINS) and found.dtype == np.float32
     # OpenCV lists cells column by column.
-    by_cell = found[1].reshape(4, 3, handmade.BINS).sum(axis=2).T
+    by_cell = found[1].reshape(4, 3, handmade.ORIENTATION_BINS).sum(axis=2).T
     assert (by_cell > 0).sum() == 1 and by_cell[1, 2] > 0
 
 

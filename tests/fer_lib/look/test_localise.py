@@ -5,8 +5,8 @@ import pytest
 
 from fer_lib.look.controls import control_maps
 from fer_lib.look.localisation import (
-    KINDS,
-    MEASURES,
+    LOCALISATION_MEASURES,
+    MAP_KINDS,
     scores,
     summarise,
 )
@@ -48,7 +48,7 @@ def test_scores_are_those_of_the_placement_of_each_map_in_its_own_region():
     given = study(skill=3)
     fields = np.ones(given["maps"].shape, bool)
     table = scores(**given, fields=fields, seed=4)
-    assert set(table["kind"]) == set(KINDS)
+    assert set(table["kind"]) == set(MAP_KINDS)
     own = given["region"]
     maps = control_maps(given["maps"], given["pictures"], given["filters"], fields=fields, seed=4)
     for kind, its in (maps | {"ours": given["maps"]}).items():
@@ -110,7 +110,7 @@ def test_summary_is_the_mean_over_pairs_and_its_interval_that_of_the_shared_boot
     given = study(skill=2)
     table = scores(**given)
     summary = summarise(table, draws=300, seed=5)
-    assert list(summary["measure"].unique()) == list(MEASURES)
+    assert list(summary["measure"].unique()) == list(LOCALISATION_MEASURES)
     ours = table[table["kind"] == "ours"]
     edges = table[table["kind"] == "edges"]
     row = cell(summary, "pointing_game", "edges")

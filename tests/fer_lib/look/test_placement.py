@@ -14,7 +14,7 @@ MAP = np.array([[[0, -4, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]]], floa
 SECOND_COLUMN = np.zeros((1, 4, 4), bool)
 SECOND_COLUMN[0, :, 1] = True
 
-MEASURES = (energy_share, pointing_game, overlaps)
+LOCALISATION_MEASURES = (energy_share, pointing_game, overlaps)
 
 
 def random_pairs(pairs=5, aus=3, size=9, seed=0):
@@ -82,7 +82,7 @@ def test_the_tolerance_reaches_as_far_as_it_says_and_no_farther():
     assert [pointing_game(point, corner, t)[0] for t in (2.8, 2.9)] == [0, 1]
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", LOCALISATION_MEASURES)
 def test_order_sign_scale_and_shape_do_not_matter(measure):
     maps, regions = random_pairs()
     found = measure(maps, regions)
@@ -95,7 +95,7 @@ def test_order_sign_scale_and_shape_do_not_matter(measure):
     assert measure(maps, regions[:, 1]) == pytest.approx(found[:, 1])
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", LOCALISATION_MEASURES)
 def test_an_empty_region_and_a_map_of_zeros_are_not_a_number(measure):
     maps, regions = random_pairs()
     maps[1] = 0
@@ -106,7 +106,7 @@ def test_an_empty_region_and_a_map_of_zeros_are_not_a_number(measure):
     assert (undefined == expected[:, :, None]).all()
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", LOCALISATION_MEASURES)
 def test_what_does_not_fit_is_refused(measure):
     maps, regions = random_pairs()
     maps[3, 2, 2] = np.nan

@@ -8,8 +8,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.regions import (
     LANDMARK_REGIONS,
     MIRRORED,
+    Anchor,
     Patch,
-    Spot,
     region_aus,
     regions_of,
     rival_regions,
@@ -84,7 +84,7 @@ def test_masks_are_preferred_to_landmarks():
 
 def test_a_patch_is_the_grown_hull_of_its_spots(monkeypatch):
     """A capsule by hand: the pixels whose centre is within the radius of a segment."""
-    spots = (Spot((36,), up=-0.25, out=-0.125), Spot((39, 36), up=-0.5))
+    spots = (Anchor((36,), up=-0.25, out=-0.125), Anchor((39, 36), up=-0.5))
     monkeypatch.setitem(LANDMARK_REGIONS, "AU1", (Patch(spots, 0.2, mirrored=False),))
     found = regions_of(faces_of([frontal_face()]), [0], ["AU1"])[0, 0]
     # The eyes are 16 pixels apart: 36 at (5, 10) goes 4 down and 2 inwards; the middle of 36 and 39 goes 8

@@ -12,7 +12,7 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.look.sanity import (
     REMAINDER_LIMIT,
     cascading_randomisation,
-    compare_networks,
+    similarities_across_networks,
 )
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
@@ -187,7 +187,9 @@ def test_a_network_with_its_filters_in_another_order_has_the_same_maps(faces):
     rows, filters = pairs(model, faces, "relu2", 8)
     maxima = maxima_of(model, other, faces=faces)
     for method in METHODS:
-        found = compare_networks(model, other, faces, "relu2", rows, filters, maxima, method=method)
+        found = similarities_across_networks(
+            model, other, faces, "relu2", rows, filters, maxima, method=method
+        )
         assert np.allclose(found["similarity"], 1, atol=1e-4)
         assert len(found) == 16 and (found["floor"] < 0.9).all() and (found["method"] == method).all()
 
@@ -204,7 +206,9 @@ def test_filters_are_matched_by_the_responses_that_are_given(faces):
     given = np.zeros((5, 128), np.float32)
     theirs = given.copy()
     given[:, filters[0]] = theirs[:, wanted] = range(5)
-    found = compare_networks(model, other, faces, "relu2", rows, filters, (given, theirs), method="gradient")
+    found = similarities_across_networks(
+        model, other, faces, "relu2", rows, filters, (given, theirs), method="gradient"
+    )
     maps = project(
         other, "relu2", faces.pixels, rows, [wanted], positions=trained.positions, method="gradient"
     )
@@ -221,12 +225,12 @@ def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
     model, other = zero_bias(), zero_bias(1)
     rows, filters = pairs(model, faces, "relu2", 12)
     arguments = (model, other, faces, "relu2", rows, filters)
-    found = compare_networks(*arguments, maxima_of(model, other, faces=faces), method="gradient")
+    found = similarities_across_networks(*arguments, maxima_of(model, other, faces=faces), method="gradient")
     assert found["similarity"].notna().all() and found["similarity"].mean() < 0.9
     maxima = maxima_of(model, other, faces=faces)
     with torch.no_grad():
         other.conv2.weight.copy_(-other.conv2.weight.abs())  # never on
-    silent = compare_networks(*arguments, maxima, method="gradient")
+    silent = similarities_across_networks(*arguments, maxima, method="gradient")
     assert silent["similarity"].isna().all()
 
 
@@ -235,7 +239,7 @@ def test_refusals(faces):
     maxima = maxima_of(model, faces=faces) * 2
     small = ResidualNet(2, 24, widths=(6,), depths=(1,))
     with pytest.raises(ParameterError, match="networks of one structure"):
-        compare_networks(model, small, faces, "relu1", [0], [1], maxima, method="deconv")
+        similarities_across_networks(model, small, faces, "relu1", [0], [1], maxima, method="deconv")
     with pytest.raises(DataError, match="index 12 is out of range"):
         cascading_randomisation(model, faces, "relu2", [12], [1], method="deconv")
     with pytest.raises(ParameterError, match="relu2"):
