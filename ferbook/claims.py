@@ -436,7 +436,7 @@ def ask(question: Question | Fact, results: ByChapter) -> Answered:
     if isinstance(limit, str):
         limit = _metric(limit, results)
     elif found is not None:
-        limit = Estimate(limit, unit=found.unit)
+        limit = Estimate(limit, unit=found.unit, why="a bound")
     if found is None or limit is None:
         return _not_asked(question, results)
     try:
@@ -446,7 +446,7 @@ def ask(question: Question | Fact, results: ByChapter) -> Answered:
     measured, bound = (_with_unit(text, question.unit) for text in (measured, metric_text(limit)))
     asked, margin = f"{question.side} {bound}", question.margin
     if margin is not None:
-        size = _with_unit(metric_text(Estimate(margin, unit=found.unit)), question.unit)
+        size = _with_unit(metric_text(Estimate(margin, unit=found.unit, why="a bound")), question.unit)
         within = f"within {size} of {bound}"
         asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
 

@@ -10,6 +10,9 @@ from ferbook.errors import DataError
 
 Unit = Literal["share", "count", "seconds", ""]
 
+UNSAID = "the run that stored it does not say why"
+"""The ``why`` of an estimate that was stored before it had to have one."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -21,8 +24,8 @@ class Estimate:
     empty. ``tolerance``: largest absolute difference at which a rerun still counts as the same.
 
     Raises DataError for a value or bound that is not a finite number, one bound without the other, bounds the
-    wrong way round, a reason for the absence of an interval that is there, a level that is not between 0 and
-    1, and an unknown unit.
+    wrong way round, a reason for the absence of an interval that is there, neither an interval nor a reason
+    of what is no count, a level that is not between 0 and 1, and an unknown unit.
     """
 
     value: float
@@ -52,6 +55,8 @@ class Estimate:
             raise DataError(f"a metric's interval is upside down: low {self.low} > high {self.high}")
         if bounds and self.why:
             raise DataError(f"a metric with an interval says why it has none: {self.why!r}")
+        if not bounds and not self.why and self.unit != "count":
+            raise DataError(f"a metric of {self.value:g} has neither an interval nor a word why it has none")
         if not 0 < self.level < 1:
             raise DataError(f"a metric's level must lie between 0 and 1, not at {self.level}")
         if self.unit not in get_args(Unit):
@@ -63,13 +68,15 @@ class Estimate:
 
     @classmethod
     def from_json(cls, entry: Mapping) -> Self:
-        """The estimate that ``to_json`` gave ``entry`` of; fields that have a default may be absent.
+        """The estimate that ``to_json`` gave ``entry`` of; fields that have a default may be absent. One that
+        an older run stored without a word why it has no interval says so.
 
         Raises DataError for anything that is not a mapping of its fields, and as the class does.
         """
         try:
-            return cls(**entry)
-        except (TypeError, ValueError) as fault:
+            silent = entry.get("low") is None and not entry.get("why") and entry.get("unit") != "count"
+            return cls(**entry | {"why": UNSAID}) if silent else cls(**entry)
+        except (AttributeError, TypeError, ValueError) as fault:
             raise DataError(f"{entry!r} is not a metric: {fault}") from fault
 
     @classmethod

@@ -176,5 +176,6 @@ def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:
         "planted_recall": far.loc["max_statistic", "recall"],
         "planted_precision_argmax": far.loc["argmax", "precision"],
     }
-    settings = {"n": far["repeats"].iloc[0], "unit": "share", "tolerance": 0.1}
-    return {name: Estimate(value, **settings) for name, value in named.items() if np.isfinite(value)}
+    repeats = far["repeats"].iloc[0]
+    about = {"n": repeats, "why": f"of {repeats} invented sets", "unit": "share", "tolerance": 0.1}
+    return {name: Estimate(value, **about) for name, value in named.items() if np.isfinite(value)}

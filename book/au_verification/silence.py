@@ -151,14 +151,15 @@ def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     units whose interval lies above 0.
     """
     own, accuracy = (table[table["outcome"].eq(outcome)] for outcome in (OWN, ACCURACY))
+    about = {"why": "a mean over units, each of which has its own", "tolerance": 0.05}
     found = {
         "heads": Estimate(len(own), unit="count", tolerance=3),
         "heads_hurt": Estimate(own["low"].gt(0).sum(), unit="count", tolerance=3),
-        "head_loss": Estimate(own["difference"].mean(), n=len(own), tolerance=0.05),
+        "head_loss": Estimate(own["difference"].mean(), n=len(own), **about),
     }
     if len(accuracy):
         loss = accuracy["difference"].mean()
-        found["accuracy_loss"] = Estimate(loss, n=len(accuracy), unit="share", tolerance=0.05)
+        found["accuracy_loss"] = Estimate(loss, n=len(accuracy), unit="share", **about)
     return found
 
 

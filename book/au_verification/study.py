@@ -331,7 +331,9 @@ def count_metrics(examined: Sequence[Examined], stability: np.ndarray) -> dict[s
     return {
         "networks": Estimate(len(populations_of(examined)[TRAINED]), unit="count"),
         "filters": Estimate(examined[0].filters, unit="count"),
-        "kl_stability": Estimate(known.mean(), n=len(known), unit="share", tolerance=0.1),
+        "kl_stability": Estimate(
+            known.mean(), n=len(known), why="of the filters of one network", unit="share", tolerance=0.1
+        ),
     }
 
 
@@ -344,4 +346,5 @@ def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
         "luck_bar": np.quantile(luck, 1 - ALPHA),
         "luck_singly": np.median(singly),
     }
-    return {name: Estimate(float(value), n=len(luck), tolerance=0.03) for name, value in found.items()}
+    about = {"n": len(luck), "why": f"of {len(luck)} deals of these labels", "tolerance": 0.03}
+    return {name: Estimate(float(value), **about) for name, value in found.items()}

@@ -514,4 +514,5 @@ def high_places(network: NetworkView, places: pd.DataFrame) -> dict[str, Estimat
         "border_extrema": 1 - counts[inner].sum() / counts.sum(),
         "border_area": 1 - counts[inner].size / counts.size,
     }
-    return {name: Estimate(value, unit="share", tolerance=RERUN_TOLERANCE) for name, value in found.items()}
+    about = {"why": "of the filters of one network", "unit": "share", "tolerance": RERUN_TOLERANCE}
+    return {name: Estimate(value, **about) for name, value in found.items()}

@@ -313,10 +313,11 @@ def gan_metrics(curves: Sequence[pd.DataFrame], lessons: Lessons) -> dict[str, E
     """
     last = pd.DataFrame([curve.iloc[-1] for curve in curves])
     right = last[["real_accuracy", "fake_accuracy"]].mean(axis=None)
+    mean = {"why": f"after the last epoch, the mean of trainings: {len(curves)}"}
     return {
         "generator_pairs": Estimate(len(lessons.train[0]), unit="count"),
         "generator_epochs": Estimate(len(curves[0]), unit="count"),
         "generators": Estimate(len(curves), unit="count"),
-        "generator_l1": Estimate(255 * last["valid_l1"].mean(), n=len(lessons.valid[0]), tolerance=5),
-        "discriminator_right": Estimate(right, unit="share", tolerance=0.2),
+        "generator_l1": Estimate(255 * last["valid_l1"].mean(), n=len(lessons.valid[0]), tolerance=5, **mean),
+        "discriminator_right": Estimate(right, unit="share", tolerance=0.2, **mean),
     }

@@ -217,7 +217,9 @@ def study_metrics(asked: Asked) -> dict[str, Estimate]:
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},
-        "majority_accuracy": Estimate(asked.majority, n=scored.pictures, unit="share"),
+        "majority_accuracy": Estimate(
+            asked.majority, n=scored.pictures, why="counted in the pictures that are tested", unit="share"
+        ),
         "test_accuracy": mean_score(scored, chosen, **settings),
         "macro_f1": mean_score(scored, chosen, "macro_f1", **settings),
         **{name: _gain(scored, factors) for name, factors in gains.items()},

@@ -145,6 +145,8 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
         "pairs_behind_majority": how_many_at_or_below(0, *over, of="pairs"),
         **found.means,
-        "commonest_accuracy": Estimate(np.mean(nulls), n=pictures, unit="share"),
+        "commonest_accuracy": Estimate(
+            np.mean(nulls), n=pictures, why="counted in the pictures that are tested", unit="share"
+        ),
         **({"transfer_seed_spread": found.spread} if found.spread else {}),
     }

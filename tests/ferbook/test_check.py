@@ -35,7 +35,7 @@ def test_a_metric_may_move_by_its_tolerance(change, told):
 
 
 def test_an_interval_that_is_gone_is_told():
-    assert compare_metrics({"a": METRIC}, {"a": replace(METRIC, low=None, high=None)}) == [
+    assert compare_metrics({"a": METRIC}, {"a": replace(METRIC, low=None, high=None, why="one person")}) == [
         "metric a, high: 0.95 → None (tolerance 0.02)",
         "metric a, low: 0.8 → None (tolerance 0.02)",
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate
+from ferbook.estimate import UNSAID, Estimate
 
 
 def test_an_estimate_holds_plain_numbers():
@@ -27,13 +27,20 @@ def test_an_estimate_holds_plain_numbers():
         ({"value": 0.5, "low": 0.1, "high": np.inf}, "bounds must be finite"),
         ({"value": 0.5, "low": 0.6, "high": 0.4}, "upside down"),
         ({"value": 0.5, "low": 0.1, "high": 0.9, "why": "one person"}, "says why it has none"),
-        ({"value": 0.5, "level": 95}, "level"),
-        ({"value": 0.5, "unit": "metres"}, "unit is 'metres'"),
+        ({"value": 0.5}, "0.5 has neither an interval nor a word why"),
+        ({"value": 0.5, "n": 9, "unit": "share"}, "neither an interval nor a word why"),
+        ({"value": 0.5, "why": "one person", "level": 95}, "level"),
+        ({"value": 0.5, "why": "one person", "unit": "metres"}, "unit is 'metres'"),
     ],
 )
 def test_an_estimate_refuses_what_cannot_be(bad, said):
     with pytest.raises(DataError, match=said):
         Estimate(**bad)
+
+
+def test_what_an_older_run_stored_in_silence_can_be_read():
+    old = {"value": 0.5, "low": None, "high": None, "why": "", "unit": "share"}
+    assert Estimate.from_json(old) == Estimate(0.5, why=UNSAID, unit="share")
 
 
 @pytest.mark.parametrize(

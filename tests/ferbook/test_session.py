@@ -99,7 +99,7 @@ def test_what_a_figure_or_table_needs_is_said_in_its_place(output):
 
 
 def test_a_table_is_stored_as_numbers_with_bounds_and_shown_as_text(output):
-    accuracy = [Estimate(0.5, 0.25, 0.75, unit="share"), Estimate(1, unit="share")]
+    accuracy = [Estimate(0.5, 0.25, 0.75, unit="share"), Estimate(1, why="one person", unit="share")]
     data = pd.DataFrame({"network": ["a", "b"], "accuracy": accuracy, "seconds": [90.0, 3]})
     table = Table(data, "Networks", {"seconds": "seconds"}, {"accuracy": 0.1, "seconds": 1e6})
     shown = open_chapter("throws", DEFAULTS).table("networks", table).data
@@ -139,7 +139,7 @@ def test_an_artefact_is_read_back_as_it_was_stored(output):
 def test_metrics_add_up_and_are_stored(output):
     run = open_chapter("throws", DEFAULTS)
     run.save_metrics({"a": Estimate(1, unit="count")})
-    run.save_metrics({"b": Estimate(0.5, unit="share")})
+    run.save_metrics({"b": Estimate(0.5, why="one throw", unit="share")})
     assert set(json.loads((output / "metrics.json").read_text())) == set(run.metrics) == {"a", "b"}
 
 
@@ -166,7 +166,7 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     run = open_run("a")
     staged = tmp_path / "staged"
     staged.mkdir()
-    (staged / "metrics.json").write_text('{"pictures": {"value": 3}}')
+    (staged / "metrics.json").write_text('{"pictures": {"value": 3, "unit": "count"}}')
     (staged / "record.json").write_text("{}")
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
     run.result("throws").commit(staged, {})
@@ -176,4 +176,4 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     make_current(run)
     opened = open_chapter("means", OF_MEANS)
     assert opened.output == tmp_path / "interactive" / "means"
-    assert opened.upstream("throws").metrics() == {"pictures": Estimate(3)}
+    assert opened.upstream("throws").metrics() == {"pictures": Estimate(3, unit="count")}

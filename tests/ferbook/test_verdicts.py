@@ -12,7 +12,7 @@ from ferbook.text import MetricError
 
 METRICS = {
     "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
-    "null": Estimate(0.25, unit="share"),
+    "null": Estimate(25, unit="count"),
     "gain": Estimate(-4.0, -7.0, -1.0),
     "lone": Estimate(0.0, why="one person"),
     "filters": Estimate(9, unit="count"),

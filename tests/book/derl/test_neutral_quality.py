@@ -223,7 +223,10 @@ def test_the_gate_is_a_gain_a_share_and_a_difference_by_hand():
 )
 def test_the_gate_is_passed_by_whole_intervals_only(low, told):
     bounds = {"psnr_gain": 1.1, "neutral_called": 0.86, "identity_kept": -0.04} | low
-    gate = {n: Estimate(9, own, 10) if own is not None else Estimate(9) for n, own in bounds.items()}
+    gate = {
+        n: Estimate(9, own, 10) if own is not None else Estimate(9, why="one person")
+        for n, own in bounds.items()
+    }
     assert re.search(told, neutral_quality.gate_text(gate))
     assert "did not pass" in neutral_quality.gate_text({}), "what was not asked was not passed"
 

@@ -91,7 +91,7 @@ def test_an_interval_says_how_many_digits_count(low, high, text):
 
 def test_no_interval_is_made_up():
     with pytest.raises(MetricError, match="no interval, and nothing says why"):
-        interval_text(replace(ACCURACY, low=None, high=None))
+        interval_text(replace(ACCURACY, low=None, high=None, unit="count"))
 
 
 def test_parts_of_a_metric():
@@ -234,7 +234,7 @@ def test_numbers_of_a_column_have_the_same_decimals():
     assert column([0.9, 0.0004]) == ["0.900", "4.00 × 10⁻⁴"], "what is not zero is not shown as zero"
     assert column([0.0, 0.0]) == ["0", "0"] and column([-1, 1234]) == ["−1", "1,234"]
     assert column([-0.25, 2.0], "{:.1f}".format) == ["−0.2", "2.0"]
-    estimates = [Estimate(0.5, 0.4, 0.6), Estimate(0.1234, 0.1, 0.14), Estimate(2.0)]
+    estimates = [Estimate(0.5, 0.4, 0.6), Estimate(0.1234, 0.1, 0.14), Estimate(2.0, why="one person")]
     assert column(estimates) == ["0.500 (0.400–0.600)", "0.123 (0.100–0.140)", "2.000"]
     unlike = [Estimate(60, 20, 90), Estimate(0.1234, 0.1, 0.14)]
     assert column(unlike) == ["60 (20–90)", "0.123 (0.100–0.140)"], "a column of different things"
