@@ -8,6 +8,7 @@ from book.transfer import figures
 from book.transfer.drops import drops, matrix_metrics, pairs
 from book.transfer.study import Sets, TransferStudy
 from fer_lib.faces.leakage import independent_groups
+from fer_lib.stats import resampling
 from fer_lib.stats.resampling import bounds
 
 TWO = ("anger", "happiness")
@@ -102,6 +103,27 @@ def test_pairs_are_counted_one_by_one_and_not_by_their_mean(made):
     assert (off["trained_on"] != off["tested_on"]).all()
     held = off.loc[off["over_majority_low"] > 0, ["trained_on", "tested_on"]]
     assert held.to_numpy().tolist() == [["a", "b"]]
+
+
+def test_changing_the_rule_moves_every_interval_of_the_study(made, monkeypatch):
+    study = made(networks=2)
+
+    def widths():
+        found = drops(study, draws=300)
+        metrics = matrix_metrics(study, found).items()
+        cells = pairs(found)
+        return {name: one.high - one.low for name, one in metrics if one.low is not None} | {
+            (name, row): cells[f"{name}_high"][row] - cells[f"{name}_low"][row]
+            for name in ("accuracy", "over_majority", "over_chance", "difference")
+            for row in cells.index
+        }
+
+    before = widths()
+    monkeypatch.setattr(resampling, "expanded_tail", lambda clusters: 0.25)
+    after = widths()
+    counted = before.pop("pairs_behind_majority"), after.pop("pairs_behind_majority")
+    assert len(after) == 4 + 4 * 6 and all(after[name] < before[name] for name in before)
+    assert counted[1] < counted[0]
 
 
 def test_several_networks_say_how_far_they_differ(made):

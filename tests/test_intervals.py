@@ -1,0 +1,67 @@
+"""The house: two rules decide intervals, both in ``fer_lib/stats``, and nothing else does."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted(
+    file.relative_to(ROOT)
+    for package in ("ferbook", "fer_lib", "book", "synthetic_faces", "benchmarks")
+    for file in (ROOT / package).rglob("*.py")
+)
+STATS = Path("fer_lib/stats")
+RULES = {"t", "norm", "chi2", "f", "binom", "beta", "binomtest", "bootstrap", "sem"}
+"""Names of ``scipy.stats`` that make intervals."""
+QUANTILES = {"quantile", "percentile", "nanquantile", "nanpercentile"}
+NO_INTERVALS = {
+    "book/au_verification/figures.py": "bars that chance passes in one of twenty deals",
+    "book/au_verification/silence.py": "what random sets of filters lose",
+    "book/au_verification/simulation.py": "the level at which a sparse filter answers",
+    "book/au_verification/study.py": "the bar that chance passes in one of twenty deals",
+    "book/explain.py": "how many others answer more, usually",
+    "fer_lib/aus/permutations.py": "the middle of a block",
+    "synthetic_faces/develop.py": "black and white of a picture",
+}
+"""File -> what its quantiles are of; none bounds an estimate."""
+
+
+def deciders(source: str) -> set[str]:
+    """What in a file's ``source`` would decide an interval by itself."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module in ("scipy", "scipy.stats"):
+            found |= {alias.name for alias in node.names} & (RULES | {"stats"})
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            keywords = {keyword.arg for keyword in node.keywords}
+            if called in QUANTILES:
+                found.add("quantile")
+            elif called == "Estimate" and (len(node.args) > 1 or keywords & {"low", "high"}):
+                found.add("Estimate")
+    return found
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if STATS not in file.parents], ids=str)
+def test_nothing_outside_stats_decides_an_interval(file):
+    allowed = {"quantile"} if str(file) in NO_INTERVALS else set()
+    assert deciders((ROOT / file).read_text()) == allowed
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("from scipy.stats import chi2, rankdata", "chi2"),
+        ("from scipy import stats", "stats"),
+        ("low, high = np.percentile(draws, (2.5, 97.5))", "quantile"),
+        ("Estimate(value, *ends, n=3)", "Estimate"),
+        ("Estimate(value, low=0, high=1)", "Estimate"),
+    ],
+)
+def test_a_rule_of_one_s_own_is_seen(source, what):
+    assert deciders(source) == {what}
+
+
+def test_what_is_no_interval_is_still_there():
+    assert set(NO_INTERVALS) <= {str(file) for file in FILES}
