@@ -1,0 +1,109 @@
+"""What a page makes by hand is held against the library: where a function of the library gives another value, the
+page fails at the cell that says so, and prints nothing.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import nbformat
+import pytest
+
+from ferbook.book import chapters
+
+NUDGED = "lambda made: dataclasses.replace(made, value=made.value + 0.25)"
+"""An estimate that says a little too much."""
+
+SHIFTED = "lambda made: made + 0.25"
+"""Numbers, or an array of them, that are a little too large."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A library ``function``, by its module, whose value is ``changed``, and the ``cell`` of the chapter whose
+    assert notices.
+    """
+
+    chapter: str
+    function: str
+    changed: str
+    cell: str
+
+
+MUTATIONS = (Mutation("training", "fer_lib.stats.resampling.interval", NUDGED, "bootstrap"),)
+
+
+def cells(chapter):
+    return {cell.id: cell for cell in nbformat.read(chapters()[chapter].notebook, as_version=4).cells}
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_every_chapter_has_a_number_that_is_held_against_the_library(chapter):
+    assert chapter in {mutation.chapter for mutation in MUTATIONS}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: f"{each.chapter}-{each.cell}")
+def test_the_cell_that_notices_asserts_in_sight(mutation):
+    cell = cells(mutation.chapter)[mutation.cell]
+    assert "assert " in cell.source
+    assert not {"hide-cell", "hide-input", "remove-cell", "remove-input"} & {*cell.metadata.get("tags", ())}
+    module, _, name = mutation.function.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+EXECUTE = """
+import json, sys
+import papermill
+source, target, parameters = sys.argv[1:]
+try:
+    papermill.execute_notebook(source, target, json.loads(parameters), progress_bar=False)
+except papermill.PapermillExecutionError as fault:
+    print(fault.ename)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: f"{each.chapter}-{each.cell}")
+def test_a_library_that_says_something_else_stops_the_page(mutation, smoke_clone, tmp_path):
+    module, _, name = mutation.function.rpartition(".")
+    file = smoke_clone.root / f"{module.replace('.', '/')}.py"
+    source = chapters()[mutation.chapter].notebook.relative_to(
+        chapters()[mutation.chapter].notebook.parents[2]
+    )
+    done = json.loads((smoke_clone.result("smoke", mutation.chapter) / "DONE.json").read_text())
+    environment = smoke_clone.environment | {
+        "FER_OUTPUT": str(tmp_path),
+        "FER_RUN": str(smoke_clone.root / "runs" / "smoke"),
+    }
+    honest = file.read_text()
+    file.write_text(
+        f"{honest}\n\nimport dataclasses\n_changed, _honest = {mutation.changed}, {name}\n\n\n"
+        f"def {name}(*given, **options):\n    return _changed(_honest(*given, **options))\n"
+    )
+    try:
+        executed = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                EXECUTE,
+                source,
+                tmp_path / "out.ipynb",
+                json.dumps(done["inputs"]["parameters"]),
+            ],
+            cwd=smoke_clone.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        file.write_text(honest)
+    assert executed.stdout.strip() == "AssertionError", executed.stderr
+    stopped = [
+        cell.id
+        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        if any(output.output_type == "error" for output in cell.get("outputs", ()))
+    ]
+    assert stopped == [mutation.cell]
