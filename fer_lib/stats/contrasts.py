@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
+from fer_lib.stats.resampling import cluster_weights
 from fer_lib.stats.two_way import Luck, two_way_interval
 from ferbook.estimate import Estimate, Unit
 
@@ -31,9 +32,6 @@ SCORE_MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_ac
 
 POINTS = 100
 """Percentage points in a share: differences between accuracies are given in points."""
-
-WEIGHTS_AT_ONCE = 1000
-"""Draws whose weights are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def score_trainings(
         for given in probabilities
     ]
     count = len(sums[0])
-    weights = _cluster_weights(count, draws, np.random.default_rng(seed))
+    weights = np.concatenate([part.astype(np.float32) for part in cluster_weights(count, draws, seed)])
     drawn = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
     values = {name: np.empty(len(table)) for name in SCORE_MEASURES}
     for row, own in enumerate(sums):
@@ -116,18 +114,6 @@ def minus(first: Scored, second: Scored, condition: Sequence[str]) -> Scored:
     drawn = {name: first.drawn[name] - second.drawn[name] for name in SCORE_MEASURES}
     pictures, clusters = first.pictures + second.pictures, min(first.clusters, second.clusters)
     return Scored(table, drawn, spread, freedom, pictures, clusters)
-
-
-def _cluster_weights(clusters: int, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """float32 (draws, clusters): how often each cluster was drawn, with replacement, as many times as there
-    are clusters.
-    """
-    even = np.full(clusters, 1 / clusters)
-    parts = [
-        generator.multinomial(clusters, even, size=min(WEIGHTS_AT_ONCE, draws - start)).astype(np.float32)
-        for start in range(0, draws, WEIGHTS_AT_ONCE)
-    ]
-    return np.concatenate(parts)
 
 
 def contrast(

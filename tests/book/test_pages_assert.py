@@ -1,5 +1,5 @@
-"""What a page makes by hand is held against the library: where a function of the library gives another value, the
-page fails at the cell that says so, and prints nothing.
+"""What a page makes by hand is held against the library: where a function of the library gives another value,
+the page fails at the cell that says so, and prints nothing.
 """
 
 import importlib
@@ -22,8 +22,8 @@ SHIFTED = "lambda made: made + 0.25"
 
 @dataclass(frozen=True)
 class Mutation:
-    """A library ``function``, by its module, whose value is ``changed``, and the ``cell`` of the chapter whose
-    assert notices.
+    """A library ``function``, by its module, whose value is ``changed``, and the ``cell`` of the chapter
+    whose assert notices.
     """
 
     chapter: str
