@@ -31,7 +31,8 @@ from torch import nn
 
 from contest import options
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.rendered import domain_faces
+from fer_lib.faces.rendered import rendered_faces
+from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.classification import accuracy, balanced_accuracy
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.device import device_name
@@ -172,7 +173,7 @@ def main() -> None:
     )
     for domain in given.domains:
         start = time.perf_counter()
-        faces = domain_faces(domain, given.subjects, given.size, given.face_seed)
+        faces = rendered_faces(FaceRequest(domain, given.subjects, given.size, given.face_seed))
         made = time.perf_counter() - start
         if domain == "game":
             score_votes(faces)

@@ -32,7 +32,8 @@ from pathlib import Path
 
 from contest import SEED, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rendered import domain_faces, render_set
+from fer_lib.faces.rendered import render_set, rendered_faces
+from fer_lib.faces.request import FaceRequest
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
@@ -58,8 +59,8 @@ def whole_sets(names: list[str], share: float) -> list[float]:
     saved = []
     for name in names:
         people = max(3, round(share * DOMAINS[name].subjects))
-        wall, used, faces = timed(partial(domain_faces, name, people, 0, SEED))
-        load, _, _ = timed(partial(domain_faces, name, people, 0, SEED))
+        wall, used, faces = timed(partial(rendered_faces, FaceRequest(name, people, face_seed=SEED)))
+        load, _, _ = timed(partial(rendered_faces, FaceRequest(name, people, face_seed=SEED)))
         rate = len(faces) / wall / usable_cores()
         print(
             f"{name:8s}{len(faces):10,d}{faces.size[0]:8d}{wall:8.1f} s{rate:10.1f} p/s"
@@ -86,11 +87,9 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
         kind = chapter.parameters
         given[file.parent.name] = kind(**kind.of_profile(chapter.profiles, "laptop", {}))
     parts: dict[str, Callable[[], object]] = {}
-    for source in dict.fromkeys(source for p in given.values() for source in p.face_sources):
-        told = dict(source)
-        if told["name"] in DOMAINS:
-            name = ", ".join(str(value) for value in told.values())
-            parts[name] = partial(open_faces, **told, progress=False)
+    for request in dict.fromkeys(request for p in given.values() for request in p.face_requests):
+        if request.name in DOMAINS:
+            parts[str(request)] = partial(open_faces, request, progress=False)
     p = given["au_verification"]
     # The chapter takes the units that are shown often enough; here it is all.
     parts["au_verification: interventions"] = partial(

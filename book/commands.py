@@ -90,13 +90,14 @@ def data_make(
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
     from fer_lib.faces.registry import REGISTRY, named_source, open_faces, set_name
+    from fer_lib.faces.request import FaceRequest
     from ferbook.errors import ParameterError
 
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
     if named_source(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
-    asked = {"subjects": subjects, "size": size, "face_seed": seed, "clip_frames": clip_frames}
-    faces = open_faces(name, **asked, **parse_assignments(option or []))
+    request = FaceRequest(name, subjects, size, seed, clip_frames=clip_frames)
+    faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
     tell(
         f"{set_name(faces.name)}: {len(faces):,} pictures of {people:,} people, "
@@ -120,11 +121,12 @@ def data_sheet(
     """Write a contact sheet: some pictures of each emotion, and some sequences."""
     from fer_lib.faces.contact_sheet import contact_sheet
     from fer_lib.faces.registry import REGISTRY, open_faces
+    from fer_lib.faces.request import FaceRequest
     from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
-    options = parse_assignments(option or [])
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, **options)
+    request = FaceRequest(name, subjects, size, seed)
+    faces = open_faces(request.with_options(parse_assignments(option or [])))
     file = output or Path(f"{faces.name}.png")
     write_atomically(file, contact_sheet(faces, columns, seed))
     tell(f"contact sheet of {name}: {file}")
@@ -145,10 +147,11 @@ def data_describe(
     """Count a set's pictures by emotion, split, person and action unit."""
     from fer_lib.faces.describe import au_table, people_table, split_table
     from fer_lib.faces.registry import open_faces, set_name
+    from fer_lib.faces.request import FaceRequest
 
     use_data_dir(data_dir)
-    options = parse_assignments(option or [])
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, **options)
+    request = FaceRequest(name, subjects, size, seed)
+    faces = open_faces(request.with_options(parse_assignments(option or [])))
     tables = {
         "pictures and people by split and emotion": split_table(faces),
         "pictures and sequences per person": people_table(faces),
@@ -183,9 +186,10 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     """
     from fer_lib.faces.inspect import open_every_picture, published_table
     from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
+    from fer_lib.faces.request import FaceRequest
 
     use_data_dir(data_dir)
-    faces = read_anew(name, size)
+    faces = read_anew(FaceRequest(name, size=size))
     opened = open_every_picture(source_files(name), progress=True)
     status = source_status(name)
     rows = published_table(faces, published_counts(name))
@@ -234,10 +238,11 @@ def data_export(
     """Write a set out in the official layout of a real one, to run its reader and its protocols."""
     from fer_lib.faces.export import export_faces, export_folder, leave_out
     from fer_lib.faces.registry import REGISTRY, open_faces
+    from fer_lib.faces.request import FaceRequest
 
     use_data_dir(data_dir)
     export_folder(layout, folder)
-    faces = open_faces(name, subjects=subjects, size=size, face_seed=seed, clip_frames=clip_frames)
+    faces = open_faces(FaceRequest(name, subjects, size, seed, clip_frames=clip_frames))
     faces = leave_out(faces, without or [])
     written = export_faces(faces, layout, folder)
     tell(f"{len(faces):,} pictures of {name} written as {layout}: {written}")

@@ -178,12 +178,12 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     device = pick_device()
     learned, detectors = networks_of(run, device)
     first = learned[0]
-    faces = set_name(first.lesson.source["name"])
+    faces = set_name(first.lesson.faces.name)
     size = first.model.arguments["size"]
     picture, crop, window, found = face_of(path, size, faces, cropped=cropped)
     if np.ptp(crop) == 0:
         raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
-    own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(**first.lesson.source))
+    own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(first.lesson.faces))
     valid, test = fold.split("valid"), fold.split("test")
     raw = [predict(each.model, own, device=device) for each in learned]
     said = [predict(each.model, valid, device=device) for each in learned]

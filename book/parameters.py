@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 from synthetic_faces.versions import unversioned
@@ -95,10 +96,6 @@ def face_sets(text: str) -> dict[str, int]:
     return {name: int(people or 0) for name, _, people in parts}
 
 
-FaceArguments = tuple[tuple[str, object], ...]
-"""The arguments of ``faces.registry.open_faces`` as (name, value) pairs: equal pairs, equal face sets."""
-
-
 def on_fer2013(profile: str, values: Mapping[str, object]) -> Profiles:
     """What ``profile`` sets on FER2013, whichever labels the pictures have."""
     return {(profile, "fer2013"): values, (profile, "ferplus"): values}
@@ -137,24 +134,25 @@ class ChapterParameters(Parameters):
         return {name: value for layer in layers for name, value in layer.items()}
 
     @property
-    def face_source(self) -> FaceArguments:
-        """Which face set the chapter is about."""
-        return self.source(self.faces, self.subjects)
+    def face_request(self) -> FaceRequest:
+        """Which faces the chapter is about."""
+        return self.request(self.faces, self.subjects)
 
-    def source(self, name: str, subjects: int = 0, **fields: int | str) -> FaceArguments:
-        """The face set ``name`` of so many ``subjects`` (0: the set's own), of the chapter's size and face
-        seed where ``fields`` do not say otherwise.
+    def request(self, name: str, subjects: int = 0) -> FaceRequest:
+        """The face set ``name`` in the chapter's size; of a synthetic one so many ``subjects`` (0: the set's
+        own) of the chapter's face seed.
         """
-        shared = {"subjects": subjects, "size": self.size, "face_seed": self.face_seed}
-        return (("name", name), *(shared | fields).items())
+        if name not in get_args(FaceDomain):
+            return FaceRequest(name, size=self.size)
+        return FaceRequest(name, subjects, self.size, self.face_seed)
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """All face sets that the chapter opens: the one that it is about, then those that it sets beside it.
 
         A real set among the latter may be absent on a machine.
         """
-        return (self.face_source,)
+        return (self.face_request,)
 
 
 class NetworkParameters(ChapterParameters):

@@ -52,7 +52,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     """
     started, spent = perf_counter(), process_time()
     asked, seed = member.population, member.seed
-    faces = open_faces(**asked.faces, progress=False)
+    faces = open_faces(asked.faces, progress=False)
     labelled = faces.labelled()
     protocol = protocol_of(labelled)
     classes = protocol.classes

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_lib.faces.registry import set_name
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
@@ -49,7 +50,7 @@ class Taught(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    faces: dict[str, str | int]
+    faces: FaceRequest
     network: Network
     options: dict[str, bool | int | float | tuple[int, ...]] = {}
     recipe: TrainingRecipe
@@ -60,7 +61,7 @@ class Kept(BaseModel):
     """A population: members that are trained one by one, each kept in a folder of its own.
 
     A child has ``members``; ``taught``, a model of what decides them but for their seed, by which they are
-    known; and ``faces``, the arguments of ``faces.registry.open_faces``. ``core_minutes``: what a member
+    known; and ``faces``, which they learn from. ``core_minutes``: what a member
     takes, measured or estimated.
     """
 
@@ -143,7 +144,7 @@ class Member:
             return "damaged"
         if taught != self.population.taught:
             return "of another recipe"
-        faces = set_name(self.population.faces["name"])
+        faces = set_name(self.population.faces.name)
         return "" if done["faces"] == faces else f"of the faces {done['faces']}; {faces} are made here"
 
     def _failure(self) -> str:
@@ -168,7 +169,7 @@ class Member:
             seed=self.seed,
             classes=tuple(done["classes"]),
             fold=0,
-            source=dict(taught.faces),
+            faces=taught.faces,
         )
         return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
 

@@ -38,30 +38,30 @@ class Session(ferbook.session.Session):
 
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
-        faces = open_faces(**dict(self.params.face_source), progress=False)
+        faces = open_faces(self.params.face_request, progress=False)
         self.note(data=_about(faces))
         return faces
 
-    def beside(self, name: str, **options: str | int) -> FaceSet | None:
+    def beside(self, name: str, **fields: str | int) -> FaceSet | None:
         """The face set ``name`` that the chapter sets beside its own, the first that it declares with these
-        ``options`` (a ``family``, a ``face_seed``); None where it is not on this machine.
+        ``fields`` (a ``family``, a ``face_seed``); None where it is not on this machine.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be
         noticed as out of date when those faces change.
         """
-        sources = [dict(source) for source in self.params.face_sources[1:]]
-        asked = {"name": name, "family": ""} | options
-        found = [source for source in sources if asked.items() <= ({"family": ""} | source).items()]
-        if not found:
-            wanted = " ".join(map(str, (name, *options.values())))
-            names = dict.fromkeys(f"{each['name']} {each.get('family', '')}".strip() for each in sources)
+        requests = self.params.face_requests[1:]
+        wanted = {"name": name, "family": ""} | fields
+        declared = [each for each in requests if wanted.items() <= vars(each).items()]
+        if not declared:
+            missing = " ".join(map(str, (name, *fields.values())))
+            names = dict.fromkeys(f"{each.name} {each.family}".strip() for each in requests)
             raise ChapterError(
-                f"chapter {self.chapter.name!r} does not declare the face set {wanted!r}; it declares "
+                f"chapter {self.chapter.name!r} does not declare the face set {missing!r}; it declares "
                 f"{', '.join(names) or 'none beside its own'}"
             )
         if not source_status(name)["found"]:
             return None
-        faces = open_faces(**found[0], progress=False)
+        faces = open_faces(declared[0], progress=False)
         self.note(beside=[*self._record.get("beside", []), _about(faces)])
         return faces
 

@@ -50,21 +50,18 @@ def prepare(models: list[ChapterParameters]) -> None:
     """
     from fer_lib.faces.registry import open_faces, source_status
 
-    for source in {model.face_source for model in models}:
-        open_faces(**dict(source), progress=True)
-    for source in {source for model in models for source in model.face_sources[1:]}:
-        if source_status(dict(source)["name"])["found"]:
-            open_faces(**dict(source), progress=True)
+    for request in {model.face_request for model in models}:
+        open_faces(request)
+    for request in {request for model in models for request in model.face_requests[1:]}:
+        if source_status(request.name)["found"]:
+            open_faces(request)
 
 
 def data_key(parameters: ChapterParameters) -> dict[str, str]:
     """Each face set that the chapter opens -> its fingerprint, and each population -> its networks' key."""
     from fer_lib.faces.registry import fingerprint
 
-    key = {
-        " ".join(str(value) for _, value in source): fingerprint(**dict(source))
-        for source in parameters.face_sources
-    }
+    key = {str(request): fingerprint(request) for request in parameters.face_requests}
     if populations := getattr(parameters, "populations", ()):
         from book.populations import find_population
 

@@ -18,9 +18,10 @@ def make(variant: int) -> dict[str, np.ndarray]:
     """
     from book.populations import find_population
     from fer_lib.faces.registry import open_faces
+    from fer_lib.faces.request import FaceRequest
     from fer_lib.look.responses import maximal_responses
 
-    faces = open_faces("lab", subjects=40, size=48, face_seed=40 + variant, progress=False)
+    faces = open_faces(FaceRequest("lab", 40, 48, face_seed=40 + variant), progress=False)
     apex = faces.select(faces.table.groupby("sequence", sort=False).tail(1).index.to_numpy())
     network = find_population("published").members[0].network()
     responses = maximal_responses(network, apex, "relu3").maxima

@@ -14,6 +14,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     """
     from book.populations import find_population
     from fer_lib.faces.registry import open_faces
+    from fer_lib.faces.request import FaceRequest
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.predict import predict
 
@@ -30,7 +31,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
         "home_person": group[home],
     }
     for name, subjects, chosen in (("lab", 40, 30), ("game", 8, 7)):
-        faces = open_faces(name, subjects=subjects, size=48, face_seed=40, progress=False)
+        faces = open_faces(FaceRequest(name, subjects, 48, face_seed=40), progress=False)
         subject = faces.table["subject"].to_numpy().astype(str)
         faces = faces.select(np.isin(subject, draw.permutation(np.unique(subject))[:chosen]))
         _, person = np.unique(faces.table["subject"].to_numpy().astype(str), return_inverse=True)

@@ -1,10 +1,12 @@
 """Chapter ``au_verification``: what it takes, and what the profiles change."""
 
+from dataclasses import replace
 from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, FaceArguments, NetworkParameters
+from book.parameters import BootstrapField, NetworkParameters
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
 from ferbook.parameters import listed
@@ -72,15 +74,15 @@ class AuVerificationParameters(NetworkParameters):
         return self.faces if self.faces in get_args(FaceDomain) else "lab"
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter, and rendered people of another seed, whom no network learned from, in
         each size.
         """
         sizes = filter(None, (self.size, self.larger))
-        people = (self.domain, self.strangers)
+        people = self.request(self.domain, self.strangers)
         return (
-            self.face_source,
-            *(self.source(*people, face_seed=self.face_seed + 1, size=n) for n in sizes),
+            self.face_request,
+            *(replace(people, face_seed=self.face_seed + 1, size=size) for size in sizes),
         )
 
 

@@ -95,7 +95,7 @@ def examine_all(
     structures = {}
     for name, networks in {TRAINED: learned, **beside}.items():
         for each in networks:
-            structure, size, seed = each.lesson.network, each.lesson.source["size"], each.lesson.seed
+            structure, size, seed = each.lesson.network, each.lesson.faces.size, each.lesson.seed
             short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
             put = asked
             if larger and larger.faces.size[0] == size:

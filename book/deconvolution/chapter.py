@@ -1,10 +1,12 @@
 """Chapter ``deconvolution``: what it takes, and what the profiles change."""
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from pydantic import Field
 
-from book.parameters import FaceArguments, NetworkParameters
+from book.parameters import NetworkParameters
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter
 
@@ -54,17 +56,17 @@ class DeconvolutionParameters(NetworkParameters):
         return self.faces in get_args(FaceDomain)
 
     @property
-    def face_source(self) -> FaceArguments:
+    def face_request(self) -> FaceRequest:
         """Of rendered faces other people than those of chapter ``training``."""
         if not self.rendered:
-            return super().face_source
-        return self.source(self.faces, self.strangers, face_seed=self.face_seed + 1)
+            return super().face_request
+        return replace(self.request(self.faces, self.strangers), face_seed=self.face_seed + 1)
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """Beside real faces the strangers are of ``lab``."""
-        strangers = self.source("lab", self.strangers, face_seed=self.face_seed + 1)
-        return (self.face_source,) if self.rendered else (self.face_source, strangers)
+        strangers = replace(self.request("lab", self.strangers), face_seed=self.face_seed + 1)
+        return (self.face_request,) if self.rendered else (self.face_request, strangers)
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from scipy.stats import rankdata
 from torch import nn
 
 from book.deconvolution.layer_view import LayerView, extremum_counts, view_layer
-from book.parameters import FaceArguments
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method
 from fer_lib.look.localisation import scores
@@ -88,16 +88,14 @@ def units_of_filters(maxima: np.ndarray, shown: Presence) -> np.ndarray:
     return np.array(shown.aus, dtype=object)[strength.argmax(axis=1)]
 
 
-def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceArguments) -> None:
+def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
     """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
-    asked = dict(strangers)
+    name, seed = strangers.name, strangers.face_seed
     for each in learned:
-        source = each.lesson.source
-        if (source["name"], source.get("face_seed", 0)) == (asked["name"], asked["face_seed"]):
+        if (each.lesson.faces.name, each.lesson.faces.face_seed) == (name, seed):
             raise ChapterError(
-                f"network {each.name!r} learned from the people of {asked['name']} with face_seed "
-                f"{asked['face_seed']}, who are to be strangers to it; give chapter deconvolution another "
-                f"face_seed than {asked['face_seed'] - 1}"
+                f"network {each.name!r} learned from the people of {name} with face_seed {seed}, who are "
+                f"to be strangers to it; give chapter deconvolution another face_seed than {seed - 1}"
             )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from book import parameters
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
@@ -82,12 +83,12 @@ class DerlParameters(parameters.NetworkParameters):
         return tuple(name for name in listed(self.pretrain) if name not in get_args(FaceDomain))
 
     @property
-    def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter; beside a real one, that in whose style people are rendered for the
         generator; and the real sets that it learns from.
         """
         beside = [*([] if self.faces in get_args(FaceDomain) else ["lab"]), *self.real_lessons]
-        return (self.face_source, *(self.source(name) for name in beside))
+        return (self.face_request, *(self.request(name) for name in beside))
 
 
 CHAPTER = Chapter(

@@ -23,6 +23,7 @@ from book.populations import REFERENCE, Kept, Member, find_population, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.faces.request import FaceRequest
 from fer_lib.train.device import device_name
 from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
@@ -53,8 +54,8 @@ class Pieces(Kept):
         return recipe_of(self.parameters)
 
     @property
-    def faces(self) -> dict[str, object]:
-        return dict(self.parameters.face_source)
+    def faces(self) -> FaceRequest:
+        return self.parameters.face_request
 
     @property
     def networks(self) -> int:
@@ -87,10 +88,8 @@ class Piece(Member):
         """
         started, spent = perf_counter(), process_time()
         p = self.population.parameters
-        faces = open_faces(**self.population.faces, progress=False).labelled()
-        lessons = draw_lessons(
-            p, faces, {name: open_faces(**dict(p.source(name))) for name in p.real_lessons}
-        )
+        faces = open_faces(self.population.faces, progress=False).labelled()
+        lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
         number, _, what = self.seed.partition("-")
         shutil.rmtree(self.folder, ignore_errors=True)
         with whole_folder(self.folder) as folder:

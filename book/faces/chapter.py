@@ -1,10 +1,13 @@
 """Chapter ``faces``: what it takes, and what the profiles change."""
 
+from dataclasses import replace
 from typing import get_args
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, EpochsField, FaceArguments, PrecisionField
+from book.parameters import ChapterParameters, EpochsField, PrecisionField
+from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import CLIP_SETS, FaceDomain
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
@@ -55,33 +58,40 @@ class FacesParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
     @property
-    def strangers(self) -> tuple[FaceArguments, ...]:
+    def strangers(self) -> tuple[FaceRequest, ...]:
         """Two sets of people of ``lab`` whom no network learned from, for the filters of ``population``."""
         people = (STRANGERS, self.family_subjects) if self.population else ()
         return tuple(
-            self.source("lab", number, size=48, face_seed=self.face_seed + seed)
+            replace(self.request("lab", number), size=48, face_seed=self.face_seed + seed)
             for seed, number in enumerate(people, start=1)
         )
 
     @property
-    def families(self) -> dict[str, FaceArguments]:
+    def families(self) -> dict[str, FaceRequest]:
         """The families of ``lab``: people apart in shape and in how their muscles build action units."""
         first, *_, farthest = FAMILIES
         names = FAMILIES if self.all_families else (first, farthest)
-        return {name: self.source("lab", self.family_subjects, size=48, family=name) for name in names}
+        people = replace(self.request("lab", self.family_subjects), size=48)
+        return {name: replace(people, family=name) for name in names}
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter; beside it a sample of each synthetic kind, the families, strangers,
         and the real FER2013.
         """
-        few = {name: {"clip_frames": 3} for name in CLIP_SETS}
+        seed = self.face_seed
         samples = [
-            self.source(name, SAMPLED, size=0, sample="one", **few.get(name, {}))
+            FaceRequest(
+                name,
+                SAMPLED,
+                face_seed=seed,
+                sample="one",
+                clip_frames=3 if name in CLIP_SETS else CLIP_FRAMES,
+            )
             for name in get_args(FaceDomain)
         ]
-        real = self.source("fer2013", size=48, face_seed=0)
-        return (self.face_source, *samples, *self.families.values(), *self.strangers, real)
+        real = FaceRequest("fer2013", size=48)
+        return (self.face_request, *samples, *self.families.values(), *self.strangers, real)
 
 
 CHAPTER = Chapter(

@@ -1,10 +1,12 @@
 """Chapter ``micro_expressions``: what it takes, and what the profiles change."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from book.parameters import BootstrapField, FaceArguments, FaceField, NetworkParameters, RateField
+from book.parameters import BootstrapField, FaceField, NetworkParameters, RateField
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import CLIP_SETS
 from ferbook.book import Chapter
 from ferbook.parameters import listed
@@ -55,27 +57,25 @@ class MicroExpressionsParameters(NetworkParameters):
     bootstrap: BootstrapField = 2000
 
     @property
-    def face_source(self) -> FaceArguments:
+    def face_request(self) -> FaceRequest:
         """The face set of the chapter; of a set of clips also how many frames of each, and how they move."""
-        return self.source(self.faces, self.subjects, **self._clips if self.faces in CLIP_SETS else {})
+        return self._clips(self.faces, self.timing) if self.faces in CLIP_SETS else super().face_request
+
+    def _clips(self, name: str, timing: str) -> FaceRequest:
+        moved = "" if timing == TIMINGS[0] else timing
+        return replace(self.request(name, self.subjects), clip_frames=self.clip_frames, timing=moved)
 
     @property
-    def _clips(self) -> dict[str, int | str]:
-        moved = {} if self.timing == TIMINGS[0] else {"timing": self.timing}
-        return {"clip_frames": self.clip_frames} | moved
-
-    @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
         of its people, and of rendered ones the same clips with all units moving together, where they are
         asked for; beside any other set, rendered clips."""
         if self.faces not in CLIP_SETS:
-            return (self.face_source, self.source("micro", self.subjects, **self._clips))
-        beside = [self.source("lab", self.subjects)]
+            return (self.face_request, self._clips("micro", self.timing))
+        beside = [self.request("lab", self.subjects)]
         if self.with_untimed:
-            together = {"clip_frames": self.clip_frames, "timing": TIMINGS[1]}
-            beside.append(self.source("micro", self.subjects, **together))
-        return (self.face_source, *beside)
+            beside.append(self._clips("micro", TIMINGS[1]))
+        return (self.face_request, *beside)
 
     @property
     def with_untimed(self) -> bool:

@@ -56,7 +56,7 @@ def strangers_to(
     Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
     lesson = learned[0].lesson
-    seen = open_faces(**lesson.source, progress=False)
+    seen = open_faces(lesson.faces, progress=False)
     if seen.size != faces.size:
         raise ParameterError(
             f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {learned[0].name} network "

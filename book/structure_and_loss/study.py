@@ -88,7 +88,7 @@ def of_members(members: Sequence[Member], **draws: int) -> Asked:
     done, source = members[0].done(), members[0].population.faces
     counts = done["train_counts"]
     about = (
-        f"{done['faces']} at {source['size']} pixels: {sum(counts):,} pictures to learn from, "
+        f"{done['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(tested):,} tested; {len(members)} networks that are kept"
     )
     return Asked(scored, said, labels, groups, float(np.mean(labels == np.argmax(counts))), about)
@@ -97,7 +97,7 @@ def of_members(members: Sequence[Member], **draws: int) -> Asked:
 def _member_row(member: Member) -> dict[str, object]:
     """What ``train.study.run_study`` says of a training."""
     asked, done = member.population, member.done()
-    size = asked.faces["size"]
+    size = asked.faces.size
     with torch.random.fork_rng(devices=[]):
         model = build_network(asked.network, len(done["classes"]), size, **asked.options)
     return {

@@ -1,18 +1,19 @@
 """Chapter ``training``: what it takes, and what the profiles change."""
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from pydantic import Field
 
 from book.parameters import (
     EpochsField,
-    FaceArguments,
     FoldsField,
     NetworkParameters,
     RateField,
     RecipeParameters,
     on_fer2013,
 )
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, Loss, Network, Optimiser
 from ferbook.book import Chapter
 
@@ -74,11 +75,12 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         return chosen
 
     @property
-    def face_sources(self) -> tuple[FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter; beside it, of the same kind, people drawn anew."""
-        synthetic = self.fresh and self.faces in get_args(FaceDomain)
-        anew = (self.source(self.faces, self.fresh, face_seed=self.face_seed + 1),) if synthetic else ()
-        return (self.face_source, *anew)
+        if not self.fresh or self.faces not in get_args(FaceDomain):
+            return (self.face_request,)
+        anew = replace(self.request(self.faces, self.fresh), face_seed=self.face_seed + 1)
+        return (self.face_request, anew)
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def of_population(
     labels = fold.split("test").labels(protocol.classes)
     for member in members:
         if not np.array_equal(member.tested()["label"], labels):
-            taught = " ".join(f"{name}={value}" for name, value in member.population.faces.items())
+            taught = str(member.population.faces)
             raise ParameterError(
                 f"population {member.population.name!r} learned from the faces {taught}, and the chapter "
                 "asks for others; give the same, or no population"

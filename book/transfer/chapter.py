@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from book import parameters
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
@@ -63,10 +64,10 @@ class TransferParameters(parameters.RecipeParameters):
         return self
 
     @property
-    def face_sources(self) -> tuple[parameters.FaceArguments, ...]:
+    def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter, and those beside it."""
         sets = parameters.face_sets(self.beside)
-        return (self.face_source, *(self.source(name, people) for name, people in sets.items()))
+        return (self.face_request, *(self.request(name, people) for name, people in sets.items()))
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.shared import known_overlap, require_apart, without_shared
 from fer_lib.faces.subsets import at_most, random_rows
 from fer_lib.nets.build import build_network
@@ -207,27 +208,27 @@ def taught(
 def as_learned(
     populations: Sequence[Sequence[TrainedNetwork]],
     opened: Mapping[str, FaceSet],
-    sources: Sequence[Mapping[str, object]],
+    requests: Sequence[FaceRequest],
 ) -> tuple[dict[str, FaceSet], dict[str, Sequence[TrainedNetwork]]]:
     """Of the face sets ``opened``, by name, those that one of ``populations`` learned, in the splits that it
     learned them in; and by set these networks. A population of which no network is kept, or whose faces are
     not here, is left out.
 
-    ``sources``: the arguments that the sets were opened with, the chapter's own first. Raises DataError,
+    ``requests``: those that the sets were opened with, the chapter's own first. Raises DataError,
     naming both, where a population learned a set that was made otherwise, and where none learned the
     chapter's own.
     """
-    asked = {source["name"]: source for source in sources}
+    asked = {request.name: request for request in requests}
     sets, learned = {}, {}
     for networks in filter(None, populations):
         lesson = networks[0].lesson
-        name = lesson.source["name"]
+        name = lesson.faces.name
         if name not in opened:
             continue
-        if any(asked[name].get(key, 0) != value for key, value in lesson.source.items()):
-            raise DataError(f"{networks[0].name} learned the faces {lesson.source}, not {asked[name]}")
+        if lesson.faces != asked[name]:
+            raise DataError(f"{networks[0].name} learned the faces {lesson.faces}, not {asked[name]}")
         sets[name], learned[name] = lesson.fold_of(opened[name]), networks
-    own = sources[0]["name"]
+    own = requests[0].name
     if own not in sets:
         raise DataError(
             f"no network that is kept learned {own!r}; kept are those of {', '.join(sets) or 'none'}"

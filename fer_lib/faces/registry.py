@@ -9,13 +9,14 @@ import importlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.faces.cache import cached, code_hash, other_versions
 from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
+from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
@@ -34,47 +35,34 @@ EXPORT_NOTE = ".exported.json"
 """Lies in a folder that ``faces.export`` wrote: its pictures are not the official ones."""
 
 
-def open_faces(
-    name: str,
-    *,
-    subjects: int = 0,
-    size: int = 0,
-    face_seed: int = 0,
-    clip_frames: int = CLIP_FRAMES,
-    progress: bool = True,
-    **options: str,
-) -> "FaceSet":
-    """The face set ``name``, from the cache if its content key is known there.
+def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
+    """The faces of ``request``, from the cache if their content key is known there; ``progress``: show a bar
+    while they are rendered.
 
-    ``subjects`` (0: the domain's own number) and ``face_seed`` describe synthetic faces; a real set takes
-    only ``size``, the side in pixels (0: the set's own). A synthetic set may be named with the version that
-    is made here, as ``lab/2``, and take ``options`` of ``synthetic_faces.produce.Recipe``. Of each clip of
-    ``micro``, ``casme2`` and ``samm`` at most ``clip_frames`` pictures are there, evenly spaced from onset to
-    offset, or with 0 all of them. Raises ParameterError for an unknown name, a wrong size, or other
-    ``clip_frames`` than the default for a set without clips, DataError where the set is absent, incomplete or
-    damaged.
+    Raises ParameterError for an unknown name, a wrong size, an option of a real set, or other ``clip_frames``
+    than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
     """
-    source = named_source(name)
-    size, options = _size(source, size), _options(source, clip_frames, options)
+    source, size = _checked(request)
     if not source.reader:
-        from fer_lib.faces.rendered import domain_faces
+        from fer_lib.faces.rendered import rendered_faces
 
-        return domain_faces(source.name, subjects, size, face_seed, progress=progress, **options)
+        return rendered_faces(request, progress=progress)
 
     folder, files = _copy(source)
+    clips = _clip_options(source, request)
     key = {"code": code_hash(source.module), "size": size}
-    key |= {"files": len(files), "content": _content_hash(source, folder, files)} | options
-    return cached(source.name, key, lambda: _read(source, size, options, folder, files))
+    key |= {"files": len(files), "content": _content_hash(source, folder, files)} | clips
+    return cached(source.name, key, lambda: _read(source, size, clips, folder, files))
 
 
-def read_anew(name: str, size: int = 0, clip_frames: int = CLIP_FRAMES) -> "FaceSet":
-    """The real set ``name``, read from the user's copy and not from the cache.
+def read_anew(request: FaceRequest) -> "FaceSet":
+    """The real set of ``request``, read from the user's copy and not from the cache.
 
     Raises as ``open_faces``, and ParameterError for a synthetic set, of which there is no copy to read.
     """
-    require_layout(name)
-    source = REGISTRY[name]
-    return _read(source, _size(source, size), _options(source, clip_frames), *_copy(source))
+    require_layout(request.name)
+    source, size = _checked(request)
+    return _read(source, size, _clip_options(source, request), *_copy(source))
 
 
 def source_files(name: str) -> list[Path]:
@@ -126,7 +114,20 @@ LARGEST = 512
 """Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB."""
 
 
-def _size(source: Source, size: int) -> int:
+def _checked(request: FaceRequest) -> tuple[Source, int]:
+    """The row of ``request`` and the side of its pictures in pixels. Raises ParameterError."""
+    source, size = named_source(request.name), request.size
+    require_clip_frames(request.clip_frames)
+    if source.reader and request.options:
+        raise ParameterError(
+            f"{', '.join(request.options)} is for synthetic faces; {source.name} is a real set"
+        )
+    if not source.clips and request.clip_frames != CLIP_FRAMES:
+        known = ", ".join(other.name for other in SOURCES if other.clips)
+        raise ParameterError(
+            f"clip_frames is {request.clip_frames}, but {source.name} has no clips; leave it at "
+            f"{CLIP_FRAMES}, or take one of {known}"
+        )
     if not 0 <= size <= LARGEST:
         raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {LARGEST} pixels")
     if source.sizes and size > max(source.sizes):
@@ -135,55 +136,35 @@ def _size(source: Source, size: int) -> int:
             f"size is {size}, but pictures of {source.name} have {largest} × {largest} pixels at most; give "
             f"{largest} or less"
         )
-    return size or source.size
+    return source, size or source.size
 
 
-def _options(source: Source, clip_frames: int, options: Mapping[str, str] | None = None) -> dict:
-    """What the reader or generator of ``source`` takes beyond a size: frames of clips, and ``options`` of
-    synthetic sets.
-    """
-    require_clip_frames(clip_frames)
-    options = dict(options or {})
-    if source.reader and options:
-        raise ParameterError(f"{', '.join(options)} is for synthetic faces; {source.name} is a real set")
-    if source.clips:
-        return {"clip_frames": clip_frames} | options
-    if clip_frames != CLIP_FRAMES:
-        known = ", ".join(other.name for other in SOURCES if other.clips)
-        raise ParameterError(
-            f"clip_frames is {clip_frames}, but {source.name} has no clips; leave it at {CLIP_FRAMES}, or "
-            f"take one of {known}"
-        )
-    return options
+def _clip_options(source: Source, request: FaceRequest) -> dict[str, int]:
+    """What the reader of ``source`` takes beyond a size."""
+    return {"clip_frames": request.clip_frames} if source.clips else {}
 
 
-def fingerprint(
-    name: str,
-    *,
-    subjects: int = 0,
-    size: int = 0,
-    face_seed: int = 0,
-    clip_frames: int = CLIP_FRAMES,
-    **options: str,
-) -> str:
-    """A content key of the face set ``name`` without loading it: equal keys mean that nothing changed, on
-    whichever machine.
+def fingerprint(request: FaceRequest) -> str:
+    """A content key of the faces of ``request`` without loading them: equal keys mean that nothing changed,
+    on whichever machine.
 
-    Synthetic faces: their version and the arguments, in words. Real sets: what is in each file, remembered
+    Synthetic faces: their version and the request, in words. Real sets: what is in each file, remembered
     while their states are the same, and the reader's source; of the pictures of more than 8 GiB the
     modification time. A set that cannot be opened because something is missing gives ``"absent"``. Raises
-    DataError for a file that cannot be read.
+    ParameterError as ``open_faces`` and DataError for a file that cannot be read.
     """
-    source = named_source(name)
-    size, options = size or source.size, _options(source, clip_frames, options)
+    source, size = _checked(request)
+    clips = _clip_options(source, request)
     if not source.reader:
-        told = {"subjects": subjects, "size": size, "seed": face_seed} | options
-        return ", ".join([set_name(source.name), *(f"{what} {value}" for what, value in told.items())])
-    if not source_status(name)["found"]:
+        about = {"subjects": request.subjects, "size": size, "seed": request.face_seed}
+        chosen = about | clips | request.options
+        return ", ".join([set_name(source.name), *(f"{what} {value}" for what, value in chosen.items())])
+    folder, missing = _place(source)
+    if missing:
         return "absent"
-    key = {"code": code_hash(source.module), "size": size} | options
-    key["content"] = _content_hash(source, *_copy(source))
-    return hashlib.sha256(json.dumps([name, key], sort_keys=True).encode()).hexdigest()
+    key = {"code": code_hash(source.module), "size": size} | clips
+    key["content"] = _content_hash(source, folder, _files(source, folder))
+    return hashlib.sha256(json.dumps([request.name, key], sort_keys=True).encode()).hexdigest()
 
 
 def source_status(name: str) -> dict:
@@ -196,8 +177,8 @@ def source_status(name: str) -> dict:
     source = named_source(name)
     found = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
     if source.reader:
-        folder = _folder(source)
-        found |= {"place": str(folder), "missing": _first_missing(source, folder)}
+        folder, missing = _place(source)
+        found |= {"place": str(folder), "missing": missing}
         if found["missing"]:
             found |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -209,12 +190,20 @@ def require_source(name: str) -> None:
     """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
     here.
     """
-    source, missing = named_source(name), source_status(name)["missing"]
+    source = named_source(name)
+    if source.reader:
+        _copy(source)
+
+
+def _copy(source: Source) -> "tuple[Path, list[FileState]]":
+    """The folder of the user's copy and its files; raises DataError unless it is whole."""
+    folder, missing = _place(source)
     if missing:
         raise DataError(
-            f"{name}: {missing} not found. It was looked for below FER_DATA (or --data-dir); expected there: "
-            f"{source.expected}. How to get it: {source.how_to_get}"
+            f"{source.name}: {missing} not found. It was looked for below FER_DATA (or --data-dir); "
+            f"expected there: {source.expected}. How to get it: {source.how_to_get}"
         )
+    return folder, _files(source, folder)
 
 
 def list_sources() -> list[dict]:
@@ -247,11 +236,14 @@ def named_source(name: str) -> Source:
     return REGISTRY[plain]
 
 
-def _folder(source: Source) -> Path:
-    """The first of the source's folders that holds a whole layout, or that is there at all, or its first."""
+def _place(source: Source) -> tuple[Path, str | None]:
+    """The first of the source's folders that holds a whole layout, or that is there at all, or its first; and
+    the first thing that is missing there.
+    """
     folders = [data_dir() / name for name in source.folders or (source.name,)]
-    whole = [folder for folder in folders if _first_missing(source, folder) is None]
-    return [*whole, *filter(Path.is_dir, folders), *folders][0]
+    places = [(folder, _first_missing(source, folder)) for folder in folders]
+    whole = [place for place in places if place[1] is None]
+    return next(iter([*whole, *(place for place in places if place[0].is_dir()), *places]))
 
 
 def _found(folder: Path, pattern: str) -> list[Path]:
@@ -276,19 +268,15 @@ FileState = tuple[str, int, int, int, int]
 """Path below the set's folder, size in bytes, modification and change time in ns, inode."""
 
 
-def _copy(source: Source) -> tuple[Path, list[FileState]]:
-    """The folder of the user's copy and its files; raises DataError unless it is whole."""
-    require_source(source.name)
-    folder = _folder(source)
-    return folder, _files(source, folder)
-
-
 def _files(source: Source, folder: Path) -> list[FileState]:
-    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones.
+    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones;
+    none where no layout is.
 
     Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
     """
-    layout = next(entries for entries in source.layouts if all(_found(folder, e) for e in entries))
+    complete = (entries for entries in source.layouts if all(_found(folder, e) for e in entries))
+    if (layout := next(complete, None)) is None:
+        return []
     root = os.path.join(folder, "")
     found: dict[str, FileState] = {}
     for entry in (*layout, *source.optional):
@@ -347,5 +335,5 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
 
 
 def _require_unchanged(source: Source, folder: Path, files: list[FileState]) -> None:
-    if not source_status(source.name)["found"] or _files(source, folder) != files:
+    if _files(source, folder) != files:
         raise DataError(f"{source.name}: files below {folder} changed while they were read; try again")

@@ -14,6 +14,7 @@ from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import codes_from_columns, format_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
+from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError
@@ -28,36 +29,25 @@ if TYPE_CHECKING:
     from synthetic_faces.studio import Studio
 
 
-def domain_faces(
-    domain: str,
-    subjects: int = 0,
-    size: int = 0,
-    seed: int = 0,
-    clip_frames: int = CLIP_FRAMES,
-    progress: bool = True,
-    **options: str,
-) -> FaceSet:
-    """Grey pictures of synthetic people, of the ``domain`` ``lab``, ``wild``, ``game`` or ``micro``; cached.
+def rendered_faces(request: FaceRequest, *, progress: bool = True) -> FaceSet:
+    """Grey pictures of synthetic people, those of ``request``; cached.
 
-    The domain may be said with the version that this checkout makes, as in ``lab/2``; ``options`` are those
-    of ``produce.Recipe``. ``subjects`` people and ``size`` x ``size`` pixels; 0 is the domain's own number.
     With other numbers of people there are more or fewer sequences in proportion, see
-    ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames`` pictures (3 or
-    more), evenly spaced from onset to offset with the apex among them, or with 0 all; other domains have no
-    clips. The set has AU masks and 68 landmarks. Its table has the columns that FaceSet documents: AU
-    intensities of both halves of the face and ``facs``, the same as FACS codes; for clips ``onset``,
-    ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game`` ``true_emotion``, what was
-    shown, beside the label ``emotion``, which people gave; in ``game`` ``vote_<emotion>``. Each person is in
-    one split: about 60 % train, 20 % valid, 20 % test. The same arguments give the same set. ``progress``:
+    ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames`` pictures, with
+    the apex among them; other domains have no clips. The set has AU masks and 68 landmarks. Its table has the
+    columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the same as FACS
+    codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
+    ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game``
+    ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. ``progress``:
     show a bar, if stderr is a terminal.
 
     Raises SettingError for a value out of range, a version that is not made here and an option that there is
     not, DataError and AssetError where the cache cannot be written.
     """
-    recipe = Recipe.of(domain, subjects, size, seed, **options)
+    recipe = Recipe.of(request.name, request.subjects, request.size, request.face_seed, **request.options)
     kind = entry_kind(recipe, f"{recipe.subjects}-people")
-    key = cache_key(recipe, clip_frames=clip_frames)
-    return cached(kind, key, lambda: render_set(recipe, clip_frames, progress=progress))
+    key = cache_key(recipe, clip_frames=request.clip_frames)
+    return cached(kind, key, lambda: render_set(recipe, request.clip_frames, progress=progress))
 
 
 def scripted_faces(
@@ -68,7 +58,7 @@ def scripted_faces(
 
     The set has AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame``
     counted within it, and every picture in the split ``test``. The number of ``workers`` changes nothing.
-    Raises as ``domain_faces``.
+    Raises as ``rendered_faces``.
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
     key = cache_key(recipe, script=script.digest)
@@ -91,7 +81,7 @@ def entry_kind(recipe: Recipe, what: str) -> str:
 def render_set(
     recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None, progress: bool = False
 ) -> FaceSet:
-    """As ``domain_faces``, made anew by ``workers`` processes (default: one per usable core, few on a
+    """As ``rendered_faces``, made anew by ``workers`` processes (default: one per usable core, few on a
     GPU).
     """
     table = set_table(recipe, clip_frames)

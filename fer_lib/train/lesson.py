@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.precision import Precision
@@ -17,7 +18,7 @@ class Lesson(BaseModel):
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor, trained by ``recipe`` in
     ``precision`` from ``seed``; ``classes`` in the order of its output. It learned from the fold ``fold`` of
-    the protocol of the face set that ``source`` names, the arguments of ``faces.registry.open_faces``.
+    the protocol of the face set that ``faces`` asks for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,7 +30,8 @@ class Lesson(BaseModel):
     seed: int
     classes: tuple[str, ...]
     fold: int
-    source: dict[str, object]
+    # Networks that were kept before call it ``source``.
+    faces: FaceRequest = Field(validation_alias=AliasChoices("faces", "source"))
 
     @classmethod
     def of(cls, given: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":
@@ -42,11 +44,11 @@ class Lesson(BaseModel):
             seed=given.seed,
             classes=classes,
             fold=fold,
-            source=dict(given.face_source),
+            faces=given.face_request,
         )
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
-        """The labelled pictures of ``faces``, the set that ``source`` names, in the splits of the kept fold.
+        """The labelled pictures of ``faces``, the set that the lesson names, in the splits of the kept fold.
 
         Raises DataError where no picture has an emotion.
         """

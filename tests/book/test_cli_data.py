@@ -13,6 +13,7 @@ from PIL import Image
 from fer_lib.faces import registry
 from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.request import FaceRequest
 from ferbook import cli, console
 from synthetic_faces.versions import VERSIONS, versioned
 
@@ -25,14 +26,14 @@ def places(monkeypatch, tmp_path) -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[dict]:
+def asked(monkeypatch) -> list[FaceRequest]:
     """What ``open_faces`` was asked for; the toy stands for every synthetic set."""
     calls = []
     real = registry.open_faces
 
-    def open_faces(name, **given):
-        calls.append({"name": name, **given})
-        return real(name, **given) if registry.REGISTRY[name].reader else toy(name)
+    def open_faces(request):
+        calls.append(request)
+        return real(request) if registry.REGISTRY[request.name].reader else toy(request.name)
 
     monkeypatch.setattr(registry, "open_faces", open_faces)
     monkeypatch.setattr(console.console, "width", 100)
@@ -63,7 +64,7 @@ def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
     assert code == 0 and out.startswith(
         f"{versioned('wild')}: 6 pictures of 3 people, 48 × 48 pixels, checksum "
     )
-    assert asked == [{"name": "wild", "subjects": 9, "size": 96, "face_seed": 4, "clip_frames": 16}]
+    assert asked == [FaceRequest("wild", 9, 96, 4)]
 
 
 @pytest.mark.parametrize("words", [["make", "micro"], ["export", "micro", "--as", "fer2013"]])
@@ -72,7 +73,7 @@ def test_clips_are_made_and_exported_at_full_rate_where_that_is_asked(
 ):
     folder = [tmp_path / "sets"] if words[0] == "export" else []
     code, _, _ = ferbook(monkeypatch, capsys, *words, *folder, "--clip-frames", 0)
-    assert code == 0 and [given["clip_frames"] for given in asked] == [0]
+    assert code == 0 and [given.clip_frames for given in asked] == [0]
 
 
 def test_a_number_of_frames_for_a_set_without_clips_is_refused(monkeypatch, capsys):
@@ -108,7 +109,7 @@ def test_describe_counts_emotions_people_and_units(asked, monkeypatch, capsys):
 def test_options_of_a_set_are_passed_on_and_wrong_ones_refused(asked, monkeypatch, capsys):
     for word in ("make", "describe"):
         assert ferbook(monkeypatch, capsys, word, "lab", "--option", "timing=together")[0] == 0
-        assert asked[-1]["timing"] == "together"
+        assert asked[-1].timing == "together"
     assert ferbook(monkeypatch, capsys, "make", "lab", "--option", "timing")[0] == 2
     monkeypatch.undo()
     code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--option", "tming=together")

@@ -178,7 +178,8 @@ def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
     clone.environment["FER_DATA"] = str(tmp_path)
     assert {"toyset"} <= {row["name"] for row in clone.ferbook_json("data", "list") if row["found"]}
     opened = (
-        "from fer_lib.faces.registry import open_faces\nprint(open_faces('toyset', size=16).pixels.mean())"
+        "from fer_lib.faces.registry import FaceRequest, open_faces\n"
+        "print(open_faces(FaceRequest('toyset', size=16)).pixels.mean())"
     )
     assert float(python(clone, opened)) == 105
     assert "toyset" in str(clone.ferbook_json("params", "faces"))

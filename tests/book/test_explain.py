@@ -70,7 +70,7 @@ def known():
 def runs(tmp_path, monkeypatch, known):
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(explaining, "open_faces", lambda **_: known)
+    monkeypatch.setattr(explaining, "open_faces", lambda *_, **__: known)
     return tmp_path / "runs"
 
 

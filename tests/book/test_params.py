@@ -10,6 +10,8 @@ from book.micro_expressions.chapter import MicroExpressionsParameters
 from book.parameters import face_sets
 from book.training.chapter import TrainingParameters
 from fer_lib.aus.measures import MEASURES
+from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import Method
 from fer_lib.names import AssociationMeasure, FaceSource
 from fer_lib.nets.build import build_network
@@ -160,9 +162,9 @@ def test_a_name_that_only_the_network_can_judge_is_any_text():
 @pytest.mark.parametrize(("faces", "domain"), [("wild", "wild"), ("micro", "micro"), ("fer2013", "lab")])
 def test_filters_are_judged_on_rendered_people_of_another_seed(faces, domain):
     given = AuVerificationParameters(faces=faces, face_seed=4, strangers=70)
-    own, strangers = (dict(source) for source in given.face_sources)
-    assert (own["name"], own["face_seed"]) == (faces, 4) and given.domain == domain
-    assert strangers == {"name": domain, "subjects": 70, "size": 48, "face_seed": 5}
+    own, strangers = given.face_requests
+    assert own == given.face_request and own.name == faces and given.domain == domain
+    assert strangers == FaceRequest(domain, 70, 48, 5)
 
 
 def test_populations_beside_are_read_with_the_chapter_s_own():
@@ -196,27 +198,27 @@ def test_a_face_set_is_not_set_beside_itself():
 @pytest.mark.parametrize("faces", get_args(FaceSource))
 def test_on_every_face_set_and_profile_transfer_has_others_beside_it(faces, profile):
     chosen = resolve("transfer", profile, {"faces": faces})
-    names = [dict(source)["name"] for source in chosen.face_sources]
+    names = [each.name for each in chosen.face_requests]
     assert names[0] == faces and len(names) > 1 and len(set(names)) == len(names)
-    assert {dict(source)["size"] for source in chosen.face_sources} == {chosen.size}
+    assert {each.size for each in chosen.face_requests} == {chosen.size}
 
 
 def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_with_clips():
-    own, beside = (dict(source) for source in MicroExpressionsParameters(clip_frames=8).face_sources)
-    assert (own["name"], own["clip_frames"], beside["name"]) == ("micro", 8, "lab")
-    assert "clip_frames" not in beside, "a set without clips takes none"
-    together, lab = (dict(source) for source in MicroExpressionsParameters(timing="together").face_sources)
-    assert together["timing"] == "together" and "timing" not in own | lab
-    given, clips = (dict(source) for source in MicroExpressionsParameters(faces="fer2013").face_sources)
-    assert (given["name"], clips["name"], clips["clip_frames"]) == ("fer2013", "micro", 16)
-    assert clips["size"] == given["size"] == 48
+    own, beside = MicroExpressionsParameters(clip_frames=8).face_requests
+    assert (own.name, own.clip_frames, beside.name) == ("micro", 8, "lab")
+    assert beside.clip_frames == CLIP_FRAMES, "a set without clips takes none"
+    together, lab = MicroExpressionsParameters(timing="together").face_requests
+    assert together.timing == "together" and not own.timing and not lab.timing
+    given, clips = MicroExpressionsParameters(faces="fer2013").face_requests
+    assert (given.name, clips.name, clips.clip_frames) == ("fer2013", "micro", 16)
+    assert clips.size == given.size == 48
 
 
 def test_a_generator_learns_from_other_people_than_it_is_tested_on():
-    assert [dict(s)["name"] for s in DerlParameters().face_sources] == ["lab"]
+    assert [each.name for each in DerlParameters().face_requests] == ["lab"]
     real = DerlParameters(faces="ckplus", pretrain="bu4dfe,bp4d,wild")
     assert real.real_lessons == ("bu4dfe", "bp4d")
-    assert [dict(s)["name"] for s in real.face_sources] == ["ckplus", "lab", "bu4dfe", "bp4d"]
+    assert [each.name for each in real.face_requests] == ["ckplus", "lab", "bu4dfe", "bp4d"]
     assert not DerlParameters(faces="wild", pretrain="wild").real_lessons, "rendered people are others"
     with pytest.raises(ParameterError, match="pretrain = 'lab,ckplus' has the chapter's own face set"):
         DerlParameters(faces="ckplus", pretrain="lab,ckplus")

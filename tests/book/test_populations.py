@@ -43,7 +43,9 @@ def runs(tmp_path, monkeypatch, faces):
     """Runs of their own, and for the faces of every population the same stripes."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     table = faces.table.assign(dataset="lab")
-    monkeypatch.setattr(population_training, "open_faces", lambda **_: FaceSet("lab", faces.pixels, table))
+    monkeypatch.setattr(
+        population_training, "open_faces", lambda *_, **__: FaceSet("lab", faces.pixels, table)
+    )
     monkeypatch.setattr(populations, "populations", lambda: {"tiny": TINY})
     return tmp_path / "runs"
 
@@ -219,7 +221,7 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     failure = {"taught": TINY.taught.model_dump(mode="json"), "failed": "failed: training diverged"}
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     learned = run.networks()
-    assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.source == TINY.faces
+    assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
     made = json.loads((tmp_path / "out" / "record.json").read_text())
     assert made["network"] == TINY.network and suite.extent(made) == "1 network"
     (_, told), *_ = suite.provenance(made)
@@ -235,14 +237,17 @@ def test_every_population_of_the_book_can_be_built(monkeypatch):
     found = [each for each in populations.populations().values() if isinstance(each, Population)]
     assert len(found) > 10
     for population in found:
-        build_network(population.network, 7, population.faces["size"], **population.options)
+        build_network(population.network, 7, population.faces.size, **population.options)
         assert max(population.checkpoints, default=0) < population.recipe.epochs
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("tiny: {network: zhu, faces: {}, recipe: {}}", r"populations\.yaml: tiny\.about: Field required"),
+        (
+            "tiny: {network: zhu, faces: {name: lab}, recipe: {}}",
+            r"populations\.yaml: tiny\.about: Field required",
+        ),
         ("tiny: [1]", r"populations\.yaml: .*tiny"),
         ("tiny: {", "not YAML"),
     ],

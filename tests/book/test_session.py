@@ -68,7 +68,7 @@ def test_a_network_of_another_version_of_the_faces_is_refused(tmp_path, name, to
 
 def test_weights_say_which_version_of_the_faces_they_saw(faces, monkeypatch):
     run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
-    monkeypatch.setattr(session, "open_faces", lambda **_: FaceSet("lab", faces.pixels, faces.table))
+    monkeypatch.setattr(session, "open_faces", lambda *_, **__: FaceSet("lab", faces.pixels, faces.table))
     run.faces()
     run.save_weights(build_network("zhu", 3, 16), {})
     assert read_record(run.output / "weights")["faces"] == versioned("lab")
@@ -78,11 +78,11 @@ def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monke
     run = open_chapter("faces", DEFAULTS)
     asked = []
     named = FaceSet("lab", faces.pixels, faces.table)
-    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given) or named)
+    monkeypatch.setattr(session, "open_faces", lambda request, progress: asked.append(request) or named)
     run.beside("lab")
     run.beside("lab", family="broad-makehuman")
-    assert ["family" in given for given in asked] == [False, True]
-    assert asked[1]["subjects"] == run.params.family_subjects
+    assert [given.family for given in asked] == ["", "broad-makehuman"]
+    assert asked[1].subjects == run.params.family_subjects
     with pytest.raises(
         ChapterError, match=r"declare the face set 'lab tall'; it declares .*lab broad-makehuman"
     ):
@@ -93,10 +93,10 @@ def test_strangers_are_another_set_than_the_domain_that_they_belong_to(faces, mo
     run = open_chapter("faces", DEFAULTS | {"population": "published", "face_seed": 4})
     asked = []
     named = FaceSet("lab", faces.pixels, faces.table)
-    monkeypatch.setattr(session, "open_faces", lambda **given: asked.append(given["face_seed"]) or named)
+    monkeypatch.setattr(session, "open_faces", lambda request, **_: asked.append(request.face_seed) or named)
     run.beside("lab")
-    for source in run.params.strangers:
-        run.beside("lab", face_seed=dict(source)["face_seed"])
+    for strangers in run.params.strangers:
+        run.beside("lab", face_seed=strangers.face_seed)
     assert asked == [4, 5, 6]
     with pytest.raises(ChapterError, match="declare the face set 'lab 7'"):
         run.beside("lab", face_seed=7)

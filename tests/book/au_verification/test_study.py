@@ -10,6 +10,7 @@ from toy_networks import answered
 from book.au_verification import study as au
 from fer_lib.aus.detectors import Detectors
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.train.lesson import TrainedNetwork
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
@@ -93,7 +94,7 @@ def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined
 
 
 def learned(network: str, seed: int, size: int = 48) -> TrainedNetwork:
-    lesson = SimpleNamespace(network=network, seed=seed, source={"size": size})
+    lesson = SimpleNamespace(network=network, seed=seed, faces=FaceRequest("lab", size=size))
     return TrainedNetwork(f"some {seed}", f"{network} {seed}", lesson)
 
 

@@ -30,6 +30,7 @@ from book.deconvolution.study import (
 )
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
 from fer_lib.stats.two_way import networks_and_people, people_groups
 from ferbook.errors import ChapterError
@@ -88,23 +89,23 @@ def test_all_networks_are_asked_about_the_same_faces(networks):
 
 
 def test_who_learned_from_the_strangers_is_refused():
-    strangers = DeconvolutionParameters(face_seed=4).face_sources[-1]
-    assert dict(strangers)["face_seed"] == 5
+    strangers = DeconvolutionParameters(face_seed=4).face_requests[-1]
+    assert strangers.face_seed == 5
 
-    def taught(**source):
-        return [SimpleNamespace(name="net", lesson=SimpleNamespace(source={"name": "lab"} | source))]
+    def taught(seed, name="lab"):
+        return [SimpleNamespace(name="net", lesson=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_strangers(taught(face_seed=4) + taught() + taught(name="wild", face_seed=5), strangers)
+    require_strangers(taught(4) + taught(0) + taught(5, "wild"), strangers)
     with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
-        require_strangers(taught(face_seed=5), strangers)
+        require_strangers(taught(5), strangers)
 
 
 def test_beside_real_faces_the_strangers_are_rendered():
     real = DeconvolutionParameters(faces="fer2013", strangers=30)
-    assert [dict(source)["name"] for source in real.face_sources] == ["fer2013", "lab"]
-    assert dict(real.face_sources[1])["subjects"] == 30
-    (wild,) = map(dict, DeconvolutionParameters(faces="wild").face_sources)
-    assert (wild["name"], wild["face_seed"]) == ("wild", 1)
+    assert [each.name for each in real.face_requests] == ["fer2013", "lab"]
+    assert real.face_requests[1].subjects == 30
+    (wild,) = DeconvolutionParameters(faces="wild").face_requests
+    assert (wild.name, wild.face_seed) == ("wild", 1)
 
 
 def test_a_filter_s_unit_is_the_one_it_goes_with_within_emotions():

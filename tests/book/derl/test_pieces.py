@@ -60,7 +60,7 @@ def lessons(faces) -> Lessons:
 def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> Pieces:
     monkeypatch.setenv("FER_RUNS", str(tmp_path))
     monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: parameters))
-    monkeypatch.setattr(pieces, "open_faces", lambda **_: faces)
+    monkeypatch.setattr(pieces, "open_faces", lambda *_, **__: faces)
     monkeypatch.setattr(pieces, "protocol_of", lambda _: protocol)
     monkeypatch.setattr(pieces, "draw_lessons", lambda *_: lessons)
     return find_population("derl")

@@ -33,7 +33,7 @@ def lesson(fold=0, **changes):
 @pytest.fixture
 def kept(monkeypatch):
     """The network of chapter ``training``, which learned from the set ``learned``."""
-    monkeypatch.setattr(stranger, "open_faces", lambda **_: faces_of("learned"))
+    monkeypatch.setattr(stranger, "open_faces", lambda *_, **__: faces_of("learned"))
     return build_network("zhu", 3, 16)
 
 

@@ -15,6 +15,7 @@ from book.training.study import (
 )
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
 from fer_lib.train.crossval import CrossValidation, FoldResult
 from fer_lib.train.curve import Training
@@ -66,7 +67,7 @@ def lesson(crossed):
         seed=7,
         classes=crossed.protocol.classes,
         fold=0,
-        source={},
+        faces=FaceRequest("lab"),
     )
 
 

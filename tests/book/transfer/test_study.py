@@ -19,6 +19,7 @@ from book.transfer.study import (
     telling,
 )
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.subsets import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
@@ -162,10 +163,10 @@ def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
     assert not np.array_equal(study.answers["a", 0, "a"], other.answers["a", 0, "a"])
 
 
-def population(name, classes=("fear", "neutral", "happiness"), **source) -> list[TrainedNetwork]:
+def population(name, classes=("fear", "neutral", "happiness"), **fields) -> list[TrainedNetwork]:
     """Two networks that learned the first fold of ``name``."""
     known = {"network": "residual", "options": {}, "recipe": RECIPE, "precision": Precision("fp32", False)}
-    lesson = Lesson(seed=0, classes=classes, fold=0, source={"name": name} | source, **known)
+    lesson = Lesson(seed=0, classes=classes, fold=0, faces=FaceRequest(name, **fields), **known)
     return [
         TrainedNetwork(f"{name} {k}", build_network("residual", len(classes), 16), lesson) for k in range(2)
     ]
@@ -184,11 +185,11 @@ def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_orde
 def test_sets_stand_in_the_splits_that_their_populations_learned(monkeypatch):
     monkeypatch.setattr(Lesson, "fold_of", lambda lesson, faces: faces.assign(split="test"))
     opened = {"a": stripes("a", 1), "b": stripes("b", 2)}
-    made = [{"name": name, "subjects": 45, "size": 16, "face_seed": 0} for name in "ab"]
+    made = [FaceRequest(name, 45, 16) for name in "ab"]
     kept = [population("a", subjects=45, size=16), [], population("c")]
     sets, learned = as_learned(kept, opened, made)
     assert set(sets) == set(learned) == {"a"} and set(sets["a"].table["split"]) == {"test"}
-    with pytest.raises(DataError, match=r"a 0 learned the faces .*'subjects': 600.*not .*'subjects': 45"):
+    with pytest.raises(DataError, match=r"a 0 learned the faces a 600 0 0, not a 45 16 0"):
         as_learned([population("a", subjects=600)], opened, made)
     with pytest.raises(DataError, match="no network that is kept learned 'a'; kept are those of b"):
         as_learned([population("b")], opened, made)

@@ -32,7 +32,7 @@ def test_what_is_exported_is_found_read_and_marked(faces, tmp_path, monkeypatch)
     folder = export_faces(faces, "fer2013", tmp_path / "data")
     assert folder == tmp_path / "data" / "fer2013"
     monkeypatch.setenv("FER_DATA", str(tmp_path / "data"))
-    again = registry.read_anew("fer2013")
+    again = registry.read_anew(registry.FaceRequest("fer2013"))
     order = np.argsort(faces.pixels[:, 0, 0]), np.argsort(again.pixels[:, 0, 0])
     np.testing.assert_array_equal(faces.pixels[order[0]], again.pixels[order[1]])
     assert registry.source_status("fer2013")["exported_from"] == versioned("wild")
@@ -72,7 +72,7 @@ def test_an_error_of_a_reader_names_the_copy(faces, tmp_path, monkeypatch):
     monkeypatch.setenv("FER_DATA", str(tmp_path))
     folder = export_faces(faces.select([0, 1, 2, 3]), "jaffe", tmp_path)
     with pytest.raises(DataError, match=rf"^jaffe, read from {folder}: 2 people cannot be divided"):
-        registry.read_anew("jaffe", 48)
+        registry.read_anew(registry.FaceRequest("jaffe", size=48))
 
 
 def test_a_sequence_is_left_out_with_the_neutral_picture_that_it_starts_from(faces):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -17,14 +18,19 @@ from fer_lib import paths as places
 from fer_lib.faces import cache, registry, rendered
 from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
+from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.errors import SettingError
+from synthetic_faces.produce import Recipe
 from synthetic_faces.versions import VERSIONS, versioned
 
-ARGUMENTS = {"subjects": 9, "size": 48, "face_seed": 0}
+
+def request(name: str, **changes: object) -> FaceRequest:
+    """Nine people in 48 pixels."""
+    return replace(FaceRequest(name, 9, 48), **changes)
 
 
 @pytest.fixture
@@ -85,7 +91,7 @@ def test_every_real_set_has_a_reader_a_writer_and_published_counts(source):
 
 def test_asking_what_is_there_loads_no_heavy_library():
     code = (
-        f"import json, sys; from fer_lib.faces import registry as r;[r.fingerprint(name, **{ARGUMENTS}) for "
+        "import json, sys; from fer_lib.faces import registry as r;[r.fingerprint(r.FaceRequest(name)) for "
         "name in r.REGISTRY]; r.list_sources();heavy = 'numpy pandas pyarrow torch warp anny PIL pydantic "
         "fastai matplotlib'.split();print(json.dumps([m for m in heavy if m in sys.modules]))"
     )
@@ -94,7 +100,7 @@ def test_asking_what_is_there_loads_no_heavy_library():
 
 
 @pytest.mark.parametrize(
-    "ask", [source_status, lambda n: open_faces(n, **ARGUMENTS), lambda n: fingerprint(n, **ARGUMENTS)]
+    "ask", [source_status, lambda n: open_faces(request(n)), lambda n: fingerprint(request(n))]
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(ask):
     with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are lab, wild"):
@@ -103,9 +109,9 @@ def test_an_unknown_name_is_refused_with_the_known_ones(ask):
 
 def test_a_set_of_fixed_size_is_reduced_but_never_enlarged(data):
     write_fer2013(data)
-    assert open_faces("fer2013", **{**ARGUMENTS, "size": 24}).size == (24, 24)
+    assert open_faces(request("fer2013", size=24)).size == (24, 24)
     with pytest.raises(ParameterError, match=r"size is 64, but .* give 48 or less"):
-        open_faces("fer2013", **{**ARGUMENTS, "size": 64})
+        open_faces(request("fer2013", size=64))
 
 
 def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
@@ -116,11 +122,11 @@ def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
         "missing": f"folder {data / 'fer2013'}",
         "exported_from": None,
     }
-    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    assert fingerprint(request("fer2013")) == "absent"
     with pytest.raises(
         DataError, match=r"FER_DATA \(or --data-dir\).*fer2013\.csv, or train and test.*Kaggle"
     ) as no:
-        open_faces("fer2013", **ARGUMENTS)
+        open_faces(request("fer2013"))
     assert str(data / "fer2013") in str(no.value)
 
 
@@ -131,7 +137,7 @@ def test_the_first_missing_thing_belongs_to_the_layout_that_is_begun(data):
     (folder / "train").mkdir()
     assert source_status("fer2013")["missing"] == str(folder / "test")
     assert source_status("fer2013")["state"] == "incomplete"
-    assert fingerprint("fer2013", **ARGUMENTS) == "absent"
+    assert fingerprint(request("fer2013")) == "absent"
     (folder / "test").mkdir()
     status = source_status("fer2013")
     assert (status["state"], status["place"], status["missing"]) == ("found", str(folder), None)
@@ -139,10 +145,10 @@ def test_the_first_missing_thing_belongs_to_the_layout_that_is_begun(data):
 
 def test_fer2013_is_opened_once_and_then_taken_from_the_cache(data, monkeypatch):
     write_fer2013(data, first_pixel=9)
-    faces = open_faces("fer2013", **ARGUMENTS)
+    faces = open_faces(request("fer2013"))
     assert (len(faces), faces.pixels[0, 0, 0], faces.classes) == (3, 9, ("happiness",))
     monkeypatch.setattr("fer_lib.faces.readers.fer2013.read_fer2013", lambda *_: pytest.fail("read again"))
-    assert open_faces("fer2013", **ARGUMENTS).checksum == faces.checksum
+    assert open_faces(request("fer2013")).checksum == faces.checksum
 
 
 def test_a_damaged_set_is_refused_and_nothing_is_cached(data):
@@ -150,9 +156,9 @@ def test_a_damaged_set_is_refused_and_nothing_is_cached(data):
     good = csv.read_text()
     csv.write_text(good.replace("PrivateTest", "Private"))
     with pytest.raises(DataError, match=r"fer2013\.csv, line 4: Usage 'Private'"):
-        open_faces("fer2013", **ARGUMENTS)
+        open_faces(request("fer2013"))
     csv.write_text(good)
-    assert len(open_faces("fer2013", **ARGUMENTS)) == 3
+    assert len(open_faces(request("fer2013"))) == 3
 
 
 @pytest.mark.parametrize("settled", [True, False])
@@ -162,12 +168,12 @@ def test_content_replaced_behind_the_same_size_and_time_is_noticed(data, monkeyp
     csv = write_fer2013(data, first_pixel=1)
     age(csv)
     stamp = csv.stat()
-    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 1
+    assert open_faces(request("fer2013")).pixels[0, 0, 0] == 1
     assert (data.parent / "cache" / "digests" / "fer2013.json").exists() == settled
     csv.write_text(csv.read_text().replace(",1 ", ",2 "))
     os.utime(csv, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert (csv.stat().st_size, csv.stat().st_mtime_ns) == (stamp.st_size, stamp.st_mtime_ns)
-    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 2
+    assert open_faces(request("fer2013")).pixels[0, 0, 0] == 2
 
 
 @pytest.mark.parametrize(
@@ -180,33 +186,33 @@ def test_content_replaced_behind_the_same_size_and_time_is_noticed(data, monkeyp
     ],
 )
 def test_every_file_that_a_reader_may_read_counts(data, name, first, second):
-    keys = [fingerprint(name)]
+    keys = [fingerprint(FaceRequest(name))]
     for file in (first, second):
         (data / name / file).parent.mkdir(parents=True, exist_ok=True)
         (data / name / file).write_bytes(b"picture")
         assert source_status(name)["found"]
-        keys.append(fingerprint(name))
+        keys.append(fingerprint(FaceRequest(name)))
     assert keys[0] == "absent" and len(set(keys)) == 3
 
 
 def test_a_file_just_written_is_hashed_again(data):
     write_fer2013(data)
-    open_faces("fer2013", **ARGUMENTS)
+    open_faces(request("fer2013"))
     assert not (data.parent / "cache" / "digests").exists()
 
 
 def test_the_remembered_digest_saves_reading_the_file(data, monkeypatch):
     monkeypatch.setattr(registry, "_SETTLED_NS", -1)
     csv = write_fer2013(data)
-    first = open_faces("fer2013", **ARGUMENTS)
+    first = open_faces(request("fer2013"))
     monkeypatch.setattr(registry.hashlib, "file_digest", lambda *_: pytest.fail("hashed again"))
-    assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+    assert open_faces(request("fer2013")).checksum == first.checksum
     monkeypatch.undo()
     monkeypatch.setenv("FER_DATA", str(data))
     monkeypatch.setenv("FER_CACHE", str(data.parent / "cache"))
     for damage in ("", "[]", "{}", '{"states": 3}', "\x00"):
         (data.parent / "cache" / "digests" / "fer2013.json").write_text(damage)
-        assert open_faces("fer2013", **ARGUMENTS).checksum == first.checksum
+        assert open_faces(request("fer2013")).checksum == first.checksum
     assert csv.exists()
 
 
@@ -223,9 +229,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, mo
 
     monkeypatch.setattr(fer2013, "read_fer2013", change_meanwhile)
     with pytest.raises(DataError, match="changed while they were read"):
-        open_faces("fer2013", **ARGUMENTS)
+        open_faces(request("fer2013"))
     monkeypatch.setattr(fer2013, "read_fer2013", read)
-    assert open_faces("fer2013", **ARGUMENTS).pixels[0, 0, 0] == 7
+    assert open_faces(request("fer2013")).pixels[0, 0, 0] == 7
     assert csv.exists()
 
 
@@ -233,7 +239,7 @@ def test_a_file_that_cannot_be_read_is_named(data):
     (data / "fer2013" / "fer2013.csv").mkdir(parents=True)
     (data / "fer2013" / "fer2013.csv" / "inner").symlink_to(data / "fer2013" / "fer2013.csv")
     with pytest.raises(DataError, match=r"fer2013\.csv"):
-        open_faces("fer2013", **ARGUMENTS)
+        open_faces(request("fer2013"))
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -250,19 +256,19 @@ def test_a_file_that_vanishes_while_it_is_hashed_is_refused(data, monkeypatch, g
 
     monkeypatch.setattr(registry.hashlib, "file_digest", meanwhile)
     with pytest.raises(DataError, match=r"fer2013: files below .* changed while they were read; try again"):
-        open_faces("fer2013", **ARGUMENTS)
+        open_faces(request("fer2013"))
 
 
 def test_fingerprint_follows_contents_and_not_the_arguments_of_synthetic_faces(data):
     csv = write_fer2013(data)
-    first = fingerprint("fer2013", **ARGUMENTS)
-    assert fingerprint("fer2013", **{**ARGUMENTS, "subjects": 50, "face_seed": 3}) == first
+    first = fingerprint(request("fer2013"))
+    assert fingerprint(request("fer2013", subjects=50, face_seed=3)) == first
     age(csv)
-    assert fingerprint("fer2013", **ARGUMENTS) == first  # a copy on another machine has other times
+    assert fingerprint(request("fer2013")) == first  # a copy on another machine has other times
     csv.write_text(csv.read_text().replace(",0 ", ",10 "))
-    longer = fingerprint("fer2013", **ARGUMENTS)
+    longer = fingerprint(request("fer2013"))
     (data / "fer2013" / "fer2013new.csv").write_text("")
-    with_votes = fingerprint("fer2013", **ARGUMENTS)
+    with_votes = fingerprint(request("fer2013"))
     assert len({first, longer, with_votes}) == 3
 
 
@@ -272,12 +278,12 @@ def test_fingerprint_of_image_folders_sees_a_picture_change_its_label(data):
             (data / "fer2013" / part / emotion).mkdir(parents=True)
     picture = data / "fer2013" / "train" / "fear" / "a.png"
     picture.write_bytes(b"x")
-    first = fingerprint("fer2013", **ARGUMENTS)
+    first = fingerprint(request("fer2013"))
     picture.rename(data / "fer2013" / "train" / "sad" / "a.png")
-    moved = fingerprint("fer2013", **ARGUMENTS)
+    moved = fingerprint(request("fer2013"))
     (data / "fer2013" / "train" / "sad" / "dangling.png").symlink_to(data / "nowhere")
     assert moved != first
-    assert fingerprint("fer2013", **ARGUMENTS) == moved
+    assert fingerprint(request("fer2013")) == moved
 
 
 def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
@@ -291,7 +297,7 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
     Image.fromarray(np.full((48, 48), 99, np.uint8)).save(moved)
 
     def emotion_of_the_moved_picture() -> str:
-        faces = open_faces("fer2013", **ARGUMENTS)
+        faces = open_faces(request("fer2013"))
         return faces.table["emotion"][int(np.flatnonzero(faces.pixels[:, 0, 0] == 99)[0])]
 
     assert emotion_of_the_moved_picture() == "anger"
@@ -300,34 +306,32 @@ def test_a_picture_moved_to_another_emotion_is_not_taken_from_the_cache(data):
 
 
 def test_fingerprint_of_synthetic_faces_follows_every_argument_and_the_version(monkeypatch):
-    keys = {fingerprint("lab", **ARGUMENTS), fingerprint("wild", **ARGUMENTS)}
-    for field in ARGUMENTS:
-        keys.add(fingerprint("lab", **{**ARGUMENTS, field: 77}))
+    keys = {fingerprint(request("lab")), fingerprint(request("wild"))}
+    for field in ("subjects", "size", "face_seed"):
+        keys.add(fingerprint(request("lab", **{field: 77})))
     assert len(keys) == 5
-    assert fingerprint("lab", **ARGUMENTS) == fingerprint(versioned("lab"), **ARGUMENTS) in keys
+    assert fingerprint(request("lab")) == fingerprint(request(versioned("lab"))) in keys
     monkeypatch.setattr(cache, "code_of", lambda *modules: {"render.py": b"other code"})
-    assert fingerprint("lab", **ARGUMENTS) in keys
+    assert fingerprint(request("lab")) in keys
     monkeypatch.setitem(VERSIONS, "lab", 77)
-    keys |= {fingerprint("lab", **ARGUMENTS), fingerprint("lab", **ARGUMENTS, family="a")}
+    keys |= {fingerprint(request("lab")), fingerprint(request("lab", family="a"))}
     assert len(keys) == 7
 
 
 def test_a_version_that_is_not_made_here_is_refused_with_the_one_that_is(data):
-    for ask in (open_faces, fingerprint, source_status):
+    for ask in (open_faces, fingerprint, lambda request: source_status(request.name)):
         for name in ("lab/1", "lab/7", "lab/", "lab/2/2"):
             with pytest.raises(
                 SettingError, match=rf"{name} is not made here: this checkout makes {versioned('lab')}"
             ):
-                ask(name)
+                ask(FaceRequest(name))
     with pytest.raises(ParameterError, match="faces is 'ckplus/2'"):
-        open_faces("ckplus/2")
+        open_faces(FaceRequest("ckplus/2"))
 
 
-def test_an_option_that_there_is_not_is_refused(data):
-    with pytest.raises(SettingError, match="no option 'famly' of synthetic faces; the options are "):
-        open_faces("lab", famly="a")
-    with pytest.raises(ParameterError, match="famly is for synthetic faces; ckplus is a real set"):
-        open_faces("ckplus", famly="a")
+def test_an_option_is_for_synthetic_faces(data):
+    with pytest.raises(ParameterError, match="family is for synthetic faces; ckplus is a real set"):
+        open_faces(FaceRequest("ckplus", family="a"))
 
 
 def test_sets_of_other_versions_are_kept_told_and_not_read(data):
@@ -351,15 +355,12 @@ def test_a_fingerprint_follows_the_code_that_reads_the_set_and_no_other():
     assert not {f"{home}/faceset.py", f"{home}/registry.py"} & ckplus
 
 
-def test_synthetic_faces_get_the_arguments_they_were_asked_for(monkeypatch):
+def test_synthetic_faces_get_the_arguments_they_were_asked_for(data, monkeypatch):
     asked = []
-    monkeypatch.setattr(rendered, "domain_faces", lambda *args, **options: asked.append((*args, options)))
-    open_faces("lab", subjects=11, size=64, face_seed=5, progress=False)
-    open_faces("micro", clip_frames=0)
-    assert asked == [
-        ("lab", 11, 64, 5, {"progress": False}),
-        ("micro", 0, 96, 0, {"progress": True, "clip_frames": 0}),
-    ]
+    monkeypatch.setattr(rendered, "render_set", lambda *given, **_: asked.append(given) or toy_faces(16, 0))
+    open_faces(FaceRequest("lab", 11, 64, face_seed=5), progress=False)
+    open_faces(FaceRequest("micro", clip_frames=0))
+    assert asked == [(Recipe("lab", 11, 64, 5), 16), (Recipe("micro", 26, 96, 0), 0)]
 
 
 @pytest.mark.parametrize("ask", [open_faces, fingerprint])
@@ -367,23 +368,23 @@ def test_other_numbers_of_frames_are_for_clips_only(ask, data):
     with pytest.raises(
         ParameterError, match=r"lab has no clips; leave it at 16, or take one of micro, casme2, samm"
     ):
-        ask("lab", clip_frames=24)
+        ask(FaceRequest("lab", clip_frames=24))
     with pytest.raises(ParameterError, match="fer2013 has no clips"):
-        ask("fer2013", clip_frames=0)
+        ask(FaceRequest("fer2013", clip_frames=0))
     with pytest.raises(ParameterError, match="clip_frames is 2"):
-        ask("micro", clip_frames=2)
-    assert fingerprint("micro", clip_frames=0) != fingerprint("micro") == fingerprint("micro", clip_frames=16)
+        ask(FaceRequest("micro", clip_frames=2))
+    short, usual = FaceRequest("micro", clip_frames=0), FaceRequest("micro", clip_frames=16)
+    assert fingerprint(short) != fingerprint(FaceRequest("micro")) == fingerprint(usual)
 
 
 def test_real_clips_are_kept_apart_by_their_number_of_frames(data):
     from fer_lib.faces.export import export_faces
-    from synthetic_faces.produce import Recipe
 
     table = rendered.set_table(Recipe("micro", 3, 16)).groupby("subject").head(16)
     export_faces(FaceSet("micro", np.zeros((48, 16, 16), np.uint8), table), "casme2", data)
-    kept = [len(open_faces("casme2", size=16, clip_frames=frames)) for frames in (16, 3, 0, 3)]
-    assert kept == [48, 9, 48, 9] and len(read_anew("casme2", 16, clip_frames=3)) == 9
-    assert len({fingerprint("casme2", size=16, clip_frames=frames) for frames in (16, 3, 0)}) == 3
+    every = [FaceRequest("casme2", size=16, clip_frames=frames) for frames in (16, 3, 0, 3)]
+    assert [len(open_faces(each)) for each in every] == [48, 9, 48, 9] and len(read_anew(every[1])) == 9
+    assert len({fingerprint(each) for each in every}) == 3
 
 
 def test_a_synthetic_set_is_listed_as_it_is_made():
@@ -395,7 +396,11 @@ def test_a_synthetic_set_is_listed_as_it_is_made():
 
 
 def read_toy(folder: Path, size: int) -> FaceSet:
-    value = int((folder / "a" / "value.txt").read_text())
+    return toy_faces(size, int((folder / "a" / "value.txt").read_text()))
+
+
+def toy_faces(size: int, value: int) -> FaceSet:
+    """One grey picture."""
     table = pd.DataFrame(
         {"dataset": ["toy"], "subject": "", "sequence": "", "frame": 0, "emotion": "fear", "split": "train"}
     )
@@ -421,9 +426,9 @@ def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
     (data / "toy" / "a" / "value.txt").write_text("5")
     assert source_status("toy")["missing"] == str(data / "toy" / "b*")
     (data / "toy" / "b.txt").write_text("")
-    assert open_faces("toy").pixels.max() == 5
-    assert open_faces("toy", size=24).size == (24, 24)
-    assert read_anew("toy", 8).size == (8, 8)
+    assert open_faces(FaceRequest("toy")).pixels.max() == 5
+    assert open_faces(FaceRequest("toy", size=24)).size == (24, 24)
+    assert read_anew(FaceRequest("toy", size=8)).size == (8, 8)
     (data / "toy" / registry.EXPORT_NOTE).write_text('{"exported_from": "lab"}')
     assert source_status("toy")["exported_from"] == "lab"
     assert list_sources()[-1]["found"]

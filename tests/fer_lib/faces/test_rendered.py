@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -19,12 +19,13 @@ from fer_lib.faces.facs_codes import codes_of, format_codes
 from fer_lib.faces.registry import fingerprint
 from fer_lib.faces.rendered import (
     cache_key,
-    domain_faces,
     entry_kind,
+    rendered_faces,
     script_table,
     scripted_faces,
     set_table,
 )
+from fer_lib.faces.request import FaceRequest
 from ferbook import paths
 from ferbook.errors import DataError
 from synthetic_faces import expressions, landmarks
@@ -68,13 +69,13 @@ def test_a_set_is_made_once_and_nothing_is_printed(own_cache, capfd, monkeypatch
     monkeypatch.setattr(
         rendered, "produce", lambda *given, **how: asked.append(make(*given, **how)) or asked[0]
     )
-    made = domain_faces(**TINY)
+    made = rendered_faces(FaceRequest("lab", 3, 24))
     for name, array in asked[0].items():
         np.testing.assert_array_equal(getattr(made, name), array)
     assert made.name == "lab" and made.mask_aus == AUS == made.aus
     assert made.masks.shape == made.pixels.shape and made.landmarks.shape == (len(made), LANDMARKS, 2)
     monkeypatch.setattr(rendered, "render_set", lambda *_, **__: pytest.fail("made although it was kept"))
-    again = domain_faces(**TINY)
+    again = rendered_faces(FaceRequest("lab", 3, 24))
     assert again.checksum == made.checksum
     np.testing.assert_array_equal(again.masks, made.masks)
     assert capfd.readouterr() == ("", "")
@@ -86,7 +87,7 @@ def test_a_set_that_is_interrupted_leaves_no_entry(own_cache, monkeypatch):
 
     monkeypatch.setattr(rendered, "produce", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        domain_faces(**TINY)
+        rendered_faces(FaceRequest("lab", 3, 24))
     assert not (own_cache / "faces").exists()
 
 
@@ -153,17 +154,20 @@ def test_splits_share_nobody_and_hold_every_class(domain, subjects):
     assert table["split"].tolist() == table_of(domain=domain, subjects=subjects)["split"].tolist()
 
 
-@pytest.mark.parametrize(("name", "value"), [("domain", "zoo"), ("subjects", 2), ("size", 8), ("seed", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("name", "zoo"), ("subjects", 2), ("size", 8), ("face_seed", -1)]
+)
 def test_bad_arguments_are_refused_by_name(name, value):
-    with pytest.raises(SettingError, match=f"{name} "):
-        domain_faces(**{**TINY, name: value})
+    said = {"name": "domain", "face_seed": "seed"}.get(name, name)
+    with pytest.raises(SettingError, match=f"{said} "):
+        rendered_faces(replace(FaceRequest("lab", 3, 24), **{name: value}))
 
 
 def test_nought_is_the_domains_own_number(monkeypatch):
     asked = []
     monkeypatch.setattr(rendered, "cached", lambda name, key, make: asked.append((name, key)))
-    domain_faces("micro")
-    domain_faces("wild", subjects=12)
+    rendered_faces(FaceRequest("micro"))
+    rendered_faces(FaceRequest("wild", 12))
     micro, wild = (versioned(name).replace("/", "-") for name in ("micro", "wild"))
     assert [(name, key["subjects"], key["size"]) for name, key in asked] == [
         (f"{micro}-26-people-96-px-seed-0", 26, 96),
@@ -213,13 +217,13 @@ def test_a_moved_or_edited_file_of_the_generator_leaves_sets_as_they_are(own_cac
         file.write_text(f"{edited}\nEDITED = True\n")
     asked = (
         "from fer_lib.faces import rendered, registry; import synthetic_faces.render as r; assert r.EDITED\n"
-        "rendered.render_set = None\n"
-        "print(rendered.domain_faces('lab', 3, 24).checksum, registry.fingerprint('lab', subjects=3))"
+        "rendered.render_set, three = None, registry.FaceRequest('lab', 3, 24)\n"
+        "print(rendered.rendered_faces(three).checksum, registry.fingerprint(three))"
     )
     there = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "code", paths.ENGINE.parent)))}
     command = [sys.executable, "-c", asked]
     told = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True)
-    assert told.stdout.strip() == f"{kept.checksum} {fingerprint('lab', subjects=3)}", told.stderr
+    assert told.stdout.strip() == f"{kept.checksum} {fingerprint(FaceRequest('lab', 3, 24))}", told.stderr
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):

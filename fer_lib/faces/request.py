@@ -1,0 +1,62 @@
+"""Which faces: one value for what is asked of ``faces.registry``, kept with networks, and compared."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.names import CLIP_SETS
+from ferbook.errors import ParameterError
+
+OPTIONS = ("timing", "family", "sample")
+"""The fields that are options of ``synthetic_faces.produce.Recipe``."""
+
+
+@dataclass(frozen=True)
+class FaceRequest:
+    """The pictures that are asked for; equal requests give equal sets.
+
+    ``name`` of a set of ``faces.sources``, of a synthetic one also with its version, as ``lab/2``; the number
+    of its people (``subjects``) and the side of a picture in pixels (``size``), with 0 the set's own;
+    ``face_seed`` of synthetic people. ``clip_frames``: most pictures of one clip, evenly spaced from onset to
+    offset, with 0 all of them. Of a real set only ``size`` and, of clips, ``clip_frames`` count. ``family``,
+    ``sample`` and ``timing``: see ``synthetic_faces.produce.Recipe``.
+
+    The values are checked where the faces are opened.
+    """
+
+    # A field that there is not is refused where pydantic reads one of a file.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    name: str
+    subjects: int = 0
+    size: int = 0
+    face_seed: int = 0
+    family: str = ""
+    sample: str = ""
+    clip_frames: int = CLIP_FRAMES
+    timing: str = ""
+
+    def __str__(self) -> str:
+        """The values that were chosen, as in ``lab 600 48 0``: what runs call the set."""
+        return " ".join(map(str, self._chosen()))
+
+    def _chosen(self) -> Iterator[object]:
+        yield from (self.name, self.subjects, self.size, self.face_seed)
+        yield from filter(None, (self.family, self.sample))
+        if self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES:
+            yield self.clip_frames
+        yield from filter(None, (self.timing,))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of synthetic faces that were chosen."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name))}
+
+    def with_options(self, options: Mapping[str, str]) -> "FaceRequest":
+        """The request with ``options`` of synthetic faces; raises ParameterError for one there is not."""
+        if unknown := [name for name in options if name not in OPTIONS]:
+            raise ParameterError(
+                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(OPTIONS)}"
+            )
+        return replace(self, **options)
