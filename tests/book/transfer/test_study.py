@@ -192,7 +192,7 @@ def test_sets_stand_in_the_splits_that_their_populations_learned(monkeypatch):
     with pytest.raises(DataError, match=r"a 0 learned the faces a 600 0 0, not a 45 16 0"):
         as_learned([population("a", subjects=600)], opened, made)
     with pytest.raises(DataError, match="no network that is kept learned 'a'; kept are those of b"):
-        as_learned([population("b")], opened, made)
+        as_learned([population("b", subjects=45, size=16)], opened, made)
 
 
 def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(sets):
