@@ -26,6 +26,3 @@ Schedule = Literal["constant", "onecycle", "cosine"]
 
 AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
 """The measures of ``aus.measures``."""
-
-CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
-"""The face sets that hold clips, from onset over apex to offset."""

@@ -8,7 +8,8 @@ from pydantic import Field
 from book.parameters import ChapterParameters, EpochsField, PrecisionField
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
-from fer_lib.names import CLIP_SETS, FaceDomain
+from fer_lib.faces.sources import CLIP_SETS
+from fer_lib.names import FaceDomain
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from book.parameters import BootstrapField, FaceField, NetworkParameters, RateField
 from fer_lib.faces.request import FaceRequest
-from fer_lib.names import CLIP_SETS
+from fer_lib.faces.sources import CLIP_SETS
 from ferbook.book import Chapter
 from ferbook.parameters import listed
 from synthetic_faces.timing import TIMINGS

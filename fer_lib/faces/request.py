@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fer_lib.faces.frames import CLIP_FRAMES
-from fer_lib.names import CLIP_SETS
+from fer_lib.faces.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
 OPTIONS = ("timing", "family", "sample")

@@ -316,3 +316,6 @@ SOURCES = (
         optional=("*",),
     ),
 )
+
+CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
+"""The face sets that hold clips, from onset over apex to offset."""

@@ -9,7 +9,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, leak_table, protocol_of
 from fer_lib.faces.registry import REGISTRY
 from fer_lib.faces.rendered import set_table
-from fer_lib.names import CLIP_SETS
+from fer_lib.faces.sources import CLIP_SETS
 from ferbook.errors import DataError
 from synthetic_faces.produce import Recipe
 
