@@ -42,11 +42,11 @@ def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.Data
     error over all of them: what guessing costs on average.
     """
     pixels = clips.gather().reshape(*clips.rows.shape, -1).astype(np.float32)
-    found = {name: farthest(own, clips) for name, own in {**features, "pixels": pixels}.items()}
+    frames = {name: farthest(own, clips) for name, own in {**features, "pixels": pixels}.items()}
     half_way = np.abs(2.0 * clips.frames - (clips.onset + clips.offset)[:, None])
     nearest = np.where(clips.inside, half_way, np.inf).argmin(axis=1)
-    found["middle"] = np.take_along_axis(clips.frames, nearest[:, None], axis=1)[:, 0]
-    errors = {name: np.abs(spotted - clips.apex) for name, spotted in found.items()}
+    frames["middle"] = np.take_along_axis(clips.frames, nearest[:, None], axis=1)[:, 0]
+    errors = {name: np.abs(spotted - clips.apex) for name, spotted in frames.items()}
     away = np.where(clips.inside, np.abs(clips.frames - clips.apex[:, None]), 0)
     errors["random"] = away.sum(axis=1) / clips.lengths
     return pd.DataFrame(errors, index=pd.Index(clips.subjects, name="subject"), dtype=np.float64)
@@ -59,12 +59,12 @@ def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) 
 
     def mean(values: pd.Series) -> Estimate:
         sums = cluster_sums(np.column_stack([values, np.ones(len(values))]), values.index.to_numpy())
-        settings = {"n": len(values), "tolerance": FRAMES_TOLERANCE}
-        return bootstrap(sums, value=values.mean(), draws=draws, seed=seed, **settings)
+        n, tolerance = len(values), FRAMES_TOLERANCE
+        return bootstrap(sums, value=values.mean(), draws=draws, seed=seed, n=n, tolerance=tolerance)
 
     first, *others = METHODS
-    found = {f"spotting_{name}": mean(errors[name]) for name in METHODS}
-    return found | {f"spotting_gain_{name}": mean(errors[name] - errors[first]) for name in others}
+    means = {f"spotting_{name}": mean(errors[name]) for name in METHODS}
+    return means | {f"spotting_gain_{name}": mean(errors[name] - errors[first]) for name in others}
 
 
 def clearest_clip(clips: Clips) -> FaceSet:

@@ -1,7 +1,8 @@
 """Leave one subject out: LSTMs on clips, each tested on the person whom it never saw."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,17 +16,56 @@ from ferbook.errors import DataError
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Clips to learn from, to select on and to test on, int64 indices."""
 
-Control = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From the features (C, T, F) that an LSTM would be given to others in their place, and their lengths (C,).
-"""
+
+@dataclass(frozen=True, eq=False)
+class ClipTask:
+    """C ``clips``, to be named by ``classes`` in ``folds`` (``faces.folds.clip_folds``), each by who never
+    saw its subject; for LSTMs also from which of S ``seeds``, by which ``recipes`` and on which ``device``.
+
+    Raises DataError as ``require_folds_apart``.
+    """
+
+    clips: Clips
+    classes: tuple[str, ...]
+    folds: Sequence[ClipFold]
+    recipes: Sequence[ClipRecipe] = ()
+    seeds: Sequence[int] = (0,)
+    device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        require_folds_apart(self.clips, self.folds)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """int64 (C,): the classes of the clips that are on a side of a fold, 0 of the others."""
+        used = np.unique(np.concatenate([part for fold in self.folds for part in fold]))
+        labels = np.zeros(len(self.clips), np.int64)
+        labels[used] = self.clips.select(used).labels(self.classes)
+        return labels
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per fold with ``fold`` (from 0), ``subject`` (tested; several separated by commas),
+        ``clips`` (tested) and ``absent``, the classes without a training clip, separated by commas.
+        """
+        rows = [
+            {
+                "fold": number,
+                "subject": ", ".join(sorted(set(self.clips.subjects[test]))),
+                "clips": len(test),
+                "absent": ", ".join(np.delete(self.classes, np.unique(self.labels[train]))),
+            }
+            for number, (train, _, test) in enumerate(self.folds)
+        ]
+        return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True, eq=False)
 class ClipStudy:
     """A study of S trainings on C clips, every fold in each of them.
 
-    ``table``: one row per fold and training, that of ``fold_table`` with ``training`` (from 0), and what the
-    validation loss chose: ``hidden`` cells and ``best_epoch``. A network is never shown a class that is
+    ``table``: one row per fold and training, that of ``ClipTask.table`` with ``training`` (from 0), and what
+    the validation loss chose: ``hidden`` cells and ``best_epoch``. A network is never shown a class that is
     ``absent`` and hardly ever answers it, so those of the tested clips that show it count as they fall,
     mostly wrong.
 
@@ -45,23 +85,21 @@ class ClipStudy:
     chosen_on_test: np.ndarray | None
 
 
-def fold_features(
-    features: Sequence[np.ndarray], clips: Clips, folds: Sequence[ClipFold], components: int
-) -> np.ndarray:
-    """float32 (S · folds, C, T, ``components``): what each fold's LSTM reads of the ``features`` of S
-    trainings, each float32 (C, T, F) of ``clips`` (``train.features.clip_features``).
+def fold_features(features: Sequence[np.ndarray], task: ClipTask, components: int) -> np.ndarray:
+    """float32 (S · folds, C, T, ``components``): what the LSTM of each seed and fold reads of ``features``,
+    float32 (C, T, F) of each of several CNNs (``train.features.clip_features``), which take turns by seed.
 
     The difference to the onset, which takes out who it is and how the light falls; standardised, and turned
     to its principal components, by the frames of the fold's training clips and no other. Zero behind a clip's
     end. Raises DataError where features do not belong to the clips.
     """
-    found = []
-    for given in features:
-        if given.ndim != 3 or given.shape[:2] != clips.rows.shape:
-            raise DataError(f"features of shape {given.shape} for clips of {clips.rows.shape} pictures")
-        moved = difference_to_onset(given, clips.lengths)
-        found += [_components(moved, clips, fold[0], components) for fold in folds]
-    return np.stack(found)
+    clips, sequences = task.clips, []
+    for own in features[: len(task.seeds)]:
+        if own.ndim != 3 or own.shape[:2] != clips.rows.shape:
+            raise DataError(f"features of shape {own.shape} for clips of {clips.rows.shape} pictures")
+        moved = difference_to_onset(own, clips.lengths)
+        sequences.append([_components(moved, clips, train, components) for train, _, _ in task.folds])
+    return np.concatenate([sequences[k % len(sequences)] for k in range(len(task.seeds))])
 
 
 def _components(moved: np.ndarray, clips: Clips, train: np.ndarray, components: int) -> np.ndarray:
@@ -72,46 +110,44 @@ def _components(moved: np.ndarray, clips: Clips, train: np.ndarray, components: 
     return np.where(clips.inside[..., None], turned, 0).astype(np.float32)
 
 
-def leave_one_out(
-    given: np.ndarray,
-    clips: Clips,
-    classes: tuple[str, ...],
-    folds: Sequence[ClipFold],
-    recipes: Sequence[ClipRecipe],
-    seeds: Sequence[int],
-    *,
-    control: Control | None = None,
-    device: torch.device | str = "cpu",
-    watch_test: bool = False,
-) -> ClipStudy:
-    """Train an LSTM for each fold and each of S ``seeds`` by each of ``recipes``, and ask the one that the
-    fold's validation clips choose about its test clips.
+def leave_one_out(sequences: np.ndarray, task: ClipTask, *, watch_test: bool = False) -> ClipStudy:
+    """Train an LSTM for each fold and each of the S seeds of ``task`` by each of its recipes, and ask the one
+    that the fold's validation clips choose about its test clips.
 
-    ``given`` float32 (S · folds, C, T, F): what each reads, fold by fold within training
-    (``fold_features``). ``folds`` as of ``faces.folds.clip_folds``. Class weights come from a fold's training
-    clips; recipe and epoch are those with the lowest loss of its validation clips (of equals the first).
-    ``control`` changes what the LSTMs are given. All networks of a recipe are trained in one program.
+    ``sequences`` float32 (S · folds, C, T, F): what each reads, fold by fold within training
+    (``fold_features``). Class weights come from a fold's training clips; recipe and epoch are those with the
+    lowest loss of its validation clips (of equals the first). All networks of a recipe are trained in one
+    program.
 
-    Raises DataError as ``require_folds_apart``, where ``given`` does not belong to ``clips`` and
-    ``folds``, and as ``train_clips``.
+    Raises DataError where ``sequences`` do not belong to the task, and as ``train_clips``.
     """
-    labels = fold_labels(clips, classes, folds)
-    if given.shape[:2] != (len(seeds) * len(folds), len(clips)):
+    clips, labels, folds, seeds = task.clips, task.labels, task.folds, task.seeds
+    if sequences.shape[:2] != (len(seeds) * len(folds), len(clips)):
         raise DataError(
-            f"features of shape {given.shape} for {len(seeds)} trainings of {len(folds)} folds on "
+            f"features of shape {sequences.shape} for {len(seeds)} trainings of {len(folds)} folds on "
             f"{len(clips)} clips; give (trainings · folds, clips, frames, features)"
         )
-    lengths = clips.lengths
-    if control is not None:
-        given, lengths = control(given)
     train, valid, test = (
         np.array([np.isin(np.arange(len(clips)), fold[part]) for fold in folds] * len(seeds))
         for part in range(3)
     )
     each = np.repeat(seeds, len(folds)).tolist()
-    task = given, lengths, labels, len(classes), train, valid, each
-    tried = [train_clips(*task, recipe, device=device, watch=watch_test) for recipe in recipes]
-    losses = [found.curve.groupby("network")["valid_loss"].min().to_numpy() for found in tried]
+    trainings = [
+        train_clips(
+            sequences,
+            clips.lengths,
+            labels,
+            len(task.classes),
+            train,
+            valid,
+            each,
+            recipe,
+            device=task.device,
+            watch=watch_test,
+        )
+        for recipe in task.recipes
+    ]
+    losses = [own.curve.groupby("network")["valid_loss"].min().to_numpy() for own in trainings]
     best = np.argmin(losses, axis=0)
     numbers = np.arange(len(each))
     training, fold = np.divmod(numbers, len(folds))
@@ -119,32 +155,31 @@ def leave_one_out(
     def chosen(values: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack(values)[best, numbers]
 
-    curves = pd.concat(found.curve[best[found.curve["network"]] == k] for k, found in enumerate(tried))
+    curves = pd.concat(own.curve[best[own.curve["network"]] == k] for k, own in enumerate(trainings))
     curves = curves.sort_values(["network", "epoch"], ignore_index=True)
     of = curves["network"].to_numpy()
     curves = curves.assign(fold=fold[of], training=training[of]).drop(columns="network")
     flattered = None
     if watch_test:
-        history = chosen([np.swapaxes(found.history, 0, 1) for found in tried]).swapaxes(0, 1)
+        history = chosen([np.swapaxes(own.history, 0, 1) for own in trainings]).swapaxes(0, 1)
         counts = test.sum(axis=1)
         # The history is (epochs, networks, clips, classes); the curve goes network by network.
         right = ((history.argmax(axis=3) == labels) & test).sum(axis=2) / counts
-        said = np.take_along_axis(history, labels[None, None, :, None], axis=3)[..., 0]
-        loss = -(np.log(np.maximum(said, np.finfo(np.float32).tiny)) * test).sum(axis=2) / counts
+        shares = np.take_along_axis(history, labels[None, None, :, None], axis=3)[..., 0]
+        loss = -(np.log(np.maximum(shares, np.finfo(np.float32).tiny)) * test).sum(axis=2) / counts
         curves = curves.assign(test_accuracy=right.T.ravel())
         first = np.lexsort((loss, -right), axis=0)[0]
         flattered = _of_the_tested(history[first, numbers], folds)
-    found = {
+    choices = {
         "fold": fold,
         "training": training,
-        "hidden": np.array([recipe.hidden for recipe in recipes])[best],
-        "best_epoch": chosen([each.best_epoch for each in tried]),
+        "hidden": np.array([recipe.hidden for recipe in task.recipes])[best],
+        "best_epoch": chosen([own.best_epoch for own in trainings]),
     }
-    table = pd.DataFrame(found).merge(fold_table(clips, labels, classes, folds), on="fold")
     return ClipStudy(
-        classes,
-        table,
-        _of_the_tested(chosen([each.probabilities for each in tried]), folds),
+        task.classes,
+        pd.DataFrame(choices).merge(task.table, on="fold"),
+        _of_the_tested(chosen([own.probabilities for own in trainings]), folds),
         curves,
         flattered,
     )
@@ -158,35 +193,6 @@ def _of_the_tested(answers: np.ndarray, folds: Sequence[ClipFold]) -> np.ndarray
     for number, (_, _, test) in enumerate(folds):
         kept[:, test] = answers[number :: len(folds), test]
     return kept
-
-
-def fold_labels(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> np.ndarray:
-    """int64 (C,): the classes of the clips that are on a side of a fold, 0 of the others. Raises DataError
-    as ``require_folds_apart``.
-    """
-    require_folds_apart(clips, folds)
-    used = np.unique(np.concatenate([part for fold in folds for part in fold]))
-    labels = np.zeros(len(clips), np.int64)
-    labels[used] = clips.select(used).labels(classes)
-    return labels
-
-
-def fold_table(
-    clips: Clips, labels: np.ndarray, classes: tuple[str, ...], folds: Sequence[ClipFold]
-) -> pd.DataFrame:
-    """One row per fold with ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``clips``
-    (tested) and ``absent``, the classes without a training clip, separated by commas; ``labels`` (C,).
-    """
-    rows = [
-        {
-            "fold": number,
-            "subject": ", ".join(sorted(set(clips.subjects[test]))),
-            "clips": len(test),
-            "absent": ", ".join(np.delete(classes, np.unique(labels[train]))),
-        }
-        for number, (train, _, test) in enumerate(folds)
-    ]
-    return pd.DataFrame(rows)
 
 
 def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:

@@ -41,8 +41,8 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     height, width = first.shape[1:]
     for number, pair in enumerate(zip(first, second, strict=True)):
         wider = (cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101) for picture in pair)
-        found = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
-        flow[number] = found[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+        moved = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
+        flow[number] = moved[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
     return flow - np.median(flow, axis=(1, 2), keepdims=True)
 
 

@@ -52,8 +52,8 @@ def score_orders(
     ]
     answers = np.concatenate([study.probabilities for study in studies.values()])
     people = pd.factorize(subjects)[0]
-    settings = {"draws": draws, "seed": seed}
-    return score_trainings(pd.DataFrame(rows), answers, labels, people, ["timing", "ordered"], **settings)
+    condition = ["timing", "ordered"]
+    return score_trainings(pd.DataFrame(rows), answers, labels, people, condition, draws=draws, seed=seed)
 
 
 def order_gains(scored: Scored) -> dict[str, Estimate]:
@@ -72,13 +72,15 @@ def order_gains(scored: Scored) -> dict[str, Estimate]:
     if table["timing"].eq(UNTIMED).any():
         weights["order_gain_untimed"] = gain(UNTIMED)
         weights["order_gain_difference"] = weights["order_gain_timed"] - weights["order_gain_untimed"]
-    settings = {"unit": "", "tolerance": RERUN_TOLERANCE}
-    return {name: contrast(scored, own, "macro_f1", **settings) for name, own in weights.items()}
+    return {
+        name: contrast(scored, own, "macro_f1", unit="", tolerance=RERUN_TOLERANCE)
+        for name, own in weights.items()
+    }
 
 
-def gain_table(scored: Scored) -> pd.DataFrame:
+def gain_table(gains: Mapping[str, Estimate]) -> pd.DataFrame:
     """The ``order_gains``: ``asked`` (by ``GAINS``), ``gain``, ``low``, ``high`` in points, for
     ``figures.order_dots``.
     """
-    rows = [(GAINS[name], gain.value, gain.low, gain.high) for name, gain in order_gains(scored).items()]
+    rows = [(GAINS[name], gain.value, gain.low, gain.high) for name, gain in gains.items()]
     return pd.DataFrame(rows, columns=["asked", "gain", "low", "high"])

@@ -9,7 +9,6 @@ penalty from its validation people.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,13 +16,7 @@ from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
 from book.micro_expressions.lbp_top import candidate_features
-from book.micro_expressions.leave_one_out import (
-    ClipFold,
-    ClipStudy,
-    fold_labels,
-    fold_table,
-    leave_one_out,
-)
+from book.micro_expressions.leave_one_out import ClipStudy, ClipTask
 from book.micro_expressions.optical_flow import flow_features
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
@@ -57,35 +50,29 @@ FIRST = "LSTM"
 """The contender that the page is about: LSTMs on the features of trained networks."""
 
 
-def controlled(features: np.ndarray, clips: Clips, name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The sequences ``features`` (…, C, T, F) of ``clips`` changed as the control ``name`` says, and their
-    lengths: float32 (…, C, T, F), int64 (C,); beyond a clip's end all is zero.
+def controlled(sequences: np.ndarray, clips: Clips, name: str, seed: int = 0) -> np.ndarray:
+    """float32 (…, C, T, F): the ``sequences`` (…, C, T, F) of ``clips`` changed as the control ``name`` says;
+    zero beyond a clip's end.
 
-    ``features`` are what the classifier would be given: a difference to the onset is taken before, so that
-    the onset stays the first frame filmed and not the first one shuffled. As ``control`` of
-    ``micro_expressions.leave_one_out`` serves ``functools.partial(controlled, clips=clips, name=name,
-    seed=seed)``. ``seed`` draws the orders, one per clip. A clip of few frames may be drawn in the order it
-    had.
-
-    Raises ParameterError for an unknown name.
+    They are what the classifier would be given: a difference to the onset is taken before, so that the onset
+    stays the first frame filmed and not the first one shuffled. ``seed`` draws the orders, one per clip. A
+    clip of few frames may be drawn in the order it had. Raises ParameterError for an unknown name.
     """
-    features = np.asarray(features, np.float32)
+    sequences = np.asarray(sequences, np.float32)
     require_name("control", name, CONTROLS)
     if name == "shuffled":
         place = np.random.default_rng(seed).random(clips.rows.shape)
         # What is beyond a clip's end stays there.
         order = np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable")
-        changed = _taken(features, order)
-    else:
-        apex = _taken(features, clips.apex_at[:, None])
-        changed = np.where(clips.inside[..., None], apex, np.float32(0))
-    return changed, clips.lengths.copy()
+        return _taken(sequences, order)
+    apex = _taken(sequences, clips.apex_at[:, None])
+    return np.where(clips.inside[..., None], apex, np.float32(0))
 
 
-def _taken(features: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The frames of ``features`` (…, C, T, F) at ``places`` (C, T')."""
-    leading = (1,) * (features.ndim - 3)
-    return np.take_along_axis(features, places.reshape(*leading, *places.shape, 1), axis=-2)
+def _taken(sequences: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The frames of ``sequences`` (…, C, T, F) at ``places`` (C, T')."""
+    leading = (1,) * (sequences.ndim - 3)
+    return np.take_along_axis(sequences, places.reshape(*leading, *places.shape, 1), axis=-2)
 
 
 SVM_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -109,9 +96,7 @@ class ClipAnswers:
 
 def linear_answers(
     features: np.ndarray | Mapping[str, np.ndarray],
-    clips: Clips,
-    classes: tuple[str, ...],
-    folds: Sequence[ClipFold],
+    task: ClipTask,
     *,
     strengths: Sequence[float] = SVM_STRENGTHS,
 ) -> ClipAnswers:
@@ -124,52 +109,45 @@ def linear_answers(
     given by their names, each fold takes those with the largest recall too, of equals the first, and the
     table names them in ``features``.
 
-    Raises DataError where somebody is on two sides of a fold, a clip is tested twice or a fold has fewer than
-    two classes to learn from.
+    Raises DataError where a fold has fewer than two classes to learn from.
     """
     named = features if isinstance(features, Mapping) else {"": features}
-    named = {name: np.asarray(given, np.float64) for name, given in named.items()}
-    labels = fold_labels(clips, classes, folds)
+    named = {name: np.asarray(own, np.float64) for name, own in named.items()}
+    labels = task.labels
     answers = np.full((1, len(labels)), -1)
-    found = []
-    for number, (train, valid, test) in enumerate(folds):
+    choices = []
+    for number, (train, valid, test) in enumerate(task.folds):
         if len(np.unique(labels[train])) < 2:
             raise DataError(
-                f"fold {number} has training clips of {classes[labels[train[0]]]!r} only; take more people "
-                "or more classes"
+                f"fold {number} has training clips of {task.classes[labels[train[0]]]!r} only; take more "
+                "people or more classes"
             )
         best = -1.0
-        for name, given in named.items():
-            scaled = _standardised(given, train)
+        for name, own in named.items():
+            scaled = _standardised(own, train)
             kernel = scaled @ scaled[train].T
             for strength in sorted(strengths):
                 machine = SVC(C=strength, kernel="precomputed", class_weight="balanced")
                 machine.fit(kernel[train], labels[train])
-                score = mean_recall(labels[valid], machine.predict(kernel[valid]))
+                score = _mean_recall(labels[valid], machine.predict(kernel[valid]))
                 if score > best:
-                    best, chosen = score, {"strength": strength, "valid_score": score}
-                    chosen |= {"features": name} if name else {}
+                    best, choice = score, {"strength": strength, "valid_score": score}
+                    choice |= {"features": name} if name else {}
                     answers[0, test] = machine.predict(kernel[test])
-        found.append(chosen)
-    table = fold_table(clips, labels, classes, folds).join(pd.DataFrame(found))
-    return ClipAnswers(table, _hard(answers, len(classes)))
+        choices.append(choice)
+    return ClipAnswers(task.table.join(pd.DataFrame(choices)), _hard(answers, len(task.classes)))
 
 
-def majority_of_folds(clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]) -> ClipAnswers:
-    """Always the class with the most training clips of the fold, of equals the first of ``classes``. Raises
-    DataError as ``linear_answers``.
-    """
-    labels = fold_labels(clips, classes, folds)
-    answers = np.full((1, len(labels)), -1)
-    for train, _, test in folds:
-        answers[0, test] = np.bincount(labels[train], minlength=len(classes)).argmax()
-    return ClipAnswers(fold_table(clips, labels, classes, folds), _hard(answers, len(classes)))
+def majority_of_folds(task: ClipTask) -> ClipAnswers:
+    """Always the class with the most training clips of the fold, of equals the first of the classes."""
+    answers = np.full((1, len(task.labels)), -1)
+    for train, _, test in task.folds:
+        answers[0, test] = np.bincount(task.labels[train], minlength=len(task.classes)).argmax()
+    return ClipAnswers(task.table, _hard(answers, len(task.classes)))
 
 
-def mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
-    """Mean over the classes in ``labels`` (N,) of the share of their clips that ``answers`` (N,) name
-    rightly.
-    """
+def _mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
+    """Over the classes in ``labels`` (N,) the mean share of clips that ``answers`` (N,) name rightly."""
     return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
 
 
@@ -187,24 +165,7 @@ def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
     return probabilities
 
 
-def control_studies(
-    given: np.ndarray, clips: Clips, names: Sequence[str] = CONTROLS, *, seed: int = 0, **task: object
-) -> dict[str, ClipStudy]:
-    """The study of ``micro_expressions.leave_one_out``, once for each of ``names`` of ``CONTROLS`` that is
-    taken away from ``given``. ``task``: the further arguments of ``leave_one_out``. ``seed`` draws what a
-    control draws.
-    """
-    return {
-        name: leave_one_out(
-            given, clips, control=partial(controlled, clips=clips, name=name, seed=seed), **task
-        )
-        for name in names
-    }
-
-
-def baseline_answers(
-    features: Sequence[np.ndarray], clips: Clips, classes: tuple[str, ...], folds: Sequence[ClipFold]
-) -> dict[str, ClipAnswers]:
+def baseline_answers(features: Sequence[np.ndarray], task: ClipTask) -> dict[str, ClipAnswers]:
     """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
 
     ``apex_features``: linear machines on what each of the ``features``, (C, T, F) of one CNN, at the apex
@@ -212,23 +173,22 @@ def baseline_answers(
     latter only where every clip is long enough for patterns over time; ``majority``. Raises as
     ``linear_answers``.
     """
-    moved = [difference_to_onset(given, clips.lengths) for given in features]
-    at_apex = [own[np.arange(len(clips)), clips.apex_at] for own in moved]
-    each = [linear_answers(given, clips, classes, folds) for given in at_apex]
+    clips = task.clips
+    at_apex = np.arange(len(clips)), clips.apex_at
+    each = [linear_answers(difference_to_onset(own, clips.lengths)[at_apex], task) for own in features]
     together = np.concatenate([own.probabilities for own in each])
-    described = {"optical_flow": flow_features(clips)}
+    answers = {"apex_features": ClipAnswers(each[0].table, together)}
+    answers["optical_flow"] = linear_answers(flow_features(clips), task)
     if clips.lengths.min() >= FEWEST_FRAMES:
-        described["lbp_top"] = candidate_features(clips)
-    found = {"apex_features": ClipAnswers(each[0].table, together)}
-    found |= {name: linear_answers(given, clips, classes, folds) for name, given in described.items()}
-    return found | {"majority": majority_of_folds(clips, classes, folds)}
+        answers["lbp_top"] = linear_answers(candidate_features(clips), task)
+    return answers | {"majority": majority_of_folds(task)}
 
 
 def clip_contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
     """The study's LSTMs first, then the ``rivals`` by their slugs in ``CLIP_RIVALS``, in its order."""
-    found = [Contender(FIRST, OURS, study.probabilities)]
+    contenders = [Contender(FIRST, OURS, study.probabilities)]
     for slug, (kind, name) in CLIP_RIVALS.items():
         if slug in rivals:
-            given = rivals[slug]
-            found.append(Contender(name, kind, given.probabilities, seeded=len(given.probabilities) > 1))
-    return found
+            probabilities = rivals[slug].probabilities
+            contenders.append(Contender(name, kind, probabilities, seeded=len(probabilities) > 1))
+    return contenders

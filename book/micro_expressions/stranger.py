@@ -44,43 +44,51 @@ class Strangers:
 
 def strangers_to(
     faces: FaceSet,
-    learned: Sequence[TrainedNetwork],
+    networks: Sequence[TrainedNetwork],
     rendered: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",
 ) -> Strangers:
-    """The networks of ``learned``, which had one lesson but for the seed; or, where they learned from people
+    """The trained ``networks``, which had one lesson but for the seed; or, where they learned from people
     or pictures of ``faces``, another one, taught the same way on the faces ``rendered("lab")``, by the first
     fold of their protocol.
 
     Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
-    lesson = learned[0].lesson
+    lesson = networks[0].lesson
     seen = open_faces(lesson.faces, progress=False)
     if seen.size != faces.size:
         raise ParameterError(
-            f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {learned[0].name} network "
+            f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {networks[0].name} network "
             f"was taught on {seen.size[0]} × {seen.size[1]}; give both one size, for example -p "
             f"size={seen.size[0]}"
         )
-    own, found = lesson.fold_of(seen), shared(seen, faces)
-    if found.nothing:
-        count = f"{len(learned)} networks have" if len(learned) > 1 else "One network has"
-        told = (
+    own, met = lesson.fold_of(seen), shared(seen, faces)
+    if met.nothing:
+        count = f"{len(networks)} networks have" if len(networks) > 1 else "One network has"
+        introduction = (
             f"{count} learned from {len(own.split('train')):,} pictures of {seen.name}, where nobody and no "
             "picture of these clips is."
         )
-        return Strangers(tuple(each.model.eval() for each in learned), lesson.precision, told, found)
+        models = tuple(network.model.eval() for network in networks)
+        return Strangers(models, lesson.precision, introduction, met)
     labelled = rendered("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
     seed_everything(lesson.seed)
     other = build_network(lesson.network, len(protocol.classes), faces.size[0], **lesson.options)
-    settings = {"precision": lesson.precision, "device": device, "seed": lesson.seed}
-    train(fold, other, protocol.classes, lesson.recipe, **settings)
-    told = (
-        f"The network asked for learned from the people of these clips ({len(found.subjects)} of them), so "
+    train(
+        fold,
+        other,
+        protocol.classes,
+        lesson.recipe,
+        precision=lesson.precision,
+        device=device,
+        seed=lesson.seed,
+    )
+    introduction = (
+        f"The network asked for learned from the people of these clips ({len(met.subjects)} of them), so "
         f"it is not asked about them. Another one, taught the same way on {len(fold.split('train')):,} "
         f"pictures of {labelled.name}, takes its place."
     )
-    return Strangers((other.eval(),), lesson.precision, told, found)
+    return Strangers((other.eval(),), lesson.precision, introduction, met)

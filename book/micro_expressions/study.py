@@ -31,12 +31,12 @@ def whose_clips(given: FaceSet, faces: FaceSet) -> str:
     """Whose clips the chapter is about, in a sentence: ``given`` is the run's face set."""
     about = f"{len(faces):,} pictures of {faces.name}"
     left = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
-    told = f"The clips are made of {about}." + (f" Left out by its reader: {left}." if left else "")
+    clips = f"The clips are made of {about}." + (f" Left out by its reader: {left}." if left else "")
     if faces is given:
-        return told
+        return clips
     return (
         f"{given.name} has no clips. The network that learned from it is asked about rendered ones instead. "
-        f"{told}"
+        f"{clips}"
     )
 
 
@@ -45,18 +45,18 @@ def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
     ``CLIP_RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
     ``majority_accuracy``. ``seed_spread``: standard deviation of the UF1 between two trainings of one
     contender, in points."""
-    found = {short: contest.score(contest.names[0], measure) for measure, short in CLIP_MEASURES.items()}
+    metrics = {short: contest.score(contest.names[0], measure) for measure, short in CLIP_MEASURES.items()}
     for name in contest.names[1:]:
-        found[f"{SLUGS[name]}_uf1"] = contest.score(name)
-        found[f"ahead_of_{SLUGS[name]}"] = contest.ahead(name)
+        metrics[f"{SLUGS[name]}_uf1"] = contest.score(name)
+        metrics[f"ahead_of_{SLUGS[name]}"] = contest.ahead(name)
     majority = CLIP_RIVALS["majority"][1]
     if majority in contest.names:
-        found["majority_accuracy"] = contest.score(majority, "accuracy")
+        metrics["majority_accuracy"] = contest.score(majority, "accuracy")
     freedom = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
-    found["seed_spread"] = Estimate(
+    metrics["seed_spread"] = Estimate(
         100 * contest.scored.spread["macro_f1"], why=freedom, tolerance=100 * RERUN_TOLERANCE
     )
-    return found
+    return metrics
 
 
 def selection_gain(
@@ -70,10 +70,10 @@ def selection_gain(
     flattered = Contender("chosen by the person tested", OURS, study.chosen_on_test)
     honest = Contender("chosen by validation", OURS, study.probabilities)
     both = hold_contest((flattered, honest), labels, subjects, draws=draws, seed=seed)
-    settings = {"same_networks": True, "tolerance": RERUN_TOLERANCE}
+    sides = both.of(flattered.name), both.of(honest.name)
     return {
         f"selection_gain_{short}": difference(
-            both.scored, both.of(flattered.name), both.of(honest.name), measure, **settings
+            both.scored, *sides, measure, same_networks=True, tolerance=RERUN_TOLERANCE
         )
         for measure, short in CLIP_MEASURES.items()
         if short != "uar"

@@ -1,14 +1,13 @@
 """Leaving one subject out: nothing of the tested subject reaches the networks that answer about it."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from book.micro_expressions.leave_one_out import ClipStudy, fold_features, leave_one_out
+from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
@@ -60,9 +59,11 @@ def folds(clips) -> list:
     return clip_folds(clips, protocol_of(clips.faces, CLASSES))
 
 
-def studied(clips: Clips, folds: list, features: np.ndarray, recipes=(RECIPE, WIDER), **more) -> ClipStudy:
-    given = fold_features([features] * 2, clips, folds, 4)
-    return leave_one_out(given, clips, CLASSES, folds, recipes, (0, 1), **{"watch_test": True} | more)
+def studied(
+    clips: Clips, folds: list, features: np.ndarray, recipes=(RECIPE, WIDER), watch_test=True
+) -> ClipStudy:
+    task = ClipTask(clips, CLASSES, folds, recipes, (0, 1))
+    return leave_one_out(fold_features([features], task, 4), task, watch_test=watch_test)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_each_fold_takes_the_size_with_the_lowest_validation_loss(clips, folds, 
 
 def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, folds):
     features = features_of_clips(clips)
-    given = fold_features([features, 2 * features], clips, folds, 3)
+    given = fold_features([features, 2 * features], ClipTask(clips, CLASSES, folds, seeds=(0, 1)), 3)
     assert given.shape == (2 * PEOPLE, *clips.rows.shape, 3) and not given[:, ~clips.inside].any()
     moved = difference_to_onset(features, clips.lengths)
     train = folds[2][0]
@@ -137,7 +138,7 @@ def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, fold
     spread = np.linalg.svd(scaled, compute_uv=False)[:3] / np.sqrt(len(scaled))
     np.testing.assert_allclose(given[2][train][clips.inside[train]].std(axis=0), spread, rtol=1e-3)
     with pytest.raises(DataError, match="for clips of"):
-        fold_features([features[:, :2]], clips, folds, 3)
+        fold_features([features[:, :2]], ClipTask(clips, CLASSES, folds), 3)
 
 
 def test_the_epoch_has_the_lowest_validation_loss(study):
@@ -161,12 +162,11 @@ def test_choosing_on_the_test_subject_is_never_worse_there(clips, folds, study):
 
 def test_a_study_learns_what_there_is_to_learn_and_a_control_takes_it_away(clips, folds):
     labels, features = clips.labels(CLASSES), features_of_clips(clips, rise=5)
-    given = fold_features([features], clips, folds, 6)
-    recipes = [ClipRecipe(epochs=25, lr=0.02, hidden=6)]
-    found = leave_one_out(given, clips, CLASSES, folds, recipes, (0,))
+    task = ClipTask(clips, CLASSES, folds, [ClipRecipe(epochs=25, lr=0.02, hidden=6)])
+    given = fold_features([features], task, 6)
+    found = leave_one_out(given, task)
     assert (found.probabilities[0].argmax(axis=1) == labels).mean() > 0.75
-    control = partial(controlled, clips=clips, name="matched_apex")
-    apex = leave_one_out(0 * given, clips, CLASSES, folds, recipes, (0,), control=control)
+    apex = leave_one_out(controlled(0 * given, clips, "matched_apex"), task)
     # Of nothing the apex is nothing: clips of one length get the same answer within a fold.
     for _, _, tested in folds:
         for length in (3, 4, 5):
@@ -177,8 +177,8 @@ def test_a_study_learns_what_there_is_to_learn_and_a_control_takes_it_away(clips
 def test_a_class_of_one_subject_is_told_and_not_answered():
     clips = clips_shown(rarely="other")
     folds = clip_folds(clips, protocol_of(clips.faces, CLASSES))
-    given = fold_features([features_of_clips(clips)], clips, folds, 4)
-    study = leave_one_out(given, clips, CLASSES, folds, [replace(RECIPE, epochs=20)], (0,))
+    task = ClipTask(clips, CLASSES, folds, [replace(RECIPE, epochs=20)])
+    study = leave_one_out(fold_features([features_of_clips(clips)], task, 4), task)
     # The first person is tested in the first fold and selected on in the last.
     assert study.table["absent"].tolist() == ["other", "", "", "", "", "other"]
     answers = study.probabilities[0].argmax(axis=1)
@@ -191,9 +191,8 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
     emotions[folds[0][2]] = "fear"
     # The last fold selects on the person who is left out.
     rest = [(np.setdiff1d(train, folds[0][2]), valid, test) for train, valid, test in folds[1:-1]]
-    given = fold_features([features_of_clips(clips)], clips, rest, 4)
-    others = replace(clips, emotions=emotions)
-    study = leave_one_out(given, others, CLASSES, rest, [RECIPE], (0,), watch_test=True)
+    task = ClipTask(replace(clips, emotions=emotions), CLASSES, rest, [RECIPE])
+    study = leave_one_out(fold_features([features_of_clips(clips)], task, 4), task, watch_test=True)
     silent = np.isnan(study.probabilities[0]).all(axis=1)
     assert np.flatnonzero(silent).tolist() == [*folds[0][2], *folds[-1][2]]
     assert np.isnan(study.chosen_on_test[0]).all(axis=1).tolist() == silent.tolist()
@@ -213,13 +212,22 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
 )
 def test_folds_that_leak_are_refused(clips, folds, change, message):
     with pytest.raises(DataError, match=message):
-        studied(clips, change(folds), features_of_clips(clips))
+        ClipTask(clips, CLASSES, change(folds))
 
 
 def test_features_of_other_clips_are_refused(clips, folds):
+    task = ClipTask(clips, CLASSES, folds, [RECIPE])
     features = features_of_clips(clips)
     with pytest.raises(DataError, match="for clips of"):
-        fold_features([features[1:]], clips, folds, 3)
-    given = fold_features([features], clips, folds, 3)
+        fold_features([features[1:]], task, 3)
+    sequences = fold_features([features], task, 3)
     with pytest.raises(DataError, match=r"for 2 trainings of 6 folds on 36 clips"):
-        leave_one_out(given, clips, CLASSES, folds, [RECIPE], (0, 1))
+        leave_one_out(sequences, replace(task, seeds=(0, 1)))
+
+
+def test_seeds_take_turns_with_the_networks_that_saw_the_frames(clips, folds):
+    first, second = features_of_clips(clips, 0), features_of_clips(clips, 1)
+    task = ClipTask(clips, CLASSES, folds, seeds=(4, 5, 6))
+    sequences = fold_features([first, second], task, 3).reshape(3, len(folds), *clips.rows.shape, 3)
+    np.testing.assert_array_equal(sequences[0], sequences[2])
+    assert not np.array_equal(sequences[0], sequences[1])

@@ -1,0 +1,313 @@
+"""What stands beside the LSTMs: linear answers against a scikit-learn pipeline and blind to whoever is
+tested, controls that take away what they say and nothing else, baselines that do what their names say.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import recall_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from book.micro_expressions.leave_one_out import ClipTask
+from book.micro_expressions.rivals import (
+    CONTROLS,
+    baseline_answers,
+    controlled,
+    linear_answers,
+    majority_of_folds,
+)
+from fer_lib.faces.clips import Clips, clips_of
+from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import DataError, ParameterError
+
+CLASSES = ("disgust", "happiness", "other")
+PEOPLE, REPEATS = 6, 2
+
+
+def labelled_clips(lonely: bool = False) -> Clips:
+    """Six people show each class twice, ``other`` four times; with ``lonely`` only the first of them shows
+    disgust.
+    """
+    rows = []
+    for person in range(PEOPLE):
+        for emotion in CLASSES:
+            if lonely and emotion == "disgust" and person:
+                continue
+            for repeat in range(REPEATS * (2 if emotion == "other" else 1)):
+                about = {"subject": f"s{person}", "sequence": f"{emotion}{repeat}", "emotion": emotion}
+                rows += [about | {"frame": frame} for frame in range(2)]
+    table = pd.DataFrame(rows).assign(dataset="micro", split="train", onset=0, apex=1, offset=1, fps=200.0)
+    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
+
+
+def folds_of(clips: Clips) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Each person is tested once, and the next selects."""
+    person = np.array([int(subject[1:]) for subject in clips.subjects])
+    return [
+        tuple(np.flatnonzero(part) for part in ((ahead > 1), ahead == 1, ahead == 0))
+        for ahead in ((person - k) % PEOPLE for k in range(PEOPLE))
+    ]
+
+
+def task_of(clips: Clips, classes: tuple[str, ...] = CLASSES) -> ClipTask:
+    return ClipTask(clips, classes, folds_of(clips))
+
+
+def telling(clips: Clips, noise: float = 1.0, size: int = 12) -> np.ndarray:
+    """Features that tell the classes apart, more or less, on scales of their own, and one that is the same in
+    all.
+    """
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(len(clips), size)) * noise
+    features[:, :3] += 1.5 * np.eye(3)[clips.labels(CLASSES)]
+    return np.hstack([features * 10.0 ** np.arange(size) + 5, np.full((len(clips), 1), 0.1)])
+
+
+def answers(probabilities: np.ndarray) -> np.ndarray:
+    assert probabilities.dtype == np.float32 and np.isin(probabilities, (0, 1)).all()
+    np.testing.assert_array_equal(probabilities.sum(axis=2), 1)
+    return probabilities.argmax(axis=2)
+
+
+def test_answers_are_those_of_a_scikit_learn_pipeline():
+    clips = labelled_clips()
+    features, labels, strengths = telling(clips), clips.labels(CLASSES), (0.01, 1.0, 100.0)
+    found = linear_answers(features, task_of(clips), strengths=strengths)
+    given = answers(found.probabilities)[0]
+    for number, (train, valid, test) in enumerate(folds_of(clips)):
+        scores, said = [], []
+        for strength in strengths:
+            machine = SVC(C=strength / features.shape[1], kernel="linear", class_weight="balanced")
+            pipeline = make_pipeline(StandardScaler(), machine).fit(features[train], labels[train])
+            recalls = recall_score(
+                labels[valid],
+                pipeline.predict(features[valid]),
+                labels=np.unique(labels[valid]),
+                average=None,
+            )
+            scores.append(recalls.mean())
+            said.append(pipeline.predict(features[test]))
+        best = int(np.argmax(scores))
+        row = found.table.loc[number]
+        assert (row["strength"], row["valid_score"]) == (strengths[best], scores[best])
+        np.testing.assert_array_equal(given[test], said[best])
+    assert found.table["strength"].nunique() > 1
+    assert (given == labels).mean() > 0.6
+
+
+def test_each_fold_takes_the_features_that_its_validation_prefers():
+    clips = labelled_clips()
+    folds, good = folds_of(clips), telling(clips, noise=0.3)
+    nothing = np.random.default_rng(9).normal(size=(len(clips), 40))
+    found = linear_answers({"none": nothing, "good": good, "again": good}, task_of(clips))
+    assert (found.table["features"] == "good").all()
+    alone = linear_answers(good, task_of(clips))
+    np.testing.assert_array_equal(found.probabilities, alone.probabilities)
+    pd.testing.assert_frame_equal(found.table.drop(columns="features"), alone.table)
+    # It is the validating person who decides, not the tested one.
+    spoilt = good.copy()
+    spoilt[folds[0][1]] = spoilt[folds[0][1]][::-1]
+    chosen = linear_answers({"none": nothing, "good": spoilt}, task_of(clips)).table["features"]
+    assert chosen[0] == "none" and (chosen[1:5] == "good").all()
+
+
+def test_rows_say_who_was_tested():
+    clips = labelled_clips()
+    table = linear_answers(telling(clips), task_of(clips)).table
+    assert table["fold"].tolist() == list(range(PEOPLE))
+    assert table["subject"].tolist() == [f"s{person}" for person in range(PEOPLE)]
+    assert table["clips"].tolist() == [8] * PEOPLE and (table["absent"] == "").all()
+
+
+def test_the_tested_person_has_no_say():
+    clips = labelled_clips()
+    folds, features = folds_of(clips), telling(clips)
+    before = linear_answers(features, task_of(clips))
+    spoilt = features.copy()
+    spoilt[folds[2][2][1:]] = np.random.default_rng(1).normal(size=(7, features.shape[1])) * 1e9
+    after = linear_answers(spoilt, task_of(clips))
+    assert before.table.loc[2].equals(after.table.loc[2])
+    kept = folds[2][2][0]
+    np.testing.assert_array_equal(before.probabilities[:, kept], after.probabilities[:, kept])
+    # Where that person is learned from or selects, it matters.
+    assert not before.table["valid_score"].equals(after.table["valid_score"])
+
+
+def test_the_validating_person_chooses_and_is_not_learned_from():
+    clips = labelled_clips()
+    folds, features = folds_of(clips), telling(clips)
+    one = linear_answers(features, task_of(clips), strengths=(1.0,))
+    spoilt = features.copy()
+    spoilt[folds[0][1]] *= -3
+    two = linear_answers(spoilt, task_of(clips), strengths=(1.0,))
+    tested = folds[0][2]
+    np.testing.assert_array_equal(one.probabilities[:, tested], two.probabilities[:, tested])
+    assert one.table["valid_score"][0] != two.table["valid_score"][0]
+
+
+def test_a_class_of_one_person_is_never_answered_about_that_person():
+    clips = labelled_clips(lonely=True)
+    folds = folds_of(clips)
+    found = linear_answers(telling(clips), task_of(clips))
+    # Learned from in every fold but those in which the one who shows it is tested or selects.
+    assert found.table["absent"].tolist() == ["disgust", "", "", "", "", "disgust"]
+    assert (answers(found.probabilities)[0][folds[0][2]] != 0).all()
+
+
+def test_majority_and_chance():
+    clips = labelled_clips()
+    folds, labels = folds_of(clips), clips.labels(CLASSES)
+    most = majority_of_folds(task_of(clips))
+    assert (answers(most.probabilities) == 2).all() and most.probabilities.shape == (1, len(clips), 3)
+    assert (answers(most.probabilities)[0] == labels).mean() == 0.5
+    few = [(np.flatnonzero((labels != 2) & np.isin(np.arange(len(clips)), folds[0][0])), *folds[0][1:])]
+    equal = majority_of_folds(ClipTask(clips, CLASSES, few)).probabilities
+    # Disgust and happiness equally often: the first. Nobody else is tested.
+    assert (equal[0, folds[0][2]].argmax(axis=1) == 0).all()
+    assert np.isnan(np.delete(equal, folds[0][2], axis=1)).all()
+
+
+def test_clips_of_no_fold_need_no_class():
+    clips = labelled_clips()
+    two = CLASSES[1:]
+    labels = clips.labels(CLASSES)
+    folds = [tuple(part[labels[part] > 0] for part in fold) for fold in folds_of(clips)]
+    found = linear_answers(telling(clips), ClipTask(clips, two, folds)).probabilities
+    assert np.isnan(found[0, labels == 0]).all() and np.isfinite(found[0, labels > 0]).all()
+
+
+def test_what_does_not_fit_is_refused():
+    clips = labelled_clips()
+    folds, features = folds_of(clips), telling(clips)
+    train, valid, test = folds[0]
+    with pytest.raises(DataError, match="subject s0 is both learned from and tested"):
+        ClipTask(clips, CLASSES, [(np.append(train, test[0]), valid, test)])
+    with pytest.raises(DataError, match="clip 0 is tested in 2 folds"):
+        ClipTask(clips, CLASSES, [folds[0], folds[0]])
+    with pytest.raises(DataError, match="fold 0: no clip that is selected on"):
+        ClipTask(clips, CLASSES, [(train, valid[:0], test)])
+    alone = train[clips.labels(CLASSES)[train] == 1]
+    with pytest.raises(DataError, match="fold 0 has training clips of 'happiness' only"):
+        linear_answers(features, ClipTask(clips, CLASSES, [(alone, valid, test)]))
+    with pytest.raises(DataError, match="is not among the classes"):
+        linear_answers(features, ClipTask(clips, CLASSES[1:], folds))
+
+
+def clips_with(*lengths: int, apex: int = 1) -> Clips:
+    """One clip per subject, of so many pictures; frame ``apex`` (from 0) is the apex."""
+    rows = [
+        {"subject": f"s{clip:02}", "sequence": "1", "frame": frame, "offset": length - 1}
+        for clip, length in enumerate(lengths)
+        for frame in range(length)
+    ]
+    table = pd.DataFrame(rows).assign(
+        dataset="micro", emotion="other", split="train", onset=0, apex=apex, fps=200.0
+    )
+    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
+
+
+def numbered(clips: Clips) -> np.ndarray:
+    """Feature 0 of a frame is 10 · clip + place + 1, feature 1 its negative; zero beyond the end."""
+    count, longest = clips.rows.shape
+    first = 10 * np.arange(count)[:, None] + np.arange(longest) + 1.0
+    return np.where(clips.inside[:, :, None], np.stack([first, -first], axis=2), 0).astype(np.float32)
+
+
+def test_the_apex_takes_the_place_of_each_frame():
+    clips = clips_with(4, 2)
+    given = numbered(clips)
+    kept = given.copy()
+    apex = controlled(given, clips, "matched_apex")
+    assert apex[:, :, 0].tolist() == [[2, 2, 2, 2], [12, 12, 0, 0]]
+    assert apex[:, :, 1].tolist() == (-apex[:, :, 0]).tolist()
+    np.testing.assert_array_equal(given, kept)
+
+
+def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
+    clips = clips_with(*[5] * 60, 3)
+    given = numbered(clips)
+    mixed = controlled(given, clips, "shuffled", seed=3)
+    np.testing.assert_array_equal(np.sort(mixed[:-1, :, 0], axis=1), given[:-1, :, 0])
+    assert sorted(mixed[-1, :3, 0]) == [601, 602, 603] and not mixed[-1, 3:].any()
+    np.testing.assert_array_equal(mixed[:, :, 1], -mixed[:, :, 0])
+    orders = mixed[:60, :, 0] - given[:60, :1, 0]
+    # Each clip has an order of its own, and each frame comes first about equally often (12 of 60).
+    assert len(np.unique(orders, axis=0)) > 30
+    assert (np.bincount(orders[:, 0].astype(int), minlength=5) > 3).all()
+    np.testing.assert_array_equal(mixed, controlled(given, clips, "shuffled", seed=3))
+    assert (mixed != controlled(given, clips, "shuffled", seed=4)).any()
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_folds_with_features_of_their_own_are_changed_alike(name):
+    clips = clips_with(4, 2, 3)
+    given = numbered(clips)
+    together = controlled(np.stack([given, 2 * given]), clips, name, seed=5)
+    for fold, features in zip(together, (given, 2 * given), strict=True):
+        np.testing.assert_array_equal(fold, controlled(features, clips, name, seed=5))
+
+
+def test_unknown_names_are_refused():
+    clips = clips_with(4, 2)
+    with pytest.raises(ParameterError, match=r"no control 'shufled'.*shuffled.*matched_apex"):
+        controlled(numbered(clips), clips, "shufled")
+
+
+def clips_of_length(frames=3):
+    """Five people, each with a clip of disgust, whose apex is bright, and one of ``other``, whose apex is
+    dark; ``frames`` of 16 × 16 pixels.
+    """
+    rows = [
+        {"subject": f"s{person}", "sequence": emotion, "emotion": emotion, "frame": frame}
+        for person in range(5)
+        for emotion in ("disgust", "other")
+        for frame in range(frames)
+    ]
+    table = pd.DataFrame(rows).assign(
+        dataset="micro", split="train", onset=0, apex=1, offset=frames - 1, fps=200.0
+    )
+    pixels = np.random.default_rng(0).integers(90, 130, (len(table), 16, 16), dtype=np.uint8)
+    apex = table["frame"].eq(1).to_numpy()
+    pixels[apex & table["emotion"].eq("disgust").to_numpy()] += 60
+    pixels[apex & table["emotion"].eq("other").to_numpy()] -= 60
+    return clips_of(FaceSet("micro", pixels, table))
+
+
+def folds_of_five(clips):
+    person = np.array([int(subject[1:]) for subject in clips.subjects])
+    ahead = [(person - k) % 5 for k in range(5)]
+    return [tuple(np.flatnonzero(part) for part in (a > 1, a == 1, a == 0)) for a in ahead]
+
+
+def features_for(clips, size=4):
+    """What a person's face is, and, at the apex, what it shows."""
+    person = np.array([int(subject[1:]) for subject in clips.subjects])
+    features = np.zeros((*clips.rows.shape, size), np.float32)
+    features += person[:, None, None]
+    features[np.arange(len(clips)), clips.apex_at, 0] += np.where(clips.emotions == "disgust", 2, -2)
+    return features
+
+
+def test_baselines_answer_by_what_they_are_named_for():
+    clips = clips_of_length()
+    features, folds = features_for(clips), folds_of_five(clips)
+    task = ClipTask(clips, ("disgust", "other"), folds)
+    found = baseline_answers([features, features], task)
+    assert set(found) == {"apex_features", "optical_flow", "lbp_top", "majority"}
+    moved = features[np.arange(len(clips)), clips.apex_at] - features[:, 0]
+    by_hand = linear_answers(moved, task)
+    np.testing.assert_array_equal(
+        found["apex_features"].probabilities, np.repeat(by_hand.probabilities, 2, axis=0)
+    )
+    right = found["apex_features"].probabilities[0].argmax(axis=1) == clips.labels(("disgust", "other"))
+    assert right.all(), "the apex tells the classes apart"
+
+
+def test_clips_too_short_for_patterns_over_time_leave_them_out():
+    clips = clips_of_length(frames=2)
+    found = baseline_answers(
+        [features_for(clips)], ClipTask(clips, ("disgust", "other"), folds_of_five(clips))
+    )
+    assert set(found) == {"apex_features", "optical_flow", "majority"}
